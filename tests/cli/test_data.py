@@ -11,7 +11,7 @@ import pytest
 
 import lakeproof.cli.logs
 from lakeproof.cli.up import unheard
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
 from lakeproof.observability import alertmanager
@@ -41,6 +41,14 @@ def test_logs_are_data_too(typed: Typed) -> None:
     assert list(found[0]) == ["time", "container", "service", "level", "line"]
     assert time.endswith("Z")
     assert others == ["kafka", "kafka", "unknown", "two error"]
+
+
+def test_a_search_of_somebody_elses_logs_without_a_store_says_what_to_set(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEPROOF_MODE", "external")
+    with pytest.raises(CouldNotLook, match=r"no log store answers.*Next: set the endpoint victorialogs"):
+        typed("logs", "--query", "{} error")
 
 
 @pytest.mark.usefixtures("log")

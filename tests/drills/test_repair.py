@@ -1,5 +1,7 @@
 """A repair told to an incident: every step in its timeline, the failed one too, and by whom."""
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from lakeproof.checks.verdict import Outcome
 from lakeproof.diagnosis.cause import Cause, Step
 from lakeproof.diagnosis.diagnosis import Finding
 from lakeproof.drills.repair import aimed, fitting, mend, repair, untried
-from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.incidents.person import person
 from lakeproof.lake.sources.source import OLTP, find_source
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
@@ -19,13 +21,20 @@ from lakeproof.stack.stack import Stack
 
 
 class Desk:
-    """Keeps what it was told."""
+    """Keeps what it was told, once for each key. `away` says which of its calls, counted from 0, have no answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, away: Callable[[int], bool] = lambda call: False, *, keeps: bool = False) -> None:
         self.told: list[tuple[str, str, str]] = []
+        self._away, self._keeps, self._calls = away, keeps, itertools.count()
+        self._keys: set[str] = set()
 
     def change(self, name: str, act: str, **fields: Any) -> dict[str, Any]:
-        self.told.append((act, fields["who"], fields["text"]))
+        is_away, key = self._away(next(self._calls)), fields.get("key")
+        if (self._keeps or not is_away) and (key is None or key not in self._keys):
+            self.told.append((act, fields["who"], fields["text"]))
+            self._keys |= {key} if key else set()
+        if is_away:
+            raise CouldNotLook("the desk does not answer (ConnectError)")
         return {"id": name}
 
 
@@ -46,15 +55,65 @@ KNOWN = {
 def test_a_step_that_fails_stands_in_the_timeline_and_ends_the_repair(tmp_path: Path) -> None:
     desk = Desk()
     steps = [Step("oil_it"), Step("turn_it"), Step("light_it")]
-    done = repair(
+    done, lost = repair(
         Stack(Settings(state_dir=tmp_path)), desk, "INC-000001", steps, KNOWN, who="an", tell=lambda text: None
     )
+    assert lost == []
     assert [(each.action, each.outcome) for each in done] == [("oil_it", Outcome.PASSED), ("turn_it", Outcome.FAILED)]
     assert desk.told == [
         ("mitigate", "an", "oil_it, turn_it, light_it"),
         ("note", "an", "oil_it: passed, it runs"),
         ("note", "an", "turn_it: failed, lamp: the bolt is stuck"),
     ]
+
+
+OILED, LIT = (f"{name}: passed, it runs" for name in ("oil_it", "light_it"))
+STEPS = (Step("oil_it"), Step("light_it"))
+
+
+@pytest.mark.parametrize("keeps", [False, True], ids=["not kept", "kept, and the answer lost"])
+def test_what_was_done_while_the_desk_restarts_stands_in_the_timeline_once(
+    tmp_path: Path, keeps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakeproof.incidents.client.AGAIN_SECONDS", 0.0)
+    desk, heard = Desk(lambda call: 1 <= call <= 3, keeps=keeps), list[str]()
+    done, lost = repair(
+        Stack(Settings(state_dir=tmp_path)), desk, "INC-000001", STEPS, KNOWN, who="an", tell=heard.append
+    )
+    assert [text for act, _, text in desk.told if act == "note"] == [OILED, LIT]
+    assert (len(done), lost) == (2, [])
+    assert len([text for text in heard if "tried again" in text]) == 3
+
+
+def test_a_desk_that_stays_away_holds_up_no_step_and_what_it_was_not_told_is_known(tmp_path: Path) -> None:
+    desk, heard = Desk(lambda call: call >= 1), list[str]()
+    stack = Stack(Settings(state_dir=tmp_path))
+    done, lost = repair(stack, desk, "INC-000001", STEPS, KNOWN, who="an", tell=heard.append, patience_seconds=0.0)
+    assert [each.action for each in done] == ["oil_it", "light_it"]
+    assert [line.text for line in lost] == [OILED, LIT]
+    assert len({line.key for line in lost}) == 2
+    assert len([text for text in heard if text.startswith("not told to INC-000001")]) == 2
+
+
+def test_what_the_desk_missed_goes_with_the_next_line_that_it_takes(tmp_path: Path) -> None:
+    desk = Desk(lambda call: call == 1)
+    stack = Stack(Settings(state_dir=tmp_path))
+    _, lost = repair(stack, desk, "INC-000001", STEPS, KNOWN, who="an", tell=lambda text: None, patience_seconds=0.0)
+    assert [text for act, _, text in desk.told if act == "note"] == [OILED, LIT]
+    assert lost == []
+
+
+def test_a_line_that_the_desk_refuses_holds_up_no_further_one(tmp_path: Path) -> None:
+    class Strict(Desk):
+        def change(self, name: str, act: str, **fields: Any) -> dict[str, Any]:
+            if fields["text"] == OILED:
+                raise InvalidInput("text: String should have at most 20000 characters")
+            return super().change(name, act, **fields)
+
+    desk, stack = Strict(), Stack(Settings(state_dir=tmp_path))
+    done, lost = repair(stack, desk, "INC-000001", STEPS, KNOWN, who="an", tell=lambda text: None)
+    assert [text for act, _, text in desk.told if act == "note"] == [LIT]
+    assert (len(done), [line.text for line in lost]) == (2, [OILED])
 
 
 def test_a_repair_goes_on_at_the_step_that_failed_and_the_same_one_is_run_once(tmp_path: Path) -> None:

@@ -32,11 +32,21 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = START
+        self._elapsed = timedelta()
 
     def __call__(self) -> datetime:
         return self.now
 
+    def monotonic(self) -> float:
+        """Seconds that went by, whatever the clock on the wall was set to."""
+        return self._elapsed.total_seconds()
+
     def forward(self, **amount: float) -> None:
+        self.now += timedelta(**amount)
+        self._elapsed += timedelta(**amount)
+
+    def set(self, **amount: float) -> None:
+        """As somebody sets the clock on the wall by that much, back where it is negative: no time goes by."""
         self.now += timedelta(**amount)
 
 

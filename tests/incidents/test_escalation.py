@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,18 +63,107 @@ def test_an_alert_that_alertmanager_forgot_ends_after_a_while(
         lambda scenario: [],
         read_active=lambda: ActiveAlerts("http://am", frozenset(known), START - timedelta(days=1)),
         lost_after=timedelta(seconds=30),
+        clock=clock.monotonic,
     )
-    watch.compare_alerts(START)
+    watch.compare_alerts()
     known.remove("a1")
-    watch.compare_alerts(START + timedelta(seconds=10))
-    watch.compare_alerts(START + timedelta(seconds=39))
+    for seconds in (10, 29):
+        clock.forward(seconds=seconds)
+        watch.compare_alerts()
     assert [one.fingerprint for one in store.firing()] == ["a1", "a2"]
-    watch.compare_alerts(START + timedelta(seconds=45))
+    clock.forward(seconds=6)
+    watch.compare_alerts()
     assert [one.fingerprint for one in store.firing()] == ["a2"]
     known.clear()
-    for seconds in (60, 100):
-        watch.compare_alerts(START + timedelta(seconds=seconds))
+    for seconds in (15, 40):
+        clock.forward(seconds=seconds)
+        watch.compare_alerts()
     assert store.get("1").status is Status.RESOLVED
+
+
+def test_a_clock_that_jumps_ahead_between_two_looks_ends_no_alert(
+    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    """Alertmanager and machine restart together with a wrong clock, which is put right before Prometheus tells it."""
+    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    active = ActiveAlerts("http://am", frozenset(), clock())
+    watch = Watch(
+        store,
+        look,
+        lambda scenario: [],
+        read_active=lambda: active,
+        lost_after=timedelta(seconds=30),
+        clock=clock.monotonic,
+    )
+    watch.compare_alerts()
+    clock.set(hours=1)
+    clock.forward(seconds=5)
+    watch.compare_alerts()
+    assert [one.fingerprint for one in store.firing()] == ["a1"]
+    clock.forward(seconds=25)
+    watch.compare_alerts()
+    assert store.firing() == []
+
+
+def test_what_was_missing_before_alertmanager_restarted_is_counted_from_its_start(
+    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    since = [START - timedelta(days=1)]
+    watch = Watch(
+        store,
+        look,
+        lambda scenario: [],
+        read_active=lambda: ActiveAlerts("http://am", frozenset(), since[0]),
+        lost_after=timedelta(seconds=30),
+        clock=clock.monotonic,
+    )
+    watch.compare_alerts()
+    clock.forward(seconds=25)
+    since[0] = clock()
+    for _ in range(5):
+        watch.compare_alerts()
+        clock.forward(seconds=5)
+    assert [one.fingerprint for one in store.firing()] == ["a1"]
+    clock.forward(seconds=5)
+    watch.compare_alerts()
+    assert store.firing() == []
+
+
+def test_a_clock_set_back_by_an_hour_stops_none_of_the_desks_own_rounds(store: Store, clock: Any) -> None:
+    made: list[str] = []
+
+    class Stack:
+        def checkpoint(self) -> tuple[int, datetime]:
+            made.append("checklists")
+            raise CouldNotLook("no answer")
+
+        def unwell(self) -> list[str]:
+            raise CouldNotLook("no answer")
+
+    def read_active() -> ActiveAlerts:
+        made.append("alerts")
+        raise CouldNotLook("no answer")
+
+    store.open(IncidentIn(title="x"))
+    store.move("1", Status.MITIGATING, Act())
+    store.move("1", Status.VERIFYING, Act())
+    watch = Watch(
+        store,
+        look,
+        lambda scenario: [],
+        read_active=read_active,
+        give_back_windows=lambda: made.append("windows"),
+        stack_look=Stack(),
+        clock=clock.monotonic,
+    )
+    watch.make_round()
+    watch.make_round()
+    assert sorted(made) == ["alerts", "checklists", "windows"]
+    clock.set(hours=-1)
+    clock.forward(seconds=10)
+    watch.make_round()
+    assert sorted(made) == ["alerts", "alerts", "checklists", "checklists", "windows", "windows"]
 
 
 def test_no_alert_ends_while_alertmanager_is_silent_fresh_or_another_one(
@@ -91,9 +181,17 @@ def test_no_alert_ends_while_alertmanager_is_silent_fresh_or_another_one(
         lambda: ActiveAlerts("http://another", frozenset(), START),
     ]
     for answer in answers:
-        watch = Watch(store, look, lambda scenario: [], read_active=answer, lost_after=timedelta(seconds=30))
-        for seconds in (0, 10, 20, 29):
-            watch.compare_alerts(late + timedelta(seconds=seconds))
+        watch = Watch(
+            store,
+            look,
+            lambda scenario: [],
+            read_active=answer,
+            lost_after=timedelta(seconds=30),
+            clock=clock.monotonic,
+        )
+        for seconds in (0, 10, 10, 9):
+            clock.forward(seconds=seconds)
+            watch.compare_alerts()
     assert [one.fingerprint for one in store.firing()] == ["a1"]
 
 
@@ -109,21 +207,30 @@ def ended(store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[
 FIRST_START = datetime(2026, 11, 24, 11, 59, 58, 123000, tzinfo=UTC)
 
 
-def watching(store: Store, firing: Mapping[str, datetime], source: str = "http://am") -> Watch:
+def watching(store: Store, clock: Any, firing: Mapping[str, datetime], source: str = "http://am") -> Watch:
     """A watch over a desk whose Alertmanager has the alert a1, and has these firing and not silenced."""
     active = ActiveAlerts(source, frozenset({"a1"}), START - timedelta(days=1), firing)
-    return Watch(store, look, lambda scenario: [], read_active=lambda: active, lost_after=timedelta(seconds=30))
+    return Watch(
+        store,
+        look,
+        lambda scenario: [],
+        read_active=lambda: active,
+        lost_after=timedelta(seconds=30),
+        clock=clock.monotonic,
+    )
 
 
 def test_an_alert_that_fires_on_after_it_was_said_to_have_ended_is_one_further_firing(
-    ended: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+    ended: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
 ) -> None:
     """Prometheus stalled, Alertmanager let the alert expire, and Prometheus went on with the same start."""
-    watch = watching(ended, {"a1": FIRST_START})
-    watch.compare_alerts(START + timedelta(seconds=85))
+    watch = watching(ended, clock, {"a1": FIRST_START})
+    clock.forward(seconds=85)
+    watch.compare_alerts()
     assert [one.status for one in ended.newest_first()] == [Status.RESOLVED]
-    for seconds in (95, 105):
-        watch.compare_alerts(START + timedelta(seconds=seconds))
+    for _ in range(2):
+        clock.forward(seconds=10)
+        watch.compare_alerts()
     assert [(one.id, one.status) for one in ended.newest_first()] == [
         ("INC-000002", Status.OPEN),
         ("INC-000001", Status.RESOLVED),
@@ -146,7 +253,7 @@ def test_an_alert_that_fires_on_does_not_join_another_trouble_that_somebody_forg
     store.move("2", Status.MITIGATING, Act(who="an"))
     store.receive(Notification.model_validate(webhook(alert("b1", "resolved", scenario="connector-failure"))))
     clock.forward(hours=1)
-    watching(store, {"a1": FIRST_START}).compare_alerts(clock.now)
+    watching(store, clock, {"a1": FIRST_START}).compare_alerts()
     assert [(one.id, one.status) for one in store.newest_first()] == [
         ("INC-000003", Status.OPEN),
         ("INC-000002", Status.VERIFYING),
@@ -162,7 +269,7 @@ def test_an_alert_that_fires_on_leads_the_incident_that_somebody_took_on_back_to
     store.move("1", Status.MITIGATING, Act(who="an"))
     store.receive(Notification.model_validate(webhook(alert("a1", "resolved"))))
     clock.forward(hours=1)
-    watching(store, {"a1": FIRST_START}).compare_alerts(clock.now)
+    watching(store, clock, {"a1": FIRST_START}).compare_alerts()
     assert [(one.id, one.status) for one in store.newest_first()] == [("INC-000001", Status.MITIGATING)]
 
 
@@ -177,9 +284,10 @@ def test_an_alert_that_fires_on_leads_the_incident_that_somebody_took_on_back_to
     ids=["silenced", "a new firing, which a webhook tells", "another Alertmanager", "unknown here"],
 )
 def test_nothing_else_is_taken_for_an_alert_that_fires_on(
-    ended: Store, firing: Mapping[str, datetime], source: str
+    ended: Store, clock: Any, firing: Mapping[str, datetime], source: str
 ) -> None:
-    watching(ended, firing, source).compare_alerts(START + timedelta(hours=1))
+    clock.forward(hours=1)
+    watching(ended, clock, firing, source).compare_alerts()
     assert [one.status for one in ended.newest_first()] == [Status.RESOLVED]
 
 
@@ -192,7 +300,7 @@ def test_a_moment_that_a_restart_cut_off_is_looked_up_by_the_next_desk(store: St
 
 
 def test_the_windows_of_a_killed_drill_are_looked_for_every_few_seconds_and_again_after_a_failure(
-    store: Store,
+    store: Store, clock: Any
 ) -> None:
     asked: list[str] = []
 
@@ -201,11 +309,12 @@ def test_the_windows_of_a_killed_drill_are_looked_for_every_few_seconds_and_agai
         if len(asked) == 1:
             raise CouldNotLook("no answer", where="prometheus")
 
-    watch = Watch(store, look, lambda scenario: [], give_back_windows=give_back)
+    watch = Watch(store, look, lambda scenario: [], give_back_windows=give_back, clock=clock.monotonic)
     with pytest.raises(CouldNotLook):
-        watch.give_back_windows(START)
-    for seconds in (1, 4, 6, 7):
-        watch.give_back_windows(START + timedelta(seconds=seconds))
+        watch.give_back_windows()
+    for seconds in (1, 3, 2, 1):
+        clock.forward(seconds=seconds)
+        watch.give_back_windows()
     assert len(asked) == 2
 
 
@@ -265,6 +374,27 @@ def test_an_escalated_incident_is_a_metric_until_somebody_takes_it_on(client: An
     assert 'team="kafka",title="x"' in client.get("/metrics").text
     store.move("1", Status.ACKNOWLEDGED, Act())
     assert overdue_in(client) == {}
+
+
+def test_the_team_whose_time_is_over_is_told_where_it_is_not_the_incidents_own(
+    client: Any,
+    store: Store,
+    clock: Any,
+    alert: Callable[..., dict[str, Any]],
+    webhook: Callable[..., dict[str, Any]],
+) -> None:
+    down = alert("a1", alertname="ServiceUnavailable", scenario="none", team="infrastructure")
+    store.receive(Notification.model_validate(webhook(down, alert("a2"))))
+    clock.forward(minutes=17)
+    (told,) = store.escalate_due()
+    assert (told.team, told.acknowledge_team) == ("infrastructure", "data-platform")
+    assert "escalated: data-platform" in told.timeline[-1].what
+    assert 'incident="INC-000001",team="data-platform"' in client.get("/metrics").text
+    for path in ("/oncall", "/incidents/1"):
+        assert "(data-platform)" in client.get(path).text
+    waiting = client.get("/oncall").text.partition("Who is asked for what")[2]
+    counts = re.findall(r"<td>\d+ minutes</td><td>(\d+)</td>", waiting)
+    assert dict(zip(all_teams(), counts, strict=True))["data-platform"] == "1"
 
 
 def test_an_escalated_incident_that_became_a_part_goes_with_its_whole(client: Any, store: Store, clock: Any) -> None:

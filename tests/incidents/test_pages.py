@@ -97,6 +97,7 @@ def test_what_is_refused_is_said_on_the_page(person: Person) -> None:
     answer = person.press("/incidents/INC-000001/lesson", text="short")
     assert (answer.status_code, "at least 10 characters" in answer.text) == (422, True)
     assert person.press("/incidents/INC-000001/nonsense").status_code == 404
+    assert "no such page or form. see /runbook/" in person.press("/runbook/trino-backlog/nonsense").text
     person.client.cookies.set("lang", "vi")
     answer = person.press("/incidents/INC-000001/review")
     assert "Lý do, bằng tiếng Anh:" in answer.text and '<span lang="en">' in answer.text
@@ -108,6 +109,15 @@ def test_without_a_session_a_page_has_no_form_that_changes_anything(client: Test
         page = client.get(path).text
         assert "<form" not in page
         assert "/signin?next=" in page
+
+
+def test_a_scenario_is_a_link_only_where_it_has_a_page(client: TestClient) -> None:
+    for scenario in ("replication-lag", "nobody's ?a=b#c/../../signout", "none"):
+        client.post("/api/incidents", json={"title": "x", "scenario": scenario})
+    assert 'href="/runbook/replication-lag">replication-lag</a>' in client.get("/incidents/1").text
+    for number in (2, 3):
+        assert 'href="/runbook/' not in client.get(f"/incidents/{number}").text
+    assert "signout</dd>" in client.get("/incidents/2").text
 
 
 def test_a_page_says_its_steps_in_the_runbooks_words(client: TestClient) -> None:

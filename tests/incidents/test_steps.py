@@ -111,15 +111,16 @@ def test_the_checklist_answers_itself_where_a_machine_can(
     body = {"no_order_lost": "passed: 0 of 12034 lost", "alert_cleared": "passed: quiet"}
     store.attach("1", EvidenceIn(title="verified", kind="verification", body=body))
     clock.forward(seconds=30)
-    watch = Watch(store, lambda *_: {}, lambda scenario: [], stack_look=Well(clock.now))
-    watch.look_at_checklists(clock.now)
+    watch = Watch(store, lambda *_: {}, lambda scenario: [], stack_look=Well(clock.now), clock=clock.monotonic)
+    watch.look_at_checklists()
     found = {line.item: (line.state, line.who) for line in store.get("1").checklist}
     for item in ("alerts_cleared", "checkpoint", "cross_check", "health"):
         assert found[item] == (AnswerState.DONE, "desk")
     for item in ("ticket_resolved", "rca_kept"):
         assert found[item] == (AnswerState.OPEN, "")
     before = store.get("1").timeline
-    watch.look_at_checklists(clock.now.replace(minute=30))
+    clock.forward(minutes=30)
+    watch.look_at_checklists()
     assert store.get("1").timeline == before
 
 
@@ -134,8 +135,8 @@ def test_what_was_proven_of_a_repair_that_did_not_hold_has_to_be_proven_again(
     store.answer("1", AnswerIn(item="ticket_resolved", who="an"))
     clock.forward(seconds=30)
     stack = Well(clock.now)
-    watch = Watch(store, lambda *_: {}, lambda scenario: [], stack_look=stack)
-    watch.look_at_checklists(clock.now)
+    watch = Watch(store, lambda *_: {}, lambda scenario: [], stack_look=stack, clock=clock.monotonic)
+    watch.look_at_checklists()
     assert {line.item for line in store.get("1").checklist if line.state is AnswerState.OPEN} == {"rca_kept"}
 
     clock.forward(minutes=2)
@@ -149,7 +150,7 @@ def test_what_was_proven_of_a_repair_that_did_not_hold_has_to_be_proven_again(
     assert line == "checklist: alerts_cleared, checkpoint, cross_check, health open again"
 
     received(store, webhook, again | {"status": "resolved", "endsAt": "2026-11-24T12:03:00Z"})
-    watch.look_at_checklists(clock.now)
+    watch.look_at_checklists()
     found = {line.item: line.text for line in store.get("1").checklist if line.state is AnswerState.OPEN}
     assert "older than the repair" in found["checkpoint"]
     assert "nobody has compared" in found["cross_check"]
@@ -172,10 +173,11 @@ def test_while_an_incident_is_verified_what_was_well_and_is_not_any_more_is_seen
     for item in ("ticket_resolved", "checkpoint", "cross_check", "alerts_cleared"):
         store.answer("1", AnswerIn(item=item, who="an"))
     stack = Well(clock.now)
-    watch = Watch(store, lambda *_: {}, lambda scenario: [], stack_look=stack)
-    for minute, ill in ((1, []), (2, ["trino"])):
+    watch = Watch(store, lambda *_: {}, lambda scenario: [], stack_look=stack, clock=clock.monotonic)
+    for ill in ([], ["trino"]):
         stack.ill = ill
-        watch.look_at_checklists(clock.now.replace(minute=minute))
+        clock.forward(minutes=1)
+        watch.look_at_checklists()
     health = next(line for line in store.get("1").checklist if line.item == "health")
     assert (health.state, health.text) == (AnswerState.OPEN, "no healthy answer: trino")
 
@@ -276,7 +278,7 @@ def test_an_incident_whose_checklist_cannot_be_answered_holds_up_no_other_one(st
         store.move(number, Status.MITIGATING, Act(who="an"))
         store.move(number, Status.VERIFYING, Act(who="an"))
     watch = Watch(store, lambda *_: {}, lambda scenario: [], stack_look=Strange(clock.now, ("metric",)))
-    watch.look_at_checklists(clock.now)
+    watch.look_at_checklists()
     healthy = [line.state for name in ("1", "2") for line in store.get(name).checklist if line.item == "health"]
     assert healthy == [AnswerState.DONE, AnswerState.OPEN]  # the newest one is looked at first
 

@@ -1,4 +1,5 @@
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,41 @@ def test_a_repeated_move_changes_nothing(store: Store) -> None:
     store.open(IncidentIn(title="x"))
     first = store.move("1", Status.RESOLVED, Act(who="an"))
     assert store.move("1", Status.RESOLVED, Act(who="binh")) == first
+
+
+def test_a_move_that_is_repeated_with_its_text_writes_no_second_line(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    once = store.move("1", Status.MITIGATING, Act(who="an", text="resume the connector"))
+    assert store.move("1", Status.MITIGATING, Act(who="an", text="resume the connector")) == once
+    assert store.move("1", Status.MITIGATING, Act(who="an", text="restart it")).timeline[-1].kind == "note"
+
+
+def test_a_call_that_is_repeated_with_its_key_after_a_lost_answer_is_kept_once(store: Store) -> None:
+    reported = IncidentIn(title="x", key="k1")
+    assert [store.open(reported).id, store.open(reported).id] == ["INC-000001", "INC-000001"]
+    calls: list[Callable[[], IncidentOut]] = [
+        lambda: store.note("1", Note(text="seen", key="k2")),
+        lambda: store.attach("1", EvidenceIn(title="diagnosis", body={}, key="k3")),
+        lambda: store.move("1", Status.MITIGATING, Act(text="resume it", key="k4")),
+    ]
+    for call in calls:
+        once = call()
+        assert call() == once
+    kinds = [one.kind for one in store.get("1").timeline]
+    assert kinds == ["opened", "note", "evidence", "status"]
+    store.move("1", Status.VERIFYING, Act())
+    # The repair began before that: the repeated word of it does not lead back.
+    assert calls[-1]().status is Status.VERIFYING
+
+
+def test_a_key_names_one_call_and_no_other_incidents(store: Store) -> None:
+    for title in ("x", "y"):
+        store.open(IncidentIn(title=title))
+        store.note("1", Note(text="without a key"))
+    store.note("1", Note(text="seen", key="k1"))
+    with pytest.raises(InvalidInput, match="kept for INC-000001"):
+        store.note("2", Note(text="seen", key="k1"))
+    assert [one.what for one in store.get("1").timeline].count("without a key") == 2
 
 
 def test_an_unknown_incident_is_named(store: Store) -> None:
@@ -169,6 +205,7 @@ def test_an_older_database_keeps_its_incidents_and_gets_the_new_columns(tmp_path
     newer = open_database(url)
     assert Store(newer).get("1").title == "old"
     assert "source" in {column["name"] for column in inspect(newer).get_columns("alerts")}
+    assert [one["unique"] for one in inspect(newer).get_indexes("entries") if one["column_names"] == ["key"]] == [1]
     newer.dispose()
 
 

@@ -50,13 +50,14 @@ KINDS = {
 class Case:
     """One ITSM, its server, and the desk's side of it."""
 
-    def __init__(self, kind: str, server: Any, itsm: Itsm, store: Store) -> None:
-        self.kind, self.server, self.itsm, self.store = kind, server, itsm, store
+    def __init__(self, kind: str, server: Any, itsm: Itsm, store: Store, clock: Any) -> None:
+        self.kind, self.server, self.itsm, self.store, self.clock = kind, server, itsm, store, clock
         self.keeping = self.anew()
 
     def anew(self) -> Keeping:
         """As a desk that was killed starts again."""
-        return Keeping(self.store, self.itsm, "default", "http://127.0.0.1:8000/incidents/")
+        page = "http://127.0.0.1:8000/incidents/"
+        return Keeping(self.store, self.itsm, "default", page, clock=self.clock.monotonic)
 
     def settle(self) -> None:
         """Rounds until nothing is due."""
@@ -75,7 +76,7 @@ class Case:
 
 
 @pytest.fixture
-def make_case(store: Store, tmp_path: Path) -> Iterator[Callable[[str], Case]]:
+def make_case(store: Store, clock: Any, tmp_path: Path) -> Iterator[Callable[[str], Case]]:
     with ExitStack() as stacked:
 
         def make(kind: str) -> Case:
@@ -86,7 +87,7 @@ def make_case(store: Store, tmp_path: Path) -> Iterator[Callable[[str], Case]]:
             given = {"state_dir": tmp_path, "tickets": tickets, "secrets": {"ticket-token": "t"}}
             itsm = itsm_of(Stack(Settings.model_validate(given)), client)
             assert itsm is not None
-            return Case(kind, server, itsm, store)
+            return Case(kind, server, itsm, store, clock)
 
         yield make
 
@@ -228,7 +229,7 @@ class Slow:
 
 def test_a_ticket_whose_making_took_longer_than_the_search_lags_is_made_once(store: Store, clock: Any) -> None:
     itsm = Slow(clock)
-    keeping = Keeping(store, itsm, "default", "http://desk/")
+    keeping = Keeping(store, itsm, "default", "http://desk/", clock=clock.monotonic)
     store.open(IncidentIn(title="x"))
     for _ in range(5):
         keeping.make_round()
@@ -241,7 +242,7 @@ def test_a_ticket_whose_making_took_longer_than_the_search_lags_is_made_once(sto
 
 def test_an_itsm_that_cannot_be_searched_is_not_asked_for_a_second_ticket(store: Store, clock: Any) -> None:
     itsm = Slow(clock)
-    keeping = Keeping(store, itsm, "default", "http://desk/")
+    keeping = Keeping(store, itsm, "default", "http://desk/", clock=clock.monotonic)
     store.open(IncidentIn(title="x"))
     keeping.make_round()
     itsm.unreachable = True
@@ -314,10 +315,10 @@ class Refusing:
 
 
 @pytest.fixture
-def refusing(store: Store) -> tuple[Refusing, Keeping]:
+def refusing(store: Store, clock: Any) -> tuple[Refusing, Keeping]:
     """With a ticket that is behind."""
     itsm = Refusing()
-    keeping = Keeping(store, itsm, "default", "http://desk/")
+    keeping = Keeping(store, itsm, "default", "http://desk/", clock=clock.monotonic)
     store.open(IncidentIn(title="x"))
     while keeping.make_round():
         pass
@@ -352,6 +353,18 @@ def test_an_itsm_that_asks_for_ten_minutes_has_them(
         assert keeping.make_round() == 0
         clock.forward(seconds=1)
         assert keeping.make_round() == 1
+    assert itsm.updates == 2
+
+
+def test_a_clock_set_back_by_an_hour_lengthens_no_pause(
+    refusing: tuple[Refusing, Keeping], store: Store, clock: Any
+) -> None:
+    itsm, keeping = refusing
+    itsm.wants = 5.0
+    keeping.make_round()
+    clock.set(hours=-1)
+    clock.forward(seconds=5)
+    assert keeping.make_round() == 1
     assert itsm.updates == 2
 
 
@@ -420,7 +433,7 @@ def test_jira_is_not_asked_again_before_its_search_can_know(store: Store, clock:
         given = {"state_dir": tmp_path, "tickets": tickets, "secrets": {"ticket-token": "t"}}
         itsm = itsm_of(Stack(Settings.model_validate(given)), client)
         assert itsm is not None
-        keeping = Keeping(store, itsm, "default", "http://desk/")
+        keeping = Keeping(store, itsm, "default", "http://desk/", clock=clock.monotonic)
         server.break_next, server.hidden = True, True
         store.open(IncidentIn(title="x"))
         for _ in range(4):

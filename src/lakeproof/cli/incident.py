@@ -38,6 +38,23 @@ Json = Annotated[bool, typer.Option("--json", help="JSON for scripts")]
 Who = Annotated[
     str, typer.Option(help="who does it; default: $LAKEPROOF_USER or your login", default_factory=_person)
 ]
+
+
+def _new_key() -> str:
+    from lakeproof.incidents.client import new_key
+
+    return new_key()
+
+
+Key = Annotated[
+    str,
+    typer.Option(
+        "--key",
+        help="names this call: the same again with the same key writes nothing twice; default: a new one",
+        default_factory=_new_key,
+        show_default=False,
+    ),
+]
 Text = Annotated[str, typer.Option("--text", "-m", help="what to say about it in the timeline")]
 
 
@@ -140,6 +157,7 @@ def _add_changes(incident: typer.Typer) -> None:
     def open_one(
         title: Annotated[str, typer.Argument(help="what is wrong, in a sentence")],
         who: Who,
+        key: Key,
         severity: Annotated[Severity, typer.Option()] = Severity.WARNING,
         service: Annotated[str, typer.Option(help="the component concerned")] = "",
         team: Annotated[str, typer.Option(help="whose it is")] = "data-platform",
@@ -148,25 +166,36 @@ def _add_changes(incident: typer.Typer) -> None:
     ) -> None:
         """Open an incident by hand."""
         made = _client().open(
-            title=title, who=who, severity=severity.value, service=service, team=team, scenario=scenario
+            title=title,
+            who=who,
+            severity=severity.value,
+            service=service,
+            team=team,
+            scenario=scenario,
+            key=key,
         )
         _told(made, as_json)
 
     @incident.command("ack")
-    def ack(name: IncidentName, who: Who, text: Text = "", as_json: Json = False) -> None:
+    def ack(name: IncidentName, who: Who, key: Key, text: Text = "", as_json: Json = False) -> None:
         """Take it on; whoever is first owns it."""
-        _told(_client().change(name, "ack", who=who, text=text), as_json)
+        _told(_client().change(name, "ack", who=who, text=text, key=key), as_json)
 
     @incident.command("note")
     def note(
-        name: IncidentName, text: Annotated[str, typer.Argument(help="the line")], who: Who, as_json: Json = False
+        name: IncidentName,
+        text: Annotated[str, typer.Argument(help="the line")],
+        who: Who,
+        key: Key,
+        kind: Annotated[str, typer.Option(help="note, diagnosis, action, verification")] = "note",
+        as_json: Json = False,
     ) -> None:
         """Add a line to the timeline."""
-        _told(_client().change(name, "note", who=who, text=text), as_json)
+        _told(_client().change(name, "note", who=who, kind=kind, text=text, key=key), as_json)
 
     def add_move(command: str, says: str) -> None:
-        def move(name: IncidentName, who: Who, text: Text = "", as_json: Json = False) -> None:
-            _told(_client().change(name, command, who=who, text=text), as_json)
+        def move(name: IncidentName, who: Who, key: Key, text: Text = "", as_json: Json = False) -> None:
+            _told(_client().change(name, command, who=who, text=text, key=key), as_json)
 
         incident.command(command, help=says)(move)
 
@@ -251,11 +280,14 @@ def _add_review(incident: typer.Typer) -> None:
     def cross_check(name: IncidentName, who: Who, as_json: Json = False) -> None:
         """Compare what the shop acknowledged with its databases and the lake, and attach what was found.
 
-        As `lakeproof check` does it; exit 0 passed, 1 failed, 3 unknown.
+        As `lakeproof check` does it; exit 0 passed, 1 failed, 3 unknown, or where the desk did not take what was
+        found: then it is printed as JSON in any case. The desk is waited for, up to a minute.
         """
         from lakeproof.checks.verdict import Outcome
         from lakeproof.cli.output import print_json, say
         from lakeproof.cli.slowly import Slowly
+        from lakeproof.errors import CouldNotLook, LakeproofError
+        from lakeproof.incidents.client import PATIENCE_SECONDS, new_key, until_kept
         from lakeproof.proof.checking import check as run_check
         from lakeproof.stack.stack import load_stack
 
@@ -263,10 +295,21 @@ def _add_review(incident: typer.Typer) -> None:
         report = run_check(load_stack(), progress=Slowly(say))
         body = report.as_json()
         text = f"cross-check {report.outcome}: {report.acknowledged} acknowledged calls on {report.orders} orders"
-        _client().change(name, "evidence", who=who, kind="cross_check", title="cross-check", body=body, text=text)
         if as_json:
             print_json(body)
         say(text)
+        evidence = {"who": who, "kind": "cross_check", "title": "cross-check", "body": body, "text": text}
+        key = new_key()
+        try:
+            until_kept(lambda: _client().change(name, "evidence", key=key, **evidence), say, PATIENCE_SECONDS)
+        except LakeproofError as error:
+            if not as_json:
+                print_json(body)
+            raise CouldNotLook(
+                f"it is not attached: {error.what}",
+                where=name,
+                next_action=f"POST it as the body of /api/incidents/{name}/evidence, or compare again",
+            ) from error
         if report.outcome != Outcome.PASSED:
             raise typer.Exit(1 if report.outcome == Outcome.FAILED else 3)
 

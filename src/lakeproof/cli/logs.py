@@ -45,7 +45,11 @@ def search(stack: "Stack", query: "Query", limit: int, since: str | None, files:
         except StoreAway as error:
             say(f"{error.message}: the log files are searched")
     if stack.settings.mode == "external":
-        raise CouldNotLook("its log files lie elsewhere, and no log store answers", where=f"stack {stack.name}")
+        raise CouldNotLook(
+            "its log files lie elsewhere, and no log store answers",
+            where=f"stack {stack.name}",
+            next_action="set the endpoint victorialogs (docs/external.md), or look whether it is up",
+        )
     return in_files(stack.state_dir / "log", query, limit, seconds)
 
 

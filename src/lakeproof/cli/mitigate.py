@@ -38,8 +38,12 @@ def mitigate(
     A repair that was run for this incident, and after which the stack shows the same, is not proposed again; --action
     runs it all the same. Without --yes it asks; without a terminal to ask on, it only proposes.
     Each step is written into the incident, one that failed too, in the name of $LAKEPROOF_USER or the login.
-    Exit 0 where every step went well (or with --dry-run was shown), 1 where one failed, 3 where no cause was found.
+    While the desk is restarted it is waited for, up to a minute. If it stays away the further steps are run all the
+    same, and what stands in no timeline is told, with the commands that write it there.
+    Exit 0 where every step went well (or with --dry-run was shown), 1 where one failed, 3 where no cause was found or
+    the desk did not take what was done.
     """
+    import shlex
     import sys
     from dataclasses import asdict
 
@@ -98,11 +102,28 @@ def mitigate(
         if as_json:
             print_json(proposed)
         return
-    done = repair(stack, desk, row["id"], steps, known, who=person(), tell=lambda text: say(f"  {text}"))
+    done, lost = repair(stack, desk, row["id"], steps, known, who=person(), tell=lambda text: say(f"  {text}"))
     if as_json:
-        print_json([{"action": each.action, "outcome": each.outcome.value, "text": each.text} for each in done])
+        untold = [line.step for line in lost]
+        print_json(
+            [
+                {
+                    "action": each.action,
+                    "outcome": each.outcome.value,
+                    "text": each.text,
+                    "in_timeline": each not in untold,
+                }
+                for each in done
+            ]
+        )
+    if lost:
+        say(f"{len(lost)} of {len(done)} steps do not stand in the timeline of {row['id']}. Once the desk answers:")
+    for line in lost:
+        say(f"  lakeproof incident note {row['id']} {shlex.quote(line.text)} --kind action --key {line.key}")
     if any(each.outcome is not Outcome.PASSED for each in done):
         raise typer.Exit(1)
+    if lost:
+        raise typer.Exit(3)
 
 
 def _diagnose(

@@ -180,9 +180,9 @@ def _add_webhook(app: FastAPI, store: Store, watch: Watch) -> None:
 
 def _add_incidents(app: FastAPI, store: Store, watch: Watch) -> None:
     @app.get("/api/incidents")
-    def newest_first(status: Status | None = None, most: int = 200) -> list[IncidentRow]:
-        """Incidents, newest first."""
-        return store.newest_first(status, most=max(1, min(most, 1000)))
+    def newest_first(status: Status | None = None, most: int = 200, before: str = "") -> list[IncidentRow]:
+        """Incidents, newest first; those older than `before`."""
+        return store.newest_first(status, most=max(1, min(most, 1000)), before=before)
 
     @app.post("/api/incidents", status_code=201)
     def open_incident(given: IncidentIn) -> IncidentOut:

@@ -1,14 +1,42 @@
 """The desk from outside: what the command line, a drill or a probe asks it over HTTP."""
 
+import uuid
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 
+from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.stack.stack import Stack
 
 TIMEOUT_SECONDS = 15.0
+# A desk that is restarted answers again after 5 to 30 s.
+PATIENCE_SECONDS = 60.0
+AGAIN_SECONDS = 2.0
+
+
+def new_key() -> str:
+    """A key for one call that changes something, under which the desk keeps it once however often it is sent."""
+    return uuid.uuid4().hex
+
+
+def until_kept[T](keep: Callable[[], T], tell: Callable[[str], None], patience_seconds: float) -> T:
+    """Call `keep` again while the desk does not answer or cannot write, and `tell` so each time.
+
+    `keep` has to send the same key each time: the answer may be all that was lost. Raises: what `keep` raised when
+    the patience was over; InvalidInput at once.
+    """
+    deadline = Deadline(patience_seconds)
+    while True:
+        try:
+            return keep()
+        except (CouldNotLook, TerminalError) as error:
+            if deadline.expired:
+                raise
+            tell(f"{error.message}; tried again for {deadline.left:.0f} s")
+            deadline.pause(AGAIN_SECONDS)
 
 
 class DeskClient:
@@ -33,12 +61,12 @@ class DeskClient:
         return dict(self._ask("GET", f"/api/incidents/{name}").json())
 
     def open(self, **fields: Any) -> dict[str, Any]:
-        """Open one by hand: title, who, severity, service, team, scenario, metric, value."""
+        """Open one by hand: title, who, severity, service, team, scenario, metric, value, key."""
         return dict(self._ask("POST", "/api/incidents", fields).json())
 
     def change(self, name: str, act: str, **fields: Any) -> dict[str, Any]:
         """ack, mitigate, verify, resolve, review, unmerge, lesson (who, text), note (+ kind, readings), evidence
-        (+ title, body), own (+ owner), checklist (+ item, state), merge (+ into)."""
+        (+ title, body), own (+ owner), checklist (+ item, state), merge (+ into). key: of moves, note, evidence."""
         return dict(self._ask("POST", f"/api/incidents/{name}/{act}", fields).json())
 
     def write_rca(self, name: str, **fields: Any) -> str:
@@ -68,9 +96,12 @@ class DeskClient:
                 method, self.url + path, json=body, headers=headers, timeout=self._timeout, trust_env=False
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise CouldNotLook(
-                f"the desk does not answer ({type(error).__name__})", where=self.url, next_action="lakeproof up desk"
-            ) from error
+            what, next_action = f"the desk does not answer ({type(error).__name__})", "lakeproof up desk"
+            key = body.get("key") if isinstance(body, dict) else None
+            if key and not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL)):
+                what += ", and may have kept it"
+                next_action = f"the same again with --key {key}: what was kept is not kept twice"
+            raise CouldNotLook(what, where=self.url, next_action=next_action) from error
         if answer.is_success:
             return answer
         try:

@@ -30,9 +30,9 @@ class IncidentCounts(Collector):
 
 
 class OverdueIncidents(Collector):
-    """Incidents past their team's time that nobody has acknowledged yet, one series each. The alert
-    IncidentNotAcknowledged stands on it, so that people hear of an escalation by the same routes as of an alert, also
-    after a restart of the desk.
+    """Incidents past a team's time that nobody has acknowledged yet, one series each, with the team whose time that
+    was: the incident's own, or that of an alert that joined. The alert IncidentNotAcknowledged stands on it, so that
+    people hear of an escalation by the same routes as of an alert, also after a restart of the desk.
     """
 
     def __init__(self, read_overdue: Callable[[], Iterable[IncidentRow]]) -> None:
@@ -52,7 +52,7 @@ class OverdueIncidents(Collector):
         now = utc_now()
         for row in self._read_overdue():
             seconds = (now - row.acknowledge_by).total_seconds()
-            overdue.add_metric([row.id, row.team, row.title[:TITLE_LENGTH]], max(0.0, seconds))
+            overdue.add_metric([row.id, row.acknowledge_team, row.title[:TITLE_LENGTH]], max(0.0, seconds))
         yield overdue
 
 

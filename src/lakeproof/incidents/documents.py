@@ -53,8 +53,13 @@ class Verdict:
         return self.outcome == PASSED
 
 
+def title_in(incident: IncidentOut, document: EvidenceOut) -> str:
+    """The document's title, with the part's id before it where it was attached to a part of that incident."""
+    return document.title if document.incident == incident.id else f"{document.incident}: {document.title}"
+
+
 def newest(incident: IncidentOut, kind: str) -> EvidenceOut | None:
-    """The last document of that kind."""
+    """The last document of that kind, of the incident or of a part of it."""
     return next((one for one in reversed(incident.evidence) if one.kind == kind), None)
 
 

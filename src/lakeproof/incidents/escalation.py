@@ -11,17 +11,17 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.incidents.person import DESK
 from lakeproof.incidents.rounds import Rounds
 from lakeproof.incidents.self_check import StackLook, look_at
-from lakeproof.incidents.shapes import IncidentOut, ReadingShape, utc_now
+from lakeproof.incidents.shapes import IncidentOut, ReadingShape
 from lakeproof.incidents.store import Moment, Store
 from lakeproof.incidents.webhook import expression_of
 from lakeproof.observability.active import ActiveAlerts
 
 log = logging.getLogger(__name__)
 
-LOOK_AT_ALERTS_EVERY = timedelta(seconds=5)
-LOOK_AT_WINDOWS_EVERY = timedelta(seconds=5)
+LOOK_AT_ALERTS_EVERY_SECONDS = 5.0
+LOOK_AT_WINDOWS_EVERY_SECONDS = 5.0
 KEEP_EVERY_SECONDS = 1.0
-LOOK_AT_CHECKLISTS_EVERY = timedelta(seconds=10)
+LOOK_AT_CHECKLISTS_EVERY_SECONDS = 10.0
 # After it was resolved an incident's checklist is looked at for so long; then only a person answers it.
 CHECKLISTS_FOR = timedelta(hours=1)
 
@@ -35,6 +35,8 @@ type FindUseCases = Callable[[str], list[str]]
 class Watch:
     """Rounds over the incidents. `look(expression, labels, at)` asks the stack; `escalated` tells people.
 
+    `clock` gives monotonic seconds: pauses, and how long an alert has been missing, go by it, so that they stay what
+    they are while somebody sets the machine's time. What is compared with a stored time goes by the store's clock.
     `stack_look` answers the items of a checklist that a machine can answer; None: only people answer.
     `give_back_windows` ends what a killed drill did to the windows of alerts; it does nothing where none did.
     """
@@ -49,6 +51,7 @@ class Watch:
         lost_after: timedelta = timedelta(seconds=150),
         give_back_windows: Callable[[], object] = lambda: None,
         stack_look: StackLook | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._look = look
@@ -58,10 +61,10 @@ class Watch:
         self._lost_after = lost_after
         self._give_back_windows = give_back_windows
         self._stack_look = stack_look
-        self._checklists_looked_at: datetime | None = None
-        self._windows_looked_at: datetime | None = None
-        self._missing_since: dict[int, datetime] = {}
-        self._looked_at: datetime | None = None
+        self._clock = clock
+        self._looked_at: dict[str, float] = {}
+        self._missing_since: dict[int, float] = {}
+        self._alertmanager_since: datetime | None = None
         self.rounds = Rounds("watch", self.make_round)
 
     def make_round(self) -> None:
@@ -92,42 +95,48 @@ class Watch:
                 incident.acknowledge_by.isoformat(timespec="seconds"),
             )
             self._escalated(incident)
-        self.compare_alerts(utc_now())
-        self.look_at_checklists(utc_now())
-        self.give_back_windows(utc_now())
+        self.compare_alerts()
+        self.look_at_checklists()
+        self.give_back_windows()
 
-    def look_at_checklists(self, now: datetime) -> None:
+    def _is_due(self, look: str, every_seconds: float) -> bool:
+        """True where that look was not made for so long; it then counts as made now."""
+        now, before = self._clock(), self._looked_at.get(look)
+        if before is not None and now - before < every_seconds:
+            return False
+        self._looked_at[look] = now
+        return True
+
+    def look_at_checklists(self) -> None:
         """Answer what a machine can, of incidents that are being verified or were resolved lately."""
-        looked_at = self._checklists_looked_at
-        if self._stack_look is None or (looked_at and now - looked_at < LOOK_AT_CHECKLISTS_EVERY):
+        if self._stack_look is None or not self._is_due("checklists", LOOK_AT_CHECKLISTS_EVERY_SECONDS):
             return
-        self._checklists_looked_at = now
-        for incident in self._store.to_look_at(now - CHECKLISTS_FOR):
+        for incident in self._store.to_look_at(self._store.now() - CHECKLISTS_FOR):
             try:
                 self._store.keep_looks(incident.id, look_at(incident, self._stack_look))
             except Exception:  # one incident that cannot be looked at must not hold up the others
                 log.exception("the checklist of %s could not be answered", incident.id)
             self.rounds.went_on()
 
-    def give_back_windows(self, now: datetime) -> None:
+    def give_back_windows(self) -> None:
         """After a drill that was killed: alerts go in the stack's own windows again. Raises: LakeproofError."""
-        if self._windows_looked_at is None or now - self._windows_looked_at >= LOOK_AT_WINDOWS_EVERY:
-            self._windows_looked_at = now
+        if self._is_due("windows", LOOK_AT_WINDOWS_EVERY_SECONDS):
             self._give_back_windows()
 
-    def compare_alerts(self, now: datetime) -> None:
+    def compare_alerts(self) -> None:
         """End alerts that their Alertmanager has not known for `lost_after`; take up again those that fire on.
 
         Over a restart it forgets what fired, so it can never report their end. Prometheus tells it again of what
-        still fires, within a minute at most; `lost_after` must be longer. Nothing ends while it does not answer.
+        still fires, within a minute at most; `lost_after` must be longer, and is counted anew once Alertmanager has
+        started anew. Nothing ends while it does not answer.
 
         While Prometheus hangs, Alertmanager lets its alerts expire and reports their end. Afterwards Prometheus goes
         on with the same start, so the webhook that follows looks like a late one of the firing that ended. Only
         Alertmanager's own list tells that such an alert fires.
         """
-        if self._read_active is None or (self._looked_at and now - self._looked_at < LOOK_AT_ALERTS_EVERY):
+        if self._read_active is None or not self._is_due("alerts", LOOK_AT_ALERTS_EVERY_SECONDS):
             return
-        self._looked_at = now
+        now = self._clock()
         firing = self._store.firing()
         try:
             active = self._read_active()
@@ -139,13 +148,16 @@ class Watch:
         missing = [
             one for one in firing if one.source == active.source and one.fingerprint not in active.fingerprints
         ]
+        if active.since != self._alertmanager_since:
+            self._alertmanager_since = active.since
+            self._missing_since.clear()
         self._missing_since = {one.id: self._missing_since.get(one.id, now) for one in missing}
-        if now - active.since >= self._lost_after:
-            self._store.forget(one for one in missing if now - self._missing_since[one.id] >= self._lost_after)
+        lost_after = self._lost_after.total_seconds()
+        self._store.forget(one for one in missing if now - self._missing_since[one.id] >= lost_after)
         unheard = active.firing.keys() - {one.fingerprint for one in firing}
         if unheard:
             starts = {fingerprint: active.firing[fingerprint] for fingerprint in unheard}
-            self._store.take_up_again(active.source, starts, ended_before=now - self._lost_after)
+            self._store.take_up_again(active.source, starts, ended_before=self._store.now() - self._lost_after)
 
     def _look_up(self, incident: IncidentOut) -> Moment:
         first = incident.alerts[0] if incident.alerts else None

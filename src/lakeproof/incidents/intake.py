@@ -15,15 +15,13 @@ from lakeproof.incidents.reviews import reopen_checklist
 from lakeproof.incidents.shapes import ReadingShape, public_id
 from lakeproof.incidents.status import ONGOING, Status
 from lakeproof.incidents.timeline import add_entry
-from lakeproof.incidents.webhook import NO_SCENARIO, SEVERITIES, AlertIn, AlertStatus, Notification
+from lakeproof.incidents.webhook import NO_SCENARIO, NONE, SEVERITIES, AlertIn, AlertStatus, Notification
 from lakeproof.observability.teams import DEFAULT_TEAM
 
 # So many values in one question: SQLite's own bound is higher, other databases' are not known.
 CHUNK = 500
 # So many ongoing incidents are looked through for one of the same trouble; in a storm the older ones are not.
 MOST_AKIN = 100
-# The scenario of an incident that no scenario's alert has joined.
-NONE = "none"
 
 
 @dataclass

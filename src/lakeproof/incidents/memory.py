@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from lakeproof.errors import InvalidInput
-from lakeproof.incidents.models import Incident
-from lakeproof.incidents.shapes import IncidentOut, utc_now
+from lakeproof.incidents.models import Entry, Incident
+from lakeproof.incidents.shapes import IncidentOut, public_id, utc_now
 
 _ID = re.compile(r"(?:INC-)?0*(\d{1,9})", re.IGNORECASE | re.ASCII)
 
@@ -40,9 +40,16 @@ class Memory:
             yield session
 
 
-def find(session: Session, name: str) -> Incident:
+def number_of(name: str) -> int:
+    """The number in an id as people write it: INC-000012 or 12. Raises: NoSuchIncident for what is no id."""
     match = _ID.fullmatch(name)
-    incident = session.get(Incident, int(match[1])) if match else None
+    if match is None:
+        raise NoSuchIncident(name)
+    return int(match[1])
+
+
+def find(session: Session, name: str) -> Incident:
+    incident = session.get(Incident, number_of(name))
     if incident is None:
         raise NoSuchIncident(name)
     return incident
@@ -59,6 +66,24 @@ def lock(session: Session, *incidents: Incident) -> None:
     """Hold these against other writers, as they are now. Always by ascending id, so that two never wait crosswise."""
     for one in sorted(incidents, key=lambda each: each.id):
         session.refresh(one, with_for_update=True)
+
+
+def kept_with(session: Session, key: str) -> Incident | None:
+    """The incident with the line that a call of that key wrote; None where none did, and for the empty key."""
+    number = session.scalar(select(Entry.incident_id).where(Entry.key == key)) if key else None
+    return None if number is None else session.get_one(Incident, number)
+
+
+def is_repeated(session: Session, incident: Incident, key: str) -> bool:
+    """True for the key of a call that was kept for this incident. Raises: InvalidInput where it was for another."""
+    known = kept_with(session, key)
+    if known is not None and known is not incident:
+        raise InvalidInput(
+            f"a call with that key was kept for {public_id(known.id)}",
+            where=public_id(incident.id),
+            next_action="give each call a key of its own",
+        )
+    return known is not None
 
 
 def out(incident: Incident) -> IncidentOut:

@@ -4,18 +4,22 @@ The part keeps its own group while it belongs to another incident, so that furth
 whole. Each alert remembers the incident that it came to; there it goes back.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, object_session
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.models import Alert, Incident
-from lakeproof.incidents.person import ALERTMANAGER
 from lakeproof.incidents.shapes import Act, public_id
 from lakeproof.incidents.status import ONGOING, Status
 from lakeproof.incidents.timeline import add_entry
-from lakeproof.incidents.webhook import SEVERITIES, severity_of
+from lakeproof.incidents.webhook import NO_SCENARIO, NONE, SEVERITIES, severity_of
+
+# What an incident takes from its parts while they are merged into it.
+_LENT = ("severity", "scenario", "use_cases")
 
 
 def merge(session: Session, part: Incident, whole: Incident, act: Act, now: datetime) -> None:
@@ -38,8 +42,10 @@ def merge(session: Session, part: Incident, whole: Incident, act: Act, now: date
     for alert in list(part.alerts):
         alert.home_id, alert.incident_id, alert.merged_at = part.id, whole.id, now
     part.merged_into = whole.id
+    if whole.before_merge is None:
+        whole.before_merge = {name: getattr(whole, name) for name in _LENT}
     whole.severity = _worst(whole.severity, part.severity)
-    if whole.scenario == "none":
+    if whole.scenario == NONE:
         whole.scenario = part.scenario
     whole.use_cases = list(dict.fromkeys((*whole.use_cases, *part.use_cases)))
     why = f": {act.text}" if act.text else ""
@@ -51,12 +57,15 @@ def merge(session: Session, part: Incident, whole: Incident, act: Act, now: date
 
 
 def unmerge(session: Session, part: Incident, act: Act, now: datetime) -> None:
-    """The part is an incident of its own again, with the alerts that came to it; each is as bad as its alerts are.
+    """The part is an incident of its own again, with the alerts that came to it, and the whole is what it was before
+    the merge; but each is as bad as its alerts are.
 
     Raises: InvalidInput.
     """
     if part.merged_into is None:
-        raise InvalidInput("it is no part of another incident", where=public_id(part.id))
+        raise InvalidInput(
+            "it is no part of another incident", where=public_id(part.id), next_action="there is nothing to part"
+        )
     if part.status not in ONGOING:
         raise InvalidInput(
             f"it ended together with {public_id(part.merged_into)}",
@@ -74,9 +83,25 @@ def unmerge(session: Session, part: Incident, act: Act, now: datetime) -> None:
     session.expire(part, ["alerts"])
     session.expire(whole, ["alerts"])
     part.severity = _worst(part.severity, *(severity_of(one.labels) for one in part.alerts))
-    if whole.entries[0].who == ALERTMANAGER:  # what a person said of their own incident stays
-        parts = [one.severity for one in parts_of(session, whole)]
-        whole.severity = _worst(*(severity_of(one.labels) for one in whole.alerts), *parts)
+    if whole.before_merge is not None:  # what an older Lakeproof merged keeps what the merge gave it
+        _give_back(whole, whole.before_merge, parts_of(session, whole))
+
+
+def _give_back(whole: Incident, own: Mapping[str, Any], parts: Sequence[Incident]) -> None:
+    """Severity, scenario and use cases are its own again, with what the alerts and parts say that are left in it."""
+    alerts = whole.alerts
+    whole.severity = _worst(
+        own["severity"], *(severity_of(one.labels) for one in alerts), *(one.severity for one in parts)
+    )
+    said = [
+        own["scenario"],
+        *(one.labels.get("scenario", "")[:128] for one in alerts),
+        *(one.scenario for one in parts),
+    ]
+    whole.scenario = next((one for one in said if one not in NO_SCENARIO), NONE)
+    whole.use_cases = list(dict.fromkeys((*own["use_cases"], *(name for one in parts for name in one.use_cases))))
+    if not parts:
+        whole.before_merge = None
 
 
 def _worst(*severities: str) -> str:

@@ -64,6 +64,8 @@ class Incident(Base):
     lesson_by: Mapped[str] = mapped_column(String(128), default="", server_default="")
     # The incident that this one is a part of, since a person merged it there.
     merged_into: Mapped[int | None] = mapped_column(Integer, index=True)
+    # Its own severity, scenario and use cases, from before the first of its parts was merged into it.
+    before_merge: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
     alerts: Mapped[list["Alert"]] = relationship(order_by="Alert.id")
     entries: Mapped[list["Entry"]] = relationship(order_by="Entry.id")
@@ -89,6 +91,16 @@ class Incident(Base):
         return [f"INC-{number:06d}" for number in session.scalars(asked)] if session is not None else []
 
     @property
+    def all_evidence(self) -> list["Evidence"]:
+        """What was attached to it or to a part of it, in the order of attaching."""
+        session = object_session(self)
+        if session is None:
+            return self.evidence
+        concerned = select(Incident.id).where((Incident.id == self.id) | (Incident.merged_into == self.id))
+        asked = select(Evidence).where(Evidence.incident_id.in_(concerned)).order_by(Evidence.id)
+        return list(session.scalars(asked))
+
+    @property
     def promise(self) -> tuple[datetime, str]:
         """Until when somebody has promised to acknowledge it, and which team: its own or that of an alert in it,
         counted from the alert's coming, whichever ends first. An alert that a merge brought has no clock here.
@@ -101,6 +113,11 @@ class Incident(Base):
     def acknowledge_by(self) -> datetime:
         """Until when it is to be acknowledged."""
         return self.promise[0]
+
+    @property
+    def acknowledge_team(self) -> str:
+        """The team that has promised to acknowledge it by then: not always the team whose incident it is."""
+        return self.promise[1]
 
 
 class Alert(Base):
@@ -133,7 +150,10 @@ class Alert(Base):
 
 
 class Entry(Base):
-    """One line of a timeline: when, who, what, and the readings that its numbers come from."""
+    """One line of a timeline: when, who, what, and the readings that its numbers come from.
+
+    key: the one that whoever asked for it gave the call (shapes.Key). The database has each key once.
+    """
 
     __tablename__ = "entries"
 
@@ -144,6 +164,7 @@ class Entry(Base):
     kind: Mapped[str] = mapped_column(String(32))
     what: Mapped[str] = mapped_column(Text)
     readings: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    key: Mapped[str | None] = mapped_column(String(64), unique=True, index=True)
 
 
 class Evidence(Base):

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.acts import CHECK, PROPOSE, REPAIR, deeds_of, require_confirmed, why_not
-from lakeproof.incidents.documents import causes_of, healthy_of, unknown_of, verdicts_of
+from lakeproof.incidents.documents import causes_of, healthy_of, title_in, unknown_of, verdicts_of
 from lakeproof.incidents.drill_cards import DrillCards
 from lakeproof.incidents.footnotes import format_time, shown
 from lakeproof.incidents.jobs import Jobs
@@ -19,7 +19,7 @@ from lakeproof.incidents.markdown import render_markdown
 from lakeproof.incidents.memory import NoSuchIncident
 from lakeproof.incidents.session import SESSION_SECONDS, Session, Sessions, Tries
 from lakeproof.incidents.shapes import RunbookReviewIn
-from lakeproof.incidents.status import FOLLOWS, STEPS, Status
+from lakeproof.incidents.status import FOLLOWS, ONGOING, STEPS, Status
 from lakeproof.incidents.store import Store
 from lakeproof.observability.routes import all_routes
 from lakeproof.observability.runbook import PREFIX, all_runbooks, find_runbook
@@ -29,6 +29,7 @@ from lakeproof.pages.page import Pages, language_of
 from lakeproof.stack.stack import Stack
 
 DRILL = "drill"
+LISTED, UNREVIEWED_SHOWN = 200, 20
 SIGN_INS, SIGN_IN_SECONDS = 10, 60.0
 
 
@@ -50,6 +51,7 @@ class DeskPages:
             "unknown": unknown_of,
             "healthy": healthy_of,
             "verdicts": verdicts_of,
+            "title_in": title_in,
             "why_not": why_not,
             "minutes": lambda span: int(span.total_seconds() // 60),
             "seconds": lambda value: "" if value is None else f"{value:.1f} s",
@@ -77,6 +79,7 @@ class DeskPages:
             found_at=f"/incidents/{incident.id}",
             incident=incident,
             problem=problem,
+            has_runbook=find_runbook(incident.scenario, language_of(request), self.folders) is not None,
             others=others[::-1],
             possible=FOLLOWS[incident.status],
             steps=list(STEPS.values()),
@@ -95,8 +98,7 @@ def add_pages(app: FastAPI, stack: Stack, store: Store, sessions: Sessions) -> N
     @app.get("/oncall", response_class=HTMLResponse, include_in_schema=False)
     def show_on_call(request: Request) -> HTMLResponse:
         """Who is asked for what, and what waits for whom."""
-        rows = store.ongoing()
-        resolved = [one for one in store.newest_first(Status.RESOLVED) if one.merged_into is None]
+        rows, counts = store.ongoing(), store.count_by_status()
         return pages.render(
             request,
             "oncall.html",
@@ -104,7 +106,12 @@ def add_pages(app: FastAPI, stack: Stack, store: Store, sessions: Sessions) -> N
             routes=all_routes(),
             waiting=sorted((one for one in rows if one.status is Status.OPEN), key=lambda one: one.acknowledge_by),
             worked=[one for one in rows[::-1] if one.status is not Status.OPEN],
-            unreviewed=resolved[:20],
+            unreviewed=store.unreviewed(most=UNREVIEWED_SHOWN),
+            how_many={
+                "waiting": counts[Status.OPEN],
+                "worked": sum(counts[one] for one in ONGOING - {Status.OPEN}),
+                "unreviewed": counts[Status.RESOLVED],
+            },
             at=datetime.now(UTC),
         )
 
@@ -113,10 +120,20 @@ def _add_incidents(app: FastAPI, pages: DeskPages) -> None:
     deeds = deeds_of(pages.store, pages.jobs)
 
     @app.get("/incidents", response_class=HTMLResponse, include_in_schema=False)
-    def show_list(request: Request, status: Status | None = None) -> HTMLResponse:
-        """All incidents, newest first."""
-        incidents = pages.store.newest_first(status)
-        return pages.render(request, "list.html", incidents=incidents, statuses=list(Status), chosen=status)
+    def show_list(request: Request, status: Status | None = None, before: str = "") -> HTMLResponse:
+        """All incidents, newest first, a page at a time: with `before`, those that are older than that one."""
+        found = pages.store.newest_first(status, most=LISTED + 1, before=before)
+        shown = found[:LISTED]
+        older = {"status": status.value if status else None, "before": shown[-1].id} if len(found) > LISTED else {}
+        return pages.render(
+            request,
+            "list.html",
+            incidents=shown,
+            total=pages.store.count(status),
+            older=urlencode({name: value for name, value in older.items() if value}),
+            statuses=list(Status),
+            chosen=status,
+        )
 
     @app.get("/incidents/{name}", response_class=HTMLResponse, include_in_schema=False)
     def show_incident(request: Request, name: str) -> HTMLResponse:
@@ -198,7 +215,7 @@ def _add_runbook(app: FastAPI, pages: DeskPages) -> None:
             elif deed == "reviewed" and find_runbook(name, "en", pages.folders) is not None:
                 pages.store.review_page(RunbookReviewIn(page=name, who=session.who, text=form.get("text", "")))
             else:
-                raise InvalidInput("no such page or form", where=f"{name}/{deed}")
+                raise InvalidInput("no such page or form", where=f"{name}/{deed}", next_action=f"see {PREFIX}")
             return RedirectResponse(f"{PREFIX}{name}", 303)
 
         return _or_say_why(do, lambda status, why: runbook(request, name, status, why))

@@ -19,6 +19,7 @@ from lakeproof.incidents.documents import (
     Seen,
     causes_of,
     newest,
+    title_in,
     verdicts_of,
 )
 from lakeproof.incidents.footnotes import Footnotes, escape, format_time, shown
@@ -141,7 +142,12 @@ class _Draft:
             return "The data were not verified: nothing is claimed of them."
         verdicts = verdicts_of(document)
         if not verdicts:
-            return self._own(f"Verified: {document.title}", f"evidence {document.id}", document.title, document.at)
+            return self._own(
+                f"Verified: {title_in(self.incident, document)}",
+                f"evidence {document.id}",
+                document.title,
+                document.at,
+            )
         open_claims = [verdict.check for verdict in verdicts if not verdict.passed]
         text = (
             f"NOT proven: {', '.join(open_claims)} ({len(open_claims)} of {len(verdicts)} claims)"
@@ -264,7 +270,7 @@ class _Draft:
     def readings(self) -> Iterable[Row]:
         """Every reading that was kept: of the attached documents, then of the timeline's own lines."""
         for document in self.incident.evidence:
-            yield from self._readings(document.title, document.readings)
+            yield from self._readings(title_in(self.incident, document), document.readings)
         attached = {(document.kind, document.at) for document in self.incident.evidence}
         for entry in self.incident.timeline:
             if (entry.kind, entry.at) not in attached:

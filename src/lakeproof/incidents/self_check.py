@@ -106,10 +106,11 @@ def _health(stack: StackLook) -> Found:
 
 
 def _cross_check(incident: IncidentOut, since: datetime) -> Found:
-    """The newest document after the repair that compares the data counts, for good or ill."""
+    """The newest document after the repair that compares the data counts, for good or ill; a part's is named."""
     for document in reversed(incident.evidence):
         if document.at >= since and (found := _verdict_on_data(document)) is not None:
-            return found
+            state, text = found
+            return state, text if document.incident == incident.id else f"{document.incident}: {text}"
     return AnswerState.OPEN, "nobody has compared the data since the repair (lakeproof check)"
 
 

@@ -5,7 +5,16 @@ import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, computed_field, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    computed_field,
+    field_validator,
+)
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.checklist import AnswerState
@@ -27,7 +36,11 @@ def _a_persons(name: str) -> str:
 
 # Whoever brings the token; what the desk does by itself does not come by these shapes.
 Who = Annotated[Short, AfterValidator(_a_persons)]
+# An incident's id as people write it: 1 → INC-000001.
+PublicId = Annotated[str, BeforeValidator(lambda number: public_id(number) if isinstance(number, int) else number)]
 Long = Annotated[str, Field(max_length=20_000)]
+# Names one call of whoever makes it, who sends it again with the same key where the answer was lost; "" names none.
+Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{0,64}$")]
 
 
 class ReadingShape(BaseModel):
@@ -53,13 +66,14 @@ class ReadingShape(BaseModel):
 
 
 class Act(BaseModel):
-    """Who does it, and what they say about it."""
+    """Who does it, and what they say about it. With a `key`, a move, a note or a document is kept once."""
 
     model_config = ConfigDict(extra="forbid")
 
     who: Who = "operator"
     text: Long = ""
     readings: list[ReadingShape] = Field([], max_length=500)
+    key: Key = ""
 
 
 class Note(Act):
@@ -129,7 +143,7 @@ def _is_deeper(body: Any, levels: int) -> bool:
 
 
 class IncidentIn(BaseModel):
-    """An incident opened by a person: what, where, how bad."""
+    """An incident opened by a person: what, where, how bad. With a `key`, it is opened once."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -141,6 +155,7 @@ class IncidentIn(BaseModel):
     scenario: Short = "none"
     metric: Annotated[str, Field(max_length=256)] = ""
     value: float | None = Field(None, allow_inf_nan=False)
+    key: Key = ""
 
 
 class RcaIn(BaseModel):
@@ -183,11 +198,12 @@ class EntryOut(BaseModel):
 
 
 class EvidenceOut(BaseModel):
-    """One attached document."""
+    """One attached document. `incident`: the one that it was attached to, which may be a part of the one shown."""
 
     model_config = ConfigDict(from_attributes=True)
 
     id: int
+    incident: PublicId = Field(validation_alias="incident_id")
     at: datetime
     who: str
     kind: str
@@ -272,7 +288,7 @@ class IncidentRow(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    id: str
+    id: PublicId
     title: str
     status: Status
     severity: str
@@ -291,17 +307,12 @@ class IncidentRow(BaseModel):
     reviewed_at: datetime | None
     escalated_at: datetime | None
     acknowledge_by: datetime
+    acknowledge_team: str
     root_cause: str
     lesson: str
     lesson_by: str
-    merged_into: str | None
+    merged_into: PublicId | None
     step: StepOut | None
-
-    @field_validator("id", "merged_into", mode="before")
-    @classmethod
-    def as_public(cls, number: Any) -> Any:
-        """1 → INC-000001."""
-        return public_id(number) if isinstance(number, int) else number
 
 
 class IncidentOut(IncidentRow):
@@ -311,7 +322,7 @@ class IncidentOut(IncidentRow):
     rca: str
     alerts: list[AlertOut]
     timeline: list[EntryOut] = Field(validation_alias="entries")
-    evidence: list[EvidenceOut]
+    evidence: list[EvidenceOut] = Field(validation_alias="all_evidence")
     checklist: list[LineOut]
     parts: list[str]
     ticket: TicketOut | None

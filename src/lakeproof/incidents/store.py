@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, Select, func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from lakeproof.errors import InvalidInput
-from lakeproof.incidents.intake import NONE, Received, close_if_clear, find_ended, take_in, take_up
-from lakeproof.incidents.memory import find, find_to_change, lock, out
+from lakeproof.incidents.intake import Received, close_if_clear, find_ended, take_in, take_up
+from lakeproof.incidents.lists import ALL_ONGOING, WITH_ALERTS, Lists
+from lakeproof.incidents.memory import find, find_to_change, is_repeated, kept_with, lock, out
 from lakeproof.incidents.merging import end_parts, merge, parts_of, refuse_part, unmerge, whole_of
 from lakeproof.incidents.models import Alert, Evidence, Incident
 from lakeproof.incidents.person import DESK
@@ -30,7 +31,7 @@ from lakeproof.incidents.shapes import (
 )
 from lakeproof.incidents.status import ONGOING, Status, check_move
 from lakeproof.incidents.timeline import add_entry
-from lakeproof.incidents.webhook import AlertStatus, Notification
+from lakeproof.incidents.webhook import NONE, AlertStatus, Notification
 from lakeproof.observability.teams import acknowledge_seconds
 
 _WHEN = {
@@ -40,9 +41,6 @@ _WHEN = {
     Status.RESOLVED: "resolved_at",
     Status.REVIEWED: "reviewed_at",
 }
-# `acknowledge_by` asks for them: one question for all incidents of a list.
-_WITH_ALERTS = selectinload(Incident.alerts)
-_ONGOING = select(Incident).where(Incident.status.in_([one.value for one in ONGOING]), Incident.merged_into.is_(None))
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ type Moment = tuple[str, Mapping[str, ReadingShape], Iterable[str]]
 MOST_LOOKS = 20
 
 
-class Store(Reviews):
+class Store(Lists, Reviews):
     """Incidents. `now` gives the time, aware; `rejoin`: how long after its last alert cleared an incident that is
     still ongoing takes in new alerts of its group."""
 
@@ -89,16 +87,18 @@ class Store(Reviews):
                 return write(session)
 
     def open(self, given: IncidentIn) -> IncidentOut:
-        """An incident that a person reports; alerts of its scenario join it.
+        """An incident that a person reports; alerts of its scenario join it. One key opens one incident.
 
         Raises: InvalidInput where one of its scenario is ongoing.
         """
         now = self._now()
 
         def write(session: Session) -> IncidentOut:
-            key = f"scenario:{given.scenario}" if given.scenario not in ("", "none") else None
-            if key is not None:
-                ongoing = session.scalar(select(Incident.id).where(Incident.open_key == key))
+            if (known := kept_with(session, given.key)) is not None:
+                return out(known)
+            group = f"scenario:{given.scenario}" if given.scenario not in ("", "none") else None
+            if group is not None:
+                ongoing = session.scalar(select(Incident.id).where(Incident.open_key == group))
                 if ongoing is not None:
                     raise InvalidInput(
                         f"{public_id(ongoing)} is already ongoing for {given.scenario}",
@@ -106,41 +106,22 @@ class Store(Reviews):
                         next_action=f"add a note to {public_id(ongoing)}",
                     )
             incident = Incident(
-                open_key=key,
+                open_key=group,
                 status=Status.OPEN.value,
                 owner="",
                 use_cases=[],
                 root_cause="",
                 rca="",
                 opened_at=now,
-                **given.model_dump(exclude={"who"}),
+                **given.model_dump(exclude={"who", "key"}),
             )
             session.add(incident)
             session.flush()
-            add_entry(incident, now, given.who, "opened", f"opened by hand: {given.title}")
+            add_entry(incident, now, given.who, "opened", f"opened by hand: {given.title}", key=given.key)
             session.flush()
             return out(incident)
 
         return self._write_twice(write)
-
-    def newest_first(self, status: Status | None = None, *, most: int = 200) -> list[IncidentRow]:
-        """Incidents, newest first."""
-        asked = select(Incident).order_by(Incident.id.desc()).limit(most)
-        return self._rows(asked if status is None else asked.where(Incident.status == status.value))
-
-    def ongoing(self, *, most: int = 500) -> list[IncidentRow]:
-        """Incidents that somebody has to see to, oldest first; a part of another one is seen to there."""
-        return self._rows(_ONGOING.order_by(Incident.id).limit(most))
-
-    def overdue(self, *, most: int = 500) -> list[IncidentRow]:
-        """Those that were escalated and that nobody has acknowledged since, the oldest first."""
-        asked = _ONGOING.where(Incident.status == Status.OPEN.value, Incident.escalated_at.is_not(None))
-        return self._rows(asked.order_by(Incident.id).limit(most))
-
-    def _rows(self, asked: Select[Incident]) -> list[IncidentRow]:
-        with self._read() as session:
-            found = session.scalars(asked.options(_WITH_ALERTS))
-            return [IncidentRow.model_validate(incident) for incident in found]
 
     def get(self, name: str) -> IncidentOut:
         """One incident. Raises: NoSuchIncident."""
@@ -148,8 +129,10 @@ class Store(Reviews):
             return out(find(session, name))
 
     def move(self, name: str, status: Status, act: Act) -> IncidentOut:
-        """Change its status; the first who takes it on owns it. Repeating a move changes nothing.
+        """Change its status; the first who takes it on owns it.
 
+        A move that is repeated with its key, or with the same text by the same person, changes nothing; another text
+        is a note.
         Raises: NoSuchIncident; InvalidInput for a move that the transition table does not have, for one that the
         step's guard refuses, and for a part of another incident.
         """
@@ -157,6 +140,9 @@ class Store(Reviews):
         with self._write() as session:
             incident = find(session, name)
             lock(session, incident, *parts_of(session, incident))
+            if is_repeated(session, incident, act.key):
+                return out(incident)
+            text = f"{status.value}: {act.text}" if act.text else status.value
             check_move(Status(incident.status), status, where=public_id(incident.id))
             if incident.status != status.value:
                 refuse_part(incident)
@@ -169,13 +155,12 @@ class Store(Reviews):
                 else:
                     incident.open_key = None
                     end_parts(incident, status, now, act.who)
-                text = f"{status.value}: {act.text}" if act.text else status.value
-                add_entry(incident, now, act.who, "status", text, act.readings)
+                add_entry(incident, now, act.who, "status", text, act.readings, act.key)
                 if status is Status.MITIGATING:
                     incident.verifying_at = None
                     reopen_checklist(incident, now)
-            elif act.text:
-                add_entry(incident, now, act.who, "note", act.text, act.readings)
+            elif act.text and (act.who, text) != _last_move(incident):
+                add_entry(incident, now, act.who, "note", act.text, act.readings, act.key)
             session.flush()
             return out(incident)
 
@@ -214,25 +199,28 @@ class Store(Reviews):
             return out(part)
 
     def note(self, name: str, note: Note) -> IncidentOut:
-        """Add a line to the timeline. Raises: NoSuchIncident."""
+        """Add a line to the timeline, once for each key. Raises: NoSuchIncident, InvalidInput."""
         with self._write() as session:
             incident = find_to_change(session, name)
-            add_entry(incident, self._now(), note.who, note.kind, note.text, note.readings)
+            if not is_repeated(session, incident, note.key):
+                add_entry(incident, self._now(), note.who, note.kind, note.text, note.readings, note.key)
             session.flush()
             return out(incident)
 
     def attach(self, name: str, given: EvidenceIn) -> IncidentOut:
-        """Attach a document, with a line in the timeline. Raises: NoSuchIncident."""
+        """Attach a document, with a line in the timeline, once for each key. Raises: NoSuchIncident, InvalidInput."""
         now = self._now()
         with self._write() as session:
             incident = find_to_change(session, name)
+            if is_repeated(session, incident, given.key):
+                return out(incident)
             readings = [one.model_dump(mode="json") for one in given.readings]
             incident.evidence.append(
                 Evidence(
                     at=now, who=given.who, kind=given.kind, title=given.title, body=given.body, readings=readings
                 )
             )
-            add_entry(incident, now, given.who, given.kind, given.text or given.title, given.readings)
+            add_entry(incident, now, given.who, given.kind, given.text or given.title, given.readings, given.key)
             session.flush()
             return out(incident)
 
@@ -254,9 +242,9 @@ class Store(Reviews):
 
     def without_use_cases(self) -> list[IncidentRow]:
         """Ongoing incidents that an alert of a scenario joined only after their moment was looked up."""
-        asked = _ONGOING.where(Incident.moment.is_not(None), Incident.scenario != NONE)
+        asked = ALL_ONGOING.where(Incident.moment.is_not(None), Incident.scenario != NONE)
         with self._read() as session:
-            found = session.scalars(asked.options(_WITH_ALERTS))
+            found = session.scalars(asked.options(WITH_ALERTS))
             return [IncidentRow.model_validate(incident) for incident in found if not incident.use_cases]
 
     def keep_use_cases(self, name: str, use_cases: Iterable[str]) -> None:
@@ -335,7 +323,7 @@ class Store(Reviews):
                 Incident.escalated_at.is_(None),
                 Incident.merged_into.is_(None),
             )
-            asked = unacknowledged.options(_WITH_ALERTS)
+            asked = unacknowledged.options(WITH_ALERTS)
             due = [one.id for one in session.scalars(asked) if now >= one.acknowledge_by]
         found = []
         for number in due:
@@ -343,7 +331,7 @@ class Store(Reviews):
                 incident = session.get_one(Incident, number, with_for_update=True)
                 if incident.escalated_at is None and incident.status == Status.OPEN:
                     incident.escalated_at = now
-                    team = incident.promise[1]
+                    team = incident.acknowledge_team
                     minutes = acknowledge_seconds(team) / 60
                     text = f"escalated: {team} had not acknowledged it within {minutes:g} minutes"
                     add_entry(incident, now, DESK, "escalated", text)
@@ -358,17 +346,16 @@ class Store(Reviews):
             number = session.scalar(newest)
         return None if number is None else public_id(number)
 
-    def count_by_status(self) -> dict[str, int]:
-        """How many incidents are in each status; a part counts as its whole."""
-        asked = select(Incident.status, func.count()).where(Incident.merged_into.is_(None))
-        with self._read() as session:
-            rows = session.execute(asked.group_by(Incident.status))
-            return {status.value: 0 for status in Status} | {row[0]: row[1] for row in rows}
-
     def check(self) -> None:
         """Ask the database something. Raises: SQLAlchemy's errors."""
         with self._read() as session:
             session.execute(select(func.count(Incident.id))).scalar_one()
+
+
+def _last_move(incident: Incident) -> tuple[str, str] | None:
+    """By whom its last change of status was, and the line that tells of it."""
+    moves = ((one.who, one.what) for one in reversed(incident.entries) if one.kind == "status")
+    return next(moves, None)
 
 
 def _check_guards(incident: Incident, after: Status, act: Act) -> None:

@@ -97,8 +97,8 @@ def add_entry(
     kind: str,
     what: str,
     readings: Iterable[ReadingShape] = (),
+    key: str = "",
 ) -> None:
     """Write a line. Its order is that of writing, so a clock set back does not reorder a timeline."""
-    incident.entries.append(
-        Entry(at=at, who=who, kind=kind, what=what, readings=[one.model_dump(mode="json") for one in readings])
-    )
+    kept = [one.model_dump(mode="json") for one in readings]
+    incident.entries.append(Entry(at=at, who=who, kind=kind, what=what, readings=kept, key=key or None))

@@ -10,7 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 MOST_ALERTS = 10_000
-NO_SCENARIO = frozenset({"", "none"})
+# The scenario of an incident that no scenario's alert has joined.
+NONE = "none"
+NO_SCENARIO = frozenset({"", NONE})
 SEVERITIES = ("warning", "high", "critical")
 
 

@@ -105,4 +105,8 @@ def _reload(stack: Stack, component: str, timeout: float) -> None:
     except httpx.HTTPError as error:
         raise CouldNotLook(f"no answer: {type(error).__name__}", where=url, next_action="is it up?") from error
     if answer.status_code != 200:
-        raise TerminalError(f"refused its configuration: {answer.text.strip()[:300]}", where=url)
+        raise TerminalError(
+            f"refused its configuration: {answer.text.strip()[:300]}",
+            where=url,
+            next_action=f"correct the rules or settings that it names; lakeproof logs {component} says more",
+        )

@@ -8,7 +8,9 @@ was killed, or the ITSM was), it looks for the ticket by its marker before it as
 
 import hashlib
 import logging
-from datetime import datetime, timedelta
+import time
+from collections.abc import Callable
+from datetime import timedelta
 
 import httpx
 from sqlalchemy import func, select
@@ -38,7 +40,9 @@ YOUNG = timedelta(hours=1)
 LONGEST_PAUSE_SECONDS = 300.0
 # So often every ticket is compared with its timeline, whatever the newest line is. PostgreSQL gives ids out before it
 # commits, so that a line may come to light after one with a higher id.
-FULL_LOOK = timedelta(minutes=1)
+FULL_LOOK_SECONDS = 60.0
+# So long after the ITSM could not find a ticket that was asked for it is searched again.
+LOOK_AGAIN_SECONDS = 5.0
 LINES = 20
 
 
@@ -78,14 +82,21 @@ def _token(stack: Stack) -> str:
 
 
 class Keeping(Memory):
-    """Rounds over the tickets of one desk. `page` is the address of an incident's page, before its id."""
+    """Rounds over the tickets of one desk. `page` is the address of an incident's page, before its id.
 
-    def __init__(self, store: Store, itsm: Itsm, name: str, page: str) -> None:
+    `clock` gives monotonic seconds, which pauses go by: they stay what they are while somebody sets the machine's
+    time. Only the desk that starts next has to go by the stored time (`Ticket.next_at`).
+    """
+
+    def __init__(
+        self, store: Store, itsm: Itsm, name: str, page: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(store.engine, store.now)
-        self._store, self._itsm, self._name, self._page = store, itsm, name, page
-        self._seen, self._looked_at = -1, self._now()
-        # Tickets that are left alone, after how many failures and until when: the database may not take a note of it.
-        self._held: dict[int, tuple[int, datetime]] = {}
+        self._store, self._itsm, self._name, self._page, self._clock = store, itsm, name, page, clock
+        self._seen, self._looked_at = -1, clock()
+        # Tickets that are left alone, after how many failures and until when by `clock`: the database may not take a
+        # note of it.
+        self._held: dict[int, tuple[int, float]] = {}
         self.rounds = Rounds("tickets", self.make_round)
 
     def make_round(self) -> int:
@@ -98,7 +109,7 @@ class Keeping(Memory):
                 self._bring_in_step(number)
             except SQLAlchemyError as error:
                 log.warning("what became of the ticket of incident %d was not kept: %s", number, error)
-                if number not in self._held or self._held[number][1] <= self._now():
+                if number not in self._held or self._held[number][1] <= self._clock():
                     self._hold(number)  # unless the ITSM failed as well, which held it for as long as the ITSM asked
             self.rounds.went_on()
         self._seen = newest  # only now: a round that was cut short is made again
@@ -108,18 +119,16 @@ class Keeping(Memory):
         """The incidents whose timeline is longer than their ticket knows, and whose pause after a failure is over;
         and the newest line of all timelines that this answer takes into account.
         """
-        now = self._now()
+        now, clock = self._now(), self._clock()
         with self._read() as session:
             newest = session.scalar(select(func.max(Entry.id))) or 0
             waiting = session.scalar(select(func.count(Ticket.id)).where(Ticket.next_at.is_not(None)))
             at_rest = newest == self._seen and not waiting and not self._held
-            if at_rest and now - self._looked_at < FULL_LOOK:
+            if at_rest and clock - self._looked_at < FULL_LOOK_SECONDS:
                 return [], newest
-            self._looked_at = now
+            self._looked_at = clock
             told = select(func.max(Entry.id)).where(Entry.incident_id == Ticket.incident_id).scalar_subquery()
-            behind = select(Ticket.incident_id).where(
-                told > Ticket.told, Ticket.next_at.is_(None) | (Ticket.next_at <= now)
-            )
+            behind = select(Ticket.incident_id, Ticket.next_at).where(told > Ticket.told)
             without = (
                 select(Incident.id)
                 .outerjoin(Ticket)
@@ -128,9 +137,11 @@ class Keeping(Memory):
                     Incident.status.in_([one.value for one in ONGOING]) | (Incident.opened_at > now - YOUNG),
                 )
             )
-            due = {*session.scalars(behind), *session.scalars(without)}
-        self._held = {number: held for number, held in self._held.items() if number in due}
-        return sorted(due - {number for number, (_, until) in self._held.items() if until > now}), newest
+            next_at = {row[0]: row[1] for row in session.execute(behind)} | dict.fromkeys(session.scalars(without))
+        self._held = {number: held for number, held in self._held.items() if number in next_at}
+        held = {number for number, (_, until) in self._held.items() if until > clock}
+        paused = {number for number, at in next_at.items() if number not in self._held and at and at > now}
+        return sorted(next_at.keys() - held - paused), newest
 
     def _bring_in_step(self, number: int) -> None:
         ticket, text = self._prepare(number)
@@ -174,7 +185,9 @@ class Keeping(Memory):
             if (found := self._itsm.find(text.marker)) is not None:
                 return found
             if (now - ticket.asked_at).total_seconds() < self._itsm.settle_seconds:
-                self._change(number, next_at=now + timedelta(seconds=5), error="asked before; not to be seen yet")
+                self._held[number] = self._tries(number), self._clock() + LOOK_AGAIN_SECONDS
+                next_at = now + timedelta(seconds=LOOK_AGAIN_SECONDS)
+                self._change(number, next_at=next_at, error="asked before; not to be seen yet")
                 return None
         self._change(number, asked_at=now)
         try:
@@ -211,8 +224,11 @@ class Keeping(Memory):
             ticket.error = error.message[:1000]
 
     def _hold(self, number: int, asked_seconds: float | None = None) -> None:
-        tries = self._held[number][0] + 1 if number in self._held else 1
-        self._held[number] = tries, self._now() + _pause(tries, asked_seconds)
+        tries = self._tries(number) + 1
+        self._held[number] = tries, self._clock() + _pause(tries, asked_seconds).total_seconds()
+
+    def _tries(self, number: int) -> int:
+        return self._held[number][0] if number in self._held else 0
 
     def _change(self, number: int, **values: object) -> None:
         with self._write() as session:

@@ -1,0 +1,99 @@
+"""What `incident` and `mitigate` do while the desk is away: nothing that was done or found is lost in silence."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from lakeproof.arguments import Arguments
+from lakeproof.cli.commands import build
+from lakeproof.errors import CouldNotLook
+from lakeproof.incidents import client
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.proof.outcome import Outcome
+from lakeproof.stack.stack import Stack
+
+
+class Desk:
+    """Knows INC-000001, takes what `takes` says, and does not answer else."""
+
+    def __init__(self, takes: Callable[[str], bool]) -> None:
+        self._takes = takes
+        self.told: list[dict[str, Any]] = []
+
+    def incident(self, name: str) -> dict[str, Any]:
+        return {"id": "INC-000001", "alerts": [], "timeline": []}
+
+    def change(self, name: str, act: str, **fields: Any) -> dict[str, Any]:
+        if not self._takes(act):
+            raise CouldNotLook("the desk does not answer (ConnectError)", where="desk")
+        self.told.append({"act": act, **fields})
+        return {"id": name, "status": "open", "owner": ""}
+
+
+class Report:
+    """What a comparison found."""
+
+    outcome, acknowledged, orders = Outcome.PASSED, 12, 4
+
+    def as_json(self) -> dict[str, Any]:
+        return {"verdict": "passed"}
+
+
+@pytest.fixture
+def desk(own_stack: object, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str], bool]], Desk]:
+    """`desk(takes)` is the one that the commands meet; nobody waits for it."""
+
+    def make(takes: Callable[[str], bool]) -> Desk:
+        made = Desk(takes)
+        monkeypatch.setattr(client, "DeskClient", lambda stack: made)
+        monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.0)
+        monkeypatch.setattr("lakeproof.drills.repair.repair.__kwdefaults__", {"patience_seconds": 0.0})
+        monkeypatch.setattr("lakeproof.proof.checking.check", lambda stack, progress: Report())
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize("as_json", [["--json"], []])
+def test_what_a_cross_check_found_is_printed_where_the_desk_is_away(desk: Any, as_json: list[str]) -> None:
+    desk(lambda act: False)
+    done = CliRunner().invoke(build(), ["incident", "cross-check", "1", *as_json])
+    assert json.loads(done.stdout) == {"verdict": "passed"}
+    assert isinstance(done.exception, CouldNotLook)
+    assert "not attached" in done.exception.message
+
+
+def test_a_cross_check_that_the_desk_takes_is_attached_with_a_key(desk: Any) -> None:
+    found = desk(lambda act: True)
+    done = CliRunner().invoke(build(), ["incident", "cross-check", "1"], catch_exceptions=False)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert [(one["act"], one["body"]) for one in found.told] == [("evidence", {"verdict": "passed"})]
+    assert found.told[0]["key"]
+
+
+def test_a_note_has_a_key_of_its_own_or_the_one_that_was_given(desk: Any) -> None:
+    found = desk(lambda act: True)
+    for more in ([], [], ["--key", "k1", "--kind", "action"]):
+        CliRunner().invoke(build(), ["incident", "note", "1", "seen", *more], catch_exceptions=False)
+    keys = [one["key"] for one in found.told]
+    assert (len(set(keys)), keys[2], found.told[2]["kind"]) == (3, "k1", "action")
+
+
+def test_a_repair_that_the_desk_was_not_told_of_is_run_said_and_ends_with_3(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(stack: Stack, arguments: Arguments) -> str:
+        return "it runs"
+
+    known = {"start_component": Mitigation("start_component", "start", lambda stack, given: "by hand", run)}
+    monkeypatch.setattr("lakeproof.mitigations.mitigation.all_mitigations", lambda folders: known)
+    desk(lambda act: act == "mitigate")
+    typed = ["mitigate", "1", "--action", "start_component", "--yes", "--json"]
+    done = CliRunner().invoke(build(), typed, catch_exceptions=False)
+    assert done.exit_code == 3
+    (row,) = json.loads(done.stdout)
+    assert (row["outcome"], row["in_timeline"]) == ("passed", False)
+    assert "incident note INC-000001 'start_component: passed, it runs' --kind action --key" in done.stderr
