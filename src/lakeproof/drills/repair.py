@@ -80,15 +80,11 @@ def untried(
 ) -> list[Finding]:
     """The findings but those whose whole repair was run for this incident, and which the stack shows all the same.
 
-    What was run before the newest of the alerts began was for an earlier trouble: it may have helped then.
+    Also where the alert was clear in between: a repair that silences an alert for some minutes has not helped, and
+    what comes back after an incident was resolved is another incident, with a timeline of its own.
     Raises: InvalidInput for a wrong argument of a repair.
     """
-    newest = max((str(alert["starts_at"]) for alert in incident.get("alerts") or ()), default="")
-    ran = [
-        entry["what"]
-        for entry in incident.get("timeline") or ()
-        if entry["kind"] == "action" and str(entry["at"]) > newest
-    ]
+    ran = [entry["what"] for entry in incident.get("timeline") or () if entry["kind"] == "action"]
 
     def was_run(step: Step) -> bool:
         arguments = parse_arguments(mitigations[step.id].arguments, step.arguments, step.id).model_dump()
