@@ -22,7 +22,7 @@ from lakeproof.stack.stack import Stack
 
 # The words of a source that an alert's label, or an argument of a repair, names it by.
 NAMING = ("connector", "database")
-# A word whose label has another name: the job's is Flink's own.
+# A word whose label has another name.
 LABELS = {"job": "job_name"}
 
 
