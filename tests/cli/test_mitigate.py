@@ -1,10 +1,18 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from lakeproof.cli.mitigate import _held
+import pytest
+
+from lakeproof.cli.mitigate import _diagnose, _held
 from lakeproof.diagnosis.cause import Step
-from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.diagnosis.causes import load_causes
+from lakeproof.diagnosis.diagnosis import Diagnosis, Finding
+from lakeproof.diagnosis.examination import Examination
+from lakeproof.errors import CouldNotLook
+from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.mitigations.named import Named, hold
+from lakeproof.probes.probe import all_probes
+from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -24,3 +32,18 @@ def test_a_proposed_step_holds_to_what_is_there_now_and_a_given_one_to_what_was_
     assert _held(stack, Step("drop"), known) == Step("drop", (("only", ""),))
     assert _held(stack, Step("drop", (("only", "oltp.a.b"),)), known) == Step("drop", (("only", "oltp.a.b"),))
     assert _held(stack, Step("start"), known) == Step("start")
+
+
+def test_a_cause_of_another_trouble_is_listed_with_its_repair_and_not_proposed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = scenario_folders()
+    causes = {cause.id: cause for cause in load_causes(all_probes(), folders)}
+    seen = Examination(Diagnosis((Finding(causes["mysql_sessions_leaked"], (), ()),), ()), {}, frozenset())
+    monkeypatch.setattr("lakeproof.diagnosis.examination.examine", lambda stack, folders: seen)
+    labels = {"component": "postgres", "scenario": "connection-saturation"}
+    incident = {"id": "INC-000001", "alerts": [{"labels": labels}], "timeline": []}
+    with pytest.raises(CouldNotLook) as refused:
+        _diagnose(Stack(Settings(state_dir=tmp_path)), folders, incident, all_mitigations())
+    assert refused.value.exit_code == 3
+    assert "mysql_sessions_leaked (--action end_idle_sessions --arg database=mysql)" in refused.value.message

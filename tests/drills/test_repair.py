@@ -1,21 +1,29 @@
 """A repair told to an incident: every step in its timeline, the failed one too, and by whom."""
 
 import itertools
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from tests.diagnosis.least_readings import CAUSES, PROBES
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
 from lakeproof.diagnosis.cause import Cause, Step
 from lakeproof.diagnosis.diagnosis import Finding
+from lakeproof.diagnosis.nouns import component_of
 from lakeproof.drills.repair import aimed, fitting, mend, repair, untried
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.incidents.person import person
-from lakeproof.lake.sources.source import OLTP, find_source
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
+from lakeproof.scenarios.folder import scenario_folders
+from lakeproof.scenarios.scenario import read_scenario
+from lakeproof.scenarios.truth import load_truth
 from lakeproof.stack.settings import Settings, load_settings
 from lakeproof.stack.stack import Stack
 
@@ -148,8 +156,8 @@ RESUMED = "resume_connector connector=shop: passed, the connector and its task r
     ("timeline", "left"),
     [
         ([("09:03", "action", RESUMED)], ["trino_hung"]),
-        # Its alert began after that: it helped, and somebody paused the connector again.
-        ([("09:01", "action", RESUMED)], ["shop_paused_connector", "trino_hung"]),
+        # Its alert cleared, and fires anew since 09:02.
+        ([("09:01", "action", RESUMED)], ["trino_hung"]),
         # Of another connector; one that could not be run; somebody's words.
         ([("09:03", "action", RESUMED.replace("shop", "orders"))], ["shop_paused_connector", "trino_hung"]),
         ([("09:03", "action", RESUMED.replace("passed", "failed"))], ["shop_paused_connector", "trino_hung"]),
@@ -162,7 +170,7 @@ RESUMED = "resume_connector connector=shop: passed, the connector and its task r
         ([], ["shop_paused_connector", "trino_hung"]),
     ],
 )
-def test_a_repair_that_was_run_since_the_alert_began_and_did_not_help_is_not_proposed_again(
+def test_a_repair_that_was_run_for_the_incident_and_did_not_help_is_not_proposed_again(
     timeline: list[tuple[str, str, str]], left: list[str]
 ) -> None:
     incident = {
@@ -190,35 +198,142 @@ def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatc
     assert person().startswith("uid ")
 
 
-def finding(name: str, connector: str | None) -> Finding:
-    subject = find_source(connector, by="connector").words if connector else {}
-    return Finding(Cause(name, "s", {}, (), (), (), (), (), (), subject=subject), (), ())
+def found(*names: str) -> list[Finding]:
+    """What a diagnosis names, the best supported cause first."""
+    return [Finding(CAUSES[name], (), ()) for name in names]
 
 
-FOUND = (finding("paused_connector", "orders"), finding("trino_down", None), finding("shop_slot_lost", "shop"))
+def chosen(names: Sequence[str], *alerts: Mapping[str, str], stands_on: str = "") -> list[str]:
+    told = [{"labels": labels, "annotations": {"stands_on": stands_on}} for labels in alerts]
+    return [one.cause.id for one in fitting(found(*names), {"alerts": told}, PROBES)]
+
+
+CAPTURES = ("paused_connector", "shop_stopped_connector")
 
 
 @pytest.mark.parametrize(
-    ("labels", "chosen"),
+    ("labels", "first"),
     [
         ({"connector": "orders"}, "paused_connector"),
-        ({"connector": "shop"}, "shop_slot_lost"),
-        ({"database": "shop"}, "shop_slot_lost"),
+        ({"connector": "shop"}, "shop_stopped_connector"),
+        ({"database": "shop"}, "shop_stopped_connector"),
         ({"database": "oltp"}, "paused_connector"),
-        ({"connector": "nobody"}, "paused_connector"),
-        ({}, "paused_connector"),
+        ({"job_name": "lake-shop"}, "shop_stopped_connector"),
     ],
 )
-def test_an_incident_of_one_capture_is_repaired_by_what_is_found_about_that_one(
-    labels: dict[str, str], chosen: str
+def test_an_incident_of_one_capture_is_repaired_by_what_is_found_about_that_one_alone(
+    labels: dict[str, str], first: str
 ) -> None:
-    assert fitting(FOUND, {"alerts": [{"labels": labels}]}).cause.id == chosen
+    assert chosen(CAPTURES, labels) == [first]
+    other = next(name for name in CAPTURES if name != first)
+    assert chosen([other], labels) == []
 
 
-def test_an_incident_of_a_capture_that_nothing_is_found_about_takes_what_concerns_all_first() -> None:
-    assert fitting(FOUND[:2], {"alerts": [{"labels": {"connector": "shop"}}]}).cause.id == "trino_down"
-    assert fitting(FOUND[:1], {"alerts": [{"labels": {"connector": "shop"}}]}).cause.id == "paused_connector"
-    assert fitting(FOUND, {"alerts": []}).cause.id == "paused_connector"
+def test_an_incident_of_one_server_is_not_repaired_on_the_other_one() -> None:
+    leaks = ["mysql_sessions_leaked", "postgres_sessions_leaked"]
+    postgres = {"component": "postgres", "scenario": "connection-saturation"}
+    assert chosen(leaks, postgres) == ["postgres_sessions_leaked"]
+    assert chosen(leaks[:1], postgres) == []
+    shop = {"component": "publisher", "database": "shop", "scenario": "lake-commit-failure"}
+    assert chosen(["mysql_down"], shop, stands_on="mysql postgres kafka") == []
+    assert chosen(["mysql_down"], shop | {"database": "oltp"}, stands_on="mysql postgres kafka") == ["mysql_down"]
+
+
+def test_an_incident_of_trino_takes_no_repair_of_a_database() -> None:
+    trino = {"component": "trino", "scenario": "trino-backlog"}
+    assert chosen(["mysql_sessions_leaked", "resource_group_full"], trino) == ["resource_group_full"]
+    assert chosen(["mysql_sessions_leaked"], trino) == []
+
+
+def test_what_the_alerts_component_shows_comes_before_what_is_only_of_the_same_scenario() -> None:
+    limiter = {"component": "redis", "scenario": "notification-failure"}
+    assert chosen(["mail_refused", "redis_full", "redis_down"], limiter) == [
+        "redis_down",
+        "redis_full",
+        "mail_refused",
+    ]
+
+
+def test_a_cause_for_which_a_component_has_to_be_well_is_none_of_its_incident() -> None:
+    # A failed task, beside a database that accepts its login.
+    assert chosen(["failed_task"], {"component": "mysql", "scenario": "connection-saturation"}) == []
+
+
+def test_a_cause_fits_what_a_cause_behind_it_accounts_for() -> None:
+    leak = replace(found("mysql_sessions_leaked")[0], explains=frozenset({"order-service-refusals"}))
+    incident = {"alerts": [{"labels": {"component": "order-service", "scenario": "none"}}]}
+    assert fitting([leak], incident, PROBES) == [leak]
+    assert fitting(found("mysql_sessions_leaked"), incident, PROBES) == []
+
+
+def test_an_incident_that_names_nothing_takes_what_the_diagnosis_names_first() -> None:
+    both = found("trino_down", "paused_connector")
+    for service in ("", "the till in Hue"):
+        assert fitting(both, {"alerts": [], "scenario": "none", "service": service}, PROBES) == both
+    assert fitting(both, {"alerts": [], "scenario": "none", "service": "connect"}, PROBES) == both[1:]
+    by_hand = {"alerts": [], "scenario": "replication-lag", "service": ""}
+    assert [one.cause.id for one in fitting(both, by_hand, PROBES)] == ["paused_connector"]
+
+
+# Each is of another scenario, and of another capture or server than the causes that are played.
+OTHERS = (
+    *("shop_paused_connector", "postgres_sessions_leaked", "mysql_sessions_leaked", "resource_group_full"),
+    *("mail_refused", "labels_held", "attachments_pile_up", "reservation_ttl_shortened"),
+)
+RULES = {
+    rule["alert"]: rule
+    for folder in scenario_folders().values()
+    for group in yaml.safe_load((folder / "alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
+}
+# By which labels an alert tells of which capture or component, where its own expression gives them.
+SERIES = {"connector": "connector", "database": "database", "job_name": "job"}
+
+
+def alert_of(name: str, cause: Cause) -> dict[str, Any]:
+    """The alert as it fires for that cause; one that no single capture has is played in oltp."""
+    rule, words = RULES[name], cause.subject if "source" in cause.subject else OLTP.words
+    labels = {
+        key: str(component_of(cause.subject)) if "{{" in value else value for key, value in rule["labels"].items()
+    }
+    told = {
+        label: words[word] for label, word in SERIES.items() if re.search(rf"by \([^)]*\b{label}\b", rule["expr"])
+    }
+    return {"labels": labels | told, "annotations": rule["annotations"]}
+
+
+def known_causes() -> list[tuple[str, str]]:
+    """Every cause with each alert of its scenario, and every cause that is played with each alert that it is to set
+    off; but not a server's cause with the alert of the other server.
+    """
+    scenarios = [read_scenario(folder) for folder in scenario_folders().values()]
+    pairs = {
+        (cause.id, alert)
+        for one in scenarios
+        for cause in CAUSES.values()
+        if cause.scenario == one.id
+        for alert in one.owned_alerts
+    }
+    for one in scenarios:
+        for played in (one, *one.others.values()):
+            cause = load_truth(played.folder, played.cause).root_cause
+            pairs |= {(cause, alert) for alert in played.alerts}
+    servers = {"mysql", "postgres"}
+    return sorted(
+        (cause, alert)
+        for cause, alert in pairs
+        if {RULES[alert]["labels"]["component"], component_of(CAUSES[cause].subject)} != servers
+    )
+
+
+@pytest.mark.parametrize(("name", "alert"), known_causes())
+def test_each_cause_is_the_one_that_its_scenarios_alert_is_repaired_by(name: str, alert: str) -> None:
+    cause = CAUSES[name]
+    others = [other for other in OTHERS if CAUSES[other].scenario != RULES[alert]["labels"]["scenario"]]
+    # A finding accounts for what the causes behind it account for: an emptied node is a node that is down.
+    behind = frozenset(probe for other in CAUSES.values() if name in other.masked_by for probe in other.explains)
+    findings = [*found(*others), Finding(cause, (), (), behind)]
+    assert fitting(findings, {"alerts": [alert_of(alert, cause)]}, PROBES)[:1] == findings[-1:]
 
 
 @pytest.mark.parametrize(

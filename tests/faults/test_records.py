@@ -157,3 +157,29 @@ def test_every_fault_is_named_as_its_module_and_says_what_it_does() -> None:
         assert module.FAULT is fault
         assert fault.summary
         assert fault.inject.__doc__ and fault.remove.__doc__ and fault.sign.__doc__
+
+
+def test_what_is_made_and_taken_back_is_on_record_meanwhile(stack: Stack) -> None:
+    thing = Broken()
+    with records.announced(stack, thing.fault(), [{"where": "here"}, {"where": "there"}], by="drill"):
+        assert [record.args["where"] for record in records.newest_first(stack)] == ["there", "here"]
+        thing.lands = False
+    assert records.recorded(stack) == ()
+
+
+def test_what_was_made_and_not_taken_back_stays_on_record(stack: Stack) -> None:
+    with (
+        pytest.raises(TerminalError),
+        records.announced(stack, Broken().fault(), [{"where": "there"}], by="drill"),
+    ):
+        raise TerminalError("half-way")
+    assert [record.args["where"] for record in records.recorded(stack)] == ["there"]
+
+
+def test_what_was_on_record_before_is_not_announced_again_and_stays(stack: Stack) -> None:
+    thing = Broken()
+    before = records.inject(stack, thing.fault(), {"where": "there"}, by="hand")
+    thing.lands = False
+    with records.announced(stack, thing.fault(), [{"where": "there"}], by="drill"):
+        assert records.recorded(stack) == (before,)
+    assert records.recorded(stack) == (before,)

@@ -4,7 +4,7 @@ One file per claim in this folder, named as the claim, with one `CHECK = Check(.
 `survives_restart` alone acts, and says so.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,7 @@ class Check:
     verify(context, arguments, baseline): after the repair. "Could not look" is Outcome.UNKNOWN.
     watched: quick (< 3 s) and worth asking each second while waiting for recovery.
     acts: changes something; done last, and only where every other claim held.
+    stops(arguments): the components that `verify` stops, and starts again.
     Counts go into Verdict.numbers under these names, from which the drill's report is made: acknowledged, lost,
     duplicated, stale, phantom, oversold, unclear, refused, and `rows.ENGINE` for rows compared per engine. The Nessie
     hash looked at goes into a Reading with probe "nessie-hash", its checkpoint into one with probe "checkpoint".
@@ -76,6 +77,7 @@ class Check:
     arguments: type[Arguments] = Arguments
     watched: bool = False
     acts: bool = False
+    stops: Callable[[Any], Sequence[str]] = lambda arguments: ()
 
 
 def all_checks(folders: tuple[Path, ...] = ()) -> dict[str, Check]:

@@ -112,4 +112,9 @@ def judge(seen: Mapping[str, tuple[Reading, bool | None]], when: str) -> Verdict
     return Verdict(CLAIM, Outcome.PASSED, f"all evidence is healthy {when}")
 
 
-CHECK = Check("survives_restart", CLAIM, baseline, verify, SurvivesRestart, acts=True)
+def stops(arguments: SurvivesRestart) -> list[str]:
+    """The repaired part."""
+    return [arguments.component]
+
+
+CHECK = Check("survives_restart", CLAIM, baseline, verify, SurvivesRestart, acts=True, stops=stops)

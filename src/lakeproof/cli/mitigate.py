@@ -33,15 +33,17 @@ def mitigate(
 ) -> None:
     """Look at the live stack, propose the repair of the diagnosed cause, and run it.
 
-    Of several causes it takes that of the connector or database that the incident's alerts name; an --action acts on
-    that one too, unless --arg says another. Where they name none and two databases are captured, --arg has to.
+    Of several causes it takes the one that the incident's alerts are about: of the connector, database or component
+    that they name, or of their scenario. Where all causes are about something else, it lists them and proposes
+    nothing. An --action acts on the connector or database that they name too, unless --arg says another. Where they
+    name none and two databases are captured, --arg has to.
     A repair that was run for this incident, and after which the stack shows the same, is not proposed again; --action
     runs it all the same. Without --yes it asks; without a terminal to ask on, it only proposes.
     Each step is written into the incident, one that failed too, in the name of $LAKEPROOF_USER or the login.
     While the desk is restarted it is waited for, up to a minute. If it stays away the further steps are run all the
     same, and what stands in no timeline is told, with the commands that write it there.
-    Exit 0 where every step went well (or with --dry-run was shown), 1 where one failed, 3 where no cause was found or
-    the desk did not take what was done.
+    Exit 0 where every step went well (or with --dry-run was shown), 1 where one failed, 3 where no cause was found,
+    the incident is about none of them, or the desk did not take what was done.
     """
     import shlex
     import sys
@@ -129,34 +131,53 @@ def mitigate(
 def _diagnose(
     stack: "Stack", folders: "Mapping[str, Path]", incident: dict[str, Any], known: "dict[str, Mitigation]"
 ) -> "tuple[Cause, list[str]]":
-    """The cause that the live stack shows; of several the first one of what the incident's alerts name.
+    """The cause that the live stack shows; of several the likeliest one of what the incident's alerts are about.
 
     With it come the ids of all other causes that hold, those that are hidden behind a named one last.
 
-    Raises: CouldNotLook where there is none, no repair for it, or none that was not tried.
+    Raises: CouldNotLook where there is none, none that the incident is about, no repair for it, or none that was not
+    tried.
     """
     from lakeproof.diagnosis.examination import examine
     from lakeproof.drills.repair import fitting, untried
+    from lakeproof.probes.probe import all_probes
 
     found = examine(stack, folders).diagnosis
     if not found.findings:
         what = "the stack is healthy" if found.healthy else "something is out of range, and no known cause fits"
         raise CouldNotLook(f"no repair to propose: {what}", next_action="lakeproof diagnose")
-    left = untried(found.findings, incident, known)
+    fit = fitting(found.findings, incident, all_probes(tuple(folders.values())))
+    if not fit:
+        others = "; ".join(_in_words(finding.cause) for finding in found.findings)
+        raise CouldNotLook(
+            f"no repair to propose, what is wrong is not what the incident's alerts are about: {others}",
+            where=str(incident["id"]),
+            next_action="a person has to look; --action runs a repair by your word",
+        )
+    left = untried(fit, incident, known)
     if not left:
-        cause = fitting(found.findings, incident).cause
+        cause = fit[0].cause
         raise CouldNotLook(
             f"{', '.join(step.id for step in cause.repairs)} was run for this incident and did not help: "
             f"{cause.says['en']}",
             where=cause.id,
             next_action=f"a person has to look; --action {cause.repairs[0].id} runs it once more",
         )
-    cause = fitting(left, incident).cause
+    cause = left[0].cause
     if not cause.repairs:
         raise CouldNotLook(
             f"a person has to look: {cause.says['en']}", where=cause.id, next_action="lakeproof diagnose"
         )
     return cause, found.others(cause.id)
+
+
+def _in_words(cause: "Cause") -> str:
+    """The cause with what would repair it, as the options name it."""
+    steps = [
+        " ".join((f"--action {step.id}", *(f"--arg {name}={value}" for name, value in step.args)))
+        for step in cause.repairs
+    ]
+    return f"{cause.id} ({', then '.join(steps) or 'no repair is known'})"
 
 
 def _held(stack: "Stack", step: "Step", known: "dict[str, Mitigation]") -> "Step":

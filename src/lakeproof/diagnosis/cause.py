@@ -56,7 +56,7 @@ class Cause:
     (Probe.steady): behind a dead Kafka, a connector that somebody paused is another trouble.
     repairs: in the order in which they are run; none: a person has to look.
     of_all: the necessary evidence is only what concerns components that are part of the stack.
-    subject: the words of the source, database or node that it is the cause of; empty: of no single one.
+    subject: the words of the source, database, node or component that it is the cause of; empty: of no single one.
     """
 
     id: str

@@ -112,6 +112,7 @@ def _causes(
             explains=explains,
             repairs=repairs,
             outage=True,
+            subject={"component": name},
         )
 
     yield cause(

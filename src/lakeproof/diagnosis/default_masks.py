@@ -22,7 +22,7 @@ def masking_components(
     """
     found: list[frozenset[str]] = []
     for item in necessary:
-        ill = [one for one in item.alternatives if not _is_health(one.condition, probes[one.probe])]
+        ill = [one for one in item.alternatives if not is_health(one.condition, probes[one.probe])]
         asked = [probes[one.probe] for one in ill]
         if any(_is_steady(one.condition, probe) for one, probe in zip(ill, asked, strict=True)):
             return frozenset()
@@ -35,7 +35,8 @@ def _stands_on(probe: Probe, above: Mapping[str, frozenset[str]]) -> frozenset[s
     return frozenset((probe.source, *probe.about)) | above.get(probe.source, frozenset())
 
 
-def _is_health(condition: Condition, probe: Probe) -> bool:
+def is_health(condition: Condition, probe: Probe) -> bool:
+    """True where whatever a healthy stack answers satisfies the condition, so that it tells of no trouble."""
     return probe.healthy is not None and probe.healthy.implies(condition)
 
 

@@ -11,6 +11,9 @@ from lakeproof.stack.engines.cassandra_config import NODES
 
 type Subject = Mapping[str, str | None]
 
+# The word of a subject that is the name of a component. `component` is the one of a component's own causes.
+_COMPONENT = ("component", "database", "node")
+
 NOUNS: Mapping[str, tuple[Subject, ...]] = {
     # The servers that the shop's services keep their tables in. {database} is the component, {full} what its liveness
     # probe reads where it has no session left.
@@ -23,3 +26,8 @@ NOUNS: Mapping[str, tuple[Subject, ...]] = {
     # Cassandra's. {node} is the component.
     "nodes": tuple({"node": node} for node in NODES),
 }
+
+
+def component_of(subject: Subject) -> str | None:
+    """The component that a subject is; None for a source, which is a database within one, and for no subject."""
+    return None if "source" in subject else next((subject[word] for word in _COMPONENT if word in subject), None)

@@ -9,6 +9,7 @@ from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.drills.plan import DrillPlan
+from lakeproof.drills.restarts import on_record
 from lakeproof.errors import DeadlineExpired, LakeproofError
 from lakeproof.probes.reading import Reading
 from lakeproof.proof.outcome import worst
@@ -75,15 +76,20 @@ def verify(
     context: CheckContext,
     baselines: Mapping[str, Baseline],
     tell: Callable[[str], None],
+    *,
+    by: str = "drill",
 ) -> list[Judged]:
-    """The verdict of each check. A check that acts is only tried where every other claim held."""
+    """The verdict of each check. A check that acts is only tried where every other claim held; `by` is who asks for
+    it, for the record of what it stops.
+    """
     judged: list[Judged] = []
     for each in checks:
         if each.check.acts and any(done.verdict.outcome is not Outcome.PASSED for done in judged):
             verdict = Verdict(each.check.claim, Outcome.UNKNOWN, "not tried, since another claim did not hold")
         else:
             try:
-                verdict = each.check.verify(context, each.arguments, baselines[each.name])
+                with on_record(context.stack, each.check.stops(each.arguments), by=by):
+                    verdict = each.check.verify(context, each.arguments, baselines[each.name])
             except LakeproofError as error:
                 verdict = Verdict(each.check.claim, Outcome.UNKNOWN, error.message)
         judged.append(Judged(each.name, verdict))

@@ -16,6 +16,7 @@ from lakeproof.drills.world import World
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.faults import records
 from lakeproof.faults.fault import Fault
+from lakeproof.faults.stopped_process import FAULT as STOPPED
 from lakeproof.probes.reading import Reading
 from lakeproof.wrong_fixes.wrong_step import left_by
 
@@ -113,6 +114,20 @@ def _on_record(world: World, faults: Iterable[Step]) -> list[tuple[Fault, Mappin
 def _take_out(world: World, fault: Fault, args: Mapping[str, Any], journal: Journal) -> None:
     records.remove(world.stack, fault, args)
     journal.write(END, "the fault is out")
+
+
+def start_again(world: World, journal: Journal, *, by: str) -> None:
+    """Start what a step or check of this drill stopped and did not start again. Never raises on purpose."""
+    left: list[records.FaultRecord] = []
+    attempt("components may still be stopped", lambda: left.extend(records.newest_first(world.stack)), journal)
+    for record in left:
+        if (record.fault, record.by) == (STOPPED.id, by):
+            attempt(f"still stopped: {record.args}", partial(_start, world, record.args, journal), journal)
+
+
+def _start(world: World, args: Mapping[str, Any], journal: Journal) -> None:
+    records.remove(world.stack, STOPPED, args)
+    journal.write(END, f"started again: {args['component']}")
 
 
 def await_clear(alerts: AlertWatch, seconds: float) -> None:

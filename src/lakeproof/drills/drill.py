@@ -15,13 +15,22 @@ from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.diagnosis import Diagnosis, Finding
 from lakeproof.diagnosis.examination import examined
 from lakeproof.drills.bound_checks import bind, counted, verify
-from lakeproof.drills.clean_up import announce_steps, attempt, await_clear, residue, take_out, undo_steps
+from lakeproof.drills.clean_up import (
+    announce_steps,
+    attempt,
+    await_clear,
+    residue,
+    start_again,
+    take_out,
+    undo_steps,
+)
 from lakeproof.drills.detection import AlertWatch, NewIncident
 from lakeproof.drills.journal import Journal, Stopwatch
 from lakeproof.drills.phases import Phase, PhaseRunner
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.repair import mend
 from lakeproof.drills.report import DrillReport, StepDone
+from lakeproof.drills.restarts import on_record_by_step
 from lakeproof.drills.run import DrillOptions, Run
 from lakeproof.drills.verdict import against_truth, conclude
 from lakeproof.drills.world import World
@@ -89,15 +98,10 @@ class Drill:
         self._injected = Stopwatch()
         for number, step in enumerate(self.plan.faults, start=1):
             fault = self.world.catalog.faults[step.id]
-            record = records.inject(self.world.stack, fault, step.arguments, by=self._by)
+            record = records.inject(self.world.stack, fault, step.arguments, by=self._run.by)
             self._made.append(f"{fault.id}: {record.seen}")
             self.journal.write(Phase.INJECT, self._run.told(self._made[-1], f"fault {number} is in the stack"))
         return Outcome.PASSED, ""
-
-    @property
-    def _by(self) -> str:
-        """Who breaks the stack, for its records."""
-        return f"drill {self._run.told(self.plan.id, 'blind')}"
 
     # detect
 
@@ -180,11 +184,11 @@ class Drill:
             return Outcome.FAILED, f"no repair is known for {self.report.root_cause}: a person has to look"
         if self.report.incident is not None:
             self.world.desk.mitigate(self.report.incident, ", ".join(step.id for step in self._steps))
-        announce_steps(self.world, self._steps, self._by)
+        announce_steps(self.world, self._steps, self._run.by)
         self._repair = Stopwatch()
         return mend(
             self.world.stack,
-            self.world.catalog.steps,
+            on_record_by_step(self.world.catalog.steps, by=self._run.by),
             repairs,
             self._run.tell(Phase.MITIGATE),
             self._done,
@@ -267,14 +271,16 @@ class Drill:
     # the end
 
     def _clean(self) -> None:
-        """Undo what wrong fixes left, take the fault out, stop shoppers. Safe to repeat; never raises on purpose.
+        """Undo what fixes left, take the fault out, start what is stopped, stop shoppers.
 
+        Safe to repeat; never raises on purpose.
         The fault comes out first: shoppers that stop wait for their answers, and with the fault in the stack some
         answers would never come.
         """
         steps, self._steps = self._steps, []
         undo_steps(self.world, steps, self.journal)
         was_in = take_out(self.world, self.plan.faults, self.journal)
+        start_again(self.world, self.journal, by=self._run.by)
         attempt("shoppers did not stop", self._run.stop_shoppers, self.journal)
         if was_in:
             seconds = self.plan.budgets.recover

@@ -1,23 +1,30 @@
 """Repairs: the one way in which a drill or a person runs steps of repair, and which repair an incident gets."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lakeproof.arguments import Arguments, parse_arguments
 from lakeproof.checks.verdict import Outcome
 from lakeproof.diagnosis.cause import Step
+from lakeproof.diagnosis.default_masks import is_health
 from lakeproof.diagnosis.diagnosis import Finding
-from lakeproof.diagnosis.nouns import NOUNS, Subject
+from lakeproof.diagnosis.nouns import NOUNS, Subject, component_of
 from lakeproof.drills.journal import Stopwatch
 from lakeproof.drills.report import StepDone, step_in_words
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.incidents.client import PATIENCE_SECONDS, new_key, until_kept
+from lakeproof.incidents.kinship import STANDS_ON
+from lakeproof.incidents.webhook import NO_SCENARIO
 from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.probes.probe import Probe
+from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
 
 # The words of a source that an alert's label, or an argument of a repair, names it by.
 NAMING = ("connector", "database")
+# A word whose label has another name.
+LABELS = {"job": "job_name"}
 
 
 def run_step(
@@ -74,15 +81,11 @@ def untried(
 ) -> list[Finding]:
     """The findings but those whose whole repair was run for this incident, and which the stack shows all the same.
 
-    What was run before the newest of the alerts began was for an earlier trouble: it may have helped then.
+    Also where the alert was clear in between: a repair that silences an alert for some minutes has not helped, and
+    what comes back after an incident was resolved is another incident, with a timeline of its own.
     Raises: InvalidInput for a wrong argument of a repair.
     """
-    newest = max((str(alert["starts_at"]) for alert in incident.get("alerts") or ()), default="")
-    ran = [
-        entry["what"]
-        for entry in incident.get("timeline") or ()
-        if entry["kind"] == "action" and str(entry["at"]) > newest
-    ]
+    ran = [entry["what"] for entry in incident.get("timeline") or () if entry["kind"] == "action"]
 
     def was_run(step: Step) -> bool:
         arguments = parse_arguments(mitigations[step.id].arguments, step.arguments, step.id).model_dump()
@@ -182,17 +185,80 @@ def repair(
     return all_done, lines.lost
 
 
-def fitting(findings: Sequence[Finding], incident: Mapping[str, Any]) -> Finding:
-    """Which of several findings to repair for an incident: the first one about the source that its alerts name.
+def fitting(findings: Sequence[Finding], incident: Mapping[str, Any], probes: Mapping[str, Probe]) -> list[Finding]:
+    """The findings that may be repaired for an incident, the likeliest first; none where it is about none of them.
 
-    The diagnosis itself reads no label. Where the alerts name no source, or one that no finding is about, the best
-    supported finding is taken.
+    First come the causes of the very connector, database, job or component that its alerts name; then those that
+    account for what a named component shows; then those of its scenario; at last those of a component on which an
+    alert's rule says that its metric stands. Between two of one kind, a cause of the scenario or of such a component
+    comes first, and else the one that the diagnosis names first. The diagnosis itself reads no label. An incident
+    that names nothing, since a person opened it, may be about any finding.
     """
-    named = _named(incident)
-    if not named:
-        return findings[0]
-    order = [one.cause.subject in named if one.cause.subject else None for one in findings]
-    return next(findings[order.index(wanted)] for wanted in (True, None, False) if wanted in order)
+    about = _about(incident)
+    ranked = [(about.rank(one, probes), one) for one in findings]
+    return [one for rank, one in sorted(ranked, key=lambda each: each[0] or ()) if rank is not None]
+
+
+@dataclass(frozen=True)
+class _About:
+    """What the alerts of an incident are about.
+
+    sources: those that a label names. components: those that a label names, or the incident itself. beside: further
+    components on which an alert's metric stands. away: components of another source, server or node than these.
+    """
+
+    sources: Sequence[Subject]
+    components: Set[str]
+    beside: Set[str]
+    away: Set[str | None]
+    scenarios: Set[str]
+
+    def rank(self, finding: Finding, probes: Mapping[str, Probe]) -> tuple[int, bool] | None:
+        """Where it comes among the findings, as `fitting` tells; None where the incident is about something else."""
+        subject = finding.cause.subject
+        component = component_of(subject)
+        named = subject in self.sources or component in self.components
+        if not named and (component in self.away or (self.sources and "source" in subject)):
+            return None
+        shown = (probes[name] for name in _troubles(finding, probes))
+        of_scenario, stands_on = finding.cause.scenario in self.scenarios, component in self.beside
+        kinds = (
+            named,
+            any({one.source, one.within} & self.components for one in shown),
+            of_scenario,
+            stands_on or not (self.sources or self.components or self.scenarios),
+        )
+        return (kinds.index(True), not (of_scenario or stands_on)) if True in kinds else None
+
+
+def _about(incident: Mapping[str, Any]) -> _About:
+    alerts = incident.get("alerts") or ()
+    labels: list[Mapping[str, str]] = [alert.get("labels") or {} for alert in alerts]
+    sources = _named(incident, (*NAMING, "job"))
+    own = _words(sources)
+    away = set[str | None](_words(NOUNS["sources"]) - own if sources else ())
+    # A person may have written anything as the service of an incident.
+    service = {str(incident.get("service"))} & all_components().keys()
+    components = {label["component"] for label in labels if label.get("component")} | service
+    told = " ".join((alert.get("annotations") or {}).get(STANDS_ON, "") for alert in alerts)
+    beside = set(told.split()) - away
+    for noun in ("databases", "nodes"):
+        kind = {component_of(one) for one in NOUNS[noun]}
+        near = kind & (components | beside)
+        away |= kind - near if near else set()
+    scenarios = {*(label.get("scenario", "") for label in labels), str(incident.get("scenario") or "")} - NO_SCENARIO
+    return _About(sources, components, beside, away, scenarios)
+
+
+def _words(sources: Iterable[Subject]) -> set[str]:
+    return {word for source in sources for word in source.values() if word}
+
+
+def _troubles(finding: Finding, probes: Mapping[str, Probe]) -> set[str]:
+    """The probes whose trouble the cause may account for; its evidence that a healthy stack shows as well is none."""
+    told = (*finding.cause.alternatives, *finding.cause.supporting)
+    ill = {one.probe for one in told if not is_health(one.condition, probes[one.probe])}
+    return ill | {*finding.cause.explains, *finding.explains}
 
 
 def aimed(
@@ -221,10 +287,11 @@ def aimed(
     return Step(step.id, tuple(sorted((missing | step.arguments).items())))
 
 
-def _named(incident: Mapping[str, Any]) -> list[Subject]:
+def _named(incident: Mapping[str, Any], naming: Sequence[str] = NAMING) -> list[Subject]:
+    """The sources that a label names by one of these words."""
     labels: list[Mapping[str, str]] = [alert.get("labels") or {} for alert in incident.get("alerts") or ()]
     return [
         subject
         for subject in NOUNS["sources"]
-        if any(subject[name] == label.get(name) for label in labels for name in NAMING)
+        if any(subject[word] == label.get(LABELS.get(word, word)) for label in labels for word in naming)
     ]

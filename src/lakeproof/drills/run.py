@@ -91,6 +91,11 @@ class Run:
     inventory: Mapping[str, Reading] = field(default_factory=dict)
 
     @property
+    def by(self) -> str:
+        """Who breaks the stack, for its records."""
+        return f"drill {self.told(self.plan.id, 'blind')}"
+
+    @property
     def factor(self) -> int:
         """The budgets `detect` and `quiet` are multiplied by this."""
         return TIMING_FACTOR[self.world.timing]
@@ -190,7 +195,7 @@ class Run:
         self._await_orders()
         self.stop_shoppers()
         context = self.context(self.plan.budgets.verify, Phase.VERIFY)
-        judged = verify(self.checks, context, self.baselines, self.tell_claims(Phase.VERIFY))
+        judged = verify(self.checks, context, self.baselines, self.tell_claims(Phase.VERIFY), by=self.by)
         self.report.checks = judged
         self.report.published_after = self.published()
         outcomes = {each.check: each.verdict.outcome.value for each in judged}

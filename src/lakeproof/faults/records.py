@@ -6,11 +6,12 @@ The record is written before the fault is made: a crash between the two leaves a
 once; where even that fails, the record stays and says that the fault may be in the stack.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,6 +87,27 @@ def announce(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -
     """
     args = parse_arguments(fault.arguments, given, fault.id).model_dump(mode="json")
     _write(_path(stack, fault, args), FaultRecord(fault.id, args, datetime.now(UTC).isoformat(), by, made=False))
+
+
+@contextlib.contextmanager
+def announced(stack: Stack, fault: Fault, all_given: Iterable[Mapping[str, Any]], *, by: str) -> Iterator[None]:
+    """As `announce`, for as long as the caller makes these faults and takes them back by itself.
+
+    At the end each is off the record, unless the broken part still shows it or has no answer. One that was on record
+    before stays there. Raises: as `announce`.
+    """
+    whole = [parse_arguments(fault.arguments, given, fault.id) for given in all_given]
+    known = [record.args for record in recorded(stack) if record.fault == fault.id]
+    own = [arguments for arguments in whole if arguments.model_dump(mode="json") not in known]
+    for arguments in own:
+        announce(stack, fault, arguments.model_dump(mode="json"), by=by)
+    try:
+        yield
+    finally:
+        for arguments in own:
+            with contextlib.suppress(LakeproofError):
+                if not fault.sign(stack, arguments).holds:
+                    _path(stack, fault, arguments.model_dump(mode="json")).unlink(missing_ok=True)
 
 
 def inject(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -> FaultRecord:

@@ -12,14 +12,19 @@ def typed(stack: Stack, arguments: Arguments) -> str:
     return "lakeproof down; lakeproof up"
 
 
-def run(stack: Stack, arguments: Arguments) -> str:
-    """Stop every component that runs, the supervisor's daemon excepted, and start all of them again."""
+def stops(stack: Stack) -> list[str]:
+    """Every component that runs. The supervisor's daemon is none."""
     client = our_processes(stack, "restart every component")
-    names = [row.name for row in client.ps() if row.state in (State.RUNNING, State.PAUSED)]
+    return [row.name for row in client.ps() if row.state in (State.RUNNING, State.PAUSED)]
+
+
+def run(stack: Stack, arguments: Arguments) -> str:
+    """Stop every component that runs, and start all of them again."""
+    client, names = our_processes(stack, "restart every component"), stops(stack)
     for name in names:
         client.stop(name)
     client.up(names)
     return f"restarted {len(names)} components"
 
 
-WRONG_STEP = WrongStep("restart_everything", "restart every component (mends nothing)", typed, run)
+WRONG_STEP = WrongStep("restart_everything", "restart every component (mends nothing)", typed, run, stops=stops)

@@ -8,7 +8,7 @@ the desk) may not import this folder, which import-linter holds.
 A step that is the right repair of one cause and a wrong one of another (restart_connector) is a mitigation.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,9 +26,11 @@ class WrongStep(Mitigation):
     """A step with the shape of a mitigation. A drill runs it in the place of the repair.
 
     undo: takes back what the step leaves behind (a silence), at the end of the drill; None where nothing stays.
+    stops(stack): the components that it stops now, and starts again.
     """
 
     undo: Callable[[Stack, Any], None] | None = None
+    stops: Callable[[Stack], Sequence[str]] = lambda stack: ()
 
 
 def left_by(steps: Mapping[str, WrongStep]) -> dict[str, Fault]:
