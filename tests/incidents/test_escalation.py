@@ -1,5 +1,5 @@
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -134,7 +134,7 @@ def test_a_clock_set_back_by_an_hour_stops_none_of_the_desks_own_rounds(store: S
     made: list[str] = []
 
     class Stack:
-        def checkpoint(self) -> tuple[int, datetime]:
+        def checkpoints(self, alerts: Iterable[Mapping[str, str]]) -> Mapping[str, tuple[int, datetime] | None]:
             made.append("checklists")
             raise CouldNotLook("no answer")
 

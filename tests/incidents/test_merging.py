@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -186,7 +186,7 @@ def test_what_was_attached_to_a_part_is_read_in_the_whole_and_named(client: Any,
 class Silent:
     """A stack that does not answer."""
 
-    def checkpoint(self) -> tuple[int, datetime]:
+    def checkpoints(self, alerts: Iterable[Mapping[str, str]]) -> Mapping[str, tuple[int, datetime] | None]:
         raise CouldNotLook("no answer")
 
     def unwell(self) -> list[str]:
