@@ -234,6 +234,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             "trino-queries-by-user": "analyst in people.analyst: 3 run, 9 wait",
         },
     ),
+    ("resource_group_full", {"trino-queued": 1, "trino-oldest-query": 900.0, "trino-longest-wait": 310.0}),
     ("timeline_source_late", {"support-late-sources": "fulfillment-service", "support-timeline-p95": 2.9}),
     ("timeline_source_late", {"support-late-sources": "order-service payment-service"}),
     ("attachments_pile_up", {"support-attachment-folder": "grows by 7.2 GB an hour"}),
@@ -676,11 +677,13 @@ def test_a_look_without_an_answer_is_unknown_neither_healthy_nor_a_cause() -> No
     assert not found.healthy
 
 
-@pytest.mark.parametrize("wait", [None, 2.4])
-def test_queries_that_wait_for_others_or_for_a_moment_are_no_users_flood(wait: float | None) -> None:
+@pytest.mark.parametrize(("waiting", "wait"), [(9, None), (9, 2.4), (1, 19.0), (5, 290.0)])
+def test_queries_that_wait_for_others_or_for_a_moment_or_are_few_are_no_users_flood(
+    waiting: int, wait: float | None
+) -> None:
     """None: no user's own group is full."""
     crowd = "; ".join(f"user{at} in people.user{at}: 3 run, 0 wait" for at in range(6))
-    found = look({"trino-queued": 1, "trino-longest-wait": wait, "trino-queries-by-user": crowd})
+    found = look({"trino-queued": waiting, "trino-longest-wait": wait, "trino-queries-by-user": crowd})
     assert found.findings == ()
     assert [seen.reading.probe for seen in found.unknown] == ["trino-queued"]
 
