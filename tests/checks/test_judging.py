@@ -192,6 +192,13 @@ def test_shoppers_who_were_turned_away_are_a_disturbance() -> None:
     assert nothing_else_disturbed.judge({}, many, before, 0.01).outcome is Outcome.FAILED
 
 
+@pytest.mark.parametrize(("served", "bad", "outcome"), [(49, 1, "passed"), (48, 2, "failed"), (0, 1, "failed")])
+def test_one_call_of_few_may_be_refused(served: int, bad: int, outcome: str) -> None:
+    before: dict[str, Value] = {"acknowledged": 0, "refused": 0, "unclear": 0}
+    counted: dict[str, Value] = {"acknowledged": served, "refused": bad, "unclear": 0}
+    assert nothing_else_disturbed.judge({}, counted, before, 0.01).outcome == outcome
+
+
 def test_a_service_that_nobody_called_was_not_seen_to_serve() -> None:
     before: dict[str, Value] = {"process:kafka": "pid 1", "acknowledged": 7, "refused": 0, "unclear": 0}
     assert nothing_else_disturbed.judge(dict(before), dict(before), before, 0.01).outcome is Outcome.UNKNOWN

@@ -43,6 +43,7 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-topic-silence": 0.4,
     "open-transaction": 0.02,
     "oltp-source-lag": 700,
+    "oltp-ticker": "ok",
     "oltp-transaction-rows": 0,
     "oltp-unexpected-columns": "none",
     "oltp-unreadable-columns": "none",
@@ -100,6 +101,7 @@ HEALTHY = {
 }
 # What main shows grows old as well, however much is published.
 BEHIND: dict[str, Value] = {"oltp-topic-silence": 90.0, "oltp-source-lag": 90_000, "oltp-publish-age": 88.0}
+LOCK_WAIT = "1205 Lock wait timeout exceeded; try restarting transaction"
 CONNECT_GONE: dict[str, Value] = {
     "oltp-connector-state": NO_ANSWER,
     "oltp-task-state": NO_ANSWER,
@@ -194,6 +196,13 @@ def test_a_healthy_stack_has_no_cause() -> None:
     assert found.as_json() == {"healthy": True, "causes": [], "unknown": [], "hidden": []}
 
 
+def test_a_heartbeat_that_a_lock_keeps_waiting_is_no_ticker_that_stopped() -> None:
+    """A global lock of MariaDB, as a backup takes it: nothing names who holds it."""
+    found = look({"oltp-heartbeat-age": 40.0, "oltp-ticker": LOCK_WAIT, **BEHIND})
+    assert found.findings == ()
+    assert "oltp-heartbeat-age" in {seen.reading.probe for seen in found.unknown}
+
+
 STATES: list[tuple[str, dict[str, Value]]] = [
     ("reservation_ttl_shortened", {"reservation-ttl-shortfall": 295.0}),
     *(
@@ -225,6 +234,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             "trino-queries-by-user": "analyst in people.analyst: 3 run, 9 wait",
         },
     ),
+    ("resource_group_full", {"trino-queued": 1, "trino-oldest-query": 900.0, "trino-longest-wait": 310.0}),
     ("timeline_source_late", {"support-late-sources": "fulfillment-service", "support-timeline-p95": 2.9}),
     ("timeline_source_late", {"support-late-sources": "order-service payment-service"}),
     ("attachments_pile_up", {"support-attachment-folder": "grows by 7.2 GB an hour"}),
@@ -245,6 +255,15 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ),
     ("mysql_session_blocks", {"mysql-lock-waiters": 150, "mysql-connections": 100.0, "mysql-answers": "error 1040"}),
     ("mysql_session_blocks", {"mysql-lock-waiters": 7}),
+    # The heartbeat's row is among those that it holds.
+    (
+        "mysql_session_blocks",
+        {"mysql-lock-waiters": 7, "oltp-heartbeat-age": 40.0, "oltp-ticker": LOCK_WAIT, **BEHIND},
+    ),
+    (
+        "mysql_session_blocks",
+        {"mysql-lock-waiters": 7, "oltp-heartbeat-age": 40.0, "oltp-ticker": NO_ANSWER, **BEHIND},
+    ),
     ("postgres_session_blocks", {"postgres-lock-waiters": 90, "postgres-connections": 92.0}),
     # Its last logins were turned away, and some sessions have ended since.
     ("postgres_sessions_leaked", {"postgres-idle-account": 80.0, "postgres-answers": "error 53300"}),
@@ -666,11 +685,13 @@ def test_a_look_without_an_answer_is_unknown_neither_healthy_nor_a_cause() -> No
     assert not found.healthy
 
 
-@pytest.mark.parametrize("wait", [None, 2.4])
-def test_queries_that_wait_for_others_or_for_a_moment_are_no_users_flood(wait: float | None) -> None:
+@pytest.mark.parametrize(("waiting", "wait"), [(9, None), (9, 2.4), (1, 19.0), (5, 290.0)])
+def test_queries_that_wait_for_others_or_for_a_moment_or_are_few_are_no_users_flood(
+    waiting: int, wait: float | None
+) -> None:
     """None: no user's own group is full."""
     crowd = "; ".join(f"user{at} in people.user{at}: 3 run, 0 wait" for at in range(6))
-    found = look({"trino-queued": 1, "trino-longest-wait": wait, "trino-queries-by-user": crowd})
+    found = look({"trino-queued": waiting, "trino-longest-wait": wait, "trino-queries-by-user": crowd})
     assert found.findings == ()
     assert [seen.reading.probe for seen in found.unknown] == ["trino-queued"]
 

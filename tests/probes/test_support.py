@@ -1,7 +1,9 @@
 """Which source is late for support alone, and how long timelines take."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import linear_regression
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,8 +11,10 @@ import httpx
 import pytest
 
 from lakeproof.errors import CouldNotLook, TerminalError
+from lakeproof.faults.hoarded_attachments import HoardedAttachments
 from lakeproof.mitigations import switch_source
 from lakeproof.mitigations.switch_source import SwitchSource
+from lakeproof.observability.durations import parse_duration
 from lakeproof.probes import support
 from lakeproof.shop.support import sources
 from lakeproof.stack.settings import Settings
@@ -142,3 +146,24 @@ def test_the_repair_switches_the_late_source_and_none_where_none_is(
     late = "none"
     with pytest.raises(TerminalError, match="no source is late"):
         switch_source.run(stack, SwitchSource())
+
+
+def slope(uploads: Sequence[tuple[float, float]]) -> float:
+    """As deriv() finds it over the range of GROWTH, in bytes an hour. uploads: (seconds ago, bytes)."""
+    found = re.search(r"\[(\w+)\]", support.GROWTH)
+    assert found is not None
+    window = parse_duration(found[1]) // 1000
+    times = range(-window, 1, 5)
+    held = [sum(size for ago, size in uploads if at >= -ago) for at in times]
+    return 3600 * linear_regression(times, held).slope
+
+
+def test_some_large_uploads_are_no_growth_and_those_of_a_drill_are() -> None:
+    """Eleven of 10 MiB within three minutes, whenever they came; a drill's, as slow as the fault may be."""
+    for last in range(0, 600, 20):
+        assert slope([(last + at * 18, 10 * 2**20) for at in range(11)]) < support.GROWTH_MOST
+    fault = HoardedAttachments(pace=1.0)
+    for since in (2, 60):  # the diagnosis begins when the fault has landed, or when a slow machine gets to it
+        first = (since + fault.seconds, fault.megabytes * 1e6)
+        rest = [(since + at, fault.pace * 1e6) for at in range(fault.seconds)]
+        assert slope([first, *rest]) > support.GROWTH_MOST

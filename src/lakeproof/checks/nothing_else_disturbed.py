@@ -17,7 +17,9 @@ CLAIM = "nothing else was disturbed"
 
 
 class NothingElseDisturbed(Arguments):
-    """`error_budget`: the share of the shoppers' calls that may be refused or stay unclear."""
+    """`error_budget`: the share of the shoppers' calls that may be refused or stay unclear; one call of several may
+    always, so that a drill with few calls is not lost by one.
+    """
 
     error_budget: float = Field(0.01, ge=0, le=1)
 
@@ -88,7 +90,7 @@ def judge(now: dict[str, Value], counted: dict[str, Value], before: dict[str, Va
     problems = []
     if touched:
         problems.append(f"restarted outside the scenario: {', '.join(touched)}")
-    if asked > 0 and bad > asked * error_budget:
+    if asked > 0 and (bad > max(1, asked * error_budget) or bad == asked):
         problems.append(f"{bad} of {asked} calls refused or unclear, more than {error_budget:.0%}")
     if problems:
         return Verdict(CLAIM, Outcome.FAILED, "; ".join(problems), numbers)

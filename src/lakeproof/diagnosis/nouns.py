@@ -16,10 +16,22 @@ _COMPONENT = ("component", "database", "node")
 
 NOUNS: Mapping[str, tuple[Subject, ...]] = {
     # The servers that the shop's services keep their tables in. {database} is the component, {full} what its liveness
-    # probe reads where it has no session left.
+    # probe reads where it has no session left, {captured} the source in it.
     "databases": (
-        {"database": "mysql", "server": "MariaDB", "exporter": "mysqld-exporter", "full": "error 1040"},
-        {"database": "postgres", "server": "PostgreSQL", "exporter": "postgres-exporter", "full": "error 53300"},
+        {
+            "database": "mysql",
+            "server": "MariaDB",
+            "exporter": "mysqld-exporter",
+            "full": "error 1040",
+            "captured": "oltp",
+        },
+        {
+            "database": "postgres",
+            "server": "PostgreSQL",
+            "exporter": "postgres-exporter",
+            "full": "error 53300",
+            "captured": "shop",
+        },
     ),
     # The databases whose changes come into the lake (lake/sources/source.py has their words).
     "sources": tuple(source.words for source in SOURCES),

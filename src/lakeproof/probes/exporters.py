@@ -1,4 +1,4 @@
-"""Questions to our exporters' own /metrics: they need no Prometheus."""
+"""Questions to our exporters' own /metrics and /health: they need no Prometheus."""
 
 import re
 
@@ -34,4 +34,15 @@ def _lag(source: Source) -> Probe:
     return of_source(source, "source-lag", source.exporter, query, source_lag, "ms", recent, about=("connect",))
 
 
-PROBES = tuple(_lag(source) for source in SOURCES)
+def ticker(stack: Stack, timeout: float, source: Source) -> Value:
+    """What the exporter says of the database that it writes heartbeats into: "ok", or why a heartbeat failed."""
+    url = f"{stack.url(source.exporter)}/health"
+    return str(get(url, timeout).json()["dependencies"][source.engine])
+
+
+def _ticker(source: Source) -> Probe:
+    query = f"dependency {source.engine} of GET /health"
+    return of_source(source, "ticker", source.exporter, query, ticker, about=(source.engine,))
+
+
+PROBES = (*(_lag(source) for source in SOURCES), *(_ticker(source) for source in SOURCES))

@@ -28,9 +28,10 @@ P95 = f"histogram_quantile(0.95, sum by (le) (rate(support_timeline_collect_seco
 SOURCE_P95 = f"histogram_quantile(0.95, sum by (le, source) (rate(support_timeline_source_seconds_bucket[{NOW}])))"
 CACHE = "sum by (event) (increase(support_timeline_cache_events_total[1m]))"
 BACKLOG = "support_attachment_backlog_bytes"
-# The alerts' own limits, in bytes, and in bytes an hour. So long a look that one large upload is no growth.
+# The alerts' own limits, in bytes, and in bytes an hour. So long a look that some large uploads are no growth. The
+# alert looks for half an hour: over so long a drill's uploads of three minutes would be no growth either.
 HELD, HELD_MOST = f"sum({BACKLOG})", 15e9
-GROWTH, GROWTH_MOST = f"3600 * sum(deriv({BACKLOG}[3m]))", 3e9
+GROWTH, GROWTH_MOST = f"3600 * sum(deriv({BACKLOG}[6m]))", 3e9
 FINE = "fine"
 
 
