@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from lakeproof.deadline import Deadline
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes import mariadb
 from lakeproof.probes.nessie import lake_tables
 from lakeproof.probes.object_store import list_folders, objects
 from lakeproof.probes.probe import all_probes
 from lakeproof.probes.processes import processes
+from lakeproof.processes import procfs
 from lakeproof.processes.environment import COMPONENT, RUN_ID
 from lakeproof.processes.mark import marking
 from lakeproof.processes.runtime import Runtime
@@ -75,6 +77,8 @@ def sleeping(**environment: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A process of a session of its own, as one that outlives who started it."""
     child = subprocess.Popen(["sleep", "60"], env=os.environ | environment, start_new_session=True)
     try:
+        # Popen returns while the new program still takes the place of the old one; its environment comes a moment later.
+        Deadline(30).wait_for("its environment", lambda: procfs.read_environment(child.pid) or None, every=0.01)
         yield child
     finally:
         child.kill()
