@@ -77,7 +77,7 @@ def sleeping(**environment: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A process of a session of its own, as one that outlives who started it."""
     child = subprocess.Popen(["sleep", "60"], env=os.environ | environment, start_new_session=True)
     try:
-        # Popen returns while the new program still takes the place of the old one; its environment comes a moment later.
+        # Popen returns while the new program takes the place of the old one; its environment comes a moment later.
         Deadline(30).wait_for("its environment", lambda: procfs.read_environment(child.pid) or None, every=0.01)
         yield child
     finally:
