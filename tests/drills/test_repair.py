@@ -345,6 +345,7 @@ def test_each_cause_is_the_one_that_its_scenarios_alert_is_repaired_by(name: str
         (Step("resume_connector", (("connector", "shop"),)), {}, {"connector": "shop"}),
         (Step("abort_hanging_transactions"), {}, {}),
         (Step("resubmit_job"), {"database": "shop"}, {"database": "shop"}),
+        (Step("resubmit_job"), {"job_name": "lake-shop"}, {"database": "shop"}),
         (Step("start_component", (("component", "trino"),)), {"connector": "shop"}, {"component": "trino"}),
     ],
 )

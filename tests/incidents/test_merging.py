@@ -4,12 +4,13 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.incidents.checklist import AnswerState
+from lakeproof.incidents.models import Incident
 from lakeproof.incidents.rca import draft_rca
 from lakeproof.incidents.self_check import look_at
 from lakeproof.incidents.shapes import Act, EvidenceIn, IncidentIn, MergeIn, ReadingShape
@@ -158,6 +159,28 @@ def test_a_whole_that_a_person_opened_is_after_the_parting_what_it_was_before(
     store.receive(Notification.model_validate(webhook(own)))
     store.unmerge("2", Act())
     assert facts("1") == ("high", "connector-failure", [])
+
+
+def test_of_what_an_older_lakeproof_merged_the_alerts_alone_tell_how_bad_it_is(
+    two: Store, alert: Make, webhook: Make
+) -> None:
+    def forget() -> None:
+        with Session(two.engine) as session, session.begin():
+            session.execute(update(Incident).values(before_merge=None))
+
+    two.merge("2", MergeIn(into="1"))
+    forget()
+    two.unmerge("2", Act())
+    assert two.get("1").severity == "warning"
+    # One more part by the program of now: it does not take for the whole's own what the first merge gave it.
+    third = alert("c1", alertname="Other", scenario="kafka-backlog", component="kafka", severity="high")
+    two.receive(Notification.model_validate(webhook(third)))
+    two.merge("2", MergeIn(into="1"))
+    forget()
+    two.merge("3", MergeIn(into="1"))
+    two.unmerge("3", Act())
+    two.unmerge("2", Act())
+    assert two.get("1").severity == "warning"
 
 
 def test_what_was_attached_to_a_part_is_read_in_the_whole_and_named(client: Any, two: Store, clock: Any) -> None:

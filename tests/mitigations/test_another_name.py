@@ -1,6 +1,7 @@
 """A new column is held against the lake's values of the one that is gone, in SQLite in the place of both."""
 
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from types import SimpleNamespace
@@ -35,8 +36,8 @@ class Both:
 
     def hold(self, database: list[tuple[Any, ...]], lake: list[tuple[Any, ...]]) -> None:
         """Rows of (key, sku_code) there, and of (key, sku) in the lake."""
-        self._connection.execute(f"CREATE TABLE oltp.order_items ({self.key} INTEGER, sku_code)")
-        self._connection.execute(f"CREATE TABLE lake.order_items ({self.key} INTEGER, sku)")
+        self._connection.execute(f"CREATE TABLE oltp.order_items ({self.key}, sku_code)")
+        self._connection.execute(f"CREATE TABLE lake.order_items ({self.key}, sku)")
         self._connection.executemany("INSERT INTO oltp.order_items VALUES (?, ?)", database)
         self._connection.executemany("INSERT INTO lake.order_items VALUES (?, ?)", lake)
 
@@ -115,6 +116,19 @@ def test_one_number_of_two_scales_is_one_value(both: Both) -> None:
     both.hold([(1, "12.5000")], [(1, "12.50")])
     price = Difference("oltp.order_items", "sku", None, "DECIMAL(12, 2)")
     assert likeness(STACK, OLTP, price, CODE) == Likeness(1, 1, ())
+
+
+def test_rows_may_have_a_uuid_for_their_key(both: Both) -> None:
+    """As PostgreSQL's notifications have. It ended with a ValueError."""
+    keys = [str(uuid.UUID(int=number)) for number in (1, 2, 3)]
+    both.hold([(keys[0], "a"), (keys[1], "other"), (keys[2], "x")], [(keys[0], "a"), (keys[1], "b"), (keys[2], "c")])
+    assert likeness(STACK, OLTP, SKU, CODE) == Likeness(3, 1, (keys[1], keys[2]))
+
+
+def test_a_key_that_would_have_to_be_quoted_is_left_to_a_person(both: Both) -> None:
+    both.hold([("it's", "a")], [("it's", "a")])
+    with pytest.raises(CouldNotLook, match="odd signs"):
+        likeness(STACK, OLTP, SKU, CODE)
 
 
 def test_a_renamed_key_is_left_to_a_person(both: Both) -> None:

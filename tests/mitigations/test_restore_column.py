@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lakeproof.arguments import Arguments
-from lakeproof.errors import TerminalError
+from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.faults import dropped_column
 from lakeproof.lake.capture.columns import Difference, Differences
 from lakeproof.lake.sources import mariadb
@@ -97,6 +97,29 @@ def test_a_column_in_whose_place_another_one_was_added_is_restored_and_a_renamed
     assert "ADD COLUMN IF NOT EXISTS sku VARCHAR(32) NOT NULL" in restore_column.typed(stack, Arguments())
     wanted = "oltp.order_items.sku is there again, with 2 values of ffffffffffff"
     assert restore_column.run(stack, Arguments()) == wanted
+
+
+def test_a_pair_of_columns_that_nobody_can_judge_holds_up_no_other_column(
+    cursor: Cursor, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody_can_tell(*_: object) -> Likeness:
+        raise CouldNotLook("nothing tells", where="oltp.orders")
+
+    answer = SimpleNamespace(rows=[(1, "a"), (2, "b")])
+    renamed = (
+        Difference("oltp.orders", "state", "varchar", None),
+        Difference("oltp.orders", "status", None, "STRING"),
+    )
+    found = Differences(renamed[:1], (GONE, renamed[1]))
+    monkeypatch.setattr(restore_column, "look", lambda *_: found)
+    monkeypatch.setattr(restore_column, "_await_published", lambda *_: None)
+    monkeypatch.setattr(restore_column, "ask", lambda *_, **__: (SimpleNamespace(hash="f" * 40), answer))
+    monkeypatch.setattr(restore_column, "likeness", nobody_can_tell)
+    done = restore_column.run(stack, Arguments())
+    assert "sku is there again" in done and "oltp.orders.status is left: " in done
+    monkeypatch.setattr(restore_column, "look", lambda *_: Differences(renamed[:1], renamed[1:]))
+    with pytest.raises(CouldNotLook, match="oltp.orders.status is left"):
+        restore_column.run(stack, Arguments())
 
 
 def test_a_row_that_the_lake_has_no_value_of_is_told(cursor: Cursor, stack: Stack) -> None:

@@ -1,5 +1,6 @@
 """Cassandra as a component, without running it: its configuration, its health question, what nodetool says."""
 
+import shutil
 import socket
 import struct
 import subprocess
@@ -150,6 +151,10 @@ def test_a_ring_keeps_the_number_of_tokens_that_it_was_made_with(tmp_path: Path)
     assert prepared(new, "cassandra-node2") == prepared(new, "cassandra-seed") == cassandra_config.TOKENS
     kept.unlink()  # the first node lost its data, and takes its own place again
     assert prepared(new, "cassandra-seed") == cassandra_config.TOKENS
+
+    join(new, "cassandra-node2")
+    shutil.rmtree(new.data_dir("cassandra-seed"))  # all of it, with the note
+    assert prepared(new, "cassandra-node2") == prepared(new, "cassandra-seed") == cassandra_config.TOKENS
 
     earlier = Stack(Settings(name="t", state_dir=tmp_path / "earlier"))
     join(earlier, "cassandra-node2")

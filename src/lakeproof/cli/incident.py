@@ -115,7 +115,7 @@ def _add_looks(incident: typer.Typer) -> None:
         print(f"{found['id']}: {found['title']}")
         for key in ("status", "severity", "team", "owner", "service", "scenario", "metric", "value", "root_cause"):
             if found[key] not in ("", None):
-                unit = f" {found['unit']}" if key == "value" and found["unit"] else ""
+                unit = f" {found['unit']}" if key == "value" and found.get("unit") else ""
                 print(f"  {key.replace('_', ' ')}: {found[key]}{unit}")
         print(f"  use cases: {', '.join(found['use_cases']) or 'none recorded'}")
         for key, reading in (found["moment"] or {}).items():
@@ -308,7 +308,8 @@ def _add_review(incident: typer.Typer) -> None:
             raise CouldNotLook(
                 f"it is not attached: {error.what}",
                 where=name,
-                next_action=f"POST it as the body of /api/incidents/{name}/evidence, or compare again",
+                next_action="what was found is printed; once the desk answers: "
+                f"lakeproof incident cross-check {name}, which compares again",
             ) from error
         if report.outcome != Outcome.PASSED:
             raise typer.Exit(1 if report.outcome == Outcome.FAILED else 3)

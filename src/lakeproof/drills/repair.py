@@ -23,6 +23,8 @@ from lakeproof.stack.stack import Stack
 
 # The words of a source that an alert's label, or an argument of a repair, names it by.
 NAMING = ("connector", "database")
+# An alert may name it by its job as well.
+SOURCE_LABELS = (*NAMING, "job")
 # A word whose label has another name.
 LABELS = {"job": "job_name"}
 
@@ -131,7 +133,7 @@ class _Lines:
         return self._refused + self._waiting
 
     def add(self, line: Line) -> None:
-        """Tell it to the desk, which is waited for at the first line that it does not take, and at no later one.
+        """Tell it to the desk, which is waited for at the first line that it does not take, once for each outage.
 
         Raises nothing: the step was run, and the next one is not to depend on the desk.
         """
@@ -234,7 +236,7 @@ class _About:
 def _about(incident: Mapping[str, Any]) -> _About:
     alerts = incident.get("alerts") or ()
     labels: list[Mapping[str, str]] = [alert.get("labels") or {} for alert in alerts]
-    sources = _named(incident, (*NAMING, "job"))
+    sources = _named(incident, SOURCE_LABELS)
     own = _words(sources)
     away = set[str | None](_words(NOUNS["sources"]) - own if sources else ())
     # A person may have written anything as the service of an incident.
@@ -273,7 +275,7 @@ def aimed(
     and neither the alerts nor the person name one. The step's default source could be well, and the repair would
     then claim a success.
     """
-    named = _named(incident)
+    named = _named(incident, SOURCE_LABELS)
     asked = [name for name in NAMING if name in arguments.model_fields]
     if len(named) != 1:
         if asked and len(there) > 1 and not step.arguments.keys() & asked:
@@ -287,7 +289,7 @@ def aimed(
     return Step(step.id, tuple(sorted((missing | step.arguments).items())))
 
 
-def _named(incident: Mapping[str, Any], naming: Sequence[str] = NAMING) -> list[Subject]:
+def _named(incident: Mapping[str, Any], naming: Sequence[str]) -> list[Subject]:
     """The sources that a label names by one of these words."""
     labels: list[Mapping[str, str]] = [alert.get("labels") or {} for alert in incident.get("alerts") or ()]
     return [

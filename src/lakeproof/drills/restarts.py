@@ -20,9 +20,10 @@ from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 def on_record(stack: Stack, components: Iterable[str], *, by: str) -> AbstractContextManager[None]:
     """While they are stopped and started again. What belongs to somebody else is not stopped, and not on record."""
-    if stack.settings.mode == "external":
+    args = [{"component": name} for name in components]
+    if not args or stack.settings.mode == "external":
         return nullcontext()
-    return records.announced(stack, STOPPED, [{"component": name} for name in components], by=by)
+    return records.announced(stack, STOPPED, args, by=by)
 
 
 def on_record_by_step(steps: Mapping[str, Mitigation], *, by: str) -> dict[str, Mitigation]:

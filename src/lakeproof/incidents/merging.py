@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, object_session
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.models import Alert, Incident
+from lakeproof.incidents.person import ALERTMANAGER
 from lakeproof.incidents.shapes import Act, public_id
 from lakeproof.incidents.status import ONGOING, Status
 from lakeproof.incidents.timeline import add_entry
@@ -39,11 +40,11 @@ def merge(session: Session, part: Incident, whole: Incident, act: Act, now: date
         raise InvalidInput("it cannot be a part of itself", where=public_id(part.id), next_action="name another one")
     if parts_of(session, part):
         raise InvalidInput("it has parts itself", where=public_id(part.id), next_action="unmerge its parts first")
+    if whole.before_merge is None and not parts_of(session, whole):
+        whole.before_merge = {name: getattr(whole, name) for name in _LENT}
     for alert in list(part.alerts):
         alert.home_id, alert.incident_id, alert.merged_at = part.id, whole.id, now
     part.merged_into = whole.id
-    if whole.before_merge is None:
-        whole.before_merge = {name: getattr(whole, name) for name in _LENT}
     whole.severity = _worst(whole.severity, part.severity)
     if whole.scenario == NONE:
         whole.scenario = part.scenario
@@ -83,8 +84,12 @@ def unmerge(session: Session, part: Incident, act: Act, now: datetime) -> None:
     session.expire(part, ["alerts"])
     session.expire(whole, ["alerts"])
     part.severity = _worst(part.severity, *(severity_of(one.labels) for one in part.alerts))
-    if whole.before_merge is not None:  # what an older Lakeproof merged keeps what the merge gave it
-        _give_back(whole, whole.before_merge, parts_of(session, whole))
+    parts = parts_of(session, whole)
+    if whole.before_merge is not None:
+        _give_back(whole, whole.before_merge, parts)
+    elif whole.entries[0].who == ALERTMANAGER:
+        # An older Lakeproof merged the first part, and nothing tells what the whole was but its alerts.
+        whole.severity = _worst(*(severity_of(one.labels) for one in whole.alerts), *(one.severity for one in parts))
 
 
 def _give_back(whole: Incident, own: Mapping[str, Any], parts: Sequence[Incident]) -> None:

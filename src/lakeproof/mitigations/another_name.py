@@ -5,6 +5,7 @@ changes no row. So each row that was not changed since then has the value that t
 changed since, the lake has NULL in the column that is gone.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,9 +23,12 @@ from lakeproof.proof.tables.dialects import TRINO
 from lakeproof.proof.tables.readers import snapshot_of
 from lakeproof.stack.stack import Stack
 
+type Key = int | str
+
 ROWS = 500
 SECONDS = 30.0
 SHOWN = 5
+_PLAIN = re.compile(r"[\w.:-]+")
 # Flink's type, without its size → what its values are compared as; all others as text.
 _COMPARED = {
     "INT": Kind.INTEGER,
@@ -39,13 +43,14 @@ _COMPARED = {
 class Likeness:
     """in_lake: how many rows were taken: of those that have a value of the gone column in the lake, the newest ROWS.
 
-    alike: in so many of them the new column has that value. unlike: keys of those in which it has another, or NULL.
+    alike: in so many of them the new column has that value. unlike: keys of those in which it has another, or NULL,
+    in their order.
     Rows that were deleted, or changed since the column is gone, count in neither.
     """
 
     in_lake: int
     alike: int
-    unlike: tuple[int, ...]
+    unlike: tuple[Key, ...]
 
 
 def require_another_name(stack: Stack, source: Source, gone: Difference, new: Difference) -> None:
@@ -102,7 +107,7 @@ def likeness(stack: Stack, source: Source, gone: Difference, new: Difference) ->
         again = _in_lake(stack, source, gone, kind, key, only=unlike)
         alike += sum(1 for row, value in again.items() if value == there[row])
         unlike = {row for row, value in again.items() if value != there[row]}
-    return Likeness(len(in_lake), alike, tuple(sorted(unlike)))
+    return Likeness(len(in_lake), alike, tuple(row for row in reversed(list(in_lake)) if row in unlike))
 
 
 def _key(stack: Stack, source: Source, gone: Difference, new: Difference) -> str:
@@ -119,29 +124,46 @@ def _key(stack: Stack, source: Source, gone: Difference, new: Difference) -> str
 
 
 def _in_lake(
-    stack: Stack, source: Source, gone: Difference, kind: Kind, key: str, only: Collection[int] = ()
-) -> Mapping[int, object]:
+    stack: Stack, source: Source, gone: Difference, kind: Kind, key: str, only: Collection[Key] = ()
+) -> Mapping[Key, object]:
     """Key → value at the newest published hash, of the newest rows that have one, or of these alone."""
     table = next(file.table for file in load_sql_files(source.name) if file.source == gone.table)
-    rows = f' AND "{key}" IN ({", ".join(map(str, only))})' if only else f' ORDER BY "{key}" DESC LIMIT {ROWS}'
+    rows = f' AND "{key}" IN ({_literals(gone.table, only)})' if only else f' ORDER BY "{key}" DESC LIMIT {ROWS}'
     value = TRINO.value(Column(gone.column, kind))
     sql = f'SELECT "{key}", {value} FROM {source.name}."{table}" WHERE "{gone.column}" IS NOT NULL{rows}'
     _, answer = ask(stack, sql, seconds=SECONDS)
-    return {int(row): _comparable(kind, value) for row, value in answer.rows}
+    return {_key_of(row): _comparable(kind, value) for row, value in answer.rows}
 
 
 def _in_database(
-    stack: Stack, source: Source, new: Difference, kind: Kind, key: str, rows: Collection[int]
-) -> Mapping[int, object]:
+    stack: Stack, source: Source, new: Difference, kind: Kind, key: str, rows: Collection[Key]
+) -> Mapping[Key, object]:
     """Key → value now, of those rows that are still there."""
     if not rows:
         return {}
     with snapshot_of(stack, source, SECONDS) as database:
         dialect = database.dialect
         named, value = dialect.quoted(key), dialect.value(Column(new.column, kind))
-        keys = ", ".join(map(str, rows))
+        keys = _literals(new.table, rows)
         found = database.ask(f"SELECT {named}, {value} FROM {new.table} WHERE {named} IN ({keys})")
-    return {int(row): _comparable(kind, value) for row, value in found}
+    return {_key_of(row): _comparable(kind, value) for row, value in found}
+
+
+def _key_of(value: Any) -> Key:
+    """The same key from every engine; a UUID is text in the lake."""
+    return value if isinstance(value, int) else str(value)
+
+
+def _literals(table: str, keys: Collection[Key]) -> str:
+    """Raises: CouldNotLook for a text key with other signs than those of words, numbers and UUIDs."""
+    odd = next((key for key in keys if isinstance(key, str) and not _PLAIN.fullmatch(key)), None)
+    if odd is not None:
+        raise CouldNotLook(
+            f"its rows cannot be compared with the lake: the key {odd!r} has odd signs",
+            where=table,
+            next_action="look at both columns; a person has to rename it",
+        )
+    return ", ".join(str(key) if isinstance(key, int) else f"'{key}'" for key in keys)
 
 
 def _comparable(kind: Kind, value: Any) -> object:

@@ -93,10 +93,18 @@ def _discard(stack: Stack, name: str) -> None:
     """
     storage = cassandra.storage_dir(stack, name)
     discarded = storage.with_name("storage.discarded")
-    shutil.rmtree(discarded, ignore_errors=True)
-    if storage.exists():
-        storage.rename(discarded)
-    shutil.rmtree(discarded, ignore_errors=True)
+    try:
+        if discarded.exists():  # of a run that was cut off
+            shutil.rmtree(discarded)
+        if storage.exists():
+            storage.rename(discarded)
+            shutil.rmtree(discarded)
+    except OSError as error:
+        raise TerminalError(
+            f"its data cannot be deleted: {error.strerror or error}",
+            where=str(error.filename or storage),
+            next_action="see to that folder, then repeat",
+        ) from error
 
 
 def _others_up(stack: Stack, name: str) -> None:

@@ -11,7 +11,7 @@ import time
 
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook, TerminalError, TransientError
+from lakeproof.errors import CouldNotLook, LakeproofError, TerminalError
 from lakeproof.lake.capture.columns import Difference, declared_columns, look
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.publish import history
@@ -29,25 +29,29 @@ READ_SECONDS, LOOK_SECONDS = 60.0, 5.0
 def typed(stack: Stack, arguments: Arguments) -> str:
     """The statements, for each column. Without an answer of the database or the lake, how they look."""
     try:
-        found = _missing(stack)
-    except (TransientError, CouldNotLook):
+        found, unjudged = _missing(stack)
+    except LakeproofError:
         return "ALTER TABLE … ADD COLUMN IF NOT EXISTS …; UPDATE … SET … = (what the lake has) for each row"
-    told = (
+    told = [
         f"ALTER TABLE {each.table} ADD COLUMN IF NOT EXISTS {each.column} {definition(each.table, each.column)}; "
         f"UPDATE {each.table} SET {each.column} = (SELECT {each.column} FROM lake) for each row"
         for each in found
-    )
-    return "; ".join(told) or "nothing to restore"
+    ]
+    return "; ".join([*told, *unjudged]) or "nothing to restore"
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
     """Read the lake, then add and fill; fine where no column is missing. A second run goes on where one was cut off.
 
+    A column that may be renamed, and of which nobody can tell, is left and named.
     Raises: TerminalError where a row's value is not in the lake, or the shop's schema does not have the column;
-    DeadlineExpired where `main` does not show the time of this call; what `ask` raises.
+    CouldNotLook where there is none but such columns; DeadlineExpired where `main` does not show the time of this
+    call; what `ask` raises.
     """
     done = []
-    found = _missing(stack)
+    found, unjudged = _missing(stack)
+    if unjudged and not found:
+        raise CouldNotLook("; ".join(unjudged), where=OLTP.name, next_action="look at both columns")
     if found:
         _await_published(stack, time.time() * 1e6)
     for each in found:
@@ -57,11 +61,13 @@ def run(stack: Stack, arguments: Arguments) -> str:
         values = {int(key): str(value) for key, value in answer.rows}
         mariadb.add_filled_column(stack, each.table, each.column, wanted, values)
         done.append(f"{each} is there again, with {len(values)} values of {commit.hash[:12]}")
-    return "; ".join(done) or "nothing to restore, no column is missing"
+    return "; ".join([*done, *unjudged]) or "nothing to restore, no column is missing"
 
 
-def _missing(stack: Stack) -> list[Difference]:
-    """Columns that are not there, under whatever name, then those that are not filled to the end."""
+def _missing(stack: Stack) -> tuple[list[Difference], list[str]]:
+    """Columns that are not there, under whatever name, then those that are not filled to the end; and those of which
+    nobody can tell whether they only have another name, each with the reason.
+    """
     found = look(stack, OLTP)
     told = {str(each) for each in found.unreadable}
     nullable = mariadb.nullable_columns(stack, find_connector(OLTP.connector), LOOK_SECONDS)
@@ -71,8 +77,15 @@ def _missing(stack: Stack) -> list[Difference]:
         for column, kind in columns.items()
         if (name := f"{table}.{column}") in nullable and name not in told and _refuses_null(table, column)
     ]
-    replaced = [gone for gone, new in found.renamed if likeness(stack, OLTP, gone, new).unlike]
-    return [each for each in found.without_renamed.unreadable if each.kind is None] + replaced + unfilled
+    replaced, unjudged = [], []
+    for gone, new in found.renamed:
+        try:
+            if likeness(stack, OLTP, gone, new).unlike:
+                replaced.append(gone)
+        except LakeproofError as error:
+            unjudged.append(f"{gone} is left: {error.message}")
+    missing = [each for each in found.without_renamed.unreadable if each.kind is None]
+    return [*missing, *replaced, *unfilled], unjudged
 
 
 def _refuses_null(table: str, column: str) -> bool:

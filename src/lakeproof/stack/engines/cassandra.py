@@ -112,14 +112,20 @@ def prepare(stack: Stack, name: str) -> None:
 
 
 def _tokens(stack: Stack) -> int:
-    """How many tokens each node has. A node refuses to start with another number than the one that it joined with."""
+    """How many tokens each node has. A node refuses to start with another number than the one that it joined with.
+
+    Of a ring without a note (its first node's folder is lost, or it is older than the notes): as many as a member's
+    configuration says, which was written before each of its starts.
+    """
     noted = provisioned.recall(stack, SEED, "tokens")
     if noted:
         return int(noted)
-    if any(has_data(stack, name) for name in ALL_NODES):
-        return cassandra_config.EARLIER_TOKENS
-    provisioned.remember(stack, SEED, "tokens", str(cassandra_config.TOKENS))
-    return cassandra_config.TOKENS
+    members = [name for name in ALL_NODES if has_data(stack, name)]
+    written = (cassandra_config.written_tokens(stack, name) for name in members)
+    usual = cassandra_config.EARLIER_TOKENS if members else cassandra_config.TOKENS
+    tokens = next(filter(None, written), usual)
+    provisioned.remember(stack, SEED, "tokens", str(tokens))
+    return tokens
 
 
 def ready(stack: Stack, timeout: float, name: str) -> None:

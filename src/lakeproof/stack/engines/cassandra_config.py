@@ -1,5 +1,6 @@
 """Cassandra's configuration as text: one node's cassandra.yaml, its log settings, its JVM's options."""
 
+import re
 from pathlib import Path
 
 from lakeproof.stack.engines import jvm
@@ -18,7 +19,7 @@ REPLACE_RING_DELAY_MS = 30_000
 
 # Each token is a range of its own to every join, repair and scan. With 16 the paxos repair before a join took 40 s.
 TOKENS = 4
-# Of rings that were made before the number was noted.
+# Of rings that were made before the number was noted, where no member's configuration is left that says it.
 EARLIER_TOKENS = 16
 
 # Small on two shared cores. With 64 MB of direct memory the third node ran out of it while it joined, and hung.
@@ -82,6 +83,16 @@ def seeds(stack: Stack, name: str, *, replaces: bool) -> tuple[str, ...]:
     others = [storage_address(stack, each) for each in NODES if each != name]
     alone = name == NODES[0] and not replaces
     return (storage_address(stack, name), *others) if alone else tuple(others)
+
+
+def written_tokens(stack: Stack, name: str) -> int | None:
+    """The tokens in the node's configuration as it was written last; None where there is none."""
+    try:
+        text = (stack.etc_dir(name) / "cassandra.yaml").read_text()
+    except FileNotFoundError:
+        return None
+    found = re.search(r"^num_tokens: (\d+)$", text, re.MULTILINE)
+    return int(found[1]) if found else None
 
 
 def cassandra_yaml(stack: Stack, name: str, tokens: int, *, replaces: bool = False) -> str:
