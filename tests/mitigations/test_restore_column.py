@@ -118,7 +118,7 @@ def test_a_pair_of_columns_that_nobody_can_judge_holds_up_no_other_column(
     done = restore_column.run(stack, Arguments())
     assert "sku is there again" in done and "oltp.orders.status is left: " in done
     monkeypatch.setattr(restore_column, "look", lambda *_: Differences(renamed[:1], renamed[1:]))
-    with pytest.raises(CouldNotLook, match="oltp.orders.status is left"):
+    with pytest.raises(CouldNotLook, match=r"oltp\.orders\.status is left"):
         restore_column.run(stack, Arguments())
 
 
