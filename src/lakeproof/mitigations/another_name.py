@@ -105,8 +105,9 @@ def likeness(stack: Stack, source: Source, gone: Difference, new: Difference) ->
     if unlike:
         publish_now(stack, source, SECONDS)
         again = _in_lake(stack, source, gone, kind, key, only=unlike)
-        alike += sum(1 for row, value in again.items() if value == there[row])
-        unlike = {row for row, value in again.items() if value != there[row]}
+        still = {row: again[row] for row in unlike if row in again}
+        alike += sum(1 for row, value in still.items() if value == there[row])
+        unlike = {row for row, value in still.items() if value != there[row]}
     return Likeness(len(in_lake), alike, tuple(row for row in reversed(list(in_lake)) if row in unlike))
 
 
