@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from tests.engines.people import Message, People
 from tests.observability.test_routing import by_contract
 
+from lakeproof.bench.killing import kill_and_await
 from lakeproof.deadline import Deadline
 from lakeproof.incidents.client import DeskClient
 from lakeproof.incidents.database import database_url, open_database
@@ -232,11 +233,10 @@ class Kill:
 
 
 def kill(stack: Stack, client: SupervisorClient) -> Kill:
-    """Kill it once it runs again, however long the supervisor waits before it starts it."""
-    wait_for("Alertmanager to run again", lambda: client.row("alertmanager").health == "healthy", RESTARTED_SECONDS)
+    """Kill it, and wait until it runs again, however long the supervisor waits before it starts it."""
     snapshot = stack.data_dir("alertmanager") / "nflog"
     made = Kill(time.time(), snapshot.stat().st_mtime if snapshot.exists() else 0.0)
-    client.kill("alertmanager")
+    kill_and_await(client, ["alertmanager"], Deadline(RESTARTED_SECONDS))
     return made
 
 
@@ -346,9 +346,7 @@ def test_each_escalation_is_told_once_and_ends_once_while_the_desk_is_killed_fif
     for number in range(DESK_KILLS):
         due = begin + (number + 1) * ESCALATED_SECONDS / (DESK_KILLS + 1)
         Deadline(ESCALATED_SECONDS).pause(max(0.0, due - time.time()))
-        wait_for("the desk to run again", lambda: client.row("desk").health == "healthy", RESTARTED_SECONDS)
-        client.kill("desk")
-    wait_for("the desk to run again", lambda: client.row("desk").health == "healthy", RESTARTED_SECONDS)
+        kill_and_await(client, ["desk"], Deadline(RESTARTED_SECONDS))
     expected = {(to, name) for to in ("slack-data-ops", "slack-kafka", "pagerduty") for name in names}
 
     def escalations(fires: bool) -> Counter[tuple[str, str]]:
