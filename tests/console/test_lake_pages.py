@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from tests.console.conftest import PATIENT
+from tests.published_commit import published_commit
 
 from lakeproof.console.lake_look import Branch, DataCheck, LakeLook, look_at_lake, newest_check
 from lakeproof.console.lake_pages import add_lake_pages
@@ -24,7 +25,7 @@ def commit(
 ) -> PublishedCommit:
     at = NOW - age
     shop = DatabaseState(5, "shop-1", int(at.timestamp() * 1e6), {"payments": 77}, at)
-    return PublishedCommit(
+    return published_commit(
         hash_ * 8, at, 12, "0-1-99", int(at.timestamp() * 1e6), {"orders": 41}, NOW + readable, {"shop": shop}
     )
 

@@ -30,7 +30,6 @@ from lakeproof.lake.nessie import (
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState
 from lakeproof.lake.publish.commit import (
     BY_HAND,
-    DATABASE,
     HELD,
     LOOKED_THROUGH,
     DatabaseState,
@@ -45,7 +44,6 @@ from lakeproof.lake.publish.history import INGEST, MAIN, PREFIX_SEARCH
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metadata import current_snapshot, read_metadata
 from lakeproof.lake.publish.snapshots import get_object
-from lakeproof.lake.sources.source import FIRST
 from lakeproof.stack import loopback
 from lakeproof.stack.object_store import bucket_and_key, s3_client
 from lakeproof.stack.stack import Stack
@@ -187,11 +185,7 @@ def bring_in(stack: Stack, branch: str) -> str:
         states = _states(nessie, source)
         tables = {name: nessie.contents(source, name, list(state.snapshots)) for name, state in states.items()}
         require_whole(s3_client(stack), states, tables)
-        properties = {DATABASE: FIRST.name, BY_HAND: branch}
-        for name, state in states.items():
-            properties |= properties_of(
-                state.checkpoint, state.gtid, state.beat_us, state.snapshots, database=name, at=state.at
-            )
+        properties = properties_of(states) | {BY_HAND: branch}
         message = f"merge {branch} by hand"
         if branch == BACKUP:
             properties |= {HELD: branch}
