@@ -364,6 +364,22 @@ def test_what_is_brought_in_by_hand_holds_each_databases_state(stack: Stack, nes
     assert publisher_of(nessie)._read_head().main.hash == head(nessie)
 
 
+def test_a_database_that_backup_does_not_hold_yet_stays_as_it_is_and_the_hash_tells_of_it(
+    stack: Stack, nessie: Nessie
+) -> None:
+    """The hash showed PostgreSQL's tables and told nothing of them; Flink and the console go by what it tells."""
+    main_branch.keep_as_backup(nessie, head(nessie))  # type: ignore[arg-type]
+    nessie.publish(3, moved=OF_SHOP)
+    nessie.publish(8)
+    main_branch.bring_in(stack, "backup")
+    assert shown(nessie) == dict.fromkeys(TABLES, 7) | dict.fromkeys(OF_SHOP, 3)
+    states = states_of(nessie.commits[head(nessie)])
+    assert {name: dict(state.snapshots) for name, state in states.items()} == {
+        "oltp": {"items": 7, "orders": 7},
+        "shop": {"cases": 3, "payments": 3},
+    }
+
+
 @pytest.mark.parametrize(("namespace", "table"), [("oltp", "items"), ("shop", "cases")])
 def test_what_somebody_wrote_is_put_right_in_whichever_database(
     stack: Stack, nessie: Nessie, namespace: str, table: str

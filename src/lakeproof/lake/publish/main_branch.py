@@ -169,7 +169,8 @@ def author_on_main(nessie: NessieClient) -> str:
 def bring_in(stack: Stack, branch: str) -> str:
     """Have `main` show what `ingest` or `backup` holds, once an audit has seen every file of it; gives the new head.
 
-    Either way `main` shows exactly the branch's tables of all databases, whatever was done to them. From `ingest`:
+    Either way `main` shows exactly the branch's tables of all its databases, whatever was done to them; a database
+    that the branch does not hold yet stays as `main` shows it, and the commit tells of it too. From `ingest`:
     the publisher goes on from there. From `backup`: `main` shows the older state and stays there, until `ingest` is
     brought in, or it is rolled back. Nothing is taken out of main's history.
     Raises: InvalidInput for another branch, or one without a published state; AuditFailed; CouldNotLook where the
@@ -183,7 +184,15 @@ def bring_in(stack: Stack, branch: str) -> str:
     try:
         main, source = nessie.reference(MAIN), nessie.reference(branch)
         states = _states(nessie, source)
-        tables = {name: nessie.contents(source, name, list(state.snapshots)) for name, state in states.items()}
+        if not states:
+            raise InvalidInput("it holds no published state", where=branch, next_action="lakeproof lake branch")
+        kept = {name: state for name, state in _states(nessie, main).items() if name not in states}
+        tables = {
+            name: nessie.contents(holder, name, list(state.snapshots))
+            for holder, held in ((main, kept), (source, states))
+            for name, state in held.items()
+        }
+        states |= kept
         require_whole(s3_client(stack), states, tables)
         properties = properties_of(states) | {BY_HAND: branch}
         message = f"merge {branch} by hand"
@@ -225,10 +234,9 @@ def _put_all(
 
 
 def _states(nessie: NessieClient, branch: Reference) -> dict[str, DatabaseState]:
-    for commit in nessie.history(branch.name, STATE_SEARCH, at_hash=branch.hash):
-        if states := states_of(commit):
-            return states
-    raise InvalidInput("it holds no published state", where=branch.name, next_action="lakeproof lake branch")
+    """Of the newest published state in it; empty where there is none."""
+    commits = nessie.history(branch.name, STATE_SEARCH, at_hash=branch.hash)
+    return next((states for commit in commits if (states := states_of(commit))), {})
 
 
 def require_whole(s3: object, states: dict[str, DatabaseState], tables: dict[str, dict[str, IcebergTable]]) -> None:
@@ -268,7 +276,7 @@ def branches(stack: Stack) -> Iterable[tuple[Reference, dict[str, DatabaseState]
         for reference in nessie.references():
             if reference.kind == "BRANCH":
                 states: dict[str, DatabaseState] = {}
-                with contextlib.suppress(InvalidInput):
+                with contextlib.suppress(NoSuchReference):  # removed meanwhile
                     states = _states(nessie, reference)
                 found.append((reference, states))
         return found
