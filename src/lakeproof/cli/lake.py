@@ -55,8 +55,8 @@ def log(
             (
                 commit.hash[:16],
                 f"{commit.at:%Y-%m-%d %H:%M:%S}",
-                commit.checkpoint,
-                commit.gtid,
+                commit.plain.checkpoint,
+                commit.plain.gtid,
                 f"until {commit.readable_until:%H:%M:%S}" if commit.is_readable() else "expired",
             )
             for commit in found
@@ -73,24 +73,28 @@ def show(
 
     from lakeproof.cli.output import print_json
     from lakeproof.lake.publish import history
+    from lakeproof.lake.sources.source import find_source
     from lakeproof.stack.stack import load_stack
 
     commit = history.find(load_stack(), hash)
     if as_json:
         print_json(commit.as_json())
         return
-    beat = datetime.fromtimestamp(commit.beat_us / 1e6, UTC).isoformat() if commit.beat_us is not None else "none yet"
     lines = {
         "hash": commit.hash,
         "published": commit.at.isoformat(),
-        "checkpoint": commit.checkpoint,
-        "transactions up to": commit.gtid or "none yet",
-        "source's clock at least": beat,
         "readable until": commit.readable_until.isoformat() + ("" if commit.is_readable() else " (expired)"),
-    } | {f"snapshot of {table}": snapshot for table, snapshot in commit.snapshots.items()}
-    for name, state in commit.others.items():
-        lines[f"{name}: checkpoint"] = state.checkpoint
-        lines |= {f"snapshot of {name}.{table}": snapshot for table, snapshot in state.snapshots.items()}
+    }
+    for name, state in commit.states.items():
+        source, beat_us = find_source(name), state.beat_us
+        beat = "none yet" if beat_us is None else datetime.fromtimestamp(beat_us / 1e6, UTC).isoformat()
+        told = {
+            "checkpoint": str(state.checkpoint),
+            "transactions up to": state.gtid or "none yet",
+            "source's clock at least": beat,
+        }
+        lines |= {f"{source.prefix(': ')}{label}": value for label, value in told.items()}
+        lines |= {f"snapshot of {source.prefix('.')}{table}": str(id_) for table, id_ in state.snapshots.items()}
     width = max(map(len, lines)) + 2  # a table's name may be long
     for label, value in lines.items():
         print(f"{label:<{width}}{value}")
@@ -157,9 +161,9 @@ def branch(
     audit found whole. A branch does not prolong how long the data files stay.
     """
     from lakeproof.cli.output import print_json, print_table
+    from lakeproof.lake.publish.commit import plain_of
     from lakeproof.lake.publish.main_branch import branches
     from lakeproof.lake.publish.tags import create_reference
-    from lakeproof.lake.sources.source import FIRST
     from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
@@ -169,10 +173,10 @@ def branch(
         {
             "branch": reference.name,
             "hash": reference.hash,
-            "checkpoint": states[FIRST.name].checkpoint if FIRST.name in states else None,
-            "at": states[FIRST.name].at.isoformat() if FIRST.name in states else None,
+            "checkpoint": state.checkpoint if state is not None else None,
+            "at": state.at.isoformat() if state is not None else None,
         }
-        for reference, states in branches(stack)
+        for reference, state in ((reference, plain_of(states)) for reference, states in branches(stack))
     ]
     if as_json:
         print_json(found)

@@ -36,8 +36,10 @@ class Source:
     exporter: the component that writes its heartbeats and measures its delay.
     pause: the wanted seconds between two checkpoints of its job.
     capture: the component that stands for its capture; None: it is captured always.
-    first: the one that was there before all others. Its names in Nessie's history, in `lake log` and among causes
-    have no prefix, and nothing of another source is published before it.
+    first: the one that was there before all others. What existing lakes, scripts, reports and dashboards know of it
+    stays as it is: its names in Nessie's history, in `lake log` and among causes have no prefix, and three of the
+    publisher's series and /health's `checkpoint` have no label and tell of it alone. Every published commit tells of
+    it, so nothing of another source is published before it, and its namespace is made together with the lake.
     table_options: of its lake tables alone.
     """
 
