@@ -1,12 +1,19 @@
 """`lakeproof lake`: published data: its history on Nessie, branches and tags, and the lake's job."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lakeproof.cli.evolve import evolve
+from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.cli.requiring import require_healthy
+from lakeproof.cli.telling import Telling
+from lakeproof.errors import InvalidInput
+from lakeproof.stack.stack import Stack, load_stack
+
 if TYPE_CHECKING:
     from lakeproof.lake.sources.source import Source
-    from lakeproof.stack.stack import Stack
 
 MERGE_NEEDS = ("nessie", "minio")
 REDEPLOY_NEEDS = ("flink-jobmanager", "minio")
@@ -16,8 +23,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="data for scripts on st
 
 def add_to(app: typer.Typer) -> None:
     """Bring the command group `lake`."""
-    from lakeproof.cli.evolve import evolve
-
     group = typer.Typer(
         no_args_is_help=True, help="Published data: its history on Nessie, branches, tags, the lake's job."
     )
@@ -38,9 +43,7 @@ def log(
     as_json: JsonOption = False,
 ) -> None:
     """The published states on `main`, newest first: hash, checkpoint, snapshots, until when each stays readable."""
-    from lakeproof.cli.output import print_json, print_table, say
     from lakeproof.lake.publish import history
-    from lakeproof.stack.stack import load_stack
 
     found = history.log(load_stack(), limit)
     if as_json:
@@ -69,12 +72,8 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """One published state: its tables' snapshots, the newest transaction and heartbeat in it, how long it is kept."""
-    from datetime import UTC, datetime
-
-    from lakeproof.cli.output import print_json
     from lakeproof.lake.publish import history
     from lakeproof.lake.sources.source import find_source
-    from lakeproof.stack.stack import load_stack
 
     commit = history.find(load_stack(), hash)
     if as_json:
@@ -113,10 +112,7 @@ def publish(
 
     Exit 1 where no published state holds it in time, or a component does not run.
     """
-    from lakeproof.cli.output import print_json, say
-    from lakeproof.cli.requiring import require_healthy
     from lakeproof.lake.publish.now import publish_now
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     source = _captured(stack, database)
@@ -138,9 +134,7 @@ def tag(
 
     A tag does not prolong how long the data files stay: see `readable until` in `lake show`.
     """
-    from lakeproof.cli.output import print_json, say
     from lakeproof.lake.publish.tags import create_reference
-    from lakeproof.stack.stack import load_stack
 
     commit = create_reference(load_stack(), name, hash)
     if as_json:
@@ -160,11 +154,9 @@ def branch(
     `main` is what readers see. `ingest` is what the publisher has made ready. `backup` is the last state that a full
     audit found whole. A branch does not prolong how long the data files stay.
     """
-    from lakeproof.cli.output import print_json, print_table
     from lakeproof.lake.publish.commit import plain_of
     from lakeproof.lake.publish.main_branch import branches
     from lakeproof.lake.publish.tags import create_reference
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     if name is not None:
@@ -200,11 +192,8 @@ def merge(
 
     Exit 1 where the audit refuses the branch, or Nessie the merge.
     """
-    from lakeproof.cli.output import print_json, say
-    from lakeproof.cli.requiring import require_healthy
     from lakeproof.lake.publish import history
     from lakeproof.lake.publish.main_branch import BACKUP, bring_in
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     require_healthy(stack, MERGE_NEEDS)
@@ -228,10 +217,7 @@ def rollback(as_json: JsonOption = False) -> None:
 
     Exit 1 where Nessie does not answer, or main moves meanwhile.
     """
-    from lakeproof.cli.output import print_json, say
-    from lakeproof.cli.requiring import require_healthy
     from lakeproof.lake.publish.main_branch import roll_back
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     require_healthy(stack, MERGE_NEEDS[:1])
@@ -258,11 +244,7 @@ def redeploy(
 
     Exit 1 where Flink or the object store does not run, or refuses.
     """
-    from lakeproof.cli.output import print_json, say
-    from lakeproof.cli.requiring import require_healthy
-    from lakeproof.cli.telling import Telling
     from lakeproof.lake.job import redeploy as redeploy_job
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     wanted = _captured(stack, database)
@@ -275,9 +257,8 @@ def redeploy(
     say(f"the lake's job runs anew as {job_id}")
 
 
-def _captured(stack: "Stack", database: str) -> "Source":
+def _captured(stack: Stack, database: str) -> "Source":
     """Raises: InvalidInput where it is no database of the stack, or not captured in it."""
-    from lakeproof.errors import InvalidInput
     from lakeproof.lake.sources.source import find_source, present
 
     wanted = find_source(database)

@@ -1,15 +1,15 @@
 """`lakeproof reset`: delete this stack's data, ledgers and reports: back to an empty stack (asks)."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lakeproof.cli.output import print_json, say
+from lakeproof.cli.up import Progress
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
-
-if TYPE_CHECKING:
-    from lakeproof.stack.stack import Stack
+from lakeproof.scenarios.folder import scenario_folders
+from lakeproof.stack.stack import Stack, load_stack
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,12 +30,10 @@ def reset(
     Refused (exit 2) while a drill runs, for somebody else's stack (mode external), for a folder that Lakeproof did
     not make, and without --yes where nobody is there to ask.
     """
-    from lakeproof.cli.up import Progress
     from lakeproof.drills.run import one_drill
     from lakeproof.processes.client import SupervisorClient
     from lakeproof.processes.reset import entries, kept, total_bytes
     from lakeproof.processes.reset import reset as delete
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     found = entries(stack)
@@ -61,7 +59,7 @@ def reset(
         print_json({"stack": stack.name, "deleted": deleted, "bytes": total_bytes(found), "kept": list(kept(stack))})
 
 
-def _take_faults_out(stack: "Stack") -> None:
+def _take_faults_out(stack: Stack) -> None:
     """Those on record: one that closed a folder on the disk would keep it from being deleted, and its record would be
     gone. What asks an engine cannot be taken out of a stack that is down; it is deleted with that engine's data.
 
@@ -69,7 +67,6 @@ def _take_faults_out(stack: "Stack") -> None:
     """
     from lakeproof.faults import records
     from lakeproof.faults.fault import all_faults
-    from lakeproof.scenarios.folder import scenario_folders
 
     found = dict.fromkeys(record.fault for record in records.recorded(stack))
     faults = all_faults(tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values())) if found else {}

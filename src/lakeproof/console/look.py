@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from lakeproof.console.way import whole_query
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.probes.http import get_json
+from lakeproof.probes.probe import all_probes
 from lakeproof.probes.prometheus import instant
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health, State
@@ -132,8 +133,6 @@ def _alerts(stack: Stack) -> Iterable[Firing]:
 
 def _ask_each(stack: Stack) -> Iterable[ProcessRow]:
     """Somebody else's servers, each by its health question: a process is not seen, only its answer."""
-    from lakeproof.probes.probe import all_probes
-
     probes = all_probes()
     given = [one for one in all_components().values() if stack.settings.endpoints.get(one.name)]
 

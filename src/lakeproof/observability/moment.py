@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from lakeproof.errors import CouldNotLook, LakeproofError
+from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import SOURCES, present
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.stack.stack import Stack
@@ -70,8 +71,6 @@ class Looker:
         return float((matching or result)[0]["value"][1])
 
     def _published(self) -> Value:
-        from lakeproof.lake.publish import history
-
         return history.newest(self._stack).hash
 
     def completed_checkpoints(self, jobs: Iterable[str]) -> dict[str, Completed | None]:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.exporters import sample
@@ -75,8 +77,6 @@ def ready_writes(stack: Stack, timeout: float) -> Value:
 
 
 def _ask[T](stack: Stack, timeout: float, question: Callable[[Any], T]) -> T:
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         return question(minio.client(stack, timeout))
     except (BotoCoreError, ClientError) as error:

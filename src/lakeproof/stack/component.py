@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from lakeproof.stack.stack import Stack
+from lakeproof.stack.stack import Stack
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Scrape:
 class Replicas:
     """Further processes of a component that can have them (`lakeproof scale`).
 
-    make: the component of process number 2 and up, with ports and folders of its own (stack/replicas.py names them).
+    make: the component of process number 2 and up, with ports and folders of its own (stack/addresses.py names them).
     ending: what it means to end one, for who scales back.
     """
 
@@ -68,7 +67,7 @@ class Component:
     """Something that can run.
 
     name: the same in processes, compose, logs (`container=`), metrics (`job=`).
-    ports: kind → usual port, all shifted by one setting. "http" is what /health and APIs answer on.
+    ports: kind → usual port (addresses.py), all shifted by one setting. "http" is what /health and APIs answer on.
     needs: healthy before this one is started. Keep it short: JVMs may start in parallel and wait by themselves.
     waits_for: what takes the place of `needs` at this very start; None: it is always `needs`.
     provision_needs: healthy before its PROVISION hook runs.
@@ -96,14 +95,14 @@ class Component:
 
     name: str
     kind: Literal["engine", "service"]
-    command: Callable[["Stack"], Command]
-    ready: Callable[["Stack", float], None]
+    command: Callable[[Stack], Command]
+    ready: Callable[[Stack, float], None]
     ports: Mapping[str, int] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
-    waits_for: Callable[["Stack"], tuple[str, ...]] | None = None
+    waits_for: Callable[[Stack], tuple[str, ...]] | None = None
     provision_needs: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
-    prepare: Callable[["Stack"], None] | None = None
+    prepare: Callable[[Stack], None] | None = None
     hooks: tuple[Hook, ...] = ()
     always_goodbye: bool = False
     takes_down: tuple[str, ...] = ()
@@ -119,4 +118,4 @@ class Component:
     replicas: Replicas | None = None
     one_because: str = "it is one process, and nothing shares its work out to several"
     replica_of: str | None = None
-    lasting: Callable[["Stack"], bool] | None = None
+    lasting: Callable[[Stack], bool] | None = None

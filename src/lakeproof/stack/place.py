@@ -55,10 +55,10 @@ def state_dir_of(name: str, given: Path | None) -> Path:
     return Path(base) / "lakeproof" / name
 
 
-def find_place() -> Located:
-    """Where the stack lies. All settings are read and checked, unless only name, folder or port shift are set.
+def find_place() -> Place | None:
+    """Where the stack lies; None where more than name, folder and port shift is set, or a name that may be wrong.
 
-    Raises: InvalidInput, as `load_stack` does.
+    Then the caller has to read and check all settings (`load_stack`).
     """
     given = {name: text for name, text in os.environ.items() if name.startswith("LAKEPROOF_")}
     given = {name: text for name, text in given.items() if name not in NOT_SETTINGS}
@@ -67,7 +67,5 @@ def find_place() -> Located:
     name, folder = given.pop("LAKEPROOF_NAME", "default"), given.pop("LAKEPROOF_STATE_DIR", None)
     has_file = "LAKEPROOF_CONFIG" in os.environ or Path(CONFIG_FILE).exists()
     if given or has_file or not re.match(NAME_PATTERN, name):
-        from lakeproof.stack.stack import load_stack
-
-        return load_stack()
+        return None
     return Place(name, state_dir_of(name, Path(folder) if folder is not None else None))

@@ -11,7 +11,6 @@ from psycopg.abc import RV, PQGen
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TransientError
-from lakeproof.stack.engines.postgres_config import NAME
 from lakeproof.stack.stack import Stack
 
 LOCK_SECONDS = 10
@@ -72,7 +71,7 @@ def connect(
     schema: where plain names are looked for; None: as the account has it. lock_seconds: how long a statement waits
     for a lock. Raises: TROUBLES.
     """
-    host, port = stack.host_port(NAME, "tcp")
+    host, port = stack.host_port("postgres", "tcp")
     settings = {"timezone": "UTC", "statement_timeout": max(1, round(seconds * 1000))}
     settings |= {"search_path": schema} if schema else {}
     settings |= {"lock_timeout": f"{lock_seconds}s"} if lock_seconds is not None else {}
@@ -130,7 +129,7 @@ def transient_connection(
         with connection(stack, user, secret, seconds, database, schema) as session:
             yield session
     except TROUBLES as error:
-        raise TransientError(f"the database: {type(error).__name__}: {error}", where=NAME) from error
+        raise TransientError(f"the database: {type(error).__name__}: {error}", where="postgres") from error
 
 
 def select(

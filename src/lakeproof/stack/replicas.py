@@ -8,21 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from lakeproof.errors import InvalidInput
+from lakeproof.stack.addresses import PROCESSES_MAX
 from lakeproof.stack.component import Component
-
-# Ports are kept free for so many; two cores carry no more.
-PROCESSES_MAX = 3
-_PORTS_APART = 100
-
-
-def replica_name(component: str, number: int) -> str:
-    """The name of process `number` (2 and up)."""
-    return f"{component}-{number}"
-
-
-def replica_ports(ports: Mapping[str, int], number: int) -> dict[str, int]:
-    """The usual ports of process `number`."""
-    return {kind: port + _PORTS_APART * (number - 1) for kind, port in ports.items()}
 
 
 def with_replicas(components: Iterable[Component]) -> list[Component]:

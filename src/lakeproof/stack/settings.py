@@ -6,7 +6,6 @@ The environment wins over the file. A value inside a table has two underscores i
 
 import json
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lakeproof.errors import InvalidInput
+from lakeproof.stack.addresses import USUAL_PORTS, is_address
 from lakeproof.stack.place import CONFIG_FILE, NAME_PATTERN, NOT_SETTINGS
 from lakeproof.stack.secrets import NAMES
 from lakeproof.stack.watch_settings import LogsSettings, TicketSettings
@@ -298,12 +298,6 @@ def load_settings() -> Settings:
     return settings
 
 
-def is_address(text: str) -> bool:
-    """True for host:port, with or without http(s):// before it; a port is 1 to 65535."""
-    found = re.fullmatch(r"(?:https?://)?[^/\s:]+:(\d{1,5})/?", text)
-    return found is not None and 1 <= int(found[1]) <= 65535
-
-
 def _from_environment() -> dict[str, Any]:
     """What LAKEPROOF_* say, nested as the settings are. Raises: InvalidInput that names the variable."""
     found: dict[str, Any] = {}
@@ -371,12 +365,8 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _require_known_components(settings: Settings, path: Path) -> None:
     """Endpoints are for components: a misspelt one would silently leave the local server in use."""
-    if settings.endpoints:
-        from lakeproof.stack.components import all_components
-
-        known = all_components()
-        for name in settings.endpoints:
-            if name not in known:
-                raise unknown_name(
-                    "component", name, known, where=f"{path} or LAKEPROOF_ENDPOINTS, [endpoints.{name}]"
-                )
+    for name in settings.endpoints:
+        if name not in USUAL_PORTS:
+            raise unknown_name(
+                "component", name, USUAL_PORTS, where=f"{path} or LAKEPROOF_ENDPOINTS, [endpoints.{name}]"
+            )

@@ -3,13 +3,13 @@
 import sys
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
 
 def shop_service(
     name: str,
-    port: int,
     *,
     summary: str,
     needs: tuple[str, ...],
@@ -32,7 +32,7 @@ def shop_service(
         kind="service",
         command=command,
         ready=ready,
-        ports={"http": port},
+        ports=USUAL_PORTS[name],
         needs=needs,
         uses=uses,
         scrapes=(Scrape("http"),),

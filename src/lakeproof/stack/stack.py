@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lakeproof.errors import InvalidInput
+from lakeproof.stack import secrets
+from lakeproof.stack.addresses import USUAL_PORTS, is_address
 from lakeproof.stack.place import state_dir_of
+from lakeproof.unknown_name import unknown_name
 
 if TYPE_CHECKING:  # the library that checks settings is half of a short command's time
     from lakeproof.stack.settings import Settings
@@ -63,9 +66,9 @@ class Stack:
 
         Raises: InvalidInput for a name or kind that does not exist.
         """
-        from lakeproof.stack.components import find
-
-        ports = find(component).ports
+        ports = USUAL_PORTS.get(component)
+        if ports is None:
+            raise unknown_name("component", component, USUAL_PORTS)
         if kind not in ports:
             raise InvalidInput(f"no endpoint {kind!r}", where=component, next_action=f"one of {', '.join(ports)}")
         return ports[kind] + self.settings.port_shift
@@ -99,8 +102,6 @@ class Stack:
         A component's name as the URL's host (http://connect:8083, as compose has it) means the endpoint as it is.
         Raises: InvalidInput where it is neither http(s)://… nor host:port.
         """
-        from lakeproof.stack.settings import is_address
-
         try:
             parts = urlsplit(url)
             is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -126,8 +127,6 @@ class Stack:
 
     @cached_property
     def _secrets(self) -> dict[str, str]:
-        from lakeproof.stack import secrets
-
         made = {} if self.settings.mode == "external" else secrets.load_or_make(self.state_dir / "secrets.json")
         return made | self.settings.secrets
 

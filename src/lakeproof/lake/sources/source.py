@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator
 
 from lakeproof.errors import InvalidInput
+from lakeproof.processes.run import current_run_id
+from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 if TYPE_CHECKING:
     from lakeproof.lake.sources.engine import Engine
     from lakeproof.stack.settings import LakeSettings
-    from lakeproof.stack.stack import Stack
 
 _WANTED = "wanted"
 
@@ -169,8 +170,6 @@ def present(stack: "Stack") -> tuple[Source, ...]:
     if stack.settings.mode == "external":
         there = stack.settings.endpoints
         return tuple(source for source in SOURCES if source.capture is None or source.capture in there)
-    from lakeproof.processes.run import current_run_id
-
     run_id = current_run_id(stack)
     return tuple(
         source
@@ -184,8 +183,6 @@ def want(stack: "Stack", capture: str, *, wanted: bool) -> None:
 
     The note holds as long as the supervisor that runs now: a killed one cannot take it back.
     """
-    from lakeproof.processes.run import current_run_id
-
     mark = stack.data_dir(capture) / _WANTED
     if wanted:
         write_file(mark, current_run_id(stack) or "")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lakeproof.errors import NotReady
 from lakeproof.install import artifacts, java
 from lakeproof.stack import provisioned
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.engines import cassandra_config, cassandra_socket, jvm
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
@@ -197,8 +198,6 @@ def _some_peer_answers(stack: Stack, name: str) -> bool:
 
 
 def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
-    number = ALL_NODES.index(name)
-
     def node_awaited(stack: Stack) -> tuple[str, ...]:
         return awaited(stack, name)
 
@@ -217,12 +216,7 @@ def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
         kind="engine",
         command=node_command,
         ready=node_ready,
-        ports={
-            "tcp": 9042 + number,
-            "storage": 7000 + 2 * number,
-            "rmi": 7199 + number,
-            "jmx": 9500 + number,
-        },
+        ports=USUAL_PORTS[name],
         needs=needs,
         waits_for=node_awaited,
         prepare=node_prepare,

@@ -6,9 +6,9 @@ configuration. Trap: RUNNING is no proof of health; the delay is measured by lag
 
 from lakeproof.install import artifacts
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS, replica_name
 from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import kafka_jvm
-from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -20,7 +20,6 @@ METRICS = (
     "kafka_connect_connector_running_task_count",
     "kafka_connect_connector_paused_task_count",
 )
-PORTS = {"http": 8083, "jmx": 9405}
 HEAP = ("-Xms64m", "-Xmx320m")
 PLUGINS = ("debezium-mariadb", "debezium-postgres")
 # The file that connectors take passwords from: ${file:CONNECT_DIR/SECRETS_FILE:name}.
@@ -130,7 +129,7 @@ def further_worker(number: int) -> Component:
         kind="engine",
         command=start,
         ready=ask,
-        ports=replica_ports(PORTS, number),
+        ports=USUAL_PORTS[name],
         provision_needs=("kafka", "mysql"),
         prepare=write,
         scrapes=(Scrape("jmx", names=METRICS),),
@@ -147,7 +146,7 @@ COMPONENTS = (
         command=command,
         ready=ready,
         uses=("lag-exporter",),
-        ports=PORTS,
+        ports=USUAL_PORTS["connect"],
         provision_needs=("kafka", "mysql"),
         prepare=prepare,
         hooks=(Hook.PROVISION,),

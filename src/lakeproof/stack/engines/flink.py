@@ -13,16 +13,16 @@ import uuid
 from pathlib import Path
 
 from lakeproof.errors import NotReady
+from lakeproof.install import artifacts, java
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS, replica_name
 from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import flink_config, jvm
 from lakeproof.stack.engines.class_archive import archive_flags
-from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 JOBMANAGER, TASKMANAGER = "flink-jobmanager", "flink-taskmanager"
-TASKMANAGER_PORTS = {"rpc": 6125, "data": 6126, "jmx": 9407}
 # Less than the component's start_seconds, at whose end a start counts as failed.
 _REGISTRATION_SECONDS = 100.0
 # Looks at the TaskManager's beans each second were a tenth of its CPU with one job and two fifths with two (JFR),
@@ -125,9 +125,6 @@ def _command(
     extra_jars: str = "",
     agent: bool = True,
 ) -> Command:
-    from lakeproof.install import artifacts
-    from lakeproof.install.java import find_java
-
     flink = artifacts.path("flink")
     etc = stack.etc_dir(component)
     # ours first: it has a file that stands for one of Hadoop's
@@ -135,7 +132,7 @@ def _command(
     class_path = ":".join(f"{folder}/*" for folder in folders)
     watched = (jvm.agent_flag(stack, component),) if agent else ()
     arguments = () if main.endswith("SqlGateway") else ("--configDir", str(etc), *settings)
-    program = find_java(17)
+    program = java.find_java(17)
     return Command(
         (
             str(program),
@@ -264,7 +261,7 @@ def further_taskmanager(number: int) -> Component:
         command=command,
         ready=ready,
         uses=(JOBMANAGER,),
-        ports=replica_ports(TASKMANAGER_PORTS, number),
+        ports=USUAL_PORTS[name],
         prepare=prepare,
         scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=TASKMANAGER_METRICS),),
         summary="runs the lake's job when another TaskManager is lost",
@@ -278,7 +275,7 @@ COMPONENTS = (
         command=jobmanager_command,
         ready=jobmanager_ready,
         uses=("flink-taskmanager",),
-        ports={"http": 8081, "rpc": 6123, "blob": 6124, "jmx": 9406},
+        ports=USUAL_PORTS["flink-jobmanager"],
         provision_needs=("minio", "kafka"),
         prepare=prepare_jobmanager,
         hooks=(Hook.PROVISION, Hook.BEFORE_STOP),
@@ -293,7 +290,7 @@ COMPONENTS = (
         kind="engine",
         command=taskmanager_command,
         ready=taskmanager_ready,
-        ports=TASKMANAGER_PORTS,
+        ports=USUAL_PORTS["flink-taskmanager"],
         prepare=prepare_taskmanager,
         scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=TASKMANAGER_METRICS),),
         image="flink:1.20.3-java17",
@@ -307,7 +304,7 @@ COMPONENTS = (
         kind="engine",
         command=gateway_command,
         ready=gateway_ready,
-        ports={"http": 8084},
+        ports=USUAL_PORTS["flink-sql-gateway"],
         needs=("flink-jobmanager",),
         prepare=prepare_gateway,
         on_demand=True,

@@ -15,6 +15,7 @@ from pathlib import Path
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.install import java
 from lakeproof.stack import provisioned
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.engines import kafka_jvm
 from lakeproof.stack.engines.class_archive import archive_flags
@@ -172,7 +173,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"tcp": 9092, "controller": 19093, "jmx": 9404},
+        ports=USUAL_PORTS["kafka"],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         scrapes=(Scrape("jmx", seconds=5.0, names=METRICS),),

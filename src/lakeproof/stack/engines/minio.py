@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lakeproof.errors import NotReady
+from lakeproof.install import artifacts
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.object_store import REGION, client_of
 from lakeproof.stack.stack import Stack
@@ -25,8 +27,6 @@ def read_only_mark(stack: Stack) -> Path:
 
 def command(stack: Stack) -> Command:
     """One process over data/minio/objects; keys go through the environment."""
-    from lakeproof.install import artifacts
-
     return Command(
         (
             str(artifacts.path("versitygw") / "bin" / "versitygw"),
@@ -92,7 +92,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"http": 9000},
+        ports=USUAL_PORTS["minio"],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         start_seconds=30.0,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.stack import provisioned
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.os_user import hand_over, let_pass
 from lakeproof.stack.own_folder import make_socket_folder
@@ -238,7 +239,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"tcp": 3306},
+        ports=USUAL_PORTS["mysql"],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         start_seconds=60.0,

@@ -15,6 +15,7 @@ from typing import Any
 
 from lakeproof.errors import MissingArtifact, NotReady, TerminalError
 from lakeproof.stack import provisioned
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.engines.postgres_config import (
     NAME,
@@ -170,7 +171,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"tcp": 5432},
+        ports=USUAL_PORTS[NAME],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         start_seconds=60.0,

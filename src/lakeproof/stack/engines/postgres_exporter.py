@@ -4,6 +4,7 @@ Its password lies in a file of mode 600, since arguments and environment can be 
 """
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
@@ -48,7 +49,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"http": 9187},
+        ports=USUAL_PORTS[NAME],
         provision_needs=("postgres",),
         prepare=prepare,
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),

@@ -12,7 +12,9 @@ import shutil
 import httpx
 
 from lakeproof.errors import NotReady
+from lakeproof.install import artifacts, java
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.engines import jvm
 from lakeproof.stack.engines.trino import CATALOG
@@ -98,13 +100,10 @@ def settings(stack: Stack) -> dict[str, str]:
 
 def command(stack: Stack) -> Command:
     """One process that is server, driver and executor; keys and token in the environment."""
-    from lakeproof.install import artifacts
-    from lakeproof.install.java import find_java
-
     home, etc, data = artifacts.path(NAME), stack.etc_dir(NAME), stack.data_dir(NAME)
     return Command(
         argv=(
-            str(find_java(17)),
+            str(java.find_java(17)),
             "-Xms256m",
             f"-Xmx{HEAP}",
             *jvm.FLAGS,
@@ -169,7 +168,7 @@ COMPONENTS = (
         prepare=prepare,
         ready=ready,
         uses=("nessie", "minio"),
-        ports={"http": 8085, "rpc": 8086, "blocks": 8087},
+        ports=USUAL_PORTS[NAME],
         start_seconds=90,
         on_demand=True,
         artifact=NAME,

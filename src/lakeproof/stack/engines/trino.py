@@ -24,15 +24,14 @@ from lakeproof.errors import NotReady
 from lakeproof.install import artifacts
 from lakeproof.install.java import find_vector_java
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS, replica_name
 from lakeproof.stack.component import Command, Component, Replicas, Scrape
 from lakeproof.stack.engines import class_archive, jvm
 from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.object_store import REGION, WAREHOUSE
-from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
 
 NAME = "trino"
-PORTS = {"http": 8080, "jmx": 9408}
 CATALOG = "lake"
 SCHEMA = "oltp"
 # Metrics that Prometheus keeps.
@@ -278,7 +277,7 @@ def further_server(number: int) -> Component:
         ready=ask,
         needs=(NAME,),
         uses=("minio",),
-        ports=replica_ports(PORTS, number),
+        ports=USUAL_PORTS[name],
         scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=150,
         stop_seconds=15,
@@ -295,7 +294,7 @@ COMPONENTS = (
         prepare=prepare,
         ready=ready,
         uses=("nessie", "minio"),
-        ports=PORTS,
+        ports=USUAL_PORTS["trino"],
         scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=150,
         stop_seconds=15,  # the first stop writes the class archive: 5 s on 2 cores

@@ -11,7 +11,9 @@ import base64
 import httpx
 
 from lakeproof.errors import NotReady
+from lakeproof.install import artifacts
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
@@ -26,8 +28,6 @@ MEMORY_BYTES = 128 << 20
 
 def command(stack: Stack) -> Command:
     """Loopback, a login, bounded by days and by bytes: the older partitions (one a day) go first."""
-    from lakeproof.install import artifacts
-
     logs = stack.settings.logs
     return Command(
         (
@@ -85,7 +85,7 @@ COMPONENTS = (
         command=command,
         prepare=prepare,
         ready=ready,
-        ports={"http": 9428},
+        ports=USUAL_PORTS[NAME],
         start_seconds=30.0,
         in_plain_up=False,
         artifact=NAME,

@@ -3,6 +3,7 @@
 import sys
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
@@ -23,7 +24,7 @@ COMPONENTS = (
         kind="service",
         command=command,
         ready=ready,
-        ports={"http": 9309},
+        ports=USUAL_PORTS["object-store-exporter"],
         scrapes=(Scrape("http"),),
         start_seconds=60.0,
         summary="objects and room of the S3 store",

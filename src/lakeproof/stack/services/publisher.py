@@ -3,6 +3,7 @@
 import sys
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
@@ -24,7 +25,7 @@ COMPONENTS = (
         command=command,
         ready=ready,
         uses=("nessie", "minio", "flink-jobmanager"),
-        ports={"http": 8011},
+        ports=USUAL_PORTS["publisher"],
         scrapes=(Scrape("http"),),
         start_seconds=60.0,
         summary="publishes checkpoints to the catalog",
