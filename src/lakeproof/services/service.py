@@ -162,8 +162,11 @@ def _invalid(error: RequestValidationError) -> Refusal:
     return Refusal(422, "invalid", f"{fields[0][0]}: {fields[0][1]}", fields=fields)
 
 
-def serve(name: str, create: Callable[[Stack], FastAPI]) -> None:
-    """Serve component `name` until SIGTERM; requests under way end first, then what the service opened is closed."""
+def serve(name: str, create: Callable[[Stack], FastAPI], port: int | None = None) -> None:
+    """Serve component `name` until SIGTERM; requests under way end first, then what the service opened is closed.
+
+    port: another one than the component's own.
+    """
     log_as_json(os.environ.get("LOG_LEVEL", "INFO"))
     disable_created_metrics()  # type: ignore[no-untyped-call]
     stack = load_stack()
@@ -171,7 +174,7 @@ def serve(name: str, create: Callable[[Stack], FastAPI]) -> None:
         create(stack),
         http=BoundedConnection,
         host=stack.settings.host,
-        port=stack.port(name),
+        port=port or stack.port(name),
         log_config=None,
         access_log=False,
         server_header=False,
