@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import uvicorn
@@ -19,7 +19,7 @@ from lakeproof.services.answering import no_key
 from lakeproof.services.bounded_connection import BoundedConnection
 from lakeproof.services.crash import RequestCrash, warn_of_crash
 from lakeproof.services.gate import Gate, RouteLimit
-from lakeproof.services.health import Health, HealthQuestion
+from lakeproof.services.health import Health, HealthQuestion, Question
 from lakeproof.services.metrics import RequestMetrics
 from lakeproof.services.refusal import Refusal, json_response
 from lakeproof.services.traces import log_as_json
@@ -29,9 +29,8 @@ from lakeproof.stack.stack import Stack, load_stack
 _KEY_HEADER = ("header", "idempotency-key")
 SHUTDOWN_SECONDS = 6  # for requests under way; the pool's close comes after, both within the component's stop_seconds
 
-# What a service opens at its start and closes at its end; it gives the dependencies' health questions by name, each a
-# coroutine that returns "" or what is wrong.
-Opened = AbstractAsyncContextManager[Mapping[str, Callable[[], Awaitable[str]]]]
+# What a service opens at its start and closes at its end; it gives the dependencies' health questions by name.
+Opened = AbstractAsyncContextManager[Mapping[str, Question]]
 
 
 class DependencyBody(BaseModel):
