@@ -19,7 +19,7 @@ from lakeproof.bench.scratch_postgres import connect_to, scratch_postgres, scrat
 from lakeproof.bench.service_process import service_process
 from lakeproof.customers.shoppers.traffic import in_new_loop
 from lakeproof.services.database.postgres import Connection
-from lakeproof.shop.payment.events import operation
+from lakeproof.services.operation import operation
 from lakeproof.shop.payment.models import Op
 from lakeproof.shop.payment.requests import AuthorizeRequest
 from lakeproof.shop.payment.store import authorization

@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
+from lakeproof.services.operation import operation
 from lakeproof.services.refusal import Refusal, RefusalBody, json_response
-from lakeproof.shop.fulfillment.events import operation
 from lakeproof.shop.fulfillment.models import Fulfillment, Op
 from lakeproof.shop.fulfillment.requests import MAX_ID, CreateRequest, HoldRequest
-from lakeproof.shop.fulfillment.store import Changed, FulfillmentRefused, FulfillmentStore
+from lakeproof.shop.fulfillment.store import Changed, FulfillmentStore
 
 router = APIRouter(tags=["fulfillments"])
 
@@ -87,10 +87,7 @@ class FulfillmentApi:
 
     async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
         """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
-        try:
-            return await answer_within(self.request_seconds, call)
-        except FulfillmentRefused as error:
-            raise Refusal(_STATUS_OF[error.why], error.why, str(error)) from error
+        return await answer_within(self.request_seconds, call, _STATUS_OF)
 
 
 def _api(request: Request) -> FulfillmentApi:

@@ -13,10 +13,10 @@ from pydantic import BaseModel
 from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within, headers_of, one_key
 from lakeproof.services.gate import RouteLimit
+from lakeproof.services.operation import RuleRefused, operation
 from lakeproof.services.refusal import Refusal, RefusalBody, json_response
 from lakeproof.shop.names import MAX_CUSTOMER_ID
-from lakeproof.shop.notification.models import Channel, Notification, NotificationRefused, Preferences, Topic
-from lakeproof.shop.notification.operations import operation
+from lakeproof.shop.notification.models import Channel, Notification, Preferences, Topic
 from lakeproof.shop.notification.preference_store import PreferenceStore
 from lakeproof.shop.notification.requests import (
     BATCH_BYTES,
@@ -115,7 +115,7 @@ class NotificationApi:
         """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
         try:
             return await answer_within(self.request_seconds, call)
-        except NotificationRefused as error:
+        except RuleRefused as error:
             headers = {"retry-after": "1"} if error.why == "being_sent" else None
             raise Refusal(_STATUS_OF[error.why], error.why, str(error), headers=headers) from error
         except RateLimited as error:

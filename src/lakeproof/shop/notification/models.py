@@ -6,21 +6,8 @@ Times are ISO 8601 in UTC with microseconds ("2026-11-24T14:43:53.042722Z").
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
-
-from lakeproof.services.database.errors import SaidNo
 
 ANY = "*"
-
-Why = Literal["not_found", "key_reused", "not_allowed", "being_sent"]
-
-
-class NotificationRefused(SaidNo):
-    """The service's own rules say no."""
-
-    def __init__(self, why: Why, message: str) -> None:
-        self.why: Why = why
-        super().__init__(message)
 
 
 class Channel(StrEnum):

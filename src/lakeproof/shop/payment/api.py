@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
+from lakeproof.services.operation import operation
 from lakeproof.services.refusal import Refusal, RefusalBody, json_response
-from lakeproof.shop.payment.events import operation
 from lakeproof.shop.payment.models import Op
 from lakeproof.shop.payment.requests import MAX_ID, AmountRequest, AuthorizeRequest
-from lakeproof.shop.payment.store import Changed, PaymentRefused, PaymentStore
+from lakeproof.shop.payment.store import Changed, PaymentStore
 
 router = APIRouter(tags=["payments"])
 
@@ -87,10 +87,7 @@ class PaymentApi:
 
     async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
         """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
-        try:
-            return await answer_within(self.request_seconds, call)
-        except PaymentRefused as error:
-            raise Refusal(_STATUS_OF[error.why], error.why, str(error)) from error
+        return await answer_within(self.request_seconds, call, _STATUS_OF)
 
 
 def _api(request: Request) -> PaymentApi:

@@ -9,12 +9,12 @@ from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
+from lakeproof.services.operation import operation
 from lakeproof.services.refusal import Refusal, RefusalBody, json_response
 from lakeproof.shop.support.attachment_bodies import AttachmentBody
-from lakeproof.shop.support.events import operation
 from lakeproof.shop.support.models import Case, Op
 from lakeproof.shop.support.requests import MAX_ID, MessageRequest, OpenRequest
-from lakeproof.shop.support.store import CaseRefused, CaseStore, Changed
+from lakeproof.shop.support.store import CaseStore, Changed
 from lakeproof.shop.support.timelines import Timelines
 
 router = APIRouter(tags=["support"])
@@ -94,10 +94,7 @@ class SupportApi:
 
     async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
         """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
-        try:
-            return await answer_within(self.request_seconds, call)
-        except CaseRefused as error:
-            raise Refusal(_STATUS_OF[error.why], error.why, str(error)) from error
+        return await answer_within(self.request_seconds, call, _STATUS_OF)
 
     async def case(self, case_id: int) -> Case:
         """Raises: Refusal 404 where there is none."""
