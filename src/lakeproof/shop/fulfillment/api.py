@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
@@ -11,8 +11,8 @@ from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
 from lakeproof.services.operation import operation
 from lakeproof.services.refusal import Refusal, RefusalBody, json_response
-from lakeproof.shop.fulfillment.models import Fulfillment, Op
-from lakeproof.shop.fulfillment.requests import MAX_ID, CreateRequest, HoldRequest
+from lakeproof.shop.fulfillment.models import Event, Fulfillment, Op, State
+from lakeproof.shop.fulfillment.requests import MAX_ID, AddressRequest, CreateRequest, HoldRequest, ItemRequest
 from lakeproof.shop.fulfillment.store import Changed, FulfillmentStore
 
 router = APIRouter(tags=["fulfillments"])
@@ -29,46 +29,21 @@ _CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class EventBody(BaseModel):
-    """One change."""
-
-    version: int
-    type: str
-    at: str
-
-
-class AddressBody(BaseModel):
-    """Where it goes."""
-
-    name: str
-    street: str
-    city: str
-    postal_code: str
-    country: str
-
-
-class ItemBody(BaseModel):
-    """One line."""
-
-    sku: str
-    quantity: int
-
-
 class FulfillmentBody(BaseModel):
     """A fulfillment with its changes, oldest first. Times: ISO 8601, UTC, microseconds."""
 
     id: int
     order_id: int
-    status: Literal["requested", "label_pending", "label_ready", "shipped", "returned", "cancelled"]
+    status: State
     version: int
     tracking: str
-    address: AddressBody
-    items: list[ItemBody]
+    address: AddressRequest
+    items: list[ItemRequest]
     hold_until: str | None
     requested_at: str
     updated_at: str
     shipped_at: str | None
-    events: list[EventBody]
+    events: list[Event]
 
 
 class FulfillmentsBody(BaseModel):

@@ -28,25 +28,10 @@ _NOT_TAKEN = {
 }
 
 
-class MessageBody(BaseModel):
-    """An accepted message; `repeats`: how often the same one came again."""
-
-    seq: int
-    at: str
-    channel: Channel
-    message_id: str
-    sender: str
-    to: list[str]
-    subject: str
-    body: str
-    repeats: int
-    trace_id: str
-
-
 class MessagesBody(BaseModel):
     """A page of messages, oldest first; `next` is the `after` of the next page."""
 
-    messages: list[MessageBody]
+    messages: list[Message]
     next: int | None
 
 

@@ -49,17 +49,19 @@ class DropReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One notification at one version. `due_at`: when it is sent, or tried again, without a caller."""
+    """One notification at one version. `due_at`: when it is sent, or tried again, without a caller. `reason`: why it
+    failed or was dropped. Times: ISO 8601, UTC, microseconds.
+    """
 
     id: uuid.UUID
     customer_id: int
-    channel: str
+    channel: Channel
     to: str
     subject: str
     body: str
-    topic: str
+    topic: Topic
     batch_id: uuid.UUID | None
-    status: str
+    status: Status
     reason: str | None
     attempts: int
     version: int

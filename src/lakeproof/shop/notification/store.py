@@ -18,7 +18,7 @@ from lakeproof.services.times import iso
 from lakeproof.services.traces import trace_id
 from lakeproof.shop.notification.events import RECORD_CHANGE
 from lakeproof.shop.notification.metrics import NotificationMetrics
-from lakeproof.shop.notification.models import DropReason, Notification
+from lakeproof.shop.notification.models import Channel, DropReason, Notification, Status, Topic
 from lakeproof.shop.notification.operations import INSERT_OPERATION, subject_of, take_key
 from lakeproof.shop.notification.requests import BatchRequest, CreateRequest, SpreadRequest
 
@@ -284,13 +284,13 @@ def notification_of(row: Row) -> Notification:
     return Notification(
         id=row["id"],
         customer_id=row["customer_id"],
-        channel=row["channel"],
+        channel=Channel(row["channel"]),
         to=row["recipient"],
         subject=row["subject"],
         body=row["body"],
-        topic=row["topic"],
+        topic=Topic(row["topic"]),
         batch_id=row["batch_id"],
-        status=row["status"],
+        status=Status(row["status"]),
         reason=row["reason"],
         attempts=row["attempts"],
         version=row["version"],

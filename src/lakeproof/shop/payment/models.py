@@ -86,12 +86,15 @@ def amounts_after(op: Op, before: Amounts, amount: Decimal | None) -> tuple[Amou
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One payment at one version. `authorized` is the amount, or 0.00 where it was declined."""
+    """One payment at one version. `authorized` is the amount, or 0.00 where it was declined.
+
+    Money: decimal strings at scale 2. Times: ISO 8601, UTC, microseconds.
+    """
 
     id: int
     order_id: int
     customer_id: int
-    status: str
+    status: Status
     amount: str
     authorized: str
     captured: str

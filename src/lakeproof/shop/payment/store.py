@@ -205,7 +205,7 @@ def payment_of(row: Row) -> Payment:
         id=row["id"],
         order_id=row["order_id"],
         customer_id=row["customer_id"],
-        status=row["status"],
+        status=Status(row["status"]),
         amount=str(row["amount"]),
         authorized=f"{row['authorized']:.2f}",
         captured=f"{row['captured']:.2f}",

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
+
+Author = Literal["customer", "agent"]
 
 
 class Status(StrEnum):
@@ -40,7 +42,7 @@ class Message:
     """What somebody wrote."""
 
     id: int
-    author: str
+    author: Author
     body: str
     at: str
 

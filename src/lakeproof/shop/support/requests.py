@@ -1,7 +1,7 @@
 """What callers may ask of the support service: every limit on what comes in stands here."""
 
 import unicodedata
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import unquote
 
 import orjson
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from lakeproof.services.whole_number import WHOLE
 from lakeproof.shop.names import MAX_CUSTOMER_ID
+from lakeproof.shop.support.models import Author
 
 MAX_ID = 2**63 - 1
 MAX_MESSAGES = 500  # of one case
@@ -25,7 +26,7 @@ class MessageRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    author: Literal["customer", "agent"] = "customer"
+    author: Author = "customer"
     body: Annotated[Text, Field(examples=["My parcel has not come."])]
 
     def canonical(self) -> str:
