@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.cause_file import IDENTIFIER, StepModel, Texts
 from lakeproof.errors import InvalidInput
 from lakeproof.observability.scenario_homes import SCENARIO_FILE
+from lakeproof.strict_model import StrictModel
 from lakeproof.unknown_name import unknown_name
 from lakeproof.use_cases.use_case import IDS
 from lakeproof.yaml_file import read_yaml
@@ -106,35 +107,32 @@ class Scenario:
             raise InvalidInput("no runbook in that language", where=str(path), next_action="add it") from error
 
 
-class BudgetsModel(BaseModel):
+class BudgetsModel(StrictModel):
     """budgets: seconds."""
 
-    model_config = ConfigDict(extra="forbid")
     detect: float = Field(gt=0, le=3600)
     recover: float = Field(gt=0, le=3600)
     verify: float = Field(gt=0, le=3600)
     quiet: float = Field(15, ge=0, le=3600)
 
 
-class TrafficModel(BaseModel):
+class TrafficModel(StrictModel):
     """traffic: the shoppers' load."""
 
-    model_config = ConfigDict(extra="forbid")
     rate: float = Field(gt=0, le=10_000)
     seconds_before: float = Field(5, ge=0, le=600)
     orders: int = Field(0, ge=0)
     purchases: float = Field(0, ge=0, le=1000)
 
 
-class OtherCauseModel(BaseModel):
+class OtherCauseModel(StrictModel):
     """One entry of other_causes: another cause of the incident. What is not given is as in the scenario itself;
     `components` come on top of the scenario's.
     """
 
-    model_config = ConfigDict(extra="forbid")
     id: str = Field(pattern=IDENTIFIER)
     fault: StepModel
-    components: list[str] = []
+    components: list[str] = Field(default_factory=list)
     touches: list[str] | None = None
     alerts: list[str] | None = Field(None, min_length=1)
     evidence: list[str] | None = Field(None, min_length=1)
@@ -158,10 +156,9 @@ class OtherCauseModel(BaseModel):
         )
 
 
-class ScenarioModel(BaseModel):
+class ScenarioModel(StrictModel):
     """The file scenario.yaml."""
 
-    model_config = ConfigDict(extra="forbid")
     id: str = Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")
     titles: Texts
     severity: Literal["warning", "high", "critical"]
@@ -176,7 +173,7 @@ class ScenarioModel(BaseModel):
     checks: list[StepModel] = Field(min_length=1)
     budgets: BudgetsModel
     traffic: TrafficModel
-    other_causes: list[OtherCauseModel] = []
+    other_causes: list[OtherCauseModel] = Field(default_factory=list)
 
 
 def read_scenario(folder: Path) -> Scenario:
