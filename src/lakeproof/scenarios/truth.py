@@ -53,7 +53,7 @@ class WrongFixModel(StrictModel):
     id: str = Field(pattern=IDENTIFIER)
     steps: list[StepModel] = Field(min_length=1)
     says: Texts
-    rejected_by: list[str] = Field(min_length=1)
+    rejected_by: tuple[str, ...] = Field(min_length=1)
     loses_data: bool = False
 
 
@@ -94,14 +94,14 @@ def load_truth(folder: Path, cause: str | None = None) -> Truth:
         raise InvalidInput("two wrong fixes of one id", where=str(path), next_action="rename one")
     return Truth(
         root_cause=model.root_cause,
-        trigger={"vi": model.trigger.vi, "en": model.trigger.en},
+        trigger=model.trigger.model_dump(),
         accepted_repairs=tuple(repair.step() for repair in model.accepted_repairs),
         wrong_fixes=tuple(
             WrongFix(
                 fix.id,
                 tuple(step.step() for step in fix.steps),
-                {"vi": fix.says.vi, "en": fix.says.en},
-                tuple(fix.rejected_by),
+                fix.says.model_dump(),
+                fix.rejected_by,
                 fix.loses_data,
             )
             for fix in model.wrong_fixes
