@@ -156,7 +156,7 @@ def branch(
     `main` is what readers see. `ingest` is what the publisher has made ready. `backup` is the last state that a full
     audit found whole. A branch does not prolong how long the data files stay.
     """
-    from lakeproof.cli.output import print_json, print_table
+    from lakeproof.cli.output import print_rows
     from lakeproof.lake.publish.main_branch import branches
     from lakeproof.lake.publish.tags import create_reference
     from lakeproof.lake.sources.source import FIRST
@@ -174,10 +174,9 @@ def branch(
         }
         for reference, states in branches(stack)
     ]
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    print_rows(
+        as_json,
+        found,
         ("BRANCH", "HASH", "CHECKPOINT", "AT (UTC)"),
         ((str(one["branch"]), str(one["hash"])[:16], one["checkpoint"], one["at"] or "") for one in found),
     )
