@@ -14,6 +14,18 @@ class Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class OfComponent(Arguments):
+    """`component`: which, or whose processes."""
+
+    component: str
+
+
+class OfConnector(Arguments):
+    """`connector`: its name in Kafka Connect."""
+
+    connector: str = "orders"
+
+
 def parse_arguments(model: type[Arguments], given: Mapping[str, Any], where: str) -> Arguments:
     """The checked arguments. Raises: InvalidInput naming the argument and what is wrong with it."""
     try:

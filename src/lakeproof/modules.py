@@ -100,11 +100,18 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-def collect[T](modules: Iterable[ModuleType], attribute: str, kind: type[T]) -> dict[str, T]:
-    """The `attribute` of every module that has it (one object or a tuple of them), by its `id`.
+def collect[T](
+    package: ModuleType, folders: Iterable[Path], attribute: str, kind: type[T], without: tuple[str, ...] = ()
+) -> dict[str, T]:
+    """The `attribute` (one object or a tuple of them) of every module of the package and of the folders, by its `id`.
 
-    Raises: InvalidInput for an object of another kind, or for two with one id.
+    without: as `folder_modules` takes it.
+    Raises: InvalidInput for an object of another kind, or for two with one id; and as `folder_modules`.
     """
+    modules = [
+        *package_modules(package),
+        *(one for each in folders for one in folder_modules(each, attribute, without)),
+    ]
     found: dict[str, T] = {}
     homes: dict[str, str] = {}
     for module in modules:

@@ -42,7 +42,8 @@ async def test_each_way_has_its_turn_in_every_round(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_row_tells_the_median_of_the_rounds_and_the_percentiles_of_all_calls() -> None:
-    done = InTurns("orders", {"sql": [(10.0, [0.1] * 50), (30.0, [0.2] * 50), (20.0, [0.3] * 50)]}, 3.0)
+    rounds = [(10.0, [0.1] * 50), (30.0, [0.2] * 50), (20.0, [0.3] * 50)]
+    done = InTurns("orders", {"sql": rounds}, 5.0, cpu_seconds=3.0, rss_bytes=0)
     (row,) = done.rows()
     assert (row["by"], row["orders_per_second"], row["lowest_round"], row["highest_round"]) == ("sql", 20, 10, 30)
     assert (row["p50_ms"], row["max_ms"], done.cpu_ms("sql")) == (200, 300, 20)

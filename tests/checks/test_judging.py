@@ -205,8 +205,8 @@ def test_a_service_that_nobody_called_was_not_seen_to_serve() -> None:
 
 
 def test_without_a_supervisor_nobody_knows_what_was_disturbed(context: CheckContext) -> None:
-    taken = nothing_else_disturbed.baseline(context, nothing_else_disturbed.NothingElseDisturbed())
-    assert taken.verdict.outcome is Outcome.UNKNOWN
+    with pytest.raises(CouldNotLook):
+        nothing_else_disturbed.baseline(context, nothing_else_disturbed.NothingElseDisturbed())
 
 
 def test_only_the_restart_acts() -> None:

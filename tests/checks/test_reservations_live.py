@@ -88,4 +88,5 @@ def test_without_prometheus_it_is_unknown(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(reservations_live, "instant", silent)
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
     before = Baseline(Verdict("", Outcome.PASSED, ""))
-    assert reservations_live.verify(context, Arguments(), before).outcome is Outcome.UNKNOWN
+    with pytest.raises(CouldNotLook):
+        reservations_live.verify(context, Arguments(), before)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lakeproof.arguments import Arguments
+from lakeproof.arguments import Arguments, OfComponent
 from lakeproof.checks import survives_restart
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
@@ -19,7 +19,7 @@ from lakeproof.drills.repair import mend
 from lakeproof.drills.restarts import on_record_by_step
 from lakeproof.faults import records
 from lakeproof.faults.fault import Sign
-from lakeproof.faults.stopped_process import FAULT, StoppedProcess
+from lakeproof.faults.stopped_process import FAULT
 from lakeproof.mitigations.restart_component import MITIGATION as RESTART
 from lakeproof.processes.states import State
 from lakeproof.stack.settings import Settings
@@ -33,10 +33,10 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The components that are stopped, as the fault of a stopped process finds and starts them."""
     found: set[str] = set()
 
-    def sign(stack: Stack, arguments: StoppedProcess) -> Sign:
+    def sign(stack: Stack, arguments: OfComponent) -> Sign:
         return Sign(arguments.component in found, "")
 
-    def start(stack: Stack, arguments: StoppedProcess) -> None:
+    def start(stack: Stack, arguments: OfComponent) -> None:
         found.discard(arguments.component)
 
     fault = dataclasses.replace(FAULT, sign=sign, remove=start)

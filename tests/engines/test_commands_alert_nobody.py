@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from lakeproof.arguments import OfComponent
 from lakeproof.deadline import Deadline
-from lakeproof.faults.stopped_process import FAULT, StoppedProcess
+from lakeproof.faults.stopped_process import FAULT
 from lakeproof.incidents.database import database_url, open_database
 from lakeproof.incidents.store import Store
 from lakeproof.observability.drill_windows import borrow, lock_file, timing_now
@@ -116,8 +117,8 @@ def hang(client: SupervisorClient) -> Callable[[], Any]:
 
 
 def stay_away(client: SupervisorClient) -> Callable[[], Any]:
-    FAULT.inject(client.stack, StoppedProcess(component="redis"))
-    return lambda: FAULT.remove(client.stack, StoppedProcess(component="redis"))
+    FAULT.inject(client.stack, OfComponent(component="redis"))
+    return lambda: FAULT.remove(client.stack, OfComponent(component="redis"))
 
 
 def hang_the_supervisor(client: SupervisorClient) -> Callable[[], Any]:

@@ -13,7 +13,7 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.services.database.errors import CommitUnclear
 from lakeproof.services.database.mysql import connector
 from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.shop.order.events import Operation, operation
+from lakeproof.services.operation import Operation, operation
 from lakeproof.shop.order.metrics import OrderMetrics
 from lakeproof.shop.order.models import Op
 from lakeproof.shop.order.requests import CreateRequest
@@ -94,7 +94,7 @@ def database(up: Callable[..., SupervisorClient]) -> None:
     up("mysql")
 
 
-def a_request() -> tuple[CreateRequest, Operation]:
+def a_request() -> tuple[CreateRequest, Operation[Op]]:
     request = CreateRequest.model_validate(
         {"customer_id": 5, "items": [{"sku": "sku-1", "quantity": 2, "unit_price": "6.15"}]}
     )

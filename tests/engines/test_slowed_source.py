@@ -7,6 +7,7 @@ import httpx
 import pytest
 from tests.engines.support_shop import key
 
+from lakeproof.arguments import OfComponent
 from lakeproof.checks import timelines_served
 from lakeproof.checks.check import CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
@@ -14,7 +15,6 @@ from lakeproof.deadline import Deadline
 from lakeproof.faults import slowed_source
 from lakeproof.faults.slowed_source import SlowedSource
 from lakeproof.mitigations import restart_component, switch_source
-from lakeproof.mitigations.restart_component import RestartComponent
 from lakeproof.mitigations.switch_source import SwitchSource
 from lakeproof.probes.support import SERVICE, late_sources
 from lakeproof.processes.client import SupervisorClient
@@ -41,7 +41,7 @@ def test_a_slow_road_to_one_source_is_seen_and_mended_and_a_mere_restart_mends_n
         assert slowed_source.sign(stack, fault).holds
         seen = verdict(stack)
         assert seen.outcome is Outcome.FAILED and "payment missing" in seen.summary, seen
-        restart_component.run(stack, RestartComponent(component=SERVICE))
+        restart_component.run(stack, OfComponent(component=SERVICE))
         assert late_sources(stack, 5.0) == "payment-service"
         switch_source.run(stack, SwitchSource(source="payment", to="off"))
         off = httpx.get(

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from lakeproof.arguments import OfComponent
 from lakeproof.mitigations import continue_process
-from lakeproof.mitigations.continue_process import ContinueProcess
 from lakeproof.processes.states import Health, State
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-ARGUMENTS = ContinueProcess(component="redis")
+ARGUMENTS = OfComponent(component="redis")
 
 
 class Supervisor:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.probes import inventory
+from lakeproof.probes import exporters, inventory
 from lakeproof.probes.reading import Value
 from lakeproof.stack.settings import InventorySettings, Settings
 from lakeproof.stack.stack import Stack
@@ -29,9 +29,9 @@ def test_only_a_ttl_below_the_floor_falls_short(
 
 def test_active_reservations_are_what_the_service_tells(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "# TYPE inventory_reservation_active_total gauge\ninventory_reservation_active_total 7.0\n"
-    monkeypatch.setattr(inventory, "get", lambda url, timeout: httpx.Response(200, text=text))
+    monkeypatch.setattr(exporters, "get", lambda url, timeout: httpx.Response(200, text=text))
     assert inventory.active(stack, 1.0) == 7
-    monkeypatch.setattr(inventory, "get", lambda url, timeout: httpx.Response(503, text=""))
+    monkeypatch.setattr(exporters, "get", lambda url, timeout: httpx.Response(503, text=""))
     with pytest.raises(CouldNotLook):
         inventory.active(stack, 1.0)
 
@@ -42,7 +42,7 @@ def test_a_setting_below_the_floor_falls_short_whatever_the_table_says(
     told = 'inventory_reservation_ttl_seconds{source="setting"} 30.0\n'
 
     def answer(text: str) -> None:
-        monkeypatch.setattr(inventory, "get", lambda url, timeout: httpx.Response(200, text=text))
+        monkeypatch.setattr(exporters, "get", lambda url, timeout: httpx.Response(200, text=text))
 
     answer('inventory_reservation_ttl_seconds{source="table"} 900.0\n' + told)
     assert (inventory.setting(stack, 1.0), inventory.setting_shortfall(stack, 1.0)) == (30.0, 270.0)

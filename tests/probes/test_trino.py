@@ -275,4 +275,5 @@ def test_without_trino_it_is_unknown(stack: Stack, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(queries_served, "_ask", silent)
     before = Baseline(Verdict("", Outcome.PASSED, ""), {"at": 1.0})
-    assert queries_served.verify(CheckContext(stack, Deadline(5)), QueriesServed(), before).outcome is Outcome.UNKNOWN
+    with pytest.raises(CouldNotLook):
+        queries_served.verify(CheckContext(stack, Deadline(5)), QueriesServed(), before)

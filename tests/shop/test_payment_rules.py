@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from lakeproof.services.operation import RuleRefused, operation
 from lakeproof.shop.payment.cards import DECLINING, decline_code, fingerprint
-from lakeproof.shop.payment.events import operation
-from lakeproof.shop.payment.models import Amounts, NotAllowed, Op, Status, amounts_after
+from lakeproof.shop.payment.models import Amounts, Op, Status, amounts_after
 from lakeproof.shop.payment.requests import AMOUNT_PATTERN, AmountRequest, AuthorizeRequest
 
 ALL = Decimal("15.30")
@@ -43,7 +43,7 @@ def test_less_may_be_captured_and_then_only_that_is_given_back() -> None:
     ],
 )
 def test_no_more_than_there_is(op: Op, before: Amounts, amount: Decimal, why: str) -> None:
-    with pytest.raises(NotAllowed) as refused:
+    with pytest.raises(RuleRefused) as refused:
         amounts_after(op, before, amount)
     assert refused.value.why == why
 
@@ -57,7 +57,7 @@ def test_every_other_change_of_every_status_is_refused() -> None:
     }
     for op, status in itertools.product((Op.CAPTURE, Op.REFUND, Op.VOID), Status):
         if (op, status) not in allowed:
-            with pytest.raises(NotAllowed, match=f"cannot {op} a payment that is {status}"):
+            with pytest.raises(RuleRefused, match=f"cannot {op} a payment that is {status}"):
                 amounts_after(op, payment(status, ALL, SOME), None)
 
 

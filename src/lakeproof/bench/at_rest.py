@@ -36,7 +36,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         "at-rest",
         options,
         {f"by component over {seconds:g} s (CPU in percent of one core)": rows},
-        [Ratio(f"{what}: CPU to {aim:g} % of a core", round(percent / aim, 2), "at most 1", percent <= aim)],
+        [Ratio.at_most(f"{what}: CPU to {aim:g} % of a core", percent, aim)],
         notes,
         unknown=bought,
     )

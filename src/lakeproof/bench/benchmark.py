@@ -40,6 +40,16 @@ class Ratio:
     aim: str = ""
     met: bool | None = None
 
+    @classmethod
+    def at_most(cls, what: str, value: float, limit: float) -> "Ratio":
+        """Of what is to be no more than `limit`."""
+        return cls(what, round(value / limit, 2), "at most 1", value <= limit)
+
+    @classmethod
+    def at_least(cls, what: str, value: float, limit: float) -> "Ratio":
+        """Of what is to be no less than `limit`."""
+        return cls(what, round(value / limit, 2), "at least 1", value >= limit)
+
 
 @dataclass(frozen=True)
 class Result:

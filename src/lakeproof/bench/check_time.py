@@ -59,7 +59,7 @@ def result_of(options: Options, reports: list[CheckReport]) -> Result:
         "check-time",
         options,
         {"runs": runs, f"steps, median of {len(later)} runs": steps_of(later)},
-        [Ratio(f"seconds to {AIM_SECONDS:g} s", round(median / AIM_SECONDS, 2), "at most 1", median <= AIM_SECONDS)],
+        [Ratio.at_most(f"seconds to {AIM_SECONDS:g} s", median, AIM_SECONDS)],
         [f"run {number} unknown: {why}" for number, one in enumerate(reports, start=1) for why in one.reasons],
         failed=any(report.outcome is Outcome.FAILED for report in reports),
         unknown=any(report.outcome is Outcome.UNKNOWN for report in reports),

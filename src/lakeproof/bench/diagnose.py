@@ -45,7 +45,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         options,
         {"seconds": [{"command": way, **spread(found)} for way, found in seconds.items()]},
         [
-            Ratio(f"{what}: median to {aim:g} s", round(median / aim, 2), "at most 1", median <= aim),
+            Ratio.at_most(f"{what}: median to {aim:g} s", median, aim),
             Ratio("ps to diagnose", round(statistics.median(seconds["ps"]) / median, 2)),
         ],
         [f"{len(names)} components run; told: {'; '.join(sorted(verdicts))}"],

@@ -1,7 +1,9 @@
 """Several ways to do the same, in turns (SQL, HTTP, SQL, HTTP …), so that a busy machine hits all of them."""
 
+import functools
 import statistics
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,7 @@ import psutil
 from lakeproof.bench.benchmark import Progress
 from lakeproof.bench.closed_loop import Call, closed_loop
 from lakeproof.customers.shoppers.report import percentiles_ms
+from lakeproof.services.database.pool import Closable
 
 CLIENTS = 16
 ROUNDS = 4
@@ -18,11 +21,16 @@ WARM_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class InTurns:
-    """What was counted. `rounds`: by way, for each round the calls per second and the seconds of each call."""
+    """What was counted. `rounds`: by way, for each round the calls per second and the seconds of each call.
+
+    round_seconds: of each. cpu_seconds, rss_bytes: of the service, in all and at the end.
+    """
 
     what: str
     rounds: Mapping[str, list[tuple[float, list[float]]]]
+    round_seconds: float
     cpu_seconds: float
+    rss_bytes: int
 
     def rate(self, way: str) -> float:
         """Calls per second: the median of its rounds."""
@@ -35,6 +43,17 @@ class InTurns:
     def cpu_ms(self, way: str) -> float:
         """The service's CPU for each call, where all of its CPU went into this way's calls."""
         return self.cpu_seconds / sum(len(calls) for _, calls in self.rounds[way]) * 1000
+
+    def told(self, what: str) -> str:
+        """A title for the rows."""
+        return f"{what}, {CLIENTS} clients, {ROUNDS} rounds of {self.round_seconds:g} s each"
+
+    def of_service(self, pool_size: int, each: str) -> str:
+        """What the service took; `each`: what it did at a call by "http"."""
+        return (
+            f"service: one worker, pool of {pool_size}, {self.rss_bytes / 2**20:.0f} MiB after the run,"
+            f" {self.cpu_ms('http'):.2f} ms of CPU per {each}"
+        )
 
     def rows(self) -> list[dict[str, Any]]:
         """One for each way."""
@@ -68,4 +87,18 @@ async def in_turns(
             rounds[way].append((rate, calls))
             progress(f"round {number} of {ROUNDS}: {way} {rate:.0f} {what}/s")
     after = service.cpu_times()
-    return InTurns(what, rounds, after.user + after.system - before.user - before.system)
+    used = after.user + after.system - before.user - before.system
+    return InTurns(what, rounds, seconds, used, service.memory_info().rss)
+
+
+@asynccontextmanager
+async def on_own_connections[C: Closable](
+    connect: Callable[[], Awaitable[C]], call: Callable[[C], Awaitable[None]]
+) -> AsyncIterator[list[Call]]:
+    """The peer of a service: clients of which each has a connection of its own."""
+    connections = [await connect() for _ in range(CLIENTS)]
+    try:
+        yield [functools.partial(call, connection) for connection in connections]
+    finally:
+        for connection in connections:
+            connection.close()

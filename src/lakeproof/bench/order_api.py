@@ -5,24 +5,21 @@ real one as a process of its own, on a database of the benchmark's own, so that 
 no orders that nobody bought.
 """
 
-import asyncio
 import contextlib
-import tempfile
 import uuid
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import psutil
-import uvloop
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.closed_loop import Call
-from lakeproof.bench.in_turns import CLIENTS, ROUNDS, InTurns, in_turns
+from lakeproof.bench.in_turns import CLIENTS, InTurns, in_turns, on_own_connections
 from lakeproof.bench.posting import posting
 from lakeproof.bench.scratch_database import connect_to, scratch_database
 from lakeproof.bench.service_process import service_process
-from lakeproof.services.database.mysql import execute
+from lakeproof.customers.shoppers.traffic import in_new_loop
+from lakeproof.services.database.mysql import Connection, execute
 from lakeproof.stack.stack import Stack
 
 SECONDS = 8.0
@@ -54,37 +51,22 @@ _BODY: dict[str, Any] = {
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
     """Raises: TerminalError where the service does not start or refuses an order."""
     seconds = options.seconds or SECONDS
-    with (
-        scratch_database(stack) as database,
-        tempfile.TemporaryDirectory(prefix="lakeproof-bench-") as folder,
-        service_process("order_server", database, Path(folder) / "service.log") as (url, process),
-    ):
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            service = psutil.Process(process.pid)
-            done = runner.run(_measure(stack, database, url, service, seconds, progress))
-        memory = service.memory_info().rss
+    with scratch_database(stack) as database, service_process("order-service", database) as (url, service):
+        done = in_new_loop(_measure(stack, database, url, service, seconds, progress))
     sql, http = done.rate("sql"), done.rate("http")
     p95 = done.percentiles_ms("http")["p95"]
     return Result(
         "order-api",
         options,
-        {f"orders of two items, {CLIENTS} clients, {ROUNDS} rounds of {seconds:g} s each": done.rows()},
+        {done.told("orders of two items"): done.rows()},
         [
             Ratio("HTTP orders/s to bare SQL orders/s", round(http / sql, 3)),
-            Ratio(
-                "HTTP orders/s to three times the comparable shop's 124/s",
-                round(http / AIM_ORDERS_PER_SECOND, 2),
-                "at least 1",
-                http >= AIM_ORDERS_PER_SECOND,
-            ),
+            Ratio.at_least("HTTP orders/s to three times the comparable shop's 124/s", http, AIM_ORDERS_PER_SECOND),
             Ratio(
                 "HTTP p95 to the comparable shop's 221 ms", round(p95 / AIM_P95_MS, 3), "below 1", p95 < AIM_P95_MS
             ),
         ],
-        [
-            f"service: one worker, pool of {stack.settings.shop.pool_size}, {memory / 2**20:.0f} MiB after the run,"
-            f" {done.cpu_ms('http'):.2f} ms of CPU per order"
-        ],
+        [done.of_service(stack.settings.shop.pool_size, "order")],
     )
 
 
@@ -92,29 +74,15 @@ async def _measure(
     stack: Stack, database: str, url: str, service: psutil.Process, seconds: float, progress: Progress
 ) -> InTurns:
     """By "sql" and "http"."""
-    async with _by_sql(stack, database) as sql, _by_http(url) as http:
+    async with on_own_connections(connect_to(stack, database), _order_by_sql) as sql, _by_http(url) as http:
         return await in_turns("orders", {"sql": sql, "http": http}, seconds, service, progress)
 
 
-@contextlib.asynccontextmanager
-async def _by_sql(stack: Stack, database: str) -> AsyncIterator[list[Call]]:
-    """One connection per client; the same statements and round trips as the service sends."""
-    connect = connect_to(stack, database)
-    connections = [await connect() for _ in range(CLIENTS)]
-
-    def client(index: int) -> Call:
-        async def order() -> None:
-            key = uuid.uuid4().hex
-            await execute(connections[index], _TRANSACTION, (key, key))
-            await execute(connections[index], "COMMIT")
-
-        return order
-
-    try:
-        yield [client(index) for index in range(CLIENTS)]
-    finally:
-        for connection in connections:
-            connection.close()
+async def _order_by_sql(connection: Connection) -> None:
+    """The same statements and round trips as the service sends."""
+    key = uuid.uuid4().hex
+    await execute(connection, _TRANSACTION, (key, key))
+    await execute(connection, "COMMIT")
 
 
 @contextlib.asynccontextmanager

@@ -57,12 +57,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         options,
         {f"kill -9 at {rate:g} orders/s": rows},
         [
-            Ratio(
-                f"{name}: median pause to {AIM_SECONDS:g} s",
-                round((median := statistics.median(pauses)) / AIM_SECONDS, 2),
-                "at most 1",
-                median <= AIM_SECONDS,
-            )
+            Ratio.at_most(f"{name}: median pause to {AIM_SECONDS:g} s", statistics.median(pauses), AIM_SECONDS)
             for name in names
             if (pauses := [row["pause_s"] for row in rows if row["killed"] == name])
         ],

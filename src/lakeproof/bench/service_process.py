@@ -1,55 +1,64 @@
-"""A service of the shop on a benchmark's own database, as a process of its own."""
+"""A process of a benchmark's own that answers HTTP: a service of the shop, or who stands for others."""
 
 import contextlib
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
+import psutil
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
 
 
 @contextlib.contextmanager
-def service_process(module: str, database: str, log: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """`python -m lakeproof.bench.MODULE DATABASE PORT`, healthy: its address and process, ended afterwards.
+def service_process(name: str, place: str) -> Iterator[tuple[str, psutil.Process]]:
+    """The service `name` at `place` (service_server.py), healthy: its address and process, ended afterwards.
 
     Raises: TerminalError with the last words of one that ended.
     """
-    port = _free_port()
+    with process_of("service_server", name, place) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def process_of(module: str, *args: str) -> Iterator[tuple[str, psutil.Process]]:
+    """`python -m lakeproof.bench.MODULE ARGS PORT`, healthy, as `service_process`."""
+    port, what = free_port(), f"{module} of the benchmark"
     url = f"http://127.0.0.1:{port}"
-    with log.open("wb") as output:
+    with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", f"lakeproof.bench.{module}", database, str(port)],
+            [sys.executable, "-m", f"lakeproof.bench.{module}", *args, str(port)],
             stdout=subprocess.DEVNULL,
-            stderr=output,
+            stderr=log,
         )
-    try:
-
-        def healthy() -> bool | None:
-            if process.poll() is not None:
-                raise TerminalError(f"ended: {log.read_text()[-500:]}", where=f"{module} of the benchmark")
-            try:
-                return True if httpx.get(f"{url}/health", timeout=2.0).status_code == 200 else None
-            except httpx.HTTPError:
-                return None
-
-        Deadline(30.0).wait_for(f"{module} of the benchmark", healthy, every=0.1)
-        yield url, process
-    finally:
-        process.terminate()
         try:
-            process.wait(15.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+
+            def healthy() -> bool | None:
+                if process.poll() is not None:
+                    log.seek(0)
+                    raise TerminalError(f"ended: {log.read()[-500:].decode(errors='replace')}", where=what)
+                try:
+                    return True if httpx.get(f"{url}/health", timeout=2.0).status_code == 200 else None
+                except httpx.HTTPError:
+                    return None
+
+            Deadline(30.0).wait_for(what, healthy, every=0.1)
+            yield url, psutil.Process(process.pid)
+        finally:
+            process.terminate()
+            try:
+                process.wait(15.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
         return port

@@ -20,8 +20,8 @@ from lakeproof.customers.shoppers.traffic import Traffic, new_run
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import CommitUnclear, DatabaseTrouble
 from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.operation import operation
 from lakeproof.shop.order.app import database_of
-from lakeproof.shop.order.events import operation
 from lakeproof.shop.order.metrics import OrderMetrics
 from lakeproof.shop.order.models import Op, Order
 from lakeproof.shop.order.requests import CreateRequest, ItemRequest, ItemsRequest

@@ -53,9 +53,7 @@ def measure(
             ready[how] = {row.name: row.ready_seconds for row in client.ps()}
             progress(f"{how} start: healthy after {starts[how]:.1f} s")
             usage = Usage(own)
-            deadline = Deadline(rest)
-            while not deadline.expired:
-                deadline.pause(1.0)
+            Deadline(rest).pause(rest)
             used = usage.table()
             client.down()
     gib = used[-1]["rss_mib"] / 1024
@@ -78,13 +76,8 @@ def measure(
         },
         [
             Ratio("warm to cold seconds", round(starts["warm"] / starts["cold"], 2)),
-            Ratio(
-                f"warm seconds to {aims.warm_seconds:g} s",
-                round(starts["warm"] / aims.warm_seconds, 2),
-                "at most 1",
-                starts["warm"] <= aims.warm_seconds,
-            ),
-            Ratio(f"memory to {aims.gib:g} GiB", round(gib / aims.gib, 2), "at most 1", gib <= aims.gib),
+            Ratio.at_most(f"warm seconds to {aims.warm_seconds:g} s", starts["warm"], aims.warm_seconds),
+            Ratio.at_most(f"memory to {aims.gib:g} GiB", gib, aims.gib),
             *to_peer(by_component),
         ],
     )

@@ -5,26 +5,25 @@ of the case and one look into Redis on as many connections, no HTTP. The service
 (timeline_sources.py), each from the same process; the support service is the real one, on a database of its own.
 """
 
-import asyncio
 import contextlib
 import os
 import tempfile
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import aiohttp
 import httpx
 import psutil
-import uvloop
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.closed_loop import Call
-from lakeproof.bench.in_turns import CLIENTS, ROUNDS, InTurns, in_turns
+from lakeproof.bench.in_turns import CLIENTS, InTurns, in_turns, on_own_connections
 from lakeproof.bench.scratch_postgres import connect_to, scratch_postgres
-from lakeproof.bench.service_process import service_process
+from lakeproof.bench.service_process import process_of, service_process
+from lakeproof.customers.shoppers.traffic import in_new_loop
 from lakeproof.errors import TerminalError
+from lakeproof.services.database.postgres import Connection
 from lakeproof.services.redis_connection import connect as connect_redis
 from lakeproof.services.redis_connection import redis_url
 from lakeproof.shop.support.sources import SERVICES
@@ -42,45 +41,29 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     seconds = options.seconds or SECONDS
     with contextlib.ExitStack() as running:
         database = running.enter_context(scratch_postgres(stack, "support"))
-        folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="lakeproof-bench-")))
-        sources, _ = running.enter_context(service_process("timeline_sources", "-", folder / "sources.log"))
+        folder = running.enter_context(tempfile.TemporaryDirectory(prefix="lakeproof-bench-"))
+        place = f"{folder}:{database}"
+        sources, _ = running.enter_context(process_of("timeline_sources"))
         with _environment({service.variable: sources for service in SERVICES}):
             # As it is shipped, also in how long a timeline is kept: whoever finds none collects it for all.
-            cached, process = running.enter_context(
-                service_process("support_server", database, folder / "cached.log")
-            )
+            cached, service = running.enter_context(service_process("support-service", place))
             with _environment({TTL_VARIABLE: "0"}):
-                collected, _ = running.enter_context(
-                    service_process("support_server", database, folder / "collected.log")
-                )
+                collected, _ = running.enter_context(service_process("support-service", place))
         case = _open_case(cached)
-        service = psutil.Process(process.pid)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            urls = {"cached": cached, "collected": collected}
-            done, kept = runner.run(_measure(stack, database, urls, case, seconds, service, progress))
-        memory = service.memory_info().rss
+        urls = {"cached": cached, "collected": collected}
+        done, kept = in_new_loop(_measure(stack, database, urls, case, seconds, service, progress))
     bare, from_cache, anew = done.rate("bare"), done.rate("cached"), done.rate("collected")
     return Result(
         "support-timeline",
         options,
-        {f"timelines of {ENTRIES} entries, {CLIENTS} clients, {ROUNDS} rounds of {seconds:g} s each": done.rows()},
+        {done.told(f"timelines of {ENTRIES} entries"): done.rows()},
         [
             Ratio("cached timelines/s to bare reads/s", round(from_cache / bare, 3)),
-            Ratio(
-                "cached timelines/s to three times the comparable shop's 242/s",
-                round(from_cache / AIM_CACHED, 2),
-                "at least 1",
-                from_cache >= AIM_CACHED,
-            ),
-            Ratio(
-                "collected timelines/s to three times the comparable shop's 33/s",
-                round(anew / AIM_COLLECTED, 2),
-                "at least 1",
-                anew >= AIM_COLLECTED,
-            ),
+            Ratio.at_least("cached timelines/s to three times the comparable shop's 242/s", from_cache, AIM_CACHED),
+            Ratio.at_least("collected timelines/s to three times the comparable shop's 33/s", anew, AIM_COLLECTED),
         ],
         [
-            f"service: one worker, {memory / 2**20:.0f} MiB after the run; its sources are one process",
+            f"service: one worker, {done.rss_bytes / 2**20:.0f} MiB after the run; its sources are one process",
             f"from the cache: {kept['cached']:.1%} of the cached, {kept['collected']:.1%} of the collected",
         ],
     )
@@ -148,22 +131,15 @@ def _read(session: aiohttp.ClientSession, url: str, kept: Counter[bool]) -> Call
 
 @contextlib.asynccontextmanager
 async def _bare(stack: Stack, database: str, case_id: int) -> AsyncIterator[list[Call]]:
-    connect, redis = connect_to(stack, database), connect_redis(redis_url(stack), 5.0)
-    connections = [await connect() for _ in range(CLIENTS)]
+    async def read(connection: Connection) -> None:
+        await connection.fetch(SELECT_CASE, case_id)
+        await redis.mget("support:timeline:0", "support:timeline-generation:0")
 
-    def client(index: int) -> Call:
-        async def read() -> None:
-            await connections[index].fetch(SELECT_CASE, case_id)
-            await redis.mget("support:timeline:0", "support:timeline-generation:0")
-
-        return read
-
-    try:
-        yield [client(index) for index in range(CLIENTS)]
-    finally:
-        for connection in connections:
-            connection.close()
-        await redis.aclose()
+    async with (
+        connect_redis(redis_url(stack), 5.0) as redis,
+        on_own_connections(connect_to(stack, database), read) as clients,
+    ):
+        yield clients
 
 
 BENCHMARK = Benchmark(

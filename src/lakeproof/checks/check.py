@@ -13,7 +13,7 @@ from lakeproof import checks
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Verdict
 from lakeproof.deadline import Deadline
-from lakeproof.modules import NOT_KNOWN_TO_A_REPAIR, collect, folder_modules, package_modules
+from lakeproof.modules import NOT_KNOWN_TO_A_REPAIR, collect
 from lakeproof.probes.reading import Value
 from lakeproof.proof.report import CheckReport
 from lakeproof.stack.stack import Stack
@@ -61,7 +61,8 @@ class Check:
 
     id: the module's name. claim: one sentence. arguments: the class of what a scenario may set.
     baseline(context, arguments): taken on the healthy stack; its verdict must be passed, or no drill starts.
-    verify(context, arguments, baseline): after the repair. "Could not look" is Outcome.UNKNOWN.
+    verify(context, arguments, baseline): after the repair. "Could not look" is Outcome.UNKNOWN;
+    who asks takes every LakeproofError for it.
     watched: quick (< 3 s) and worth asking each second while waiting for recovery.
     acts: changes something; done last, and only where every other claim held.
     stops(arguments): the components that `verify` stops, and starts again.
@@ -82,7 +83,4 @@ class Check:
 
 def all_checks(folders: tuple[Path, ...] = ()) -> dict[str, Check]:
     """Every check of this package and of the given scenario folders, by id."""
-    modules = [*package_modules(checks)]
-    for folder in folders:
-        modules.extend(folder_modules(folder, "CHECK", NOT_KNOWN_TO_A_REPAIR))
-    return collect(modules, "CHECK", Check)
+    return collect(checks, folders, "CHECK", Check, NOT_KNOWN_TO_A_REPAIR)

@@ -3,7 +3,6 @@
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
-from lakeproof.errors import NotReady
 from lakeproof.lake.capture.columns import look
 from lakeproof.lake.job.unreadable import reads_as_text
 from lakeproof.lake.sources.source import OLTP, SourceName, find_source
@@ -28,10 +27,7 @@ def verify(context: CheckContext, arguments: ColumnsAgree, before: Baseline) -> 
 
 
 def _judge(context: CheckContext, arguments: ColumnsAgree) -> Verdict:
-    try:
-        found = look(context.stack, find_source(arguments.database))
-    except NotReady as error:
-        return Verdict(CLAIM, Outcome.UNKNOWN, error.what)
+    found = look(context.stack, find_source(arguments.database))
     numbers = {"unexpected": float(len(found.unexpected)), "unreadable": float(len(found.unreadable))}
     problems = [f"{each} is not declared" for each in found.unexpected]
     problems += [

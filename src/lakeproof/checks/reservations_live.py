@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
-from lakeproof.errors import CouldNotLook
 from lakeproof.probes.cql import select
 from lakeproof.probes.prometheus import instant
 from lakeproof.stack.stack import Stack
@@ -45,8 +44,6 @@ def _judge(stack: Stack, wanted: int) -> Verdict:
             return Verdict(CLAIM, Outcome.FAILED, "the TTL is below its floor now: whatever is reserved ends early")
         since = max((at for _, at in instant(stack, SHORT_UNTIL)), default=0.0) + SEEN_SECONDS
         rows = select(stack, ROWS, LOOK_SECONDS)
-    except CouldNotLook as error:
-        return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
     except (DriverException, NoHostAvailable) as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, f"the ring gives no answer: {type(error).__name__}")
     return judge(rows, since, datetime.now(UTC), stack.settings.inventory.reservation_ttl_floor_seconds, wanted)

@@ -16,7 +16,6 @@ from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.tries import ask_again
 from lakeproof.checks.verdict import Outcome, Verdict
-from lakeproof.errors import CouldNotLook
 from lakeproof.services.database.rows import rows_of
 
 CLAIM = "timelines are whole, quick, and not older than they say"
@@ -63,8 +62,6 @@ def _verdict(context: CheckContext, wanted: int, *, at_rest: bool) -> Verdict:
             looks = ask_again(
                 lambda: [_settled(client, case) for case in cases], is_slow_and_nothing_else, context.deadline
             )[-1]
-    except CouldNotLook as error:
-        return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, f"{SERVICE}: {type(error).__name__}: {error}")
     return judge(looks, stack.settings.support.timeline_cache_ttl_seconds, wanted, at_rest=at_rest)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.cli.output import print_rows, say
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.stack import Stack, load_stack
@@ -31,10 +31,9 @@ def list_faults(as_json: Annotated[bool, typer.Option("--json", help="As JSON on
     stack = load_stack()
     faults = _removable(stack)
     present = {name: [each for each in recorded(stack) if each.fault == name] for name in faults}
-    if as_json:
-        print_json([_row(fault, present[fault.id]) for fault in faults.values()])
-        return
-    print_table(
+    print_rows(
+        as_json,
+        [_row(fault, present[fault.id]) for fault in faults.values()],
         ("Fault", "In the stack since", "Arguments", "What it does"),
         [
             (

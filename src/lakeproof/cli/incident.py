@@ -9,10 +9,11 @@ import typer
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.cli.incident_name import IncidentName
-from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.cli.output import print_json, print_rows, print_table, say
 from lakeproof.cli.slowly import Slowly
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
 from lakeproof.incidents.person import person
+from lakeproof.incidents.status import Status
 from lakeproof.stack.stack import load_stack
 
 
@@ -22,17 +23,6 @@ class Severity(StrEnum):
     WARNING = "warning"
     HIGH = "high"
     CRITICAL = "critical"
-
-
-class State(StrEnum):
-    """As `--status` takes it."""
-
-    OPEN = "open"
-    ACKNOWLEDGED = "acknowledged"
-    MITIGATING = "mitigating"
-    VERIFYING = "verifying"
-    RESOLVED = "resolved"
-    REVIEWED = "reviewed"
 
 
 def _person() -> str:
@@ -88,20 +78,15 @@ def add_to(app: typer.Typer) -> None:
 def _add_looks(incident: typer.Typer) -> None:
     @incident.command("list")
     def show_list(
-        status: Annotated[State | None, typer.Option(help="only those")] = None, as_json: Json = False
+        status: Annotated[Status | None, typer.Option(help="only those")] = None, as_json: Json = False
     ) -> None:
         """Incidents, newest first."""
         found = _client().incidents(status.value if status else None)
-        if as_json:
-            print_json(found)
-            return
         keys = ("id", "status", "severity", "team", "service", "owner", "opened_at", "title")
-        for row in found:
-            if row["merged_into"]:
-                row["status"] = f"in {row['merged_into']}"
-        print_table(
-            [key.replace("_at", "").capitalize() for key in keys], ([row[key] for key in keys] for row in found)
-        )
+        merged = ({"status": f"in {row['merged_into']}"} if row["merged_into"] else {} for row in found)
+        shown = [row | instead for row, instead in zip(found, merged, strict=True)]
+        columns = [key.replace("_at", "").capitalize() for key in keys]
+        print_rows(as_json, found, columns, ([row[key] for key in keys] for row in shown))
 
     @incident.command("show")
     def show(name: IncidentName, as_json: Json = False) -> None:
@@ -169,10 +154,13 @@ def _add_changes(incident: typer.Typer) -> None:
         )
         _told(made, as_json)
 
-    @incident.command("ack")
-    def ack(name: IncidentName, who: Who, key: Key, text: Text = "", as_json: Json = False) -> None:
-        """Take it on; whoever is first owns it."""
-        _told(_client().change(name, "ack", who=who, text=text, key=key), as_json)
+    def add_move(command: str, says: str) -> None:
+        def move(name: IncidentName, who: Who, key: Key, text: Text = "", as_json: Json = False) -> None:
+            _told(_client().change(name, command, who=who, text=text, key=key), as_json)
+
+        incident.command(command, help=says)(move)
+
+    add_move("ack", "Take it on; whoever is first owns it.")
 
     @incident.command("note")
     def note(
@@ -185,12 +173,6 @@ def _add_changes(incident: typer.Typer) -> None:
     ) -> None:
         """Add a line to the timeline."""
         _told(_client().change(name, "note", who=who, kind=kind, text=text, key=key), as_json)
-
-    def add_move(command: str, says: str) -> None:
-        def move(name: IncidentName, who: Who, key: Key, text: Text = "", as_json: Json = False) -> None:
-            _told(_client().change(name, command, who=who, text=text, key=key), as_json)
-
-        incident.command(command, help=says)(move)
 
     add_move("mitigate", "The repair begins (step 3 of the runbook).")
     add_move("verify", "It is repaired: service and data are looked at (step 4). By itself once the alerts cleared.")
@@ -304,9 +286,5 @@ def _add_review(incident: typer.Typer) -> None:
         scenario: Annotated[str, typer.Option(help="of one scenario alone")] = "", as_json: Json = False
     ) -> None:
         """What was learnt, newest first."""
-        found = _client().lessons(scenario)
-        if as_json:
-            print_json(found)
-            return
-        keys = ("incident", "scenario", "by", "lesson")
-        print_table([key.capitalize() for key in keys], ([row[key] for key in keys] for row in found))
+        found, keys = _client().lessons(scenario), ("incident", "scenario", "by", "lesson")
+        print_rows(as_json, found, [key.capitalize() for key in keys], ([row[key] for key in keys] for row in found))

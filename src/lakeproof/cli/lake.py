@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lakeproof.cli.evolve import evolve
-from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.cli.output import print_json, print_rows, print_table, say
 from lakeproof.cli.requiring import require_healthy
 from lakeproof.cli.telling import Telling
 from lakeproof.errors import InvalidInput
@@ -170,10 +170,9 @@ def branch(
         }
         for reference, state in ((reference, plain_of(states)) for reference, states in branches(stack))
     ]
-    if as_json:
-        print_json(found)
-        return
-    print_table(
+    print_rows(
+        as_json,
+        found,
         ("BRANCH", "HASH", "CHECKPOINT", "AT (UTC)"),
         ((str(one["branch"]), str(one["hash"])[:16], one["checkpoint"], one["at"] or "") for one in found),
     )

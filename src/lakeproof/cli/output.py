@@ -27,6 +27,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
             print("  ".join(padded).rstrip())
 
 
+def print_rows(as_json: bool, data: Any, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """The data as JSON, or the rows made of them as a table."""
+    if as_json:
+        print_json(data)
+    else:
+        print_table(columns, rows)
+
+
 def _width(text: str) -> int:
     """How many columns of a terminal the text takes."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)

@@ -1,8 +1,9 @@
 """What a drill is to do: one scenario, or several at once whose faults are in the stack at the same time."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lakeproof.diagnosis.cause import Step
 from lakeproof.errors import InvalidInput
@@ -62,18 +63,12 @@ class DrillPlan:
     @property
     def budgets(self) -> Budgets:
         """The longest time of each phase."""
-        longest = {
-            field.name: max(getattr(part.budgets, field.name) for part in self.parts) for field in fields(Budgets)
-        }
-        return Budgets(**longest)
+        return Budgets(**_most(part.budgets for part in self.parts))
 
     @property
     def traffic(self) -> Traffic:
         """The most of each figure."""
-        most = {
-            field.name: max(getattr(part.traffic, field.name) for part in self.parts) for field in fields(Traffic)
-        }
-        return Traffic(**most)
+        return Traffic(**_most(part.traffic for part in self.parts))
 
 
 def make_plan(scenarios: Iterable[Scenario]) -> DrillPlan:
@@ -90,6 +85,12 @@ def make_plan(scenarios: Iterable[Scenario]) -> DrillPlan:
             next_action="name scenarios with other faults",
         )
     return plan
+
+
+def _most(parts: Iterable[Budgets | Traffic]) -> dict[str, Any]:
+    """The largest value of each field."""
+    values = [dict(part) for part in parts]
+    return {name: max(each[name] for each in values) for name in values[0]}
 
 
 def _once[T](values: Iterable[T]) -> tuple[T, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from lakeproof import faults
 from lakeproof.arguments import Arguments
-from lakeproof.modules import collect, folder_modules, package_modules
+from lakeproof.modules import collect
 from lakeproof.stack.stack import Stack
 
 
@@ -43,7 +43,4 @@ class Fault:
 
 def all_faults(folders: tuple[Path, ...] = ()) -> dict[str, Fault]:
     """Every fault of this package and of the given scenario folders, by id."""
-    modules = [*package_modules(faults)]
-    for folder in folders:
-        modules.extend(folder_modules(folder, "FAULT"))
-    return collect(modules, "FAULT", Fault)
+    return collect(faults, folders, "FAULT", Fault)

@@ -2,7 +2,7 @@
 
 import time
 
-from lakeproof.arguments import Arguments
+from lakeproof.arguments import OfComponent
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.processes import procfs
 from lakeproof.processes.client import SupervisorClient
@@ -13,25 +13,19 @@ from lakeproof.stack.stack import Stack
 YOUNG_SECONDS = 30.0
 
 
-class KilledProcess(Arguments):
-    """`component`: whose processes."""
-
-    component: str
-
-
-def inject(stack: Stack, arguments: KilledProcess) -> None:
+def inject(stack: Stack, arguments: OfComponent) -> None:
     """Send SIGKILL."""
     our_processes(stack, f"kill {arguments.component}").kill(arguments.component, "KILL")
 
 
-def remove(stack: Stack, arguments: KilledProcess) -> None:
+def remove(stack: Stack, arguments: OfComponent) -> None:
     """See that it is healthy again; fine where it is."""
     client = SupervisorClient(stack)
     if client.running():
         client.start(arguments.component)
 
 
-def sign(stack: Stack, arguments: KilledProcess) -> Sign:
+def sign(stack: Stack, arguments: OfComponent) -> Sign:
     """The old process is gone: there is none, or the one that runs is younger than the kill."""
     pid = SupervisorClient(stack).row(arguments.component).pid
     found = procfs.identify(pid) if pid is not None else None
@@ -41,4 +35,4 @@ def sign(stack: Stack, arguments: KilledProcess) -> Sign:
     return Sign(age < YOUNG_SECONDS, f"the process of {arguments.component} is {age:.0f} s old")
 
 
-FAULT = Fault("killed_process", "kill a component's processes by SIGKILL", inject, remove, sign, KilledProcess)
+FAULT = Fault("killed_process", "kill a component's processes by SIGKILL", inject, remove, sign, OfComponent)

@@ -1,6 +1,7 @@
 """Somebody points `main` by force at what it showed some publishes ago: the hashes since then are in no history."""
 
 import contextlib
+from contextlib import closing
 
 from pydantic import Field
 
@@ -30,8 +31,8 @@ def inject(stack: Stack, arguments: MovedMain) -> None:
     """Move it once; fine where it was moved. Raises: TerminalError where too little was published."""
     if last_merge_kept(stack, LOOK_SECONDS) == LOST:
         return
-    nessie, deadline, moved = client_of(stack), Deadline(SECONDS), False
-    try:
+    deadline, moved = Deadline(SECONDS), False
+    with closing(client_of(stack)) as nessie:
         while not moved:
             main = nessie.reference(MAIN)
             newest = nessie.history(MAIN, LOOKED_BACK, at_hash=main.hash)
@@ -43,8 +44,6 @@ def inject(stack: Stack, arguments: MovedMain) -> None:
                 moved = True
             if not moved and deadline.expired:
                 raise TerminalError("the publisher was faster each time", where=MAIN, next_action="try it again")
-    finally:
-        nessie.close()
 
 
 def remove(stack: Stack, arguments: MovedMain) -> None:

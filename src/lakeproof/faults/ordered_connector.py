@@ -1,32 +1,26 @@
 """The shape of a fault that is one order to Kafka Connect (pause, stop), and `resume` to take it back."""
 
-from lakeproof.arguments import Arguments
+from lakeproof.arguments import OfConnector
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.capture.commands import await_state, send, state_of
 from lakeproof.stack.stack import Stack
 
 
-class OrderedConnector(Arguments):
-    """`connector`: its name in Kafka Connect."""
-
-    connector: str = "orders"
-
-
 def ordered_connector(name: str, summary: str, order: str, state: str) -> Fault:
     """A fault that gives `order` by REST and returns once the connector says `state`."""
 
-    def inject(stack: Stack, arguments: OrderedConnector) -> None:
+    def inject(stack: Stack, arguments: OfConnector) -> None:
         """Give the order and return once the connector says so."""
         send(stack, "PUT", f"/connectors/{arguments.connector}/{order}")
         await_state(stack, arguments.connector, state)
 
-    def remove(stack: Stack, arguments: OrderedConnector) -> None:
+    def remove(stack: Stack, arguments: OfConnector) -> None:
         """Resume it; fine where it runs, or where it is gone."""
         send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)
 
-    def sign(stack: Stack, arguments: OrderedConnector) -> Sign:
+    def sign(stack: Stack, arguments: OfConnector) -> Sign:
         """What Kafka Connect says of it."""
         seen = state_of(stack, arguments.connector)
         return Sign(seen == state, f"connector {arguments.connector} is {seen or 'not there'}")
 
-    return Fault(name, summary, inject, remove, sign, OrderedConnector)
+    return Fault(name, summary, inject, remove, sign, OfConnector)

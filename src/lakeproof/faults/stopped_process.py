@@ -1,6 +1,6 @@
 """A component is stopped and stays stopped until somebody starts it."""
 
-from lakeproof.arguments import Arguments
+from lakeproof.arguments import OfComponent
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
@@ -8,28 +8,22 @@ from lakeproof.processes.states import State
 from lakeproof.stack.stack import Stack
 
 
-class StoppedProcess(Arguments):
-    """`component`: which."""
-
-    component: str
-
-
-def inject(stack: Stack, arguments: StoppedProcess) -> None:
+def inject(stack: Stack, arguments: OfComponent) -> None:
     """Stop it, in a way that alerts take for an accident."""
     our_processes(stack, f"stop {arguments.component}").stop(arguments.component, as_fault=True)
 
 
-def remove(stack: Stack, arguments: StoppedProcess) -> None:
+def remove(stack: Stack, arguments: OfComponent) -> None:
     """Start it; fine where it runs."""
     client = SupervisorClient(stack)
     if client.running():
         client.start(arguments.component)
 
 
-def sign(stack: Stack, arguments: StoppedProcess) -> Sign:
+def sign(stack: Stack, arguments: OfComponent) -> Sign:
     """Nothing of it runs."""
     state = SupervisorClient(stack).row(arguments.component).state
     return Sign(state is State.STOPPED, f"{arguments.component} is {state.value}")
 
 
-FAULT = Fault("stopped_process", "stop a component until somebody starts it", inject, remove, sign, StoppedProcess)
+FAULT = Fault("stopped_process", "stop a component until somebody starts it", inject, remove, sign, OfComponent)

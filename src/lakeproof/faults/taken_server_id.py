@@ -4,7 +4,7 @@ The account is one that no part of the shop uses; it may read the binlog for the
 binlog is a process of its own (second_replica.py), since it must outlive the command that makes the fault.
 """
 
-from lakeproof.arguments import Arguments
+from lakeproof.arguments import OfConnector
 from lakeproof.deadline import Deadline
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.capture.commands import restart
@@ -23,13 +23,7 @@ NAME = "taken_server_id"
 PRIVILEGES = ("REPLICATION SLAVE", "BINLOG MONITOR")
 
 
-class TakenServerId(Arguments):
-    """`connector`: whose server id, as its file says it."""
-
-    connector: str = "orders"
-
-
-def inject(stack: Stack, arguments: TakenServerId) -> None:
+def inject(stack: Stack, arguments: OfConnector) -> None:
     """Let the other replica in, and wait until the connector's task has failed for it. Raises: DeadlineExpired."""
     for privilege in PRIVILEGES:
         mariadb.give(stack, REPORT, privilege)
@@ -40,7 +34,7 @@ def inject(stack: Stack, arguments: TakenServerId) -> None:
     )
 
 
-def remove(stack: Stack, arguments: TakenServerId) -> None:
+def remove(stack: Stack, arguments: OfConnector) -> None:
     """End the replica, and have the connector run by its own file again."""
     detached.end(stack, NAME)
     for privilege in PRIVILEGES:
@@ -49,7 +43,7 @@ def remove(stack: Stack, arguments: TakenServerId) -> None:
     restart(stack, arguments.connector, only_failed=False)
 
 
-def sign(stack: Stack, arguments: TakenServerId) -> Sign:
+def sign(stack: Stack, arguments: OfConnector) -> Sign:
     """The replica lives, and the task's own trace names its server id."""
     lives = bool(detached.find(stack, NAME))
     seen = task_failure(stack, ASK_SECONDS, find_source(arguments.connector, by="connector"))
@@ -57,4 +51,4 @@ def sign(stack: Stack, arguments: TakenServerId) -> Sign:
     return Sign(lives and seen == SERVER_ID_TAKEN, told)
 
 
-FAULT = Fault(NAME, "have another replica take the connector's server id", inject, remove, sign, TakenServerId)
+FAULT = Fault(NAME, "have another replica take the connector's server id", inject, remove, sign, OfConnector)

@@ -5,6 +5,7 @@ changed the table. The table must be one that changes with each publish, so shop
 """
 
 import contextlib
+from contextlib import closing
 
 from pydantic import Field
 
@@ -33,8 +34,8 @@ class WrittenMain(Arguments):
 
 def inject(stack: Stack, arguments: WrittenMain) -> None:
     """Write it once; fine where somebody else wrote last. Raises: TerminalError where the table has never changed."""
-    nessie, deadline = client_of(stack), Deadline(SECONDS)
-    try:
+    deadline = Deadline(SECONDS)
+    with closing(client_of(stack)) as nessie:
         while author_on_main(nessie) == OURS:
             main = nessie.reference(MAIN)
             with contextlib.suppress(NessieConflict):  # the publisher has moved the table meanwhile
@@ -43,8 +44,6 @@ def inject(stack: Stack, arguments: WrittenMain) -> None:
                 nessie.commit_tables(main, OLTP.name, {arguments.table: older}, message, {}, AUTHOR)
             if deadline.expired:
                 raise TerminalError("the publisher was faster each time", where=MAIN, next_action="try it again")
-    finally:
-        nessie.close()
 
 
 def _older(nessie: NessieClient, main: Reference, arguments: WrittenMain) -> IcebergTable:
@@ -70,11 +69,8 @@ def remove(stack: Stack, arguments: WrittenMain) -> None:
 
 def sign(stack: Stack, arguments: WrittenMain) -> Sign:
     """A commit among the newest on `main` is not the publisher's."""
-    nessie = client_of(stack)
-    try:
+    with closing(client_of(stack)) as nessie:
         author = author_on_main(nessie)
-    finally:
-        nessie.close()
     return Sign(author != OURS, f"of the newest commits on {MAIN}: {author}")
 
 

@@ -1,6 +1,6 @@
 """Let a component's processes go on that hang under SIGSTOP."""
 
-from lakeproof.arguments import Arguments
+from lakeproof.arguments import OfComponent
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired
 from lakeproof.mitigations.mitigation import Mitigation
@@ -11,18 +11,12 @@ from lakeproof.stack.stack import Stack
 HEALTHY_SECONDS = 30.0
 
 
-class ContinueProcess(Arguments):
-    """`component`: whose processes."""
-
-    component: str
-
-
-def typed(stack: Stack, arguments: ContinueProcess) -> str:
+def typed(stack: Stack, arguments: OfComponent) -> str:
     """By the pid that `lakeproof ps` shows."""
     return f"kill -CONT $(lakeproof ps --json | jq '.[] | select(.name==\"{arguments.component}\").pid')"
 
 
-def run(stack: Stack, arguments: ContinueProcess) -> str:
+def run(stack: Stack, arguments: OfComponent) -> str:
     """Send SIGCONT, and return once it is healthy again where it hung; fine where nothing hangs.
 
     A component that is still held for hung cannot be started, which is the next step of the same repair.
@@ -41,4 +35,4 @@ def run(stack: Stack, arguments: ContinueProcess) -> str:
     return f"{told}; it is healthy again"
 
 
-MITIGATION = Mitigation("continue_process", "send SIGCONT to a component's processes", typed, run, ContinueProcess)
+MITIGATION = Mitigation("continue_process", "send SIGCONT to a component's processes", typed, run, OfComponent)

@@ -12,7 +12,7 @@ from typing import Any
 
 from lakeproof import mitigations
 from lakeproof.arguments import Arguments
-from lakeproof.modules import NOT_KNOWN_TO_A_REPAIR, collect, folder_modules, package_modules
+from lakeproof.modules import NOT_KNOWN_TO_A_REPAIR, collect
 from lakeproof.stack.stack import Stack
 
 
@@ -36,7 +36,4 @@ class Mitigation:
 
 def all_mitigations(folders: tuple[Path, ...] = ()) -> dict[str, Mitigation]:
     """Every mitigation of this package and of the given scenario folders, by id."""
-    modules = [*package_modules(mitigations)]
-    for folder in folders:
-        modules.extend(folder_modules(folder, "MITIGATION", NOT_KNOWN_TO_A_REPAIR))
-    return collect(modules, "MITIGATION", Mitigation)
+    return collect(mitigations, folders, "MITIGATION", Mitigation, NOT_KNOWN_TO_A_REPAIR)

@@ -1,26 +1,20 @@
 """Register a connector again from its file: it goes on from the offsets that Connect keeps under its name."""
 
-from lakeproof.arguments import Arguments
+from lakeproof.arguments import OfConnector
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.registration import register
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
 
 
-class RedeployConnector(Arguments):
-    """`connector`: its name in Kafka Connect."""
-
-    connector: str = "orders"
-
-
-def typed(stack: Stack, arguments: RedeployConnector) -> str:
+def typed(stack: Stack, arguments: OfConnector) -> str:
     """With the rendered file as the body."""
     return (
         f"curl -X PUT {stack.url('connect')}/connectors/{arguments.connector}/config -d @{arguments.connector}.json"
     )
 
 
-def run(stack: Stack, arguments: RedeployConnector) -> str:
+def run(stack: Stack, arguments: OfConnector) -> str:
     """Register, resume, and return once connector and task run."""
     register(stack, arguments.connector)
     # A connector that was paused before stays so through a new configuration.
@@ -29,4 +23,4 @@ def run(stack: Stack, arguments: RedeployConnector) -> str:
     return f"connector {arguments.connector} is registered and RUNNING"
 
 
-MITIGATION = Mitigation("redeploy_connector", "register the connector from its file", typed, run, RedeployConnector)
+MITIGATION = Mitigation("redeploy_connector", "register the connector from its file", typed, run, OfConnector)

@@ -1,23 +1,17 @@
 """Stop a component and start it again: for one that answers, is not well, and whose needs are."""
 
-from lakeproof.arguments import Arguments
+from lakeproof.arguments import OfComponent
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
 
-class RestartComponent(Arguments):
-    """`component`: which."""
-
-    component: str
-
-
-def typed(stack: Stack, arguments: RestartComponent) -> str:
+def typed(stack: Stack, arguments: OfComponent) -> str:
     """The same by hand."""
     return f"lakeproof stop {arguments.component}; lakeproof start {arguments.component}"
 
 
-def run(stack: Stack, arguments: RestartComponent) -> str:
+def run(stack: Stack, arguments: OfComponent) -> str:
     """Stop it, start it with what it needs, and return once it is healthy."""
     client = our_processes(stack, f"restart {arguments.component}")
     client.stop(arguments.component)
@@ -25,4 +19,4 @@ def run(stack: Stack, arguments: RestartComponent) -> str:
     return f"restarted: {arguments.component}"
 
 
-MITIGATION = Mitigation("restart_component", "stop a component and start it again", typed, run, RestartComponent)
+MITIGATION = Mitigation("restart_component", "stop a component and start it again", typed, run, OfComponent)

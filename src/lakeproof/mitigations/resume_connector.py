@@ -1,27 +1,21 @@
 """Resume a paused or stopped connector: it goes on where it stood."""
 
-from lakeproof.arguments import Arguments
+from lakeproof.arguments import OfConnector
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
 
 
-class ResumeConnector(Arguments):
-    """`connector`: its name in Kafka Connect."""
-
-    connector: str = "orders"
-
-
-def typed(stack: Stack, arguments: ResumeConnector) -> str:
+def typed(stack: Stack, arguments: OfConnector) -> str:
     """PUT, since Connect 4 has no POST for it."""
     return f"curl -X PUT {stack.url('connect')}/connectors/{arguments.connector}/resume"
 
 
-def run(stack: Stack, arguments: ResumeConnector) -> str:
+def run(stack: Stack, arguments: OfConnector) -> str:
     """Resume and return once connector and task run."""
     send(stack, "PUT", f"/connectors/{arguments.connector}/resume")
     await_state(stack, arguments.connector, "RUNNING")
     return f"connector {arguments.connector} and its task are RUNNING"
 
 
-MITIGATION = Mitigation("resume_connector", "resume the connector", typed, run, ResumeConnector)
+MITIGATION = Mitigation("resume_connector", "resume the connector", typed, run, OfConnector)

@@ -1,26 +1,20 @@
 """Start a component that does not run, with what it needs."""
 
-from lakeproof.arguments import Arguments
+from lakeproof.arguments import OfComponent
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
 
-class StartComponent(Arguments):
-    """`component`: which."""
-
-    component: str
-
-
-def typed(stack: Stack, arguments: StartComponent) -> str:
+def typed(stack: Stack, arguments: OfComponent) -> str:
     """The same by hand."""
     return f"lakeproof up {arguments.component}"
 
 
-def run(stack: Stack, arguments: StartComponent) -> str:
+def run(stack: Stack, arguments: OfComponent) -> str:
     """Start it and return once it is healthy; fine where it runs."""
     started = our_processes(stack, f"start {arguments.component}").start(arguments.component)
     return f"started: {', '.join(started) or 'nothing, it runs'}"
 
 
-MITIGATION = Mitigation("start_component", "start a component that does not run", typed, run, StartComponent)
+MITIGATION = Mitigation("start_component", "start a component that does not run", typed, run, OfComponent)

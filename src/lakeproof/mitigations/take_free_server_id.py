@@ -4,7 +4,7 @@ The other replica is left alone: it may be somebody's, and only its owner knows.
 id, so the file must be changed as well unless the other replica goes.
 """
 
-from lakeproof.arguments import Arguments
+from lakeproof.arguments import OfConnector
 from lakeproof.errors import TerminalError
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.registration import live_config
@@ -15,19 +15,13 @@ from lakeproof.stack.stack import Stack
 KEY = "database.server.id"
 
 
-class TakeFreeServerId(Arguments):
-    """`connector`: its name in Kafka Connect."""
-
-    connector: str = "orders"
-
-
-def typed(stack: Stack, arguments: TakeFreeServerId) -> str:
+def typed(stack: Stack, arguments: OfConnector) -> str:
     """The two calls."""
     path = f"{stack.url('connect')}/connectors/{arguments.connector}/config"
     return f'SHOW SLAVE HOSTS; curl -X PUT {path} -d \'{{… "{KEY}": "an id that is not there"}}\''
 
 
-def run(stack: Stack, arguments: TakeFreeServerId) -> str:
+def run(stack: Stack, arguments: OfConnector) -> str:
     """Change it, and return once connector and task run.
 
     Raises: TerminalError for a connector that has no such id, NotReady without an answer of the database.
@@ -59,5 +53,5 @@ MITIGATION = Mitigation(
     "give the connector a server id that no other replica has",
     typed,
     run,
-    TakeFreeServerId,
+    OfConnector,
 )

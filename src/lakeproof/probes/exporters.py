@@ -19,13 +19,18 @@ def sample(text: str, metric: str) -> float | None:
     return float(found.group(1)) if found else None
 
 
-def source_lag(stack: Stack, timeout: float, source: Source) -> Value:
-    """Milliseconds between now and the newest heartbeat that came through the capture; None where it says nothing."""
-    url = f"{stack.url(source.exporter)}/metrics"
+def told(stack: Stack, timeout: float, component: str, metric: str) -> float | None:
+    """A metric that a component gives at its /metrics; None where it does not tell it. Raises: CouldNotLook."""
+    url = f"{stack.url(component)}/metrics"
     response = get(url, timeout)
     if response.status_code != 200:
         raise CouldNotLook(f"answered {response.status_code}", where=url)
-    value = sample(response.text, f'{LAG_METRIC}{{connector="{source.connector}"}}')
+    return sample(response.text, metric)
+
+
+def source_lag(stack: Stack, timeout: float, source: Source) -> Value:
+    """Milliseconds between now and the newest heartbeat that came through the capture; None where it says nothing."""
+    value = told(stack, timeout, source.exporter, f'{LAG_METRIC}{{connector="{source.connector}"}}')
     return None if value is None else round(value)
 
 

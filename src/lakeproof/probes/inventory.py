@@ -3,8 +3,7 @@
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.cql import reservation_ttl
-from lakeproof.probes.exporters import sample
-from lakeproof.probes.http import get
+from lakeproof.probes.exporters import told
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.prometheus import instant
 from lakeproof.probes.reading import Value
@@ -30,7 +29,7 @@ def ttl_shortfall(stack: Stack, timeout: float) -> Value:
 
 def setting(stack: Stack, timeout: float) -> float | None:
     """For how many seconds the service lets a reservation hold; None where it does not tell. Raises: CouldNotLook."""
-    return _told(stack, timeout, SETTING)
+    return told(stack, timeout, SERVICE, SETTING)
 
 
 def setting_shortfall(stack: Stack, timeout: float) -> Value:
@@ -43,15 +42,7 @@ def setting_shortfall(stack: Stack, timeout: float) -> Value:
 
 def active(stack: Stack, timeout: float) -> Value:
     """Reservations that hold stock now, as the service tells. Raises: CouldNotLook."""
-    return _told(stack, timeout, ACTIVE)
-
-
-def _told(stack: Stack, timeout: float, metric: str) -> float | None:
-    url = f"{stack.url(SERVICE)}/metrics"
-    response = get(url, timeout)
-    if response.status_code != 200:
-        raise CouldNotLook(f"answered {response.status_code}", where=url)
-    return sample(response.text, metric)
+    return told(stack, timeout, SERVICE, ACTIVE)
 
 
 def expired(stack: Stack, timeout: float) -> Value:

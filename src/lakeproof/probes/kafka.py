@@ -33,14 +33,11 @@ OffsetSpec: Any = kafka_admin.OffsetSpec  # type: ignore[attr-defined]
 
 def admin(stack: Stack) -> AdminClient:
     """A client that keeps its complaints to itself; errors come back through its calls. One for a round of probes."""
-    return once(("kafka", stack.address("kafka", "tcp")), lambda: _admin(stack))
+    return once(("kafka", stack.address("kafka", "tcp")), lambda: AdminClient(client_settings(stack)))
 
 
-def _admin(stack: Stack) -> AdminClient:
-    return AdminClient(_settings(stack))
-
-
-def _settings(stack: Stack) -> dict[str, Any]:
+def client_settings(stack: Stack) -> dict[str, Any]:
+    """Of a client that keeps its complaints to itself."""
     return {"bootstrap.servers": stack.address("kafka", "tcp"), "log_level": 0, "error_cb": _ignore}
 
 
@@ -119,7 +116,7 @@ def transaction_rows(stack: Stack, timeout: float, source: Source) -> Value:
     be the part that is ill.)
     """
     end = int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
-    settings = _settings(stack) | {
+    settings = client_settings(stack) | {
         "group.id": "lakeproof-probe",
         "enable.auto.commit": False,
         "enable.partition.eof": True,
@@ -161,7 +158,7 @@ def kept_offset(stack: Stack, timeout: float, source: Source) -> int | None:
     """Where in the topic the source's job would go on from its last checkpoint, as it tells Kafka; None where it
     told none. Raises: CouldNotLook.
     """
-    settings = _settings(stack) | {"group.id": source.job, "enable.auto.commit": False}
+    settings = client_settings(stack) | {"group.id": source.job, "enable.auto.commit": False}
     try:
         # It asks in the group's name, and does not join it. (The admin client's call for the same crashed the process
         # where its time ran out.)

@@ -4,13 +4,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.condition import Condition, Operator
-from lakeproof.probes.exporters import sample
-from lakeproof.probes.http import get
-from lakeproof.probes.object_store import WRITABLE, write_probe
+from lakeproof.probes.exporters import told
+from lakeproof.probes.object_store import WRITABLE, answering, write_probe
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.shop.fulfillment.holds_by_hand import MOST_LOOKED_AT, SERVICE, listed, read_labels, waiting_keys
@@ -25,11 +22,7 @@ LATE_MINUTES = 10
 
 def lag(stack: Stack, timeout: float) -> Value:
     """Minutes by which the latest parcel is late, or will be once its hold is over. Raises: CouldNotLook."""
-    url = f"{stack.url(SERVICE)}/metrics"
-    response = get(url, timeout)
-    if response.status_code != 200:
-        raise CouldNotLook(f"answered {response.status_code}", where=url)
-    return sample(response.text, LAG)
+    return told(stack, timeout, SERVICE, LAG)
 
 
 def held(stack: Stack, timeout: float) -> Value:
@@ -77,10 +70,8 @@ def ready_writes(stack: Stack, timeout: float) -> Value:
 
 
 def _ask[T](stack: Stack, timeout: float, question: Callable[[Any], T]) -> T:
-    try:
+    with answering():
         return question(minio.client(stack, timeout))
-    except (BotoCoreError, ClientError) as error:
-        raise CouldNotLook(f"no answer: {type(error).__name__}", where="minio", next_action="is it up?") from error
 
 
 PROBES = (

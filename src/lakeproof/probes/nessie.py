@@ -2,6 +2,8 @@
 anybody but the publisher has written or moved `main`.
 """
 
+from contextlib import closing
+
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.nessie import OURS, client_of
 from lakeproof.lake.publish.commit import LOOKED_THROUGH, PublishedCommit
@@ -54,20 +56,14 @@ def publish_age(stack: Stack, timeout: float, source: Source) -> Value:
 
 def lake_tables(stack: Stack, timeout: float) -> Value:
     """`namespace.table` of every table on `main`, sorted, joined by spaces."""
-    nessie = client_of(stack, timeout)
-    try:
+    with closing(client_of(stack, timeout)) as nessie:
         return " ".join(sorted(nessie.tables(MAIN)))
-    finally:
-        nessie.close()
 
 
 def main_author(stack: Stack, timeout: float) -> Value:
     """Who made main's newest commits: "lakeproof" for the publisher alone, else the name that another author gave."""
-    nessie = client_of(stack, timeout)
-    try:
+    with closing(client_of(stack, timeout)) as nessie:
         return author_on_main(nessie)
-    finally:
-        nessie.close()
 
 
 def last_merge_kept(stack: Stack, timeout: float) -> Value:
@@ -75,12 +71,9 @@ def last_merge_kept(stack: Stack, timeout: float) -> Value:
     what `main` showed when the newest commit was made on `ingest` counts.
     """
     merged = (get_json(f"{stack.url('publisher')}/health", timeout) or {}).get("hash")
-    nessie = client_of(stack, timeout)
-    try:
+    with closing(client_of(stack, timeout)) as nessie:
         kept = merged or shown_before(nessie)
         return KEPT if kept is None or nessie.holds(MAIN, str(kept)) else LOST
-    finally:
-        nessie.close()
 
 
 def _age(source: Source) -> Probe:

@@ -15,6 +15,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from socket import gethostname
 from typing import Any
 from urllib.parse import quote
@@ -53,14 +54,21 @@ WORKED_IN = {
 NEVER = re.compile(r"(?!)")
 
 
-def objects(stack: Stack, timeout: float) -> Value:
-    """Every bucket, and its folders and objects as above, sorted, joined by spaces; odd letters as in a URL."""
+@contextmanager
+def answering() -> Iterator[None]:
+    """What the store does not answer in the block is CouldNotLook."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        found = sorted(quote(path) for path in list_folders(s3_client(stack, timeout_seconds=timeout, attempts=1)))
+        yield
     except (BotoCoreError, ClientError) as error:
-        raise CouldNotLook(f"no list: {type(error).__name__}", where="minio", next_action="is it up?") from error
+        raise CouldNotLook(f"no answer: {type(error).__name__}", where="minio", next_action="is it up?") from error
+
+
+def objects(stack: Stack, timeout: float) -> Value:
+    """Every bucket, and its folders and objects as above, sorted, joined by spaces; odd letters as in a URL."""
+    with answering():
+        found = sorted(quote(path) for path in list_folders(s3_client(stack, timeout_seconds=timeout, attempts=1)))
     return " ".join(found)
 
 
@@ -75,19 +83,18 @@ def write_probe(stack: Stack, timeout: float, bucket: str, prefix: str) -> Value
     Each process has a key of its own, so that two that ask at the same time do not delete each other's object. One
     that is killed in between leaves one byte, which the next process of that number deletes. Raises: CouldNotLook.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     client = minio.client(stack, timeout)
     place = {"Bucket": bucket, "Key": f"{prefix}{WRITTEN}{gethostname()}-{os.getpid()}"}
-    try:
-        client.put_object(**place, Body=b"?")
-        client.delete_object(**place)
-    except ClientError as error:
-        return _refusal(
-            int(error.response["ResponseMetadata"]["HTTPStatusCode"]), str(error.response["Error"]["Code"])
-        )
-    except BotoCoreError as error:
-        raise CouldNotLook(f"no answer: {type(error).__name__}", where="minio", next_action="is it up?") from error
+    with answering():
+        try:
+            client.put_object(**place, Body=b"?")
+            client.delete_object(**place)
+        except ClientError as error:
+            return _refusal(
+                int(error.response["ResponseMetadata"]["HTTPStatusCode"]), str(error.response["Error"]["Code"])
+            )
     return WRITABLE
 
 
@@ -118,16 +125,15 @@ def taskmanager_delay(stack: Stack, timeout: float) -> Value:
 
 def _delay(stack: Stack, timeout: float, url: str) -> float | None:
     """After how many seconds the store answers at that address; None where not in time. Raises: CouldNotLook."""
-    from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
+    from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
     client = minio.client(stack, timeout, url)
     began = time.monotonic()
-    try:
-        client.head_bucket(Bucket=FLINK_BUCKET)
-    except (ConnectTimeoutError, ReadTimeoutError):
-        return None
-    except (BotoCoreError, ClientError) as error:
-        raise CouldNotLook(f"no answer: {type(error).__name__}", where="minio", next_action="is it up?") from error
+    with answering():
+        try:
+            client.head_bucket(Bucket=FLINK_BUCKET)
+        except (ConnectTimeoutError, ReadTimeoutError):
+            return None
     return round(time.monotonic() - began, 3)
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 from lakeproof import probes
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.sources.source import Source
-from lakeproof.modules import NOT_KNOWN_TO_A_DIAGNOSIS, collect, folder_modules, package_modules
+from lakeproof.modules import NOT_KNOWN_TO_A_DIAGNOSIS, collect
 from lakeproof.probes.condition import Condition
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.stack.stack import Stack
@@ -115,7 +115,4 @@ def of_source(
 
 def all_probes(folders: tuple[Path, ...] = ()) -> dict[str, Probe]:
     """Every probe of this package and of the given scenario folders, by id."""
-    modules = [*package_modules(probes)]
-    for folder in folders:
-        modules.extend(folder_modules(folder, "PROBES", NOT_KNOWN_TO_A_DIAGNOSIS))
-    return collect(modules, "PROBES", Probe)
+    return collect(probes, folders, "PROBES", Probe, NOT_KNOWN_TO_A_DIAGNOSIS)

@@ -7,7 +7,7 @@ import httpx
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.condition import Condition, Operator
-from lakeproof.probes.exporters import sample
+from lakeproof.probes.exporters import told
 from lakeproof.probes.http import get
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.prometheus import instant, require_scraped
@@ -47,11 +47,11 @@ def late_sources(stack: Stack, timeout: float) -> Value:
     """
     url = f"{stack.url(SERVICE)}/health"
     try:
-        told = get(url, timeout).json()["dependencies"]
+        health = get(url, timeout).json()["dependencies"]
     except ValueError as error:
         raise CouldNotLook("answered something that is not JSON", where=url) from error
     deadline = Deadline(timeout)
-    waited_for = [name for name in SOURCES if "Timeout" in (told.get(name, {}).get("problem") or "")]
+    waited_for = [name for name in SOURCES if "Timeout" in (health.get(name, {}).get("problem") or "")]
     return " ".join(name for name in waited_for if _answers_at_once(stack, name, deadline)) or "none"
 
 
@@ -88,11 +88,7 @@ def cache_events(stack: Stack, timeout: float) -> Value:
 
 def backlog(stack: Stack, timeout: float) -> Value:
     """Bytes in the attachments' folder, as the service tells. Raises: CouldNotLook."""
-    url = f"{stack.url(SERVICE)}/metrics"
-    response = get(url, timeout)
-    if response.status_code != 200:
-        raise CouldNotLook(f"answered {response.status_code}", where=url)
-    return sample(response.text, BACKLOG)
+    return told(stack, timeout, SERVICE, BACKLOG)
 
 
 def attachment_folder(stack: Stack, timeout: float) -> Value:

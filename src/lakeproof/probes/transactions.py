@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicParti
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.condition import Condition, Operator
-from lakeproof.probes.kafka import OffsetSpec, admin, topics
+from lakeproof.probes.kafka import OffsetSpec, admin, client_settings, topics
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
@@ -60,12 +60,10 @@ def _ends(stack: Stack, partitions: list[TopicPartition], isolation: Any, timeou
 
 def _written_at(stack: Stack, first: TopicPartition, timeout: float) -> float | None:
     """When the record at that offset was written, in epoch seconds; None where it cannot be read in time."""
-    settings: dict[str, Any] = {
-        "bootstrap.servers": stack.address("kafka", "tcp"),
+    settings = client_settings(stack) | {
         "group.id": "lakeproof-probe",
         "enable.auto.commit": False,
         "isolation.level": "read_uncommitted",
-        "log_level": 0,
     }
     with closing(Consumer(settings)) as consumer:
         consumer.assign([first])

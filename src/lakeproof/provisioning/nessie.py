@@ -1,5 +1,7 @@
 """Nessie: the oldest commit of `main`, and the branch `ingest`, which begins there."""
 
+from contextlib import closing
+
 from lakeproof.lake.nessie import NessieConflict, NoSuchReference, client_of
 from lakeproof.lake.sources.source import FIRST
 from lakeproof.stack.stack import Stack
@@ -7,8 +9,7 @@ from lakeproof.stack.stack import Stack
 
 def provision(stack: Stack) -> None:
     """Have the namespace on `main`, and the branch `ingest`. Safe to repeat and to race."""
-    nessie = client_of(stack, timeout_seconds=20.0)
-    try:
+    with closing(client_of(stack, timeout_seconds=20.0)) as nessie:
         main = nessie.reference("main")
         if next(nessie.history("main", 1), None) is None:
             try:
@@ -23,5 +24,3 @@ def provision(stack: Stack) -> None:
                 nessie.create_reference("BRANCH", "ingest", main)
             except NessieConflict:
                 nessie.reference("ingest")
-    finally:
-        nessie.close()

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.cause_file import IDENTIFIER, StepModel, Texts
 from lakeproof.errors import InvalidInput
 from lakeproof.observability.scenario_homes import SCENARIO_FILE
+from lakeproof.strict_model import StrictModel
 from lakeproof.unknown_name import unknown_name
 from lakeproof.use_cases.use_case import IDS
 from lakeproof.yaml_file import read_yaml
@@ -21,18 +22,16 @@ type Language = Literal["vi", "en"]
 CAUSE_SIGN = ":"
 
 
-@dataclass(frozen=True)
-class Budgets:
+class Budgets(StrictModel, frozen=True):
     """How long these phases may take at drill timing, in seconds. `quiet`: how long all must stay well at the end."""
 
-    detect: float
-    recover: float
-    verify: float
-    quiet: float
+    detect: float = Field(gt=0, le=3600)
+    recover: float = Field(gt=0, le=3600)
+    verify: float = Field(gt=0, le=3600)
+    quiet: float = Field(15, ge=0, le=3600)
 
 
-@dataclass(frozen=True)
-class Traffic:
+class Traffic(StrictModel, frozen=True):
     """The shoppers' load under a drill.
 
     rate: calls per second. seconds_before: before the fault comes. orders: so many must be acknowledged before the
@@ -40,10 +39,10 @@ class Traffic:
     whole shop.
     """
 
-    rate: float
-    seconds_before: float
-    orders: int
-    purchases: float = 0.0
+    rate: float = Field(gt=0, le=10_000)
+    seconds_before: float = Field(5, ge=0, le=600)
+    orders: int = Field(0, ge=0)
+    purchases: float = Field(0, ge=0, le=1000)
 
 
 @dataclass(frozen=True)
@@ -106,77 +105,53 @@ class Scenario:
             raise InvalidInput("no runbook in that language", where=str(path), next_action="add it") from error
 
 
-class BudgetsModel(BaseModel):
-    """budgets: seconds."""
-
-    model_config = ConfigDict(extra="forbid")
-    detect: float = Field(gt=0, le=3600)
-    recover: float = Field(gt=0, le=3600)
-    verify: float = Field(gt=0, le=3600)
-    quiet: float = Field(15, ge=0, le=3600)
-
-
-class TrafficModel(BaseModel):
-    """traffic: the shoppers' load."""
-
-    model_config = ConfigDict(extra="forbid")
-    rate: float = Field(gt=0, le=10_000)
-    seconds_before: float = Field(5, ge=0, le=600)
-    orders: int = Field(0, ge=0)
-    purchases: float = Field(0, ge=0, le=1000)
-
-
-class OtherCauseModel(BaseModel):
+class OtherCauseModel(StrictModel):
     """One entry of other_causes: another cause of the incident. What is not given is as in the scenario itself;
     `components` come on top of the scenario's.
     """
 
-    model_config = ConfigDict(extra="forbid")
     id: str = Field(pattern=IDENTIFIER)
     fault: StepModel
-    components: list[str] = []
-    touches: list[str] | None = None
-    alerts: list[str] | None = Field(None, min_length=1)
-    evidence: list[str] | None = Field(None, min_length=1)
+    components: tuple[str, ...] = ()
+    touches: tuple[str, ...] | None = None
+    alerts: tuple[str, ...] | None = Field(None, min_length=1)
+    evidence: tuple[str, ...] | None = Field(None, min_length=1)
     checks: list[StepModel] | None = Field(None, min_length=1)
-    budgets: BudgetsModel | None = None
-    traffic: TrafficModel | None = None
+    budgets: Budgets | None = None
+    traffic: Traffic | None = None
 
     def of(self, scenario: Scenario) -> Scenario:
         """The scenario, brought about by this cause."""
+        named = ("touches", "alerts", "evidence", "budgets", "traffic")
+        given = {name: value for name in named if (value := getattr(self, name)) is not None}
         return replace(
             scenario,
             cause=self.id,
             fault=self.fault.step(),
             components=(*scenario.components, *self.components),
-            touches=scenario.touches if self.touches is None else tuple(self.touches),
-            alerts=scenario.alerts if self.alerts is None else tuple(self.alerts),
-            evidence=scenario.evidence if self.evidence is None else tuple(self.evidence),
             checks=scenario.checks if self.checks is None else tuple(check.step() for check in self.checks),
-            budgets=scenario.budgets if self.budgets is None else Budgets(**self.budgets.model_dump()),
-            traffic=scenario.traffic if self.traffic is None else Traffic(**self.traffic.model_dump()),
+            **given,
         )
 
 
-class ScenarioModel(BaseModel):
+class ScenarioModel(StrictModel):
     """The file scenario.yaml."""
 
-    model_config = ConfigDict(extra="forbid")
     id: str = Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")
     titles: Texts
     severity: Literal["warning", "high", "critical"]
     team: Literal["data-platform", "kafka", "cassandra", "infrastructure"]
     sla_minutes: int = Field(gt=0, le=1440)
-    components: list[str] = Field(min_length=1)
-    touches: list[str]
-    use_cases: list[Literal[IDS]] = Field(min_length=1)  # type: ignore[valid-type]
+    components: tuple[str, ...] = Field(min_length=1)
+    touches: tuple[str, ...]
+    use_cases: tuple[Literal[IDS], ...] = Field(min_length=1)  # type: ignore[valid-type]
     fault: StepModel
-    alerts: list[str] = Field(min_length=1)
-    evidence: list[str] = Field(min_length=1)
+    alerts: tuple[str, ...] = Field(min_length=1)
+    evidence: tuple[str, ...] = Field(min_length=1)
     checks: list[StepModel] = Field(min_length=1)
-    budgets: BudgetsModel
-    traffic: TrafficModel
-    other_causes: list[OtherCauseModel] = []
+    budgets: Budgets
+    traffic: Traffic
+    other_causes: list[OtherCauseModel] = Field(default_factory=list)
 
 
 def read_scenario(folder: Path) -> Scenario:
@@ -192,22 +167,13 @@ def read_scenario(folder: Path) -> Scenario:
             where=str(path),
             next_action="make them equal",
         )
+    as_they_are = {name: value for name, value in model if name not in ("titles", "fault", "checks", "other_causes")}
     scenario = Scenario(
-        id=model.id,
         folder=folder,
-        titles={"vi": model.titles.vi, "en": model.titles.en},
-        severity=model.severity,
-        team=model.team,
-        sla_minutes=model.sla_minutes,
-        components=tuple(model.components),
-        touches=tuple(model.touches),
-        use_cases=tuple(model.use_cases),
+        titles=model.titles.model_dump(),
         fault=model.fault.step(),
-        alerts=tuple(model.alerts),
-        evidence=tuple(model.evidence),
         checks=tuple(check.step() for check in model.checks),
-        budgets=Budgets(**model.budgets.model_dump()),
-        traffic=Traffic(**model.traffic.model_dump()),
+        **as_they_are,
     )
     ids = [other.id for other in model.other_causes]
     if len(ids) != len(set(ids)):

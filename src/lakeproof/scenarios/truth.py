@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.cause_file import IDENTIFIER, StepModel, Texts
 from lakeproof.errors import InvalidInput
+from lakeproof.strict_model import StrictModel
 from lakeproof.yaml_file import read_yaml
 
 TRUTH_FILE = "truth.yaml"
@@ -46,31 +47,29 @@ class Truth:
         return next((fix for fix in self.wrong_fixes if fix.id == name), None)
 
 
-class WrongFixModel(BaseModel):
+class WrongFixModel(StrictModel):
     """One entry of wrong_fixes."""
 
-    model_config = ConfigDict(extra="forbid")
     id: str = Field(pattern=IDENTIFIER)
     steps: list[StepModel] = Field(min_length=1)
     says: Texts
-    rejected_by: list[str] = Field(min_length=1)
+    rejected_by: tuple[str, ...] = Field(min_length=1)
     loses_data: bool = False
 
 
-class CauseTruthModel(BaseModel):
+class CauseTruthModel(StrictModel):
     """The truth about one cause: an entry of other_causes, and what truth.yaml says of the scenario's own."""
 
-    model_config = ConfigDict(extra="forbid")
     root_cause: str = Field(pattern=IDENTIFIER)
     trigger: Texts
     accepted_repairs: list[StepModel] = Field(min_length=1)
-    wrong_fixes: list[WrongFixModel] = []
+    wrong_fixes: list[WrongFixModel] = Field(default_factory=list)
 
 
 class TruthModel(CauseTruthModel):
     """The file truth.yaml."""
 
-    other_causes: list[CauseTruthModel] = []
+    other_causes: list[CauseTruthModel] = Field(default_factory=list)
 
 
 def other_causes(folder: Path) -> tuple[str, ...]:
@@ -95,14 +94,14 @@ def load_truth(folder: Path, cause: str | None = None) -> Truth:
         raise InvalidInput("two wrong fixes of one id", where=str(path), next_action="rename one")
     return Truth(
         root_cause=model.root_cause,
-        trigger={"vi": model.trigger.vi, "en": model.trigger.en},
+        trigger=model.trigger.model_dump(),
         accepted_repairs=tuple(repair.step() for repair in model.accepted_repairs),
         wrong_fixes=tuple(
             WrongFix(
                 fix.id,
                 tuple(step.step() for step in fix.steps),
-                {"vi": fix.says.vi, "en": fix.says.en},
-                tuple(fix.rejected_by),
+                fix.says.model_dump(),
+                fix.rejected_by,
                 fix.loses_data,
             )
             for fix in model.wrong_fixes

@@ -1,12 +1,14 @@
 """One request's work within its time, and the database's troubles as answers: alike in every service."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import Header
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import CommitUnclear, DatabaseTrouble, TooBusy
+from lakeproof.services.operation import RuleRefused
 from lakeproof.services.refusal import Refusal, RefusalBody
 
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
@@ -51,10 +53,18 @@ def no_key() -> Refusal:
     return Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
 
 
-async def answer_within[T](seconds: float, call: Callable[[Deadline], Awaitable[T]]) -> T:
-    """What `call` gives. Raises: Refusal 503 for every trouble with the database; what `call` raises else."""
+async def answer_within[T](
+    seconds: float, call: Callable[[Deadline], Awaitable[T]], status_of: Mapping[str, int] = MappingProxyType({})
+) -> T:
+    """What `call` gives. Raises: Refusal 503 for every trouble with the database, and by `status_of` for what the
+    service's own rules refuse; what `call` raises else.
+    """
     try:
         return await call(Deadline(seconds))
+    except RuleRefused as error:
+        if error.why not in status_of:
+            raise
+        raise Refusal(status_of[error.why], error.why, str(error)) from error
     except CommitUnclear as error:
         raise Refusal(
             503,

@@ -10,6 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+# What is asked of a dependency: "" or what is wrong with it.
+type Question = Callable[[], str | Awaitable[str]]
+
 
 class Health(StrEnum):
     """The words of the stack."""
@@ -28,14 +31,14 @@ class DependencyHealth:
 
 
 class HealthQuestion:
-    """`questions`: dependency → coroutine that returns "" or what is wrong with it.
+    """`questions`: by dependency.
 
     `works_without`: names whose trouble is told, and leaves the service healthy.
     """
 
     def __init__(
         self,
-        questions: Mapping[str, Callable[[], Awaitable[str]]],
+        questions: Mapping[str, Question],
         *,
         limit_seconds: float = 1.0,
         works_without: frozenset[str] = frozenset(),
@@ -58,11 +61,12 @@ class HealthQuestion:
         looks = await asyncio.gather(*(self._look_at(question) for question in self._questions.values()))
         return dict(zip(self._questions, looks, strict=True))
 
-    async def _look_at(self, question: Callable[[], Awaitable[str]]) -> DependencyHealth:
+    async def _look_at(self, question: Question) -> DependencyHealth:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._limit_seconds):
-                problem = await question()
+                answer = question()
+                problem = answer if isinstance(answer, str) else await answer
         except TimeoutError:
             problem = f"no answer within {self._limit_seconds:g} s"
         return DependencyHealth(round(time.perf_counter() - started, 6), problem)

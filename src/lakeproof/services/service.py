@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import uvicorn
@@ -19,7 +19,7 @@ from lakeproof.services.answering import no_key
 from lakeproof.services.bounded_connection import BoundedConnection
 from lakeproof.services.crash import RequestCrash, warn_of_crash
 from lakeproof.services.gate import Gate, RouteLimit
-from lakeproof.services.health import Health, HealthQuestion
+from lakeproof.services.health import Health, HealthQuestion, Question
 from lakeproof.services.metrics import RequestMetrics
 from lakeproof.services.refusal import Refusal, json_response
 from lakeproof.services.traces import log_as_json
@@ -29,9 +29,8 @@ from lakeproof.stack.stack import Stack, load_stack
 _KEY_HEADER = ("header", "idempotency-key")
 SHUTDOWN_SECONDS = 6  # for requests under way; the pool's close comes after, both within the component's stop_seconds
 
-# What a service opens at its start and closes at its end; it gives the dependencies' health questions by name, each a
-# coroutine that returns "" or what is wrong.
-Opened = AbstractAsyncContextManager[Mapping[str, Callable[[], Awaitable[str]]]]
+# What a service opens at its start and closes at its end; it gives the dependencies' health questions by name.
+Opened = AbstractAsyncContextManager[Mapping[str, Question]]
 
 
 class DependencyBody(BaseModel):
@@ -162,8 +161,11 @@ def _invalid(error: RequestValidationError) -> Refusal:
     return Refusal(422, "invalid", f"{fields[0][0]}: {fields[0][1]}", fields=fields)
 
 
-def serve(name: str, create: Callable[[Stack], FastAPI]) -> None:
-    """Serve component `name` until SIGTERM; requests under way end first, then what the service opened is closed."""
+def serve(name: str, create: Callable[[Stack], FastAPI], port: int | None = None) -> None:
+    """Serve component `name` until SIGTERM; requests under way end first, then what the service opened is closed.
+
+    port: another one than the component's own.
+    """
     log_as_json(os.environ.get("LOG_LEVEL", "INFO"))
     disable_created_metrics()  # type: ignore[no-untyped-call]
     stack = load_stack()
@@ -171,7 +173,7 @@ def serve(name: str, create: Callable[[Stack], FastAPI]) -> None:
         create(stack),
         http=BoundedConnection,
         host=stack.settings.host,
-        port=stack.port(name),
+        port=port or stack.port(name),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -11,13 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from lakeproof.diagnosis.cause_file import Texts
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.query.statement import require_reading
 from lakeproof.lake.sources.source import NAMES
+from lakeproof.strict_model import StrictModel
 from lakeproof.unknown_name import unknown_name
 from lakeproof.yaml_file import read_yaml
 
@@ -67,15 +68,14 @@ class UseCase:
         return f"time() - max by (database) ({beat})"
 
 
-class UseCaseModel(BaseModel):
+class UseCaseModel(StrictModel):
     """The file NAME.yaml."""
 
-    model_config = ConfigDict(extra="forbid")
     titles: Texts
     asks: Texts
     service_level: Literal["realtime", "batch"]
     query: str
-    beside: list[str] = []
+    beside: list[str] = Field(default_factory=list)
 
 
 def read_use_case(path: Path) -> UseCase:

@@ -17,7 +17,7 @@ from typing import Any
 from lakeproof import wrong_fixes
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.modules import collect, folder_modules, package_modules
+from lakeproof.modules import collect
 from lakeproof.stack.stack import Stack
 
 
@@ -52,7 +52,4 @@ def _not_looked_at(stack: Stack, arguments: Any) -> Sign:
 
 def all_wrong_steps(folders: tuple[Path, ...] = ()) -> dict[str, WrongStep]:
     """Every wrong step of this package and of the given scenario folders, by id."""
-    modules = [*package_modules(wrong_fixes)]
-    for folder in folders:
-        modules.extend(folder_modules(folder, "WRONG_STEP"))
-    return collect(modules, "WRONG_STEP", WrongStep)
+    return collect(wrong_fixes, folders, "WRONG_STEP", WrongStep)

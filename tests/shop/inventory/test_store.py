@@ -109,12 +109,12 @@ async def test_where_a_retry_of_a_confirmation_is_refused_what_the_call_before_i
     made, _ = await store.reserve(wants(a=1, b=1), "key-1", Deadline(5))
     tables.skus["b"].plan = ["drop"] * 100
     with pytest.raises(CommitUnclear):
-        await store.confirm(UUID(made.id), Deadline(0.2))
+        await store.confirm(made.id, Deadline(0.2))
     tables.skus["b"].plan = []
-    tables.skus["b"].lines[UUID(made.id)][0] = "expired"
+    tables.skus["b"].lines[made.id][0] = "expired"
     tables.skus["b"].now(9, 1, 1, 0, 0, 0)  # meanwhile somebody else bought it
     with pytest.raises(InventoryRefused) as refused:
-        await store_on(tables).confirm(UUID(made.id), Deadline(5))
+        await store_on(tables).confirm(made.id, Deadline(5))
     assert refused.value.why == "reservation_expired"
     assert (tables.totals("a"), tables.totals("b")) == ((1, 0, 0, 0), (1, 1, 0, 0))
 
@@ -125,10 +125,10 @@ async def test_a_confirmation_that_was_cut_off_half_way_is_completed_by_its_retr
     made, _ = await store.reserve(wants(a=1, b=1), "key-1", Deadline(5))
     tables.skus["b"].plan = ["drop"] * 100
     with pytest.raises(CommitUnclear):
-        await store.confirm(UUID(made.id), Deadline(0.2))
+        await store.confirm(made.id, Deadline(0.2))
     assert (tables.totals("a"), tables.totals("b")) == ((10, 1, 0, 0), (10, 0, 1, 1))
     tables.skus["b"].plan = []
-    done, _ = await store_on(tables).confirm(UUID(made.id), Deadline(5))
+    done, _ = await store_on(tables).confirm(made.id, Deadline(5))
     assert done.state == "confirmed"
     assert tables.totals("a") == tables.totals("b") == (10, 1, 0, 0)
 
@@ -139,9 +139,9 @@ async def test_a_confirmation_that_was_cut_off_half_way_may_be_released() -> Non
     made, _ = await store.reserve(wants(a=1, b=1), "key-1", Deadline(5))
     tables.skus["b"].plan = ["drop"] * 100
     with pytest.raises(CommitUnclear):
-        await store.confirm(UUID(made.id), Deadline(0.2))
+        await store.confirm(made.id, Deadline(0.2))
     tables.skus["b"].plan = []
-    released, _ = await store_on(tables).release(UUID(made.id), Deadline(5))
+    released, _ = await store_on(tables).release(made.id, Deadline(5))
     assert released.state == "released"
     assert tables.totals("a") == tables.totals("b") == (10, 0, 0, 0)
 
@@ -150,10 +150,10 @@ async def test_where_one_line_has_expired_and_is_gone_the_others_are_not_sold() 
     tables = Tables("a", "b", units=1)
     store = store_on(tables)
     made, _ = await store.reserve(wants(a=1, b=1), "key-1", Deadline(5))
-    tables.skus["b"].lines[UUID(made.id)][0] = "expired"
+    tables.skus["b"].lines[made.id][0] = "expired"
     tables.skus["b"].now(9, 1, 1, 0, 0, 0)  # meanwhile somebody else bought it
     with pytest.raises(InventoryRefused) as refused:
-        await store.confirm(UUID(made.id), Deadline(5))
+        await store.confirm(made.id, Deadline(5))
     assert (refused.value.why, refused.value.sku) == ("reservation_expired", "b")
     assert (tables.totals("a"), tables.totals("b")) == ((1, 0, 0, 0), (1, 1, 0, 0))
 
@@ -182,7 +182,7 @@ async def test_of_two_requests_under_one_key_at_once_one_acts_and_the_other_hold
     ((made, _),) = (one for one in answers if isinstance(one, tuple))
     units = {line.sku: line.quantity for line in made.lines}
     assert {sku: tables.totals(sku)[2] for sku in tables.skus} == {sku: units.get(sku, 0) for sku in tables.skus}
-    sold, _ = await store_on(tables).confirm(UUID(made.id), Deadline(5))
+    sold, _ = await store_on(tables).confirm(made.id, Deadline(5))
     assert sold.state == "confirmed"
     assert {sku: tables.totals(sku)[1:] for sku in tables.skus} == {
         sku: (units.get(sku, 0), 0, 0) for sku in tables.skus
@@ -230,10 +230,10 @@ async def test_wherever_an_instance_dies_its_key_has_one_request_and_nothing_sta
     )
     assert [one.why for one in again if isinstance(one, InventoryRefused)] == ["key_reused"], again
     ((made, _),) = (one for one in again if isinstance(one, tuple))
-    assert UUID(made.id) in tables.reservations
+    assert made.id in tables.reservations
     units = {line.sku: line.quantity for line in made.lines}
     assert {sku: tables.totals(sku)[2] for sku in tables.skus} == {sku: units.get(sku, 0) for sku in tables.skus}
-    await store_on(tables).release(UUID(made.id), Deadline(5))
+    await store_on(tables).release(made.id, Deadline(5))
     assert {tables.totals(sku)[1:] for sku in tables.skus} == {(0, 0, 0)}
 
 
@@ -265,4 +265,4 @@ async def test_what_a_retry_holds_has_its_reservation_whatever_was_cut_off_befor
     assert tables.totals("a") == (10, 0, 0, 0)
     tables.refuses = None
     made, _ = await store_on(tables).reserve(wants(a=1), "key-1", Deadline(5))
-    assert (made.state, tables.reservations) == ("held", {UUID(made.id)})
+    assert (made.state, tables.reservations) == ("held", {made.id})

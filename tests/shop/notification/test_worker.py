@@ -7,7 +7,7 @@ from collections import Counter
 from lakeproof.deadline import Deadline
 from lakeproof.services.background import Background
 from lakeproof.shop.notification.leases import Leases, Look
-from lakeproof.shop.notification.models import Channel, Notification
+from lakeproof.shop.notification.models import Channel, Notification, Status, Topic
 from lakeproof.shop.notification.sender import Sender
 from lakeproof.shop.notification.worker import Workers
 
@@ -16,8 +16,8 @@ AT_ONCE, BATCH = 2, 4
 
 def due(channel: Channel) -> Look:
     times = ("2026-11-24T14:43:53.042722Z",) * 3
-    said = ("to@example.org", "Subject", "Body", "order")
-    one = Notification(uuid.uuid4(), 5, channel.value, *said, None, "pending", None, 1, 1, *times, None)
+    said = ("to@example.org", "Subject", "Body")
+    one = Notification(uuid.uuid4(), 5, channel, *said, Topic.ORDER, None, Status.PENDING, None, 1, 1, *times, None)
     return Look(one, is_opted_out=False, is_leased=True, trace_id="t-7")
 
 

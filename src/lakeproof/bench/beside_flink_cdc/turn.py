@@ -61,15 +61,15 @@ def take(
     for rate in rates:
         progress(f"{side.name}: {rate:g} orders/s, {WARM_SECONDS:g} s of warming, then {seconds:g} s")
         with _load(stack, rate) as window:
-            _wait(WARM_SECONDS)
+            Deadline(WARM_SECONDS).pause(WARM_SECONDS)
             usage, window.begin = Usage(stack), time.time()
-            _wait(seconds)
+            Deadline(seconds).pause(seconds)
             window.end, window.usage = time.time(), usage.table()
         windows.append(window)
     progress(f"{side.name}: kill -9 of {KILLED} at {rates[0]:g} orders/s")
     with _load(stack, rates[0]) as window:
         window.what = f"kill -9 at {rates[0]:g} orders/s"
-        _wait(BEFORE_KILL_SECONDS)
+        Deadline(BEFORE_KILL_SECONDS).pause(BEFORE_KILL_SECONDS)
         window.killed_at = time.time()
         kill_and_await(SupervisorClient(stack), [KILLED], Deadline(BACK_SECONDS))
         window.healthy_after = time.time() - window.killed_at
@@ -80,7 +80,7 @@ def take(
     _drain(side, stack)
     progress(f"{side.name}: at rest for {seconds:g} s")
     usage = Usage(stack)
-    _wait(seconds)
+    Deadline(seconds).pause(seconds)
     return windows, usage.table()
 
 
@@ -126,9 +126,3 @@ def _drain(side: Side, stack: Stack) -> None:
 
 def _latest(s3: Any, side: Side, table: str) -> int:
     return int(get_object(s3, f"wh/{side.database}.db/{table}/snapshot/LATEST") or 0)
-
-
-def _wait(seconds: float) -> None:
-    deadline = Deadline(seconds)
-    while not deadline.expired:
-        deadline.pause(1.0)

@@ -41,7 +41,7 @@ def _of_columns() -> dict[str, Plant]:
 def _column(table: str, column: str, step: str) -> Plant:
     def plant(look: Looking, rng: Random) -> Planted:
         order = some_order(look, rng, "version > 1")
-        row = {"orders": [order.row], "order_items": order.items, "order_events": order.events}[table][-1]
+        row = order.rows(table)[-1]
         after = changed(row, **{column: LEAST[step](row[column])})
         keys = (order.key, str(after.get("client_key", order.key)))
         return _changed(f"{table} {row['id']}: {column} becomes {after[column]!r}", keys, _TABLES[table], row, after)
@@ -63,7 +63,7 @@ def _changed(what: str, keys: tuple[str, ...], table: LakeTable, row: Row, after
 def _row_gone(table: LakeTable, name: str) -> Plant:
     def plant(look: Looking, rng: Random) -> Planted:
         order = some_order(look, rng)
-        row = {"orders": [order.row], "order_items": order.items, "order_events": order.events}[name][-1]
+        row = order.rows(name)[-1]
         return Planted(
             f"{name} {row['id']} goes", (order.key,), (table.delete("id", [row["id"]]),), (table.insert([row]),)
         )
@@ -74,7 +74,7 @@ def _row_gone(table: LakeTable, name: str) -> Plant:
 def _doubled(table: LakeTable, name: str) -> Plant:
     def plant(look: Looking, rng: Random) -> Planted:
         order = some_order(look, rng)
-        row = {"orders": [order.row], "order_items": order.items, "order_events": order.events}[name][-1]
+        row = order.rows(name)[-1]
         second = changed(row, id=row["id"] + 800_000_000)
         return Planted(
             f"{name} {row['id']} comes again as {second['id']}",

@@ -13,7 +13,7 @@ from lakeproof.bench.corruption.kind import Kind, Looking, Plant, Planted, Step,
 from lakeproof.bench.corruption.least_steps import LEAST, changed
 from lakeproof.bench.corruption.orders import WholeOrder, invented, order_of, some_order
 from lakeproof.bench.corruption.projected_orders import as_before
-from lakeproof.bench.corruption.rows import CAPTURED, EVENTS, STORE_ONLY, Table
+from lakeproof.bench.corruption.rows import CAPTURED, EVENTS, STORE_ONLY, Row, Table
 
 _WAYS = {"captured": CAPTURED, "store only": STORE_ONLY}
 _NEEDS = frozenset({"mysql"})
@@ -72,10 +72,6 @@ def _table(name: str, store: str) -> Table:
     return Table(store, f"oltp.{name}")
 
 
-def _rows_of(order: WholeOrder, table: str) -> list[dict[str, Any]]:
-    return {"orders": [order.row], "order_items": order.items, "order_events": order.events}[table]
-
-
 def _having(table: str) -> str:
     # A version that can go down by one without being 0; a deleted order's items are gone.
     return "version > 1" if table == "orders" else "1 = 1"
@@ -85,14 +81,14 @@ def _column(table: str, column: str, step: str, store: str) -> Plant:
     def plant(look: Looking, rng: Random) -> Planted:
         order = some_order(look, rng, _having(table))
         # The newest event: its version has a free number after it.
-        row = _rows_of(order, table)[-1]
+        row = order.rows(table)[-1]
         after = changed(row, **{column: LEAST[step](row[column])})
         one = _table(table, store)
         # The job refuses to change an event, so taking it out must not reach it either.
         back = _table(table, STORE_ONLY) if table == "order_events" else one
         what = f"{table} {row['id']}: {column} {row[column]!r} becomes {after[column]!r}"
         keys = (order.key, str(after["client_key"])) if table == "orders" else (order.key,)
-        return _planted(look, what, keys, [one.update(row, after)], [back.update(after, row)], [order], store)
+        return _planted(look, what, keys, [one.update(row, after)], [back.update(after, row)], [order])
 
     return plant
 
@@ -103,12 +99,24 @@ def _planted(
     keys: tuple[str, ...],
     do: Sequence[Step],
     undo: Sequence[Step],
-    orders: Sequence[WholeOrder],
-    store: str,
+    orders: Sequence[WholeOrder] = (),
 ) -> Planted:
     """orders: those that are to be in the projection again as they were, where a captured change went there."""
-    projected = as_before(look, orders) if store == CAPTURED else []
+    projected = as_before(look, orders) if do[0].store == CAPTURED else []
     return Planted(what, keys, tuple(do), (*undo, *projected))
+
+
+def _updated(
+    look: Looking,
+    what: str,
+    keys: tuple[str, ...],
+    table: Table,
+    pairs: Sequence[tuple[Row, Row]],
+    orders: Sequence[WholeOrder] = (),
+) -> Planted:
+    """pairs: rows of that table, and what they become."""
+    do, undo = [table.update(*pair) for pair in pairs], [table.update(after, before) for before, after in pairs]
+    return _planted(look, what, keys, do, undo, orders)
 
 
 def _row_gone(look: Looking, rng: Random, store: str) -> Planted:
@@ -121,23 +129,20 @@ def _row_gone(look: Looking, rng: Random, store: str) -> Planted:
         [orders.delete(order.row)],
         [orders.insert(order.row)],
         [order],
-        store,
     )
 
 
 def _item_gone(look: Looking, rng: Random, store: str) -> Planted:
     order = some_order(look, rng)
     item, items = picked(rng, order.items, "item"), _table("order_items", store)
-    return _planted(
-        look, f"item {item['id']} goes", (order.key,), [items.delete(item)], [items.insert(item)], [], store
-    )
+    return _planted(look, f"item {item['id']} goes", (order.key,), [items.delete(item)], [items.insert(item)])
 
 
 def _event_gone(look: Looking, rng: Random, store: str) -> Planted:
     order = some_order(look, rng)
     event, events = picked(rng, order.events, "event"), _table("order_events", store)
     back = _table("order_events", STORE_ONLY).insert(event)
-    return _planted(look, f"event {event['id']} goes", (order.key,), [events.delete(event)], [back], [], store)
+    return _planted(look, f"event {event['id']} goes", (order.key,), [events.delete(event)], [back])
 
 
 def _whole_order_gone(look: Looking, rng: Random, store: str) -> Planted:
@@ -145,8 +150,8 @@ def _whole_order_gone(look: Looking, rng: Random, store: str) -> Planted:
     order = some_order(look, rng)
     tables = [_table(name, store) for name in ("orders", "order_items", "order_events")]
     back = [*tables[:2], _table("order_events", STORE_ONLY)]
-    rows = [(table, row) for name, table in zip(_COLUMNS, tables, strict=True) for row in _rows_of(order, name)]
-    again = [(table, row) for name, table in zip(_COLUMNS, back, strict=True) for row in _rows_of(order, name)]
+    rows = [(table, row) for name, table in zip(_COLUMNS, tables, strict=True) for row in order.rows(name)]
+    again = [(table, row) for name, table in zip(_COLUMNS, back, strict=True) for row in order.rows(name)]
     return _planted(
         look,
         f"order {order.row['id']} goes with items and events",
@@ -154,7 +159,6 @@ def _whole_order_gone(look: Looking, rng: Random, store: str) -> Planted:
         [table.delete(row) for table, row in rows],
         [table.insert(row) for table, row in again],
         [order],
-        store,
     )
 
 
@@ -167,8 +171,8 @@ def _negative_order_comes(look: Looking, rng: Random, store: str) -> Planted:
 
 
 def _invented(look: Looking, order: WholeOrder, store: str) -> Planted:
-    rows = [(_table(name, store), row) for name in _COLUMNS for row in _rows_of(order, name)]
-    gone = [(_table(name, store), row) for name in ("orders", "order_items") for row in _rows_of(order, name)]
+    rows = [(_table(name, store), row) for name in _COLUMNS for row in order.rows(name)]
+    gone = [(_table(name, store), row) for name in ("orders", "order_items") for row in order.rows(name)]
     undo = [table.delete(row) for table, row in gone]
     undo += [_table("order_events", STORE_ONLY).delete(row) for row in order.events]
     if store == CAPTURED:
@@ -179,22 +183,19 @@ def _invented(look: Looking, order: WholeOrder, store: str) -> Planted:
         (order.key, f"order id {order.row['id']}"),
         [table.insert(row) for table, row in rows],
         undo,
-        [],
-        store,
     )
 
 
 def _order_under_another_id(look: Looking, rng: Random, store: str) -> Planted:
     order = some_order(look, rng)
     orders, after = _table("orders", store), changed(order.row, id=order.row["id"] + 800_000_000)
-    return _planted(
+    return _updated(
         look,
         f"order {order.row['id']} becomes {after['id']}",
         (order.key,),
-        [orders.update(order.row, after)],
-        [orders.update(after, order.row)],
+        orders,
+        [(order.row, after)],
         [order],
-        store,
     )
 
 
@@ -208,8 +209,6 @@ def _item_doubled(look: Looking, rng: Random, store: str) -> Planted:
         (order.key,),
         [items.insert(second)],
         [items.delete(second)],
-        [],
-        store,
     )
 
 
@@ -217,14 +216,12 @@ def _item_moved(look: Looking, rng: Random, store: str) -> Planted:
     one, other = _two(look, rng)
     item, items = picked(rng, one.items, "item"), _table("order_items", store)
     after = changed(item, order_id=other.row["id"])
-    return _planted(
+    return _updated(
         look,
         f"item {item['id']} moves to order {other.row['id']}",
         (one.key, other.key),
-        [items.update(item, after)],
-        [items.update(after, item)],
-        [],
-        store,
+        items,
+        [(item, after)],
     )
 
 
@@ -232,14 +229,12 @@ def _item_of_no_order(look: Looking, rng: Random, store: str) -> Planted:
     order = some_order(look, rng)
     item, items = picked(rng, order.items, "item"), _table("order_items", store)
     after = changed(item, order_id=-item["order_id"])
-    return _planted(
+    return _updated(
         look,
         f"item {item['id']} moves to order {after['order_id']}",
         (order.key,),
-        [items.update(item, after)],
-        [items.update(after, item)],
-        [],
-        store,
+        items,
+        [(item, after)],
     )
 
 
@@ -255,14 +250,12 @@ def _same_sum(look: Looking, rng: Random, store: str) -> Planted:
         _table("order_items", store),
         changed(item, quantity=item["quantity"] * 2, unit_price=item["unit_price"] / 2),
     )
-    return _planted(
+    return _updated(
         look,
         f"item {item['id']}: twice the units at half the price",
         (order.key,),
-        [items.update(item, after)],
-        [items.update(after, item)],
-        [],
-        store,
+        items,
+        [(item, after)],
     )
 
 
@@ -273,14 +266,13 @@ def _customers_swapped(look: Looking, rng: Random, store: str) -> Planted:
         (each.row, changed(each.row, customer_id=whose.row["customer_id"]))
         for each, whose in ((one, other), (other, one))
     ]
-    return _planted(
+    return _updated(
         look,
         f"orders {one.row['id']} and {other.row['id']} swap customers",
         (one.key, other.key),
-        [orders.update(before, after) for before, after in swapped],
-        [orders.update(after, before) for before, after in swapped],
+        orders,
+        swapped,
         [one, other],
-        store,
     )
 
 
@@ -289,14 +281,12 @@ def _lines_swapped(look: Looking, rng: Random, store: str) -> Planted:
     one, other = picked_two(rng, order.items, "items of an order")
     items = _table("order_items", store)
     swapped = [(each, changed(each, line=whose["line"])) for each, whose in ((one, other), (other, one))]
-    return _planted(
+    return _updated(
         look,
         f"items {one['id']} and {other['id']} swap lines",
         (order.key,),
-        [items.update(before, after) for before, after in swapped],
-        [items.update(after, before) for before, after in swapped],
-        [],
-        store,
+        items,
+        swapped,
     )
 
 
@@ -324,8 +314,6 @@ def _events_renumbered(look: Looking, rng: Random, store: str) -> Planted:
         (order.key,),
         swap(store, False),
         swap(STORE_ONLY, True),
-        [],
-        store,
     )
 
 
@@ -340,8 +328,6 @@ def _event_moved(look: Looking, rng: Random, store: str) -> Planted:
         (one.key, other.key),
         [events.update(event, after)],
         [back.update(after, event)],
-        [],
-        store,
     )
 
 
@@ -368,7 +354,6 @@ def _changed_and_consistent(look: Looking, rng: Random, store: str) -> Planted:
         [orders.update(order.row, after), events.insert(event)],
         undo,
         [order],
-        store,
     )
 
 

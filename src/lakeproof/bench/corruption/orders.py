@@ -24,6 +24,10 @@ class WholeOrder:
         """Its client key."""
         return str(self.row["client_key"])
 
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """What it has in that table."""
+        return {"orders": [self.row], "order_items": self.items, "order_events": self.events}[table]
+
 
 def some_order(look: Looking, rng: Random, having: str = "1 = 1") -> WholeOrder:
     """An order that fits a condition. Raises: NothingToPlantOn."""

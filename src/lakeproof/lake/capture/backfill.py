@@ -12,6 +12,7 @@ import json
 import logging
 import uuid
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from lakeproof.deadline import Deadline
@@ -40,8 +41,7 @@ def read_existing_rows(stack: Stack, connector: Connector, tables: Sequence[str]
     filled = [table for table in tables if engine.has_rows(stack, connector, table)]
     if not filled:
         return
-    consumer = _from_now(stack, connector)
-    try:
+    with closing(_from_now(stack, connector)) as consumer:
         missing = set(filled)
         deadline = Deadline(BACKFILL_SECONDS)
         while missing:
@@ -56,8 +56,6 @@ def read_existing_rows(stack: Stack, connector: Connector, tables: Sequence[str]
                     next_action="resume or restart it: it then reads them by itself",
                 )
         log.info("the rows of %s are being read", ", ".join(filled))
-    finally:
-        consumer.close()
 
 
 def _await_reads(consumer: "Consumer", connector: Connector, missing: set[str], deadline: Deadline) -> None:

@@ -1,4 +1,4 @@
-"""What a person tells a connector over Kafka Connect's REST API: pause, resume, stop, restart, delete."""
+"""Requests to Kafka Connect's REST API, and what a person tells a connector by them: pause, resume, stop, restart."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,21 +22,23 @@ def send(
     body: Mapping[str, Any] | None = None,
     absent_is_fine: bool = False,
     patience_seconds: float = PATIENCE_SECONDS,
+    ask_seconds: float = ASK_SECONDS,
 ) -> Any:
     """One request, again while the worker rebalances or does not answer; gives the JSON of its answer, or None.
 
+    ask_seconds: for one answer.
     Raises: TerminalError where it is refused (404 too, unless `absent_is_fine`), DeadlineExpired without an answer.
     """
     url = f"{stack.url('connect')}{path}"
 
     def once() -> httpx.Response:
         try:
-            with httpx.Client(timeout=ASK_SECONDS, trust_env=False) as client:
+            with httpx.Client(timeout=ask_seconds, trust_env=False) as client:
                 answer = client.request(method, url, json=body)
         except httpx.HTTPError as error:
             raise NotReady(f"no answer: {type(error).__name__}", where=url) from error
         if answer.status_code == CONFLICT or answer.status_code >= 500:
-            raise NotReady(f"answered {answer.status_code}", where=url)
+            raise NotReady(f"answered {answer.status_code} {_message(answer)}".rstrip(), where=url)
         return answer
 
     answer = Deadline(patience_seconds).wait_for(f"{method} {path}", once)
@@ -44,11 +46,18 @@ def send(
         return None
     if answer.status_code >= 400:
         raise TerminalError(
-            f"{method} {path} answered {answer.status_code}: {answer.text[:300]}",
+            f"{method} {path} answered {answer.status_code}: {_message(answer)}",
             where="connect",
             next_action="GET /connectors shows what is there",
         )
     return answer.json() if answer.content else None
+
+
+def _message(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json().get("message", ""))[:400]
+    except (ValueError, AttributeError):
+        return answer.text[:200]
 
 
 def state_of(stack: Stack, connector: str) -> str | None:

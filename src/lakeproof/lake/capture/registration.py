@@ -4,12 +4,9 @@ import json
 import logging
 from typing import Any
 
-import httpx
-
-from lakeproof.deadline import Deadline
-from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture import publication, slot
 from lakeproof.lake.capture.backfill import read_existing_rows
+from lakeproof.lake.capture.commands import send
 from lakeproof.lake.capture.connector import SIGNALS, Connector, find_connector, render
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack import provisioned
@@ -19,7 +16,6 @@ log = logging.getLogger(__name__)
 
 REGISTER_SECONDS = 40.0
 ASK_SECONDS = 15.0
-CONFLICT = 409  # the worker is rebalancing: later
 TABLES_KEY = "table.include.list"
 
 
@@ -31,22 +27,21 @@ def provision(stack: Stack, source: Source) -> None:
     register`, which looks whether the lake's job reads them: rows captured before are passed over, and lost to it.
     Raises: NotReady, TerminalError.
     """
-    with _client(stack) as client:
-        cluster = str(_ask(client, "GET", "/", Deadline(REGISTER_SECONDS))["kafka_cluster_id"])
-        name, connector = source.connector, find_connector(source.connector)
-        mark = provisioned.digest(cluster, json.dumps(render(stack, connector), sort_keys=True))
-        if provisioned.is_made(stack, "connect", f"connector {name}", mark):
-            return
-        live = _live_config(client, name, Deadline(ASK_SECONDS))
-        new = _new(stack, connector, live, render(stack, connector))
-        if new and _was_made(stack, connector, live):
-            log.warning(
-                "connector %s stays as it is: its file has new tables (%s). Next: lakeproof capture register %s",
-                *(name, ", ".join(new), name),
-            )
-            return
-        _put(stack, client, connector)
-        provisioned.remember(stack, "connect", f"connector {name}", mark)
+    cluster = str(_ask(stack, "GET", "/", REGISTER_SECONDS)["kafka_cluster_id"])
+    name, connector = source.connector, find_connector(source.connector)
+    mark = provisioned.digest(cluster, json.dumps(render(stack, connector), sort_keys=True))
+    if provisioned.is_made(stack, "connect", f"connector {name}", mark):
+        return
+    live = live_config(stack, name)
+    new = _new(stack, connector, live, render(stack, connector))
+    if new and _was_made(stack, connector, live):
+        log.warning(
+            "connector %s stays as it is: its file has new tables (%s). Next: lakeproof capture register %s",
+            *(name, ", ".join(new), name),
+        )
+        return
+    _put(stack, connector)
+    provisioned.remember(stack, "connect", f"connector {name}", mark)
 
 
 def register(stack: Stack, name: str) -> None:
@@ -59,24 +54,12 @@ def register(stack: Stack, name: str) -> None:
     Raises: InvalidInput for an unknown name, or a table that cannot be captured so; NotReady; TerminalError with what
     Connect refused.
     """
-    with _client(stack) as client:
-        _put(stack, client, find_connector(name))
+    _put(stack, find_connector(name))
 
 
-def live_config(stack: Stack, name: str) -> dict[str, str] | None:
-    """What Connect has for that connector; None when it has no such connector. Raises: NotReady."""
-    with _client(stack) as client:
-        return _live_config(client, name, Deadline(ASK_SECONDS))
-
-
-def _client(stack: Stack) -> httpx.Client:
-    return httpx.Client(base_url=stack.url("connect"), timeout=ASK_SECONDS, trust_env=False)
-
-
-def _put(stack: Stack, client: httpx.Client, connector: Connector) -> None:
-    deadline = Deadline(REGISTER_SECONDS)
+def _put(stack: Stack, connector: Connector) -> None:
     wanted = render(stack, connector)
-    live = _live_config(client, connector.name, deadline)
+    live = live_config(stack, connector.name)
     stands = live is not None and {key: value for key, value in live.items() if key != "name"} == wanted
     if stands and not _noted(stack, connector):
         return
@@ -92,7 +75,7 @@ def _put(stack: Stack, client: httpx.Client, connector: Connector) -> None:
     if made:
         publication.require_signals(stack, connector, new)
     if not stands:
-        _ask(client, "PUT", f"/connectors/{connector.name}/config", deadline, wanted)
+        _ask(stack, "PUT", f"/connectors/{connector.name}/config", REGISTER_SECONDS, wanted)
     if new and made:
         read_existing_rows(stack, connector, new)
         provisioned.remember(stack, "connect", _unread(connector), "")
@@ -136,37 +119,13 @@ def new_tables(live: dict[str, str], wanted: dict[str, str]) -> list[str]:
     return [table for table in wanted[TABLES_KEY].split(",") if table not in known]
 
 
-def _live_config(client: httpx.Client, name: str, deadline: Deadline) -> dict[str, str] | None:
-    found = _ask(client, "GET", f"/connectors/{name}/config", deadline)
+def live_config(stack: Stack, name: str) -> dict[str, str] | None:
+    """What Connect has for that connector; None when it has no such connector. Raises: DeadlineExpired."""
+    found = _ask(stack, "GET", f"/connectors/{name}/config", ASK_SECONDS)
     return None if found is None else {key: str(value) for key, value in found.items()}
 
 
-def _ask(client: httpx.Client, method: str, path: str, deadline: Deadline, body: dict[str, str] | None = None) -> Any:
-    """One question, again while Connect rebalances or does not answer. None for 404."""
-
-    def once() -> httpx.Response | None:
-        try:
-            answer = client.request(method, path, json=body)
-        except httpx.HTTPError as error:
-            raise NotReady(f"{method} {path}: {type(error).__name__}", where="connect") from error
-        if answer.status_code == CONFLICT or answer.status_code >= 500:
-            raise NotReady(f"{method} {path}: {answer.status_code} {_message(answer)}", where="connect")
-        return answer
-
-    answer = deadline.wait_for(f"Connect to answer {method} {path}", once)
-    if answer.status_code == 404:
-        return None
-    if answer.status_code >= 400:
-        raise TerminalError(
-            f"{method} {path}: {answer.status_code} {_message(answer)}",
-            where="connect",
-            next_action="correct the connector's file",
-        )
-    return answer.json() if answer.content else {}
-
-
-def _message(answer: httpx.Response) -> str:
-    try:
-        return str(answer.json().get("message", ""))[:400]
-    except (ValueError, AttributeError):
-        return answer.text[:200]
+def _ask(stack: Stack, method: str, path: str, seconds: float, body: dict[str, str] | None = None) -> Any:
+    return send(
+        stack, method, path, body=body, absent_is_fine=True, patience_seconds=seconds, ask_seconds=ASK_SECONDS
+    )

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ from lakeproof.services.database.cassandra import Ring
 from lakeproof.services.database.cassandra_cluster import service_cluster
 from lakeproof.services.database.errors import DatabaseTrouble
 from lakeproof.services.event_consumer import EventConsumer
+from lakeproof.services.health import Question
 from lakeproof.services.service import create_service, serve
 from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack
@@ -53,7 +54,7 @@ def create_app(shop: ShopSettings, around: Surroundings) -> FastAPI:
     metrics = ProjectorMetrics()
 
     @asynccontextmanager
-    async def opened(_: FastAPI) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[str]]]]:
+    async def opened(_: FastAPI) -> AsyncIterator[Mapping[str, Question]]:
         ring = Ring(around.open_cluster, statements.WRITES, metrics.database)
         projection = Projection(ring, metrics)
         consumer = EventConsumer(around.kafka, projection.take, group=GROUP, topics=(TOPIC.name,), batch=BATCH)
@@ -78,14 +79,14 @@ def create_app(shop: ShopSettings, around: Surroundings) -> FastAPI:
                 return str(error)
             return ""
 
-        async def ask_parts() -> str:
+        def ended_parts() -> str:
             ended = ["lag"] if measuring.done() else []
             if not consumer.is_running:
                 ended.append("reader of records")
             return f"ended: {', '.join(ended)}" if ended else ""
 
         try:
-            yield {"cassandra": ask_ring, "kafka": consumer.problem, "parts": ask_parts}
+            yield {"cassandra": ask_ring, "kafka": consumer.problem, "parts": ended_parts}
         finally:
             await consumer.stop()
             measuring.cancel()

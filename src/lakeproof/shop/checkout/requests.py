@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Self
 
 import orjson
-from pydantic import ConfigDict, Field, StrictInt, model_validator
+from pydantic import Field, StrictInt, model_validator
 
 from lakeproof.shop.fulfillment.requests import AddressRequest
 from lakeproof.shop.names import MAX_CUSTOMER_ID
@@ -23,8 +23,6 @@ class CheckoutRequest(ItemsRequest):
 
     keep_seconds: the parcel waits for so long after the checkout began, so that it can still be cancelled.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     customer_id: Annotated[StrictInt, Field(ge=1, le=MAX_CUSTOMER_ID)]
     card: Annotated[str, Field(pattern=TOKEN_PATTERN, examples=["tok_visa", "tok_insufficient_funds"])]

@@ -12,11 +12,11 @@ from typing import Any
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import DatabaseTrouble
+from lakeproof.services.operation import operation
 from lakeproof.services.times import iso
 from lakeproof.shop.checkout.models import Checkout, Step, order_key_of, restock_key
 from lakeproof.shop.checkout.requests import CheckoutRequest
 from lakeproof.shop.checkout.services import Calls, NoClearWord, ServiceRefused, Services
-from lakeproof.shop.order.events import operation
 from lakeproof.shop.order.models import Op
 from lakeproof.shop.order.requests import CreateRequest, ItemRequest
 from lakeproof.shop.order.store import Changed, OrderRefused, OrderStore

@@ -2,18 +2,18 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
+from lakeproof.services.operation import operation
 from lakeproof.services.refusal import Refusal, RefusalBody, json_response
-from lakeproof.shop.fulfillment.events import operation
-from lakeproof.shop.fulfillment.models import Fulfillment, Op
-from lakeproof.shop.fulfillment.requests import MAX_ID, CreateRequest, HoldRequest
-from lakeproof.shop.fulfillment.store import Changed, FulfillmentRefused, FulfillmentStore
+from lakeproof.shop.fulfillment.models import Event, Fulfillment, Op, State
+from lakeproof.shop.fulfillment.requests import MAX_ID, AddressRequest, CreateRequest, HoldRequest, ItemRequest
+from lakeproof.shop.fulfillment.store import Changed, FulfillmentStore
 
 router = APIRouter(tags=["fulfillments"])
 
@@ -29,46 +29,21 @@ _CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class EventBody(BaseModel):
-    """One change."""
-
-    version: int
-    type: str
-    at: str
-
-
-class AddressBody(BaseModel):
-    """Where it goes."""
-
-    name: str
-    street: str
-    city: str
-    postal_code: str
-    country: str
-
-
-class ItemBody(BaseModel):
-    """One line."""
-
-    sku: str
-    quantity: int
-
-
 class FulfillmentBody(BaseModel):
     """A fulfillment with its changes, oldest first. Times: ISO 8601, UTC, microseconds."""
 
     id: int
     order_id: int
-    status: Literal["requested", "label_pending", "label_ready", "shipped", "returned", "cancelled"]
+    status: State
     version: int
     tracking: str
-    address: AddressBody
-    items: list[ItemBody]
+    address: AddressRequest
+    items: list[ItemRequest]
     hold_until: str | None
     requested_at: str
     updated_at: str
     shipped_at: str | None
-    events: list[EventBody]
+    events: list[Event]
 
 
 class FulfillmentsBody(BaseModel):
@@ -87,10 +62,7 @@ class FulfillmentApi:
 
     async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
         """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
-        try:
-            return await answer_within(self.request_seconds, call)
-        except FulfillmentRefused as error:
-            raise Refusal(_STATUS_OF[error.why], error.why, str(error)) from error
+        return await answer_within(self.request_seconds, call, _STATUS_OF)
 
 
 def _api(request: Request) -> FulfillmentApi:

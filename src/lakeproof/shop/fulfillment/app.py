@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from lakeproof.services.background import Background
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, ask, connector_of
+from lakeproof.services.health import Question
 from lakeproof.services.outbox import RELAY_SECONDS, relaying
 from lakeproof.services.service import create_service, serve
 from lakeproof.shop.fulfillment.api import FulfillmentApi, router
@@ -57,7 +58,7 @@ def create_app(shop: ShopSettings, own: FulfillmentSettings, around: Surrounding
     metrics = FulfillmentMetrics()
 
     @asynccontextmanager
-    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[str]]]]:
+    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Question]]:
         pool = ConnectionPool(around.connect, shop.pool_size, wait_seconds=min(2.0, shop.request_seconds))
         working = ConnectionPool(around.connect, WORKER_POOL)
         asking = ConnectionPool(around.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # a full pool is not ill
@@ -71,19 +72,13 @@ def create_app(shop: ShopSettings, own: FulfillmentSettings, around: Surrounding
         labelling = Background({"label worker": worker.run()})
         counting = Background({"backlog": Backlog(working, labels, leases, metrics).run()})
 
-        async def ask_worker() -> str:
-            return labelling.ended or counting.ended or relay.ended
-
-        async def ask_kafka() -> str:
-            return relay.problem
-
         try:
             async with relaying(around.connect_relay, around.kafka, "fulfillment", metrics.registry) as relay:
                 yield {
                     "postgres": lambda: ask(asking, "fulfillments"),
                     "minio": labels.ask,
-                    "kafka": ask_kafka,
-                    "worker": ask_worker,
+                    "kafka": lambda: relay.problem,
+                    "worker": lambda: labelling.ended or counting.ended or relay.ended,
                 }
         finally:
             worker.stop()

@@ -3,11 +3,6 @@
 All of them are part of one statement (`WITH changed AS (UPDATE or INSERT … RETURNING *) …`), so none can be left out.
 """
 
-import hashlib
-from dataclasses import dataclass
-
-from lakeproof.shop.fulfillment.models import Op
-
 # Parts of a statement whose CTE `changed` holds the fulfillment after the change. {type}: the event's type, an SQL
 # expression; {trace}: the trace id's parameter.
 RECORD_CHANGE = """,
@@ -29,17 +24,3 @@ operation AS (
     SELECT {key}, id, version, {digest}, updated_at, hold_until FROM changed
 )"""
 SELECT_OPERATION = "SELECT fulfillment_id, version, digest FROM fulfillment_operations WHERE operation_key = $1"
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One thing that a caller asks for under a key. `digest` is the SHA-256 of all that it asks."""
-
-    op: Op
-    key: str
-    digest: bytes
-
-
-def operation(op: Op, key: str, fulfillment_id: int | None, body: str = "") -> Operation:
-    """The operation `op` on a fulfillment (None: a new one) with its body in canonical text."""
-    return Operation(op, key, hashlib.sha256(f"{op}|{fulfillment_id or 'new'}|{body}".encode()).digest())

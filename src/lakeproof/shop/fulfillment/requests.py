@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import orjson
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
+from pydantic import AfterValidator, AwareDatetime, Field, StrictInt
 
 from lakeproof.services.whole_number import WHOLE
 from lakeproof.shop.names import Sku
+from lakeproof.strict_model import StrictModel
 
 MAX_ITEMS = 50
 MAX_QUANTITY = 1_000
@@ -35,10 +36,8 @@ HoldUntil = Annotated[
 ]
 
 
-class AddressRequest(BaseModel):
+class AddressRequest(StrictModel):
     """Where the parcel goes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Annotated[Line, Field(examples=["A. Buyer"])]
     street: Annotated[Line, Field(examples=["1 Lake Road"])]
@@ -47,19 +46,15 @@ class AddressRequest(BaseModel):
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2", examples=["VN"])]
 
 
-class ItemRequest(BaseModel):
+class ItemRequest(StrictModel):
     """One line of the parcel."""
-
-    model_config = ConfigDict(extra="forbid")
 
     sku: Sku
     quantity: Annotated[StrictInt, Field(ge=1, le=MAX_QUANTITY), WHOLE]
 
 
-class CreateRequest(BaseModel):
+class CreateRequest(StrictModel):
     """A parcel to send."""
-
-    model_config = ConfigDict(extra="forbid")
 
     order_id: Annotated[StrictInt, Field(ge=1, le=MAX_ID), WHOLE]
     address: AddressRequest
@@ -71,10 +66,8 @@ class CreateRequest(BaseModel):
         return orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS).decode()
 
 
-class HoldRequest(BaseModel):
+class HoldRequest(StrictModel):
     """Until when the label stays under pending/; null lets it go."""
-
-    model_config = ConfigDict(extra="forbid")
 
     hold_until: HoldUntil | None
 

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 import orjson
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.attempts import Attempts
-from lakeproof.services.database.errors import DatabaseRefused, Duplicate, SaidNo
+from lakeproof.services.database.errors import DatabaseRefused, Duplicate
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.operation import Operation, RuleRefused
 from lakeproof.services.times import iso
 from lakeproof.services.traces import trace_id
-from lakeproof.shop.fulfillment.events import RECORD_CHANGE, RECORD_OPERATION, SELECT_OPERATION, Operation
+from lakeproof.shop.fulfillment.events import RECORD_CHANGE, RECORD_OPERATION, SELECT_OPERATION
 from lakeproof.shop.fulfillment.label import make_label
 from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
 from lakeproof.shop.fulfillment.models import Event, Fulfillment, Op, State, tracking_number
@@ -63,8 +63,6 @@ WITH changed AS (
 )
 _EVENT_TYPES = {Op.HOLD: "held", Op.CANCEL: "cancelled", Op.RETURN: "returned"}
 
-Why = Literal["not_found", "key_reused", "not_allowed"]
-
 
 @dataclass(frozen=True, slots=True)
 class Changed:
@@ -74,14 +72,6 @@ class Changed:
     replayed: bool = False
 
 
-class FulfillmentRefused(SaidNo):
-    """The shop's own rules say no."""
-
-    def __init__(self, why: Why, message: str) -> None:
-        self.why: Why = why
-        super().__init__(message)
-
-
 class FulfillmentStore:
     """What callers do with fulfillments."""
 
@@ -89,10 +79,10 @@ class FulfillmentStore:
         self._metrics = metrics
         self._attempts = Attempts(pool, metrics.database, execute)
 
-    async def create(self, request: CreateRequest, operation: Operation, deadline: Deadline) -> Changed:
+    async def create(self, request: CreateRequest, operation: Operation[Op], deadline: Deadline) -> Changed:
         """Make a fulfillment, or give the one that this key made before.
 
-        Raises: FulfillmentRefused (key_reused), and as `Attempts.transact`.
+        Raises: RuleRefused (key_reused), and as `Attempts.transact`.
         """
         address = request.address.model_dump()
         items = [item.model_dump() for item in request.items]
@@ -121,11 +111,11 @@ class FulfillmentStore:
         return changed
 
     async def change(
-        self, fulfillment_id: int, operation: Operation, deadline: Deadline, *, hold_until: datetime | None = None
+        self, fulfillment_id: int, operation: Operation[Op], deadline: Deadline, *, hold_until: datetime | None = None
     ) -> Changed:
         """Hold, cancel or return; a repeated key gives the fulfillment as it is and does nothing.
 
-        Raises: FulfillmentRefused, and as `Attempts.transact`.
+        Raises: RuleRefused, and as `Attempts.transact`.
         """
         op = operation.op
 
@@ -134,13 +124,13 @@ class FulfillmentStore:
             locked = await connection.fetch(_LOCK, fulfillment_id)
             done = await connection.fetch(SELECT_OPERATION, operation.key)
             if done:
-                _require_same(operation, done[0])
+                operation.require_same(bytes(done[0]["digest"]))
                 return Changed(await self._read(connection, int(done[0]["fulfillment_id"])), replayed=True)
             if not locked:
-                raise FulfillmentRefused("not_found", f"no fulfillment {fulfillment_id}")
+                raise RuleRefused("not_found", f"no fulfillment {fulfillment_id}")
             status = State(locked[0]["status"])
             if status not in op.allowed_from:
-                raise FulfillmentRefused("not_allowed", f"cannot {op} a fulfillment that is {status}")
+                raise RuleRefused("not_allowed", f"cannot {op} a fulfillment that is {status}")
             after = op.state_after
             args = (
                 fulfillment_id,
@@ -185,22 +175,17 @@ class FulfillmentStore:
         (row,) = await connection.fetch(f"{_WITH_EVENTS} WHERE f.id = $1", fulfillment_id)
         return _with_events(row)
 
-    async def _replay(self, operation: Operation, deadline: Deadline) -> Changed:
+    async def _replay(self, operation: Operation[Op], deadline: Deadline) -> Changed:
         async def read(connection: Connection) -> Changed:
             done = await connection.fetch(SELECT_OPERATION, operation.key)
             if not done:
                 raise DatabaseRefused("a unique key exists already that is not the caller's")
-            _require_same(operation, done[0])
+            operation.require_same(bytes(done[0]["digest"]))
             return Changed(await self._read(connection, int(done[0]["fulfillment_id"])), replayed=True)
 
         changed = await self._attempts.run(read, deadline)
         self._metrics.replays.inc()
         return changed
-
-
-def _require_same(operation: Operation, done: Row) -> None:
-    if bytes(done["digest"]) != operation.digest:
-        raise FulfillmentRefused("key_reused", f"the key {operation.key} was used for another request")
 
 
 def _with_events(row: Row) -> Fulfillment:

@@ -2,11 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.answering import (
@@ -48,36 +47,6 @@ _END_SAYS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class StockBody(BaseModel):
-    """One SKU's totals, in units: received − sold − reserved = on_hand ≥ 0."""
-
-    sku: str
-    received: int
-    sold: int
-    reserved: int
-    on_hand: int
-    version: int
-
-
-class LineBody(BaseModel):
-    """One SKU of a reservation."""
-
-    sku: str
-    quantity: int
-    state: Literal["held", "confirmed", "released", "expired"]
-
-
-class ReservationBody(BaseModel):
-    """A reservation; held or confirmed only where all of its lines are. Times: ISO 8601, UTC, microseconds."""
-
-    id: UUID
-    order_key: str
-    state: Literal["held", "confirmed", "released", "expired"]
-    expires_at: str
-    created_at: str
-    lines: list[LineBody]
-
-
 @dataclass(frozen=True)
 class InventoryApi:
     """What the routes need; app.py puts it into `app.state.inventory`."""
@@ -109,7 +78,7 @@ def _response(body: Reservation | Stock, *, replayed: bool, made: int = 200) -> 
     return json_response(body, 200 if replayed else made, headers_of(replayed=replayed))
 
 
-@router.post("/stock/{sku}/receive", response_model=StockBody, responses={**EVERY_ROUTE_SAYS, **NO_KEY_SAYS})
+@router.post("/stock/{sku}/receive", response_model=Stock, responses={**EVERY_ROUTE_SAYS, **NO_KEY_SAYS})
 async def receive_stock(
     request: Request, sku: SkuPath, body: ReceiptRequest, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -119,7 +88,7 @@ async def receive_stock(
     return _response(stock, replayed=replayed)
 
 
-@router.get("/stock/{sku}", response_model=StockBody, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND})
+@router.get("/stock/{sku}", response_model=Stock, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND})
 async def get_stock(request: Request, sku: SkuPath) -> Response:
     """One SKU's totals, with every change that was acknowledged."""
     api = _api(request)
@@ -132,11 +101,11 @@ async def get_stock(request: Request, sku: SkuPath) -> Response:
 @router.post(
     "/reservations",
     status_code=201,
-    response_model=ReservationBody,
+    response_model=Reservation,
     responses={
         **EVERY_ROUTE_SAYS,
         **NO_KEY_SAYS,
-        200: {"model": ReservationBody, "description": "This key made it before; here it is as it is now."},
+        200: {"model": Reservation, "description": "This key made it before; here it is as it is now."},
         409: {"model": RefusalBody, "description": "A SKU has not so many on hand, or the key's time is over."},
     },
 )
@@ -148,7 +117,7 @@ async def reserve(request: Request, body: ReservationRequest, idempotency_key: I
 
 
 @router.get(
-    "/reservations/{reservation_id}", response_model=ReservationBody, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND}
+    "/reservations/{reservation_id}", response_model=Reservation, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND}
 )
 async def get_reservation(request: Request, reservation_id: ReservationId) -> Response:
     """A reservation as it is now."""
@@ -156,7 +125,7 @@ async def get_reservation(request: Request, reservation_id: ReservationId) -> Re
     return json_response(await api.answer(lambda deadline: api.store.find(reservation_id, deadline)))
 
 
-@router.post("/reservations/{reservation_id}/confirm", response_model=ReservationBody, responses=_END_SAYS)
+@router.post("/reservations/{reservation_id}/confirm", response_model=Reservation, responses=_END_SAYS)
 async def confirm(request: Request, reservation_id: ReservationId) -> Response:
     """Sell what it holds. One that has expired is sold where the goods are still on hand, else refused."""
     api = _api(request)
@@ -164,7 +133,7 @@ async def confirm(request: Request, reservation_id: ReservationId) -> Response:
     return _response(sold, replayed=replayed)
 
 
-@router.post("/reservations/{reservation_id}/release", response_model=ReservationBody, responses=_END_SAYS)
+@router.post("/reservations/{reservation_id}/release", response_model=Reservation, responses=_END_SAYS)
 async def release(request: Request, reservation_id: ReservationId) -> Response:
     """Give back what it holds."""
     api = _api(request)

@@ -1,6 +1,6 @@
 """The inventory service as a process: `python -m lakeproof.shop.inventory.app`."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from lakeproof.services.database.cassandra import Ring
 from lakeproof.services.database.cassandra_cluster import service_cluster
 from lakeproof.services.database.errors import DatabaseTrouble
 from lakeproof.services.event_delivery import OutboxMetrics
+from lakeproof.services.health import Question
 from lakeproof.services.service import create_service, serve
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.api import InventoryApi, router
@@ -48,7 +49,7 @@ def create_app(shop: ShopSettings, own: InventorySettings, around: Surroundings)
     metrics = InventoryMetrics()
 
     @asynccontextmanager
-    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[str]]]]:
+    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Question]]:
         ring = Ring(around.open_cluster, statements.STATEMENTS, metrics.database)
         store = InventoryStore(ring, metrics, own.reservation_ttl_seconds)
         ttl = Ttl(own.reservation_ttl_seconds, own.reservation_ttl_floor_seconds)
@@ -73,22 +74,13 @@ def create_app(shop: ShopSettings, own: InventorySettings, around: Surroundings)
             except DatabaseTrouble as error:
                 return str(error)
 
-        async def ask_kafka() -> str:
-            return relay.problem
-
-        async def ask_sweeper() -> str:
-            return sweeper.problem
-
-        async def ask_tasks() -> str:
-            return works.ended
-
         try:
             yield {
                 "cassandra": ask_ring,
                 "reservation-ttl": ask_ttl,
-                "sweeper": ask_sweeper,
-                "kafka": ask_kafka,
-                "tasks": ask_tasks,
+                "sweeper": lambda: sweeper.problem,
+                "kafka": lambda: relay.problem,
+                "tasks": lambda: works.ended,
             }
         finally:
             await works.stop()

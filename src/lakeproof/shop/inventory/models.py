@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID, uuid5
 
-from lakeproof.services.database.errors import SaidNo
+from lakeproof.services.operation import RuleRefused
 
 # A reservation's or receipt's id is made from its caller's key, so that a key acts once.
 KEYS = UUID("5f1d7c52-6d2f-5a55-9d0b-6f1c1d0c1d1e")
@@ -67,12 +67,12 @@ Why = Literal["not_found", "key_reused", "not_allowed", "out_of_stock", "reserva
 KEY_REUSED = "the key was used for another request, which counts: send this request under a key of its own"
 
 
-class InventoryRefused(SaidNo):
-    """The shop's own rules refuse the call. `sku`: the SKU that is the reason, if one is."""
+class InventoryRefused(RuleRefused):
+    """`sku`: the SKU that is the reason, if one is."""
 
     def __init__(self, why: Why, message: str, sku: str = "") -> None:
-        self.why, self.sku = why, sku
-        super().__init__(message)
+        super().__init__(why, message)
+        self.sku = sku
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,29 +2,26 @@
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
+from pydantic import Field, StrictInt, model_validator
 
 from lakeproof.services.answering import KEY_PATTERN
 from lakeproof.shop.names import Sku
+from lakeproof.strict_model import StrictModel
 
 MAX_LINES = 50
 MAX_QUANTITY = 1_000
 MAX_RECEIPT = 1_000_000
 
 
-class LineRequest(BaseModel):
+class LineRequest(StrictModel):
     """So many units of one SKU."""
-
-    model_config = ConfigDict(extra="forbid")
 
     sku: Sku
     quantity: Annotated[StrictInt, Field(ge=1, le=MAX_QUANTITY)]
 
 
-class ReservationRequest(BaseModel):
+class ReservationRequest(StrictModel):
     """Everything that one order wants, each SKU once. All of it is held, or nothing is."""
-
-    model_config = ConfigDict(extra="forbid")
 
     order_key: Annotated[str, Field(pattern=KEY_PATTERN, examples=["basket-4711"])]
     lines: Annotated[list[LineRequest], Field(min_length=1, max_length=MAX_LINES)]
@@ -46,9 +43,7 @@ class ReservationRequest(BaseModel):
         return f"{self.order_key}|" + ";".join(f"{sku},{units}" for sku, units in self.quantities().items())
 
 
-class ReceiptRequest(BaseModel):
+class ReceiptRequest(StrictModel):
     """Goods that came in."""
-
-    model_config = ConfigDict(extra="forbid")
 
     quantity: Annotated[StrictInt, Field(ge=1, le=MAX_RECEIPT)]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+from uuid import UUID
 
 from lakeproof.services.times import iso
 from lakeproof.shop.inventory.asked import Asked
@@ -29,9 +30,9 @@ class ReservationLine:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A reservation as its caller sees it. Times: ISO 8601, UTC, microseconds."""
+    """A reservation; held or confirmed only where all of its lines are. Times: ISO 8601, UTC, microseconds."""
 
-    id: str
+    id: UUID
     order_key: str
     state: ReservationState
     expires_at: str
@@ -41,7 +42,7 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """One SKU's totals."""
+    """One SKU's totals, in units: received − sold − reserved = on_hand ≥ 0."""
 
     sku: str
     received: int
@@ -61,7 +62,7 @@ def reservation_of(asked: Asked, lines: Mapping[str, Line | None]) -> Reservatio
     states = {sku: line.state if line is not None else State.RELEASED for sku, line in lines.items()}
     shown = tuple(ReservationLine(sku, asked.quantities[sku], _WORDS[state]) for sku, state in sorted(states.items()))
     return Reservation(
-        str(asked.id),
+        asked.id,
         asked.order_key,
         _whole(set(states.values())),
         iso(asked.expires_at),

@@ -5,7 +5,7 @@ import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from lakeproof.services.gate import CHARACTER_BYTES, RouteLimit
 from lakeproof.services.refusal import Refusal, RefusalBody, json_response
@@ -13,6 +13,7 @@ from lakeproof.services.traces import trace_id
 from lakeproof.shop.mail_sink.account import Account
 from lakeproof.shop.mail_sink.log import MessageLog, NotKept
 from lakeproof.shop.mail_sink.messages import MAX_BODY, MAX_SUBJECT, Channel, Message, now
+from lakeproof.strict_model import StrictModel
 
 router = APIRouter(tags=["sink"])
 
@@ -28,25 +29,10 @@ _NOT_TAKEN = {
 }
 
 
-class MessageBody(BaseModel):
-    """An accepted message; `repeats`: how often the same one came again."""
-
-    seq: int
-    at: str
-    channel: Channel
-    message_id: str
-    sender: str
-    to: list[str]
-    subject: str
-    body: str
-    repeats: int
-    trace_id: str
-
-
 class MessagesBody(BaseModel):
     """A page of messages, oldest first; `next` is the `after` of the next page."""
 
-    messages: list[MessageBody]
+    messages: list[Message]
     next: int | None
 
 
@@ -66,8 +52,6 @@ class ClearedBody(BaseModel):
 class WebhookRequest(BaseModel):
     """A notification by webhook."""
 
-    model_config = ConfigDict(extra="ignore")
-
     to: Annotated[str, Field(max_length=MAX_TO)] = ""
     subject: Annotated[str, Field(max_length=MAX_SUBJECT)] = ""
     body: Annotated[str, Field(max_length=MAX_BODY)] = ""
@@ -80,10 +64,8 @@ class WebhookBody(BaseModel):
     repeated: bool
 
 
-class AccountBody(BaseModel):
+class AccountBody(StrictModel):
     """`refusal`: what every sender is answered, such as "451 4.7.1 over the limit"; "" where messages are taken."""
-
-    model_config = ConfigDict(extra="forbid")
 
     refusal: Annotated[str, Field(pattern=r"^([45]\d\d [ -~]{1,200})?$")]
 

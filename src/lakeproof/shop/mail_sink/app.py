@@ -1,7 +1,7 @@
 """The mail sink as a process: `python -m lakeproof.shop.mail_sink.app`; SMTP and HTTP in one event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from lakeproof.services.health import Question
 from lakeproof.services.metrics import RequestMetrics
 from lakeproof.services.service import create_service, serve
 from lakeproof.shop.mail_sink.account import Account
@@ -43,7 +44,7 @@ def create_app(settings: ShopSettings, place: Place) -> FastAPI:
     metrics = RequestMetrics()
 
     @asynccontextmanager
-    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[str]]]]:
+    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Question]]:
         messages = MessageLog(place.folder)
         messages.open()
         metrics.registry.register(_SinkCollector(messages))

@@ -5,18 +5,17 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within, headers_of, one_key
 from lakeproof.services.gate import RouteLimit
+from lakeproof.services.operation import RuleRefused, operation
 from lakeproof.services.refusal import Refusal, RefusalBody, json_response
 from lakeproof.shop.names import MAX_CUSTOMER_ID
-from lakeproof.shop.notification.models import Channel, Notification, NotificationRefused, Preferences, Topic
-from lakeproof.shop.notification.operations import operation
+from lakeproof.shop.notification.models import Notification, Preferences
 from lakeproof.shop.notification.preference_store import PreferenceStore
 from lakeproof.shop.notification.requests import (
     BATCH_BYTES,
@@ -28,7 +27,7 @@ from lakeproof.shop.notification.requests import (
     SpreadRequest,
 )
 from lakeproof.shop.notification.sender import DeliveryFailed, RateLimited, Sender
-from lakeproof.shop.notification.store import NotificationStore
+from lakeproof.shop.notification.store import Batch, NotificationStore
 
 router = APIRouter(tags=["notifications"])
 
@@ -54,53 +53,6 @@ _SEND_SAYS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class NotificationBody(BaseModel):
-    """A notification. `reason`: why it failed or was dropped. Times: ISO 8601, UTC, microseconds."""
-
-    id: uuid.UUID
-    customer_id: int
-    channel: Channel
-    to: str
-    subject: str
-    body: str
-    topic: Topic
-    batch_id: uuid.UUID | None
-    status: Literal["pending", "sent", "failed", "dropped"]
-    reason: str | None
-    attempts: int
-    version: int
-    due_at: str | None
-    created_at: str
-    updated_at: str
-    sent_at: str | None
-
-
-class OptOutBody(BaseModel):
-    """A topic by a channel that the customer does not want; "*" stands for all."""
-
-    topic: str
-    channel: str
-
-
-class PreferencesBody(BaseModel):
-    """A customer's preferences; version 0 where none were ever set."""
-
-    customer_id: int
-    opted_out: list[OptOutBody]
-    version: int
-    updated_at: str | None
-
-
-class BatchBody(BaseModel):
-    """A batch as it stands. `last_due_at`: when the last one is due that is not done yet."""
-
-    batch_id: uuid.UUID
-    count: int
-    by_status: dict[str, int]
-    created_at: str
-    last_due_at: str | None
-
-
 @dataclass(frozen=True)
 class NotificationApi:
     """What the routes need. `wake`: tell the worker that there is something to send."""
@@ -115,7 +67,7 @@ class NotificationApi:
         """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
         try:
             return await answer_within(self.request_seconds, call)
-        except NotificationRefused as error:
+        except RuleRefused as error:
             headers = {"retry-after": "1"} if error.why == "being_sent" else None
             raise Refusal(_STATUS_OF[error.why], error.why, str(error), headers=headers) from error
         except RateLimited as error:
@@ -143,10 +95,10 @@ def _response(notification: Notification, status: int = 200, *, replayed: bool =
 @router.post(
     "/notifications",
     status_code=201,
-    response_model=NotificationBody,
+    response_model=Notification,
     responses={
         **EVERY_ROUTE_SAYS,
-        200: {"model": NotificationBody, "description": "This key made it before; here it is as it is now."},
+        200: {"model": Notification, "description": "This key made it before; here it is as it is now."},
     },
 )
 async def create_notification(
@@ -161,10 +113,10 @@ async def create_notification(
 @router.post(
     "/notifications/batches",
     status_code=201,
-    response_model=BatchBody,
+    response_model=Batch,
     responses={
         **EVERY_ROUTE_SAYS,
-        200: {"model": BatchBody, "description": "This key made it before; here it is as it is now."},
+        200: {"model": Batch, "description": "This key made it before; here it is as it is now."},
     },
 )
 async def create_batch(request: Request, body: BatchRequest, idempotency_key: IdempotencyKey = None) -> Response:
@@ -177,7 +129,7 @@ async def create_batch(request: Request, body: BatchRequest, idempotency_key: Id
 
 
 @router.get(
-    "/notifications/batches/{batch_id:uuid}", response_model=BatchBody, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND}
+    "/notifications/batches/{batch_id:uuid}", response_model=Batch, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND}
 )
 async def get_batch(request: Request, batch_id: NotificationId) -> Response:
     """How far a batch has come."""
@@ -186,7 +138,7 @@ async def get_batch(request: Request, batch_id: NotificationId) -> Response:
 
 @router.post(
     "/notifications/batches/{batch_id:uuid}/spread",
-    response_model=BatchBody,
+    response_model=Batch,
     responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND},
 )
 async def spread_batch(request: Request, batch_id: NotificationId, body: SpreadRequest) -> Response:
@@ -198,7 +150,7 @@ async def spread_batch(request: Request, batch_id: NotificationId, body: SpreadR
 
 @router.post(
     "/notifications/batches/{batch_id:uuid}/withdraw",
-    response_model=BatchBody,
+    response_model=Batch,
     responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND},
 )
 async def withdraw_batch(request: Request, batch_id: NotificationId) -> Response:
@@ -215,14 +167,14 @@ async def _batch(api: NotificationApi, batch_id: uuid.UUID) -> Response:
     return json_response(batch)
 
 
-@router.get("/notifications/preferences/{customerId}", response_model=PreferencesBody, responses=EVERY_ROUTE_SAYS)
+@router.get("/notifications/preferences/{customerId}", response_model=Preferences, responses=EVERY_ROUTE_SAYS)
 async def get_preferences(request: Request, customer_id: CustomerId) -> Response:
     """What a customer does not want."""
     api = _api(request)
     return _preferences(await api.answer(lambda deadline: api.preferences.find(customer_id, deadline)))
 
 
-@router.put("/notifications/preferences/{customerId}", response_model=PreferencesBody, responses=EVERY_ROUTE_SAYS)
+@router.put("/notifications/preferences/{customerId}", response_model=Preferences, responses=EVERY_ROUTE_SAYS)
 async def put_preferences(
     request: Request, customer_id: CustomerId, body: PreferencesRequest, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -236,7 +188,7 @@ async def put_preferences(
 
 @router.get(
     "/notifications/{notification_id:uuid}",
-    response_model=NotificationBody,
+    response_model=Notification,
     responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND},
 )
 async def get_notification(request: Request, notification_id: NotificationId) -> Response:
@@ -245,7 +197,7 @@ async def get_notification(request: Request, notification_id: NotificationId) ->
     return _response(await api.answer(lambda deadline: api.store.get(notification_id, deadline)))
 
 
-@router.post("/notifications/{notification_id:uuid}/send", response_model=NotificationBody, responses=_SEND_SAYS)
+@router.post("/notifications/{notification_id:uuid}/send", response_model=Notification, responses=_SEND_SAYS)
 async def send_notification(
     request: Request, notification_id: NotificationId, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -259,7 +211,7 @@ async def send_notification(
 
 @router.post(
     "/notifications/{notification_id:uuid}/fail",
-    response_model=NotificationBody,
+    response_model=Notification,
     responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND, **_CONFLICT},
 )
 async def fail_notification(

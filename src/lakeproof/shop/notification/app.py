@@ -15,6 +15,7 @@ from lakeproof.services.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, ask, connector_of
 from lakeproof.services.event_consumer import EventConsumer
+from lakeproof.services.health import Question
 from lakeproof.services.outbox import RELAY_SECONDS, OutboxRelay, relaying
 from lakeproof.services.service import create_service, serve
 from lakeproof.shop.notification.api import ROUTE_LIMITS, NotificationApi, router
@@ -44,8 +45,6 @@ ASK_SECONDS = 0.8
 NOTE_SECONDS = 5.0
 AGAIN_SECONDS = 0.5
 STOP_SECONDS = 4.0
-
-type Question = Callable[[], Awaitable[str]]
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ class Works:
         async def ask_kafka() -> str:
             return relay.problem or await self._consumer.problem()
 
-        async def ask_workers() -> str:
+        def workers() -> str:
             waits = self._beginning is not None and not self._beginning.done()
             return self._ended or relay.ended or ("no event is read yet" if waits else "")
 
@@ -175,13 +174,10 @@ class Works:
             "redis": lambda: redis_connection.problem_of(self._asking_redis),
             "mail-sink": lambda: _ask_mail(self._around.mail),
             "kafka": ask_kafka,
-            "order-service": self._ask_order_service,
-            "workers": ask_workers,
+            # It is asked only where an event does not tell its customer.
+            "order-service": lambda: self._customers.problem,
+            "workers": workers,
         }
-
-    async def _ask_order_service(self) -> str:
-        """It is asked only where an event does not tell its customer."""
-        return self._customers.problem
 
     @property
     def _ended(self) -> str:

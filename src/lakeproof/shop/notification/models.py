@@ -6,21 +6,8 @@ Times are ISO 8601 in UTC with microseconds ("2026-11-24T14:43:53.042722Z").
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
-
-from lakeproof.services.database.errors import SaidNo
 
 ANY = "*"
-
-Why = Literal["not_found", "key_reused", "not_allowed", "being_sent"]
-
-
-class NotificationRefused(SaidNo):
-    """The service's own rules say no."""
-
-    def __init__(self, why: Why, message: str) -> None:
-        self.why: Why = why
-        super().__init__(message)
 
 
 class Channel(StrEnum):
@@ -62,17 +49,19 @@ class DropReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One notification at one version. `due_at`: when it is sent, or tried again, without a caller."""
+    """One notification at one version. `due_at`: when it is sent, or tried again, without a caller. `reason`: why it
+    failed or was dropped. Times: ISO 8601, UTC, microseconds.
+    """
 
     id: uuid.UUID
     customer_id: int
-    channel: str
+    channel: Channel
     to: str
     subject: str
     body: str
-    topic: str
+    topic: Topic
     batch_id: uuid.UUID | None
-    status: str
+    status: Status
     reason: str | None
     attempts: int
     version: int

@@ -8,11 +8,12 @@ from lakeproof.deadline import Deadline
 from lakeproof.services.database.attempts import Attempts
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.operation import Operation
 from lakeproof.services.outbox import Event, add_event
 from lakeproof.services.times import iso
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import OptOut, Preferences
-from lakeproof.shop.notification.operations import Operation, take_key
+from lakeproof.shop.notification.operations import take_key
 
 _FIND = "SELECT opted_out, version, updated_at FROM preferences WHERE customer_id = $1"
 _REPLACE = """
@@ -39,11 +40,11 @@ class PreferenceStore:
         return await self._attempts.run(read, deadline)
 
     async def replace(
-        self, customer_id: int, opted_out: tuple[OptOut, ...], operation: Operation, deadline: Deadline
+        self, customer_id: int, opted_out: tuple[OptOut, ...], operation: Operation[str], deadline: Deadline
     ) -> Preferences:
         """Replace a customer's opt-outs; nothing happens where they are the same, or the key was used for it before.
 
-        Raises: NotificationRefused (key_reused), and as `Attempts.transact`.
+        Raises: RuleRefused (key_reused), and as `Attempts.transact`.
         """
 
         async def work(connection: Connection) -> tuple[Preferences, bool, bool]:

@@ -4,12 +4,13 @@ import re
 from typing import Annotated, Literal, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
+from pydantic import Field, StrictInt, model_validator
 
 from lakeproof.services.answering import KEY_PATTERN
 from lakeproof.services.gate import CHARACTER_BYTES
 from lakeproof.shop.names import MAX_CUSTOMER_ID
 from lakeproof.shop.notification.models import Channel, OptOut, Topic
+from lakeproof.strict_model import StrictModel
 
 MAX_BATCH = 500
 MAX_SPREAD_SECONDS = 86_400
@@ -49,10 +50,8 @@ def _check_to(channel: Channel, to: str) -> None:
         raise ValueError("to is no e-mail address")
 
 
-class ContentRequest(BaseModel):
+class ContentRequest(StrictModel):
     """What is said, about what, by which channel."""
-
-    model_config = ConfigDict(extra="forbid")
 
     channel: Channel
     topic: Topic
@@ -80,10 +79,8 @@ class CreateRequest(ContentRequest):
         return self
 
 
-class RecipientRequest(BaseModel):
+class RecipientRequest(StrictModel):
     """One recipient of a batch."""
-
-    model_config = ConfigDict(extra="forbid")
 
     customer_id: CustomerId
     to: To
@@ -104,36 +101,28 @@ class BatchRequest(ContentRequest):
         return self
 
 
-class SpreadRequest(BaseModel):
+class SpreadRequest(StrictModel):
     """What of a batch is not sent yet goes out evenly over `spread_seconds`, from `after_seconds` from now on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     spread_seconds: Annotated[StrictInt, Field(ge=0, le=MAX_SPREAD_SECONDS)]
     after_seconds: Annotated[StrictInt, Field(ge=0, le=MAX_SPREAD_SECONDS)] = 0
 
 
-class FailRequest(BaseModel):
+class FailRequest(StrictModel):
     """Why it counts as failed."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")] = "failed by request"
 
 
-class OptOutRequest(BaseModel):
+class OptOutRequest(StrictModel):
     """A topic by a channel that the customer does not want; "*" stands for all."""
-
-    model_config = ConfigDict(extra="forbid")
 
     topic: Topic | Literal["*"]
     channel: Channel | Literal["*"]
 
 
-class PreferencesRequest(BaseModel):
+class PreferencesRequest(StrictModel):
     """All that the customer does not want: it replaces what was there."""
-
-    model_config = ConfigDict(extra="forbid")
 
     opted_out: Annotated[list[OptOutRequest], Field(max_length=(len(Topic) + 1) * (len(Channel) + 1))]
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import SaidNo
+from lakeproof.services.operation import RuleRefused
 from lakeproof.services.traces import trace_id
 from lakeproof.shop.notification.leases import Leases, Look
 from lakeproof.shop.notification.limiter import Limiter
 from lakeproof.shop.notification.metrics import NotificationMetrics
-from lakeproof.shop.notification.models import DropReason, Notification, NotificationRefused, Status
+from lakeproof.shop.notification.models import DropReason, Notification, Status
 from lakeproof.shop.notification.providers import Delivery, Provider, ProviderFailed
 
 logger = logging.getLogger(__name__)
@@ -75,15 +76,15 @@ class Sender:
     async def send(self, notification_id: uuid.UUID, deadline: Deadline) -> Notification:
         """Send it now, for a caller; one that is sent or dropped is given as it is.
 
-        Raises: NotificationRefused (not_found, being_sent), RateLimited, DeliveryFailed, and as `Attempts.run`.
+        Raises: RuleRefused (not_found, being_sent), RateLimited, DeliveryFailed, and as `Attempts.run`.
         """
         look = await self._leases.look(notification_id, deadline)
         if look is None:
-            raise NotificationRefused("not_found", f"no notification {notification_id}")
+            raise RuleRefused("not_found", f"no notification {notification_id}")
         if look.notification.status not in _OPEN:
             return look.notification
         if look.is_leased:
-            raise NotificationRefused("being_sent", "somebody else is sending it at this moment")
+            raise RuleRefused("being_sent", "somebody else is sending it at this moment")
         token = uuid.uuid4()
         if look.is_opted_out:
             return await self._dropped(look.notification, token, DropReason.OPTED_OUT, deadline)
@@ -121,7 +122,7 @@ class Sender:
         look = await self._leases.look(notification_id, deadline)
         if look is not None and look.notification.status not in _OPEN:
             return look.notification
-        raise NotificationRefused("being_sent", "somebody else is sending it at this moment")
+        raise RuleRefused("being_sent", "somebody else is sending it at this moment")
 
     async def _deliver(self, one: Notification, token: uuid.UUID) -> Notification:
         """Hand it over and write down what became of it; not cut off by a caller who hangs up in between."""

@@ -12,13 +12,14 @@ from lakeproof.services.database.attempts import Attempts
 from lakeproof.services.database.errors import Duplicate
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.operation import Operation, RuleRefused
 from lakeproof.services.outbox import Event, add_event
 from lakeproof.services.times import iso
 from lakeproof.services.traces import trace_id
 from lakeproof.shop.notification.events import RECORD_CHANGE
 from lakeproof.shop.notification.metrics import NotificationMetrics
-from lakeproof.shop.notification.models import DropReason, Notification, NotificationRefused
-from lakeproof.shop.notification.operations import INSERT_OPERATION, Operation, subject_of, take_key
+from lakeproof.shop.notification.models import Channel, DropReason, Notification, Status, Topic
+from lakeproof.shop.notification.operations import INSERT_OPERATION, subject_of, take_key
 from lakeproof.shop.notification.requests import BatchRequest, CreateRequest, SpreadRequest
 
 _CREATE = (
@@ -112,10 +113,10 @@ class NotificationStore:
         self._metrics = metrics
         self._attempts = Attempts(pool, metrics.database, execute)
 
-    async def create(self, request: CreateRequest, operation: Operation, deadline: Deadline) -> Changed:
+    async def create(self, request: CreateRequest, operation: Operation[str], deadline: Deadline) -> Changed:
         """Make a notification, or give the one that this key made before.
 
-        Raises: NotificationRefused (key_reused), and as `Attempts.transact`.
+        Raises: RuleRefused (key_reused), and as `Attempts.transact`.
         """
         args = (
             uuid.uuid4(),
@@ -144,11 +145,11 @@ class NotificationStore:
         return changed
 
     async def create_batch(
-        self, request: BatchRequest, operation: Operation, deadline: Deadline
+        self, request: BatchRequest, operation: Operation[str], deadline: Deadline
     ) -> tuple[uuid.UUID, bool]:
         """Make a batch's notifications, due one after the other; its id, and whether this key made it before.
 
-        Raises: NotificationRefused (key_reused), and as `Attempts.transact`.
+        Raises: RuleRefused (key_reused), and as `Attempts.transact`.
         """
         batch_id, recipients = uuid.uuid4(), request.recipients
         args = (
@@ -217,37 +218,37 @@ class NotificationStore:
         self._metrics.dropped.labels(DropReason.WITHDRAWN.value).inc(dropped)
 
     async def get(self, notification_id: uuid.UUID, deadline: Deadline) -> Notification:
-        """The notification with that id. Raises: NotificationRefused (not_found), and as `Attempts.run`."""
+        """The notification with that id. Raises: RuleRefused (not_found), and as `Attempts.run`."""
 
         async def read(connection: Connection) -> list[Row]:
             return await connection.fetch(_FIND, notification_id)
 
         rows = await self._attempts.run(read, deadline)
         if not rows:
-            raise NotificationRefused("not_found", f"no notification {notification_id}")
+            raise RuleRefused("not_found", f"no notification {notification_id}")
         return notification_of(rows[0])
 
     async def fail(
-        self, notification_id: uuid.UUID, reason: str, operation: Operation, deadline: Deadline
+        self, notification_id: uuid.UUID, reason: str, operation: Operation[str], deadline: Deadline
     ) -> Changed:
         """Count it as failed and do not try it again by ourselves; one that failed already stays as it is.
 
-        Raises: NotificationRefused (not_found, key_reused, not_allowed, being_sent), and as `Attempts.transact`.
+        Raises: RuleRefused (not_found, key_reused, not_allowed, being_sent), and as `Attempts.transact`.
         """
 
         async def work(connection: Connection) -> Changed:
             await connection.execute("BEGIN")
             rows = await connection.fetch(_LOCK, notification_id)
             if not rows:
-                raise NotificationRefused("not_found", f"no notification {notification_id}")
+                raise RuleRefused("not_found", f"no notification {notification_id}")
             replayed = await take_key(connection, operation, str(notification_id), self._metrics)
             status = rows[0]["status"]
             if replayed or (status == "failed" and rows[0]["due_at"] is None):
                 return Changed(notification_of(rows[0]), replayed=replayed, acted=False)
             if rows[0]["is_leased"]:
-                raise NotificationRefused("being_sent", "it is being sent at this moment")
+                raise RuleRefused("being_sent", "it is being sent at this moment")
             if status not in ("pending", "failed"):
-                raise NotificationRefused("not_allowed", f"cannot fail a notification that is {status}")
+                raise RuleRefused("not_allowed", f"cannot fail a notification that is {status}")
             (row,) = await connection.fetch(_FAIL, notification_id, reason)
             return Changed(notification_of(row))
 
@@ -257,10 +258,10 @@ class NotificationStore:
             self._metrics.tries.labels(changed.notification.channel, "failed_by_request").inc()
         return changed
 
-    async def take_key(self, operation: Operation, subject: str, deadline: Deadline) -> bool:
+    async def take_key(self, operation: Operation[str], subject: str, deadline: Deadline) -> bool:
         """Note the caller's key on its own, for what is safe to repeat; True where it was noted before.
 
-        Raises: NotificationRefused (key_reused), and as `Attempts.transact`.
+        Raises: RuleRefused (key_reused), and as `Attempts.transact`.
         """
 
         async def work(connection: Connection) -> bool:
@@ -269,7 +270,7 @@ class NotificationStore:
 
         return await self._attempts.transact(work, deadline)
 
-    async def _made_before(self, operation: Operation, deadline: Deadline) -> uuid.UUID:
+    async def _made_before(self, operation: Operation[str], deadline: Deadline) -> uuid.UUID:
         async def read(connection: Connection) -> uuid.UUID:
             return uuid.UUID(await subject_of(connection, operation))
 
@@ -283,13 +284,13 @@ def notification_of(row: Row) -> Notification:
     return Notification(
         id=row["id"],
         customer_id=row["customer_id"],
-        channel=row["channel"],
+        channel=Channel(row["channel"]),
         to=row["recipient"],
         subject=row["subject"],
         body=row["body"],
-        topic=row["topic"],
+        topic=Topic(row["topic"]),
         batch_id=row["batch_id"],
-        status=row["status"],
+        status=Status(row["status"]),
         reason=row["reason"],
         attempts=row["attempts"],
         version=row["version"],

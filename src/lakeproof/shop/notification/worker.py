@@ -12,10 +12,11 @@ from typing import Any
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import DatabaseTrouble, SaidNo
+from lakeproof.services.operation import RuleRefused
 from lakeproof.services.traces import trace_id
 from lakeproof.services.wakeable import Wakeable
 from lakeproof.shop.notification.leases import Leases, Look
-from lakeproof.shop.notification.models import Channel, NotificationRefused
+from lakeproof.shop.notification.models import Channel
 from lakeproof.shop.notification.sender import END_SECONDS, DeliveryFailed, Sender
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Worker(Wakeable):
                 return  # whoever finds the lease over takes it
             try:
                 await self._sender.send_taken(look, token, Deadline(END_SECONDS))
-            except (DeliveryFailed, NotificationRefused):
+            except (DeliveryFailed, RuleRefused):
                 return  # written down by the sender, or somebody else's by now
             except (DatabaseTrouble, SaidNo) as error:
                 logger.warning(

@@ -17,9 +17,9 @@ from lakeproof.services.answering import (
     headers_of,
     one_key,
 )
+from lakeproof.services.operation import operation
 from lakeproof.services.refusal import Outcome, Refusal, RefusalBody, json_response
 from lakeproof.shop.checkout.models import checkout_key_of
-from lakeproof.shop.order.events import operation
 from lakeproof.shop.order.models import Op, Order
 from lakeproof.shop.order.requests import CreateRequest, ItemsRequest
 from lakeproof.shop.order.store import Changed, OrderRefused, OrderStore

@@ -13,6 +13,7 @@ from lakeproof.services.crash import warn_of_crash
 from lakeproof.services.database.errors import DatabaseTrouble
 from lakeproof.services.database.mysql import Connection, connector, execute
 from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.health import Question
 from lakeproof.services.service import create_service, serve
 from lakeproof.shop.checkout.api import CheckoutApi
 from lakeproof.shop.checkout.api import router as checkout_router
@@ -70,19 +71,19 @@ def create_app(settings: ShopSettings, database: Database, checkouts: Checkouts 
     metrics = OrderMetrics()
 
     @asynccontextmanager
-    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[str]]]]:
+    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Question]]:
         pool = ConnectionPool(database.connect, settings.pool_size, wait_seconds=min(2.0, settings.request_seconds))
         own = ConnectionPool(database.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # a full pool is not ill
         metrics.database.watch(pool)
         orders = OrderStore(pool, metrics)
         app.state.orders = OrderApi(orders, settings.request_seconds)
-        questions: dict[str, Callable[[], Awaitable[str]]] = {"mysql": lambda: _ask_database(own)}
+        questions: dict[str, Question] = {"mysql": lambda: _ask_database(own)}
         async with AsyncExitStack() as running:
             if checkouts is not None:
                 sweeper = await running.enter_async_context(
                     _checkouts(app, checkouts, settings, pool, orders, metrics)
                 )
-                questions["checkout-sweeper"] = lambda: _ask_sweeper(sweeper)
+                questions["checkout-sweeper"] = lambda: sweeper.ended
             yield questions
         await asyncio.gather(pool.close(), own.close())
 
@@ -114,10 +115,6 @@ async def _checkouts(
         works = Background({"checkout sweeper": sweeper.run()})
         yield works
         await works.stop()
-
-
-async def _ask_sweeper(works: Background) -> str:
-    return works.ended
 
 
 async def _ask_database(pool: ConnectionPool[Connection]) -> str:

@@ -1,9 +1,8 @@
 """The rows that every change leaves beside the order: its event, for the lake, and its operation key, for retries."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from lakeproof.services.operation import Operation
 from lakeproof.shop.order.models import Op
 
 INSERT_EVENT = "INSERT INTO order_events (order_id, version, type, at) VALUES ({order_id}, {version}, %s, {at});"
@@ -14,22 +13,7 @@ INSERT_OPERATION = (
 SELECT_OPERATION = "SELECT order_id, version, LOWER(HEX(digest)) FROM order_operations WHERE operation_key = %s;"
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One thing that a caller asks for under a key. `digest` is the SHA-256 (hex) of all that it asks."""
-
-    op: Op
-    key: str | None
-    digest: str
-
-
-def operation(op: Op, key: str | None, order_id: int | None, body: str = "") -> Operation:
-    """The operation `op` on an order (None: a new one) with its body in canonical text."""
-    text = f"{op}|{order_id or 'new'}|{body}"
-    return Operation(op, key, hashlib.sha256(text.encode()).hexdigest())
-
-
-def record(operation: Operation, *, order_id: str, version: str, at: str) -> tuple[str, Sequence[object]]:
+def record(operation: Operation[Op], *, order_id: str, version: str, at: str) -> tuple[str, Sequence[object]]:
     """The statements that write the event and, where there is a key, the key; and their arguments.
 
     `order_id`, `version` and `at` are SQL expressions (literals or variables of the session).
@@ -38,5 +22,5 @@ def record(operation: Operation, *, order_id: str, version: str, at: str) -> tup
     statements, args = INSERT_EVENT.format(**values), [operation.op.event]
     if operation.key is not None:
         statements += INSERT_OPERATION.format(**values)
-        args += [operation.key, operation.digest]
+        args += [operation.key, operation.digest.hex()]
     return statements, args

@@ -3,10 +3,11 @@
 from decimal import Decimal
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
+from pydantic import Field, StrictInt, model_validator
 
 from lakeproof.services.answering import KEY_PATTERN
 from lakeproof.shop.names import MAX_CUSTOMER_ID, Sku
+from lakeproof.strict_model import StrictModel
 
 MAX_ITEMS = 50
 MAX_QUANTITY = 1_000
@@ -16,20 +17,16 @@ MAX_TOTAL = Decimal("1000000.00")
 Key = Annotated[str, Field(pattern=KEY_PATTERN, examples=["basket-4711"])]
 
 
-class ItemRequest(BaseModel):
+class ItemRequest(StrictModel):
     """One line of an order. `unit_price` is a decimal string (or number) with at most two decimals."""
-
-    model_config = ConfigDict(extra="forbid")
 
     sku: Sku
     quantity: Annotated[StrictInt, Field(ge=1, le=MAX_QUANTITY)]
     unit_price: Annotated[Decimal, Field(gt=0, le=MAX_UNIT_PRICE, decimal_places=2, examples=["6.15"])]
 
 
-class ItemsRequest(BaseModel):
+class ItemsRequest(StrictModel):
     """The whole new list of items, which replaces the old one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     items: Annotated[list[ItemRequest], Field(min_length=1, max_length=MAX_ITEMS)]
 

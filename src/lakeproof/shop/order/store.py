@@ -8,16 +8,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.attempts import Attempts
-from lakeproof.services.database.errors import DatabaseRefused, Duplicate, SaidNo
+from lakeproof.services.database.errors import DatabaseRefused, Duplicate
 from lakeproof.services.database.mysql import Connection, Row, execute
 from lakeproof.services.database.pool import ConnectionPool
+from lakeproof.services.operation import Operation, RuleRefused
 from lakeproof.services.times import iso
 from lakeproof.shop.checkout.models import checkout_key_of
-from lakeproof.shop.order.events import SELECT_OPERATION, Operation, record
+from lakeproof.shop.order.events import SELECT_OPERATION, record
 from lakeproof.shop.order.metrics import OrderMetrics
 from lakeproof.shop.order.models import Item, Op, Order, Status
 from lakeproof.shop.order.requests import CreateRequest, ItemsRequest
@@ -45,15 +45,12 @@ class Changed:
     replayed: bool = False
 
 
-Why = Literal["not_found", "done_and_gone", "key_reused", "version_differs", "not_allowed", "client_key_taken"]
+class OrderRefused(RuleRefused):
+    """`version`: the order's, where it is known."""
 
-
-class OrderRefused(SaidNo):
-    """The shop's own rules say no."""
-
-    def __init__(self, why: Why, message: str, version: int | None = None) -> None:
-        self.why, self.version = why, version
-        super().__init__(message)
+    def __init__(self, why: str, message: str, version: int | None = None) -> None:
+        super().__init__(why, message)
+        self.version = version
 
 
 class OrderStore:
@@ -63,7 +60,7 @@ class OrderStore:
         self._metrics = metrics
         self._attempts = Attempts(pool, metrics.database, execute)
 
-    async def create(self, request: CreateRequest, operation: Operation, deadline: Deadline) -> Changed:
+    async def create(self, request: CreateRequest, operation: Operation[Op], deadline: Deadline) -> Changed:
         """Make an order under `operation.key`, or give the one that this key made before.
 
         Raises: OrderRefused (key_reused, done_and_gone), and what `_transact` raises.
@@ -107,7 +104,7 @@ class OrderStore:
     async def change(
         self,
         order_id: int,
-        operation: Operation,
+        operation: Operation[Op],
         deadline: Deadline,
         *,
         expected_version: int | None = None,
@@ -198,7 +195,7 @@ class OrderStore:
 
         return await self._attempts.run(read, deadline)
 
-    async def _replay(self, operation: Operation, deadline: Deadline) -> Changed:
+    async def _replay(self, operation: Operation[Op], deadline: Deadline) -> Changed:
         async def read(connection: Connection) -> Changed:
             (done,) = await execute(connection, SELECT_OPERATION, (operation.key,))
             if not done and operation.op is not Op.CREATE:
@@ -256,10 +253,10 @@ def _write(order: Order, op: Op, version: int, at: datetime, items: ItemsRequest
     return statements, args
 
 
-def _replayed(operation: Operation, done: Row, order: Order | None, order_id: int) -> Changed:
+def _replayed(operation: Operation[Op], done: Row, order: Order | None, order_id: int) -> Changed:
     """The answer to a key that was used before. Raises: OrderRefused (key_reused, done_and_gone)."""
     done_order_id, version, digest = int(done[0]), int(done[1]), done[2]
-    if digest != operation.digest:
+    if bytes.fromhex(digest) != operation.digest:
         raise OrderRefused("key_reused", f"the key {operation.key} was used for another request")
     if order is None and operation.op is not Op.DELETE:
         raise OrderRefused("done_and_gone", f"done before, but order {done_order_id} was deleted since", version)

@@ -2,18 +2,18 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
+from lakeproof.services.operation import operation
 from lakeproof.services.refusal import Refusal, RefusalBody, json_response
-from lakeproof.shop.payment.events import operation
-from lakeproof.shop.payment.models import Op
+from lakeproof.shop.payment.models import Op, Payment
 from lakeproof.shop.payment.requests import MAX_ID, AmountRequest, AuthorizeRequest
-from lakeproof.shop.payment.store import Changed, PaymentRefused, PaymentStore
+from lakeproof.shop.payment.store import Changed, PaymentStore
 
 router = APIRouter(tags=["payments"])
 
@@ -36,33 +36,16 @@ _CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class PaymentBody(BaseModel):
-    """A payment. Money: decimal strings at scale 2. Times: ISO 8601, UTC, microseconds."""
-
-    id: int
-    order_id: int
-    customer_id: int
-    status: Literal["authorized", "captured", "voided", "declined", "partially_refunded", "refunded"]
-    amount: str
-    authorized: str
-    captured: str
-    refunded: str
-    decline_code: str | None
-    version: int
-    created_at: str
-    updated_at: str
-
-
 class DeclinedBody(RefusalBody):
     """The bank said no: `error.code` says why, `payment` is the record of it."""
 
-    payment: PaymentBody
+    payment: Payment
 
 
 class PaymentsBody(BaseModel):
     """The payments of an order, oldest first."""
 
-    payments: list[PaymentBody]
+    payments: list[Payment]
 
 
 class Declined(Refusal):
@@ -87,10 +70,7 @@ class PaymentApi:
 
     async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
         """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
-        try:
-            return await answer_within(self.request_seconds, call)
-        except PaymentRefused as error:
-            raise Refusal(_STATUS_OF[error.why], error.why, str(error)) from error
+        return await answer_within(self.request_seconds, call, _STATUS_OF)
 
 
 def _api(request: Request) -> PaymentApi:
@@ -105,11 +85,11 @@ def _headers(changed: Changed) -> dict[str, str]:
 @router.post(
     "/payments",
     status_code=201,
-    response_model=PaymentBody,
+    response_model=Payment,
     responses={
         **EVERY_ROUTE_SAYS,
         **NO_KEY_SAYS,
-        200: {"model": PaymentBody, "description": "This key authorized it before; here is what was answered."},
+        200: {"model": Payment, "description": "This key authorized it before; here is what was answered."},
         402: {"model": DeclinedBody, "description": "The card was declined. The same key gets the same answer."},
         409: {"model": RefusalBody, "description": "The order has a payment that is authorized or captured."},
     },
@@ -131,7 +111,7 @@ async def find_payments(request: Request, order_id: Annotated[int, Query(ge=1, l
     return json_response({"payments": found})
 
 
-@router.get("/payments/{payment_id}", response_model=PaymentBody, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND})
+@router.get("/payments/{payment_id}", response_model=Payment, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND})
 async def get_payment(request: Request, payment_id: PaymentId) -> Response:
     """One payment as it is now."""
     api = _api(request)
@@ -141,7 +121,7 @@ async def get_payment(request: Request, payment_id: PaymentId) -> Response:
     return json_response(found, 200, headers_of(found.version))
 
 
-@router.post("/payments/{payment_id}/capture", response_model=PaymentBody, responses=_CHANGE_SAYS)
+@router.post("/payments/{payment_id}/capture", response_model=Payment, responses=_CHANGE_SAYS)
 async def capture_payment(
     request: Request, payment_id: PaymentId, idempotency_key: RequiredKey, body: AmountRequest | None = None
 ) -> Response:
@@ -149,7 +129,7 @@ async def capture_payment(
     return await _change(request, Op.CAPTURE, payment_id, idempotency_key, body)
 
 
-@router.post("/payments/{payment_id}/refund", response_model=PaymentBody, responses=_CHANGE_SAYS)
+@router.post("/payments/{payment_id}/refund", response_model=Payment, responses=_CHANGE_SAYS)
 async def refund_payment(
     request: Request, payment_id: PaymentId, idempotency_key: RequiredKey, body: AmountRequest | None = None
 ) -> Response:
@@ -157,7 +137,7 @@ async def refund_payment(
     return await _change(request, Op.REFUND, payment_id, idempotency_key, body)
 
 
-@router.post("/payments/{payment_id}/void", response_model=PaymentBody, responses=_CHANGE_SAYS)
+@router.post("/payments/{payment_id}/void", response_model=Payment, responses=_CHANGE_SAYS)
 async def void_payment(request: Request, payment_id: PaymentId, idempotency_key: RequiredKey) -> Response:
     """Let go of an authorization that was not captured."""
     return await _change(request, Op.VOID, payment_id, idempotency_key, None)

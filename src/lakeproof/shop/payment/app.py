@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, ask, connector_of
+from lakeproof.services.health import Question
 from lakeproof.services.outbox import RELAY_SECONDS, relaying
 from lakeproof.services.service import create_service, serve
 from lakeproof.shop.payment.api import PaymentApi, router
@@ -47,21 +48,19 @@ def create_app(settings: ShopSettings, around: Surroundings) -> FastAPI:
     metrics = PaymentMetrics()
 
     @asynccontextmanager
-    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[str]]]]:
+    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Question]]:
         pool = ConnectionPool(around.connect, settings.pool_size, wait_seconds=min(2.0, settings.request_seconds))
         own = ConnectionPool(around.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # a full pool is not ill
         metrics.database.watch(pool)
 
-        async def ask_kafka() -> str:
-            return relay.problem
-
-        async def ask_tasks() -> str:
-            return relay.ended
-
         try:
             async with relaying(around.connect_relay, around.kafka, around.events_of, metrics.registry) as relay:
                 app.state.payments = PaymentApi(PaymentStore(pool, metrics, relay.wake), settings.request_seconds)
-                yield {"postgres": lambda: ask(own, "payments"), "kafka": ask_kafka, "tasks": ask_tasks}
+                yield {
+                    "postgres": lambda: ask(own, "payments"),
+                    "kafka": lambda: relay.problem,
+                    "tasks": lambda: relay.ended,
+                }
         finally:
             await asyncio.gather(pool.close(), own.close())
 

@@ -3,11 +3,6 @@
 All of them are part of one statement (`WITH changed AS (INSERT or UPDATE … RETURNING *) …`), so none can be left out.
 """
 
-import hashlib
-from dataclasses import dataclass
-
-from lakeproof.shop.payment.models import Op
-
 # The rest of a statement whose CTE `changed` holds the payment after the change. $1 type, $2 amount that it moved,
 # $3 key, $4 digest, $5 event id, $6 trace id.
 RECORD = """,
@@ -38,17 +33,3 @@ FROM payment_operations o
 JOIN payments p ON p.id = o.payment_id
 JOIN payment_events e ON e.payment_id = o.payment_id AND e.version = o.version
 WHERE o.operation_key = $1"""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One thing that a caller asks for under a key. `digest` is the SHA-256 of all that it asks."""
-
-    op: Op
-    key: str
-    digest: bytes
-
-
-def operation(op: Op, key: str, payment_id: int | None, body: str = "") -> Operation:
-    """The operation `op` on a payment (None: a new one) with its body in canonical text."""
-    return Operation(op, key, hashlib.sha256(f"{op}|{payment_id or 'new'}|{body}".encode()).digest())

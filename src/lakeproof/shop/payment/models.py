@@ -7,7 +7,8 @@ Money is a decimal string at scale 2 ("12.30"), times are ISO 8601 in UTC with m
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+
+from lakeproof.services.operation import RuleRefused
 
 
 class Status(StrEnum):
@@ -49,10 +50,6 @@ _ALLOWED_FROM = {
     Op.VOID: frozenset({Status.AUTHORIZED}),
 }
 
-Why = Literal[
-    "not_found", "key_reused", "order_has_payment", "not_allowed", "more_than_authorized", "more_than_captured"
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
@@ -64,32 +61,24 @@ class Amounts:
     refunded: Decimal
 
 
-class NotAllowed(Exception):
-    """The payment's status or amounts do not allow it."""
-
-    def __init__(self, why: Why, message: str) -> None:
-        self.why: Why = why
-        super().__init__(message)
-
-
 def amounts_after(op: Op, before: Amounts, amount: Decimal | None) -> tuple[Amounts, Decimal]:
     """What a change comes to, and the amount that it moved. `amount` None: all that there is.
 
-    Raises: NotAllowed (not_allowed, more_than_authorized, more_than_captured).
+    Raises: RuleRefused (not_allowed, more_than_authorized, more_than_captured).
     """
     if before.status not in op.allowed_from:
-        raise NotAllowed("not_allowed", f"cannot {op} a payment that is {before.status}")
+        raise RuleRefused("not_allowed", f"cannot {op} a payment that is {before.status}")
     if op is Op.VOID:
         return Amounts(Status.VOIDED, before.authorized, before.captured, before.refunded), before.authorized
     if op is Op.CAPTURE:
         taken = before.authorized if amount is None else amount
         if taken > before.authorized:
-            raise NotAllowed("more_than_authorized", f"{taken} is more than the {before.authorized} authorized")
+            raise RuleRefused("more_than_authorized", f"{taken} is more than the {before.authorized} authorized")
         return Amounts(Status.CAPTURED, before.authorized, taken, before.refunded), taken
     left = before.captured - before.refunded
     given = left if amount is None else amount
     if given > left:
-        raise NotAllowed("more_than_captured", f"{given} is more than the {left} that is captured and not refunded")
+        raise RuleRefused("more_than_captured", f"{given} is more than the {left} that is captured and not refunded")
     refunded = before.refunded + given
     status = Status.REFUNDED if refunded == before.captured else Status.PARTIALLY_REFUNDED
     return Amounts(status, before.authorized, before.captured, refunded), given
@@ -97,12 +86,15 @@ def amounts_after(op: Op, before: Amounts, amount: Decimal | None) -> tuple[Amou
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One payment at one version. `authorized` is the amount, or 0.00 where it was declined."""
+    """One payment at one version. `authorized` is the amount, or 0.00 where it was declined.
+
+    Money: decimal strings at scale 2. Times: ISO 8601, UTC, microseconds.
+    """
 
     id: int
     order_id: int
     customer_id: int
-    status: str
+    status: Status
     amount: str
     authorized: str
     captured: str

@@ -3,9 +3,10 @@
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import Field, StrictInt
 
 from lakeproof.services.whole_number import WHOLE
+from lakeproof.strict_model import StrictModel
 
 MAX_ID = 2**53 - 1  # beyond it, JSON numbers are not exact everywhere
 
@@ -18,10 +19,8 @@ Amount = Annotated[
 ]
 
 
-class AuthorizeRequest(BaseModel):
+class AuthorizeRequest(StrictModel):
     """A payment to authorize. `card` is a token, never a number."""
-
-    model_config = ConfigDict(extra="forbid")
 
     order_id: Annotated[StrictInt, Field(ge=1, le=MAX_ID), WHOLE]
     customer_id: Annotated[StrictInt, Field(ge=1, le=MAX_ID), WHOLE]
@@ -33,10 +32,8 @@ class AuthorizeRequest(BaseModel):
         return f"{self.order_id}|{self.customer_id}|{money(self.amount)}|{self.card}"
 
 
-class AmountRequest(BaseModel):
+class AmountRequest(StrictModel):
     """How much of it; left out: all that there is."""
-
-    model_config = ConfigDict(extra="forbid")
 
     amount: Amount | None = None
 

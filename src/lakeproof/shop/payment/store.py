@@ -11,22 +11,21 @@ from decimal import Decimal
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.attempts import Attempts
-from lakeproof.services.database.errors import DatabaseRefused, Duplicate, SaidNo
+from lakeproof.services.database.errors import DatabaseRefused, Duplicate
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.operation import Operation, RuleRefused
 from lakeproof.services.times import iso
 from lakeproof.services.traces import trace_id
 from lakeproof.shop.payment.cards import decline_code, fingerprint
-from lakeproof.shop.payment.events import RECORD, SELECT_ANSWER, Operation
+from lakeproof.shop.payment.events import RECORD, SELECT_ANSWER
 from lakeproof.shop.payment.metrics import PaymentMetrics
 from lakeproof.shop.payment.models import (
     DECLINED_EVENT,
     Amounts,
-    NotAllowed,
     Op,
     Payment,
     Status,
-    Why,
     amounts_after,
 )
 from lakeproof.shop.payment.requests import AuthorizeRequest, money
@@ -67,14 +66,6 @@ class Changed:
     replayed: bool = False
 
 
-class PaymentRefused(SaidNo):
-    """The shop's own rules say no."""
-
-    def __init__(self, why: Why, message: str) -> None:
-        self.why: Why = why
-        super().__init__(message)
-
-
 class PaymentStore:
     """Payments, by way of a pool of connections. `changed` is called after each commit."""
 
@@ -84,10 +75,10 @@ class PaymentStore:
         self._metrics, self._changed = metrics, changed
         self._attempts = Attempts(pool, metrics.database, execute)
 
-    async def authorize(self, request: AuthorizeRequest, operation: Operation, deadline: Deadline) -> Changed:
+    async def authorize(self, request: AuthorizeRequest, operation: Operation[Op], deadline: Deadline) -> Changed:
         """Make a payment, authorized or declined, or give the one that this key made before.
 
-        Raises: PaymentRefused (key_reused, order_has_payment), and as `Attempts.transact`.
+        Raises: RuleRefused (key_reused, order_has_payment), and as `Attempts.transact`.
         """
         statement, args = authorization(request, operation)
 
@@ -102,11 +93,11 @@ class PaymentStore:
         return changed
 
     async def change(
-        self, payment_id: int, operation: Operation, amount: Decimal | None, deadline: Deadline
+        self, payment_id: int, operation: Operation[Op], amount: Decimal | None, deadline: Deadline
     ) -> Changed:
         """Capture, refund or void; a repeated key gives the answer that it had and does nothing.
 
-        Raises: PaymentRefused, and as `Attempts.transact`.
+        Raises: RuleRefused, and as `Attempts.transact`.
         """
 
         async def work(connection: Connection) -> Changed:
@@ -114,7 +105,7 @@ class PaymentStore:
             locked = await connection.fetch(_LOCK, payment_id)
             try:
                 after, moved = _amounts_after(payment_id, locked, operation.op, amount)
-            except PaymentRefused:
+            except RuleRefused:
                 # Refused for what this very key has done, perhaps: then it is no refusal.
                 if (done := await _answer(connection, operation)) is not None:
                     return done
@@ -144,7 +135,7 @@ class PaymentStore:
         return await self._attempts.run(read, deadline)
 
     async def _transact(
-        self, work: Callable[[Connection], Awaitable[Changed]], operation: Operation, deadline: Deadline
+        self, work: Callable[[Connection], Awaitable[Changed]], operation: Operation[Op], deadline: Deadline
     ) -> Changed:
         """`work` starts the transaction; a replay ends in ROLLBACK. Raises: as `Attempts.transact`."""
         try:
@@ -160,20 +151,20 @@ class PaymentStore:
             ).inc()
         return changed
 
-    async def _replay(self, operation: Operation, constraint: str, deadline: Deadline) -> Changed:
+    async def _replay(self, operation: Operation[Op], constraint: str, deadline: Deadline) -> Changed:
         """What the key, or the order's other payment, that was there first comes to."""
 
         async def read(connection: Connection) -> Changed:
             if (done := await _answer(connection, operation)) is not None:
                 return done
             if constraint == _ORDER_HAS_PAYMENT:
-                raise PaymentRefused("order_has_payment", "the order has a payment that is authorized or captured")
+                raise RuleRefused("order_has_payment", "the order has a payment that is authorized or captured")
             raise DatabaseRefused(f"{constraint}: a row exists already that is not the caller's")
 
         return await self._attempts.run(read, deadline)
 
 
-def authorization(request: AuthorizeRequest, operation: Operation) -> tuple[str, tuple[object, ...]]:
+def authorization(request: AuthorizeRequest, operation: Operation[Op]) -> tuple[str, tuple[object, ...]]:
     """The statement that makes a payment, authorized or declined, and its arguments."""
     amount, code = money(request.amount), decline_code(request.card)
     return _AUTHORIZE, (
@@ -187,28 +178,24 @@ def authorization(request: AuthorizeRequest, operation: Operation) -> tuple[str,
     )
 
 
-def _record(operation: Operation, event: str, moved: Decimal) -> tuple[object, ...]:
+def _record(operation: Operation[Op], event: str, moved: Decimal) -> tuple[object, ...]:
     """The arguments of RECORD."""
     return event, moved, operation.key, operation.digest, uuid.uuid4(), trace_id.get()
 
 
 def _amounts_after(payment_id: int, locked: list[Row], op: Op, amount: Decimal | None) -> tuple[Amounts, Decimal]:
     if not locked:
-        raise PaymentRefused("not_found", f"no payment {payment_id}")
+        raise RuleRefused("not_found", f"no payment {payment_id}")
     status, authorized, captured, refunded = locked[0]
-    try:
-        return amounts_after(op, Amounts(Status(status), authorized, captured, refunded), amount)
-    except NotAllowed as error:
-        raise PaymentRefused(error.why, str(error)) from error
+    return amounts_after(op, Amounts(Status(status), authorized, captured, refunded), amount)
 
 
-async def _answer(connection: Connection, operation: Operation) -> Changed | None:
-    """What was answered to this key before. Raises: PaymentRefused (key_reused)."""
+async def _answer(connection: Connection, operation: Operation[Op]) -> Changed | None:
+    """What was answered to this key before. Raises: RuleRefused (key_reused)."""
     done = await connection.fetch(SELECT_ANSWER, operation.key)
     if not done:
         return None
-    if bytes(done[0]["digest"]) != operation.digest:
-        raise PaymentRefused("key_reused", f"the key {operation.key} was used for another request")
+    operation.require_same(bytes(done[0]["digest"]))
     return Changed(payment_of(done[0]), replayed=True)
 
 
@@ -218,7 +205,7 @@ def payment_of(row: Row) -> Payment:
         id=row["id"],
         order_id=row["order_id"],
         customer_id=row["customer_id"],
-        status=row["status"],
+        status=Status(row["status"]),
         amount=str(row["amount"]),
         authorized=f"{row['authorized']:.2f}",
         captured=f"{row['captured']:.2f}",

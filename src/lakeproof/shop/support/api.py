@@ -9,12 +9,13 @@ from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
+from lakeproof.services.operation import operation
 from lakeproof.services.refusal import Refusal, RefusalBody, json_response
 from lakeproof.shop.support.attachment_bodies import AttachmentBody
-from lakeproof.shop.support.events import operation
-from lakeproof.shop.support.models import Case, Op
+from lakeproof.shop.support.models import Case, Message, Op
 from lakeproof.shop.support.requests import MAX_ID, MessageRequest, OpenRequest
-from lakeproof.shop.support.store import CaseRefused, CaseStore, Changed
+from lakeproof.shop.support.store import CaseStore, Changed
+from lakeproof.shop.support.timeline import Entry, Source
 from lakeproof.shop.support.timelines import Timelines
 
 router = APIRouter(tags=["support"])
@@ -31,41 +32,15 @@ CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class MessageBody(BaseModel):
-    """What somebody wrote."""
-
-    id: int
-    author: Literal["customer", "agent"]
-    body: str
-    at: str
-
-
-class SourceBody(BaseModel):
-    """One source of a timeline; `why` says what is wrong with it."""
-
-    state: Literal["ok", "missing", "off"]
-    why: str
-
-
-class EntryBody(BaseModel):
-    """One thing that happened."""
-
-    at: str
-    source: Literal["order", "payment", "fulfillment", "support"]
-    type: str
-    ref: int
-    detail: dict[str, Any]
-
-
 class TimelineBody(BaseModel):
     """What happened, oldest first. `complete`: every source told what it knew at `collected_at` or later."""
 
     order_id: int | None
     complete: bool
-    sources: dict[str, SourceBody]
+    sources: dict[str, Source]
     came_from: Literal["remote", "cache", "none"]
     collected_at: str | None
-    entries: list[EntryBody]
+    entries: list[Entry]
 
 
 class CaseBody(BaseModel):
@@ -79,7 +54,7 @@ class CaseBody(BaseModel):
     version: int
     created_at: str
     updated_at: str
-    messages: list[MessageBody]
+    messages: list[Message]
     attachments: list[AttachmentBody]
     timeline: TimelineBody | None
 
@@ -94,10 +69,7 @@ class SupportApi:
 
     async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
         """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
-        try:
-            return await answer_within(self.request_seconds, call)
-        except CaseRefused as error:
-            raise Refusal(_STATUS_OF[error.why], error.why, str(error)) from error
+        return await answer_within(self.request_seconds, call, _STATUS_OF)
 
     async def case(self, case_id: int) -> Case:
         """Raises: Refusal 404 where there is none."""

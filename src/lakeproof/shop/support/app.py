@@ -15,6 +15,7 @@ from lakeproof.services.background import Background
 from lakeproof.services.database.cassandra_cluster import service_cluster
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, ask, connector_of
+from lakeproof.services.health import Question
 from lakeproof.services.outbox import RELAY_SECONDS, relaying
 from lakeproof.services.redis_connection import connect as connect_redis
 from lakeproof.services.redis_connection import problem_of, redis_url
@@ -74,7 +75,7 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
     metrics = SupportMetrics()
 
     @asynccontextmanager
-    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Callable[[], Awaitable[str]]]]:
+    async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Question]]:
         pool = ConnectionPool(around.connect, shop.pool_size, wait_seconds=min(2.0, shop.request_seconds))
         caring = ConnectionPool(around.connect, 1)
         # The health check has its own connection, so that a busy pool is not reported as a dead database.
@@ -94,12 +95,6 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
         caretaker = Caretaker(files, AttachmentStore(caring, metrics.database), metrics)
         works = Background({"caretaker": caretaker.run()})
 
-        async def ask_tasks() -> str:
-            return works.ended or relay.ended
-
-        async def ask_kafka() -> str:
-            return relay.problem
-
         try:
             async with (
                 Sources(around.sources, own.source_seconds, metrics) as sources,
@@ -109,9 +104,9 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
                 yield {
                     "postgres": lambda: ask(asking, "cases"),
                     "redis": lambda: problem_of(asked_redis),
-                    "kafka": ask_kafka,
-                    "tasks": ask_tasks,
-                    "projection": orders.problem,
+                    "kafka": lambda: relay.problem,
+                    "tasks": lambda: works.ended or relay.ended,
+                    "projection": lambda: orders.problem,
                     **{f"{name}-service": functools.partial(sources.ask_health, name) for name in sources.on},
                 }
         finally:

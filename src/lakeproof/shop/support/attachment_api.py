@@ -15,12 +15,12 @@ from fastapi.responses import StreamingResponse
 
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, RequiredKey, headers_of
 from lakeproof.services.gate import RouteLimit
+from lakeproof.services.operation import operation
 from lakeproof.services.refusal import Refusal, RefusalBody, json_response
 from lakeproof.shop.support.api import CHANGE_SAYS, NOT_FOUND, CaseId, api_of
 from lakeproof.shop.support.archive import Archive, NotInArchive
 from lakeproof.shop.support.attachment_bodies import AttachmentBody, AttachmentsBody
 from lakeproof.shop.support.content import ALLOWED
-from lakeproof.shop.support.events import operation
 from lakeproof.shop.support.file_store import FileStore
 from lakeproof.shop.support.models import Attachment, Op, Place
 from lakeproof.shop.support.piece_reader import PieceLate, PieceReader

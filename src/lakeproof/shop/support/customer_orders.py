@@ -82,7 +82,8 @@ class CustomerOrders:
         """What the route gives. Raises: Refusal 503 within the request's time where Cassandra does not answer."""
         return await answer_within(self._seconds, lambda deadline: self._of(customer_id, limit, deadline))
 
-    async def problem(self) -> str:
+    @property
+    def problem(self) -> str:
         """For /health: "" also while nobody has asked for anything."""
         return self._ring.problem if self._ring is not None and self._started else ""
 

@@ -1,8 +1,10 @@
 """A support case as everybody in Lakeproof sees it. Times are ISO 8601 in UTC with microseconds."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
+
+Author = Literal["customer", "agent"]
 
 
 class Status(StrEnum):
@@ -40,7 +42,7 @@ class Message:
     """What somebody wrote."""
 
     id: int
-    author: str
+    author: Author
     body: str
     at: str
 
@@ -61,16 +63,7 @@ class Attachment:
 
     def to_json(self) -> dict[str, Any]:
         """As callers see it."""
-        return {
-            "id": self.id,
-            "case_id": self.case_id,
-            "name": self.name,
-            "content_type": self.content_type,
-            "size": self.size,
-            "sha256": self.sha256,
-            "place": self.place,
-            "created_at": self.created_at,
-        }
+        return {name: value for name, value in asdict(self).items() if name != "file"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +93,5 @@ class Case:
 
     def to_json(self) -> dict[str, Any]:
         """As callers see it, without a timeline."""
-        return {
-            "id": self.id,
-            "customer_id": self.customer_id,
-            "order_id": self.order_id,
-            "subject": self.subject,
-            "status": self.status,
-            "version": self.version,
-            "created_at": self.created_at,
-            "updated_at": self.updated_at,
-            "messages": list(self.messages),
-            "attachments": [attachment.to_json() for attachment in self.attachments],
-            "timeline": None,
-        }
+        told = {name: value for name, value in asdict(self).items() if name != "events"}
+        return told | {"attachments": [attachment.to_json() for attachment in self.attachments], "timeline": None}

@@ -1,14 +1,16 @@
 """What callers may ask of the support service: every limit on what comes in stands here."""
 
 import unicodedata
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import unquote
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import Field, StrictInt
 
 from lakeproof.services.whole_number import WHOLE
 from lakeproof.shop.names import MAX_CUSTOMER_ID
+from lakeproof.shop.support.models import Author
+from lakeproof.strict_model import StrictModel
 
 MAX_ID = 2**63 - 1
 MAX_MESSAGES = 500  # of one case
@@ -20,12 +22,10 @@ Text = Annotated[str, Field(min_length=1, max_length=4000, pattern=r"^[^\x00-\x0
 Subject = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
-class MessageRequest(BaseModel):
+class MessageRequest(StrictModel):
     """What somebody writes."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    author: Literal["customer", "agent"] = "customer"
+    author: Author = "customer"
     body: Annotated[Text, Field(examples=["My parcel has not come."])]
 
     def canonical(self) -> str:
@@ -33,10 +33,8 @@ class MessageRequest(BaseModel):
         return orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS).decode()
 
 
-class OpenRequest(BaseModel):
+class OpenRequest(StrictModel):
     """A new case. Without an order its timeline holds the case's own entries only."""
-
-    model_config = ConfigDict(extra="forbid")
 
     customer_id: Annotated[StrictInt, Field(ge=1, le=MAX_CUSTOMER_ID), WHOLE]
     order_id: Annotated[StrictInt, Field(ge=1, le=MAX_ID), WHOLE] | None = None

@@ -2,18 +2,19 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.attempts import Attempts
-from lakeproof.services.database.errors import DatabaseRefused, Duplicate, SaidNo
+from lakeproof.services.database.errors import DatabaseRefused, Duplicate
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.operation import Operation, RuleRefused
 from lakeproof.services.times import iso
 from lakeproof.services.traces import trace_id
-from lakeproof.shop.support.events import RECORD, SELECT_OPERATION, Operation
+from lakeproof.shop.support.events import RECORD, SELECT_OPERATION
 from lakeproof.shop.support.file_store import Received
 from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.shop.support.models import Attachment, Case, CaseEvent, Message, Op, Status
@@ -82,8 +83,6 @@ added AS (
     + " SELECT id AS made FROM added"
 )
 
-Why = Literal["not_found", "key_reused", "not_allowed", "too_many"]
-
 
 @dataclass(frozen=True, slots=True)
 class Changed:
@@ -96,14 +95,6 @@ class Changed:
     replayed: bool = False
 
 
-class CaseRefused(SaidNo):
-    """The shop's own rules say no."""
-
-    def __init__(self, why: Why, message: str) -> None:
-        self.why: Why = why
-        super().__init__(message)
-
-
 class CaseStore:
     """Cases, by way of a pool of connections."""
 
@@ -111,10 +102,10 @@ class CaseStore:
         self._metrics = metrics
         self._attempts = Attempts(pool, metrics.database, execute)
 
-    async def open(self, request: OpenRequest, operation: Operation, deadline: Deadline) -> Changed:
+    async def open(self, request: OpenRequest, operation: Operation[Op], deadline: Deadline) -> Changed:
         """A new case, or the one that this key made before.
 
-        Raises: CaseRefused (key_reused), and as `Attempts.transact`.
+        Raises: RuleRefused (key_reused), and as `Attempts.transact`.
         """
         args = (request.customer_id, request.order_id, request.subject, request.message)
 
@@ -126,20 +117,20 @@ class CaseStore:
         return await self._transact(work, operation, deadline)
 
     async def add_message(
-        self, case_id: int, request: MessageRequest, operation: Operation, deadline: Deadline
+        self, case_id: int, request: MessageRequest, operation: Operation[Op], deadline: Deadline
     ) -> Changed:
-        """A message on an open case. Raises: CaseRefused, and as `Attempts.transact`."""
+        """A message on an open case. Raises: RuleRefused, and as `Attempts.transact`."""
         return await self._change(_MESSAGE, case_id, operation, deadline, request.author, request.body)
 
     async def attach(
-        self, case_id: int, name: str, received: Received, operation: Operation, deadline: Deadline
+        self, case_id: int, name: str, received: Received, operation: Operation[Op], deadline: Deadline
     ) -> Changed:
-        """The row of a file that is whole on the disk. Raises: CaseRefused, and as `Attempts.transact`."""
+        """The row of a file that is whole on the disk. Raises: RuleRefused, and as `Attempts.transact`."""
         of_file = (name, received.content_type, received.size, received.sha256, received.file)
         return await self._change(_ATTACH, case_id, operation, deadline, *of_file)
 
-    async def close(self, case_id: int, operation: Operation, deadline: Deadline) -> Changed:
-        """Close an open case. Raises: CaseRefused, and as `Attempts.transact`."""
+    async def close(self, case_id: int, operation: Operation[Op], deadline: Deadline) -> Changed:
+        """Close an open case. Raises: RuleRefused, and as `Attempts.transact`."""
         return await self._change(_CLOSE, case_id, operation, deadline)
 
     async def find(self, case_id: int, deadline: Deadline) -> Case | None:
@@ -152,7 +143,7 @@ class CaseStore:
         return await self._attempts.run(read, deadline)
 
     async def _change(
-        self, statement: str, case_id: int, operation: Operation, deadline: Deadline, *more: object
+        self, statement: str, case_id: int, operation: Operation[Op], deadline: Deadline, *more: object
     ) -> Changed:
         async def work(connection: Connection) -> Changed:
             await connection.execute("BEGIN")
@@ -169,7 +160,7 @@ class CaseStore:
         return await self._transact(work, operation, deadline)
 
     async def _transact(
-        self, work: Callable[[Connection], Awaitable[Changed]], operation: Operation, deadline: Deadline
+        self, work: Callable[[Connection], Awaitable[Changed]], operation: Operation[Op], deadline: Deadline
     ) -> Changed:
         try:
             changed = await self._attempts.transact(work, deadline, changed=lambda one: not one.replayed)
@@ -181,7 +172,7 @@ class CaseStore:
             self._metrics.changes.labels(operation.op.event).inc()
         return changed
 
-    async def _replay(self, operation: Operation, deadline: Deadline) -> Changed:
+    async def _replay(self, operation: Operation[Op], deadline: Deadline) -> Changed:
         async def read(connection: Connection) -> Changed:
             done = await connection.fetch(SELECT_OPERATION, operation.key)
             if not done:
@@ -192,20 +183,19 @@ class CaseStore:
 
 
 def _require_allowed(op: Op, case_id: int, locked: list[Row]) -> None:
-    """Raises: CaseRefused (not_found, not_allowed, too_many)."""
+    """Raises: RuleRefused (not_found, not_allowed, too_many)."""
     if not locked:
-        raise CaseRefused("not_found", f"no case {case_id}")
+        raise RuleRefused("not_found", f"no case {case_id}")
     if locked[0]["status"] != Status.OPEN:
-        raise CaseRefused("not_allowed", f"case {case_id} is {locked[0]['status']}")
+        raise RuleRefused("not_allowed", f"case {case_id} is {locked[0]['status']}")
     if op is Op.MESSAGE and locked[0]["messages"] >= MAX_MESSAGES:
-        raise CaseRefused("too_many", f"a case has at most {MAX_MESSAGES} messages")
+        raise RuleRefused("too_many", f"a case has at most {MAX_MESSAGES} messages")
     if op is Op.ATTACH and locked[0]["attachments"] >= MAX_ATTACHMENTS:
-        raise CaseRefused("too_many", f"a case has at most {MAX_ATTACHMENTS} attachments")
+        raise RuleRefused("too_many", f"a case has at most {MAX_ATTACHMENTS} attachments")
 
 
-async def _replayed(connection: Connection, operation: Operation, done: Row) -> Changed:
-    if bytes(done["digest"]) != operation.digest:
-        raise CaseRefused("key_reused", f"the key {operation.key} was used for another request")
+async def _replayed(connection: Connection, operation: Operation[Op], done: Row) -> Changed:
+    operation.require_same(bytes(done["digest"]))
     return Changed(await _read(connection, done["case_id"]), done["made"], replayed=True)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -35,7 +35,7 @@ class Entry:
     """One thing that happened. `ref`: the id of the order, payment, fulfillment, message, … that it happened to."""
 
     at: str
-    source: str
+    source: Literal["order", "payment", "fulfillment", "support"]
     type: str
     ref: int
     detail: Mapping[str, Any]
