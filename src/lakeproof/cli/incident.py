@@ -86,12 +86,17 @@ def add_to(app: typer.Typer) -> None:
 def _add_looks(incident: typer.Typer) -> None:
     @incident.command("list")
     def show_list(
-        status: Annotated[State | None, typer.Option(help="only those")] = None, as_json: Json = False
+        status: Annotated[State | None, typer.Option(help="only those")] = None,
+        limit: Annotated[int, typer.Option(min=1, help="at most so many")] = 200,
+        everything: Annotated[bool, typer.Option("--all", help="all of them, however many")] = False,
+        as_json: Json = False,
     ) -> None:
         """Incidents, newest first."""
-        from lakeproof.cli.output import print_json, print_table
+        from lakeproof.cli.output import print_json, print_table, say
 
-        found = _client().incidents(status.value if status else None)
+        found, older = _client().newest(status.value if status else None, None if everything else limit)
+        if older:
+            say(f"{older} older ones are not shown: --all shows them too, --limit so many of the newest")
         if as_json:
             print_json(found)
             return
