@@ -3,7 +3,7 @@
 import os
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def stack(tmp_path: Path) -> Stack:
     return Stack(Settings.model_validate({"state_dir": tmp_path / "state", "secrets": {"desk-token": TOKEN}}))
 
 
-def look(expression: str, labels: Mapping[str, str], at: datetime) -> Mapping[str, ReadingShape]:
+def look(expression: str, alerts: Sequence[Mapping[str, str]], at: datetime) -> Mapping[str, ReadingShape]:
     """As if Prometheus and Nessie answered and the job did not."""
     return {
         "violation": ReadingShape(probe="violation", value=45000.0, at=at, source="prometheus", query=expression),

@@ -1,5 +1,5 @@
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ OVERDUE = "lakeproof_incident_overdue_seconds"
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
-def look(expression: str, labels: Mapping[str, str], at: datetime) -> Mapping[str, ReadingShape]:
+def look(expression: str, alerts: Sequence[Mapping[str, str]], at: datetime) -> Mapping[str, ReadingShape]:
     return {"published": ReadingShape(value="ab12", at=at, source="nessie", query="main")}
 
 
@@ -346,8 +346,23 @@ def test_an_incident_that_a_person_opened_concerns_the_use_cases_of_what_was_mer
     assert store.get("1").use_cases == ["what replication-lag concerns"]
 
 
+def test_the_moment_is_looked_up_for_all_alerts_that_opened_the_incident(
+    store: Store, alert: Any, webhook: Any
+) -> None:
+    asked: list[list[str]] = []
+
+    def note(expression: str, alerts: Sequence[Mapping[str, str]], at: datetime) -> Mapping[str, ReadingShape]:
+        asked.append([labels["connector"] for labels in alerts])
+        return {}
+
+    both = webhook(alert("a1", connector="orders"), alert("a2", connector="shop"))
+    store.receive(Notification.model_validate(both))
+    Watch(store, note, lambda scenario: []).make_round()
+    assert asked == [["orders", "shop"]]
+
+
 def test_an_incident_that_cannot_be_looked_up_holds_up_nothing_and_says_why(store: Store, clock: Any) -> None:
-    def broken(expression: str, labels: Mapping[str, str], at: datetime) -> Mapping[str, ReadingShape]:
+    def broken(expression: str, alerts: Sequence[Mapping[str, str]], at: datetime) -> Mapping[str, ReadingShape]:
         raise KeyError("status")
 
     store.open(IncidentIn(title="x", team="kafka"))

@@ -1,7 +1,7 @@
 """The incident desk over HTTP: webhook, incidents, pages. The console runs it (console/app.py)."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -74,8 +74,8 @@ def look_with(stack: Stack) -> Look:
     """Looks up the moment of an incident on that stack."""
     looker = Looker(stack)
 
-    def look(expression: str, labels: Mapping[str, str], at: datetime) -> Mapping[str, ReadingShape]:
-        found = looker.look(expression, labels, at)
+    def look(expression: str, alerts: Sequence[Mapping[str, str]], at: datetime) -> Mapping[str, ReadingShape]:
+        found = looker.look(expression, alerts, at)
         return {name: ReadingShape.model_validate(asdict(reading)) for name, reading in found.items()}
 
     return look
