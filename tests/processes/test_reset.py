@@ -69,7 +69,7 @@ def names_in_the_code() -> set[str]:
 
 def test_whatever_the_code_puts_into_a_state_folder_is_lakeproofs_own(tmp_path: Path) -> None:
     stack, names = used(tmp_path / "state"), names_in_the_code()
-    assert {"data", "jobs", "dropped-columns", "dropped_column.json", "rename_column_back-x.json"} <= names
+    assert {"data", "jobs", "kept-values", "dropped_column.json", "rename_column_back-x.json"} <= names
     for name in names:
         (stack.state_dir / name).touch()
         (stack.state_dir / f"{name}.1234.partial").touch()  # its writer was killed

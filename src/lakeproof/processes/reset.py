@@ -25,7 +25,8 @@ from lakeproof.stack.stack import Stack
 MARKS = frozenset({"start.lock", "drill.lock", "secrets.json", DELETING})
 # What Lakeproof puts into a state folder, as patterns of names. A test compares them with the places in the code.
 OURS = MARKS | {
-    *("data", "etc", "log", "ledger", "reports", "faults", "hunts", "jobs", "dropped-columns"),
+    *("data", "etc", "log", "ledger", "reports", "faults", "hunts", "jobs", "kept-values"),
+    "dropped-columns",  # as kept-values was called once
     *("secrets.lock", "secrets.partial", "submission.lock", ".write-probe-*"),
     *("dropped_column.json", "rename_column_back-*.json"),
 }
