@@ -116,6 +116,8 @@ def test_the_data_of_a_stack_that_runs_under_another_path_are_not_deleted(
 def test_what_the_settings_keep_inside_the_state_folder_is_not_said_to_stay(tmp_path: Path) -> None:
     inside = used(tmp_path / "state", desk_url=f"sqlite:///{tmp_path}/state/data/desk.sqlite")
     assert kept(inside) == ()
+    beside = used(tmp_path / "third", support={"support_attachment_dir": str(tmp_path / "third-files")})
+    assert kept(beside) == (f"support.support_attachment_dir = {tmp_path / 'third-files'}",)
     outside = used(tmp_path / "other", desk_url="postgresql://desk:secret@db/desk")
     assert kept(outside) == ("desk_url = postgresql://…@db/desk",)
 

@@ -85,13 +85,13 @@ def entries(stack: Stack) -> tuple[Entry, ...]:
 
 def kept(stack: Stack) -> tuple[str, ...]:
     """What belongs to the stack and stays, since its settings put it outside of the state folder; no passwords."""
-    settings, inside = stack.settings, str(stack.state_dir.resolve())
+    settings, inside = stack.settings, f"{stack.state_dir.resolve()}/"
     attachments = settings.support.support_attachment_dir
     places = {
         "support.support_attachment_dir": str(attachments.resolve()) if attachments else "",
         "desk_url": re.sub(r"://[^@/]*@", "://…@", settings.desk_url),
     }
-    return tuple(f"{name} = {place}" for name, place in places.items() if place and inside not in place)
+    return tuple(f"{name} = {place}" for name, place in places.items() if place and inside not in f"{place}/")
 
 
 def reset(stack: Stack, client: SupervisorClient, on_event: OnEvent) -> None:
