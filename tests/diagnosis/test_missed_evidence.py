@@ -1,6 +1,6 @@
 """A reading without an answer is told where it would have decided what accounts for a trouble, and only there."""
 
-from tests.diagnosis.test_diagnosis import NO_ANSWER, look
+from tests.diagnosis.readings import NO_ANSWER, look
 
 
 def test_held_labels_that_nobody_could_look_for_are_told_beside_the_lag_that_they_may_account_for() -> None:
