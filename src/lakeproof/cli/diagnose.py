@@ -80,4 +80,5 @@ def _arguments(given: dict[str, object]) -> str:
 def _line(seen: "Seen") -> str:
     read = seen.reading
     value = f"{read.value} {read.unit}".strip() if read.answered else read.error
-    return f"{read.probe}: {value} (healthy: {seen.expected}; {read.source}: {read.query})"
+    healthy = f"healthy: {seen.expected}; " if seen.expected else ""
+    return f"{read.probe}: {value} ({healthy}{read.source}: {read.query})"

@@ -78,10 +78,15 @@ def add_to(app: typer.Typer) -> None:
 def _add_looks(incident: typer.Typer) -> None:
     @incident.command("list")
     def show_list(
-        status: Annotated[Status | None, typer.Option(help="only those")] = None, as_json: Json = False
+        status: Annotated[Status | None, typer.Option(help="only those")] = None,
+        limit: Annotated[int, typer.Option(min=1, help="at most so many")] = 200,
+        everything: Annotated[bool, typer.Option("--all", help="all of them, however many")] = False,
+        as_json: Json = False,
     ) -> None:
         """Incidents, newest first."""
-        found = _client().incidents(status.value if status else None)
+        found, older = _client().newest(status.value if status else None, None if everything else limit)
+        if older:
+            say(f"{older} older ones are not shown: --all shows them too, --limit so many of the newest")
         keys = ("id", "status", "severity", "team", "service", "owner", "opened_at", "title")
         merged = ({"status": f"in {row['merged_into']}"} if row["merged_into"] else {} for row in found)
         shown = [row | instead for row, instead in zip(found, merged, strict=True)]

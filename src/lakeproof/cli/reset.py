@@ -1,6 +1,7 @@
 """`lakeproof reset`: delete this stack's data, ledgers and reports: back to an empty stack (asks)."""
 
 import sys
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -36,27 +37,34 @@ def reset(
     from lakeproof.processes.reset import reset as delete
 
     stack = load_stack()
-    found = entries(stack)
+    found, stays = entries(stack), kept(stack)
     if found:
         with one_drill(stack):  # somebody's drill is never cut off
             say(f"stack {stack.name}: {total_bytes(found) / 1e6:.1f} MB will be deleted")
             for entry in found:
                 say(f"  {entry.path}  {entry.size_bytes / 1e6:.1f} MB")
-            for place in kept(stack):
-                say(f"  stays: {place}")
+            _say_what_stays(stays)
             if not yes:
                 if not sys.stdin.isatty():
                     raise InvalidInput("nobody is there to ask", where="reset", next_action="lakeproof reset --yes")
-                if not typer.confirm("stop the stack and delete all of it?", err=True):
+                if not typer.confirm("stop the stack and delete what is listed?", err=True):
                     raise InvalidInput("you said no; nothing was deleted", where="reset")
             client, progress = SupervisorClient(stack), Progress()
             client.down(progress)
             _take_faults_out(stack)
             delete(stack, client, progress)
-    say("deleted; lakeproof up starts an empty stack" if found else f"stack {stack.name} is empty already")
+            say(f"deleted; lakeproof up starts an empty stack{', but for what stays' if stays else ''}")
+    else:
+        say(f"stack {stack.name} is empty already")
+        _say_what_stays(stays)
     if as_json:
         deleted = [{"path": str(entry.path), "bytes": entry.size_bytes} for entry in found]
-        print_json({"stack": stack.name, "deleted": deleted, "bytes": total_bytes(found), "kept": list(kept(stack))})
+        print_json({"stack": stack.name, "deleted": deleted, "bytes": total_bytes(found), "kept": list(stays)})
+
+
+def _say_what_stays(stays: Iterable[str]) -> None:
+    for place in stays:
+        say(f"  stays: {place}")
 
 
 def _take_faults_out(stack: Stack) -> None:

@@ -45,8 +45,8 @@ class SupportMetrics(RequestMetrics):
         )
         self.failures = Counter(
             "support_timeline_collection_failures_total",
-            "Parts of timelines that failed, by where.",
-            ["stage"],
+            "Parts of timelines that failed, by where, and of which source; the cache's source is itself.",
+            ["stage", "source"],
             registry=self.registry,
         )
         self.backlog_bytes = Gauge(
@@ -59,5 +59,8 @@ class SupportMetrics(RequestMetrics):
             self.collect_seconds.labels(source)
         for event in ("hit", "miss", "write", "invalidate", "error"):
             self.cache_events.labels(event)
-        for stage in ("http", "cache", "cache_decode", "aggregate"):
-            self.failures.labels(stage)
+        for source in ("order", "payment", "fulfillment"):
+            for stage in ("http", "aggregate"):
+                self.failures.labels(stage, source)
+        for stage in ("cache", "cache_decode"):
+            self.failures.labels(stage, "cache")
