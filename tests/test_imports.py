@@ -20,12 +20,16 @@ HEAVY = {"asyncio", "httpx", "psutil", "pydantic", "sqlalchemy", "yaml"}
 CLIENTS = {"botocore", "cassandra", "confluent_kafka", "fastavro", "psycopg", "pymysql", "redis"}
 # Outside the command line: who imports what else within a function, and why.
 REASONS = {
+    ("lakeproof.bench.service_server", "lakeproof.services.redis_connection"): "it loads redis",
     ("lakeproof.deadline", "asyncio"): "a command that never waits ends sooner than asyncio is loaded",
     ("lakeproof.lake.sources.source", "lakeproof.lake.sources.mariadb"): "it loads pymysql",
     ("lakeproof.lake.sources.source", "lakeproof.lake.sources.postgres"): "it loads psycopg",
     ("lakeproof.processes.logfile", "ctypes"): "who only reads logs needs none",
     ("lakeproof.shop.mail_sink.account", "httpx"): "the sink keeps the account, and asks nobody",
     ("lakeproof.stack.stack", "lakeproof.stack.settings"): "it loads pydantic; a command's --help needs none",
+} | {
+    ("lakeproof.bench.service_server", f"lakeproof.shop.{service}.app"): "a process whose memory is told serves one"
+    for service in ("mail_sink", "notification", "order", "payment", "support")
 }
 
 
