@@ -16,7 +16,7 @@ def shop_service(
     uses: tuple[str, ...] = (),
     in_plain_up: bool = False,
 ) -> Component:
-    """`name` is FOLDER-service. `needs`: what it is unhealthy without; `uses`: what it can be without for a while."""
+    """name: FOLDER-service. needs: without these the service is unhealthy; uses: it can do without for a while."""
     module = f"lakeproof.shop.{name.removesuffix('-service')}.app"
 
     def command(_: Stack) -> Command:

@@ -16,10 +16,10 @@ from lakeproof.stack.addresses import USUAL_PORTS, is_address
 from lakeproof.stack.place import state_dir_of
 from lakeproof.unknown_name import unknown_name
 
-if TYPE_CHECKING:  # the library that checks settings is half of a short command's time
+if TYPE_CHECKING:  # pydantic, which checks settings, would double what a short command takes
     from lakeproof.stack.settings import Settings
 
-# `lakeproof serve` runs the desk here beside somebody else's stack, too; a change at it wants its token.
+# The desk runs on this machine even where the stack is somebody else's: `lakeproof serve` starts it.
 _RUNS_HERE = frozenset({"desk"})
 
 
@@ -74,14 +74,15 @@ class Stack:
         return ports[kind] + self.settings.port_shift
 
     def has_endpoint(self, component: str, kind: str = "http") -> bool:
-        """True for a local process's, and for one that the settings give: an external stack has only those."""
+        """True for every endpoint of a local stack; an external stack has those alone that its settings give."""
         return self.settings.mode == "local" or kind in self.settings.endpoints.get(component, {})
 
     def address(self, component: str, kind: str = "http") -> str:
         """`host:port` of an endpoint: from `endpoints` in the settings, else the local process's.
 
-        Raises: InvalidInput for a name or kind that does not exist, and where somebody else's stack was not given it:
-        what answers at the usual port here is another stack's, and must not be asked or broken in its place.
+        Raises: InvalidInput for a name or kind that does not exist, and for an endpoint that an external stack was
+        not given. What answers at the usual port of this machine belongs to another stack, which must not be asked,
+        or broken, by mistake.
         """
         given = self.settings.endpoints.get(component, {}).get(kind)
         if given:
@@ -97,9 +98,9 @@ class Stack:
         return f"{self.settings.host}:{port}"
 
     def at(self, component: str, url: str) -> "Stack":
-        """This stack with another http endpoint for one component, as a script is given it.
+        """This stack with another http endpoint for one component: what a script's --base-url gives.
 
-        A component's name as the URL's host (http://connect:8083, as compose has it) means the endpoint as it is.
+        Where the URL's host is the component's name (http://connect:8083, as in compose) the stack stays as it is.
         Raises: InvalidInput where it is neither http(s)://… nor host:port.
         """
         try:
@@ -149,7 +150,7 @@ class Stack:
         return self.settings.accounts.get(secret, usual)
 
     def has_secret(self, name: str) -> bool:
-        """True where `secret` gives it: an external stack has only those that it was given."""
+        """True where `secret` has a value of that name; an external stack has those alone that its settings give."""
         return name in self._secrets
 
 

@@ -14,8 +14,8 @@ from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 
 CONFIG_FILE = "alertmanager.yml"
-# Between two snapshots of what it told whom. After kill -9 it tells anew what it told since the last one: with its
-# usual quarter of an hour that would be nearly everything that fires.
+# It writes to disk this often which alerts it has sent. After kill -9 it sends everything since the last write again:
+# with its default, a quarter of an hour, nearly every alert that fires.
 SNAPSHOT_SECONDS = 5
 # Metrics that Prometheus keeps.
 METRICS = ("alertmanager_alerts", "alertmanager_notifications_failed_total")
@@ -31,7 +31,7 @@ def command(stack: Stack) -> Command:
             f"--storage.path={stack.data_dir('alertmanager')}",
             f"--data.maintenance-interval={SNAPSHOT_SECONDS}s",
             f"--web.listen-address={stack.settings.host}:{stack.port('alertmanager')}",
-            # Stands in its webhooks: the desk knows by it whose alert it is.
+            # Its webhooks carry this URL, by which the desk knows which stack an alert comes from.
             f"--web.external-url={stack.url('alertmanager')}",
             "--cluster.listen-address=",
             "--log.level=warn",

@@ -1,7 +1,8 @@
 """Kafka Connect 4.3.1, one distributed worker unless scaled, with Debezium's MariaDB and PostgreSQL connectors.
 
-It may start beside Kafka and waits for it. Passwords come from a file by reference, for Connect's REST shows every
-configuration. Trap: RUNNING is no proof of health; the delay is measured by lag-exporter.
+It may start at the same time as Kafka, and waits for Kafka itself. A connector's configuration, which Connect's REST
+API shows, only refers to passwords in a file. Trap: a connector that is RUNNING may still do nothing, so lag-exporter
+measures its delay.
 """
 
 from lakeproof.install import artifacts
@@ -41,7 +42,7 @@ LOG_LEVELS = {
 
 
 def worker_properties(stack: Stack, name: str = NAME) -> str:
-    """A worker's configuration. Connectors name their passwords by worker 1's file, so every worker may read that."""
+    """A worker's configuration. Connectors refer to worker 1's password file, so every worker may read that one."""
     etc = stack.etc_dir(name)
     host, port = stack.settings.host, stack.port(name)
     exactly_once = "enabled" if stack.settings.capture.exactly_once else "disabled"
@@ -111,7 +112,7 @@ def ready(stack: Stack, timeout: float, name: str = NAME) -> None:
 
 
 def further_worker(number: int) -> Component:
-    """Worker 2 and up, of the same group: the tasks of one that is lost go to another after its session's 6 s."""
+    """Worker 2 and up, of the same group: when a worker is lost, another has its tasks after the session's 6 s."""
     name = replica_name(NAME, number)
 
     def start(stack: Stack) -> Command:

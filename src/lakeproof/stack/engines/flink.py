@@ -25,8 +25,6 @@ from lakeproof.written import write_file
 JOBMANAGER, TASKMANAGER = "flink-jobmanager", "flink-taskmanager"
 # Less than the component's start_seconds, at whose end a start counts as failed.
 _REGISTRATION_SECONDS = 100.0
-# Looks at the TaskManager's beans each second were a tenth of its CPU with one job and two fifths with two (JFR),
-# most of it for the latency of each operator, whose marker comes every ten seconds.
 # Metrics that Prometheus keeps.
 TASKMANAGER_METRICS = (
     "flink_jobmanager_job_latency",
@@ -51,6 +49,8 @@ JOBMANAGER_METRICS = (
     "flink_jobmanager_job_lastCompletedCheckpointId",
     "flink_jobmanager_job_lastCheckpointDuration",
 )
+# A scrape each second took a tenth of the TaskManager's CPU with one job and two fifths with two (JFR), most of it
+# for the latency of each operator, which is new every ten seconds only.
 SCRAPE_SECONDS = 5.0
 _OPENED = (
     "java.lang",
@@ -127,7 +127,7 @@ def _command(
 ) -> Command:
     flink = artifacts.path("flink")
     etc = stack.etc_dir(component)
-    # ours first: it has a file that stands for one of Hadoop's
+    # lake-io first: a file of it takes the place of one of Hadoop's
     folders = (artifacts.path("lake-io") / "lib", flink / "lib", *((flink / extra_jars,) if extra_jars else ()))
     class_path = ":".join(f"{folder}/*" for folder in folders)
     watched = (jvm.agent_flag(stack, component),) if agent else ()
@@ -168,12 +168,12 @@ def _prepare(stack: Stack, component: str, kind: str, *, agent: bool = True) -> 
 
 
 def prepare_jobmanager(stack: Stack) -> None:
-    """Write its configuration; what it kept on disk is of no use to a new one."""
+    """Write its configuration, and remove what the process before left on disk, which a new one cannot use."""
     _prepare(stack, JOBMANAGER, JOBMANAGER)
 
 
 def prepare_taskmanager(stack: Stack, name: str = TASKMANAGER) -> None:
-    """As `prepare_jobmanager`, and a name of its own for each start, by which the JobManager will know it."""
+    """As `prepare_jobmanager`; each start also gets a new id, by which the JobManager knows this very process."""
     _prepare(stack, name, TASKMANAGER)
     write_file(_resource_id_file(stack, name), uuid.uuid4().hex)
 
@@ -183,7 +183,7 @@ def _resource_id_file(stack: Stack, name: str) -> Path:
 
 
 def _started_here(stack: Stack, name: str) -> str | None:
-    """The resource id of the TaskManager that this stack started last; None where somebody else starts it."""
+    """The id of the TaskManager process that this stack started last; None where somebody else starts it."""
     if stack.settings.mode == "external":
         return None
     try:
@@ -193,7 +193,7 @@ def _started_here(stack: Stack, name: str) -> str | None:
 
 
 def _is_young(stack: Stack, name: str) -> bool:
-    """Whether the TaskManager was started here, less than its registration may take ago."""
+    """True where the TaskManager was started here so short a time ago that it may still be registering."""
     if stack.settings.mode == "external":
         return False
     try:
@@ -216,12 +216,11 @@ def jobmanager_ready(stack: Stack, timeout: float) -> None:
 def taskmanager_ready(stack: Stack, timeout: float, name: str = TASKMANAGER) -> None:
     """It answers, and the JobManager knows it: this one, not a killed one that it still counts.
 
-    What answers is the agent in its JVM. It is asked whether it is well, not for its metrics: collecting these takes
-    the TaskManager long, and nobody reads them here.
+    The agent in its JVM answers. It is asked for its health and not for its metrics, which take long to collect.
 
-    While the JobManager is away its own answer is enough: restarting it would not help. But one that was started just
-    now waits for it: called healthy already, it would be ill from the JobManager's first answer to its registration,
-    which at each cold start was an incident.
+    While the JobManager is away the TaskManager's own answer is enough: restarting it would not help. But one that
+    was started just now is not ready without the JobManager: it would be called healthy, and unhealthy again from the
+    JobManager's first answer until its registration. At each cold start that was an incident.
     """
     loopback.require_ok(f"http://{stack.address(name, 'jmx')}/-/healthy", name, timeout)
     try:
@@ -242,7 +241,7 @@ def gateway_ready(stack: Stack, timeout: float) -> None:
 
 
 def further_taskmanager(number: int) -> Component:
-    """TaskManager 2 and up: the same slots again. The job's tasks go there when those of another one are lost."""
+    """TaskManager 2 and up, with as many slots as the first. It gets a job's tasks when another one is lost."""
     name = replica_name(TASKMANAGER, number)
 
     def command(stack: Stack) -> Command:

@@ -1,7 +1,7 @@
 """Nessie 0.99.0, the catalog whose commits move all tables at once; its store is RocksDB in its data folder.
 
-The newest runner that Maven serves; needs Java 21 or newer (runs on 25). Trap: a merge into an empty `main` fails
-("No common ancestor"), so the namespace is committed on `main` first and `ingest` branches from there.
+The newest runner that Maven has; it needs Java 21 or newer, and runs on 25 here. Trap: a merge into an empty `main`
+fails ("No common ancestor"), so the namespace is committed on `main` first, and `ingest` branches from there.
 """
 
 from lakeproof.install import artifacts

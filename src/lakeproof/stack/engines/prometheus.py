@@ -36,10 +36,10 @@ def command(stack: Stack) -> Command:
             f"--web.listen-address={stack.settings.host}:{stack.port('prometheus')}",
             f"--web.external-url={stack.url('prometheus')}",
             "--web.enable-lifecycle",
-            # Three of the longest pauses between two scrapes. The usual five minutes would show, after a restart,
-            # what the components of the run before said last, as if it were true now.
+            # Three times the longest pause between two scrapes. With the default, five minutes, Prometheus would show
+            # after a restart the last values of components of the run before as if they were current.
             f"--query.lookback-delta={LOOKBACK}",
-            # What fires is told again so often: an Alertmanager that lost it over a restart soon knows it again.
+            # A firing alert is sent again this often, so that an Alertmanager that lost it in a restart soon has it.
             "--rules.alert.resend-delay=10s",
             "--log.level=warn",
         )

@@ -18,7 +18,7 @@ def places(stack: Stack) -> Path:
 
 
 def command(stack: Stack) -> Command:
-    """All that it needs, for to read the settings would double its memory."""
+    """Everything it needs stands in its command line: reading the settings would double its memory."""
     return Command(
         (
             sys.executable,

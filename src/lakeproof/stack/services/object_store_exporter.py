@@ -14,7 +14,7 @@ def command(stack: Stack) -> Command:
 
 
 def ready(stack: Stack, timeout: float) -> None:
-    """It answers. Whether the store does is a metric, not its health."""
+    """It answers. Whether the store answers is a metric, not its health."""
     loopback.require_ok(f"{stack.url('object-store-exporter')}/health", "object-store-exporter", timeout)
 
 

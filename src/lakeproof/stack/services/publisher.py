@@ -14,7 +14,7 @@ def command(stack: Stack) -> Command:
 
 
 def ready(stack: Stack, timeout: float) -> None:
-    """Its loop goes round. That Nessie or the store is away shows in /health and in metrics: it waits for them."""
+    """Its loop goes round. Where Nessie or the store is away it waits, and says so in /health and in metrics."""
     loopback.require_ok(f"{stack.url('publisher')}/health", "publisher", timeout)
 
 
