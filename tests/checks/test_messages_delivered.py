@@ -11,6 +11,7 @@ from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.messages_delivered import MessagesDelivered, Notified, judge
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
+from lakeproof.stack import postgres_session
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -68,7 +69,7 @@ def test_without_postgresql_it_is_unknown(tmp_path: Path, monkeypatch: pytest.Mo
     def away(*_: object, **__: object) -> list[object]:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(messages_delivered, "select", away)
+    monkeypatch.setattr(postgres_session, "select", away)
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
     before = Baseline(Verdict("", Outcome.PASSED, ""), {"at": "2026-11-26T12:00:00+00:00"})
     verdict = messages_delivered.verify(context, MessagesDelivered(seconds=0.1), before)

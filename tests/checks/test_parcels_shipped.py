@@ -10,6 +10,7 @@ from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.parcels_shipped import Parcel, ParcelsShipped, judge
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
+from lakeproof.stack import postgres_session
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -78,7 +79,7 @@ def test_without_postgresql_it_is_unknown(tmp_path: Path, monkeypatch: pytest.Mo
     def away(*_: object, **__: object) -> list[object]:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(parcels_shipped, "select", away)
+    monkeypatch.setattr(postgres_session, "select", away)
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
     before = Baseline(Verdict("", Outcome.PASSED, ""))
     verdict = parcels_shipped.verify(context, ParcelsShipped(seconds=0.1), before)

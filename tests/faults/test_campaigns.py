@@ -51,7 +51,7 @@ class Service:
         self.asked.append(("spread", batch, seconds, after))
         return {"by_status": {"pending": self.waiting}}
 
-    def read(self, stack: Stack, seconds: float, statement: str, *args: object) -> list[tuple[Any, ...]]:
+    def read(self, stack: Stack, statement: str, *args: object, seconds: float) -> list[tuple[Any, ...]]:
         if statement == campaigns.GOING_ON:
             return [(BATCH, self.waiting)] if self.waiting and args == (self.subject,) else []
         if statement == unwelcome_campaign.WHO_OPTED_OUT:
@@ -63,7 +63,7 @@ class Service:
 def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     made = Service()
     for module in (campaigns, unwelcome_campaign, spread_campaign):
-        monkeypatch.setattr(module, "read", made.read)
+        monkeypatch.setattr(module, "read_rows", made.read)
     for module in (campaigns, spread_campaign, stop_campaign):
         monkeypatch.setattr(module, "NotificationClient", lambda url: made)
     return made
@@ -145,7 +145,7 @@ def test_a_campaign_is_told_by_its_id(
     ask: Callable[[Stack, float], object], words: str, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows: list[tuple[str, int]] = [(BATCH, 12)]
-    monkeypatch.setattr(notifications, "read", lambda *_: rows)
+    monkeypatch.setattr(notifications, "read_rows", lambda *_, **__: rows)
     told = ask(stack, 1.0)
     assert told == f"{BATCH}: 12 {words}"
     assert notifications.batch_of(str(told)) == BATCH

@@ -102,7 +102,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(end_idle_sessions, "limit", lambda *_: None)
     monkeypatch.setattr(end_idle_sessions, "end_idle", end_idle)
     monkeypatch.setattr(end_idle_sessions, "idle_in_transaction", lambda *_: 0)
-    monkeypatch.setattr(spread_campaign, "read", lambda *_: [(75,)])
+    monkeypatch.setattr(spread_campaign, "read_rows", lambda *_, **__: [(75,)])
     for module in (spread_campaign, stop_campaign):
         monkeypatch.setattr(module, "NotificationClient", lambda url: Service())
     runs = SimpleNamespace(row=lambda name: SimpleNamespace(pid=1))

@@ -51,16 +51,16 @@ def test_each_sender_is_asked_and_the_usual_shape_only_of_what_could_not_be_read
 ) -> None:
     asked: list[str] = []
 
-    def read(stack: Stack, timeout: float, sql: str, *args: object) -> list[tuple[Any, ...]]:
+    def read(stack: Stack, sql: str, *args: object, seconds: float) -> list[tuple[Any, ...]]:
         asked.append(sql)
         if sql == event_shapes.UNREAD.format(sender="payment"):
             return [("payment.captured", "a", {"order": 7, "moved": "1.00"})]
         return [(USUAL["payment.captured"],)] if sql == event_shapes.LAST_READ.format(sender="payment") else []
 
-    monkeypatch.setattr(event_shapes, "read", read)
+    monkeypatch.setattr(event_shapes, "read_rows", read)
     assert event_shapes.event_shapes(stack, 1.0) == "payment: 1 payment.captured lack order_id and have order"
     assert len(asked) == 4
-    monkeypatch.setattr(event_shapes, "read", lambda *_: [])
+    monkeypatch.setattr(event_shapes, "read_rows", lambda *_, **__: [])
     assert event_shapes.event_shapes(stack, 1.0) == "none"
 
 
@@ -96,7 +96,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Database:
         yield made
 
     monkeypatch.setattr(restore_event_shape, "_database", session)
-    monkeypatch.setattr(event_shapes, "read", lambda *_: [(made.older,)])
+    monkeypatch.setattr(event_shapes, "read_rows", lambda *_, **__: [(made.older,)])
     return made
 
 

@@ -19,10 +19,8 @@ from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.sources.engine import READER
 from lakeproof.probes.event_shapes import Reshaped, reshaped
-from lakeproof.stack.engines.postgres_accounts import DATABASE
-from lakeproof.stack.postgres_session import TROUBLES, select
+from lakeproof.services.database.rows import read_rows
 from lakeproof.stack.stack import Stack
 
 CLAIM = "every accepted message is delivered once, or dropped with a reason"
@@ -79,18 +77,14 @@ def verify(context: CheckContext, arguments: MessagesDelivered, before: Baseline
 
 
 def _look(stack: Stack, since: datetime, wanted: int = 0) -> Verdict:
-    def rows(statement: str) -> list[tuple[str, ...]]:
-        return select(stack, READER, f"postgres-{READER}", statement, since, seconds=READ_SECONDS, database=DATABASE)
-
     try:
-        called_for = [row[0] for row in rows(CALLED_FOR)]
-        found = [Notified(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows(NOTIFICATIONS)]
+        called_for = [row[0] for row in read_rows(stack, CALLED_FOR, since, seconds=READ_SECONDS)]
+        notified = read_rows(stack, NOTIFICATIONS, since, seconds=READ_SECONDS)
+        found = [Notified(row[0], row[1], row[2], row[3], bool(row[4])) for row in notified]
         kept = _kept(stack.url(PROVIDER))
         unread = reshaped(stack, READ_SECONDS, since)
     except CouldNotLook as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
-    except TROUBLES as error:
-        return Verdict(CLAIM, Outcome.UNKNOWN, f"PostgreSQL gives no answer: {type(error).__name__}")
     except (httpx.HTTPError, ValueError, KeyError) as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, f"the provider does not list its messages: {type(error).__name__}")
     return judge(found, called_for, kept, wanted, unread)

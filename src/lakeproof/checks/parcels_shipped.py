@@ -15,12 +15,10 @@ from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
-from lakeproof.lake.sources.engine import READER
+from lakeproof.services.database.rows import read_rows
 from lakeproof.shop.fulfillment.holds_by_hand import is_whole, listed, store_told
 from lakeproof.shop.fulfillment.label import PENDING, make_label
-from lakeproof.stack.engines.postgres_accounts import DATABASE
 from lakeproof.stack.object_store import s3_client
-from lakeproof.stack.postgres_session import TROUBLES, select
 from lakeproof.stack.stack import Stack
 
 CLAIM = "every parcel is shipped once, with its label under ready/ byte for byte"
@@ -84,10 +82,7 @@ def verify(context: CheckContext, arguments: ParcelsShipped, before: Baseline) -
 
 def _look(stack: Stack, arguments: ParcelsShipped, *, waiting_is_fine: bool = False) -> Verdict:
     try:
-        rows = select(
-            stack, READER, f"postgres-{READER}", PARCELS, arguments.newest, seconds=READ_SECONDS, database=DATABASE
-        )
-        parcels = [_parcel(row) for row in rows]
+        parcels = [_parcel(row) for row in read_rows(stack, PARCELS, arguments.newest, seconds=READ_SECONDS)]
         client = s3_client(stack)
         with store_told():
             left = {key for key, _ in listed(client, PENDING)}
@@ -96,8 +91,6 @@ def _look(stack: Stack, arguments: ParcelsShipped, *, waiting_is_fine: bool = Fa
                 for one in parcels
                 if one.status in ("shipped", "returned") and not is_whole(client, f"ready/{one.id}", one.sha256)
             ]
-    except TROUBLES as error:
-        return Verdict(CLAIM, Outcome.UNKNOWN, f"PostgreSQL gives no answer: {type(error).__name__}")
     except LakeproofError as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
     which = f" (the newest {arguments.newest}, and all that wait)" if len(parcels) >= arguments.newest else ""

@@ -3,7 +3,8 @@
 What they have in common: they are found in the database, not remembered, so that a crash forgets none.
 """
 
-from lakeproof.probes.notifications import SERVICE, read
+from lakeproof.probes.notifications import SERVICE
+from lakeproof.services.database.rows import read_rows
 from lakeproof.shop.notification.client import NotificationClient
 from lakeproof.stack.stack import Stack
 
@@ -21,7 +22,7 @@ def client(stack: Stack) -> NotificationClient:
 
 def going_on(stack: Stack, subject: str) -> dict[str, int]:
     """Batch → how many of it wait. Raises: CouldNotLook."""
-    return {str(batch): int(count) for batch, count in read(stack, SECONDS, GOING_ON, subject)}
+    return {str(batch): int(count) for batch, count in read_rows(stack, GOING_ON, subject, seconds=SECONDS)}
 
 
 def withdraw(stack: Stack, subject: str) -> None:

@@ -7,7 +7,8 @@ from pydantic import Field
 from lakeproof.arguments import Arguments
 from lakeproof.faults import campaigns
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.probes.notifications import NONE, OPT_OUTS_MANY, opted_out, read
+from lakeproof.probes.notifications import NONE, OPT_OUTS_MANY, opted_out
+from lakeproof.services.database.rows import read_rows
 from lakeproof.shop.notification.client import probed_customer
 from lakeproof.shop.notification.requests import MAX_BATCH
 from lakeproof.stack.stack import Stack
@@ -43,7 +44,7 @@ def remove(stack: Stack, arguments: UnwelcomeCampaign) -> None:
     """Call it off. Its customers are a rehearsal's own, and want all again."""
     campaigns.withdraw(stack, SUBJECT)
     with campaigns.client(stack) as calling:
-        for (customer,) in read(stack, campaigns.SECONDS, WHO_OPTED_OUT, SUBJECT):
+        for (customer,) in read_rows(stack, WHO_OPTED_OUT, SUBJECT, seconds=campaigns.SECONDS):
             calling.opt_out(int(customer))
 
 

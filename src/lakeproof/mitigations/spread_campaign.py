@@ -10,7 +10,8 @@ from pydantic import Field
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, hold_to_found, named
-from lakeproof.probes.notifications import SERVICE, batch_of, read, turned_down
+from lakeproof.probes.notifications import SERVICE, batch_of, turned_down
+from lakeproof.services.database.rows import read_rows
 from lakeproof.shop.notification.client import NotificationClient
 from lakeproof.stack.stack import Stack
 
@@ -70,7 +71,7 @@ def _plan(stack: Stack, arguments: SpreadCampaign) -> tuple[str, int, int]:
         raise TerminalError(
             "the limiter turns down no campaign that goes on", where=SERVICE, next_action="name one: --arg batch=ID"
         )
-    rows = read(stack, SECONDS, MOST_FOR_ONE, batch)
+    rows = read_rows(stack, MOST_FOR_ONE, batch, seconds=SECONDS)
     most = int(rows[0][0]) if rows else 0
     limits = stack.settings.notification
     return batch, *spread_of(most, limits.notification_rate_limit, limits.notification_rate_window_seconds)

@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lakeproof.probes.condition import Condition, Operator
-from lakeproof.probes.notifications import NONE, SERVICE, read
+from lakeproof.probes.notifications import NONE, SERVICE
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
+from lakeproof.services.database.rows import read_rows
 from lakeproof.stack.stack import Stack
 
 # The services of PostgreSQL whose events are told to customers (shop/notification/incoming.py).
@@ -65,11 +66,11 @@ def reshaped(stack: Stack, timeout: float, since: datetime) -> list[Reshaped]:
     """What could not be read since then, and lacks what could be read before. Raises: CouldNotLook."""
     found = []
     for sender in SENDERS:
-        unread = read(stack, timeout, UNREAD.format(sender=sender), since)
+        unread = read_rows(stack, UNREAD.format(sender=sender), since, seconds=timeout)
         usual = {
             one: rows[0][0]
             for one in {row[0] for row in unread}
-            if (rows := read(stack, timeout, LAST_READ.format(sender=sender), one))
+            if (rows := read_rows(stack, LAST_READ.format(sender=sender), one, seconds=timeout))
         }
         found += compared(sender, unread, usual)
     return found
@@ -77,7 +78,7 @@ def reshaped(stack: Stack, timeout: float, since: datetime) -> list[Reshaped]:
 
 def unread_before(stack: Stack, timeout: float, end: datetime) -> int:
     """How many events of the day before could not be read, whatever their shape was. Raises: CouldNotLook."""
-    return int(read(stack, timeout, UNREAD_BEFORE, end)[0][0])
+    return int(read_rows(stack, UNREAD_BEFORE, end, seconds=timeout)[0][0])
 
 
 def compared(

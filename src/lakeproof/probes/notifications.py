@@ -5,13 +5,11 @@ import smtplib
 from collections.abc import Sequence
 from typing import Any
 
-from lakeproof.errors import CouldNotLook
-from lakeproof.lake.sources.engine import READER
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.prometheus import instant
 from lakeproof.probes.reading import Value
-from lakeproof.stack.engines.postgres_accounts import DATABASE
+from lakeproof.services.database.rows import read_rows
 from lakeproof.stack.stack import Stack
 
 SERVICE, PROVIDER = "notification-service", "mail-sink"
@@ -61,7 +59,7 @@ def failure_share(stack: Stack, timeout: float) -> Value:
 
 def reasons(stack: Stack, timeout: float) -> Value:
     """Of what failed in the last minute: channel, reason, how many. Raises: CouldNotLook."""
-    rows = read(stack, timeout, REASONS)
+    rows = read_rows(stack, REASONS, seconds=timeout)
     return "; ".join(f"{channel}: {reason}: {count}" for channel, reason, count in rows) or NONE
 
 
@@ -69,7 +67,7 @@ def turned_down(stack: Stack, timeout: float) -> Value:
     """NONE, or the batch of which the limiter turned down the most in the last minute while more of it waits:
     `ID: 12 turned down`. Raises: CouldNotLook.
     """
-    return _batch(read(stack, timeout, TURNED_DOWN), "turned down")
+    return _batch(read_rows(stack, TURNED_DOWN, seconds=timeout), "turned down")
 
 
 def opted_out(stack: Stack, timeout: float) -> Value:
@@ -77,7 +75,7 @@ def opted_out(stack: Stack, timeout: float) -> Value:
 
     Raises: CouldNotLook.
     """
-    return _batch(read(stack, timeout, OPTED_OUT), "opted out")
+    return _batch(read_rows(stack, OPTED_OUT, seconds=timeout), "opted out")
 
 
 def batch_of(value: Value) -> str:
@@ -87,16 +85,6 @@ def batch_of(value: Value) -> str:
 
 def _batch(rows: Sequence[tuple[Any, ...]], what: str) -> str:
     return next((f"{batch}: {count} {what}" for batch, count in rows), NONE)
-
-
-def read(stack: Stack, timeout: float, statement: str, *args: object) -> Sequence[tuple[Any, ...]]:
-    """Rows of the services' database. Raises: CouldNotLook."""
-    from lakeproof.stack.postgres_session import TROUBLES, select
-
-    try:
-        return select(stack, READER, f"postgres-{READER}", statement, *args, seconds=timeout, database=DATABASE)
-    except TROUBLES as error:
-        raise CouldNotLook(f"no answer: {type(error).__name__}", where="postgres") from error
 
 
 PROBES = (

@@ -1,8 +1,5 @@
 """Questions to PostgreSQL: the same functions as mariadb.py (databases.py says what they do), and the slot's."""
 
-from typing import Any
-
-from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.slot import LOST, look, slot_name
 from lakeproof.lake.sources.engine import CAPTURE_USER, READER
@@ -11,6 +8,7 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
+from lakeproof.services.database.rows import read_rows
 from lakeproof.stack.engines.postgres_accounts import LOOKING_ON
 from lakeproof.stack.engines.postgres_config import NAME
 from lakeproof.stack.stack import Stack
@@ -54,7 +52,7 @@ def answers(stack: Stack, timeout: float) -> Value:
 def missing_privileges(stack: Stack, timeout: float, source: Source) -> Value:
     """As Database (to log in, to follow a slot, groups); None without that user."""
     groups = [group for account in LOOKING_ON if account.user == CAPTURE_USER for group in account.member_of]
-    rows = _ask(stack, source, LACKING, CAPTURE_USER, groups, timeout=timeout)
+    rows = read_rows(stack, LACKING, CAPTURE_USER, groups, seconds=timeout, database=source.name)
     return int(rows[0][0]) if rows else None
 
 
@@ -66,13 +64,14 @@ def beat_age(source: Source) -> str:
 
 def heartbeat_age(stack: Stack, timeout: float, source: Source) -> Value:
     """As Database."""
-    rows = _ask(stack, source, beat_age(source), timeout=timeout)
+    rows = read_rows(stack, beat_age(source), seconds=timeout, database=source.name)
     return round(float(rows[0][0]), 3) if rows else None
 
 
 def tables(stack: Stack, timeout: float, source: Source) -> Value:
     """As Database, of the source's database."""
-    return " ".join(sorted(str(row[0]) for row in _ask(stack, source, TABLES, timeout=timeout)))
+    rows = read_rows(stack, TABLES, seconds=timeout, database=source.name)
+    return " ".join(sorted(str(row[0]) for row in rows))
 
 
 def slot_state(stack: Stack, timeout: float, source: Source) -> Value:
@@ -81,16 +80,6 @@ def slot_state(stack: Stack, timeout: float, source: Source) -> Value:
     if slot is None:
         return None
     return LOST if slot.status == LOST else KEPT
-
-
-def _ask(stack: Stack, source: Source, sql: str, *args: object, timeout: float) -> list[tuple[Any, ...]]:
-    """The rows of one statement in the source's database. Raises: CouldNotLook."""
-    from lakeproof.stack.postgres_session import TROUBLES, select
-
-    try:
-        return select(stack, READER, f"postgres-{READER}", sql, *args, seconds=timeout, database=source.name)
-    except TROUBLES as error:
-        raise CouldNotLook(f"no answer: {type(error).__name__}", where=NAME) from error
 
 
 def _slot(source: Source) -> Probe:

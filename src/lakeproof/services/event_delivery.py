@@ -10,36 +10,34 @@ from typing import Any
 
 import orjson
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.absent_kafka import AbsentKafka, logger_without_attempts
 from lakeproof.services.database.postgres import Row
+from lakeproof.services.metrics import Metrics
 from lakeproof.services.times import iso
 
 DELIVERY_SECONDS = 8.0  # after it an event counts as not delivered, and stays
 GRACE_SECONDS = 2.0  # so much later the producer has told of each
 
 
-class OutboxMetrics:
+class OutboxMetrics(Metrics):
     """What waits, and what was sent."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.unsent = Gauge("shop_outbox_unsent", "Events that Kafka does not have yet.", registry=registry)
-        self.oldest = Gauge(
-            "shop_outbox_oldest_unsent_seconds",
-            "Age of the oldest event that Kafka does not have.",
-            registry=registry,
+        super().__init__(registry)
+        self.unsent = self.gauge("shop_outbox_unsent", "Events that Kafka does not have yet.")
+        self.oldest = self.gauge(
+            "shop_outbox_oldest_unsent_seconds", "Age of the oldest event that Kafka does not have."
         )
-        self.sent = Counter("shop_outbox_sent_total", "Events that Kafka acknowledged.", registry=registry)
-        self.failures = Counter(
+        self.sent = self.counter("shop_outbox_sent_total", "Events that Kafka acknowledged.")
+        self.failures = self.counter(
             "shop_outbox_failures_total",
             "Batches that did not get away, by what failed.",
-            ["stage"],
-            registry=registry,
+            "stage",
+            values=("database", "kafka"),
         )
-        for stage in ("database", "kafka"):
-            self.failures.labels(stage)
 
 
 class EventDelivery:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from lakeproof.errors import CouldNotLook, NotReady
 from lakeproof.lake.capture.connector import Connector
 from lakeproof.lake.capture.heartbeat import Condition
+from lakeproof.services.database.rows import read_rows
 from lakeproof.stack.stack import Stack
 
 LOOK_SECONDS = 2.0
@@ -45,15 +46,10 @@ def look(stack: Stack, connector: Connector, seconds: float = ASK_SECONDS) -> Sl
 
     Raises: CouldNotLook.
     """
-    from lakeproof.stack.postgres_session import TROUBLES, select
-
     if NAME not in connector.config:
         return None
     name = slot_name(connector)
-    try:
-        rows = select(stack, "reader", "postgres-reader", _SQL, name, seconds=seconds, database=connector.database)
-    except TROUBLES as error:
-        raise CouldNotLook(f"no answer: {type(error).__name__}", where="postgres") from error
+    rows = read_rows(stack, _SQL, name, seconds=seconds, database=connector.database)
     if not rows:
         return None
     ((status, active, kept),) = rows

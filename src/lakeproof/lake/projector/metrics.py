@@ -1,7 +1,5 @@
 """What the projector counts beyond its requests."""
 
-from prometheus_client import Counter, Gauge
-
 from lakeproof.services.database.metrics import DatabaseMetrics
 from lakeproof.services.metrics import RequestMetrics
 
@@ -12,22 +10,17 @@ class ProjectorMetrics(RequestMetrics):
     def __init__(self) -> None:
         super().__init__()
         self.database = DatabaseMetrics(self.registry)
-        self.records = Counter(
+        self.records = self.counter(
             "projector_records_total",
             "Records taken: written; replayed (written again, which changes nothing); superseded (a newer one of the "
             "same order came with it); poison (cannot be read, set aside); beat.",
-            ["outcome"],
-            registry=self.registry,
+            "outcome",
+            values=("written", "replayed", "superseded", "poison", "beat"),
         )
-        self.lag_records = Gauge(
-            "projector_lag_records", "Records in the topic that no projector is done with.", registry=self.registry
-        )
-        self.lag_seconds = Gauge(
+        self.lag_records = self.gauge("projector_lag_records", "Records in the topic that no projector is done with.")
+        self.lag_seconds = self.gauge(
             "projector_lag_seconds",
             "The age of the newest instant of the source that the projection wholly covers (0 to 1 s is none).",
-            registry=self.registry,
         )
-        for outcome in ("written", "replayed", "superseded", "poison", "beat"):
-            self.records.labels(outcome)
         for gauge in (self.lag_records, self.lag_seconds):
             gauge.set(float("nan"))  # not known yet: never 0

@@ -2,30 +2,29 @@
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from lakeproof.services.database.pool import Closable, ConnectionPool
+from lakeproof.services.metrics import Metrics
 
 
-class DatabaseMetrics:
+class DatabaseMetrics(Metrics):
     """Trouble by kind, and the pool as it is at each scrape."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-        self.errors = Counter(
+        super().__init__(registry)
+        self.errors = self.counter(
             "shop_db_errors_total",
             "Database trouble by kind; conflict: a deadlock that was tried again.",
-            ["kind"],
-            registry=registry,
+            "kind",
+            values=("down", "full", "busy", "refused", "conflict", "commit_unclear"),
         )
-        for kind in ("down", "full", "busy", "refused", "conflict", "commit_unclear"):
-            self.errors.labels(kind)
 
     def watch[C: Closable](self, pool: ConnectionPool[C]) -> None:
         """Show the pool's connections, read at each scrape."""
-        self._registry.register(_PoolCollector(pool))
+        self.registry.register(_PoolCollector(pool))
 
 
 class _PoolCollector[C: Closable](Collector):

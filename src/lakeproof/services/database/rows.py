@@ -1,4 +1,4 @@
-"""Rows of the shop's PostgreSQL, by the account that only reads."""
+"""Rows of the stack's PostgreSQL, by the account that only reads."""
 
 from typing import Any
 
@@ -11,10 +11,22 @@ READ_SECONDS = 30.0
 
 def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
     """The rows of one statement in that service's schema. Blocks. Raises: CouldNotLook."""
+    return read_rows(stack, statement, *args, schema=service)
+
+
+def read_rows(
+    stack: Stack,
+    statement: str,
+    *args: object,
+    seconds: float = READ_SECONDS,
+    database: str = DATABASE,
+    schema: str | None = None,
+) -> list[Any]:
+    """The rows of one statement, within so many seconds. Blocks. Raises: CouldNotLook."""
     from lakeproof.stack.postgres_session import TROUBLES, select
 
-    limits: dict[str, Any] = {"seconds": READ_SECONDS, "database": DATABASE, "schema": service}
+    limits: dict[str, Any] = {"seconds": seconds, "database": database, "schema": schema}
     try:
         return select(stack, "reader", "postgres-reader", statement, *args, **limits)
     except TROUBLES as error:
-        raise CouldNotLook(f"no answer: {error}", where="postgres") from error
+        raise CouldNotLook(f"no answer: {type(error).__name__} {error}".rstrip(), where="postgres") from error

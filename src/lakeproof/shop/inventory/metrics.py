@@ -1,7 +1,5 @@
 """What the inventory service counts beyond its requests."""
 
-from prometheus_client import Counter, Gauge
-
 from lakeproof.services.database.metrics import DatabaseMetrics
 from lakeproof.services.metrics import RequestMetrics
 
@@ -12,53 +10,38 @@ class InventoryMetrics(RequestMetrics):
     def __init__(self) -> None:
         super().__init__()
         self.database = DatabaseMetrics(self.registry)
-        self.expired = Counter(
+        self.expired = self.counter(
             "inventory_reservation_expired_total",
             "Reservations of a SKU that ended by themselves and went back to stock.",
-            registry=self.registry,
         )
-        self.active = Gauge(
-            "inventory_reservation_active_total",
-            "Reservations of a SKU that hold stock now, of all instances.",
-            registry=self.registry,
+        self.active = self.gauge(
+            "inventory_reservation_active_total", "Reservations of a SKU that hold stock now, of all instances."
         )
-        self.changes = Counter(
-            "shop_inventory_changes_total", "Changes of stock that were written.", ["op"], registry=self.registry
+        self.changes = self.counter("shop_inventory_changes_total", "Changes of stock that were written.", "op")
+        self.refusals = self.counter("shop_inventory_refusals_total", "Changes that were refused, by why.", "why")
+        self.replays = self.counter(
+            "shop_inventory_replays_total", "Changes answered from an earlier call of the same key."
         )
-        self.refusals = Counter(
-            "shop_inventory_refusals_total", "Changes that were refused, by why.", ["why"], registry=self.registry
-        )
-        self.replays = Counter(
-            "shop_inventory_replays_total",
-            "Changes answered from an earlier call of the same key.",
-            registry=self.registry,
-        )
-        self.writes = Counter(
+        self.writes = self.counter(
             "shop_inventory_conditional_writes_total",
             "Conditional batches by how they ended; lost: somebody else was first; unclear: read again.",
-            ["outcome"],
-            registry=self.registry,
+            "outcome",
+            values=("applied", "lost", "unclear"),
         )
-        for outcome in ("applied", "lost", "unclear"):
-            self.writes.labels(outcome)
-        self.rechecked = Counter(
+        self.rechecked = self.counter(
             "shop_inventory_rechecked_total",
             "Confirmations whose reservation was gone or could not be trusted, decided by the stock itself.",
-            registry=self.registry,
         )
-        self.ttl = Gauge(
+        self.ttl = self.gauge(
             "inventory_reservation_ttl_seconds",
             "How long a reservation lives, by the setting and by the table's default (0: without end).",
-            ["source"],
-            registry=self.registry,
+            "source",
         )
-        self.ttl_below_floor = Gauge(
+        self.ttl_below_floor = self.gauge(
             "inventory_reservation_ttl_below_floor",
             "1 where a reservation lives shorter than its floor, by the setting or by the table's default.",
-            registry=self.registry,
         )
-        self.violations = Gauge(
+        self.violations = self.gauge(
             "shop_inventory_invariant_violations",
             "SKUs where received − sold − reserved is below zero or a total is negative, at the last look.",
-            registry=self.registry,
         )

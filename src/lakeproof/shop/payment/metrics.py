@@ -1,7 +1,5 @@
 """What the payment service counts beyond its requests."""
 
-from prometheus_client import Counter
-
 from lakeproof.services.database.metrics import DatabaseMetrics
 from lakeproof.services.metrics import RequestMetrics
 from lakeproof.shop.payment.cards import DECLINING
@@ -12,17 +10,11 @@ class PaymentMetrics(RequestMetrics):
 
     def __init__(self) -> None:
         super().__init__()
-        self.changes = Counter(
-            "shop_payment_changes_total", "Committed changes of payments.", ["type"], registry=self.registry
+        self.changes = self.counter("shop_payment_changes_total", "Committed changes of payments.", "type")
+        self.declines = self.counter(
+            "shop_payment_declines_total", "Declined authorizations by their code.", "code", values=DECLINING.values()
         )
-        self.declines = Counter(
-            "shop_payment_declines_total", "Declined authorizations by their code.", ["code"], registry=self.registry
-        )
-        for code in DECLINING.values():
-            self.declines.labels(code)
-        self.replays = Counter(
-            "shop_payment_replays_total",
-            "Calls answered from an earlier call of the same key.",
-            registry=self.registry,
+        self.replays = self.counter(
+            "shop_payment_replays_total", "Calls answered from an earlier call of the same key."
         )
         self.database = DatabaseMetrics(self.registry)

@@ -1,7 +1,5 @@
 """What the support service counts beyond its requests."""
 
-from prometheus_client import Counter, Gauge, Histogram
-
 from lakeproof.services.database.metrics import DatabaseMetrics
 from lakeproof.services.metrics import RequestMetrics
 
@@ -15,50 +13,37 @@ class SupportMetrics(RequestMetrics):
     def __init__(self) -> None:
         super().__init__()
         self.database = DatabaseMetrics(self.registry)
-        self.changes = Counter(
-            "shop_support_changes_total", "Committed changes of cases.", ["type"], registry=self.registry
+        self.changes = self.counter("shop_support_changes_total", "Committed changes of cases.", "type")
+        self.replays = self.counter(
+            "shop_support_replays_total", "Calls answered from an earlier call of the same key."
         )
-        self.replays = Counter(
-            "shop_support_replays_total",
-            "Calls answered from an earlier call of the same key.",
-            registry=self.registry,
-        )
-        self.collect_seconds = Histogram(
+        self.collect_seconds = self.histogram(
             "support_timeline_collect_seconds",
             "Time to a timeline: asked from the services (remote), or read from the cache.",
-            ["source"],
+            "source",
             buckets=COLLECT_SECONDS,
-            registry=self.registry,
+            values=("remote", "cache"),
         )
-        self.source_seconds = Histogram(
+        self.source_seconds = self.histogram(
             "support_timeline_source_seconds",
             "Time until one source told its part, or was given up.",
-            ["source"],
+            "source",
             buckets=COLLECT_SECONDS,
-            registry=self.registry,
         )
-        self.cache_events = Counter(
+        self.cache_events = self.counter(
             "support_timeline_cache_events_total",
             "Looks into the cache, by what came of them.",
-            ["event"],
-            registry=self.registry,
+            "event",
+            values=("hit", "miss", "write", "invalidate", "error"),
         )
-        self.failures = Counter(
+        self.failures = self.counter(
             "support_timeline_collection_failures_total",
             "Parts of timelines that failed, by where, and of which source; the cache's source is itself.",
-            ["stage", "source"],
-            registry=self.registry,
+            "stage",
+            "source",
         )
-        self.backlog_bytes = Gauge(
-            "support_attachment_backlog_bytes", "Bytes in the attachments' folder.", registry=self.registry
-        )
-        self.backlog_files = Gauge(
-            "support_attachment_backlog_files", "Files in the attachments' folder.", registry=self.registry
-        )
-        for source in ("remote", "cache"):
-            self.collect_seconds.labels(source)
-        for event in ("hit", "miss", "write", "invalidate", "error"):
-            self.cache_events.labels(event)
+        self.backlog_bytes = self.gauge("support_attachment_backlog_bytes", "Bytes in the attachments' folder.")
+        self.backlog_files = self.gauge("support_attachment_backlog_files", "Files in the attachments' folder.")
         for source in ("order", "payment", "fulfillment"):
             for stage in ("http", "aggregate"):
                 self.failures.labels(stage, source)
