@@ -54,12 +54,12 @@ def test_a_parcel_that_waits_behind_many_newer_ones_is_found_and_the_verdict_say
     status = {4: "shipped", 3: "shipped", 2: "shipped", 1: "label_pending"}
     address = dict.fromkeys(("name", "street", "postal_code", "city", "country"), "x")
 
-    def select(_stack: Stack, _user: str, _secret: str, sql: str, newest: int, **_: object) -> list[Sequence[object]]:
+    def read_rows(_stack: Stack, sql: str, newest: int, **_: object) -> list[Sequence[object]]:
         which = sql.partition("fulfillments f WHERE")[2]
         asked = [one for at, one in enumerate(status) if at < newest or f"'{status[one]}'" in which]
         return [(one, 7, address, [], status[one], int(status[one] == "shipped"), False) for one in asked]
 
-    monkeypatch.setattr(parcels_shipped, "select", select)
+    monkeypatch.setattr(parcels_shipped, "read_rows", read_rows)
     monkeypatch.setattr(parcels_shipped, "s3_client", lambda stack: None)
     monkeypatch.setattr(parcels_shipped, "listed", lambda client, prefix: [])
     monkeypatch.setattr(parcels_shipped, "is_whole", lambda client, key, sha256: True)
