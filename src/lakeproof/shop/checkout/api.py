@@ -16,7 +16,7 @@ from lakeproof.shop.checkout.requests import KEY_PATTERN, CheckoutRequest
 from lakeproof.shop.checkout.saga import Saga
 from lakeproof.shop.checkout.store import CheckoutStore, KeyReused
 
-router = APIRouter(tags=["checkouts"])
+router = APIRouter(tags=["checkouts"], responses=EVERY_ROUTE_SAYS)
 
 CheckoutKey = Annotated[
     str,
@@ -49,7 +49,6 @@ class CheckoutBody(BaseModel):
 
 
 _SAYS: dict[int | str, dict[str, Any]] = {
-    **EVERY_ROUTE_SAYS,
     200: {"model": CheckoutBody, "description": "This key bought it before; here it is as it is now."},
     202: {"model": CheckoutBody, "description": "Under way: a service gives no clear word. Ask again by its key."},
     402: {"model": CheckoutBody, "description": "The card was declined; nothing is owed."},
@@ -141,7 +140,7 @@ async def buy(request: Request, body: CheckoutRequest, idempotency_key: Checkout
 @router.get(
     "/checkouts/{key}",
     response_model=CheckoutBody,
-    responses={**EVERY_ROUTE_SAYS, 404: {"model": RefusalBody, "description": "No such checkout."}},
+    responses={404: {"model": RefusalBody, "description": "No such checkout."}},
 )
 async def get_checkout(request: Request, key: Annotated[str, Path(pattern=KEY_PATTERN)]) -> Response:
     """A checkout as it is now."""
@@ -153,7 +152,6 @@ async def get_checkout(request: Request, key: Annotated[str, Path(pattern=KEY_PA
 
 
 _UNDO_SAYS: dict[int | str, dict[str, Any]] = {
-    **EVERY_ROUTE_SAYS,
     202: {"model": CheckoutBody, "description": "Under way: it ends by itself. Ask again."},
     404: {"model": RefusalBody, "description": "No such checkout."},
     409: {"model": RefusalBody, "description": "It was not bought, or its parcel is not where it would have to be."},

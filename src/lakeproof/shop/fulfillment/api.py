@@ -15,14 +15,13 @@ from lakeproof.shop.fulfillment.models import Event, Fulfillment, Op, State
 from lakeproof.shop.fulfillment.requests import MAX_ID, AddressRequest, CreateRequest, HoldRequest, ItemRequest
 from lakeproof.shop.fulfillment.store import Changed, FulfillmentStore
 
-router = APIRouter(tags=["fulfillments"])
+router = APIRouter(tags=["fulfillments"], responses=EVERY_ROUTE_SAYS)
 
 FulfillmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 _STATUS_OF = {"not_found": 404, "key_reused": 422, "not_allowed": 409}
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "No such fulfillment."}}
 _CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
-    **EVERY_ROUTE_SAYS,
     **_NOT_FOUND,
     **NO_KEY_SAYS,
     409: {"model": RefusalBody, "description": "The fulfillment's status does not allow it."},
@@ -79,7 +78,6 @@ def _response(fulfillment: Fulfillment, status: int, *, replayed: bool = False) 
     status_code=201,
     response_model=FulfillmentBody,
     responses={
-        **EVERY_ROUTE_SAYS,
         **NO_KEY_SAYS,
         200: {"model": FulfillmentBody, "description": "This key made it before; here it is as it is now."},
     },
@@ -92,7 +90,7 @@ async def create_fulfillment(request: Request, body: CreateRequest, idempotency_
     return _response(changed.fulfillment, 200 if changed.replayed else 201, replayed=changed.replayed)
 
 
-@router.get("/fulfillments", response_model=FulfillmentsBody, responses=EVERY_ROUTE_SAYS)
+@router.get("/fulfillments", response_model=FulfillmentsBody)
 async def find_fulfillments(request: Request, order_id: Annotated[int, Query(ge=1, le=MAX_ID)]) -> Response:
     """The fulfillments of an order, in a list that is empty where there is none."""
     api = _api(request)
@@ -100,9 +98,7 @@ async def find_fulfillments(request: Request, order_id: Annotated[int, Query(ge=
     return json_response({"fulfillments": found})
 
 
-@router.get(
-    "/fulfillments/{fulfillment_id}", response_model=FulfillmentBody, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND}
-)
+@router.get("/fulfillments/{fulfillment_id}", response_model=FulfillmentBody, responses=_NOT_FOUND)
 async def get_fulfillment(request: Request, fulfillment_id: FulfillmentId) -> Response:
     """One fulfillment with its changes."""
     api = _api(request)

@@ -23,7 +23,7 @@ from lakeproof.shop.inventory.reservation import Reservation, Stock
 from lakeproof.shop.inventory.store import InventoryStore
 from lakeproof.shop.names import SKU_PATTERN
 
-router = APIRouter(tags=["inventory"])
+router = APIRouter(tags=["inventory"], responses=EVERY_ROUTE_SAYS)
 
 SkuPath = Annotated[str, Path(pattern=SKU_PATTERN, examples=["sku-0042"])]
 ReservationId = Annotated[UUID, Path()]
@@ -38,7 +38,6 @@ _STATUS_OF = {
 }
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "It does not exist."}}
 _END_SAYS: dict[int | str, dict[str, Any]] = {
-    **EVERY_ROUTE_SAYS,
     **_NOT_FOUND,
     409: {
         "model": RefusalBody,
@@ -78,7 +77,7 @@ def _response(body: Reservation | Stock, *, replayed: bool, made: int = 200) -> 
     return json_response(body, 200 if replayed else made, headers_of(replayed=replayed))
 
 
-@router.post("/stock/{sku}/receive", response_model=Stock, responses={**EVERY_ROUTE_SAYS, **NO_KEY_SAYS})
+@router.post("/stock/{sku}/receive", response_model=Stock, responses=NO_KEY_SAYS)
 async def receive_stock(
     request: Request, sku: SkuPath, body: ReceiptRequest, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -88,7 +87,7 @@ async def receive_stock(
     return _response(stock, replayed=replayed)
 
 
-@router.get("/stock/{sku}", response_model=Stock, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND})
+@router.get("/stock/{sku}", response_model=Stock, responses=_NOT_FOUND)
 async def get_stock(request: Request, sku: SkuPath) -> Response:
     """One SKU's totals, with every change that was acknowledged."""
     api = _api(request)
@@ -103,7 +102,6 @@ async def get_stock(request: Request, sku: SkuPath) -> Response:
     status_code=201,
     response_model=Reservation,
     responses={
-        **EVERY_ROUTE_SAYS,
         **NO_KEY_SAYS,
         200: {"model": Reservation, "description": "This key made it before; here it is as it is now."},
         409: {"model": RefusalBody, "description": "A SKU has not so many on hand, or the key's time is over."},
@@ -116,9 +114,7 @@ async def reserve(request: Request, body: ReservationRequest, idempotency_key: I
     return _response(made, replayed=replayed, made=201)
 
 
-@router.get(
-    "/reservations/{reservation_id}", response_model=Reservation, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND}
-)
+@router.get("/reservations/{reservation_id}", response_model=Reservation, responses=_NOT_FOUND)
 async def get_reservation(request: Request, reservation_id: ReservationId) -> Response:
     """A reservation as it is now."""
     api = _api(request)

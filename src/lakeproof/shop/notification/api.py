@@ -29,7 +29,7 @@ from lakeproof.shop.notification.requests import (
 from lakeproof.shop.notification.sender import DeliveryFailed, RateLimited, Sender
 from lakeproof.shop.notification.store import Batch, NotificationStore
 
-router = APIRouter(tags=["notifications"])
+router = APIRouter(tags=["notifications"], responses=EVERY_ROUTE_SAYS)
 
 ROUTE_LIMITS = (
     RouteLimit("POST", re.compile("/notifications"), CONTENT_BYTES),
@@ -45,7 +45,6 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {"model": RefusalBody, "description": "Its status does not allow it, or somebody is sending it right now."}
 }
 _SEND_SAYS: dict[int | str, dict[str, Any]] = {
-    **EVERY_ROUTE_SAYS,
     **_NOT_FOUND,
     **_CONFLICT,
     429: {"model": RefusalBody, "description": "Over the limit; Retry-After says when there is room."},
@@ -97,7 +96,6 @@ def _response(notification: Notification, status: int = 200, *, replayed: bool =
     status_code=201,
     response_model=Notification,
     responses={
-        **EVERY_ROUTE_SAYS,
         200: {"model": Notification, "description": "This key made it before; here it is as it is now."},
     },
 )
@@ -115,7 +113,6 @@ async def create_notification(
     status_code=201,
     response_model=Batch,
     responses={
-        **EVERY_ROUTE_SAYS,
         200: {"model": Batch, "description": "This key made it before; here it is as it is now."},
     },
 )
@@ -128,19 +125,13 @@ async def create_batch(request: Request, body: BatchRequest, idempotency_key: Id
     return json_response(batch, 200 if replayed else 201, headers_of(replayed=replayed))
 
 
-@router.get(
-    "/notifications/batches/{batch_id:uuid}", response_model=Batch, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND}
-)
+@router.get("/notifications/batches/{batch_id:uuid}", response_model=Batch, responses=_NOT_FOUND)
 async def get_batch(request: Request, batch_id: NotificationId) -> Response:
     """How far a batch has come."""
     return await _batch(_api(request), batch_id)
 
 
-@router.post(
-    "/notifications/batches/{batch_id:uuid}/spread",
-    response_model=Batch,
-    responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND},
-)
+@router.post("/notifications/batches/{batch_id:uuid}/spread", response_model=Batch, responses=_NOT_FOUND)
 async def spread_batch(request: Request, batch_id: NotificationId, body: SpreadRequest) -> Response:
     """Spread what waits of a batch anew, so that its customers stay below the limit."""
     api = _api(request)
@@ -148,11 +139,7 @@ async def spread_batch(request: Request, batch_id: NotificationId, body: SpreadR
     return await _batch(api, batch_id)
 
 
-@router.post(
-    "/notifications/batches/{batch_id:uuid}/withdraw",
-    response_model=Batch,
-    responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND},
-)
+@router.post("/notifications/batches/{batch_id:uuid}/withdraw", response_model=Batch, responses=_NOT_FOUND)
 async def withdraw_batch(request: Request, batch_id: NotificationId) -> Response:
     """Call a batch off: what was not sent is dropped, with the reason `withdrawn`."""
     api = _api(request)
@@ -167,14 +154,14 @@ async def _batch(api: NotificationApi, batch_id: uuid.UUID) -> Response:
     return json_response(batch)
 
 
-@router.get("/notifications/preferences/{customerId}", response_model=Preferences, responses=EVERY_ROUTE_SAYS)
+@router.get("/notifications/preferences/{customerId}", response_model=Preferences)
 async def get_preferences(request: Request, customer_id: CustomerId) -> Response:
     """What a customer does not want."""
     api = _api(request)
     return _preferences(await api.answer(lambda deadline: api.preferences.find(customer_id, deadline)))
 
 
-@router.put("/notifications/preferences/{customerId}", response_model=Preferences, responses=EVERY_ROUTE_SAYS)
+@router.put("/notifications/preferences/{customerId}", response_model=Preferences)
 async def put_preferences(
     request: Request, customer_id: CustomerId, body: PreferencesRequest, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -186,11 +173,7 @@ async def put_preferences(
     )
 
 
-@router.get(
-    "/notifications/{notification_id:uuid}",
-    response_model=Notification,
-    responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND},
-)
+@router.get("/notifications/{notification_id:uuid}", response_model=Notification, responses=_NOT_FOUND)
 async def get_notification(request: Request, notification_id: NotificationId) -> Response:
     """One notification."""
     api = _api(request)
@@ -210,9 +193,7 @@ async def send_notification(
 
 
 @router.post(
-    "/notifications/{notification_id:uuid}/fail",
-    response_model=Notification,
-    responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND, **_CONFLICT},
+    "/notifications/{notification_id:uuid}/fail", response_model=Notification, responses={**_NOT_FOUND, **_CONFLICT}
 )
 async def fail_notification(
     request: Request,

@@ -24,7 +24,7 @@ from lakeproof.shop.order.models import Op, Order
 from lakeproof.shop.order.requests import CreateRequest, ItemsRequest
 from lakeproof.shop.order.store import Changed, OrderRefused, OrderStore
 
-router = APIRouter(tags=["orders"])
+router = APIRouter(tags=["orders"], responses=EVERY_ROUTE_SAYS)
 
 OrderId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 IfMatch = Annotated[
@@ -40,7 +40,6 @@ _STATUS_OF = {
     "client_key_taken": 409,
 }
 _CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
-    **EVERY_ROUTE_SAYS,
     404: {"model": RefusalBody, "description": "No such order."},
     409: {"model": RefusalBody, "description": "The order's status does not allow it."},
     410: {"model": RefusalBody, "description": "The order was deleted."},
@@ -136,7 +135,6 @@ def _changed_response(changed: Changed) -> Response:
     status_code=201,
     response_model=OrderBody,
     responses={
-        **EVERY_ROUTE_SAYS,
         200: {"model": OrderBody, "description": "This key made the order before; here it is as it is now."},
         409: {"model": RefusalBody, "description": "The client key is taken."},
         410: {"model": RefusalBody, "description": "This key made an order that was deleted since."},
@@ -153,7 +151,7 @@ async def create_order(request: Request, body: CreateRequest, idempotency_key: I
     return _order_response(changed.order, 200 if changed.replayed else 201, replayed=changed.replayed)
 
 
-@router.get("/orders", response_model=OrdersBody, responses=EVERY_ROUTE_SAYS)
+@router.get("/orders", response_model=OrdersBody)
 async def find_orders(request: Request, client_key: Annotated[str, Query(pattern=KEY_PATTERN)]) -> Response:
     """The order of a client key, in a list that is empty where there is none."""
     order = await _api(request).answer(lambda deadline: _api(request).store.find_by_key(client_key, deadline))
@@ -161,9 +159,7 @@ async def find_orders(request: Request, client_key: Annotated[str, Query(pattern
 
 
 @router.get(
-    "/orders/{order_id}",
-    response_model=OrderBody,
-    responses={**EVERY_ROUTE_SAYS, 404: _CHANGE_SAYS[404], 410: _CHANGE_SAYS[410]},
+    "/orders/{order_id}", response_model=OrderBody, responses={404: _CHANGE_SAYS[404], 410: _CHANGE_SAYS[410]}
 )
 async def get_order(request: Request, order_id: OrderId) -> Response:
     """One order with its items."""

@@ -15,7 +15,7 @@ from lakeproof.shop.payment.models import Op, Payment
 from lakeproof.shop.payment.requests import MAX_ID, AmountRequest, AuthorizeRequest
 from lakeproof.shop.payment.store import Changed, PaymentStore
 
-router = APIRouter(tags=["payments"])
+router = APIRouter(tags=["payments"], responses=EVERY_ROUTE_SAYS)
 
 PaymentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
@@ -29,7 +29,6 @@ _STATUS_OF = {
 }
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "No such payment."}}
 _CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
-    **EVERY_ROUTE_SAYS,
     **_NOT_FOUND,
     **NO_KEY_SAYS,
     409: {"model": RefusalBody, "description": "The payment's status or amounts do not allow it."},
@@ -87,7 +86,6 @@ def _headers(changed: Changed) -> dict[str, str]:
     status_code=201,
     response_model=Payment,
     responses={
-        **EVERY_ROUTE_SAYS,
         **NO_KEY_SAYS,
         200: {"model": Payment, "description": "This key authorized it before; here is what was answered."},
         402: {"model": DeclinedBody, "description": "The card was declined. The same key gets the same answer."},
@@ -103,7 +101,7 @@ async def authorize_payment(request: Request, body: AuthorizeRequest, idempotenc
     return json_response(changed.payment, 200 if changed.replayed else 201, _headers(changed))
 
 
-@router.get("/payments", response_model=PaymentsBody, responses=EVERY_ROUTE_SAYS)
+@router.get("/payments", response_model=PaymentsBody)
 async def find_payments(request: Request, order_id: Annotated[int, Query(ge=1, le=MAX_ID)]) -> Response:
     """The payments of an order, the declined ones too, at most the newest 200; a list, be it empty."""
     api = _api(request)
@@ -111,7 +109,7 @@ async def find_payments(request: Request, order_id: Annotated[int, Query(ge=1, l
     return json_response({"payments": found})
 
 
-@router.get("/payments/{payment_id}", response_model=Payment, responses={**EVERY_ROUTE_SAYS, **_NOT_FOUND})
+@router.get("/payments/{payment_id}", response_model=Payment, responses=_NOT_FOUND)
 async def get_payment(request: Request, payment_id: PaymentId) -> Response:
     """One payment as it is now."""
     api = _api(request)

@@ -18,14 +18,13 @@ from lakeproof.shop.support.store import CaseStore, Changed
 from lakeproof.shop.support.timeline import Entry, Source
 from lakeproof.shop.support.timelines import Timelines
 
-router = APIRouter(tags=["support"])
+router = APIRouter(tags=["support"], responses=EVERY_ROUTE_SAYS)
 
 CaseId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 _STATUS_OF = {"not_found": 404, "key_reused": 422, "not_allowed": 409, "too_many": 409}
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "No such case."}}
 CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
-    **EVERY_ROUTE_SAYS,
     **NOT_FOUND,
     409: {"model": RefusalBody, "description": "The case is closed, or has as many as it may have."},
     **NO_KEY_SAYS,
@@ -94,7 +93,6 @@ def _case_response(changed: Changed, status: int) -> Response:
     status_code=201,
     response_model=CaseBody,
     responses={
-        **EVERY_ROUTE_SAYS,
         **NO_KEY_SAYS,
         200: {"model": CaseBody, "description": "This key opened the case before; here it is as it is now."},
     },
@@ -106,7 +104,7 @@ async def open_case(request: Request, body: OpenRequest, idempotency_key: Requir
     return _case_response(changed, 200 if changed.replayed else 201)
 
 
-@router.get("/support/cases/{case_id}", response_model=CaseBody, responses={**EVERY_ROUTE_SAYS, **NOT_FOUND})
+@router.get("/support/cases/{case_id}", response_model=CaseBody, responses=NOT_FOUND)
 async def get_case(
     request: Request,
     case_id: CaseId,
@@ -121,11 +119,7 @@ async def get_case(
     return json_response(body, 200, headers_of(case.version))
 
 
-@router.post(
-    "/support/cases/{case_id}/timeline/refresh",
-    response_model=TimelineBody,
-    responses={**EVERY_ROUTE_SAYS, **NOT_FOUND},
-)
+@router.post("/support/cases/{case_id}/timeline/refresh", response_model=TimelineBody, responses=NOT_FOUND)
 async def refresh_timeline(request: Request, case_id: CaseId) -> Response:
     """Ask every source anew; nothing that was collected before is served afterwards."""
     api = api_of(request)

@@ -29,7 +29,7 @@ from lakeproof.shop.support.upload import AROUND_BYTES, FIELD, receive
 
 logger = logging.getLogger(__name__)
 
-attachment_router = APIRouter(tags=["support"])
+attachment_router = APIRouter(tags=["support"], responses=EVERY_ROUTE_SAYS)
 
 AttachmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 UPLOAD_SECONDS = 60.0
@@ -114,11 +114,7 @@ async def add_attachment(request: Request, case_id: CaseId, idempotency_key: Req
     return json_response(made.to_json(), 200 if changed.replayed else 201, headers_of(replayed=changed.replayed))
 
 
-@attachment_router.get(
-    "/support/cases/{case_id}/attachments",
-    response_model=AttachmentsBody,
-    responses={**EVERY_ROUTE_SAYS, **NOT_FOUND},
-)
+@attachment_router.get("/support/cases/{case_id}/attachments", response_model=AttachmentsBody, responses=NOT_FOUND)
 async def list_attachments(request: Request, case_id: CaseId) -> Response:
     """The attachments of a case, on the disk or in the archive."""
     case = await api_of(request).case(case_id)
@@ -129,7 +125,6 @@ async def list_attachments(request: Request, case_id: CaseId) -> Response:
     "/support/cases/{case_id}/attachments/{attachment_id}",
     response_class=Response,
     responses={
-        **EVERY_ROUTE_SAYS,
         404: {"model": RefusalBody, "description": "No such case, or no such attachment of it."},
         410: {"model": RefusalBody, "description": "The file is lost: neither on the disk nor in the archive."},
         200: {

@@ -31,7 +31,7 @@ COVERED_SECONDS = 0.2  # what is covered is asked so often at most
 READ_SECONDS = 2.0
 MOST = 100
 
-router = APIRouter(tags=["customers"])
+router = APIRouter(tags=["customers"], responses=EVERY_ROUTE_SAYS)
 
 
 class CustomerOrderBody(BaseModel):
@@ -134,7 +134,7 @@ def _iso(microseconds: int) -> str:
     return iso(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds))
 
 
-@router.get("/support/customers/{customer_id}/orders", response_model=CustomerOrdersBody, responses=EVERY_ROUTE_SAYS)
+@router.get("/support/customers/{customer_id}/orders", response_model=CustomerOrdersBody)
 async def customer_orders(
     request: Request,
     customer_id: Annotated[int, Path(ge=1, le=MAX_ID)],
