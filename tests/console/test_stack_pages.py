@@ -64,6 +64,17 @@ def test_a_component_that_could_not_be_looked_at_is_not_called_not_started(
     assert "not started" not in page and "None." not in page
 
 
+@pytest.mark.parametrize(
+    ("alerts", "told", "shown"), [(None, "Not known.", 'warn">?'), ((), "None fires.", 'good">0')]
+)
+def test_that_no_alert_fires_is_said_only_where_a_prometheus_said_so(
+    client: TestClient, seen: Seen, alerts: tuple[Firing, ...] | None, told: str, shown: str
+) -> None:
+    seen.look = Look(START, {"kafka": row("kafka")}, alerts=alerts)
+    assert f'Alerts firing: <b class="{shown}</b>' in client.get("/").text
+    assert told in client.get("/components/kafka").text
+
+
 def test_what_cannot_be_asked_is_unknown_and_counts_neither_as_healthy_nor_as_ill(
     client: TestClient, seen: Seen
 ) -> None:

@@ -92,3 +92,20 @@ def test_an_old_incident_that_is_still_open_is_looked_at_behind_many_newer_ones(
     known = desk.ids()
     assert len(known) == 4
     assert [found.id for found in desk.incidents(known)] == ["INC-1"]
+
+
+def test_a_desk_that_stays_away_is_waited_for_once(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = list[float]()
+
+    def until_kept(keep: Callable[[], Any], tell: object, patience_seconds: float) -> Any:
+        waited.append(patience_seconds)
+        return keep()
+
+    monkeypatch.setattr(live_world, "until_kept", until_kept)
+    drill = live(Desk(lost=2))
+    for _ in range(2):
+        with pytest.raises(CouldNotLook):
+            drill.note("INC-000001", "action", "resume_connector: passed")
+    for _ in range(2):
+        drill.note("INC-000001", "action", "resume_connector: passed")
+    assert waited == [client.PATIENCE_SECONDS, 0.0, 0.0, client.PATIENCE_SECONDS]

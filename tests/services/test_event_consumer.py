@@ -103,14 +103,19 @@ async def nothing(_: Sequence[Record]) -> None:
 
 async def test_attempts_to_connect_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
     consumer = EventConsumer("127.0.0.1:9", nothing, group="test", topics=("events.payment",))
+
+    def said() -> list[str]:
+        # An earlier test's thread may still look at its stack, and say that nobody answers.
+        return [one.getMessage() for one in caplog.records if not one.name.startswith("lakeproof.console")]
+
     with caplog.at_level(logging.DEBUG):
         consumer.start()
         deadline = Deadline(20)
-        while len(caplog.records) < 2 and not deadline.expired:
+        while len(said()) < 2 and not deadline.expired:
             await asyncio.sleep(0.05)
         await asyncio.sleep(1.0)  # for two attempts more
         await consumer.stop()
-    assert [record.getMessage() for record in caplog.records] == ["kafka does not answer"] * 2
+    assert said() == ["kafka does not answer"] * 2
 
 
 class FakeGroup(FakeConsumer):

@@ -133,6 +133,8 @@ def test_attempts_to_connect_do_not_fill_the_log_nor_does_a_next_producer(
         for _ in range(3):
             assert delivery.deliver(MESSAGES)[0] == []
             delivery._producer = None  # as after one that took nothing any more
-    assert {record.getMessage() for record in caplog.records} == {"kafka does not answer"}
+    # An earlier test's thread may still look at its stack, and say that nobody answers.
+    said = [one.getMessage() for one in caplog.records if not one.name.startswith("lakeproof.console")]
+    assert set(said) == {"kafka does not answer"}
     # Once of each kind: that it could not connect, and that there is no other broker.
-    assert len(caplog.records) <= 3
+    assert len(said) <= 3

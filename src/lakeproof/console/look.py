@@ -43,13 +43,14 @@ class Firing:
 @dataclass(frozen=True)
 class Look:
     """at: when the components were seen. parts: by name, those that were ever wanted. figures: by the figure's id,
-    those that Prometheus has. unseen: what could not be looked at, in words.
+    those that Prometheus has. alerts: those that fire or wait to; None where no Prometheus told. unseen: what could
+    not be looked at, in words.
     """
 
     at: datetime
     parts: Mapping[str, ProcessRow]
     figures: Mapping[str, float] = field(default_factory=dict)
-    alerts: tuple[Firing, ...] = ()
+    alerts: tuple[Firing, ...] | None = None
     unseen: tuple[str, ...] = ()
 
     @property
@@ -72,7 +73,7 @@ class Looking:
         self._supervisor = Supervisor(stack)
         self._figures_at = self._parts_at = float("-inf")
         self._figures: Mapping[str, float] = {}
-        self._alerts: tuple[Firing, ...] = ()
+        self._alerts: tuple[Firing, ...] | None = None
         self._rows: tuple[ProcessRow, ...] = ()
         self._silent: tuple[str, ...] = ()
 
@@ -104,7 +105,7 @@ class Looking:
         return self._rows
 
     def _read_prometheus(self, rows: Iterable[ProcessRow]) -> None:
-        self._figures, self._alerts, self._silent = {}, (), ()
+        self._figures, self._alerts, self._silent = {}, None, ()
         watched = any(row.name == "prometheus" and row.pid is not None for row in rows)
         if not watched and self._stack.settings.mode == "local":
             return

@@ -66,7 +66,7 @@ def add_stack_pages(
                 for source in SOURCES
                 if (id_ := main_age(source.name).id) in seen.figures
             ],
-            firing=[one for one in seen.alerts if one.state == "firing"],
+            firing=None if seen.alerts is None else [one for one in seen.alerts if one.state == "firing"],
             ongoing=sum(number for status, number in store.count_by_status().items() if status in ONGOING),
             external=external,
         )
@@ -99,7 +99,7 @@ def add_stack_pages(
             look=seen,
             external=external,
             replicas=[one for one in all_components().values() if one.replica_of == name],
-            alerts=[one for one in seen.alerts if one.component == name],
+            alerts=None if seen.alerts is None else [one for one in seen.alerts if one.component == name],
             rules=dict(sorted(known.alerts.get(name, {}).items())),
             scenarios=known.touching.get(name, ()),
             signed_in=signed_in,

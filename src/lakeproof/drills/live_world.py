@@ -107,8 +107,11 @@ def end_needed_alone(
 class LiveDesk:
     """The desk over HTTP. A call that the desk refuses is an error of the drill. No incident is opened from here.
 
-    Each call is made again while the desk is restarted, one that writes under the same key.
+    Each call is made again while the desk is restarted, one that writes under the same key; only the RCA has none. A
+    desk that did not come back in that time is waited for no more until it has answered.
     """
+
+    _patience_seconds = PATIENCE_SECONDS
 
     def __init__(self, stack: Stack) -> None:
         self._client = DeskClient(stack)
@@ -162,14 +165,17 @@ class LiveDesk:
 
     def rca(self, incident: str, root_cause: str) -> str:
         """The draft of its RCA, kept in the desk, in Markdown."""
-        return self._again(lambda: self._client.write_rca(incident, who=WHO, root_cause=root_cause))
+        return self._client.write_rca(incident, who=WHO, root_cause=root_cause)
 
     def _change(self, incident: str, act: str, **fields: Any) -> None:
         key = new_key()
         self._again(lambda: self._client.change(incident, act, who=WHO, key=key, **fields))
 
     def _again[T](self, ask: Callable[[], T]) -> T:
-        return until_kept(ask, lambda text: log.warning("%s", text), PATIENCE_SECONDS)
+        patience_seconds, self._patience_seconds = self._patience_seconds, 0.0
+        answer = until_kept(ask, lambda text: log.warning("%s", text), patience_seconds)
+        self._patience_seconds = PATIENCE_SECONDS
+        return answer
 
 
 def shapes(readings: Sequence[Reading]) -> list[dict[str, Any]]:

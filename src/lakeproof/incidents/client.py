@@ -68,7 +68,7 @@ class DeskClient:
             query |= {"before": rows[-1]["id"]} if rows else {}
             answer = self._ask("GET", f"/api/incidents?{urlencode(query)}")
             rows += answer.json()
-            older = int(answer.headers[OLDER])
+            older = int(answer.headers.get(OLDER, 0))  # a desk that was started before this was does not say it
             if not older or len(rows) == most:
                 return rows, older
 

@@ -164,7 +164,7 @@ def _invalid(error: RequestValidationError) -> Refusal:
 def serve(name: str, create: Callable[[Stack], FastAPI], port: int | None = None) -> None:
     """Serve component `name` until SIGTERM; requests under way end first, then what the service opened is closed.
 
-    port: another one than the component's own.
+    port: another one than the component's own, for a service beside the stack's: on loopback, whatever is set.
     """
     log_as_json(os.environ.get("LOG_LEVEL", "INFO"))
     disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -172,7 +172,7 @@ def serve(name: str, create: Callable[[Stack], FastAPI], port: int | None = None
     uvicorn.run(
         create(stack),
         http=BoundedConnection,
-        host=stack.settings.host,
+        host=stack.settings.host if port is None else "127.0.0.1",
         port=port or stack.port(name),
         log_config=None,
         access_log=False,

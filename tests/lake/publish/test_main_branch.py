@@ -380,6 +380,18 @@ def test_a_database_that_backup_does_not_hold_yet_stays_as_it_is_and_the_hash_te
     }
 
 
+def test_a_database_that_backup_does_not_hold_yet_and_that_is_not_whole_does_not_keep_the_others_from_it(
+    stack: Stack, nessie: Nessie
+) -> None:
+    main_branch.keep_as_backup(nessie, head(nessie))  # type: ignore[arg-type]
+    nessie.publish(3, moved=OF_SHOP)
+    nessie.publish(8)
+    nessie.commit_tables(nessie.names["main"], "shop", {"cases": table_at("cases", 2)}, "", {}, "somebody")
+    main_branch.bring_in(stack, "backup")
+    assert shown(nessie) == dict.fromkeys(TABLES, 7) | {"cases": 2, "payments": 3}
+    assert list(states_of(nessie.commits[head(nessie)])) == ["oltp"]
+
+
 @pytest.mark.parametrize(("namespace", "table"), [("oltp", "items"), ("shop", "cases")])
 def test_what_somebody_wrote_is_put_right_in_whichever_database(
     stack: Stack, nessie: Nessie, namespace: str, table: str

@@ -3,12 +3,14 @@
 import asyncio
 import uuid
 from collections import Counter
+from datetime import UTC, datetime
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.background import Background
 from lakeproof.shop.notification.leases import Leases, Look
 from lakeproof.shop.notification.models import Channel, Notification, Status, Topic
 from lakeproof.shop.notification.sender import Sender
+from lakeproof.shop.notification.store import notification_of
 from lakeproof.shop.notification.worker import Workers
 
 AT_ONCE, BATCH = 2, 4
@@ -76,3 +78,22 @@ async def test_each_channel_is_woken_and_stopped() -> None:
     workers.stop()
     await working.stop(grace_seconds=5)
     assert working.ended == "ended: email worker, webhook worker"
+
+
+def test_a_row_of_a_topic_that_nobody_knows_does_not_stop_those_that_are_due_with_it() -> None:
+    now = datetime.now(UTC)
+    row = dict.fromkeys(("batch_id", "reason", "due_at", "sent_at")) | {
+        "id": uuid.uuid4(),
+        "customer_id": 5,
+        "channel": "email",
+        "recipient": "to@example.org",
+        "subject": "Subject",
+        "body": "Body",
+        "topic": "of a later release",
+        "status": "pending",
+        "attempts": 1,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+    assert notification_of(row).topic == "of a later release"  # type: ignore[arg-type]

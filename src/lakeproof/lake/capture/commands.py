@@ -48,15 +48,15 @@ def send(
         raise TerminalError(
             f"{method} {path} answered {answer.status_code}: {_message(answer)}",
             where="connect",
-            next_action="GET /connectors shows what is there",
+            next_action="correct the connector's file" if body else "GET /connectors shows what is there",
         )
     return answer.json() if answer.content else None
 
 
 def _message(answer: httpx.Response) -> str:
     try:
-        return str(answer.json().get("message", ""))[:400]
-    except (ValueError, AttributeError):
+        return str(answer.json()["message"])[:400]
+    except (ValueError, KeyError, TypeError):
         return answer.text[:200]
 
 

@@ -59,7 +59,7 @@ def register(stack: Stack, name: str) -> None:
 
 def _put(stack: Stack, connector: Connector) -> None:
     wanted = render(stack, connector)
-    live = live_config(stack, connector.name)
+    live = live_config(stack, connector.name, REGISTER_SECONDS)
     stands = live is not None and {key: value for key, value in live.items() if key != "name"} == wanted
     if stands and not _noted(stack, connector):
         return
@@ -119,9 +119,9 @@ def new_tables(live: dict[str, str], wanted: dict[str, str]) -> list[str]:
     return [table for table in wanted[TABLES_KEY].split(",") if table not in known]
 
 
-def live_config(stack: Stack, name: str) -> dict[str, str] | None:
+def live_config(stack: Stack, name: str, patience_seconds: float = ASK_SECONDS) -> dict[str, str] | None:
     """What Connect has for that connector; None when it has no such connector. Raises: DeadlineExpired."""
-    found = _ask(stack, "GET", f"/connectors/{name}/config", ASK_SECONDS)
+    found = _ask(stack, "GET", f"/connectors/{name}/config", patience_seconds)
     return None if found is None else {key: str(value) for key, value in found.items()}
 
 

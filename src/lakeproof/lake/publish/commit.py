@@ -7,8 +7,8 @@ published that state. Those of the first source have their plain names, another 
 `onto` is main's head when the commit was made on `ingest`.
 
 Existing lakes, scripts and people who read `lake log` know the plain names, which are of before there was a second
-source. So only this file, which writes and reads the format, knows which source is the first. Everywhere else a
-published state is a mapping: database → DatabaseState.
+source. So this file, which writes and reads the format, knows which source is the first (who else does stands in
+sources/source.py). Everywhere else a published state is a mapping: database → DatabaseState.
 """
 
 from collections.abc import Iterable, Mapping

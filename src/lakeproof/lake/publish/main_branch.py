@@ -170,9 +170,9 @@ def bring_in(stack: Stack, branch: str) -> str:
     """Have `main` show what `ingest` or `backup` holds, once an audit has seen every file of it; gives the new head.
 
     Either way `main` shows exactly the branch's tables of all its databases, whatever was done to them; a database
-    that the branch does not hold yet stays as `main` shows it, and the commit tells of it too. From `ingest`:
-    the publisher goes on from there. From `backup`: `main` shows the older state and stays there, until `ingest` is
-    brought in, or it is rolled back. Nothing is taken out of main's history.
+    that the branch does not hold yet stays as `main` shows it, and the commit tells of it too where it is whole. From
+    `ingest`: the publisher goes on from there. From `backup`: `main` shows the older state and stays there, until
+    `ingest` is brought in, or it is rolled back. Nothing is taken out of main's history.
     Raises: InvalidInput for another branch, or one without a published state; AuditFailed; CouldNotLook where the
     store does not answer; NessieConflict where `main` moves meanwhile; NessieUnreachable.
     """
@@ -186,15 +186,18 @@ def bring_in(stack: Stack, branch: str) -> str:
         states = _states(nessie, source)
         if not states:
             raise InvalidInput("it holds no published state", where=branch, next_action="lakeproof lake branch")
-        kept = {name: state for name, state in _states(nessie, main).items() if name not in states}
-        tables = {
-            name: nessie.contents(holder, name, list(state.snapshots))
-            for holder, held in ((main, kept), (source, states))
-            for name, state in held.items()
-        }
-        states |= kept
-        require_whole(s3_client(stack), states, tables)
-        properties = properties_of(states) | {BY_HAND: branch}
+        tables = {name: nessie.contents(source, name, list(state.snapshots)) for name, state in states.items()}
+        s3 = s3_client(stack)
+        require_whole(s3, states, tables)
+        told = dict(states)
+        for name, state in _states(nessie, main).items():
+            # What the branch does not hold yet stays in whatever state it is, and must not stand in the way.
+            if name not in states:
+                with contextlib.suppress(AuditFailed):
+                    held = nessie.contents(main, name, list(state.snapshots))
+                    require_whole(s3, {name: state}, {name: held})
+                    told[name] = state
+        properties = properties_of(told) | {BY_HAND: branch}
         message = f"merge {branch} by hand"
         if branch == BACKUP:
             properties |= {HELD: branch}
@@ -276,7 +279,7 @@ def branches(stack: Stack) -> Iterable[tuple[Reference, dict[str, DatabaseState]
         for reference in nessie.references():
             if reference.kind == "BRANCH":
                 states: dict[str, DatabaseState] = {}
-                with contextlib.suppress(NoSuchReference):  # removed meanwhile
+                with contextlib.suppress(InvalidInput):  # removed meanwhile, or a name that Nessie does not take
                     states = _states(nessie, reference)
                 found.append((reference, states))
         return found

@@ -29,4 +29,5 @@ def read_rows(
     try:
         return select(stack, "reader", "postgres-reader", statement, *args, **limits)
     except TROUBLES as error:
-        raise CouldNotLook(f"no answer: {type(error).__name__} {error}".rstrip(), where="postgres") from error
+        said = " ".join(f"{type(error).__name__} {error}".split())  # psycopg's words are several lines
+        raise CouldNotLook(f"no answer: {said}", where="postgres") from error

@@ -59,7 +59,7 @@ class Notification:
     to: str
     subject: str
     body: str
-    topic: Topic
+    topic: str
     batch_id: uuid.UUID | None
     status: Status
     reason: str | None

@@ -38,14 +38,20 @@ class SupportMetrics(RequestMetrics):
         )
         self.failures = self.counter(
             "support_timeline_collection_failures_total",
-            "Parts of timelines that failed, by where, and of which source; the cache's source is itself.",
+            "Parts of timelines that failed, by where.",
             "stage",
+            values=("http", "cache", "cache_decode", "aggregate"),
+        )
+        self.source_failures = self.counter(
+            "support_timeline_source_failures_total",
+            "The same, by source; the cache's is itself.",
             "source",
+            values=("order", "payment", "fulfillment", "cache"),
         )
         self.backlog_bytes = self.gauge("support_attachment_backlog_bytes", "Bytes in the attachments' folder.")
         self.backlog_files = self.gauge("support_attachment_backlog_files", "Files in the attachments' folder.")
-        for source in ("order", "payment", "fulfillment"):
-            for stage in ("http", "aggregate"):
-                self.failures.labels(stage, source)
-        for stage in ("cache", "cache_decode"):
-            self.failures.labels(stage, "cache")
+
+    def count_failure(self, stage: str, source: str) -> None:
+        """A part of a timeline failed."""
+        self.failures.labels(stage).inc()
+        self.source_failures.labels(source).inc()

@@ -1,6 +1,6 @@
 """A support case as everybody in Lakeproof sees it. Times are ISO 8601 in UTC with microseconds."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -63,7 +63,7 @@ class Attachment:
 
     def to_json(self) -> dict[str, Any]:
         """As callers see it."""
-        return {name: value for name, value in asdict(self).items() if name != "file"}
+        return {name: getattr(self, name) for name in self.__slots__ if name != "file"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,5 +93,6 @@ class Case:
 
     def to_json(self) -> dict[str, Any]:
         """As callers see it, without a timeline."""
-        told = {name: value for name, value in asdict(self).items() if name != "events"}
-        return told | {"attachments": [attachment.to_json() for attachment in self.attachments], "timeline": None}
+        told = {name: getattr(self, name) for name in self.__slots__ if name != "events"}
+        attachments = [attachment.to_json() for attachment in self.attachments]
+        return told | {"messages": list(self.messages), "attachments": attachments, "timeline": None}
