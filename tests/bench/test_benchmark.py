@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from io import BytesIO
 
 import pytest
+from tests.published_commit import published_commit
 
 from lakeproof.bench import scratch_database, start, whole_transactions
 from lakeproof.bench.benchmark import Options, Ratio, Result, all_benchmarks, find
 from lakeproof.bench.own_stack import PORTS_BESIDE
 from lakeproof.bench.sightings import committed_at
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.proof.tables.every_hash import EveryHash, Torn
 from lakeproof.proof.tables.order_claims import BrokenOrder
 from lakeproof.provisioning.mysql import schema_statements
@@ -103,7 +103,7 @@ def test_one_torn_hash_fails_and_one_that_nobody_looked_at_is_not_taken_for_whol
 ) -> None:
     monkeypatch.setattr(EveryHash, "look", lambda self, deadline: [])
     now = datetime.now(UTC)
-    commit = PublishedCommit("ab" * 32, now, 43, None, None, {}, now)
+    commit = published_commit("ab" * 32, now, 43, None, None, {}, now)
     found = [Torn(commit, (BrokenOrder("claim", 7, "no order, 1 events"),))] * torn
     following = EveryHash(Stack(Settings(name="none")), "", judged, 0, waiting, found)
     judging = whole_transactions.Judging(following, lambda text: None)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.published_commit import published_commit
 
 from lakeproof.bench import at_rest
 from lakeproof.bench.benchmark import Options
@@ -29,7 +30,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def commit(second: float, beat_second: float | None = None) -> PublishedCommit:
     at = NOW + timedelta(seconds=second)
     beat_us = None if beat_second is None else int((NOW.timestamp() + beat_second) * 1e6)
-    return PublishedCommit(f"{second}", at, 1, None, beat_us, {}, at)
+    return published_commit(f"{second}", at, 1, None, beat_us, {}, at)
 
 
 def test_the_pause_is_the_longest_between_two_commits_after_the_last_one_before_the_kill() -> None:

@@ -46,7 +46,7 @@ from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import Notification
 from lakeproof.lake.job.sql_files import table_names
-from lakeproof.lake.publish.commit import properties_of
+from lakeproof.lake.publish.commit import DatabaseState, properties_of
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health, State
 from lakeproof.stack.components import all_components
@@ -294,11 +294,13 @@ def _nessie(method: str, path: str, body: bytes) -> tuple[int, object]:
     for number in range(40, 0, -1):
         at = now - timedelta(seconds=2 + 40 * (40 - number))
         beat = int(at.timestamp() * 1e6)
-        states: dict[str, str] = {}
-        for database in ("oltp", "shop"):
-            snapshots = {table: number * 7 for table in table_names(database)}
-            states |= properties_of(number, f"0-1-{number}", beat, snapshots, database=database)
-        every = {key: [value] for key, value in states.items()}
+        states = {
+            database: DatabaseState(
+                number, f"0-1-{number}", beat, {table: number * 7 for table in table_names(database)}, at
+            )
+            for database in ("oltp", "shop")
+        }
+        every = {key: [value] for key, value in properties_of(states, "oltp").items()}
         meta = {"hash": _hash(number), "commitTime": at.isoformat(), "message": "publish", "allProperties": every}
         entries.append({"commitMeta": meta | {"authors": ["lakeproof"]}, "parentCommitHash": _hash(number - 1)})
     return 200, {"logEntries": entries, "hasMore": False}

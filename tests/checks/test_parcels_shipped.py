@@ -1,5 +1,6 @@
 """Whether every parcel is shipped once with its label, over parcels made up."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,34 @@ def test_what_waits_or_was_only_called_shipped_fails(
 
 def test_before_the_fault_parcels_may_be_under_way() -> None:
     assert judge([parcel(1, "requested", 0)], [], set(), waiting_is_fine=True).outcome is Outcome.PASSED
+
+
+def test_a_parcel_that_waits_behind_many_newer_ones_is_found_and_the_verdict_says_of_which_it_speaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest of four parcels waits, and the newest two are looked at."""
+    status = {4: "shipped", 3: "shipped", 2: "shipped", 1: "label_pending"}
+    address = dict.fromkeys(("name", "street", "postal_code", "city", "country"), "x")
+
+    def read_rows(_stack: Stack, sql: str, newest: int, **_: object) -> list[Sequence[object]]:
+        which = sql.partition("fulfillments f WHERE")[2]
+        asked = [one for at, one in enumerate(status) if at < newest or f"'{status[one]}'" in which]
+        return [(one, 7, address, [], status[one], int(status[one] == "shipped"), False) for one in asked]
+
+    monkeypatch.setattr(parcels_shipped, "read_rows", read_rows)
+    monkeypatch.setattr(parcels_shipped, "s3_client", lambda stack: None)
+    monkeypatch.setattr(parcels_shipped, "listed", lambda client, prefix: [])
+    monkeypatch.setattr(parcels_shipped, "is_whole", lambda client, key, sha256: True)
+
+    def verify() -> Verdict:
+        context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+        before = Baseline(Verdict("", Outcome.PASSED, ""))
+        return parcels_shipped.verify(context, ParcelsShipped(newest=2, seconds=0.1), before)
+
+    found = verify()
+    assert (found.outcome, found.summary, found.keys) == (Outcome.FAILED, "1 parcels wait", ("parcel 1",))
+    status[1] = "shipped"
+    assert verify().summary == "2 of 2 parcels (the newest 2, and all that wait) shipped, each once"
 
 
 def test_without_postgresql_it_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.published_commit import published_commit
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks import promised_hashes_kept as kept
@@ -24,12 +25,10 @@ NOW = datetime.now(UTC)
 
 
 def commit(number: int, minutes_left: float = 14.0) -> PublishedCommit:
-    return PublishedCommit(
-        hash=f"{number:064x}",
-        at=NOW,
-        checkpoint=number,
-        gtid=None,
-        beat_us=None,
+    return published_commit(
+        f"{number:064x}",
+        NOW,
+        number,
         snapshots={"orders": number, "order_items": number},
         readable_until=NOW + timedelta(minutes=minutes_left),
     )
@@ -46,10 +45,10 @@ class Lake:
 
 @pytest.fixture
 def lake(monkeypatch: pytest.MonkeyPatch) -> Lake:
-    made = Lake([commit(number) for number in range(10, 0, -1)], lambda one: 100 * one.checkpoint, [])
+    made = Lake([commit(number) for number in range(10, 0, -1)], lambda one: 100 * one.plain.checkpoint, [])
 
     def rows_at(stack: Stack, one: PublishedCommit) -> int:
-        made.read.append(one.checkpoint)
+        made.read.append(one.plain.checkpoint)
         return made.rows(one)
 
     monkeypatch.setattr(history, "log", lambda stack, limit: made.log[:limit])
@@ -92,7 +91,7 @@ def test_a_main_that_was_made_anew_fails(lake: Lake, context: CheckContext) -> N
 
 def test_a_hash_that_is_gone_from_the_middle_fails(lake: Lake, context: CheckContext) -> None:
     taken = before(context)
-    lake.log = [commit(11), *(one for one in lake.log if one.checkpoint != 5)]
+    lake.log = [commit(11), *(one for one in lake.log if one.plain.checkpoint != 5)]
     verdict = after(context, taken)
     assert (verdict.outcome, "is not what it was" in verdict.summary) == (Outcome.FAILED, True)
 
@@ -102,9 +101,9 @@ def test_a_promised_hash_with_other_rows_or_without_its_files_fails(lake: Lake, 
     lake.log = [commit(11), *lake.log]
 
     def rows(one: PublishedCommit) -> int:
-        if one.checkpoint == 6:
+        if one.plain.checkpoint == 6:
             raise StatementFailed("ICEBERG_FILESYSTEM_ERROR: no such file", where="trino")
-        return 99 if one.checkpoint == 1 else 100 * one.checkpoint
+        return 99 if one.plain.checkpoint == 1 else 100 * one.plain.checkpoint
 
     lake.rows = rows
     verdict = after(context, taken)
@@ -116,7 +115,8 @@ def test_a_promised_hash_with_other_rows_or_without_its_files_fails(lake: Lake, 
 def test_a_hash_whose_promise_ended_meanwhile_is_not_read(lake: Lake, context: CheckContext) -> None:
     taken = before(context)
     lake.read.clear()
-    lake.log = [commit(11), *(replace(one, readable_until=NOW) if one.checkpoint < 7 else one for one in lake.log)]
+    expired = [replace(one, readable_until=NOW) if one.plain.checkpoint < 7 else one for one in lake.log]
+    lake.log = [commit(11), *expired]
     assert after(context, taken).outcome is Outcome.PASSED
     assert lake.read == [10]
 

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.published_commit import published_commit
 
 import lakeproof.cli.logs
 from lakeproof.cli.up import unheard
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.lake.publish import history
-from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
+from lakeproof.lake.publish.commit import DatabaseState
 from lakeproof.observability import alertmanager
 from lakeproof.observability.receivers import SLACK_URL
 from lakeproof.processes.rows import ProcessRow
@@ -82,11 +83,25 @@ def test_a_published_state_is_shown_in_two_columns_however_long_a_tables_name_is
 ) -> None:
     at = datetime(2026, 11, 26, tzinfo=UTC)
     shop = DatabaseState(5, None, None, {"case_attachments_of_long_ago": 20}, at)
-    commit = PublishedCommit("ab" * 32, at, 12, "0-1-99", None, {"orders": 41}, at, {"shop": shop})
+    commit = published_commit("ab" * 32, at, 12, "0-1-99", None, {"orders": 41}, at, {"shop": shop})
     monkeypatch.setattr(history, "find", lambda stack, hash_: commit)
     rows = [re.split(r"  +", line) for line in typed("lake", "show", "ab" * 32).splitlines()]
     assert {len(row) for row in rows} == {2}
     assert ["snapshot of shop.case_attachments_of_long_ago", "20"] in rows
+
+
+def test_a_published_state_tells_the_newest_transaction_and_heartbeat_of_each_database(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = datetime(2026, 11, 26, tzinfo=UTC)
+    shop = DatabaseState(5, "786:11", 1_795_000_000_000_000, {"payments": 20}, at)
+    commit = published_commit("ab" * 32, at, 12, "0-1-99", None, {"orders": 41}, others={"shop": shop})
+    monkeypatch.setattr(history, "find", lambda stack, hash_: commit)
+    told = dict(re.split(r"  +", line) for line in typed("lake", "show", "ab" * 32).splitlines())
+    assert (told["checkpoint"], told["transactions up to"]) == ("12", "0-1-99")
+    assert told["source's clock at least"] == "none yet"
+    assert (told["shop: checkpoint"], told["shop: transactions up to"]) == ("5", "786:11")
+    assert told["shop: source's clock at least"] == "2026-11-18T11:06:40+00:00"
 
 
 def test_a_query_is_shown_as_either_log_store_wants_it(typed: Typed) -> None:

@@ -57,6 +57,31 @@ def desk(own_stack: object, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callab
     return make
 
 
+class FullDesk:
+    """Holds 250 incidents."""
+
+    def newest(self, status: str | None, most: int | None) -> tuple[list[dict[str, Any]], int]:
+        shown = 250 if most is None else min(most, 250)
+        keys = ("status", "severity", "team", "service", "owner", "opened_at", "title", "merged_into")
+        rows = [{"id": f"INC-{number:06}"} | dict.fromkeys(keys, "") for number in range(250, 250 - shown, -1)]
+        return rows, 250 - shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown", "older"),
+    [([], 200, 50), (["--limit", "3"], 3, 247), (["--limit", "250"], 250, 0), (["--all"], 250, 0)],
+)
+@pytest.mark.parametrize("as_json", [["--json"], []])
+def test_a_list_says_how_many_older_incidents_it_does_not_show(
+    own_stack: object, monkeypatch: pytest.MonkeyPatch, typed: list[str], shown: int, older: int, as_json: list[str]
+) -> None:
+    monkeypatch.setattr(client, "DeskClient", lambda stack: FullDesk())
+    done = CliRunner().invoke(build(), ["incident", "list", *typed, *as_json], catch_exceptions=False)
+    assert done.stdout.count("INC-") == shown
+    said = f"{older} older ones are not shown: --all shows them too, --limit so many of the newest\n"
+    assert done.stderr == (said if older else "")
+
+
 @pytest.mark.parametrize("as_json", [["--json"], []])
 def test_what_a_cross_check_found_is_printed_where_the_desk_is_away(desk: Any, as_json: list[str]) -> None:
     desk(lambda act: False)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.published_commit import published_commit
 
 from lakeproof.cli.process_table import freshness
 from lakeproof.errors import CouldNotLook
@@ -21,7 +22,7 @@ def published(**beats_seconds: float) -> PublishedCommit:
     now = datetime.now(UTC)
     us = {name: int((now - timedelta(seconds=age)).timestamp() * 1e6) for name, age in beats_seconds.items()}
     others = {name: DatabaseState(1, None, beat, {}, now) for name, beat in us.items() if name != "oltp"}
-    return PublishedCommit("ab", now, 1, None, us.get("oltp"), {}, now, others)
+    return published_commit("ab", now, 1, None, us.get("oltp"), {}, now, others)
 
 
 def fails(error: Exception) -> Callable[[Stack], PublishedCommit]:

@@ -7,7 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from lakeproof.cli.commands import build
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.faults import closed_folder
 from lakeproof.faults.records import FaultRecord
@@ -42,6 +44,17 @@ def test_without_a_terminal_nothing_is_deleted_but_by_yes(typed: Typed, used: Pa
 def test_an_empty_stack_is_fine(typed: Typed, own_stack: Path) -> None:
     assert json.loads(typed("reset", "--json"))["deleted"] == []
     assert not own_stack.exists()
+
+
+def test_what_stays_is_named_and_the_next_stack_is_not_called_empty_of_it(
+    used: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEPROOF_SUPPORT__SUPPORT_ATTACHMENT_DIR", str(tmp_path / "state-files"))
+    stays = f"  stays: support.support_attachment_dir = {tmp_path / 'state-files'}"
+    first, second = (CliRunner().invoke(build(), ["reset", "--yes"], catch_exceptions=False) for _ in range(2))
+    assert stays in first.stderr.splitlines()
+    assert first.stderr.endswith("deleted; lakeproof up starts an empty stack, but for what stays\n")
+    assert second.stderr.splitlines() == ["stack default is empty already", stays]
 
 
 def test_a_drill_that_runs_is_not_cut_off(typed: Typed, used: Path) -> None:

@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from tests.console.conftest import PATIENT
+from tests.published_commit import published_commit
 
 from lakeproof.console.lake_look import Branch, DataCheck, LakeLook, look_at_lake, newest_check
 from lakeproof.console.lake_pages import add_lake_pages
@@ -24,7 +26,7 @@ def commit(
 ) -> PublishedCommit:
     at = NOW - age
     shop = DatabaseState(5, "shop-1", int(at.timestamp() * 1e6), {"payments": 77}, at)
-    return PublishedCommit(
+    return published_commit(
         hash_ * 8, at, 12, "0-1-99", int(at.timestamp() * 1e6), {"orders": 41}, NOW + readable, {"shop": shop}
     )
 
@@ -43,6 +45,13 @@ def test_the_newest_state_is_shown_with_its_tables_and_ages(show: Show) -> None:
     page = show(LakeLook(NOW, (commit("ab12cd34"),)))
     assert "oltp.orders" in page and "41" in page and "shop.payments" in page and "77" in page
     assert "ab12cd34ab12cd34" in page and "0-1-99" in page
+
+
+def test_a_row_of_the_history_tells_of_the_database_whose_tables_it_moved(show: Show) -> None:
+    of_shop = replace(commit("ab12cd34"), moved="shop")
+    page = show(LakeLook(NOW, (of_shop, commit("cd34ab12"))))
+    rows = re.findall(r'<tr><td><code>(.{8}).*?<td>(oltp|shop)</td>.*?>(\d+)</td><td class="mono">(.*?)</td>', page)
+    assert rows == [("ab12cd34", "shop", "5", "shop-1"), ("cd34ab12", "oltp", "12", "0-1-99")]
 
 
 def test_each_hash_says_until_when_it_can_be_read(show: Show) -> None:

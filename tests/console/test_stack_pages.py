@@ -51,6 +51,29 @@ def test_what_could_not_be_looked_at_is_said(client: TestClient, seen: Seen) -> 
     assert "its supervisor is dead" in page and "Nothing runs" not in page
 
 
+@pytest.mark.parametrize(
+    ("unseen", "told"), [("…", "It was not looked at yet."), ("its supervisor is dead", "is dead")]
+)
+def test_a_component_that_could_not_be_looked_at_is_not_called_not_started(
+    client: TestClient, seen: Seen, unseen: str, told: str
+) -> None:
+    seen.look = Look(START, {}, unseen=(unseen,))
+    page = client.get("/components/kafka").text
+    assert told in page and "not started" not in page and "lakeproof up kafka" not in page
+    page = client.get("/").text
+    assert "not started" not in page and "None." not in page
+
+
+def test_what_cannot_be_asked_is_unknown_and_counts_neither_as_healthy_nor_as_ill(
+    client: TestClient, seen: Seen
+) -> None:
+    closed = row("redis", health=Health.UNKNOWN, reason="redis: no such secret")
+    seen.look = Look(START, {"redis": closed, "kafka": row("kafka")})
+    assert '<b class="good">1 / 1</b>' in client.get("/").text
+    page = client.get("/components/redis").text
+    assert 'class="badge unknown"' in page and "no such secret" in page
+
+
 def test_the_number_of_ongoing_incidents_is_the_desks(client: TestClient) -> None:
     client.post("/api/incidents", json={"title": "x"})
     client.post("/api/incidents", json={"title": "y"})

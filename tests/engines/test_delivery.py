@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from tests.engines.people import Message, People
 from tests.observability.test_routing import by_contract
 
+from lakeproof.bench.killing import kill_and_await
 from lakeproof.deadline import Deadline
 from lakeproof.incidents.client import DeskClient
 from lakeproof.incidents.database import database_url, open_database
@@ -40,11 +41,11 @@ WITHIN_SECONDS = 10.0
 FIRE_SECONDS = 30.0
 # Longer than Alertmanager's group_interval: what it would say again has been said by then.
 QUIET_SECONDS = 12.0
-STORM_ALERTS, STORM_SECONDS, KILLS = 60, 30.0, 4
 # Alertmanager notes whom it told once the receiver has answered.
 NOTED_SECONDS = 2.0
-# When the storm's alerts end: after the last restart, before which the supervisor waits longer each time.
-STORM_END_SECONDS = 100.0
+# The supervisor waits up to 15 s before a restart, longer each time; a storm's alerts end after the last one.
+RESTARTED_SECONDS, STORM_ENDS_LATER_SECONDS = 90.0, 70.0
+ESCALATIONS, ESCALATED_SECONDS, DESK_KILLS = 50, 600.0, 50
 # The desk hears by its own webhook, and is asked over its API.
 NOT_PEOPLE = "desk"
 
@@ -199,13 +200,13 @@ def test_every_alert_reaches_its_receivers_once_within_ten_seconds_and_ends(
         )
 
 
-def storm(begin: float) -> list[dict[str, Any]]:
+def storm(begin: float, alerts: int, seconds: float) -> list[dict[str, Any]]:
     """Alerts that begin one after the other and all end together, each for #data-ops, PagerDuty and the desk."""
     return [
         {
             "alert": f"Storm{number}",
-            "expr": f"vector(1) and (vector(time()) >= {begin + number * STORM_SECONDS / STORM_ALERTS}) "
-            f"and (vector(time()) < {begin + STORM_END_SECONDS})",
+            "expr": f"vector(1) and (vector(time()) >= {begin + number * seconds / alerts}) "
+            f"and (vector(time()) < {begin + seconds + STORM_ENDS_LATER_SECONDS})",
             "labels": {"severity": "high", "team": "cassandra", "scenario": "none", "component": f"part-{number}"},
             "annotations": {
                 "runbook_url": "/runbook/none",
@@ -215,7 +216,7 @@ def storm(begin: float) -> list[dict[str, Any]]:
                 "value": "{{ $value }}",
             },
         }
-        for number in range(STORM_ALERTS)
+        for number in range(alerts)
     ]
 
 
@@ -232,11 +233,10 @@ class Kill:
 
 
 def kill(stack: Stack, client: SupervisorClient) -> Kill:
-    """Kill it once it runs again, however long the supervisor waits before it starts it."""
-    wait_for("Alertmanager to run again", lambda: client.row("alertmanager").health == "healthy", 30)
+    """Kill it, and wait until it runs again, however long the supervisor waits before it starts it."""
     snapshot = stack.data_dir("alertmanager") / "nflog"
     made = Kill(time.time(), snapshot.stat().st_mtime if snapshot.exists() else 0.0)
-    client.kill("alertmanager")
+    kill_and_await(client, ["alertmanager"], Deadline(RESTARTED_SECONDS))
     return made
 
 
@@ -253,45 +253,48 @@ def unexplained(messages: list[Message], kills: list[Kill]) -> list[tuple[Told, 
     return found
 
 
+@pytest.mark.parametrize(
+    ("alerts", "seconds", "times"),
+    [(60, 30.0, 4), pytest.param(500, 1300.0, 50, marks=pytest.mark.timeout(2000))],
+)
 def test_alertmanager_killed_in_a_storm_loses_nothing_and_repeats_only_what_it_told_since_its_last_snapshot(
-    stack: Stack, people: People, capsys: pytest.CaptureFixture[str]
+    stack: Stack, people: People, capsys: pytest.CaptureFixture[str], alerts: int, seconds: float, times: int
 ) -> None:
     people.messages.clear()
     client, begin, kills = SupervisorClient(stack), time.time() + 2, list[Kill]()
-    load(stack, "storm", storm(begin))
-    for number in range(KILLS):
-        Deadline(60).pause(max(0.0, begin + (number + 1) * STORM_SECONDS / (KILLS + 1) - time.time()))
+    end = begin + seconds + STORM_ENDS_LATER_SECONDS
+    load(stack, "storm", storm(begin, alerts, seconds))
+    for number in range(times):
+        Deadline(seconds).pause(max(0.0, begin + (number + 1) * seconds / (times + 1) - time.time()))
         kills.append(kill(stack, client))
     expected = {
         (to, (f"Storm{number}", f"part-{number}"))
-        for number in range(STORM_ALERTS)
+        for number in range(alerts)
         for to in ("slack-data-ops", "pagerduty")
     }
 
     def missing(fires: bool) -> set[Told]:
         return expected - set(told(people.messages, fires=fires))
 
-    assert time.time() < begin + STORM_END_SECONDS - 15, f"killed at {[one.at - begin for one in kills]}"
+    assert time.time() < end - 15, f"killed at {[one.at - begin for one in kills]}"
     wait_for("all of the storm is told", lambda: not missing(True), 60, seen=lambda: missing(True))
-    assert time.time() < begin + STORM_END_SECONDS
-    wait_for(
-        "all of its end is told", lambda: not missing(False), STORM_END_SECONDS + 40, seen=lambda: missing(False)
-    )
+    assert time.time() < end
+    wait_for("all of its end is told", lambda: not missing(False), 140, seen=lambda: missing(False))
     Deadline(QUIET_SECONDS + 1).pause(QUIET_SECONDS)
     repeated = sum(told(people.messages, fires=True).values()) - len(expected)
     assert unexplained(people.messages, kills) == []
     assert {who: number for who, number in told(people.messages, fires=False).items() if number != 1} == {}
     assert people.refused == []
     keys = {message.key for message in people.messages if message.to == "pagerduty"}
-    assert len(keys) == STORM_ALERTS, "PagerDuty sees one page an alert, however often it is told"
+    assert len(keys) == alerts, "PagerDuty sees one page an alert, however often it is told"
 
     desk = DeskClient(stack)
     rows = incidents_since(desk, begin)
     kept = [alert["name"] for row in rows for alert in desk.incident(row["id"])["alerts"]]
-    assert sorted(kept) == sorted(f"Storm{number}" for number in range(STORM_ALERTS))
+    assert sorted(kept) == sorted(f"Storm{number}" for number in range(alerts))
     with capsys.disabled():
         print(
-            f"\n{STORM_ALERTS} alerts in {STORM_SECONDS:.0f} s, Alertmanager killed {KILLS} times: "
+            f"\n{alerts} alerts in {seconds:.0f} s, Alertmanager killed {times} times: "
             f"{len(expected)} messages wanted, 0 lost, {repeated} told again; the desk has each alert once"
         )
 
@@ -322,3 +325,41 @@ def test_an_incident_that_nobody_acknowledges_is_told_by_the_same_routes_until_s
     assert [one["id"] for one in desk.incidents() if one["title"].startswith("Nobody has")] == []
     with capsys.disabled():
         print(f"\nescalation: all receivers told {escalated_after:.1f} s after the time to acknowledge had passed")
+
+
+@pytest.mark.timeout(2000)
+def test_each_escalation_is_told_once_and_ends_once_while_the_desk_is_killed_fifty_times(
+    stack: Stack, people: People, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Incidents fall due one after the other; nobody takes them on until the kills are over."""
+    people.messages.clear()
+    desk, client = DeskClient(stack), SupervisorClient(stack)
+    names = [desk.open(title=f"forgotten {n}", team="kafka", severity="warning")["id"] for n in range(ESCALATIONS)]
+    engine = open_database(database_url(stack))
+    with Session(engine) as session, session.begin():
+        for number, name in enumerate(names):
+            incident = session.get_one(Incident, int(name.removeprefix("INC-")))
+            overdue_in = number * ESCALATED_SECONDS / ESCALATIONS
+            incident.opened_at += timedelta(seconds=overdue_in) - timedelta(minutes=30)
+    engine.dispose()
+    begin = time.time()
+    for number in range(DESK_KILLS):
+        due = begin + (number + 1) * ESCALATED_SECONDS / (DESK_KILLS + 1)
+        Deadline(ESCALATED_SECONDS).pause(max(0.0, due - time.time()))
+        kill_and_await(client, ["desk"], Deadline(RESTARTED_SECONDS))
+    expected = {(to, name) for to in ("slack-data-ops", "slack-kafka", "pagerduty") for name in names}
+
+    def escalations(fires: bool) -> Counter[tuple[str, str]]:
+        """How often each receiver was told of each incident."""
+        told = (one for one in people.messages if one.fires is fires and one.about[0] == "IncidentNotAcknowledged")
+        return Counter((one.to, name) for one in told for name in names if name in one.text)
+
+    wait_for("every escalation", lambda: expected <= set(escalations(True)), 60, seen=lambda: escalations(True))
+    assert escalations(False) == {}, "an end is told while nobody has taken the incident on"
+    assert set(escalations(True).values()) == {1}
+    for name in names:
+        desk.change(name, "ack", who="somebody")
+    wait_for("every end", lambda: expected <= set(escalations(False)), 60, seen=lambda: escalations(False))
+    assert set(escalations(False).values()) == {1}
+    with capsys.disabled():
+        print(f"\n{ESCALATIONS} escalations, the desk killed {DESK_KILLS} times in {time.time() - begin:.0f} s")

@@ -23,7 +23,10 @@ from lakeproof.stack.stack import Stack
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
 
 ROOT = Path(__file__).parents[2]
-TESTED = ("store", "intake", "steps", "merging", "tickets", "escalation", "attacks")
+TESTED = (
+    *("store", "intake", "steps", "merging", "escalation", "moments", "compared_alerts"),
+    *("tickets", "ticket_troubles", "client", "attacks"),
+)
 DATABASE = "desk_test"
 
 

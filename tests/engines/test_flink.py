@@ -196,7 +196,7 @@ def wait_until_covered(stack: Stack, beat_us: int, seconds: float = 180.0) -> No
             found = history.newest(stack)
         except CouldNotLook:
             return None
-        return True if found.beat_us is not None and found.beat_us >= beat_us else None
+        return True if found.plain.beat_us is not None and found.plain.beat_us >= beat_us else None
 
     Deadline(seconds).wait_for("main to cover the last heartbeat", look, every=0.5)
 
@@ -232,9 +232,9 @@ def test_a_transaction_without_its_end_stays_out_until_the_end_comes(stack: Stac
     changes = feed.creation(order)
     gtid = feed.transaction(changes, hold_end=True)
     feed.producer.flush(30)
-    before = history.newest(stack).checkpoint
+    before = history.newest(stack).plain.checkpoint
     Deadline(60.0).wait_for(
-        "three more checkpoints", lambda: True if history.newest(stack).checkpoint >= before + 3 else None
+        "three more checkpoints", lambda: True if history.newest(stack).plain.checkpoint >= before + 3 else None
     )
     _, rows = ask(stack, f"SELECT count(*) FROM orders WHERE id = {order}")
     assert int(rows.rows[0][0]) == 0
@@ -302,13 +302,13 @@ def test_a_checkpoint_whose_compaction_never_came_is_not_published(
     wait_for_another_checkpoint(stack)
     following.look(Deadline(120))
     assert (following.torn, following.waiting, following.not_looked) == ([], 0, 0)
-    assert torn_one not in {commit.checkpoint for commit in history.log(stack, 100)}
+    assert torn_one not in {commit.plain.checkpoint for commit in history.log(stack, 100)}
 
 
 def wait_for_another_checkpoint(stack: Stack) -> None:
-    before = history.newest(stack).checkpoint
+    before = history.newest(stack).plain.checkpoint
     Deadline(60.0).wait_for(
-        "another checkpoint on main", lambda: True if history.newest(stack).checkpoint > before else None
+        "another checkpoint on main", lambda: True if history.newest(stack).plain.checkpoint > before else None
     )
 
 
@@ -333,7 +333,7 @@ def test_a_clean_stop_leaves_a_savepoint_that_the_next_start_goes_on_from(
     feed.change_something()
     client.up(PATH)
     assert_lake_is_exact(stack, feed)
-    assert history.newest(stack).checkpoint > newest.checkpoint
+    assert history.newest(stack).plain.checkpoint > newest.checkpoint
 
 
 def test_a_new_sql_file_is_taken_over_with_nothing_lost(stack: Stack, feed: Feed) -> None:

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.published_commit import published_commit
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query import flink, spark, trino
 from lakeproof.proof.tables.buckets import Digest
 from lakeproof.proof.tables.canonical import Column, Kind, Table, digest_of, microseconds, text_of
@@ -120,7 +120,7 @@ def test_trino_writes_the_same_canonical_text_and_digest(stack: Stack, up: Calla
 def test_flink_writes_the_same_canonical_text_and_digest(stack: Stack, up: Callable[..., Any]) -> None:
     up("flink-sql-gateway", "flink-taskmanager", "minio")
     now = datetime.now(UTC)
-    nothing = PublishedCommit("0" * 64, now, 1, None, None, {}, now)
+    nothing = published_commit("0" * 64, now)
     types = ("BIGINT", "STRING", "DECIMAL(12, 2)", "TIMESTAMP(6)")
     with flink.pinned_flink(stack, nothing, Deadline(60)) as session:
         assert_equal(FLINK, types, lambda sql: session.run(sql, Deadline(60)).rows)

@@ -18,7 +18,7 @@ from tests.engines.health import await_health
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, PortTaken, TerminalError
-from lakeproof.lake.capture.connector import published_tables
+from lakeproof.lake.capture.connector import find_connector
 from lakeproof.probes.postgres import answers
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.provisioning.postgres import provision
@@ -163,7 +163,7 @@ def test_each_account_may_do_its_work_and_no_more(stack: Stack, up: Up) -> None:
 def test_a_table_that_is_captured_gives_whole_old_rows_and_is_published(stack: Stack, up: Up) -> None:
     up("postgres")
     published = ask(stack, "SELECT schemaname || '.' || tablename FROM pg_publication_tables", database=SHOP)
-    assert {name for (name,) in published} == set(published_tables(SHOP))
+    assert {name for (name,) in published} == set(find_connector("shop").published)
     for schema in postgres_accounts.SCHEMAS:
         rows = ask(
             stack,
@@ -183,7 +183,7 @@ def test_a_table_taken_out_of_the_publication_by_hand_stays_out(stack: Stack, up
     try:
         provision(stack)
         left = ask(stack, "SELECT count(*) FROM pg_publication_tables", database=SHOP)
-        assert left == [(len(published_tables(SHOP)) - 1,)]
+        assert left == [(len(find_connector("shop").published) - 1,)]
     finally:
         ask(stack, "ALTER PUBLICATION lake ADD TABLE support.cases", database=SHOP)
 

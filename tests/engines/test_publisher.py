@@ -16,6 +16,7 @@ from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.old_metadata import OldMetadata
 from lakeproof.lake.publish.publisher import Publisher, RoundFailed
 from lakeproof.lake.publish.tags import create_reference
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.object_store import LAKE_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
@@ -40,7 +41,7 @@ def wait_for_checkpoint(stack: Stack, above: int, seconds: float = 90.0) -> Publ
             found = history.newest(stack)
         except CouldNotLook:
             return None
-        return found if found.checkpoint > above else None
+        return found if found.plain.checkpoint > above else None
 
     return Deadline(seconds).wait_for(f"a checkpoint above {above} on main", look, every=0.5)
 
@@ -54,8 +55,8 @@ def health(stack: Stack) -> dict[str, object]:
 
 
 def test_it_publishes_each_checkpoint_and_names_them_in_order(client: SupervisorClient, stack: Stack) -> None:
-    wait_for_checkpoint(stack, wait_for_checkpoint(stack, 0).checkpoint + 2)
-    checkpoints = [commit.checkpoint for commit in history.log(stack, 50)]
+    wait_for_checkpoint(stack, wait_for_checkpoint(stack, 0).plain.checkpoint + 2)
+    checkpoints = [commit.plain.checkpoint for commit in history.log(stack, 50)]
     assert checkpoints == sorted(set(checkpoints), reverse=True)
 
 
@@ -63,7 +64,7 @@ def test_it_publishes_each_checkpoint_and_names_them_in_order(client: Supervisor
 def test_it_says_what_is_away_and_goes_on_when_that_is_back(
     client: SupervisorClient, stack: Stack, part: str
 ) -> None:
-    before = wait_for_checkpoint(stack, 0).checkpoint
+    before = wait_for_checkpoint(stack, 0).plain.checkpoint
     client.kill(part, "STOP")
     try:
         Deadline(60.0).wait_for(
@@ -80,11 +81,11 @@ def test_a_killed_publisher_leaves_no_gap_and_no_half(client: SupervisorClient, 
     before = wait_for_checkpoint(stack, 0)
     client.kill("publisher")
     client.up(PATH)
-    after = wait_for_checkpoint(stack, before.checkpoint)
-    assert after.snapshots.keys() == before.snapshots.keys()
+    after = wait_for_checkpoint(stack, before.plain.checkpoint)
+    assert after.plain.snapshots.keys() == before.plain.snapshots.keys()
     # A table without a new row may stay as it was published.
-    assert all(after.snapshots[table] >= before.snapshots[table] for table in before.snapshots)
-    assert after.snapshots["cdc_heartbeat"] > before.snapshots["cdc_heartbeat"]
+    assert all(after.plain.snapshots[table] >= before.plain.snapshots[table] for table in before.plain.snapshots)
+    assert after.plain.snapshots["cdc_heartbeat"] > before.plain.snapshots["cdc_heartbeat"]
 
 
 @pytest.fixture
@@ -97,13 +98,13 @@ def second_publisher(stack: Stack) -> Iterator[Publisher]:
 def test_two_publishers_never_go_back_and_never_publish_a_checkpoint_twice(
     client: SupervisorClient, stack: Stack, second_publisher: Publisher
 ) -> None:
-    start = wait_for_checkpoint(stack, 0).checkpoint
+    start = wait_for_checkpoint(stack, 0).plain.checkpoint
     stop = threading.Event()
 
     def publish() -> None:
         while not stop.wait(0.05):
             try:
-                second_publisher.round()
+                second_publisher.round(OLTP)
             except RoundFailed:
                 continue
 
@@ -115,10 +116,10 @@ def test_two_publishers_never_go_back_and_never_publish_a_checkpoint_twice(
         stop.set()
         other.join(30)
     commits = history.log(stack, 50)
-    checkpoints = [commit.checkpoint for commit in commits]
+    checkpoints = [commit.plain.checkpoint for commit in commits]
     assert checkpoints == sorted(set(checkpoints), reverse=True)
     for newer, older in itertools.pairwise(commits):
-        assert all(newer.snapshots[table] >= snapshot for table, snapshot in older.snapshots.items())
+        assert all(newer.plain.snapshots[table] >= snapshot for table, snapshot in older.plain.snapshots.items())
 
 
 def test_every_file_of_a_published_state_is_there_and_a_tag_names_it(client: SupervisorClient, stack: Stack) -> None:
@@ -131,7 +132,7 @@ def test_old_metadata_goes_and_publishing_goes_on(client: SupervisorClient, stac
     """Paimon keeps them, the store knows DeleteObjects, and neither the job nor the publisher misses them."""
     s3, kept = s3_client(stack), 6
     # at least one snapshot, and so one file, per table and checkpoint
-    published = wait_for_checkpoint(stack, wait_for_checkpoint(stack, 0).checkpoint + kept + 2)
+    published = wait_for_checkpoint(stack, wait_for_checkpoint(stack, 0).plain.checkpoint + kept + 2)
 
     def numbers(table: str) -> list[int]:
         names = s3.list_objects_v2(Bucket=LAKE_BUCKET, Prefix=f"wh/iceberg/oltp/{table}/metadata/v")["Contents"]
@@ -139,14 +140,14 @@ def test_old_metadata_goes_and_publishing_goes_on(client: SupervisorClient, stac
             int(entry["Key"].rpartition("/v")[2].split(".")[0]) for entry in names if ".json" in entry["Key"]
         )
 
-    before = {table: numbers(table) for table in published.snapshots}
+    before = {table: numbers(table) for table in published.plain.snapshots}
     assert all(len(found) > kept for found in before.values())
-    removed = OldMetadata(s3).remove("oltp", published.snapshots, kept)
+    removed = OldMetadata(s3).remove("oltp", published.plain.snapshots, kept)
     assert removed > 0
-    for table, snapshot in published.snapshots.items():
+    for table, snapshot in published.plain.snapshots.items():
         assert numbers(table)[0] == max(snapshot - kept + 1, before[table][0])
-    later = wait_for_checkpoint(stack, published.checkpoint + 3)
-    assert later.snapshots["cdc_heartbeat"] > published.snapshots["cdc_heartbeat"]
+    later = wait_for_checkpoint(stack, published.plain.checkpoint + 3)
+    assert later.plain.snapshots["cdc_heartbeat"] > published.plain.snapshots["cdc_heartbeat"]
     assert all(numbers(table)[-1] > found[-1] for table, found in before.items())
 
 
@@ -167,14 +168,14 @@ def test_metrics_have_their_exact_names(client: SupervisorClient, stack: Stack) 
 @pytest.mark.proof
 def test_a_table_without_a_new_row_stays_as_it_is_published(client: SupervisorClient, stack: Stack) -> None:
     """Every hash names its tables all the same, and each is there to be read at it."""
-    wait_for_checkpoint(stack, wait_for_checkpoint(stack, 0).checkpoint + 8)
+    wait_for_checkpoint(stack, wait_for_checkpoint(stack, 0).plain.checkpoint + 8)
     commits = history.log(stack, 6)
-    assert len({commit.snapshots["cdc_heartbeat"] for commit in commits}) == len(commits)
-    assert len({commit.snapshots["orders"] for commit in commits}) <= 2
+    assert len({commit.plain.snapshots["cdc_heartbeat"] for commit in commits}) == len(commits)
+    assert len({commit.plain.snapshots["orders"] for commit in commits}) <= 2
     nessie = client_of(stack)
     try:
         for commit in commits:
-            held = nessie.contents(Reference("BRANCH", "main", commit.hash), "oltp", list(commit.snapshots))
-            assert {table: entry.snapshot_id for table, entry in held.items()} == commit.snapshots
+            held = nessie.contents(Reference("BRANCH", "main", commit.hash), "oltp", list(commit.plain.snapshots))
+            assert {table: entry.snapshot_id for table, entry in held.items()} == commit.plain.snapshots
     finally:
         nessie.close()

@@ -167,7 +167,7 @@ def test_rows_that_were_there_before_capture_and_new_ones_are_in_the_lake(
     writer.stopped.set()
     writer.join(30)
     commit = covering(stack, now_us())
-    assert commit.snapshots and commit.tables_of("shop")
+    assert commit.tables_of("oltp") and commit.tables_of("shop")
     _, answer = ask(stack, "SELECT count(*), sum(captured) FROM lake.shop.payments", at=commit.hash)
     ((rows, captured),) = answer.rows
     assert int(rows) == writer.acknowledged
@@ -227,7 +227,7 @@ def test_a_stopped_capture_keeps_its_place_and_goes_on(stack: Stack, client: Sup
     client.up(("shop-capture",))
     assert SHOP in present(stack)
     commit = covering(stack, now_us())
-    assert commit.others["shop"].checkpoint > before.others["shop"].checkpoint
+    assert commit.states["shop"].checkpoint > before.states["shop"].checkpoint
     assert findings(check(stack, engines=("trino",))) == set()
 
 

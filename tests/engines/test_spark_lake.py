@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.published_commit import published_commit
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.customers.calls import now_us
@@ -58,7 +59,7 @@ def covering(stack: Stack) -> PublishedCommit:
             found = history.newest(stack)
         except NothingPublished:  # the first checkpoint is under way
             return None
-        return found if (found.beat_us or 0) >= instant else None
+        return found if (found.plain.beat_us or 0) >= instant else None
 
     return Deadline(60).wait_for("a hash that covers now", look, every=0.3)
 
@@ -102,7 +103,7 @@ def test_a_hash_that_does_not_exist_is_wrong_input_and_spark_knows_none_either(
     with pytest.raises(InvalidInput):
         ask(stack, "SELECT 1", engine="spark", at="abcdef0123")
     newest = history.newest(stack)
-    unknown = PublishedCommit("ab" * 32, newest.at, 1, None, None, {}, newest.readable_until)
+    unknown = published_commit("ab" * 32, newest.at, 1, None, None, {}, newest.readable_until)
     with pinned_spark(stack, unknown, Deadline(60)) as client, pytest.raises(StatementFailed):
         client.run("SELECT count(*) FROM oltp.orders", Deadline(60))
 

@@ -3,18 +3,23 @@
 import os
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import Engine, create_engine, text
+from tests.incidents import itsm_servers
+from tests.incidents.ticket_case import KINDS, Case
 
 from lakeproof.incidents.api import build_desk
 from lakeproof.incidents.database import open_database
 from lakeproof.incidents.shapes import ReadingShape
 from lakeproof.incidents.store import Store
+from lakeproof.incidents.tickets.keeping import itsm_of
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -86,7 +91,7 @@ def stack(tmp_path: Path) -> Stack:
     return Stack(Settings.model_validate({"state_dir": tmp_path / "state", "secrets": {"desk-token": TOKEN}}))
 
 
-def look(expression: str, labels: Mapping[str, str], at: datetime) -> Mapping[str, ReadingShape]:
+def look(expression: str, alerts: Sequence[Mapping[str, str]], at: datetime) -> Mapping[str, ReadingShape]:
     """As if Prometheus and Nessie answered and the job did not."""
     return {
         "violation": ReadingShape(probe="violation", value=45000.0, at=at, source="prometheus", query=expression),
@@ -146,3 +151,25 @@ def webhook() -> Callable[..., dict[str, Any]]:
         }
 
     return make
+
+
+@pytest.fixture
+def make_case(store: Store, clock: Any, tmp_path: Path) -> Iterator[Callable[[str], Case]]:
+    with ExitStack() as stacked:
+
+        def make(kind: str) -> Case:
+            server_class, more = KINDS[kind]
+            server = server_class()
+            url, client = stacked.enter_context(itsm_servers.serve(server)), stacked.enter_context(httpx.Client())
+            tickets = {"kind": kind, "url": url, "seconds": 30, **more}
+            given = {"state_dir": tmp_path, "tickets": tickets, "secrets": {"ticket-token": "t"}}
+            itsm = itsm_of(Stack(Settings.model_validate(given)), client)
+            assert itsm is not None
+            return Case(kind, server, itsm, store, clock)
+
+        yield make
+
+
+@pytest.fixture(params=list(KINDS))
+def case(request: pytest.FixtureRequest, make_case: Callable[[str], Case]) -> Case:
+    return make_case(request.param)

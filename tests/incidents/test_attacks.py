@@ -246,19 +246,37 @@ def test_signing_in_leads_nowhere_else(outsider: TestClient, elsewhere: str) -> 
     assert answer.headers["location"] == "/incidents"
 
 
-def test_wrong_tokens_at_the_sign_in_are_slowed_down_and_the_right_one_is_not_kept_out(outsider: TestClient) -> None:
+@pytest.fixture
+def lateness(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """For how long answers were held back; nobody waits for them."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr("lakeproof.incidents.guard.sleep", sleep)
+    return waits
+
+
+def test_wrong_tokens_at_the_sign_in_are_slowed_down_and_the_right_one_is_not_kept_out(
+    outsider: TestClient, lateness: list[float]
+) -> None:
     for _ in range(10):
         assert outsider.post("/signin", data={"who": "an", "token": "wrong"}).status_code == 401
     answer = outsider.post("/signin", data={"who": "an", "token": "wrong"})
     assert (answer.status_code, int(answer.headers["retry-after"]) > 50) == (429, True)
+    assert (lateness, "answered late" in answer.text) == ([1.0], True)
     assert "set-cookie" not in answer.headers
     answer = outsider.post("/signin", data={"who": "an", "token": TOKEN})
-    assert (answer.status_code, "set-cookie" in answer.headers) == (303, True)
+    assert (answer.status_code, "set-cookie" in answer.headers, lateness) == (303, True, [1.0])
 
 
-def test_wrong_bearers_are_slowed_down_and_the_right_one_is_not_kept_out(outsider: TestClient) -> None:
+def test_wrong_bearers_are_slowed_down_and_the_right_one_is_not_kept_out(
+    outsider: TestClient, lateness: list[float]
+) -> None:
     answers = [outsider.post("/api/incidents", json={}, headers={"Authorization": "Bearer no"}) for _ in range(31)]
-    assert (answers[29].status_code, answers[30].status_code) == (401, 429)
+    assert (answers[29].status_code, answers[30].status_code, lateness) == (401, 429, [1.0])
+    assert answers[30].json()["next"].endswith("the right one always passes")
     right = outsider.post("/api/incidents/1/ack", headers={"Authorization": f"Bearer {TOKEN}"})
     assert right.status_code == 200
 

@@ -85,7 +85,7 @@ def test_a_column_that_nobody_knows_is_dropped_and_its_values_kept_for_its_owner
         "oltp.orders.gift_note: for Ann, for Binh"
     )
     assert "gift_note" in database.tables["oltp.orders"]
-    assert not (stack.state_dir / "dropped-columns").exists()
+    assert not (stack.state_dir / "kept-values").exists()
     dropped, _, path = run(stack).partition("; 2 different values kept in ")
     assert dropped == "dropped: oltp.orders.gift_note"
     assert json.loads(Path(path).read_text())["values"] == {"oltp.orders.gift_note": ["for Ann", "for Binh"]}
@@ -156,7 +156,7 @@ def test_a_column_is_read_and_dropped_under_one_lock_and_not_dropped_where_it_ca
 def test_values_that_cannot_be_kept_stay_in_the_database(database: Database, stack: Stack) -> None:
     database.tables["oltp.orders"]["gift_note"] = "varchar"
     database.values = ["for Ann"]
-    (stack.state_dir / "dropped-columns").write_text("a file where the folder should be")
+    (stack.state_dir / "kept-values").write_text("a file where the folder should be")
     with pytest.raises(TerminalError, match="the values cannot be kept"):
         run(stack)
     assert "gift_note" in database.tables["oltp.orders"]

@@ -46,7 +46,7 @@ def stack(tmp_path: Path) -> Stack:
 
 @pytest.fixture
 def cursor(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Cursor:
-    made = Cursor(stack.state_dir / "dropped-columns")
+    made = Cursor(stack.state_dir / "kept-values")
 
     @contextmanager
     def as_root(stack: Stack, seconds: float) -> Iterator[Cursor]:
@@ -78,11 +78,11 @@ def test_the_dry_run_lists_what_would_be_overwritten_and_keeps_nothing(
     assert restore_column_type.typed(stack, Named()).endswith(
         "; values that are overwritten: oltp.order_items.line of id 7: 3000000001, and 1 more"
     )
-    assert not (stack.state_dir / "dropped-columns").exists()
+    assert not (stack.state_dir / "kept-values").exists()
 
 
 def test_without_a_place_for_the_values_nothing_is_overwritten(cursor: Cursor, stack: Stack) -> None:
-    (stack.state_dir / "dropped-columns").write_text("a file where the folder should be")
+    (stack.state_dir / "kept-values").write_text("a file where the folder should be")
     with pytest.raises(TerminalError, match="the values cannot be kept"):
         restore_column_type.run(stack, Named())
     assert [word for word, _ in cursor.told] == ["SELECT"]
@@ -98,4 +98,4 @@ def test_a_type_whose_values_all_fit_leaves_no_file(cursor: Cursor, stack: Stack
     cursor.unfit = []
     assert restore_column_type.run(stack, Named()) == "oltp.order_items.line is INT again, 0 rows corrected"
     assert "values that are overwritten" not in restore_column_type.typed(stack, Named())
-    assert not (stack.state_dir / "dropped-columns").exists()
+    assert not (stack.state_dir / "kept-values").exists()

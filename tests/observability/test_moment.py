@@ -79,7 +79,7 @@ def looker(server: Server) -> Looker:
 
 
 def test_the_violating_series_is_the_one_whose_labels_the_alert_carries(looker: Looker, server: Server) -> None:
-    found = looker.look("lag > 3", {"connector": "orders", "severity": "high"}, AT)
+    found = looker.look("lag > 3", [{"connector": "orders", "severity": "high"}, {"connector": "other"}], AT)
     assert (found["violation"].value, found["violation"].at) == (45000.0, AT)
     assert parse_qs(urlsplit(server.asked[0]).query)["time"] == [f"{AT.timestamp():.3f}"]
 
@@ -100,7 +100,13 @@ def test_the_checkpoint_is_that_of_the_jobs_that_the_alert_is_about(
     server: Server, labels: dict[str, str], says: str
 ) -> None:
     looker = Looker(stack_at(server, "shop-capture"))
-    assert looker.look("", labels, AT)["checkpoint"].value == says
+    assert looker.look("", [labels], AT)["checkpoint"].value == says
+
+
+def test_alerts_of_two_captures_are_about_the_jobs_of_both(server: Server) -> None:
+    looker = Looker(stack_at(server, "shop-capture"))
+    alerts = [{"connector": "shop"}, {"connector": "orders"}, {"database": "shop"}]
+    assert looker.look("", alerts, AT)["checkpoint"].value == "lake-shop none, lake-oltp 77"
 
 
 def test_a_database_that_is_not_captured_has_no_checkpoint_to_wait_for(server: Server) -> None:
@@ -116,16 +122,16 @@ def test_of_a_job_that_is_not_known_there_is_no_checkpoint(looker: Looker, serve
 
 
 def test_what_does_not_answer_is_a_reading_with_its_reason(looker: Looker) -> None:
-    published = looker.look("", {}, AT)["published"]
+    published = looker.look("", [], AT)["published"]
     assert (published.value, published.answered) == (None, False)
 
 
 def test_a_refused_question_is_told_by_its_status_and_path(looker: Looker, server: Server) -> None:
     del server.answers["/jobs/new/checkpoints"]
-    assert looker.look("", {}, AT)["checkpoint"].error == "HTTP 404: /jobs/new/checkpoints"
+    assert looker.look("", [], AT)["checkpoint"].error == "HTTP 404: /jobs/new/checkpoints"
 
 
 def test_in_a_storm_the_lake_is_asked_once(looker: Looker, server: Server) -> None:
     for connector in ("orders", "orders", "other", "other"):
-        looker.look("", {"connector": connector}, AT)
+        looker.look("", [{"connector": connector}], AT)
     assert server.asked.count("/jobs/overview") == 1

@@ -70,12 +70,12 @@ class Database:
     def __init__(self) -> None:
         self.done: list[tuple[str, tuple[object, ...]]] = []
         self.under_way = [2, 0]
-        self.triggers, self.newest_is_usual, self.older = ["strange"], False, 0
+        self.triggers, self.newest_is_usual, self.older = {"payment": ["strange"]}, False, 0
 
     def rows(self, sql: str, *args: object) -> Sequence[tuple[Any, ...]]:
         if "pg_trigger" in sql:
             assert args == (restore_event_shape.REWRITES, "order_id")
-            return [(name,) for name in self.triggers]
+            return [(name,) for name in self.triggers.get(sql.partition(".outbox'")[0].rpartition("'")[2], [])]
         if "ORDER BY id DESC" in sql:
             return [(self.newest_is_usual,)]
         if "count(*)" in sql:
@@ -113,7 +113,7 @@ def test_the_repair_drops_the_change_waits_for_what_is_under_way_and_sends_all_o
     statements = [sql.split()[0] for sql, _ in database.done]
     assert statements == ["DROP", "UPDATE", "DELETE", "UPDATE"]
     assert database.done[0][0] == "DROP TRIGGER strange ON payment.outbox"
-    assert database.done[1][1][1:] == ("order", "order_id")
+    assert database.done[1][1] == (["a", "b", "c"], "order", "order_id")
     assert database.done[2][1] == database.done[3][1] == (["a", "b", "c"],)
     assert database.under_way == []
 
@@ -176,15 +176,60 @@ def test_where_it_is_not_plain_which_key_stands_for_which_nothing_is_changed(
     assert database.done == []
 
 
-def test_events_that_are_not_plain_and_came_meanwhile_are_told_of_and_none_is_sent_again(
+PLAIN = Reshaped("payment", "payment.captured", ("order_id",), ("order",), ("a",))
+
+
+def run_over(
+    looks: list[list[Reshaped]], stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, list[str]]:
+    """What the repair says of events that the first and the second look find, and its statements."""
+    monkeypatch.setattr(restore_event_shape, "reshaped", lambda *_: looks.pop(0))
+    try:
+        said = restore_event_shape.run(stack, RestoreEventShape())
+    except TerminalError as error:
+        said = error.message
+    return said, [sql.split()[0] for sql, _ in database.done]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_odd_event_is_passed_over_and_named_and_the_others_are_sent_again(
+    first: int, stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is there at the first look, or comes meanwhile; its sender's newest event is as usual."""
+    database.newest_is_usual = True
+    odd = replace(PLAIN, has=("number", "order"), ids=("odd",))
+    said, statements = run_over([[PLAIN, odd][: 2 - first], [PLAIN, odd]], stack, database, monkeypatch)
+    assert statements == ["DROP", "UPDATE", "DELETE", "UPDATE"]
+    assert all(args[0] == ["a"] for _, args in database.done[1:])
+    assert said.startswith("the senders' events have their usual shape; sent again: 1 payment.captured; left alone")
+    assert said.endswith("which: payment: 1 payment.captured lack order_id and have number, order")
+
+
+def test_odd_events_that_go_on_coming_fail_the_repair_after_the_others_were_sent_again(
     stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = Reshaped("payment", "payment.captured", ("order_id",), ("order",), ("a",))
-    looks = [[plain], [plain, replace(plain, has=())]]
-    monkeypatch.setattr(restore_event_shape, "reshaped", lambda *_: looks.pop(0))
-    with pytest.raises(TerminalError, match="not plain"):
-        restore_event_shape.run(stack, RestoreEventShape())
-    assert [sql.split()[0] for sql, _ in database.done] == ["DROP"]
+    said, statements = run_over([[PLAIN], [PLAIN, replace(PLAIN, has=())]], stack, database, monkeypatch)
+    assert statements == ["DROP", "UPDATE", "DELETE", "UPDATE"]
+    assert "not plain which key stands for which: payment: 1 payment.captured lack order_id; sent again: 1" in said
+
+
+def test_a_sender_whose_shape_no_trigger_changes_does_not_hold_up_another_one(
+    stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.under_way = [0]
+    other = replace(PLAIN, sender="support", type="case.closed", ids=("c",))
+    said, statements = run_over([[PLAIN, other]] * 2, stack, database, monkeypatch)
+    assert statements == ["DROP", "UPDATE", "DELETE", "UPDATE"]
+    assert "no trigger changes the shape of these events: support: 1 case.closed" in said
+    assert "sent again: 1 payment.captured" in said
+
+
+def test_what_the_dropped_trigger_changed_of_another_type_meanwhile_is_sent_again_too(
+    stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refund = replace(PLAIN, type="payment.refunded", ids=("r",))
+    said, _ = run_over([[PLAIN], [PLAIN, refund]], stack, database, monkeypatch)
+    assert said.endswith("sent again: 1 payment.captured, 1 payment.refunded")
 
 
 def test_the_fault_is_a_trigger_of_the_sender_and_goes_with_its_function(

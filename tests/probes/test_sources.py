@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.published_commit import published_commit
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.slot import Slot
-from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
+from lakeproof.lake.publish.commit import DatabaseState
 from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source
 from lakeproof.probes import flink, nessie, postgres, publisher
 from lakeproof.probes.probe import all_probes
@@ -80,14 +81,14 @@ def test_each_database_is_as_old_as_its_newest_heartbeat_on_main_whenever_that_w
 
     # Both were published just now, with heartbeats of long before: an empty publish makes nothing fresher.
     shop = DatabaseState(3, None, beat_us(200), {"payments": 1}, now)
-    commit = PublishedCommit("ab", now, 9, None, beat_us(30), {"orders": 1}, now, {"shop": shop})
+    commit = published_commit("ab", now, 9, None, beat_us(30), {"orders": 1}, now, {"shop": shop})
     monkeypatch.setattr(nessie, "_newest", lambda stack: commit)
 
     def age(database: Source) -> float:
         return float(str(nessie.publish_age(stack, 1.0, database)))
 
     assert (round(age(OLTP), -1), round(age(SHOP), -1)) == (20, 20)
-    commit = PublishedCommit("ab", now, 9, None, None, {"orders": 1}, now, {})
+    commit = published_commit("ab", now, 9, None, None, {"orders": 1}, now, {})
     for database in (OLTP, SHOP):
         with pytest.raises(CouldNotLook, match=f"no heartbeat of {database.name} is published yet"):
             age(database)

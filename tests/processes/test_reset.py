@@ -69,7 +69,7 @@ def names_in_the_code() -> set[str]:
 
 def test_whatever_the_code_puts_into_a_state_folder_is_lakeproofs_own(tmp_path: Path) -> None:
     stack, names = used(tmp_path / "state"), names_in_the_code()
-    assert {"data", "jobs", "dropped-columns", "dropped_column.json", "rename_column_back-x.json"} <= names
+    assert {"data", "jobs", "kept-values", "dropped_column.json", "rename_column_back-x.json"} <= names
     for name in names:
         (stack.state_dir / name).touch()
         (stack.state_dir / f"{name}.1234.partial").touch()  # its writer was killed
@@ -116,6 +116,8 @@ def test_the_data_of_a_stack_that_runs_under_another_path_are_not_deleted(
 def test_what_the_settings_keep_inside_the_state_folder_is_not_said_to_stay(tmp_path: Path) -> None:
     inside = used(tmp_path / "state", desk_url=f"sqlite:///{tmp_path}/state/data/desk.sqlite")
     assert kept(inside) == ()
+    beside = used(tmp_path / "third", support={"support_attachment_dir": str(tmp_path / "third-files")})
+    assert kept(beside) == (f"support.support_attachment_dir = {tmp_path / 'third-files'}",)
     outside = used(tmp_path / "other", desk_url="postgresql://desk:secret@db/desk")
     assert kept(outside) == ("desk_url = postgresql://…@db/desk",)
 

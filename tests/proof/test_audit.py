@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.published_commit import published_commit
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
@@ -36,7 +37,7 @@ class Lake:
         now = datetime.now(UTC)
         published = [(n, now - timedelta(seconds=2 * (hashes - n))) for n in range(1, hashes + 1)]
         self.commits = [
-            PublishedCommit(f"{n:04d}", at, n, None, None, {"orders": n}, at + READABLE) for n, at in published
+            published_commit(f"{n:04d}", at, n, None, None, {"orders": n}, at + READABLE) for n, at in published
         ]
         self.torn: dict[str, list[int]] = {}
         self.read: list[str] = []
@@ -98,7 +99,7 @@ def test_a_hash_in_the_middle_that_is_torn_is_a_finding_though_the_newest_is_who
 
 def test_an_older_hash_of_the_newest_ones_state_is_judged_by_it_and_not_read(lake: Callable[[int], Lake]) -> None:
     main = lake(5)
-    main.commits[2] = replace(main.commits[2], snapshots=main.commits[4].snapshots)
+    main.commits[2] = replace(main.commits[2], states=main.commits[4].states)
     assert audit_published(STACK, "0001").finding is None
     assert main.read == ["0005", "0002", "0004"]
     main.torn = {"0005": [7]}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import MissingArtifact, NotReady, TerminalError
-from lakeproof.lake.capture.connector import published_tables
+from lakeproof.lake.capture.connector import find_connector
 from lakeproof.provisioning.postgres import schema_of
 from lakeproof.stack.engines import (
     postgres,
@@ -136,7 +136,7 @@ def test_every_schema_gets_an_outbox(schema: str) -> None:
 
 
 def test_every_published_table_is_one_of_the_schemas() -> None:
-    tables = published_tables(postgres_accounts.DATABASE)
+    tables = find_connector("shop").published
     known = {*postgres_accounts.SCHEMAS, postgres_accounts.CAPTURE_SCHEMA}
     assert {table.partition(".")[0] for table in tables} == known
     assert not [table for table in tables if table.endswith(("outbox", "_operations"))]

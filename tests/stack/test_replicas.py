@@ -5,14 +5,13 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import InvalidInput
+from lakeproof.stack.addresses import PROCESSES_MAX, SCALABLE
 from lakeproof.stack.components import all_components
 from lakeproof.stack.engines import connect, flink, trino
 from lakeproof.stack.engines.flink_config import config_yaml
-from lakeproof.stack.replicas import PROCESSES_MAX, family_of, replicas_for, replicas_of
+from lakeproof.stack.replicas import family_of, replicas_for, replicas_of
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-SCALABLE = ("connect", "flink-taskmanager", "trino")
 
 
 @pytest.fixture
@@ -29,10 +28,6 @@ def test_a_further_process_has_a_name_ports_and_folders_of_its_own(stack: Stack,
     assert (second.replica_of, second.in_plain_up, second.hooks) == (name, False, ())
     assert name in second.uses
     assert family_of(second.name, known) == family_of(name, known) == name
-
-
-def test_only_these_can_be_scaled() -> None:
-    assert tuple(name for name, one in all_components().items() if one.replicas is not None) == SCALABLE
 
 
 def test_a_job_manager_takes_every_task_manager_down() -> None:

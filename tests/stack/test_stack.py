@@ -8,6 +8,7 @@ import pytest
 
 from lakeproof.errors import InvalidInput
 from lakeproof.processes.shell import shell_variables
+from lakeproof.stack.addresses import SCALABLE, USUAL_PORTS
 from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack, load_stack
@@ -25,6 +26,16 @@ def external(**given: Any) -> Stack:
 def not_given() -> Iterator[tuple[str, str]]:
     for name, component in all_components().items():
         yield from ((name, kind) for kind in component.ports if name != "desk")
+
+
+def test_the_table_of_ports_is_the_components() -> None:
+    assert {name: one.ports for name, one in all_components().items()} == dict(USUAL_PORTS)
+    assert tuple(name for name, one in all_components().items() if one.replicas is not None) == SCALABLE
+
+
+def test_no_two_components_have_the_same_port() -> None:
+    ports = [port for kinds in USUAL_PORTS.values() for port in kinds.values()]
+    assert len(set(ports)) == len(ports)
 
 
 @pytest.mark.parametrize(("component", "kind"), list(not_given()))

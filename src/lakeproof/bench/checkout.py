@@ -91,8 +91,7 @@ def _try(stack: Stack, rate: float, seconds: float) -> dict[str, Any]:
 
 def _shop_behind_seconds(stack: Stack) -> float:
     """The age of the newest published heartbeat of PostgreSQL."""
-    state = history.newest(stack).others.get(SHOP.name)
-    return time.time() - ((state.beat_us if state is not None else None) or 0) / 1e6
+    return time.time() - (history.newest(stack).beat_of(SHOP.name) or 0) / 1e6
 
 
 BENCHMARK = Benchmark(

@@ -16,6 +16,7 @@ from lakeproof.customers.shoppers.storefront import Shop, Storefront
 from lakeproof.customers.shoppers.traffic import Traffic, new_run, serve_in_new_loop
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.stack import Stack
 
 RATES = (50.0, 100.0, 150.0, 200.0, 300.0, 400.0, 600.0, 800.0, 1_000.0)
@@ -68,7 +69,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 def behind_seconds(stack: Stack) -> float:
     """The age of the newest published heartbeat."""
-    return time.time() - (history.newest(stack).beat_us or 0) / 1e6
+    return time.time() - (history.newest(stack).beat_of(OLTP.name) or 0) / 1e6
 
 
 def catch_up(stack: Stack) -> None:

@@ -92,11 +92,11 @@ def pause_around(commits: Sequence[PublishedCommit], killed_at: float) -> dict[s
     first = max((place for place, each in enumerate(commits) if each.at.timestamp() <= killed_at), default=0)
     pairs = list(zip(commits[first:], commits[first + 1 :], strict=False))
     last, following = max(pairs, key=lambda pair: pair[1].at - pair[0].at)
-    ends = following.at.timestamp()
+    ends, beat_us = following.at.timestamp(), last.beat_of(OLTP.name)
     return {
         "pause_s": round((following.at - last.at).total_seconds(), 1),
         "published_after_s": round(ends - killed_at, 1),
-        "worst_age_s": None if last.beat_us is None else round(ends - last.beat_us / 1e6, 1),
+        "worst_age_s": None if beat_us is None else round(ends - beat_us / 1e6, 1),
     }
 
 

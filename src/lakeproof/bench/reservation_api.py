@@ -16,6 +16,7 @@ from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Resul
 from lakeproof.bench.closed_loop import Call, closed_loop
 from lakeproof.bench.posting import Post, posting
 from lakeproof.customers.shoppers.report import percentiles_ms
+from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import cassandra_session
 from lakeproof.stack.stack import Stack
@@ -99,8 +100,6 @@ class _Shop:
 
 def _bare(stack: Stack, progress: Progress) -> float:
     """Conditional writes per second of one writer on one row."""
-    from lakeproof.deadline import Deadline
-
     id_, done = uuid.uuid4(), 0
     with cassandra_session.session(stack, ROLE, stack.secret(SECRET), seconds=5.0) as ring:
         ring.execute("INSERT INTO inventory.requests (id, digest) VALUES (%s, '0') IF NOT EXISTS", (id_,))

@@ -10,6 +10,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 
 from lakeproof.provisioning.postgres import schema_of
 from lakeproof.services.database.postgres import Connection, connector
+from lakeproof.stack import postgres_session
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import event_topic
@@ -31,8 +32,6 @@ def scratch_postgres(stack: Stack, schema: str, name: str = NAME) -> Iterator[st
 
 
 def _execute(stack: Stack, database: str, *statements: str) -> None:
-    from lakeproof.stack import postgres_session
-
     with postgres_session.connection(stack, ROOT_USER, ROOT_SECRET, 30.0, database) as root:
         for statement in statements:
             root.rows(statement)

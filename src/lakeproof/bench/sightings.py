@@ -82,7 +82,7 @@ class Watch:
         nessie.close()
 
     def _see(self, commit: PublishedCommit) -> None:
-        snapshot = commit.snapshots["orders"]
+        snapshot = commit.tables_of(OLTP.name)["orders"]
         answer = trino.run(
             self._stack,
             f"SELECT id FROM orders FOR VERSION AS OF BIGINT '{snapshot}' WHERE id > {self._floor}",

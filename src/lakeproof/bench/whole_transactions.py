@@ -142,7 +142,7 @@ def _kill(stack: Stack, client: SupervisorClient, names: list[str], at: float) -
 
     def published() -> bool | None:
         newest = _newest(stack)
-        return True if newest is not None and newest.checkpoint != seen.checkpoint else None
+        return True if newest is not None and newest.plain.checkpoint != seen.plain.checkpoint else None
 
     Deadline(BACK_SECONDS).wait_for("the next published state", published)
     return {
@@ -170,7 +170,7 @@ def result_of(
     torn = [
         {
             "hash": one.commit.hash[:16],
-            "checkpoint": one.commit.checkpoint,
+            "checkpoint": one.commit.plain.checkpoint,
             "orders": len({each.order_id for each in one.broken}),
             "first": _told(one),
         }
@@ -205,7 +205,7 @@ def result_of(
 
 def _told(torn: Torn) -> str:
     shown = "; ".join(f"order {each.order_id}: {each.detail}" for each in torn.broken[:KEYS_SHOWN])
-    return f"{torn.commit.hash[:16]}, checkpoint {torn.commit.checkpoint}: {shown}"
+    return f"{torn.commit.hash[:16]}, checkpoint {torn.commit.plain.checkpoint}: {shown}"
 
 
 BENCHMARK = Benchmark(

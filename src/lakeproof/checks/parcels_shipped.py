@@ -1,6 +1,7 @@
 """Every parcel is shipped once, and its label is under ready/ byte for byte; nothing waits but by a buyer's wish.
 
-The labels are read and compared with what the database says must stand on them. The bound: the newest parcels only.
+The labels are read and compared with what the database says must stand on them. The bound: the newest parcels, and
+all that wait, however old.
 """
 
 from collections.abc import Sequence
@@ -23,18 +24,25 @@ from lakeproof.stack.stack import Stack
 CLAIM = "every parcel is shipped once, with its label under ready/ byte for byte"
 LOOK_SECONDS, READ_SECONDS = 2.0, 10.0
 KEYS_SHOWN = 20
+UNSHIPPED = ("requested", "label_pending", "label_ready")
 # wished: it waits for what was asked for with the order, and for nothing else.
-PARCELS = """
+PARCELS = f"""
 SELECT f.id, f.order_id, f.address, f.items, f.status,
        (SELECT count(*) FROM fulfillment.fulfillment_events e WHERE e.fulfillment_id = f.id AND e.type = 'shipped'),
        f.hold_until > now() AND EXISTS (SELECT FROM fulfillment.fulfillment_operations o
          WHERE o.fulfillment_id = f.id AND o.version = 1 AND o.hold_until = f.hold_until)
-FROM fulfillment.fulfillments f ORDER BY f.id DESC LIMIT $1
+FROM fulfillment.fulfillments f WHERE f.id IN (
+  (SELECT id FROM fulfillment.fulfillments ORDER BY id DESC LIMIT $1)
+  UNION
+  (SELECT id FROM fulfillment.fulfillments WHERE status IN {UNSHIPPED})
+) ORDER BY f.id DESC
 """
 
 
 class ParcelsShipped(Arguments):
-    """`newest`: so many parcels are looked at. `seconds`: for so long it waits for those that are under way."""
+    """`newest`: so many parcels are looked at beside all that wait.
+    `seconds`: for so long it waits for those that are under way.
+    """
 
     newest: int = Field(500, ge=1, le=10_000)
     seconds: float = Field(40.0, gt=0, le=600)
@@ -53,7 +61,7 @@ class Parcel:
     @property
     def waits(self) -> bool:
         """True for one that should be shipped and is not."""
-        return self.status in ("requested", "label_pending", "label_ready") and not self.wished
+        return self.status in UNSHIPPED and not self.wished
 
 
 def baseline(context: CheckContext, arguments: ParcelsShipped) -> Baseline:
@@ -85,7 +93,8 @@ def _look(stack: Stack, arguments: ParcelsShipped, *, waiting_is_fine: bool = Fa
             ]
     except LakeproofError as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
-    return judge(parcels, spoilt, left, waiting_is_fine=waiting_is_fine)
+    which = f" (the newest {arguments.newest}, and all that wait)" if len(parcels) >= arguments.newest else ""
+    return judge(parcels, spoilt, left, which, waiting_is_fine=waiting_is_fine)
 
 
 def _parcel(row: Sequence[Any]) -> Parcel:
@@ -94,9 +103,16 @@ def _parcel(row: Sequence[Any]) -> Parcel:
 
 
 def judge(
-    parcels: Sequence[Parcel], spoilt: Sequence[int], left: set[str], *, waiting_is_fine: bool = False
+    parcels: Sequence[Parcel],
+    spoilt: Sequence[int],
+    left: set[str],
+    which: str = "",
+    *,
+    waiting_is_fine: bool = False,
 ) -> Verdict:
-    """spoilt: shipped ones without their label, byte for byte. left: keys under pending/."""
+    """spoilt: shipped ones without their label, byte for byte. left: keys under pending/. which: of which parcels, in
+    words, where these are not all.
+    """
     waits = [one.id for one in parcels if one.waits] if not waiting_is_fine else []
     done = [one for one in parcels if one.status in ("shipped", "returned")]
     wrong = [one.id for one in done if one.shipped != 1]
@@ -124,7 +140,7 @@ def judge(
         return Verdict(CLAIM, Outcome.FAILED, "; ".join(troubles), numbers, keys[:KEYS_SHOWN])
     if not done and not waiting_is_fine:
         return Verdict(CLAIM, Outcome.UNKNOWN, "no parcel is shipped yet", numbers)
-    return Verdict(CLAIM, Outcome.PASSED, f"{len(done)} of {len(parcels)} parcels shipped, each once", numbers)
+    return Verdict(CLAIM, Outcome.PASSED, f"{len(done)} of {len(parcels)} parcels{which} shipped, each once", numbers)
 
 
 CHECK = Check("parcels_shipped", CLAIM, baseline, verify, ParcelsShipped)

@@ -12,6 +12,7 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.trino import pinned_trino
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.reading import Reading
 from lakeproof.stack.stack import Stack
 
@@ -50,7 +51,7 @@ def rows_at(stack: Stack, commit: PublishedCommit) -> int:
 
     Raises: StatementFailed where they cannot be read; CouldNotLook where nobody answers.
     """
-    counts = " UNION ALL ".join(f"SELECT count(id) AS found FROM {table}" for table in commit.snapshots)
+    counts = " UNION ALL ".join(f"SELECT count(id) AS found FROM {table}" for table in commit.tables_of(OLTP.name))
     deadline = Deadline(READ_SECONDS)
     with pinned_trino(stack, commit, deadline) as trino:
         answer = trino.run(f"SELECT sum(found) FROM ({counts})", deadline)

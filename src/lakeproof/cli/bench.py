@@ -8,6 +8,7 @@ import typer
 
 from lakeproof.cli.output import print_json, print_table, say
 from lakeproof.cli.requiring import require_healthy
+from lakeproof.stack.stack import load_stack
 
 if TYPE_CHECKING:
     from lakeproof.bench.benchmark import Result
@@ -51,7 +52,6 @@ def bench(
     be judged.
     """
     from lakeproof.bench.benchmark import Options, all_benchmarks, find
-    from lakeproof.stack.stack import load_stack
 
     if name is None:
         known = all_benchmarks().values()

@@ -1,10 +1,12 @@
 """`lakeproof capture`: the connectors of change capture, and the tables that they capture."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.stack.stack import load_stack
 
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON on stdout")]
 
@@ -44,7 +46,6 @@ def register(
     """
     from lakeproof.lake.capture.new_tables import require_readers
     from lakeproof.lake.capture.registration import register as hand_over
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     require_readers(stack, name)
@@ -62,10 +63,7 @@ def new_slot(
     append-only ones (…_events) hold their rows twice: `lakeproof check` lists both. Refused (exit 2) while the slot
     keeps its place. Without --yes it asks; without a terminal to ask on, it only says what it would do.
     """
-    import sys
-
     from lakeproof.lake.capture.new_slot import make_new_slot, require_lost, steps
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     connector = require_lost(stack, name)

@@ -5,6 +5,11 @@ from typing import Annotated
 
 import typer
 
+from lakeproof.checks.verdict import Outcome
+from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.cli.slowly import Slowly
+from lakeproof.stack.stack import load_stack
+
 
 class LakeEngine(StrEnum):
     """As `--engine` takes it."""
@@ -40,12 +45,8 @@ def check(
 
     Exit 0 passed, 1 failed, 3 unknown (something could not be looked at).
     """
-    from lakeproof.checks.verdict import Outcome
-    from lakeproof.cli.output import print_json, print_table, say
-    from lakeproof.cli.slowly import Slowly
     from lakeproof.proof.checking import check as run_check
     from lakeproof.proof.report import KEYS_SHOWN
-    from lakeproof.stack.stack import load_stack
 
     report = run_check(
         load_stack(),

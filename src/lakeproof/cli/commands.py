@@ -1,4 +1,5 @@
-"""The list of all commands. A module of this folder is loaded when one of its commands is called.
+"""The list of all commands. A module of this folder is loaded when one of its commands is called, for its --help too.
+So what a command works with is imported within its function, unless it is loaded anyway.
 
 A module brings a command by a line of its docstring, "`lakeproof NAME`: what the command does." (one line for each of
 its commands), and by `add_to(app)`. `lakeproof --help` shows those lines and loads no module: the whole list costs as

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from lakeproof.cli.drill import drill
 from lakeproof.cli.output import say
+from lakeproof.stack.stack import load_stack
 
 SCENARIO = "replication-lag"
 
@@ -29,9 +31,7 @@ def demo(
     shoppers' ledger, the database and the lake → RCA. What it started it stops again, also after Ctrl-C; a stack that
     was running before is left as it was. Exit 0 only where the verdict is passed.
     """
-    from lakeproof.cli.drill import drill
     from lakeproof.processes.client import SupervisorClient
-    from lakeproof.stack.stack import load_stack
 
     client = SupervisorClient(load_stack())
     was_running = client.running()

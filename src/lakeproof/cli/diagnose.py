@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakeproof.cli.output import print_json
+from lakeproof.scenarios.folder import scenario_folders
+from lakeproof.stack.stack import load_stack
 
 if TYPE_CHECKING:
     from lakeproof.diagnosis.diagnosis import Diagnosis, Seen
@@ -32,8 +34,6 @@ def diagnose(
     the stack.
     """
     from lakeproof.diagnosis.examination import examine
-    from lakeproof.scenarios.folder import scenario_folders
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     seen = examine(stack, scenario_folders(tuple(stack.settings.scenario_dirs)))
@@ -80,4 +80,5 @@ def _arguments(given: dict[str, object]) -> str:
 def _line(seen: "Seen") -> str:
     read = seen.reading
     value = f"{read.value} {read.unit}".strip() if read.answered else read.error
-    return f"{read.probe}: {value} (healthy: {seen.expected}; {read.source}: {read.query})"
+    healthy = f"healthy: {seen.expected}; " if seen.expected else ""
+    return f"{read.probe}: {value} ({healthy}{read.source}: {read.query})"

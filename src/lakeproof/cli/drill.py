@@ -2,20 +2,21 @@
 
 import re
 import signal
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from lakeproof.cli.output import print_json, say
 from lakeproof.errors import InvalidInput, LakeproofError
+from lakeproof.stack.stack import Stack, load_stack
 from lakeproof.unknown_name import unknown_name
+from lakeproof.written import write_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lakeproof.diagnosis.cause import Step
     from lakeproof.drills.drill_series import SeriesReport
     from lakeproof.drills.plan import DrillPlan
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from lakeproof.observability.timing import Timing
     from lakeproof.scenarios.catalog import Catalog
     from lakeproof.scenarios.scenario import Scenario
-    from lakeproof.stack.stack import Stack
 
 HEALTHY_MINUTES = 5.0
 PAIR_ROUNDS = 20
@@ -92,8 +92,6 @@ def drill(
     Exit 0 only where the verdict is passed (of all: where each is), 1 failed, 3 unknown. Ctrl-C takes the fault out
     first; after a kill -9 the next drill, or `lakeproof fault remove --all`, does.
     """
-    from typing import cast
-
     if timing is not None and timing not in ("drill", "production"):
         raise InvalidInput(f"no timing {timing!r}", where="--timing", next_action="drill or production")
 
@@ -106,7 +104,6 @@ def drill(
     from lakeproof.incidents.drill_cards import link_report
     from lakeproof.processes.client import SupervisorClient
     from lakeproof.scenarios.catalog import load_catalog
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     catalog = load_catalog(tuple(stack.settings.scenario_dirs))
@@ -154,7 +151,7 @@ def drill(
 
     known_before = known_parts(stack) if name in series else frozenset()
 
-    def between(done: str, others: "Sequence[str]") -> None:
+    def between(done: str, others: Sequence[str]) -> None:
         plans = [_plan(catalog, each, seed) for each in others]
         try:
             end_needed_alone(stack, _plan(catalog, done, seed), plans, known_before, say)
@@ -190,7 +187,6 @@ def drill(
 
 def _write_table(path: Path, name: str, series: "SeriesReport | WrongSeries") -> None:
     from lakeproof.bench.machine import look_at_machine
-    from lakeproof.written import write_file
 
     machine = look_at_machine()
     ran = f"lakeproof drill {name} --seed {series.seed}, {_now()}, commit {machine.commit}, {machine.cpu}"
@@ -199,7 +195,7 @@ def _write_table(path: Path, name: str, series: "SeriesReport | WrongSeries") ->
     write_file(path, "\n".join((head, "", note, *rest)) + "\n")
 
 
-def _back_to(stack: "Stack") -> None:
+def _back_to(stack: Stack) -> None:
     """Alerts go in the stack's own timing again; where that cannot be done now, the desk or the next `up` does it."""
     from lakeproof.observability.reload import give_back
     from lakeproof.processes.client import SupervisorClient

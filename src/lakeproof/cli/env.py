@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lakeproof.cli.output import print_json
+from lakeproof.stack.stack import load_stack
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,7 +19,6 @@ def add_to(app: typer.Typer) -> None:
         CONNECT_HTTP=127.0.0.1:8083, SECRET_MYSQL_READER=…: shown in clear, so mind where the output goes.
         """
         from lakeproof.processes.shell import shell_variables
-        from lakeproof.stack.stack import load_stack
 
         variables = shell_variables(load_stack())
         if as_json:

@@ -1,12 +1,18 @@
 """Declaring a new column of a captured table: the command of the group `lake` that changes the lake's schema."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lakeproof.cli.output import print_json, say
+from lakeproof.cli.requiring import require_healthy
+from lakeproof.cli.telling import Telling
+from lakeproof.errors import InvalidInput
+from lakeproof.stack.stack import Stack, load_stack
+
 if TYPE_CHECKING:
     from lakeproof.lake.capture.evolution import Evolution
-    from lakeproof.stack.stack import Stack
 
 NEEDS = ("flink-jobmanager", "minio", "connect", "kafka")
 
@@ -33,15 +39,8 @@ def evolve(
     A run that was cut off is finished by the next one; a second run finds nothing to do. Renamed and dropped columns
     are refused. Without --yes it asks; without a terminal to ask on, it only says what it would do.
     """
-    import sys
-
-    from lakeproof.cli.output import print_json, say
-    from lakeproof.cli.requiring import require_healthy
-    from lakeproof.cli.telling import Telling
-    from lakeproof.errors import InvalidInput
     from lakeproof.lake.capture import evolving
     from lakeproof.lake.capture.evolution import find_table
-    from lakeproof.stack.stack import load_stack
 
     if undo and sql_type is not None:
         raise InvalidInput("a column that is taken back needs no type", where="--type", next_action="leave it out")
@@ -69,7 +68,7 @@ def evolve(
         print_json(_as_json(wanted, done=done))
 
 
-def _planned(stack: "Stack", table: str, column: str, sql_type: str | None, *, undo: bool) -> "Evolution":
+def _planned(stack: Stack, table: str, column: str, sql_type: str | None, *, undo: bool) -> "Evolution":
     from lakeproof.lake.capture import evolution
 
     return evolution.plan_undo(stack, table, column) if undo else evolution.plan(stack, table, column, sql_type)

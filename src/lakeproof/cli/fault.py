@@ -6,12 +6,13 @@ import typer
 
 from lakeproof.cli.output import print_rows, say
 from lakeproof.errors import InvalidInput, LakeproofError
+from lakeproof.scenarios.folder import scenario_folders
+from lakeproof.stack.stack import Stack, load_stack
 from lakeproof.unknown_name import unknown_name
 
 if TYPE_CHECKING:
     from lakeproof.faults.fault import Fault
     from lakeproof.faults.records import FaultRecord
-    from lakeproof.stack.stack import Stack
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,7 +27,6 @@ def add_to(app: typer.Typer) -> None:
 def list_faults(as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False) -> None:
     """Every fault with its arguments, and whether it is in the stack now."""
     from lakeproof.faults.records import recorded
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     faults = _removable(stack)
@@ -47,11 +47,10 @@ def list_faults(as_json: Annotated[bool, typer.Option("--json", help="As JSON on
     )
 
 
-def _removable(stack: "Stack") -> "dict[str, Fault]":
+def _removable(stack: Stack) -> "dict[str, Fault]":
     """Every fault, and what a drill's wrong fix left behind and has on record."""
     from lakeproof.faults.fault import all_faults
     from lakeproof.faults.records import recorded
-    from lakeproof.scenarios.folder import scenario_folders
     from lakeproof.wrong_fixes.wrong_step import all_wrong_steps, left_by
 
     folders = tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values())
@@ -99,8 +98,6 @@ def inject_fault(
     from lakeproof.arguments import parse_pairs
     from lakeproof.faults import records
     from lakeproof.faults.fault import all_faults
-    from lakeproof.scenarios.folder import scenario_folders
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     faults = all_faults(tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values()))
@@ -120,7 +117,6 @@ def remove_fault(
     """
     from lakeproof.arguments import parse_pairs
     from lakeproof.faults import records
-    from lakeproof.stack.stack import load_stack
 
     if (name is None) != every:
         raise InvalidInput("give a fault's name, or --all", next_action="lakeproof fault list")

@@ -1,13 +1,20 @@
 """`lakeproof incident`: the incident desk: list, take on, note, resolve, review."""
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from lakeproof.checks.verdict import Outcome
 from lakeproof.cli.incident_name import IncidentName
+from lakeproof.cli.output import print_json, print_rows, print_table, say
+from lakeproof.cli.slowly import Slowly
+from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
+from lakeproof.incidents.person import person
 from lakeproof.incidents.status import Status
+from lakeproof.stack.stack import load_stack
 
 
 class Severity(StrEnum):
@@ -19,8 +26,6 @@ class Severity(StrEnum):
 
 
 def _person() -> str:
-    from lakeproof.incidents.person import person
-
     return person()
 
 
@@ -50,14 +55,11 @@ Text = Annotated[str, typer.Option("--text", "-m", help="what to say about it in
 
 def _client() -> Any:
     from lakeproof.incidents.client import DeskClient
-    from lakeproof.stack.stack import load_stack
 
     return DeskClient(load_stack())
 
 
 def _told(incident: dict[str, Any], as_json: bool) -> None:
-    from lakeproof.cli.output import print_json
-
     if as_json:
         print_json(incident)
     else:
@@ -76,12 +78,15 @@ def add_to(app: typer.Typer) -> None:
 def _add_looks(incident: typer.Typer) -> None:
     @incident.command("list")
     def show_list(
-        status: Annotated[Status | None, typer.Option(help="only those")] = None, as_json: Json = False
+        status: Annotated[Status | None, typer.Option(help="only those")] = None,
+        limit: Annotated[int, typer.Option(min=1, help="at most so many")] = 200,
+        everything: Annotated[bool, typer.Option("--all", help="all of them, however many")] = False,
+        as_json: Json = False,
     ) -> None:
         """Incidents, newest first."""
-        from lakeproof.cli.output import print_rows
-
-        found = _client().incidents(status.value if status else None)
+        found, older = _client().newest(status.value if status else None, None if everything else limit)
+        if older:
+            say(f"{older} older ones are not shown: --all shows them too, --limit so many of the newest")
         keys = ("id", "status", "severity", "team", "service", "owner", "opened_at", "title")
         merged = ({"status": f"in {row['merged_into']}"} if row["merged_into"] else {} for row in found)
         shown = [row | instead for row, instead in zip(found, merged, strict=True)]
@@ -91,8 +96,6 @@ def _add_looks(incident: typer.Typer) -> None:
     @incident.command("show")
     def show(name: IncidentName, as_json: Json = False) -> None:
         """One incident with its timeline."""
-        from lakeproof.cli.output import print_json, print_table
-
         found = _client().incident(name)
         if as_json:
             print_json(found)
@@ -122,11 +125,6 @@ def _add_looks(incident: typer.Typer) -> None:
         name: IncidentName, to: Annotated[Path | None, typer.Option(help="a file; default: stdout")] = None
     ) -> None:
         """Everything about one incident as JSON, the RCA too."""
-        import json
-
-        from lakeproof.cli.output import print_json
-        from lakeproof.errors import TerminalError
-
         found = _client().incident(name)
         if to is None:
             print_json(found)
@@ -218,9 +216,6 @@ def _add_changes(incident: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Draft the RCA from the records, keep it, print it."""
-        from lakeproof.cli.output import print_json
-        from lakeproof.errors import InvalidInput
-
         fields = {"who": who, "root_cause": root_cause}
         if from_file is not None:
             try:
@@ -265,13 +260,8 @@ def _add_review(incident: typer.Typer) -> None:
         As `lakeproof check` does it; exit 0 passed, 1 failed, 3 unknown, or where the desk did not take what was
         found: then it is printed as JSON in any case. The desk is waited for, up to a minute.
         """
-        from lakeproof.checks.verdict import Outcome
-        from lakeproof.cli.output import print_json, say
-        from lakeproof.cli.slowly import Slowly
-        from lakeproof.errors import CouldNotLook, LakeproofError
         from lakeproof.incidents.client import PATIENCE_SECONDS, new_key, until_kept
         from lakeproof.proof.checking import check as run_check
-        from lakeproof.stack.stack import load_stack
 
         _client().incident(name)  # a wrong name is said before the long look
         report = run_check(load_stack(), progress=Slowly(say))
@@ -301,7 +291,5 @@ def _add_review(incident: typer.Typer) -> None:
         scenario: Annotated[str, typer.Option(help="of one scenario alone")] = "", as_json: Json = False
     ) -> None:
         """What was learnt, newest first."""
-        from lakeproof.cli.output import print_rows
-
         found, keys = _client().lessons(scenario), ("incident", "scenario", "by", "lesson")
         print_rows(as_json, found, [key.capitalize() for key in keys], ([row[key] for key in keys] for row in found))

@@ -1,12 +1,19 @@
 """`lakeproof lake`: published data: its history on Nessie, branches and tags, and the lake's job."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lakeproof.cli.evolve import evolve
+from lakeproof.cli.output import print_json, print_rows, print_table, say
+from lakeproof.cli.requiring import require_healthy
+from lakeproof.cli.telling import Telling
+from lakeproof.errors import InvalidInput
+from lakeproof.stack.stack import Stack, load_stack
+
 if TYPE_CHECKING:
     from lakeproof.lake.sources.source import Source
-    from lakeproof.stack.stack import Stack
 
 MERGE_NEEDS = ("nessie", "minio")
 REDEPLOY_NEEDS = ("flink-jobmanager", "minio")
@@ -16,8 +23,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="data for scripts on st
 
 def add_to(app: typer.Typer) -> None:
     """Bring the command group `lake`."""
-    from lakeproof.cli.evolve import evolve
-
     group = typer.Typer(
         no_args_is_help=True, help="Published data: its history on Nessie, branches, tags, the lake's job."
     )
@@ -38,9 +43,7 @@ def log(
     as_json: JsonOption = False,
 ) -> None:
     """The published states on `main`, newest first: hash, checkpoint, snapshots, until when each stays readable."""
-    from lakeproof.cli.output import print_json, print_table, say
     from lakeproof.lake.publish import history
-    from lakeproof.stack.stack import load_stack
 
     found = history.log(load_stack(), limit)
     if as_json:
@@ -55,8 +58,8 @@ def log(
             (
                 commit.hash[:16],
                 f"{commit.at:%Y-%m-%d %H:%M:%S}",
-                commit.checkpoint,
-                commit.gtid,
+                commit.plain.checkpoint,
+                commit.plain.gtid,
                 f"until {commit.readable_until:%H:%M:%S}" if commit.is_readable() else "expired",
             )
             for commit in found
@@ -69,28 +72,28 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """One published state: its tables' snapshots, the newest transaction and heartbeat in it, how long it is kept."""
-    from datetime import UTC, datetime
-
-    from lakeproof.cli.output import print_json
     from lakeproof.lake.publish import history
-    from lakeproof.stack.stack import load_stack
+    from lakeproof.lake.sources.source import find_source
 
     commit = history.find(load_stack(), hash)
     if as_json:
         print_json(commit.as_json())
         return
-    beat = datetime.fromtimestamp(commit.beat_us / 1e6, UTC).isoformat() if commit.beat_us is not None else "none yet"
     lines = {
         "hash": commit.hash,
         "published": commit.at.isoformat(),
-        "checkpoint": commit.checkpoint,
-        "transactions up to": commit.gtid or "none yet",
-        "source's clock at least": beat,
         "readable until": commit.readable_until.isoformat() + ("" if commit.is_readable() else " (expired)"),
-    } | {f"snapshot of {table}": snapshot for table, snapshot in commit.snapshots.items()}
-    for name, state in commit.others.items():
-        lines[f"{name}: checkpoint"] = state.checkpoint
-        lines |= {f"snapshot of {name}.{table}": snapshot for table, snapshot in state.snapshots.items()}
+    }
+    for name, state in commit.states.items():
+        source, beat_us = find_source(name), state.beat_us
+        beat = "none yet" if beat_us is None else datetime.fromtimestamp(beat_us / 1e6, UTC).isoformat()
+        told = {
+            "checkpoint": str(state.checkpoint),
+            "transactions up to": state.gtid or "none yet",
+            "source's clock at least": beat,
+        }
+        lines |= {f"{source.prefix(': ')}{label}": value for label, value in told.items()}
+        lines |= {f"snapshot of {source.prefix('.')}{table}": str(id_) for table, id_ in state.snapshots.items()}
     width = max(map(len, lines)) + 2  # a table's name may be long
     for label, value in lines.items():
         print(f"{label:<{width}}{value}")
@@ -109,10 +112,7 @@ def publish(
 
     Exit 1 where no published state holds it in time, or a component does not run.
     """
-    from lakeproof.cli.output import print_json, say
-    from lakeproof.cli.requiring import require_healthy
     from lakeproof.lake.publish.now import publish_now
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     source = _captured(stack, database)
@@ -134,9 +134,7 @@ def tag(
 
     A tag does not prolong how long the data files stay: see `readable until` in `lake show`.
     """
-    from lakeproof.cli.output import print_json, say
     from lakeproof.lake.publish.tags import create_reference
-    from lakeproof.stack.stack import load_stack
 
     commit = create_reference(load_stack(), name, hash)
     if as_json:
@@ -156,11 +154,9 @@ def branch(
     `main` is what readers see. `ingest` is what the publisher has made ready. `backup` is the last state that a full
     audit found whole. A branch does not prolong how long the data files stay.
     """
-    from lakeproof.cli.output import print_rows
+    from lakeproof.lake.publish.commit import plain_of
     from lakeproof.lake.publish.main_branch import branches
     from lakeproof.lake.publish.tags import create_reference
-    from lakeproof.lake.sources.source import FIRST
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     if name is not None:
@@ -169,10 +165,10 @@ def branch(
         {
             "branch": reference.name,
             "hash": reference.hash,
-            "checkpoint": states[FIRST.name].checkpoint if FIRST.name in states else None,
-            "at": states[FIRST.name].at.isoformat() if FIRST.name in states else None,
+            "checkpoint": state.checkpoint if state is not None else None,
+            "at": state.at.isoformat() if state is not None else None,
         }
-        for reference, states in branches(stack)
+        for reference, state in ((reference, plain_of(states)) for reference, states in branches(stack))
     ]
     print_rows(
         as_json,
@@ -195,11 +191,8 @@ def merge(
 
     Exit 1 where the audit refuses the branch, or Nessie the merge.
     """
-    from lakeproof.cli.output import print_json, say
-    from lakeproof.cli.requiring import require_healthy
     from lakeproof.lake.publish import history
     from lakeproof.lake.publish.main_branch import BACKUP, bring_in
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     require_healthy(stack, MERGE_NEEDS)
@@ -223,10 +216,7 @@ def rollback(as_json: JsonOption = False) -> None:
 
     Exit 1 where Nessie does not answer, or main moves meanwhile.
     """
-    from lakeproof.cli.output import print_json, say
-    from lakeproof.cli.requiring import require_healthy
     from lakeproof.lake.publish.main_branch import roll_back
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     require_healthy(stack, MERGE_NEEDS[:1])
@@ -253,11 +243,7 @@ def redeploy(
 
     Exit 1 where Flink or the object store does not run, or refuses.
     """
-    from lakeproof.cli.output import print_json, say
-    from lakeproof.cli.requiring import require_healthy
-    from lakeproof.cli.telling import Telling
     from lakeproof.lake.job import redeploy as redeploy_job
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     wanted = _captured(stack, database)
@@ -270,9 +256,8 @@ def redeploy(
     say(f"the lake's job runs anew as {job_id}")
 
 
-def _captured(stack: "Stack", database: str) -> "Source":
+def _captured(stack: Stack, database: str) -> "Source":
     """Raises: InvalidInput where it is no database of the stack, or not captured in it."""
-    from lakeproof.errors import InvalidInput
     from lakeproof.lake.sources.source import find_source, present
 
     wanted = find_source(database)

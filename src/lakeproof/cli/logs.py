@@ -11,11 +11,12 @@ import typer
 from lakeproof.cli.output import print_json, say
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.stack.components import find
+from lakeproof.stack.stack import Stack, load_stack
 
 if TYPE_CHECKING:
     from lakeproof.observability.logs.query import Query
     from lakeproof.observability.logs.search import Hit
-    from lakeproof.stack.stack import Stack
 
 FOLLOW_PAUSE_SECONDS = 0.25
 SUPERVISOR = "supervisor"  # has a log and is no component
@@ -30,7 +31,7 @@ def seconds_of(since: str) -> float:
     return float(int(found[1]) * _UNITS[found[2]])
 
 
-def search(stack: "Stack", query: "Query", limit: int, since: str | None, files: bool) -> "list[Hit]":
+def search(stack: Stack, query: "Query", limit: int, since: str | None, files: bool) -> "list[Hit]":
     """The newest entries, of VictoriaLogs where it answers, else of the files; says which. Raises: CouldNotLook."""
     from lakeproof.observability.logs.push import StoreAway
     from lakeproof.observability.logs.search import in_files, in_store, missing_lately
@@ -53,7 +54,7 @@ def search(stack: "Stack", query: "Query", limit: int, since: str | None, files:
     return in_files(stack.state_dir / "log", query, limit, seconds)
 
 
-def follow_all(stack: "Stack", query: "Query") -> "Iterator[Hit]":
+def follow_all(stack: Stack, query: "Query") -> "Iterator[Hit]":
     """What comes from now on: of our own stack in its files, which have it first; of somebody else's in its store."""
     from lakeproof.observability.logs.search import follow_files, follow_store
 
@@ -99,9 +100,6 @@ def add_to(app: typer.Typer) -> None:
         log-shipper); else the log files are searched in the same way, rotated parts included, and it is said. -f
         follows the files.
         """
-        from lakeproof.stack.components import find
-        from lakeproof.stack.stack import load_stack
-
         stack = load_stack()
         if (name is None) == (query is None):
             raise InvalidInput("give a NAME or --query", next_action="lakeproof logs kafka -n 20")
@@ -119,7 +117,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _search(
-    stack: "Stack",
+    stack: Stack,
     text: str,
     follow: bool,
     since: str | None,
@@ -154,7 +152,7 @@ def _search(
             say(f"the newest {limit}; --limit gives more")
 
 
-def _show(stack: "Stack", name: str, lines: int, follow: bool, as_json: bool) -> None:
+def _show(stack: Stack, name: str, lines: int, follow: bool, as_json: bool) -> None:
     from lakeproof.processes import logfile
 
     path = stack.log_path(name)

@@ -1,21 +1,26 @@
 """`lakeproof mitigate`: propose a repair for an incident, and on --yes run it."""
 
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lakeproof.checks.verdict import Outcome
 from lakeproof.cli.incident_name import IncidentName
 from lakeproof.cli.output import print_json, say
 from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.incidents.person import person
+from lakeproof.scenarios.folder import scenario_folders
+from lakeproof.stack.stack import Stack, load_stack
 from lakeproof.unknown_name import unknown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from lakeproof.diagnosis.cause import Cause, Step
     from lakeproof.mitigations.mitigation import Mitigation
-    from lakeproof.stack.stack import Stack
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,20 +50,12 @@ def mitigate(
     Exit 0 where every step went well (or with --dry-run was shown), 1 where one failed, 3 where no cause was found,
     the incident is about none of them, or the desk did not take what was done.
     """
-    import shlex
-    import sys
-    from dataclasses import asdict
-
     from lakeproof.arguments import parse_arguments
-    from lakeproof.checks.verdict import Outcome
     from lakeproof.drills.repair import aimed, repair
     from lakeproof.incidents.client import DeskClient
-    from lakeproof.incidents.person import person
     from lakeproof.lake.sources.source import present
     from lakeproof.mitigations.mitigation import all_mitigations
     from lakeproof.mitigations.risk import risk_of
-    from lakeproof.scenarios.folder import scenario_folders
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     folders = scenario_folders(tuple(stack.settings.scenario_dirs))
@@ -129,7 +126,7 @@ def mitigate(
 
 
 def _diagnose(
-    stack: "Stack", folders: "Mapping[str, Path]", incident: dict[str, Any], known: "dict[str, Mitigation]"
+    stack: Stack, folders: Mapping[str, Path], incident: dict[str, Any], known: "dict[str, Mitigation]"
 ) -> "tuple[Cause, list[str]]":
     """The cause that the live stack shows; of several the likeliest one of what the incident's alerts are about.
 
@@ -180,7 +177,7 @@ def _in_words(cause: "Cause") -> str:
     return f"{cause.id} ({', then '.join(steps) or 'no repair is known'})"
 
 
-def _held(stack: "Stack", step: "Step", known: "dict[str, Mitigation]") -> "Step":
+def _held(stack: Stack, step: "Step", known: "dict[str, Mitigation]") -> "Step":
     """The step, held to what it would touch now: what comes after somebody read the proposal is not touched."""
     from lakeproof.arguments import parse_arguments
     from lakeproof.diagnosis.cause import Step

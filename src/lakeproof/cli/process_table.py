@@ -6,7 +6,7 @@ from lakeproof.cli.output import print_json, print_table, say
 from lakeproof.errors import CouldNotLook
 from lakeproof.processes.states import Health
 from lakeproof.processes.supervisor import Supervisor
-from lakeproof.stack.place import find_place
+from lakeproof.stack.place import Located, find_place
 
 if TYPE_CHECKING:
     from lakeproof.stack.stack import Stack
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def show(*, as_json: bool, slow: bool) -> None:
     """Print what runs, or with `slow` what the last start-up waited for. Raises: InvalidInput, CouldNotLook."""
-    place = find_place()
+    place: Located = find_place() or _whole_stack()
     client = Supervisor(place)
     left_over = client.left_over()
     if client.died() or left_over:
@@ -62,9 +62,7 @@ def show(*, as_json: bool, slow: bool) -> None:
         ],
     )
     if any(row.name == "nessie" and row.health == Health.HEALTHY for row in rows):
-        from lakeproof.stack.stack import load_stack
-
-        print(freshness(load_stack()))
+        print(freshness(_whole_stack()))
 
 
 def freshness(stack: "Stack") -> str:
@@ -81,3 +79,10 @@ def freshness(stack: "Stack") -> str:
     ages = {database.name: commit.age_seconds(database.name) for database in present(stack)}
     told = [f"{name} {'unknown' if age is None else f'{age:.1f} s'}" for name, age in ages.items()]
     return f"age of the data on main: {', '.join(told)}"
+
+
+def _whole_stack() -> "Stack":
+    """The stack with all its settings, read and checked. Raises: InvalidInput."""
+    from lakeproof.stack.stack import load_stack
+
+    return load_stack()

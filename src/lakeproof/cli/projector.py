@@ -4,6 +4,9 @@ from typing import Annotated
 
 import typer
 
+from lakeproof.cli.output import say
+from lakeproof.stack.stack import load_stack
+
 
 def add_to(app: typer.Typer) -> None:
     """Bring the command group `projector`."""
@@ -27,8 +30,6 @@ def rebuild(
 
     Exit 0 once the projector runs again, 1 where it does not start, 3 where Kafka or a node does not answer.
     """
-    from lakeproof.cli.output import say
     from lakeproof.lake.projector.rebuild import rebuild as run
-    from lakeproof.stack.stack import load_stack
 
     run(load_stack(), say, from_database=from_database)

@@ -5,6 +5,9 @@ from typing import Annotated
 import typer
 
 from lakeproof.cli.check import LakeEngine
+from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.cli.slowly import Slowly
+from lakeproof.stack.stack import load_stack
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,10 +34,7 @@ def query(
 
     Exit 0 answered, 1 refused by the engine, 2 not a reading statement, 3 no engine or no published hash to ask.
     """
-    from lakeproof.cli.output import print_json, print_table, say
-    from lakeproof.cli.slowly import Slowly
     from lakeproof.lake.query.asking import ask
-    from lakeproof.stack.stack import load_stack
 
     commit, answer = ask(load_stack(), sql, engine=engine.value, at=at, seconds=seconds, progress=Slowly(say))
     if as_json:

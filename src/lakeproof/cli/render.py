@@ -1,10 +1,14 @@
 """`lakeproof render`: print the stack's configuration for use elsewhere."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from lakeproof.cli.output import say
+from lakeproof.stack.stack import load_stack
 
 
 class TimingChoice(StrEnum):
@@ -41,7 +45,6 @@ def add_to(app: typer.Typer) -> None:
         from lakeproof.observability.rules import find_rules, render_rules
         from lakeproof.observability.scrape import render_prometheus
         from lakeproof.observability.timing import factor_of
-        from lakeproof.stack.stack import load_stack
 
         stack = load_stack()
         windows = timing.value if timing else stack.settings.timing
@@ -62,12 +65,8 @@ def add_to(app: typer.Typer) -> None:
         ] = False,
     ) -> None:
         """Print alertmanager.yml; receivers that the environment does not configure are left out."""
-        import os
-
-        from lakeproof.cli.output import say
         from lakeproof.observability.receivers import read_receivers
         from lakeproof.observability.routing import render_alertmanager, render_messages
-        from lakeproof.stack.stack import load_stack
 
         stack = load_stack()
         receivers = read_receivers(os.environ)
@@ -93,13 +92,9 @@ def add_to(app: typer.Typer) -> None:
         Secrets stand in it by name alone: `--env-file .env` makes that file beside it. Slack is told of alerts where
         ALERTMANAGER_SLACK_WEBHOOK_URL is set now, and in .env later on.
         """
-        import os
-
-        from lakeproof.cli.output import say
         from lakeproof.compose.file import render_compose
         from lakeproof.compose.secrets import make_env_file
         from lakeproof.observability.receivers import SLACK_URL, read_receivers
-        from lakeproof.stack.stack import load_stack
 
         if env_file is not None:
             added = make_env_file(env_file)

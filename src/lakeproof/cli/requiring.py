@@ -1,22 +1,19 @@
 """What a command needs to be healthy, asked before it begins."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lakeproof.stack.stack import Stack
+from lakeproof.errors import NotReady, TerminalError
+from lakeproof.stack.components import find
+from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 3.0
 
 
-def require_healthy(stack: "Stack", names: Iterable[str]) -> None:
+def require_healthy(stack: Stack, names: Iterable[str]) -> None:
     """Ask each component its own readiness question.
 
     Raises: TerminalError naming the first that is not, and how to start it.
     """
-    from lakeproof.errors import NotReady, TerminalError
-    from lakeproof.stack.components import find
-
     needed = tuple(names)
     for name in needed:
         try:

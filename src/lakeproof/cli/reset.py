@@ -1,15 +1,16 @@
 """`lakeproof reset`: delete this stack's data, ledgers and reports: back to an empty stack (asks)."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable
+from typing import Annotated
 
 import typer
 
 from lakeproof.cli.output import print_json, say
+from lakeproof.cli.up import Progress
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
-
-if TYPE_CHECKING:
-    from lakeproof.stack.stack import Stack
+from lakeproof.scenarios.folder import scenario_folders
+from lakeproof.stack.stack import Stack, load_stack
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,38 +31,43 @@ def reset(
     Refused (exit 2) while a drill runs, for somebody else's stack (mode external), for a folder that Lakeproof did
     not make, and without --yes where nobody is there to ask.
     """
-    from lakeproof.cli.up import Progress
     from lakeproof.drills.run import one_drill
     from lakeproof.processes.client import SupervisorClient
     from lakeproof.processes.reset import entries, kept, total_bytes
     from lakeproof.processes.reset import reset as delete
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
-    found = entries(stack)
+    found, stays = entries(stack), kept(stack)
     if found:
         with one_drill(stack):  # somebody's drill is never cut off
             say(f"stack {stack.name}: {total_bytes(found) / 1e6:.1f} MB will be deleted")
             for entry in found:
                 say(f"  {entry.path}  {entry.size_bytes / 1e6:.1f} MB")
-            for place in kept(stack):
-                say(f"  stays: {place}")
+            _say_what_stays(stays)
             if not yes:
                 if not sys.stdin.isatty():
                     raise InvalidInput("nobody is there to ask", where="reset", next_action="lakeproof reset --yes")
-                if not typer.confirm("stop the stack and delete all of it?", err=True):
+                if not typer.confirm("stop the stack and delete what is listed?", err=True):
                     raise InvalidInput("you said no; nothing was deleted", where="reset")
             client, progress = SupervisorClient(stack), Progress()
             client.down(progress)
             _take_faults_out(stack)
             delete(stack, client, progress)
-    say("deleted; lakeproof up starts an empty stack" if found else f"stack {stack.name} is empty already")
+            say(f"deleted; lakeproof up starts an empty stack{', but for what stays' if stays else ''}")
+    else:
+        say(f"stack {stack.name} is empty already")
+        _say_what_stays(stays)
     if as_json:
         deleted = [{"path": str(entry.path), "bytes": entry.size_bytes} for entry in found]
-        print_json({"stack": stack.name, "deleted": deleted, "bytes": total_bytes(found), "kept": list(kept(stack))})
+        print_json({"stack": stack.name, "deleted": deleted, "bytes": total_bytes(found), "kept": list(stays)})
 
 
-def _take_faults_out(stack: "Stack") -> None:
+def _say_what_stays(stays: Iterable[str]) -> None:
+    for place in stays:
+        say(f"  stays: {place}")
+
+
+def _take_faults_out(stack: Stack) -> None:
     """Those on record: one that closed a folder on the disk would keep it from being deleted, and its record would be
     gone. What asks an engine cannot be taken out of a stack that is down; it is deleted with that engine's data.
 
@@ -69,7 +75,6 @@ def _take_faults_out(stack: "Stack") -> None:
     """
     from lakeproof.faults import records
     from lakeproof.faults.fault import all_faults
-    from lakeproof.scenarios.folder import scenario_folders
 
     found = dict.fromkeys(record.fault for record in records.recorded(stack))
     faults = all_faults(tuple(scenario_folders(tuple(stack.settings.scenario_dirs)).values())) if found else {}

@@ -4,6 +4,10 @@ from typing import Annotated
 
 import typer
 
+from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.cli.up import Progress
+from lakeproof.stack.stack import load_stack
+
 JsonOption = Annotated[bool, typer.Option("--json", help="data for scripts on stdout")]
 
 
@@ -23,9 +27,7 @@ def show(context: typer.Context, as_json: JsonOption = False) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from lakeproof.cli.output import print_json, print_table
     from lakeproof.probes.ring import ring
-    from lakeproof.stack.stack import load_stack
 
     nodes = ring(load_stack())
     if as_json:
@@ -64,9 +66,7 @@ def replace(
 
     Exit 0 once it is UN, 1 where it did not join, 2 where it is refused, 3 where no other node answers.
     """
-    from lakeproof.cli.output import say
     from lakeproof.mitigations.replace_node import ReplaceNode, run
-    from lakeproof.stack.stack import load_stack
 
     say("stopping it, waiting until the ring sees it down, then joining: about a minute")
     say(run(load_stack(), ReplaceNode(node=name, discard_data=discard_data)))
@@ -80,10 +80,7 @@ def scale(nodes: Annotated[int, typer.Argument(help="how many in all: 3 or 4", m
 
     Exit 0 once the ring is of that size, 2 where it cannot be.
     """
-    from lakeproof.cli.output import say
-    from lakeproof.cli.up import Progress
     from lakeproof.mitigations.scale_ring import scale as scale_ring
-    from lakeproof.stack.stack import load_stack
 
     progress = Progress()
     say("joining or leaving, with its copies: under a minute")

@@ -1,5 +1,6 @@
 """`lakeproof runbook`: what to do in an incident: prose in both languages, one page per scenario."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +8,8 @@ import typer
 
 from lakeproof.cli.output import print_json, print_table, say
 from lakeproof.errors import InvalidInput
+from lakeproof.incidents.person import person
+from lakeproof.stack.stack import load_stack
 from lakeproof.unknown_name import unknown_name
 
 if TYPE_CHECKING:
@@ -60,14 +63,10 @@ def review(
 
     From the desk's incidents and reviews, and the drill reports under this stack's state folder.
     """
-    from datetime import UTC, datetime
-
     from lakeproof.incidents.client import DeskClient
     from lakeproof.incidents.drill_cards import DrillCards
-    from lakeproof.incidents.person import person
     from lakeproof.incidents.runbook_review import review_of
     from lakeproof.observability.rules import find_rules
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     folders = tuple(stack.settings.scenario_dirs)
@@ -99,7 +98,6 @@ def review(
 def _load() -> "Catalog":
     """All scenarios, checked as `drill` checks them: what a drill refuses has no page either."""
     from lakeproof.scenarios.catalog import load_catalog
-    from lakeproof.stack.stack import load_stack
 
     return load_catalog(tuple(load_stack().settings.scenario_dirs))
 

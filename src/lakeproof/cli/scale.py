@@ -6,6 +6,8 @@ import typer
 
 from lakeproof.cli.output import print_json, say
 from lakeproof.cli.up import Progress
+from lakeproof.stack.replicas import family_of
+from lakeproof.stack.stack import load_stack
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,8 +24,6 @@ def add_to(app: typer.Typer) -> None:
         Scaling back ends the highest numbers. A component that stays one says why.
         """
         from lakeproof.processes.client import SupervisorClient
-        from lakeproof.stack.replicas import family_of
-        from lakeproof.stack.stack import load_stack
 
         client = SupervisorClient(load_stack())
         progress = Progress()

@@ -2,6 +2,10 @@
 
 import typer
 
+from lakeproof.cli.output import say
+from lakeproof.errors import PortTaken
+from lakeproof.stack.stack import load_stack
+
 
 def add_to(app: typer.Typer) -> None:
     """Add `serve`."""
@@ -9,11 +13,8 @@ def add_to(app: typer.Typer) -> None:
     @app.command("serve")
     def serve() -> None:
         """Run console and desk here: pages, API, Alertmanager's webhook. Ctrl-C ends it; `up desk` runs it behind."""
-        from lakeproof.cli.output import say
         from lakeproof.console.app import run
-        from lakeproof.errors import PortTaken
         from lakeproof.processes.ports import holder_of, is_free
-        from lakeproof.stack.stack import load_stack
 
         stack = load_stack()
         port = stack.port("desk")

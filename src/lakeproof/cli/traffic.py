@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakeproof.cli.output import print_json, say
+from lakeproof.stack.stack import load_stack
 
 if TYPE_CHECKING:
     from lakeproof.customers.shoppers import Counts, TrafficReport
@@ -48,7 +49,6 @@ def traffic(
     """
     from lakeproof.customers.shoppers.door import require_open
     from lakeproof.customers.shoppers.traffic import of_stack, serve_in_new_loop
-    from lakeproof.stack.stack import load_stack
 
     stack = load_stack()
     shoppers = of_stack(stack, rate, seed, run, base_url, purchases)

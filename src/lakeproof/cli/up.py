@@ -11,16 +11,18 @@
 import os
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lakeproof.cli.output import print_json, say
 from lakeproof.errors import InvalidInput, LakeproofError
-
-if TYPE_CHECKING:
-    from lakeproof.processes.rows import ProcessRow
-    from lakeproof.stack.stack import Stack
+from lakeproof.processes.environment import service_variables
+from lakeproof.processes.events import Event
+from lakeproof.processes.rows import ProcessRow
+from lakeproof.processes.states import Health
+from lakeproof.processes.usage import UsageTable
+from lakeproof.stack.stack import Stack, load_stack
 
 
 class Progress:
@@ -36,8 +38,6 @@ class Progress:
 
     def __call__(self, event: object) -> None:
         """One line on stderr."""
-        from lakeproof.processes.events import Event
-
         assert isinstance(event, Event)
         if event.what == "progress":
             say(f"{self.seconds:6.1f} s  … {event.text or 'still at it'}")
@@ -45,7 +45,7 @@ class Progress:
             say(f"{self.seconds:6.1f} s  {event.component:<20} {event.what} {event.text}".rstrip())
 
 
-def unheard(rows: Sequence["ProcessRow"], stack: "Stack") -> list[str]:
+def unheard(rows: Sequence[ProcessRow], stack: Stack) -> list[str]:
     """What to say at the end of each `up` where Alertmanager runs and has no Slack to tell."""
     from lakeproof.observability import alertmanager
     from lakeproof.observability.receivers import SLACK_URL
@@ -59,10 +59,8 @@ def unheard(rows: Sequence["ProcessRow"], stack: "Stack") -> list[str]:
     ]
 
 
-def memory_of(rows: Sequence["ProcessRow"]) -> str:
+def memory_of(rows: Sequence[ProcessRow]) -> str:
     """What runs and what it takes together: "26 components, 5.13 GiB"."""
-    from lakeproof.processes.usage import UsageTable
-
     # Looked at now: the supervisor's figures may be two seconds old, and then are of half a start.
     uses = UsageTable()
     running = {row.name: row.pid for row in rows if row.pid is not None}
@@ -96,10 +94,8 @@ def add_to(app: typer.Typer) -> None:
         from lakeproof.observability.reload import give_back_abandoned
         from lakeproof.observability.watched import await_watched
         from lakeproof.processes.client import SupervisorClient
-        from lakeproof.processes.states import Health
         from lakeproof.scenarios.catalog import load_catalog
         from lakeproof.stack.installed import everything
-        from lakeproof.stack.stack import load_stack
 
         if sum((bool(names), scenario is not None, every)) > 1:
             raise InvalidInput("NAME…, --for and --all exclude each other", next_action="give one of them")
@@ -145,7 +141,6 @@ def add_to(app: typer.Typer) -> None:
         Works also when the supervisor itself was killed.
         """
         from lakeproof.processes.client import SupervisorClient
-        from lakeproof.stack.stack import load_stack
 
         progress = Progress()
         stopped = SupervisorClient(load_stack()).down(progress)
@@ -161,9 +156,7 @@ def add_to(app: typer.Typer) -> None:
         SERVICE_…_URL of this shell are handed to it; SERVICE_ORDER_SERVICE_URL= (empty) switches that source of
         the support service off. So are ALERTMANAGER_… to alertmanager.
         """
-        from lakeproof.processes.environment import service_variables
         from lakeproof.processes.ours import our_processes
-        from lakeproof.stack.stack import load_stack
 
         client = our_processes(load_stack(), f"start {name}")
         client.start(name, Progress(), variables=service_variables(os.environ, name))
@@ -172,7 +165,6 @@ def add_to(app: typer.Typer) -> None:
     def stop(name: Annotated[str, typer.Argument(help="a component")]) -> None:
         """Stop one component cleanly; it stays stopped until `start` or `up`."""
         from lakeproof.processes.ours import our_processes
-        from lakeproof.stack.stack import load_stack
 
         if not our_processes(load_stack(), f"stop {name}").stop(name, Progress()):
             say(f"{name} was not running")
@@ -180,9 +172,7 @@ def add_to(app: typer.Typer) -> None:
     @app.command()
     def restart(name: Annotated[str, typer.Argument(help="a component")]) -> None:
         """Stop one component and start it again (and what it needs); ends when it is healthy. Alerts nobody."""
-        from lakeproof.processes.environment import service_variables
         from lakeproof.processes.ours import our_processes
-        from lakeproof.stack.stack import load_stack
 
         client, progress = our_processes(load_stack(), f"restart {name}"), Progress()
         client.stop(name, progress)
@@ -195,7 +185,6 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Send a signal to all processes of a component. What was killed is started again by the restart policy."""
         from lakeproof.processes.ours import our_processes
-        from lakeproof.stack.stack import load_stack
 
         sent = our_processes(load_stack(), f"send {signal} to {name}").kill(name, signal)
         say(f"{signal} sent to {sent} process{'' if sent == 1 else 'es'} of {name}")

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lakeproof.cli.check import LakeEngine
+from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.cli.query import query
 from lakeproof.errors import InvalidInput
+from lakeproof.scenarios.folder import scenario_folders
+from lakeproof.stack.stack import load_stack
 
 if TYPE_CHECKING:
     from lakeproof.use_cases.state import Freshness
@@ -31,8 +35,6 @@ def list_all(as_json: JsonOption = False) -> None:
 
     Exit 0 all fresh, 1 one is late, 3 none is late and of one it is not known.
     """
-    from lakeproof.cli.output import print_json, print_table
-    from lakeproof.stack.stack import load_stack
     from lakeproof.use_cases.state import look
     from lakeproof.use_cases.use_case import use_cases
 
@@ -58,8 +60,6 @@ def show(
 
     Exit 0 fresh, 1 late, 3 not known.
     """
-    from lakeproof.cli.output import print_json
-    from lakeproof.stack.stack import load_stack
     from lakeproof.use_cases.state import look
     from lakeproof.use_cases.use_case import find_use_case
 
@@ -95,7 +95,6 @@ def run(
 
     Exit 0 answered, 1 refused by the engine, 3 no engine or no published hash to ask.
     """
-    from lakeproof.cli.query import query
     from lakeproof.use_cases.use_case import find_use_case
 
     query(find_use_case(name).query, engine=engine, at=at, as_json=as_json)
@@ -103,7 +102,6 @@ def run(
 
 def write(to: Annotated[Path, typer.Option(help="the folder for the page")] = Path("docs/usecases")) -> None:
     """Write the page of all use cases in both languages, as the repository keeps it."""
-    from lakeproof.cli.output import say
     from lakeproof.scenarios.catalog import load_catalog
     from lakeproof.scenarios.use_case_pages import write_page
 
@@ -112,10 +110,8 @@ def write(to: Annotated[Path, typer.Option(help="the folder for the page")] = Pa
 
 
 def _hitting(use_case: str) -> list[str]:
-    from lakeproof.scenarios.folder import scenario_folders
     from lakeproof.scenarios.scenario import read_scenario
     from lakeproof.scenarios.use_case_pages import hitting
-    from lakeproof.stack.stack import load_stack
 
     folders = scenario_folders(tuple(load_stack().settings.scenario_dirs)).values()
     return [each.id for each in hitting(use_case, map(read_scenario, folders))]

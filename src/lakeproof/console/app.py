@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+import uvicorn
 from fastapi import FastAPI
 
 from lakeproof.console.dashboard_pages import add_dashboard_pages
@@ -41,8 +42,6 @@ def add_console(
 
 def run(stack: Stack, *, log_level: str = "warning", opened: Callable[[str], None] | None = None) -> None:
     """Serve until a signal ends it. Raises: InvalidInput, TerminalError."""
-    import uvicorn
-
     store = open_store(stack)
     app = build_desk(stack, store, read_active=read_active_of(stack), stack_look=LiveLook(stack))
     add_console(app, stack, store).read_ahead()

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lakeproof.console.look import Look
+from lakeproof.console.look import NOT_STARTED, Look
 from lakeproof.console.quantity import show_quantity
 from lakeproof.console.way import ARROWS, BOXES, SHOPPERS, SHOPPING, STAGES, Arrow, Box, Figure
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health, State
 
-NOT_STARTED = "not started"
 # How bad a state is: the worst of several processes is shown.
 _ORDER = (
     State.FAILED,
@@ -20,6 +19,7 @@ _ORDER = (
     State.PREPARING,
     State.WAITING,
     Health.STARTING,
+    Health.UNKNOWN,
     State.STOPPED,
     NOT_STARTED,
     Health.HEALTHY,
@@ -78,18 +78,16 @@ class Drawing:
     box_height: float = HEIGHT
 
 
-def state_of(row: ProcessRow | None) -> str:
+def state_of(row: ProcessRow) -> str:
     """One word: what it answers where it runs, else what the supervisor does with it."""
-    if row is None:
-        return NOT_STARTED
     if row.state is State.RUNNING:
         return str(row.health or Health.STARTING)
     return str(row.state)
 
 
-def worst_state(rows: list[ProcessRow]) -> str:
-    """The worst state of a component's processes; NOT_STARTED where it has none."""
-    return min((state_of(row) for row in rows), key=_ORDER.index, default=NOT_STARTED)
+def worst_state(rows: list[ProcessRow], absent: str = NOT_STARTED) -> str:
+    """The worst state of a component's processes; `absent` where it has none."""
+    return min((state_of(row) for row in rows), key=_ORDER.index, default=absent)
 
 
 def draw(look: Look) -> Drawing:
@@ -116,7 +114,10 @@ def draw(look: Look) -> Drawing:
 
 def _is_due(figure: Figure, look: Look) -> bool:
     """True where the figure should be there: of a database that is not captured nothing is missed."""
-    return figure.within is None or state_of(look.parts.get(figure.within)) == Health.HEALTHY
+    if figure.within is None:
+        return True
+    row = look.parts.get(figure.within)
+    return row is not None and state_of(row) == Health.HEALTHY
 
 
 def _stage(box: Box) -> int:
@@ -129,7 +130,7 @@ def _place(box: Box, look: Look) -> Place:
         rate = look.figures.get(SHOPPING.id)
         return Place(box.name, box.title, x, y, "", show_quantity(rate, SHOPPING.unit), SHOPPING.says)
     rows = look.replicas(box.name)
-    state = worst_state(rows)
+    state = worst_state(rows, look.absent)
     line = ""
     if state == Health.HEALTHY and all(row.pid is not None for row in rows):
         memory = show_quantity(sum(row.rss_bytes for row in rows), "bytes")

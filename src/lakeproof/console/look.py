@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from lakeproof.console.way import whole_query
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.probes.http import get_json
+from lakeproof.probes.probe import all_probes
 from lakeproof.probes.prometheus import instant
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health, State
@@ -16,6 +17,7 @@ from lakeproof.processes.supervisor import Supervisor
 from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
 
+NOT_STARTED = "not started"
 # Figures come from scrapes, which are five seconds apart outside of drills.
 FIGURES_SECONDS = 4.0
 # Somebody else's servers are asked less often: each question is a request of its own.
@@ -49,6 +51,11 @@ class Look:
     figures: Mapping[str, float] = field(default_factory=dict)
     alerts: tuple[Firing, ...] = ()
     unseen: tuple[str, ...] = ()
+
+    @property
+    def absent(self) -> str:
+        """The state of a component that is none of the parts: unknown, as long as no part could be seen."""
+        return str(Health.UNKNOWN) if self.unseen and not self.parts else NOT_STARTED
 
     def replicas(self, name: str) -> list[ProcessRow]:
         """The component's own process and its further ones."""
@@ -126,8 +133,6 @@ def _alerts(stack: Stack) -> Iterable[Firing]:
 
 def _ask_each(stack: Stack) -> Iterable[ProcessRow]:
     """Somebody else's servers, each by its health question: a process is not seen, only its answer."""
-    from lakeproof.probes.probe import all_probes
-
     probes = all_probes()
     given = [one for one in all_components().values() if stack.settings.endpoints.get(one.name)]
 
@@ -136,11 +141,11 @@ def _ask_each(stack: Stack) -> Iterable[ProcessRow]:
         known += [probe for probe in probes.values() if probe.source == name and probe.liveness]
         endpoints = dict(stack.settings.endpoints[name])
         if not known:
-            return ProcessRow(name, State.RUNNING, Health.NONE, None, 0, 0, 0, None, endpoints, "", "is not asked")
+            return ProcessRow(name, State.RUNNING, Health.UNKNOWN, None, 0, 0, 0, None, endpoints, "", "is not asked")
         reading = known[0].look(stack, PROBE_TIMEOUT)
         healthy = known[0].healthy
         well = healthy is not None and bool(healthy.holds(reading, reading))
-        health = Health.HEALTHY if well else Health.UNHEALTHY
+        health = Health.HEALTHY if well else Health.UNHEALTHY if reading.answered else Health.UNKNOWN
         reason = "" if well else str(reading.error or reading.value)
         return ProcessRow(name, State.RUNNING, health, None, 0, 0, 0, None, endpoints, "", reason)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 
-from lakeproof.console.drawing import NOT_STARTED, draw, state_of
+from lakeproof.console.drawing import draw, state_of
 from lakeproof.console.look import Look, Looking
 from lakeproof.console.quantity import show_quantity
 from lakeproof.console.scenario_facts import ScenarioFacts
@@ -18,7 +18,7 @@ from lakeproof.incidents.store import Store
 from lakeproof.lake.sources.source import SOURCES
 from lakeproof.pages.page import Pages
 from lakeproof.processes import logfile
-from lakeproof.processes.states import Health
+from lakeproof.processes.states import Health, State
 from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
 
@@ -38,6 +38,8 @@ def add_stack_pages(
     """Add `/`, `/live/stack`, `/components/NAME` and its live part. `look` stands in for what asks the stack."""
     watcher = Watcher("console-look", look or Looking(stack).look, LOOK_SECONDS, first_wait=first_wait)
 
+    external = stack.settings.mode == "external"
+
     def newest() -> Look:
         return watcher.newest() or Look(datetime.now(UTC), {}, unseen=("…",))
 
@@ -45,11 +47,11 @@ def add_stack_pages(
         seen = newest()
         drawn = {box.name for box in BOXES}
         beside = [
-            (one, state_of(seen.parts.get(one.name)))
+            (one, state_of(seen.parts[one.name]) if one.name in seen.parts else seen.absent)
             for one in all_components().values()
-            if one.name not in drawn and (one.replica_of is None or one.name in seen.parts)
+            if one.name not in drawn and (one.name in seen.parts or (one.replica_of is None and not external))
         ]
-        running = [row for row in seen.parts.values() if state_of(row) not in ("stopped", NOT_STARTED)]
+        running = [row for row in seen.parts.values() if state_of(row) not in (State.STOPPED, Health.UNKNOWN)]
         return pages.render(
             request,
             template,
@@ -66,7 +68,7 @@ def add_stack_pages(
             ],
             firing=[one for one in seen.alerts if one.state == "firing"],
             ongoing=sum(number for status, number in store.count_by_status().items() if status in ONGOING),
-            external=stack.settings.mode == "external",
+            external=external,
         )
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
@@ -93,8 +95,9 @@ def add_stack_pages(
             template,
             component=component,
             row=row,
-            state=state_of(row),
+            state=seen.absent if row is None else state_of(row),
             look=seen,
+            external=external,
             replicas=[one for one in all_components().values() if one.replica_of == name],
             alerts=[one for one in seen.alerts if one.component == name],
             rules=dict(sorted(known.alerts.get(name, {}).items())),

@@ -16,7 +16,10 @@ from lakeproof.probes.reading import Reading
 
 @dataclass(frozen=True)
 class Seen:
-    """One piece of evidence as it was read. `condition`: what the cause asks of it. `expected`: what health shows."""
+    """One piece of evidence as it was read.
+
+    condition: what the cause asks of it. expected: what health shows; "" where the probe has no healthy range.
+    """
 
     reading: Reading
     condition: str
@@ -67,7 +70,8 @@ class Hidden:
 class Diagnosis:
     """The causes that hold, the best supported first.
 
-    unknown: readings that are out of range or have no answer, and that none of these causes accounts for.
+    unknown: readings that are out of range or have no answer, and that none of these causes accounts for; with them
+    the readings without an answer that would have decided whether another cause accounts for one of them.
     hidden: the causes that hold and are not named, for a named one accounts for them.
     """
 
@@ -109,6 +113,7 @@ def diagnose(causes: Iterable[Cause], observations: Mapping[str, Observation]) -
 
     `observations` must hold every probe that the causes ask.
     """
+    causes = tuple(causes)
     holding = {cause.id: cause for cause in causes if _holds(cause, observations)}
     amiss = {name: seen for name, seen in sorted(observations.items()) if seen.out_of_range}
     explained = {
@@ -128,18 +133,37 @@ def diagnose(causes: Iterable[Cause], observations: Mapping[str, Observation]) -
         key=lambda finding: (-len(finding.explains), len(finding.evidence_against), finding.cause.id),
     )
     known = frozenset().union(*explained.values())
-    unknown = tuple(
-        _seen(observation, observation.probe.healthy)
+    unknown = {
+        name: _seen(observation, observation.probe.healthy)
         for name, observation in amiss.items()
-        if observation.probe.healthy is not None and name not in known
-    )
+        if name not in known
+    }
+    missed = {
+        item.probe: _seen(observations[item.probe], item.condition)
+        for cause in causes
+        for item in _missed(cause, observations, unknown)
+        if item.probe not in amiss
+    }
     named = [finding.cause.id for finding in findings]
     hidden = tuple(
         Hidden(name, next(by for by in named if by in _hidden_by(cause, holding)))
         for name, cause in sorted(holding.items())
         if name not in named
     )
-    return Diagnosis(tuple(findings), unknown, hidden)
+    return Diagnosis(tuple(findings), (*unknown.values(), *missed.values()), hidden)
+
+
+def _missed(cause: Cause, observations: Mapping[str, Observation], unknown: Container[str]) -> Iterable[Evidence]:
+    """The evidence without an answer on which it depends whether this cause accounts for one of these readings."""
+    found, held = [], []
+    for item in cause.necessary:
+        true = [one for one in item.alternatives if _true(one, observations)]
+        unseen = [one for one in item.alternatives if observations[one.probe].holds(one.condition) is None]
+        if not true and not unseen:
+            return []
+        held += true
+        found += unseen if not true else []
+    return found if any(one.probe in unknown for one in held) else []
 
 
 def _explains(cause: Cause, seen: Observation) -> bool:
@@ -253,5 +277,5 @@ def _finding(cause: Cause, observations: Mapping[str, Observation], explains: fr
     )
 
 
-def _seen(observation: Observation, condition: Condition) -> Seen:
-    return Seen(observation.second, str(condition), str(observation.probe.healthy or condition))
+def _seen(observation: Observation, condition: Condition | None) -> Seen:
+    return Seen(observation.second, str(condition), str(observation.probe.healthy or ""))

@@ -1,6 +1,7 @@
 """The world of a drill on a real stack: its supervisor, its desk, its shoppers, its probes."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,7 +11,7 @@ from lakeproof.drills.drill_series import needed_by_it_alone
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.world import FiringView, IncidentView, Progress, TrafficResult, World
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
-from lakeproof.incidents.client import DeskClient
+from lakeproof.incidents.client import PATIENCE_SECONDS, DeskClient, new_key, until_kept
 from lakeproof.incidents.status import ONGOING, Status
 from lakeproof.observability.drill_windows import borrow
 from lakeproof.observability.reload import ALERTMANAGER, PROMETHEUS, renew
@@ -26,7 +27,11 @@ from lakeproof.scenarios.catalog import Catalog
 from lakeproof.stack.closure import closure
 from lakeproof.stack.stack import Stack
 
+log = logging.getLogger(__name__)
+
 WHO = "drill"
+# Among so many of the desk's newest incidents are all that a fault opens.
+NEWEST = 200
 FIRST_CALL_SECONDS = 90.0  # their interpreter starts meanwhile
 # The desk takes this many readings with one entry.
 MOST_READINGS = 500
@@ -100,18 +105,27 @@ def end_needed_alone(
 
 
 class LiveDesk:
-    """The desk over HTTP. A call that the desk refuses is an error of the drill. No incident is opened from here."""
+    """The desk over HTTP. A call that the desk refuses is an error of the drill. No incident is opened from here.
+
+    Each call is made again while the desk is restarted, one that writes under the same key.
+    """
 
     def __init__(self, stack: Stack) -> None:
         self._client = DeskClient(stack)
 
     def ids(self) -> frozenset[str]:
-        """Every incident that the desk lists (its newest 200)."""
-        return frozenset(row["id"] for row in self._client.incidents())
+        """Every incident that the desk holds."""
+        return frozenset(row["id"] for row in self._again(self._client.incidents))
 
     def incidents(self, known: frozenset[str]) -> Sequence[IncidentView]:
         """The incidents that are ongoing, and those that are not among `known`, with their alerts."""
-        rows = self._client.incidents()
+        return self._again(lambda: self._incidents(known))
+
+    def _incidents(self, known: frozenset[str]) -> Sequence[IncidentView]:
+        rows, older = self._client.newest(most=NEWEST)
+        # An alert may join an old incident that nobody has resolved.
+        held = {row["id"]: row for status in ONGOING if older for row in self._client.incidents(status)}
+        rows += [row for name, row in held.items() if name not in {row["id"] for row in rows}]
         wanted = [row["id"] for row in rows if row["id"] not in known or row["status"] in ONGOING]
         return [
             IncidentView(
@@ -126,31 +140,36 @@ class LiveDesk:
 
     def acknowledge(self, incident: str) -> None:
         """Take the incident; fine where somebody has taken it already."""
-        if self._client.incident(incident)["status"] == Status.OPEN:
-            self._client.change(incident, "ack", who=WHO, text="taken by a drill")
+        if self._again(lambda: self._client.incident(incident))["status"] == Status.OPEN:
+            self._change(incident, "ack", text="taken by a drill")
 
     def mitigate(self, incident: str, text: str) -> None:
         """Say that the repair begins."""
-        self._client.change(incident, "mitigate", who=WHO, text=text)
+        self._change(incident, "mitigate", text=text)
 
     def note(self, incident: str, kind: str, text: str, readings: Sequence[Reading] = ()) -> None:
         """Add a line to its timeline."""
-        self._client.change(incident, "note", who=WHO, kind=kind, text=text, readings=shapes(readings))
+        self._change(incident, "note", kind=kind, text=text, readings=shapes(readings))
 
     def attach(self, incident: str, kind: str, title: str, body: Any, readings: Sequence[Reading] = ()) -> None:
         """Attach a document."""
-        self._client.change(
-            incident, "evidence", who=WHO, kind=kind, title=title, body=body, readings=shapes(readings)
-        )
+        self._change(incident, "evidence", kind=kind, title=title, body=body, readings=shapes(readings))
 
     def resolve(self, incident: str, text: str) -> None:
         """Close the incident; fine where it is closed already."""
-        if self._client.incident(incident)["status"] not in ("resolved", "reviewed"):
-            self._client.change(incident, "resolve", who=WHO, text=text)
+        if self._again(lambda: self._client.incident(incident))["status"] not in ("resolved", "reviewed"):
+            self._change(incident, "resolve", text=text)
 
     def rca(self, incident: str, root_cause: str) -> str:
         """The draft of its RCA, kept in the desk, in Markdown."""
-        return self._client.write_rca(incident, who=WHO, root_cause=root_cause)
+        return self._again(lambda: self._client.write_rca(incident, who=WHO, root_cause=root_cause))
+
+    def _change(self, incident: str, act: str, **fields: Any) -> None:
+        key = new_key()
+        self._again(lambda: self._client.change(incident, act, who=WHO, key=key, **fields))
+
+    def _again[T](self, ask: Callable[[], T]) -> T:
+        return until_kept(ask, lambda text: log.warning("%s", text), PATIENCE_SECONDS)
 
 
 def shapes(readings: Sequence[Reading]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The incident desk over HTTP: webhook, incidents, pages. The console runs it (console/app.py)."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents import pages
 from lakeproof.incidents.alert_link import add_alert_links
+from lakeproof.incidents.client import OLDER
 from lakeproof.incidents.database import database_url, open_database
 from lakeproof.incidents.desk_metrics import DeskMetrics
 from lakeproof.incidents.escalation import Look, ReadActive, Watch
@@ -73,8 +74,8 @@ def look_with(stack: Stack) -> Look:
     """Looks up the moment of an incident on that stack."""
     looker = Looker(stack)
 
-    def look(expression: str, labels: Mapping[str, str], at: datetime) -> Mapping[str, ReadingShape]:
-        found = looker.look(expression, labels, at)
+    def look(expression: str, alerts: Sequence[Mapping[str, str]], at: datetime) -> Mapping[str, ReadingShape]:
+        found = looker.look(expression, alerts, at)
         return {name: ReadingShape.model_validate(asdict(reading)) for name, reading in found.items()}
 
     return look
@@ -180,9 +181,13 @@ def _add_webhook(app: FastAPI, store: Store, watch: Watch) -> None:
 
 def _add_incidents(app: FastAPI, store: Store, watch: Watch) -> None:
     @app.get("/api/incidents")
-    def newest_first(status: Status | None = None, most: int = 200, before: str = "") -> list[IncidentRow]:
-        """Incidents, newest first; those older than `before`."""
-        return store.newest_first(status, most=max(1, min(most, 1000)), before=before)
+    def newest_first(
+        response: Response, status: Status | None = None, most: int = 200, before: str = ""
+    ) -> list[IncidentRow]:
+        """Incidents, newest first; those older than `before`. A header says how many older ones are left out."""
+        rows = store.newest_first(status, most=max(1, min(most, 1000)), before=before)
+        response.headers[OLDER] = str(store.count(status, before=rows[-1].id) if rows else 0)
+        return rows
 
     @app.post("/api/incidents", status_code=201)
     def open_incident(given: IncidentIn) -> IncidentOut:

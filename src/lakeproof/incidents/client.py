@@ -15,6 +15,10 @@ TIMEOUT_SECONDS = 15.0
 # A desk that is restarted answers again after 5 to 30 s.
 PATIENCE_SECONDS = 60.0
 AGAIN_SECONDS = 2.0
+# The desk lists so many incidents in one answer, at most.
+PAGE = 1000
+# The header of a list that says how many older incidents there are beside those in it.
+OLDER = "X-Older-Incidents"
 
 
 def new_key() -> str:
@@ -52,9 +56,21 @@ class DeskClient:
         self._timeout = timeout
 
     def incidents(self, status: str | None = None) -> list[dict[str, Any]]:
-        """Newest first."""
-        query = f"?status={status}" if status else ""
-        return list(self._ask("GET", f"/api/incidents{query}").json())
+        """All of them, newest first."""
+        return self.newest(status)[0]
+
+    def newest(self, status: str | None = None, most: int | None = None) -> tuple[list[dict[str, Any]], int]:
+        """Newest first, at most `most` of them (None: all), and how many older ones there are beside these."""
+        rows: list[dict[str, Any]] = []
+        while True:
+            query = {"most": str(PAGE if most is None else min(PAGE, most - len(rows)))}
+            query |= {"status": status} if status else {}
+            query |= {"before": rows[-1]["id"]} if rows else {}
+            answer = self._ask("GET", f"/api/incidents?{urlencode(query)}")
+            rows += answer.json()
+            older = int(answer.headers[OLDER])
+            if not older or len(rows) == most:
+                return rows, older
 
     def incident(self, name: str) -> dict[str, Any]:
         """One, with all that belongs to it."""

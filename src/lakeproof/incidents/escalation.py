@@ -4,7 +4,7 @@ with those that Alertmanager knows.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from lakeproof.errors import CouldNotLook
@@ -27,13 +27,14 @@ CHECKLISTS_FOR = timedelta(hours=1)
 
 LONGEST_ERROR = 1000
 
-type Look = Callable[[str, Mapping[str, str], datetime], Mapping[str, ReadingShape]]
+type Look = Callable[[str, Sequence[Mapping[str, str]], datetime], Mapping[str, ReadingShape]]
 type ReadActive = Callable[[], ActiveAlerts]
 type FindUseCases = Callable[[str], list[str]]
 
 
 class Watch:
-    """Rounds over the incidents. `look(expression, labels, at)` asks the stack; `escalated` tells people.
+    """Rounds over the incidents. `look(expression, alerts, at)`, with the labels of each alert, asks the stack;
+    `escalated` tells people.
 
     `clock` gives monotonic seconds: pauses, and how long an alert has been missing, go by it, so that they stay what
     they are while somebody sets the machine's time. What is compared with a stored time goes by the store's clock.
@@ -165,7 +166,7 @@ class Watch:
         expression = expression_of(first.generator_url) if first else ""
         moment: Mapping[str, ReadingShape]
         try:
-            moment = self._look(expression, first.labels if first else {}, at)
+            moment = self._look(expression, [alert.labels for alert in incident.alerts], at)
         except Exception as error:  # one incident that cannot be looked up must not hold up the others
             log.exception("the moment of %s could not be looked up", incident.id)
             said = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]

@@ -9,6 +9,7 @@ page no bearer.
 """
 
 import json
+from asyncio import sleep
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -30,6 +31,9 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 FORM_TYPE = "application/x-www-form-urlencoded"
 # The right token always passes: a limit that also held it up would let any local process keep Alertmanager out.
 WRONG_TOKENS, WRONG_SECONDS = 30, 60.0
+# So much later each further wrong token is answered: who guesses one after the other is held up. Who guesses many at
+# once is not; the 128 random bits of a token that we made keep them out.
+LATE_SECONDS = 1.0
 
 
 def known_hosts(stack: Stack) -> frozenset[str]:
@@ -73,9 +77,9 @@ class Guard:
             if scope["method"] not in READS:
                 receive = await self._admit(scope, headers, session, receive)
         except Refused as refused:
-            await _refuse(send, refused)
+            await _refuse(_late(send), refused)
             return
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, _late(send))
 
     def _session(self, headers: dict[str, str]) -> Session | None:
         try:
@@ -116,10 +120,10 @@ class Guard:
         kind, _, given = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and self._sessions.is_token(given):
             return
-        if seconds := self._wrong.wait_seconds():
-            raise Refused(429, "too many wrong tokens", f"wait {seconds} s", seconds)
-        self._wrong.count_wrong()
         next_action = "send `Authorization: Bearer …` (lakeproof env)"
+        if seconds := self._wrong.wait_seconds():
+            raise Refused(429, "too many wrong tokens", f"{next_action}; the right one always passes", seconds)
+        self._wrong.count_wrong()
         raise Refused(401, "every change needs the desk's token", next_action)
 
 
@@ -185,6 +189,17 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replayed
+
+
+def _late(send: Send) -> Send:
+    """As `send`, but that somebody was wrong too often is said later."""
+
+    async def late(message: Message) -> None:
+        if message.get("status") == 429:
+            await sleep(LATE_SECONDS)
+        await send(message)
+
+    return late
 
 
 async def _refuse(send: Send, refused: Refused) -> None:

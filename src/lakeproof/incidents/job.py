@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lakeproof.deadline import Deadline
+
 # Not the script `lakeproof`: where Python's packages are a user's own, it does not lie beside Python.
 PROGRAM = (sys.executable, "-m", "lakeproof.cli.app")
 
@@ -33,8 +35,6 @@ def run(folder: Path) -> int:
 
 def _commands(folder: Path) -> list[list[str]]:
     """As the desk writes them, right after this process was started."""
-    from lakeproof.deadline import Deadline
-
     path = folder / "job.json"
     Deadline(30).wait_for("the job's commands", lambda: path.exists() or None, every=0.05)
     commands: list[list[str]] = json.loads(path.read_text(encoding="utf-8"))["commands"]

@@ -7,6 +7,7 @@ printed), end.json (how it ended), and `spent` once what it proposed was run. On
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -156,8 +157,6 @@ class Jobs:
         return own | kept | settings_environment(self._stack) | {"LAKEPROOF_USER": who}
 
     def _forget_old(self) -> None:
-        import shutil
-
         for folder in sorted(self._folder.iterdir(), key=lambda one: one.stat().st_mtime)[:-KEPT]:
             try:
                 if self._read(folder).running:

@@ -26,10 +26,11 @@ class Lists(Memory):
         asked = _of(select(Incident), status).order_by(Incident.id.desc()).limit(most)
         return self._rows(asked.where(Incident.id < number_of(before)) if before else asked)
 
-    def count(self, status: Status | None = None) -> int:
+    def count(self, status: Status | None = None, *, before: str = "") -> int:
         """How many `newest_first` could give."""
+        asked = _of(select(func.count(Incident.id)), status)
         with self._read() as session:
-            return session.execute(_of(select(func.count(Incident.id)), status)).scalar_one()
+            return session.execute(asked.where(Incident.id < number_of(before)) if before else asked).scalar_one()
 
     def unreviewed(self, *, most: int) -> list[IncidentRow]:
         """Those that are resolved and not reviewed yet, newest first; a part of another one is reviewed there."""

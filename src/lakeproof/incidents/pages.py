@@ -229,7 +229,7 @@ def _add_sign_in(app: FastAPI, pages: DeskPages) -> None:
 
     @app.post("/signin", include_in_schema=False)
     def sign_in(request: Request) -> Response:
-        """Gives the cookie to whoever brings the token. After ten wrong ones each wrong one gets 429 for a minute.
+        """Gives the cookie to whoever brings the token. After ten wrong ones each wrong one gets 429, late.
 
         The right token always passes: else any local process could keep everybody out of the pages.
         """
@@ -239,7 +239,8 @@ def _add_sign_in(app: FastAPI, pages: DeskPages) -> None:
             wait = pages.tries.wait_seconds()
             if not wait:
                 pages.tries.count_wrong()
-            status, why = (429, "Too many wrong tries. Wait a minute.") if wait else (401, "That is not the token.")
+            late = "That is not the token either. Each further wrong one is answered late."
+            status, why = (429, late) if wait else (401, "That is not the token.")
             here = f"/signin?{urlencode({'next': path})}"
             again = pages.render(request, "signin.html", status, found_at=here, next=path, problem=why)
             if wait:

@@ -24,7 +24,7 @@ def keep_values(stack: Stack, source: Source, values: Values) -> Path:
     Raises: TerminalError where that cannot be done: then they may not be taken out of the table.
     """
     now = datetime.now(UTC)
-    path = stack.state_dir / "dropped-columns" / f"{source.name}-{now:%Y%m%d-%H%M%S-%f}.json"
+    path = stack.state_dir / "kept-values" / f"{source.name}-{now:%Y%m%d-%H%M%S-%f}.json"
     text = json.dumps({"at": now.isoformat(), "values": values}, ensure_ascii=False, indent=2)
     try:
         write_file(path, text + "\n", mode=0o600)

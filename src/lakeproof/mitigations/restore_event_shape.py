@@ -36,7 +36,7 @@ WHERE type = $1 AND created_at > $2 AND payload ? $3::text AND NOT payload ? $4:
 """
 MEND = """
 UPDATE {sender}.outbox SET payload = (payload - $2::text) || jsonb_build_object($3::text, payload->$2::text)
-WHERE created_at > $1 AND payload ? $2::text AND NOT payload ? $3::text
+WHERE event_id::text = ANY($1::text[]) AND payload ? $2::text AND NOT payload ? $3::text
 """
 FORGET = "DELETE FROM notification.consumed_events WHERE event_id::text = ANY($1::text[]) AND dropped IS NOT NULL"
 AGAIN = "UPDATE {sender}.outbox SET sent_at = NULL WHERE event_id::text = ANY($1::text[])"
@@ -57,11 +57,10 @@ def typed(stack: Stack, arguments: RestoreEventShape) -> str:
 
 
 def run(stack: Stack, arguments: RestoreEventShape) -> str:
-    """Fine where every event could be read.
+    """Fine where every event could be read. What cannot be mended is left as it is, and named.
 
-    Raises: CouldNotLook, TransientError; TerminalError where it is not plain which key stands for which, and where no
-    trigger changes the shape and the sender's newest event still has it: then nothing was changed. Where it is only
-    the events which came meanwhile that are not plain, the senders' triggers are gone, and no event is sent again.
+    Raises: CouldNotLook, TransientError; TerminalError where nothing can be mended, with nothing changed, and, once
+    the others are sent again, where events that cannot be mended go on coming.
     """
     since = datetime.now(UTC) - timedelta(minutes=arguments.minutes)
     found = reshaped(stack, SECONDS, since)
@@ -69,51 +68,63 @@ def run(stack: Stack, arguments: RestoreEventShape) -> str:
     beyond = f"; {older} of the day before could not be read either, and are not sent again" if older else ""
     if not found:
         return f"every event of the last {arguments.minutes:g} minutes could be read{beyond}"
-    _require_plain(found)
     with _database(stack) as session:
-        for sender, trigger in _rewriting(session, found):
+        triggers = {one.change: _triggers(session, one) for one in found if one.is_plain}
+        # Without a trigger it may be rolled back already, by a person or by a run that was cut off.
+        mended = [one for one in found if triggers.get(one.change) or (one.is_plain and _is_over(session, one))]
+        if not mended:
+            raise _stuck(found, "nothing was changed")
+        for sender, trigger in sorted({(one.sender, name) for one in mended for name in triggers[one.change]}):
             session.rows(DROP.format(trigger=trigger, sender=sender))
-        _await_taken(session, found, since)
+        _await_taken(session, mended, since)
     # Once more: some were dropped since.
     found = reshaped(stack, SECONDS, since)
-    _require_plain(found)
     with _database(stack) as session, session.transaction():
-        for one in found:
-            session.rows(MEND.format(sender=one.sender), since, one.has[0], one.lacks[0])
+        mended = [one for one in found if triggers.get(one.change) or (one.is_plain and _is_over(session, one))]
+        for one in mended:
+            session.rows(MEND.format(sender=one.sender), list(one.ids), one.has[0], one.lacks[0])
             session.rows(FORGET, list(one.ids))
             session.rows(AGAIN.format(sender=one.sender), list(one.ids))
-    told = ", ".join(f"{len(one.ids)} {one.type}" for one in found)
-    return f"the senders' events have their usual shape; sent again: {told}{beyond}"
+        # Asked now: where the newest event of a type is among those that were mended, no odd one came after it.
+        left = {one: _is_over(session, one) for one in found if one not in mended}
+    coming, odd = ([one for one, over in left.items() if over is which] for which in (False, True))
+    told = f"sent again: {', '.join(f'{len(one.ids)} {one.type}' for one in mended) or 'none'}"
+    if odd:
+        told += f"; left alone, for it is not plain which key stands for which: {'; '.join(map(str, odd))}"
+    told += beyond
+    if coming:
+        raise _stuck(coming, told)
+    return f"the senders' events have their usual shape; {told}"
 
 
-def _require_plain(found: list[Reshaped]) -> None:
-    """Each lacks one key and has one new one. Raises: TerminalError, as `run`."""
-    unclear = [str(one) for one in found if (len(one.lacks), len(one.has)) != (1, 1)]
-    if unclear:
-        raise TerminalError(
-            f"it is not plain which key stands for which: {'; '.join(unclear)}",
-            where="outbox",
-            next_action="roll the sender's release back, and mend the events by hand; or leave out what lies longer "
-            "back: --arg minutes=60",
+def _stuck(found: list[Reshaped], done: str) -> TerminalError:
+    unclear = [one for one in found if not one.is_plain]
+    others = [one for one in found if one.is_plain]
+    troubles = [
+        f"{why}: {'; '.join(map(str, which))}"
+        for why, which in (
+            ("it is not plain which key stands for which", unclear),
+            ("no trigger changes the shape of these events", others),
         )
+        if which
+    ]
+    by_hand = ", and mend these by hand; or leave out what lies longer back: --arg minutes=60"
+    return TerminalError(
+        f"{'; '.join(troubles)}; {done}",
+        where="outbox",
+        next_action="roll the sender's release back; after its next event of the usual shape, do this again"
+        + (by_hand if unclear else ""),
+    )
 
 
-def _rewriting(session: Session, found: list[Reshaped]) -> list[tuple[str, str]]:
-    """Sender and name of the triggers that change the shape. Raises: TerminalError, as `run`."""
-    triggers, unknown = set(), []
-    for one in found:
-        rows = session.rows(TRIGGERS.format(sender=one.sender), REWRITES, one.lacks[0])
-        triggers |= {(one.sender, name) for (name,) in rows}
-        # Without a trigger it may be rolled back already, by a person or by a run that was cut off.
-        if not rows and not session.rows(HAS_KEY.format(sender=one.sender), one.type, one.lacks[0])[0][0]:
-            unknown.append(str(one))
-    if unknown:
-        raise TerminalError(
-            f"no trigger changes the shape of these events: {'; '.join(unknown)}",
-            where="outbox",
-            next_action="roll the sender's release back; after its next event of the usual shape, do this again",
-        )
-    return sorted(triggers)
+def _triggers(session: Session, one: Reshaped) -> list[str]:
+    """The names of the sender's triggers that change the shape so."""
+    return [name for (name,) in session.rows(TRIGGERS.format(sender=one.sender), REWRITES, one.lacks[0])]
+
+
+def _is_over(session: Session, one: Reshaped) -> bool:
+    """Whether the sender's newest event of that type has the key again."""
+    return all(session.rows(HAS_KEY.format(sender=one.sender), one.type, key)[0][0] for key in one.lacks)
 
 
 def _await_taken(session: Session, found: list[Reshaped], since: datetime) -> None:

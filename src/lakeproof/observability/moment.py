@@ -4,13 +4,14 @@ Each is a reading; where a question has no answer the reading says why, and noth
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 from lakeproof.errors import CouldNotLook, LakeproofError
+from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import SOURCES, present
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.stack.stack import Stack
@@ -32,21 +33,22 @@ class Looker:
         self._shared: dict[str, Reading] = {}
         self._shared_at = float("-inf")
 
-    def look(self, expression: str, labels: Mapping[str, str], at: datetime) -> dict[str, Reading]:
+    def look(self, expression: str, alerts: Sequence[Mapping[str, str]], at: datetime) -> dict[str, Reading]:
         """Readings `violation` (only with an expression; the value at `at`), `published` and `checkpoint` (now).
 
-        `labels`: those of the alert. They choose the series, and the jobs whose checkpoints are read (`jobs_of`).
+        `alerts`: the labels of each alert. The first one's choose the series that violated the expression; all of
+        them the jobs whose checkpoints are read (`jobs_of`).
         """
         found = {}
         if expression:
             query = f"{expression} @ {at.isoformat(timespec='milliseconds')}"
             found["violation"] = _read(
-                "violation", "prometheus", query, lambda: self._violation(expression, labels, at), when=at
+                "violation", "prometheus", query, lambda: self._violation(expression, alerts[0], at), when=at
             )
         if time.monotonic() - self._shared_at > SHARED_SECONDS:
             self._shared = {"published": _read("published_hash", "nessie", "newest commit of main", self._published)}
             self._shared_at = time.monotonic()
-        jobs = jobs_of(self._stack, labels)
+        jobs = dict.fromkeys(job for labels in alerts or ({},) for job in jobs_of(self._stack, labels))
         asked = f"checkpoint of {', '.join(jobs)}"
         if asked not in self._shared:
             self._shared[asked] = _read(
@@ -70,8 +72,6 @@ class Looker:
         return float((matching or result)[0]["value"][1])
 
     def _published(self) -> Value:
-        from lakeproof.lake.publish import history
-
         return history.newest(self._stack).hash
 
     def completed_checkpoints(self, jobs: Iterable[str]) -> dict[str, Completed | None]:

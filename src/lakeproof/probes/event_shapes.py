@@ -47,6 +47,16 @@ class Reshaped:
     has: tuple[str, ...]
     ids: tuple[str, ...]
 
+    @property
+    def change(self) -> tuple[object, ...]:
+        """What its sender changed, in events of this type or of others too."""
+        return self.sender, self.lacks, self.has
+
+    @property
+    def is_plain(self) -> bool:
+        """True where one new key stands for the one that is gone."""
+        return (len(self.lacks), len(self.has)) == (1, 1)
+
     def __str__(self) -> str:
         instead = f" and have {', '.join(self.has)}" if self.has else ""
         return f"{self.sender}: {len(self.ids)} {self.type} lack {', '.join(self.lacks)}{instead}"

@@ -38,7 +38,7 @@ def published_hash(stack: Stack, timeout: float) -> Value:
 def published_checkpoint(stack: Stack, timeout: float) -> Value:
     """The checkpoint that the newest published commit was cut at; None before the first one."""
     commit = _newest(stack)
-    return None if commit is None else commit.checkpoint
+    return None if commit is None else commit.plain.checkpoint
 
 
 def publish_age(stack: Stack, timeout: float, source: Source) -> Value:

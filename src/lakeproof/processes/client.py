@@ -18,6 +18,7 @@ from lakeproof.processes.signalling import send
 from lakeproof.processes.supervisor import OnEvent, Supervisor, ignore
 from lakeproof.stack.closure import closure
 from lakeproof.stack.component import Component
+from lakeproof.stack.components import all_components
 from lakeproof.stack.replicas import replicas_for
 from lakeproof.stack.stack import Stack
 from lakeproof.unknown_name import unknown_name
@@ -53,8 +54,6 @@ class SupervisorClient(Supervisor):
     def components(self) -> Mapping[str, Component]:
         """The table of components."""
         if self._components is None:
-            from lakeproof.stack.components import all_components
-
             self._components = all_components()
         return self._components
 

@@ -13,32 +13,22 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from lakeproof.errors import LakeproofError, PortTaken, TerminalError
-from lakeproof.processes import logfile, metrics, orphans, ports
-from lakeproof.processes.context import Context
+from lakeproof.processes import metrics, orphans, ports
 from lakeproof.processes.environment import RUN_ID
-from lakeproof.processes.events import Event
 from lakeproof.processes.hooks import default_hook_argv
-from lakeproof.processes.keeper import Keeper
+from lakeproof.processes.kept_stack import LOG_NAME, KeptStack
 from lakeproof.processes.lock import daemon_lock
 from lakeproof.processes.pace import Pace
-from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.runtime import Runtime
 from lakeproof.processes.server import Server
-from lakeproof.processes.shutdown import stop_all
-from lakeproof.processes.states import State
-from lakeproof.processes.usage import UsageTable
-from lakeproof.stack.closure import closure
 from lakeproof.stack.component import Component
+from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack, load_stack
 
-LOOK_SECONDS = 2.0
-ROTATE_LOOK_SECONDS = 10.0
 LAST_WORDS_SECONDS = 2.0
 OPEN_FILES = 65536
-LOG_NAME = "supervisor"
 
 log = logging.getLogger(__name__)
 
@@ -61,18 +51,8 @@ class Daemon:
         self.runtime = Runtime(stack)
         given = os.environ.get(RUN_ID, "")
         self.run_id = given if self.runtime.owns(given) else self.runtime.new_run_id()
-        self.closing = False
-        self.keepers: dict[str, Keeper] = {}
-        self.events: list[asyncio.Queue[Event]] = []
-        self.usage = UsageTable()
-        self._closures = {name: closure([name], components) for name in components}
         self._hook_argv = hook_argv or default_hook_argv()
         self._pace = pace or Pace()
-        self._over = asyncio.Event()
-        self._rows: list[ProcessRow] = []
-        self._jobs: list[asyncio.Task[None]] = []
-
-    # starting
 
     def run(self) -> int:
         """Fork, detach, serve until told to stop. In the caller: gives 0 once the daemon answers.
@@ -135,108 +115,28 @@ class Daemon:
     async def _main(self, ready_pipe: int) -> None:
         with daemon_lock(self.runtime, self.run_id):
             orphans.become_subreaper()
-            threads = ThreadPoolExecutor(max_workers=96, thread_name_prefix="ask")
-            context = Context(self.stack, self.run_id, threads, self._hook_argv, self._pace, self._emit)
-            self.keepers = {name: Keeper(component, context) for name, component in self.components.items()}
-            context.keepers = self.keepers
-            self._serve_metrics()
+            kept = KeptStack(self.stack, self.components, self.run_id, self._hook_argv, self._pace)
+            self._serve_metrics(kept)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self.end)
+                loop.add_signal_handler(number, kept.end)
             loop.add_signal_handler(signal.SIGHUP, lambda: None)
-            self._jobs = [asyncio.create_task(self._look()), asyncio.create_task(self._rotate())]
-            server = Server(self)
+            kept.watch()
+            server = Server(kept)
             async with await server.listen(self.runtime.socket):
                 _write(ready_pipe, "ready")
                 log.info("supervisor of stack %s runs, run id %s", self.stack.name, self.run_id)
-                await self._over.wait()
-                await self.stop()
+                await kept.over.wait()
+                await kept.stop()
                 await server.finish(LAST_WORDS_SECONDS)
         log.info("supervisor of stack %s has ended", self.stack.name)
 
-    def _serve_metrics(self) -> None:
+    def _serve_metrics(self, kept: KeptStack) -> None:
         host, port = self.stack.settings.host, ports.METRICS_PORT + self.stack.settings.port_shift
         try:
-            metrics.serve(lambda: self._rows, self.components, host, port)
+            metrics.serve(lambda: kept.newest_rows, self.components, host, port)
         except OSError as error:
             raise PortTaken(port, "supervisor", ports.holder_of(port)) from error
-
-    # what it does
-
-    async def stop(self) -> list[str]:
-        """Stop everything; nothing can be started after. Gives the names that were stopped."""
-        self.closing = True
-        return await stop_all(self.keepers)
-
-    def end(self) -> None:
-        """Stop everything and end the daemon, soon."""
-        self.closing = True
-        self._over.set()
-
-    def rows(self) -> list[ProcessRow]:
-        """All components that were ever wanted, with the newest figures."""
-        return [self._row(keeper) for keeper in self.keepers.values() if keeper.known]
-
-    def _row(self, keeper: Keeper) -> ProcessRow:
-        use = self.usage.of(keeper.name)
-        paused = keeper.state == State.RUNNING and keeper.paused
-        pid = keeper.pid
-        host = self.stack.settings.host
-        return ProcessRow(
-            name=keeper.name,
-            state=State.PAUSED if paused else keeper.state,
-            health=keeper.condition.health,
-            pid=pid,
-            rss_bytes=use.rss_bytes if pid is not None else 0,
-            cpu_percent=use.cpu_percent if pid is not None else 0.0,
-            restarts=keeper.tries.restarts,
-            ready_seconds=round(keeper.ready_seconds, 2) if keeper.ready_seconds is not None else None,
-            endpoints={kind: f"{host}:{port}" for kind, port in ports.ports_of(keeper.component, self.stack).items()},
-            log=str(self.stack.log_path(keeper.name)),
-            reason=keeper.condition.reason,
-            cpu_seconds=use.cpu_seconds,
-            watched_since=None if self._stands_on_command(keeper.name) else keeper.watched_since,
-        )
-
-    def _stands_on_command(self, name: str) -> bool:
-        """True while a command starts or stops something that this component needs or uses, near or far, or something
-        that takes it down.
-        """
-        takers = (keeper.name for keeper in self.keepers.values() if name in keeper.component.takes_down)
-        return any(self.keepers[other].under_command for other in (*self._closures[name], *takers) if other != name)
-
-    # what it does by itself
-
-    async def _look(self) -> None:
-        """Every two seconds: what everything uses, and the dead whom nobody waits for."""
-        collector = orphans.OrphanCollector()
-        while True:
-            try:
-                table = self.usage.look({name: keeper.pid for name, keeper in self.keepers.items() if keeper.known})
-                own: set[int] = set().union(*(keeper.own_pids for keeper in self.keepers.values()))
-                collector.look(table, own)
-                self._rows = self.rows()
-            except Exception:
-                log.exception("looking at the processes failed")
-            await asyncio.sleep(LOOK_SECONDS)
-
-    async def _rotate(self) -> None:
-        """Keep every log file small."""
-        while True:
-            await asyncio.sleep(ROTATE_LOOK_SECONDS)
-            for name in (LOG_NAME, *(keeper.name for keeper in self.keepers.values() if keeper.known)):
-                path = self.stack.log_path(name)
-                try:
-                    await asyncio.to_thread(logfile.rotate, path)
-                except OSError as error:
-                    log.warning("cannot rotate %s: %s", path, error)
-
-    def _emit(self, event: Event) -> None:
-        log.info("%s: %s %s", event.component, event.what, event.text)
-        # At once, for the next scrape: a component that is stopped by command must not be alerted of meanwhile.
-        self._rows = self.rows()
-        for queue in self.events:
-            queue.put_nowait(event)
 
     def _see_log(self) -> str:
         return f"see {self.stack.log_path(LOG_NAME)}"
@@ -268,8 +168,6 @@ def _check_writable(stack: Stack) -> None:
 
 def main() -> int:
     """The entry point: this machine's settings, the project's components."""
-    from lakeproof.stack.components import all_components
-
     try:
         return Daemon(load_stack(), all_components()).run()
     except LakeproofError as error:

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lakeproof.deadline import Deadline
@@ -38,11 +38,15 @@ class StartTooSlow(TransientError):
 
 
 class Keeper:
-    """One component's keeper. All methods run in the daemon's loop."""
+    """One component's keeper. All methods run in the daemon's loop.
 
-    def __init__(self, component: Component, context: Context) -> None:
+    others: every component's keeper by name, once all are made.
+    """
+
+    def __init__(self, component: Component, context: Context, others: Mapping[str, "Keeper"]) -> None:
         self.component = component
         self.context = context
+        self._others = others
         self.state = State.STOPPED
         self.condition = Condition()
         self.tries = Tries(context.pace)
@@ -320,7 +324,7 @@ class Keeper:
         """Until all of them are healthy at once."""
         told = ""
         while True:
-            missing = [name for name in names if not self.context.keepers[name].condition.healthy.is_set()]
+            missing = [name for name in names if not self._others[name].condition.healthy.is_set()]
             if not missing:
                 return
             text = f"for {', '.join(missing)} {why}".strip()
@@ -328,7 +332,7 @@ class Keeper:
                 self._tell("waiting", text)
                 self.condition.reason = f"waiting {text}"
                 told = text
-            await self.context.keepers[missing[0]].condition.healthy.wait()
+            await self._others[missing[0]].condition.healthy.wait()
 
     # ends
 
@@ -345,11 +349,7 @@ class Keeper:
 
     async def _take_down(self) -> None:
         await asyncio.gather(
-            *(
-                self.context.keepers[name].kill_for(self.name)
-                for name in self.component.takes_down
-                if name in self.context.keepers
-            )
+            *(self._others[name].kill_for(self.name) for name in self.component.takes_down if name in self._others)
         )
 
     async def _end_life(self) -> None:

@@ -25,7 +25,8 @@ from lakeproof.stack.stack import Stack
 MARKS = frozenset({"start.lock", "drill.lock", "secrets.json", DELETING})
 # What Lakeproof puts into a state folder, as patterns of names. A test compares them with the places in the code.
 OURS = MARKS | {
-    *("data", "etc", "log", "ledger", "reports", "faults", "hunts", "jobs", "dropped-columns"),
+    *("data", "etc", "log", "ledger", "reports", "faults", "hunts", "jobs", "kept-values"),
+    "dropped-columns",  # as kept-values was called once
     *("secrets.lock", "secrets.partial", "submission.lock", ".write-probe-*"),
     *("dropped_column.json", "rename_column_back-*.json"),
 }
@@ -84,13 +85,13 @@ def entries(stack: Stack) -> tuple[Entry, ...]:
 
 def kept(stack: Stack) -> tuple[str, ...]:
     """What belongs to the stack and stays, since its settings put it outside of the state folder; no passwords."""
-    settings, inside = stack.settings, str(stack.state_dir.resolve())
+    settings, inside = stack.settings, f"{stack.state_dir.resolve()}/"
     attachments = settings.support.support_attachment_dir
     places = {
         "support.support_attachment_dir": str(attachments.resolve()) if attachments else "",
         "desk_url": re.sub(r"://[^@/]*@", "://…@", settings.desk_url),
     }
-    return tuple(f"{name} = {place}" for name, place in places.items() if place and inside not in place)
+    return tuple(f"{name} = {place}" for name, place in places.items() if place and inside not in f"{place}/")
 
 
 def reset(stack: Stack, client: SupervisorClient, on_event: OnEvent) -> None:

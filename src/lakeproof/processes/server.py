@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
 from lakeproof.processes import ports, timeline
@@ -17,14 +17,12 @@ from lakeproof.processes.codebase import codebase
 from lakeproof.processes.environment import service_variables, settings_environment
 from lakeproof.processes.events import Event
 from lakeproof.processes.keeper import Keeper
+from lakeproof.processes.kept_stack import KeptStack
 from lakeproof.processes.protocol import HEARTBEAT_SECONDS, LINE_BYTES_MAX, SIGNALS, encode, error_to_json
 from lakeproof.processes.start_failure import describe_failure, gave_up
 from lakeproof.processes.states import State
 from lakeproof.stack.closure import closure
 from lakeproof.unknown_name import unknown_name
-
-if TYPE_CHECKING:
-    from lakeproof.processes.daemon import Daemon
 
 LOOK_SECONDS = 0.25
 
@@ -34,10 +32,10 @@ log = logging.getLogger(__name__)
 
 
 class Server:
-    """Answers requests for one daemon."""
+    """Answers requests about one stack."""
 
-    def __init__(self, daemon: "Daemon") -> None:
-        self._daemon = daemon
+    def __init__(self, kept: KeptStack) -> None:
+        self._kept = kept
         self._callers: set[asyncio.Task[Any]] = set()
         self._asked: set[asyncio.Task[Any]] = set()
 
@@ -93,27 +91,27 @@ class Server:
             await writer.drain()
 
     async def _do(self, request: dict[str, Any], send: Send) -> Any:
-        daemon = self._daemon
+        kept = self._kept
         match request["do"]:
             case "hello":
                 return {
-                    "run_id": daemon.run_id,
+                    "run_id": kept.run_id,
                     "code": asdict(codebase()),
-                    "settings": settings_environment(daemon.stack),
-                    "closing": daemon.closing,
+                    "settings": settings_environment(kept.stack),
+                    "closing": kept.closing,
                 }
             case "ps":
-                return [row.to_wire() for row in daemon.rows()]
+                return [row.to_wire() for row in kept.rows()]
             case "chain":
-                lines = {name: one.timeline for name, one in daemon.keepers.items() if one.timeline is not None}
+                lines = {name: one.timeline for name, one in kept.keepers.items() if one.timeline is not None}
                 return [asdict(step) for step in timeline.slow_chain(lines)]
             case "up":
                 async with self._telling(send, lambda: self._still()):
                     return await self._up(list(request["names"]))
             case "down":
                 async with self._telling(send, lambda: self._still_stopping()):
-                    stopped = await daemon.stop()
-                daemon.end()
+                    stopped = await kept.stop()
+                kept.end()
                 return stopped
             case "kill":
                 number = SIGNALS.get(str(request["signal"]).upper().removeprefix("SIG"))
@@ -137,25 +135,25 @@ class Server:
         raise InvalidInput(f"no request {request['do']!r}", where="supervisor")
 
     def _keeper(self, name: str) -> Keeper:
-        keeper = self._daemon.keepers.get(name)
+        keeper = self._kept.keepers.get(name)
         if keeper is None:
-            raise unknown_name("component", name, self._daemon.keepers)
+            raise unknown_name("component", name, self._kept.keepers)
         return keeper
 
     async def _up(self, names: list[str]) -> list[str]:
         """Start the closure's missing parts and wait for all of it. Gives the names that were not running before."""
-        daemon = self._daemon
-        if daemon.closing:
-            raise TerminalError("it is being stopped", where=f"stack {daemon.stack.name}", next_action="try again")
-        keepers = [daemon.keepers[name] for name in closure(names, daemon.components)]
+        kept = self._kept
+        if kept.closing:
+            raise TerminalError("it is being stopped", where=f"stack {kept.stack.name}", next_action="try again")
+        keepers = [kept.keepers[name] for name in closure(names, kept.components)]
         missing = [keeper for keeper in keepers if not keeper.wanted]
-        ports.check_free([one.component for one in missing if one.pid is None], daemon.stack, supervisor=False)
+        ports.check_free([one.component for one in missing if one.pid is None], kept.stack, supervisor=False)
         with self._events() as news:
             for keeper in keepers:
                 await keeper.want()
             while not all(keeper.condition.healthy.is_set() for keeper in keepers):
-                if daemon.closing:
-                    raise TerminalError("stopped while it was starting", where=f"stack {daemon.stack.name}")
+                if kept.closing:
+                    raise TerminalError("stopped while it was starting", where=f"stack {kept.stack.name}")
                 for keeper in keepers:
                     if gave_up(keeper):
                         raise describe_failure(keeper)
@@ -166,13 +164,13 @@ class Server:
 
     @contextmanager
     def _events(self) -> Iterator[asyncio.Queue[Event]]:
-        """Every event of the daemon while the block runs."""
+        """Every event while the block runs."""
         queue: asyncio.Queue[Event] = asyncio.Queue()
-        self._daemon.events.append(queue)
+        self._kept.events.append(queue)
         try:
             yield queue
         finally:
-            self._daemon.events.remove(queue)
+            self._kept.events.remove(queue)
 
     @asynccontextmanager
     async def _telling(self, send: Send, still: Callable[[], str]) -> AsyncIterator[None]:
@@ -200,11 +198,11 @@ class Server:
     def _still(self) -> str:
         """What is not healthy yet, and for how long it has been wanted."""
         parts = []
-        for keeper in self._daemon.keepers.values():
+        for keeper in self._kept.keepers.values():
             if keeper.wanted and not keeper.condition.healthy.is_set() and keeper.timeline is not None:
                 reason = f": {keeper.condition.reason}" if keeper.condition.reason else ""
                 parts.append(f"{keeper.name} {time.monotonic() - keeper.timeline.wanted:.0f} s{reason}")
         return "; ".join(parts)
 
     def _still_stopping(self) -> str:
-        return ", ".join(one.name for one in self._daemon.keepers.values() if one.state == State.STOPPING)
+        return ", ".join(one.name for one in self._kept.keepers.values() if one.state == State.STOPPING)

@@ -26,6 +26,7 @@ class Health(StrEnum):
     STARTING = "starting"  # not ready yet, or not provisioned yet
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"  # was asked several times in a row and did not answer
+    UNKNOWN = "unknown"  # somebody else's server that cannot be asked: a password is missing, or no question is known
 
 
 FOLLOWS: dict[State, frozenset[State]] = {

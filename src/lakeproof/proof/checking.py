@@ -117,7 +117,7 @@ class _Check:
             for start in starting:
                 start.result()
             notes.ended("started")
-            lake_cut_us = cut(commit.beat_us, notes) if commit is not None else 0
+            lake_cut_us = cut(commit.beat_of(SCHEMA), notes) if commit is not None else 0
             readers, cuts = self._open_readers(pool, until_judged, commit, lake_cut_us)
             opened_us = now_us()
             notes.ended("opened")
@@ -272,9 +272,10 @@ class _Check:
 
 def _cut(commit: PublishedCommit, opened_us: int, excused: int) -> Cut:
     """What was looked at. opened_us: a moment at which every reader was open."""
-    beat_us = commit.beat_us or None
+    state = commit.states[SCHEMA]
+    beat_us = state.beat_us or None
     age_seconds = None if beat_us is None else round((opened_us - beat_us) / 1e6, 2)
-    return Cut(commit.hash, commit.checkpoint, beat_us, age_seconds, excused)
+    return Cut(commit.hash, state.checkpoint, beat_us, age_seconds, excused)
 
 
 def _ledger_claims(ledger: Expectations | None) -> tuple[ClaimReport, ...]:

@@ -1,15 +1,20 @@
 """Kafka: the topics of change capture, of the shop's events and of results."""
 
-from typing import TYPE_CHECKING
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from lakeproof.errors import NotReady
 from lakeproof.lake.result_topics import result_topics
 from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import EVENT_TOPICS, TOPICS, Topic
-
-if TYPE_CHECKING:
-    from confluent_kafka.admin import AdminClient
 
 
 def provision(stack: Stack) -> None:
@@ -25,8 +30,6 @@ def provision(stack: Stack) -> None:
     ]
     if not wanted:
         return
-    from confluent_kafka.admin import AdminClient
-
     client = AdminClient({"bootstrap.servers": stack.address("kafka", "tcp"), "socket.timeout.ms": 10000})
     for topic in wanted:
         _make(client, topic)
@@ -39,17 +42,8 @@ def _mark(topic: Topic) -> str:
     )
 
 
-def _make(client: "AdminClient", topic: Topic) -> None:
+def _make(client: AdminClient, topic: Topic) -> None:
     """Create the topic, or set the configuration of one that is there."""
-    from confluent_kafka import KafkaError, KafkaException
-    from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
-        AlterConfigOpType,
-        ConfigEntry,
-        ConfigResource,
-        NewTopic,
-        ResourceType,
-    )
-
     new = NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=1, config=dict(topic.config))
     try:
         client.create_topics([new], request_timeout=20)[topic.name].result(timeout=30)

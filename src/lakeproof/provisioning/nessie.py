@@ -1,4 +1,4 @@
-"""Nessie: the namespace of the first tables on `main`, and the branch `ingest`."""
+"""Nessie: the oldest commit of `main`, and the branch `ingest`, which begins there."""
 
 from contextlib import closing
 
@@ -13,6 +13,7 @@ def provision(stack: Stack) -> None:
         main = nessie.reference("main")
         if next(nessie.history("main", 1), None) is None:
             try:
+                # The tables that are published first; another source's namespace comes with its first tables.
                 main = nessie.create_namespace(main, FIRST.name)
             except NessieConflict:
                 main = nessie.reference("main")

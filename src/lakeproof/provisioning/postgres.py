@@ -7,7 +7,8 @@ import psycopg
 from psycopg.errors import InvalidPassword
 
 from lakeproof.errors import NotReady, TerminalError
-from lakeproof.lake.capture.connector import published_tables
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.sources.source import SHOP
 from lakeproof.stack import provisioned
 from lakeproof.stack.engines import postgres_accounts as accounts
 from lakeproof.stack.engines.postgres_config import NAME, ROOT_SECRET, ROOT_USER
@@ -112,7 +113,7 @@ def _publish(stack: Stack) -> None:
         return
     with connection(stack, ROOT_USER, ROOT_SECRET, 30.0, accounts.DATABASE) as root:
         if PUBLICATION not in _names(root, "SELECT pubname FROM pg_publication"):
-            wanted = published_tables(accounts.DATABASE)
+            wanted = find_connector(SHOP.connector).published
             there = _names(
                 root, "SELECT name FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL", wanted
             )

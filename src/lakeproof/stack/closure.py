@@ -32,6 +32,6 @@ def closure(targets: Iterable[str], components: Mapping[str, Component]) -> tupl
     while waiting:
         known = len(ordered)
         visit(waiting.pop(0))
-        # What is only used may use its user in turn, and says nothing about the order: it comes afterwards.
+        # Two components may use each other, so `uses` gives no start order: what is used comes after its user.
         waiting += [used for name in ordered[known:] for used in components[name].uses]
     return tuple(ordered)

@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from lakeproof.stack.stack import Stack
+from lakeproof.stack.stack import Stack
 
 
 @dataclass(frozen=True)
 class Command:
     """How one process is started.
 
-    `user`: the OS user to become when Lakeproof runs as root (None: stay). `env` is added to a small clean
-    environment (PATH, HOME, LANG), not to the caller's. Secrets go into `env` or files, never into `argv`.
+    user: the OS user that the process runs as where Lakeproof runs as root; None: root.
+    env: added to a small clean environment (PATH, HOME, LANG), not to the caller's.
+    Secrets go into `env` or files, never into `argv`, which every user of the machine can read.
     """
 
     argv: tuple[str, ...]
@@ -30,10 +30,11 @@ class Command:
 
 @dataclass(frozen=True)
 class Scrape:
-    """One metrics endpoint: Prometheus job = component name, port by its kind, path.
+    """One metrics endpoint. In Prometheus the component's name is its job.
 
-    seconds: the pause between two scrapes while a drill's windows are on (observability/sources.py has the others).
-    names: the metrics that something reads; Prometheus drops the others. Empty: it keeps all.
+    port: the kind of port that serves it.
+    seconds: the pause between two scrapes during a drill (observability/sources.py has the pause at other times).
+    names: the metrics that Prometheus keeps, since something reads them; empty: it keeps all.
     """
 
     port: str
@@ -47,8 +48,8 @@ class Scrape:
 class Replicas:
     """Further processes of a component that can have them (`lakeproof scale`).
 
-    make: the component of process number 2 and up, with ports and folders of its own (stack/replicas.py names them).
-    ending: what it means to end one, for who scales back.
+    make: gives the component of process number 2 and up, with ports and folders of its own.
+    ending: what happens to the work of a process that ends; a person who scales back is told this.
     """
 
     make: Callable[[int], "Component"]
@@ -68,42 +69,42 @@ class Component:
     """Something that can run.
 
     name: the same in processes, compose, logs (`container=`), metrics (`job=`).
-    ports: kind → usual port, all shifted by one setting. "http" is what /health and APIs answer on.
-    needs: healthy before this one is started. Keep it short: JVMs may start in parallel and wait by themselves.
-    waits_for: what takes the place of `needs` at this very start; None: it is always `needs`.
-    provision_needs: healthy before its PROVISION hook runs.
-    uses: must run as well for this one to do its work, in any order; part of the closure, circles allowed.
-    prepare: before each start, safe to repeat: writes config, makes data folders (runs in a thread, < 60 s).
-    ready: asks a real question within `timeout` seconds; raises NotReady. Also the health question later on.
+    ports: kind → usual port (addresses.py), all shifted by one setting. "http" is what /health and APIs answer on.
+    needs: these are healthy before this component is started. Keep the list short: JVMs may start in parallel, and
+        wait for each other by themselves.
+    waits_for: asked at each start, gives what takes the place of `needs` this time; None: always `needs`.
+    provision_needs: these are healthy before the PROVISION hook runs.
+    uses: these run as well, started in any order: without them the component cannot do its work. Circles are allowed.
+    prepare: runs before each start, safe to repeat: writes config, makes data folders (in a thread, < 60 s).
+    ready: asks a real question within `timeout` seconds; raises NotReady. The health question later on is the same.
     hooks: which steps provisioning/ has for it.
         PREPARE: before each start and before `prepare`, such as rules that are rendered from the scenarios.
         PROVISION: once ready, at every (re)start, safe to repeat: topics, schemas, connectors, the lake's job. The
-        component is healthy only after it succeeded.
-        BEFORE_STOP: a clean goodbye (stop with savepoint); only of one that is healthy, unless `always_goodbye`:
-        what it ends is not in its own process.
+        component is healthy only after this hook succeeded.
+        BEFORE_STOP: before its stop signal, while it is healthy: such as stopping a job with a savepoint.
+    always_goodbye: BEFORE_STOP runs also where the component is not healthy, since it ends what runs elsewhere.
     takes_down: components that must not outlive this one (a JobManager's TaskManagers).
-    start_seconds: past it, starting counts as failed. stop_seconds: from stop_signal to SIGKILL.
-    on_demand: started by the command that needs it, watched by nobody.
+    start_seconds: a start that takes longer has failed. stop_seconds: from stop_signal to SIGKILL.
+    on_demand: started by the command that needs it; neither alerts nor probes watch it.
     in_plain_up: started by `up` without a name, which is the path of an order; the rest by name or by `up --all`.
-    artifact: one that is only built on request; without it `up --all` leaves this component out, and says so.
-    image: what stands for it in compose.
-    replicas: how further processes of it are made; None where there can be one only.
-    one_because: why there can be one only.
-    replica_of: the component whose further process this is; never started but by its own name, or by `scale`.
-    lasting: True while a further process is a member of something that outlives `down` (a node in a ring): `up` of
-        what it needs brings it up too.
+    artifact: a program that set-up builds only on request; until then `up --all` leaves this component out.
+    image: the container image that takes its place in compose.
+    replicas: how further processes of it are made; None where there can be one only, and one_because says why.
+    replica_of: the component whose further process this is. It is started by its own name or by `scale` alone.
+    lasting: of a further process: True while it is a member of something that outlives `down` (a node in a ring).
+        Then `up` of what it needs brings it up too.
     """
 
     name: str
     kind: Literal["engine", "service"]
-    command: Callable[["Stack"], Command]
-    ready: Callable[["Stack", float], None]
+    command: Callable[[Stack], Command]
+    ready: Callable[[Stack, float], None]
     ports: Mapping[str, int] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
-    waits_for: Callable[["Stack"], tuple[str, ...]] | None = None
+    waits_for: Callable[[Stack], tuple[str, ...]] | None = None
     provision_needs: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
-    prepare: Callable[["Stack"], None] | None = None
+    prepare: Callable[[Stack], None] | None = None
     hooks: tuple[Hook, ...] = ()
     always_goodbye: bool = False
     takes_down: tuple[str, ...] = ()
@@ -119,4 +120,4 @@ class Component:
     replicas: Replicas | None = None
     one_because: str = "it is one process, and nothing shares its work out to several"
     replica_of: str | None = None
-    lasting: Callable[["Stack"], bool] | None = None
+    lasting: Callable[[Stack], bool] | None = None

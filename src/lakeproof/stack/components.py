@@ -14,24 +14,16 @@ from lakeproof.unknown_name import unknown_name
 
 @cache
 def all_components() -> Mapping[str, Component]:
-    """Name → component, in the order of the names.
-
-    Raises: TerminalError where two components share a name or a port.
-    """
+    """Name → component, in the order of the names. Raises: TerminalError where two share a name."""
     declared: list[Component] = []
     for package in (engines, services):
         for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda entry: entry.name):
             loaded = importlib.import_module(f"{package.__name__}.{module.name}")
             declared += getattr(loaded, "COMPONENTS", ())
     found: dict[str, Component] = {}
-    holders: dict[int, str] = {}
     for component in with_replicas(declared):
         if component.name in found:
             raise TerminalError("two components of one name", where=component.name)
-        for port in component.ports.values():
-            if port in holders:
-                raise TerminalError(f"port {port} also belongs to {holders[port]}", where=component.name)
-            holders[port] = component.name
         found[component.name] = component
     return dict(sorted(found.items()))
 

@@ -1,9 +1,9 @@
 """The sessions of a database server by account, and an account's limit, which its administrator changes.
 
-Both servers keep a place for the administrator where all others are taken: MariaDB one, PostgreSQL three. Several of
-us may want MariaDB's one at the same moment (the health question, the exporter, a probe), each for milliseconds. So
-whoever finds it taken asks again until its time is over. Where a place is left, the account `reader` counts the
-sessions: somebody else's server need not give us its administrator for that.
+When all sessions are taken, both servers still let the administrator in: MariaDB once, PostgreSQL three times. The
+health question, the exporter and a probe may want MariaDB's one place at the same moment, each for milliseconds. So
+whoever finds it taken tries again until its time is over. While the server is not full the account `reader` counts
+the sessions: for that, somebody else's server need not give us its administrator's password.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,18 +22,18 @@ type Server = Literal["mysql", "postgres"]
 
 # What PostgreSQL says to a login for which it has no place left.
 POSTGRES_FULL = "53300"
-# Who looks, and who comes in also where the server is full: user and secret.
 READER = "reader"
+# The account that gets in also where the server is full: (user, secret).
 ADMINISTRATORS: Mapping[Server, tuple[str, str]] = {
     "mysql": ("root", "mysql-root"),
     "postgres": (ROOT_USER, ROOT_SECRET),
 }
 AGAIN_SECONDS = 0.1
 NO_SUCH_THREAD = 1094
-# So many of those places are the administrator's alone: PostgreSQL's superuser_reserved_connections. MariaDB's one
-# comes on top of those that it lets in.
+# How many of a server's max_connections only the administrator may use (PostgreSQL's superuser_reserved_connections).
+# MariaDB's place for the administrator is not among its max_connections.
 KEPT: Mapping[Server, int] = {"mysql": 0, "postgres": 3}
-# Of all that the server lets in: an account that holds more idle sessions than this leaves too few to the others.
+# An account leaks where its idle sessions are more than this share of all that the server lets in.
 LEAK_PERCENT = 50.0
 UNLIMITED = 0
 
@@ -68,7 +68,7 @@ class NoneLeft(CouldNotLook):
 
 @dataclass(frozen=True)
 class Held:
-    """The sessions of one account: how many, and how many of them wait for their client (idle)."""
+    """The sessions of one account; the idle ones among them wait for their client."""
 
     sessions: int
     idle: int
@@ -76,7 +76,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Sessions:
-    """All sessions of a server but the one that asked. most: how many it lets in."""
+    """All sessions of a server without the one that counts them. most: how many it lets in."""
 
     most: int
     by_account: Mapping[str, Held]
@@ -88,7 +88,7 @@ class Sessions:
 
     @property
     def percent(self) -> float:
-        """Taken, of those that it lets in; 100 at most."""
+        """The share of its sessions that are taken; 100 at most."""
         return min(100.0, round(100 * self.total / self.most, 1))
 
     @property
@@ -109,7 +109,7 @@ class Sessions:
 
 
 def sessions(stack: Stack, server: Server, seconds: float) -> Sessions:
-    """Who holds how many. Raises: as `looked_at`."""
+    """How many sessions each account holds. Raises: as `looked_at`."""
 
     def count(ask: Ask) -> Sessions:
         most = ask("SELECT @@max_connections" if server == "mysql" else "SHOW max_connections")[0][0]
@@ -120,9 +120,10 @@ def sessions(stack: Stack, server: Server, seconds: float) -> Sessions:
 
 
 def looked_at[T](stack: Stack, server: Server, seconds: float, look: Callable[["Ask"], T]) -> T:
-    """What `look` gives of the server, as `reader` sees it, and as the administrator does where the server is full.
+    """The result of `look`, which asks the server as `reader`, or as the administrator where the server is full.
 
-    Raises: NoneLeft, where the administrator is turned away too, or not known; CouldNotLook without an answer.
+    Raises: NoneLeft, where the administrator is refused too or his password is not known; CouldNotLook where the
+    server does not answer.
     """
     try:
         with _session(stack, server, READER, f"{server}-{READER}", seconds) as ask:
@@ -135,7 +136,7 @@ def looked_at[T](stack: Stack, server: Server, seconds: float, look: Callable[["
 
 
 def limit_of(stack: Stack, server: Server, account: str, seconds: float) -> int:
-    """So many sessions the account may have; UNLIMITED. Raises: CouldNotLook, where there is no such account too."""
+    """How many sessions the account may have, or UNLIMITED. Raises: CouldNotLook, also for an unknown account."""
     with administrator(stack, server, seconds) as ask:
         if server == "mysql":
             rows = ask("SELECT max_user_connections FROM mysql.user WHERE user = %s", account)
@@ -147,17 +148,17 @@ def limit_of(stack: Stack, server: Server, account: str, seconds: float) -> int:
 
 
 def limit_statement(server: Server, account: str, sessions: int) -> str:
-    """The SQL that lets the account have so many sessions; UNLIMITED takes the limit away."""
+    """The SQL that limits the account to this many sessions; UNLIMITED takes the limit away."""
     if server == "mysql":
         return f"ALTER USER '{account}'@'{mysql_accounts.HOST}' WITH MAX_USER_CONNECTIONS {sessions}"
     return f"ALTER ROLE {account} CONNECTION LIMIT {sessions or -1}"
 
 
 def limit(stack: Stack, server: Server, account: str, sessions: int, seconds: float) -> None:
-    """Let the account have so many sessions; those that it has stay. Raises: CouldNotLook."""
+    """Limit the account to this many sessions; sessions that are open already stay. Raises: CouldNotLook."""
     with administrator(stack, server, seconds) as ask:
         if server == "mysql":
-            ask("SET SESSION sql_log_bin = 0")  # accounts are no business of the binlog's readers
+            ask("SET SESSION sql_log_bin = 0")  # capture reads the binlog, and has no use for accounts
         ask(limit_statement(server, account, sessions))
 
 
@@ -180,7 +181,7 @@ def idle_in_transaction(stack: Stack, server: Server, account: str, seconds: flo
 
 
 def set_most(stack: Stack, most: int, seconds: float) -> int:
-    """Let MariaDB have so many sessions until its restart; gives how many it had before. Raises: CouldNotLook."""
+    """Set MariaDB's max_connections until its restart; gives the number before. Raises: CouldNotLook."""
     with administrator(stack, "mysql", seconds) as ask:
         before = int(ask("SELECT @@max_connections")[0][0])
         ask(f"SET GLOBAL max_connections = {most:d}")

@@ -1,7 +1,8 @@
 """HTTP to the servers that this stack runs itself, on loopback and without TLS: health questions and probes.
 
-`httpx.get` builds a TLS context for each call: 20 ms of a core. Asked every two seconds by seventeen components, that
-was most of what the supervisor's daemon used. A server that somebody else runs may want https: that is verified.
+`httpx.get` builds a TLS context for each call, 20 ms of a core. With seventeen components asked every two seconds
+that was most of the supervisor's CPU, so one client without TLS is kept. A server that somebody else runs may have an
+https URL: for these there is a second client, which verifies the certificate.
 """
 
 import threading
@@ -16,7 +17,7 @@ _making = threading.Lock()
 
 
 def _client(secure: bool) -> httpx.Client:
-    # One at a time: thirty probes that begin at the same moment would make thirty.
+    # Under a lock: thirty probes that begin at the same moment would make thirty clients.
     with _making:
         return _made_client(secure)
 
@@ -61,7 +62,7 @@ def require_ok(url: str, component: str, timeout: float) -> httpx.Response:
 
 
 def require_itself(url: str, component: str, timeout: float) -> None:
-    """The answer of one GET names the component as its "service", whatever its status. Raises: NotReady."""
+    """Return where one GET's answer, of any status, names the component as its "service". Raises: NotReady."""
     try:
         named = get(url, timeout=timeout).json().get("service")
     except (httpx.HTTPError, ValueError, AttributeError) as error:

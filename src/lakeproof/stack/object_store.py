@@ -22,8 +22,8 @@ def s3_client(
 ) -> Any:
     """A botocore S3 client (path style, keys from the stack's secrets).
 
-    The first one of a process takes 0.4 s of a core, further ones 10 ms.
-    `timeout_seconds` bounds each read, and the connect where `connect_seconds` does not. Its errors are botocore's.
+    A process's first client takes 0.4 s of a core, further ones 10 ms each.
+    `timeout_seconds` bounds each read, and connecting too where `connect_seconds` is None. Raises botocore's errors.
     """
     return client_of(
         stack.url("minio"),
@@ -69,9 +69,10 @@ def client_of(
 
 @cache
 def _session() -> Any:
-    """It keeps what S3's calls look like, which takes longer to read than a client to make. Not for several threads.
+    """Kept for all clients: it holds the description of S3's calls, whose reading is most of what the first client
+    takes. Two threads may not make clients from it at once.
 
-    Not boto3's: that is a layer of uploads in parts over the same client, and takes 0.2 s of a core to import.
+    boto3 is not used: what it adds is uploads in parts, and it takes another 0.2 s of a core to import.
     """
     from botocore.session import get_session
 

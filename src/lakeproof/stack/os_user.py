@@ -23,9 +23,9 @@ def hand_over(path: Path, user: str, package: str, mode: int) -> None:
 
 
 def let_pass(state_dir: Path, folder: Path, user: str) -> None:
-    """Our own folders from `state_dir` down to `folder` let others pass; those above must already.
+    """Let the server's user reach `folder`: others may pass our folders from `state_dir` down to it.
 
-    Raises: TerminalError naming the folder that does not.
+    The folders above `state_dir` are not ours to change. Raises: TerminalError naming one that `user` may not pass.
     """
     if os.geteuid() != 0:
         return

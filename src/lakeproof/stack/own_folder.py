@@ -1,7 +1,7 @@
-"""Whether a folder below a common one (/tmp), where everybody may make folders, is really ours.
+"""Whether a folder below /tmp, or another folder where everybody may make some, is really ours.
 
-Such a folder has a name that others can guess. Who makes it first could put a socket or a lock of their own there, or
-have a link there lead us, perhaps as root, to a folder that is not meant.
+Its name can be guessed. Another user who makes it first could put a socket or a lock into it, or make it a link that
+leads us, perhaps as root, to some other folder.
 """
 
 import os
@@ -42,9 +42,10 @@ def refuse_foreign(folder: Path, *, owners: Collection[int], closed: int, next_a
 
 
 def make_socket_folder(folder: Path, user: str, package: str, mode: int) -> None:
-    """Make the folder of a server's socket, for the OS user that the server runs as; what is there must be ours.
+    """Make the folder of a server's socket, for the OS user that the server runs as.
 
-    Raises: TerminalError saying what is wrong with it, MissingArtifact naming `package`, which brings that user.
+    Raises: TerminalError where a folder of that name is there and not ours, MissingArtifact naming `package`, which
+    brings that user.
     """
     owners = {os.geteuid()}
     if os.geteuid() == 0:

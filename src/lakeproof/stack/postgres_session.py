@@ -11,17 +11,16 @@ from psycopg.abc import RV, PQGen
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TransientError
-from lakeproof.stack.engines.postgres_config import NAME
 from lakeproof.stack.stack import Stack
 
 LOCK_SECONDS = 10
 CONNECT_SECONDS = 5.0
 
-# What connecting, and a statement, may raise. A server that does not answer gives OSError, also TimeoutError and
-# ConnectionRefusedError; what a server said gives psycopg.Error with its `sqlstate`.
+# What connecting and each statement may raise. Where the server does not answer: OSError (TimeoutError and
+# ConnectionRefusedError among it). Where it answered with an error: psycopg.Error with its `sqlstate`.
 TROUBLES = (psycopg.Error, OSError)
 
-# libpq tells the text of a refused connection and not its SQLSTATE. These are PostgreSQL's own words for it.
+# For a refused connection libpq gives the server's text and no SQLSTATE. Here is the SQLSTATE of each text.
 _REFUSALS = {
     r"password authentication failed|empty password": "28P01",
     r'role ".*" does not exist|not permitted to log in|pg_hba\.conf': "28000",
@@ -33,14 +32,14 @@ _REFUSALS = {
 
 
 class Session(psycopg.Connection[tuple[Any, ...]]):
-    """A connection in autocommit, whose statements end by `deadline`, also where the server is frozen. Statements
-    name their values $1, $2, …
+    """A connection in autocommit. A statement that has not ended by `deadline` raises TimeoutError, also where the
+    server is frozen. Statements name their values $1, $2, …
     """
 
     deadline: Deadline
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """What psycopg waits by. Raises: TimeoutError after the deadline."""
+        """psycopg calls this wherever it waits for the server. Raises: TimeoutError after the deadline."""
         try:
             return super().wait(gen, interval, self.deadline.left)
         except psycopg.OperationalError as error:
@@ -66,13 +65,13 @@ def connect(
     schema: str | None = None,
     lock_seconds: int | None = None,
 ) -> Session:
-    """A session of one of the accounts, in UTC. All that is done in it ends within `seconds`, unless another deadline
-    is set. (A server that does not answer is given up after two seconds at the earliest: psycopg knows no less.)
+    """A session of one of the accounts, in UTC. Everything done in it has to end within `seconds`, unless the caller
+    sets another deadline. (psycopg gives a server at least two seconds to answer when it connects.)
 
-    schema: where plain names are looked for; None: as the account has it. lock_seconds: how long a statement waits
-    for a lock. Raises: TROUBLES.
+    schema: where plain names are looked for; None: the account's own search path. lock_seconds: how long a statement
+    waits for a lock. Raises: TROUBLES.
     """
-    host, port = stack.host_port(NAME, "tcp")
+    host, port = stack.host_port("postgres", "tcp")
     settings = {"timezone": "UTC", "statement_timeout": max(1, round(seconds * 1000))}
     settings |= {"search_path": schema} if schema else {}
     settings |= {"lock_timeout": f"{lock_seconds}s"} if lock_seconds is not None else {}
@@ -130,7 +129,7 @@ def transient_connection(
         with connection(stack, user, secret, seconds, database, schema) as session:
             yield session
     except TROUBLES as error:
-        raise TransientError(f"the database: {type(error).__name__}: {error}", where=NAME) from error
+        raise TransientError(f"the database: {type(error).__name__}: {error}", where="postgres") from error
 
 
 def select(
@@ -150,7 +149,7 @@ def select(
 
 
 def _named(error: psycopg.OperationalError) -> Exception:
-    """The same by what it means: an error with its SQLSTATE, or the socket's own."""
+    """The failed connection as a more telling error: one with its SQLSTATE, or TimeoutError, ConnectionError."""
     text = str(error)
     if isinstance(error, psycopg.errors.ConnectionTimeout):
         return TimeoutError(text)

@@ -8,8 +8,9 @@ _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # not on the PATH of every user
 
 
 def find_program(*names: str, package: str) -> str:
-    """Whichever of these names (a distribution's, the project's own) is there, on PATH or in the system's folders.
+    """The path of the first of these names that is installed, on PATH or in the system's folders.
 
+    A distribution may have given a program another name than its project has.
     Raises: MissingArtifact naming `package`.
     """
     for path in (None, _SBIN):

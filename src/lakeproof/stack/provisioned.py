@@ -1,4 +1,4 @@
-"""What a component's provision has already made, so that it makes each thing once and mends nothing in silence.
+"""What a component's provision has already made, so that it makes each thing once and repairs nothing unseen.
 
 A connector deleted by hand or a grant taken away is an incident that diagnosis must find; a restart must not hide
 it (docs/decisions/0002-provision-does-not-repair.md). So provision asks here before it makes something, and makes
@@ -19,7 +19,7 @@ LOCK_SECONDS = 10.0
 
 
 def digest(*parts: str) -> str:
-    """One short word for a definition; another one as soon as any part differs."""
+    """Identifies a definition: a definition that differs in any part has another digest."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
@@ -41,7 +41,7 @@ def remember(stack: Stack, component: str, thing: str, definition: str) -> None:
 
 
 def recall(stack: Stack, component: str, thing: str) -> str:
-    """What was noted last about `thing`; empty where nothing was. Raises: TerminalError for a broken record."""
+    """The definition that `remember` noted last for `thing`; empty: none. Raises: TerminalError for a broken file."""
     return _read(_path(stack, component)).get(thing, "")
 
 

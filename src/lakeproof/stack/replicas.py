@@ -8,27 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from lakeproof.errors import InvalidInput
+from lakeproof.stack.addresses import PROCESSES_MAX
 from lakeproof.stack.component import Component
-
-# Ports are kept free for so many; two cores carry no more.
-PROCESSES_MAX = 3
-_PORTS_APART = 100
-
-
-def replica_name(component: str, number: int) -> str:
-    """The name of process `number` (2 and up)."""
-    return f"{component}-{number}"
-
-
-def replica_ports(ports: Mapping[str, int], number: int) -> dict[str, int]:
-    """The usual ports of process `number`."""
-    return {kind: port + _PORTS_APART * (number - 1) for kind, port in ports.items()}
 
 
 def with_replicas(components: Iterable[Component]) -> list[Component]:
-    """All of them, and the further processes of those that may have some.
+    """The given components, and the further processes of those that may have some.
 
-    What is taken down with a component are all its processes: one that went on would be a zombie that writes.
+    A component in `takes_down` is taken down with all its processes: one that went on would write without anybody
+    knowing of it.
     """
     given = list(components)
     made = [_replica(one, number) for one in given for number in _numbers(one)]
@@ -71,9 +59,9 @@ def family_of(name: str, components: Mapping[str, Component]) -> str:
 def replicas_for(
     name: str, count: int, components: Mapping[str, Component]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The further processes of `name` that `count` in all mean: (wanted, not wanted).
+    """Where `name` is to have `count` processes in all: (its further processes to start, those to end).
 
-    Raises: InvalidInput where it cannot have so many, saying why and what can.
+    Raises: InvalidInput where it cannot have so many; the error says why, and which components can.
     """
     component = components[name]
     can = ", ".join(one.name for one in components.values() if one.replicas is not None)

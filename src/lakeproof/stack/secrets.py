@@ -8,7 +8,7 @@ from pathlib import Path
 from lakeproof.errors import TerminalError
 from lakeproof.held_file import hold
 
-LOCK_SECONDS = 30.0  # writing takes milliseconds; a holder for longer hangs
+LOCK_SECONDS = 30.0  # writing takes milliseconds, so a process that holds the lock for this long hangs
 NAMES = (
     "mysql-root",
     "mysql-order-service",

@@ -6,7 +6,6 @@ The environment wins over the file. A value inside a table has two underscores i
 
 import json
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +14,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lakeproof.errors import InvalidInput
+from lakeproof.stack.addresses import USUAL_PORTS, is_address
 from lakeproof.stack.place import CONFIG_FILE, NAME_PATTERN, NOT_SETTINGS
 from lakeproof.stack.secrets import NAMES
 from lakeproof.stack.watch_settings import LogsSettings, TicketSettings
 from lakeproof.unknown_name import unknown_name
 
-# LakeAuditStale fires when none began within 300 s, and an audit itself may take a minute.
+# The alert LakeAuditStale fires where no audit began within 300 s, and an audit itself may take a minute.
 LONGEST_AUDIT_PAUSE_SECONDS = 200.0
 PORT_SHIFT_MAX = 46_000  # the highest port of a component stays a port; a test holds them together
 
@@ -259,7 +259,7 @@ class Settings(BaseModel):
     def _addresses(cls, given: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
         for component, kinds in given.items():
             for kind, address in kinds.items():
-                # Some entries are no address: a folder that an external server sees, for one.
+                # The other kinds are no addresses: `secrets_file` of connect, for example, is a path.
                 if kind in ("http", "tcp", "jmx") and not is_address(address):
                     raise ValueError(f"{component}.{kind} is {address!r}; wanted host:port")
         return given
@@ -285,7 +285,7 @@ def load_settings() -> Settings:
     Raises: InvalidInput naming the file, the key and what is wrong with it.
     """
     path = Path(os.environ.get("LAKEPROOF_CONFIG", CONFIG_FILE))
-    given = _from_environment()  # first, since a misspelt variable's name is known without any file
+    given = _from_environment()  # before the file: a misspelt variable is reported whatever stands in the file
     try:
         settings = Settings.model_validate(_merged(_from_file(path), given))
     except ValidationError as error:
@@ -298,16 +298,10 @@ def load_settings() -> Settings:
     return settings
 
 
-def is_address(text: str) -> bool:
-    """True for host:port, with or without http(s):// before it; a port is 1 to 65535."""
-    found = re.fullmatch(r"(?:https?://)?[^/\s:]+:(\d{1,5})/?", text)
-    return found is not None and 1 <= int(found[1]) <= 65535
-
-
 def _from_environment() -> dict[str, Any]:
     """What LAKEPROOF_* say, nested as the settings are. Raises: InvalidInput that names the variable."""
     found: dict[str, Any] = {}
-    # In this order a whole table comes before single values of it, which win.
+    # Sorted, so that a whole table (…_LAKE) comes before its single values (…_LAKE__CUT), which win.
     for variable in sorted(os.environ):
         if not variable.startswith("LAKEPROOF_") or variable in NOT_SETTINGS:
             continue
@@ -333,7 +327,7 @@ def _from_environment() -> dict[str, Any]:
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Both; where both have a value `over` wins, and tables are merged in the same way."""
+    """The values of both. Where both have one, that of `over` wins; two tables are merged in the same way."""
     found = dict(under)
     for key, value in over.items():
         old = found.get(key)
@@ -342,10 +336,10 @@ def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _from_file(path: Path) -> dict[str, Any]:
-    """What the file says; nothing where there is none.
+    """What the file says; empty where there is no file.
 
-    A file that is there, or was named, must be read: to pass over it would be to run with other settings.
-    Raises: InvalidInput.
+    Raises: InvalidInput where a file that is there, or that LAKEPROOF_CONFIG names, cannot be read: without it the
+    stack would run with other settings than were meant.
     """
     named = "LAKEPROOF_CONFIG" in os.environ
     mend = "mend LAKEPROOF_CONFIG or unset it" if named else "make it a readable file, or take it away"
@@ -371,12 +365,8 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _require_known_components(settings: Settings, path: Path) -> None:
     """Endpoints are for components: a misspelt one would silently leave the local server in use."""
-    if settings.endpoints:
-        from lakeproof.stack.components import all_components
-
-        known = all_components()
-        for name in settings.endpoints:
-            if name not in known:
-                raise unknown_name(
-                    "component", name, known, where=f"{path} or LAKEPROOF_ENDPOINTS, [endpoints.{name}]"
-                )
+    for name in settings.endpoints:
+        if name not in USUAL_PORTS:
+            raise unknown_name(
+                "component", name, USUAL_PORTS, where=f"{path} or LAKEPROOF_ENDPOINTS, [endpoints.{name}]"
+            )

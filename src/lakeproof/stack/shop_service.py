@@ -3,20 +3,20 @@
 import sys
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
 
 def shop_service(
     name: str,
-    port: int,
     *,
     summary: str,
     needs: tuple[str, ...],
     uses: tuple[str, ...] = (),
     in_plain_up: bool = False,
 ) -> Component:
-    """`name` is FOLDER-service. `needs`: what it is unhealthy without; `uses`: what it can be without for a while."""
+    """name: FOLDER-service. needs: without these the service is unhealthy; uses: it can do without for a while."""
     module = f"lakeproof.shop.{name.removesuffix('-service')}.app"
 
     def command(_: Stack) -> Command:
@@ -32,7 +32,7 @@ def shop_service(
         kind="service",
         command=command,
         ready=ready,
-        ports={"http": port},
+        ports=USUAL_PORTS[name],
         needs=needs,
         uses=uses,
         scrapes=(Scrape("http"),),

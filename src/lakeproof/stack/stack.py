@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lakeproof.errors import InvalidInput
+from lakeproof.stack import secrets
+from lakeproof.stack.addresses import USUAL_PORTS, is_address
 from lakeproof.stack.place import state_dir_of
+from lakeproof.unknown_name import unknown_name
 
-if TYPE_CHECKING:  # the library that checks settings is half of a short command's time
+if TYPE_CHECKING:  # pydantic, which checks settings, would double what a short command takes
     from lakeproof.stack.settings import Settings
 
-# `lakeproof serve` runs the desk here beside somebody else's stack, too; a change at it wants its token.
+# The desk runs on this machine even where the stack is somebody else's: `lakeproof serve` starts it.
 _RUNS_HERE = frozenset({"desk"})
 
 
@@ -63,22 +66,23 @@ class Stack:
 
         Raises: InvalidInput for a name or kind that does not exist.
         """
-        from lakeproof.stack.components import find
-
-        ports = find(component).ports
+        ports = USUAL_PORTS.get(component)
+        if ports is None:
+            raise unknown_name("component", component, USUAL_PORTS)
         if kind not in ports:
             raise InvalidInput(f"no endpoint {kind!r}", where=component, next_action=f"one of {', '.join(ports)}")
         return ports[kind] + self.settings.port_shift
 
     def has_endpoint(self, component: str, kind: str = "http") -> bool:
-        """True for a local process's, and for one that the settings give: an external stack has only those."""
+        """True for every endpoint of a local stack; an external stack has those alone that its settings give."""
         return self.settings.mode == "local" or kind in self.settings.endpoints.get(component, {})
 
     def address(self, component: str, kind: str = "http") -> str:
         """`host:port` of an endpoint: from `endpoints` in the settings, else the local process's.
 
-        Raises: InvalidInput for a name or kind that does not exist, and where somebody else's stack was not given it:
-        what answers at the usual port here is another stack's, and must not be asked or broken in its place.
+        Raises: InvalidInput for a name or kind that does not exist, and for an endpoint that an external stack was
+        not given. What answers at the usual port of this machine belongs to another stack, which must not be asked,
+        or broken, by mistake.
         """
         given = self.settings.endpoints.get(component, {}).get(kind)
         if given:
@@ -94,13 +98,11 @@ class Stack:
         return f"{self.settings.host}:{port}"
 
     def at(self, component: str, url: str) -> "Stack":
-        """This stack with another http endpoint for one component, as a script is given it.
+        """This stack with another http endpoint for one component: what a script's --base-url gives.
 
-        A component's name as the URL's host (http://connect:8083, as compose has it) means the endpoint as it is.
+        Where the URL's host is the component's name (http://connect:8083, as in compose) the stack stays as it is.
         Raises: InvalidInput where it is neither http(s)://… nor host:port.
         """
-        from lakeproof.stack.settings import is_address
-
         try:
             parts = urlsplit(url)
             is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -126,8 +128,6 @@ class Stack:
 
     @cached_property
     def _secrets(self) -> dict[str, str]:
-        from lakeproof.stack import secrets
-
         made = {} if self.settings.mode == "external" else secrets.load_or_make(self.state_dir / "secrets.json")
         return made | self.settings.secrets
 
@@ -150,7 +150,7 @@ class Stack:
         return self.settings.accounts.get(secret, usual)
 
     def has_secret(self, name: str) -> bool:
-        """True where `secret` gives it: an external stack has only those that it was given."""
+        """True where `secret` has a value of that name; an external stack has those alone that its settings give."""
         return name in self._secrets
 
 

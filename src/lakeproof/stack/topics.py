@@ -17,8 +17,8 @@ class Topic:
     config: Mapping[str, str]
 
 
-# All tables of one database and its transaction markers, in commit order: in one partition, to which the connectors
-# are pinned, so that one added by hand stays empty.
+# A captured database has one topic of one partition: all its tables and transaction markers, in commit order. The
+# connectors name partition 0, so that a partition that somebody adds stays empty.
 TOPICS = tuple(
     Topic(
         name,
@@ -33,7 +33,7 @@ TOPICS = tuple(
     for name in (CDC_TOPIC, SHOP_TOPIC)
 )
 
-# Nothing but its age deletes a record: the topics have no limit of size.
+# A record is deleted at this age and never before: the topics have no limit of size.
 EVENTS_KEPT_SECONDS = RETENTION_DAYS * 86_400
 SERVICES = ("payment", "inventory", "fulfillment", "support", "notification")
 
@@ -43,7 +43,7 @@ def event_topic(service: str) -> str:
     return f"events.{service}"
 
 
-# Keyed by aggregate: the events of one keep their order within a partition.
+# Keyed by aggregate: all events of one order, payment … are in one partition, and so in their order.
 EVENT_TOPICS = tuple(
     Topic(
         event_topic(service),

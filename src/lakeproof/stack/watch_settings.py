@@ -1,4 +1,4 @@
-"""What a user may set about those who watch: the log store, and the ITSM that keeps tickets (else: settings.py)."""
+"""The settings of the log store, and of the ITSM that keeps tickets. settings.py has all others."""
 
 from pathlib import Path
 from typing import Literal
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class LogsSettings(BaseModel):
-    """What the log store keeps; whichever bound is reached first."""
+    """How much the log store keeps: entries are dropped as soon as one of the two bounds is reached."""
 
     model_config = ConfigDict(extra="forbid")
 

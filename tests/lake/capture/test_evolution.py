@@ -211,6 +211,39 @@ def test_taken_back_it_is_read_no_more_and_declared_again_its_rows_are_read_anew
         plan(stack, "orders", "gift_note")
 
 
+def test_a_column_that_was_dropped_and_added_again_has_its_rows_read_anew_although_none_has_a_value(
+    world: World, stack: Stack
+) -> None:
+    world.has("gift_note")
+    world.values = ["for Ann"]
+    evolve(stack, "orders", "gift_note")
+    gone = world.definitions.pop((ORDERS, "gift_note"))
+    with pytest.raises(InvalidInput, match=r"--undo; where it is to come back: ALTER TABLE .* reads the rows anew"):
+        plan(stack, "orders", "gift_note")
+    world.definitions[ORDERS, "gift_note"], world.values = gone, []
+    found = plan(stack, "orders", "gift_note")
+    assert found.steps == () and "the lake keeps the values of before until --undo" in found.said
+    undo(stack, "orders", "gift_note")
+    world.die_before = "reread oltp.orders"
+    with pytest.raises(Killed):
+        evolve(stack, "orders", "gift_note")
+    evolve(stack, "orders", "gift_note")
+    assert world.done[3:] == ["redeploy", "redeploy", "reread oltp.orders"]
+    undo(stack, "orders", "gift_note")
+    evolve(stack, "orders", "gift_note")
+    assert world.done[-1] == "reread oltp.orders"
+
+
+def test_a_column_that_left_on_purpose_and_came_back_without_values_has_its_rows_read_anew(
+    world: World, stack: Stack
+) -> None:
+    world.has("gift_note")
+    evolve(stack, "orders", "gift_note")
+    expect_absence(stack, OLTP, ORDERS, "gift_note")
+    evolve(stack, "orders", "gift_note")
+    assert world.done[2:] == ["reread oltp.orders"]
+
+
 def test_an_undo_that_was_cut_off_is_finished_by_the_next(world: World, stack: Stack) -> None:
     world.has("gift_note")
     evolve(stack, "orders", "gift_note")

@@ -22,9 +22,9 @@ class Publishing:
     def __init__(self) -> None:
         self.wrong: dict[str, Exception] = {}
 
-    def round(self, database: str, *, frozen: bool) -> None:
-        if database in self.wrong:
-            raise self.wrong[database]
+    def round(self, source: Source, *, frozen: bool) -> None:
+        if source.name in self.wrong:
+            raise self.wrong[source.name]
 
     def newest(self, database: str) -> dict[str, int]:
         return {}

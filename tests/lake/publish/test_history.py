@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.lake.publish.commit import properties_of
+from lakeproof.lake.publish.commit import DatabaseState, properties_of
 from lakeproof.lake.publish.history import HashExpired, NoSuchHash, find
 from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
@@ -23,6 +23,7 @@ def test_what_is_not_a_hash_is_refused_without_asking(text: str) -> None:
 
 OLD, NEW = "ab" * 32, "cd" * 32
 KEPT_SECONDS = 900
+STATE = DatabaseState(1, None, None, {"orders": 3}, datetime.now(UTC))
 
 
 def stack_of(answering: Answering, commits: dict[str, float], state_dir: Path) -> Stack:
@@ -33,7 +34,7 @@ def stack_of(answering: Answering, commits: dict[str, float], state_dir: Path) -
                 "hash": name,
                 "commitTime": (datetime.now(UTC) - timedelta(seconds=age)).isoformat(),
                 "message": "checkpoint",
-                "properties": properties_of(1, None, None, {"orders": 3}),
+                "properties": properties_of({"oltp": STATE}, "oltp"),
             }
         }
         for name, age in commits.items()

@@ -16,6 +16,7 @@ from lakeproof.lake.publish.commit import DatabaseState
 from lakeproof.lake.publish.followed import LOOKS_AT_ALL
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.publisher import Publisher, RoundFailed
+from lakeproof.lake.sources.source import OLTP
 
 TABLES = ("orders", "order_items", "order_events")
 ONE = TABLES[0]  # the one that is looked at while nothing is begun, as there is no heartbeat here
@@ -73,7 +74,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
 @pytest.fixture
 def publisher(store: Store) -> Publisher:
     made = Head(store, None, PublisherMetrics())  # type: ignore[arg-type]
-    made.round()
+    made.round(OLTP)
     store.asked.clear()
     return made
 
@@ -92,36 +93,36 @@ def test_what_an_earlier_publisher_left_on_main_counts_by_its_own_time_before_an
 def test_with_nothing_begun_one_table_is_asked_and_all_once_that_one_moves(
     store: Store, publisher: Publisher
 ) -> None:
-    assert publisher.round() is None
+    assert publisher.round(OLTP) is None
     assert (store.asked, publisher.sees_next) == ({ONE: 1}, False)
     store.asked.clear()
     store.write(ONE, 2, checkpoint=2)
-    assert publisher.round() is None
+    assert publisher.round(OLTP) is None
     assert (store.asked, publisher.sees_next) == ({ONE: 2, "order_items": 1, "order_events": 1}, True)
 
 
 def test_a_table_that_has_what_is_waited_for_is_not_asked_again(store: Store, publisher: Publisher) -> None:
     store.write(ONE, 2, checkpoint=2)
-    publisher.round()
+    publisher.round(OLTP)
     assert publisher.sees_next
     store.asked.clear()
     for _ in range(3):
-        publisher.round()
+        publisher.round(OLTP)
     assert store.asked == {"order_events": 3, "order_items": 3}
     store.write("order_events", 2, checkpoint=2)
-    publisher.round()
+    publisher.round(OLTP)
     store.asked.clear()
-    publisher.round()
+    publisher.round(OLTP)
     assert store.asked == {"order_items": 1}
 
 
 def test_now_and_then_all_are_asked_so_that_none_made_anew_is_missed(store: Store, publisher: Publisher) -> None:
     store.write("order_events", 2, checkpoint=2)
     for _ in range(2 * LOOKS_AT_ALL):
-        publisher.round()
+        publisher.round(OLTP)
     store.write("order_events", 3, checkpoint=1, writer="a new job")
     for _ in range(LOOKS_AT_ALL):
-        publisher.round()
+        publisher.round(OLTP)
     assert publisher.newest("oltp") == {"orders": 1, "order_items": 1, "order_events": 3}
 
 
@@ -174,5 +175,5 @@ def test_a_failed_round_is_over_once_all_that_it_asked_is_answered() -> None:
     """Else the next round reads on in the same table as the one before: an IndexError, which ended the publisher."""
     store = HalfAway()
     with pytest.raises(RoundFailed, match="SlowDown"):
-        Head(store, None, PublisherMetrics()).round()  # type: ignore[arg-type]
+        Head(store, None, PublisherMetrics()).round(OLTP)  # type: ignore[arg-type]
     assert store.under_way == 0 and store.refused.is_set()

@@ -24,18 +24,20 @@ from lakeproof.lake.nessie import (
 )
 from lakeproof.lake.publish import main_branch
 from lakeproof.lake.publish.audit import AuditFailed
-from lakeproof.lake.publish.commit import ONTO, properties_of, states_of
+from lakeproof.lake.publish.commit import ONTO, DatabaseState, properties_of, states_of
 from lakeproof.lake.publish.cut import Cut
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.publisher import MainMoved, MainWritten, Publisher
 from lakeproof.lake.publish.snapshots import Kind, Snapshot
+from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.probes import nessie as probes
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
 TABLES = ("orders", "items")
+OF_SHOP = ("payments", "cases")
 
 
 def table_at(name: str, snapshot: int) -> IcebergTable:
@@ -58,10 +60,13 @@ class Nessie:
 
     def publish(self, checkpoint: int, branch: str = "main", moved: Sequence[str] = TABLES) -> str:
         """As the publisher does, of a checkpoint that moved these tables. On `ingest`: as if killed then."""
-        held = self.tables[self.names["ingest"].hash]
-        shown = held | {name: table_at(name, checkpoint) for name in moved}
-        snapshots = {name: table.snapshot_id for name, table in shown.items()}
-        properties = properties_of(checkpoint, None, None, snapshots) | {ONTO: self.names["main"].hash}
+        ingest = self.names["ingest"].hash
+        source, own = (OLTP, TABLES) if set(moved) <= set(TABLES) else (SHOP, OF_SHOP)
+        shown = self.tables[ingest] | {name: table_at(name, checkpoint) for name in moved}
+        snapshots = {name: shown[name].snapshot_id for name in own if name in shown}
+        state = DatabaseState(checkpoint, None, None, snapshots, AT)
+        states = {**states_of(self.commits[ingest]), source.name: state}
+        properties = properties_of(states, source.name) | {ONTO: self.names["main"].hash}
         message = f"commit {checkpoint}"
         ready = self.add("ingest", shown, properties, message=message)
         if branch == "ingest":
@@ -132,9 +137,10 @@ class Nessie:
         self, branch: Reference, tables: Any, message: str, properties: Any, author: str = OURS
     ) -> Reference:
         now, expected = self.tables[self.names[branch.name].hash], self.tables[branch.hash]
-        if any(now.get(name) != expected.get(name) for name in tables["oltp"]):
+        puts = {name: table for of_one in tables.values() for name, table in of_one.items()}
+        if any(now.get(name) != expected.get(name) for name in puts):
             raise NessieConflict("moved", where=branch.name)
-        self.add(branch.name, now | tables["oltp"], properties, author, message)
+        self.add(branch.name, now | puts, properties, author, message)
         return self.names[branch.name]
 
     def merge(
@@ -341,6 +347,67 @@ def test_backup_is_shown_until_ingest_is_merged(stack: Stack, nessie: Nessie, mo
     assert publisher._read_head().main.hash == head(nessie)
 
 
+def test_what_is_brought_in_by_hand_holds_each_databases_state(stack: Stack, nessie: Nessie) -> None:
+    nessie.publish(3, moved=OF_SHOP)
+    main_branch.keep_as_backup(nessie, head(nessie))  # type: ignore[arg-type]
+    nessie.publish(4, moved=OF_SHOP)
+    nessie.publish(8)
+    for branch, shop, oltp in (("backup", 3, 7), ("ingest", 4, 8)):
+        main_branch.bring_in(stack, branch)
+        assert shown(nessie) == dict.fromkeys(TABLES, oltp) | dict.fromkeys(OF_SHOP, shop)
+        states = states_of(nessie.commits[head(nessie)])
+        assert {name: state.checkpoint for name, state in states.items()} == {"oltp": oltp, "shop": shop}
+        published = states_of(nessie.commits[nessie.names[branch].hash])
+        assert {name: state.at for name, state in states.items()} == {
+            name: state.at for name, state in published.items()
+        }
+    assert publisher_of(nessie)._read_head().main.hash == head(nessie)
+
+
+def test_a_database_that_backup_does_not_hold_yet_stays_as_it_is_and_the_hash_tells_of_it(
+    stack: Stack, nessie: Nessie
+) -> None:
+    """The hash showed PostgreSQL's tables and told nothing of them; Flink and the console go by what it tells."""
+    main_branch.keep_as_backup(nessie, head(nessie))  # type: ignore[arg-type]
+    nessie.publish(3, moved=OF_SHOP)
+    nessie.publish(8)
+    main_branch.bring_in(stack, "backup")
+    assert shown(nessie) == dict.fromkeys(TABLES, 7) | dict.fromkeys(OF_SHOP, 3)
+    states = states_of(nessie.commits[head(nessie)])
+    assert {name: dict(state.snapshots) for name, state in states.items()} == {
+        "oltp": {"items": 7, "orders": 7},
+        "shop": {"cases": 3, "payments": 3},
+    }
+
+
+@pytest.mark.parametrize(("namespace", "table"), [("oltp", "items"), ("shop", "cases")])
+def test_what_somebody_wrote_is_put_right_in_whichever_database(
+    stack: Stack, nessie: Nessie, namespace: str, table: str
+) -> None:
+    nessie.publish(3, moved=OF_SHOP)
+    before = shown(nessie)
+    nessie.commit_tables(nessie.names["main"], namespace, {table: table_at(table, 2)}, "", {}, "somebody")
+    nessie.publish(8, moved=["orders"])
+    nessie.publish(4, moved=["payments"])
+    assert shown(nessie) == before | {table: 2, "orders": 8, "payments": 4}
+    with pytest.raises(MainWritten, match=r"somebody wrote"):
+        publisher_of(nessie)._read_head()
+    main_branch.roll_back(stack)
+    assert shown(nessie) == before | {"orders": 8, "payments": 4}
+    assert publisher_of(nessie)._read_head().main.hash == head(nessie)
+
+
+@pytest.mark.parametrize("table", ["orders", "payments"])
+def test_a_branch_that_does_not_hold_what_it_says_of_either_database_is_refused(
+    stack: Stack, nessie: Nessie, table: str
+) -> None:
+    before = nessie.publish(3, moved=OF_SHOP)
+    nessie.tables[nessie.names["ingest"].hash][table] = table_at(table, 2)
+    with pytest.raises(AuditFailed, match=f"{table}@. shows|{table}@.: the branch shows snapshot 2"):
+        main_branch.bring_in(stack, "ingest")
+    assert head(nessie) == before
+
+
 def test_a_rollback_ends_what_backup_began(stack: Stack, nessie: Nessie) -> None:
     main_branch.keep_as_backup(nessie, head(nessie))  # type: ignore[arg-type]
     newer = nessie.publish(8)
@@ -400,7 +467,7 @@ def test_a_publisher_looks_again_where_its_merge_came_upon_anothers_commit(stack
     )
     tables = {"orders": table_at("orders", 8), "items": table_at("items", 7)}
     written_main.inject(stack, written_main.WrittenMain(table="items"))
-    publisher._commit("oltp", before, cut, tables, None)
+    publisher._commit(OLTP, before, cut, tables, None)
     assert publisher._head is None
     with pytest.raises(MainWritten):
         publisher._read_head()

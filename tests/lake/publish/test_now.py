@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from tests.published_commit import published_commit
 
 from lakeproof.errors import LakeproofError, TransientError
 from lakeproof.lake.job.flink_rest import FlinkRefused, Job
@@ -19,7 +20,7 @@ from lakeproof.stack.stack import Stack
 def published(age_seconds: float) -> PublishedCommit:
     """With a newest heartbeat of that age."""
     at = datetime.now(UTC)
-    return PublishedCommit("ab12", at, 7, "0-1-2", int((time.time() - age_seconds) * 1e6), {"orders": 1}, at)
+    return published_commit("ab12", at, 7, "0-1-2", int((time.time() - age_seconds) * 1e6), {"orders": 1}, at)
 
 
 class Flink:

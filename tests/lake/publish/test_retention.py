@@ -1,13 +1,16 @@
 """Which published copies and which parts may go."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from lakeproof.lake.nessie import IcebergTable, Reference
 from lakeproof.lake.publish.metadata import published_key
-from lakeproof.lake.publish.retention import abort_old_uploads, expired_keys
+from lakeproof.lake.publish.retention import abort_old_uploads, expired_keys, remove_expired_copies
+from lakeproof.lake.sources.source import SOURCES, Source
 
 
 def key(at_seconds: int) -> str:
@@ -24,6 +27,43 @@ def test_what_a_branch_or_a_tag_points_at_stays() -> None:
 
 def test_other_objects_are_never_touched() -> None:
     assert expired_keys(["wh/iceberg/oltp/orders/metadata/v1.metadata.json"], 10**15, 0, frozenset()) == []
+
+
+class Copies:
+    """A bucket with published copies; and a Nessie whose only branch points at those in `held`."""
+
+    def __init__(self, keys: set[str], held: set[str]) -> None:
+        self.keys, self.held = keys, held
+
+    def get_paginator(self, name: str) -> "Copies":
+        assert name == "list_objects_v2"
+        return self
+
+    def paginate(self, Bucket: str, Prefix: str) -> list[dict[str, Any]]:
+        return [{"Contents": [{"Key": key} for key in sorted(self.keys) if key.startswith(Prefix)]}, {}]
+
+    def delete_object(self, Bucket: str, Key: str) -> None:
+        self.keys.remove(Key)
+
+    def references(self) -> list[Reference]:
+        return [Reference("BRANCH", "main", "ab" * 32)]
+
+    def contents(self, reference: Reference, namespace: str, tables: list[str]) -> dict[str, IcebergTable]:
+        held = next(key for key in self.held if f"/{namespace}/" in key)
+        return {"t": IcebergTable(f"s3://lake/{held}", 7, 0, 0, 0)}
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_the_copies_of_a_database_go_by_their_own_time_and_no_others(source: Source) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    old, held, new = (
+        {one.name: published_key(one.name, "t", now_ms - age * 1000, 7, unique) for one in SOURCES}
+        for age, unique in ((5000, "aa"), (4000, "bb"), (1100, "cc"))
+    )
+    every = {*old.values(), *held.values(), *new.values()}
+    copies = Copies(set(every), set(held.values()))
+    assert remove_expired_copies(copies, copies, source.name, ["t"], 900) == 1  # type: ignore[arg-type]
+    assert every - copies.keys == {old[source.name]}
 
 
 class Store:

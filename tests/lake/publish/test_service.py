@@ -11,7 +11,7 @@ from lakeproof.lake.publish import service
 from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.publisher import Published, RoundFailed
 from lakeproof.lake.publish.service import PAUSE_BEFORE_NEXT_SECONDS, STUCK_SECONDS, Health, Service, health_page
-from lakeproof.lake.sources.source import SOURCES
+from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -24,9 +24,9 @@ class Rounds:
         self.sees_next = False
         self.looks: list[str] = []
 
-    def round(self, database: str, *, frozen: bool) -> Published | None:
-        self.looks.append(database)
-        outcome = self.outcomes[database]
+    def round(self, source: Source, *, frozen: bool) -> Published | None:
+        self.looks.append(source.name)
+        outcome = self.outcomes[source.name]
         if isinstance(outcome, Exception):
             raise outcome
         self.sees_next = outcome is None
@@ -40,7 +40,7 @@ class Rounds:
 
 
 def published(database: str) -> Published:
-    return Published(database, f"hash of {database}", 7, {}, None, 0.1)
+    return Published(f"hash of {database}", 7, {}, None, 0.1)
 
 
 class Clock:

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from lakeproof.lake.publish.commit import PublishedCommit
+from tests.published_commit import published_commit
+
 from lakeproof.lake.query.flink import pin_statements
 from lakeproof.lake.query.pin import FORGOTTEN_SECONDS, create_catalog_sql, is_forgotten
 from lakeproof.stack.engines.trino import catalog_properties
@@ -35,7 +36,7 @@ def test_the_catalog_s_sql_holds_references_instead_of_keys() -> None:
 
 def test_flink_reads_every_published_table_at_its_snapshot() -> None:
     now = datetime.now(UTC)
-    commit = PublishedCommit("0" * 64, now, 7, None, None, {"orders": 12, "order_items": 13}, now)
+    commit = published_commit("0" * 64, now, 7, None, None, {"orders": 12, "order_items": 13}, now)
     views = [statement for statement in pin_statements(commit) if "VIEW" in statement]
     assert [("12" in views[0], "`orders`" in views[0]), ("13" in views[1], "`order_items`" in views[1])] == [
         (True, True),

@@ -1,9 +1,11 @@
 """Which source databases a stack has."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+import lakeproof
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.job.spec import make_spec, table_options
@@ -103,6 +105,16 @@ def test_a_source_agrees_with_its_connectors_file(source: Source) -> None:
 
 def test_exactly_one_source_is_the_first() -> None:
     assert [source for source in SOURCES if source.first] == [FIRST]
+
+
+def test_which_source_is_the_first_is_known_to_the_format_of_a_commit_and_to_who_makes_the_lake_alone() -> None:
+    package = Path(lakeproof.__file__).parent
+    knowing = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"^ *from lakeproof\.lake\.sources\.source import .*\bFIRST\b", path.read_text(), re.MULTILINE)
+    }
+    assert knowing == {"lake/publish/commit.py", "provisioning/nessie.py"}
 
 
 def test_both_engines_have_every_function_that_is_asked_of_one() -> None:

@@ -44,6 +44,11 @@ LINES = [
     ("2026-11-26  0:00:01 0 [Note] InnoDB: Buffer pool(s) load completed", "00:00:01.000", "info"),
     ("2026-11-26 20:15:57.963 UTC [23037] LOG:  starting PostgreSQL 15.18", "20:15:57.963", "info"),
     ("2026-11-26 20:15:57.963 UTC [23037] FATAL:  role does not exist", "20:15:57.963", "critical"),
+    (
+        "2026-11-26T20:12:53.123456Z 0 [System] [MY-010931] [Server] mysqld: ready for connections.",
+        "20:12:53.123",
+        "info",
+    ),
     ("22052:M 26 Nov 2026 20:15:46.806 * monotonic clock: POSIX clock_gettime", "20:15:46.806", "info"),
     ("22052:C 26 Nov 2026 20:15:46.805 # Configuration loaded", "20:15:46.805", "warning"),
     (
@@ -86,6 +91,14 @@ MIDNIGHT = """2026-11-25 23:59:13 867 [Note] Start binlog_dump to slave_server(5
 2026-11-26  0:00:04 0 [Note] /usr/sbin/mariadbd: ready for connections.
 Version: '10.11.19-MariaDB-0+deb12u1-log'  socket: 'mysql.sock'  port: 3306  Debian 12
 2026-11-26  3:16:01 5 [Warning] Access denied for user 'reader'@'127.0.0.1' (using password: YES)"""
+# The last HINT is of another process, whose message stands in a part of the log that was not read.
+POSTGRES = """2026-11-26 20:15:58.592 UTC [13287] FATAL:  password authentication failed for user "ticker"
+2026-11-26 20:15:58.592 UTC [13287] DETAIL:  Role "ticker" does not exist.
+\tConnection matched pg_hba.conf line 2: "host all all all scram-sha-256"
+2026-11-26 20:15:59.001 UTC [13290] ann@shop ERROR:  relation "x" does not exist at character 15
+2026-11-26 20:15:59.001 UTC [13290] ann@shop HINT:  Perhaps you meant "y".
+2026-11-26 20:15:59.001 UTC [13290] ann@shop STATEMENT:  SELECT * FROM x
+2026-11-26 20:15:59.002 UTC [13291] ann@shop HINT:  another one's"""
 LOGGING = """Nov 26, 2026 8:12:59 PM com.github.shyiko.mysql.binlog.BinaryLogClient setGtidSet
 SEVERE: Enabling GTID failed
 Nov 26, 2026 8:13:59 PM x y

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.proof.tables.digest_readers import PAYMENTS, with_digests
+from tests.published_commit import published_commit
 
 from lakeproof.customers.calls import now_us
 from lakeproof.lake.job.added_columns import AddedColumn, Stage, note
@@ -57,7 +58,7 @@ def test_flink_is_asked_only_where_it_is_the_only_engine() -> None:
 def published(name: str, beat_us: int) -> PublishedCommit:
     now = datetime.now(UTC)
     shop = DatabaseState(1, None, beat_us, {PAYMENTS.name: 1}, now)
-    return PublishedCommit(name, now, 1, None, beat_us, {PAYMENTS.name: 1}, now, {"shop": shop})
+    return published_commit(name, now, 1, None, beat_us, {PAYMENTS.name: 1}, now, {"shop": shop})
 
 
 @pytest.mark.parametrize("database", SOURCES, ids=lambda one: one.name)
@@ -155,7 +156,7 @@ def test_a_third_captured_database_is_looked_at_by_a_snapshot_of_its_own(monkeyp
     third = replace(SHOP, name="crm", connector="crm")
     now = datetime.now(UTC)
     state = DatabaseState(1, None, now_us(), {PAYMENTS.name: 1}, now)
-    commit = PublishedCommit("ab", now, 1, None, now_us(), {PAYMENTS.name: 1}, now, {"shop": state, "crm": state})
+    commit = published_commit("ab", now, 1, None, now_us(), {PAYMENTS.name: 1}, now, {"shop": state, "crm": state})
     own = {source: with_digests(source.engine) for source in (SHOP, third)}
 
     @contextmanager
@@ -211,7 +212,7 @@ def looked_at(
     """What is compared of that source beside the ledger, where the database describes `table`; what is unknown."""
     now = datetime.now(UTC)
     state = DatabaseState(1, None, now_us(), {table.name: 1}, now)
-    commit = PublishedCommit("ab", now, 1, None, now_us(), {table.name: 1}, now, {"shop": state})
+    commit = published_commit("ab", now, 1, None, now_us(), {table.name: 1}, now, {"shop": state})
 
     @contextmanager
     def snapshot(*_: object) -> Iterator[Reader]:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.published_commit import published_commit
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit, covers
@@ -42,7 +43,7 @@ def test_check_requires_nothing_by_a_beat_that_is_still_to_come_and_says_so(monk
 def test_check_waits_for_a_state_of_after_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def commit(name: str, beat_us: int) -> PublishedCommit:
         now = datetime.now(UTC)
-        return PublishedCommit(name, now, 7, None, beat_us, {}, now)
+        return published_commit(name, now, 7, None, beat_us, {}, now)
 
     states = iter([commit("old", NOW + 60 * SECOND), commit("late", NOW - SECOND), commit("new", NOW)])
     monkeypatch.setattr(covering, "now_us", lambda: NOW)
@@ -61,7 +62,7 @@ def test_check_waits_until_every_captured_database_is_covered(
     def commit(name: str, shop_beat_us: int | None) -> PublishedCommit:
         now = datetime.now(UTC)
         others = {} if shop_beat_us is None else {SHOP.name: DatabaseState(3, None, shop_beat_us, {}, now)}
-        return PublishedCommit(name, now, 7, None, NOW, {}, now, others)
+        return published_commit(name, now, 7, None, NOW, {}, now, others)
 
     states = [commit("before it is published", None), commit("before the look", NOW - SECOND), commit("after", NOW)]
     monkeypatch.setattr(covering, "now_us", lambda: NOW)
@@ -83,7 +84,7 @@ def test_check_waits_for_the_first_state_of_a_new_stack(tmp_path: Path, monkeypa
     now = datetime.now(UTC)
     looks: list[NothingPublished | PublishedCommit] = [
         NothingPublished("nothing was published yet"),
-        PublishedCommit("new", now, 7, None, NOW, {}, now),
+        published_commit("new", now, 7, None, NOW, {}, now),
     ]
 
     def newest(stack: Stack) -> PublishedCommit:
@@ -115,9 +116,9 @@ def test_one_silence_of_nessie_is_waited_through_and_told_only_where_it_lasts(
     """It once made the whole check unknown."""
     now = datetime.now(UTC)
     looks: list[CouldNotLook | PublishedCommit] = [
-        PublishedCommit("old", now, 7, None, NOW - SECOND, {}, now),
+        published_commit("old", now, 7, None, NOW - SECOND, {}, now),
         CouldNotLook("no answer: ReadTimeout", where="nessie"),
-        PublishedCommit("new", now, 8, None, NOW, {}, now),
+        published_commit("new", now, 8, None, NOW, {}, now),
         CouldNotLook("no answer: ConnectError", where="nessie"),
     ]
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.published_commit import published_commit
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
@@ -28,7 +29,7 @@ def commit(number: int, *, snapshot: int | None = None, readable: bool = True) -
     now = datetime.now(UTC)
     until = now + timedelta(seconds=60 if readable else -60)
     snapshots = dict.fromkeys(HELD, snapshot or number)
-    return PublishedCommit(f"hash-{number}", now, number, None, None, snapshots, until)
+    return published_commit(f"hash-{number}", now, number, None, None, snapshots, until)
 
 
 class Trino:
@@ -78,7 +79,7 @@ def publish(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def numbers(torn: Sequence[Torn]) -> list[int]:
-    return [one.commit.checkpoint for one in torn]
+    return [one.commit.plain.checkpoint for one in torn]
 
 
 def test_a_hash_that_was_torn_for_one_checkpoint_is_found_among_whole_ones(
@@ -152,7 +153,8 @@ def test_while_nobody_buys_many_hashes_are_one_statement(trino: Trino, publish: 
 
     def beat(number: int) -> PublishedCommit:
         same = commit(number, snapshot=1)
-        return replace(same, snapshots={**same.snapshots, "cdc_heartbeat": number})
+        moved = replace(same.plain, snapshots={**same.plain.snapshots, "cdc_heartbeat": number})
+        return replace(same, states={"oltp": moved})
 
     publish(*(beat(number) for number in range(1, 31)))
     following = EveryHash(STACK, "hash-0")

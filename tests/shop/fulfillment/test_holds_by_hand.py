@@ -15,7 +15,7 @@ from lakeproof.errors import CouldNotLook, TerminalError, TransientError
 from lakeproof.faults import held_parcels
 from lakeproof.faults.held_parcels import HeldParcels
 from lakeproof.mitigations import release_labels
-from lakeproof.probes import labels
+from lakeproof.probes import exporters, labels
 from lakeproof.services.times import iso
 from lakeproof.shop.fulfillment import holds_by_hand
 from lakeproof.stack.engines import minio
@@ -246,8 +246,8 @@ def test_what_lies_where_is_told_by_prefix(stack: Stack, store: FakeStore, monke
 
 def test_the_lag_is_what_the_service_tells(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "# TYPE fulfillment_lag_minutes gauge\nfulfillment_lag_minutes 29.5\n"
-    monkeypatch.setattr(labels, "get", lambda url, timeout: httpx.Response(200, text=text))
+    monkeypatch.setattr(exporters, "get", lambda url, timeout: httpx.Response(200, text=text))
     assert labels.lag(stack, 1.0) == 29.5
-    monkeypatch.setattr(labels, "get", lambda url, timeout: httpx.Response(503, text=""))
+    monkeypatch.setattr(exporters, "get", lambda url, timeout: httpx.Response(503, text=""))
     with pytest.raises(CouldNotLook):
         labels.lag(stack, 1.0)

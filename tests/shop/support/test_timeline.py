@@ -160,7 +160,7 @@ async def test_a_source_that_fails_is_named_and_the_rest_is_served_and_not_kept(
     shop.answers["payments"] = answer
     async with timelines(shop, FakeRedis(), seconds=2.0 if answer is hangs else 5.0) as asked:
         partial = await asked.of(CASE)
-        assert counted(asked, "support_timeline_collection_failures_total", stage=stage) == 1
+        assert counted(asked, "support_timeline_collection_failures_total", stage=stage, source="payment") == 1
         shop.answers["payments"] = gives({"payments": [PAYMENT]})
         whole = await asked.of(CASE)
     assert (partial["complete"], partial["sources"]["payment"].state) == (False, SourceState.MISSING)
@@ -296,7 +296,7 @@ async def test_a_frozen_cache_costs_one_short_look_and_then_none() -> None:
             assert (await asked.of(CASE))["complete"] is True
         assert redis.looks == 1
         assert counted(asked, "support_timeline_cache_events_total", event="error") == 1
-        assert counted(asked, "support_timeline_collection_failures_total", stage="cache") == 1
+        assert counted(asked, "support_timeline_collection_failures_total", stage="cache", source="cache") == 1
 
 
 async def test_an_invalidation_that_a_frozen_cache_did_not_take_is_made_up_for_before_anything_is_served() -> None:
@@ -364,7 +364,7 @@ async def test_a_kept_timeline_that_cannot_be_read_is_collected_anew() -> None:
         generation = redis.values["support:timeline-generation:17"]
         redis.values["support:timeline:17"] = generation + b"\n{}"
         assert (await asked.of(CASE))["came_from"] == "remote"
-        assert counted(asked, "support_timeline_collection_failures_total", stage="cache_decode") == 1
+        assert counted(asked, "support_timeline_collection_failures_total", stage="cache_decode", source="cache") == 1
 
 
 def test_a_kept_timeline_reads_as_it_was_written() -> None:

@@ -8,15 +8,17 @@ the first run (Connector/J is GPL-2.0, for this benchmark alone). Takes about se
 --only peer takes one of them.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.bench.beside_flink_cdc.judging import Seen
+from lakeproof.bench.beside_flink_cdc.peer_job import fetch
+from lakeproof.bench.beside_flink_cdc.sides import SIDES, Side
+from lakeproof.bench.beside_flink_cdc.turn import take
 from lakeproof.bench.own_stack import own_stack
 from lakeproof.errors import InvalidInput
+from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
-
-if TYPE_CHECKING:
-    from lakeproof.bench.beside_flink_cdc.sides import Side
 
 RATES = (50.0, 200.0)
 SECONDS = 60.0
@@ -32,9 +34,6 @@ REST = "at rest"
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
     """Raises: TerminalError where a side does not start; DeadlineExpired where no rows come."""
-    from lakeproof.bench.beside_flink_cdc.peer_job import fetch
-    from lakeproof.bench.beside_flink_cdc.sides import SIDES
-
     chosen = [side for side in SIDES if not options.only or side.name in options.only]
     if not chosen:
         raise InvalidInput("no side of that name", next_action=f"--only {' or '.join(side.name for side in SIDES)}")
@@ -49,11 +48,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     return result_of(options, tables)
 
 
-def _turn(side: "Side", stack: Stack, options: Options, progress: Progress) -> Tables:
-    from lakeproof.bench.beside_flink_cdc.judging import Seen
-    from lakeproof.bench.beside_flink_cdc.turn import take
-    from lakeproof.processes.client import SupervisorClient
-
+def _turn(side: Side, stack: Stack, options: Options, progress: Progress) -> Tables:
     windows, rest = take(side, stack, options.rates or RATES, options.seconds or SECONDS, progress)
     progress(f"{side.name}: reading what was to be seen")
     client = SupervisorClient(stack)

@@ -153,7 +153,8 @@ class Seen:
 def published(stack: Stack) -> list[tuple[float, State]]:
     """(when it was merged, table → snapshot) of the published states of MariaDB's tables, oldest first."""
     commits = [each for each in history.log(stack, LOOKED_BACK) if each.moved == OLTP.name]
-    return [(each.at.timestamp(), {table: each.snapshots[table] for table in TABLES}) for each in reversed(commits)]
+    states = [(each.at.timestamp(), each.tables_of(OLTP.name)) for each in reversed(commits)]
+    return [(at, {table: snapshots[table] for table in TABLES}) for at, snapshots in states]
 
 
 def published_at(

@@ -7,13 +7,26 @@ The publisher's minute audit may find the damage too and freeze `main`: that is 
 """
 
 import re
-from typing import TYPE_CHECKING
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.bench.corruption import (
+    hunt,
+    kinds_cassandra,
+    kinds_checkout,
+    kinds_lake,
+    kinds_ledger,
+    kinds_mariadb,
+    kinds_objects,
+    kinds_postgres,
+)
+from lakeproof.bench.corruption.kind import Kind
+from lakeproof.bench.corruption.stores import Stores
+from lakeproof.customers.shoppers.traffic import new_run, of_stack, serve_in_new_loop
+from lakeproof.errors import TerminalError
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.checking import check
+from lakeproof.proof.outcome import Outcome
 from lakeproof.stack.stack import Stack
-
-if TYPE_CHECKING:
-    from lakeproof.bench.corruption.kind import Kind
 
 SEED, ROUNDS = 1, 60
 RATE, SECONDS = 20.0, 15.0
@@ -22,18 +35,8 @@ BUYERS = 3.0
 BEGIN_SECONDS = 240.0
 
 
-def all_kinds() -> "list[Kind]":
+def all_kinds() -> list[Kind]:
     """Every kind, in the order of the files."""
-    from lakeproof.bench.corruption import (
-        kinds_cassandra,
-        kinds_checkout,
-        kinds_lake,
-        kinds_ledger,
-        kinds_mariadb,
-        kinds_objects,
-        kinds_postgres,
-    )
-
     families = (
         kinds_mariadb,
         kinds_lake,
@@ -48,31 +51,27 @@ def all_kinds() -> "list[Kind]":
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
     """Raises: TerminalError where the stack is not healthy before the first round, or no order was ever bought."""
-    from lakeproof.bench.corruption.hunt import Journal, counts, hunt, in_words, release_if_frozen
-    from lakeproof.bench.corruption.stores import Stores
-    from lakeproof.errors import TerminalError
-    from lakeproof.proof.checking import check
-    from lakeproof.proof.outcome import Outcome
-
     seed, rounds = options.seed or SEED, options.rounds or ROUNDS
     stores = Stores(stack)
     everything = [kind for kind in all_kinds() if not options.only or any(word in kind.name for word in options.only)]
     kinds = [kind for kind in everything if all(stores.has(one) for one in kind.needs)]
     left_out = [kind for kind in everything if kind not in kinds]
     of = "-".join(re.sub(r"\W+", "_", word) for word in ("corruption", str(seed), *options.only))
-    journal = Journal(stack.state_dir / "hunts" / f"{of}.jsonl")
+    journal = hunt.Journal(stack.state_dir / "hunts" / f"{of}.jsonl")
     if not journal.rounds and not journal.left:
         _buy(stack, seed, progress)
     engines = ("trino",)
     if journal.rounds and not journal.left:
-        release_if_frozen(stores)  # a hunt that was killed after it took the damage out, and before it did this
+        hunt.release_if_frozen(stores)  # a hunt that was killed after it took the damage out, and before it did this
     if not journal.left:
         report = check(stack, engines=engines, cover_seconds=BEGIN_SECONDS)
         if report.outcome is not Outcome.PASSED:
-            raise TerminalError(f"check does not pass before the first round: {in_words(report)}", where="corruption")
+            raise TerminalError(
+                f"check does not pass before the first round: {hunt.in_words(report)}", where="corruption"
+            )
     budget = options.seconds or float("inf")
-    empty = hunt(stores, lambda: check(stack, engines=engines), kinds, journal, seed, rounds, progress, budget)
-    found = counts(journal.rounds)
+    empty = hunt.hunt(stores, lambda: check(stack, engines=engines), kinds, journal, seed, rounds, progress, budget)
+    found = hunt.counts(journal.rounds)
     rows = [
         {
             "round": one.number,
@@ -107,9 +106,6 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 def _buy(stack: Stack, seed: int, progress: Progress) -> None:
     """Some hundred orders, by shoppers and, where the shop is whole, by buyers at the checkout."""
-    from lakeproof.customers.shoppers.traffic import new_run, of_stack, serve_in_new_loop
-    from lakeproof.processes.client import SupervisorClient
-
     whole = "payment-service" in {row.name for row in SupervisorClient(stack).ps()}
     progress(f"shoppers buy for {SECONDS:g} s")
     traffic = of_stack(stack, RATE, seed, new_run(seed), None, BUYERS if whole else 0.0)

@@ -16,6 +16,8 @@ import orjson
 import pymysql
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from psycopg.rows import dict_row
+from psycopg.types.string import TextLoader
 from pymysql.cursors import DictCursor
 
 from lakeproof.bench.corruption.kind import Step
@@ -164,9 +166,6 @@ class Stores:
             cursor.execute("COMMIT")
 
     def _in_postgres(self, statements: Sequence[str]) -> list[dict[str, Any]]:
-        from psycopg.rows import dict_row
-        from psycopg.types.string import TextLoader
-
         rows: list[dict[str, Any]] = []
         with (
             postgres_session.connection(self._stack, "postgres", "postgres-root", SECONDS, DATABASE) as root,

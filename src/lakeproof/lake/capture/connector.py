@@ -15,7 +15,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.sources.source import find_source
 from lakeproof.stack.engines.connect import SECRETS_FILE
 from lakeproof.stack.stack import Stack
 
@@ -62,6 +61,16 @@ class Connector(BaseModel):
         """The heartbeat's table among `sources`."""
         return self.sources[self.tables.index(self.heartbeat)]
 
+    @property
+    def published(self) -> tuple[str, ...]:
+        """What the publication of a PostgreSQL database must list: the captured tables, and that of the signals."""
+        return (*self.tables, self.config[SIGNALS])
+
+    @property
+    def schemas(self) -> dict[str, str]:
+        """The schema of each table, by the table's plain name; empty where the engine knows no schemas."""
+        return {table: schema for schema, dot, table in (name.partition(".") for name in self.tables) if dot}
+
 
 @cache
 def connectors() -> Mapping[str, Connector]:
@@ -106,18 +115,6 @@ def find_connector(name: str) -> Connector:
     if name not in known:
         raise InvalidInput(f"no connector {name!r}", next_action=f"one of {', '.join(known)}")
     return known[name]
-
-
-def published_tables(database: str) -> tuple[str, ...]:
-    """What the publication of a PostgreSQL database must list: its captured tables, and that of the signals."""
-    connector = find_connector(find_source(database).connector)
-    return (*connector.tables, connector.config[SIGNALS])
-
-
-def schemas_of(database: str) -> dict[str, str]:
-    """The schema of each captured table, by the table's plain name; empty where the engine knows no schemas."""
-    tables = find_connector(find_source(database).connector).tables
-    return {table: schema for schema, dot, table in (name.partition(".") for name in tables) if dot}
 
 
 def secrets_path(stack: Stack) -> str:

@@ -109,8 +109,9 @@ def plan(stack: Stack, table: str, column: str, sql_type: str | None = None) -> 
         raise InvalidInput(
             "it was declared, and the database does not have it any more",
             where=name,
-            next_action=f"ALTER TABLE {file.source} ADD COLUMN {column} …, or: "
-            f"lakeproof lake evolve {file.source} {column} --undo",
+            next_action=f"lakeproof lake evolve {file.source} {column} --undo; where it is to come back: ALTER TABLE "
+            f"{file.source} ADD COLUMN {column} …, then lakeproof lake evolve {file.source} {column}"
+            + (", which reads the rows anew" if file.has_key else ""),
         )
     kind = _kind(source, name, there, sql_type, noted)
     _require_no_rename(stack, source, file, column, noted)
@@ -215,6 +216,11 @@ def _evolution(
         steps.append(Step("redeploy", f"{source.job} stops with a savepoint and starts from it"))
     arrived = noted is not None and noted.awaited and there is not None
     said = f"{source.server} does not have it yet: ALTER TABLE … ADD COLUMN, then this again" if there is None else ""
+    if there is not None and stage is Stage.DONE and not arrived and file.has_key:
+        said = (
+            "it is declared; where it was dropped and added again since, the lake keeps the values of before until "
+            "--undo, and then this again, has the rows read anew"
+        )
     if there is not None and (stage is not Stage.DONE or arrived):
         if file.has_key:
             does = f"rows of {file.source} that have a value already are read anew by connector {source.connector}"

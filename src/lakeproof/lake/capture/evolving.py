@@ -7,8 +7,9 @@ The steps, in an order in which each may be the last one before a kill:
 3. The job stops with a savepoint and starts from it with the new SQL. What its operators keep (offsets, the raw
    events of open transactions, Paimon's commits) holds no row of a declared type: the new column changes none of it.
 4. Values that were written before step 3 are NULL in the lake: the job leaves fields out that nobody declared. Where
-   rows have one, the connector reads the table's rows anew. Of an append-only table it must not, for the lake would
-   hold these rows twice: they keep NULL, and `lakeproof check` lists them as stale.
+   rows have one, or the lake's table had the column before, the connector reads the table's rows anew. Of an
+   append-only table it must not, for the lake would hold these rows twice: they keep NULL, and `lakeproof check`
+   lists them as stale.
 
 How far the column has come is kept before each step. A command that was cut off is finished by the next one.
 """
@@ -43,7 +44,7 @@ def evolve(stack: Stack, table: str, column: str, sql_type: str | None = None) -
         source, steps = wanted.source, [step.name for step in wanted.steps]
         known = wanted.noted if wanted.noted is not None and wanted.noted.is_declared else None
         state = known or AddedColumn(wanted.file.source, column, wanted.kind, Stage.ADDING)
-        state = replace(state, awaited=wanted.there is None)
+        state = replace(state, awaited=wanted.there is None, filled=wanted.noted is not None and wanted.noted.filled)
         if "declare" in steps:
             # Before the lake's table is touched: a job that is submitted meanwhile has to name the columns it writes.
             note(stack, source, state)
@@ -58,7 +59,8 @@ def evolve(stack: Stack, table: str, column: str, sql_type: str | None = None) -
                 state = replace(state.at(Stage.DEPLOYED), since=time.time())
                 log.info("%s runs as %s", source.job, job_id)
             elif step.name == "reread":
-                _reread(stack, find_connector(source.connector), wanted)
+                _reread(stack, find_connector(source.connector), wanted, filled=state.filled)
+                state = replace(state, filled=False)
             if step.name != "alter":
                 note(stack, source, state)
         if state.at(Stage.DONE) != known:
@@ -77,12 +79,14 @@ def _alter(stack: Stack, wanted: Evolution) -> None:
     )
 
 
-def _reread(stack: Stack, connector: Connector, wanted: Evolution) -> None:
-    """Have the rows read anew where one has a value. A database too busy to say so has them read as well."""
+def _reread(stack: Stack, connector: Connector, wanted: Evolution, *, filled: bool) -> None:
+    """Have the rows read anew where one has a value, here or in the lake (`filled`). A database too busy to say so
+    has them read as well.
+    """
     try:
-        values = wanted.source.module.values_in(stack, connector, wanted.file.source, wanted.column)
+        values = filled or wanted.source.module.values_in(stack, connector, wanted.file.source, wanted.column)
     except NotReady:
-        values = ["unknown"]
+        values = True
     if values:
         read_existing_rows(stack, connector, [wanted.file.source])
     else:
@@ -94,11 +98,12 @@ def undo(stack: Stack, table: str, column: str) -> Evolution:
     with _alone(stack, find_table(table)[0]):
         wanted = plan_undo(stack, table, column)
         if wanted.steps and wanted.noted is not None:
-            note(stack, wanted.source, wanted.noted.at(Stage.WITHDRAWING))
+            noted = replace(wanted.noted, filled=True)
+            note(stack, wanted.source, noted.at(Stage.WITHDRAWING))
             for place, step in enumerate(wanted.steps, start=1):
                 log.info("%d/%d %s: %s", place, len(wanted.steps), step.name, step.does)
             submission.redeploy(stack, wanted.source)
-            note(stack, wanted.source, wanted.noted.at(Stage.WITHDRAWN))
+            note(stack, wanted.source, noted.at(Stage.WITHDRAWN))
     return wanted
 
 
@@ -107,7 +112,7 @@ def expect_absence(stack: Stack, source: Source, table: str, column: str) -> boo
     noted = find_added(stack, source, table, column)
     if noted is None or not noted.is_declared:
         return False
-    note(stack, source, replace(noted, awaited=True))
+    note(stack, source, replace(noted, awaited=True, filled=True))
     return True
 
 

@@ -43,6 +43,7 @@ READ_BY_THE_JOB = frozenset({Stage.DECLARED, Stage.DEPLOYED, Stage.DONE})
 class AddedColumn:
     """table: as the connector names it. kind: Flink's type. awaited: declared before the database had it, so that
     the column may be missing there. since: when the job began to read it, in seconds since 1970.
+    filled: it was declared before, so the lake's table may hold values that the database has no more.
     """
 
     table: str
@@ -51,6 +52,7 @@ class AddedColumn:
     stage: Stage
     awaited: bool = False
     since: float | None = None
+    filled: bool = False
 
     def at(self, stage: Stage) -> "AddedColumn":
         """The same column, so far."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, TransientError
+from lakeproof.install import artifacts
 from lakeproof.lake.job.flink_rest import (
     ALIVE,
     ENDING,
@@ -237,8 +238,6 @@ def _await_listed(flink: FlinkRest, job_id: str) -> None:
 
 @contextmanager
 def _uploaded(flink: FlinkRest) -> Iterator[str]:
-    from lakeproof.install import artifacts
-
     jar_id = flink.upload(artifacts.path("lake-job") / "lake-job.jar")
     try:
         yield jar_id

@@ -4,6 +4,9 @@ from its beginning.
 
 from collections.abc import Callable
 
+from cassandra import DriverException
+from cassandra.cluster import NoHostAvailable
+
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady
 from lakeproof.lake.capture.backfill import read_existing_rows
@@ -71,9 +74,6 @@ def _forget_offsets(stack: Stack) -> None:
 
 
 def _truncate(stack: Stack) -> None:
-    from cassandra import DriverException
-    from cassandra.cluster import NoHostAvailable
-
     try:
         with cassandra_session.session(
             stack, "projector", stack.secret("cassandra-projector"), seconds=TRUNCATE_SECONDS

@@ -3,12 +3,16 @@
 As Nessie commit properties it carries `database` (whose tables it moved) and, of every database that is published at
 it: `checkpoint` (of that database's own job), `gtid` (every source transaction up to it is in), `beat_us` (newest
 heartbeat in it, UNIX µs by the source database's clock), `snapshot.<table>`, and `at` where an earlier commit
-published that state. Those of `oltp` have their plain names, another database's begin with `<database>.`. `onto` is
-main's head when the commit was made on `ingest`.
+published that state. Those of the first source have their plain names, another database's begin with `<database>.`.
+`onto` is main's head when the commit was made on `ingest`.
+
+Existing lakes, scripts and people who read `lake log` know the plain names, which are of before there was a second
+source. So only this file, which writes and reads the format, knows which source is the first. Everywhere else a
+published state is a mapping: database → DatabaseState.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from lakeproof.lake.nessie import Commit
@@ -57,30 +61,29 @@ class DatabaseState:
 class PublishedCommit:
     """One published state of all tables.
 
-    `at`: when it was merged, UTC. `checkpoint`, `gtid`, `beat_us`, `snapshots`: of MariaDB's `oltp`, as DatabaseState
-    has them. `readable_until`: the data files of those tables stay at least until then. `others`: the other databases
-    that are published at it. `moved`: the database whose tables this commit moved.
+    `at`: when it was merged, UTC. `states`: of every database that is published at it, by name. `moved`: the database
+    whose tables this commit moved. `readable_until`: the data files of the first source's tables stay at least until
+    then, those of another database as long after the `at` of its own state.
     """
 
     hash: str
     at: datetime
-    checkpoint: int
-    gtid: str | None
-    beat_us: int | None
-    snapshots: Mapping[str, int]
+    states: Mapping[str, DatabaseState]
     readable_until: datetime
-    others: Mapping[str, DatabaseState] = field(default_factory=dict)
-    moved: str = FIRST.name
+    moved: str
+
+    @property
+    def plain(self) -> DatabaseState:
+        """The state that is told under plain names: a hash's `checkpoint` where no database is named."""
+        return self.states[FIRST.name]
 
     def is_readable(self, now: datetime | None = None) -> bool:
-        """True while every file of MariaDB's tables at it is promised to be there."""
+        """True while every file of the first source's tables at it is promised to be there."""
         return (now or datetime.now(UTC)) < self.readable_until
 
     def beat_of(self, database: str) -> int | None:
         """The newest heartbeat of that database in it; None where there is none, or the database is not published."""
-        if database == FIRST.name:
-            return self.beat_us
-        state = self.others.get(database)
+        state = self.states.get(database)
         return None if state is None else state.beat_us
 
     def age_seconds(self, database: str, now: datetime | None = None) -> float | None:
@@ -93,25 +96,26 @@ class PublishedCommit:
 
     def tables_of(self, database: str) -> Mapping[str, int]:
         """Table → snapshot id of that database; empty where it is not published."""
-        if database == FIRST.name:
-            return self.snapshots
-        state = self.others.get(database)
+        state = self.states.get(database)
         return {} if state is None else state.snapshots
 
     def as_json(self) -> dict[str, object]:
-        """The shape of `lake log --json`; tables of another database than `oltp` are named with it."""
+        """The shape of `lake log --json`: the first source's state at the top, `others` below it. A table of another
+        database is named with it.
+        """
+        others = {name: state for name, state in self.states.items() if name != FIRST.name}
         qualified = {
             f"{name}.{table}": snapshot
-            for name, state in self.others.items()
+            for name, state in others.items()
             for table, snapshot in state.snapshots.items()
         }
         return {
             "hash": self.hash,
             "at": self.at.isoformat(),
-            "checkpoint": self.checkpoint,
-            "tables": dict(self.snapshots) | qualified,
-            "gtid": self.gtid,
-            "beat_us": self.beat_us,
+            "checkpoint": self.plain.checkpoint,
+            "tables": dict(self.plain.snapshots) | qualified,
+            "gtid": self.plain.gtid,
+            "beat_us": self.plain.beat_us,
             "readable_until": self.readable_until.isoformat(),
             "moved": self.moved,
             "others": {
@@ -121,33 +125,34 @@ class PublishedCommit:
                     "beat_us": state.beat_us,
                     "at": state.at.isoformat(),
                 }
-                for name, state in self.others.items()
+                for name, state in others.items()
             },
         }
 
 
-def properties_of(
-    checkpoint: int,
-    gtid: str | None,
-    beat_us: int | None,
-    snapshots: Mapping[str, int],
-    *,
-    database: str = FIRST.name,
-    at: datetime | None = None,
-) -> dict[str, str]:
-    """The commit properties of a database's published state; `read_commit` is their inverse.
+def plain_of(states: Mapping[str, DatabaseState]) -> DatabaseState | None:
+    """The state that is told under plain names. None: readers do not take these states for published ones."""
+    return states.get(FIRST.name)
 
-    `at`: when an earlier commit published it; None: this commit does.
+
+def properties_of(states: Mapping[str, DatabaseState], moved: str | None = None) -> dict[str, str]:
+    """The properties of a commit at which these states are published; `read_commit` is their inverse.
+
+    moved: the database whose state this commit publishes; the others' are of earlier commits. None: all of them are,
+    and a person puts them again. Of such a commit `database` names the first source.
     """
-    begin = find_source(database).prefix(".")
-    properties = {f"{begin}{CHECKPOINT}": str(checkpoint)}
-    if gtid is not None:
-        properties[f"{begin}{GTID}"] = gtid
-    if beat_us is not None:
-        properties[f"{begin}{BEAT_US}"] = str(beat_us)
-    if at is not None:
-        properties[f"{begin}{AT}"] = at.isoformat()
-    return properties | {f"{begin}{SNAPSHOT}{table}": str(snapshot) for table, snapshot in snapshots.items()}
+    properties = {DATABASE: moved or FIRST.name}
+    for name, state in states.items():
+        told = {
+            CHECKPOINT: state.checkpoint,
+            GTID: state.gtid,
+            BEAT_US: state.beat_us,
+            AT: None if name == moved else state.at.isoformat(),
+            **{f"{SNAPSHOT}{table}": snapshot for table, snapshot in state.snapshots.items()},
+        }
+        begin = find_source(name).prefix(".")
+        properties |= {f"{begin}{key}": str(value) for key, value in told.items() if value is not None}
+    return properties
 
 
 def made_onto(ingest: Iterable[Commit]) -> str | None:
@@ -205,17 +210,13 @@ def author_of(commit: Commit) -> str:
 def read_commit(commit: Commit, readable_seconds: float) -> PublishedCommit | None:
     """The published state that a commit carries; None for other commits (a namespace, a person's)."""
     states = states_of(commit)
-    main = states.pop(FIRST.name, None)
-    if main is None:
+    plain = plain_of(states)
+    if plain is None:
         return None
     return PublishedCommit(
         hash=commit.hash,
         at=commit.at.astimezone(UTC),
-        checkpoint=main.checkpoint,
-        gtid=main.gtid,
-        beat_us=main.beat_us,
-        snapshots=main.snapshots,
-        readable_until=main.at + timedelta(seconds=readable_seconds),
-        others=states,
+        states=states,
+        readable_until=plain.at + timedelta(seconds=readable_seconds),
         moved=commit.properties.get(DATABASE, FIRST.name),
     )

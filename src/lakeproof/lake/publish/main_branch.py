@@ -30,7 +30,6 @@ from lakeproof.lake.nessie import (
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState
 from lakeproof.lake.publish.commit import (
     BY_HAND,
-    DATABASE,
     HELD,
     LOOKED_THROUGH,
     DatabaseState,
@@ -45,7 +44,6 @@ from lakeproof.lake.publish.history import INGEST, MAIN, PREFIX_SEARCH
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metadata import current_snapshot, read_metadata
 from lakeproof.lake.publish.snapshots import get_object
-from lakeproof.lake.sources.source import FIRST
 from lakeproof.stack import loopback
 from lakeproof.stack.object_store import bucket_and_key, s3_client
 from lakeproof.stack.stack import Stack
@@ -171,7 +169,8 @@ def author_on_main(nessie: NessieClient) -> str:
 def bring_in(stack: Stack, branch: str) -> str:
     """Have `main` show what `ingest` or `backup` holds, once an audit has seen every file of it; gives the new head.
 
-    Either way `main` shows exactly the branch's tables of all databases, whatever was done to them. From `ingest`:
+    Either way `main` shows exactly the branch's tables of all its databases, whatever was done to them; a database
+    that the branch does not hold yet stays as `main` shows it, and the commit tells of it too. From `ingest`:
     the publisher goes on from there. From `backup`: `main` shows the older state and stays there, until `ingest` is
     brought in, or it is rolled back. Nothing is taken out of main's history.
     Raises: InvalidInput for another branch, or one without a published state; AuditFailed; CouldNotLook where the
@@ -185,13 +184,17 @@ def bring_in(stack: Stack, branch: str) -> str:
     try:
         main, source = nessie.reference(MAIN), nessie.reference(branch)
         states = _states(nessie, source)
-        tables = {name: nessie.contents(source, name, list(state.snapshots)) for name, state in states.items()}
+        if not states:
+            raise InvalidInput("it holds no published state", where=branch, next_action="lakeproof lake branch")
+        kept = {name: state for name, state in _states(nessie, main).items() if name not in states}
+        tables = {
+            name: nessie.contents(holder, name, list(state.snapshots))
+            for holder, held in ((main, kept), (source, states))
+            for name, state in held.items()
+        }
+        states |= kept
         require_whole(s3_client(stack), states, tables)
-        properties = {DATABASE: FIRST.name, BY_HAND: branch}
-        for name, state in states.items():
-            properties |= properties_of(
-                state.checkpoint, state.gtid, state.beat_us, state.snapshots, database=name, at=state.at
-            )
+        properties = properties_of(states) | {BY_HAND: branch}
         message = f"merge {branch} by hand"
         if branch == BACKUP:
             properties |= {HELD: branch}
@@ -231,10 +234,9 @@ def _put_all(
 
 
 def _states(nessie: NessieClient, branch: Reference) -> dict[str, DatabaseState]:
-    for commit in nessie.history(branch.name, STATE_SEARCH, at_hash=branch.hash):
-        if states := states_of(commit):
-            return states
-    raise InvalidInput("it holds no published state", where=branch.name, next_action="lakeproof lake branch")
+    """Of the newest published state in it; empty where there is none."""
+    commits = nessie.history(branch.name, STATE_SEARCH, at_hash=branch.hash)
+    return next((states for commit in commits if (states := states_of(commit))), {})
 
 
 def require_whole(s3: object, states: dict[str, DatabaseState], tables: dict[str, dict[str, IcebergTable]]) -> None:
@@ -274,7 +276,7 @@ def branches(stack: Stack) -> Iterable[tuple[Reference, dict[str, DatabaseState]
         for reference in nessie.references():
             if reference.kind == "BRANCH":
                 states: dict[str, DatabaseState] = {}
-                with contextlib.suppress(InvalidInput):
+                with contextlib.suppress(NoSuchReference):  # removed meanwhile
                     states = _states(nessie, reference)
                 found.append((reference, states))
         return found

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from lakeproof.lake.publish.commit import DatabaseState
 from lakeproof.lake.publish.full_audit import AuditLook
-from lakeproof.lake.sources.source import FIRST, SOURCES
+from lakeproof.lake.sources.source import SOURCES, Source
 
 
 class PublisherMetrics:
@@ -91,14 +91,15 @@ class PublisherMetrics:
         if look.keeps_up:
             self.full_audit_at.set(look.at)
 
-    def note_main(self, database: str, state: DatabaseState | None) -> None:
+    def note_main(self, source: Source, state: DatabaseState | None) -> None:
         """What `main` holds of a database, whoever published it: an old heartbeat counts by its own time."""
         if state is None:
             return
-        self.database_last_at.labels(database=database).set(state.at.timestamp())
+        self.database_last_at.labels(database=source.name).set(state.at.timestamp())
         if state.beat_us is not None:
-            self.database_beat_at.labels(database=database).set(state.beat_us / 1e6)
-        if database == FIRST.name:
+            self.database_beat_at.labels(database=source.name).set(state.beat_us / 1e6)
+        # These three have no label `database`: they are of before there was a second source.
+        if source.first:
             self.last_at.set(state.at.timestamp())
             self.checkpoint.set(state.checkpoint)
             if state.beat_us is not None:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,13 +19,13 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState, unreadable_rows
 from lakeproof.lake.publish.beat import HEARTBEAT_TABLE, Beat, newest_beat
 from lakeproof.lake.publish.commit import (
-    DATABASE,
     HELD,
     LOOKED_THROUGH,
     ONTO,
     DatabaseState,
     author_of,
     made_onto,
+    plain_of,
     properties_of,
     states_of,
     strangers_commit,
@@ -43,7 +43,7 @@ from lakeproof.lake.publish.metadata import (
 )
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.snapshots import Snapshot, get_object
-from lakeproof.lake.sources.source import FIRST, find_source
+from lakeproof.lake.sources.source import Source
 from lakeproof.stack.object_store import LAKE_BUCKET
 
 # Another publisher merges within this time what it committed on `ingest`; one that was killed in between does not.
@@ -73,9 +73,8 @@ class RoundFailed(TransientError):
 
 @dataclass(frozen=True)
 class Published:
-    """What a round put on `main`, of one database."""
+    """What a round put on `main`, of its database."""
 
-    database: str
     hash: str
     checkpoint: int
     snapshots: Mapping[str, int]
@@ -129,11 +128,12 @@ class Publisher:
         self.sees_next = False
         """After a round: some table of its database has begun a checkpoint that is not published: look again soon."""
 
-    def round(self, database: str = FIRST.name, *, frozen: bool = False) -> Published | None:
+    def round(self, source: Source, *, frozen: bool = False) -> Published | None:
         """Publish what is new of that database; None where nothing is, or `frozen` keeps it off `main`.
 
         Raises: RoundFailed (look again later), AuditFailed (the newest state must not be published).
         """
+        database = source.name
         self.sees_next = False
         with self._stage("read"):
             # The tables first: while Nessie is away their newest snapshots are still known (`newest`).
@@ -146,16 +146,16 @@ class Publisher:
             self._head = None
             return None
         self._head = head
-        self._metrics.note_main(database, head.states.get(database))
-        # A published commit always tells of the first source's tables.
-        first = database == FIRST.name or FIRST.name in head.staged
+        self._metrics.note_main(source, head.states.get(database))
+        # Readers take no commit for a published state that tells nothing of the first source (commit.py).
+        can_be_read = source.first or plain_of(head.staged) is not None
         moves = cut is not None and moves_on(cut, head.snapshots_of(database), head.checkpoint_of(database))
         self.sees_next = not frozen and begins_after(
             head.checkpoint_of(database), (table.snapshots for table in followed.tables.values())
         )
         waits = self.sees_next and self._use_cut and not moves
         followed.awaited = lagging(seen, keyed) if waits else frozenset()
-        if cut is None or frozen or not first or not moves:
+        if cut is None or frozen or not can_be_read or not moves:
             return None
         started = time.monotonic()
         with self._stage("commit"):
@@ -179,10 +179,10 @@ class Publisher:
         tables = {table: held[table] for table in carried} | {
             table: _entry(state, locations[table], held.get(table)) for table, state in whole.items()
         }
-        merged = self._commit(database, head, cut, tables, beat)
+        merged = self._commit(source, head, cut, tables, beat)
         seconds = time.monotonic() - started
         self.sees_next = False
-        return Published(database, merged.hash, cut.checkpoint, cut.ids, beat, seconds)
+        return Published(merged.hash, cut.checkpoint, cut.ids, beat, seconds)
 
     def _another_is_about_to_merge(self, head: _Head, database: str) -> bool:
         """True while `ingest` holds a state of the database that `main` does not, for as long as a merge may take.
@@ -291,19 +291,16 @@ class Publisher:
         }
 
     def _commit(
-        self, database: str, head: _Head, cut: Cut, tables: Mapping[str, IcebergTable], beat: Beat | None
+        self, source: Source, head: _Head, cut: Cut, tables: Mapping[str, IcebergTable], beat: Beat | None
     ) -> Reference:
         """All tables of the database in one commit, also those that do not move: Nessie refuses it where one did."""
+        database = source.name
         gtid, beat_us = (beat.gtid, beat.at_us) if beat else (None, None)
-        # Not what `main` says of them: a publisher that was killed before its merge left more on `ingest`.
-        others = {name: state for name, state in head.staged.items() if name != database}
-        properties = {DATABASE: database, ONTO: head.main.hash}
-        properties |= properties_of(cut.checkpoint, gtid, beat_us, cut.ids, database=database)
-        for name, state in others.items():
-            properties |= properties_of(
-                state.checkpoint, state.gtid, state.beat_us, state.snapshots, database=name, at=state.at
-            )
-        message = f"checkpoint {cut.checkpoint}{find_source(database).of}"
+        moved = DatabaseState(cut.checkpoint, gtid, beat_us, cut.ids, datetime.now(UTC))
+        # Not what `main` says of the others: a publisher that was killed before its merge left more on `ingest`.
+        states = {**head.staged, database: moved}
+        properties = properties_of(states, database) | {ONTO: head.main.hash}
+        message = f"checkpoint {cut.checkpoint}{source.of}"
         with self._stage("commit"):
             ingest = head.ingest if database in head.staged else self._with_namespace(head.ingest, database)
             ingest = self._nessie.commit_tables(ingest, database, tables, message, properties)
@@ -311,18 +308,17 @@ class Publisher:
             merged = self._nessie.merge(ingest, head.main, message, properties)
         main = merged.head
         self._merged = main.hash
-        moved = DatabaseState(cut.checkpoint, gtid, beat_us, cut.ids, datetime.now(UTC))
-        now = others | {database: moved}
+        states[database] = moved = replace(moved, at=datetime.now(UTC))
         # Nessie gives a new table its id: it is asked for these next time.
         known = {name: table for name, table in tables.items() if table.content_id is not None}
-        self._head = _Head(main, ingest, now, now, head.tables | {database: known})
+        self._head = _Head(main, ingest, states, states, head.tables | {database: known})
         if merged.onto != head.main.hash:
             self._head = None  # somebody has written on `main` meanwhile: the next round looks who
-        self._metrics.note_main(database, moved)
+        self._metrics.note_main(source, moved)
         return main
 
     def _with_namespace(self, ingest: Reference, database: str) -> Reference:
-        """The first tables of a database need its namespace; Nessie's provision makes that of MariaDB's."""
+        """The first tables of a database need its namespace."""
         if self._nessie.has_namespace(ingest, database):
             return ingest
         return self._nessie.create_namespace(ingest, database)

@@ -8,7 +8,6 @@ from typing import Any
 from lakeproof.lake.job.spec import RETENTION_MARGIN_SECONDS
 from lakeproof.lake.nessie import NessieClient
 from lakeproof.lake.publish.metadata import published_at_ms, published_prefix, stem_of
-from lakeproof.lake.sources.source import FIRST
 from lakeproof.stack.object_store import LAKE_BUCKET, WAREHOUSE, bucket_and_key
 
 # A table's file is sent within minutes: from its first 16 MB to the end of a checkpoint or a compaction.
@@ -29,7 +28,7 @@ def expired_keys(keys: Iterable[str], now_ms: int, kept_seconds: float, referenc
 
 
 def remove_expired_copies(
-    s3: Any, nessie: NessieClient, tables: Iterable[str], readable_seconds: float, database: str = FIRST.name
+    s3: Any, nessie: NessieClient, database: str, tables: Iterable[str], readable_seconds: float
 ) -> int:
     """Remove what has expired of a database's tables; gives how many copies.
 

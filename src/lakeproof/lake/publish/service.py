@@ -19,7 +19,7 @@ from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.old_metadata import OldMetadata
 from lakeproof.lake.publish.publisher import Published, Publisher, RoundFailed
 from lakeproof.lake.publish.retention import abort_old_uploads, remove_expired_copies
-from lakeproof.lake.sources.source import FIRST, Source, present
+from lakeproof.lake.sources.source import Source, present
 from lakeproof.metrics_server import make_metrics_server
 from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
@@ -66,7 +66,7 @@ class Rounds(Protocol):
 
     sees_next: bool
 
-    def round(self, database: str, *, frozen: bool) -> Published | None:
+    def round(self, source: Source, *, frozen: bool) -> Published | None:
         """As Publisher.round."""
 
     def newest(self, database: str) -> Mapping[str, int]:
@@ -148,7 +148,7 @@ class Service:
     def _look(self, database: Source, *, frozen: bool) -> float:
         """Publish what is there of it; gives the pause until its own next look, in seconds."""
         try:
-            published = self._publisher.round(database.name, frozen=frozen)
+            published = self._publisher.round(database, frozen=frozen)
         except AuditFailed as error:
             self.metrics.failures.labels(database=database.name, stage="audit").inc()
             self._refused[database.name] = error.message
@@ -163,7 +163,7 @@ class Service:
         self._failing.pop(database.name, None)
         if published is not None:
             self._refused.pop(database.name, None)
-            self._note(published)
+            self._note(database, published)
         usual = self._usual_pause(database)
         return min(usual, PAUSE_BEFORE_NEXT_SECONDS) if self._comes_soon(database, published) else usual
 
@@ -219,16 +219,16 @@ class Service:
         if look.through:
             _cleaned("the branch backup", lambda: keep_as_backup(self._nessie, look.through))
 
-    def _note(self, published: Published) -> None:
+    def _note(self, database: Source, published: Published) -> None:
         now = time.time()
         self.metrics.published.inc()
         self.metrics.seconds.observe(published.seconds)
         self.health.hash, self.health.published_at = published.hash, now
-        if published.database == FIRST.name:
+        if database.first:
             self.health.checkpoint = published.checkpoint
         log.info(
             "published checkpoint %d of %s in %.0f ms: %s",
-            *(published.checkpoint, published.database, published.seconds * 1000, published.hash),
+            *(published.checkpoint, database.name, published.seconds * 1000, published.hash),
         )
 
     def _remove_expired(self) -> None:
@@ -244,7 +244,7 @@ class Service:
     def _remove_copies(self) -> None:
         readable_seconds = self._stack.settings.lake.readable_seconds
         for name in (database.name for database in present(self._stack)):
-            remove_expired_copies(self._s3, self._nessie, table_names(name), readable_seconds, name)
+            remove_expired_copies(self._s3, self._nessie, name, table_names(name), readable_seconds)
 
     def _remove_old_metadata(self) -> None:
         for database in present(self._stack):

@@ -41,7 +41,7 @@ class Answer:
             "engine": self.engine,
             "nessie_hash": commit.hash,
             "at": commit.at.isoformat(),
-            "checkpoint": commit.checkpoint,
+            "checkpoint": commit.plain.checkpoint,
             "columns": [{"name": column.name, "type": column.type} for column in self.columns],
             "rows": [list(row) for row in self.rows],
             "seconds": round(self.seconds, 3),

@@ -20,6 +20,7 @@ from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, StatementFailed, one_line
 from lakeproof.lake.sources.source import NAMES
+from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines.flink import gateway_ready, jobmanager_ready
 from lakeproof.stack.engines.trino import CATALOG, SCHEMA
 from lakeproof.stack.object_store import WAREHOUSE
@@ -62,8 +63,6 @@ def start_gateway(
         except NotReady:
             if stack.settings.mode == "external":
                 raise
-            from lakeproof.processes.client import SupervisorClient
-
             progress("flink: starting the SQL gateway")
             SupervisorClient(stack).start(_GATEWAY)
     except (NotReady, InvalidInput) as missing:  # InvalidInput: somebody else's, whose endpoint is not given

@@ -15,9 +15,13 @@ import httpx
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError, MissingArtifact, NotReady
+from lakeproof.install import artifacts
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, StatementFailed, one_line
 from lakeproof.lake.query.statement import with_texts
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.events import Event
+from lakeproof.processes.parts import parts_of
 from lakeproof.stack.engines.spark import NAME, TOKEN, ready
 from lakeproof.stack.stack import Stack
 
@@ -36,8 +40,6 @@ def is_up(stack: Stack) -> bool:
     Whatever else listens on its port in a stack that never wanted Spark is not ours.
     Raises: CouldNotLook where nobody could tell whether it is part of the stack.
     """
-    from lakeproof.processes.parts import parts_of
-
     return (NAME in stack.settings.endpoints or NAME in parts_of(stack).known()) and _accepts(stack)
 
 
@@ -61,10 +63,6 @@ def start_spark(stack: Stack, progress: Progress = lambda text: None, *, seconds
     except NotReady as silent:
         if stack.settings.mode == "external" or is_up(stack):
             raise EngineUnreachable(silent.what, where=ENGINE, next_action=f"lakeproof ps {NAME}") from silent
-    from lakeproof.install import artifacts
-    from lakeproof.processes.client import SupervisorClient
-    from lakeproof.processes.events import Event
-
     deadline = Deadline(seconds)
 
     def told(event: Event) -> None:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator
 
 from lakeproof.errors import InvalidInput
+from lakeproof.processes.run import current_run_id
+from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 if TYPE_CHECKING:
     from lakeproof.lake.sources.engine import Engine
     from lakeproof.stack.settings import LakeSettings
-    from lakeproof.stack.stack import Stack
 
 _WANTED = "wanted"
 
@@ -36,8 +37,10 @@ class Source:
     exporter: the component that writes its heartbeats and measures its delay.
     pause: the wanted seconds between two checkpoints of its job.
     capture: the component that stands for its capture; None: it is captured always.
-    first: the one that was there before all others. Its names in Nessie's history, in `lake log` and among causes
-    have no prefix, and nothing of another source is published before it.
+    first: the one that was there before all others. What existing lakes, scripts, reports and dashboards know of it
+    stays as it is: its names in Nessie's history, in `lake log` and among causes have no prefix, and three of the
+    publisher's series and /health's `checkpoint` have no label and tell of it alone. Every published commit tells of
+    it, so nothing of another source is published before it, and its namespace is made together with the lake.
     table_options: of its lake tables alone.
     """
 
@@ -167,8 +170,6 @@ def present(stack: "Stack") -> tuple[Source, ...]:
     if stack.settings.mode == "external":
         there = stack.settings.endpoints
         return tuple(source for source in SOURCES if source.capture is None or source.capture in there)
-    from lakeproof.processes.run import current_run_id
-
     run_id = current_run_id(stack)
     return tuple(
         source
@@ -182,8 +183,6 @@ def want(stack: "Stack", capture: str, *, wanted: bool) -> None:
 
     The note holds as long as the supervisor that runs now: a killed one cannot take it back.
     """
-    from lakeproof.processes.run import current_run_id
-
     mark = stack.data_dir(capture) / _WANTED
     if wanted:
         write_file(mark, current_run_id(stack) or "")

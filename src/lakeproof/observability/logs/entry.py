@@ -19,7 +19,7 @@ FUTURE_SECONDS = 3600.0
 
 LEVEL_NAMES = {
     **dict.fromkeys(("trace", "debug", "fine", "finer", "finest", "verbose", "."), "debug"),
-    **dict.fromkeys(("info", "notice", "note", "log", "config", "*", "-"), "info"),
+    **dict.fromkeys(("info", "notice", "note", "log", "config", "system", "*", "-"), "info"),
     **dict.fromkeys(("warn", "warning", "#"), "warning"),
     **dict.fromkeys(("error", "err", "severe"), "error"),
     **dict.fromkeys(("fatal", "panic", "critical", "emerg"), "critical"),
@@ -44,7 +44,7 @@ HEADS = tuple(
 LEVEL = re.compile(
     r'"level":"(\w+)"|\blevel=(\w+)'
     r"|\b(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|SEVERE|FATAL|PANIC|CRITICAL|LOG)\b"
-    r"|\[(Note|Warning|ERROR)\]|\t(debug|info|warn|error|fatal|panic)\t"
+    r"|\[(System|Note|Warning|ERROR)\]|\t(debug|info|warn|error|fatal|panic)\t"
 )
 REDIS_LEVEL = re.compile(r" ([.*#-]) ")
 JUL_LEVEL = re.compile(r"(SEVERE|WARNING|INFO|CONFIG|FINE|FINER|FINEST): ")
@@ -55,6 +55,8 @@ _GOES_ON = re.compile(
     r"[ \t]|Caused by:|Suppressed:|\.\.\. \d+ more|During handling of the above|The above exception was"
 )
 _LAST_OF_PYTHONS = re.compile(r"[A-Za-z_][\w.]*(?:: |:?$)")
+# 2026-11-26 20:15:57.963 UTC [23037] DETAIL:  … (PostgreSQL tells one message in several lines, each with its time)
+_MORE_OF_MESSAGE = re.compile(r"(\S+ \[\d+\] (?:\S+ )?)(?:DETAIL|HINT|QUERY|CONTEXT|LOCATION|BACKTRACE|STATEMENT):  ")
 SOON_AS_HEAD = 120  # characters after the time in which a level is looked for
 
 
@@ -75,8 +77,10 @@ class Entry:
 
     def takes(self, line: str) -> bool:
         """True where `line`, the next one of the log, belongs to this entry."""
-        if _head(line) is not None:
-            return False
+        if (head := _head(line)) is not None:
+            more = _MORE_OF_MESSAGE.match(line, head.end())
+            own = _head(self.text) if more else None
+            return more is not None and own is not None and self.text.startswith(more[1], own.end())
         if TRACE_BEGINS.match(line):
             # A logger writes it below its own error or warning, and a second one, after an empty line, below the
             # first. By itself it is an entry of its own.

@@ -158,7 +158,7 @@ def labels(container: str, level: str) -> dict[str, str]:
 
 
 def service_of(container: str) -> str:
-    """flink-taskmanager of flink-taskmanager-2 (stack/replicas.py names them)."""
+    """flink-taskmanager of flink-taskmanager-2 (stack/addresses.py names them)."""
     return re.sub(r"-[2-9]$", "", container)
 
 

@@ -1,7 +1,4 @@
-"""log-shipper: takes every component's log to the log store, each entry once.
-
-`python -m lakeproof.observability.logs.shipper --logs FOLDER --places FILE --url URL [--store victorialogs|loki]
-[--listen HOST:PORT]`; LOG_STORE_PASSWORD is the store's, if it has one.
+"""Takes every component's log to the log store, each entry once. app.py is the service around it.
 
 The promise: an entry is in VictoriaLogs exactly once, whatever is killed, as long as it is still in the files. An
 entry carries the range of its log's stream that it was made of. `places` keeps, per log, up to where the store has
@@ -11,11 +8,8 @@ the rest. Loki is not asked: it passes over an entry whose labels, time and text
 from its line. While the store is away nothing is kept in memory: the files are what waits.
 """
 
-import argparse
 import json
 import logging
-import os
-import signal
 import threading
 import time
 from collections import deque
@@ -200,32 +194,3 @@ def _read_places(path: Path) -> dict[str, int]:
         return {str(name): int(place) for name, place in found.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
-
-
-def main() -> None:
-    """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="log-shipper")
-    parser.add_argument("--logs", type=Path, required=True)
-    parser.add_argument("--places", type=Path, required=True)
-    parser.add_argument("--url", required=True)
-    parser.add_argument("--store", choices=("victorialogs", "loki"), default="victorialogs")
-    parser.add_argument("--listen", default="")
-    given = parser.parse_args()
-    store = LogStore(given.store, given.url, os.environ.get("LOG_STORE_PASSWORD", ""))
-    shipper = Shipper(given.logs, given.places, store)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    if given.listen:
-        from lakeproof.observability.logs.pages import serve
-
-        serve(shipper, given.listen)
-    os.nice(5)  # to catch up must not slow down what the logs tell of
-    shipper.run(stop)
-
-
-if __name__ == "__main__":
-    logging.basicConfig(
-        level=os.environ.get("LOG_LEVEL", "INFO").upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
-    main()

@@ -4,6 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from cassandra import ConsistencyLevel, DriverException
+from cassandra.cluster import NoHostAvailable
+from cassandra.query import SimpleStatement
+
 from lakeproof.errors import CouldNotLook
 from lakeproof.proof.claims.facts import Store
 from lakeproof.services.database.rows import READ_SECONDS
@@ -14,10 +18,6 @@ from lakeproof.stack.stack import Stack
 @contextmanager
 def ring_rows(stack: Stack) -> Iterator[Callable[[str], Iterator[Any]]]:
     """One session: a statement's rows at QUORUM, page after page as they are taken. Raises: CouldNotLook."""
-    from cassandra import ConsistencyLevel, DriverException
-    from cassandra.cluster import NoHostAvailable
-    from cassandra.query import SimpleStatement
-
     try:
         with cassandra_session.session(
             stack, "reader", stack.secret("cassandra-reader"), seconds=READ_SECONDS

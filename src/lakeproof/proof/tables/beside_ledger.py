@@ -80,7 +80,7 @@ class BesideLedger:
         found = []
         captured = present(self.stack)
         for source in SOURCES:
-            if source not in captured and source.name in self.commit.others:
+            if source not in captured and source.name in self.commit.states:
                 self.notes.looked(source.name, partial(self._note_left_out, source))
         for source in captured:
             if source == OF_LEDGER:

@@ -117,7 +117,7 @@ def _broken_in(stack: Stack, commits: Sequence[PublishedCommit]) -> dict[State, 
     deadline = Deadline(STATEMENT_SECONDS)
     try:
         with pinned_trino(stack, commits[-1], deadline) as trino:
-            rows = trino.run(across_sql(SCHEMA, [commit.snapshots for commit in commits]), deadline).rows
+            rows = trino.run(across_sql(SCHEMA, [commit.tables_of(SCHEMA) for commit in commits]), deadline).rows
     except StatementFailed:
         # Too much for Trino's memory; or the newest metadata, which Paimon built anew, knows none of the oldest
         # snapshots.
@@ -151,9 +151,10 @@ def _of_states(commits: Sequence[PublishedCommit], most: int) -> int:
 
 def _steps(before: PublishedCommit, commit: PublishedCommit) -> list[int]:
     """How far each judged table's snapshot moved on."""
-    return [commit.snapshots.get(table, 0) - before.snapshots.get(table, 0) for table in JUDGED]
+    then, now = before.tables_of(SCHEMA), commit.tables_of(SCHEMA)
+    return [now.get(table, 0) - then.get(table, 0) for table in JUDGED]
 
 
 def state_of(commit: PublishedCommit) -> State:
     """What the claims read of that hash."""
-    return tuple(commit.snapshots.get(table) for table in JUDGED)
+    return tuple(commit.tables_of(SCHEMA).get(table) for table in JUDGED)

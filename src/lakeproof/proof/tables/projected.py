@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
+from cassandra import DriverException
+from cassandra.cluster import NoHostAvailable
+from cassandra.query import SimpleStatement
+
 from lakeproof.customers.calls import now_us
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
@@ -114,9 +118,6 @@ def look(stack: Stack, cover_seconds: float, progress: Callable[[str], None]) ->
     """None where no projector is part of the stack. Raises: CouldNotLook where one is and something is away."""
     if COMPONENT not in parts_of(stack).known():
         return None
-    from cassandra import DriverException
-    from cassandra.cluster import NoHostAvailable
-
     try:
         with _opened(stack, cover_seconds, progress) as sides:
             return compare_projection(sides)
@@ -166,8 +167,6 @@ class _StackSides:
             deadline.pause(0.3)
 
     def _rows(self, cql: str, values: Sequence[object] | None = None) -> list[Any]:
-        from cassandra.query import SimpleStatement
-
         # At QUORUM, by the session; the driver fetches page after page.
         return list(self._ring.execute(SimpleStatement(cql, fetch_size=5000), values, timeout=READ_SECONDS))
 

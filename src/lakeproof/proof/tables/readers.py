@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.capture.connector import schemas_of
+from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import Answer
 from lakeproof.lake.query.flink import pinned_flink
@@ -127,9 +127,8 @@ class StatementTime:
 def snapshot_of(stack: Stack, source: Source, seconds: float) -> Iterator[Reader]:
     """A captured database in one transaction, whose snapshot is taken now. Raises: CouldNotLook."""
     with source.module.at_one_instant(stack, source.name, seconds) as ask:
-        yield Reader(
-            source.engine, _OF_ENGINE[source.engine], ask, schema=source.name, schemas=schemas_of(source.name)
-        )
+        schemas = find_connector(source.connector).schemas
+        yield Reader(source.engine, _OF_ENGINE[source.engine], ask, schema=source.name, schemas=schemas)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lakeproof.errors import TerminalError, TransientError
 from lakeproof.services.times import iso
@@ -105,8 +106,6 @@ def write_hold(client: Any, label: WaitingLabel, until: datetime | None, name: s
     name: the metadata key that gets the time, in the place of any other hold.
     False: the label is gone. Raises: botocore's errors.
     """
-    from botocore.exceptions import ClientError
-
     held = {} if until is None else {name: iso(until)}
     try:
         client.copy_object(
@@ -159,8 +158,6 @@ def let_go(stack: Stack, client: Any, label: WaitingLabel) -> bool:
 
 def is_whole(client: Any, key: str, sha256: str) -> bool:
     """True where every byte of that object is as the checksum says: read, not believed. Raises: botocore's errors."""
-    from botocore.exceptions import ClientError
-
     try:
         body = client.get_object(Bucket=LABEL_BUCKET, Key=key)["Body"].read()
     except ClientError as error:
@@ -178,8 +175,6 @@ def ready_key(fulfillment_id: int) -> str:
 @contextmanager
 def store_told() -> Iterator[None]:
     """The store's trouble as an error of ours: TerminalError where it refused, TransientError without an answer."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         yield
     except ClientError as error:
@@ -195,8 +190,6 @@ def store_told() -> Iterator[None]:
 
 
 def _metadata(client: Any, key: str) -> dict[str, str] | None:
-    from botocore.exceptions import ClientError
-
     try:
         head = client.head_object(Bucket=LABEL_BUCKET, Key=key)
     except ClientError as error:

@@ -77,7 +77,7 @@ class TimelineCache:
             is_young = 0 <= remote.age_seconds(self._clock()) <= self.ttl_seconds
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             logger.warning("a kept timeline cannot be read", extra={"order_id": order_id, "reason": str(error)})
-            self._metrics.failures.labels("cache_decode").inc()
+            self._metrics.failures.labels("cache_decode", "cache").inc()
             self._metrics.cache_events.labels("error").inc()
             return None, word
         if not is_young:
@@ -130,7 +130,7 @@ class TimelineCache:
         except (RedisError, OSError, TimeoutError) as error:
             self._breaker.failed()
             self._metrics.cache_events.labels("error").inc()
-            self._metrics.failures.labels("cache").inc()
+            self._metrics.failures.labels("cache", "cache").inc()
             logger.warning("the cache did not answer", extra={"reason": f"{type(error).__name__}: {error}"})
             return None
         self._breaker.succeeded()

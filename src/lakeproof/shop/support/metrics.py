@@ -38,9 +38,14 @@ class SupportMetrics(RequestMetrics):
         )
         self.failures = self.counter(
             "support_timeline_collection_failures_total",
-            "Parts of timelines that failed, by where.",
+            "Parts of timelines that failed, by where, and of which source; the cache's source is itself.",
             "stage",
-            values=("http", "cache", "cache_decode", "aggregate"),
+            "source",
         )
         self.backlog_bytes = self.gauge("support_attachment_backlog_bytes", "Bytes in the attachments' folder.")
         self.backlog_files = self.gauge("support_attachment_backlog_files", "Files in the attachments' folder.")
+        for source in ("order", "payment", "fulfillment"):
+            for stage in ("http", "aggregate"):
+                self.failures.labels(stage, source)
+        for stage in ("cache", "cache_decode"):
+            self.failures.labels(stage, "cache")

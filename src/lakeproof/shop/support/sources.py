@@ -126,7 +126,7 @@ class Sources(HttpCaller):
                 entries = await self._entries(service, order_id)
             return entries, _OK
         except _Failed as error:
-            self._metrics.failures.labels(error.stage).inc()
+            self._metrics.failures.labels(error.stage, service.name).inc()
             logger.warning("a source is missing", extra={"source": service.name, "reason": str(error)})
             return [], Source(SourceState.MISSING, str(error))
 

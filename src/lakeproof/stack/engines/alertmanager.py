@@ -8,13 +8,14 @@ import httpx
 
 from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 
 CONFIG_FILE = "alertmanager.yml"
-# Between two snapshots of what it told whom. After kill -9 it tells anew what it told since the last one: with its
-# usual quarter of an hour that would be nearly everything that fires.
+# It writes to disk this often which alerts it has sent. After kill -9 it sends everything since the last write again:
+# with its default, a quarter of an hour, nearly every alert that fires.
 SNAPSHOT_SECONDS = 5
 # Metrics that Prometheus keeps.
 METRICS = ("alertmanager_alerts", "alertmanager_notifications_failed_total")
@@ -30,7 +31,7 @@ def command(stack: Stack) -> Command:
             f"--storage.path={stack.data_dir('alertmanager')}",
             f"--data.maintenance-interval={SNAPSHOT_SECONDS}s",
             f"--web.listen-address={stack.settings.host}:{stack.port('alertmanager')}",
-            # Stands in its webhooks: the desk knows by it whose alert it is.
+            # Its webhooks carry this URL, by which the desk knows which stack an alert comes from.
             f"--web.external-url={stack.url('alertmanager')}",
             "--cluster.listen-address=",
             "--log.level=warn",
@@ -55,7 +56,7 @@ COMPONENTS = (
         command=command,
         ready=ready,
         uses=("prometheus", "desk"),
-        ports={"http": 9093},
+        ports=USUAL_PORTS["alertmanager"],
         hooks=(Hook.PREPARE,),
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
         start_seconds=60.0,

@@ -1,6 +1,6 @@
 """blackbox-exporter 0.23 (Debian's): asks every component's /health over HTTP, as a user would.
 
-Only HTTP questions: a process under SIGSTOP still accepts TCP connections, since the kernel does it.
+It asks over HTTP only: of a process under SIGSTOP the kernel still accepts TCP connections.
 """
 
 import httpx
@@ -8,6 +8,7 @@ import yaml
 
 from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
@@ -27,7 +28,7 @@ METRICS = ("blackbox_exporter_config_last_reload_successful",)
 
 
 def command(stack: Stack) -> Command:
-    """Loopback. The scrape ends after 1 s; by default half a second of that would be kept back."""
+    """Listens on loopback. Of the scrape's 1 s, 0.1 s is kept for the way back; the default is half a second."""
     program = find_program("prometheus-blackbox-exporter", "blackbox_exporter", package="blackbox-exporter")
     return Command(
         (
@@ -64,7 +65,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"http": 9115},
+        ports=USUAL_PORTS["blackbox-exporter"],
         prepare=prepare,
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
         start_seconds=60.0,

@@ -1,9 +1,9 @@
 """Cassandra 5.0.4, a ring of three or four on one machine: stock and reservations by conditional writes, projections.
 
-The newest version that Maven serves with all it needs. The nodes share one address and differ by port (4.0 and later
-know each other by address and port), so one shift moves all, and everything stays on loopback. Traps: nodes must
-join one after another; a node whose data are gone may not simply come back (`lakeproof ring replace`); roles are made
-while only the first node is there, for afterwards a change of roles needs all three.
+The newest version that Maven has with everything it needs. The nodes share one address and differ by port (since 4.0
+nodes know each other by both), so the port shift moves all of them, and they stay on loopback. Traps: nodes must join
+one after another; a node whose data are gone may not simply come back (`lakeproof ring replace`); roles are made
+while only the first node is there, since later a change of roles needs all three.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lakeproof.errors import NotReady
 from lakeproof.install import artifacts, java
 from lakeproof.stack import provisioned
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.engines import cassandra_config, cassandra_socket, jvm
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
@@ -41,20 +42,22 @@ METRICS = (
 
 
 def replace_mark(stack: Stack, name: str) -> Path:
-    """There while the node is to take the place of the dead one that had its address, until it was repaired.
+    """A file that is there while the node is to replace the dead one of its address, until the repair after that.
 
-    A node that has joined starts as any other in spite of it.
+    Once the node has joined, the file changes nothing about its starts.
     """
     return stack.etc_dir(name) / "replaces-dead-node"
 
 
 def joining_mark(stack: Stack, name: str) -> Path:
-    """There from before a further node joins until the others have dropped what is now its."""
+    """A file that is there from before a further node joins until the others have dropped the data it took over."""
     return stack.etc_dir(name) / "joins-the-ring"
 
 
 def leaving_mark(stack: Stack, name: str) -> Path:
-    """There from before a further node leaves until its data are deleted: it may not come back with them."""
+    """A file that is there from before a further node leaves until its data are deleted, since it may not come back
+    with them.
+    """
     return stack.etc_dir(name) / "leaves-the-ring"
 
 
@@ -64,12 +67,12 @@ def storage_dir(stack: Stack, name: str) -> Path:
 
 
 def has_data(stack: Stack, name: str) -> bool:
-    """True where the node was a member once, and still knows so: it comes back by itself."""
+    """True where the node has been a member and still has the data that say so: it can simply be started again."""
     return any((storage_dir(stack, name) / "data").glob("system/local-*/*-Data.db"))
 
 
 def is_member(stack: Stack, name: str) -> bool:
-    """True where it has data and is not about to leave: `up` brings it up with the others."""
+    """True where it has data and is not leaving: `up` starts it with the others."""
     return has_data(stack, name) and not leaving_mark(stack, name).exists()
 
 
@@ -114,8 +117,8 @@ def prepare(stack: Stack, name: str) -> None:
 def _tokens(stack: Stack) -> int:
     """How many tokens each node has. A node refuses to start with another number than the one that it joined with.
 
-    Of a ring without a note (its first node's folder is lost, or it is older than the notes): as many as a member's
-    configuration says, which was written before each of its starts.
+    The number is noted in the first node's folder. Where that is lost, or the ring is older than such notes, a
+    member's configuration file has the number, since it is written before each start.
     """
     noted = provisioned.recall(stack, SEED, "tokens")
     if noted:
@@ -164,22 +167,22 @@ def _ask_about_itself(stack: Stack, name: str, timeout: float) -> list[tuple[str
     except cassandra_socket.CqlError as error:
         if error.code != cassandra_socket.BAD_CREDENTIALS:
             raise
-        # Provision was cut off after it had shut the factory's role out: it goes on from there once this is ready.
+        # Provision was cut off after it had taken the factory role's login away. It goes on once the node is ready.
         return cassandra_socket.ask(address, *ours, statement, timeout)
 
 
 def is_refused_login(error: "NoHostAvailable") -> bool:
-    """True where a node answered, and refused role or password."""
+    """True where at least one node answered, and refused the role or its password."""
     from cassandra import AuthenticationFailed
 
     return any(isinstance(each, AuthenticationFailed) for each in error.errors.values())
 
 
 def awaited(stack: Stack, name: str) -> tuple[str, ...]:
-    """The node that must be healthy first, where there is one.
+    """The node that must be healthy before this one starts; empty: none.
 
-    Nodes join one after another. One that is a member needs a single peer that answers: where none does, all are just
-    being started, and the first node is the one that needs no other.
+    Nodes join one after another. A node that is a member already needs one peer that answers; where none does, the
+    whole ring is being started, and the first node, which needs no other, comes first.
     """
     number = ALL_NODES.index(name)
     if not number or (is_member(stack, name) and _some_peer_answers(stack, name)):
@@ -197,8 +200,6 @@ def _some_peer_answers(stack: Stack, name: str) -> bool:
 
 
 def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
-    number = ALL_NODES.index(name)
-
     def node_awaited(stack: Stack) -> tuple[str, ...]:
         return awaited(stack, name)
 
@@ -217,12 +218,7 @@ def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
         kind="engine",
         command=node_command,
         ready=node_ready,
-        ports={
-            "tcp": 9042 + number,
-            "storage": 7000 + 2 * number,
-            "rmi": 7199 + number,
-            "jmx": 9500 + number,
-        },
+        ports=USUAL_PORTS[name],
         needs=needs,
         waits_for=node_awaited,
         prepare=node_prepare,

@@ -8,18 +8,18 @@ from lakeproof.stack.stack import Stack
 
 DATACENTER = "dc1"
 NODES = ("cassandra-seed", "cassandra-node2", "cassandra-node3")
-# One more that may join (`lakeproof ring scale 4`) and leave again; nothing counts on it.
+# A node that may join (`lakeproof ring scale 4`) and leave again; the stack works without it.
 FURTHER = ("cassandra-node4",)
 ALL_NODES = NODES + FURTHER
 
-# Newly joined, a node waits so long for the ring's news (30 s by default): on loopback news travel at once.
+# A node that joins waits this long to hear of the other nodes. The default is 30 s; on loopback 3 s are enough.
 RING_DELAY_MS = 3000
-# Who takes a dead node's place needs the default: with 3 s and 10 s it did not find the seeds.
+# A node that takes a dead node's place needs the default: with 3 s and with 10 s it did not find the seeds.
 REPLACE_RING_DELAY_MS = 30_000
 
-# Each token is a range of its own to every join, repair and scan. With 16 the paxos repair before a join took 40 s.
+# Each join, repair and scan goes through the tokens one by one. With 16 the paxos repair before a join took 40 s.
 TOKENS = 4
-# Of rings that were made before the number was noted, where no member's configuration is left that says it.
+# The number of a ring made before its number was noted, if no member's configuration is left to read it from.
 EARLIER_TOKENS = 16
 
 # Small on two shared cores. With 64 MB of direct memory the third node ran out of it while it joined, and hung.
@@ -72,13 +72,13 @@ MODULES = (
 
 
 def storage_address(stack: Stack, name: str) -> str:
-    """By which the ring knows a node: `host:port`, for all of them share one address."""
+    """The `host:port` by which the ring knows a node: all nodes share one host."""
     return f"{stack.settings.host}:{stack.port(name, 'storage')}"
 
 
 def seeds(stack: Stack, name: str, *, replaces: bool) -> tuple[str, ...]:
-    """The nodes that this one asks first. Itself is never among them but for the first node's first start:
-    a node that is its own seed takes no data over from the others.
+    """The nodes that this one asks first. Only the first node may be its own seed, unless it replaces a dead one: a
+    node that is its own seed takes over no data from the others.
     """
     others = [storage_address(stack, each) for each in NODES if each != name]
     alone = name == NODES[0] and not replaces
@@ -86,7 +86,7 @@ def seeds(stack: Stack, name: str, *, replaces: bool) -> tuple[str, ...]:
 
 
 def written_tokens(stack: Stack, name: str) -> int | None:
-    """The tokens in the node's configuration as it was written last; None where there is none."""
+    """The number of tokens in the node's configuration file; None where there is no file."""
     try:
         text = (stack.etc_dir(name) / "cassandra.yaml").read_text()
     except FileNotFoundError:
@@ -116,15 +116,15 @@ native_transport_max_threads: 32
 authenticator: PasswordAuthenticator
 authorizer: CassandraAuthorizer
 role_manager: CassandraRoleManager
-# every node has all the roles: a login must not need the other two
+# every node has all roles, so that a login needs no other node
 auth_read_consistency_level: LOCAL_ONE
 roles_validity: 5s
 permissions_validity: 5s
 credentials_validity: 5s
-# with v1 a conditional write that timed out could still be applied beside its retry, and one row took 0.8/s
+# with v1 a conditional write that timed out could be applied as well as its retry, and one row took 0.8 writes/s
 paxos_variant: v2
 paxos_state_purging: repaired
-# what a killed process wrote is kept by the kernel; a power cut may lose the last seconds of all three at once
+# after kill -9 the kernel has what was written; a power cut may lose the last seconds on all three nodes at once
 commitlog_sync: periodic
 commitlog_sync_period: 2s
 commitlog_segment_size: 8MiB
@@ -146,7 +146,7 @@ concurrent_writes: 8
 concurrent_counter_writes: 4
 concurrent_compactors: 1
 auto_snapshot: false
-# every node has every row, so a batch over many partitions asks no more nodes: the projector's have 20
+# the projector's batches have 20 partitions; since every node has every row, they ask no more nodes than one would
 unlogged_batch_across_partitions_warn_threshold: 50
 """
 
@@ -191,10 +191,10 @@ def jvm_options(stack: Stack, name: str, data: Path, *, replaces: bool) -> tuple
         "java.rmi.server.hostname": stack.settings.host,
         "cassandra.skip_wait_for_gossip_to_settle": "0",
         "cassandra.ring_delay_ms": str(REPLACE_RING_DELAY_MS if replaces else RING_DELAY_MS),
-        # The passwords are random and long: one slow hash per login would only cost.
+        # A slow hash protects short passwords; these are long and random, and it would slow down each login.
         "cassandra.auth_bcrypt_gensalt_log2_rounds": "4",
         "cassandra.superuser_setup_delay_ms": "500",
-        # It tells the others that it stops, and then waits (2 s by default) until they must have heard.
+        # How long a node that stops waits for the others to hear of it; 2 s by default.
         "cassandra.shutdown_announce_in_ms": "300",
     }
     if replaces:

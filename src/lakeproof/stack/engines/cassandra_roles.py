@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 SUPERUSER = "lakeproof"
 SUPERUSER_SECRET = "cassandra-root"
-# What every new cluster comes with; it may not log in any more once ours is there.
+# The superuser that every new cluster comes with. Provision takes its login away once ours is there.
 FACTORY_ROLE = "cassandra"
 
 
@@ -33,7 +33,7 @@ ROLES = (
     Role("reader", "cassandra-reader", (("SELECT", "KEYSPACE inventory"), ("SELECT", "KEYSPACE projections"))),
 )
 
-# Roles of older versions, by which nobody logs in any more.
+# Roles that older versions made and this one drops.
 FORMER_ROLES = ("exporter",)
 
 # Role → the name of its password among the stack's secrets.

@@ -1,7 +1,7 @@
-"""The ring through the Python driver: a session of one role that finds every node and lets no call hang.
+"""Sessions with the ring by the Python driver: one role each, with every node, and with a bound on every call.
 
-The nodes share one address and differ by port, so contact points carry ports, and the driver learns the others' from
-`system.peers_v2`. `protocol_version` is fixed: a negotiation would ask a node that is starting up in vain.
+The nodes share one address and differ by port. So contact points carry ports, and the driver reads the other nodes'
+ports from `system.peers_v2`. `protocol_version` is fixed, since a node that is starting up cannot negotiate one.
 """
 
 from collections.abc import Iterator
@@ -25,8 +25,9 @@ def cluster(
 ) -> "Cluster":
     """The driver's view of the ring for one role. Every call ends within `seconds`, a dead node's too.
 
-    It connects lazily: the first call needs one of `nodes`, of a ring that somebody else runs one of those that have
-    an endpoint. `options` go to the driver's Cluster. Raises: InvalidInput where none has one.
+    It connects at the first call, for which one of `nodes` has to answer. Of a ring that somebody else runs only the
+    nodes with an endpoint in the settings are asked. `options` go to the driver's Cluster.
+    Raises: InvalidInput where no node has an endpoint.
     """
     from cassandra import ConsistencyLevel
     from cassandra.auth import PlainTextAuthProvider
@@ -41,7 +42,7 @@ def cluster(
     known = [name for name in nodes if stack.has_endpoint(name, "tcp")]
     profile = ExecutionProfile(
         load_balancing_policy=DCAwareRoundRobinPolicy(local_dc=stack.settings.cassandra.datacenter),
-        # A write that timed out may have been done: only who knows what it was may repeat it.
+        # A write that timed out may have been done. The driver does not know whether it may be repeated.
         retry_policy=FallthroughRetryPolicy(),
         consistency_level=ConsistencyLevel.QUORUM,
         serial_consistency_level=ConsistencyLevel.SERIAL,

@@ -1,7 +1,7 @@
 """One CQL question over a plain socket: log in, ask, read text answers; every step within one deadline.
 
-For the health question, which is asked every two seconds: a client library keeps threads and retries of its own, and
-a stopped node must fail in time. Native protocol version 4 (doc/native_protocol_v4.spec of Cassandra).
+For the health question, asked every two seconds: the driver has threads and retries of its own, and would not give a
+stopped node up in time. Native protocol version 4 (doc/native_protocol_v4.spec of Cassandra).
 """
 
 import socket

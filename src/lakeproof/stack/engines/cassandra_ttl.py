@@ -1,4 +1,4 @@
-"""The default TTL of a table of the ring: what it is, and how it is changed by DDL, as the superuser."""
+"""The default TTL of one of Cassandra's tables: reading it, and changing it by DDL, as the superuser."""
 
 import re
 from collections.abc import Iterator
@@ -11,19 +11,19 @@ from lakeproof.stack.engines.cassandra_roles import SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.stack import Stack
 
 SECONDS = 10.0
-# What the schema gives inventory.reservations, shop/inventory/schema.cql.
+# The TTL of inventory.reservations in shop/inventory/schema.cql.
 RESERVATION_TTL = 900
 TTL_MAX = 20 * 365 * 86_400  # Cassandra's own limit
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,47}$"
 
 
 def ttl_statement(keyspace: str, table: str, ttl: int) -> str:
-    """The DDL. Both names must be plain words."""
+    """The DDL. Keyspace and table are not quoted: both must be plain words."""
     return f"ALTER TABLE {keyspace}.{table} WITH default_time_to_live = {ttl:d}"
 
 
 def ttl_of(stack: Stack, keyspace: str, table: str) -> int:
-    """Seconds; 0: its rows never expire. Raises: as change_ttl."""
+    """The table's default TTL in seconds; 0: its rows never expire. Raises: as change_ttl."""
     with _ring(stack, keyspace, table) as ring:
         return _ttl_of(ring, keyspace, table)
 
@@ -31,8 +31,8 @@ def ttl_of(stack: Stack, keyspace: str, table: str) -> int:
 def change_ttl(stack: Stack, keyspace: str, table: str, ttl: int, *, spare_endless: bool = False) -> int:
     """Set a table's default_time_to_live in seconds; gives what it was before.
 
-    spare_endless: not of a table whose rows never expire; with a TTL they would, and nothing brings them back.
-    Raises: InvalidInput where there is no such table, or it is to be spared; CouldNotLook where no node answers;
+    spare_endless: refuse a table whose rows never expire: with a TTL its new rows would, and be lost for good.
+    Raises: InvalidInput where there is no such table, or it is refused; CouldNotLook where no node answers;
     TerminalError where the ring refuses.
     """
     with _ring(stack, keyspace, table) as ring:
@@ -44,7 +44,7 @@ def change_ttl(stack: Stack, keyspace: str, table: str, ttl: int, *, spare_endle
                 next_action="name the table of reservations",
             )
         if before != ttl:
-            # Both names are plain words by then: they are in the ring's own list of tables.
+            # Both names are plain words: _ttl_of has checked that, and that there is such a table.
             ring.execute(ttl_statement(keyspace, table, ttl))
         return before
 

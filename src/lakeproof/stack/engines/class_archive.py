@@ -1,9 +1,9 @@
 """Archives of loaded classes (AppCDS): a JVM that finds one need not parse and verify its classes, and starts sooner.
 
 Set-up writes them into its cache (processes/class_training.py), where every stack of the user finds them. An archive
-fits one JVM build and one class path. Both are in its name, for a JVM that is given another one only warns, and goes
-on without. Traps: with an agent the JVM wants a diagnostic flag where it writes and where it reads; a class path may
-hold jars only, no folders; classes of other loaders (Connect's plugins, Flink's jobs) are not kept.
+fits one JVM build and one class path. Its name has a digest of both, since a JVM that is given another one's archive
+only warns and starts without. Traps: a JVM with an agent needs a diagnostic flag, when it writes and when it reads; a
+class path may hold jars only, no folders; classes of other loaders (Connect's plugins, Flink's jobs) are not kept.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lakeproof.install.cache import cache_dir
 
-# Engines whose JVMs have an archive: which component writes it, after those that it needs to become ready.
+# The components whose JVMs write an archive, in groups that are started together: each needs those before it.
 TRAINED = (
     ("kafka", "connect"),
     ("flink-jobmanager", "flink-taskmanager", "flink-sql-gateway"),
@@ -26,17 +26,17 @@ TRAINED = (
     ("cassandra-seed",),
 )
 WRITES = "-XX:ArchiveClassesAtExit="
-# The first four bytes of a whole archive. The JVM writes them last.
+# The first four bytes of an archive. The JVM writes them last, so an archive that has them is whole.
 MAGIC = 0xF00BABA8.to_bytes(4, "little")
 # Archives of other versions are removed after so long without use; each takes 30 to 130 MB.
 UNUSED_SECONDS = 14 * 86_400.0
 KEY_LENGTH = 12
-# Ends the name of an empty file: this JVM ended as it should, and wrote none. It is not asked again.
+# The suffix of an empty file which says that this JVM ended as it should and wrote no archive: it is not asked again.
 NONE_WRITTEN = ".none"
 _BOTH = (
     "-XX:+UnlockDiagnosticVMOptions",
     "-XX:+AllowArchivingWithJavaAgent",
-    # Each class that cannot be kept is a warning, thousands of them.
+    # Else the JVM warns of each class that it cannot keep, of thousands.
     "-Xlog:cds=off",
     "-Xlog:cds+dynamic=off",
 )
@@ -59,7 +59,7 @@ def archive_flags(engine: str, java: Path, class_path: str) -> tuple[str, ...]:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """In the block, `archive_flags` has a JVM without an archive write one at its end, which takes it seconds."""
+    """In the block `archive_flags` makes a JVM that has no archive write one when it ends, which takes seconds."""
     before = _writing.set(True)
     try:
         yield
@@ -68,7 +68,7 @@ def writing() -> Iterator[None]:
 
 
 def keep(new: Path) -> bool:
-    """Give an archive that a JVM has written its name, if it is whole; one that is not is removed."""
+    """Rename a newly written archive, so that JVMs find it, and give True; remove it where it is not whole."""
     is_whole = new.is_file() and _begins_with_magic(new)
     if is_whole:
         new.rename(new.with_suffix(f".{new.stat().st_size}.jsa"))
@@ -77,7 +77,7 @@ def keep(new: Path) -> bool:
 
 
 def remove_unused() -> None:
-    """Remove archives that no JVM has read for UNUSED_SECONDS, and have those JVMs asked again that wrote none."""
+    """Remove archives, and notes that none was written, which no JVM has needed for UNUSED_SECONDS."""
     for path in (*folder().glob("*.jsa"), *folder().glob(f"*{NONE_WRITTEN}")):
         if time.time() - path.stat().st_mtime > UNUSED_SECONDS:
             path.unlink()
@@ -109,7 +109,7 @@ def _begins_with_magic(path: Path) -> bool:
 
 
 def _key(java: Path, class_path: str) -> str:
-    """First hex digits over what an archive depends on: the JVM, and each jar's place, size and time."""
+    """A digest of what an archive depends on: the JVM, and each jar's path, size and time."""
     seen = hashlib.sha256()
     release = java.resolve().parents[1] / "release"
     jars = [Path(name) for entry in class_path.split(":") for name in sorted(glob(entry))]  # noqa: PTH207

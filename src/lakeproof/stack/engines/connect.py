@@ -1,14 +1,15 @@
 """Kafka Connect 4.3.1, one distributed worker unless scaled, with Debezium's MariaDB and PostgreSQL connectors.
 
-It may start beside Kafka and waits for it. Passwords come from a file by reference, for Connect's REST shows every
-configuration. Trap: RUNNING is no proof of health; the delay is measured by lag-exporter.
+It may start at the same time as Kafka, and waits for Kafka itself. A connector's configuration, which Connect's REST
+API shows, only refers to passwords in a file. Trap: a connector that is RUNNING may still do nothing, so lag-exporter
+measures its delay.
 """
 
 from lakeproof.install import artifacts
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS, replica_name
 from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import kafka_jvm
-from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -20,7 +21,6 @@ METRICS = (
     "kafka_connect_connector_running_task_count",
     "kafka_connect_connector_paused_task_count",
 )
-PORTS = {"http": 8083, "jmx": 9405}
 HEAP = ("-Xms64m", "-Xmx320m")
 PLUGINS = ("debezium-mariadb", "debezium-postgres")
 # The file that connectors take passwords from: ${file:CONNECT_DIR/SECRETS_FILE:name}.
@@ -42,7 +42,7 @@ LOG_LEVELS = {
 
 
 def worker_properties(stack: Stack, name: str = NAME) -> str:
-    """A worker's configuration. Connectors name their passwords by worker 1's file, so every worker may read that."""
+    """A worker's configuration. Connectors refer to worker 1's password file, so every worker may read that one."""
     etc = stack.etc_dir(name)
     host, port = stack.settings.host, stack.port(name)
     exactly_once = "enabled" if stack.settings.capture.exactly_once else "disabled"
@@ -112,7 +112,7 @@ def ready(stack: Stack, timeout: float, name: str = NAME) -> None:
 
 
 def further_worker(number: int) -> Component:
-    """Worker 2 and up, of the same group: the tasks of one that is lost go to another after its session's 6 s."""
+    """Worker 2 and up, of the same group: when a worker is lost, another has its tasks after the session's 6 s."""
     name = replica_name(NAME, number)
 
     def start(stack: Stack) -> Command:
@@ -130,7 +130,7 @@ def further_worker(number: int) -> Component:
         kind="engine",
         command=start,
         ready=ask,
-        ports=replica_ports(PORTS, number),
+        ports=USUAL_PORTS[name],
         provision_needs=("kafka", "mysql"),
         prepare=write,
         scrapes=(Scrape("jmx", names=METRICS),),
@@ -147,7 +147,7 @@ COMPONENTS = (
         command=command,
         ready=ready,
         uses=("lag-exporter",),
-        ports=PORTS,
+        ports=USUAL_PORTS["connect"],
         provision_needs=("kafka", "mysql"),
         prepare=prepare,
         hooks=(Hook.PROVISION,),

@@ -13,20 +13,18 @@ import uuid
 from pathlib import Path
 
 from lakeproof.errors import NotReady
+from lakeproof.install import artifacts, java
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS, replica_name
 from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import flink_config, jvm
 from lakeproof.stack.engines.class_archive import archive_flags
-from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 JOBMANAGER, TASKMANAGER = "flink-jobmanager", "flink-taskmanager"
-TASKMANAGER_PORTS = {"rpc": 6125, "data": 6126, "jmx": 9407}
 # Less than the component's start_seconds, at whose end a start counts as failed.
 _REGISTRATION_SECONDS = 100.0
-# Looks at the TaskManager's beans each second were a tenth of its CPU with one job and two fifths with two (JFR),
-# most of it for the latency of each operator, whose marker comes every ten seconds.
 # Metrics that Prometheus keeps.
 TASKMANAGER_METRICS = (
     "flink_jobmanager_job_latency",
@@ -51,6 +49,8 @@ JOBMANAGER_METRICS = (
     "flink_jobmanager_job_lastCompletedCheckpointId",
     "flink_jobmanager_job_lastCheckpointDuration",
 )
+# A scrape each second took a tenth of the TaskManager's CPU with one job and two fifths with two (JFR), most of it
+# for the latency of each operator, which is new every ten seconds only.
 SCRAPE_SECONDS = 5.0
 _OPENED = (
     "java.lang",
@@ -125,17 +125,14 @@ def _command(
     extra_jars: str = "",
     agent: bool = True,
 ) -> Command:
-    from lakeproof.install import artifacts
-    from lakeproof.install.java import find_java
-
     flink = artifacts.path("flink")
     etc = stack.etc_dir(component)
-    # ours first: it has a file that stands for one of Hadoop's
+    # lake-io first: a file of it takes the place of one of Hadoop's
     folders = (artifacts.path("lake-io") / "lib", flink / "lib", *((flink / extra_jars,) if extra_jars else ()))
     class_path = ":".join(f"{folder}/*" for folder in folders)
     watched = (jvm.agent_flag(stack, component),) if agent else ()
     arguments = () if main.endswith("SqlGateway") else ("--configDir", str(etc), *settings)
-    program = find_java(17)
+    program = java.find_java(17)
     return Command(
         (
             str(program),
@@ -171,12 +168,12 @@ def _prepare(stack: Stack, component: str, kind: str, *, agent: bool = True) -> 
 
 
 def prepare_jobmanager(stack: Stack) -> None:
-    """Write its configuration; what it kept on disk is of no use to a new one."""
+    """Write its configuration, and remove what the process before left on disk, which a new one cannot use."""
     _prepare(stack, JOBMANAGER, JOBMANAGER)
 
 
 def prepare_taskmanager(stack: Stack, name: str = TASKMANAGER) -> None:
-    """As `prepare_jobmanager`, and a name of its own for each start, by which the JobManager will know it."""
+    """As `prepare_jobmanager`; each start also gets a new id, by which the JobManager knows this very process."""
     _prepare(stack, name, TASKMANAGER)
     write_file(_resource_id_file(stack, name), uuid.uuid4().hex)
 
@@ -186,7 +183,7 @@ def _resource_id_file(stack: Stack, name: str) -> Path:
 
 
 def _started_here(stack: Stack, name: str) -> str | None:
-    """The resource id of the TaskManager that this stack started last; None where somebody else starts it."""
+    """The id of the TaskManager process that this stack started last; None where somebody else starts it."""
     if stack.settings.mode == "external":
         return None
     try:
@@ -196,7 +193,7 @@ def _started_here(stack: Stack, name: str) -> str | None:
 
 
 def _is_young(stack: Stack, name: str) -> bool:
-    """Whether the TaskManager was started here, less than its registration may take ago."""
+    """True where the TaskManager was started here so short a time ago that it may still be registering."""
     if stack.settings.mode == "external":
         return False
     try:
@@ -219,12 +216,11 @@ def jobmanager_ready(stack: Stack, timeout: float) -> None:
 def taskmanager_ready(stack: Stack, timeout: float, name: str = TASKMANAGER) -> None:
     """It answers, and the JobManager knows it: this one, not a killed one that it still counts.
 
-    What answers is the agent in its JVM. It is asked whether it is well, not for its metrics: collecting these takes
-    the TaskManager long, and nobody reads them here.
+    The agent in its JVM answers. It is asked for its health and not for its metrics, which take long to collect.
 
-    While the JobManager is away its own answer is enough: restarting it would not help. But one that was started just
-    now waits for it: called healthy already, it would be ill from the JobManager's first answer to its registration,
-    which at each cold start was an incident.
+    While the JobManager is away the TaskManager's own answer is enough: restarting it would not help. But one that
+    was started just now is not ready without the JobManager: it would be called healthy, and unhealthy again from the
+    JobManager's first answer until its registration. At each cold start that was an incident.
     """
     loopback.require_ok(f"http://{stack.address(name, 'jmx')}/-/healthy", name, timeout)
     try:
@@ -245,7 +241,7 @@ def gateway_ready(stack: Stack, timeout: float) -> None:
 
 
 def further_taskmanager(number: int) -> Component:
-    """TaskManager 2 and up: the same slots again. The job's tasks go there when those of another one are lost."""
+    """TaskManager 2 and up, with as many slots as the first. It gets a job's tasks when another one is lost."""
     name = replica_name(TASKMANAGER, number)
 
     def command(stack: Stack) -> Command:
@@ -264,7 +260,7 @@ def further_taskmanager(number: int) -> Component:
         command=command,
         ready=ready,
         uses=(JOBMANAGER,),
-        ports=replica_ports(TASKMANAGER_PORTS, number),
+        ports=USUAL_PORTS[name],
         prepare=prepare,
         scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=TASKMANAGER_METRICS),),
         summary="runs the lake's job when another TaskManager is lost",
@@ -278,7 +274,7 @@ COMPONENTS = (
         command=jobmanager_command,
         ready=jobmanager_ready,
         uses=("flink-taskmanager",),
-        ports={"http": 8081, "rpc": 6123, "blob": 6124, "jmx": 9406},
+        ports=USUAL_PORTS["flink-jobmanager"],
         provision_needs=("minio", "kafka"),
         prepare=prepare_jobmanager,
         hooks=(Hook.PROVISION, Hook.BEFORE_STOP),
@@ -293,7 +289,7 @@ COMPONENTS = (
         kind="engine",
         command=taskmanager_command,
         ready=taskmanager_ready,
-        ports=TASKMANAGER_PORTS,
+        ports=USUAL_PORTS["flink-taskmanager"],
         prepare=prepare_taskmanager,
         scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=TASKMANAGER_METRICS),),
         image="flink:1.20.3-java17",
@@ -307,7 +303,7 @@ COMPONENTS = (
         kind="engine",
         command=gateway_command,
         ready=gateway_ready,
-        ports={"http": 8084},
+        ports=USUAL_PORTS["flink-sql-gateway"],
         needs=("flink-jobmanager",),
         prepare=prepare_gateway,
         on_demand=True,

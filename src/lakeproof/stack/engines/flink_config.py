@@ -1,7 +1,8 @@
 """Flink's configuration file and log settings, as text. Values in, text out.
 
-Everything listens on the stack's host only. There are no start scripts here, so the TaskManager is told each part of
-its memory. Checkpoints are kept when the job ends, for a JobManager that was killed has no other memory of the job.
+Everything listens on the stack's host only. Flink's start scripts, which divide the TaskManager's memory, are not
+used, so each part of it is set here. Checkpoints are kept when the job ends: a JobManager that was killed remembers
+nothing else of the job.
 """
 
 import re
@@ -18,8 +19,8 @@ _ENDPOINT = re.compile(r'^s3\.endpoint: "(.*)"$', re.MULTILINE)
 
 LATENCY_MARKER_MS = 10_000
 
-# The metrics that the agent exports (jmx/flink-*.yml), as SCOPE:NAMES. Without this list the reporter makes a bean of
-# each of some thousand metrics whenever a job starts, and each scrape goes through all of them.
+# The metrics that the agent exports (jmx/flink-*.yml), as SCOPE:NAMES. Without this list the reporter makes some
+# thousand beans whenever a job starts, one for each metric, and each scrape goes through all of them.
 REPORTED = (
     "jobmanager.job:numRestarts,uptime,numberOfFailedCheckpoints,numberOfCompletedCheckpoints,lastCompletedCheckpointId"
     ",lastCheckpointDuration",
@@ -28,7 +29,7 @@ REPORTED = (
     "taskmanager.job*latency*:latency",
 )
 
-# MariaDB's job takes one slot, a rescaled one two, PostgreSQL's takes one; one is left for a query.
+# MariaDB's job takes one slot (two where it was rescaled), PostgreSQL's job one; one is left for a query.
 SLOTS = 4
 
 # heap = framework.heap + task.heap; direct = framework.off-heap + task.off-heap + network
@@ -59,13 +60,13 @@ def config_yaml(stack: Stack, component: str) -> str:
         "io.tmp.dirs": str(stack.data_dir(component) / "tmp"),
         "blob.storage.directory": str(stack.data_dir(component) / "blobs"),
         "web.upload.dir": str(stack.data_dir(component) / "upload"),
-        # '*' by default. This hides Flink's answers from other sites' web pages; it does not refuse their requests.
+        # '*' by default. With this, web pages of other sites cannot read Flink's answers; their requests still work.
         "web.access-control-allow-origin": stack.url("flink-jobmanager"),
         "web.cancel.enable": "true",
         "metrics.reporters": "jmx",
         "metrics.reporter.jmx.factory.class": "org.apache.flink.metrics.jmx.JMXReporterFactory",
         "metrics.reporter.jmx.filter.includes": ";".join(REPORTED),
-        # one marker per source and ten seconds, for flink_jobmanager_job_latency: nothing beside the rows
+        # for flink_jobmanager_job_latency: each source sends a marker every ten seconds, which costs next to nothing
         "metrics.latency.interval": str(LATENCY_MARKER_MS),
         "classloader.check-leaked-classloader": "false",
     }
@@ -94,12 +95,12 @@ def _network(stack: Stack, component: str) -> dict[str, str]:
 
 
 def other_road(stack: Stack, component: str) -> Path:
-    """While this file is there, it holds the URL by which this one of Flink's processes reaches the object store."""
+    """A file that, while it is there, holds another URL by which this Flink process reaches the object store."""
     return stack.etc_dir(component) / "object-store-url"
 
 
 def store_url(stack: Stack, component: str) -> str:
-    """How that process reaches the object store, from its next start on."""
+    """The object store's URL for that process at its next start."""
     try:
         return other_road(stack, component).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
@@ -107,7 +108,7 @@ def store_url(stack: Stack, component: str) -> str:
 
 
 def road_of(stack: Stack, component: str) -> str:
-    """How it reaches the store by the configuration of its last start; the stack's own way where it never started."""
+    """The object store's URL in the configuration of its last start; the stack's own where it never started."""
     try:
         found = _ENDPOINT.search((stack.etc_dir(component) / "config.yaml").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -135,8 +136,8 @@ def _recovery() -> dict[str, str]:
         # 5 minutes by default, after which the job would fail for good while its TaskManager is away
         "jobmanager.adaptive-scheduler.resource-wait-timeout": "1 h",
         "jobmanager.adaptive-scheduler.resource-stabilization-timeout": "1 s",
-        # A killed TaskManager is noticed when two of these in a row cannot be sent, so before a new one listens on
-        # its port; the timeout is for one that hangs, or waits long for a busy core.
+        # A killed TaskManager is noticed when two heartbeats in a row cannot be sent, before a new one listens on its
+        # port. The timeout is for a TaskManager that hangs, or waits long for a busy core.
         "heartbeat.interval": "1000",
         "heartbeat.timeout": "10000",
         "restart-strategy.type": "exponential-delay",
@@ -149,8 +150,8 @@ def _recovery() -> dict[str, str]:
         "execution.checkpointing.dir": CHECKPOINTS,
         "execution.checkpointing.savepoint-dir": SAVEPOINTS,
         "execution.checkpointing.num-retained": "3",
-        # 20 kb by default. The path's job has more than that, and a file of its own cost five requests of the store
-        # at each checkpoint.
+        # 20 kb by default. The lake's job has more state than that, and a file for it costs five requests to the
+        # store at each checkpoint.
         "execution.checkpointing.data-inline-threshold": "512 kb",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "execution.checkpointing.tolerable-failed-checkpoints": "100000",
@@ -165,7 +166,7 @@ def log4j2() -> str:
         "org.apache.flink.kafka.shaded": "warn",
         "org.apache.paimon": "warn",
         "org.apache.hadoop": "warn",
-        # a page of statistics for each stream that a failed write leaves
+        # it logs a page of statistics for each stream that a failed write left open
         "org.apache.hadoop.fs.s3a.S3AInstrumentation": "error",
         "org.apache.pekko": "warn",
         "org.apache.flink.fs.s3": "warn",

@@ -1,7 +1,7 @@
 """Kafka 4.3.1, one broker that is its own controller (KRaft): the newest version that Connect is published for too.
 
-Traps: after kill -9 a broker waits for its own old registration to expire, so that session is short; automatic
-topics are off, since a topic made by a typing mistake would hide a fault.
+Traps: after kill -9 a broker waits until its own old registration has expired, so the registration's session is
+short. Topics are not made automatically: one made by a typing mistake would hide a fault.
 """
 
 import base64
@@ -15,6 +15,7 @@ from pathlib import Path
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.install import java
 from lakeproof.stack import provisioned
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.engines import kafka_jvm
 from lakeproof.stack.engines.class_archive import archive_flags
@@ -65,7 +66,7 @@ transaction.state.log.num.partitions=3
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
-# back within seconds after kill -9 (9000 ms by default: 15 s until the port opens)
+# for a restart within seconds after kill -9: with the default, 9000 ms, the port opens after 15 s
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 # small
@@ -85,7 +86,7 @@ def command(stack: Stack) -> Command:
 def prepare(stack: Stack) -> None:
     """Before each start: configuration, and once the storage.
 
-    It is formatted in a folder beside, which takes its place by one rename: a half-done format is never kept.
+    The storage is formatted in a folder beside, which is renamed once it is whole: a start never meets half of one.
     Raises: MissingArtifact; TerminalError when the format fails.
     """
     data = stack.data_dir("kafka")
@@ -97,7 +98,7 @@ def prepare(stack: Stack) -> None:
 
 
 def new_cluster_id() -> str:
-    """A random one that does not begin with "-": Kafka's tool would take it for an option, once in 64 times."""
+    """A random id. One in 64 begins with "-", which Kafka's tool would take for an option: then another is drawn."""
     while True:
         made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if not made.startswith("-"):
@@ -133,14 +134,14 @@ def _format(stack: Stack, fresh: Path, log_dir: Path) -> None:
             next_action="free disk space or mend what it names, then start again",
         )
     provisioned.forget(stack, "kafka")
-    provisioned.forget(stack, "connect")  # its connectors, and what was left undone of them, were in there
+    provisioned.forget(stack, "connect")  # Connect keeps its connectors in Kafka: they are gone too
     fresh.rename(log_dir)
 
 
 def ready(stack: Stack, timeout: float) -> None:
     """It answers an ApiVersions request, which a broker does only once it serves clients.
 
-    By a plain socket: a client library keeps threads and retries of its own, and a stopped broker must fail in time.
+    Asked by a plain socket: a client library has threads and retries of its own, and would not end within `timeout`.
     """
     correlation = 7
     body = struct.pack(">hhih", API_VERSIONS, 0, correlation, -1)
@@ -172,7 +173,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"tcp": 9092, "controller": 19093, "jmx": 9404},
+        ports=USUAL_PORTS["kafka"],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         scrapes=(Scrape("jmx", seconds=5.0, names=METRICS),),

@@ -1,4 +1,4 @@
-"""The S3 store, named minio after what stands for it in compose; as a process it is versitygw on a folder.
+"""The S3 store: versitygw on a folder. It is called minio, after the server that takes its place in compose.
 
 versitygw 1.8.0: Apache-2, one binary, conditional PUT works. Traps: root and versioning folders must be absolute;
 an object `a` beside `a/1` is refused; a deleted "folder" that is not empty is an error, so Flink and Paimon must
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lakeproof.errors import NotReady
+from lakeproof.install import artifacts
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.object_store import REGION, client_of
 from lakeproof.stack.stack import Stack
@@ -19,14 +21,12 @@ HEALTH_PATH = "/minio/health/live"
 
 
 def read_only_mark(stack: Stack) -> Path:
-    """While this file is there, the store starts read-only: it answers, and refuses every write."""
+    """A file; while it is there the store starts read-only: it answers reads, and refuses every write."""
     return stack.data_dir("minio") / "read-only"
 
 
 def command(stack: Stack) -> Command:
     """One process over data/minio/objects; keys go through the environment."""
-    from lakeproof.install import artifacts
-
     return Command(
         (
             str(artifacts.path("versitygw") / "bin" / "versitygw"),
@@ -43,9 +43,9 @@ def command(stack: Stack) -> Command:
         env={
             "ROOT_ACCESS_KEY": stack.secret("s3-access-key"),
             "ROOT_SECRET_KEY": stack.secret("s3-secret-key"),
-            # Go collects once a heap has doubled, and this one is small: 42 % of its own time was the runtime's
-            # (perf). It may grow to nine times instead: 70 MB in all, 28 before. Near the limit Go collects sooner,
-            # so that many large requests at once do not take nine times their memory.
+            # By default Go collects garbage whenever the heap has doubled. With a heap as small as this, 42 % of the
+            # store's CPU went there (perf). With 800 the heap may grow to nine times its size: 70 MB in all, not
+            # 28. Near the limit Go collects sooner, so that many large requests do not take nine times their memory.
             "GOGC": "800",
             "GOMEMLIMIT": "256MiB",
         },
@@ -76,9 +76,9 @@ def _cached_client(endpoint: str, access_key: str, secret_key: str, timeout: flo
 
 
 def client(stack: Stack, timeout: float, url: str | None = None) -> Any:
-    """A client for one question to the store, without a second attempt. Kept, since making one takes long.
+    """A client that tries a question once. It is kept for the next caller, since making one takes long.
 
-    url: another address of the store than the stack's.
+    url: the store's address, where it is not the stack's.
     """
     with _making:
         return _cached_client(
@@ -92,7 +92,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"http": 9000},
+        ports=USUAL_PORTS["minio"],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         start_seconds=30.0,

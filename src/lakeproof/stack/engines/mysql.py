@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.stack import provisioned
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.os_user import hand_over, let_pass
 from lakeproof.stack.own_folder import make_socket_folder
@@ -31,7 +32,7 @@ PACKAGE = "mariadb-server"
 MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
 INSTALL_SECONDS = 50.0
 BINLOG_KEPT_SECONDS = 2 * 86400
-# What it says to a login: it has no session left, and the password is wrong.
+# The codes of its answers to a login: no session is left; the password is wrong.
 TOO_MANY, ACCESS_DENIED = 1040, 1045
 MAX_CONNECTIONS = 200
 
@@ -62,7 +63,7 @@ log_bin=binlog
 binlog_format=ROW
 binlog_row_image=FULL
 binlog_row_metadata=FULL
-# MariaDB >= 11.4 leaves the places of events within a transaction out, by which the lake's job tells repeats apart.
+# MariaDB >= 11.4 would leave out the events' positions, by which the lake's job tells a change from its repetition
 loose-binlog_legacy_event_pos=ON
 gtid_strict_mode=ON
 log_slave_updates=ON
@@ -101,8 +102,7 @@ def program(name: str) -> str:
 def prepare(stack: Stack) -> None:
     """Before each start: folders, configuration, and once the system tables.
 
-    The tables are made in a folder beside, which takes its place by one rename: so a half-done install is never
-    taken for a whole one.
+    The install works in a folder beside, which is renamed once it is whole: a start never meets half-made tables.
     Raises: TerminalError where a folder on the way does not let the server's user pass, or the install fails.
     """
     data = stack.data_dir("mysql")
@@ -135,7 +135,7 @@ def _install(stack: Stack, fresh: Path, database: Path) -> None:
         ],
         "",
     )
-    # Before it ever listens: root gets its password, and every other account goes.
+    # Before the server listens for the first time root gets its password, and every other account is removed.
     password = stack.secret("mysql-root")
     _run(
         [program("mariadbd"), f"--defaults-file={cnf}", *as_user, "--bootstrap", "--skip-log-bin"],
@@ -189,7 +189,7 @@ def connect(
 ) -> "Connection[Cursor]":
     """A connection of one of the accounts, autocommit, every step within `seconds`. Raises: pymysql errors.
 
-    connect_seconds: of the first step alone.
+    connect_seconds: for connecting, where that may not take `seconds`.
     """
     import pymysql
 
@@ -238,7 +238,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"tcp": 3306},
+        ports=USUAL_PORTS["mysql"],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         start_seconds=60.0,

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-# Bound to loopback by the server; `%` also matches with skip-name-resolve.
+# Any host: the server listens on loopback only, and with skip-name-resolve `localhost` would not match a TCP login.
 HOST = "%"
-# For whoever makes reports of the shop by hand, and not used by any part of the stack.
+# For people who make reports of the shop by hand; no part of the stack uses this account.
 REPORT = "report"
 
 
@@ -19,7 +19,7 @@ class Account:
 
 
 # `cdc` is what Debezium needs to snapshot and to follow the binlog; it does not write.
-# `exporter` comes in also where every session is taken (CONNECTION ADMIN): that is when its figures are wanted.
+# `exporter` gets in also where every session is taken (CONNECTION ADMIN): its figures are wanted then above all.
 ACCOUNTS = (
     Account(
         "order_service",
@@ -51,7 +51,7 @@ def statements(secret: Callable[[str], str]) -> Iterator[str]:
     """
     for account in ACCOUNTS:
         yield f"CREATE USER IF NOT EXISTS '{account.user}'@'{HOST}' IDENTIFIED BY '{secret(account.secret)}'"
-        # What an older version granted and this one does not.
+        # First all of them, since an older version may have granted more.
         yield f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM '{account.user}'@'{HOST}'"
         for privileges, scope in account.grants:
             yield f"GRANT {privileges} ON {scope} TO '{account.user}'@'{HOST}'"

@@ -1,9 +1,10 @@
 """mysqld-exporter 0.14 (Debian's; 0.17 on Debian 13): the order database's own figures, connections above all.
 
-Its password lies in a file of mode 600, since arguments and environment can be read by others.
+Its password lies in a file of mode 600, since others can read a process' arguments and environment.
 """
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
@@ -14,7 +15,7 @@ METRICS = ("mysql_up", "mysql_global_status_threads_connected", "mysql_global_va
 
 
 def command(stack: Stack) -> Command:
-    """Loopback; without the collectors of what this server does not do, or nobody reads."""
+    """Listens on loopback; collectors are off where this server has nothing to collect, or nobody reads it."""
     program = find_program("prometheus-mysqld-exporter", "mysqld_exporter", package="mysqld-exporter")
     return Command(
         (
@@ -51,7 +52,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"http": 9104},
+        ports=USUAL_PORTS["mysqld-exporter"],
         provision_needs=("mysql",),
         prepare=prepare,
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),

@@ -1,10 +1,13 @@
 """Nessie 0.99.0, the catalog whose commits move all tables at once; its store is RocksDB in its data folder.
 
-The newest runner that Maven serves; needs Java 21 or newer (runs on 25). Trap: a merge into an empty `main` fails
-("No common ancestor"), so the namespace is committed on `main` first and `ingest` branches from there.
+The newest runner that Maven has; it needs Java 21 or newer, and runs on 25 here. Trap: a merge into an empty `main`
+fails ("No common ancestor"), so the namespace is committed on `main` first, and `ingest` branches from there.
 """
 
+from lakeproof.install import artifacts
+from lakeproof.install.java import find_vector_java
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.engines import jvm
 from lakeproof.stack.engines.class_archive import archive_flags
@@ -13,9 +16,6 @@ from lakeproof.stack.stack import Stack
 
 def command(stack: Stack) -> Command:
     """API and management on loopback, no telemetry, small heap."""
-    from lakeproof.install import artifacts
-    from lakeproof.install.java import find_vector_java
-
     host = stack.settings.host
     properties = {
         "nessie.version.store.type": "ROCKSDB",
@@ -63,7 +63,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"http": 19120, "management": 19122},
+        ports=USUAL_PORTS["nessie"],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         start_seconds=120.0,

@@ -1,9 +1,9 @@
 """PostgreSQL 15 (Debian's; 17 on Debian 13), the database of payment, fulfillment, support and notification.
 
-Every commit is on disk before it is acknowledged; the WAL is logical, since Debezium reads it, and no slot may keep
-more of it than it is allowed to. Traps: its programs lie in a folder of their own for each version, and a folder of
-data can only be run by the version that made it; postgres refuses to run as root, so its folder belongs to the user
-`postgres`, and every folder above it must let that user pass.
+Every commit is on disk before it is acknowledged. The WAL is logical, since Debezium reads it, and a slot keeps a
+bounded part of it. Traps: each version's programs lie in a folder of their own, and data can only be run by the
+version that made them; postgres refuses to run as root, so its folder belongs to the user `postgres`, and every
+folder above must let that user pass.
 """
 
 import os
@@ -15,6 +15,7 @@ from typing import Any
 
 from lakeproof.errors import MissingArtifact, NotReady, TerminalError
 from lakeproof.stack import provisioned
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.engines.postgres_config import (
     NAME,
@@ -71,8 +72,7 @@ def command(stack: Stack) -> Command:
 def prepare(stack: Stack) -> None:
     """Before each start: folders, configuration, and once the system tables.
 
-    They are made in a folder beside, which takes its place by one rename: so a half-done initdb is never taken for a
-    whole one.
+    initdb works in a folder beside, which is renamed once it is whole: a start never meets half-made tables.
     Raises: TerminalError where a folder on the way does not let the server's user pass, or initdb fails.
     """
     data, etc = stack.data_dir(NAME), stack.etc_dir(NAME)
@@ -170,11 +170,11 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"tcp": 5432},
+        ports=USUAL_PORTS[NAME],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         start_seconds=60.0,
-        stop_signal="SIGINT",  # fast: what is under way is rolled back; SIGTERM would wait for every client
+        stop_signal="SIGINT",  # "fast" shutdown: transactions are rolled back; SIGTERM would wait for every client
         stop_seconds=20.0,
         in_plain_up=False,
         image="postgres:15.13",

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 DATABASE = "shop"
 # One for each service; its tables lie beside the service (lakeproof/shop/NAME/schema.sql).
 SCHEMAS = ("payment", "fulfillment", "support", "notification")
-# Ours: the heartbeat of change capture, which `ticker` writes, and what the superuser asks the connector.
+# A schema of the platform: `ticker` writes the heartbeat there, and the superuser the signals to a connector.
 CAPTURE_SCHEMA = "capture"
 HEARTBEAT = "cdc_heartbeat"
-# What a running connector is asked to do (lake/capture/backfill.py); Debezium's own three columns.
+# A row here asks a running connector for something (lake/capture/backfill.py). Debezium wants these three columns.
 SIGNAL = "cdc_signal"
 SIGNAL_COLUMNS = "id varchar(64) PRIMARY KEY, type varchar(32) NOT NULL, data varchar(2048)"
 
@@ -39,7 +39,7 @@ LOOKING_ON = (
     Account("reader", "postgres-reader", "", ("pg_read_all_data", "pg_read_all_stats")),
 )
 TICKER = Account("ticker", "postgres-ticker")
-# For whoever makes reports by hand, and not used by any part of the stack; MariaDB has one of the same name.
+# For people who make reports by hand; no part of the stack uses it. MariaDB has an account of the same name.
 REPORT = Account("report", "postgres-report", "", ("pg_read_all_data",))
 ACCOUNTS = (*(owner_of(schema) for schema in SCHEMAS), *LOOKING_ON, TICKER, REPORT)
 
@@ -65,7 +65,7 @@ def database_statements(existing: frozenset[str]) -> Iterator[str]:
 
 
 def schema_statements() -> Iterator[str]:
-    """The SQL that makes the schemas, in the database; safe to repeat. A service finds its tables by plain names."""
+    """The SQL, run in DATABASE, that makes the schemas; safe to repeat. A service's search path is its own schema."""
     yield "REVOKE ALL ON SCHEMA public FROM PUBLIC"
     for schema in SCHEMAS:
         owner = owner_of(schema).user

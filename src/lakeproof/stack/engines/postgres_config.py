@@ -11,7 +11,7 @@ NAME = "postgres"
 ROOT_USER, ROOT_SECRET = "postgres", "postgres-root"
 MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
 MAX_CONNECTIONS = 200
-SLOT_KEEPS = "512MB"  # a slot that nobody reads loses its place beyond it, before the disk is full
+SLOT_KEEPS = "512MB"  # a slot that nobody reads is lost once it would keep more WAL; else the disk would fill up
 
 
 def postgresql_conf(stack: Stack, database: Path) -> str:
@@ -39,7 +39,7 @@ wal_level = logical
 max_wal_senders = 6
 max_replication_slots = 6
 max_slot_wal_keep_size = {SLOT_KEEPS}
-# what a dead client had asked for does not go on holding locks
+# the statement of a client that died ends soon, and with it the locks that it holds
 client_connection_check_interval = 1s
 # small
 shared_buffers = 32MB
@@ -56,7 +56,7 @@ log_min_error_statement = panic
 """
 
 
-# Who comes over TCP or the socket proves it by a password, always; nobody copies the whole server.
+# Every login, by TCP or by the socket, needs a password. There is no line for replication: nobody copies the server.
 PG_HBA = """\
 local all all scram-sha-256
 host all all 127.0.0.0/8 scram-sha-256

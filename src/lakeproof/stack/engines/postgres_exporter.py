@@ -1,9 +1,10 @@
 """postgres-exporter 0.11 (Debian's; 0.17 on Debian 13): PostgreSQL's own figures, connections above all.
 
-Its password lies in a file of mode 600, since arguments and environment can be read by others.
+Its password lies in a file of mode 600, since others can read a process' arguments and environment.
 """
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
@@ -15,7 +16,7 @@ METRICS = ("pg_up", "pg_stat_database_numbackends", "pg_settings_max_connections
 
 
 def command(stack: Stack) -> Command:
-    """Loopback; one look at the server, which tells of all its databases."""
+    """Listens on loopback; asks one database, whose views show all of the server's databases."""
     program = find_program("prometheus-postgres-exporter", "postgres_exporter", package=NAME)
     host, port = stack.host_port("postgres", "tcp")
     return Command(
@@ -48,7 +49,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"http": 9187},
+        ports=USUAL_PORTS[NAME],
         provision_needs=("postgres",),
         prepare=prepare,
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),

@@ -8,6 +8,7 @@ import httpx
 
 from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
@@ -35,10 +36,10 @@ def command(stack: Stack) -> Command:
             f"--web.listen-address={stack.settings.host}:{stack.port('prometheus')}",
             f"--web.external-url={stack.url('prometheus')}",
             "--web.enable-lifecycle",
-            # Three of the longest pauses between two scrapes. The usual five minutes would show, after a restart,
-            # what the components of the run before said last, as if it were true now.
+            # Three times the longest pause between two scrapes. With the default, five minutes, Prometheus would show
+            # after a restart the last values of components of the run before as if they were current.
             f"--query.lookback-delta={LOOKBACK}",
-            # What fires is told again so often: an Alertmanager that lost it over a restart soon knows it again.
+            # A firing alert is sent again this often, so that an Alertmanager that lost it in a restart soon has it.
             "--rules.alert.resend-delay=10s",
             "--log.level=warn",
         )
@@ -63,7 +64,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"http": 9090},
+        ports=USUAL_PORTS["prometheus"],
         hooks=(Hook.PREPARE,),
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
         start_seconds=60.0,

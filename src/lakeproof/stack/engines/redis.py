@@ -1,8 +1,8 @@
 """Redis 7.0 (Debian's; 8.0 on Debian 13): the notification limiter's counts and the support timeline's cache.
 
-Everything in it has an end of its own (a window, a cache's TTL) and can be missed: memory is bounded, and what was
-used least recently goes first, so a cached page goes before a limiter's count that is asked at each message. Trap:
-its password may stand neither in argv nor in a file that others read, so it gets a whole configuration file.
+Every key expires by itself (a limit's window, a cache's TTL), and the services do without a key that is gone. Memory
+is bounded, and the least recently used keys go first: a cached timeline goes before a count, which each message asks
+for. Trap: its password may stand neither in argv nor in a file that others read, so a closed file has all settings.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lakeproof.errors import NotReady, TransientError
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.os_user import hand_over, let_pass
 from lakeproof.stack.program import find_program
@@ -38,7 +39,7 @@ logfile ""
 databases 1
 maxclients 500
 tcp-keepalive 60
-# a kill -9 loses nothing that was written, a power cut at most a second
+# after kill -9 nothing written is lost, after a power cut at most the last second
 appendonly yes
 appendfsync everysec
 aof-load-truncated yes
@@ -70,7 +71,7 @@ def prepare(stack: Stack) -> None:
 
 
 def client(stack: Stack, timeout: float) -> "redis.Redis":
-    """A client that asks once, each step within `timeout` seconds; no connection is made yet."""
+    """A client that tries nothing twice, with `timeout` seconds for each step; it connects at its first question."""
     import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
@@ -88,7 +89,7 @@ def client(stack: Stack, timeout: float) -> "redis.Redis":
 
 @contextmanager
 def asked(stack: Stack, timeout: float) -> Iterator["redis.Redis"]:
-    """A client that is closed at the end. Raises: TransientError for whatever Redis refuses or does not answer."""
+    """A client that is closed after the block. The block raises TransientError where Redis refuses, or is silent."""
     import redis
 
     asking = client(stack, timeout)
@@ -125,7 +126,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"tcp": 6379},
+        ports=USUAL_PORTS[NAME],
         prepare=prepare,
         start_seconds=30.0,
         in_plain_up=False,

@@ -1,6 +1,7 @@
-"""redis-exporter 1.45 (Debian's; a newer 1.x on Debian 13): Redis' own figures. Password by its environment."""
+"""redis-exporter 1.45 (Debian's; a newer 1.x on Debian 13): Redis' own figures. Its password: by the environment."""
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
@@ -11,7 +12,10 @@ METRICS = ("redis_up", "redis_connected_clients", "redis_memory_used_bytes")
 
 
 def command(stack: Stack) -> Command:
-    """Loopback; gives up on a silent Redis before Prometheus gives up on it. Raises: MissingArtifact."""
+    """Listens on loopback; gives a silent Redis less time than Prometheus gives the exporter.
+
+    Raises: MissingArtifact.
+    """
     program = find_program("prometheus-redis-exporter", "redis_exporter", package="prometheus-redis-exporter")
     return Command(
         (
@@ -35,7 +39,7 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports={"http": 9121},
+        ports=USUAL_PORTS[NAME],
         provision_needs=("redis",),
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
         start_seconds=30.0,

@@ -1,10 +1,10 @@
-"""Spark 3.5.7: the second engine on the published lake, pinned to a hash; only who asks for it has it.
+"""Spark 3.5.7: the second engine on the published lake, pinned to a hash; installed and started on request only.
 
 Its driver is our own small server (java/spark_server): docs/decisions/0004 says why. Iceberg 1.9.2 is the newest that
-is served for it and reads v3 deletion vectors right. Traps: Java 17 only (24 took away what Hadoop's login calls);
-`SET` shows every setting, so the keys of the object store are none: the AWS library finds them in the environment.
-In local mode too Spark opens two ports of its own, which would take anybody's Java objects: both want a secret that
-it makes for itself (`spark.authenticate`).
+is to be had for Spark 3.5 and reads v3 deletion vectors right. Traps: it needs Java 17 (24 removed what Hadoop's
+login calls). `SET` shows every setting, so the object store's keys are not among them: the AWS library reads the keys
+from the environment. In local mode too Spark opens two ports that accept Java objects; `spark.authenticate` has both
+ask for a secret that Spark makes for itself.
 """
 
 import shutil
@@ -12,7 +12,9 @@ import shutil
 import httpx
 
 from lakeproof.errors import NotReady
+from lakeproof.install import artifacts, java
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.engines import jvm
 from lakeproof.stack.engines.trino import CATALOG
@@ -25,7 +27,7 @@ TOKEN = "spark-token"
 HEAP = "700m"
 CORES = 2
 
-# As Spark's own launcher opens them for Java 17.
+# The packages that Spark's own launcher opens on Java 17.
 _OPENED = (
     "java.lang",
     "java.lang.invoke",
@@ -70,7 +72,7 @@ def settings(stack: Stack) -> dict[str, str]:
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         "spark.sql.catalogImplementation": "in-memory",
         "spark.scheduler.mode": "FAIR",
-        # 200 by default, for a lake that two cores read
+        # by default 200, far too many for two cores
         "spark.sql.shuffle.partitions": str(CORES),
         "spark.driver.maxResultSize": "128m",
         "spark.sql.session.timeZone": "UTC",
@@ -84,7 +86,7 @@ def settings(stack: Stack) -> dict[str, str]:
         f"{catalog}.catalog-impl": "org.apache.iceberg.nessie.NessieCatalog",
         f"{catalog}.uri": f"{stack.url('nessie')}/api/v2",
         f"{catalog}.client-api-version": "2",
-        # the other one keeps threads and a selector for each session until the heap is swept
+        # the default client keeps threads and a selector of each session until the garbage collector runs
         f"{catalog}.force-url-connection-client": "true",
         f"{catalog}.ref": "main",
         f"{catalog}.warehouse": WAREHOUSE,
@@ -98,13 +100,10 @@ def settings(stack: Stack) -> dict[str, str]:
 
 def command(stack: Stack) -> Command:
     """One process that is server, driver and executor; keys and token in the environment."""
-    from lakeproof.install import artifacts
-    from lakeproof.install.java import find_java
-
     home, etc, data = artifacts.path(NAME), stack.etc_dir(NAME), stack.data_dir(NAME)
     return Command(
         argv=(
-            str(find_java(17)),
+            str(java.find_java(17)),
             "-Xms256m",
             f"-Xmx{HEAP}",
             *jvm.FLAGS,
@@ -128,7 +127,7 @@ def command(stack: Stack) -> Command:
             "AWS_ACCESS_KEY_ID": stack.secret("s3-access-key"),
             "AWS_SECRET_ACCESS_KEY": stack.secret("s3-secret-key"),
             "AWS_REGION": REGION,
-            # the library would otherwise ask a cloud's address for keys, where there is none
+            # else the library would look for keys at an address that only clouds have
             "AWS_EC2_METADATA_DISABLED": "true",
             # else it looks up the machine's name, and warns of loopback
             "SPARK_LOCAL_IP": stack.settings.host,
@@ -138,7 +137,7 @@ def command(stack: Stack) -> Command:
 
 
 def prepare(stack: Stack) -> None:
-    """Write its configuration; what a killed one left on the disk is removed."""
+    """Write its configuration, and remove what a killed Spark left on the disk."""
     etc, data = stack.etc_dir(NAME), stack.data_dir(NAME)
     shutil.rmtree(data, ignore_errors=True)
     for folder in ("tmp", "scratch"):
@@ -169,7 +168,7 @@ COMPONENTS = (
         prepare=prepare,
         ready=ready,
         uses=("nessie", "minio"),
-        ports={"http": 8085, "rpc": 8086, "blocks": 8087},
+        ports=USUAL_PORTS[NAME],
         start_seconds=90,
         on_demand=True,
         artifact=NAME,

@@ -1,6 +1,6 @@
-"""A folder of the object store that takes no new files: what an administrator's mistake on its disk comes to.
+"""A folder of the object store that takes no new files, as after an administrator's mistake on the store's disk.
 
-As root by the file system's own flag (`chattr +i`), which even root has to obey; else by the folder's mode.
+As root the folder is closed by the file system's flag (`chattr +i`), which even root has to obey; else by its mode.
 """
 
 import fcntl
@@ -29,19 +29,19 @@ def commands(folder: Path) -> tuple[str, str]:
 
 
 def is_closed(folder: Path) -> bool:
-    """True where it takes no new file; one that is not there is open. Raises: TerminalError."""
+    """True where the folder takes no new file; a folder that does not exist is open. Raises: TerminalError."""
     if not folder.is_dir():
         return False
     return bool(_flags(folder) & _IMMUTABLE) if os.geteuid() == 0 else not folder.stat().st_mode & 0o200
 
 
 def close(folder: Path) -> None:
-    """Close it; fine where it is closed. Raises: TerminalError without the folder, or where its disk cannot."""
+    """Close it; safe to repeat. Raises: TerminalError where there is no such folder, or its disk has no such flag."""
     _set(folder, closed=True)
 
 
 def open_again(folder: Path) -> None:
-    """Open it; fine where it is open, or not there. Raises: TerminalError."""
+    """Open it; safe to repeat, also where there is no such folder. Raises: TerminalError."""
     if folder.is_dir():
         _set(folder, closed=False)
 

@@ -1,11 +1,11 @@
 """Trino 483: answers SQL on what is published, at any hash; it never writes.
 
-Why 483: the first one that reads Paimon's Iceberg v3 deletion vectors right. Put together from its published jars
-(third_party/trino), so it needs a JDK >= 24 with the Vector API module.
-Traps: catalogs are dynamic, because a pinned read makes one per hash (lake/query/pin.py); then `catalog.config-dir`
-is fatal and catalogs lie in etc/catalog under the working folder. The agent's pattern for the queue is narrow on
-purpose: other attributes of QueryManager are nested and would become one series with many label sets.
-Start: C1 only, and an archive of loaded classes (class_archive.py): 9 s → 3.3 s on 2 cores, agent included.
+Why 483: the first version that reads Paimon's Iceberg v3 deletion vectors right. It is put together from its
+published jars (third_party/trino), and needs a JDK >= 24 with the Vector API module.
+Traps: catalogs are dynamic, because a pinned read makes one per hash (lake/query/pin.py). With dynamic catalogs Trino
+refuses `catalog.config-dir`, and reads them from etc/catalog under its working folder. The agent's pattern for the
+queue is narrow on purpose: other attributes of QueryManager are nested, and would become a series with many labels.
+Start: with the C1 compiler alone and an archive of loaded classes (class_archive.py) 3.3 s on 2 cores, else 9 s.
 """
 
 import hashlib
@@ -24,20 +24,20 @@ from lakeproof.errors import NotReady
 from lakeproof.install import artifacts
 from lakeproof.install.java import find_vector_java
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS, replica_name
 from lakeproof.stack.component import Command, Component, Replicas, Scrape
 from lakeproof.stack.engines import class_archive, jvm
 from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.object_store import REGION, WAREHOUSE
-from lakeproof.stack.replicas import replica_name, replica_ports
 from lakeproof.stack.stack import Stack
 
 NAME = "trino"
-PORTS = {"http": 8080, "jmx": 9408}
 CATALOG = "lake"
 SCHEMA = "oltp"
 # Metrics that Prometheus keeps.
 METRICS = ("trino_execution_queuedqueries", "trino_execution_runningqueries")
-# Who asks whether Trino is well. A question without an answer in time is called off by whoever asked it.
+# The health question's user. A question of it that is cancelled does not count as a failed query: whoever asks
+# cancels it where no answer comes in time.
 HEALTH_USER = "lakeproof-health"
 _ASKING = {"X-Trino-User": HEALTH_USER}
 HEAP = "1g"
@@ -47,12 +47,11 @@ _ANNOUNCING_SECONDS = 120.0
 
 # S3 keys stay out of files and of SQL: Trino resolves these references itself, also in CREATE CATALOG.
 _ACCESS_KEY, _SECRET_KEY = "LAKE_S3_ACCESS_KEY", "LAKE_S3_SECRET_KEY"
-# By it the servers of a cluster know each other; without one, Trino takes the name of the environment.
+# The secret by which the servers of a cluster know each other; by default it is the name of the environment.
 _INTERNAL_SECRET = "LAKE_TRINO_SECRET"
 
-# The platform's own users (readers of the lake, the health question) share a group that nobody else comes into, so
-# that others never keep them waiting. Every other user has a group of its own, in which USER_RUNNING queries run and
-# USER_QUEUED more may wait.
+# The platform's own users (readers of the lake, the health question) share a group of their own, so that queries of
+# people never keep them waiting. Each other user has a group, in which USER_RUNNING queries run and USER_QUEUED wait.
 PLATFORM_PREFIX = "lakeproof"
 USER_RUNNING, USER_QUEUED = 3, 50
 
@@ -85,7 +84,7 @@ def catalog_properties(stack: Stack, ref: str) -> dict[str, str]:
 
 
 def server_properties(stack: Stack, name: str = NAME) -> dict[str, str]:
-    """config.properties of the coordinator, which works as well, or of a further server, which only works."""
+    """config.properties of the coordinator, which is a worker too, or of a further server, a worker only."""
     role = {"coordinator": "false"}
     if name == NAME:
         role = {"coordinator": "true", "node-scheduler.include-coordinator": "true", "catalog.store": "file"}
@@ -162,7 +161,7 @@ def command(stack: Stack, name: str = NAME) -> Command:
 
 
 def prepare(stack: Stack) -> None:
-    """Config, and the one catalog that stays; catalogs of pinned reads that a crash left are gone with this."""
+    """Write the configuration and the catalog `lake`; remove catalogs of pinned reads that a crash left."""
     etc = stack.etc_dir(NAME)
     catalogs = etc / "etc" / "catalog"
     catalogs.mkdir(parents=True, exist_ok=True)
@@ -220,8 +219,8 @@ def ready(stack: Stack, timeout: float) -> None:
 def worker_ready(stack: Stack, timeout: float, name: str) -> None:
     """It says itself that it has started, and the coordinator gives it work. Raises: NotReady.
 
-    While the coordinator is away its own answer is enough: restarting it would not help. But one that was
-    started just now waits for it, or it would be healthy before any query could use it.
+    While the coordinator is away the worker's own answer is enough: restarting it would not help. But a worker that
+    was started just now is ready only with the coordinator: before, no query can use it.
     """
     told = loopback.require_ok(f"{stack.url(name)}/v1/info", name, timeout).json()
     if told.get("starting") is not False:
@@ -257,7 +256,7 @@ def _rows(stack: Stack, sql: str, timeout: float) -> list[list[object]]:
 
 
 def further_server(number: int) -> Component:
-    """Server 2 and up: takes splits of the coordinator's queries, in its catalogs, pinned ones too."""
+    """Server 2 and up: a worker for the coordinator's queries, with all of its catalogs, pinned ones too."""
     name = replica_name(NAME, number)
 
     def start(stack: Stack) -> Command:
@@ -278,7 +277,7 @@ def further_server(number: int) -> Component:
         ready=ask,
         needs=(NAME,),
         uses=("minio",),
-        ports=replica_ports(PORTS, number),
+        ports=USUAL_PORTS[name],
         scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=150,
         stop_seconds=15,
@@ -295,7 +294,7 @@ COMPONENTS = (
         prepare=prepare,
         ready=ready,
         uses=("nessie", "minio"),
-        ports=PORTS,
+        ports=USUAL_PORTS["trino"],
         scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=150,
         stop_seconds=15,  # the first stop writes the class archive: 5 s on 2 cores

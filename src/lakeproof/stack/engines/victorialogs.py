@@ -1,9 +1,9 @@
 """VictoriaLogs: the log store. Loki stands for it in compose.
 
-One binary of 15 MB, compiled where it is asked for (`lakeproof setup --only victorialogs`). It takes Loki's push
-format and does not answer Loki's questions, so stored queries are rendered for each (observability/logs/query.py).
-Traps: it acknowledges what it keeps in memory for up to 5 s; it closes a connection after two minutes unless told
-otherwise; of an entry that is JSON it would keep fields and no text.
+One binary of 15 MB, compiled on request (`lakeproof setup --only victorialogs`). It takes Loki's push format but not
+Loki's queries, so each query is rendered for both stores (observability/logs/query.py). Traps: it acknowledges
+entries that stay in memory for up to 5 s; it closes a connection after two minutes unless told otherwise; of an entry
+that is JSON it would keep the fields and not the text.
 """
 
 import base64
@@ -11,23 +11,23 @@ import base64
 import httpx
 
 from lakeproof.errors import NotReady
+from lakeproof.install import artifacts
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 NAME = "victorialogs"
-# Also the secret's name. The files of the logs are closed to other users of the machine, and so is their store.
+# It asks for a login, since the log files too are closed to other users of the machine.
 USER = "lakeproof"
-# With less than this free on its disk it takes nothing more; what is in the log files waits there.
+# With less than this free on its disk it takes nothing more, and new entries wait in the log files.
 MIN_FREE_BYTES = 512 << 20
 MEMORY_BYTES = 128 << 20
 
 
 def command(stack: Stack) -> Command:
-    """Loopback, a login, bounded by days and by bytes: the older partitions (one a day) go first."""
-    from lakeproof.install import artifacts
-
+    """Listens on loopback, wants a login, and drops its oldest day beyond the bound of days or of bytes."""
     logs = stack.settings.logs
     return Command(
         (
@@ -71,7 +71,7 @@ def ask(stack: Stack, parameters: dict[str, str], timeout: float) -> httpx.Respo
 
 
 def login(stack: Stack) -> dict[str, str]:
-    """The header that it wants; none for somebody else's that was given without a password."""
+    """The header with the login; none for somebody else's log store whose password the settings do not give."""
     if not stack.has_secret(NAME):
         return {}
     word = base64.b64encode(f"{USER}:{stack.secret(NAME)}".encode()).decode()
@@ -85,7 +85,7 @@ COMPONENTS = (
         command=command,
         prepare=prepare,
         ready=ready,
-        ports={"http": 9428},
+        ports=USUAL_PORTS[NAME],
         start_seconds=30.0,
         in_plain_up=False,
         artifact=NAME,

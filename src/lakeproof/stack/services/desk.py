@@ -3,6 +3,7 @@
 import sys
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
@@ -23,7 +24,7 @@ COMPONENTS = (
         kind="service",
         command=command,
         ready=ready,
-        ports={"http": 8000},
+        ports=USUAL_PORTS["desk"],
         scrapes=(Scrape("http"),),
         start_seconds=60.0,
         summary="incidents: timeline, owner, RCA",

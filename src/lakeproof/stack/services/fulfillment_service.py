@@ -9,7 +9,6 @@ from lakeproof.stack.shop_service import shop_service
 COMPONENTS = (
     shop_service(
         "fulfillment-service",
-        8004,
         needs=("postgres",),
         uses=("minio", "kafka"),
         summary="labels from pending/ to ready/, status.shipped",

@@ -12,7 +12,6 @@ COMPONENTS = (
     replace(
         shop_service(
             "inventory-service",
-            8003,
             needs=("cassandra-seed",),
             uses=("cassandra-node2", "cassandra-node3", "kafka"),
             in_plain_up=False,

@@ -3,6 +3,7 @@
 import sys
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
@@ -23,7 +24,7 @@ COMPONENTS = (
         kind="service",
         command=command,
         ready=ready,
-        ports={"http": 9308},
+        ports=USUAL_PORTS["lag-exporter"],
         provision_needs=("mysql", "kafka", "connect"),
         scrapes=(Scrape("http"),),
         start_seconds=60.0,

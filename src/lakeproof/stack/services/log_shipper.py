@@ -1,9 +1,10 @@
-"""log-shipper: takes every component's log to the log store (observability/logs/shipper.py)."""
+"""log-shipper: takes every component's log to the log store (observability/logs/app.py)."""
 
 import sys
 from pathlib import Path
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.engines import victorialogs
 from lakeproof.stack.stack import Stack
@@ -17,12 +18,12 @@ def places(stack: Stack) -> Path:
 
 
 def command(stack: Stack) -> Command:
-    """All that it needs, for to read the settings would double its memory."""
+    """Everything it needs stands in its command line: reading the settings would double its memory."""
     return Command(
         (
             sys.executable,
             "-m",
-            "lakeproof.observability.logs.shipper",
+            "lakeproof.observability.logs.app",
             f"--logs={stack.log_path(NAME).parent}",
             f"--places={places(stack)}",
             f"--url={stack.url(victorialogs.NAME)}",
@@ -44,7 +45,7 @@ COMPONENTS = (
         command=command,
         ready=ready,
         uses=(victorialogs.NAME,),
-        ports={"http": 9080},
+        ports=USUAL_PORTS[NAME],
         scrapes=(Scrape("http", seconds=5.0),),
         start_seconds=30.0,
         stop_seconds=8.0,

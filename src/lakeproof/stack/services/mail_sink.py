@@ -3,6 +3,7 @@
 import sys
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
@@ -25,7 +26,7 @@ COMPONENTS = (
         kind="service",
         command=command,
         ready=ready,
-        ports={"smtp": 1025, "http": 8025},
+        ports=USUAL_PORTS[NAME],
         scrapes=(Scrape("http"),),
         start_seconds=30.0,
         stop_seconds=12.0,

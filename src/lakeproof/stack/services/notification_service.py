@@ -9,7 +9,6 @@ from lakeproof.stack.shop_service import shop_service
 COMPONENTS = (
     shop_service(
         "notification-service",
-        8006,
         needs=("postgres",),
         uses=("redis", "mail-sink", "kafka"),
         summary="notifications by e-mail and webhook, limited by Redis",

@@ -3,6 +3,7 @@
 import sys
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
@@ -13,7 +14,7 @@ def command(stack: Stack) -> Command:
 
 
 def ready(stack: Stack, timeout: float) -> None:
-    """It answers. Whether the store does is a metric, not its health."""
+    """It answers. Whether the store answers is a metric, not its health."""
     loopback.require_ok(f"{stack.url('object-store-exporter')}/health", "object-store-exporter", timeout)
 
 
@@ -23,7 +24,7 @@ COMPONENTS = (
         kind="service",
         command=command,
         ready=ready,
-        ports={"http": 9309},
+        ports=USUAL_PORTS["object-store-exporter"],
         scrapes=(Scrape("http"),),
         start_seconds=60.0,
         summary="objects and room of the S3 store",

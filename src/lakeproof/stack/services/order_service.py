@@ -6,7 +6,5 @@ Ready means that its database answers: /health asks it, so a stopped MariaDB or 
 from lakeproof.stack.shop_service import shop_service
 
 COMPONENTS = (
-    shop_service(
-        "order-service", 8001, needs=("mysql",), in_plain_up=True, summary="orders over HTTP, kept in MariaDB"
-    ),
+    shop_service("order-service", needs=("mysql",), in_plain_up=True, summary="orders over HTTP, kept in MariaDB"),
 )

@@ -8,7 +8,6 @@ from lakeproof.stack.shop_service import shop_service
 COMPONENTS = (
     shop_service(
         "payment-service",
-        8002,
         needs=("postgres",),
         uses=("kafka",),
         summary="payments over HTTP, kept in PostgreSQL",

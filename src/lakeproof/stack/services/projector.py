@@ -6,6 +6,7 @@ Ready means that Cassandra and Kafka answer it. What comes in is written by the 
 import sys
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
@@ -28,7 +29,7 @@ COMPONENTS = (
         kind="service",
         command=command,
         ready=ready,
-        ports={"http": 8012},
+        ports=USUAL_PORTS[NAME],
         # It may be started while the other nodes are still joining, one after another.
         needs=("cassandra-seed",),
         uses=("cassandra-node2", "cassandra-node3", "kafka"),

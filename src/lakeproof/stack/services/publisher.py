@@ -3,6 +3,7 @@
 import sys
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.stack import Stack
 
@@ -13,7 +14,7 @@ def command(stack: Stack) -> Command:
 
 
 def ready(stack: Stack, timeout: float) -> None:
-    """Its loop goes round. That Nessie or the store is away shows in /health and in metrics: it waits for them."""
+    """Its loop goes round. Where Nessie or the store is away it waits, and says so in /health and in metrics."""
     loopback.require_ok(f"{stack.url('publisher')}/health", "publisher", timeout)
 
 
@@ -24,7 +25,7 @@ COMPONENTS = (
         command=command,
         ready=ready,
         uses=("nessie", "minio", "flink-jobmanager"),
-        ports={"http": 8011},
+        ports=USUAL_PORTS["publisher"],
         scrapes=(Scrape("http"),),
         start_seconds=60.0,
         summary="publishes checkpoints to the catalog",

@@ -10,6 +10,7 @@ WAL. Stopped, it stops the connector and the job; the slot stays, and keeps WAL 
 import sys
 
 from lakeproof.stack import loopback
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.stack import Stack
 
@@ -32,7 +33,7 @@ COMPONENTS = (
         kind="service",
         command=command,
         ready=ready,
-        ports={"http": 9310},
+        ports=USUAL_PORTS[NAME],
         uses=("publisher",),
         provision_needs=("postgres", "kafka", "connect", "flink-jobmanager"),
         hooks=(Hook.PROVISION, Hook.BEFORE_STOP),

@@ -9,7 +9,6 @@ from lakeproof.stack.shop_service import shop_service
 COMPONENTS = (
     shop_service(
         "support-service",
-        8005,
         needs=("postgres",),
         uses=("redis", "minio", "kafka", "order-service", "payment-service", "fulfillment-service"),
         summary="cases, attachments, and the timeline of an order",

@@ -1,23 +1,30 @@
-"""The shipper's two pages, /health and /metrics."""
+"""log-shipper: the service that takes every component's log to the log store; its pages are /health and /metrics.
 
+`python -m lakeproof.observability.logs.app --logs FOLDER --places FILE --url URL [--store victorialogs|loki]
+[--listen HOST:PORT]`; LOG_STORE_PASSWORD is the store's, if it has one.
+"""
+
+import argparse
+import logging
+import os
+import signal
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from lakeproof.metrics_server import make_metrics_server
-
-if TYPE_CHECKING:
-    from lakeproof.observability.logs.shipper import Shipper
+from lakeproof.observability.logs.push import LogStore
+from lakeproof.observability.logs.shipper import Shipper
 
 
 class ShipperCollector(Collector):
     """Its counts at scrape time."""
 
-    def __init__(self, shipper: "Shipper") -> None:
+    def __init__(self, shipper: Shipper) -> None:
         self._shipper = shipper
 
     def collect(self) -> Iterator[Metric]:
@@ -37,7 +44,7 @@ class ShipperCollector(Collector):
         )
 
 
-def health(shipper: "Shipper") -> tuple[int, dict[str, object]]:
+def health(shipper: Shipper) -> tuple[int, dict[str, object]]:
     """(HTTP status, body): 503 with the reason while the log store takes nothing."""
     return (503 if shipper.trouble else 200), {
         "status": "degraded" if shipper.trouble else "ok",
@@ -46,10 +53,37 @@ def health(shipper: "Shipper") -> tuple[int, dict[str, object]]:
     }
 
 
-def serve(shipper: "Shipper", address: str) -> None:
+def serve(shipper: Shipper, address: str) -> None:
     """Answer on host:port, in a thread. Raises: OSError."""
     host, _, port = address.rpartition(":")
     registry = CollectorRegistry()
     registry.register(ShipperCollector(shipper))
     server = make_metrics_server(host, int(port), registry, lambda: health(shipper))
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="log-shipper")
+    parser.add_argument("--logs", type=Path, required=True)
+    parser.add_argument("--places", type=Path, required=True)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--store", choices=("victorialogs", "loki"), default="victorialogs")
+    parser.add_argument("--listen", default="")
+    given = parser.parse_args()
+    store = LogStore(given.store, given.url, os.environ.get("LOG_STORE_PASSWORD", ""))
+    shipper = Shipper(given.logs, given.places, store)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if given.listen:
+        serve(shipper, given.listen)
+    os.nice(5)  # to catch up must not slow down what the logs tell of
+    shipper.run(stop)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(
+        level=os.environ.get("LOG_LEVEL", "INFO").upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    main()

@@ -1,0 +1,440 @@
+"""Troubles as the probes show them: the one cause that each is called by, and what is read then."""
+
+from tests.diagnosis.readings import (
+    BEHIND,
+    CONNECT_GONE,
+    DATABASE_GONE,
+    JOB_FAILS,
+    JOB_GONE,
+    JOB_WAITS,
+    LIVENESS,
+    LOCK_WAIT,
+    NO_ANSWER,
+    NOT_PUBLISHED,
+    READ_ONLY,
+    REFUSALS_UNSEEN,
+    REFUSED_VALUE,
+    STARVED,
+    STOPPED,
+    gone,
+    of_shop,
+)
+
+from lakeproof.probes.reading import Value
+
+STATES: list[tuple[str, dict[str, Value]]] = [
+    ("reservation_ttl_shortened", {"reservation-ttl-shortfall": 295.0}),
+    *(
+        (f"{node.replace('-', '_')}_emptied", {**gone(node, "refused"), f"{node}-data": "gone"})
+        for node in ("cassandra-seed", "cassandra-node2", "cassandra-node3")
+    ),
+    ("reservation_setting_too_low", {"reservation-setting-shortfall": 270.0}),
+    (
+        "mail_refused",
+        {
+            "provider-answer": "451 4.7.1 over the limit",
+            "notification-failure-share": 80.0,
+            "notification-service-refusals": 40.0,
+        },
+    ),
+    ("campaign_over_limit", {"campaign-turned-down": "5a0c: 12 turned down"}),
+    ("events_reshaped", {"event-shapes": "payment: 23 payment.captured lack order_id and have order"}),
+    ("campaign_unwelcome", {"campaign-opt-outs": "5a0c: 40 opted out"}),
+    ("labels_held", {"fulfillment-lag": 30.0, "labels-held": 3}),
+    ("ready_refused", {"labels-ready-writes": "ExistingObjectIsDirectory", "fulfillment-lag": 12.0}),
+    # Where the store takes no writes at all, that it takes none there is no second cause.
+    ("store_not_writable", {**READ_ONLY, "labels-ready-writes": "refuses writes"}),
+    (
+        "resource_group_full",
+        {
+            "trino-queued": 9,
+            "trino-oldest-query": 40.0,
+            "trino-longest-wait": 38.0,
+            "trino-queries-by-user": "analyst in people.analyst: 3 run, 9 wait",
+        },
+    ),
+    ("resource_group_full", {"trino-queued": 1, "trino-oldest-query": 900.0, "trino-longest-wait": 310.0}),
+    ("timeline_source_late", {"support-late-sources": "fulfillment-service", "support-timeline-p95": 2.9}),
+    ("timeline_source_late", {"support-late-sources": "order-service payment-service"}),
+    ("attachments_pile_up", {"support-attachment-folder": "grows by 7.2 GB an hour"}),
+    ("redis_full", {"redis-room": "full: 67.1 of 67.1 MB used, 18 keys that never end"}),
+    # It answers nobody: then it is not late for support alone.
+    ("fulfillment_service_hung", {**gone("fulfillment-service", "silent"), "support-timeline-p95": 2.9}),
+    ("redis_hung", {"redis-answers": "silent", "support-timeline-p95": 2.2}),
+    (
+        "mysql_sessions_leaked",
+        {
+            "mysql-connections": 100.0,
+            "mysql-idle-account": 97.5,
+            "mysql-answers": "error 1040",
+            "order-service-ready": "/health says 503: mysql",
+            **DATABASE_GONE,
+            **BEHIND,
+        },
+    ),
+    ("mysql_session_blocks", {"mysql-lock-waiters": 150, "mysql-connections": 100.0, "mysql-answers": "error 1040"}),
+    ("mysql_session_blocks", {"mysql-lock-waiters": 7}),
+    # The heartbeat's row is among those that it holds.
+    (
+        "mysql_session_blocks",
+        {"mysql-lock-waiters": 7, "oltp-heartbeat-age": 40.0, "oltp-ticker": LOCK_WAIT, **BEHIND},
+    ),
+    (
+        "mysql_session_blocks",
+        {"mysql-lock-waiters": 7, "oltp-heartbeat-age": 40.0, "oltp-ticker": NO_ANSWER, **BEHIND},
+    ),
+    ("postgres_session_blocks", {"postgres-lock-waiters": 90, "postgres-connections": 92.0}),
+    # Its last logins were turned away, and some sessions have ended since.
+    ("postgres_sessions_leaked", {"postgres-idle-account": 80.0, "postgres-answers": "error 53300"}),
+    # Others hold the administrator's places too, and nobody can be asked who holds the rest (seen in a drill).
+    (
+        "postgres_sessions_leaked",
+        {
+            "postgres-connections": 100.0,
+            "postgres-answers": "error 53300",
+            **dict.fromkeys(("postgres-idle-account", "postgres-accounts", "event-shapes"), NO_ANSWER),
+        },
+    ),
+    # Before the server is full.
+    ("mysql_sessions_leaked", {"mysql-connections": 92.5, "mysql-idle-account": 88.0}),
+    (
+        "postgres_sessions_leaked",
+        {
+            "postgres-connections": 97.0,
+            "postgres-idle-account": 80.0,
+            "postgres-answers": "error 53300",
+            "payment-service-ready": "/health says 503: postgres",
+        },
+    ),
+    (
+        "taskmanager_starved",
+        {
+            **STARVED,
+            "oltp-topic-unread": 24_000,
+            "oltp-checkpoint-age": 44.0,
+            "oltp-checkpoints-failed": 3,
+            **NOT_PUBLISHED,
+        },
+    ),
+    # It missed heartbeats, and both questions to it came too late.
+    (
+        "taskmanager_starved",
+        {**STARVED, **gone("flink-taskmanager", "silent"), **JOB_FAILS, **of_shop(JOB_FAILS)},
+    ),
+    (
+        "store_late",
+        {"taskmanager-store-delay": 1.03, "oltp-topic-unread": 31_000, "oltp-checkpoint-age": 45.0, **NOT_PUBLISHED},
+    ),
+    ("store_late", {"taskmanager-store-delay": 1.03, **JOB_FAILS, **NOT_PUBLISHED}),
+    ("taskmanager_starved", STARVED),
+    ("taskmanager_starved", {**STARVED, "taskmanager-stopped": 100.0}),  # it ran between two looks only
+    ("paused_connector", {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}),
+    ("stopped_connector", {"oltp-connector-state": "STOPPED", "oltp-task-state": None, **BEHIND}),
+    ("deleted_connector", {"oltp-connector-state": None, "oltp-task-state": None, **BEHIND}),
+    (
+        "connector_login_rejected",
+        {
+            "oltp-task-state": "FAILED",
+            "oltp-task-failure": "login rejected",
+            "oltp-capture-login": "rejected",
+            "oltp-missing-privileges": NO_ANSWER,
+            **BEHIND,
+        },
+    ),
+    ("connector_login_rejected", {"oltp-capture-login": "rejected", "oltp-missing-privileges": NO_ANSWER, **BEHIND}),
+    (
+        "connector_grant_lost",
+        {"oltp-task-state": "FAILED", "oltp-task-failure": "no privilege", "oltp-missing-privileges": 1, **BEHIND},
+    ),
+    *(
+        (
+            "server_id_taken",
+            {
+                "oltp-task-state": "FAILED",
+                "oltp-task-failure": "server id taken",
+                "mysql-binlog-readers": account,
+                **BEHIND,
+            },
+        )
+        for account in ("report", "cdc")
+    ),
+    (
+        "failed_task",
+        {
+            "oltp-task-state": "FAILED",
+            "oltp-task-failure": "server id taken",
+            "mysql-binlog-readers": "none",
+            **BEHIND,
+        },
+    ),
+    ("failed_task", {"oltp-task-state": "FAILED", "oltp-task-failure": "login rejected", **BEHIND}),
+    ("connect_hung", {**gone("connect", "silent"), **CONNECT_GONE, **BEHIND}),
+    ("connect_down", {**gone("connect", "refused"), **CONNECT_GONE, **BEHIND}),
+    ("mysql_down", {"mysql-answers": "refused", **DATABASE_GONE, **BEHIND}),
+    (
+        "mysql_hung",
+        {
+            "mysql-answers": "silent",
+            "order-service-ready": "/health says 503: mysql",
+            "order-service-refusals": 100.0,
+            "oltp-task-state": "FAILED",
+            "oltp-task-failure": "no database",
+            **DATABASE_GONE,
+            **BEHIND,
+        },
+    ),
+    ("mysql_unhealthy", {"mysql-answers": "error 1040", **DATABASE_GONE}),
+    (
+        "kafka_down",
+        {
+            "broker-answers": "refused",
+            "oltp-topic-silence": NO_ANSWER,
+            "open-transaction": NO_ANSWER,
+            "oltp-source-lag": 40_000,
+            "connect-ready": "/health answered 503",
+            "oltp-task-state": "FAILED",
+            "oltp-task-failure": "other",
+            **JOB_FAILS,
+        },
+    ),
+    (
+        "kafka_hung",
+        {
+            "broker-answers": "silent",
+            "oltp-topic-silence": NO_ANSWER,
+            "open-transaction": NO_ANSWER,
+            **CONNECT_GONE,
+            **JOB_FAILS,
+        },
+    ),
+    (
+        "hanging_transaction",
+        {"open-transaction": 130.0, "oltp-connector-state": "UNASSIGNED", **BEHIND, **NOT_PUBLISHED},
+    ),
+    ("ticker_stopped", {"oltp-heartbeat-age": 40.0, **BEHIND}),
+    ("unannounced_column", {"oltp-unexpected-columns": "oltp.orders.unannounced", "oltp-fields-left-out": 1}),
+    # Seen before any row was changed since.
+    ("unannounced_column", {"oltp-unexpected-columns": "oltp.orders.unannounced"}),
+    ("shop_unannounced_column", {"shop-unexpected-columns": "payment.payments.x"}),
+    (
+        "lag_exporter_down",
+        {"oltp-heartbeat-age": 40.0, **gone("lag-exporter", "refused"), "oltp-source-lag": NO_ANSWER},
+    ),
+    (
+        "minio_down",
+        {**gone("minio", "refused"), "store-writes": NO_ANSWER, **JOB_FAILS, "oltp-publisher-status": "degraded"},
+    ),
+    ("prometheus_hung", {**gone("prometheus", "silent"), **REFUSALS_UNSEEN}),
+    ("prometheus_down", {**gone("prometheus", "refused"), **REFUSALS_UNSEEN}),
+    (
+        "inventory_service_unhealthy",
+        {"inventory-service-ready": "/health says 503: cassandra", "inventory-service-refusals": 80.0},
+    ),
+    (
+        "minio_hung",
+        {
+            **gone("minio", "silent"),
+            "store-writes": NO_ANSWER,
+            **JOB_FAILS,
+            "oltp-publisher-status": "stuck",
+            "publisher-ready": "503",
+        },
+    ),
+    (
+        "flink_jobmanager_down",
+        {
+            **gone("flink-jobmanager", "refused"),
+            **gone("flink-taskmanager", "refused"),
+            **JOB_GONE,
+            **NOT_PUBLISHED,
+        },
+    ),
+    (
+        # One that was started meanwhile waits for it.
+        "flink_jobmanager_down",
+        {
+            **gone("flink-jobmanager", "refused"),
+            "flink-taskmanager-ready": "waits for the JobManager",
+            **JOB_GONE,
+            **NOT_PUBLISHED,
+        },
+    ),
+    ("flink_jobmanager_hung", {**gone("flink-jobmanager", "silent"), **JOB_GONE, **NOT_PUBLISHED}),
+    ("flink_taskmanager_hung", {**gone("flink-taskmanager", "silent"), **STOPPED, **JOB_FAILS}),
+    ("flink_taskmanager_down", {**gone("flink-taskmanager", "refused"), **JOB_FAILS}),
+    (
+        "nessie_down",
+        {**gone("nessie", "refused"), "oltp-publisher-status": "degraded", "oltp-publish-age": NO_ANSWER},
+    ),
+    ("publisher_hung", {**gone("publisher", "silent"), "oltp-publisher-status": NO_ANSWER, **NOT_PUBLISHED}),
+    (
+        "job_missing",
+        {
+            "oltp-job-state": None,
+            "oltp-job-restarts": None,
+            "oltp-refused-value": None,
+            "oltp-checkpoint-age": None,
+            **NOT_PUBLISHED,
+        },
+    ),
+    ("job_ended", {"oltp-job-state": "ended", "oltp-checkpoint-age": 70.0, **NOT_PUBLISHED}),
+    ("job_restarting", JOB_FAILS),
+    # Both looks fell between two restarts; its checkpoints are overdue for the same reason.
+    ("job_restarting", {**JOB_FAILS, "oltp-job-state": "running"}),
+    # The least that counts.
+    ("job_restarting", {"oltp-job-failures": 2}),
+    ("unreadable_value", {**JOB_FAILS, **REFUSED_VALUE}),
+    # Both looks fell between two restarts, and the column has its type back: the record is still in the topic.
+    (
+        "unreadable_value",
+        {**JOB_FAILS, **REFUSED_VALUE, "oltp-job-state": "running", "oltp-unreadable-columns": "none"},
+    ),
+    ("changed_column", {"oltp-unreadable-columns": "oltp.orders.total"}),
+    ("binlog_purged", {"oltp-task-state": "FAILED", "oltp-task-failure": "position lost", **BEHIND}),
+    ("large_transaction", {"oltp-transaction-rows": 41_000, "oltp-source-lag": 42_000}),
+    ("shop_large_transaction", {"shop-transaction-rows": 41_000}),
+    ("missing_column", {"oltp-missing-columns": "oltp.orders.total"}),
+    ("shop_missing_column", {"shop-missing-columns": "payment.payments.amount"}),
+    # Two renamed columns of one table: what is unexpected there holds what is missing, and may not be dropped.
+    (
+        "missing_column",
+        {
+            "oltp-missing-columns": "oltp.order_items.quantity oltp.order_items.sku",
+            "oltp-unexpected-columns": "oltp.order_items.pieces oltp.order_items.sku_code",
+        },
+    ),
+    ("renamed_column", {"oltp-renamed-columns": "oltp.orders.total→sum"}),
+    ("shop_renamed_column", {"shop-renamed-columns": "payment.payments.amount→sum"}),
+    ("shop_changed_column", {"shop-unreadable-columns": "payment.payments.amount"}),
+    ("job_restarting", JOB_WAITS),
+    # It was given up after its last failures.
+    ("job_ended", {**JOB_FAILS, "oltp-job-state": "ended"}),
+    # A new job is not there yet, and Flink has forgotten the failures of the old one.
+    ("job_missing", {**JOB_FAILS, "oltp-job-state": None, "oltp-job-failures": None, "oltp-job-exception": None}),
+    ("store_not_writable", READ_ONLY),
+    ("store_not_writable", {**READ_ONLY, **JOB_FAILS, "oltp-publisher-status": "degraded"}),
+    ("store_not_writable", {"store-writes": "full", "oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9}),
+    (
+        "store_not_writable",
+        {
+            "store-writes": "InternalError",
+            "support-service-refusals": 30.0,
+            "oltp-job-state": None,
+            **of_shop(JOB_FAILS, {"oltp-publisher-status": "degraded", "oltp-job-state": "ended"}),
+        },
+    ),
+    (
+        "minio_unhealthy",
+        {
+            **READ_ONLY,
+            "minio-ready": "no answer to a signed request",
+            **JOB_FAILS,
+            "oltp-publisher-status": "degraded",
+        },
+    ),
+    ("checkpoints_failing", {"oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9, **NOT_PUBLISHED}),
+    ("publishing_frozen", {"oltp-publisher-status": "frozen", **NOT_PUBLISHED}),
+    ("publishing_failing", {"oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
+    ("main_written", {"main-author": "somebody", "oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
+    (
+        "main_written",
+        {"main-author": "ann", "oltp-publisher-status": "degraded", "shop-publisher-status": "degraded"},
+    ),
+    ("main_moved", {"main-last-merge": "lost", "oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
+    ("shop_paused_connector", of_shop({"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED"}, BEHIND)),
+    ("shop_stopped_connector", of_shop({"oltp-connector-state": "STOPPED", "oltp-task-state": None}, BEHIND)),
+    ("shop_deleted_connector", of_shop({"oltp-connector-state": None, "oltp-task-state": None}, BEHIND)),
+    (
+        "shop_connector_login_rejected",
+        of_shop({"oltp-capture-login": "rejected", "oltp-task-state": "FAILED"}, BEHIND),
+    ),
+    ("shop_connector_grant_lost", of_shop({"oltp-missing-privileges": 1, "oltp-task-state": "FAILED"}, BEHIND)),
+    ("shop_failed_task", of_shop({"oltp-task-state": "FAILED", "oltp-task-failure": "no database"}, BEHIND)),
+    ("shop_ticker_stopped", of_shop({"oltp-heartbeat-age": 40.0}, BEHIND)),
+    (
+        "shop_slot_lost",
+        of_shop(
+            {"shop-slot-state": "lost", "oltp-task-state": "FAILED", "oltp-task-failure": "position lost"}, BEHIND
+        ),
+    ),
+    (
+        "shop_slot_missing",
+        of_shop({"shop-slot-state": None, "oltp-task-state": "FAILED", "oltp-task-failure": "other"}, BEHIND),
+    ),
+    (
+        "postgres_down",
+        {
+            "postgres-answers": "refused",
+            "payment-service-ready": "/health says 503: postgres",
+            **of_shop(DATABASE_GONE, {"shop-slot-state": NO_ANSWER, "oltp-task-state": "FAILED"}, BEHIND),
+        },
+    ),
+    ("shop_job_missing", of_shop({"oltp-job-state": None, "oltp-checkpoint-age": None}, NOT_PUBLISHED)),
+    ("shop_job_ended", of_shop({"oltp-job-state": "ended", "oltp-checkpoint-age": 70.0}, NOT_PUBLISHED)),
+    ("shop_job_restarting", of_shop(JOB_FAILS)),
+    ("shop_job_restarting", of_shop(JOB_WAITS)),
+    ("shop_checkpoints_failing", of_shop({"oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9}, NOT_PUBLISHED)),
+    ("shop_publishing_frozen", of_shop({"oltp-publisher-status": "frozen"}, NOT_PUBLISHED)),
+    ("shop_publishing_failing", of_shop({"oltp-publisher-status": "degraded"}, NOT_PUBLISHED)),
+    # Stopped by hand: its stop stops connector and job.
+    (
+        "shop_capture_down",
+        {
+            **gone("shop-capture", "refused"),
+            **of_shop(
+                {"oltp-source-lag": NO_ANSWER, "oltp-heartbeat-age": 40.0, "oltp-topic-silence": 40.0},
+                {
+                    "oltp-connector-state": "STOPPED",
+                    "oltp-task-state": None,
+                    "oltp-job-state": "ended",
+                    "oltp-checkpoint-age": 70.0,
+                },
+                NOT_PUBLISHED,
+            ),
+        },
+    ),
+    # Trouble of what both stand on, and of the other one alone.
+    (
+        "connect_down",
+        {**gone("connect", "refused"), **CONNECT_GONE, **BEHIND, **of_shop(CONNECT_GONE, BEHIND)},
+    ),
+    (
+        "kafka_down",
+        {
+            "broker-answers": "refused",
+            "oltp-topic-silence": NO_ANSWER,
+            "open-transaction": NO_ANSWER,
+            **JOB_FAILS,
+            **of_shop(
+                {"oltp-topic-silence": NO_ANSWER, "oltp-source-lag": 40_000, "oltp-task-state": "FAILED"}, JOB_FAILS
+            ),
+        },
+    ),
+    ("flink_taskmanager_down", {**gone("flink-taskmanager", "refused"), **JOB_FAILS, **of_shop(JOB_FAILS)}),
+    (
+        "hanging_transaction",
+        {
+            "open-transaction": 130.0,
+            **of_shop({"oltp-connector-state": "UNASSIGNED"}, BEHIND, NOT_PUBLISHED),
+        },
+    ),
+    (
+        "nothing_runs",
+        {
+            **{key: value for name in LIVENESS for key, value in gone(name, "refused").items()},
+            **of_shop(
+                CONNECT_GONE, DATABASE_GONE, JOB_GONE, {"shop-slot-state": NO_ANSWER, "oltp-source-lag": NO_ANSWER}
+            ),
+            **CONNECT_GONE,
+            **DATABASE_GONE,
+            **JOB_GONE,
+            "oltp-topic-silence": NO_ANSWER,
+            "open-transaction": NO_ANSWER,
+            "oltp-source-lag": NO_ANSWER,
+            "oltp-publisher-status": NO_ANSWER,
+            "oltp-publish-age": NO_ANSWER,
+            "store-writes": NO_ANSWER,
+            **REFUSALS_UNSEEN,
+        },
+    ),
+]

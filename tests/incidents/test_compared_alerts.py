@@ -1,0 +1,224 @@
+"""The desk compares its alerts with what Alertmanager knows: forgotten ones end, those that fire on come back."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.incidents.escalation import Watch
+from lakeproof.incidents.shapes import Act, ReadingShape
+from lakeproof.incidents.status import Status
+from lakeproof.incidents.store import Store
+from lakeproof.incidents.webhook import Notification
+from lakeproof.observability.active import ActiveAlerts
+
+START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+def look(expression: str, alerts: Sequence[Mapping[str, str]], at: datetime) -> Mapping[str, ReadingShape]:
+    return {"published": ReadingShape(value="ab12", at=at, source="nessie", query="main")}
+
+
+def test_an_alert_that_alertmanager_forgot_ends_after_a_while(
+    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    store.receive(Notification.model_validate(webhook(alert("a1"), alert("a2"))))
+    known = {"a1", "a2"}
+    watch = Watch(
+        store,
+        look,
+        lambda scenario: [],
+        read_active=lambda: ActiveAlerts("http://am", frozenset(known), START - timedelta(days=1)),
+        lost_after=timedelta(seconds=30),
+        clock=clock.monotonic,
+    )
+    watch.compare_alerts()
+    known.remove("a1")
+    for seconds in (10, 29):
+        clock.forward(seconds=seconds)
+        watch.compare_alerts()
+    assert [one.fingerprint for one in store.firing()] == ["a1", "a2"]
+    clock.forward(seconds=6)
+    watch.compare_alerts()
+    assert [one.fingerprint for one in store.firing()] == ["a2"]
+    known.clear()
+    for seconds in (15, 40):
+        clock.forward(seconds=seconds)
+        watch.compare_alerts()
+    assert store.get("1").status is Status.RESOLVED
+
+
+def test_a_clock_that_jumps_ahead_between_two_looks_ends_no_alert(
+    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    """Alertmanager and machine restart together with a wrong clock, which is put right before Prometheus tells it."""
+    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    active = ActiveAlerts("http://am", frozenset(), clock())
+    watch = Watch(
+        store,
+        look,
+        lambda scenario: [],
+        read_active=lambda: active,
+        lost_after=timedelta(seconds=30),
+        clock=clock.monotonic,
+    )
+    watch.compare_alerts()
+    clock.set(hours=1)
+    clock.forward(seconds=5)
+    watch.compare_alerts()
+    assert [one.fingerprint for one in store.firing()] == ["a1"]
+    clock.forward(seconds=25)
+    watch.compare_alerts()
+    assert store.firing() == []
+
+
+def test_what_was_missing_before_alertmanager_restarted_is_counted_from_its_start(
+    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    since = [START - timedelta(days=1)]
+    watch = Watch(
+        store,
+        look,
+        lambda scenario: [],
+        read_active=lambda: ActiveAlerts("http://am", frozenset(), since[0]),
+        lost_after=timedelta(seconds=30),
+        clock=clock.monotonic,
+    )
+    watch.compare_alerts()
+    clock.forward(seconds=25)
+    since[0] = clock()
+    for _ in range(5):
+        watch.compare_alerts()
+        clock.forward(seconds=5)
+    assert [one.fingerprint for one in store.firing()] == ["a1"]
+    clock.forward(seconds=5)
+    watch.compare_alerts()
+    assert store.firing() == []
+
+
+def test_no_alert_ends_while_alertmanager_is_silent_fresh_or_another_one(
+    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    store.receive(Notification.model_validate(webhook(alert("a1"))))
+
+    def silent() -> ActiveAlerts:
+        raise CouldNotLook("no answer")
+
+    late = START + timedelta(hours=1)
+    answers: list[Callable[[], ActiveAlerts]] = [
+        silent,
+        lambda: ActiveAlerts("http://am", frozenset(), late),
+        lambda: ActiveAlerts("http://another", frozenset(), START),
+    ]
+    for answer in answers:
+        watch = Watch(
+            store,
+            look,
+            lambda scenario: [],
+            read_active=answer,
+            lost_after=timedelta(seconds=30),
+            clock=clock.monotonic,
+        )
+        for seconds in (0, 10, 10, 9):
+            clock.forward(seconds=seconds)
+            watch.compare_alerts()
+    assert [one.fingerprint for one in store.firing()] == ["a1"]
+
+
+@pytest.fixture
+def ended(store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]) -> Store:
+    """INC-000001 of the alert a1, which Alertmanager said had ended at 12:01, before anybody took it on."""
+    for status in ("firing", "resolved"):
+        store.receive(Notification.model_validate(webhook(alert("a1", status))))
+    return store
+
+
+# As Alertmanager's list tells the start: to the millisecond.
+FIRST_START = datetime(2026, 11, 24, 11, 59, 58, 123000, tzinfo=UTC)
+
+
+def watching(store: Store, clock: Any, firing: Mapping[str, datetime], source: str = "http://am") -> Watch:
+    """A watch over a desk whose Alertmanager has the alert a1, and has these firing and not silenced."""
+    active = ActiveAlerts(source, frozenset({"a1"}), START - timedelta(days=1), firing)
+    return Watch(
+        store,
+        look,
+        lambda scenario: [],
+        read_active=lambda: active,
+        lost_after=timedelta(seconds=30),
+        clock=clock.monotonic,
+    )
+
+
+def test_an_alert_that_fires_on_after_it_was_said_to_have_ended_is_one_further_firing(
+    ended: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    """Prometheus stalled, Alertmanager let the alert expire, and Prometheus went on with the same start."""
+    watch = watching(ended, clock, {"a1": FIRST_START})
+    clock.forward(seconds=85)
+    watch.compare_alerts()
+    assert [one.status for one in ended.newest_first()] == [Status.RESOLVED]
+    for _ in range(2):
+        clock.forward(seconds=10)
+        watch.compare_alerts()
+    assert [(one.id, one.status) for one in ended.newest_first()] == [
+        ("INC-000002", Status.OPEN),
+        ("INC-000001", Status.RESOLVED),
+    ]
+    assert "still fires" in ended.get("2").timeline[-1].what
+    for late in (alert("a1"), alert("a1", "resolved")):
+        assert ended.receive(Notification.model_validate(webhook(late))).known == 1
+    over = alert("a1", "resolved") | {"endsAt": "2026-11-24T12:09:00Z"}
+    assert ended.receive(Notification.model_validate(webhook(over))).incidents == ["INC-000002"]
+    assert ended.get("2").status is Status.RESOLVED
+
+
+def test_an_alert_that_fires_on_does_not_join_another_trouble_that_somebody_forgot_to_close(
+    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    """It is of the same component, and cleared long ago: only its own incident waits for it as long as it hung."""
+    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    store.receive(Notification.model_validate(webhook(alert("a1", "resolved"))))
+    store.receive(Notification.model_validate(webhook(alert("b1", scenario="connector-failure"))))
+    store.move("2", Status.MITIGATING, Act(who="an"))
+    store.receive(Notification.model_validate(webhook(alert("b1", "resolved", scenario="connector-failure"))))
+    clock.forward(hours=1)
+    watching(store, clock, {"a1": FIRST_START}).compare_alerts()
+    assert [(one.id, one.status) for one in store.newest_first()] == [
+        ("INC-000003", Status.OPEN),
+        ("INC-000002", Status.VERIFYING),
+        ("INC-000001", Status.RESOLVED),
+    ]
+
+
+def test_an_alert_that_fires_on_leads_the_incident_that_somebody_took_on_back_to_its_repair(
+    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    """It never ceased to fire, so it belongs there however long Prometheus hung."""
+    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    store.move("1", Status.MITIGATING, Act(who="an"))
+    store.receive(Notification.model_validate(webhook(alert("a1", "resolved"))))
+    clock.forward(hours=1)
+    watching(store, clock, {"a1": FIRST_START}).compare_alerts()
+    assert [(one.id, one.status) for one in store.newest_first()] == [("INC-000001", Status.MITIGATING)]
+
+
+@pytest.mark.parametrize(
+    ("firing", "source"),
+    [
+        ({}, "http://am"),
+        ({"a1": START + timedelta(minutes=5)}, "http://am"),
+        ({"a1": FIRST_START}, "http://another"),
+        ({"b1": FIRST_START}, "http://am"),
+    ],
+    ids=["silenced", "a new firing, which a webhook tells", "another Alertmanager", "unknown here"],
+)
+def test_nothing_else_is_taken_for_an_alert_that_fires_on(
+    ended: Store, clock: Any, firing: Mapping[str, datetime], source: str
+) -> None:
+    clock.forward(hours=1)
+    watching(ended, clock, firing, source).compare_alerts()
+    assert [one.status for one in ended.newest_first()] == [Status.RESOLVED]
