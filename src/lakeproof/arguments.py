@@ -26,6 +26,12 @@ class OfConnector(Arguments):
     connector: str = "orders"
 
 
+class OfAccount(Arguments):
+    """`user`: the capture's account in the database."""
+
+    user: str = "cdc"
+
+
 def parse_arguments(model: type[Arguments], given: Mapping[str, Any], where: str) -> Arguments:
     """The checked arguments. Raises: InvalidInput naming the argument and what is wrong with it."""
     try:

@@ -17,13 +17,13 @@ from lakeproof.faults.drifted_schema import drift
 from lakeproof.faults.renamed_column import RenamedColumn
 from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.query.answer import Answer
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES
 from lakeproof.mitigations import another_name, drop_unexpected_column, rename_column_back, restore_column
 from lakeproof.mitigations.another_name import Likeness, likeness
 from lakeproof.mitigations.drop_unexpected_column import DropUnexpectedColumn
-from lakeproof.mitigations.rename_column_back import RenameColumnBack
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines.mysql import connect
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
@@ -136,11 +136,11 @@ def test_a_renamed_column_is_renamed_back_only_with_the_lakes_values(
     renamed_column.inject(stack, RenamedColumn())
     try:
         lake(monkeypatch, [[first, "Áo"], [second, "b"], [second + 1, "deleted"]])
-        assert rename_column_back.typed(stack, RenameColumnBack()).startswith("ALTER TABLE oltp.order_items RENAME")
+        assert rename_column_back.typed(stack, OfDatabase()).startswith("ALTER TABLE oltp.order_items RENAME")
         assert restore_column.typed(stack, Arguments()) == "nothing to restore"
         lake(monkeypatch, [[first, "Áo"], [second, "c"]])
         with pytest.raises(TerminalError, match=f"it is not so that sku_code is sku renamed: of 2 .*keys {second}"):
-            rename_column_back.run(stack, RenameColumnBack())
+            rename_column_back.run(stack, OfDatabase())
         assert "ADD COLUMN IF NOT EXISTS sku" in restore_column.typed(stack, Arguments())
     finally:
         renamed_column.remove(stack, RenamedColumn())

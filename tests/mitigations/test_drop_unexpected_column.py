@@ -14,6 +14,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture.columns import declared_columns
 from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.sources import mariadb, postgres
 from lakeproof.lake.sources.engine import Keep
 from lakeproof.lake.sources.source import OLTP
@@ -253,14 +254,14 @@ def test_the_check_fails_by_either_difference_and_is_unknown_without_an_answer(
     database: Database, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = CheckContext(stack, Deadline(5))
-    before = columns_agree.baseline(context, columns_agree.ColumnsAgree())
+    before = columns_agree.baseline(context, OfDatabase())
     assert before.verdict.outcome is Outcome.PASSED
     database.tables["oltp.orders"]["gift_note"] = "varchar"
-    verdict = columns_agree.verify(context, columns_agree.ColumnsAgree(), before)
+    verdict = columns_agree.verify(context, OfDatabase(), before)
     assert (verdict.outcome, verdict.summary) == (Outcome.FAILED, "oltp.orders.gift_note is not declared")
     del database.tables["oltp.orders"]["gift_note"]
     database.tables["oltp.orders"]["version"] = "text"
-    verdict = columns_agree.verify(context, columns_agree.ColumnsAgree(), before)
+    verdict = columns_agree.verify(context, OfDatabase(), before)
     assert verdict.summary == "oltp.orders.version is text, the lake's SQL wants INT"
 
     def silent(*_: object) -> dict[str, dict[str, str]]:
@@ -268,4 +269,4 @@ def test_the_check_fails_by_either_difference_and_is_unknown_without_an_answer(
 
     monkeypatch.setattr(mariadb, "columns", silent)
     with pytest.raises(NotReady):
-        columns_agree.verify(context, columns_agree.ColumnsAgree(), before)
+        columns_agree.verify(context, OfDatabase(), before)

@@ -8,11 +8,11 @@ from lakeproof.errors import CouldNotLook, DeadlineExpired, NotReady, TerminalEr
 from lakeproof.faults import renamed_column
 from lakeproof.faults.renamed_column import RenamedColumn
 from lakeproof.lake.capture.columns import declared_columns
+from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations import another_name, rename_column_back
 from lakeproof.mitigations.another_name import Likeness
-from lakeproof.mitigations.rename_column_back import RenameColumnBack
 from lakeproof.probes.columns import missing_columns, renamed_columns
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -66,7 +66,7 @@ def stack(tmp_path: Path) -> Stack:
 
 
 def run(stack: Stack) -> str:
-    return rename_column_back.run(stack, RenameColumnBack())
+    return rename_column_back.run(stack, OfDatabase())
 
 
 def test_the_fault_is_seen_mended_and_taken_out_twice(database: Database, stack: Stack) -> None:
@@ -78,7 +78,7 @@ def test_the_fault_is_seen_mended_and_taken_out_twice(database: Database, stack:
     assert renamed_columns(stack, 1.0, OLTP) == "oltp.order_items.sku→sku_code"
     assert missing_columns(stack, 1.0, OLTP) == "none"
     wanted = "ALTER TABLE oltp.order_items RENAME COLUMN sku_code TO sku; the rows of oltp.order_items are read anew"
-    assert rename_column_back.typed(stack, RenameColumnBack()) == wanted
+    assert rename_column_back.typed(stack, OfDatabase()) == wanted
     assert run(stack) == "oltp.order_items.sku_code is sku again; the rows of oltp.order_items are read anew"
     assert (database.read, renamed_columns(stack, 1.0, OLTP)) == (["oltp.order_items"], "none")
     assert run(stack) == "nothing to rename, every column has its name"
@@ -102,7 +102,7 @@ def test_a_second_run_has_the_rows_read_that_the_first_was_cut_off_before(databa
     database.paused = False
     assert renamed_columns(stack, 1.0, OLTP) == "none"
     read_anew = "the rows of oltp.order_items are read anew"
-    assert rename_column_back.typed(stack, RenameColumnBack()) == read_anew
+    assert rename_column_back.typed(stack, OfDatabase()) == read_anew
     assert (run(stack), database.read) == (read_anew, ["oltp.order_items"])
     assert run(stack) == "nothing to rename, every column has its name"
 
@@ -123,7 +123,7 @@ def test_a_dropped_column_beside_an_added_one_is_not_renamed_and_none_other_is(
     assert renamed_columns(stack, 1.0, OLTP) == "oltp.order_items.sku→loaded_at"
     database.likeness = Likeness(3, 0, (1, 2, 3))
     refused = "it is not so that loaded_at is sku renamed"
-    assert rename_column_back.typed(stack, RenameColumnBack()).startswith(
+    assert rename_column_back.typed(stack, OfDatabase()).startswith(
         f"nothing, it will be refused: oltp.order_items: {refused}"
     )
     with pytest.raises(TerminalError, match=refused):
@@ -140,7 +140,7 @@ def test_without_an_answer_of_the_lake_nothing_is_renamed(
 
     monkeypatch.setattr(another_name, "likeness", silent)
     renamed_column.inject(stack, RenamedColumn())
-    assert "refused: trino: no answer" in rename_column_back.typed(stack, RenameColumnBack())
+    assert "refused: trino: no answer" in rename_column_back.typed(stack, OfDatabase())
     with pytest.raises(CouldNotLook):
         run(stack)
     assert "sku_code" in database.tables["oltp.order_items"]
@@ -151,4 +151,4 @@ def test_without_an_answer_the_statement_is_told(stack: Stack, monkeypatch: pyte
         raise NotReady("no answer", where="mysql")
 
     monkeypatch.setattr(mariadb, "columns", silent)
-    assert "RENAME COLUMN" in rename_column_back.typed(stack, RenameColumnBack())
+    assert "RENAME COLUMN" in rename_column_back.typed(stack, OfDatabase())

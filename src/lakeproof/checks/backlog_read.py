@@ -6,11 +6,10 @@ waited: that the rows themselves came through is what no_order_lost looks at.
 
 from pydantic import Field
 
-from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.sources.source import OLTP, SourceName, find_source
+from lakeproof.lake.of_database import OfDatabase
 from lakeproof.probes.kafka import kept_offset, topic_end, topic_start
 from lakeproof.stack.stack import Stack
 
@@ -19,10 +18,9 @@ LOOK_SECONDS = 5.0
 START, KEPT, END = "start", "kept", "end"
 
 
-class BacklogRead(Arguments):
-    """`database`: whose topic. `records`: fewer than this are not kept by a checkpoint yet."""
+class BacklogRead(OfDatabase):
+    """`records`: fewer than this are not kept by a checkpoint yet."""
 
-    database: SourceName = OLTP.name
     records: int = Field(5000, gt=0)
 
 
@@ -60,7 +58,7 @@ def judge(now: dict[str, int], before: dict[str, int], records: int, moved: int)
 
 def _look(stack: Stack, arguments: BacklogRead) -> dict[str, int]:
     """START, KEPT and END. Raises: CouldNotLook, where the job has kept no place too."""
-    source = find_source(arguments.database)
+    source = arguments.source
     kept = kept_offset(stack, LOOK_SECONDS, source)
     if kept is None:
         raise CouldNotLook(f"{source.job} has kept no place yet", where=source.topic)

@@ -2,18 +2,16 @@
 
 from typing import Literal
 
-from lakeproof.arguments import Arguments
+from lakeproof.arguments import OfAccount, OfConnector
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.capture.commands import restart
 from lakeproof.lake.sources import mariadb
 from lakeproof.stack.stack import Stack
 
 
-class RevokedGrant(Arguments):
+class RevokedGrant(OfConnector, OfAccount):
     """`privilege`: a global one, as SHOW GRANTS spells it."""
 
-    user: str = "cdc"
-    connector: str = "orders"
     privilege: Literal["REPLICATION SLAVE", "BINLOG MONITOR", "SELECT", "RELOAD"] = "REPLICATION SLAVE"
 
 

@@ -6,18 +6,16 @@ once (facts/capture.md, 7).
 
 import secrets
 
-from lakeproof.arguments import Arguments
+from lakeproof.arguments import OfAccount, OfConnector
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.capture.commands import restart
 from lakeproof.lake.sources.source import find_source
 from lakeproof.stack.stack import Stack
 
 
-class RotatedPassword(Arguments):
-    """`user`: the database account. `restart`: also restart the connector's task, so that it fails at once."""
+class RotatedPassword(OfConnector, OfAccount):
+    """`restart`: also restart the connector's task, so that it fails at once."""
 
-    user: str = "cdc"
-    connector: str = "orders"
     restart: bool = True
 
 

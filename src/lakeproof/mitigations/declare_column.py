@@ -7,17 +7,15 @@ is for whoever changed the table to say, so a diagnosis never proposes this one 
 from lakeproof.errors import NotReady
 from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.capture.evolving import evolve
-from lakeproof.lake.sources.source import OLTP, SourceName, find_source
+from lakeproof.lake.of_database import OfDatabase
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, left_out, named
 from lakeproof.mitigations.named import hold as hold_to
 from lakeproof.stack.stack import Stack
 
 
-class DeclareColumn(Named):
-    """`database`: oltp (MariaDB) or shop (PostgreSQL). `only`: of these columns (named.py)."""
-
-    database: SourceName = OLTP.name
+class DeclareColumn(Named, OfDatabase):
+    """`only`: of these columns (named.py)."""
 
 
 def typed(stack: Stack, arguments: DeclareColumn) -> str:
@@ -47,7 +45,7 @@ def hold(stack: Stack, arguments: DeclareColumn) -> dict[str, str]:
 
 
 def _unexpected(stack: Stack, arguments: DeclareColumn) -> list[Difference]:
-    return list(look(stack, find_source(arguments.database)).without_renamed.unexpected)
+    return list(look(stack, arguments.source).without_renamed.unexpected)
 
 
 MITIGATION = Mitigation(

@@ -13,8 +13,9 @@ from importlib.resources import files
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.sources.engine import KEPT_VALUES
-from lakeproof.lake.sources.source import OLTP, Source, SourceName, find_source
+from lakeproof.lake.sources.source import Source
 from lakeproof.mitigations.kept_values import keep_values
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, left_out, named
@@ -24,10 +25,8 @@ from lakeproof.stack.stack import Stack
 MOST = KEPT_VALUES
 
 
-class DropUnexpectedColumn(Named):
-    """`database`: oltp (MariaDB) or shop (PostgreSQL). `only`: of these columns (named.py)."""
-
-    database: SourceName = OLTP.name
+class DropUnexpectedColumn(Named, OfDatabase):
+    """`only`: of these columns (named.py)."""
 
 
 def typed(stack: Stack, arguments: DropUnexpectedColumn) -> str:
@@ -49,7 +48,7 @@ def run(stack: Stack, arguments: DropUnexpectedColumn) -> str:
     were written meanwhile); NotReady where the database does not do it: then some may be dropped already, and the
     rest is for the next run.
     """
-    source = find_source(arguments.database)
+    source = arguments.source
     unexpected = list(_to_drop(stack, arguments))
     found = named(arguments, unexpected)
     values = _values(stack, arguments, found)
@@ -92,7 +91,7 @@ def hold(stack: Stack, arguments: DropUnexpectedColumn) -> dict[str, str]:
 
 def _to_drop(stack: Stack, arguments: DropUnexpectedColumn) -> Iterator[Difference]:
     # A renamed column holds what the old one held, and is none of these.
-    found = look(stack, find_source(arguments.database)).without_renamed
+    found = look(stack, arguments.source).without_renamed
     missing = {each.table: each for each in found.unreadable if each.kind is None}
     for each in found.unexpected:
         if in_shops_schema(each.column):
@@ -120,7 +119,7 @@ def in_shops_schema(column: str) -> bool:
 
 def _values(stack: Stack, arguments: DropUnexpectedColumn, found: list[Difference]) -> dict[Difference, list[str]]:
     """The different values of each column that holds any."""
-    source = find_source(arguments.database)
+    source = arguments.source
     connector = find_connector(source.connector)
     held = {each: source.module.values_in(stack, connector, each.table, each.column) for each in found}
     return {each: values for each, values in held.items() if values}

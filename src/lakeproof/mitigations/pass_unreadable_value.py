@@ -1,10 +1,9 @@
 """Get the lake's job past a record whose value its types refuse: read that column as text once, then as declared."""
 
-from lakeproof.arguments import Arguments
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.lake.capture.columns import look
 from lakeproof.lake.job.unreadable import pass_unreadable, read_as_declared, reads_as_text
-from lakeproof.lake.sources.source import OLTP, SourceName, find_source
+from lakeproof.lake.of_database import OfDatabase
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.flink import NO_EXCEPTION, refused_value
 from lakeproof.stack.stack import Stack
@@ -12,13 +11,7 @@ from lakeproof.stack.stack import Stack
 SECONDS = 10.0
 
 
-class PassUnreadableValue(Arguments):
-    """`database`: whose job, oltp (MariaDB) or shop (PostgreSQL)."""
-
-    database: SourceName = OLTP.name
-
-
-def typed(stack: Stack, arguments: PassUnreadableValue) -> str:
+def typed(stack: Stack, arguments: OfDatabase) -> str:
     """By hand: the same file twice."""
     try:
         column = _column(stack, arguments)
@@ -31,11 +24,11 @@ def typed(stack: Stack, arguments: PassUnreadableValue) -> str:
     )
 
 
-def run(stack: Stack, arguments: PassUnreadableValue) -> str:
+def run(stack: Stack, arguments: OfDatabase) -> str:
     """Nothing where the job names no such column. Raises: as pass_unreadable; InvalidInput while the database itself
     still holds what the job cannot read.
     """
-    source = find_source(arguments.database)
+    source = arguments.source
     cut_off = reads_as_text(stack, source)
     column = _column(stack, arguments)
     if column is None and cut_off is not None:
@@ -54,9 +47,9 @@ def run(stack: Stack, arguments: PassUnreadableValue) -> str:
     return f"{source.job} is past the value of {'.'.join(column)} that it could not read, and reads as declared again"
 
 
-def _column(stack: Stack, arguments: PassUnreadableValue) -> tuple[str, str] | None:
+def _column(stack: Stack, arguments: OfDatabase) -> tuple[str, str] | None:
     """Table and column that the job's newest failure names; None where it names none."""
-    seen = refused_value(stack, SECONDS, find_source(arguments.database))
+    seen = refused_value(stack, SECONDS, arguments.source)
     if seen is None or seen == NO_EXCEPTION:
         return None
     table, _, column = str(seen).partition(":")[0].rpartition(".")
@@ -64,5 +57,5 @@ def _column(stack: Stack, arguments: PassUnreadableValue) -> tuple[str, str] | N
 
 
 MITIGATION = Mitigation(
-    "pass_unreadable_value", "have the job read past a value that its types refuse", typed, run, PassUnreadableValue
+    "pass_unreadable_value", "have the job read past a value that its types refuse", typed, run, OfDatabase
 )

@@ -14,28 +14,22 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from lakeproof.arguments import Arguments
 from lakeproof.errors import LakeproofError, NotReady
 from lakeproof.lake.capture.backfill import read_existing_rows
 from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.job.sql_files import load_sql_files
-from lakeproof.lake.sources.source import OLTP, Source, SourceName, find_source
+from lakeproof.lake.of_database import OfDatabase
+from lakeproof.lake.sources.source import Source
 from lakeproof.mitigations.another_name import require_another_name
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 
-class RenameColumnBack(Arguments):
-    """`database`: oltp (MariaDB) or shop (PostgreSQL)."""
-
-    database: SourceName = OLTP.name
-
-
-def typed(stack: Stack, arguments: RenameColumnBack) -> str:
+def typed(stack: Stack, arguments: OfDatabase) -> str:
     """The statements, or why there are none. Without an answer of the database, how they look."""
-    source = find_source(arguments.database)
+    source = arguments.source
     try:
         found = look(stack, source).renamed
     except NotReady:
@@ -55,12 +49,12 @@ def statement(gone: Difference, new: Difference) -> str:
     return f"ALTER TABLE {gone.table} RENAME COLUMN {new.column} TO {gone.column}"
 
 
-def run(stack: Stack, arguments: RenameColumnBack) -> str:
+def run(stack: Stack, arguments: OfDatabase) -> str:
     """Rename, then ask for the rows; fine where no column is renamed.
 
     Raises: as require_another_name, with nothing renamed; NotReady, DeadlineExpired.
     """
-    source = find_source(arguments.database)
+    source = arguments.source
     connector = find_connector(source.connector)
     found = look(stack, source).renamed
     _require_renamed(stack, source, found)
@@ -84,17 +78,17 @@ def _require_renamed(stack: Stack, source: Source, found: Iterable[tuple[Differe
         require_another_name(stack, source, gone, new)
 
 
-def _kept(stack: Stack, arguments: RenameColumnBack) -> Path:
+def _kept(stack: Stack, arguments: OfDatabase) -> Path:
     return stack.state_dir / f"rename_column_back-{arguments.database}.json"
 
 
-def _kept_tables(stack: Stack, arguments: RenameColumnBack) -> set[str]:
+def _kept_tables(stack: Stack, arguments: OfDatabase) -> set[str]:
     """The tables of a run that was cut off before it had asked for their rows."""
     kept = _kept(stack, arguments)
     return set(json.loads(kept.read_text(encoding="utf-8"))) if kept.exists() else set()
 
 
-def _read_anew(arguments: RenameColumnBack, tables: Iterable[str]) -> list[str]:
+def _read_anew(arguments: OfDatabase, tables: Iterable[str]) -> list[str]:
     """Of these, the tables whose lake table has a primary key."""
     keyed = {file.source for file in load_sql_files(database=arguments.database) if file.has_key}
     return sorted(keyed.intersection(tables))
@@ -105,5 +99,5 @@ MITIGATION = Mitigation(
     "give a renamed column its old name, and have its rows read anew",
     typed,
     run,
-    RenameColumnBack,
+    OfDatabase,
 )

@@ -1,33 +1,26 @@
 """Have the lake's job of a database there again, from its newest complete checkpoint; nothing where it is."""
 
-from lakeproof.arguments import Arguments
 from lakeproof.lake.job import ensure_submitted
-from lakeproof.lake.sources.source import OLTP, SourceName, find_source
+from lakeproof.lake.of_database import OfDatabase
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
 
 
-class ResubmitJob(Arguments):
-    """`database`: whose job, oltp (MariaDB) or shop (PostgreSQL)."""
-
-    database: SourceName = OLTP.name
-
-
-def typed(stack: Stack, arguments: ResubmitJob) -> str:
+def typed(stack: Stack, arguments: OfDatabase) -> str:
     """The same by hand. A look comes first: a redeployment would stop and restart a job that is there."""
-    name = find_source(arguments.database).job
+    name = arguments.source.job
     return (
         f"curl -s {stack.url('flink-jobmanager')}/jobs/overview; only where no {name} is alive there: "
         f"lakeproof lake redeploy --database {arguments.database}"
     )
 
 
-def run(stack: Stack, arguments: ResubmitJob) -> str:
+def run(stack: Stack, arguments: OfDatabase) -> str:
     """Submit it where it is not."""
-    database = find_source(arguments.database)
+    database = arguments.source
     return f"the lake's job {database.job} is there as {ensure_submitted(stack, database)}"
 
 
 MITIGATION = Mitigation(
-    "resubmit_job", "submit the lake's job from its newest complete checkpoint", typed, run, ResubmitJob
+    "resubmit_job", "submit the lake's job from its newest complete checkpoint", typed, run, OfDatabase
 )
