@@ -1,3 +1,4 @@
+import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -39,6 +40,18 @@ def answering() -> Iterator[Answering]:
 def test_what_a_server_says_instead_of_ok_is_told(answering: Answering) -> None:
     with pytest.raises(NotReady, match="answered 503: its work thread is stuck"):
         require_ok(answering(503, "its work thread is stuck"), "connect", 5.0)
+
+
+def test_of_a_services_health_what_is_ill_is_told_by_name(answering: Answering) -> None:
+    health = {
+        "status": "starting",
+        "dependencies": {
+            "cassandra": {"status": "unhealthy", "seconds": 0.1, "problem": "Unavailable: no QUORUM"},
+            "kafka": {"status": "healthy", "seconds": 0.1, "problem": ""},
+        },
+    }
+    with pytest.raises(NotReady, match=r"answered 503: cassandra: Unavailable: no QUORUM$"):
+        require_ok(answering(503, json.dumps(health)), "inventory-service", 5.0)
 
 
 def test_a_component_that_names_itself_is_itself_whatever_its_status(answering: Answering) -> None:

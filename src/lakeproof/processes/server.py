@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
@@ -25,6 +26,7 @@ from lakeproof.stack.closure import closure
 from lakeproof.unknown_name import unknown_name
 
 LOOK_SECONDS = 0.25
+LONGEST_REASON = 120
 
 type Send = Callable[[dict[str, Any]], None]
 
@@ -200,7 +202,12 @@ class Server:
         parts = []
         for keeper in self._kept.keepers.values():
             if keeper.wanted and not keeper.condition.healthy.is_set() and keeper.timeline is not None:
-                reason = f": {keeper.condition.reason}" if keeper.condition.reason else ""
+                # Several stand in one line, again and again; `ps` shows each whole.
+                reason = (
+                    f": {shorten(keeper.condition.reason, LONGEST_REASON, placeholder=' …')}"
+                    if keeper.condition.reason
+                    else ""
+                )
                 parts.append(f"{keeper.name} {time.monotonic() - keeper.timeline.wanted:.0f} s{reason}")
         return "; ".join(parts)
 

@@ -13,6 +13,8 @@ import httpx
 
 from lakeproof.errors import NotReady
 
+LONGEST_PROBLEM = 150
+
 _making = threading.Lock()
 
 
@@ -57,8 +59,18 @@ def require_ok(url: str, component: str, timeout: float) -> httpx.Response:
     except httpx.HTTPError as error:
         raise NotReady(f"no answer: {type(error).__name__}", where=component) from error
     if answer.status_code != 200:
-        raise NotReady(f"answered {answer.status_code}: {answer.text[:300]}".rstrip(": "), where=component)
+        raise NotReady(f"answered {answer.status_code}: {_said(answer)}".rstrip(": "), where=component)
     return answer
+
+
+def _said(answer: httpx.Response) -> str:
+    """What of a service's own health is ill, each by its name; of any other answer the text."""
+    try:
+        looked_at = answer.json()["dependencies"].items()
+        ill = [f"{name}: {one['problem']}"[:LONGEST_PROBLEM] for name, one in looked_at if one["problem"]]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        ill = []
+    return "; ".join(ill) or answer.text[:300]
 
 
 def require_itself(url: str, component: str, timeout: float) -> None:
