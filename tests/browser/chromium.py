@@ -25,6 +25,7 @@ from lakeproof.install.doctor import find_program
 
 BROWSERS, DRIVER = ("chromium", "chromium-browser", "google-chrome"), "chromedriver"
 LOAD_SECONDS = 60.0
+FITS_SECONDS = 5.0
 AXE_SECONDS = 240.0  # the largest page took more than 60 beside engines that held both cores
 NOTHING = "/static/icon.svg"  # asks for nothing, and is of the pages' own address: the browser keeps its process
 PHONE, DESKTOP = (390, 844), (1280, 900)
@@ -141,6 +142,13 @@ class Browser:
         width, height = size
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
         self._devtools("Emulation.setDeviceMetricsOverride", metrics)
+
+    def too_wide(self, width: int) -> str:
+        """What does not fit into that width; "" where all does. Charts take a new width some moments after the page."""
+        deadline = Deadline(FITS_SECONDS)
+        while (wide := str(self.run("return looking.tooWide(arguments[0])", width))) and not deadline.expired:
+            deadline.pause(0.1)
+        return wide
 
     def colours(self, scheme: str) -> None:
         """dark or light: what the reader's system is said to want."""

@@ -57,7 +57,7 @@ def faults_of(browser: Browser, path: str) -> list[str]:
         if size == DESKTOP:
             faults += keyboard_faults_of(browser)
             browser.screen(PHONE)
-        if wide := browser.run("return looking.tooWide(arguments[0])", PHONE[0]):
+        if wide := browser.too_wide(PHONE[0]):
             faults.append(f"{language}: wider than a phone by {wide}")
         faults += [f"{here}: console: {said}" for said in browser.complaints()]
     return faults
