@@ -144,7 +144,7 @@ class Browser:
         self._devtools("Emulation.setDeviceMetricsOverride", metrics)
 
     def too_wide(self, width: int) -> str:
-        """What does not fit into that width; "" where all does. Charts take a new width some moments after the page."""
+        """What does not fit into that width; "" where all does. Charts take a new width some moments later."""
         deadline = Deadline(FITS_SECONDS)
         while (wide := str(self.run("return looking.tooWide(arguments[0])", width))) and not deadline.expired:
             deadline.pause(0.1)
