@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,17 @@ class Bell:
     """A second thing that can break: muffled, it also keeps the lamp's cloth in place."""
 
     muffled = False
+    looks = 0
+    slow = 0
+
+    def told(self) -> bool:
+        """Whether its alert fires: from the look after `slow` ones on."""
+        self.looks += 1
+        return self.muffled and self.looks > self.slow
+
+    def heard(self) -> bool:
+        """Nobody hears that it is muffled before its alert does."""
+        return self.muffled and self.looks >= self.slow
 
     def muffle(self, stack: Stack, arguments: Arguments) -> None:
         self.muffled = True
@@ -48,18 +60,19 @@ class Bell:
         return "rings"
 
 
-def both(toy: Any, lamp: Any, bell: Bell, home: Path) -> Drill:
-    """A drill of the toy's scenario and of another one for the bell."""
+def both(toy: Any, lamp: Any, bell: Bell, home: Path, alerts: Sequence[str] = ("LampDark",)) -> Drill:
+    """A drill of the toy's scenario and of another one for the bell. `alerts`: of the second."""
     world = toy.world(lamp, home)
+    world = dataclasses.replace(world, firing=lambda alert: lamp.covered if alert == "LampDark" else bell.told())
     old: Catalog = world.catalog
     folder = home / "mute-bell"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    scenario = toy.SCENARIO | {"id": "mute-bell", "fault": {"id": "muffled_bell"}}
+    scenario = toy.SCENARIO | {"id": "mute-bell", "fault": {"id": "muffled_bell"}, "alerts": [*alerts]}
     truth = toy.TRUTH | {"root_cause": "bell_muffled", "accepted_repairs": [{"id": "ring_bell"}], "wrong_fixes": []}
     (folder / "scenario.yaml").write_text(yaml.safe_dump(scenario))
     (folder / "truth.yaml").write_text(yaml.safe_dump(truth))
-    probe = Probe("bell", "bell", "listen", "", lambda stack, timeout: bell.muffled, Condition(Operator.IS, False))
+    probe = Probe("bell", "bell", "listen", "", lambda stack, timeout: bell.heard(), Condition(Operator.IS, False))
     evidence = (Evidence("bell", Condition(Operator.IS, True)),)
     cause = Cause(
         "bell_muffled", "mute-bell", {"en": "muffled", "vi": "bịt"}, evidence, (), (), (), (), (Step("ring_bell"),)
@@ -98,6 +111,14 @@ def test_two_faults_at_once_are_both_named_and_both_repaired(toy: Any, lamp: Any
     assert set(str(report.root_cause).split("+")) == {"lamp_covered", "bell_muffled"}
     assert {done.action for done in report.mitigations} == {"uncover_lamp", "ring_bell"}
     assert not bell.muffled and not lamp.covered
+
+
+def test_both_alerts_are_awaited_before_the_diagnosis(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    bell = Bell()
+    bell.slow = 4
+    report = both(toy, lamp, bell, tmp_path, ["BellMuffled"]).run()
+    assert set(str(report.root_cause).split("+")) == {"lamp_covered", "bell_muffled"}, report.reasons
+    assert report.verdict == "passed"
 
 
 def test_one_of_two_that_is_not_named_fails_the_drill_and_both_faults_come_out(

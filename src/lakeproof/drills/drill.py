@@ -7,7 +7,7 @@ out again.
 """
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
@@ -34,7 +34,7 @@ from lakeproof.drills.restarts import on_record_by_step
 from lakeproof.drills.run import DrillOptions, Run
 from lakeproof.drills.verdict import against_truth, conclude
 from lakeproof.drills.world import World
-from lakeproof.errors import LakeproofError
+from lakeproof.errors import DeadlineExpired, LakeproofError
 from lakeproof.faults import records
 from lakeproof.processes.mark import marking
 from lakeproof.proof.outcome import worst
@@ -127,7 +127,26 @@ class Drill:
         )
         self.journal.write(Phase.DETECT, f"the desk opened {self.report.incident}", incident=self.report.incident)
         self.world.desk.acknowledge(self.report.incident)
+        self._await_others(deadline)
         return Outcome.PASSED, ""
+
+    def _await_others(self, deadline: Deadline) -> None:
+        """Of several scenarios: until an alert of each fires, for a slow one's cause may show nothing before. An
+        alert that another fault hides never does: once the time is over, what is seen is diagnosed.
+        """
+
+        def silent() -> list[str]:
+            self._watch_alerts(Phase.DETECT)
+            return [part.name for part in self.plan.parts if not set(part.alerts) & set(self._alerts.fired)]
+
+        with suppress(DeadlineExpired):
+            deadline.wait_for(
+                "an alert of each",
+                lambda: None if silent() else True,
+                every=0.5,
+                seen=lambda: f"no alert yet of {', '.join(silent())}",
+                progress=self.journal.waiting(Phase.DETECT),
+            )
 
     def _watch_alerts(self, phase: Phase) -> None:
         for news in self._alerts.look(self._started(), self._repair):
