@@ -8,7 +8,7 @@ import pytest
 
 from lakeproof.drills import live_world
 from lakeproof.drills.live_world import LiveDesk
-from lakeproof.errors import CouldNotLook
+from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.incidents import client
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -92,6 +92,21 @@ def test_an_old_incident_that_is_still_open_is_looked_at_behind_many_newer_ones(
     known = desk.ids()
     assert len(known) == 4
     assert [found.id for found in desk.incidents(known)] == ["INC-1"]
+
+
+def test_a_desk_that_refuses_a_call_has_answered_and_is_waited_for_as_before(live: Any) -> None:
+    desk = Desk()
+    drill = live(desk)
+
+    def refuse(name: str, act: str, **fields: Any) -> dict[str, Any]:
+        raise InvalidInput("it is resolved", where=name)
+
+    kept, desk.change = desk.change, refuse  # type: ignore[method-assign]
+    with pytest.raises(InvalidInput):
+        drill.note("INC-000001", "action", "resume_connector: passed")
+    desk.change, desk.lost = kept, 2  # type: ignore[method-assign]
+    drill.note("INC-000001", "action", "resume_connector: passed")
+    assert len(desk.kept) == 1
 
 
 def test_a_desk_that_stays_away_is_waited_for_once(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:

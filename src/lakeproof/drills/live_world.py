@@ -10,7 +10,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.drills.drill_series import needed_by_it_alone
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.world import FiringView, IncidentView, Progress, TrafficResult, World
-from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
+from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
 from lakeproof.incidents.client import PATIENCE_SECONDS, DeskClient, new_key, until_kept
 from lakeproof.incidents.status import ONGOING, Status
 from lakeproof.observability.drill_windows import borrow
@@ -172,8 +172,11 @@ class LiveDesk:
         self._again(lambda: self._client.change(incident, act, who=WHO, key=key, **fields))
 
     def _again[T](self, ask: Callable[[], T]) -> T:
-        patience_seconds, self._patience_seconds = self._patience_seconds, 0.0
-        answer = until_kept(ask, lambda text: log.warning("%s", text), patience_seconds)
+        try:
+            answer = until_kept(ask, lambda text: log.warning("%s", text), self._patience_seconds)
+        except (CouldNotLook, TerminalError):
+            self._patience_seconds = 0.0
+            raise
         self._patience_seconds = PATIENCE_SECONDS
         return answer
 

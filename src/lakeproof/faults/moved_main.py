@@ -1,7 +1,6 @@
 """Somebody points `main` by force at what it showed some publishes ago: the hashes since then are in no history."""
 
-import contextlib
-from contextlib import closing
+from contextlib import closing, suppress
 
 from pydantic import Field
 
@@ -39,7 +38,7 @@ def inject(stack: Stack, arguments: MovedMain) -> None:
             ours = [commit.hash for commit in newest if is_ours(commit)]
             if len(ours) <= arguments.publishes:
                 raise TerminalError(f"only {len(ours)} states are published", where=MAIN, next_action="try it later")
-            with contextlib.suppress(NessieConflict):  # the publisher has moved it meanwhile
+            with suppress(NessieConflict):  # the publisher has moved it meanwhile
                 nessie.assign(main, ours[arguments.publishes])
                 moved = True
             if not moved and deadline.expired:

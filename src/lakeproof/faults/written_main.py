@@ -4,8 +4,7 @@ Readers of `main` then see that table older than the others, and Nessie refuses 
 changed the table. The table must be one that changes with each publish, so shoppers have to buy meanwhile.
 """
 
-import contextlib
-from contextlib import closing
+from contextlib import closing, suppress
 
 from pydantic import Field
 
@@ -38,7 +37,7 @@ def inject(stack: Stack, arguments: WrittenMain) -> None:
     with closing(client_of(stack)) as nessie:
         while author_on_main(nessie) == OURS:
             main = nessie.reference(MAIN)
-            with contextlib.suppress(NessieConflict):  # the publisher has moved the table meanwhile
+            with suppress(NessieConflict):  # the publisher has moved the table meanwhile
                 older = _older(nessie, main, arguments)
                 message = f"set {arguments.table} back"
                 nessie.commit_tables(main, OLTP.name, {arguments.table: older}, message, {}, AUTHOR)
