@@ -8,6 +8,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health
+from lakeproof.proof.tables.every_hash import EveryHash
 
 type Run = Callable[..., Any]
 
@@ -57,6 +58,12 @@ def assert_whole_shop_clean(lakeproof: Run) -> dict[str, Any]:
     assert any(one["claim"].startswith("shop: captured money") for one in report["across"])
     assert report["oversold"] == 0
     return report
+
+
+def assert_no_hash_is_torn(following: EveryHash) -> None:
+    """Every hash that was published since the last look was judged, and none shows a part of a transaction."""
+    following.look(Deadline(120))
+    assert (following.torn, following.waiting, following.not_looked) == ([], 0, 0)
 
 
 def kill_and_await(client: SupervisorClient, name: str) -> None:

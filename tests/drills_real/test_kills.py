@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.drills_real.health import assert_clean, kill_and_await
+from tests.drills_real.health import assert_clean, assert_no_hash_is_torn, kill_and_await
 
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
@@ -46,11 +46,6 @@ def shopping(whole_stack: Stack) -> Iterator[subprocess.Popen[str]]:
 def following(whole_stack: Stack, shopping: subprocess.Popen[str]) -> EveryHash:
     """Every hash from the first kill on."""
     return EveryHash(whole_stack, history.newest(whole_stack).hash)
-
-
-def assert_no_hash_is_torn(following: EveryHash) -> None:
-    following.look(Deadline(120))
-    assert (following.torn, following.waiting, following.not_looked) == ([], 0, 0)
 
 
 @pytest.mark.parametrize("name", VICTIMS)

@@ -1,5 +1,6 @@
 """kill -9 of each store and service of the whole shop while shoppers buy at the checkout: `check` finds all of it.
 
+Every hash that is published meanwhile is judged: none may show a part of a transaction.
 Twenty rounds in an order, and at moments, that a seed gives: LAKEPROOF_TEST_SEED for another one.
 """
 
@@ -15,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.drills_real.health import assert_whole_shop_clean, kill_and_await
+from tests.drills_real.health import assert_no_hash_is_torn, assert_whole_shop_clean, kill_and_await
 
 from lakeproof.deadline import Deadline
+from lakeproof.lake.publish import history
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.tables.every_hash import EveryHash
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
@@ -70,20 +73,36 @@ def buying(whole_stack: Stack, lakeproof: Run) -> Iterator["subprocess.Popen[str
             buyers.kill()
 
 
+@pytest.fixture(scope="module")
+def following(whole_stack: Stack, buying: "subprocess.Popen[str]") -> EveryHash:
+    """Every hash from the first kill on."""
+    return EveryHash(whole_stack, history.newest(whole_stack).hash)
+
+
 @pytest.mark.parametrize(("name", "wait"), rounds(), ids=[name for name, _ in rounds()])
 def test_what_is_killed_comes_back_and_nobody_pays_twice_or_for_nothing(
-    whole_stack: Stack, lakeproof: Run, buying: "subprocess.Popen[str]", name: str, wait: float
+    whole_stack: Stack,
+    lakeproof: Run,
+    buying: "subprocess.Popen[str]",
+    following: EveryHash,
+    name: str,
+    wait: float,
 ) -> None:
     time.sleep(wait)
     kill_and_await(SupervisorClient(whole_stack), name)
     assert buying.poll() is None
     assert_whole_shop_clean(lakeproof)
+    assert_no_hash_is_torn(following)
 
 
-def test_all_that_was_bought_meanwhile_is_there(lakeproof: Run, buying: "subprocess.Popen[str]") -> None:
+def test_all_that_was_bought_meanwhile_is_there(
+    lakeproof: Run, buying: "subprocess.Popen[str]", following: EveryHash
+) -> None:
     buying.send_signal(signal.SIGINT)
     out, _ = buying.communicate(timeout=150)
     report = json.loads(out)
     assert report["bought"] > 200
     assert_whole_shop_clean(lakeproof)
-    print("whole shop:", json.dumps(report)[:1500])
+    assert_no_hash_is_torn(following)
+    assert following.judged > ROUNDS
+    print(f"whole shop: {following.judged} hashes judged;", json.dumps(report)[:1500])
