@@ -1,9 +1,11 @@
 """What shoppers will do is decided by rate and seed alone."""
 
+from collections import Counter
 from itertools import islice
 
 from lakeproof.customers.shoppers.plan import REST_SECONDS, plan
 from lakeproof.shop.order.models import Op, Status
+from lakeproof.stack.settings import NotificationSettings
 
 
 def test_the_same_seed_plans_the_same_visits() -> None:
@@ -40,3 +42,10 @@ def test_every_visit_is_allowed_by_those_before_it_and_comes_after_a_rest() -> N
             assert visit.at_seconds - last[visit.number] >= REST_SECONDS
             status[visit.number] = None if visit.op is Op.DELETE else visit.op.status_after(before)
         last[visit.number] = visit.at_seconds
+
+
+def test_at_a_drills_highest_rate_nobody_orders_so_often_that_messages_would_be_turned_down() -> None:
+    limits = NotificationSettings()
+    visits = plan(60.0, seed=3, seconds=limits.notification_rate_window_seconds)
+    orders = Counter(visit.customer_id for visit in visits if visit.op is Op.CREATE)
+    assert 5 < max(orders.values()) < limits.notification_rate_limit / 2  # some do order more often than others
