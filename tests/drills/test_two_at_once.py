@@ -121,6 +121,26 @@ def test_both_alerts_are_awaited_before_the_diagnosis(toy: Any, lamp: Any, tmp_p
     assert report.verdict == "passed"
 
 
+def test_a_cause_that_the_other_one_hides_is_named_and_repaired_once_that_is_mended(
+    toy: Any, lamp: Any, tmp_path: Path
+) -> None:
+    bell = Bell()
+    drill = both(toy, lamp, bell, tmp_path)
+    covered, muffled = drill.world.catalog.causes
+    object.__setattr__(muffled, "masked_by", ("lamp_covered",))
+    # What the covered lamp brings about goes with it, and is never named.
+    dim = dataclasses.replace(covered, id="room_dim", masked_by=("lamp_covered",))
+    drill.world = dataclasses.replace(
+        drill.world, catalog=dataclasses.replace(drill.world.catalog, causes=(covered, muffled, dim))
+    )
+    report = drill.run()
+    assert report.reasons == []
+    assert report.verdict == "passed"
+    assert report.named_causes == ["lamp_covered", "bell_muffled"]
+    assert [done.action for done in report.mitigations] == ["uncover_lamp", "ring_bell"]
+    assert lamp.told.count("mitigating") == 2
+
+
 def test_one_of_two_that_is_not_named_fails_the_drill_and_both_faults_come_out(
     toy: Any, lamp: Any, tmp_path: Path
 ) -> None:

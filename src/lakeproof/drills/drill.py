@@ -6,7 +6,7 @@ verifies every claim. The truth is read at the end only, to judge the diagnosis.
 out again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 
 from lakeproof.checks.verdict import Outcome
@@ -40,6 +40,8 @@ from lakeproof.processes.mark import marking
 from lakeproof.proof.outcome import worst
 
 LOOK_SECONDS = 1.0
+# What a mended cause has brought about may show for so many quiet times more: the slower publisher's next commit.
+QUIET_TIMES_TO_SETTLE = 2
 
 
 class Drill:
@@ -53,6 +55,7 @@ class Drill:
         self._run = Run(world, plan, options, self.report, self.journal, checks, plan.touches)
         self._phase = PhaseRunner(self.report.phases, self.report.reasons, self.journal, blind=options.blind).run
         self._diagnosis = Diagnosis((), ())
+        self._believed: list[Finding] = []
         self._injected: Stopwatch | None = None
         self._repair: Stopwatch | None = None
         self._alerts = AlertWatch(plan.alerts, world.firing)
@@ -160,51 +163,90 @@ class Drill:
     # diagnose
 
     def _diagnose(self) -> tuple[Outcome, str]:
-        """Find the cause in what the live stack shows; the diagnosis is not told what was done to it."""
-        catalog = self.world.catalog
-        seen = examined(catalog.causes, catalog.probes, self.world.observe, self.world.parts)
-        self._diagnosis = seen.diagnosis
-        readings = [observation.second for observation in seen.observations.values()]
-        if self.report.incident is not None:
-            self.world.desk.attach(
-                self.report.incident, "diagnosis", "diagnosis", self._diagnosis.as_json(), readings
-            )
-        if not self._diagnosis.findings:
-            unknown = ", ".join(seen.reading.probe for seen in self._diagnosis.unknown) or "nothing out of range"
+        """Find the cause in what the live stack shows; the diagnosis is not told what was done to it.
+
+        The best supported cause is believed; where several faults are in the stack, every cause that is named.
+        """
+        self._diagnosis = found = self._look()
+        if not found.findings:
+            unknown = ", ".join(seen.reading.probe for seen in found.unknown) or "nothing out of range"
             return Outcome.FAILED, f"no cause fits ({unknown})"
-        believed = self._believed()
-        self.report.root_cause = "+".join(finding.cause.id for finding in believed)
-        self.report.named_causes = [finding.cause.id for finding in self._diagnosis.findings]
-        self.report.evidence = [seen.as_json() for finding in believed for seen in finding.evidence_for]
-        others = [finding.cause.id for finding in self._diagnosis.findings[len(believed) :]]
-        self.journal.write(
-            Phase.DIAGNOSE,
-            self._cause_in_words() + (f" Also: {', '.join(others)}." if others else ""),
-            diagnosis=self._diagnosis.as_json(),
-        )
+        self._believe(found, found.findings[: None if len(self.plan.parts) > 1 else 1], found.findings)
         return Outcome.PASSED, ""
 
-    def _believed(self) -> tuple[Finding, ...]:
-        """The best supported cause; where several faults are in the stack, every cause that is named."""
-        return self._diagnosis.findings[: None if len(self.plan.parts) > 1 else 1]
+    def _look(self) -> Diagnosis:
+        """Diagnose the live stack, and attach what was found to the incident."""
+        catalog = self.world.catalog
+        seen = examined(catalog.causes, catalog.probes, self.world.observe, self.world.parts)
+        if self.report.incident is not None:
+            readings = [observation.second for observation in seen.observations.values()]
+            self.world.desk.attach(self.report.incident, "diagnosis", "diagnosis", seen.diagnosis.as_json(), readings)
+        return seen.diagnosis
+
+    def _believe(self, found: Diagnosis, believed: Sequence[Finding], named: Sequence[Finding]) -> None:
+        """These findings are what the drill repairs and reports; `named` are judged against the truth."""
+        self._believed += believed
+        self.report.root_cause = "+".join(finding.cause.id for finding in self._believed)
+        self.report.named_causes += [finding.cause.id for finding in named]
+        self.report.evidence += [seen.as_json() for finding in believed for seen in finding.evidence_for]
+        others = [finding.cause.id for finding in named if finding not in believed]
+        self.journal.write(
+            Phase.DIAGNOSE,
+            _in_words(believed) + (f" Also: {', '.join(others)}." if others else ""),
+            diagnosis=found.as_json(),
+        )
 
     # mitigate
 
     def _mitigate(self) -> tuple[Outcome, str]:
         """Run the steps of the diagnosed cause, or the fix that was asked for instead."""
         if self.options.fix is not None:
-            repairs = [self.options.fix]
-        elif self._diagnosis.findings:
-            repairs = [finding.cause.repairs for finding in self._believed()]
-        else:
+            return self._mend([self.options.fix])
+        if not self._believed:
             return Outcome.FAILED, "without a cause there is nothing to repair"
-        self._steps = [step for steps in repairs for step in steps]
-        if not self._steps:
+        outcome, why = self._mend([finding.cause.repairs for finding in self._believed])
+        if outcome is Outcome.PASSED and len(self.plan.parts) > 1 and self._diagnosis.hidden:
+            return self._mend_hidden()
+        return outcome, why
+
+    def _mend_hidden(self) -> tuple[Outcome, str]:
+        """Of several faults, one may hide another: a full queue is no finding while the server behind it is down. So
+        look again at what was hidden. What the mended cause had brought about goes by itself meanwhile; what stays
+        is named and repaired as well.
+        """
+        hidden = {each.cause for each in self._diagnosis.hidden}
+        found, still = Diagnosis((), ()), list[Finding]()
+
+        def look() -> bool | None:
+            nonlocal found, still
+            self._watch_alerts(Phase.MITIGATE)
+            found = self._look()
+            still = [finding for finding in found.findings if finding.cause.id in hidden]
+            return None if still or hidden & {each.cause for each in found.hidden} else True
+
+        seconds = QUIET_TIMES_TO_SETTLE * self.plan.budgets.quiet * self._run.factor
+        with suppress(DeadlineExpired):
+            Deadline(seconds).wait_for(
+                "what was hidden to be gone",
+                look,
+                every=LOOK_SECONDS,
+                seen=lambda: self._run.told(", ".join(one.cause.id for one in still), f"{len(still)} still hold"),
+                progress=self.journal.waiting(Phase.MITIGATE),
+            )
+        if not still:
+            return Outcome.PASSED, ""
+        self._believe(found, still, still)
+        return self._mend([finding.cause.repairs for finding in still])
+
+    def _mend(self, repairs: Sequence[Sequence[Step]]) -> tuple[Outcome, str]:
+        steps = [step for each in repairs for step in each]
+        if not steps:
             return Outcome.FAILED, f"no repair is known for {self.report.root_cause}: a person has to look"
+        self._steps += steps
         if self.report.incident is not None:
-            self.world.desk.mitigate(self.report.incident, ", ".join(step.id for step in self._steps))
-        announce_steps(self.world, self._steps, self._run.by)
-        self._repair = Stopwatch()
+            self.world.desk.mitigate(self.report.incident, ", ".join(step.id for step in steps))
+        announce_steps(self.world, steps, self._run.by)
+        self._repair = self._repair or Stopwatch()
         return mend(
             self.world.stack,
             on_record_by_step(self.world.catalog.steps, by=self._run.by),
@@ -280,12 +322,8 @@ class Drill:
         )
         for incident in self._incident.find_all():
             self.world.desk.resolve(incident, text)
-        self.report.rca = self.world.desk.rca(self.report.incident, self._cause_in_words())
+        self.report.rca = self.world.desk.rca(self.report.incident, _in_words(self._believed))
         return outcome, why
-
-    def _cause_in_words(self) -> str:
-        found = [f"{finding.cause.id}: {finding.cause.says['en']}" for finding in self._believed()]
-        return " ".join(found) or "not found"
 
     # the end
 
@@ -326,3 +364,8 @@ class Drill:
         wrong = against_truth(report, truths)
         report.reasons += wrong
         conclude(report, self.journal, *all_outcomes, *(Outcome.FAILED for _ in wrong))
+
+
+def _in_words(findings: Iterable[Finding]) -> str:
+    """The causes, one sentence each."""
+    return " ".join(f"{finding.cause.id}: {finding.cause.says['en']}" for finding in findings) or "not found"
