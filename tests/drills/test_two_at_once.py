@@ -1,6 +1,7 @@
 """Two scenarios in one drill: both faults in, both causes named, both repaired, by one course."""
 
 import dataclasses
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,6 +112,18 @@ def test_two_faults_at_once_are_both_named_and_both_repaired(toy: Any, lamp: Any
     assert set(str(report.root_cause).split("+")) == {"lamp_covered", "bell_muffled"}
     assert {done.action for done in report.mitigations} == {"uncover_lamp", "ring_bell"}
     assert not bell.muffled and not lamp.covered
+
+
+def test_a_fault_that_shows_behind_the_capture_goes_in_before_one_that_may_stop_it(
+    toy: Any, lamp: Any, tmp_path: Path
+) -> None:
+    drill = both(toy, lamp, Bell(), tmp_path)
+    faults = drill.world.catalog.faults
+    object.__setattr__(faults["muffled_bell"], "through_capture", True)
+    drill.run()
+    journal = json.loads((tmp_path / "report/journal.json").read_text())
+    told = [entry["what"] for entry in journal if entry["phase"] == "inject" and ":" in entry["what"]]
+    assert [line.split(":")[0] for line in told] == ["muffled_bell", "covered_lamp"]
 
 
 def test_both_alerts_are_awaited_before_the_diagnosis(toy: Any, lamp: Any, tmp_path: Path) -> None:

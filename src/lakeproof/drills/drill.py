@@ -96,10 +96,15 @@ class Drill:
 
     # inject
 
+    @property
+    def _faults(self) -> list[Step]:
+        """In the order in which they go in; they come out in the opposite one."""
+        return sorted(self.plan.faults, key=lambda step: not self.world.catalog.faults[step.id].through_capture)
+
     def _inject(self) -> tuple[Outcome, str]:
         self._incident.remember()
         self._injected = Stopwatch()
-        for number, step in enumerate(self.plan.faults, start=1):
+        for number, step in enumerate(self._faults, start=1):
             fault = self.world.catalog.faults[step.id]
             record = records.inject(self.world.stack, fault, step.arguments, by=self._run.by)
             self._made.append(f"{fault.id}: {record.seen}")
@@ -336,7 +341,7 @@ class Drill:
         """
         steps, self._steps = self._steps, []
         undo_steps(self.world, steps, self.journal)
-        was_in = take_out(self.world, self.plan.faults, self.journal)
+        was_in = take_out(self.world, self._faults, self.journal)
         start_again(self.world, self.journal, by=self._run.by)
         attempt("shoppers did not stop", self._run.stop_shoppers, self.journal)
         if was_in:

@@ -31,6 +31,8 @@ class Fault:
     `remove` must work after a crash half-way through `inject`, and when the fault is not there at all.
     sign(stack, arguments): reads, from the broken part itself, whether the fault is in; raises LakeproofError. It is
     asked after each `inject`, since a drill of a fault that never landed would prove nothing.
+    through_capture: the sign is read behind the capture, where a changed row arrives. Of several faults such a one
+    goes in first, for another may stop the capture.
     """
 
     id: str
@@ -39,6 +41,7 @@ class Fault:
     remove: Callable[[Stack, Any], None]
     sign: Callable[[Stack, Any], Sign]
     arguments: type[Arguments] = Arguments
+    through_capture: bool = False
 
 
 def all_faults(folders: tuple[Path, ...] = ()) -> dict[str, Fault]:

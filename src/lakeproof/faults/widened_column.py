@@ -7,7 +7,7 @@ The shop goes on: it reads any whole number. The job does not: it fails at that 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.lake.job.unreadable import pass_unreadable, read_as_declared, reads_as_text
+from lakeproof.lake.job.unreadable import finish_pass, pass_unreadable
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.flink import NO_EXCEPTION, refused_value
@@ -47,8 +47,8 @@ def remove(stack: Stack, arguments: Arguments) -> None:
         cursor.execute(f"ALTER TABLE {TABLE} MODIFY {COLUMN} INT NOT NULL")
     if mended or refused_value(stack, SECONDS, OLTP) not in (NO_EXCEPTION, None):
         pass_unreadable(stack, OLTP, TABLE, COLUMN)
-    elif reads_as_text(stack, OLTP) is not None:
-        read_as_declared(stack, OLTP)
+    else:
+        finish_pass(stack, OLTP)
 
 
 def sign(stack: Stack, arguments: Arguments) -> Sign:
@@ -58,5 +58,10 @@ def sign(stack: Stack, arguments: Arguments) -> Sign:
 
 
 FAULT = Fault(
-    "widened_column", "widen a column and write a value that the lake's type cannot hold", inject, remove, sign
+    "widened_column",
+    "widen a column and write a value that the lake's type cannot hold",
+    inject,
+    remove,
+    sign,
+    through_capture=True,
 )

@@ -2,7 +2,7 @@
 
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.lake.capture.columns import look
-from lakeproof.lake.job.unreadable import pass_unreadable, read_as_declared, reads_as_text
+from lakeproof.lake.job.unreadable import finish_pass, pass_unreadable
 from lakeproof.lake.of_database import OfDatabase
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.flink import NO_EXCEPTION, refused_value
@@ -29,13 +29,12 @@ def run(stack: Stack, arguments: OfDatabase) -> str:
     still holds what the job cannot read.
     """
     source = arguments.source
-    cut_off = reads_as_text(stack, source)
     column = _column(stack, arguments)
-    if column is None and cut_off is not None:
-        read_as_declared(stack, source)
-        return f"{source.job} read {cut_off} as text since an earlier call was cut off, and reads as declared again"
     if column is None:
-        return f"{source.job} refuses no value"
+        cut_off = finish_pass(stack, source)
+        if cut_off is None:
+            return f"{source.job} refuses no value"
+        return f"{source.job} read {cut_off} as text since an earlier call was cut off, and reads as declared again"
     wide = [each for each in look(stack, source).unreadable if each.column == column[1]]
     if wide:
         raise InvalidInput(

@@ -29,10 +29,9 @@ def pass_unreadable(stack: Stack, source: Source, table: str, column: str) -> No
     heartbeat of after this call; then as declared, from a savepoint.
 
     Call it once the rows in the database are right again. While the job reads the column as text, a mark says so
-    (`reads_as_text`): a value that its type refuses would then become NULL in the lake without a word. A call after
-    one that was cut off puts the job back to its declared types first.
-    Raises: InvalidInput for an unknown column, or one of a key; what `redeploy` raises; DeadlineExpired where `main`
-    does not get there: then the job goes on reading text.
+    (`reads_as_text`): a value that its type refuses would then become NULL in the lake without a word.
+    Safe to repeat. Raises: InvalidInput for an unknown column, or one of a key; what `redeploy` raises;
+    DeadlineExpired where `main` does not get there: then the job goes on reading text.
     """
     files = job_files(stack, source)
     if table not in {file.source for file in files}:
@@ -53,7 +52,21 @@ def pass_unreadable(stack: Stack, source: Source, table: str, column: str) -> No
         return True if beat is not None and beat > called_us else None
 
     Deadline(PASS_SECONDS).wait_for(f"main to show {source.name} as it is now", caught_up, every=0.5)
-    read_as_declared(stack, source)
+    redeploy(stack, source)
+    mark.unlink(missing_ok=True)
+
+
+def finish_pass(stack: Stack, source: Source) -> str | None:
+    """Go on with a call that was cut off; gives the column that it was about, None where there was none.
+
+    The value that the job refuses may be still to come, where capture has stopped: `main` is waited for once more.
+    Raises: as pass_unreadable.
+    """
+    column = reads_as_text(stack, source)
+    if column is not None:
+        table, _, name = column.rpartition(".")
+        pass_unreadable(stack, source, table, name)
+    return column
 
 
 def reads_as_text(stack: Stack, source: Source) -> str | None:
@@ -62,12 +75,6 @@ def reads_as_text(stack: Stack, source: Source) -> str | None:
         return _mark(stack, source).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-
-
-def read_as_declared(stack: Stack, source: Source) -> None:
-    """Have the job read every column by its declared type again. Raises: what `redeploy` raises."""
-    redeploy(stack, source)
-    _mark(stack, source).unlink(missing_ok=True)
 
 
 def _mark(stack: Stack, source: Source) -> Path:

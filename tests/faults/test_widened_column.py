@@ -1,0 +1,59 @@
+"""Taking a widened column back: the job gets past the record that it refuses, also where that comes only later."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import DeadlineExpired
+from lakeproof.faults import widened_column
+from lakeproof.lake.job import unreadable
+from lakeproof.lake.publish import history
+from lakeproof.lake.sources import mariadb
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.probes.flink import NO_EXCEPTION
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+class Database:
+    """Its one spoilt row, until it is given back."""
+
+    rowcount = 1
+
+    def execute(self, statement: str, arguments: Any = None) -> None:
+        if statement.startswith("ALTER"):
+            self.rowcount = 0
+
+
+def test_where_capture_was_stopped_a_second_removal_reads_text_until_the_record_has_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, database = Stack(Settings(state_dir=tmp_path)), Database()
+    deployed: list[str] = []
+    main_is_fresh = False
+
+    @contextmanager
+    def as_root(stack: Stack, seconds: float) -> Iterator[Database]:
+        yield database
+
+    def redeploy(stack: Stack, source: Any, sql_files: Any = None) -> None:
+        deployed.append("as declared" if sql_files is None else "as text")
+
+    monkeypatch.setattr(mariadb, "as_root", as_root)
+    monkeypatch.setattr(widened_column, "refused_value", lambda stack, seconds, source: NO_EXCEPTION)
+    monkeypatch.setattr(unreadable, "redeploy", redeploy)
+    monkeypatch.setattr(unreadable, "PASS_SECONDS", 0.0)
+    beat = SimpleNamespace(beat_of=lambda name: 1e18 if main_is_fresh else 0)
+    monkeypatch.setattr(history, "newest", lambda stack: beat)
+    with pytest.raises(DeadlineExpired):
+        widened_column.remove(stack, Arguments())
+    assert (deployed, unreadable.reads_as_text(stack, OLTP)) == (["as text"], "oltp.order_items.line")
+    main_is_fresh = True
+    widened_column.remove(stack, Arguments())
+    assert (deployed[1:], unreadable.reads_as_text(stack, OLTP)) == (["as text", "as declared"], None)
+    assert unreadable.finish_pass(stack, OLTP) is None
