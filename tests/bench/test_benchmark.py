@@ -90,6 +90,7 @@ def test_kills_are_spread_over_the_hashes_where_their_number_is_given() -> None:
         if whole_transactions.is_due(judged, 100, len(made), rounds=4):
             made.append(judged)
     assert made == [0, 25, 50, 75]
+    assert not whole_transactions.is_due(102, 100, 4, rounds=4)  # judged in the pause before the last look
     assert all(whole_transactions.is_due(judged, 100, 50, rounds=0) for judged in (0, 3, 99))
 
 

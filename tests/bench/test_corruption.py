@@ -359,6 +359,21 @@ def test_a_killed_hunt_is_taken_up_where_it_ended_and_what_it_left_is_taken_out(
     assert [one.number for one in Journal(tmp_path / "j.jsonl").rounds] == [1, 2, 3]
 
 
+def test_what_an_interrupted_hunt_took_out_is_not_taken_out_a_second_time(tmp_path: Path) -> None:
+    lamp = Lamp()
+
+    def check() -> CheckReport:
+        raise KeyboardInterrupt
+
+    journal = Journal(tmp_path / "j.jsonl")
+    assert not journal.begun
+    with pytest.raises(KeyboardInterrupt):
+        hunt(lamp, check, [lamp_kind("broken", "broken")], journal, 1, 1, lambda text: None)
+    assert lamp.done == ["broken", "well"]
+    again = Journal(tmp_path / "j.jsonl")
+    assert (again.left, again.rounds, again.begun) == ((), [], True)
+
+
 def test_a_kind_that_finds_nothing_to_plant_on_is_said_and_changes_nothing(tmp_path: Path) -> None:
     def plant(look: Looking, rng: Random) -> Planted:
         raise NothingToPlantOn("no lamp")

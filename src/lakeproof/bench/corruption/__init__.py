@@ -58,11 +58,11 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     left_out = [kind for kind in everything if kind not in kinds]
     of = "-".join(re.sub(r"\W+", "_", word) for word in ("corruption", str(seed), *options.only))
     journal = hunt.Journal(stack.state_dir / "hunts" / f"{of}.jsonl")
-    if not journal.rounds and not journal.left:
-        _buy(stack, seed, progress)
     engines = ("trino",)
-    if journal.rounds and not journal.left:
-        hunt.release_if_frozen(stores)  # a hunt that was killed after it took the damage out, and before it did this
+    if not journal.begun:
+        _buy(stack, seed, progress)
+    elif not journal.left:
+        hunt.release_if_frozen(stores)  # a hunt that ended after it took the damage out, and before it did this
     if not journal.left:
         report = check(stack, engines=engines, cover_seconds=BEGIN_SECONDS)
         if report.outcome is not Outcome.PASSED:

@@ -79,6 +79,7 @@ class Journal:
             for entry in entries
             if "round" in entry
         ]
+        self.begun = bool(entries)
         last = entries[-1] if entries else {}
         self.left: tuple[Step, ...] = tuple(Step.from_json(step) for step in last.get("planting", {}).get("undo", ()))
 
@@ -87,7 +88,7 @@ class Journal:
         self._add({"planting": planted.to_json()})
 
     def taken_out(self) -> None:
-        """What a killed hunt left is gone."""
+        """What was planted is gone, though its round did not end: nobody may take it out a second time."""
         self._add({"taken_out": True})
 
     def ended(self, round_: Round) -> None:
@@ -184,6 +185,7 @@ def hunt(
                 found, told = judged(check(), planted.keys)
         finally:
             stores.do(planted.undo)
+            journal.taken_out()
         frozen = release_if_frozen(stores) or frozen
         again = check()
         if again.outcome is not Outcome.PASSED and (late := release_if_frozen(stores)):
