@@ -8,14 +8,18 @@ PostgreSQL 10 s and its checkpoint's interval. Rates rise until one does not hol
 shop and ledger.
 """
 
-import time
 from typing import Any
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
-from lakeproof.bench.rate import LEAST_ACKNOWLEDGED, MOST_BEHIND_SECONDS, behind_seconds, catch_up
+from lakeproof.bench.rate import (
+    LEAST_ACKNOWLEDGED,
+    MOST_BEHIND_SECONDS,
+    behind_seconds,
+    catch_up,
+    serve_in_time,
+)
 from lakeproof.bench.usage import Usage
-from lakeproof.customers.shoppers.traffic import new_run, of_stack, serve_in_new_loop
-from lakeproof.lake.publish import history
+from lakeproof.customers.shoppers.traffic import new_run, of_stack
 from lakeproof.lake.sources.source import SHOP
 from lakeproof.stack.stack import Stack
 
@@ -55,19 +59,13 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 def _try(stack: Stack, rate: float, seconds: float) -> dict[str, Any]:
     seed = int(rate * 10)
     traffic = of_stack(stack, rate * CALLS_PER_PURCHASE, seed, f"{new_run(seed)}-checkout", purchase_rate=rate)
-    at_end: dict[str, float] = {}
-
-    def note(counts: Any, elapsed: float) -> None:
-        if elapsed <= seconds:
-            at_end["share"] = counts.acknowledged / max(1, counts.asked)
-
-    report = serve_in_new_loop(traffic, seconds, note)
-    behind, shop_behind, counts = behind_seconds(stack), _shop_behind_seconds(stack), report.counts
+    report, share = serve_in_time(traffic, seconds)
+    behind, shop_behind, counts = behind_seconds(stack), behind_seconds(stack, SHOP), report.counts
     p95 = report.purchase_ms.get("p95", 0.0)
     return {
         "asked_per_s": rate,
         "bought_per_s": round(counts.bought / report.seconds, 2),
-        "in_time_percent": round(at_end.get("share", 0.0) * 100, 1),
+        "in_time_percent": round(share * 100, 1),
         "cancelled": counts.cancelled,
         "returned": counts.returned,
         "refused": counts.refused,
@@ -79,7 +77,7 @@ def _try(stack: Stack, rate: float, seconds: float) -> dict[str, Any]:
         "behind_s": round(behind, 1),
         "shop_behind_s": round(shop_behind, 1),
         "holds": (
-            at_end.get("share", 0.0) >= LEAST_ACKNOWLEDGED
+            share >= LEAST_ACKNOWLEDGED
             and counts.bought > 0
             and counts.refused == counts.unclear == counts.unread == 0
             and p95 <= LONGEST_PURCHASE_MS
@@ -87,11 +85,6 @@ def _try(stack: Stack, rate: float, seconds: float) -> dict[str, Any]:
             and shop_behind <= MOST_BEHIND_SECONDS + SHOP.checkpoint_seconds(stack)
         ),
     }
-
-
-def _shop_behind_seconds(stack: Stack) -> float:
-    """The age of the newest published heartbeat of PostgreSQL."""
-    return time.time() - (history.newest(stack).beat_of(SHOP.name) or 0) / 1e6
 
 
 BENCHMARK = Benchmark(

@@ -1,6 +1,7 @@
 """`lakeproof bench`: run one benchmark: figures, each with a ratio against a peer or a limit of the same run."""
 
 import signal
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,6 +53,7 @@ def bench(
     be judged.
     """
     from lakeproof.bench.benchmark import Options, all_benchmarks, find
+    from lakeproof.bench.machine import look_at_machine
 
     if name is None:
         known = all_benchmarks().values()
@@ -69,7 +71,8 @@ def bench(
     # A polite kill is Ctrl-C. SIGINT too: what a script starts in the background ignores it, as bash has it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    result = benchmark.run(stack, options, say)
+    machine = look_at_machine()  # before it: afterwards its load is the benchmark's own
+    result = replace(benchmark.run(stack, options, say), machine=machine)
     if as_json:
         print_json(result.to_json())
     else:
@@ -87,7 +90,7 @@ def _print(result: "Result") -> None:
     print(f"{result.command}   ({result.at}, commit {machine.commit})")
     print(
         f"{machine.cpu}, {machine.cores} cores, {machine.memory_gib:g} GiB, {machine.system},"
-        f" load after it {machine.load_before:g}",
+        f" load before it {machine.load_before:g}",
     )
     for title, rows in result.tables.items():
         print(f"\n{title}")
