@@ -22,13 +22,29 @@ def add_to(app: typer.Typer) -> None:
 
 def bench(
     name: Annotated[str | None, typer.Argument(help="Which one; without it they are listed.")] = None,
-    seconds: Annotated[float, typer.Option(min=0, max=3600, help="Length of one round; 0: the benchmark's own.")] = 0,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=3600,
+            help="Length of one round; corruption, whole-transactions: begin nothing new after it."
+            " 0: the benchmark's own.",
+        ),
+    ] = 0,
     rate: Annotated[
-        list[float] | None, typer.Option(min=0.1, max=5000, help="Orders per second, may be repeated.")
+        list[float] | None,
+        typer.Option(
+            min=0.1,
+            max=5000,
+            help="Orders a second; rate, whole-transactions: calls; checkout: purchases. May be repeated.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of what is drawn; 0: the benchmark's own.")] = 0,
     rounds: Annotated[
-        int, typer.Option(min=0, max=10_000, help="How many; 0: the benchmark's own. whole-transactions: kills.")
+        int,
+        typer.Option(
+            min=0, max=10_000, help="How many; whole-transactions, alert-storm: kills. 0: the benchmark's own."
+        ),
     ] = 0,
     only: Annotated[
         list[str] | None,
@@ -49,8 +65,8 @@ def bench(
 
     Exit 0 measured; 1 where something that it needs does not run, or where a benchmark that also judges found
     something wrong (corruption: missed, or a false alarm; whole-transactions: a torn hash; beside-flink-cdc: of ours
-    a torn hash or a wrong row; check-time: a failed check); 2 for a wrong name or value; 3 where not everything could
-    be judged.
+    a torn hash or a wrong row; check-time: a failed check; alert-storm: a lost or doubled alert); 2 for a wrong name
+    or value; 3 where not everything could be judged.
     """
     from lakeproof.bench.benchmark import Options, all_benchmarks, find
     from lakeproof.bench.machine import look_at_machine
