@@ -10,7 +10,7 @@ from tests.published_commit import published_commit
 from lakeproof.bench import scratch_database, start, whole_transactions
 from lakeproof.bench.benchmark import Options, Ratio, Result, all_benchmarks, find
 from lakeproof.bench.own_stack import PORTS_BESIDE
-from lakeproof.bench.sightings import committed_at
+from lakeproof.bench.sightings import between, committed_at
 from lakeproof.errors import InvalidInput
 from lakeproof.proof.tables.every_hash import EveryHash, Torn
 from lakeproof.proof.tables.order_claims import BrokenOrder
@@ -69,6 +69,11 @@ def test_when_paimon_committed_is_read_from_the_snapshot_that_trino_read() -> No
             return {"Body": BytesIO(b'{"id": 7, "timeMillis": 1700000000250}')}
 
     assert committed_at(Store(), 7) == 1_700_000_000.25
+
+
+def test_commits_that_a_long_query_passed_over_are_counted_although_the_last_one_is_out_of_sight() -> None:
+    assert [between(["d", "c", "b", "a"], last) for last in "cba"] == [0, 1, 2]
+    assert between(["d", "c", "b"], "a") == 2
 
 
 def test_who_is_killed_is_decided_by_the_seed_and_pairs_come_too() -> None:

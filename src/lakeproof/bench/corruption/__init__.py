@@ -86,13 +86,14 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     ]
     missed, false = found["missed"], found["false alarms"]
     played = len(journal.rounds)
+    planted = max(1, played - found[hunt.Found.NOTHING])
     return Result(
         "corruption",
         options,
         {"rounds": rows, "counts": [dict(found)]},
         [
-            Ratio("missed to rounds", round(missed / max(1, played), 3), "0", missed == 0),
-            Ratio("false alarms to healthy checks", round(false / max(1, played), 3), "0", false == 0),
+            Ratio("missed to rounds that planted something", round(missed / planted, 3), "0", missed == 0),
+            Ratio("false alarms to healthy checks", round(false / planted, 3), "0", false == 0),
         ],
         [
             f"{played} of {rounds} rounds, {len(kinds)} of {len(everything)} kinds, seed {seed}",
