@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 import pymysql
 import pytest
 
 from lakeproof.bench import corruption
 from lakeproof.bench.corruption import hunt as hunting
-from lakeproof.bench.corruption import kinds_lake, kinds_ledger, kinds_mariadb
+from lakeproof.bench.corruption import kinds_lake, kinds_ledger, kinds_mariadb, kinds_postgres
 from lakeproof.bench.corruption.hunt import Found, Journal, counts, deck, hunt, judged
 from lakeproof.bench.corruption.kind import AlreadySo, Kind, Looking, NothingToPlantOn, Planted, Step
 from lakeproof.bench.corruption.rows import EVENTS, ORDERS, lake_table
@@ -477,3 +478,20 @@ def test_what_a_killed_hunt_left_frozen_is_released_once_its_damage_is_out(tmp_p
     Journal(tmp_path / "j.jsonl").planting(lamp_kind("broken", "broken").plant(lamp, Random(1)))
     played(tmp_path, lamp, lamp_kind("broken", "broken"), 1)
     assert lamp.done[:2] == ["well", "released"]
+
+
+def test_a_row_of_postgres_is_planted_into_the_lake_in_the_lakes_own_types() -> None:
+    columns = lake_table("shop", "payments").columns
+    row: dict[str, Any] = dict.fromkeys(columns, None)
+    row |= {"id": UUID(int=7), "amount": Decimal("1.00"), "updated_at": datetime(2026, 1, 1, tzinfo=UTC)}
+
+    class OnePayment:
+        def postgres(self, sql: str) -> list[dict[str, Any]]:
+            return [row]
+
+    plants = {kind.name.partition(": ")[2]: kind.plant for kind in kinds_postgres.kinds() if "lake" in kind.name}
+    look = cast(Looking, OnePayment())
+    cent, gone = plants["payment by a cent"](look, Random(1)), plants["payment gone"](look, Random(1))
+    assert "CAST('1.01' AS" in cent.do[0].text and "CAST('1.00' AS" in cent.undo[0].text
+    assert gone.do[0].text.startswith("DELETE") and gone.undo == cent.undo
+    assert "+00:00" not in cent.undo[0].text and f"'{UUID(int=7)}'" in cent.undo[0].text

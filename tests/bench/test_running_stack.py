@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from tests.published_commit import published_commit
 
-from lakeproof.bench import alert_storm, at_rest
+from lakeproof.bench import alert_storm, at_rest, rate
 from lakeproof.bench.benchmark import Options
 from lakeproof.bench.check_time import result_of, steps_of
 from lakeproof.bench.diagnose import spread
@@ -158,3 +158,19 @@ def test_a_storm_that_waited_for_the_desk_makes_up_for_it(monkeypatch: pytest.Mo
     assert not result.failed
     storm = sent[: 2 * 50 - 1]
     assert storm[-1] - storm[0] < 60.0
+
+
+def test_rates_rise_until_one_does_not_hold_and_the_use_told_is_that_of_the_highest_that_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(rate, "catch_up", lambda stack: None)
+    monkeypatch.setattr(rate, "Usage", lambda stack: SimpleNamespace(table=lambda: [{"component": "all"}]))
+
+    def attempt(asked: float) -> tuple[rate.Row, str]:
+        return {"asked_per_s": asked, "behind_s": 2.0, "holds": asked < 30}, f"{asked:g}"
+
+    rows, highest, used = rate.rise(Stack(Settings(name="none")), (40, 10, 20, 30), attempt, said.append)
+    assert [row["asked_per_s"] for row in rows] == [10, 20, 30]
+    assert (highest, used) == (20, {20: [{"component": "all"}]})
+    assert said[-1] == "30, the lake 2 s behind: does not hold"

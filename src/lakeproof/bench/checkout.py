@@ -8,17 +8,16 @@ PostgreSQL 10 s and its checkpoint's interval. Rates rise until one does not hol
 shop and ledger.
 """
 
-from typing import Any
-
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.rate import (
+    HIGHEST,
     LEAST_ACKNOWLEDGED,
     MOST_BEHIND_SECONDS,
+    Row,
     behind_seconds,
-    catch_up,
+    rise,
     serve_in_time,
 )
-from lakeproof.bench.usage import Usage
 from lakeproof.customers.shoppers.traffic import new_run, of_stack
 from lakeproof.lake.sources.source import SHOP
 from lakeproof.stack.stack import Stack
@@ -31,22 +30,13 @@ LONGEST_PURCHASE_MS = 5_000.0
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
     """Raises: CouldNotLook where Nessie or the supervisor does not answer; TerminalError without goods."""
-    rows: list[dict[str, Any]] = []
-    tables: dict[str, list[dict[str, Any]]] = {}
-    highest = 0.0
-    for rate in sorted(options.rates or RATES):
-        catch_up(stack)
-        looking = Usage(stack)
+
+    def attempt(rate: float) -> tuple[Row, str]:
         row = _try(stack, rate, options.seconds or SECONDS)
-        rows.append(row)
-        progress(
-            f"{rate:g} purchases/s: {row['bought_per_s']:g} bought, p95 {row['p95_ms']:g} ms,"
-            f" the lake {row['behind_s']:g} s behind: {'holds' if row['holds'] else 'does not hold'}"
-        )
-        if not row["holds"]:
-            break
-        highest = rate
-        tables = {f"by process at {rate:g} purchases/s, the highest that held (percent of one core)": looking.table()}
+        return row, f"{rate:g} purchases/s: {row['bought_per_s']:g} bought, p95 {row['p95_ms']:g} ms"
+
+    rows, highest, used = rise(stack, options.rates or RATES, attempt, progress)
+    tables = {f"by process at {rate:g} purchases/s, {HIGHEST}": table for rate, table in used.items()}
     return Result(
         "checkout",
         options,
@@ -56,7 +46,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     )
 
 
-def _try(stack: Stack, rate: float, seconds: float) -> dict[str, Any]:
+def _try(stack: Stack, rate: float, seconds: float) -> Row:
     seed = int(rate * 10)
     traffic = of_stack(stack, rate * CALLS_PER_PURCHASE, seed, f"{new_run(seed)}-checkout", purchase_rate=rate)
     report, share = serve_in_time(traffic, seconds)

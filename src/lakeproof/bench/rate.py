@@ -5,6 +5,7 @@ the newest published heartbeat is at most 10 s old at the end. Rates rise until 
 """
 
 import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
@@ -23,6 +24,10 @@ SECONDS = 60.0
 LEAST_ACKNOWLEDGED = 0.98
 MOST_BEHIND_SECONDS = 10.0
 CATCH_UP_SECONDS = 60.0
+HIGHEST = "the highest that held (percent of one core)"
+
+Row = dict[str, Any]
+Table = list[Row]
 
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
@@ -32,37 +37,46 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         "sql": lambda: SqlShop(stack),
         "http": lambda: Storefront(stack.url("order-service"), call_seconds=call_seconds),
     }
-    rows: list[dict[str, Any]] = []
-    highest = dict.fromkeys(shops, 0.0)
-    usage: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    rows, usage, highest = Table(), dict[str, Table](), dict[str, float]()
     for how, enter_shop in shops.items():
-        for rate in sorted(options.rates or RATES):
-            catch_up(stack)
-            looking = Usage(stack)
+
+        def attempt(rate: float, how: str = how, enter_shop: EnterShop = enter_shop) -> tuple[Row, str]:
             row = _try(stack, how, enter_shop, rate, options.seconds or SECONDS)
-            rows.append(row)
-            progress(
-                f"{how} {rate:g} calls/s: {row['acknowledged_per_s']:g} acknowledged,"
-                f" the lake {row['behind_s']:g} s behind: {'holds' if row['holds'] else 'does not hold'}"
-            )
-            if not row["holds"]:
-                break
-            highest[how] = rate
-            title = f"by process at {rate:g} calls/s by {how}, the highest that held (percent of one core)"
-            usage[how] = {title: looking.table()}
+            return row, f"{how} {rate:g} calls/s: {row['acknowledged_per_s']:g} acknowledged"
+
+        tried, highest[how], used = rise(stack, options.rates or RATES, attempt, progress)
+        rows += tried
+        usage |= {f"by process at {rate:g} calls/s by {how}, {HIGHEST}": table for rate, table in used.items()}
     return Result(
         "rate",
         options,
-        {
-            "calls per second over the whole path (62 % of them new orders)": rows,
-            **usage.get("sql", {}),
-            **usage.get("http", {}),
-        },
+        {"calls per second over the whole path (62 % of them new orders)": rows, **usage},
         [Ratio("highest rate by HTTP to highest by SQL", round(highest["http"] / highest["sql"], 2))]
         if highest["sql"]
         else [],
         [f"highest that held: {highest['sql']:g} calls/s by SQL, {highest['http']:g} by HTTP"],
     )
+
+
+def rise(
+    stack: Stack, rates: Iterable[float], attempt: Callable[[float], tuple[Row, str]], progress: Progress
+) -> tuple[Table, float, dict[float, Table]]:
+    """Try one rate after another until one does not hold. attempt: gives a rate's row and how it went, in words.
+
+    Gives the rows, the highest rate that held (0 for none), and by it what each process used meanwhile.
+    """
+    rows, highest, used = Table(), 0.0, dict[float, Table]()
+    for rate in sorted(rates):
+        catch_up(stack)
+        looking = Usage(stack)
+        row, words = attempt(rate)
+        rows.append(row)
+        holds = "holds" if row["holds"] else "does not hold"
+        progress(f"{words}, the lake {row['behind_s']:g} s behind: {holds}")
+        if not row["holds"]:
+            break
+        highest, used = rate, {rate: looking.table()}
+    return rows, highest, used
 
 
 def behind_seconds(stack: Stack, source: Source = OLTP) -> float:
@@ -90,7 +104,7 @@ def serve_in_time(traffic: Traffic, seconds: float) -> tuple[TrafficReport, floa
     return serve_in_new_loop(traffic, seconds, note), share
 
 
-def _try(stack: Stack, how: str, enter_shop: EnterShop, rate: float, seconds: float) -> dict[str, Any]:
+def _try(stack: Stack, how: str, enter_shop: EnterShop, rate: float, seconds: float) -> Row:
     run = f"{new_run(int(rate))}-{how}"
     report, share = serve_in_time(traffic_to(enter_shop, stack, rate, int(rate), run), seconds)
     behind = behind_seconds(stack)
