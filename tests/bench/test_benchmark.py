@@ -10,7 +10,7 @@ from tests.published_commit import published_commit
 from lakeproof.bench import scratch_database, start, whole_transactions
 from lakeproof.bench.benchmark import Options, Ratio, Result, all_benchmarks, find
 from lakeproof.bench.own_stack import PORTS_BESIDE
-from lakeproof.bench.sightings import committed_at
+from lakeproof.bench.sightings import between, committed_at
 from lakeproof.errors import InvalidInput
 from lakeproof.proof.tables.every_hash import EveryHash, Torn
 from lakeproof.proof.tables.order_claims import BrokenOrder
@@ -71,6 +71,11 @@ def test_when_paimon_committed_is_read_from_the_snapshot_that_trino_read() -> No
     assert committed_at(Store(), 7) == 1_700_000_000.25
 
 
+def test_commits_that_a_long_query_passed_over_are_counted_although_the_last_one_is_out_of_sight() -> None:
+    assert [between(["d", "c", "b", "a"], last) for last in "cba"] == [0, 1, 2]
+    assert between(["d", "c", "b"], "a") == 2
+
+
 def test_who_is_killed_is_decided_by_the_seed_and_pairs_come_too() -> None:
     names = ("kafka", "nessie", "publisher")
 
@@ -90,6 +95,7 @@ def test_kills_are_spread_over_the_hashes_where_their_number_is_given() -> None:
         if whole_transactions.is_due(judged, 100, len(made), rounds=4):
             made.append(judged)
     assert made == [0, 25, 50, 75]
+    assert not whole_transactions.is_due(102, 100, 4, rounds=4)  # judged in the pause before the last look
     assert all(whole_transactions.is_due(judged, 100, 50, rounds=0) for judged in (0, 3, 99))
 
 

@@ -121,6 +121,30 @@ def look(side: str, way: str, torn: int) -> dict[str, object]:
     return {"side": side, "a_look_takes": way, "looks": 1000, "torn": torn}
 
 
+def test_times_of_several_turns_are_compared_by_their_medians() -> None:
+    def of(side: str, p99: float, pause: float) -> tuple[dict[str, object], dict[str, object]]:
+        return {"side": side, "asked_per_s": 50.0, "paimon_p99_s": p99}, {"side": side, "no_rows_for_s": pause}
+
+    turns = [of("ours", 2.0, 10.0), of("ours", 3.0, 20.0), of("ours", 9.0, 12.0), of("peer", 4.0, 6.0)]
+    tables: beside_flink_cdc.Tables = {
+        beside_flink_cdc.LOOKS: [look("ours", "published hash", 0)],
+        beside_flink_cdc.FRESH: [fresh for fresh, _ in turns],
+        beside_flink_cdc.KILL: [kill for _, kill in turns],
+        beside_flink_cdc.DATA: [],
+    }
+    told = beside_flink_cdc.result_of(Options(rounds=3), tables)
+    assert [ratio.value for ratio in told.ratios] == [0, 0.75, 2.0]
+
+
+def test_ours_without_a_published_hash_to_look_at_is_not_taken_for_whole() -> None:
+    tables: beside_flink_cdc.Tables = {
+        beside_flink_cdc.LOOKS: [look("ours", "newest of each table", 300)],
+        **{title: [] for title in (beside_flink_cdc.FRESH, beside_flink_cdc.KILL, beside_flink_cdc.DATA)},
+    }
+    told = beside_flink_cdc.result_of(Options(), tables)
+    assert (told.failed, told.unknown, told.ratios) == (False, True, [])
+
+
 def test_it_fails_where_ours_is_torn_by_hash_and_not_for_what_the_peer_shows() -> None:
     def result(ours: int) -> tuple[bool, list[float]]:
         looks = [look("ours", "published hash", ours), look("ours", "newest of each table", 300)]

@@ -4,21 +4,25 @@ import json
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
+import pymysql
 import pytest
 
 from lakeproof.bench import corruption
 from lakeproof.bench.corruption import hunt as hunting
-from lakeproof.bench.corruption import kinds_lake, kinds_ledger, kinds_mariadb
+from lakeproof.bench.corruption import kinds_lake, kinds_ledger, kinds_mariadb, kinds_postgres
 from lakeproof.bench.corruption.hunt import Found, Journal, counts, deck, hunt, judged
-from lakeproof.bench.corruption.kind import Kind, Looking, NothingToPlantOn, Planted, Step
+from lakeproof.bench.corruption.kind import AlreadySo, Kind, Looking, NothingToPlantOn, Planted, Step
 from lakeproof.bench.corruption.rows import EVENTS, ORDERS, lake_table
+from lakeproof.bench.corruption.stores import Stores
 from lakeproof.customers.ledger import Expectation, Expectations, State, read_ledgers
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.outcome import Outcome
@@ -307,7 +311,7 @@ class Lamp:
         self.why = None
         self.done.append("released")
 
-    def do(self, steps: Sequence[Step]) -> None:
+    def do(self, steps: Sequence[Step], *, may_be_done: bool = False) -> None:
         for step in steps:
             self.state = step.text
             self.done.append(step.text)
@@ -357,6 +361,61 @@ def test_a_killed_hunt_is_taken_up_where_it_ended_and_what_it_left_is_taken_out(
     assert lamp.done == ["well", "broken", "well", "broken", "well"]
     assert [one.number for one in journal.rounds] == [1, 2, 3]
     assert [one.number for one in Journal(tmp_path / "j.jsonl").rounds] == [1, 2, 3]
+
+
+def test_a_hunt_that_was_killed_before_it_planted_or_after_it_took_out_is_taken_up(tmp_path: Path) -> None:
+    class StrictLamp(Lamp):
+        def do(self, steps: Sequence[Step], *, may_be_done: bool = False) -> None:
+            if steps[0].text == self.state and not may_be_done:
+                raise AlreadySo
+            super().do(steps)
+
+    lamp, kind = StrictLamp(), lamp_kind("broken", "broken")
+    Journal(tmp_path / "j.jsonl").planting(kind.plant(lamp, Random(1)))
+    assert [one.clean_again for one in played(tmp_path, lamp, kind, 2).rounds] == [True, True]
+
+
+class Rows:
+    """A cursor of MariaDB whose rows are already as every statement would make them."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def execute(self, sql: str) -> int:
+        self.said.append(sql)
+        if sql.startswith("INSERT"):
+            raise pymysql.IntegrityError(1062, "Duplicate entry")
+        return 0
+
+
+@pytest.mark.parametrize("sql", ["UPDATE t SET a = 1 WHERE id = 1", "INSERT INTO t VALUES (1)"])
+def test_what_a_killed_hunt_had_taken_out_of_one_store_is_left_and_the_next_store_follows(
+    sql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, ring = Rows(), list[str]()
+    monkeypatch.setattr(Stores, "_mariadb", lambda self: nullcontext(rows))
+    monkeypatch.setattr(Stores, "_in_cassandra", lambda self, statements: ring.extend(statements))
+    stores, steps = object.__new__(Stores), [Step("mariadb", sql), Step("cassandra", "INSERT")]
+    with pytest.raises(AlreadySo):
+        stores.do(steps)
+    assert ring == []
+    stores.do(steps, may_be_done=True)
+    assert ring == ["INSERT"] and "COMMIT" not in rows.said
+
+
+def test_what_an_interrupted_hunt_took_out_is_not_taken_out_a_second_time(tmp_path: Path) -> None:
+    lamp = Lamp()
+
+    def check() -> CheckReport:
+        raise KeyboardInterrupt
+
+    journal = Journal(tmp_path / "j.jsonl")
+    assert not journal.begun
+    with pytest.raises(KeyboardInterrupt):
+        hunt(lamp, check, [lamp_kind("broken", "broken")], journal, 1, 1, lambda text: None)
+    assert lamp.done == ["broken", "well"]
+    again = Journal(tmp_path / "j.jsonl")
+    assert (again.left, again.rounds, again.begun) == ((), [], True)
 
 
 def test_a_kind_that_finds_nothing_to_plant_on_is_said_and_changes_nothing(tmp_path: Path) -> None:
@@ -419,3 +478,20 @@ def test_what_a_killed_hunt_left_frozen_is_released_once_its_damage_is_out(tmp_p
     Journal(tmp_path / "j.jsonl").planting(lamp_kind("broken", "broken").plant(lamp, Random(1)))
     played(tmp_path, lamp, lamp_kind("broken", "broken"), 1)
     assert lamp.done[:2] == ["well", "released"]
+
+
+def test_a_row_of_postgres_is_planted_into_the_lake_in_the_lakes_own_types() -> None:
+    columns = lake_table("shop", "payments").columns
+    row: dict[str, Any] = dict.fromkeys(columns, None)
+    row |= {"id": UUID(int=7), "amount": Decimal("1.00"), "updated_at": datetime(2026, 1, 1, tzinfo=UTC)}
+
+    class OnePayment:
+        def postgres(self, sql: str) -> list[dict[str, Any]]:
+            return [row]
+
+    plants = {kind.name.partition(": ")[2]: kind.plant for kind in kinds_postgres.kinds() if "lake" in kind.name}
+    look = cast(Looking, OnePayment())
+    cent, gone = plants["payment by a cent"](look, Random(1)), plants["payment gone"](look, Random(1))
+    assert "CAST('1.01' AS" in cent.do[0].text and "CAST('1.00' AS" in cent.undo[0].text
+    assert gone.do[0].text.startswith("DELETE") and gone.undo == cent.undo
+    assert "+00:00" not in cent.undo[0].text and f"'{UUID(int=7)}'" in cent.undo[0].text

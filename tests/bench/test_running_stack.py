@@ -6,16 +6,19 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.published_commit import published_commit
 
-from lakeproof.bench import at_rest
+from lakeproof.bench import alert_storm, at_rest, rate
 from lakeproof.bench.benchmark import Options
 from lakeproof.bench.check_time import result_of, steps_of
 from lakeproof.bench.diagnose import spread
+from lakeproof.bench.projection import Sample, Watch, row_of
 from lakeproof.bench.recovery import pause_around
 from lakeproof.bench.usage import Usage
+from lakeproof.customers.shoppers.report import Counts, TrafficReport
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.rows import ProcessRow
@@ -57,6 +60,7 @@ def test_a_check_that_could_not_look_leaves_its_time_unknown() -> None:
 
 def test_the_p95_of_a_few_runs_is_the_largest() -> None:
     assert spread([3.0, 1.0, 2.0]) == {"runs": 3, "p50_s": 2.0, "p95_s": 3.0, "max_s": 3.0}
+    assert spread([float(second) for second in range(1, 21)])["p95_s"] == 19.0
 
 
 def test_a_stack_whose_ledger_grows_is_not_at_rest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -104,3 +108,69 @@ def test_a_child_that_has_ended_counts_with_its_component(monkeypatch: pytest.Mo
         assert worker["cpu_percent"] == both["cpu_percent"]
     finally:
         process.communicate("\n")
+
+
+def test_an_order_of_the_warming_that_was_not_seen_is_not_counted() -> None:
+    watch = Watch("http://127.0.0.1:1")
+    watch.stop()
+    watch.seen = {Sample(1, 7, 99.0): 9.0, Sample(2, 7, 101.0): 0.25}
+    watch.missed = [Sample(3, 7, 98.0), Sample(4, 7, 150.0)]
+    report = TrafficReport("r", 1, 50.0, 60.0, Counts(), 50.0, {}, {}, {}, {}, {}, [], "")
+    row = row_of(50.0, watch, report, 100.0, 160.0)
+    assert (row["samples"], row["not_seen"], row["read_max_s"]) == (1, 1, 0.25)
+
+
+def test_a_storm_that_waited_for_the_desk_makes_up_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+
+    class Desk:
+        def __init__(self, stack: Stack) -> None:
+            pass
+
+        def send(self, body: dict[str, object]) -> float:
+            sent.append(now)
+            return 0.001
+
+        def known(self, body: dict[str, object]) -> int:
+            return alert_storm.ALERTS_EACH
+
+    class Clock:
+        def __init__(self, seconds: float) -> None:
+            self.begun = now
+
+        @property
+        def elapsed(self) -> float:
+            return now - self.begun
+
+        def pause(self, seconds: float) -> None:
+            nonlocal now
+            now += seconds
+
+    def kill(client: SupervisorClient, names: list[str], deadline: Clock) -> None:
+        deadline.pause(7.0)  # the desk's start
+
+    sent: list[float] = []
+    monkeypatch.setattr(alert_storm, "_Desk", Desk)
+    monkeypatch.setattr(alert_storm, "Deadline", Clock)
+    monkeypatch.setattr(alert_storm, "kill_and_await", kill)
+    monkeypatch.setattr(alert_storm, "Usage", lambda stack: SimpleNamespace(table=list))
+    result = alert_storm.run(Stack(Settings(name="none")), Options(seconds=60, rounds=2), lambda text: None)
+    assert not result.failed
+    storm = sent[: 2 * 50 - 1]
+    assert storm[-1] - storm[0] < 60.0
+
+
+def test_rates_rise_until_one_does_not_hold_and_the_use_told_is_that_of_the_highest_that_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(rate, "catch_up", lambda stack: None)
+    monkeypatch.setattr(rate, "Usage", lambda stack: SimpleNamespace(table=lambda: [{"component": "all"}]))
+
+    def attempt(asked: float) -> tuple[rate.Row, str]:
+        return {"asked_per_s": asked, "behind_s": 2.0, "holds": asked < 30}, f"{asked:g}"
+
+    rows, highest, used = rate.rise(Stack(Settings(name="none")), (40, 10, 20, 30), attempt, said.append)
+    assert [row["asked_per_s"] for row in rows] == [10, 20, 30]
+    assert (highest, used) == (20, {20: [{"component": "all"}]})
+    assert said[-1] == "30, the lake 2 s behind: does not hold"

@@ -1,13 +1,19 @@
 """Commands that need a running part say at once which one is missing, and change nothing."""
 
+import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from lakeproof.bench import benchmark
+from lakeproof.bench.benchmark import Options, Progress, Result
 from lakeproof.cli.commands import build
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
+from lakeproof.stack.stack import Stack
 
 type Typed = Callable[..., str]
 
@@ -42,6 +48,22 @@ def test_a_log_that_is_not_there_yet_is_had_by_a_command_that_exists(typed: Type
 def test_a_benchmark_names_what_must_run(typed: Typed, name: str) -> None:
     with pytest.raises(LakeproofError, match=r"it is not healthy.*Next: lakeproof up"):
         typed("bench", name)
+
+
+def test_the_load_of_a_benchmark_is_that_of_before_it(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = 0.5
+
+    def run(stack: Stack, options: Options, progress: Progress) -> Result:
+        nonlocal load
+        load = 17.0  # what it did itself
+        return Result("busy", options, {}, [])
+
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setattr(benchmark, "find", lambda name: benchmark.Benchmark(name, "", (), run))
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    assert "load before it 0.5" in typed("bench", "busy")
+    load = 0.5
+    assert json.loads(typed("bench", "busy", "--json"))["machine"]["load_before"] == 0.5
 
 
 def test_without_a_ring_its_commands_say_what_starts_it(typed: Typed) -> None:

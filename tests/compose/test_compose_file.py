@@ -108,6 +108,13 @@ def test_no_secret_stands_in_the_file_and_the_env_file_is_the_owners(text: str, 
     assert dict(line.split("=", 1) for line in path.read_text().splitlines() if not line.startswith("#")) == values
 
 
+def test_what_the_env_file_exports_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("export MYSQL_ROOT=kept\n")
+    assert "MYSQL_ROOT" not in make_env_file(path)
+    assert path.read_text().count("MYSQL_ROOT=") == 1
+
+
 def test_an_env_file_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("nonsense\n")
     with pytest.raises(InvalidInput, match="nonsense"):

@@ -8,14 +8,17 @@ PostgreSQL 10 s and its checkpoint's interval. Rates rise until one does not hol
 shop and ledger.
 """
 
-import time
-from typing import Any
-
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
-from lakeproof.bench.rate import LEAST_ACKNOWLEDGED, MOST_BEHIND_SECONDS, behind_seconds, catch_up
-from lakeproof.bench.usage import Usage
-from lakeproof.customers.shoppers.traffic import new_run, of_stack, serve_in_new_loop
-from lakeproof.lake.publish import history
+from lakeproof.bench.rate import (
+    HIGHEST,
+    LEAST_ACKNOWLEDGED,
+    MOST_BEHIND_SECONDS,
+    Row,
+    behind_seconds,
+    rise,
+    serve_in_time,
+)
+from lakeproof.customers.shoppers.traffic import new_run, of_stack
 from lakeproof.lake.sources.source import SHOP
 from lakeproof.stack.stack import Stack
 
@@ -27,22 +30,13 @@ LONGEST_PURCHASE_MS = 5_000.0
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
     """Raises: CouldNotLook where Nessie or the supervisor does not answer; TerminalError without goods."""
-    rows: list[dict[str, Any]] = []
-    tables: dict[str, list[dict[str, Any]]] = {}
-    highest = 0.0
-    for rate in sorted(options.rates or RATES):
-        catch_up(stack)
-        looking = Usage(stack)
+
+    def attempt(rate: float) -> tuple[Row, str]:
         row = _try(stack, rate, options.seconds or SECONDS)
-        rows.append(row)
-        progress(
-            f"{rate:g} purchases/s: {row['bought_per_s']:g} bought, p95 {row['p95_ms']:g} ms,"
-            f" the lake {row['behind_s']:g} s behind: {'holds' if row['holds'] else 'does not hold'}"
-        )
-        if not row["holds"]:
-            break
-        highest = rate
-        tables = {f"by process at {rate:g} purchases/s, the highest that held (percent of one core)": looking.table()}
+        return row, f"{rate:g} purchases/s: {row['bought_per_s']:g} bought, p95 {row['p95_ms']:g} ms"
+
+    rows, highest, used = rise(stack, options.rates or RATES, attempt, progress)
+    tables = {f"by process at {rate:g} purchases/s, {HIGHEST}": table for rate, table in used.items()}
     return Result(
         "checkout",
         options,
@@ -52,22 +46,16 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     )
 
 
-def _try(stack: Stack, rate: float, seconds: float) -> dict[str, Any]:
+def _try(stack: Stack, rate: float, seconds: float) -> Row:
     seed = int(rate * 10)
     traffic = of_stack(stack, rate * CALLS_PER_PURCHASE, seed, f"{new_run(seed)}-checkout", purchase_rate=rate)
-    at_end: dict[str, float] = {}
-
-    def note(counts: Any, elapsed: float) -> None:
-        if elapsed <= seconds:
-            at_end["share"] = counts.acknowledged / max(1, counts.asked)
-
-    report = serve_in_new_loop(traffic, seconds, note)
-    behind, shop_behind, counts = behind_seconds(stack), _shop_behind_seconds(stack), report.counts
+    report, share = serve_in_time(traffic, seconds)
+    behind, shop_behind, counts = behind_seconds(stack), behind_seconds(stack, SHOP), report.counts
     p95 = report.purchase_ms.get("p95", 0.0)
     return {
         "asked_per_s": rate,
         "bought_per_s": round(counts.bought / report.seconds, 2),
-        "in_time_percent": round(at_end.get("share", 0.0) * 100, 1),
+        "in_time_percent": round(share * 100, 1),
         "cancelled": counts.cancelled,
         "returned": counts.returned,
         "refused": counts.refused,
@@ -79,7 +67,7 @@ def _try(stack: Stack, rate: float, seconds: float) -> dict[str, Any]:
         "behind_s": round(behind, 1),
         "shop_behind_s": round(shop_behind, 1),
         "holds": (
-            at_end.get("share", 0.0) >= LEAST_ACKNOWLEDGED
+            share >= LEAST_ACKNOWLEDGED
             and counts.bought > 0
             and counts.refused == counts.unclear == counts.unread == 0
             and p95 <= LONGEST_PURCHASE_MS
@@ -87,11 +75,6 @@ def _try(stack: Stack, rate: float, seconds: float) -> dict[str, Any]:
             and shop_behind <= MOST_BEHIND_SECONDS + SHOP.checkpoint_seconds(stack)
         ),
     }
-
-
-def _shop_behind_seconds(stack: Stack) -> float:
-    """The age of the newest published heartbeat of PostgreSQL."""
-    return time.time() - (history.newest(stack).beat_of(SHOP.name) or 0) / 1e6
 
 
 BENCHMARK = Benchmark(

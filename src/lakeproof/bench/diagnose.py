@@ -13,6 +13,7 @@ from typing import Any
 
 from lakeproof.bench.at_rest import WHOLE_SHOP
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.customers.shoppers.report import percentiles_ms
 from lakeproof.errors import TerminalError
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
@@ -71,12 +72,11 @@ def told(diagnosis: Any) -> str:
 
 def spread(seconds: list[float]) -> dict[str, Any]:
     """How many, median, p95 and the largest; of fewer than twenty the p95 is the largest."""
-    ordered = sorted(seconds)
+    found = percentiles_ms(seconds)
     return {
-        "runs": len(ordered),
-        "p50_s": round(statistics.median(ordered), 2),
-        "p95_s": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))], 2),
-        "max_s": round(ordered[-1], 2),
+        "runs": len(seconds),
+        "p50_s": round(statistics.median(seconds), 2),
+        **{f"{name}_s": round(found[name] / 1000, 2) for name in ("p95", "max")},
     }
 
 

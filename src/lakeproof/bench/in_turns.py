@@ -38,7 +38,7 @@ class InTurns:
 
     def percentiles_ms(self, way: str) -> dict[str, float]:
         """Of all calls of all its rounds."""
-        return percentiles_ms(sorted(call for _, calls in self.rounds[way] for call in calls))
+        return percentiles_ms([call for _, calls in self.rounds[way] for call in calls])
 
     def cpu_ms(self, way: str) -> float:
         """The service's CPU for each call, where all of its CPU went into this way's calls."""
@@ -80,15 +80,19 @@ async def in_turns(
         progress(f"warming {way}, {WARM_SECONDS:g} s")
         await closed_loop(clients, WARM_SECONDS)
     rounds: dict[str, list[tuple[float, list[float]]]] = {way: [] for way in ways}
-    before = service.cpu_times()
+    before = cpu_seconds(service)
     for number in range(1, ROUNDS + 1):
         for way, clients in ways.items():
             rate, calls = await closed_loop(clients, seconds)
             rounds[way].append((rate, calls))
             progress(f"round {number} of {ROUNDS}: {way} {rate:.0f} {what}/s")
-    after = service.cpu_times()
-    used = after.user + after.system - before.user - before.system
-    return InTurns(what, rounds, seconds, used, service.memory_info().rss)
+    return InTurns(what, rounds, seconds, cpu_seconds(service) - before, service.memory_info().rss)
+
+
+def cpu_seconds(service: psutil.Process) -> float:
+    """What it has used since it started, its children left out."""
+    times = service.cpu_times()
+    return float(times.user + times.system)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ The read is GET /support/customers/{id}/orders, asked for a few orders a second 
 them. Shoppers pay, change, cancel and delete beside, as in `freshness`. One clock: all run on this machine.
 """
 
+import functools
 import queue
 import threading
 import time
@@ -14,13 +15,13 @@ from typing import Any
 import httpx
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
-from lakeproof.bench.sql_shop import SqlShop
+from lakeproof.bench.sql_shop import SqlShop, traffic_to
 from lakeproof.bench.usage import Usage
 from lakeproof.customers.shoppers.handle import TrafficHandle
 from lakeproof.customers.shoppers.plan import MIX, Basket
-from lakeproof.customers.shoppers.report import percentiles_ms
+from lakeproof.customers.shoppers.report import TrafficReport, percentiles_ms
 from lakeproof.customers.shoppers.storefront import Answer, Word
-from lakeproof.customers.shoppers.traffic import Traffic, new_run
+from lakeproof.customers.shoppers.traffic import new_run
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.shop.order.models import Op
@@ -121,15 +122,10 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 def _at_rate(stack: Stack, rate: float, seconds: float) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     watch = Watch(stack.url("support-service"))
-    traffic = Traffic(
-        lambda: SampledShop(stack, watch.samples),
-        stack.ledger_dir,
-        rate=rate / MIX[Op.CREATE],
-        seed=int(rate),
-        run=f"{new_run(int(rate))}-projection",
-        call_seconds=stack.settings.shop.request_seconds + 2.0,
-    )
-    handle = TrafficHandle(traffic)
+    seed = int(rate)
+    run = f"{new_run(seed)}-projection"
+    enter_shop = functools.partial(SampledShop, stack, watch.samples)
+    handle = TrafficHandle(traffic_to(enter_shop, stack, rate / MIX[Op.CREATE], seed, run))
     try:
         Deadline(WARM_SECONDS).pause(WARM_SECONDS)
         usage, started = Usage(stack), time.time()
@@ -139,23 +135,27 @@ def _at_rate(stack: Stack, rate: float, seconds: float) -> tuple[dict[str, Any],
     finally:
         handle.stop()
         watch.stop()
+    return row_of(rate, watch, report, started, ended), used
+
+
+def row_of(rate: float, watch: Watch, report: TrafficReport, started: float, ended: float) -> dict[str, Any]:
+    """What was seen of the orders that were committed between two instants. Raises: CouldNotLook for none."""
     delays = [delay for sample, delay in watch.seen.items() if started <= sample.committed_at < ended]
     if not delays:
         raise CouldNotLook("no order was seen", where="support-service", next_action="lakeproof ps")
     spread = percentiles_ms(delays)
-    row: dict[str, Any] = {
+    return {
         "asked_per_s": rate,
         "orders_per_s": round(report.counts.orders / report.seconds, 1),
         "samples": len(delays),
         # Deleted before it was seen, or not shown in time.
-        "not_seen": len(watch.missed),
+        "not_seen": sum(started <= sample.committed_at < ended for sample in watch.missed),
         **{f"read_{name}_s": round(ms / 1000, 3) for name, ms in spread.items()},
         "reads": watch.asked,
         "failed_reads": watch.failed,
         "refused": report.counts.refused,
         "unclear": report.counts.unclear,
     }
-    return row, used
 
 
 BENCHMARK = Benchmark(

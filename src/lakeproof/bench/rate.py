@@ -5,18 +5,18 @@ the newest published heartbeat is at most 10 s old at the end. Rates rise until 
 """
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
-from lakeproof.bench.sql_shop import SqlShop
+from lakeproof.bench.sql_shop import EnterShop, SqlShop, traffic_to
 from lakeproof.bench.usage import Usage
-from lakeproof.customers.shoppers.storefront import Shop, Storefront
+from lakeproof.customers.shoppers.report import Counts, TrafficReport
+from lakeproof.customers.shoppers.storefront import Storefront
 from lakeproof.customers.shoppers.traffic import Traffic, new_run, serve_in_new_loop
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
-from lakeproof.lake.sources.source import OLTP
+from lakeproof.lake.sources.source import OLTP, Source
 from lakeproof.stack.stack import Stack
 
 RATES = (50.0, 100.0, 150.0, 200.0, 300.0, 400.0, 600.0, 800.0, 1_000.0)
@@ -24,8 +24,10 @@ SECONDS = 60.0
 LEAST_ACKNOWLEDGED = 0.98
 MOST_BEHIND_SECONDS = 10.0
 CATCH_UP_SECONDS = 60.0
+HIGHEST = "the highest that held (percent of one core)"
 
-type EnterShop = Callable[[], AbstractAsyncContextManager[Shop]]
+Row = dict[str, Any]
+Table = list[Row]
 
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
@@ -35,27 +37,16 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         "sql": lambda: SqlShop(stack),
         "http": lambda: Storefront(stack.url("order-service"), call_seconds=call_seconds),
     }
-    rows: list[dict[str, Any]] = []
-    highest = dict.fromkeys(shops, 0.0)
-    usage: dict[str, list[dict[str, Any]]] = {}
+    rows, usage, highest = Table(), dict[str, Table](), dict[str, float]()
     for how, enter_shop in shops.items():
-        for rate in sorted(options.rates or RATES):
-            catch_up(stack)
-            looking = Usage(stack)
+
+        def attempt(rate: float, how: str = how, enter_shop: EnterShop = enter_shop) -> tuple[Row, str]:
             row = _try(stack, how, enter_shop, rate, options.seconds or SECONDS)
-            rows.append(row)
-            progress(
-                f"{how} {rate:g} calls/s: {row['acknowledged_per_s']:g} acknowledged,"
-                f" the lake {row['behind_s']:g} s behind: {'holds' if row['holds'] else 'does not hold'}"
-            )
-            if not row["holds"]:
-                break
-            highest[how] = rate
-            usage[f"by process at {rate:g} calls/s by {how}, the highest that held (percent of one core)"] = (
-                looking.table()
-            )
-            for title in [title for title in usage if f"by {how}," in title][:-1]:
-                del usage[title]
+            return row, f"{how} {rate:g} calls/s: {row['acknowledged_per_s']:g} acknowledged"
+
+        tried, highest[how], used = rise(stack, options.rates or RATES, attempt, progress)
+        rows += tried
+        usage |= {f"by process at {rate:g} calls/s by {how}, {HIGHEST}": table for rate, table in used.items()}
     return Result(
         "rate",
         options,
@@ -67,9 +58,30 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     )
 
 
-def behind_seconds(stack: Stack) -> float:
-    """The age of the newest published heartbeat."""
-    return time.time() - (history.newest(stack).beat_of(OLTP.name) or 0) / 1e6
+def rise(
+    stack: Stack, rates: Iterable[float], attempt: Callable[[float], tuple[Row, str]], progress: Progress
+) -> tuple[Table, float, dict[float, Table]]:
+    """Try one rate after another until one does not hold. attempt: gives a rate's row and how it went, in words.
+
+    Gives the rows, the highest rate that held (0 for none), and by it what each process used meanwhile.
+    """
+    rows, highest, used = Table(), 0.0, dict[float, Table]()
+    for rate in sorted(rates):
+        catch_up(stack)
+        looking = Usage(stack)
+        row, words = attempt(rate)
+        rows.append(row)
+        holds = "holds" if row["holds"] else "does not hold"
+        progress(f"{words}, the lake {row['behind_s']:g} s behind: {holds}")
+        if not row["holds"]:
+            break
+        highest, used = rate, {rate: looking.table()}
+    return rows, highest, used
+
+
+def behind_seconds(stack: Stack, source: Source = OLTP) -> float:
+    """The age of that database's newest published heartbeat."""
+    return time.time() - (history.newest(stack).beat_of(source.name) or 0) / 1e6
 
 
 def catch_up(stack: Stack) -> None:
@@ -79,35 +91,30 @@ def catch_up(stack: Stack) -> None:
         deadline.pause(0.5)
 
 
-def _try(stack: Stack, how: str, enter_shop: EnterShop, rate: float, seconds: float) -> dict[str, Any]:
-    traffic = Traffic(
-        enter_shop,
-        stack.ledger_dir,
-        rate=rate,
-        seed=int(rate),
-        run=f"{new_run(int(rate))}-{how}",
-        call_seconds=stack.settings.shop.request_seconds + 2.0,
-    )
-    at_end: dict[str, float] = {}
+def serve_in_time(traffic: Traffic, seconds: float) -> tuple[TrafficReport, float]:
+    """Send for so long; gives the report, and what share of the calls that were due was acknowledged by then."""
+    share = 0.0
 
-    def note(counts: Any, elapsed: float) -> None:
+    def note(counts: Counts, elapsed: float) -> None:
+        nonlocal share
         # Calls answered only after the last was sent do not count as in time; two seconds' grain is enough here.
         if elapsed <= seconds:
-            at_end["share"] = counts.acknowledged / max(1, counts.asked)
+            share = counts.acknowledged / max(1, counts.asked)
 
-    report = serve_in_new_loop(traffic, seconds, note)
+    return serve_in_new_loop(traffic, seconds, note), share
+
+
+def _try(stack: Stack, how: str, enter_shop: EnterShop, rate: float, seconds: float) -> Row:
+    run = f"{new_run(int(rate))}-{how}"
+    report, share = serve_in_time(traffic_to(enter_shop, stack, rate, int(rate), run), seconds)
     behind = behind_seconds(stack)
-    holds = (
-        at_end.get("share", 0.0) >= LEAST_ACKNOWLEDGED
-        and report.counts.refused == 0
-        and behind <= MOST_BEHIND_SECONDS
-    )
+    holds = share >= LEAST_ACKNOWLEDGED and report.counts.refused == 0 and behind <= MOST_BEHIND_SECONDS
     return {
         "by": how,
         "asked_per_s": rate,
         "acknowledged_per_s": report.acknowledged_per_second,
         "orders_per_s": round(report.counts.orders / report.seconds, 1),
-        "in_time_percent": round(at_end.get("share", 0.0) * 100, 1),
+        "in_time_percent": round(share * 100, 1),
         "refused": report.counts.refused,
         "unclear": report.counts.unclear,
         "p50_ms": report.call_ms.get("p50"),

@@ -14,6 +14,7 @@ import uvloop
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.closed_loop import Call, closed_loop
+from lakeproof.bench.in_turns import cpu_seconds
 from lakeproof.bench.posting import Post, posting
 from lakeproof.customers.shoppers.report import percentiles_ms
 from lakeproof.deadline import Deadline
@@ -62,16 +63,15 @@ async def _measure(stack: Stack, seconds: float, service: psutil.Process, progre
             progress(f"warming {skus} SKUs, {WARM_SECONDS:g} s")
             await closed_loop([shop.buyer(names, index) for index in range(CLIENTS[0])], WARM_SECONDS)
             for clients in CLIENTS:
-                before = service.cpu_times()
+                before = cpu_seconds(service)
                 rate, calls = await closed_loop([shop.buyer(names, index) for index in range(clients)], seconds)
-                after = service.cpu_times()
-                used = after.user + after.system - before.user - before.system
+                used = cpu_seconds(service) - before
                 rows.append(
                     {
                         "skus": skus,
                         "clients": clients,
                         "reservations_per_second": round(rate, 1),
-                        **{f"{name}_ms": value for name, value in percentiles_ms(sorted(calls)).items()},
+                        **{f"{name}_ms": value for name, value in percentiles_ms(calls).items()},
                         "service_cpu_ms": round(used / max(1, len(calls)) * 1000, 2),
                     }
                 )

@@ -12,11 +12,13 @@ import psutil
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
+from lakeproof.install.program import die_with_us
 
 
 @contextlib.contextmanager
 def service_process(name: str, place: str) -> Iterator[tuple[str, psutil.Process]]:
-    """The service `name` at `place` (service_server.py), healthy: its address and process, ended afterwards.
+    """The service `name` at `place` (service_server.py), healthy: its address and process. It ends with the block,
+    and with this process, however that ends.
 
     Raises: TerminalError with the last words of one that ended.
     """
@@ -31,7 +33,7 @@ def process_of(module: str, *args: str) -> Iterator[tuple[str, psutil.Process]]:
     url = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", f"lakeproof.bench.{module}", *args, str(port)],
+            [*die_with_us(), sys.executable, "-m", f"lakeproof.bench.{module}", *args, str(port)],
             stdout=subprocess.DEVNULL,
             stderr=log,
         )

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,9 +74,9 @@ class Watch:
                 commits = [commit for commit in found if commit is not None]
                 if not commits or commits[0].hash == last:
                     continue
-                hashes = [commit.hash for commit in commits]
-                self.passed_over += hashes.index(last) - 1 if last in hashes else 0
-                last = hashes[0]
+                if last:
+                    self.passed_over += between([commit.hash for commit in commits], last)
+                last = commits[0].hash
                 self._see(commits[0])
             except LakeproofError as error:
                 self.problems.append(error.message)
@@ -93,6 +94,11 @@ class Watch:
         self.commits += 1
         for (order_id,) in answer.rows:
             self.sightings.setdefault(int(order_id), sighting)
+
+
+def between(hashes: Sequence[str], last: str) -> int:
+    """How many commits lie between the newest one and `last`; where `last` is older than all, at least so many."""
+    return (hashes.index(last) if last in hashes else len(hashes)) - 1
 
 
 def committed_at(s3: Any, snapshot: int) -> float:

@@ -5,6 +5,7 @@ The same statements, transactions and ledger as by HTTP, so `check` knows these 
 
 import functools
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +16,7 @@ from lakeproof.customers.ledger import read_lines
 from lakeproof.customers.shoppers.own_process import ShoppersProcess
 from lakeproof.customers.shoppers.plan import MIX, Basket
 from lakeproof.customers.shoppers.report import TrafficReport
-from lakeproof.customers.shoppers.storefront import Answer, Word
+from lakeproof.customers.shoppers.storefront import Answer, Shop, Word
 from lakeproof.customers.shoppers.traffic import Traffic, new_run
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import CommitUnclear, DatabaseTrouble
@@ -27,6 +28,8 @@ from lakeproof.shop.order.models import Op, Order
 from lakeproof.shop.order.requests import CreateRequest, ItemRequest, ItemsRequest
 from lakeproof.shop.order.store import Changed, OrderRefused, OrderStore
 from lakeproof.stack.stack import Stack
+
+type EnterShop = Callable[[], AbstractAsyncContextManager[Shop]]
 
 
 class SqlShop:
@@ -96,14 +99,13 @@ def sql_shoppers(stack: Stack, orders_per_second: float, word: str) -> ShoppersP
 
 
 def _traffic(stack: Stack, orders_per_second: float, seed: int, run: str) -> Traffic:
-    return Traffic(
-        lambda: SqlShop(stack),
-        stack.ledger_dir,
-        rate=orders_per_second / MIX[Op.CREATE],
-        seed=seed,
-        run=run,
-        call_seconds=stack.settings.shop.request_seconds + 2.0,
-    )
+    return traffic_to(lambda: SqlShop(stack), stack, orders_per_second / MIX[Op.CREATE], seed, run)
+
+
+def traffic_to(enter_shop: EnterShop, stack: Stack, calls_per_second: float, seed: int, run: str) -> Traffic:
+    """Shoppers of that shop, who write into the stack's ledger."""
+    longest = stack.settings.shop.request_seconds + 2.0
+    return Traffic(enter_shop, stack.ledger_dir, rate=calls_per_second, seed=seed, run=run, call_seconds=longest)
 
 
 def created_at(report: TrafficReport) -> dict[int, float]:

@@ -124,7 +124,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 def is_due(judged: int, wanted: int, kills: int, rounds: int) -> bool:
     """Whether the next kill is due: at once where the number of kills is free, else spread evenly over the hashes."""
-    return not rounds or judged * rounds >= wanted * kills
+    return not rounds or (kills < rounds and judged * rounds >= wanted * kills)
 
 
 def victims(names: Sequence[str], dice: random.Random) -> list[str]:

@@ -1,6 +1,7 @@
 """`lakeproof bench`: run one benchmark: figures, each with a ratio against a peer or a limit of the same run."""
 
 import signal
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,13 +22,29 @@ def add_to(app: typer.Typer) -> None:
 
 def bench(
     name: Annotated[str | None, typer.Argument(help="Which one; without it they are listed.")] = None,
-    seconds: Annotated[float, typer.Option(min=0, max=3600, help="Length of one round; 0: the benchmark's own.")] = 0,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=3600,
+            help="Length of one round; corruption, whole-transactions: begin nothing new after it."
+            " 0: the benchmark's own.",
+        ),
+    ] = 0,
     rate: Annotated[
-        list[float] | None, typer.Option(min=0.1, max=5000, help="Orders per second, may be repeated.")
+        list[float] | None,
+        typer.Option(
+            min=0.1,
+            max=5000,
+            help="Orders a second; rate, whole-transactions: calls; checkout: purchases. May be repeated.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of what is drawn; 0: the benchmark's own.")] = 0,
     rounds: Annotated[
-        int, typer.Option(min=0, max=10_000, help="How many; 0: the benchmark's own. whole-transactions: kills.")
+        int,
+        typer.Option(
+            min=0, max=10_000, help="How many; whole-transactions, alert-storm: kills. 0: the benchmark's own."
+        ),
     ] = 0,
     only: Annotated[
         list[str] | None,
@@ -48,10 +65,11 @@ def bench(
 
     Exit 0 measured; 1 where something that it needs does not run, or where a benchmark that also judges found
     something wrong (corruption: missed, or a false alarm; whole-transactions: a torn hash; beside-flink-cdc: of ours
-    a torn hash or a wrong row; check-time: a failed check); 2 for a wrong name or value; 3 where not everything could
-    be judged.
+    a torn hash or a wrong row; check-time: a failed check; alert-storm: a lost or doubled alert); 2 for a wrong name
+    or value; 3 where not everything could be judged.
     """
     from lakeproof.bench.benchmark import Options, all_benchmarks, find
+    from lakeproof.bench.machine import look_at_machine
 
     if name is None:
         known = all_benchmarks().values()
@@ -69,7 +87,8 @@ def bench(
     # A polite kill is Ctrl-C. SIGINT too: what a script starts in the background ignores it, as bash has it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    result = benchmark.run(stack, options, say)
+    machine = look_at_machine()  # before it: afterwards its load is the benchmark's own
+    result = replace(benchmark.run(stack, options, say), machine=machine)
     if as_json:
         print_json(result.to_json())
     else:
@@ -87,7 +106,7 @@ def _print(result: "Result") -> None:
     print(f"{result.command}   ({result.at}, commit {machine.commit})")
     print(
         f"{machine.cpu}, {machine.cores} cores, {machine.memory_gib:g} GiB, {machine.system},"
-        f" load after it {machine.load_before:g}",
+        f" load before it {machine.load_before:g}",
     )
     for title, rows in result.tables.items():
         print(f"\n{title}")

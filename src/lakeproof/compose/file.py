@@ -19,6 +19,7 @@ from lakeproof.compose.files import ETC, File, engine_files, jmx_rules
 from lakeproof.compose.secrets import ARTIFACTS, CLONE, SECRETS, reference
 from lakeproof.install.artifacts import directory_of
 from lakeproof.install.recipe import load_recipes
+from lakeproof.observability import dashboard
 from lakeproof.observability.receivers import Receivers
 from lakeproof.stack.component import Component, Hook
 from lakeproof.stack.components import all_components
@@ -283,8 +284,7 @@ def _beside_files() -> Iterator[File]:
     for name in ("grafana-datasources.yaml", "grafana-dashboards.yaml"):
         yield File("beside", ETC / name, folder.joinpath(name).read_text(encoding="utf-8"))
     yield File("beside", ETC / "alloy.config", alloy_config())
-    dashboard = files("lakeproof.observability").joinpath("dashboards", "dataflow-overview.json")
-    yield File("beside", ETC / "dataflow-overview.json", dashboard.read_text(encoding="utf-8"))
+    yield File("beside", ETC / dashboard.FILE, dashboard.read_dashboard())
 
 
 def _mounted(component: str, made: list[File]) -> list[dict[str, str]]:

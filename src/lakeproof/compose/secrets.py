@@ -37,7 +37,7 @@ def make_env_file(path: Path) -> list[str]:
     for line in kept:
         if "=" not in line:
             raise InvalidInput(f"no NAME=value: {line!r}", where=str(path), next_action="mend or remove that line")
-    there = {line.partition("=")[0].strip() for line in kept}
+    there = {line.partition("=")[0].removeprefix("export ").strip() for line in kept}
     wanted = {variable(secret): random_secrets.token_hex(16) for secret in SECRETS}
     wanted |= {CLONE: str(clone_dir()), ARTIFACTS: str(artifacts_dir())}
     added = [name for name in wanted if name not in there]

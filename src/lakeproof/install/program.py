@@ -54,7 +54,7 @@ def run(
         sink.flush()
         start = sink.tell()
         process = subprocess.Popen(
-            [*_die_with_us(), *(str(part) for part in command)],
+            [*die_with_us(), *(str(part) for part in command)],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
@@ -95,8 +95,8 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _die_with_us() -> list[str]:
-    """A prefix by which the kernel kills the program when set-up dies, even by kill -9."""
+def die_with_us() -> list[str]:
+    """A prefix by which the kernel kills the program when we die, even by kill -9."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 

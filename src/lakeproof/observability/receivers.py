@@ -22,20 +22,6 @@ EMAIL_USERNAME = "ALERTMANAGER_EMAIL_USERNAME"
 EMAIL_PASSWORD = "ALERTMANAGER_EMAIL_PASSWORD"
 LINK_URL = "ALERTMANAGER_LINK_URL"
 URLS = (SLACK_URL, SLACK_KAFKA_URL, PAGERDUTY_URL, LINK_URL)
-# Every name, and what it does, for docs/observability.md.
-SETTINGS = {
-    SLACK_URL: "the incoming webhook of #data-ops",
-    SLACK_KAFKA_URL: "the one of #kafka, for a webhook of today is bound to one channel; unset: the same one, "
-    "with the channel named",
-    PAGERDUTY_KEY: "the integration key of a PagerDuty service (Events API v2)",
-    PAGERDUTY_URL: "another address of that API, such as the one of its European region",
-    EMAIL_TO: "addressees, by commas",
-    EMAIL_SMARTHOST: "host:port of the mail server, needed with the addressees; TLS unless it is on loopback",
-    EMAIL_FROM: "the sender",
-    EMAIL_USERNAME: "the account at the mail server",
-    EMAIL_PASSWORD: "its password",
-    LINK_URL: "the desk's address as people reach it, for the links in messages; unset: the one on this machine",
-}
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,3 @@ def all_routes() -> tuple[Route, ...]:
     """Every row, in the file's order."""
     data = load_yaml((files("lakeproof.observability") / "routes.yml").read_text(encoding="utf-8"))
     return tuple(Route.model_validate(row) for row in data)
-
-
-def as_markdown() -> str:
-    """The table as docs/observability.md shows it."""
-    rows = [
-        f"| {route.alerts} | {' '.join(f'`{one}`' for one in route.matchers) or 'all'} | {route.channel} | "
-        f"{f'`{route.set_by}`' if route.set_by else 'always there'} |"
-        for route in all_routes()
-    ]
-    return "\n".join(["| What | Matchers | Goes to | Set by |", "| --- | --- | --- | --- |", *rows]) + "\n"

@@ -1,7 +1,6 @@
 """Alertmanager's configuration: who hears of which alert by routes.yml, with the words of messages.tmpl."""
 
 import re
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -34,16 +33,11 @@ _FOR_SLACK = "".join(
 )
 
 
-@dataclass(frozen=True)
-class Pace:
-    """How long Alertmanager collects before it speaks."""
-
-    group_wait: str
-    group_interval: str
-    repeat_interval: str
-
-
-PACES: dict[Timing, Pace] = {"drill": Pace("0s", "1s", "1h"), "production": Pace("1s", "10s", "4h")}
+# How long Alertmanager collects before it speaks.
+PACES: dict[Timing, dict[str, str]] = {
+    "drill": {"group_wait": "0s", "group_interval": "1s", "repeat_interval": "1h"},
+    "production": {"group_wait": "1s", "group_interval": "10s", "repeat_interval": "4h"},
+}
 
 
 def render_alertmanager(etc_dir: Path, desk_url: str, receivers: Receivers, timing: Timing) -> str:
@@ -54,7 +48,7 @@ def render_alertmanager(etc_dir: Path, desk_url: str, receivers: Receivers, timi
             "receiver": NOBODY,
             # Each forgotten incident is a message, and a page, of its own; other alerts have no label `incident`.
             "group_by": ["alertname", "component", "scenario", "incident"],
-            **_pace(timing),
+            **PACES[timing],
             "routes": [
                 {"receiver": route.to, "matchers": list(route.matchers), "continue": True}
                 for route in all_routes()
@@ -82,17 +76,8 @@ def render_messages(desk_url: str, receivers: Receivers) -> str:
 def repaced(text: str, timing: Timing) -> str:
     """That alertmanager.yml at the pace of `timing`, and else as it is: receivers and their keys stay."""
     config = load_yaml(text)
-    config["route"] |= _pace(timing)
+    config["route"] |= PACES[timing]
     return _dumped(config)
-
-
-def _pace(timing: Timing) -> dict[str, str]:
-    pace = PACES[timing]
-    return {
-        "group_wait": pace.group_wait,
-        "group_interval": pace.group_interval,
-        "repeat_interval": pace.repeat_interval,
-    }
 
 
 def _dumped(config: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ text of its own in the reader's language, and `value | said` a value (a status, 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -98,7 +97,6 @@ class Pages:
         install(self._gettext, self._ngettext, newstyle=True)
         self.templates.filters |= {
             "said": pass_context(lambda context, value: self._words.say(value, context["lang"])),
-            "time": lambda at: f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "",
             "day": lambda at: f"{at:%Y-%m-%d %H:%M:%S}",
             "clock": lambda at: f"{at:%H:%M:%S}",
             "iso": lambda at: at.isoformat(),
@@ -129,7 +127,6 @@ class Pages:
             path=request.url.path,
             here=current(request.url.path),
             choose=choose,
-            now=datetime.now().astimezone(),
             **values,
         )
         answer = HTMLResponse(text, status, headers=HEADERS | {"Content-Language": language})

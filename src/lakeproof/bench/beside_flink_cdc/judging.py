@@ -19,7 +19,7 @@ from lakeproof.bench.beside_flink_cdc.lake_states import (
 from lakeproof.bench.beside_flink_cdc.peer_job import TABLES
 from lakeproof.bench.beside_flink_cdc.sides import OURS, Side
 from lakeproof.bench.beside_flink_cdc.turn import Window
-from lakeproof.customers.shoppers.report import percentiles_ms
+from lakeproof.bench.freshness import spread
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import OLTP
@@ -76,13 +76,13 @@ class Seen:
             "asked_per_s": window.rate,
             "orders_per_s": round(len(window.committed) / seconds, 1),
             "not_seen": sum(1 for order in window.committed if order not in shown),
-            **_spread("paimon", [shown[order] - at for order, at in window.committed.items() if order in shown]),
+            **spread("paimon", [shown[order] - at for order, at in window.committed.items() if order in shown]),
         }
         if self._published:
             main = published_at(shown, self._changes["orders"], self._published)
-            found |= _spread("main", [main[order] - at for order, at in window.committed.items() if order in main])
+            found |= spread("main", [main[order] - at for order, at in window.committed.items() if order in main])
         else:
-            found |= _spread("main", [])
+            found |= spread("main", [])
         return found | {
             "refused": window.refused,
             "sent_late_p99_s": window.sent_late_s,
@@ -198,9 +198,3 @@ def _of_mariadb(stack: Stack, table: str) -> list[tuple[str, ...]]:
     with mysql.connect(stack, "reader", "mysql-reader", READ_SECONDS) as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT {named} FROM oltp.{table}")
         return [tuple(row) for row in cursor.fetchall()]
-
-
-def _spread(what: str, seconds: list[float]) -> Row:
-    """None where nothing was seen."""
-    found = percentiles_ms(seconds)
-    return {f"{what}_{name}_s": round(found[name] / 1000, 2) if found else None for name in ("p50", "p95", "p99")}

@@ -58,11 +58,11 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     left_out = [kind for kind in everything if kind not in kinds]
     of = "-".join(re.sub(r"\W+", "_", word) for word in ("corruption", str(seed), *options.only))
     journal = hunt.Journal(stack.state_dir / "hunts" / f"{of}.jsonl")
-    if not journal.rounds and not journal.left:
-        _buy(stack, seed, progress)
     engines = ("trino",)
-    if journal.rounds and not journal.left:
-        hunt.release_if_frozen(stores)  # a hunt that was killed after it took the damage out, and before it did this
+    if not journal.begun:
+        _buy(stack, seed, progress)
+    elif not journal.left:
+        hunt.release_if_frozen(stores)  # a hunt that ended after it took the damage out, and before it did this
     if not journal.left:
         report = check(stack, engines=engines, cover_seconds=BEGIN_SECONDS)
         if report.outcome is not Outcome.PASSED:
@@ -86,13 +86,14 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     ]
     missed, false = found["missed"], found["false alarms"]
     played = len(journal.rounds)
+    planted = max(1, played - found[hunt.Found.NOTHING])
     return Result(
         "corruption",
         options,
         {"rounds": rows, "counts": [dict(found)]},
         [
-            Ratio("missed to rounds", round(missed / max(1, played), 3), "0", missed == 0),
-            Ratio("false alarms to healthy checks", round(false / max(1, played), 3), "0", false == 0),
+            Ratio("missed to rounds that planted something", round(missed / planted, 3), "0", missed == 0),
+            Ratio("false alarms to healthy checks", round(false / planted, 3), "0", false == 0),
         ],
         [
             f"{played} of {rounds} rounds, {len(kinds)} of {len(everything)} kinds, seed {seed}",

@@ -5,6 +5,7 @@ judged: the hunt counts that, and releases `main` once the damage is out, as the
 """
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -55,8 +56,8 @@ class Round:
 class Changed(Looking, Protocol):
     """A stack's stores, to read and to change."""
 
-    def do(self, steps: Sequence[Step]) -> None:
-        """Each step, in order."""
+    def do(self, steps: Sequence[Step], *, may_be_done: bool = False) -> None:
+        """Each step, in order. may_be_done: some may have been done before. Raises: AlreadySo where none may."""
 
     def frozen(self) -> str | None:
         """Why the publisher keeps new states off `main`; None where they get there."""
@@ -72,13 +73,14 @@ class Journal:
         self._path = path
         whole, _, torn = (path.read_text() if path.is_file() else "").rpartition("\n")
         if torn:  # its writer was killed in the middle of a line
-            path.write_text(f"{whole}\n" if whole else "")
+            os.truncate(path, path.stat().st_size - len(torn.encode()))
         entries = [json.loads(line) for line in whole.splitlines()]
         self.rounds = [
             Round(**{**entry["round"], "found": Found(entry["round"]["found"])})
             for entry in entries
             if "round" in entry
         ]
+        self.begun = bool(entries)
         last = entries[-1] if entries else {}
         self.left: tuple[Step, ...] = tuple(Step.from_json(step) for step in last.get("planting", {}).get("undo", ()))
 
@@ -87,7 +89,7 @@ class Journal:
         self._add({"planting": planted.to_json()})
 
     def taken_out(self) -> None:
-        """What a killed hunt left is gone."""
+        """What was planted is gone, though its round did not end: nobody may take it out a second time."""
         self._add({"taken_out": True})
 
     def ended(self, round_: Round) -> None:
@@ -158,7 +160,7 @@ def hunt(
     deadline = Deadline(seconds)
     if journal.left:
         progress("taking out what an earlier hunt left")
-        stores.do(journal.left)
+        stores.do(journal.left, may_be_done=True)  # it was killed before it planted, or while it took out, perhaps
         journal.taken_out()
         release_if_frozen(stores)
     empty: list[str] = []
@@ -184,6 +186,7 @@ def hunt(
                 found, told = judged(check(), planted.keys)
         finally:
             stores.do(planted.undo)
+            journal.taken_out()
         frozen = release_if_frozen(stores) or frozen
         again = check()
         if again.outcome is not Outcome.PASSED and (late := release_if_frozen(stores)):

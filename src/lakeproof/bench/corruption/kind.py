@@ -14,6 +14,10 @@ class NothingToPlantOn(Exception):
     """The stack holds nothing that this kind could corrupt, and why."""
 
 
+class AlreadySo(Exception):
+    """A store is already as these steps would make it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One change of one store. `store`: a name of stores.py. place: of a file or an object; text: SQL, CQL, or the

@@ -64,9 +64,10 @@ def _row_gone(table: LakeTable, name: str) -> Plant:
     def plant(look: Looking, rng: Random) -> Planted:
         order = some_order(look, rng)
         row = order.rows(name)[-1]
-        return Planted(
-            f"{name} {row['id']} goes", (order.key,), (table.delete("id", [row["id"]]),), (table.insert([row]),)
-        )
+        goes = table.delete("id", [row["id"]])
+        # Taken out twice, a row of a table without a key would be there twice.
+        back = (table.insert([row]),) if table.has_key else (goes, table.insert([row]))
+        return Planted(f"{name} {row['id']} goes", (order.key,), (goes,), back)
 
     return plant
 
@@ -123,7 +124,12 @@ def _whole_order_gone(look: Looking, rng: Random) -> Planted:
             ITEMS.delete("id", [row["id"] for row in order.items]),
             EVENTS.delete("order_id", [id_]),
         ),
-        (ORDERS.insert([order.row]), ITEMS.insert(order.items), EVENTS.insert(order.events)),
+        (
+            ORDERS.insert([order.row]),
+            ITEMS.insert(order.items),
+            EVENTS.delete("order_id", [id_]),
+            EVENTS.insert(order.events),
+        ),
     )
 
 

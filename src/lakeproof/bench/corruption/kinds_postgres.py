@@ -33,7 +33,7 @@ def _one(table: str, where: str, keys: tuple[str, ...], key: str = "id", **chang
     """One row that fits gets these values; a callable makes the new one of the old. keys: templates over the row."""
 
     def plant(look: Looking, rng: Random) -> Planted:
-        row = picked(rng, look.postgres(f"SELECT t.* FROM {table} t WHERE {where} ORDER BY t.{key}"), f"{table} row")
+        row = _some_row(look, rng, table, where, key)
         after = {name: change(row[name]) if callable(change) else change for name, change in changes.items()}
         told = Table(POSTGRES, table, key)
         return Planted(
@@ -48,11 +48,16 @@ def _one(table: str, where: str, keys: tuple[str, ...], key: str = "id", **chang
 
 def _gone(table: str, where: str, keys: tuple[str, ...], key: str = "id") -> Plant:
     def plant(look: Looking, rng: Random) -> Planted:
-        row = picked(rng, look.postgres(f"SELECT t.* FROM {table} t WHERE {where} ORDER BY t.{key}"), f"{table} row")
+        row = _some_row(look, rng, table, where, key)
         told = Table(POSTGRES, table, key)
         return Planted(f"{table} {row[key]} goes", _keys(look, keys, row), (told.delete(row),), (told.insert(row),))
 
     return plant
+
+
+def _some_row(look: Looking, rng: Random, table: str, where: str, key: str = "id") -> Row:
+    rows = look.postgres(f"SELECT t.* FROM {table} t WHERE {where} ORDER BY t.{key}")
+    return picked(rng, rows, f"{table} row")
 
 
 def _keys(look: Looking, templates: tuple[str, ...], row: Row) -> Keys:
@@ -80,7 +85,7 @@ def _amounts_swapped(look: Looking, rng: Random) -> Planted:
 
 def _doubled(table: str, where: str, keys: tuple[str, ...], **changes: Any) -> Plant:
     def plant(look: Looking, rng: Random) -> Planted:
-        row = picked(rng, look.postgres(f"SELECT t.* FROM {table} t WHERE {where} ORDER BY t.id"), f"{table} row")
+        row = _some_row(look, rng, table, where)
         second = changed(row, id=row["id"] + 800_000_000, **changes)
         told = Table(POSTGRES, table)
         return Planted(
@@ -94,9 +99,7 @@ def _doubled(table: str, where: str, keys: tuple[str, ...], **changes: Any) -> P
 
 
 def _marked_and_never_sent(look: Looking, rng: Random) -> Planted:
-    row = picked(
-        rng, look.postgres("SELECT * FROM payment.outbox WHERE sent_at IS NOT NULL ORDER BY id"), "sent event"
-    )
+    row = _some_row(look, rng, "payment.outbox", "t.sent_at IS NOT NULL")
     second = changed(row, id=row["id"] + 800_000_000, event_id=UUID(int=rng.getrandbits(128), version=4))
     outbox = Table(POSTGRES, "payment.outbox")
     return Planted(
@@ -107,21 +110,19 @@ def _marked_and_never_sent(look: Looking, rng: Random) -> Planted:
     )
 
 
+def _as_in_lake(value: Any) -> Any:
+    """In the lake times have no zone, and numbers that are keys of others are text."""
+    if hasattr(value, "tzinfo"):
+        return value.replace(tzinfo=None)
+    return str(value) if isinstance(value, UUID) else value
+
+
 def _in_lake(database_table: str, column: str, step: str) -> Plant:
     name = database_table.rpartition(".")[2]
 
     def plant(look: Looking, rng: Random) -> Planted:
-        rows = look.postgres(f"SELECT * FROM {database_table} WHERE {column} IS NOT NULL ORDER BY id")
-        row, table = picked(rng, rows, f"{database_table} row"), lake_table("shop", name)
-        # In the lake times have no zone, and numbers that are keys of others are text.
-        plain = {
-            key: value.replace(tzinfo=None)
-            if hasattr(value, "tzinfo")
-            else str(value)
-            if isinstance(value, UUID)
-            else value
-            for key, value in row.items()
-        }
+        row = _some_row(look, rng, database_table, f"t.{column} IS NOT NULL")
+        table, plain = lake_table("shop", name), {key: _as_in_lake(value) for key, value in row.items()}
         after = changed(plain, **{column: LEAST[step](plain[column])})
         return Planted(
             f"the lake's {name} {row['id']}: {column} becomes {after[column]!r}",
@@ -137,9 +138,8 @@ def _gone_from_lake(database_table: str) -> Plant:
     name = database_table.rpartition(".")[2]
 
     def plant(look: Looking, rng: Random) -> Planted:
-        rows = look.postgres(f"SELECT * FROM {database_table} ORDER BY id")
-        row, table = picked(rng, rows, f"{database_table} row"), lake_table("shop", name)
-        plain = {key: value.replace(tzinfo=None) if hasattr(value, "tzinfo") else value for key, value in row.items()}
+        row = _some_row(look, rng, database_table, "true")
+        table, plain = lake_table("shop", name), {key: _as_in_lake(value) for key, value in row.items()}
         return Planted(
             f"the lake's {name} {row['id']} goes",
             (str(row["id"]),),

@@ -16,11 +16,12 @@ import orjson
 import pymysql
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from psycopg.errors import UniqueViolation
 from psycopg.rows import dict_row
 from psycopg.types.string import TextLoader
 from pymysql.cursors import DictCursor
 
-from lakeproof.bench.corruption.kind import Step
+from lakeproof.bench.corruption.kind import AlreadySo, Step
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.flink import pinned_flink
@@ -130,10 +131,17 @@ class Stores:
         client.stop("publisher")
         client.start("publisher")
 
-    def do(self, steps: Sequence[Step]) -> None:
-        """Each step, in order; neighbours in one database are one transaction there."""
+    def do(self, steps: Sequence[Step], *, may_be_done: bool = False) -> None:
+        """Each step, in order; neighbours in one database are one transaction there.
+
+        may_be_done: steps of a database may have been done before. Raises: AlreadySo where none may.
+        """
         for store, group in groupby(steps, key=lambda step: step.store):
-            _DOERS[store](self, list(group))
+            try:
+                _DOERS[store](self, list(group))
+            except AlreadySo:
+                if not may_be_done:
+                    raise
 
     @contextmanager
     def _mariadb(self) -> Iterator[DictCursor]:
@@ -161,8 +169,12 @@ class Stores:
             cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')")
             cursor.execute("START TRANSACTION")
             for step in steps:
-                if cursor.execute(step.text) != 1:
-                    raise AssertionError(f"changed {cursor.rowcount} rows, not one: {step.text}")
+                try:
+                    changed = cursor.execute(step.text)
+                except pymysql.IntegrityError as error:  # the row is there
+                    raise AlreadySo(step.text) from error
+                if changed != 1:
+                    raise AlreadySo(f"changed {changed} rows, not one: {step.text}")
             cursor.execute("COMMIT")
 
     def _in_postgres(self, statements: Sequence[str]) -> list[dict[str, Any]]:
@@ -175,10 +187,13 @@ class Stores:
             cursor.adapters.register_loader("jsonb", TextLoader)
             # Triggers that refuse changes of what is append-only stay silent.
             cursor.execute("SET session_replication_role = replica")
-            with root.transaction():
-                for statement in statements:
-                    cursor.execute(statement.encode())
-                    rows = cursor.fetchall() if cursor.description else []
+            try:
+                with root.transaction():
+                    for statement in statements:
+                        cursor.execute(statement.encode())
+                        rows = cursor.fetchall() if cursor.description else []
+            except UniqueViolation as error:
+                raise AlreadySo(f"the row is there: {error}") from error
         return rows
 
     def _in_cassandra(self, statements: Sequence[str]) -> list[dict[str, Any]]:
@@ -220,7 +235,7 @@ class Stores:
                     aside.chmod(status.st_mode)
                 aside.replace(path)
             else:
-                path.unlink()
+                path.unlink(missing_ok=True)
 
     def _in_topics(self, steps: Sequence[Step]) -> None:
         for step in steps:
