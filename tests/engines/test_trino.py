@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lakeproof.arguments import Arguments
 from lakeproof.checks import queries_served
 from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.queries_served import QueriesServed
@@ -24,6 +25,7 @@ from lakeproof.mitigations.kill_query import KillQuery
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines.trino import catalog_properties, ready
 from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes import kill_every_query
 
 pytestmark = pytest.mark.engines
 
@@ -66,10 +68,12 @@ def test_one_users_flood_keeps_nobody_else_waiting_and_only_that_users_queries_a
     assert served() is Outcome.FAILED
     assert kill_query.run(stack, KillQuery()) == "killed 12 queries of analyst, 9 of which waited"
     assert served() is Outcome.PASSED
+    assert "reporter" in kill_every_query.run(stack, Arguments())
+    assert served() is Outcome.FAILED, "another user's query failed"
     records.remove(stack, fault, given)
     records.inject(stack, fault, given, by="test")
     records.remove(stack, fault, given)
-    assert [one for one in queries(stack) if one.user == "analyst" and one.lives] == []
+    assert [one for one in queries(stack) if one.user in ("analyst", "reporter") and one.lives] == []
 
 
 def test_a_failing_statement_is_one_line_in_trino_s_own_words(stack: Stack, running: SupervisorClient) -> None:

@@ -27,7 +27,15 @@ def test_a_fault_of_processes_is_refused_and_not_on_record(external: Stack, name
 
 
 @pytest.mark.parametrize(
-    "name", ["continue_process", "start_component", "restart_component", "restart_everything", "stop_ticker"]
+    "name",
+    [
+        "continue_process",
+        "start_component",
+        "restart_component",
+        "restart_everything",
+        "stop_ticker",
+        "longer_cache",
+    ],
 )
 def test_a_step_that_touches_processes_is_refused(external: Stack, name: str) -> None:
     mitigation = (all_mitigations() | all_wrong_steps())[name]

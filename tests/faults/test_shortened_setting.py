@@ -9,6 +9,7 @@ from lakeproof.arguments import Arguments
 from lakeproof.faults import shortened_setting
 from lakeproof.faults.shortened_setting import ShortenedSetting
 from lakeproof.mitigations import restore_setting
+from lakeproof.processes import handed_variable
 from lakeproof.processes.environment import RESERVATION_TTL
 from lakeproof.stack.settings import Settings, load_settings
 from lakeproof.stack.stack import Stack
@@ -48,11 +49,12 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
         ps=lambda: [SimpleNamespace(name=name, pid=made.pid) for name in made.rows],
         row=lambda name: SimpleNamespace(name=name, pid=made.pid),
     )
-    for module in (shortened_setting, restore_setting):
+    for module in (shortened_setting, restore_setting, handed_variable):
         monkeypatch.setattr(module, "hand_variable", made.hand)
         monkeypatch.setattr(module, "handed_variables", lambda stack, name: made.variables)
+    for module in (shortened_setting, restore_setting):
         monkeypatch.setattr(module, "setting", made.seconds)
-    monkeypatch.setattr(shortened_setting, "SupervisorClient", lambda stack: supervisor)
+    monkeypatch.setattr(handed_variable, "SupervisorClient", lambda stack: supervisor)
     monkeypatch.setattr(restore_setting, "our_processes", lambda stack, what: supervisor)
     return made
 

@@ -24,11 +24,14 @@ CLAIM = "no query waits, another user's query is answered soon, and nobody else'
 ANSWER_SECONDS = 30.0
 # The question whether Trino is well, given up after two seconds on busy processors: nobody else ended it.
 CALLED_OFF = (HEALTH_USER, "USER_CANCELED")
+# A query whose client asks for no rows is given up by Trino itself, after five minutes.
+GIVEN_UP = "ABANDONED_QUERY"
 
 
 class QueriesServed(Arguments):
-    """`user`: the other user who asks; in a group of its own. `flooding`: whose queries may be killed. `seconds`: the
-    other user's answer takes less, the quickest of a few tries.
+    """`user`: the other user who asks; in a group of its own. A query of that user that runs beside the flood, and
+    whose rows nobody fetches, must live on, but Trino may give it up. `flooding`: whose queries may be killed.
+    `seconds`: the other user's answer takes less, the quickest of a few tries.
     """
 
     user: str = "reporter"
@@ -70,7 +73,7 @@ def judge(found: list[Query], arguments: QueriesServed, since: float, took: floa
         for one in found
         if one.error
         and one.user != arguments.flooding
-        and (one.user, one.error) != CALLED_OFF
+        and (one.user, one.error) not in (CALLED_OFF, (arguments.user, GIVEN_UP))
         and one.made_at.timestamp() >= since
     ]
     numbers = {"queued": float(waiting), "failed_of_others": float(len(failed)), "answer_seconds": round(took, 2)}

@@ -3,6 +3,8 @@
 The queries are cross joins without an end whose rows nobody fetches. So they keep their places, and take hardly any
 CPU once their buffers are full: on a small machine a busy CPU would slow down everything, and the queue would not be
 what is seen. Trino gives up a query whose client is silent for five minutes; the fault then ends by itself.
+
+Another user's query of the same kind runs beside them, in a group of its own: a repair must leave it alone.
 """
 
 from typing import Annotated
@@ -31,19 +33,29 @@ def _outside(user: str) -> str:
     return user
 
 
-class FloodedResourceGroup(Arguments):
-    """`user`: who asks; none of the platform's own. `queries`: how many at once, more than the group may run."""
+type User = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,30}$"), AfterValidator(_outside)]
 
-    user: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,30}$"), AfterValidator(_outside)] = "analyst"
+
+class FloodedResourceGroup(Arguments):
+    """`user`: who asks; none of the platform's own. `queries`: how many at once, more than the group may run.
+
+    `beside`: another user, of whom one query runs meanwhile.
+    """
+
+    user: User = "analyst"
     queries: int = Field(USER_RUNNING + 9, gt=USER_RUNNING, le=USER_RUNNING + USER_QUEUED)
+    beside: User = "reporter"
 
 
 def inject(stack: Stack, arguments: FloodedResourceGroup) -> None:
     """Ask for what is missing: queries that are there already are counted."""
-    headers = {"X-Trino-User": arguments.user, "X-Trino-Source": SOURCE}
+    there = _mine(stack, arguments.user, arguments.beside)
+    wanted = {arguments.beside: 1, arguments.user: arguments.queries}
+    missing = [user for user, count in wanted.items() for _ in range(count - sum(one.user == user for one in there))]
     try:
-        with httpx.Client(timeout=SECONDS, headers=headers, trust_env=False) as client:
-            for _ in range(arguments.queries - len(_mine(stack, arguments))):
+        with httpx.Client(timeout=SECONDS, headers={"X-Trino-Source": SOURCE}, trust_env=False) as client:
+            for user in missing:
+                client.headers["X-Trino-User"] = user
                 page = client.post(f"{stack.url(NAME)}/v1/statement", content=SQL).raise_for_status().json()
                 # Trino makes the query only once its client asks for the first page.
                 client.get(page["nextUri"]).raise_for_status()
@@ -54,12 +66,12 @@ def inject(stack: Stack, arguments: FloodedResourceGroup) -> None:
 
 
 def remove(stack: Stack, arguments: FloodedResourceGroup) -> None:
-    """End these queries, and none that the same user asked for otherwise; fine where Trino does not run.
+    """End these queries, and none that the same users asked for otherwise; fine where Trino does not run.
 
     Raises: CouldNotLook where it runs and gives no answer: the queries may go on then.
     """
     try:
-        found = _mine(stack, arguments)
+        found = _mine(stack, arguments.user, arguments.beside)
     except CouldNotLook:
         if _runs(stack):
             raise
@@ -77,15 +89,13 @@ def _runs(stack: Stack) -> bool:
 
 def sign(stack: Stack, arguments: FloodedResourceGroup) -> Sign:
     """Queries of the fault wait for a place."""
-    mine = _mine(stack, arguments)
+    mine = _mine(stack, arguments.user)
     waiting = sum(one.waits for one in mine)
     return Sign(waiting > 0, f"{len(mine) - waiting} queries of {arguments.user} run, {waiting} wait")
 
 
-def _mine(stack: Stack, arguments: FloodedResourceGroup) -> list[Query]:
-    return [
-        one for one in queries(stack, SECONDS) if one.user == arguments.user and one.source == SOURCE and one.lives
-    ]
+def _mine(stack: Stack, *users: str) -> list[Query]:
+    return [one for one in queries(stack, SECONDS) if one.user in users and one.source == SOURCE and one.lives]
 
 
 FAULT = Fault(

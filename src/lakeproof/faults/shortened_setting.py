@@ -8,9 +8,8 @@ from pydantic import Field
 from lakeproof.arguments import Arguments
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.probes.inventory import SERVICE, setting
-from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.environment import RESERVATION_TTL
-from lakeproof.processes.handed_variable import hand_variable, handed_variables
+from lakeproof.processes.handed_variable import hand_variable, handed_variables, take_back_variable
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
@@ -31,13 +30,8 @@ def inject(stack: Stack, arguments: ShortenedSetting) -> None:
 
 
 def remove(stack: Stack, arguments: ShortenedSetting) -> None:
-    """Restart it with the stack's own setting; fine where it has that, or was never started. One that has no process
-    is started: later the supervisor would start it with the short setting again.
-    """
-    client = SupervisorClient(stack)
-    found = [row for row in client.ps() if row.name == SERVICE] if client.running() else []
-    if any(row.pid is None or RESERVATION_TTL in handed_variables(stack, SERVICE) for row in found):
-        hand_variable(stack, SERVICE, RESERVATION_TTL, None)
+    """Restart it with the stack's own setting; fine where it has that, or was never started."""
+    take_back_variable(stack, SERVICE, RESERVATION_TTL)
 
 
 def sign(stack: Stack, arguments: ShortenedSetting) -> Sign:

@@ -19,14 +19,17 @@ COMPONENT = "SUPERVISED_COMPONENT"
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
 # One of the inventory service's settings. By itself it wins over the table of settings that every child gets.
 RESERVATION_TTL = "LAKEPROOF_INVENTORY__RESERVATION_TTL_SECONDS"
-# Where a service of the shop finds others, and how long it lets a reservation live; `lakeproof start NAME` may give
-# one component others than the daemon's.
+# One of the support service's, in the same way.
+TIMELINE_CACHE_TTL = "LAKEPROOF_SUPPORT__TIMELINE_CACHE_TTL_SECONDS"
+# Where a service of the shop finds others, how long it lets a reservation live, and for how long it keeps a timeline;
+# `lakeproof start NAME` may give one component others than the daemon's.
 SERVICE_VARIABLES = (
     "SERVICE_REDIS_URL",
     "SERVICE_ORDER_SERVICE_URL",
     "SERVICE_PAYMENT_SERVICE_URL",
     "SERVICE_FULFILLMENT_SERVICE_URL",
     RESERVATION_TTL,
+    TIMELINE_CACHE_TTL,
 )
 # Whom Alertmanager tells: addresses and keys, so nobody else gets them (observability/receivers.py).
 ALERTMANAGER, RECEIVER_PREFIX = "alertmanager", "ALERTMANAGER_"

@@ -1,5 +1,5 @@
-"""The variables that a component reads once, at its start: the addresses of the shop's services, SERVICE_…_URL, and
-how long a reservation lives (environment.py lists them).
+"""The variables that a component reads once, at its start: the addresses of the shop's services, SERVICE_…_URL, how
+long a reservation lives, and for how long a timeline is kept (environment.py lists them).
 """
 
 from lakeproof.processes import procfs
@@ -29,3 +29,13 @@ def hand_variable(stack: Stack, component: str, variable: str, value: str | None
         variables[variable] = value
     client.stop(component)
     client.start(component, variables=variables)
+
+
+def take_back_variable(stack: Stack, component: str, variable: str) -> None:
+    """Restart the component without that variable; fine where it has none, or was never started. One that has no
+    process is started: later the supervisor would start it with the variable again. Raises: LakeproofError.
+    """
+    client = SupervisorClient(stack)
+    found = [row for row in client.ps() if row.name == component] if client.running() else []
+    if any(row.pid is None or variable in handed_variables(stack, component) for row in found):
+        hand_variable(stack, component, variable, None)

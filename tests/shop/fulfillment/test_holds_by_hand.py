@@ -1,14 +1,13 @@
 """Holds on labels that the service did not write: seen, made, taken off; over a store and a service made up."""
 
 import hashlib
-import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError
+from tests.shop.fulfillment.store_double import FakeService, FakeStore
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, TerminalError, TransientError
@@ -27,60 +26,6 @@ CHAOS = "chaos/fulfillment-delay/00001"
 
 def ahead(seconds: float) -> str:
     return iso(datetime.now(UTC) + timedelta(seconds=seconds))
-
-
-class FakeStore:
-    """Objects by key: (body, metadata), as botocore gives them."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, tuple[bytes, dict[str, str]]] = {}
-
-    def put(self, key: str, **metadata: str) -> None:
-        body = key.encode()
-        written = {name.replace("_", "-"): value for name, value in metadata.items()}
-        self.objects[key] = (body, {"sha256": hashlib.sha256(body).hexdigest(), **written})
-
-    def get_paginator(self, _: str) -> "FakeStore":
-        return self
-
-    def paginate(self, Bucket: str, Prefix: str) -> list[dict[str, Any]]:
-        found = [key for key in sorted(self.objects) if key.startswith(Prefix)]
-        return [{"Contents": [{"Key": key, "Size": len(self.objects[key][0])} for key in found]}]
-
-    def _found(self, key: str) -> tuple[bytes, dict[str, str]]:
-        if key not in self.objects:
-            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "Operation")
-        return self.objects[key]
-
-    def head_object(self, Bucket: str, Key: str) -> dict[str, Any]:
-        return {"Metadata": self._found(Key)[1]}
-
-    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
-        return {"Body": io.BytesIO(self._found(Key)[0])}
-
-    def copy_object(self, Key: str, CopySource: dict[str, str], Metadata: dict[str, str], **_: str) -> None:
-        self.objects[Key] = (self._found(CopySource["Key"])[0], Metadata)
-
-    def delete_object(self, Bucket: str, Key: str) -> None:
-        self.objects.pop(Key, None)
-
-
-class FakeService:
-    """Parcels by id: what the database holds them until. One that is let go is moved at once."""
-
-    def __init__(self, store: FakeStore) -> None:
-        self.store, self.held, self.away = store, dict[int, str | None](), False
-
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        if self.away:
-            raise httpx.ConnectError("refused")
-        number = int(request.url.path.split("/")[2])
-        if request.method == "POST":
-            assert request.headers["idempotency-key"]
-            self.held[number] = None
-            body, metadata = self.store.objects.pop(f"pending/{number}")
-            self.store.objects[f"ready/{number}"] = (body, metadata)
-        return httpx.Response(200, json={"status": "label_pending", "hold_until": self.held.get(number)})
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -132,28 +133,50 @@ def let_go(stack: Stack, client: Any, label: WaitingLabel) -> bool:
     """
     if label.fulfillment_id is None or not write_hold(client, label, label.hold_until, WAS_HELD_UNTIL):
         return False
-    url = f"{stack.url(SERVICE)}/fulfillments/{label.fulfillment_id}"
+    with _service(stack, label.fulfillment_id) as (calling, url):
+        parcel = calling.get(url).raise_for_status().json()
+        held = parcel["hold_until"]
+        if parcel["status"] not in ("requested", "label_pending") or held is None:
+            return True
+        # The service took the hold over only where it has that very time. Any other one is its buyer's wish.
+        wished = datetime.fromisoformat(held)
+        if label.hold_until is None or abs(wished - label.hold_until) > SAME:
+            if wished > datetime.now(UTC) + MARGIN:
+                write_hold(client, label, None)
+            return False
+        _call_off(calling, url).raise_for_status()
+    return True
+
+
+def call_off(stack: Stack, fulfillment_id: int) -> None:
+    """Call off the hold that the service has on that parcel; fine where the parcel has gone on meanwhile.
+
+    Raises: TransientError where the service gives no answer, TerminalError where it says no.
+    """
+    with _service(stack, fulfillment_id) as (calling, url):
+        answer = _call_off(calling, url)
+        if answer.status_code != HTTPStatus.CONFLICT:
+            answer.raise_for_status()
+
+
+def _call_off(calling: httpx.Client, url: str) -> httpx.Response:
+    headers = {"idempotency-key": f"let-go-{uuid.uuid4().hex}"}
+    return calling.post(f"{url}/hold", json={"hold_until": None}, headers=headers)
+
+
+@contextmanager
+def _service(stack: Stack, fulfillment_id: int) -> Iterator[tuple[httpx.Client, str]]:
+    """A client, and the parcel's address; the service's trouble as an error of ours."""
+    url = f"{stack.url(SERVICE)}/fulfillments/{fulfillment_id}"
     try:
         with httpx.Client(timeout=CALL_SECONDS, trust_env=False) as calling:
-            parcel = calling.get(url).raise_for_status().json()
-            held = parcel["hold_until"]
-            if parcel["status"] not in ("requested", "label_pending") or held is None:
-                return True
-            # The service took the hold over only where it has that very time. Any other one is its buyer's wish.
-            wished = datetime.fromisoformat(held)
-            if label.hold_until is None or abs(wished - label.hold_until) > SAME:
-                if wished > datetime.now(UTC) + MARGIN:
-                    write_hold(client, label, None)
-                return False
-            headers = {"idempotency-key": f"let-go-{uuid.uuid4().hex}"}
-            calling.post(f"{url}/hold", json={"hold_until": None}, headers=headers).raise_for_status()
+            yield calling, url
     except httpx.HTTPStatusError as error:
         raise TerminalError(f"answered {error.response.status_code}", where=url) from error
     except (httpx.HTTPError, ValueError) as error:
         raise TransientError(
             f"no answer ({type(error).__name__})", where=url, next_action=f"lakeproof up {SERVICE}"
         ) from error
-    return True
 
 
 def is_whole(client: Any, key: str, sha256: str) -> bool:

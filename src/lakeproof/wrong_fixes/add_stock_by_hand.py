@@ -1,0 +1,78 @@
+"""A wrong fix: book more goods in for every SKU. No shopper finds one sold out, and reservations end as early.
+
+The receipts stay, for the inventory has no call that takes one back. Each run of shoppers books in far more, and no
+check and no drill depends on how much there is.
+"""
+
+import uuid
+
+import httpx
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import CouldNotLook, TerminalError
+from lakeproof.probes.cql import select
+from lakeproof.probes.inventory import SERVICE
+from lakeproof.shop.inventory.requests import MAX_RECEIPT
+from lakeproof.stack.engines.cassandra_config import NODES
+from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.wrong_step import WrongStep
+
+SECONDS = 10.0
+SKUS = "SELECT DISTINCT sku FROM inventory.stock"
+
+
+class AddStockByHand(Arguments):
+    """`quantity`: so many units more of each SKU."""
+
+    quantity: int = Field(100, ge=1, le=MAX_RECEIPT)
+
+
+def typed(stack: Stack, arguments: AddStockByHand) -> str:
+    """By the service's own API."""
+    return (
+        f"curl -X POST -H 'Idempotency-Key: KEY' -H 'Content-Type: application/json'"
+        f" -d '{{\"quantity\": {arguments.quantity}}}' {stack.url(SERVICE)}/stock/SKU/receive # for each SKU"
+    )
+
+
+def run(stack: Stack, arguments: AddStockByHand) -> str:
+    """Book them in. A repeat books in as many again.
+
+    Raises: CouldNotLook where Cassandra does not tell the SKUs, TerminalError where the service books nothing in.
+    """
+    skus, url = _skus(stack), stack.url(SERVICE)
+    try:
+        with httpx.Client(timeout=SECONDS, trust_env=False) as client:
+            for sku in skus:
+                headers = {"idempotency-key": f"by-hand-{uuid.uuid4().hex}"}
+                body = {"quantity": arguments.quantity}
+                client.post(f"{url}/stock/{sku}/receive", json=body, headers=headers).raise_for_status()
+    except httpx.HTTPStatusError as error:
+        raise TerminalError(
+            f"not booked in: answered {error.response.status_code}",
+            where=url,
+            next_action=f"lakeproof logs {SERVICE}",
+        ) from error
+    except httpx.HTTPError as error:
+        raise TerminalError(
+            f"not booked in: no answer ({type(error).__name__})", where=url, next_action=f"lakeproof up {SERVICE}"
+        ) from error
+    return f"{arguments.quantity} units more of each of {len(skus)} SKUs are booked in"
+
+
+def _skus(stack: Stack) -> list[str]:
+    from cassandra import DriverException
+    from cassandra.cluster import NoHostAvailable
+
+    try:
+        return sorted(str(row[0]) for row in select(stack, SKUS, SECONDS))
+    except (DriverException, NoHostAvailable) as error:
+        raise CouldNotLook(
+            f"no answer: {type(error).__name__}", where=NODES[0], next_action="is the ring up?"
+        ) from error
+
+
+WRONG_STEP = WrongStep(
+    "add_stock_by_hand", "book more goods in for every SKU (mends nothing)", typed, run, AddStockByHand
+)

@@ -1,0 +1,22 @@
+"""A wrong fix: kill every query of Trino, whoever asked. The queue is gone, and so is what others had asked for."""
+
+from lakeproof.arguments import Arguments
+from lakeproof.lake.query.trino_queries import SECONDS, kill, queries
+from lakeproof.stack.engines.trino import NAME
+from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.wrong_step import WrongStep
+
+
+def typed(stack: Stack, arguments: Arguments) -> str:
+    """One call for each query."""
+    return f"curl -X PUT -H 'X-Trino-User: admin' {stack.url(NAME)}/v1/query/ID/killed # for each ID"
+
+
+def run(stack: Stack, arguments: Arguments) -> str:
+    """Kill those that run and those that wait; fine where there is none. Raises: CouldNotLook, TerminalError."""
+    found = [one for one in queries(stack, SECONDS) if one.lives]
+    kill(stack, found)
+    return f"killed {len(found)} queries of {', '.join(sorted({one.user for one in found})) or 'nobody'}"
+
+
+WRONG_STEP = WrongStep("kill_every_query", "kill every query, of every user (others lose theirs)", typed, run)

@@ -1,0 +1,47 @@
+"""A wrong fix: move the labels that somebody held to ready/, without what is written on them. The parcels stay.
+
+The hold is gone from the store, and the carrier finds a label; but the service has taken the hold over into its
+database. It does not look at the parcel before that hold is over, and tells nobody that it went.
+"""
+
+from lakeproof.arguments import Arguments
+from lakeproof.shop.fulfillment.holds_by_hand import ready_key, store_told
+from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
+from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.delete_held_labels import held_labels, undo
+from lakeproof.wrong_fixes.wrong_step import WrongStep
+
+
+def typed(stack: Stack, arguments: Arguments) -> str:
+    """By hand, for each label."""
+    bucket = f"s3://{LABEL_BUCKET}"
+    return (
+        f"aws --endpoint-url {stack.url('minio')} s3 mv {bucket}/pending/ID {bucket}/ready/ID"
+        " --metadata-directive REPLACE # for each that is held"
+    )
+
+
+def run(stack: Stack, arguments: Arguments) -> str:
+    """Move them; fine where none is held. Raises: TransientError, TerminalError."""
+    client = s3_client(stack)
+    with store_told():
+        held = held_labels(client)
+        for label in held:
+            client.copy_object(
+                Bucket=LABEL_BUCKET,
+                Key=ready_key(label.fulfillment_id or 0),
+                CopySource={"Bucket": LABEL_BUCKET, "Key": label.key},
+                MetadataDirective="REPLACE",
+                Metadata={},
+            )
+            client.delete_object(Bucket=LABEL_BUCKET, Key=label.key)
+    return f"{len(held)} held labels are under ready/, without their metadata"
+
+
+WRONG_STEP = WrongStep(
+    "move_labels_without_metadata",
+    "move the labels that were held to ready/, without their metadata (sends nothing)",
+    typed,
+    run,
+    undo=undo,
+)

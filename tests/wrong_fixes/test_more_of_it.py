@@ -1,0 +1,101 @@
+"""More stock, a longer cache: what each asks for, what it says where that is refused, and what it takes back."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from tests.conftest import Answering
+
+from lakeproof.arguments import parse_arguments
+from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.processes import handed_variable, procfs
+from lakeproof.processes.environment import TIMELINE_CACHE_TTL, service_variables
+from lakeproof.stack.settings import Settings, load_settings
+from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes import add_stock_by_hand, longer_cache
+from lakeproof.wrong_fixes.add_stock_by_hand import AddStockByHand
+from lakeproof.wrong_fixes.longer_cache import LongerCache
+
+VARIABLE = "SERVICE_FULFILLMENT_SERVICE_URL"
+
+
+def test_every_sku_gets_as_much_by_the_service_s_own_api(
+    tmp_path: Path, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str, object]] = []
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, object]:
+        asked.append((method, path, json.loads(body)))
+        return (503, {}) if path.startswith("/stock/full") else (200, {})
+
+    stack = Stack(Settings(state_dir=tmp_path, endpoints={"inventory-service": {"http": answering(answer)}}))
+    monkeypatch.setattr(add_stock_by_hand, "select", lambda *_: [("sku-2",), ("sku-1",)])
+    assert add_stock_by_hand.run(stack, AddStockByHand()) == "100 units more of each of 2 SKUs are booked in"
+    assert asked == [("POST", f"/stock/{sku}/receive", {"quantity": 100}) for sku in ("sku-1", "sku-2")]
+    monkeypatch.setattr(add_stock_by_hand, "select", lambda *_: [("full",)])
+    with pytest.raises(TerminalError, match=r"not booked in: answered 503\. Next: lakeproof logs inventory-service"):
+        add_stock_by_hand.run(stack, AddStockByHand())
+    away = Stack(Settings(state_dir=tmp_path, endpoints={"inventory-service": {"http": "127.0.0.1:1"}}))
+    with pytest.raises(TerminalError, match=r"no answer .ConnectError.*lakeproof up inventory-service"):
+        add_stock_by_hand.run(away, AddStockByHand())
+
+
+def test_as_much_is_booked_in_as_the_service_takes() -> None:
+    with pytest.raises(InvalidInput, match="quantity"):
+        parse_arguments(AddStockByHand, {"quantity": 0}, "add_stock_by_hand")
+
+
+@pytest.fixture
+def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Support, which was given another address of a source. pid: None while it has no process."""
+    made = SimpleNamespace(name="support-service", pid=1, variables={VARIABLE: "http://far:8001"}, restarts=0)
+
+    def start(name: str, variables: dict[str, str]) -> None:
+        made.pid, made.variables, made.restarts = 1, variables, made.restarts + 1
+
+    client = SimpleNamespace(
+        running=lambda: True,
+        ps=lambda: [made],
+        row=lambda name: made,
+        handed=lambda name: made.variables,
+        require_ours=lambda: None,
+        stop=lambda name: setattr(made, "pid", None),
+        start=start,
+    )
+    monkeypatch.setattr(handed_variable, "SupervisorClient", lambda stack: client)
+    for module in (handed_variable, longer_cache):
+        monkeypatch.setattr(module, "our_processes", lambda *_: client)
+    monkeypatch.setattr(procfs, "read_environment", lambda pid: made.variables)
+    return made
+
+
+def test_support_keeps_timelines_for_longer_at_the_addresses_that_it_had(
+    tmp_path: Path, support: SimpleNamespace
+) -> None:
+    stack, given = Stack(Settings(state_dir=tmp_path)), LongerCache(seconds=900)
+    for _ in range(2):
+        assert longer_cache.run(stack, given) == "support-service keeps a timeline for 900 s"
+    assert (support.variables, support.restarts) == (
+        {VARIABLE: "http://far:8001", TIMELINE_CACHE_TTL: "900"},
+        1,
+    )
+    for _ in range(2):
+        longer_cache.undo(stack, given)
+    assert (support.variables, support.restarts) == ({VARIABLE: "http://far:8001"}, 2)
+
+
+def test_a_run_that_was_cut_off_before_the_start_is_undone(tmp_path: Path, support: SimpleNamespace) -> None:
+    support.pid, support.variables = None, {TIMELINE_CACHE_TTL: "900"}
+    longer_cache.undo(Stack(Settings(state_dir=tmp_path)), LongerCache())
+    assert (support.pid, support.variables) == (1, {})
+
+
+def test_the_variable_is_handed_on_and_wins_over_the_table_that_every_child_gets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LAKEPROOF_SUPPORT", '{"timeline_cache_ttl_seconds": 2, "source_seconds": 4}')
+    monkeypatch.setenv(TIMELINE_CACHE_TTL, "900")
+    settings = load_settings().support
+    assert (settings.timeline_cache_ttl_seconds, settings.source_seconds) == (900.0, 4.0)
+    assert service_variables({TIMELINE_CACHE_TTL: "900"}) == {TIMELINE_CACHE_TTL: "900"}
