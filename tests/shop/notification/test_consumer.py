@@ -79,8 +79,6 @@ async def test_why_nobody_is_told_is_written_down() -> None:
         Record("events.fulfillment", 0, 3, b"rubbish"),
     )
     assert store.taken == []
-    assert [(one.event_id, one.reason.value) for one in store.dropped] == [
-        (ID, "unsupported_topic"),
-        (ID, "invalid_payload"),
-        (ID, "invalid_payload"),
-    ]
+    # After an outage of capture a customer may have deleted the order meanwhile; nothing was unreadable then.
+    assert sorted(one.reason.value for one in store.dropped) == ["invalid_payload", "order_gone", "unsupported_topic"]
+    assert {one.event_id for one in store.dropped} == {ID}

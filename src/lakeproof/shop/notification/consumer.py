@@ -93,7 +93,7 @@ class EventReader:
                 continue
             if owner is None:
                 why = f"there is no order {order_id}"
-                self._pass_over(record, DropReason.INVALID_PAYLOAD, why, dropped, found.event_id)
+                self._pass_over(record, DropReason.ORDER_GONE, why, dropped, found.event_id)
                 return None
             if owner.by_checkout and found.told_by_receipt:
                 self._metrics.events.labels("of_no_interest").inc()

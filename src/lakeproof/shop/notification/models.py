@@ -44,6 +44,7 @@ class DropReason(StrEnum):
     OPTED_OUT = "opted_out"
     INVALID_PAYLOAD = "invalid_payload"
     UNSUPPORTED_TOPIC = "unsupported_topic"
+    ORDER_GONE = "order_gone"  # its customer deleted it before the event was read
     WITHDRAWN = "withdrawn"  # its batch was called off before it was sent
 
 
