@@ -174,9 +174,8 @@ def add_to(app: typer.Typer) -> None:
         """Stop one component and start it again (and what it needs); ends when it is healthy. Alerts nobody."""
         from lakeproof.processes.ours import our_processes
 
-        client, progress = our_processes(load_stack(), f"restart {name}"), Progress()
-        client.stop(name, progress)
-        client.start(name, progress, variables=service_variables(os.environ, name))
+        client = our_processes(load_stack(), f"restart {name}")
+        client.restart(name, Progress(), variables=service_variables(os.environ, name))
 
     @app.command()
     def kill(

@@ -158,6 +158,16 @@ class SupervisorClient(Supervisor):
         started: list[str] = self.ask({"do": "start", "name": name, "variables": given}, on_event)
         return started
 
+    def restart(self, name: str, on_event: OnEvent = ignore, *, variables: Mapping[str, str] | None = None) -> None:
+        """Stop one component and start it; return when healthy. What `start` refuses is refused before the stop.
+
+        Raises: as `start`.
+        """
+        self._require_known(name)
+        self.require_ours()
+        self.stop(name, on_event)
+        self.start(name, on_event, variables=variables)
+
     def handed(self, name: str) -> dict[str, str]:
         """The variables of its last start, beside the daemon's own, of a stopped one too. Raises: as `kill`."""
         self._require_known(name)
