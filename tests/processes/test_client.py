@@ -58,6 +58,16 @@ def test_up_starts_each_component_after_what_it_needs_is_ready(client: Superviso
     assert [row.health for row in client.ps()] == [Health.HEALTHY] * 3
 
 
+def test_no_second_stack_starts_on_the_data_of_one_that_runs(make_client: MakeClient, tmp_path: Path) -> None:
+    first = make_client("first", folder=tmp_path / "data")
+    first.up(["base"])
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    for name, folder in (("second", "data"), ("first", "link")):
+        with pytest.raises(InvalidInput, match=rf"runs on it .* another name or path: {first.runtime.key}-"):
+            make_client(name, folder=tmp_path / folder).up(["base"])
+    assert first.row("base").health == Health.HEALTHY
+
+
 def test_up_without_names_starts_everything_but_what_is_on_demand(client: SupervisorClient) -> None:
     assert sorted(client.up()) == ["base", "middle", "top"]
 

@@ -61,8 +61,9 @@ class SupervisorClient(Supervisor):
         """Start these components (None: `default_names`) and what they need; return when all are healthy.
 
         Gives the names that were started. `on_event` is called for each step and at least every 4 seconds.
-        Raises: InvalidInput (unknown name, external stack, other settings or code), PortTaken before anything
-        starts, TerminalError naming the component that did not become healthy, why, and its last log lines.
+        Raises: InvalidInput (unknown name, external stack, other settings or code, data of a stack that runs),
+        PortTaken before anything starts, TerminalError naming the component that did not become healthy, why, and its
+        last log lines.
         """
         if self.stack.settings.mode == "external":
             raise InvalidInput(
@@ -77,6 +78,7 @@ class SupervisorClient(Supervisor):
         with lock.starting(self.stack, TURN_SECONDS):
             if not self._join_running(on_event):
                 self._require_no_reset()
+                self._require_its_own_data()
                 self._sweep_after_death(on_event)
                 ports.check_free([self.components[name] for name in order], self.stack, supervisor=True)
                 self._start_daemon()
@@ -90,6 +92,16 @@ class SupervisorClient(Supervisor):
                 "a reset was cut off half-way",
                 where=f"stack {self.stack.name}",
                 next_action="lakeproof reset, then up",
+            )
+
+    def _require_its_own_data(self) -> None:
+        """Raises: InvalidInput where another stack runs on these data: each would overwrite what the other wrote."""
+        other = lock.holder_of_the_same_data(self.runtime)
+        if other is not None:
+            raise InvalidInput(
+                f"a supervisor runs on it (pid {other.pid}) under another name or path: {other.run_id}",
+                where=str(self.stack.state_dir),
+                next_action="use that name and path, or give this stack a LAKEPROOF_STATE_DIR of its own",
             )
 
     def _lasting(self, order: Sequence[str]) -> list[str]:
