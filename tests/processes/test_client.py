@@ -592,6 +592,22 @@ def test_a_caller_that_never_asks_does_not_hold_up_the_end(
     assert not fresh.running()
 
 
+def test_half_an_answer_is_none(fresh: SupervisorClient) -> None:
+    def answer() -> None:
+        connection, _ = dying.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b'{"done": [{"na')
+
+    fresh.runtime.make()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dying, ThreadPoolExecutor() as threads:
+        dying.bind(str(fresh.runtime.socket))
+        dying.listen()
+        threads.submit(answer)
+        with pytest.raises(CouldNotLook, match="ended in the middle of its answer"):
+            fresh.ps()
+
+
 def processes(client: SupervisorClient) -> dict[str, Health]:
     return {row.name: row.health for row in client.ps() if row.name.startswith("many")}
 
