@@ -1,7 +1,6 @@
 """`lakeproof bench`: run one benchmark: figures, each with a ratio against a peer or a limit of the same run."""
 
 import signal
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -68,7 +67,7 @@ def bench(
     options = Options(seconds, tuple(rate or ()), seed, rounds, tuple(only or ()), hashes, tuple(kill or ()))
     # A polite kill is Ctrl-C. SIGINT too: what a script starts in the background ignores it, as bash has it.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+        signal.signal(number, signal.default_int_handler)
     result = benchmark.run(stack, options, say)
     if as_json:
         print_json(result.to_json())
@@ -76,10 +75,6 @@ def bench(
         _print(result)
     if result.failed or result.unknown:
         raise typer.Exit(1 if result.failed else 3)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _print(result: "Result") -> None:

@@ -36,9 +36,8 @@ class Progress:
         """Since the command began."""
         return time.monotonic() - self._began
 
-    def __call__(self, event: object) -> None:
+    def __call__(self, event: Event) -> None:
         """One line on stderr."""
-        assert isinstance(event, Event)
         if event.what == "progress":
             say(f"{self.seconds:6.1f} s  … {event.text or 'still at it'}")
         else:
