@@ -286,15 +286,17 @@ def test_after_kill_9_of_the_daemon_up_sweeps_and_goes_on(fresh: SupervisorClien
     assert healthy(fresh.row("parent"))
 
 
-def test_a_daemon_that_does_not_answer_is_killed_by_down(
+def test_a_daemon_that_does_not_answer_is_killed_by_down_as_soon_as_that_is_told(
     fresh: SupervisorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh.up(["base"])
     holder = lock.living_holder(fresh.runtime)
     assert holder is not None
-    monkeypatch.setattr("lakeproof.processes.client.END_SECONDS", 3.0)  # also of the wait after its SIGKILL
+    monkeypatch.setattr("lakeproof.processes.client.END_SECONDS", 60.0)
     os.kill(holder.pid, signal.SIGSTOP)
-    fresh.down()
+    told: list[float] = []
+    fresh.down(lambda event: told.append(time.monotonic()) if event.what == "killed" else None)
+    assert len(told) == 1 and time.monotonic() - told[0] < 30
     assert not procfs.is_alive(holder.process) and not fresh.runtime.folder.exists()
 
 

@@ -125,11 +125,13 @@ class SupervisorClient(Supervisor):
         stopped: list[str] = []
         holder = lock.living_holder(self.runtime)
         if holder is not None:
+            patience = END_SECONDS
             try:
                 stopped += self.ask({"do": "down"}, on_event)
             except CouldNotLook as error:
                 on_event(Event("supervisor", "killed", error.what))
-            self._await_end(holder.process)
+                patience = 0.0
+            self._await_end(holder.process, patience)
         # Only what was there: an `up` may start the stack anew while this still looks for the rest.
         stopped += sweep.sweep(self.runtime.owns if holder is None else lambda found: found == holder.run_id)
         with contextlib.suppress(lock.DaemonRuns):
@@ -255,9 +257,8 @@ class SupervisorClient(Supervisor):
         ours = settings_environment(self.stack)
         changed = [name for name in sorted(ours) if ours[name] != theirs.get(name)]
         if changed:
-            shown = ", ".join(name for name in changed)
             raise InvalidInput(
-                f"it runs with other settings ({shown})",
+                f"it runs with other settings ({', '.join(changed)})",
                 where=f"stack {self.stack.name}",
                 next_action="lakeproof down, then up again",
             )
@@ -267,9 +268,9 @@ class SupervisorClient(Supervisor):
         for ended in sweep.sweep(self.runtime.owns):
             on_event(Event("supervisor", "swept", f"left by a supervisor that died: {ended}"))
 
-    def _await_end(self, daemon: procfs.ProcessId) -> None:
-        """Until the daemon is over; past its time it is killed, and its children with it."""
-        deadline = Deadline(END_SECONDS)
+    def _await_end(self, daemon: procfs.ProcessId, seconds: float) -> None:
+        """Until the daemon is over; after so many seconds it is killed, and its children with it."""
+        deadline = Deadline(seconds)
         while procfs.is_alive(daemon) and not deadline.expired:
             deadline.pause(0.05)
         send(signal.SIGKILL, [daemon])
