@@ -14,6 +14,7 @@ from lakeproof.diagnosis.causes import load_causes
 from lakeproof.diagnosis.diagnosis import Diagnosis, Finding, Hidden
 from lakeproof.diagnosis.examination import Examination
 from lakeproof.drills import live_world
+from lakeproof.drills.drill_series import SeriesReport
 from lakeproof.drills.plan import make_plan
 from lakeproof.drills.run import one_drill
 from lakeproof.errors import CouldNotLook, InvalidInput
@@ -56,11 +57,14 @@ def typed(*arguments: str) -> str:
         (("drill", "replication-lag+no-such"), "no scenario 'no-such'"),
         (("drill", "replication-lag+replication-lag"), "paused_connector would be made twice"),
         (("drill", "all", "--fix", "silence_alert"), "it mends one scenario"),
+        *(
+            (("drill", name, "--cause", "x"), "--cause: it is of one scenario")
+            for name in ("wrong", "pairs", "blind")
+        ),
         (("drill", "replication-lag+connector-failure", "--fix", "silence_alert"), "it mends one scenario"),
         (("drill", "replication-lag", "--fix", "pray"), "no fix 'pray'"),
         (("drill", "replication-lag", "--fix", "start_component"), "argument component"),
         (("drill", "all", "--cause", "x"), "--cause: it is of one scenario"),
-        (("drill", "blind", "--cause", "x"), "--cause: it is of one scenario"),
         (("drill", "blind", "--fix", "silence_alert"), "it mends one scenario"),
         (("drill", "replication-lagg", "--cause", "x"), "no scenario 'replication-lagg'"),
         (("drill", "replication-lag", "--causes"), "it goes with all alone"),
@@ -194,6 +198,18 @@ def test_a_hidden_cause_is_told_behind_the_one_that_hides_it(monkeypatch: pytest
     monkeypatch.setattr("lakeproof.diagnosis.examination.examine", lambda stack, folders: seen)
     done = CliRunner().invoke(build(), ["diagnose"], catch_exceptions=False)
     assert "hidden behind kafka_hung: job_missing; look again once that is mended" in done.stdout
+
+
+def test_a_table_that_cannot_be_written_hides_nothing_that_a_series_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    found = SeriesReport(tmp_path, 7)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("lakeproof.drills.drill_series.run_series", lambda *_: found)
+    done = CliRunner().invoke(build(), ["drill", "all", "--json", "--table", str(tmp_path / "file" / "table.md")])
+    assert isinstance(done.exception, OSError)
+    assert json.loads(done.stdout) == found.as_json() and "report: " in done.stderr
 
 
 def test_a_run_of_two_scenarios_has_a_name_that_a_ledger_takes() -> None:

@@ -44,6 +44,16 @@ def test_a_log_that_is_not_there_yet_is_had_by_a_command_that_exists(typed: Type
     assert refused.value.next_action == command
 
 
+@pytest.mark.parametrize("words", [(), ("--follow",)])
+def test_a_log_of_somebody_elses_stack_is_neither_waited_for_nor_had_by_up(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("LAKEPROOF_MODE", "external")
+    monkeypatch.setattr("lakeproof.processes.logfile.follow", lambda path, start: iter(()))
+    with pytest.raises(CouldNotLook, match=r"its log lies where it runs.*logs --query"):
+        typed("logs", "kafka", *words)
+
+
 @pytest.mark.parametrize("name", ["rate", "freshness"])
 def test_a_benchmark_names_what_must_run(typed: Typed, name: str) -> None:
     with pytest.raises(LakeproofError, match=r"it is not healthy.*Next: lakeproof up"):

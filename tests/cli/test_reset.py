@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -39,6 +41,14 @@ def test_without_a_terminal_nothing_is_deleted_but_by_yes(typed: Typed, used: Pa
     assert {Path(each["path"]).name for each in told["deleted"]} == {"data", "drill.lock", "start.lock"}
     assert told["bytes"] == sum(each["bytes"] for each in told["deleted"]) > 0
     assert not used.exists()
+
+
+def test_a_standard_stream_that_is_closed_is_nobody_there(used: Path) -> None:
+    typed = f"{sys.executable} -c 'from lakeproof.cli.app import main; main()'"
+    done = subprocess.run(("sh", "-c", f"{typed} reset <&-"), capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "error: reset: nobody is there to ask" in done.stderr, done.stderr
+    done = subprocess.run(("sh", "-c", f"{typed} doctor >&-"), capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
 
 
 def test_an_empty_stack_is_fine(typed: Typed, own_stack: Path) -> None:

@@ -49,9 +49,7 @@ class Supervisor:
     def row(self, name: str) -> object:
         return SimpleNamespace(pid=os.getpid())
 
-    def stop(self, name: str) -> None: ...
-
-    def start(self, name: str) -> None:
+    def restart(self, name: str) -> None:
         self.starts += 1
         etc = self.stack.etc_dir(name)
         etc.mkdir(parents=True, exist_ok=True)
@@ -76,7 +74,7 @@ def supervisor(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
     monkeypatch.setattr(roads, "SupervisorClient", lambda stack: made)
     for module in (late_store, store_road):
         monkeypatch.setattr(module, "our_processes", lambda stack, what: made)
-    made.start(TASKMANAGER)
+    made.restart(TASKMANAGER)
     return made
 
 
@@ -131,7 +129,7 @@ def test_one_that_was_cut_off_before_the_restart_is_restarted_the_next_time(
     stack: Stack, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late_store.inject(stack, ARGUMENTS)
-    monkeypatch.setattr(supervisor, "start", lambda name: (_ for _ in ()).throw(TerminalError("cut off")))
+    monkeypatch.setattr(supervisor, "restart", lambda name: (_ for _ in ()).throw(TerminalError("cut off")))
     with pytest.raises(TerminalError, match="cut off"):
         late_store.remove(stack, ARGUMENTS)
     monkeypatch.undo()

@@ -51,6 +51,10 @@ class Supervisor:
         self._begin()
         return [name]
 
+    def restart(self, name: str) -> None:
+        self.stop(name)
+        self.start(name)
+
 
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:

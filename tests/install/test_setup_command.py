@@ -76,6 +76,15 @@ def test_without_a_terminal_the_plan_is_printed_and_it_goes_on(of_clone: Path, m
     assert [row["outcome"] for row in json.loads(ended.output)] == ["built"]
 
 
+def test_what_an_artifact_needs_is_announced_with_it(of_clone: Path, make_recipe: MakeRecipe) -> None:
+    make_recipe("wanted", needs='["need"]', download_mb="40")
+    make_recipe("need", download_mb="300")
+    make_recipe("other", download_mb="9")
+    ended = run("setup", "--only", "wanted")
+    assert ended.code == 0, ended.error
+    assert "340 MB to download" in ended.told and "nobody to ask" in ended.told and "other" not in ended.told
+
+
 @pytest.mark.parametrize("consent", [{"CI": "1"}, {"LAKEPROOF_YES": "1"}])
 def test_ci_and_the_environment_count_as_consent(
     of_clone: Path, make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch, consent: dict[str, str]

@@ -8,11 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import lakeproof
+from lakeproof.arguments import OfComponent
+from lakeproof.cli.commands import build
 from lakeproof.errors import InvalidInput
+from lakeproof.mitigations import restart_component
+from lakeproof.processes import ours
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.environment import settings_environment
+from lakeproof.processes.states import Health
 from lakeproof.stack.engines import cassandra
 
 type MakeClient = Callable[..., SupervisorClient]
@@ -61,6 +67,19 @@ def test_a_stack_of_another_clone_can_be_looked_at_and_ended(fresh: SupervisorCl
     ended = command(fresh, "down")
     assert (ended.returncode, fresh.running()) == (0, False)
     assert fresh.up(["base"]) == ["base"]
+
+
+def test_a_restart_that_would_be_refused_stops_nothing(
+    fresh: SupervisorClient, clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from_clone(clone, fresh).up(["base"])
+    for module in (ours, restart_component):
+        monkeypatch.setattr(module, "our_processes", lambda *_: fresh)
+    typed = CliRunner().invoke(build(), ["restart", "base"])
+    assert isinstance(typed.exception, InvalidInput) and f"the code of {clone} " in typed.exception.message
+    with pytest.raises(InvalidInput, match=f"the code of {clone} "):
+        restart_component.run(fresh.stack, OfComponent(component="base"))
+    assert fresh.row("base").health == Health.HEALTHY
 
 
 def test_two_stacks_of_two_clones_run_side_by_side(make_client: MakeClient, clone: Path) -> None:

@@ -58,6 +58,16 @@ def test_up_starts_each_component_after_what_it_needs_is_ready(client: Superviso
     assert [row.health for row in client.ps()] == [Health.HEALTHY] * 3
 
 
+def test_no_second_stack_starts_on_the_data_of_one_that_runs(make_client: MakeClient, tmp_path: Path) -> None:
+    first = make_client("first", folder=tmp_path / "data")
+    first.up(["base"])
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    for name, folder in (("second", "data"), ("first", "link")):
+        with pytest.raises(InvalidInput, match=rf"runs on it .* another name or path: {first.runtime.key}-"):
+            make_client(name, folder=tmp_path / folder).up(["base"])
+    assert first.row("base").health == Health.HEALTHY
+
+
 def test_up_without_names_starts_everything_but_what_is_on_demand(client: SupervisorClient) -> None:
     assert sorted(client.up()) == ["base", "middle", "top"]
 
@@ -276,15 +286,17 @@ def test_after_kill_9_of_the_daemon_up_sweeps_and_goes_on(fresh: SupervisorClien
     assert healthy(fresh.row("parent"))
 
 
-def test_a_daemon_that_does_not_answer_is_killed_by_down(
+def test_a_daemon_that_does_not_answer_is_killed_by_down_as_soon_as_that_is_told(
     fresh: SupervisorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh.up(["base"])
     holder = lock.living_holder(fresh.runtime)
     assert holder is not None
-    monkeypatch.setattr("lakeproof.processes.client.END_SECONDS", 3.0)  # also of the wait after its SIGKILL
+    monkeypatch.setattr("lakeproof.processes.client.END_SECONDS", 60.0)
     os.kill(holder.pid, signal.SIGSTOP)
-    fresh.down()
+    told: list[float] = []
+    fresh.down(lambda event: told.append(time.monotonic()) if event.what == "killed" else None)
+    assert len(told) == 1 and time.monotonic() - told[0] < 30
     assert not procfs.is_alive(holder.process) and not fresh.runtime.folder.exists()
 
 
@@ -580,6 +592,22 @@ def test_a_caller_that_never_asks_does_not_hold_up_the_end(
         silent.connect(str(fresh.runtime.socket))
         assert fresh.down() == ["base"]
     assert not fresh.running()
+
+
+def test_half_an_answer_is_none(fresh: SupervisorClient) -> None:
+    def answer() -> None:
+        connection, _ = dying.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b'{"done": [{"na')
+
+    fresh.runtime.make()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dying, ThreadPoolExecutor() as threads:
+        dying.bind(str(fresh.runtime.socket))
+        dying.listen()
+        threads.submit(answer)
+        with pytest.raises(CouldNotLook, match="ended in the middle of its answer"):
+            fresh.ps()
 
 
 def processes(client: SupervisorClient) -> dict[str, Health]:

@@ -1,6 +1,8 @@
 """The commands around the supervisor, without engines."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,9 @@ from typer.testing import CliRunner, Result
 
 from lakeproof.cli.commands import build
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError
+from lakeproof.processes import lock
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.processes.environment import SERVICE_VARIABLES
+from lakeproof.processes.environment import RUN_ID, SERVICE_VARIABLES
 from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.stack import Stack, load_stack
 
@@ -51,6 +54,17 @@ def test_ps_says_unknown_when_the_supervisor_died(stack: Stack) -> None:
     finally:
         runtime.remove()
     assert isinstance(error, CouldNotLook) and error.exit_code == 3 and "supervisor is dead" in error.message
+
+
+def test_ps_does_not_call_a_supervisor_dead_that_is_being_started(stack: Stack) -> None:
+    marks = {RUN_ID: Runtime(stack).new_run_id()}
+    with lock.starting(stack, 0.0), subprocess.Popen(("sleep", "60"), env=os.environ | marks) as newborn:
+        try:
+            result = run("ps", "--json")
+        finally:
+            newborn.kill()
+    assert (result.exit_code, json.loads(result.stdout or "null")) == (0, [])
+    assert result.stderr == "stack quiet is being started\n"
 
 
 def test_down_of_a_stack_that_does_not_run_succeeds(stack: Stack) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lakeproof.errors import NotReady
+from lakeproof.errors import NotReady, TerminalError
 from lakeproof.stack import provisioned
 from lakeproof.stack.engines import kafka, kafka_jvm
 from lakeproof.stack.settings import Settings
@@ -112,3 +112,14 @@ def test_a_new_cluster_has_no_connector_of_which_rows_are_unread(
     provisioned.remember(stack, "connect", "unread rows of shop", "support.coupons")
     kafka.prepare(stack)
     assert provisioned.recall(stack, "connect", "unread rows of shop") == ""
+
+
+def test_a_format_that_hangs_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(*given: object, **more: object) -> None:
+        raise subprocess.TimeoutExpired("java", 50)
+
+    monkeypatch.setattr("subprocess.run", hang)
+    monkeypatch.setattr("lakeproof.install.java.find_java", lambda version: Path("java"))
+    monkeypatch.setattr("lakeproof.install.artifacts.path", lambda name: tmp_path)
+    with pytest.raises(TerminalError, match=r"StorageTool: no end after 50 s"):
+        kafka.prepare(Stack(Settings(state_dir=tmp_path)))

@@ -13,6 +13,7 @@ from lakeproof.stack.engines import (
     postgres_config,
     postgres_exporter,
 )
+from lakeproof.stack.own_folder import MAX_SOCKET_PATH
 from lakeproof.stack.secrets import NAMES
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -59,7 +60,7 @@ def test_the_socket_moves_where_its_path_would_be_too_long() -> None:
     short = postgres_config.socket_folder(make_stack(Path("/tmp/s")))
     long = postgres_config.socket_folder(make_stack(Path("/tmp") / ("x" * 90)))
     assert short == Path("/tmp/s/data/postgres/run")
-    assert len(str(long / ".s.PGSQL.65535")) <= postgres_config.MAX_SOCKET_PATH
+    assert len(str(long / ".s.PGSQL.65535")) <= MAX_SOCKET_PATH
     assert long != postgres_config.socket_folder(make_stack(Path("/tmp") / ("y" * 90)))
 
 

@@ -5,6 +5,7 @@ import pytest
 from lakeproof.errors import InvalidInput
 from lakeproof.processes.ports import METRICS_PORT
 from lakeproof.stack.components import all_components
+from lakeproof.stack.place import find_place, state_dir_of
 from lakeproof.stack.settings import PORT_SHIFT_MAX, load_settings
 
 
@@ -24,6 +25,19 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("LAKEPROOF_PORT_SHIFT", "7")
     settings = load_settings()
     assert (settings.name, settings.port_shift, settings.lake.checkpoint_seconds) == ("fromfile", 7, 3.0)
+
+
+def test_an_empty_state_folder_is_not_the_folder_that_one_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEPROOF_STATE_DIR", "")
+    assert find_place() is None  # `ps` asks for all settings then
+    with pytest.raises(InvalidInput, match=r"state_dir: .*empty: it would be the folder that you are in"):
+        load_settings()
+
+
+def test_a_state_folder_below_a_relative_one_is_absolute_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_STATE_HOME", "here")
+    assert state_dir_of("default", None) == Path.cwd() / "here" / "lakeproof" / "default"
 
 
 def test_an_unknown_key_is_refused_by_name() -> None:

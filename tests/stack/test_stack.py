@@ -59,6 +59,11 @@ def test_the_desk_runs_here_beside_somebody_elses_stack() -> None:
     assert external().url("desk") == f"http://127.0.0.1:{external().port('desk')}"
 
 
+@pytest.mark.parametrize("given", ["10.0.0.5:9092", "http://10.0.0.5:9092", "https://10.0.0.5:9092/"])
+def test_an_endpoint_as_the_settings_take_it_has_a_host_and_a_port(given: str) -> None:
+    assert external(endpoints={"kafka": {"tcp": given}}).host_port("kafka") == ("10.0.0.5", 9092)
+
+
 def test_one_kind_given_is_not_the_other() -> None:
     stack = external(endpoints={"flink-taskmanager": {"jmx": "10.0.0.5:9250"}, "kafka": {"tcp": "10.0.0.5:9092"}})
     assert stack.address("kafka", "tcp") == "10.0.0.5:9092"

@@ -68,9 +68,7 @@ def _restart(context: CheckContext, arguments: SurvivesRestart) -> str:
             raise CouldNotLook("its processes are not ours to restart", where=arguments.component)
         restart(context.stack, arguments.connector, only_failed=False)
         return f"connector {arguments.connector}"
-    client = SupervisorClient(context.stack)
-    client.stop(arguments.component)
-    client.start(arguments.component)
+    SupervisorClient(context.stack).restart(arguments.component)
     return arguments.component
 
 

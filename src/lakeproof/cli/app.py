@@ -27,6 +27,10 @@ def run_quickly(arguments: Sequence[str]) -> bool:
 
 def main() -> None:
     """Entry point: errors of ours, and of the disk, become one line and their exit code."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        # The caller closed it (`<&-`). Python has None for it then, and the next opened file would take its number.
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
     level = os.environ.get("LOG_LEVEL", "WARNING").upper()
     form = "%(asctime)s %(levelname)s %(name)s %(message)s"
     known = logging.getLevelNamesMapping()

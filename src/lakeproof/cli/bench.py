@@ -2,7 +2,6 @@
 
 import signal
 from dataclasses import replace
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -86,7 +85,7 @@ def bench(
     options = Options(seconds, tuple(rate or ()), seed, rounds, tuple(only or ()), hashes, tuple(kill or ()))
     # A polite kill is Ctrl-C. SIGINT too: what a script starts in the background ignores it, as bash has it.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+        signal.signal(number, signal.default_int_handler)
     machine = look_at_machine()  # before it: afterwards its load is the benchmark's own
     result = replace(benchmark.run(stack, options, say), machine=machine)
     if as_json:
@@ -95,10 +94,6 @@ def bench(
         _print(result)
     if result.failed or result.unknown:
         raise typer.Exit(1 if result.failed else 3)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _print(result: "Result") -> None:

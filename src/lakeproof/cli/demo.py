@@ -2,7 +2,6 @@
 
 import signal
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -36,9 +35,9 @@ def demo(
     client = SupervisorClient(load_stack())
     was_running = client.running()
     say("Lakeproof demo: one incident on real engines, from the fault to verified data.")
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        drill(scenario, seed=seed, fix=None, blind=False, timing=None, report=report, as_json=False)
+        drill(scenario, seed=seed, report=report)
     finally:
         if keep or was_running:
             say("the stack is left running; `lakeproof ps` shows it, `lakeproof down` stops it")
@@ -46,7 +45,3 @@ def demo(
             say("stopping what was started …")
             stopped = client.down(lambda event: None)
             say(f"stopped {len(stopped)} components; nothing is left running")
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

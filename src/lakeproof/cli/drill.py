@@ -5,7 +5,6 @@ import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -107,12 +106,17 @@ def drill(
 
     stack = load_stack()
     catalog = load_catalog(tuple(stack.settings.scenario_dirs))
+    series = (ALL, PAIRS, WRONG_FIXES)
+    is_one = name not in (*series, BLIND, HEALTHY) and "+" not in name
+    if cause is not None and not is_one:
+        raise InvalidInput("it is of one scenario", where="--cause", next_action="name that scenario alone")
+    if fix is not None and not is_one:
+        raise InvalidInput("it mends one scenario", where="--fix", next_action="name that scenario alone")
     if cause is not None:
-        name = _with_cause(catalog, name, cause)
+        name = catalog.scenario(name).by_cause(cause.replace("-", "_")).name
     if all_causes and name != ALL:
         raise InvalidInput("they are of all scenarios", where="--causes", next_action=f"it goes with {ALL} alone")
     whole = catalog.played if all_causes else catalog.scenarios.values()
-    series = (ALL, PAIRS, WRONG_FIXES)
     if name == PAIRS:
         wanted = draw_pairs(catalog, seed, rounds or PAIR_ROUNDS)
     else:
@@ -128,8 +132,6 @@ def drill(
         raise InvalidInput("nothing is drawn so often", where="--rounds", next_action=f"it goes with {PAIRS} alone")
     if table is not None and name not in series:
         raise InvalidInput("one drill has no table", where="--table", next_action=f"it goes with {', '.join(series)}")
-    if fix is not None and (name in (*series, BLIND, HEALTHY) or "+" in name):
-        raise InvalidInput("it mends one scenario", where="--fix", next_action="name that scenario alone")
     steps = _steps(catalog, catalog.scenario(name), fix) if fix is not None else None
     looks_on = HEALTHY_MINUTES if minutes is None else minutes
     # Before anything is changed: at the baseline old faults would be out, and shoppers' leftovers settled.
@@ -166,7 +168,7 @@ def drill(
         # A polite kill is treated as Ctrl-C is: the fault comes out first. SIGINT is set as well, since bash makes
         # what a script starts in the background ignore it.
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _interrupt)
+            signal.signal(number, signal.default_int_handler)
         try:
             found: DrillReport | SeriesReport | WrongSeries
             if name == WRONG_FIXES:
@@ -177,11 +179,11 @@ def drill(
                 found = run_series(wanted, folder, seed, run, between) if name in series else run(name, folder)
         finally:
             _back_to(stack)
-    if table is not None:
-        _write_table(table, name, cast("SeriesReport | WrongSeries", found))
     if as_json:
         print_json(found.as_json())
     _summary(found, folder)
+    if table is not None:  # last: where it cannot be written, what hours of drills found is told all the same
+        _write_table(table, name, cast("SeriesReport | WrongSeries", found))
     raise typer.Exit(EXIT_CODES[found.verdict.value])
 
 
@@ -218,17 +220,6 @@ def _run_name(scenario: str) -> str:
     return f"drill-{short}-{_now()}"
 
 
-def _with_cause(catalog: "Catalog", name: str, cause: str) -> str:
-    """NAME:CAUSE. Raises: InvalidInput where the name is not that of one scenario, or it has no such other cause."""
-    from lakeproof.drills.blind import BLIND
-    from lakeproof.drills.drill_series import ALL
-    from lakeproof.drills.healthy_drill import HEALTHY
-
-    if name in (ALL, BLIND, HEALTHY) or "+" in name:
-        raise InvalidInput("it is of one scenario", where="--cause", next_action="name that scenario alone")
-    return catalog.scenario(name).by_cause(cause.replace("-", "_")).name
-
-
 def _plan(catalog: "Catalog", name: str, seed: int) -> "DrillPlan":
     """The scenario of that name, several joined by +, `all` of them at once, or what the seed draws.
 
@@ -248,10 +239,6 @@ def _plan(catalog: "Catalog", name: str, seed: int) -> "DrillPlan":
     if "+" not in name and name.partition(CAUSE_SIGN)[0] not in catalog.scenarios:
         raise unknown_name("scenario", name, (*catalog.scenarios, ALL, WRONG_FIXES, PAIRS, BLIND, HEALTHY))
     return make_plan([catalog.scenario(part.strip()) for part in name.split("+")])
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _steps(catalog: "Catalog", scenario: "Scenario", fix: str) -> "tuple[Step, ...]":

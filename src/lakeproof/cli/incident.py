@@ -11,10 +11,11 @@ from lakeproof.checks.verdict import Outcome
 from lakeproof.cli.incident_name import IncidentName
 from lakeproof.cli.output import print_json, print_rows, print_table, say
 from lakeproof.cli.slowly import Slowly
-from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
+from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError
 from lakeproof.incidents.person import person
 from lakeproof.incidents.status import Status
 from lakeproof.stack.stack import load_stack
+from lakeproof.written import write_file
 
 
 class Severity(StrEnum):
@@ -25,14 +26,8 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
-def _person() -> str:
-    return person()
-
-
 Json = Annotated[bool, typer.Option("--json", help="JSON for scripts")]
-Who = Annotated[
-    str, typer.Option(help="who does it; default: $LAKEPROOF_USER or your login", default_factory=_person)
-]
+Who = Annotated[str, typer.Option(help="who does it; default: $LAKEPROOF_USER or your login", default_factory=person)]
 
 
 def _new_key() -> str:
@@ -129,10 +124,7 @@ def _add_looks(incident: typer.Typer) -> None:
         if to is None:
             print_json(found)
             return
-        try:
-            to.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise TerminalError(str(error), where=str(to), next_action="name another file") from error
+        write_file(to, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
 
 
 def _add_changes(incident: typer.Typer) -> None:

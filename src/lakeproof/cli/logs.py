@@ -156,6 +156,12 @@ def _show(stack: Stack, name: str, lines: int, follow: bool, as_json: bool) -> N
     from lakeproof.processes import logfile
 
     path = stack.log_path(name)
+    if not path.exists() and stack.settings.mode == "external":
+        raise CouldNotLook(
+            "its log lies where it runs",
+            where=f"{name} of stack {stack.name} (mode external)",
+            next_action=f"""lakeproof logs --query '{{container="{name}"}}', where victorialogs has an endpoint""",
+        )
     if not path.exists() and not follow:
         up = "lakeproof up" if name == SUPERVISOR else f"lakeproof up {name}"
         raise CouldNotLook("no log yet", where=name, next_action=up)

@@ -62,21 +62,20 @@ def mitigate(
     known = all_mitigations(tuple(folders.values()))
     if action is None and arg:
         raise InvalidInput("it goes with --action", where="--arg", next_action="name the mitigation, or leave it out")
-    if action is not None:  # what was typed is looked at before anybody is asked
-        typed = _step(known, action, arg or [])
+    typed = _step(known, action, arg or []) if action is not None else None
+    if typed is not None:  # what was typed is looked at before anybody is asked
         parse_arguments(known[typed.id].arguments, typed.arguments, typed.id)
     desk = DeskClient(stack)
     row = desk.incident(incident)
     named, further = "", list[str]()
-    if action is None:
+    if typed is None:
         cause, further = _diagnose(stack, folders, row, known)
         steps, named = cause.repairs, cause.id
         say(f"{row['id']}: {cause.id}: {cause.says['en']}")
         if further:
             say(f"  {len(further)} further, look again once that is mended: {', '.join(further)}")
     else:
-        chosen = _step(known, action, arg or [])
-        steps = (aimed(chosen, known[chosen.id].arguments, row, [one.words for one in present(stack)]),)
+        steps = (aimed(typed, known[typed.id].arguments, row, [one.words for one in present(stack)]),)
     steps = tuple(_held(stack, step, known) for step in steps)
     bound = [
         (step, known[step.id], parse_arguments(known[step.id].arguments, step.arguments, step.id)) for step in steps

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from lakeproof.cli.output import print_json, print_table, say
 from lakeproof.errors import CouldNotLook
+from lakeproof.processes import lock
 from lakeproof.processes.states import Health
 from lakeproof.processes.supervisor import Supervisor
 from lakeproof.stack.place import Located, find_place
@@ -17,7 +18,9 @@ def show(*, as_json: bool, slow: bool) -> None:
     place: Located = find_place() or _whole_stack()
     client = Supervisor(place)
     left_over = client.left_over()
-    if client.died() or left_over:
+    # A supervisor that is just being started has no lock yet, and is no left-over of a dead one.
+    starting = lock.is_being_started(place)
+    if (client.died() or left_over) and not (starting or client.running()):
         for process in left_over:
             say(f"still runs: {process}")
         raise CouldNotLook(
@@ -26,7 +29,7 @@ def show(*, as_json: bool, slow: bool) -> None:
             next_action="lakeproof up (goes on), or lakeproof down (ends the rest)",
         )
     if not client.running():
-        say(f"stack {place.name} is not running")
+        say(f"stack {place.name} is {'being started' if starting else 'not running'}")
         if as_json:
             print_json([])
         return

@@ -24,7 +24,7 @@ from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.install.build import Options
 from lakeproof.install.plan import Plan, make_plan
 from lakeproof.install.recipe import load_recipes
-from lakeproof.install.setup import set_up
+from lakeproof.install.setup import choose, set_up
 
 if TYPE_CHECKING:
     from lakeproof.install.doctor import Finding
@@ -53,12 +53,11 @@ def setup(
 ) -> None:
     """Fetch and build what the engines need, into the cache; quick when all is there."""
     recipes = load_recipes()
-    plan = make_plan(recipes, only or ())
-    if only:
-        plan = Plan(tuple(recipe for recipe in plan.missing if recipe.name in only))
+    chosen = choose(recipes, only or ())
+    plan = Plan(tuple(recipe for recipe in make_plan(recipes, only or ()).missing if recipe.name in chosen))
     if plan.missing and not offline and not yes:  # bootstrap.sh has told, and asked
         _tell(plan)
-        _ask(yes, plan.download_mb)
+        _ask(plan.download_mb)
     progress = make_progress()
     built = set_up(recipes, Options(verify=verify, relock=relock, offline=offline), progress, only=tuple(only or ()))
     if not only:
@@ -115,9 +114,9 @@ def _tell(plan: Plan) -> None:
         say(f"  {recipe.name} {recipe.version}: {recipe.what} ({recipe.source}, {recipe.download_mb} MB)")
 
 
-def _ask(yes: bool, megabytes: int) -> None:
+def _ask(megabytes: int) -> None:
     """Ask whoever sits at the terminal before much is downloaded. Raises: InvalidInput where the answer is no."""
-    if yes or megabytes <= _NOT_ASKED_MB or os.environ.get("LAKEPROOF_YES") == "1" or os.environ.get("CI"):
+    if megabytes <= _NOT_ASKED_MB or os.environ.get("LAKEPROOF_YES") == "1" or os.environ.get("CI"):
         return
     if not sys.stdin.isatty():
         say("going on: the input is no terminal, so there is nobody to ask")

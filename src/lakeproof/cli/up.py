@@ -36,9 +36,8 @@ class Progress:
         """Since the command began."""
         return time.monotonic() - self._began
 
-    def __call__(self, event: object) -> None:
+    def __call__(self, event: Event) -> None:
         """One line on stderr."""
-        assert isinstance(event, Event)
         if event.what == "progress":
             say(f"{self.seconds:6.1f} s  … {event.text or 'still at it'}")
         else:
@@ -174,9 +173,8 @@ def add_to(app: typer.Typer) -> None:
         """Stop one component and start it again (and what it needs); ends when it is healthy. Alerts nobody."""
         from lakeproof.processes.ours import our_processes
 
-        client, progress = our_processes(load_stack(), f"restart {name}"), Progress()
-        client.stop(name, progress)
-        client.start(name, progress, variables=service_variables(os.environ, name))
+        client = our_processes(load_stack(), f"restart {name}")
+        client.restart(name, Progress(), variables=service_variables(os.environ, name))
 
     @app.command()
     def kill(

@@ -103,7 +103,7 @@ def mysql_sql(stack: Stack) -> str:
     accounts = list(mysql_accounts.statements(stack.secret))
     for theirs, ours in MYSQL_PRIVILEGES.items():
         accounts = [statement.replace(theirs, ours) for statement in accounts]
-    return ";\n".join(statement.rstrip(";") for statement in (*schema_statements(), SIGNAL_TABLE, *accounts)) + ";\n"
+    return ";\n".join((*schema_statements(), SIGNAL_TABLE, *accounts)) + ";\n"
 
 
 def flink_yaml(stack: Stack, component: str) -> str:

@@ -21,7 +21,7 @@ def set_up(
     One that fails does not stop the others; what depends on it is left out.
     Raises: InvalidInput for an unknown name; TerminalError that lists what failed. Safe to run again at any time.
     """
-    chosen = _choose(recipes, only)
+    chosen = choose(recipes, only)
     missing = {recipe.name for recipe in make_plan(recipes, only).missing}
     check_disk([recipe for recipe in chosen.values() if recipe.name in missing])
     stop = threading.Event()
@@ -60,7 +60,11 @@ def set_up(
     return sorted(done, key=lambda built: built.name)
 
 
-def _choose(recipes: dict[str, Recipe], only: Collection[str]) -> dict[str, Recipe]:
+def choose(recipes: dict[str, Recipe], only: Collection[str]) -> dict[str, Recipe]:
+    """The recipes of these names and what they need; without names, all that this machine needs.
+
+    Raises: InvalidInput for an unknown name.
+    """
     wanted = {recipe.name: recipe for recipe in wanted_recipes(recipes)}
     if not only:
         return wanted

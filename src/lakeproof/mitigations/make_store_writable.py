@@ -33,8 +33,7 @@ def run(stack: Stack, arguments: Arguments) -> str:
     if seen == FULL:
         raise TerminalError("it is full", where=STORE, next_action="free space on its disk; a restart frees none")
     read_only_mark(stack).unlink(missing_ok=True)
-    client.stop(STORE)
-    client.start(STORE)
+    client.restart(STORE)
 
     def look() -> bool | None:
         nonlocal seen

@@ -13,9 +13,7 @@ def typed(stack: Stack, arguments: OfComponent) -> str:
 
 def run(stack: Stack, arguments: OfComponent) -> str:
     """Stop it, start it with what it needs, and return once it is healthy."""
-    client = our_processes(stack, f"restart {arguments.component}")
-    client.stop(arguments.component)
-    client.start(arguments.component)
+    our_processes(stack, f"restart {arguments.component}").restart(arguments.component)
     return f"restarted: {arguments.component}"
 
 

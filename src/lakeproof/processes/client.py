@@ -61,8 +61,9 @@ class SupervisorClient(Supervisor):
         """Start these components (None: `default_names`) and what they need; return when all are healthy.
 
         Gives the names that were started. `on_event` is called for each step and at least every 4 seconds.
-        Raises: InvalidInput (unknown name, external stack, other settings or code), PortTaken before anything
-        starts, TerminalError naming the component that did not become healthy, why, and its last log lines.
+        Raises: InvalidInput (unknown name, external stack, other settings or code, data of a stack that runs),
+        PortTaken before anything starts, TerminalError naming the component that did not become healthy, why, and its
+        last log lines.
         """
         if self.stack.settings.mode == "external":
             raise InvalidInput(
@@ -77,6 +78,7 @@ class SupervisorClient(Supervisor):
         with lock.starting(self.stack, TURN_SECONDS):
             if not self._join_running(on_event):
                 self._require_no_reset()
+                self._require_its_own_data()
                 self._sweep_after_death(on_event)
                 ports.check_free([self.components[name] for name in order], self.stack, supervisor=True)
                 self._start_daemon()
@@ -90,6 +92,16 @@ class SupervisorClient(Supervisor):
                 "a reset was cut off half-way",
                 where=f"stack {self.stack.name}",
                 next_action="lakeproof reset, then up",
+            )
+
+    def _require_its_own_data(self) -> None:
+        """Raises: InvalidInput where another stack runs on these data: each would overwrite what the other wrote."""
+        other = lock.holder_of_the_same_data(self.runtime)
+        if other is not None:
+            raise InvalidInput(
+                f"a supervisor runs on it (pid {other.pid}) under another name or path: {other.run_id}",
+                where=str(self.stack.state_dir),
+                next_action="use that name and path, or give this stack a LAKEPROOF_STATE_DIR of its own",
             )
 
     def _lasting(self, order: Sequence[str]) -> list[str]:
@@ -113,11 +125,13 @@ class SupervisorClient(Supervisor):
         stopped: list[str] = []
         holder = lock.living_holder(self.runtime)
         if holder is not None:
+            patience = END_SECONDS
             try:
                 stopped += self.ask({"do": "down"}, on_event)
             except CouldNotLook as error:
                 on_event(Event("supervisor", "killed", error.what))
-            self._await_end(holder.process)
+                patience = 0.0
+            self._await_end(holder.process, patience)
         # Only what was there: an `up` may start the stack anew while this still looks for the rest.
         stopped += sweep.sweep(self.runtime.owns if holder is None else lambda found: found == holder.run_id)
         with contextlib.suppress(lock.DaemonRuns):
@@ -157,6 +171,16 @@ class SupervisorClient(Supervisor):
         given = None if variables is None else dict(variables)
         started: list[str] = self.ask({"do": "start", "name": name, "variables": given}, on_event)
         return started
+
+    def restart(self, name: str, on_event: OnEvent = ignore, *, variables: Mapping[str, str] | None = None) -> None:
+        """Stop one component and start it; return when healthy. What `start` refuses is refused before the stop.
+
+        Raises: as `start`.
+        """
+        self._require_known(name)
+        self.require_ours()
+        self.stop(name, on_event)
+        self.start(name, on_event, variables=variables)
 
     def handed(self, name: str) -> dict[str, str]:
         """The variables of its last start, beside the daemon's own, of a stopped one too. Raises: as `kill`."""
@@ -233,9 +257,8 @@ class SupervisorClient(Supervisor):
         ours = settings_environment(self.stack)
         changed = [name for name in sorted(ours) if ours[name] != theirs.get(name)]
         if changed:
-            shown = ", ".join(name for name in changed)
             raise InvalidInput(
-                f"it runs with other settings ({shown})",
+                f"it runs with other settings ({', '.join(changed)})",
                 where=f"stack {self.stack.name}",
                 next_action="lakeproof down, then up again",
             )
@@ -245,9 +268,9 @@ class SupervisorClient(Supervisor):
         for ended in sweep.sweep(self.runtime.owns):
             on_event(Event("supervisor", "swept", f"left by a supervisor that died: {ended}"))
 
-    def _await_end(self, daemon: procfs.ProcessId) -> None:
-        """Until the daemon is over; past its time it is killed, and its children with it."""
-        deadline = Deadline(END_SECONDS)
+    def _await_end(self, daemon: procfs.ProcessId, seconds: float) -> None:
+        """Until the daemon is over; after so many seconds it is killed, and its children with it."""
+        deadline = Deadline(seconds)
         while procfs.is_alive(daemon) and not deadline.expired:
             deadline.pause(0.05)
         send(signal.SIGKILL, [daemon])

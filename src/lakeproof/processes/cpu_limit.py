@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from types import FrameType
 
 from lakeproof.errors import LakeproofError
 from lakeproof.processes import detached, procfs, sweep
@@ -100,12 +99,8 @@ class _Limit:
             self._members = [stat.id for stat in family if procfs.runs(stat)]
 
 
-def _end(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
-
-
 if __name__ == "__main__":
     work = _Limit(load_stack(), sys.argv[1], float(sys.argv[2]))
     detached.detach()
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     work.run()

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from typing import TextIO
 
 from lakeproof.errors import LakeproofError, PortTaken, TerminalError
 from lakeproof.processes import metrics, orphans, ports
@@ -73,19 +74,20 @@ class Daemon:
                 )
             return 0
         os.close(read_end)
+        caller = os.fdopen(write_end, "w", encoding="utf-8")
         os.setsid()
         if os.fork():
             os._exit(0)
         code = 1
         try:
             self._detach()
-            asyncio.run(self._main(write_end))
+            asyncio.run(self._main(caller))
             code = 0
         except LakeproofError as error:
-            _write(write_end, error.message)
+            _tell(caller, error.message)
         except BaseException as error:
             log.exception("the supervisor ends")
-            _write(write_end, f"{type(error).__name__}: {error}")
+            _tell(caller, f"{type(error).__name__}: {error}")
         # Threads that still ask a component something must not hold up the end.
         os._exit(code)
 
@@ -112,7 +114,7 @@ class Daemon:
         # What a component's `prepare` runs inherits it, so that a sweep finds it too.
         os.environ[RUN_ID] = self.run_id
 
-    async def _main(self, ready_pipe: int) -> None:
+    async def _main(self, caller: TextIO) -> None:
         with daemon_lock(self.runtime, self.run_id):
             orphans.become_subreaper()
             kept = KeptStack(self.stack, self.components, self.run_id, self._hook_argv, self._pace)
@@ -124,7 +126,7 @@ class Daemon:
             kept.watch()
             server = Server(kept)
             async with await server.listen(self.runtime.socket):
-                _write(ready_pipe, "ready")
+                _tell(caller, "ready")
                 log.info("supervisor of stack %s runs, run id %s", self.stack.name, self.run_id)
                 await kept.over.wait()
                 await kept.stop()
@@ -142,11 +144,12 @@ class Daemon:
         return f"see {self.stack.log_path(LOG_NAME)}"
 
 
-def _write(descriptor: int, text: str) -> None:
-    """Say it to the waiting caller, once; later there is nobody."""
+def _tell(caller: TextIO, text: str) -> None:
+    """Say it to the waiting caller, once; later there is nobody, and the pipe's number is another file's."""
     with contextlib.suppress(OSError):
-        os.write(descriptor, text.encode())
-        os.close(descriptor)
+        if not caller.closed:
+            with caller:
+                caller.write(text)
 
 
 def _check_writable(stack: Stack) -> None:

@@ -29,11 +29,7 @@ def _key(stack: Stack, name: str) -> str:
 def find(stack: Stack, name: str) -> list[procfs.ProcessId]:
     """The living processes of that name which belong to this stack."""
     key = _key(stack, name)
-    return [
-        stat.id
-        for pid, stat in procfs.read_table().items()
-        if procfs.runs(stat) and procfs.read_environment(pid).get(MARK) == key
-    ]
+    return [stat.id for stat in procfs.with_environment(lambda found: found.get(MARK) == key)]
 
 
 def start(stack: Stack, name: str, module: str, *arguments: str) -> None:

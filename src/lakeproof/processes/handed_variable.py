@@ -23,12 +23,10 @@ def hand_variable(stack: Stack, component: str, variable: str, value: str | None
     Returns once it is healthy. Raises: LakeproofError.
     """
     client = our_processes(stack, f"restart {component}")
-    client.require_ours()
     variables = {name: had for name, had in client.handed(component).items() if name != variable}
     if value is not None:
         variables[variable] = value
-    client.stop(component)
-    client.start(component, variables=variables)
+    client.restart(component, variables=variables)
 
 
 def take_back_variable(stack: Stack, component: str, variable: str) -> None:

@@ -216,8 +216,6 @@ class Keeper:
         while True:
             try:
                 await self._one_life()
-            except asyncio.CancelledError:
-                raise
             except (PortTaken, TransientError) as error:
                 reason, final = error.what, False
             except (TerminalError, InvalidInput) as error:

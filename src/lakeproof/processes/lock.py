@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lakeproof.errors import TerminalError
-from lakeproof.held_file import HeldByAnother, hold
+from lakeproof.held_file import HeldByAnother, hold, try_hold
 from lakeproof.processes import procfs
 from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.place import Located
@@ -72,8 +72,24 @@ def starting(stack: Located, seconds: float) -> Iterator[None]:
     """
     with ExitStack() as turn:
         with suppress(OSError):
-            turn.enter_context(hold(stack.state_dir / "start.lock", f"process {os.getpid()}", seconds, every=0.05))
+            turn.enter_context(hold(_turn_file(stack), f"process {os.getpid()}", seconds, every=0.05))
         yield
+
+
+def is_being_started(stack: Located) -> bool:
+    """True while somebody has that turn; it is taken for a moment to find out."""
+    try:
+        descriptor = os.open(_turn_file(stack), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not try_hold(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _turn_file(stack: Located) -> Path:
+    return stack.state_dir / "start.lock"
 
 
 def clear(runtime: Runtime) -> None:

@@ -25,12 +25,4 @@ def marking(run: str) -> Iterator[None]:
 def marked() -> list[procfs.ProcessStat]:
     """Living processes with the mark that is set here now, without us and our parents; none outside of `marking`."""
     run = os.environ.get(MARK)
-    if run is None:
-        return []
-    table = procfs.read_table()
-    spared = procfs.ancestors(os.getpid(), table)
-    return [
-        stat
-        for pid, stat in table.items()
-        if pid not in spared and procfs.runs(stat) and procfs.read_environment(pid).get(MARK) == run
-    ]
+    return [] if run is None else procfs.with_environment(lambda found: found.get(MARK) == run)

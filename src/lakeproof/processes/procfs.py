@@ -6,7 +6,7 @@ since boot, which a changed wall clock does not move (psutil's create_time is co
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,6 +155,16 @@ def read_environment(pid: int) -> dict[str, str]:
         raw = next(filter(None, map(_environ, _threads(pid))), b"")
     pairs = (entry.partition(b"=") for entry in raw.split(b"\0") if b"=" in entry)
     return {key.decode(errors="replace"): value.decode(errors="replace") for key, _, value in pairs}
+
+
+def with_environment(holds: Callable[[Mapping[str, str]], bool]) -> list[ProcessStat]:
+    """Living processes that were started with such an environment, without us and our parents.
+
+    Our parents may have been started by what is looked for: a component of a stack may itself call `lakeproof`.
+    """
+    table = read_table()
+    spared = ancestors(os.getpid(), table)
+    return [stat for pid, stat in table.items() if pid not in spared and runs(stat) and holds(read_environment(pid))]
 
 
 def _environ(process: Path) -> bytes:

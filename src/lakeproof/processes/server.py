@@ -108,10 +108,10 @@ class Server:
                 lines = {name: one.timeline for name, one in kept.keepers.items() if one.timeline is not None}
                 return [asdict(step) for step in timeline.slow_chain(lines)]
             case "up":
-                async with self._telling(send, lambda: self._still()):
+                async with self._telling(send, self._still):
                     return await self._up(list(request["names"]))
             case "down":
-                async with self._telling(send, lambda: self._still_stopping()):
+                async with self._telling(send, self._still_stopping):
                     stopped = await kept.stop()
                 kept.end()
                 return stopped
@@ -121,16 +121,16 @@ class Server:
                     raise unknown_name("signal", str(request["signal"]), SIGNALS)
                 return self._keeper(request["name"]).send(number)
             case "stop":
-                async with self._telling(send, lambda: self._still_stopping()):
+                async with self._telling(send, self._still_stopping):
                     return await self._keeper(request["name"]).stop(as_fault=bool(request.get("as_fault")))
             case "forget":
-                async with self._telling(send, lambda: self._still_stopping()):
+                async with self._telling(send, self._still_stopping):
                     return await self._keeper(request["name"]).forget()
             case "start":
                 if request.get("variables") is not None:
                     name = request["name"]
                     self._keeper(name).hand(service_variables(request["variables"], name))
-                async with self._telling(send, lambda: self._still()):
+                async with self._telling(send, self._still):
                     return await self._up([request["name"]])
             case "handed":
                 return self._keeper(request["name"]).variables

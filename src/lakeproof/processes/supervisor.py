@@ -17,6 +17,7 @@ from lakeproof.stack.place import Located
 
 SILENCE_SECONDS = HEARTBEAT_SECONDS * 4
 LISTEN_SECONDS = 15.0
+CUT_OFF = "the supervisor ended in the middle of its answer"
 
 type OnEvent = Callable[[Event], None]
 
@@ -70,7 +71,7 @@ class Supervisor:
                 raise error_from_json(message["error"])
             else:
                 return message["done"]
-        raise self._no_answer("the supervisor ended in the middle of its answer")
+        raise self._no_answer(CUT_OFF)
 
     def _messages(self, request: Mapping[str, Any], seconds: float) -> Iterator[dict[str, Any]]:
         """What the daemon says to a request. An error of whoever takes the messages is not one of the daemon: a
@@ -84,6 +85,8 @@ class Supervisor:
                 with connection.makefile("rb") as lines:
                     for line in lines:
                         yield json.loads(line)
+        except ValueError as error:  # half of a line
+            raise self._no_answer(CUT_OFF) from error
         except TimeoutError as error:
             raise self._no_answer(f"the supervisor said nothing for {seconds:.0f} s") from error
         except OSError as error:

@@ -4,7 +4,6 @@ Direct children die with the daemon by themselves; their own children, in sessio
 all of /proc/*/environ takes a few milliseconds.
 """
 
-import os
 import signal
 from collections.abc import Callable
 
@@ -18,20 +17,10 @@ KILL_SECONDS = 10.0
 
 
 def find(owned: Callable[[str], bool], component: str | None = None) -> list[procfs.ProcessStat]:
-    """Living processes whose run id is `owned` (and that belong to the component), without us and our parents.
-
-    Our parents may carry it: a component of the stack may itself call `lakeproof`.
-    """
-    table = procfs.read_table()
-    spared = procfs.ancestors(os.getpid(), table)
-    found: list[procfs.ProcessStat] = []
-    for pid, stat in table.items():
-        if pid in spared or not procfs.runs(stat):
-            continue
-        environment = procfs.read_environment(pid)
-        if owned(environment.get(RUN_ID, "")) and component in (None, environment.get(COMPONENT)):
-            found.append(stat)
-    return found
+    """Living processes whose run id is `owned` (and that belong to the component), without us and our parents."""
+    return procfs.with_environment(
+        lambda found: owned(found.get(RUN_ID, "")) and component in (None, found.get(COMPONENT))
+    )
 
 
 def describe(stat: procfs.ProcessStat) -> str:

@@ -18,3 +18,9 @@ def step_of(component: str, hook: Hook) -> Step:
     module = importlib.import_module(f"{__name__}.{component.replace('-', '_')}")
     step: Step = getattr(module, hook.value)
     return step
+
+
+def statements_of(script: str) -> list[str]:
+    """The statements of a script in SQL or CQL, without comments. A semicolon at a line's end ends a statement."""
+    lines = [line for line in script.splitlines() if line.strip() and not line.lstrip().startswith("--")]
+    return [part.strip() for part in "\n".join([*lines, ""]).split(";\n") if part.strip()]

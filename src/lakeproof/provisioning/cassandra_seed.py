@@ -6,6 +6,7 @@ from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable, Session
 
 from lakeproof.errors import NotReady, TerminalError
+from lakeproof.provisioning import statements_of
 from lakeproof.stack import provisioned
 from lakeproof.stack.engines import cassandra, cassandra_config, cassandra_roles
 from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SUPERUSER, SUPERUSER_SECRET
@@ -21,12 +22,8 @@ PROVISION_SECONDS = 20.0
 
 def schema_statements() -> list[str]:
     """The tables' DDL, one statement each."""
-    found: list[str] = []
-    for package in SCHEMAS:
-        text = files(package).joinpath("schema.cql").read_text(encoding="utf-8")
-        lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("--")]
-        found += [part.strip() for part in "\n".join(lines).split(";") if part.strip()]
-    return found
+    scripts = (files(package).joinpath("schema.cql") for package in SCHEMAS)
+    return [each for script in scripts for each in statements_of(script.read_text(encoding="utf-8"))]
 
 
 def provision(stack: Stack) -> None:

@@ -5,6 +5,7 @@ from importlib.resources import files
 import pymysql
 
 from lakeproof.errors import NotReady, TerminalError
+from lakeproof.provisioning import statements_of
 from lakeproof.stack import provisioned
 from lakeproof.stack.engines import mysql, mysql_accounts
 from lakeproof.stack.stack import Stack
@@ -34,12 +35,8 @@ _SINCE = (
 
 def schema_statements() -> list[str]:
     """The order database's DDL, one statement each."""
-    text = "\n".join(
-        files(f"lakeproof.shop.{part}").joinpath("schema.sql").read_text(encoding="utf-8")
-        for part in ("order", "checkout")
-    )
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("--")]
-    return [part.strip() for part in "\n".join(lines).split(";\n") if part.strip().rstrip(";")]
+    scripts = (files(f"lakeproof.shop.{part}").joinpath("schema.sql") for part in ("order", "checkout"))
+    return [each for script in scripts for each in statements_of(script.read_text(encoding="utf-8"))]
 
 
 def provision(stack: Stack) -> None:

@@ -52,10 +52,10 @@ def request(
     return client.request(method, url, timeout=timeout, params=params, headers=headers, content=content)
 
 
-def require_ok(url: str, component: str, timeout: float) -> httpx.Response:
+def require_ok(url: str, component: str, timeout: float, params: Mapping[str, str] | None = None) -> httpx.Response:
     """The answer of one GET with status 200. Raises: NotReady with what `component` says instead."""
     try:
-        answer = get(url, timeout=timeout)
+        answer = get(url, timeout=timeout, params=params)
     except httpx.HTTPError as error:
         raise NotReady(f"no answer: {type(error).__name__}", where=component) from error
     if answer.status_code != 200:

@@ -4,17 +4,24 @@ Its name can be guessed. Another user who makes it first could put a socket or a
 leads us, perhaps as root, to some other folder.
 """
 
+import hashlib
 import os
 import pwd
 import stat
+import tempfile
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lakeproof.errors import TerminalError
 from lakeproof.stack.os_user import hand_over
 
+if TYPE_CHECKING:
+    from lakeproof.stack.stack import Stack
+
 OTHERS_WRITE = 0o022
+MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
 
 
 def refuse_foreign(folder: Path, *, owners: Collection[int], closed: int, next_action: str) -> None:
@@ -39,6 +46,17 @@ def refuse_foreign(folder: Path, *, owners: Collection[int], closed: int, next_a
         where=str(folder),
         next_action=f"look at it (ls -ld {folder}) and remove it, or {next_action}",
     )
+
+
+def socket_folder(stack: "Stack", component: str, socket: str) -> Path:
+    """Where a server's socket of that name lies: beside its data, or under the temporary folder where the path would
+    be too long.
+    """
+    beside = stack.data_dir(component) / "run"
+    if len(os.fsencode(beside / socket)) <= MAX_SOCKET_PATH:
+        return beside
+    short = hashlib.sha256(os.fsencode(stack.state_dir)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"lakeproof-{component}-{short}"
 
 
 def make_socket_folder(folder: Path, user: str, package: str, mode: int) -> None:

@@ -52,7 +52,7 @@ def state_dir_of(name: str, given: Path | None) -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/lakeproof") / name
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
-    return Path(base) / "lakeproof" / name
+    return Path(base).absolute() / "lakeproof" / name
 
 
 def find_place() -> Place | None:
@@ -66,6 +66,6 @@ def find_place() -> Place | None:
         del given["LAKEPROOF_PORT_SHIFT"]
     name, folder = given.pop("LAKEPROOF_NAME", "default"), given.pop("LAKEPROOF_STATE_DIR", None)
     has_file = "LAKEPROOF_CONFIG" in os.environ or Path(CONFIG_FILE).exists()
-    if given or has_file or not re.match(NAME_PATTERN, name):
+    if given or has_file or folder == "" or not re.match(NAME_PATTERN, name):
         return None
     return Place(name, state_dir_of(name, Path(folder) if folder is not None else None))

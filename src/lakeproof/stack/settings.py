@@ -264,6 +264,13 @@ class Settings(BaseModel):
                     raise ValueError(f"{component}.{kind} is {address!r}; wanted host:port")
         return given
 
+    @field_validator("state_dir", mode="before")
+    @classmethod
+    def _somewhere(cls, given: object) -> object:
+        if given == "":
+            raise ValueError("empty: it would be the folder that you are in")
+        return given
+
     @model_validator(mode="after")
     def _open_to_all_in_a_container_only(self) -> "Settings":
         if self.host == "0.0.0.0" and self.mode == "local":

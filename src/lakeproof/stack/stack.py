@@ -123,8 +123,8 @@ class Stack:
 
     def host_port(self, component: str, kind: str = "tcp") -> tuple[str, int]:
         """An endpoint as (host, port)."""
-        host, _, port = self.address(component, kind).removeprefix("http://").rpartition(":")
-        return host, int(port)
+        parts = urlsplit(self.url(component, kind))
+        return str(parts.hostname), int(parts.port or 0)
 
     @cached_property
     def _secrets(self) -> dict[str, str]:

@@ -127,9 +127,7 @@ class Stores:
 
     def release(self) -> None:
         """Restart the publisher: what an audit has frozen stays so until then."""
-        client = our_processes(self._stack, "restart publisher")
-        client.stop("publisher")
-        client.start("publisher")
+        our_processes(self._stack, "restart publisher").restart("publisher")
 
     def do(self, steps: Sequence[Step], *, may_be_done: bool = False) -> None:
         """Each step, in order; neighbours in one database are one transaction there.

@@ -19,6 +19,5 @@ def take_road(stack: Stack, component: str, url: str | None) -> bool:
     if road_of(stack, component) == store_url(stack, component):
         return False
     if client.running():
-        client.stop(component)
-        client.start(component)
+        client.restart(component)
     return True

@@ -38,6 +38,7 @@ def rebuild(stack: Stack, say: Callable[[str], None], *, from_database: bool = F
             next_action=f"stop it, delete group {GROUP}, truncate projections.{PROJECTION} and progress, start it",
         )
     client = SupervisorClient(stack)
+    client.require_ours()  # it would refuse the start, and the projection is empty by then
     say("stopping the projector")
     client.stop(COMPONENT)
     say("forgetting how far it had read")

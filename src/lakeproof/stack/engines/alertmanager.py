@@ -4,8 +4,6 @@ Debian's build reads a template at a path fixed in the binary, so it must be ins
 instance, and nothing may listen beyond loopback.
 """
 
-import httpx
-
 from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
 from lakeproof.stack.addresses import USUAL_PORTS
@@ -41,12 +39,9 @@ def command(stack: Stack) -> Command:
 
 def ready(stack: Stack, timeout: float) -> None:
     """It tells its status, with the configuration it runs on."""
-    try:
-        answer = loopback.get(f"{stack.url('alertmanager')}/api/v2/status", timeout=timeout)
-    except httpx.HTTPError as error:
-        raise NotReady(f"no answer: {type(error).__name__}", where="alertmanager") from error
-    if answer.status_code != 200 or "receivers" not in answer.json()["config"]["original"]:
-        raise NotReady(f"answered {answer.status_code}", where="alertmanager")
+    told = loopback.require_ok(f"{stack.url('alertmanager')}/api/v2/status", "alertmanager", timeout).json()
+    if "receivers" not in told["config"]["original"]:
+        raise NotReady("it has no receivers", where="alertmanager")
 
 
 COMPONENTS = (

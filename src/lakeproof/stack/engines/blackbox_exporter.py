@@ -3,7 +3,6 @@
 It asks over HTTP only: of a process under SIGSTOP the kernel still accepts TCP connections.
 """
 
-import httpx
 import yaml
 
 from lakeproof.errors import NotReady
@@ -49,14 +48,9 @@ def prepare(stack: Stack) -> None:
 def ready(stack: Stack, timeout: float) -> None:
     """It probes itself with success."""
     url = stack.url("blackbox-exporter")
-    try:
-        answer = loopback.get(
-            f"{url}/probe", params={"module": "http", "target": f"{url}/-/healthy"}, timeout=timeout
-        )
-    except httpx.HTTPError as error:
-        raise NotReady(f"no answer: {type(error).__name__}", where="blackbox-exporter") from error
-    if "probe_success 1" not in answer.text:
-        raise NotReady(f"answered {answer.status_code}, without success", where="blackbox-exporter")
+    target = {"module": "http", "target": f"{url}/-/healthy"}
+    if "probe_success 1" not in loopback.require_ok(f"{url}/probe", "blackbox-exporter", timeout, target).text:
+        raise NotReady("it answered without success", where="blackbox-exporter")
 
 
 COMPONENTS = (

@@ -8,23 +8,21 @@ import base64
 import shutil
 import socket
 import struct
-import subprocess
 import uuid
 from pathlib import Path
 
-from lakeproof.errors import NotReady, TerminalError
+from lakeproof.errors import NotReady
 from lakeproof.install import java
 from lakeproof.stack import provisioned
 from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook, Scrape
-from lakeproof.stack.engines import kafka_jvm
+from lakeproof.stack.engines import first_start, kafka_jvm
 from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 HEAP = ("-Xms64m", "-Xmx256m", "-XX:MaxDirectMemorySize=64m")
 NODE_ID = 1
-FORMAT_SECONDS = 50.0
 API_VERSIONS = 18
 LOG_LEVELS = {
     "kafka": "warn",
@@ -110,29 +108,24 @@ def _format(stack: Stack, fresh: Path, log_dir: Path) -> None:
     properties = stack.etc_dir("kafka") / "format.properties"
     write_file(properties, server_properties(stack, fresh))
     program = java.find_java(17)
-    tool = (
-        str(program),
-        *kafka_jvm.FLAGS,
-        *archive_flags("kafka", program, kafka_jvm.class_path()),
-        "-Xmx128m",
-        f"-Dlog4j2.configurationFile={stack.etc_dir('kafka') / 'log4j2.properties'}",
-        "-cp",
-        kafka_jvm.class_path(),
-        "kafka.tools.StorageTool",
-        "format",
-        "--cluster-id",
-        new_cluster_id(),
-        "--config",
-        str(properties),
+    first_start.run(
+        (
+            str(program),
+            *kafka_jvm.FLAGS,
+            *archive_flags("kafka", program, kafka_jvm.class_path()),
+            "-Xmx128m",
+            f"-Dlog4j2.configurationFile={stack.etc_dir('kafka') / 'log4j2.properties'}",
+            "-cp",
+            kafka_jvm.class_path(),
+            "kafka.tools.StorageTool",
+            "format",
+            "--cluster-id",
+            new_cluster_id(),
+            "--config",
+            str(properties),
+        ),
+        where="kafka.tools.StorageTool",
     )
-    done = subprocess.run(tool, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)
-    if done.returncode != 0:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        raise TerminalError(
-            f"formatting its storage failed: {' | '.join(said[-3:])}",
-            where=str(fresh),
-            next_action="free disk space or mend what it names, then start again",
-        )
     provisioned.forget(stack, "kafka")
     provisioned.forget(stack, "connect")  # Connect keeps its connectors in Kafka: they are gone too
     fresh.rename(log_dir)

@@ -5,20 +5,18 @@ acknowledged. Trap: mariadbd refuses to run as root, so its folder belongs to `m
 let that user pass.
 """
 
-import hashlib
 import os
 import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakeproof.errors import NotReady, TerminalError
+from lakeproof.errors import NotReady
 from lakeproof.stack import provisioned
 from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook
+from lakeproof.stack.engines import first_start
 from lakeproof.stack.os_user import hand_over, let_pass
-from lakeproof.stack.own_folder import make_socket_folder
+from lakeproof.stack.own_folder import make_socket_folder, socket_folder
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
@@ -29,8 +27,7 @@ if TYPE_CHECKING:
 
 OS_USER = "mysql"
 PACKAGE = "mariadb-server"
-MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
-INSTALL_SECONDS = 50.0
+SOCKET = "mysql.sock"
 BINLOG_KEPT_SECONDS = 2 * 86400
 # The codes of its answers to a login: no session is left; the password is wrong.
 TOO_MANY, ACCESS_DENIED = 1040, 1045
@@ -77,12 +74,8 @@ performance_schema=OFF
 
 
 def socket_path(stack: Stack) -> Path:
-    """Where the socket lies: beside the data, or under the temporary folder where that path would be too long."""
-    beside = stack.data_dir("mysql") / "run" / "mysql.sock"
-    if len(os.fsencode(beside)) <= MAX_SOCKET_PATH:
-        return beside
-    short = hashlib.sha256(os.fsencode(stack.state_dir)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"lakeproof-mysql-{short}" / "mysql.sock"
+    """Where the socket lies."""
+    return socket_folder(stack, "mysql", SOCKET) / SOCKET
 
 
 def command(stack: Stack) -> Command:
@@ -124,7 +117,7 @@ def _install(stack: Stack, fresh: Path, database: Path) -> None:
     cnf = stack.etc_dir("mysql") / "install.cnf"
     _write_cnf(stack, cnf, fresh)
     as_user = [f"--user={OS_USER}"] if os.geteuid() == 0 else []
-    _run(
+    first_start.run(
         [
             program("mariadb-install-db"),
             f"--defaults-file={cnf}",
@@ -132,14 +125,13 @@ def _install(stack: Stack, fresh: Path, database: Path) -> None:
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             "--skip-log-bin",
-        ],
-        "",
+        ]
     )
     # Before the server listens for the first time root gets its password, and every other account is removed.
     password = stack.secret("mysql-root")
-    _run(
+    first_start.run(
         [program("mariadbd"), f"--defaults-file={cnf}", *as_user, "--bootstrap", "--skip-log-bin"],
-        "FLUSH PRIVILEGES;\n"
+        text="FLUSH PRIVILEGES;\n"
         "DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');\n"
         "FLUSH PRIVILEGES;\n"
         f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{password}';\n"
@@ -148,24 +140,6 @@ def _install(stack: Stack, fresh: Path, database: Path) -> None:
     )
     provisioned.forget(stack, "mysql")
     fresh.rename(database)
-
-
-def _run(argv: list[str], text: str) -> None:
-    """Run one step of the install; secrets go in by stdin, never by argv. Raises: TerminalError with what it said."""
-    try:
-        done = subprocess.run(
-            argv, input=text, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False, cwd="/"
-        )
-    except subprocess.TimeoutExpired as error:
-        raise TerminalError(f"no end after {INSTALL_SECONDS:.0f} s", where=argv[0]) from error
-    said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    problems = [line for line in said if "ERROR" in line] or said[-5:]
-    if done.returncode != 0:
-        raise TerminalError(
-            f"ended with code {done.returncode}: {' | '.join(problems[-5:])}",
-            where=argv[0],
-            next_action="free disk space or mend what it names, then start again",
-        )
 
 
 def _write_cnf(stack: Stack, path: Path, datadir: Path) -> None:

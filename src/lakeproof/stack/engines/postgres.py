@@ -9,7 +9,6 @@ folder above must let that user pass.
 import os
 import pwd
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from lakeproof.errors import MissingArtifact, NotReady, TerminalError
 from lakeproof.stack import provisioned
 from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook
+from lakeproof.stack.engines import first_start
 from lakeproof.stack.engines.postgres_config import (
     NAME,
     PG_HBA,
@@ -33,7 +33,6 @@ from lakeproof.written import write_file
 OS_USER = "postgres"
 PACKAGE = "postgresql"
 VERSIONS = Path("/usr/lib/postgresql")  # Debian's place: one folder for each version
-INSTALL_SECONDS = 50.0
 
 
 def programs(database: Path) -> Path:
@@ -97,11 +96,15 @@ def _install(stack: Stack, fresh: Path, database: Path) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     hand_over(fresh, OS_USER, PACKAGE, 0o700)
+    user: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        entry = pwd.getpwnam(OS_USER)
+        user = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": ()}
     password = fresh.with_name("initdb.password")
     write_file(password, f"{stack.secret(ROOT_SECRET)}\n", mode=0o600)
     try:
         hand_over(password, OS_USER, PACKAGE, 0o600)
-        _run_initdb(
+        first_start.run(
             [
                 str(initdb),
                 f"--pgdata={fresh}",
@@ -112,42 +115,14 @@ def _install(stack: Stack, fresh: Path, database: Path) -> None:
                 "--locale=C",
                 "--lc-ctype=C.UTF-8",
                 "--data-checksums",
-            ]
+            ],
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+            **user,
         )
     finally:
         password.unlink(missing_ok=True)
     provisioned.forget(stack, NAME)
     fresh.rename(database)
-
-
-def _run_initdb(argv: list[str]) -> None:
-    """Raises: TerminalError with what it said."""
-    user: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        entry = pwd.getpwnam(OS_USER)
-        user = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": ()}
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-    try:
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_SECONDS,
-            check=False,
-            cwd="/",
-            env=environment,
-            **user,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise TerminalError(f"no end after {INSTALL_SECONDS:.0f} s", where=argv[0]) from error
-    if done.returncode != 0:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        problems = [line for line in said if "error" in line.lower()] or said[-5:]
-        raise TerminalError(
-            f"ended with code {done.returncode}: {' | '.join(problems[-5:])}",
-            where=argv[0],
-            next_action="free disk space or mend what it names, then start again",
-        )
 
 
 def ready(stack: Stack, timeout: float) -> None:

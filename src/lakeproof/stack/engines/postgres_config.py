@@ -1,15 +1,12 @@
 """PostgreSQL's configuration: its files as text, and where its socket lies."""
 
-import hashlib
-import os
-import tempfile
 from pathlib import Path
 
+from lakeproof.stack import own_folder
 from lakeproof.stack.stack import Stack
 
 NAME = "postgres"
 ROOT_USER, ROOT_SECRET = "postgres", "postgres-root"
-MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
 MAX_CONNECTIONS = 200
 SLOT_KEEPS = "512MB"  # a slot that nobody reads is lost once it would keep more WAL; else the disk would fill up
 
@@ -64,9 +61,5 @@ host all all 127.0.0.0/8 scram-sha-256
 
 
 def socket_folder(stack: Stack) -> Path:
-    """Where the socket lies: beside the data, or under the temporary folder where its path would be too long."""
-    beside = stack.data_dir(NAME) / "run"
-    if len(os.fsencode(beside / ".s.PGSQL.65535")) <= MAX_SOCKET_PATH:
-        return beside
-    short = hashlib.sha256(os.fsencode(stack.state_dir)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"lakeproof-postgres-{short}"
+    """The folder of the socket, whose name has the port."""
+    return own_folder.socket_folder(stack, NAME, ".s.PGSQL.65535")

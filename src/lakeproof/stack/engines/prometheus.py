@@ -4,8 +4,6 @@ Debian's build needs a third of the memory of a newer one and brings promtool; r
 Debian's package starts a service of its own on :9090, so ours has its own folder and the package's unit is masked.
 """
 
-import httpx
-
 from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
 from lakeproof.stack.addresses import USUAL_PORTS
@@ -48,14 +46,10 @@ def command(stack: Stack) -> Command:
 
 def ready(stack: Stack, timeout: float) -> None:
     """It evaluates a query."""
-    try:
-        answer = loopback.get(
-            f"{stack.url('prometheus')}/api/v1/query", params={"query": "vector(1)"}, timeout=timeout
-        )
-    except httpx.HTTPError as error:
-        raise NotReady(f"no answer: {type(error).__name__}", where="prometheus") from error
-    if answer.status_code != 200 or answer.json()["data"]["result"][0]["value"][1] != "1":
-        raise NotReady(f"answered {answer.status_code}", where="prometheus")
+    url = f"{stack.url('prometheus')}/api/v1/query"
+    told = loopback.require_ok(url, "prometheus", timeout, {"query": "vector(1)"}).json()
+    if told["data"]["result"][0]["value"][1] != "1":
+        raise NotReady(f"vector(1) gave {told['data']}", where="prometheus")
 
 
 COMPONENTS = (

@@ -1,0 +1,30 @@
+"""Making a server's storage, once, before its first start: by a program that the server brings."""
+
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+from lakeproof.errors import TerminalError
+
+SECONDS = 50.0  # less than the supervisor gives a `prepare`
+
+
+def run(argv: Sequence[str], *, text: str = "", where: str = "", **options: Any) -> None:
+    """Run one step. Secrets go in by `text`, its standard input, never by argv. `options`: as subprocess has them.
+
+    Raises: TerminalError with what it said; its `where` is the program, unless another name says more.
+    """
+    try:
+        done = subprocess.run(
+            argv, input=text, capture_output=True, text=True, timeout=SECONDS, check=False, cwd="/", **options
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TerminalError(f"no end after {SECONDS:.0f} s", where=where or argv[0]) from error
+    if done.returncode != 0:
+        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        problems = [line for line in said if "error" in line.lower()] or said
+        raise TerminalError(
+            f"ended with code {done.returncode}: {' | '.join(problems[-5:])}",
+            where=where or argv[0],
+            next_action="free disk space or mend what it names, then start again",
+        )
