@@ -119,36 +119,33 @@ async def create_notification(
 async def create_batch(request: Request, body: BatchRequest, idempotency_key: IdempotencyKey = None) -> Response:
     """The same to many, sent one after the other, evenly spread over `spread_seconds`."""
     api, asked = _api(request), operation("batch", one_key(idempotency_key, body.client_key), None, body.canonical())
-    batch_id, replayed = await api.answer(lambda deadline: api.store.create_batch(body, asked, deadline))
+    batch, replayed = await api.answer(lambda deadline: api.store.create_batch(body, asked, deadline))
     api.wake()
-    batch = await api.answer(lambda deadline: api.store.batch(batch_id, deadline))
     return json_response(batch, 200 if replayed else 201, headers_of(replayed=replayed))
 
 
 @router.get("/notifications/batches/{batch_id:uuid}", response_model=Batch, responses=_NOT_FOUND)
 async def get_batch(request: Request, batch_id: NotificationId) -> Response:
     """How far a batch has come."""
-    return await _batch(_api(request), batch_id)
+    api = _api(request)
+    return _batch(await api.answer(lambda deadline: api.store.batch(batch_id, deadline)), batch_id)
 
 
 @router.post("/notifications/batches/{batch_id:uuid}/spread", response_model=Batch, responses=_NOT_FOUND)
 async def spread_batch(request: Request, batch_id: NotificationId, body: SpreadRequest) -> Response:
     """Spread what waits of a batch anew, so that its customers stay below the limit."""
     api = _api(request)
-    await api.answer(lambda deadline: api.store.spread_batch(batch_id, body, deadline))
-    return await _batch(api, batch_id)
+    return _batch(await api.answer(lambda deadline: api.store.spread_batch(batch_id, body, deadline)), batch_id)
 
 
 @router.post("/notifications/batches/{batch_id:uuid}/withdraw", response_model=Batch, responses=_NOT_FOUND)
 async def withdraw_batch(request: Request, batch_id: NotificationId) -> Response:
     """Call a batch off: what was not sent is dropped, with the reason `withdrawn`."""
     api = _api(request)
-    await api.answer(lambda deadline: api.store.withdraw_batch(batch_id, deadline))
-    return await _batch(api, batch_id)
+    return _batch(await api.answer(lambda deadline: api.store.withdraw_batch(batch_id, deadline)), batch_id)
 
 
-async def _batch(api: NotificationApi, batch_id: uuid.UUID) -> Response:
-    batch = await api.answer(lambda deadline: api.store.batch(batch_id, deadline))
+def _batch(batch: Batch | None, batch_id: uuid.UUID) -> Response:
     if batch is None:
         raise Refusal(404, "not_found", f"no batch {batch_id}")
     return json_response(batch)
