@@ -76,11 +76,8 @@ class LabelStore:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def ask(self) -> str:
-        """For health: "" where the bucket answers, else what is wrong."""
-        try:
-            await self._call(lambda: self._client.head_bucket(Bucket=LABEL_BUCKET))
-        except (StoreDown, StoreRefused) as error:
-            return str(error)
+        """For health: the bucket answers. Raises: StoreDown, StoreRefused."""
+        await self._call(lambda: self._client.head_bucket(Bucket=LABEL_BUCKET))
         return ""
 
     async def put_pending(self, label: Label, hold_until: datetime | None, hold_version: int) -> None:

@@ -10,7 +10,6 @@ from fastapi import APIRouter, FastAPI
 from lakeproof.deadline import Deadline
 from lakeproof.services.background import Background
 from lakeproof.services.crash import warn_of_crash
-from lakeproof.services.database.errors import DatabaseTrouble
 from lakeproof.services.database.mysql import Connection, connector, execute
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.health import Question
@@ -118,13 +117,10 @@ async def _checkouts(
 
 
 async def _ask_database(pool: ConnectionPool[Connection]) -> str:
-    """A real question: the tables are there, may be read, and the server takes writes."""
-    try:
-        async with pool.connection(Deadline(1.0)) as connection:
-            read_only, _ = await execute(connection, "SELECT @@global.read_only; SELECT id FROM orders LIMIT 1")
-            return "the database is read-only" if read_only[0][0] else ""
-    except DatabaseTrouble as error:
-        return str(error)
+    """A real question: the tables are there, may be read, and the server takes writes. Raises: DatabaseTrouble."""
+    async with pool.connection(Deadline(1.0)) as connection:
+        read_only, _ = await execute(connection, "SELECT @@global.read_only; SELECT id FROM orders LIMIT 1")
+        return "the database is read-only" if read_only[0][0] else ""
 
 
 def main(stack: Stack) -> FastAPI:
