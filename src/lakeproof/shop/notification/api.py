@@ -5,7 +5,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
@@ -13,7 +13,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within, headers_of, one_key
 from lakeproof.services.gate import RouteLimit
 from lakeproof.services.operation import RuleRefused, operation
-from lakeproof.services.refusal import Refusal, RefusalBody, json_response
+from lakeproof.services.refusal import Refusal, json_response, refusals
 from lakeproof.shop.names import MAX_CUSTOMER_ID
 from lakeproof.shop.notification.models import Notification, Preferences
 from lakeproof.shop.notification.preference_store import PreferenceStore
@@ -40,16 +40,14 @@ NotificationId = Annotated[uuid.UUID, Path()]
 CustomerId = Annotated[int, Path(alias="customerId", ge=1, le=MAX_CUSTOMER_ID)]
 
 _STATUS_OF = {"not_found": 404, "key_reused": 422, "not_allowed": 409, "being_sent": 409}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "There is none."}}
-_CONFLICT: dict[int | str, dict[str, Any]] = {
-    409: {"model": RefusalBody, "description": "Its status does not allow it, or somebody is sending it right now."}
-}
-_SEND_SAYS: dict[int | str, dict[str, Any]] = {
-    **_NOT_FOUND,
-    **_CONFLICT,
-    429: {"model": RefusalBody, "description": "Over the limit; Retry-After says when there is room."},
-    502: {"model": RefusalBody, "description": "The provider did not take it; it is tried again by itself."},
-}
+_NOT_FOUND = refusals({404: "There is none."})
+_FAIL_SAYS = _NOT_FOUND | refusals({409: "Its status does not allow it, or somebody is sending it right now."})
+_SEND_SAYS = _FAIL_SAYS | refusals(
+    {
+        429: "Over the limit; Retry-After says when there is room.",
+        502: "The provider did not take it; it is tried again by itself.",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -182,16 +180,17 @@ async def send_notification(
     request: Request, notification_id: NotificationId, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Send it now. One that is sent, or dropped because its customer does not want it, is answered as it is."""
-    api = _api(request)
-    if idempotency_key is not None:
-        asked = operation("send", idempotency_key, notification_id)
-        await api.answer(lambda deadline: api.store.take_key(asked, str(notification_id), deadline))
-    return _response(await api.answer(lambda deadline: api.sender.send(notification_id, deadline)))
+    api, asked = _api(request), operation("send", idempotency_key, notification_id)
+
+    async def send(deadline: Deadline) -> Notification:
+        if asked.key is not None:
+            await api.store.take_key(asked, str(notification_id), deadline)
+        return await api.sender.send(notification_id, deadline)
+
+    return _response(await api.answer(send))
 
 
-@router.post(
-    "/notifications/{notification_id:uuid}/fail", response_model=Notification, responses={**_NOT_FOUND, **_CONFLICT}
-)
+@router.post("/notifications/{notification_id:uuid}/fail", response_model=Notification, responses=_FAIL_SAYS)
 async def fail_notification(
     request: Request,
     notification_id: NotificationId,
