@@ -92,21 +92,19 @@ class CheckoutApi:
         if checkout.step in undoing.steps:
             return checkout
         code, words = checkout.refusal if checkout.step is Step.DONE and checkout.refusal else ("not_allowed", "")
-        raise Refusal(409, code, words or f"cannot {undoing} a checkout that is {_state(checkout)}")
+        ago = " a moment ago" if checkout.step.is_bought and not checkout.step.is_end else ""
+        raise Refusal(409, code, words or f"cannot {undoing} a checkout that is {_state(checkout.step)}{ago}")
 
 
-def _state(checkout: Checkout) -> str:
-    if checkout.step.is_bought:
-        return "bought" if checkout.step is Step.DONE else "bought a moment ago"
-    return checkout.step.value if checkout.step.is_end else "under_way"
+def _state(step: Step) -> str:
+    return "bought" if step.is_bought else step.value if step.is_end else "under_way"
 
 
 def _body(checkout: Checkout) -> dict[str, Any]:
-    status = "bought" if checkout.step.is_bought else checkout.step.value if checkout.step.is_end else "under_way"
     code, message = checkout.refusal or (None, None)
     return {
         "key": checkout.key,
-        "status": status,
+        "status": _state(checkout.step),
         "next_step": checkout.step.value,
         "order_id": checkout.order_id,
         "payment_id": checkout.payment_id,

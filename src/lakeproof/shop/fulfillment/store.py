@@ -12,7 +12,7 @@ from lakeproof.services.database.errors import DatabaseRefused, Duplicate
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, Row, execute
 from lakeproof.services.operation import Operation, RuleRefused
-from lakeproof.services.times import iso
+from lakeproof.services.times import iso, iso_or_none
 from lakeproof.services.traces import trace_id
 from lakeproof.shop.fulfillment.events import RECORD_CHANGE, RECORD_OPERATION, SELECT_OPERATION
 from lakeproof.shop.fulfillment.label import make_label
@@ -200,13 +200,9 @@ def _fulfillment(row: Row, events: tuple[Event, ...]) -> Fulfillment:
         tracking=tracking_number(row["id"]),
         address=orjson.loads(row["address"]),
         items=orjson.loads(row["items"]),
-        hold_until=_iso_or_none(row["hold_until"]),
+        hold_until=iso_or_none(row["hold_until"]),
         requested_at=iso(row["requested_at"]),
         updated_at=iso(row["updated_at"]),
-        shipped_at=_iso_or_none(row["shipped_at"]),
+        shipped_at=iso_or_none(row["shipped_at"]),
         events=events,
     )
-
-
-def _iso_or_none(at: datetime | None) -> str | None:
-    return None if at is None else iso(at)

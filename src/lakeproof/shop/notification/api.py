@@ -4,7 +4,7 @@ import math
 import re
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -205,4 +205,4 @@ async def fail_notification(
 
 
 def _preferences(found: Preferences) -> Response:
-    return json_response(asdict(found), headers=headers_of(found.version))
+    return json_response(found, headers=headers_of(found.version))

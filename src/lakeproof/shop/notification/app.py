@@ -86,9 +86,9 @@ class Works:
         self, shop: ShopSettings, own: NotificationSettings, around: Surroundings, metrics: NotificationMetrics
     ) -> None:
         self._around = around
-        pool = ConnectionPool(around.connect, shop.pool_size, wait_seconds=min(2.0, shop.request_seconds))
+        pool = ConnectionPool(around.connect, shop.pool_size)
         working = ConnectionPool(around.connect, WORKER_POOL)
-        self._asking = ConnectionPool(around.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # full is not ill
+        self._asking = ConnectionPool(around.connect, 1)
         self._pools = (pool, working, self._asking)
         metrics.database.watch(pool)
         self._asking_redis = redis_connection.connect(around.redis, ASK_SECONDS)

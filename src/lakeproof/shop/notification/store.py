@@ -5,7 +5,6 @@ Every change is one transaction: the row, the message for others, the caller's k
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.attempts import Attempts
@@ -14,7 +13,7 @@ from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, Row, execute
 from lakeproof.services.operation import Operation, RuleRefused
 from lakeproof.services.outbox import Event, add_event
-from lakeproof.services.times import iso
+from lakeproof.services.times import iso, iso_or_none
 from lakeproof.services.traces import trace_id
 from lakeproof.shop.notification.events import RECORD_CHANGE
 from lakeproof.shop.notification.metrics import NotificationMetrics
@@ -276,13 +275,13 @@ async def _batch(connection: Connection, batch_id: uuid.UUID) -> Batch | None:
     rows = await connection.fetch(_BATCH, batch_id)
     if not rows:
         return None
-    due: list[datetime] = [row["last_due_at"] for row in rows if row["last_due_at"] is not None]
+    due = (row["last_due_at"] for row in rows if row["last_due_at"] is not None)
     return Batch(
         batch_id,
         sum(row["count"] for row in rows),
         {row["status"]: row["count"] for row in rows},
         iso(min(row["created_at"] for row in rows)),
-        iso(max(due)) if due else None,
+        iso_or_none(max(due, default=None)),
     )
 
 
@@ -301,8 +300,8 @@ def notification_of(row: Row) -> Notification:
         reason=row["reason"],
         attempts=row["attempts"],
         version=row["version"],
-        due_at=None if row["due_at"] is None else iso(row["due_at"]),
+        due_at=iso_or_none(row["due_at"]),
         created_at=iso(row["created_at"]),
         updated_at=iso(row["updated_at"]),
-        sent_at=None if row["sent_at"] is None else iso(row["sent_at"]),
+        sent_at=iso_or_none(row["sent_at"]),
     )

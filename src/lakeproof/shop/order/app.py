@@ -71,12 +71,12 @@ def create_app(settings: ShopSettings, database: Database, checkouts: Checkouts 
 
     @asynccontextmanager
     async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Question]]:
-        pool = ConnectionPool(database.connect, settings.pool_size, wait_seconds=min(2.0, settings.request_seconds))
-        own = ConnectionPool(database.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # a full pool is not ill
+        pool = ConnectionPool(database.connect, settings.pool_size)
+        asking = ConnectionPool(database.connect, 1)
         metrics.database.watch(pool)
         orders = OrderStore(pool, metrics)
         app.state.orders = OrderApi(orders, settings.request_seconds)
-        questions: dict[str, Question] = {"mysql": lambda: _ask_database(own)}
+        questions: dict[str, Question] = {"mysql": lambda: _ask_database(asking)}
         async with AsyncExitStack() as running:
             if checkouts is not None:
                 sweeper = await running.enter_async_context(
@@ -84,7 +84,7 @@ def create_app(settings: ShopSettings, database: Database, checkouts: Checkouts 
                 )
                 questions["checkout-sweeper"] = lambda: sweeper.ended
             yield questions
-        await asyncio.gather(pool.close(), own.close())
+        await asyncio.gather(pool.close(), asking.close())
 
     routes = APIRouter()
     routes.include_router(router)
