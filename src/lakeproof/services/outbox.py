@@ -136,7 +136,7 @@ class OutboxRelay:
                 self._fail("database", f"the database: no answer within {RELAY_SECONDS:g} s")
             except (DatabaseTrouble, SaidNo) as error:
                 self._fail("database", f"the database: {error}")
-            except KafkaException as error:
+            except (KafkaException, BufferError) as error:
                 self._fail("kafka", f"kafka: {error}")
             if self.problem:
                 await asyncio.sleep(FAILED_PAUSE_SECONDS)
