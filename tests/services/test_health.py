@@ -1,12 +1,21 @@
 """The health question: which dependency's trouble makes a service unhealthy, and which is only told."""
 
+import asyncio
+import socket
+import struct
+
 import pytest
 
 from lakeproof.services.health import Health, HealthQuestion
+from lakeproof.services.mail_greeting import greeting_problem
 
 
 async def fine() -> str:
     return ""
+
+
+async def broken() -> str:
+    raise ConnectionResetError(104, "Connection reset by peer")
 
 
 async def down() -> str:
@@ -33,3 +42,20 @@ async def test_a_service_that_was_healthy_once_is_unhealthy_afterwards_not_start
     assert (await asked.ask())[0] is Health.HEALTHY
     problem = "connection lost"
     assert (await asked.ask())[0] is Health.UNHEALTHY
+
+
+async def test_an_error_of_one_question_is_its_dependencys_problem_and_hides_no_other() -> None:
+    said, found = await HealthQuestion({"postgres": down, "mail": broken, "redis": fine}).ask()
+    assert (said, found["mail"].problem) == (Health.STARTING, "[Errno 104] Connection reset by peer")
+    assert (found["postgres"].problem, found["redis"].problem) == ("cannot connect", "")
+
+
+async def test_a_mail_server_that_hangs_up_is_told_as_such() -> None:
+    def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # At once, and not after what is written: the other end is reset.
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        assert await greeting_problem(host, port) == "no answer: Connection reset by peer"

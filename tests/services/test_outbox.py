@@ -1,8 +1,14 @@
 """What the outbox sends, without a database or Kafka."""
 
+import asyncio
 import uuid
 
-from lakeproof.services.outbox import Event
+import pytest
+from prometheus_client import CollectorRegistry
+
+from lakeproof.services.database.errors import DatabaseDown
+from lakeproof.services.database.postgres import Connection
+from lakeproof.services.outbox import Event, OutboxRelay, relaying
 from lakeproof.services.traces import trace_id
 from lakeproof.stack.topics import EVENT_TOPICS, SERVICES, event_topic
 
@@ -24,3 +30,18 @@ def test_two_events_never_share_an_id() -> None:
 
 def test_every_service_with_an_outbox_has_one_topic_that_kafka_makes() -> None:
     assert {topic.name for topic in EVENT_TOPICS} == {event_topic(service) for service in SERVICES}
+
+
+async def test_a_full_queue_of_kafkas_client_is_told_and_does_not_end_the_relay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def full(_: OutboxRelay) -> int:
+        raise BufferError("Local: Queue full")
+
+    async def away() -> Connection:
+        raise DatabaseDown("cannot connect")
+
+    monkeypatch.setattr(OutboxRelay, "_send_batch", full)
+    async with relaying(away, "127.0.0.1:9", "payment", CollectorRegistry()) as relay:
+        await asyncio.sleep(0.05)
+        assert (relay.ended, relay.problem) == ("", "kafka: Local: Queue full")

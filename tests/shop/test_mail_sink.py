@@ -1,6 +1,7 @@
 """The mail sink in one process: what was acknowledged is there after a restart, each message once, bounded."""
 
 import asyncio
+import resource
 import smtplib
 import socket
 import sqlite3
@@ -262,3 +263,16 @@ async def test_a_refused_account_takes_nothing_by_either_way_also_after_a_restar
     await asyncio.to_thread(send_by_smtp, port, "<1@x>", "a@example.org")
     assert (await client.get("/messages/count")).json() == {"messages": 1, "repeats": 0}
     assert Account(tmp_path).refusal == ""
+
+
+def test_a_refusal_stays_where_the_disk_does_not_take_another_answer(tmp_path: Path) -> None:
+    account = Account(tmp_path)
+    account.set_refusal("451 4.7.1 over the limit")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            account.set_refusal("550 5.7.1 suspended")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert account.refusal == Account(tmp_path).refusal == "451 4.7.1 over the limit"

@@ -13,9 +13,12 @@ import pytest
 from asyncmy.errors import OperationalError
 from fastapi import FastAPI
 
+from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import DatabaseDown
 from lakeproof.services.database.mysql import Connection
+from lakeproof.shop.order.api import OrderApi
 from lakeproof.shop.order.app import Database, create_app
+from lakeproof.shop.order.store import OrderStore
 from lakeproof.stack.settings import ShopSettings
 
 BODY = {"client_key": "k1", "customer_id": 5, "items": [{"sku": "s", "quantity": 1, "unit_price": "1.00"}]}
@@ -224,6 +227,30 @@ async def test_rubbish_is_refused_in_our_shape(content: bytes, status: int) -> N
     async with serving(refuses) as shop:
         answer = await shop.post("/orders", content=content, headers={"content-type": "application/json"})
     assert (answer.status_code, set(answer.json())) == (status, {"error", "outcome", "trace_id"})
+
+
+class Gone(OrderStore):
+    """Has no order; it was deleted. Keeps how much time each question had."""
+
+    def __init__(self) -> None:
+        self.deadlines: list[Deadline] = []
+
+    async def find(self, order_id: int, deadline: Deadline) -> None:
+        self.deadlines.append(deadline)
+
+    async def was_deleted(self, order_id: int, deadline: Deadline) -> bool:
+        self.deadlines.append(deadline)
+        return True
+
+
+async def test_both_questions_after_an_order_that_is_gone_share_the_requests_time() -> None:
+    store = Gone()
+    app: FastAPI = create_app(ShopSettings(), Database(refuses))
+    app.state.orders = OrderApi(store, 1.0)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
+        assert (await client.get("/orders/1")).status_code == 410
+    asked, asked_again = store.deadlines
+    assert asked is asked_again
 
 
 async def test_openapi_tells_of_every_answer() -> None:

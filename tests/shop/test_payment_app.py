@@ -1,12 +1,13 @@
 """The payment service without its database: what it refuses by itself, and what it says when PostgreSQL is away."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import httpx
 import pytest
 
-from lakeproof.services.database.errors import DatabaseDown
+from lakeproof.services.database.errors import DatabaseDown, Duplicate
 from lakeproof.services.database.postgres import Connection
 from lakeproof.shop.payment.app import Surroundings, create_app
 from lakeproof.stack.settings import ShopSettings
@@ -20,8 +21,10 @@ async def away() -> Connection:
 
 
 @asynccontextmanager
-async def service() -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(ShopSettings(request_seconds=5.0), Surroundings(away, away, "127.0.0.1:9"))
+async def service(
+    connect: Callable[[], Awaitable[Connection]] = away,
+) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(ShopSettings(request_seconds=5.0), Surroundings(connect, away, "127.0.0.1:9"))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client,
@@ -96,6 +99,30 @@ async def test_health_names_the_database_and_no_card_token_is_in_the_metrics() -
     assert health.json()["dependencies"]["postgres"]["status"] == "unhealthy"
     assert "shop_outbox_unsent" in text and "shop_payment_declines_total" in text
     assert "tok_" not in text
+
+
+class KeyIsThere:
+    """Has a row of the caller's key, and is gone when that row is to be read."""
+
+    async def execute(self, statements: str) -> None:
+        return None
+
+    async def fetch(self, statement: str, *_: object) -> list[Any]:
+        if "INSERT INTO payments" in statement:
+            raise Duplicate("payment_operations_pkey")
+        raise DatabaseDown("connection lost (57P01)")
+
+    def close(self) -> None:
+        return None
+
+
+async def test_a_repeated_call_whose_first_cannot_be_read_is_not_told_that_nothing_was_done() -> None:
+    async def connect() -> Connection:
+        return cast("Connection", KeyIsThere())
+
+    async with service(connect) as shop:
+        answer = await shop.post("/payments", json=BODY, headers=KEY)
+    assert (answer.status_code, answer.json()["outcome"]) == (503, "unclear"), answer.text
 
 
 async def test_openapi_tells_the_decline() -> None:

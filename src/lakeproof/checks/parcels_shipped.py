@@ -16,8 +16,9 @@ from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
 from lakeproof.services.database.rows import read_rows
-from lakeproof.shop.fulfillment.holds_by_hand import is_whole, listed, store_told
+from lakeproof.shop.fulfillment.holds_by_hand import listed, store_told
 from lakeproof.shop.fulfillment.label import PENDING, make_label
+from lakeproof.shop.fulfillment.label_store import is_whole
 from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 

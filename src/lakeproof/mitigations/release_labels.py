@@ -6,14 +6,9 @@ from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.shop.fulfillment.holds_by_hand import (
-    SERVICE,
-    is_whole,
-    let_go,
-    ready_key,
-    store_told,
-    waiting_labels,
-)
+from lakeproof.shop.fulfillment.holds_by_hand import SERVICE, let_go, store_told, waiting_labels
+from lakeproof.shop.fulfillment.label import ready_key
+from lakeproof.shop.fulfillment.label_store import is_whole
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Header
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import CommitUnclear, DatabaseTrouble, TooBusy
 from lakeproof.services.operation import RuleRefused
-from lakeproof.services.refusal import Refusal, RefusalBody
+from lakeproof.services.refusal import Refusal, refusals
 
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 _KEY = Header(
@@ -18,17 +18,17 @@ _KEY = Header(
 )
 IdempotencyKey = Annotated[str | None, _KEY]
 RequiredKey = Annotated[str, _KEY]  # without it: 428 (service.py)
-NO_KEY_SAYS: dict[int | str, dict[str, Any]] = {
-    428: {"model": RefusalBody, "description": "Idempotency-Key was not given."}
-}
-EVERY_ROUTE_SAYS: dict[int | str, dict[str, Any]] = {
-    400: {"model": RefusalBody, "description": "Not JSON."},
-    408: {"model": RefusalBody, "description": "The body did not arrive in time."},
-    413: {"model": RefusalBody, "description": "The body is too large."},
-    422: {"model": RefusalBody, "description": "A field is wrong, or the key was used for another request."},
-    500: {"model": RefusalBody, "description": "An error of the service; the outcome is unclear."},
-    503: {"model": RefusalBody, "description": "The database is not there; `outcome` says whether it may be done."},
-}
+NO_KEY_SAYS = refusals({428: "Idempotency-Key was not given."})
+EVERY_ROUTE_SAYS = refusals(
+    {
+        400: "Not JSON.",
+        408: "The body did not arrive in time.",
+        413: "The body is too large.",
+        422: "A field is wrong, or the key was used for another request.",
+        500: "An error of the service; the outcome is unclear.",
+        503: "The database is not there; `outcome` says whether it may be done.",
+    }
+)
 
 
 def headers_of(version: int | None = None, *, replayed: bool = False) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Is a service healthy? Words: starting (its dependencies never answered yet), healthy, unhealthy.
 
 Each dependency is asked a real question with a time limit of its own, never longer than a second: a database that is
-stopped (not dead) must not make the health question hang. Callers that ask at the same time share one look.
+stopped (not dead) must not make the health question hang. Callers that ask at the same time share one look. Where a
+question raises, whatever it is, that is its dependency's problem, and hides no other's.
 """
 
 import asyncio
@@ -69,4 +70,6 @@ class HealthQuestion:
                 problem = answer if isinstance(answer, str) else await answer
         except TimeoutError:
             problem = f"no answer within {self._limit_seconds:g} s"
+        except Exception as error:  # noqa: BLE001 - as above
+            problem = str(error) or type(error).__name__
         return DependencyHealth(round(time.perf_counter() - started, 6), problem)

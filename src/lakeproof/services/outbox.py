@@ -97,7 +97,9 @@ async def add_event(connection: Connection, event: Event) -> None:
 
 
 class OutboxRelay:
-    """Sends what is in the outbox of one service, from `start` to `close`; one per process."""
+    """Sends what is in the outbox of one service, from when it is made, within the event loop, to `close`; one per
+    process. problem: why events do not get away, "" where they do; trouble is counted, told there, and tried again.
+    """
 
     def __init__(
         self,
@@ -111,27 +113,18 @@ class OutboxRelay:
         self._metrics = metrics
         self._woken = asyncio.Event()
         self._oldest: datetime | None = None
-        self._trouble = ""
-        self._works = Background({})
+        self.problem = ""
         metrics.oldest.set_function(self._oldest_seconds)
+        self._works = Background({"outbox relay": self._send_forever(), "outbox count": self._count_forever()})
 
     def wake(self) -> None:
         """There is something new: look at once."""
         self._woken.set()
 
     @property
-    def problem(self) -> str:
-        """Why events do not get away, "" where they do."""
-        return self._trouble
-
-    @property
     def ended(self) -> str:
         """ "" or which part ended: then nothing is tried again."""
         return self._works.ended
-
-    def start(self) -> None:
-        """Begin to look, send and count; trouble is counted, told in `problem`, and tried again."""
-        self._works = Background({"outbox relay": self._send_forever(), "outbox count": self._count_forever()})
 
     async def _send_forever(self) -> None:
         while True:
@@ -143,9 +136,9 @@ class OutboxRelay:
                 self._fail("database", f"the database: no answer within {RELAY_SECONDS:g} s")
             except (DatabaseTrouble, SaidNo) as error:
                 self._fail("database", f"the database: {error}")
-            except KafkaException as error:
+            except (KafkaException, BufferError) as error:
                 self._fail("kafka", f"kafka: {error}")
-            if self._trouble:
+            if self.problem:
                 await asyncio.sleep(FAILED_PAUSE_SECONDS)
             elif taken < BATCH:
                 with contextlib.suppress(TimeoutError):
@@ -189,7 +182,7 @@ class OutboxRelay:
                 if waited > TURN_SECONDS:
                     self._fail("turn", "another relay has had the turn for long and does not send")
                 else:
-                    self._trouble = ""
+                    self.problem = ""
                 return 0
             messages = ((row["id"], row["aggregate_id"], message_of(row)) for row in rows)  # made in the thread
             delivered, trouble = await asyncio.to_thread(self._delivery.deliver, messages)
@@ -202,16 +195,16 @@ class OutboxRelay:
         if trouble:
             self._fail("kafka", f"kafka: {trouble}")
         else:
-            self._trouble = ""
+            self.problem = ""
         return len(rows)
 
     def _oldest_seconds(self) -> float:
         return max(0.0, (datetime.now(UTC) - self._oldest).total_seconds()) if self._oldest else 0.0
 
     def _fail(self, stage: str, problem: str) -> None:
-        if problem != self._trouble:
+        if problem != self.problem:
             logger.warning("events wait", extra={"stage": stage, "reason": problem})
-        self._trouble = problem
+        self.problem = problem
         self._metrics.failures.labels(stage).inc()
 
 
@@ -221,7 +214,6 @@ async def relaying(
 ) -> AsyncIterator[OutboxRelay]:
     """A relay that runs for the block."""
     relay = OutboxRelay(connect, bootstrap_servers, service, OutboxMetrics(registry))
-    relay.start()
     try:
         yield relay
     finally:

@@ -79,6 +79,14 @@ class RefusalBody(BaseModel):
     trace_id: str
 
 
+type Says = dict[int | str, dict[str, Any]]  # what a route answers, for OpenAPI
+
+
+def refusals(said: Mapping[int, str]) -> Says:
+    """With which status a route refuses, and when."""
+    return {status: {"model": RefusalBody, "description": when} for status, when in said.items()}
+
+
 def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """`body` as JSON; orjson, because the framework's own encoder costs more than the database."""
     return Response(orjson.dumps(body, default=_plain), status, dict(headers or {}), "application/json")

@@ -14,11 +14,10 @@ from lakeproof.shop.fulfillment.holds_by_hand import (
     WaitingLabel,
     call_off,
     listed,
-    ready_key,
     store_told,
     waiting_labels,
 )
-from lakeproof.shop.fulfillment.label import PENDING
+from lakeproof.shop.fulfillment.label import PENDING, ready_key
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes.wrong_step import WrongStep

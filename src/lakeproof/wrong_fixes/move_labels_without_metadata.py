@@ -5,7 +5,8 @@ database. It does not look at the parcel before that hold is over, and tells nob
 """
 
 from lakeproof.arguments import Arguments
-from lakeproof.shop.fulfillment.holds_by_hand import ready_key, store_told
+from lakeproof.shop.fulfillment.holds_by_hand import store_told
+from lakeproof.shop.fulfillment.label import ready_key
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes.delete_held_labels import held_labels, undo

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import cast
 
+import orjson
 import pytest
 
 from lakeproof.deadline import Deadline
@@ -55,3 +57,17 @@ async def test_a_send_for_which_no_time_is_left_is_asked_again(answering: Answer
 
     with pytest.raises(NoClearWord):
         await notify(answering, late, 0.4)
+
+
+async def test_a_receipt_shows_each_price_in_full(answering: Answering) -> None:
+    told: list[bytes] = []
+
+    def answer(_: str, path: str, body: bytes) -> tuple[int, object]:
+        told.append(body)
+        return (201, {"id": "n"}) if path == "/notifications" else (200, {})
+
+    lines = [{"sku": "a", "quantity": 2, "unit_price": "6.1"}, {"sku": "b", "quantity": 1, "unit_price": "1E1"}]
+    bought = replace(AT_NOTIFY, request=CheckoutRequest.model_validate(BASKET | {"items": lines}).stored())
+    async with Services({"notification-service": f"http://{answering(answer)}"}, call_seconds=5.0) as services:
+        await Steps(services, cast(OrderStore, None), 5.0).do(bought, Deadline(5.0))
+    assert orjson.loads(told[0])["body"] == "2 x a at 6.10\n1 x b at 10.00\nin all 22.20"

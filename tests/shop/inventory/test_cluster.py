@@ -1,16 +1,22 @@
-"""Which node of the ring a service asks."""
+"""Which node of the ring a service asks, and that it goes on connecting until one is there."""
 
 import time
 from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
+import pytest
 from cassandra.cluster import Cluster
-from cassandra.connection import DefaultEndPoint
+from cassandra.connection import ConnectionShutdown, DefaultEndPoint
 from cassandra.policies import SimpleConvictionPolicy
 from cassandra.pool import Host
+from prometheus_client import CollectorRegistry
 
+from lakeproof.deadline import Deadline
+from lakeproof.services.database import cassandra
+from lakeproof.services.database.cassandra import Ring
 from lakeproof.services.database.cassandra_cluster import SUSPECT_SECONDS, SuspectsLast
+from lakeproof.services.database.metrics import DatabaseMetrics
 from lakeproof.stack.engines.cassandra_config import DATACENTER
 
 
@@ -37,3 +43,28 @@ def test_one_that_left_a_call_unanswered_is_asked_last_for_a_while_and_never_for
     assert all(plan[-1] is hosts[1] and len(plan) == 3 for plan in plans)
     now += SUSPECT_SECONDS + 1
     assert any(next(iter(policy.make_query_plan())) is hosts[1] for _ in range(3))
+
+
+class Starting:
+    """A ring whose node hangs up on the first that connects."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def connect(self) -> None:
+        self.asked += 1
+        if self.asked == 1:
+            raise ConnectionShutdown("the node hung up")
+
+    def shutdown(self) -> None:
+        return None
+
+
+async def test_a_ring_that_hangs_up_while_a_service_connects_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cassandra, "OPEN_PAUSE_SECONDS", 0.01)
+    node = Starting()
+    ring = Ring(lambda: cast(Cluster, node), (), DatabaseMetrics(CollectorRegistry()))
+    ring.start()
+    await ring.await_connection(Deadline(5))
+    assert (ring.problem, node.asked) == ("", 2)
+    await ring.close()

@@ -1,15 +1,16 @@
 """Records become notifications, or a reason that is written down. No engine."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
+import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.event_consumer import Record
 from lakeproof.shop.notification.consumer import EventReader
-from lakeproof.shop.notification.customers import Customers, Owner
+from lakeproof.shop.notification.customers import Customers, NobodyAnswers, Owner
 from lakeproof.shop.notification.event_store import Addressed, Dropped, EventStore
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.stack.topics import CDC_TOPIC
@@ -82,3 +83,27 @@ async def test_why_nobody_is_told_is_written_down() -> None:
     # After an outage of capture a customer may have deleted the order meanwhile; nothing was unreadable then.
     assert sorted(one.reason.value for one in store.dropped) == ["invalid_payload", "order_gone", "unsupported_topic"]
     assert {one.event_id for one in store.dropped} == {ID}
+
+
+type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, {}), (200, {"customer_id": None, "client_key": "k"}), (200, []), (500, {})]
+)
+async def test_an_answer_without_a_customer_is_no_order_that_is_gone(
+    answering: Answering, status: int, body: object
+) -> None:
+    """Else its event would be passed over for good."""
+    customers = Customers(f"http://{answering(lambda *_: (status, body))}", 5.0)
+    with pytest.raises(NobodyAnswers):
+        await customers.of_order(1)
+    assert customers.problem
+    await customers.close()
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_an_order_that_is_gone_has_nobody(answering: Answering, status: int) -> None:
+    customers = Customers(f"http://{answering(lambda *_: (status, {}))}", 5.0)
+    assert (await customers.of_order(1), customers.problem) == (None, "")
+    await customers.close()

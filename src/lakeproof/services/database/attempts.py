@@ -16,6 +16,7 @@ from lakeproof.services.database.errors import (
     DatabaseDown,
     DatabaseFull,
     DatabaseRefused,
+    DatabaseTrouble,
     Duplicate,
     SaidNo,
     TooBusy,
@@ -52,10 +53,13 @@ class Attempts[C: Closable]:
         work: Callable[[C], Awaitable[T]],
         deadline: Deadline,
         changed: Callable[[T], bool] = lambda _: True,
+        replay: Callable[[C, Duplicate], Awaitable[T]] | None = None,
     ) -> T:
         """Run `work`, which starts the transaction, then COMMIT; ROLLBACK where it did not change anything.
 
-        Raises: as `run` (nothing was done), and CommitUnclear.
+        replay: reads what was there first, where `work` met a unique key that exists already. None: Duplicate is
+        raised. Raises: as `run` (nothing was done), and CommitUnclear: also where `replay` cannot read, because an
+        earlier call of the same key may have done it.
         """
 
         async def work_or_roll_back(connection: C) -> T:
@@ -68,7 +72,18 @@ class Attempts[C: Closable]:
         async def end(connection: C, done: T) -> None:
             await (self._commit if changed(done) else self._roll_back)(connection, deadline)
 
-        return await self._run(work_or_roll_back, deadline, end)
+        try:
+            return await self._run(work_or_roll_back, deadline, end)
+        except Duplicate as error:
+            if replay is None:
+                raise
+            read, duplicate = replay, error
+        try:
+            return await self.run(lambda connection: read(connection, duplicate), deadline)
+        except DatabaseRefused:
+            raise
+        except DatabaseTrouble as error:
+            raise CommitUnclear(f"it may have been done before, and that cannot be read now: {error}") from error
 
     async def _roll_back(self, connection: C, deadline: Deadline) -> None:
         async def roll_back(connection: C) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 
 from cassandra import (
     ConsistencyLevel,
-    DriverException,
     InvalidRequest,
     OperationTimedOut,
     ReadFailure,
@@ -193,11 +192,9 @@ class Ring:
         except TimeoutError as error:
             self._metrics.errors.labels("commit_unclear").inc()
             raise WriteUnclear(f"no answer within {seconds:.1f} s") from error
-        except (DriverException, NoHostAvailable, OSError) as error:
-            raise self._named(error) from error
         except Exception as error:
-            # The driver's own connection errors have no base class of ours to catch.
-            if type(error).__module__.startswith("cassandra"):
+            # The driver's errors have no base class in common.
+            if isinstance(error, OSError) or type(error).__module__.startswith("cassandra"):
                 raise self._named(error) from error
             raise
 
@@ -209,21 +206,20 @@ class Ring:
         if isinstance(error, NoHostAvailable):
             self._metrics.errors.labels("down").inc()
             return DatabaseDown("no node of the ring takes a request")
-        if isinstance(error, ReadTimeout | ReadFailure) and not isinstance(error, OperationTimedOut):
-            self._metrics.errors.labels("down").inc()
-            return WriteUnclear(words)  # a conditional write that reads first may say so too
         if isinstance(error, InvalidRequest | Unauthorized):
             self._metrics.errors.labels("refused").inc()
             logger.error("the database refused a statement", extra={"reason": words})
             return DatabaseRefused(words)
-        self._metrics.errors.labels("down" if isinstance(error, Unavailable) else "commit_unclear").inc()
+        # A conditional write that reads first may also say that a read failed.
+        is_down = isinstance(error, Unavailable | ReadTimeout | ReadFailure)
+        self._metrics.errors.labels("down" if is_down else "commit_unclear").inc()
         return WriteUnclear(words)
 
     async def _open(self) -> None:
         while True:
             try:
                 self._cluster, self._session, self._prepared = await asyncio.to_thread(self._connect)
-            except (DriverException, NoHostAvailable, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and connecting is tried again
                 self.problem = _words(error)
                 self._metrics.errors.labels("down").inc()
                 await asyncio.sleep(OPEN_PAUSE_SECONDS)

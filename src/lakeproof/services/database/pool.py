@@ -12,6 +12,10 @@ from typing import Protocol
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import DatabaseDown, DatabaseRefused, TooBusy
 
+WAIT_SECONDS = 2.0  # for a free connection; this and the next never longer than a request's deadline
+CONNECT_SECONDS = 2.0  # for a new one
+QUEUE_LIMIT = 500  # more waiting requests are refused at once: a longer queue would only time out later
+
 
 class Closable(Protocol):
     """A connection that is closed at once, without a goodbye that could hang."""
@@ -20,22 +24,12 @@ class Closable(Protocol):
 
 
 class ConnectionPool[C: Closable]:
-    """At most `size` connections. `wait_seconds`: for a free one; `connect_seconds`: for a new one.
-
-    More than `queue_limit` waiting requests are refused at once: a longer queue would only time out later.
+    """At most `size` connections. A health check has a pool of its own, so that a busy pool is not reported as a dead
+    database.
     """
 
-    def __init__(
-        self,
-        connect: Callable[[], Awaitable[C]],
-        size: int,
-        *,
-        wait_seconds: float = 2.0,
-        connect_seconds: float = 2.0,
-        queue_limit: int = 500,
-    ) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[C]], size: int) -> None:
         self._connect, self.size = connect, size
-        self._wait_seconds, self._connect_seconds, self._queue_limit = wait_seconds, connect_seconds, queue_limit
         self._slots = asyncio.Semaphore(size)
         self._idle: list[C] = []
         self.in_use = self.waiting = 0
@@ -74,19 +68,20 @@ class ConnectionPool[C: Closable]:
         if not self._slots.locked():
             await self._slots.acquire()
             return
-        if self.waiting >= self._queue_limit:
+        if self.waiting >= QUEUE_LIMIT:
             raise TooBusy(f"{self.waiting} requests already wait for a connection")
         self.waiting += 1
+        seconds = min(WAIT_SECONDS, deadline.left)
         try:
-            async with asyncio.timeout(min(self._wait_seconds, deadline.left)):
+            async with asyncio.timeout(seconds):
                 await self._slots.acquire()
         except TimeoutError as error:
-            raise TooBusy(f"no free connection of {self.size} within {self._wait_seconds:g} s") from error
+            raise TooBusy(f"no free connection of {self.size} within {seconds:.1f} s") from error
         finally:
             self.waiting -= 1
 
     async def _open(self, deadline: Deadline) -> C:
-        seconds = min(self._connect_seconds, deadline.left)
+        seconds = min(CONNECT_SECONDS, deadline.left)
         try:
             async with asyncio.timeout(seconds):
                 return await self._connect()

@@ -6,7 +6,7 @@ What a service uses, in the order in which it needs them:
     attempts = Attempts(pool, metrics.database, execute)                           # database/attempts.py
     await attempts.run(work, deadline)          # reads:   async def work(connection): await connection.fetch(…)
     await attempts.transact(work, deadline)     # changes: work begins with `await connection.execute("BEGIN")`
-    await ask(own_pool, "payments")             # for /health: "" or what is wrong
+    await ask(own_pool, "payments")             # for /health
 
 Arguments are $1, $2 …; numeric comes as Decimal, timestamptz as an aware datetime in UTC, jsonb as text both ways.
 A transaction in which a statement failed takes nothing but ROLLBACK, which `transact` sends for SaidNo.
@@ -22,7 +22,6 @@ from lakeproof.services.database.errors import (
     DatabaseDown,
     DatabaseFull,
     DatabaseRefused,
-    DatabaseTrouble,
     Duplicate,
 )
 from lakeproof.services.database.pool import ConnectionPool
@@ -149,14 +148,11 @@ def connector_of(
 
 
 async def ask(pool: ConnectionPool[Connection], table: str) -> str:
-    """A real question: the table is there, may be read, and the server takes writes. "", or what is wrong."""
-    try:
-        async with pool.connection(Deadline(1.0)) as connection:
-            question = f"SELECT current_setting('transaction_read_only'), (SELECT 1 FROM {table} LIMIT 1)"
-            ((read_only, _),) = await connection.fetch(question)
-            return "the database is read-only" if read_only == "on" else ""
-    except (DatabaseTrouble, Duplicate) as error:
-        return str(error)
+    """A real question: the table is there, may be read, and the server takes writes. Raises: DatabaseTrouble."""
+    async with pool.connection(Deadline(1.0)) as connection:
+        question = f"SELECT current_setting('transaction_read_only'), (SELECT 1 FROM {table} LIMIT 1)"
+        ((read_only, _),) = await connection.fetch(question)
+        return "the database is read-only" if read_only == "on" else ""
 
 
 def named(error: BaseException) -> Exception:

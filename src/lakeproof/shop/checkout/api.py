@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, answer_within, headers_of
-from lakeproof.services.refusal import Refusal, RefusalBody, json_response
+from lakeproof.services.refusal import Refusal, Says, json_response, refusals
 from lakeproof.services.times import iso
 from lakeproof.services.traces import trace_id
 from lakeproof.shop.checkout.models import Checkout, Step, Undoing
@@ -48,13 +48,14 @@ class CheckoutBody(BaseModel):
     updated_at: str
 
 
-_SAYS: dict[int | str, dict[str, Any]] = {
+_SAYS: Says = {
     200: {"model": CheckoutBody, "description": "This key bought it before; here it is as it is now."},
     202: {"model": CheckoutBody, "description": "Under way: a service gives no clear word. Ask again by its key."},
     402: {"model": CheckoutBody, "description": "The card was declined; nothing is owed."},
     409: {"model": CheckoutBody, "description": "It cannot be had; nothing is owed."},
     **NO_KEY_SAYS,
 }
+_NOT_FOUND = refusals({404: "No such checkout."})
 
 
 @dataclass(frozen=True)
@@ -91,21 +92,19 @@ class CheckoutApi:
         if checkout.step in undoing.steps:
             return checkout
         code, words = checkout.refusal if checkout.step is Step.DONE and checkout.refusal else ("not_allowed", "")
-        raise Refusal(409, code, words or f"cannot {undoing} a checkout that is {_state(checkout)}")
+        ago = " a moment ago" if checkout.step.is_bought and not checkout.step.is_end else ""
+        raise Refusal(409, code, words or f"cannot {undoing} a checkout that is {_state(checkout.step)}{ago}")
 
 
-def _state(checkout: Checkout) -> str:
-    if checkout.step.is_bought:
-        return "bought" if checkout.step is Step.DONE else "bought a moment ago"
-    return checkout.step.value if checkout.step.is_end else "under_way"
+def _state(step: Step) -> str:
+    return "bought" if step.is_bought else step.value if step.is_end else "under_way"
 
 
 def _body(checkout: Checkout) -> dict[str, Any]:
-    status = "bought" if checkout.step.is_bought else checkout.step.value if checkout.step.is_end else "under_way"
     code, message = checkout.refusal or (None, None)
     return {
         "key": checkout.key,
-        "status": status,
+        "status": _state(checkout.step),
         "next_step": checkout.step.value,
         "order_id": checkout.order_id,
         "payment_id": checkout.payment_id,
@@ -140,7 +139,7 @@ async def buy(request: Request, body: CheckoutRequest, idempotency_key: Checkout
 @router.get(
     "/checkouts/{key}",
     response_model=CheckoutBody,
-    responses={404: {"model": RefusalBody, "description": "No such checkout."}},
+    responses=_NOT_FOUND,
 )
 async def get_checkout(request: Request, key: Annotated[str, Path(pattern=KEY_PATTERN)]) -> Response:
     """A checkout as it is now."""
@@ -151,10 +150,10 @@ async def get_checkout(request: Request, key: Annotated[str, Path(pattern=KEY_PA
     return json_response(_body(found))
 
 
-_UNDO_SAYS: dict[int | str, dict[str, Any]] = {
+_UNDO_SAYS: Says = {
     202: {"model": CheckoutBody, "description": "Under way: it ends by itself. Ask again."},
-    404: {"model": RefusalBody, "description": "No such checkout."},
-    409: {"model": RefusalBody, "description": "It was not bought, or its parcel is not where it would have to be."},
+    **_NOT_FOUND,
+    **refusals({409: "It was not bought, or its parcel is not where it would have to be."}),
 }
 
 

@@ -1,28 +1,26 @@
 """What is counted about checkouts."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 
+from lakeproof.services.metrics import Metrics
 from lakeproof.shop.checkout.models import ENDS, Step
 
 
-class CheckoutMetrics:
+class CheckoutMetrics(Metrics):
     """Steps by outcome, ends, and what is open."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.steps = Counter(
+        super().__init__(registry)
+        self.steps = self.counter(
             "shop_checkout_steps_total",
             "Steps of checkouts by outcome: done, refused (turned back), unclear (tried again later).",
-            ["step", "outcome"],
-            registry=registry,
+            "step",
+            "outcome",
         )
-        self.ended = Counter("shop_checkouts_ended_total", "Checkouts that ended.", ["end"], registry=registry)
-        for end in sorted(ENDS):
-            self.ended.labels(end.value)
-        self.open = Gauge(
-            "shop_checkouts_open", "Checkouts under way, by what is to be done next.", ["step"], registry=registry
-        )
-        self.oldest_seconds = Gauge(
-            "shop_checkouts_oldest_open_seconds", "Age of the oldest checkout under way.", registry=registry
+        self.ended = self.counter("shop_checkouts_ended_total", "Checkouts that ended.", "end", values=sorted(ENDS))
+        self.open = self.gauge("shop_checkouts_open", "Checkouts under way, by what is to be done next.", "step")
+        self.oldest_seconds = self.gauge(
+            "shop_checkouts_oldest_open_seconds", "Age of the oldest checkout under way."
         )
 
     def show_open(self, found: dict[str, tuple[int, float]]) -> None:

@@ -151,7 +151,7 @@ class _Step:
             "subject": f"Receipt for order {checkout.order_id}",
             "body": "\n".join(
                 [
-                    *(f"{item.quantity} x {item.sku} at {item.unit_price}" for item in asked.items),
+                    *(f"{item.quantity} x {item.sku} at {item.unit_price:.2f}" for item in asked.items),
                     f"in all {asked.total}",
                 ]
             ),

@@ -8,7 +8,7 @@ import orjson
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.attempts import Attempts
-from lakeproof.services.database.errors import CommitUnclear, DatabaseTrouble, Duplicate, SaidNo
+from lakeproof.services.database.errors import Duplicate, SaidNo
 from lakeproof.services.database.metrics import DatabaseMetrics
 from lakeproof.services.database.mysql import Connection, Row, execute
 from lakeproof.services.database.pool import ConnectionPool
@@ -57,33 +57,21 @@ class CheckoutStore:
         stored = orjson.dumps(request.stored()).decode()
         args = (key, request.digest(), stored, Step.RESERVE.value, trace, owner, key)
 
-        async def insert(connection: Connection) -> Checkout:
+        async def insert(connection: Connection) -> tuple[Checkout, str | None]:
             (rows,) = await execute(connection, statement, args)
-            return _checkout(rows[0])
+            return _checkout(rows[0]), owner
 
-        try:
-            return await self._attempts.transact(insert, deadline), owner
-        except Duplicate:
-            found = await self._found(key, deadline)
-        if found is None or found.digest != request.digest():
-            raise KeyReused("this key was used for another checkout")
-        return found, None
+        async def there(connection: Connection, _: Duplicate) -> tuple[Checkout, str | None]:
+            found = await _find(connection, key)
+            if found is None or found.digest != request.digest():
+                raise KeyReused("this key was used for another checkout")
+            return found, None
 
-    async def _found(self, key: str, deadline: Deadline) -> Checkout | None:
-        """The checkout of a key that is taken. Raises: CommitUnclear where it cannot be read: it has begun."""
-        try:
-            return await self.find(key, deadline)
-        except DatabaseTrouble as error:
-            raise CommitUnclear(f"the checkout was begun before and cannot be read now: {error}") from error
+        return await self._attempts.transact(insert, deadline, replay=there)
 
     async def find(self, key: str, deadline: Deadline) -> Checkout | None:
         """The checkout of that key, None where there is none."""
-
-        async def read(connection: Connection) -> Checkout | None:
-            (rows,) = await execute(connection, _SELECT, (key,))
-            return _checkout(rows[0]) if rows else None
-
-        return await self._attempts.run(read, deadline)
+        return await self._attempts.run(lambda connection: _find(connection, key), deadline)
 
     async def hold(self, key: str, deadline: Deadline) -> tuple[Checkout, str] | None:
         """Hold an open checkout that nobody works on; None where that is not so."""
@@ -198,6 +186,11 @@ class CheckoutStore:
             return {str(row[0]): (int(row[1]), float(row[2])) for row in rows}
 
         return await self._attempts.run(read, deadline)
+
+
+async def _find(connection: Connection, key: str) -> Checkout | None:
+    (rows,) = await execute(connection, _SELECT, (key,))
+    return _checkout(rows[0]) if rows else None
 
 
 def _checkout(row: Row) -> Checkout:

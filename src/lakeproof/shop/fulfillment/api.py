@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
 from lakeproof.services.operation import operation
-from lakeproof.services.refusal import Refusal, RefusalBody, json_response
+from lakeproof.services.refusal import Refusal, json_response, refusals
 from lakeproof.shop.fulfillment.models import Event, Fulfillment, Op, State
 from lakeproof.shop.fulfillment.requests import MAX_ID, AddressRequest, CreateRequest, HoldRequest, ItemRequest
 from lakeproof.shop.fulfillment.store import Changed, FulfillmentStore
@@ -20,12 +20,8 @@ router = APIRouter(tags=["fulfillments"], responses=EVERY_ROUTE_SAYS)
 FulfillmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 _STATUS_OF = {"not_found": 404, "key_reused": 422, "not_allowed": 409}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "No such fulfillment."}}
-_CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
-    **_NOT_FOUND,
-    **NO_KEY_SAYS,
-    409: {"model": RefusalBody, "description": "The fulfillment's status does not allow it."},
-}
+_NOT_FOUND = refusals({404: "No such fulfillment."})
+_CHANGE_SAYS = _NOT_FOUND | NO_KEY_SAYS | refusals({409: "The fulfillment's status does not allow it."})
 
 
 class FulfillmentBody(BaseModel):

@@ -59,9 +59,9 @@ def create_app(shop: ShopSettings, own: FulfillmentSettings, around: Surrounding
 
     @asynccontextmanager
     async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Question]]:
-        pool = ConnectionPool(around.connect, shop.pool_size, wait_seconds=min(2.0, shop.request_seconds))
+        pool = ConnectionPool(around.connect, shop.pool_size)
         working = ConnectionPool(around.connect, WORKER_POOL)
-        asking = ConnectionPool(around.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # a full pool is not ill
+        asking = ConnectionPool(around.connect, 1)
         metrics.database.watch(pool)
         labels = LabelStore(around.object_store, own.store_seconds)
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"

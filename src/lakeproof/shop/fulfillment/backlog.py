@@ -18,7 +18,7 @@ from lakeproof.services.database.attempts import Attempts
 from lakeproof.services.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, execute
-from lakeproof.shop.fulfillment.label import PENDING
+from lakeproof.shop.fulfillment.label import PENDING, fulfillment_of
 from lakeproof.shop.fulfillment.label_store import LabelStore, ListedLabel, StoreDown, StoreRefused
 from lakeproof.shop.fulfillment.leases import Leases
 from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
@@ -96,12 +96,6 @@ def waiting_in_store(
         sum(label.size for label in others),
         max((delay.total_seconds() for delay in late), default=0.0),
     )
-
-
-def fulfillment_of(key: str) -> int | None:
-    """The fulfillment whose label lies under this key; None: it is no key of ours."""
-    name = key.removeprefix(PENDING)
-    return int(name) if key.startswith(PENDING) and name.isascii() and name.isdigit() and len(name) < 19 else None
 
 
 class Backlog:

@@ -4,7 +4,6 @@ The service writes `hold-version` beside `hold-until`. A label without it was wr
 takes such a hold over into its database, as one that nobody asked for through it.
 """
 
-import hashlib
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,8 +17,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lakeproof.errors import TerminalError, TransientError
 from lakeproof.services.times import iso
-from lakeproof.shop.fulfillment.label import CHAOS, PENDING, READY
-from lakeproof.shop.fulfillment.label_store import HOLD_UNTIL, HOLD_VERSION, SHA256, StoreRefused, parse_hold
+from lakeproof.shop.fulfillment.label import CHAOS, PENDING, fulfillment_of
+from lakeproof.shop.fulfillment.label_store import (
+    HOLD_UNTIL,
+    HOLD_VERSION,
+    SHA256,
+    StoreRefused,
+    is_absent,
+    parse_hold,
+)
 from lakeproof.stack.object_store import LABEL_BUCKET
 from lakeproof.stack.stack import Stack
 
@@ -34,7 +40,6 @@ WAS_HELD_UNTIL = "was-held-until"
 MARGIN = timedelta(seconds=3)
 # Of so many labels a probe reads the metadata; more would keep the store busy for seconds.
 MOST_LOOKED_AT = 500
-_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,8 @@ class WaitingLabel:
 
     @property
     def fulfillment_id(self) -> int | None:
-        """Whose label it is; None for a rehearsal's, and for what somebody else put under pending/."""
-        name = self.key.removeprefix(PENDING)
-        return int(name) if self.key.startswith(PENDING) and name.isdecimal() and len(name) < 19 else None
+        """Whose label it is, as `fulfillment_of` says."""
+        return fulfillment_of(self.key)
 
     @property
     def is_rehearsed(self) -> bool:
@@ -118,7 +122,7 @@ def write_hold(client: Any, label: WaitingLabel, until: datetime | None, name: s
             Metadata={SHA256: label.sha256, **held},
         )
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in _ABSENT:
+        if is_absent(error):
             return False
         raise
     return True
@@ -179,22 +183,6 @@ def _service(stack: Stack, fulfillment_id: int) -> Iterator[tuple[httpx.Client, 
         ) from error
 
 
-def is_whole(client: Any, key: str, sha256: str) -> bool:
-    """True where every byte of that object is as the checksum says: read, not believed. Raises: botocore's errors."""
-    try:
-        body = client.get_object(Bucket=LABEL_BUCKET, Key=key)["Body"].read()
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in _ABSENT:
-            return False
-        raise
-    return hashlib.sha256(body).hexdigest() == sha256
-
-
-def ready_key(fulfillment_id: int) -> str:
-    """Where that parcel's label is picked up."""
-    return f"{READY}{fulfillment_id}"
-
-
 @contextmanager
 def store_told() -> Iterator[None]:
     """The store's trouble as an error of ours: TerminalError where it refused, TransientError without an answer."""
@@ -216,7 +204,7 @@ def _metadata(client: Any, key: str) -> dict[str, str] | None:
     try:
         head = client.head_object(Bucket=LABEL_BUCKET, Key=key)
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in _ABSENT:
+        if is_absent(error):
             return None
         raise
     return {name.lower(): value for name, value in head.get("Metadata", {}).items()}

@@ -12,6 +12,17 @@ READY = "ready/"
 CHAOS = "chaos/fulfillment-delay/"  # rehearsal's labels; they count as backlog
 
 
+def fulfillment_of(key: str) -> int | None:
+    """Whose label waits under this key; None for a rehearsal's, and for what somebody else put under pending/."""
+    name = key.removeprefix(PENDING)
+    return int(name) if key.startswith(PENDING) and name.isascii() and name.isdigit() and len(name) < 19 else None
+
+
+def ready_key(fulfillment_id: int) -> str:
+    """Where that parcel's label is picked up."""
+    return f"{READY}{fulfillment_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """One label. `sha256` (hex) is what a copy is compared with."""
@@ -32,7 +43,7 @@ class Label:
     @property
     def ready_key(self) -> str:
         """Where it is picked up."""
-        return f"{READY}{self.fulfillment_id}"
+        return ready_key(self.fulfillment_id)
 
 
 def make_label(

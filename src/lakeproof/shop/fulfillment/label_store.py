@@ -76,11 +76,8 @@ class LabelStore:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def ask(self) -> str:
-        """For health: "" where the bucket answers, else what is wrong."""
-        try:
-            await self._call(lambda: self._client.head_bucket(Bucket=LABEL_BUCKET))
-        except (StoreDown, StoreRefused) as error:
-            return str(error)
+        """For health: the bucket answers. Raises: StoreDown, StoreRefused."""
+        await self._call(lambda: self._client.head_bucket(Bucket=LABEL_BUCKET))
         return ""
 
     async def put_pending(self, label: Label, hold_until: datetime | None, hold_version: int) -> None:
@@ -114,7 +111,7 @@ class LabelStore:
 
     async def is_ready(self, label: Label) -> bool:
         """True where the object under ready/ has every byte of the label: read, not believed."""
-        return await self._call(lambda: self._reads_as(label.ready_key, label.sha256))
+        return await self._call(lambda: is_whole(self._client, label.ready_key, label.sha256))
 
     async def delete_pending(self, label: Label) -> None:
         """Nothing under pending/ any more; nothing there before is fine."""
@@ -149,18 +146,6 @@ class LabelStore:
             )
         )
 
-    def _reads_as(self, key: str, sha256: str) -> bool:
-        try:
-            with closing(self._client.get_object(Bucket=LABEL_BUCKET, Key=key)["Body"]) as body:
-                digest = hashlib.sha256()
-                for chunk in body.iter_chunks(65536):
-                    digest.update(chunk)
-        except ClientError as error:
-            if _code(error) in _ABSENT:
-                return False
-            raise
-        return digest.hexdigest() == sha256
-
     def _list(self, prefix: str) -> list[ListedLabel]:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=LABEL_BUCKET, Prefix=prefix)
         return [
@@ -175,7 +160,7 @@ class LabelStore:
             return await self._call(call)
         except StoreRefused as error:
             cause = error.__cause__
-            if isinstance(cause, ClientError) and _code(cause) in _ABSENT:
+            if isinstance(cause, ClientError) and is_absent(cause):
                 return None
             raise
 
@@ -194,6 +179,25 @@ class LabelStore:
             raise StoreRefused(f"answered {status} {_code(error)}") from error
         except (BotoCoreError, OSError) as error:
             raise StoreDown(f"no answer ({type(error).__name__})") from error
+
+
+def is_whole(client: Any, key: str, sha256: str) -> bool:
+    """True where every byte of that object is as the checksum says: read, not believed. Raises: botocore's errors."""
+    digest = hashlib.sha256()
+    try:
+        with closing(client.get_object(Bucket=LABEL_BUCKET, Key=key)["Body"]) as body:
+            while chunk := body.read(65536):
+                digest.update(chunk)
+    except ClientError as error:
+        if is_absent(error):
+            return False
+        raise
+    return digest.hexdigest() == sha256
+
+
+def is_absent(error: ClientError) -> bool:
+    """True where the object store says that there is no such object."""
+    return _code(error) in _ABSENT
 
 
 def _code(error: ClientError) -> str:

@@ -1,5 +1,6 @@
 """Fulfillments in PostgreSQL: every change is one transaction: row, event, message, the caller's key."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from lakeproof.services.database.errors import DatabaseRefused, Duplicate
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, Row, execute
 from lakeproof.services.operation import Operation, RuleRefused
-from lakeproof.services.times import iso
+from lakeproof.services.times import iso, iso_or_none
 from lakeproof.services.traces import trace_id
 from lakeproof.shop.fulfillment.events import RECORD_CHANGE, RECORD_OPERATION, SELECT_OPERATION
 from lakeproof.shop.fulfillment.label import make_label
@@ -61,7 +62,7 @@ WITH changed AS (
     + RECORD_OPERATION.format(key="$7", digest="$8")
     + " SELECT * FROM changed"
 )
-_EVENT_TYPES = {Op.HOLD: "held", Op.CANCEL: "cancelled", Op.RETURN: "returned"}
+_EVENT_TYPES = {Op.CREATE: "requested", Op.HOLD: "held", Op.CANCEL: "cancelled", Op.RETURN: "returned"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +104,7 @@ class FulfillmentStore:
             event = Event(1, "requested", iso(row["requested_at"]))
             return Changed(_fulfillment(row, (event,)))
 
-        try:
-            changed = await self._attempts.transact(work, deadline)
-        except Duplicate:
-            return await self._replay(operation, deadline)
-        self._metrics.changes.labels("requested").inc()
-        return changed
+        return await self._transact(work, operation, deadline)
 
     async def change(
         self, fulfillment_id: int, operation: Operation[Op], deadline: Deadline, *, hold_until: datetime | None = None
@@ -122,10 +118,8 @@ class FulfillmentStore:
         async def work(connection: Connection) -> Changed:
             await connection.execute("BEGIN")
             locked = await connection.fetch(_LOCK, fulfillment_id)
-            done = await connection.fetch(SELECT_OPERATION, operation.key)
-            if done:
-                operation.require_same(bytes(done[0]["digest"]))
-                return Changed(await self._read(connection, int(done[0]["fulfillment_id"])), replayed=True)
+            if (done := await _done_before(connection, operation)) is not None:
+                return done
             if not locked:
                 raise RuleRefused("not_found", f"no fulfillment {fulfillment_id}")
             status = State(locked[0]["status"])
@@ -143,17 +137,9 @@ class FulfillmentStore:
                 operation.digest,
             )
             await connection.fetch(_CHANGE, *args)
-            return Changed(await self._read(connection, fulfillment_id))
+            return Changed(await _read(connection, fulfillment_id))
 
-        try:
-            changed = await self._attempts.transact(work, deadline, changed=lambda one: not one.replayed)
-        except Duplicate:  # the key was used meanwhile, on another fulfillment
-            return await self._replay(operation, deadline)
-        if changed.replayed:
-            self._metrics.replays.inc()
-        else:
-            self._metrics.changes.labels(_EVENT_TYPES[op]).inc()
-        return changed
+        return await self._transact(work, operation, deadline)
 
     async def find(self, fulfillment_id: int, deadline: Deadline) -> Fulfillment | None:
         """The fulfillment with that id, None where there is none."""
@@ -171,21 +157,34 @@ class FulfillmentStore:
 
         return await self._attempts.run(read, deadline)
 
-    async def _read(self, connection: Connection, fulfillment_id: int) -> Fulfillment:
-        (row,) = await connection.fetch(f"{_WITH_EVENTS} WHERE f.id = $1", fulfillment_id)
-        return _with_events(row)
+    async def _transact(
+        self, work: Callable[[Connection], Awaitable[Changed]], operation: Operation[Op], deadline: Deadline
+    ) -> Changed:
+        async def replay(connection: Connection, _: Duplicate) -> Changed:
+            if (done := await _done_before(connection, operation)) is not None:
+                return done
+            raise DatabaseRefused("a unique key exists already that is not the caller's")
 
-    async def _replay(self, operation: Operation[Op], deadline: Deadline) -> Changed:
-        async def read(connection: Connection) -> Changed:
-            done = await connection.fetch(SELECT_OPERATION, operation.key)
-            if not done:
-                raise DatabaseRefused("a unique key exists already that is not the caller's")
-            operation.require_same(bytes(done[0]["digest"]))
-            return Changed(await self._read(connection, int(done[0]["fulfillment_id"])), replayed=True)
-
-        changed = await self._attempts.run(read, deadline)
-        self._metrics.replays.inc()
+        changed = await self._attempts.transact(work, deadline, lambda one: not one.replayed, replay)
+        if changed.replayed:
+            self._metrics.replays.inc()
+        else:
+            self._metrics.changes.labels(_EVENT_TYPES[operation.op]).inc()
         return changed
+
+
+async def _done_before(connection: Connection, operation: Operation[Op]) -> Changed | None:
+    """What this key did before, as it is now. Raises: RuleRefused (key_reused)."""
+    done = await connection.fetch(SELECT_OPERATION, operation.key)
+    if not done:
+        return None
+    operation.require_same(bytes(done[0]["digest"]))
+    return Changed(await _read(connection, int(done[0]["fulfillment_id"])), replayed=True)
+
+
+async def _read(connection: Connection, fulfillment_id: int) -> Fulfillment:
+    (row,) = await connection.fetch(f"{_WITH_EVENTS} WHERE f.id = $1", fulfillment_id)
+    return _with_events(row)
 
 
 def _with_events(row: Row) -> Fulfillment:
@@ -201,13 +200,9 @@ def _fulfillment(row: Row, events: tuple[Event, ...]) -> Fulfillment:
         tracking=tracking_number(row["id"]),
         address=orjson.loads(row["address"]),
         items=orjson.loads(row["items"]),
-        hold_until=_iso_or_none(row["hold_until"]),
+        hold_until=iso_or_none(row["hold_until"]),
         requested_at=iso(row["requested_at"]),
         updated_at=iso(row["updated_at"]),
-        shipped_at=_iso_or_none(row["shipped_at"]),
+        shipped_at=iso_or_none(row["shipped_at"]),
         events=events,
     )
-
-
-def _iso_or_none(at: datetime | None) -> str | None:
-    return None if at is None else iso(at)

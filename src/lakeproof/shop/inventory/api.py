@@ -2,21 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.answering import (
-    EVERY_ROUTE_SAYS,
-    NO_KEY_SAYS,
-    IdempotencyKey,
-    answer_within,
-    headers_of,
-    no_key,
-)
-from lakeproof.services.refusal import Refusal, RefusalBody, json_response
+from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
+from lakeproof.services.refusal import Refusal, json_response, refusals
 from lakeproof.shop.inventory.models import InventoryRefused
 from lakeproof.shop.inventory.requests import ReceiptRequest, ReservationRequest
 from lakeproof.shop.inventory.reservation import Reservation, Stock
@@ -36,14 +29,10 @@ _STATUS_OF = {
     "reservation_expired": 409,
     "expired_before_held": 409,
 }
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "It does not exist."}}
-_END_SAYS: dict[int | str, dict[str, Any]] = {
-    **_NOT_FOUND,
-    409: {
-        "model": RefusalBody,
-        "description": "It was released or sold before, or it has expired and the goods are not on hand any more.",
-    },
-}
+_NOT_FOUND = refusals({404: "It does not exist."})
+_END_SAYS = _NOT_FOUND | refusals(
+    {409: "It was released or sold before, or it has expired and the goods are not on hand any more."}
+)
 
 
 @dataclass(frozen=True)
@@ -67,23 +56,17 @@ def _api(request: Request) -> InventoryApi:
     return api
 
 
-def _key(given: str | None) -> str:
-    if given is None:
-        raise no_key()
-    return given
-
-
 def _response(body: Reservation | Stock, *, replayed: bool, made: int = 200) -> Response:
     return json_response(body, 200 if replayed else made, headers_of(replayed=replayed))
 
 
 @router.post("/stock/{sku}/receive", response_model=Stock, responses=NO_KEY_SAYS)
 async def receive_stock(
-    request: Request, sku: SkuPath, body: ReceiptRequest, idempotency_key: IdempotencyKey = None
+    request: Request, sku: SkuPath, body: ReceiptRequest, idempotency_key: RequiredKey
 ) -> Response:
     """Goods came in; the stock after it."""
-    api, key = _api(request), _key(idempotency_key)
-    stock, replayed = await api.answer(lambda deadline: api.store.receive(sku, body.quantity, key, deadline))
+    api, units = _api(request), body.quantity
+    stock, replayed = await api.answer(lambda deadline: api.store.receive(sku, units, idempotency_key, deadline))
     return _response(stock, replayed=replayed)
 
 
@@ -104,13 +87,13 @@ async def get_stock(request: Request, sku: SkuPath) -> Response:
     responses={
         **NO_KEY_SAYS,
         200: {"model": Reservation, "description": "This key made it before; here it is as it is now."},
-        409: {"model": RefusalBody, "description": "A SKU has not so many on hand, or the key's time is over."},
+        **refusals({409: "A SKU has not so many on hand, or the key's time is over."}),
     },
 )
-async def reserve(request: Request, body: ReservationRequest, idempotency_key: IdempotencyKey = None) -> Response:
+async def reserve(request: Request, body: ReservationRequest, idempotency_key: RequiredKey) -> Response:
     """Hold everything that an order wants, or nothing. It ends by itself unless it is confirmed in time."""
-    api, key = _api(request), _key(idempotency_key)
-    made, replayed = await api.answer(lambda deadline: api.store.reserve(body, key, deadline))
+    api = _api(request)
+    made, replayed = await api.answer(lambda deadline: api.store.reserve(body, idempotency_key, deadline))
     return _response(made, replayed=replayed, made=201)
 
 

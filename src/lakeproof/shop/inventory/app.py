@@ -11,7 +11,6 @@ from lakeproof.deadline import Deadline
 from lakeproof.services.background import Background
 from lakeproof.services.database.cassandra import Ring
 from lakeproof.services.database.cassandra_cluster import service_cluster
-from lakeproof.services.database.errors import DatabaseTrouble
 from lakeproof.services.event_delivery import OutboxMetrics
 from lakeproof.services.health import Question
 from lakeproof.services.service import create_service, serve
@@ -60,24 +59,14 @@ def create_app(shop: ShopSettings, own: InventorySettings, around: Surroundings)
         works = Background({"sweeper": sweeper.run(), "relay": relay.run()})
 
         async def ask_ring() -> str:
-            if ring.problem:
-                return ring.problem
-            try:
+            if not ring.problem:
                 await ring.read(statements.HEALTH, (), Deadline(HEALTH_SECONDS))
-            except DatabaseTrouble as error:
-                return str(error)
-            return ""
-
-        async def ask_ttl() -> str:
-            try:
-                return await sweeper.look_at_ttl()
-            except DatabaseTrouble as error:
-                return str(error)
+            return ring.problem
 
         try:
             yield {
                 "cassandra": ask_ring,
-                "reservation-ttl": ask_ttl,
+                "reservation-ttl": sweeper.look_at_ttl,
                 "sweeper": lambda: sweeper.problem,
                 "kafka": lambda: relay.problem,
                 "tasks": lambda: works.ended,

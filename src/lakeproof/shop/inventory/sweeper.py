@@ -90,7 +90,7 @@ class Sweeper:
 
     async def sweep(self) -> int:
         """One look at everything; how many lines expired. Raises: DatabaseTrouble."""
-        await self._look_at_ttl()
+        await self.look_at_ttl()
         rows = await self._ring.read(statements.ALL_TOTALS, (), Deadline(CALL_SECONDS))
         self.totals = [SkuTotals(row[0], *(value or 0 for value in row[1:8])) for row in rows]
         for sku, *_, swept in rows:
@@ -112,10 +112,6 @@ class Sweeper:
 
     async def look_at_ttl(self) -> str:
         """ "" or what is wrong with the TTLs, asked now. Raises: DatabaseTrouble."""
-        await self._look_at_ttl()
-        return self.ttl.problem
-
-    async def _look_at_ttl(self) -> None:
         rows = await self._ring.read(statements.TABLE_TTL, (), Deadline(CALL_SECONDS))
         before = self.ttl.problem
         self.ttl = Ttl(self.ttl.setting, self.ttl.floor, int(rows[0][0]) if rows else None)
@@ -126,6 +122,7 @@ class Sweeper:
         self._note_short_ttl()
         if self.ttl.problem != before:
             logger.warning("reservations' TTL", extra={"problem": self.ttl.problem or "as it should be again"})
+        return self.ttl.problem
 
     def _note_short_ttl(self) -> None:
         """Remember a TTL that ends reservations early for as long as one of them may be held."""

@@ -6,6 +6,7 @@ It lies in a file, so a restart of the sink changes nothing about it.
 from pathlib import Path
 
 from lakeproof.errors import TransientError
+from lakeproof.written import write_file
 
 
 class Account:
@@ -17,7 +18,7 @@ class Account:
 
     def set_refusal(self, answer: str) -> None:
         """From now on. Raises: OSError where the disk does not take it."""
-        self._path.write_text(answer, encoding="ascii")
+        write_file(self._path, answer)
         self.refusal = answer
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from lakeproof.services.gate import CHARACTER_BYTES, RouteLimit
-from lakeproof.services.refusal import Refusal, RefusalBody, json_response
+from lakeproof.services.refusal import Refusal, json_response, refusals
 from lakeproof.services.traces import trace_id
 from lakeproof.shop.mail_sink.account import Account
 from lakeproof.shop.mail_sink.log import MessageLog, NotKept
@@ -21,12 +21,7 @@ MAX_TO = 2048
 WEBHOOK_LIMIT = RouteLimit("POST", re.compile("/webhook"), CHARACTER_BYTES * (MAX_TO + MAX_SUBJECT + MAX_BODY) + 4096)
 
 Text = Annotated[str, Query(max_length=998)]
-_NOT_TAKEN = {
-    503: {
-        "model": RefusalBody,
-        "description": "The account is refused, or the disk does not take the message in time.",
-    }
-}
+_NOT_TAKEN = refusals({503: "The account is refused, or the disk does not take the message in time."})
 
 
 class MessagesBody(BaseModel):
@@ -107,7 +102,7 @@ async def clear_messages(request: Request) -> Response:
     return json_response({"deleted": await _log(request).clear()})
 
 
-@router.post("/webhook", response_model=WebhookBody, responses={503: _NOT_TAKEN[503]})
+@router.post("/webhook", response_model=WebhookBody, responses=_NOT_TAKEN)
 async def receive_webhook(
     request: Request,
     body: WebhookRequest,

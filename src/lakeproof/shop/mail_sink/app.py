@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from lakeproof.services.health import Question
+from lakeproof.services.mail_greeting import greeting_problem
 from lakeproof.services.metrics import RequestMetrics
 from lakeproof.services.service import create_service, serve
 from lakeproof.shop.mail_sink.account import Account
@@ -57,7 +58,7 @@ def create_app(settings: ShopSettings, place: Place) -> FastAPI:
             return made
 
         server = await asyncio.get_running_loop().create_server(take_connection, place.host, place.smtp_port)
-        yield {"disk": messages.disk_problem, "smtp": lambda: _greeting_problem(place)}
+        yield {"disk": messages.disk_problem, "smtp": lambda: greeting_problem(place.host, place.smtp_port)}
         server.close()
         for connection in connections:  # closing a server does not close its open connections
             if connection.transport is not None:
@@ -65,20 +66,6 @@ def create_app(settings: ShopSettings, place: Place) -> FastAPI:
         await messages.close()
 
     return create_service("mail sink", settings, metrics, router, opened, route_limits=(WEBHOOK_LIMIT,))
-
-
-async def _greeting_problem(place: Place) -> str:
-    """ "" if the SMTP port greets with 220, as a mail server does; else what is wrong."""
-    try:
-        reader, writer = await asyncio.open_connection(place.host, place.smtp_port)
-        try:
-            greeting = await reader.readline()
-            writer.write(b"QUIT\r\n")
-        finally:
-            writer.close()
-    except OSError as error:
-        return f"no answer: {error.strerror}"
-    return "" if greeting.startswith(b"220") else f"greets with {greeting[:50]!r}"
 
 
 class _SinkCollector(Collector):

@@ -4,8 +4,8 @@ import math
 import re
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
@@ -13,7 +13,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, IdempotencyKey, answer_within, headers_of, one_key
 from lakeproof.services.gate import RouteLimit
 from lakeproof.services.operation import RuleRefused, operation
-from lakeproof.services.refusal import Refusal, RefusalBody, json_response
+from lakeproof.services.refusal import Refusal, json_response, refusals
 from lakeproof.shop.names import MAX_CUSTOMER_ID
 from lakeproof.shop.notification.models import Notification, Preferences
 from lakeproof.shop.notification.preference_store import PreferenceStore
@@ -40,16 +40,14 @@ NotificationId = Annotated[uuid.UUID, Path()]
 CustomerId = Annotated[int, Path(alias="customerId", ge=1, le=MAX_CUSTOMER_ID)]
 
 _STATUS_OF = {"not_found": 404, "key_reused": 422, "not_allowed": 409, "being_sent": 409}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "There is none."}}
-_CONFLICT: dict[int | str, dict[str, Any]] = {
-    409: {"model": RefusalBody, "description": "Its status does not allow it, or somebody is sending it right now."}
-}
-_SEND_SAYS: dict[int | str, dict[str, Any]] = {
-    **_NOT_FOUND,
-    **_CONFLICT,
-    429: {"model": RefusalBody, "description": "Over the limit; Retry-After says when there is room."},
-    502: {"model": RefusalBody, "description": "The provider did not take it; it is tried again by itself."},
-}
+_NOT_FOUND = refusals({404: "There is none."})
+_FAIL_SAYS = _NOT_FOUND | refusals({409: "Its status does not allow it, or somebody is sending it right now."})
+_SEND_SAYS = _FAIL_SAYS | refusals(
+    {
+        429: "Over the limit; Retry-After says when there is room.",
+        502: "The provider did not take it; it is tried again by itself.",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -119,36 +117,33 @@ async def create_notification(
 async def create_batch(request: Request, body: BatchRequest, idempotency_key: IdempotencyKey = None) -> Response:
     """The same to many, sent one after the other, evenly spread over `spread_seconds`."""
     api, asked = _api(request), operation("batch", one_key(idempotency_key, body.client_key), None, body.canonical())
-    batch_id, replayed = await api.answer(lambda deadline: api.store.create_batch(body, asked, deadline))
+    batch, replayed = await api.answer(lambda deadline: api.store.create_batch(body, asked, deadline))
     api.wake()
-    batch = await api.answer(lambda deadline: api.store.batch(batch_id, deadline))
     return json_response(batch, 200 if replayed else 201, headers_of(replayed=replayed))
 
 
 @router.get("/notifications/batches/{batch_id:uuid}", response_model=Batch, responses=_NOT_FOUND)
 async def get_batch(request: Request, batch_id: NotificationId) -> Response:
     """How far a batch has come."""
-    return await _batch(_api(request), batch_id)
+    api = _api(request)
+    return _batch(await api.answer(lambda deadline: api.store.batch(batch_id, deadline)), batch_id)
 
 
 @router.post("/notifications/batches/{batch_id:uuid}/spread", response_model=Batch, responses=_NOT_FOUND)
 async def spread_batch(request: Request, batch_id: NotificationId, body: SpreadRequest) -> Response:
     """Spread what waits of a batch anew, so that its customers stay below the limit."""
     api = _api(request)
-    await api.answer(lambda deadline: api.store.spread_batch(batch_id, body, deadline))
-    return await _batch(api, batch_id)
+    return _batch(await api.answer(lambda deadline: api.store.spread_batch(batch_id, body, deadline)), batch_id)
 
 
 @router.post("/notifications/batches/{batch_id:uuid}/withdraw", response_model=Batch, responses=_NOT_FOUND)
 async def withdraw_batch(request: Request, batch_id: NotificationId) -> Response:
     """Call a batch off: what was not sent is dropped, with the reason `withdrawn`."""
     api = _api(request)
-    await api.answer(lambda deadline: api.store.withdraw_batch(batch_id, deadline))
-    return await _batch(api, batch_id)
+    return _batch(await api.answer(lambda deadline: api.store.withdraw_batch(batch_id, deadline)), batch_id)
 
 
-async def _batch(api: NotificationApi, batch_id: uuid.UUID) -> Response:
-    batch = await api.answer(lambda deadline: api.store.batch(batch_id, deadline))
+def _batch(batch: Batch | None, batch_id: uuid.UUID) -> Response:
     if batch is None:
         raise Refusal(404, "not_found", f"no batch {batch_id}")
     return json_response(batch)
@@ -185,16 +180,17 @@ async def send_notification(
     request: Request, notification_id: NotificationId, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Send it now. One that is sent, or dropped because its customer does not want it, is answered as it is."""
-    api = _api(request)
-    if idempotency_key is not None:
-        asked = operation("send", idempotency_key, notification_id)
-        await api.answer(lambda deadline: api.store.take_key(asked, str(notification_id), deadline))
-    return _response(await api.answer(lambda deadline: api.sender.send(notification_id, deadline)))
+    api, asked = _api(request), operation("send", idempotency_key, notification_id)
+
+    async def send(deadline: Deadline) -> Notification:
+        if asked.key is not None:
+            await api.store.take_key(asked, str(notification_id), deadline)
+        return await api.sender.send(notification_id, deadline)
+
+    return _response(await api.answer(send))
 
 
-@router.post(
-    "/notifications/{notification_id:uuid}/fail", response_model=Notification, responses={**_NOT_FOUND, **_CONFLICT}
-)
+@router.post("/notifications/{notification_id:uuid}/fail", response_model=Notification, responses=_FAIL_SAYS)
 async def fail_notification(
     request: Request,
     notification_id: NotificationId,
@@ -209,4 +205,4 @@ async def fail_notification(
 
 
 def _preferences(found: Preferences) -> Response:
-    return json_response(asdict(found), headers=headers_of(found.version))
+    return json_response(found, headers=headers_of(found.version))

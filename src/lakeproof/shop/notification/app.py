@@ -16,6 +16,7 @@ from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, ask, connector_of
 from lakeproof.services.event_consumer import EventConsumer
 from lakeproof.services.health import Question
+from lakeproof.services.mail_greeting import greeting_problem
 from lakeproof.services.outbox import RELAY_SECONDS, OutboxRelay, relaying
 from lakeproof.services.service import create_service, serve
 from lakeproof.shop.notification.api import ROUTE_LIMITS, NotificationApi, router
@@ -85,9 +86,9 @@ class Works:
         self, shop: ShopSettings, own: NotificationSettings, around: Surroundings, metrics: NotificationMetrics
     ) -> None:
         self._around = around
-        pool = ConnectionPool(around.connect, shop.pool_size, wait_seconds=min(2.0, shop.request_seconds))
+        pool = ConnectionPool(around.connect, shop.pool_size)
         working = ConnectionPool(around.connect, WORKER_POOL)
-        self._asking = ConnectionPool(around.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # full is not ill
+        self._asking = ConnectionPool(around.connect, 1)
         self._pools = (pool, working, self._asking)
         metrics.database.watch(pool)
         self._asking_redis = redis_connection.connect(around.redis, ASK_SECONDS)
@@ -172,7 +173,7 @@ class Works:
         return {
             "postgres": lambda: ask(self._asking, "notifications"),
             "redis": lambda: redis_connection.problem_of(self._asking_redis),
-            "mail-sink": lambda: _ask_mail(self._around.mail),
+            "mail-sink": lambda: greeting_problem(*self._around.mail),
             "kafka": ask_kafka,
             # It is asked only where an event does not tell its customer.
             "order-service": lambda: self._customers.problem,
@@ -210,19 +211,6 @@ def create_app(shop: ShopSettings, own: NotificationSettings, around: Surroundin
         works_without=works_without,
         route_limits=ROUTE_LIMITS,
     )
-
-
-async def _ask_mail(place: tuple[str, int]) -> str:
-    """A mail server greets with 220; "" where it does."""
-    try:
-        reader, writer = await asyncio.open_connection(*place)
-    except OSError as error:
-        return f"no answer: {error.strerror}"
-    try:
-        greeting = await reader.readline()
-    finally:
-        writer.close()
-    return "" if greeting.startswith(b"220") else f"greets with {greeting[:50]!r}"
 
 
 def main(stack: Stack) -> FastAPI:

@@ -42,18 +42,22 @@ class Customers:
         try:
             async with self._client.stream("GET", f"/orders/{order_id}", headers=headers) as answer:
                 told = await read_at_most(answer.aiter_bytes())
-            body = orjson.loads(told) if answer.status_code == 200 else {}
-            customer_id, client_key = body.get("customer_id"), body.get("client_key")
-        except (httpx.HTTPError, AnswerTooLong, ValueError, AttributeError) as error:
+            if answer.status_code in (404, 410):
+                self.problem = ""
+                return None
+            if answer.status_code != 200:
+                raise NobodyAnswers(f"answered {answer.status_code}")
+            body = orjson.loads(told)
+            client_key = body.get("client_key")
+            by_checkout = isinstance(client_key, str) and checkout_key_of(client_key) is not None
+            found = Owner(int(body["customer_id"]), by_checkout)
+        except NobodyAnswers as error:
+            self.problem = str(error)
+            raise
+        except (httpx.HTTPError, AnswerTooLong, ValueError, KeyError, TypeError, AttributeError) as error:
             self.problem = f"no answer: {type(error).__name__}"
             raise NobodyAnswers(self.problem) from error
-        if answer.status_code not in (200, 404, 410):
-            self.problem = f"answered {answer.status_code}"
-            raise NobodyAnswers(self.problem)
         self.problem = ""
-        if not isinstance(customer_id, int):
-            return None
-        found = Owner(customer_id, isinstance(client_key, str) and checkout_key_of(client_key) is not None)
         if len(self._known) >= CACHED:
             del self._known[next(iter(self._known))]
         self._known[order_id] = found

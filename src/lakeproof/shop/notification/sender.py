@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.errors import SaidNo
+from lakeproof.services.database.errors import CommitUnclear, DatabaseTrouble, SaidNo
 from lakeproof.services.operation import RuleRefused
 from lakeproof.services.traces import trace_id
 from lakeproof.shop.notification.leases import Leases, Look
@@ -142,15 +142,28 @@ class Sender:
             await asyncio.wait(set(self._under_way), timeout=seconds)
 
     async def _deliver_whole(self, one: Notification, token: uuid.UUID) -> Notification:
+        """Raises: DeliveryFailed; CommitUnclear where it was handed over and that cannot be written down."""
+        failure = await self._hand_over(one)
+        try:
+            return await self._write_down(one, token, failure)
+        except DatabaseTrouble as error:
+            words = f"it was handed to the provider, and what came of that could not be written down: {error}"
+            raise CommitUnclear(words) from error
+
+    async def _hand_over(self, one: Notification) -> ProviderFailed | None:
         started = time.perf_counter()
-        failure: ProviderFailed | None = None
         try:
             await self._providers[one.channel].deliver(
                 Delivery(one.id, one.to, one.subject, one.body, one.topic, trace_id.get())
             )
         except ProviderFailed as error:
-            failure = error
-        self._metrics.send_latency.observe(time.perf_counter() - started)
+            return error
+        finally:
+            self._metrics.send_latency.observe(time.perf_counter() - started)
+        return None
+
+    async def _write_down(self, one: Notification, token: uuid.UUID, failure: ProviderFailed | None) -> Notification:
+        """The notification after it was sent. Raises: DeliveryFailed where it was not."""
         if failure is None:
             ended = await self._leases.sent(one.id, token, Deadline(END_SECONDS))
             if ended is None:

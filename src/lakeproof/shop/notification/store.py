@@ -5,7 +5,6 @@ Every change is one transaction: the row, the message for others, the caller's k
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.attempts import Attempts
@@ -14,7 +13,7 @@ from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, Row, execute
 from lakeproof.services.operation import Operation, RuleRefused
 from lakeproof.services.outbox import Event, add_event
-from lakeproof.services.times import iso
+from lakeproof.services.times import iso, iso_or_none
 from lakeproof.services.traces import trace_id
 from lakeproof.shop.notification.events import RECORD_CHANGE
 from lakeproof.shop.notification.metrics import NotificationMetrics
@@ -136,18 +135,21 @@ class NotificationStore:
             (row,) = await connection.fetch(_CREATE, *args)
             return Changed(notification_of(row))
 
-        try:
-            changed = await self._attempts.transact(work, deadline)
-        except Duplicate:
-            made = await self._made_before(operation, deadline)
-            return Changed(await self.get(made, deadline), replayed=True, acted=False)
-        self._metrics.created.labels("caller").inc()
+        async def replay(connection: Connection, _: Duplicate) -> Changed:
+            made = uuid.UUID(await subject_of(connection, operation))
+            return Changed(await _find(connection, made), replayed=True, acted=False)
+
+        changed = await self._attempts.transact(work, deadline, replay=replay)
+        if changed.replayed:
+            self._metrics.replays.inc()
+        else:
+            self._metrics.created.labels("caller").inc()
         return changed
 
     async def create_batch(
         self, request: BatchRequest, operation: Operation[str], deadline: Deadline
-    ) -> tuple[uuid.UUID, bool]:
-        """Make a batch's notifications, due one after the other; its id, and whether this key made it before.
+    ) -> tuple[Batch | None, bool]:
+        """Make a batch's notifications, due one after the other; the batch, and whether this key made it before.
 
         Raises: RuleRefused (key_reused), and as `Attempts.transact`.
         """
@@ -166,67 +168,57 @@ class NotificationStore:
         )
         data = {"count": len(recipients), "channel": request.channel.value, "topic": request.topic.value}
 
-        async def work(connection: Connection) -> None:
+        async def work(connection: Connection) -> tuple[Batch | None, bool]:
             await connection.execute("BEGIN")
             await connection.fetch(INSERT_OPERATION, operation.key, str(batch_id), operation.digest)
             await connection.fetch(_CREATE_BATCH, *args)
             await add_event(connection, Event("batch", str(batch_id), "batch.created", data))
+            return await _batch(connection, batch_id), False
 
-        try:
-            await self._attempts.transact(work, deadline)
-        except Duplicate:
-            return await self._made_before(operation, deadline), True
-        self._metrics.created.labels("batch").inc(len(recipients))
-        return batch_id, False
+        async def replay(connection: Connection, _: Duplicate) -> tuple[Batch | None, bool]:
+            return await _batch(connection, uuid.UUID(await subject_of(connection, operation))), True
+
+        batch, replayed = await self._attempts.transact(work, deadline, replay=replay)
+        if replayed:
+            self._metrics.replays.inc()
+        else:
+            self._metrics.created.labels("batch").inc(len(recipients))
+        return batch, replayed
 
     async def batch(self, batch_id: uuid.UUID, deadline: Deadline) -> Batch | None:
         """A batch as it stands; None where there is none."""
+        return await self._attempts.run(lambda connection: _batch(connection, batch_id), deadline)
 
-        async def read(connection: Connection) -> list[Row]:
-            return await connection.fetch(_BATCH, batch_id)
+    async def spread_batch(self, batch_id: uuid.UUID, request: SpreadRequest, deadline: Deadline) -> Batch | None:
+        """Make what waits of a batch due anew, but what is being sent at this moment; the batch after it.
 
-        rows = await self._attempts.run(read, deadline)
-        if not rows:
-            return None
-        due: list[datetime] = [row["last_due_at"] for row in rows if row["last_due_at"] is not None]
-        return Batch(
-            batch_id,
-            sum(row["count"] for row in rows),
-            {row["status"]: row["count"] for row in rows},
-            iso(min(row["created_at"] for row in rows)),
-            iso(max(due)) if due else None,
-        )
-
-    async def spread_batch(self, batch_id: uuid.UUID, request: SpreadRequest, deadline: Deadline) -> None:
-        """Make what waits of a batch due anew, but what is being sent at this moment. Raises: as `Attempts.run`."""
-
-        async def work(connection: Connection) -> None:
-            await connection.fetch(_SPREAD, batch_id, float(request.after_seconds), float(request.spread_seconds))
-
-        await self._attempts.run(work, deadline)
-
-    async def withdraw_batch(self, batch_id: uuid.UUID, deadline: Deadline) -> None:
-        """Drop what waits of a batch, and what will be tried again, but what is being sent at this moment.
-
-        Raises: as `Attempts.run`.
+        Raises: as `Attempts.transact`.
         """
 
-        async def work(connection: Connection) -> int:
-            return len(await connection.fetch(_WITHDRAW, batch_id, DropReason.WITHDRAWN.value))
+        async def work(connection: Connection) -> Batch | None:
+            await connection.execute("BEGIN")
+            await connection.fetch(_SPREAD, batch_id, float(request.after_seconds), float(request.spread_seconds))
+            return await _batch(connection, batch_id)
 
-        dropped = await self._attempts.run(work, deadline)
+        return await self._attempts.transact(work, deadline)
+
+    async def withdraw_batch(self, batch_id: uuid.UUID, deadline: Deadline) -> Batch | None:
+        """Drop what waits of a batch, and what will be tried again, but what is being sent at this moment; the batch
+        after it. Raises: as `Attempts.transact`.
+        """
+
+        async def work(connection: Connection) -> tuple[Batch | None, int]:
+            await connection.execute("BEGIN")
+            dropped = await connection.fetch(_WITHDRAW, batch_id, DropReason.WITHDRAWN.value)
+            return await _batch(connection, batch_id), len(dropped)
+
+        batch, dropped = await self._attempts.transact(work, deadline)
         self._metrics.dropped.labels(DropReason.WITHDRAWN.value).inc(dropped)
+        return batch
 
     async def get(self, notification_id: uuid.UUID, deadline: Deadline) -> Notification:
         """The notification with that id. Raises: RuleRefused (not_found), and as `Attempts.run`."""
-
-        async def read(connection: Connection) -> list[Row]:
-            return await connection.fetch(_FIND, notification_id)
-
-        rows = await self._attempts.run(read, deadline)
-        if not rows:
-            raise RuleRefused("not_found", f"no notification {notification_id}")
-        return notification_of(rows[0])
+        return await self._attempts.run(lambda connection: _find(connection, notification_id), deadline)
 
     async def fail(
         self, notification_id: uuid.UUID, reason: str, operation: Operation[str], deadline: Deadline
@@ -270,13 +262,27 @@ class NotificationStore:
 
         return await self._attempts.transact(work, deadline)
 
-    async def _made_before(self, operation: Operation[str], deadline: Deadline) -> uuid.UUID:
-        async def read(connection: Connection) -> uuid.UUID:
-            return uuid.UUID(await subject_of(connection, operation))
 
-        made = await self._attempts.run(read, deadline)
-        self._metrics.replays.inc()
-        return made
+async def _find(connection: Connection, notification_id: uuid.UUID) -> Notification:
+    """Raises: RuleRefused (not_found)."""
+    rows = await connection.fetch(_FIND, notification_id)
+    if not rows:
+        raise RuleRefused("not_found", f"no notification {notification_id}")
+    return notification_of(rows[0])
+
+
+async def _batch(connection: Connection, batch_id: uuid.UUID) -> Batch | None:
+    rows = await connection.fetch(_BATCH, batch_id)
+    if not rows:
+        return None
+    due = (row["last_due_at"] for row in rows if row["last_due_at"] is not None)
+    return Batch(
+        batch_id,
+        sum(row["count"] for row in rows),
+        {row["status"]: row["count"] for row in rows},
+        iso(min(row["created_at"] for row in rows)),
+        iso_or_none(max(due, default=None)),
+    )
 
 
 def notification_of(row: Row) -> Notification:
@@ -294,8 +300,8 @@ def notification_of(row: Row) -> Notification:
         reason=row["reason"],
         attempts=row["attempts"],
         version=row["version"],
-        due_at=None if row["due_at"] is None else iso(row["due_at"]),
+        due_at=iso_or_none(row["due_at"]),
         created_at=iso(row["created_at"]),
         updated_at=iso(row["updated_at"]),
-        sent_at=None if row["sent_at"] is None else iso(row["sent_at"]),
+        sent_at=iso_or_none(row["sent_at"]),
     )

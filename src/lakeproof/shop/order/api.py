@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel
@@ -18,7 +18,7 @@ from lakeproof.services.answering import (
     one_key,
 )
 from lakeproof.services.operation import operation
-from lakeproof.services.refusal import Outcome, Refusal, RefusalBody, json_response
+from lakeproof.services.refusal import Outcome, Refusal, json_response, refusals
 from lakeproof.shop.checkout.models import checkout_key_of
 from lakeproof.shop.order.models import Op, Order
 from lakeproof.shop.order.requests import CreateRequest, ItemsRequest
@@ -39,13 +39,14 @@ _STATUS_OF = {
     "not_allowed": 409,
     "client_key_taken": 409,
 }
-_CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
-    404: {"model": RefusalBody, "description": "No such order."},
-    409: {"model": RefusalBody, "description": "The order's status does not allow it."},
-    410: {"model": RefusalBody, "description": "The order was deleted."},
-    412: {"model": RefusalBody, "description": "The order has another version than If-Match says."},
-    428: {"model": RefusalBody, "description": "Neither Idempotency-Key nor If-Match was given."},
-}
+_NOT_FOUND = refusals({404: "No such order.", 410: "The order was deleted."})
+_CHANGE_SAYS = _NOT_FOUND | refusals(
+    {
+        409: "The order's status does not allow it.",
+        412: "The order has another version than If-Match says.",
+        428: "Neither Idempotency-Key nor If-Match was given.",
+    }
+)
 
 
 class ItemBody(BaseModel):
@@ -136,8 +137,7 @@ def _changed_response(changed: Changed) -> Response:
     response_model=OrderBody,
     responses={
         200: {"model": OrderBody, "description": "This key made the order before; here it is as it is now."},
-        409: {"model": RefusalBody, "description": "The client key is taken."},
-        410: {"model": RefusalBody, "description": "This key made an order that was deleted since."},
+        **refusals({409: "The client key is taken.", 410: "This key made an order that was deleted since."}),
     },
 )
 async def create_order(request: Request, body: CreateRequest, idempotency_key: IdempotencyKey = None) -> Response:
@@ -158,16 +158,19 @@ async def find_orders(request: Request, client_key: Annotated[str, Query(pattern
     return json_response({"orders": [] if order is None else [order]})
 
 
-@router.get(
-    "/orders/{order_id}", response_model=OrderBody, responses={404: _CHANGE_SAYS[404], 410: _CHANGE_SAYS[410]}
-)
+@router.get("/orders/{order_id}", response_model=OrderBody, responses=_NOT_FOUND)
 async def get_order(request: Request, order_id: OrderId) -> Response:
     """One order with its items."""
-    api = _api(request)
-    order = await api.answer(lambda deadline: api.store.find(order_id, deadline))
+    store = _api(request).store
+
+    async def look(deadline: Deadline) -> tuple[Order | None, bool]:
+        order = await store.find(order_id, deadline)
+        return order, order is None and await store.was_deleted(order_id, deadline)
+
+    order, was_deleted = await _api(request).answer(look)
     if order is not None:
         return _order_response(order, 200)
-    if await api.answer(lambda deadline: api.store.was_deleted(order_id, deadline)):
+    if was_deleted:
         raise Refusal(410, "gone", f"order {order_id} was deleted")
     raise Refusal(404, "not_found", f"no order {order_id}")
 

@@ -10,7 +10,6 @@ from fastapi import APIRouter, FastAPI
 from lakeproof.deadline import Deadline
 from lakeproof.services.background import Background
 from lakeproof.services.crash import warn_of_crash
-from lakeproof.services.database.errors import DatabaseTrouble
 from lakeproof.services.database.mysql import Connection, connector, execute
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.health import Question
@@ -72,12 +71,12 @@ def create_app(settings: ShopSettings, database: Database, checkouts: Checkouts 
 
     @asynccontextmanager
     async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Question]]:
-        pool = ConnectionPool(database.connect, settings.pool_size, wait_seconds=min(2.0, settings.request_seconds))
-        own = ConnectionPool(database.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # a full pool is not ill
+        pool = ConnectionPool(database.connect, settings.pool_size)
+        asking = ConnectionPool(database.connect, 1)
         metrics.database.watch(pool)
         orders = OrderStore(pool, metrics)
         app.state.orders = OrderApi(orders, settings.request_seconds)
-        questions: dict[str, Question] = {"mysql": lambda: _ask_database(own)}
+        questions: dict[str, Question] = {"mysql": lambda: _ask_database(asking)}
         async with AsyncExitStack() as running:
             if checkouts is not None:
                 sweeper = await running.enter_async_context(
@@ -85,7 +84,7 @@ def create_app(settings: ShopSettings, database: Database, checkouts: Checkouts 
                 )
                 questions["checkout-sweeper"] = lambda: sweeper.ended
             yield questions
-        await asyncio.gather(pool.close(), own.close())
+        await asyncio.gather(pool.close(), asking.close())
 
     routes = APIRouter()
     routes.include_router(router)
@@ -118,13 +117,10 @@ async def _checkouts(
 
 
 async def _ask_database(pool: ConnectionPool[Connection]) -> str:
-    """A real question: the tables are there, may be read, and the server takes writes."""
-    try:
-        async with pool.connection(Deadline(1.0)) as connection:
-            read_only, _ = await execute(connection, "SELECT @@global.read_only; SELECT id FROM orders LIMIT 1")
-            return "the database is read-only" if read_only[0][0] else ""
-    except DatabaseTrouble as error:
-        return str(error)
+    """A real question: the tables are there, may be read, and the server takes writes. Raises: DatabaseTrouble."""
+    async with pool.connection(Deadline(1.0)) as connection:
+        read_only, _ = await execute(connection, "SELECT @@global.read_only; SELECT id FROM orders LIMIT 1")
+        return "the database is read-only" if read_only[0][0] else ""
 
 
 def main(stack: Stack) -> FastAPI:

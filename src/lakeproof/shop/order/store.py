@@ -96,10 +96,7 @@ class OrderStore:
             )
             return Changed(order_id, 1, order)
 
-        try:
-            return await self._transact(work, operation.op, deadline)
-        except Duplicate:
-            return await self._replay(operation, deadline)
+        return await self._transact(work, operation, deadline)
 
     async def change(
         self,
@@ -161,11 +158,7 @@ class OrderStore:
                 )
             return Changed(order_id, version, after)
 
-        try:
-            return await self._transact(work, op, deadline)
-        except Duplicate:
-            # The key was used meanwhile, on another order: what it did is there now.
-            return await self._replay(operation, deadline)
+        return await self._transact(work, operation, deadline)
 
     async def find(self, order_id: int, deadline: Deadline) -> Order | None:
         """The order with that id, None where there is none."""
@@ -195,8 +188,12 @@ class OrderStore:
 
         return await self._attempts.run(read, deadline)
 
-    async def _replay(self, operation: Operation[Op], deadline: Deadline) -> Changed:
-        async def read(connection: Connection) -> Changed:
+    async def _transact(
+        self, work: Callable[[Connection], Awaitable[Changed]], operation: Operation[Op], deadline: Deadline
+    ) -> Changed:
+        """`work` starts the transaction; a replay ends in ROLLBACK. Raises: as `Attempts.transact`."""
+
+        async def replay(connection: Connection, _: Duplicate) -> Changed:
             (done,) = await execute(connection, SELECT_OPERATION, (operation.key,))
             if not done and operation.op is not Op.CREATE:
                 raise DatabaseRefused("the order's next event exists already: it was changed by another way")
@@ -206,19 +203,11 @@ class OrderStore:
             (rows,) = await execute(connection, _SELECT_ORDER.format(where="o.id"), (order_id,))
             return _replayed(operation, done[0], _order(rows), order_id)
 
-        changed = await self._attempts.run(read, deadline)
-        self._metrics.replays.inc()
-        return changed
-
-    async def _transact(
-        self, work: Callable[[Connection], Awaitable[Changed]], op: Op, deadline: Deadline
-    ) -> Changed:
-        """`work` starts the transaction; a replay ends in ROLLBACK. Raises: as `Attempts.transact`."""
-        changed = await self._attempts.transact(work, deadline, changed=lambda done: not done.replayed)
+        changed = await self._attempts.transact(work, deadline, lambda done: not done.replayed, replay)
         if changed.replayed:
             self._metrics.replays.inc()
         else:
-            self._metrics.changes.labels(op.value).inc()
+            self._metrics.changes.labels(operation.op.value).inc()
         return changed
 
 

@@ -1,7 +1,7 @@
 """The payment service's HTTP API. Every change needs Idempotency-Key and may be repeated; a decline is an answer."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
 from lakeproof.services.operation import operation
-from lakeproof.services.refusal import Refusal, RefusalBody, json_response
+from lakeproof.services.refusal import Refusal, RefusalBody, json_response, refusals
 from lakeproof.shop.payment.models import Op, Payment
 from lakeproof.shop.payment.requests import MAX_ID, AmountRequest, AuthorizeRequest
 from lakeproof.shop.payment.store import Changed, PaymentStore
@@ -27,12 +27,8 @@ _STATUS_OF = {
     "more_than_authorized": 409,
     "more_than_captured": 409,
 }
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "No such payment."}}
-_CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
-    **_NOT_FOUND,
-    **NO_KEY_SAYS,
-    409: {"model": RefusalBody, "description": "The payment's status or amounts do not allow it."},
-}
+_NOT_FOUND = refusals({404: "No such payment."})
+_CHANGE_SAYS = _NOT_FOUND | NO_KEY_SAYS | refusals({409: "The payment's status or amounts do not allow it."})
 
 
 class DeclinedBody(RefusalBody):
@@ -57,7 +53,7 @@ class Declined(Refusal):
 
     def to_json(self) -> dict[str, Any]:
         """The refusal with the payment."""
-        return {**super().to_json(), "payment": asdict(self.payment)}
+        return {**super().to_json(), "payment": self.payment}
 
 
 @dataclass(frozen=True)
@@ -87,9 +83,9 @@ def _headers(changed: Changed) -> dict[str, str]:
     response_model=Payment,
     responses={
         **NO_KEY_SAYS,
+        **refusals({409: "The order has a payment that is authorized or captured."}),
         200: {"model": Payment, "description": "This key authorized it before; here is what was answered."},
         402: {"model": DeclinedBody, "description": "The card was declined. The same key gets the same answer."},
-        409: {"model": RefusalBody, "description": "The order has a payment that is authorized or captured."},
     },
 )
 async def authorize_payment(request: Request, body: AuthorizeRequest, idempotency_key: RequiredKey) -> Response:

@@ -49,20 +49,20 @@ def create_app(settings: ShopSettings, around: Surroundings) -> FastAPI:
 
     @asynccontextmanager
     async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Question]]:
-        pool = ConnectionPool(around.connect, settings.pool_size, wait_seconds=min(2.0, settings.request_seconds))
-        own = ConnectionPool(around.connect, 1, wait_seconds=1.0, connect_seconds=1.0)  # a full pool is not ill
+        pool = ConnectionPool(around.connect, settings.pool_size)
+        asking = ConnectionPool(around.connect, 1)
         metrics.database.watch(pool)
 
         try:
             async with relaying(around.connect_relay, around.kafka, around.events_of, metrics.registry) as relay:
                 app.state.payments = PaymentApi(PaymentStore(pool, metrics, relay.wake), settings.request_seconds)
                 yield {
-                    "postgres": lambda: ask(own, "payments"),
+                    "postgres": lambda: ask(asking, "payments"),
                     "kafka": lambda: relay.problem,
                     "tasks": lambda: relay.ended,
                 }
         finally:
-            await asyncio.gather(pool.close(), own.close())
+            await asyncio.gather(pool.close(), asking.close())
 
     return create_service("payment service", settings, metrics, router, opened, works_without=frozenset({"kafka"}))
 

@@ -138,10 +138,16 @@ class PaymentStore:
         self, work: Callable[[Connection], Awaitable[Changed]], operation: Operation[Op], deadline: Deadline
     ) -> Changed:
         """`work` starts the transaction; a replay ends in ROLLBACK. Raises: as `Attempts.transact`."""
-        try:
-            changed = await self._attempts.transact(work, deadline, changed=lambda done: not done.replayed)
-        except Duplicate as error:
-            changed = await self._replay(operation, str(error), deadline)
+
+        async def replay(connection: Connection, duplicate: Duplicate) -> Changed:
+            """What the key, or the order's other payment, that was there first comes to."""
+            if (done := await _answer(connection, operation)) is not None:
+                return done
+            if str(duplicate) == _ORDER_HAS_PAYMENT:
+                raise RuleRefused("order_has_payment", "the order has a payment that is authorized or captured")
+            raise DatabaseRefused(f"{duplicate}: a row exists already that is not the caller's")
+
+        changed = await self._attempts.transact(work, deadline, lambda done: not done.replayed, replay)
         if changed.replayed:
             self._metrics.replays.inc()
         else:
@@ -150,18 +156,6 @@ class PaymentStore:
                 changed.payment.status if operation.op is Op.AUTHORIZE else operation.op.event
             ).inc()
         return changed
-
-    async def _replay(self, operation: Operation[Op], constraint: str, deadline: Deadline) -> Changed:
-        """What the key, or the order's other payment, that was there first comes to."""
-
-        async def read(connection: Connection) -> Changed:
-            if (done := await _answer(connection, operation)) is not None:
-                return done
-            if constraint == _ORDER_HAS_PAYMENT:
-                raise RuleRefused("order_has_payment", "the order has a payment that is authorized or captured")
-            raise DatabaseRefused(f"{constraint}: a row exists already that is not the caller's")
-
-        return await self._attempts.run(read, deadline)
 
 
 def authorization(request: AuthorizeRequest, operation: Operation[Op]) -> tuple[str, tuple[object, ...]]:

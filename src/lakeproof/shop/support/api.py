@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
 from lakeproof.services.operation import operation
-from lakeproof.services.refusal import Refusal, RefusalBody, json_response
+from lakeproof.services.refusal import Refusal, json_response, refusals
 from lakeproof.shop.support.attachment_bodies import AttachmentBody
 from lakeproof.shop.support.models import Case, Message, Op
 from lakeproof.shop.support.requests import MAX_ID, MessageRequest, OpenRequest
@@ -23,12 +23,8 @@ router = APIRouter(tags=["support"], responses=EVERY_ROUTE_SAYS)
 CaseId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 _STATUS_OF = {"not_found": 404, "key_reused": 422, "not_allowed": 409, "too_many": 409}
-NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": RefusalBody, "description": "No such case."}}
-CHANGE_SAYS: dict[int | str, dict[str, Any]] = {
-    **NOT_FOUND,
-    409: {"model": RefusalBody, "description": "The case is closed, or has as many as it may have."},
-    **NO_KEY_SAYS,
-}
+NOT_FOUND = refusals({404: "No such case."})
+CHANGE_SAYS = NOT_FOUND | NO_KEY_SAYS | refusals({409: "The case is closed, or has as many as it may have."})
 
 
 class TimelineBody(BaseModel):

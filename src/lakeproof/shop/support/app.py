@@ -76,10 +76,9 @@ def create_app(shop: ShopSettings, own: SupportSettings, around: Surroundings) -
 
     @asynccontextmanager
     async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Question]]:
-        pool = ConnectionPool(around.connect, shop.pool_size, wait_seconds=min(2.0, shop.request_seconds))
+        pool = ConnectionPool(around.connect, shop.pool_size)
         caring = ConnectionPool(around.connect, 1)
-        # The health check has its own connection, so that a busy pool is not reported as a dead database.
-        asking = ConnectionPool(around.connect, 1, wait_seconds=1.0, connect_seconds=1.0)
+        asking = ConnectionPool(around.connect, 1)
         metrics.database.watch(pool)
         redis = connect_redis(around.redis_url, own.cache_seconds)
         asked_redis = connect_redis(around.redis_url, 0.8)

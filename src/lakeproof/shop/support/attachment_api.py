@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Request, Response
@@ -16,7 +16,7 @@ from fastapi.responses import StreamingResponse
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, RequiredKey, headers_of
 from lakeproof.services.gate import RouteLimit
 from lakeproof.services.operation import operation
-from lakeproof.services.refusal import Refusal, RefusalBody, json_response
+from lakeproof.services.refusal import Refusal, Says, json_response, refusals
 from lakeproof.shop.support.api import CHANGE_SAYS, NOT_FOUND, CaseId, api_of
 from lakeproof.shop.support.archive import Archive, NotInArchive
 from lakeproof.shop.support.attachment_bodies import AttachmentBody, AttachmentsBody
@@ -34,14 +34,12 @@ attachment_router = APIRouter(tags=["support"], responses=EVERY_ROUTE_SAYS)
 AttachmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 UPLOAD_SECONDS = 60.0
 
-_UPLOAD_SAYS: dict[int | str, dict[str, Any]] = {
+_UPLOAD_SAYS: Says = {
     **CHANGE_SAYS,
     200: {"model": AttachmentBody, "description": "This key added it before."},
-    415: {
-        "model": RefusalBody,
-        "description": f"No form with a file, or it is none of {', '.join(ALLOWED)}.",
-    },
-    507: {"model": RefusalBody, "description": "No room for attachments."},
+    **refusals(
+        {415: f"No form with a file, or it is none of {', '.join(ALLOWED)}.", 507: "No room for attachments."}
+    ),
 }
 _UPLOAD_BODY = {
     "requestBody": {
@@ -125,8 +123,12 @@ async def list_attachments(request: Request, case_id: CaseId) -> Response:
     "/support/cases/{case_id}/attachments/{attachment_id}",
     response_class=Response,
     responses={
-        404: {"model": RefusalBody, "description": "No such case, or no such attachment of it."},
-        410: {"model": RefusalBody, "description": "The file is lost: neither on the disk nor in the archive."},
+        **refusals(
+            {
+                404: "No such case, or no such attachment of it.",
+                410: "The file is lost: neither on the disk nor in the archive.",
+            }
+        ),
         200: {
             "description": "The file.",
             "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ALLOWED},

@@ -148,9 +148,8 @@ class CaseStore:
         async def work(connection: Connection) -> Changed:
             await connection.execute("BEGIN")
             locked = await connection.fetch(_LOCK, case_id)
-            done = await connection.fetch(SELECT_OPERATION, operation.key)
-            if done:
-                return await _replayed(connection, operation, done[0])
+            if (done := await _done_before(connection, operation)) is not None:
+                return done
             _require_allowed(operation.op, case_id, locked)
             after = Status.CLOSED.value if operation.op is Op.CLOSE else None
             recorded = (operation.op.event, trace_id.get(), operation.key, operation.digest)
@@ -162,24 +161,17 @@ class CaseStore:
     async def _transact(
         self, work: Callable[[Connection], Awaitable[Changed]], operation: Operation[Op], deadline: Deadline
     ) -> Changed:
-        try:
-            changed = await self._attempts.transact(work, deadline, changed=lambda one: not one.replayed)
-        except Duplicate:  # the key was used meanwhile
-            changed = await self._replay(operation, deadline)
+        async def replay(connection: Connection, _: Duplicate) -> Changed:
+            if (done := await _done_before(connection, operation)) is not None:
+                return done
+            raise DatabaseRefused("a unique key exists already that is not the caller's")
+
+        changed = await self._attempts.transact(work, deadline, lambda one: not one.replayed, replay)
         if changed.replayed:
             self._metrics.replays.inc()
         else:
             self._metrics.changes.labels(operation.op.event).inc()
         return changed
-
-    async def _replay(self, operation: Operation[Op], deadline: Deadline) -> Changed:
-        async def read(connection: Connection) -> Changed:
-            done = await connection.fetch(SELECT_OPERATION, operation.key)
-            if not done:
-                raise DatabaseRefused("a unique key exists already that is not the caller's")
-            return await _replayed(connection, operation, done[0])
-
-        return await self._attempts.run(read, deadline)
 
 
 def _require_allowed(op: Op, case_id: int, locked: list[Row]) -> None:
@@ -194,9 +186,13 @@ def _require_allowed(op: Op, case_id: int, locked: list[Row]) -> None:
         raise RuleRefused("too_many", f"a case has at most {MAX_ATTACHMENTS} attachments")
 
 
-async def _replayed(connection: Connection, operation: Operation[Op], done: Row) -> Changed:
-    operation.require_same(bytes(done["digest"]))
-    return Changed(await _read(connection, done["case_id"]), done["made"], replayed=True)
+async def _done_before(connection: Connection, operation: Operation[Op]) -> Changed | None:
+    """What this key did before. Raises: RuleRefused (key_reused)."""
+    done = await connection.fetch(SELECT_OPERATION, operation.key)
+    if not done:
+        return None
+    operation.require_same(bytes(done[0]["digest"]))
+    return Changed(await _read(connection, done[0]["case_id"]), done[0]["made"], replayed=True)
 
 
 async def _read(connection: Connection, case_id: int) -> Case:
