@@ -51,7 +51,7 @@ def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Support, which was given another address of a source. pid: None while it has no process."""
     made = SimpleNamespace(name="support-service", pid=1, variables={VARIABLE: "http://far:8001"}, restarts=0)
 
-    def start(name: str, variables: dict[str, str]) -> None:
+    def restart(name: str, variables: dict[str, str]) -> None:
         made.pid, made.variables, made.restarts = 1, variables, made.restarts + 1
 
     client = SimpleNamespace(
@@ -60,8 +60,7 @@ def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         row=lambda name: made,
         handed=lambda name: made.variables,
         require_ours=lambda: None,
-        stop=lambda name: setattr(made, "pid", None),
-        start=start,
+        restart=restart,
     )
     monkeypatch.setattr(handed_variable, "SupervisorClient", lambda stack: client)
     for module in (handed_variable, longer_cache):
