@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from lakeproof.drills.report import DrillReport, StepDone
 from lakeproof.drills.run import DrillOptions
 from lakeproof.drills.verdict import against_truth
 from lakeproof.errors import InvalidInput, TerminalError
-from lakeproof.faults.fault import Fault, Sign
+from lakeproof.faults.fault import Fault, Sign, all_faults
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
@@ -120,10 +120,29 @@ def test_a_fault_that_shows_behind_the_capture_goes_in_before_one_that_may_stop_
     drill = both(toy, lamp, Bell(), tmp_path)
     faults = drill.world.catalog.faults
     object.__setattr__(faults["muffled_bell"], "through_capture", True)
+    removed: list[str] = []
+
+    def remember(fault: Fault) -> Callable[[Stack, Any], None]:
+        out = fault.remove
+
+        def remove(stack: Stack, arguments: Any) -> None:
+            removed.append(fault.id)
+            out(stack, arguments)
+
+        return remove
+
+    for fault in faults.values():
+        object.__setattr__(fault, "remove", remember(fault))
     drill.run()
     journal = json.loads((tmp_path / "report/journal.json").read_text())
     told = [entry["what"] for entry in journal if entry["phase"] == "inject" and ":" in entry["what"]]
     assert [line.split(":")[0] for line in told] == ["muffled_bell", "covered_lamp"]
+    assert removed == ["covered_lamp", "muffled_bell"]
+
+
+def test_a_value_that_the_job_refuses_shows_behind_the_capture() -> None:
+    faults = all_faults()
+    assert [name for name, fault in faults.items() if fault.through_capture] == ["widened_column"]
 
 
 def test_both_alerts_are_awaited_before_the_diagnosis(toy: Any, lamp: Any, tmp_path: Path) -> None:
@@ -152,6 +171,11 @@ def test_a_cause_that_the_other_one_hides_is_named_and_repaired_once_that_is_men
     assert report.named_causes == ["lamp_covered", "bell_muffled"]
     assert [done.action for done in report.mitigations] == ["uncover_lamp", "ring_bell"]
     assert lamp.told.count("mitigating") == 2
+    # Two diagnoses are kept, and the newest has the first cause's evidence too.
+    assert lamp.told.count("attached diagnosis") == 2
+    journal = json.loads((tmp_path / "report/journal.json").read_text())
+    newest = [entry["facts"]["diagnosis"] for entry in journal if "diagnosis" in entry.get("facts", {})][-1]
+    assert [one["cause"] for one in newest["causes"]] == ["lamp_covered", "bell_muffled"]
 
 
 def test_one_of_two_that_is_not_named_fails_the_drill_and_both_faults_come_out(

@@ -8,6 +8,7 @@ out again.
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
@@ -36,6 +37,7 @@ from lakeproof.drills.verdict import against_truth, conclude
 from lakeproof.drills.world import World
 from lakeproof.errors import DeadlineExpired, LakeproofError
 from lakeproof.faults import records
+from lakeproof.probes.reading import Reading
 from lakeproof.processes.mark import marking
 from lakeproof.proof.outcome import worst
 
@@ -56,6 +58,7 @@ class Drill:
         self._phase = PhaseRunner(self.report.phases, self.report.reasons, self.journal, blind=options.blind).run
         self._diagnosis = Diagnosis((), ())
         self._believed: list[Finding] = []
+        self._readings: list[Reading] = []
         self._injected: Stopwatch | None = None
         self._repair: Stopwatch | None = None
         self._alerts = AlertWatch(plan.alerts, world.firing)
@@ -173,6 +176,7 @@ class Drill:
         The best supported cause is believed; where several faults are in the stack, every cause that is named.
         """
         self._diagnosis = found = self._look()
+        self._attach(found)
         if not found.findings:
             unknown = ", ".join(seen.reading.probe for seen in found.unknown) or "nothing out of range"
             return Outcome.FAILED, f"no cause fits ({unknown})"
@@ -180,13 +184,16 @@ class Drill:
         return Outcome.PASSED, ""
 
     def _look(self) -> Diagnosis:
-        """Diagnose the live stack, and attach what was found to the incident."""
+        """Diagnose the live stack."""
         catalog = self.world.catalog
         seen = examined(catalog.causes, catalog.probes, self.world.observe, self.world.parts)
-        if self.report.incident is not None:
-            readings = [observation.second for observation in seen.observations.values()]
-            self.world.desk.attach(self.report.incident, "diagnosis", "diagnosis", seen.diagnosis.as_json(), readings)
+        self._readings = [observation.second for observation in seen.observations.values()]
         return seen.diagnosis
+
+    def _attach(self, found: Diagnosis) -> None:
+        """Keep what the newest look found with the incident."""
+        if self.report.incident is not None:
+            self.world.desk.attach(self.report.incident, "diagnosis", "diagnosis", found.as_json(), self._readings)
 
     def _believe(self, found: Diagnosis, believed: Sequence[Finding], named: Sequence[Finding]) -> None:
         """These findings are what the drill repairs and reports; `named` are judged against the truth."""
@@ -216,31 +223,41 @@ class Drill:
 
     def _mend_hidden(self) -> tuple[Outcome, str]:
         """Of several faults, one may hide another: a full queue is no finding while the server behind it is down. So
-        look again at what was hidden. What the mended cause had brought about goes by itself meanwhile; what stays
-        is named and repaired as well.
+        look again at what was hidden. What the mended cause had brought about goes by itself meanwhile; what stays,
+        and is hidden no longer, is named and repaired as well.
         """
         hidden = {each.cause for each in self._diagnosis.hidden}
-        found, still = Diagnosis((), ()), list[Finding]()
+        found = Diagnosis((), ())
 
         def look() -> bool | None:
-            nonlocal found, still
+            nonlocal found
+            found = Diagnosis((), ())  # nothing is known where this look breaks off
             self._watch_alerts(Phase.MITIGATE)
             found = self._look()
-            still = [finding for finding in found.findings if finding.cause.id in hidden]
-            return None if still or hidden & {each.cause for each in found.hidden} else True
+            return None if hidden & _holding(found) else True
+
+        def seen() -> str:
+            still = sorted(hidden & _holding(found))
+            return self._run.told(f"still there: {', '.join(still)}", f"{len(still)} causes are still there")
 
         seconds = QUIET_TIMES_TO_SETTLE * self.plan.budgets.quiet * self._run.factor
-        with suppress(DeadlineExpired):
+        try:
             Deadline(seconds).wait_for(
                 "what was hidden to be gone",
                 look,
                 every=LOOK_SECONDS,
-                seen=lambda: self._run.told(", ".join(one.cause.id for one in still), f"{len(still)} still hold"),
+                seen=seen,
                 progress=self.journal.waiting(Phase.MITIGATE),
             )
+        except DeadlineExpired:
+            self.journal.write(Phase.MITIGATE, seen())
+        still = [finding for finding in found.findings if finding.cause.id in hidden]
         if not still:
             return Outcome.PASSED, ""
-        self._believe(found, still, still)
+        # One diagnosis for who reads the incident: the causes that were mended, with what decided them, and these.
+        whole = replace(found, findings=(*self._believed, *still))
+        self._attach(whole)
+        self._believe(whole, still, still)
         return self._mend([finding.cause.repairs for finding in still])
 
     def _mend(self, repairs: Sequence[Sequence[Step]]) -> tuple[Outcome, str]:
@@ -374,3 +391,8 @@ class Drill:
 def _in_words(findings: Iterable[Finding]) -> str:
     """The causes, one sentence each."""
     return " ".join(f"{finding.cause.id}: {finding.cause.says['en']}" for finding in findings) or "not found"
+
+
+def _holding(found: Diagnosis) -> set[str]:
+    """The ids of the causes that hold, the hidden ones among them."""
+    return {finding.cause.id for finding in found.findings} | {each.cause for each in found.hidden}
