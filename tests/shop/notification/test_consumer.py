@@ -13,6 +13,7 @@ from lakeproof.shop.notification.consumer import EventReader
 from lakeproof.shop.notification.customers import Customers, NobodyAnswers, Owner
 from lakeproof.shop.notification.event_store import Addressed, Dropped, EventStore
 from lakeproof.shop.notification.metrics import NotificationMetrics
+from lakeproof.shop.notification.models import DropReason
 from lakeproof.stack.topics import CDC_TOPIC
 
 ID = uuid.UUID(int=7)
@@ -38,8 +39,8 @@ class Known(Customers):
     def __init__(self) -> None:
         pass
 
-    async def of_order(self, order_id: int) -> Owner | None:
-        return {1: Owner(5, False), 2: Owner(6, True)}.get(order_id)
+    async def of_order(self, order_id: int) -> Owner | DropReason:
+        return {1: Owner(5, False), 2: Owner(6, True)}.get(order_id, DropReason.ORDER_GONE)
 
 
 def event(type_: str, **data: Any) -> Record:
@@ -102,8 +103,10 @@ async def test_an_answer_without_a_customer_is_no_order_that_is_gone(
     await customers.close()
 
 
-@pytest.mark.parametrize("status", [404, 410])
-async def test_an_order_that_is_gone_has_nobody(answering: Answering, status: int) -> None:
+@pytest.mark.parametrize(("status", "reason"), [(404, DropReason.INVALID_PAYLOAD), (410, DropReason.ORDER_GONE)])
+async def test_an_order_that_is_gone_has_nobody_and_one_that_never_was_is_a_wrong_event(
+    answering: Answering, status: int, reason: DropReason
+) -> None:
     customers = Customers(f"http://{answering(lambda *_: (status, {}))}", 5.0)
-    assert (await customers.of_order(1), customers.problem) == (None, "")
+    assert (await customers.of_order(1), customers.problem) == (reason, "")
     await customers.close()

@@ -91,9 +91,9 @@ class EventReader:
                 logger.warning("events wait for the order service", extra={"reason": str(error)})
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
-            if owner is None:
+            if isinstance(owner, DropReason):
                 why = f"there is no order {order_id}"
-                self._pass_over(record, DropReason.ORDER_GONE, why, dropped, found.event_id)
+                self._pass_over(record, owner, why, dropped, found.event_id)
                 return None
             if owner.by_checkout and found.told_by_receipt:
                 self._metrics.events.labels("of_no_interest").inc()

@@ -8,8 +8,11 @@ import orjson
 from lakeproof.services.limited_answer import AnswerTooLong, read_at_most
 from lakeproof.services.traces import trace_id
 from lakeproof.shop.checkout.models import checkout_key_of
+from lakeproof.shop.notification.models import DropReason
 
 CACHED = 20_000
+# The order service tells an order that was deleted from one that never was.
+NOBODY = {410: DropReason.ORDER_GONE, 404: DropReason.INVALID_PAYLOAD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +37,20 @@ class Customers:
         self._known: dict[int, Owner] = {}
         self.problem = ""
 
-    async def of_order(self, order_id: int) -> Owner | None:
-        """The customer of that order; None where there is no such order any more. Raises: NobodyAnswers."""
+    async def of_order(self, order_id: int) -> Owner | DropReason:
+        """The customer of that order; or why nobody can be told: it was deleted, or there never was one.
+
+        Raises: NobodyAnswers.
+        """
         if order_id in self._known:
             return self._known[order_id]
         headers = {"x-trace-id": trace_id.get()}
         try:
             async with self._client.stream("GET", f"/orders/{order_id}", headers=headers) as answer:
                 told = await read_at_most(answer.aiter_bytes())
-            if answer.status_code in (404, 410):
+            if answer.status_code in NOBODY:
                 self.problem = ""
-                return None
+                return NOBODY[answer.status_code]
             if answer.status_code != 200:
                 raise NobodyAnswers(f"answered {answer.status_code}")
             body = orjson.loads(told)

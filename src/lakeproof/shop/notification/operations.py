@@ -1,6 +1,6 @@
 """What a caller asks for under a key: noted in the same transaction as what it changes, so that it acts once."""
 
-from lakeproof.services.database.errors import DatabaseRefused
+from lakeproof.services.database.errors import MadeByAnother
 from lakeproof.services.database.postgres import Connection
 from lakeproof.services.operation import Operation
 from lakeproof.shop.notification.metrics import NotificationMetrics
@@ -30,6 +30,6 @@ async def subject_of(connection: Connection, operation: Operation[str]) -> str:
     """The id of what this operation made or changed before. Raises: RuleRefused (key_reused)."""
     done = await connection.fetch(_SELECT, operation.key)
     if not done:
-        raise DatabaseRefused("a unique key exists already that is not the caller's")
+        raise MadeByAnother("a unique key exists already that is not the caller's")
     operation.require_same(bytes(done[0]["digest"]))
     return str(done[0]["subject_id"])
