@@ -7,7 +7,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from lakeproof.services.database.errors import DatabaseDown, Duplicate
+from lakeproof.services.database.errors import DatabaseDown, DatabaseRefused, Duplicate
 from lakeproof.services.database.postgres import Connection
 from lakeproof.shop.payment.app import Surroundings, create_app
 from lakeproof.stack.settings import ShopSettings
@@ -102,7 +102,10 @@ async def test_health_names_the_database_and_no_card_token_is_in_the_metrics() -
 
 
 class KeyIsThere:
-    """Has a row of the caller's key, and is gone when that row is to be read."""
+    """Has a row of the caller's key; when that row is to be read, there is trouble."""
+
+    def __init__(self, trouble: Exception) -> None:
+        self.trouble = trouble
 
     async def execute(self, statements: str) -> None:
         return None
@@ -110,15 +113,18 @@ class KeyIsThere:
     async def fetch(self, statement: str, *_: object) -> list[Any]:
         if "INSERT INTO payments" in statement:
             raise Duplicate("payment_operations_pkey")
-        raise DatabaseDown("connection lost (57P01)")
+        raise self.trouble
 
     def close(self) -> None:
         return None
 
 
-async def test_a_repeated_call_whose_first_cannot_be_read_is_not_told_that_nothing_was_done() -> None:
+@pytest.mark.parametrize("trouble", [DatabaseDown("connection lost (57P01)"), DatabaseRefused("no rights (42501)")])
+async def test_a_repeated_call_whose_first_cannot_be_read_is_not_told_that_nothing_was_done(
+    trouble: Exception,
+) -> None:
     async def connect() -> Connection:
-        return cast("Connection", KeyIsThere())
+        return cast("Connection", KeyIsThere(trouble))
 
     async with service(connect) as shop:
         answer = await shop.post("/payments", json=BODY, headers=KEY)

@@ -18,6 +18,7 @@ from lakeproof.services.database.errors import (
     DatabaseRefused,
     DatabaseTrouble,
     Duplicate,
+    MadeByAnother,
     SaidNo,
     TooBusy,
 )
@@ -80,7 +81,7 @@ class Attempts[C: Closable]:
             read, duplicate = replay, error
         try:
             return await self.run(lambda connection: read(connection, duplicate), deadline)
-        except DatabaseRefused:
+        except MadeByAnother:
             raise
         except DatabaseTrouble as error:
             raise CommitUnclear(f"it may have been done before, and that cannot be read now: {error}") from error

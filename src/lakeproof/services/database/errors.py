@@ -6,6 +6,7 @@ DatabaseTrouble
 ├── TooBusy           no connection became free: nothing was done
 ├── Conflict          rolled back: nothing was done, a retry helps
 ├── DatabaseRefused   nothing was done, a retry does not help at once
+│   └── MadeByAnother there is a row that no call of this key made
 └── CommitUnclear     it may or may not have been done
 SaidNo                the connection is in order: the answer is no
 └── Duplicate         a unique key exists already
@@ -34,6 +35,10 @@ class Conflict(DatabaseTrouble):
 
 class DatabaseRefused(DatabaseTrouble):
     """The database refused the statement: rights, read-only, a constraint. A retry does not help at once."""
+
+
+class MadeByAnother(DatabaseRefused):
+    """A unique key exists already, and it is no earlier call of the same key that made it."""
 
 
 class CommitUnclear(DatabaseTrouble):

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.attempts import Attempts
-from lakeproof.services.database.errors import DatabaseRefused, Duplicate
+from lakeproof.services.database.errors import Duplicate, MadeByAnother
 from lakeproof.services.database.mysql import Connection, Row, execute
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.operation import Operation, RuleRefused
@@ -196,7 +196,7 @@ class OrderStore:
         async def replay(connection: Connection, _: Duplicate) -> Changed:
             (done,) = await execute(connection, SELECT_OPERATION, (operation.key,))
             if not done and operation.op is not Op.CREATE:
-                raise DatabaseRefused("the order's next event exists already: it was changed by another way")
+                raise MadeByAnother("the order's next event exists already: it was changed by another way")
             if not done:
                 raise OrderRefused("client_key_taken", "an order with this client key was made by another way")
             order_id = int(done[0][0])

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.attempts import Attempts
-from lakeproof.services.database.errors import DatabaseRefused, Duplicate
+from lakeproof.services.database.errors import Duplicate, MadeByAnother
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, Row, execute
 from lakeproof.services.operation import Operation, RuleRefused
@@ -145,7 +145,7 @@ class PaymentStore:
                 return done
             if str(duplicate) == _ORDER_HAS_PAYMENT:
                 raise RuleRefused("order_has_payment", "the order has a payment that is authorized or captured")
-            raise DatabaseRefused(f"{duplicate}: a row exists already that is not the caller's")
+            raise MadeByAnother(f"{duplicate}: a row exists already that is not the caller's")
 
         changed = await self._attempts.transact(work, deadline, lambda done: not done.replayed, replay)
         if changed.replayed:

@@ -8,7 +8,7 @@ import orjson
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.attempts import Attempts
-from lakeproof.services.database.errors import DatabaseRefused, Duplicate
+from lakeproof.services.database.errors import Duplicate, MadeByAnother
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection, Row, execute
 from lakeproof.services.operation import Operation, RuleRefused
@@ -164,7 +164,7 @@ class CaseStore:
         async def replay(connection: Connection, _: Duplicate) -> Changed:
             if (done := await _done_before(connection, operation)) is not None:
                 return done
-            raise DatabaseRefused("a unique key exists already that is not the caller's")
+            raise MadeByAnother("a unique key exists already that is not the caller's")
 
         changed = await self._attempts.transact(work, deadline, lambda one: not one.replayed, replay)
         if changed.replayed:
