@@ -48,11 +48,12 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
         running=lambda: True,
         ps=lambda: [SimpleNamespace(name=name, pid=made.pid) for name in made.rows],
         row=lambda name: SimpleNamespace(name=name, pid=made.pid),
+        handed=lambda name: made.variables,
     )
     for module in (shortened_setting, restore_setting, handed_variable):
         monkeypatch.setattr(module, "hand_variable", made.hand)
-        monkeypatch.setattr(module, "handed_variables", lambda stack, name: made.variables)
     for module in (shortened_setting, restore_setting):
+        monkeypatch.setattr(module, "handed_variables", lambda stack, name: made.variables)
         monkeypatch.setattr(module, "setting", made.seconds)
     monkeypatch.setattr(handed_variable, "SupervisorClient", lambda stack: supervisor)
     monkeypatch.setattr(restore_setting, "our_processes", lambda stack, what: supervisor)

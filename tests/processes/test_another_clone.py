@@ -20,6 +20,7 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.environment import settings_environment
 from lakeproof.processes.states import Health
 from lakeproof.stack.engines import cassandra
+from lakeproof.stack.stack import Stack
 
 type MakeClient = Callable[..., SupervisorClient]
 
@@ -121,3 +122,16 @@ def test_the_same_clone_with_another_version_is_not_joined(
     monkeypatch.setattr(lakeproof, "__version__", "9.9.9")
     with pytest.raises(InvalidInput, match=r"this is .* \(version 9\.9\.9\)"):
         fresh.up(["base"])
+
+
+def test_a_setting_that_a_shell_hands_to_one_component_makes_no_other_stack(fresh: SupervisorClient) -> None:
+    """`LAKEPROOF_SUPPORT__TIMELINE_CACHE_TTL_SECONDS=600 lakeproof start support-service`, as a person types it."""
+    fresh.up(["base"])
+    settings = fresh.stack.settings
+    support = settings.support.model_copy(update={"timeline_cache_ttl_seconds": 600.0})
+    handed = Stack(settings.model_copy(update={"support": support}))
+    SupervisorClient(handed, fresh.components, fresh._daemon_argv).start("base")
+    slower = settings.support.model_copy(update={"source_seconds": settings.support.source_seconds + 1})
+    changed = Stack(settings.model_copy(update={"support": slower}))
+    with pytest.raises(InvalidInput, match=r"other settings .LAKEPROOF_SUPPORT."):
+        SupervisorClient(changed, fresh.components, fresh._daemon_argv).start("base")

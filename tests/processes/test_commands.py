@@ -64,7 +64,7 @@ def test_ps_does_not_call_a_supervisor_dead_that_is_being_started(stack: Stack) 
         finally:
             newborn.kill()
     assert (result.exit_code, json.loads(result.stdout or "null")) == (0, [])
-    assert result.stderr == "stack quiet is being started\n"
+    assert result.stderr == "stack quiet is being started or reset\n"
 
 
 def test_down_of_a_stack_that_does_not_run_succeeds(stack: Stack) -> None:

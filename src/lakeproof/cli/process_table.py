@@ -29,7 +29,7 @@ def show(*, as_json: bool, slow: bool) -> None:
             next_action="lakeproof up (goes on), or lakeproof down (ends the rest)",
         )
     if not client.running():
-        say(f"stack {place.name} is {'being started' if starting else 'not running'}")
+        say(f"stack {place.name} is {'being started or reset' if starting else 'not running'}")
         if as_json:
             print_json([])
         return

@@ -1,6 +1,7 @@
 """Asking a stack's supervisor, and starting it where there is none. Used by the CLI, faults and tests."""
 
 import contextlib
+import json
 import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.processes import lock, ports, procfs, sweep
 from lakeproof.processes.codebase import Codebase, codebase
 from lakeproof.processes.detached import launch
-from lakeproof.processes.environment import RUN_ID, settings_environment
+from lakeproof.processes.environment import RUN_ID, SETTINGS_OF_ONE, settings_environment
 from lakeproof.processes.events import Event
 from lakeproof.processes.protocol import SIGNALS
 from lakeproof.processes.signalling import send
@@ -253,8 +254,8 @@ class SupervisorClient(Supervisor):
                 next_action="go on there; or end it (`lakeproof down`, here or there), then start it here; "
                 "or run another stack beside it: LAKEPROOF_NAME=second LAKEPROOF_PORT_SHIFT=1000",
             )
-        theirs: dict[str, str] = hello["settings"]
-        ours = settings_environment(self.stack)
+        theirs = _of_all(hello["settings"])
+        ours = _of_all(settings_environment(self.stack))
         changed = [name for name in sorted(ours) if ours[name] != theirs.get(name)]
         if changed:
             raise InvalidInput(
@@ -277,3 +278,14 @@ class SupervisorClient(Supervisor):
         Deadline(END_SECONDS).wait_for(
             "the supervisor's end", lambda: True if not procfs.is_alive(daemon) else None, every=0.05
         )
+
+
+def _of_all(settings: Mapping[str, str]) -> dict[str, object]:
+    """Without the settings that a shell may hand to one component: they are no other stack's."""
+    found: dict[str, object] = dict(settings)
+    for variable in SETTINGS_OF_ONE:
+        table, _, setting = variable.partition("__")
+        if table in settings:
+            values = json.loads(settings[table])
+            found[table] = {name: value for name, value in values.items() if name != setting.lower()}
+    return found

@@ -21,6 +21,7 @@ CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", 
 RESERVATION_TTL = "LAKEPROOF_INVENTORY__RESERVATION_TTL_SECONDS"
 # One of the support service's, in the same way.
 TIMELINE_CACHE_TTL = "LAKEPROOF_SUPPORT__TIMELINE_CACHE_TTL_SECONDS"
+SETTINGS_OF_ONE = (RESERVATION_TTL, TIMELINE_CACHE_TTL)
 # Where a service of the shop finds others, how long it lets a reservation live, and for how long it keeps a timeline;
 # `lakeproof start NAME` may give one component others than the daemon's.
 SERVICE_VARIABLES = (
@@ -28,8 +29,7 @@ SERVICE_VARIABLES = (
     "SERVICE_ORDER_SERVICE_URL",
     "SERVICE_PAYMENT_SERVICE_URL",
     "SERVICE_FULFILLMENT_SERVICE_URL",
-    RESERVATION_TTL,
-    TIMELINE_CACHE_TTL,
+    *SETTINGS_OF_ONE,
 )
 # Whom Alertmanager tells: addresses and keys, so nobody else gets them (observability/receivers.py).
 ALERTMANAGER, RECEIVER_PREFIX = "alertmanager", "ALERTMANAGER_"

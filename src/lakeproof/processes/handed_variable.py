@@ -35,5 +35,5 @@ def take_back_variable(stack: Stack, component: str, variable: str) -> None:
     """
     client = SupervisorClient(stack)
     found = [row for row in client.ps() if row.name == component] if client.running() else []
-    if any(row.pid is None or variable in handed_variables(stack, component) for row in found):
+    if any(row.pid is None or variable in client.handed(component) for row in found):
         hand_variable(stack, component, variable, None)

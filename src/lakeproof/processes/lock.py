@@ -1,5 +1,6 @@
 """One daemon per stack, and one process at a time that starts it."""
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lakeproof.errors import TerminalError
-from lakeproof.held_file import HeldByAnother, hold, try_hold
+from lakeproof.held_file import HeldByAnother, hold
 from lakeproof.processes import procfs
 from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.place import Located
@@ -77,13 +78,17 @@ def starting(stack: Located, seconds: float) -> Iterator[None]:
 
 
 def is_being_started(stack: Located) -> bool:
-    """True while somebody has that turn; it is taken for a moment to find out."""
+    """True while somebody has that turn: `up` that starts the daemon, or `reset`. Others may ask at the same time."""
     try:
         descriptor = os.open(_turn_file(stack), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        return not try_hold(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
     finally:
         os.close(descriptor)
 
