@@ -495,3 +495,21 @@ def test_a_row_of_postgres_is_planted_into_the_lake_in_the_lakes_own_types() -> 
     assert "CAST('1.01' AS" in cent.do[0].text and "CAST('1.00' AS" in cent.undo[0].text
     assert gone.do[0].text.startswith("DELETE") and gone.undo == cent.undo
     assert "+00:00" not in cent.undo[0].text and f"'{UUID(int=7)}'" in cent.undo[0].text
+
+
+class HalfPlanted(Lamp):
+    """Planting breaks off before anything is done; taking out then finds the lamp as it was."""
+
+    def do(self, steps: Sequence[Step], *, may_be_done: bool = False) -> None:
+        if steps[0].text == "broken":
+            raise KeyboardInterrupt
+        if not may_be_done:
+            raise AlreadySo("the lamp is well")
+
+
+def test_ctrl_c_amid_the_planting_ends_the_hunt_as_such(tmp_path: Path) -> None:
+    lamp = HalfPlanted()
+    journal = Journal(tmp_path / "j.jsonl")
+    with pytest.raises(KeyboardInterrupt):
+        hunt(lamp, lamp.check, [lamp_kind("broken", "broken")], journal, 1, 1, lambda text: None)
+    assert Journal(tmp_path / "j.jsonl").left == ()

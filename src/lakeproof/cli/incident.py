@@ -15,7 +15,6 @@ from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError
 from lakeproof.incidents.person import person
 from lakeproof.incidents.status import Status
 from lakeproof.stack.stack import load_stack
-from lakeproof.written import write_file
 
 
 class Severity(StrEnum):
@@ -124,7 +123,8 @@ def _add_looks(incident: typer.Typer) -> None:
         if to is None:
             print_json(found)
             return
-        write_file(to, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+        # Not by another file that takes its place: a person may have named a device.
+        to.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _add_changes(incident: typer.Typer) -> None:

@@ -7,10 +7,10 @@ what is seen. Trino gives up a query whose client is silent for five minutes; th
 Another user's query of the same kind runs beside them, in a group of its own: a repair must leave it alone.
 """
 
-from typing import Annotated
+from typing import Annotated, Self
 
 import httpx
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, TerminalError
@@ -45,6 +45,12 @@ class FloodedResourceGroup(Arguments):
     user: User = "analyst"
     queries: int = Field(USER_RUNNING + 9, gt=USER_RUNNING, le=USER_RUNNING + USER_QUEUED)
     beside: User = "reporter"
+
+    @model_validator(mode="after")
+    def _two_users(self) -> Self:
+        if self.beside == self.user:
+            raise ValueError("beside: another user than the flooding one")
+        return self
 
 
 def inject(stack: Stack, arguments: FloodedResourceGroup) -> None:

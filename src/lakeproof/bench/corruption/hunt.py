@@ -177,15 +177,16 @@ def hunt(
             journal.ended(Round(number, kind.name, f"nothing to plant on: {nothing}", Found.NOTHING, "", 0.0, True))
             continue
         journal.planting(planted)
-        frozen = ""
+        frozen, is_planted = "", False
         try:
             stores.do(planted.do)
+            is_planted = True
             found, told = judged(check(), planted.keys)
             if found in (Found.UNKNOWN, Found.MISSED) and (frozen := release_if_frozen(stores)):
                 # The audit may have frozen a state from before the damage, which the check then looked at.
                 found, told = judged(check(), planted.keys)
         finally:
-            stores.do(planted.undo)
+            stores.do(planted.undo, may_be_done=not is_planted)
             journal.taken_out()
         frozen = release_if_frozen(stores) or frozen
         again = check()
