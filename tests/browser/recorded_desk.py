@@ -155,9 +155,10 @@ def _record_drill(store: Store, clock: _Clock) -> None:
     journal = json.loads((RECORDED / "journal.json").read_text(encoding="utf-8"))
     rca = (RECORDED / "report.md").read_text(encoding="utf-8").partition("\n---\n")[2].strip()
     diagnosis = next(each["facts"]["diagnosis"] for each in journal if "diagnosis" in each.get("facts", {}))
+    day = report["phases"][0]["started_at"][:10]
     times = {
-        what: datetime.fromisoformat(at)
-        for at, _, what in re.findall(r"^\| (\S+Z)\[\S+ \| (\w+) \| (\w+)", rca, re.M)
+        what: datetime.fromisoformat(f"{day}T{at}Z")
+        for at, what in re.findall(r"^\| (\d\d:\d\d:\d\d) \| \S+ \| (\w+)", rca, re.M)
     }
     alert = (report["alerts"][0]["name"], "connect", SCENARIO)
     clock.at = times["opened"]
@@ -178,7 +179,7 @@ def _record_drill(store: Store, clock: _Clock) -> None:
     clock.at = times["mitigating"]
     store.move(REVIEWED, Status.MITIGATING, Act(who="drill", text=report["mitigations"][0]["action"]))
     store.note(REVIEWED, Note(who="drill", text=report["mitigations"][0]["text"], kind="action"))
-    clock.at = times["all"]
+    clock.at = times["verifying"]
     store.receive(_told(*alert, "resolved", times["opened"], title))
     clock.at = times["verification"]
     verdicts = {one["check"]: f"{one['outcome']}: {one['summary']}" for one in report["checks"]}
