@@ -129,9 +129,7 @@ async def _train_group(group: Sequence[Component], stack: Stack, progress: Progr
         for component in group:
             command = await asyncio.to_thread(_prepared_command, component, stack)
             await asyncio.to_thread(_have_base_archive, Path(command.argv[0]))
-            environment = child_environment(
-                stack, Runtime(stack).new_run_id(), component.name, user=command.user, extra=command.env
-            )
+            environment = child_environment(stack, Runtime(stack).new_run_id(), component.name, command)
             started = process.start(command, environment, stack.log_path(component.name), stack.state_dir)
             running.append((component, command, started))
             await _until_ready(component, stack, started)

@@ -1,16 +1,20 @@
 """The small clean environment of every child: nothing of the caller's shell leaks into an engine.
 
-The stack's settings are handed on resolved, as LAKEPROOF_* variables, not as the path of a file: so a child that is
-started again an hour later sees the same stack as the daemon, whatever became of lakeproof.toml.
+A program of ours gets the stack's settings, resolved, as LAKEPROOF_* variables and not as the path of a file: so one
+that is started again an hour later sees the same stack as the daemon, whatever became of lakeproof.toml. An engine
+reads none of them, and passwords and webhooks may be among them: it gets the stack's name and folder alone, by which
+a person who finds its process knows whose it is (processes/ports.py tells them where it holds a port).
 """
 
 import json
 import os
 import pwd
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lakeproof.stack.component import Command
     from lakeproof.stack.stack import Stack
 
 RUN_ID = "LAKEPROOF_RUN_ID"
@@ -33,14 +37,11 @@ SERVICE_VARIABLES = (
 )
 # Whom Alertmanager tells: addresses and keys, so nobody else gets them (observability/receivers.py).
 ALERTMANAGER, RECEIVER_PREFIX = "alertmanager", "ALERTMANAGER_"
-HANDED_ON = (
-    "JAVA_HOME",
-    "LAKEPROOF_CACHE",
-    "LAKEPROOF_YES",
-    "LAKEPROOF_KEEP_TEST_STATE",
-    "LOG_LEVEL",
-    *SERVICE_VARIABLES,
-)
+TO_EVERY_CHILD = ("JAVA_HOME", "LAKEPROOF_CACHE", "LAKEPROOF_YES", "LAKEPROOF_KEEP_TEST_STATE", "LOG_LEVEL")
+# What a program of ours finds of the daemon's own environment; a service's URL may carry a password.
+HANDED_ON = (*TO_EVERY_CHILD, *SERVICE_VARIABLES)
+# Of the settings, what an engine's process gets too.
+WHOSE = ("LAKEPROOF_NAME", "LAKEPROOF_STATE_DIR")
 
 
 def settings_environment(stack: "Stack") -> dict[str, str]:
@@ -55,32 +56,41 @@ def settings_environment(stack: "Stack") -> dict[str, str]:
 def service_variables(given: Mapping[str, str], component: str = "") -> dict[str, str]:
     """What of `given` the component reads at its start, an empty one too: SERVICE_VARIABLES, and ALERTMANAGER_…"""
     told = [name for name in given if component == ALERTMANAGER and name.startswith(RECEIVER_PREFIX)]
-    return {name: given[name] for name in (*SERVICE_VARIABLES, *told) if name in given}
+    return _those(given, (*SERVICE_VARIABLES, *told))
+
+
+def _those(given: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    return {name: given[name] for name in names if name in given}
 
 
 def child_environment(
     stack: "Stack",
     run_id: str,
     component: str,
-    *,
-    user: str | None = None,
-    extra: Mapping[str, str] | None = None,
+    command: "Command",
+    given: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Everything a child of the daemon finds in its environment.
 
-    `extra` (Command.env) wins over the rest, but not over the run id: the sweep finds a stack's processes by it.
+    `given`: what this component was handed at its start beside the daemon's own variables. `command.env` wins over it
+    and over the rest, but not over the run id: the sweep finds a stack's processes by it.
     """
-    home = pwd.getpwnam(user).pw_dir if user and os.geteuid() == 0 else os.environ.get("HOME", "/")
-    inherited = {name: os.environ[name] for name in (*CERTIFICATE_VARIABLES, *HANDED_ON) if name in os.environ}
-    inherited |= service_variables(os.environ, component)
+    home = pwd.getpwnam(command.user).pw_dir if command.user and os.geteuid() == 0 else os.environ.get("HOME", "/")
+    inherited = _those(os.environ, (*CERTIFICATE_VARIABLES, *TO_EVERY_CHILD))
+    settings = settings_environment(stack)
+    if command.argv[0] == sys.executable:
+        inherited |= service_variables(os.environ, component)
+    else:
+        settings = _those(settings, WHOSE)
     return {
         "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
         "HOME": home,
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         **inherited,
-        **settings_environment(stack),
-        **(extra or {}),
+        **settings,
+        **(given or {}),
+        **command.env,
         RUN_ID: run_id,
         COMPONENT: component,
     }

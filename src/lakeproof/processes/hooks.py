@@ -42,8 +42,8 @@ class Hooks:
 
         `variables`: what this component was handed beside the daemon's own environment.
         """
-        environment = child_environment(self._stack, self._run_id, self._component, extra=variables)
         command = Command(argv=(*self._argv, self._component, hook))
+        environment = child_environment(self._stack, self._run_id, self._component, command, variables)
         log = self._stack.log_path(self._component)
         self._running = running = process.start(command, environment, log, self._stack.state_dir)
         try:

@@ -257,8 +257,7 @@ class Keeper:
         command = await self._preparation.run()
         ports.check_free([component], stack, supervisor=False)
         self._mark(prepared=time.monotonic())
-        own = {**self.variables, **command.env}
-        environment = child_environment(stack, self.context.run_id, self.name, user=command.user, extra=own)
+        environment = child_environment(stack, self.context.run_id, self.name, command, self.variables)
         self.process = process.start(command, environment, stack.log_path(self.name), stack.state_dir)
         self._turn_to(State.RUNNING)
         self.condition.health = Health.STARTING
