@@ -1,5 +1,6 @@
 """MariaDB as a component, without running it."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,16 @@ def test_the_socket_moves_where_its_path_would_be_too_long(tmp_path: Path) -> No
     assert short == Path("/tmp/s/data/mysql/run/mysql.sock")
     assert len(str(long)) <= MAX_SOCKET_PATH
     assert long != mysql.socket_path(make_stack(Path("/tmp") / ("y" * 90)))
+
+
+def test_every_command_means_the_servers_socket_whatever_its_temporary_folder_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = make_stack(Path("/tmp") / ("x" * 90))
+    before = mysql.socket_path(stack)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert mysql.socket_path(stack) == before
 
 
 def test_no_secret_is_in_the_command_or_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

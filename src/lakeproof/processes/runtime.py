@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakeproof.errors import TerminalError
-from lakeproof.stack.own_folder import refuse_foreign
+from lakeproof.stack.own_folder import COMMON, refuse_foreign
 from lakeproof.stack.place import Located
 
 SOCKET_PATH_MAX = 100
-COMMON = Path("/tmp")
 
 
 def _base() -> Path:

@@ -8,7 +8,6 @@ import hashlib
 import os
 import pwd
 import stat
-import tempfile
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,9 @@ from lakeproof.stack.os_user import hand_over
 if TYPE_CHECKING:
     from lakeproof.stack.stack import Stack
 
+COMMON = Path(
+    "/tmp"
+)  # not $TMPDIR: the server and every command must mean the same folder, whatever their shells say
 OTHERS_WRITE = 0o022
 MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
 
@@ -49,14 +51,12 @@ def refuse_foreign(folder: Path, *, owners: Collection[int], closed: int, next_a
 
 
 def socket_folder(stack: "Stack", component: str, socket: str) -> Path:
-    """Where a server's socket of that name lies: beside its data, or under the temporary folder where the path would
-    be too long.
-    """
+    """Where a server's socket of that name lies: beside its data, or under /tmp where the path would be too long."""
     beside = stack.data_dir(component) / "run"
     if len(os.fsencode(beside / socket)) <= MAX_SOCKET_PATH:
         return beside
     short = hashlib.sha256(os.fsencode(stack.state_dir)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"lakeproof-{component}-{short}"
+    return COMMON / f"lakeproof-{component}-{short}"
 
 
 def make_socket_folder(folder: Path, user: str, package: str, mode: int) -> None:
