@@ -8,6 +8,7 @@ do. A JobManager that was itself restarted begins with an empty history.
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from lakeproof.errors import CouldNotLook
@@ -70,6 +71,11 @@ def _completed_ms(checkpoints: Any) -> int:
     return int(((checkpoints.get("latest") or {}).get("completed") or {}).get("latest_ack_timestamp") or 0)
 
 
+def _restored_ms(checkpoints: Any) -> int:
+    """When it last began from a checkpoint or savepoint; 0 where it never did."""
+    return int(((checkpoints.get("latest") or {}).get("restored") or {}).get("restore_timestamp") or 0)
+
+
 def job_state(stack: Stack, timeout: float, source: Source) -> Value:
     """running, restarting or ended; None where the JobManager knows no such job."""
     job = _job(stack, timeout, source)
@@ -91,6 +97,50 @@ def _failures(stack: Stack, timeout: float, source: Source) -> list[Any] | None:
     if job is None:
         return None
     return list(_ask(stack, f"/jobs/{job['jid']}/exceptions", timeout)["exceptionHistory"]["entries"])
+
+
+@dataclass(frozen=True)
+class JobHistory:
+    """What Flink tells of one job's past. Times in epoch milliseconds; 0 where there was no such event.
+
+    id: Flink's own; another one is a job that was submitted anew. began_ms: its submission. failed_ms, exception: its
+    newest failure. restored_ms: when it last took up the state of a checkpoint or savepoint. completed_ms: its newest
+    complete checkpoint.
+    """
+
+    id: str
+    state: str
+    began_ms: int
+    failed_ms: int
+    exception: str
+    restored_ms: int
+    completed_ms: int
+
+
+def job_history(stack: Stack, timeout: float, source: Source) -> JobHistory | None:
+    """The newest job of that database; None where the JobManager knows none. Raises: CouldNotLook."""
+    job = _job(stack, timeout, source)
+    if job is None:
+        return None
+    checkpoints = _checkpoints(stack, timeout, job)
+    newest = _newest(_ask(stack, f"/jobs/{job['jid']}/exceptions", timeout)["exceptionHistory"]["entries"])
+    return JobHistory(
+        id=str(job["jid"]),
+        state=STATES.get(str(job["state"]), ENDED),
+        began_ms=int(job["start-time"]),
+        failed_ms=0 if newest is None else int(newest["timestamp"]),
+        exception=NO_EXCEPTION if newest is None else _root(newest),
+        restored_ms=_restored_ms(checkpoints),
+        completed_ms=_completed_ms(checkpoints),
+    )
+
+
+def _newest(failures: list[Any]) -> Any:
+    return max(failures, key=lambda failure: int(failure["timestamp"]), default=None)
+
+
+def _root(failure: Any) -> str:
+    return root_cause(str(failure["stacktrace"])).removeprefix("Caused by: ")[:LONGEST_EXCEPTION]
 
 
 def job_failures(stack: Stack, timeout: float, source: Source) -> Value:
@@ -115,8 +165,7 @@ def job_exception(stack: Stack, timeout: float, source: Source) -> Value:
     failures = _failures(stack, timeout, source)
     if not failures:
         return None if failures is None else NO_EXCEPTION
-    newest = max(failures, key=lambda failure: int(failure["timestamp"]))
-    return root_cause(str(newest["stacktrace"])).removeprefix("Caused by: ")[:LONGEST_EXCEPTION]
+    return _root(_newest(failures))
 
 
 def refused_value(stack: Stack, timeout: float, source: Source) -> Value:
@@ -128,8 +177,7 @@ def refused_value(stack: Stack, timeout: float, source: Source) -> Value:
         return None
     if not failures or not job_failures(stack, timeout, source):
         return NO_EXCEPTION
-    newest = max(failures, key=lambda failure: int(failure["timestamp"]))
-    found = REFUSED.search(str(newest["stacktrace"]))
+    found = REFUSED.search(str(_newest(failures)["stacktrace"]))
     return found[1][:LONGEST_EXCEPTION] if found else NO_EXCEPTION
 
 
@@ -142,8 +190,7 @@ def checkpoint_age(stack: Stack, timeout: float, source: Source) -> Value:
     if job is None:
         return None
     told = _checkpoints(stack, timeout, job)
-    restored = ((told.get("latest") or {}).get("restored") or {}).get("restore_timestamp") or 0
-    at_ms = max(_completed_ms(told), int(restored), int(job["start-time"]))
+    at_ms = max(_completed_ms(told), _restored_ms(told), int(job["start-time"]))
     return round(max(0.0, time.time() - at_ms / 1000 - source.checkpoint_seconds(stack)), 3)
 
 
