@@ -1,6 +1,7 @@
 """The mail sink in one process: what was acknowledged is there after a restart, each message once, bounded."""
 
 import asyncio
+import logging
 import resource
 import smtplib
 import socket
@@ -205,6 +206,15 @@ async def test_a_mail_comes_in_by_smtp_and_is_read_by_recipient(sink: tuple[http
     assert (found["message_id"], found["subject"], found["repeats"]) == ("<1@x>", "Grüße", 1)
     assert found["body"] == "Your order is on its way.\nGrüße"
     assert (await client.get("/messages/count")).json() == {"messages": 2, "repeats": 1}
+
+
+async def test_no_customers_address_and_no_command_of_a_healthy_connection_is_logged(
+    sink: tuple[httpx.AsyncClient, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await asyncio.to_thread(send_by_smtp, sink[1], "<1@x>", "somebody@example.org")
+    assert "somebody" not in caplog.text
+    assert [one for one in caplog.records if one.name.startswith("mail")] == []
 
 
 async def test_a_webhook_is_kept_once_per_key_and_pages_go_on(sink: tuple[httpx.AsyncClient, int]) -> None:

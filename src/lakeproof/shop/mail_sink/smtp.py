@@ -18,6 +18,8 @@ MAX_MAIL_BYTES = 256 * 1024
 IDLE_SECONDS = 60
 
 log = logging.getLogger(__name__)
+# aiosmtpd logs each command of each connection: the addresses of customers, and six lines for each health question.
+logging.getLogger("mail.log").setLevel(logging.WARNING)
 
 
 class MailHandler:
