@@ -263,6 +263,22 @@ def test_a_purchase_that_was_turned_back_may_be_cancelled_and_nothing_else(
     assert [state.order and state.order.status for state in one.states_at(1)] == ["created"]
 
 
+@pytest.mark.parametrize("event", [Event.OK, Event.UNCLEAR])
+def test_what_was_bought_was_created_first_also_where_a_later_call_changed_it(tmp_path: Path, event: Event) -> None:
+    """`check` took it for a phantom where the lake's cut was older than both calls, as on a busy machine."""
+    paid = an_order("checkout:b1", 2, "paid")
+    cancelled = replace(paid, version=3, status="cancelled")
+    lines = checkout_lines(Event.OK, paid)
+    lines.append(
+        Line(3, "run-a", paid.client_key, Op.CANCEL, 1, Event.INVOKE, 3, replace(cancelled, updated_at=None))
+    )
+    lines.append(Line(4, "run-a", paid.client_key, Op.CANCEL, 1, event, 3, cancelled))
+    write(tmp_path, "r", lines)
+    one = read_ledgers(tmp_path).by_key["checkout:b1"]
+    by_version = {n: [state.order and state.order.status for state in one.states_at(n)] for n in (0, 1, 2, 3)}
+    assert by_version == {0: [], 1: ["created"], 2: ["paid"], 3: ["cancelled"]}
+
+
 def test_a_purchase_under_way_may_be_created_paid_or_cancelled(tmp_path: Path) -> None:
     write(tmp_path, "r", checkout_lines(Event.UNCLEAR, None)[:2])
     one = read_ledgers(tmp_path).by_key["checkout:b1"]

@@ -138,7 +138,8 @@ class Expectation:
     acknowledged: every state that the shop acknowledged, oldest first, with the time its line was written.
     open_call: the state that a call with an unclear outcome would have left; None where every outcome is known.
     unacknowledged: further states that the order may have had, each at a version of its own call: a checkout's order
-    is made before it is paid, and may be cancelled instead. What was asked for and refused is in none of these.
+    is made before it is paid, and may be cancelled instead. Later calls leave them possible: an engine whose cut is
+    older than all of these calls shows one of them. What was asked for and refused is in none of these.
     """
 
     key: str
@@ -236,12 +237,13 @@ def read_ledgers(folder: Path) -> Expectations:
                 acknowledged += 1
                 if difference := _mismatch(call, one.possible[0], line):
                     mismatches.append(f"{line.key}: {line.op} at version {line.version}: {difference}")
-                one.unacknowledged = () if call is None else _first_step(call, line.version)
+                if call is not None:
+                    one.unacknowledged += _first_step(call, line.version)
                 one.acknowledged.append(State(line.version, line.order, line.at_us))
         for key, call in calls.open.items():
             one = by_key[key]
             one.open_call, *instead = OpenCall(call.newest, one.possible[0]).after
-            one.unacknowledged = (*_first_step(call, call.newest.version), *instead)
+            one.unacknowledged += (*_first_step(call, call.newest.version), *instead)
         unclear += calls.unclear
         later_than_now += calls.later_than_now
     runs = tuple(path.stem for path in paths)
