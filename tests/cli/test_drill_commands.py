@@ -54,6 +54,7 @@ def typed(*arguments: str) -> str:
         (("drill", "heathy"), "no scenario 'heathy', closest: 'healthy'"),
         (("drill", "replication-lag", "--minutes", "1"), "--minutes: a scenario takes as long as it takes"),
         (("drill", "all", "--minutes", "1"), "it goes with healthy alone"),
+        (("drill", "healthy", "--afterwards", "60"), "Next: leave it out with healthy"),
         (("drill", "replication-lag+no-such"), "no scenario 'no-such'"),
         (("drill", "replication-lag+replication-lag"), "paused_connector would be made twice"),
         (("drill", "all", "--fix", "silence_alert"), "it mends one scenario"),

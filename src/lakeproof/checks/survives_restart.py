@@ -1,4 +1,4 @@
-"""The repaired part is healthy again after a restart. This is the one check that acts: it restarts the part."""
+"""The repaired part is healthy again after a restart. This check acts: it restarts the part."""
 
 import contextlib
 from collections.abc import Mapping

@@ -61,6 +61,12 @@ def drill(
         float | None,
         typer.Option(min=1, max=3600, help="how long recovery may take; default: the scenario's budget"),
     ] = None,
+    afterwards: Annotated[
+        float,
+        typer.Option(
+            min=0, max=3600, help="once all claims hold: kill -9 the repaired part; no alert for so many seconds"
+        ),
+    ] = 0.0,
     timing: Annotated[
         str | None, typer.Option(help="windows of the alerts meanwhile: drill or production; default: drill")
     ] = None,
@@ -127,6 +133,8 @@ def drill(
         raise InvalidInput(
             "a scenario takes as long as it takes", where="--minutes", next_action=f"it goes with {HEALTHY} alone"
         )
+    if afterwards and name == HEALTHY:
+        raise InvalidInput("nothing is repaired", where="--afterwards", next_action=f"leave it out with {HEALTHY}")
     if rounds is not None and name != PAIRS:
         raise InvalidInput("nothing is drawn so often", where="--rounds", next_action=f"it goes with {PAIRS} alone")
     if table is not None and name not in series:
@@ -144,7 +152,8 @@ def drill(
         from lakeproof.drills.healthy_drill import HealthyDrill
         from lakeproof.drills.run import DrillOptions
 
-        options = DrillOptions(seed, to, _run_name(BLIND if blind else scenario), steps, blind, recover_seconds)
+        run_name = _run_name(BLIND if blind else scenario)
+        options = DrillOptions(seed, to, run_name, steps, blind, recover_seconds, afterwards)
         world = live_world(stack, catalog, cast("Timing | None", timing))
         if scenario == HEALTHY:
             return HealthyDrill(world, _plan(catalog, ALL, seed), options, looks_on * 60, say).run()

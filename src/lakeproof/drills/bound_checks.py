@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lakeproof.arguments import Arguments
+from lakeproof.checks import stays_well, survives_restart
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
+from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.restarts import on_record
 from lakeproof.errors import DeadlineExpired, LakeproofError
@@ -45,10 +47,20 @@ def counted(judged: Judged) -> tuple[Reading, ...]:
     )
 
 
-def bind(plan: DrillPlan, catalog: Catalog) -> tuple[BoundCheck, ...]:
-    """The plan's checks in their order; those that act come last."""
+def bind(plan: DrillPlan, catalog: Catalog, afterwards: float = 0.0) -> tuple[BoundCheck, ...]:
+    """The plan's checks in their order; those that act come last.
+
+    afterwards: for so many seconds nothing may be alerted once each repaired part was killed; 0: that is not asked.
+    """
     bound: list[BoundCheck] = []
-    for step in plan.checks:
+    steps = list(plan.checks)
+    if afterwards:
+        repaired = dict.fromkeys(
+            step.arguments["component"] for step in steps if step.id == survives_restart.CHECK.id
+        )
+        seconds = ("seconds", afterwards)
+        steps += [Step(stays_well.CHECK.id, (("component", name), seconds)) for name in repaired]
+    for step in steps:
         again = sum(1 for each in bound if each.check.id == step.id)
         name = step.id if not again else f"{step.id} ({again + 1})"
         arguments = check_step("check", catalog.checks, step, plan.id)

@@ -53,7 +53,7 @@ class Drill:
         self.world, self.plan, self.options = world, plan, options
         self.report = DrillReport(plan.id, options.seed, world.timing)
         self.journal = Journal(options.folder, progress)
-        checks = bind(plan, world.catalog)
+        checks = bind(plan, world.catalog, options.afterwards)
         self._run = Run(world, plan, options, self.report, self.journal, checks, plan.touches)
         self._phase = PhaseRunner(self.report.phases, self.report.reasons, self.journal, blind=options.blind).run
         self._diagnosis = Diagnosis((), ())

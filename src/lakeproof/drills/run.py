@@ -63,6 +63,7 @@ class DrillOptions:
     fix: the steps to run instead of the diagnosed repair. blind: name neither scenario, fault nor claims before the
     review.
     recover_seconds: instead of the plan's budget, for a fix that is not expected to help.
+    afterwards: once all claims hold, each repaired part is killed, and nothing may be alerted for so many seconds.
     """
 
     seed: int
@@ -71,6 +72,7 @@ class DrillOptions:
     fix: tuple[Step, ...] | None = None
     blind: bool = False
     recover_seconds: float | None = None
+    afterwards: float = 0.0
 
 
 @dataclass
