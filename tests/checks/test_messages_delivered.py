@@ -8,12 +8,14 @@ import pytest
 
 from lakeproof.checks import messages_delivered
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.messages_delivered import MessagesDelivered, Notified, judge
+from lakeproof.checks.messages_delivered import Kept, MessagesDelivered, Notified, judge, strangers
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.stack import postgres_session
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+
+AT = "2026-11-26T12:00:00.000000Z"
 
 
 def told(number: str, status: str = "sent", reason: str | None = None, *, awaited: bool = False) -> Notified:
@@ -56,13 +58,33 @@ def test_every_page_of_the_providers_list_is_read(monkeypatch: pytest.MonkeyPatc
 
     def answer(request: httpx.Request) -> httpx.Response:
         after = int(request.url.params["after"])
-        page = [{"message_id": str(number)} for number in range(after + 1, min(after + 1000, 1500) + 1)]
+        numbers = range(after + 1, min(after + 1000, 1500) + 1)
+        page = [{"message_id": str(number), "channel": "webhook", "sender": "", "at": AT} for number in numbers]
         return httpx.Response(200, json={"messages": page, "next": 1000 if after == 0 else None})
 
     monkeypatch.setattr(
         httpx, "Client", lambda **_: client(base_url="http://sink", transport=httpx.MockTransport(answer))
     )
-    assert messages_delivered._kept("http://sink").total() == 1500
+    assert len(set(messages_delivered._messages("http://sink"))) == 1500
+
+
+def test_a_mail_of_the_shop_for_which_no_notification_stands_was_sent_beside_the_service() -> None:
+    """Customers get it beside the service's own; once the check looked at the service's messages alone."""
+    messages = [
+        Kept("<1@notification.lakeproof>", from_shop=True, at=AT),
+        Kept("<2@notification.lakeproof>", from_shop=True, at=AT),
+        Kept("<3@office.lakeproof.example>", from_shop=True, at=AT),
+        Kept("<4@office.lakeproof.example>", from_shop=True, at="2026-11-26T11:00:00.000000Z"),
+        Kept("<5@alertmanager>", from_shop=False, at=AT),
+    ]
+    unknown = strangers(messages, {"<1@notification.lakeproof>"}, AT)
+    assert unknown == {
+        "2": "<2@notification.lakeproof>",
+        "<3@office.lakeproof.example>": "<3@office.lakeproof.example>",
+    }
+    verdict = judge([told("1")], [], has("1"), beside=["<3@office.lakeproof.example>"])
+    assert verdict.outcome is Outcome.FAILED
+    assert "1 delivered twice" in verdict.summary
 
 
 def test_without_postgresql_it_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

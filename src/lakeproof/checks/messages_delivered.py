@@ -2,12 +2,14 @@
 
 Accepted: a notification that is there, or an event of another service that called for one (a notification by a call
 that was deleted since leaves no trace here). An event that was dropped because its sender changed its shape is lost.
+A mail from the shop's address for which no notification stands was sent beside the service: its customer got two.
 The provider's own list is read, not the service's word. The bound: the mail sink keeps its newest messages (50,000 at
 least).
 """
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,10 +23,13 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.event_shapes import Reshaped, reshaped
 from lakeproof.services.database.rows import read_rows
+from lakeproof.services.times import iso
+from lakeproof.shop.notification.providers import HOSTNAME, SENDER
 from lakeproof.stack.stack import Stack
 
 CLAIM = "every accepted message is delivered once, or dropped with a reason"
 PROVIDER = "mail-sink"
+OURS = re.compile(rf"<(.*)@{re.escape(HOSTNAME)}>")
 LOOK_SECONDS, READ_SECONDS = 2.0, 10.0
 PAGE = 1000
 KEYS_SHOWN = 20
@@ -32,6 +37,8 @@ KEYS_SHOWN = 20
 NOTIFICATIONS = """
 SELECT id::text, channel, status, reason, due_at IS NOT NULL FROM notification.notifications WHERE created_at >= $1
 """
+# Looked for after the provider was asked: one may have been made and sent between the two looks.
+STANDS = "SELECT id::text FROM notification.notifications WHERE id::text = ANY($1::text[])"
 CALLED_FOR = """
 SELECT event_id::text FROM notification.consumed_events WHERE at >= $1 AND dropped IS NULL
 """
@@ -56,7 +63,20 @@ class Notified:
     @property
     def message_id(self) -> str:
         """As the provider knows it."""
-        return f"<{self.id}@notification.lakeproof>" if self.channel == "email" else self.id
+        return _mail_id(self.id) if self.channel == "email" else self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One message as the provider has it. from_shop: a mail from the shop's address. at: ISO 8601 in UTC."""
+
+    id: str
+    from_shop: bool
+    at: str
+
+
+def _mail_id(notification_id: str) -> str:
+    return f"<{notification_id}@{HOSTNAME}>"
 
 
 def baseline(context: CheckContext, arguments: MessagesDelivered) -> Baseline:
@@ -81,24 +101,40 @@ def _look(stack: Stack, since: datetime, wanted: int = 0) -> Verdict:
         called_for = [row[0] for row in read_rows(stack, CALLED_FOR, since, seconds=READ_SECONDS)]
         notified = read_rows(stack, NOTIFICATIONS, since, seconds=READ_SECONDS)
         found = [Notified(row[0], row[1], row[2], row[3], bool(row[4])) for row in notified]
-        kept = _kept(stack.url(PROVIDER))
+        messages = _messages(stack.url(PROVIDER))
+        unknown = strangers(messages, {one.message_id for one in found}, iso(since))
+        stand = {_mail_id(row[0]) for row in read_rows(stack, STANDS, [*unknown], seconds=READ_SECONDS)}
         unread = reshaped(stack, READ_SECONDS, since)
     except CouldNotLook as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
     except (httpx.HTTPError, ValueError, KeyError) as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, f"the provider does not list its messages: {type(error).__name__}")
-    return judge(found, called_for, kept, wanted, unread)
+    kept = Counter(one.id for one in messages)
+    beside = [message for message in unknown.values() if message not in stand]
+    return judge(found, called_for, kept, wanted, unread, beside)
 
 
-def _kept(url: str) -> Counter[str]:
-    """How often the provider has each message id. Raises: httpx.HTTPError."""
-    kept, after = Counter[str](), 0
+def strangers(messages: Sequence[Kept], known: Collection[str], since: str) -> dict[str, str]:
+    """Mails that the shop's address sent since then and that are none of the known: message id by notification id, or
+    by itself where it names none. since: ISO 8601 in UTC.
+    """
+    found = [one.id for one in messages if one.from_shop and one.at >= since and one.id not in known]
+    return {OURS.sub(r"\1", message): message for message in found}
+
+
+def _messages(url: str) -> list[Kept]:
+    """All that the provider has. Raises: httpx.HTTPError."""
+    found: list[Kept] = []
+    after = 0
     with httpx.Client(base_url=url, timeout=READ_SECONDS, trust_env=False) as client:
         while after is not None:
             page = client.get("/messages", params={"after": after, "limit": PAGE}).raise_for_status().json()
-            kept.update(one["message_id"] for one in page["messages"])
+            found += [
+                Kept(one["message_id"], one["channel"] == "email" and one["sender"] == SENDER, one["at"])
+                for one in page["messages"]
+            ]
             after = page["next"]
-    return kept
+    return found
 
 
 def judge(
@@ -107,9 +143,11 @@ def judge(
     kept: Counter[str],
     wanted: int = 0,
     unread: Sequence[Reshaped] = (),
+    beside: Sequence[str] = (),
 ) -> Verdict:
     """called_for: ids that events called for. kept: how often the provider has each message id. wanted: so many
     messages there must be; a claim over none says nothing. unread: events that were dropped for their shape.
+    beside: ids of the shop's mails for which no notification stands.
     """
     there = {one.id for one in found}
     lost = [f"{one}: an event called for it, and it is gone" for one in called_for if one not in there]
@@ -128,6 +166,7 @@ def judge(
     waiting = [f"{one.id}: failed, and will be tried again: {one.reason}" for one in failed if one.awaited]
     waiting += [f"{one.id}: not sent yet" for one in found if one.status == "pending"]
     twice = [f"{one.id}: {kept[one.message_id]} times" for one in found if kept[one.message_id] > 1]
+    twice += [f"{one}: no notification stands for it" for one in beside]
     dropped = [one for one in found if one.status == "dropped"]
     mute = [f"{one.id}: dropped without a reason" for one in dropped if not one.reason]
     numbers = {
