@@ -1,16 +1,25 @@
 """A job that is over its failures, one that restarts again and again, and one that forgot what it had read."""
 
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from lakeproof.checks.job_steady import judge
-from lakeproof.checks.verdict import Outcome
+from lakeproof.checks import job_steady
+from lakeproof.checks.check import Baseline, CheckContext
+from lakeproof.checks.job_steady import CHECKPOINT, JOB, JobSteady, judge
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
 from lakeproof.probes.flink import RESTARTING, RUNNING, JobHistory
+from lakeproof.probes.reading import Value
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
 
 NOW = 10_000.0
+BEFORE: dict[str, Value] = {JOB: "a", CHECKPOINT: 60}
 # Submitted at the beginning, never failed, a checkpoint a second ago.
-HEALTHY = JobHistory("a", RUNNING, 1_000_000, 0, "none", 0, 9_999_000)
+HEALTHY = JobHistory("a", RUNNING, 1_000_000, 0, "none", 0, 9_999_000, 70)
 # Submitted anew 90 s ago, from a savepoint.
 ANEW = replace(HEALTHY, id="b", began_ms=9_910_000, restored_ms=9_911_000)
 
@@ -24,7 +33,7 @@ ANEW = replace(HEALTHY, id="b", began_ms=9_910_000, restored_ms=9_911_000)
     ],
 )
 def test_a_job_that_has_run_for_a_minute_from_its_state_is_steady(job: JobHistory, says: str) -> None:
-    verdict = judge(job, "a", NOW, seconds=60)
+    verdict = judge(job, BEFORE, NOW, seconds=60)
     assert (verdict.outcome, verdict.summary) == (Outcome.PASSED, says)
 
 
@@ -39,6 +48,8 @@ def test_a_job_that_has_run_for_a_minute_from_its_state_is_steady(job: JobHistor
         ),
         (replace(ANEW, began_ms=9_960_000, restored_ms=9_961_000), "it has run for 39 s, not 60"),
         (replace(ANEW, restored_ms=0), "job b was submitted without the state of a"),
+        (replace(ANEW, checkpoint=31), "its newest checkpoint is 31, and was 60"),
+        (replace(HEALTHY, checkpoint=31), "its newest checkpoint is 31, and was 60"),
         (
             replace(HEALTHY, failed_ms=9_930_000, completed_ms=9_920_000),
             "it has completed no checkpoint since it was restored, or failed last",
@@ -46,11 +57,48 @@ def test_a_job_that_has_run_for_a_minute_from_its_state_is_steady(job: JobHistor
     ],
 )
 def test_a_job_that_may_restart_again_or_began_anew_is_not(job: JobHistory | None, says: str) -> None:
-    verdict = judge(job, "a", NOW, seconds=60)
+    verdict = judge(job, BEFORE, NOW, seconds=60)
     assert (verdict.outcome, verdict.summary) == (Outcome.FAILED, says)
 
 
-def test_before_the_fault_it_need_only_run() -> None:
-    young = replace(HEALTHY, began_ms=9_999_500, completed_ms=0)
-    assert judge(young, "a", NOW, seconds=0).outcome is Outcome.PASSED
-    assert judge(replace(young, state=RESTARTING), "a", NOW, seconds=0).outcome is Outcome.FAILED
+def asked(monkeypatch: pytest.MonkeyPatch, *looks: JobHistory | None) -> None:
+    """What Flink tells, one look after another, the last one for ever."""
+    left = list(looks)
+    monkeypatch.setattr(job_steady, "job_history", lambda *_: left.pop(0) if len(left) > 1 else left[0])
+    monkeypatch.setattr(job_steady, "PAUSE_SECONDS", 0.01)
+
+
+def test_it_waits_for_the_time_that_is_wanting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    began = round(time.time() * 1000)
+    running = replace(HEALTHY, began_ms=began, completed_ms=began + 100)
+    asked(monkeypatch, None, replace(running, state=RESTARTING), running)
+    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(10))
+    before = Baseline(Verdict("", Outcome.PASSED, ""), BEFORE)
+    assert job_steady.verify(context, JobSteady(seconds=0.5), before).outcome is Outcome.PASSED
+    assert context.deadline.elapsed >= 0.4
+
+
+def test_a_restart_meanwhile_ends_the_wait(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    failed = replace(HEALTHY, failed_ms=round(time.time() * 1000) + 60_000, exception="IOException: no")
+    asked(monkeypatch, replace(HEALTHY, state=RESTARTING), failed)
+    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(10))
+    verdict = job_steady.verify(context, JobSteady(), Baseline(Verdict("", Outcome.PASSED, ""), BEFORE))
+    assert (verdict.outcome, "IOException: no" in verdict.summary) == (Outcome.FAILED, True)
+    assert context.deadline.elapsed < 5
+
+
+@pytest.mark.parametrize(
+    ("job", "outcome"),
+    [
+        (HEALTHY, Outcome.PASSED),
+        (replace(HEALTHY, checkpoint=0), Outcome.UNKNOWN),
+        (replace(HEALTHY, state=RESTARTING), Outcome.UNKNOWN),
+        (None, Outcome.UNKNOWN),
+    ],
+)
+def test_before_the_fault_it_must_run_and_have_a_checkpoint(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, job: JobHistory | None, outcome: Outcome
+) -> None:
+    asked(monkeypatch, job)
+    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(10))
+    assert job_steady.baseline(context, JobSteady()).verdict.outcome is outcome

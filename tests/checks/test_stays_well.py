@@ -1,97 +1,180 @@
-"""A repaired part that was killed: back and quiet, alerted again, and a Prometheus that tells nothing."""
+"""A part that was killed: back and quiet, alerted again, not back, and a Prometheus that tells nothing."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lakeproof.checks import stays_well
+from lakeproof.checks import stays_well, survives_restart
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.stays_well import CLAIM, StaysWell, verify
+from lakeproof.checks.stays_well import CLAIM, StaysWell, kill_and_await, verify
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.drills.bound_checks import bind
 from lakeproof.drills.plan import make_plan
 from lakeproof.errors import CouldNotLook, DeadlineExpired
 from lakeproof.probes.reading import Reading
+from lakeproof.processes.rows import ProcessRow
+from lakeproof.processes.states import Health, State
 from lakeproof.scenarios.catalog import load_catalog
+from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 BEFORE = Baseline(Verdict(CLAIM, Outcome.PASSED, ""))
 ARGUMENTS = StaysWell(component="connect", seconds=0.2)
+PENDING, FIRES = {"LakePublishStale": "pending"}, {"LakePublishStale": "firing"}
+
+
+@dataclass
+class Shop:
+    """Whether shoppers buy, and how they were seen when the part was killed."""
+
+    buying: bool = False
+    at_the_kill: list[bool] = field(default_factory=list)
+
+    @contextmanager
+    def shopping(self) -> Iterator[None]:
+        self.buying = True
+        yield
+        self.buying = False
 
 
 @pytest.fixture
-def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CheckContext:
+def shop(monkeypatch: pytest.MonkeyPatch) -> Shop:
+    made = Shop()
+
+    def killed(client: object, component: str) -> float:
+        made.at_the_kill.append(made.buying)
+        return 3.0
+
+    monkeypatch.setattr(stays_well, "kill_and_await", killed)
+    return made
+
+
+@pytest.fixture
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop: Shop) -> CheckContext:
     """The part is back after three seconds, its evidence is healthy, and looks follow each other quickly."""
-    seen = Reading("connector-state", "RUNNING", "", datetime.now(UTC), "connect", "GET")
-    monkeypatch.setattr(stays_well, "_kill", lambda client, component: 3.0)
-    monkeypatch.setattr(stays_well, "look", lambda context: {seen.probe: (seen, True)})
-    monkeypatch.setattr(stays_well, "LOOK_SECONDS", 0.01)
-    return CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+    evidence(monkeypatch, healthy=True)
+    for name, seconds in (("LOOK_SECONDS", 0.01), ("QUIET_SECONDS", 0.1), ("CALM_SECONDS", 1.0)):
+        monkeypatch.setattr(stays_well, name, seconds)
+    monkeypatch.setattr(stays_well, "EVIDENCE_SECONDS", 0.0)
+    return CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5), shopping=shop.shopping)
 
 
-def alerts(monkeypatch: pytest.MonkeyPatch, *answers: tuple[str, ...] | None) -> None:
-    """What Prometheus answers, one after another, the last one for ever; None: no answer."""
-    each: Iterator[tuple[str, ...] | None] = iter(answers)
-    last: tuple[str, ...] | None = ()
+def evidence(monkeypatch: pytest.MonkeyPatch, *, healthy: bool) -> None:
+    seen = Reading("connector-state", "RUNNING" if healthy else "FAILED", "", datetime.now(UTC), "connect", "GET")
+    monkeypatch.setattr(survives_restart, "look", lambda context: {seen.probe: (seen, healthy)})
 
-    def all_firing(stack: Stack) -> tuple[str, ...]:
+
+def alerts(monkeypatch: pytest.MonkeyPatch, *answers: dict[str, str] | None, quiet: int = 0) -> None:
+    """What Prometheus answers, one after another, the last one for ever; None: no answer.
+
+    quiet: so many looks without an alert come first.
+    """
+    each: Iterator[dict[str, str] | None] = iter([{}] * quiet + list(answers))
+    last: dict[str, str] | None = {}
+
+    def alert_states(stack: Stack) -> dict[str, str]:
         nonlocal last
         last = next(each, last)
         if last is None:
             raise CouldNotLook("no answer", where="prometheus")
         return last
 
-    monkeypatch.setattr(stays_well, "all_firing", all_firing)
+    monkeypatch.setattr(stays_well, "alert_states", alert_states)
 
 
-def test_what_comes_back_and_is_alerted_only_while_it_is_down_stays_well(
-    context: CheckContext, monkeypatch: pytest.MonkeyPatch
+def test_what_comes_back_and_is_alerted_only_for_the_kill_stays_well(
+    context: CheckContext, monkeypatch: pytest.MonkeyPatch, shop: Shop
 ) -> None:
-    alerts(monkeypatch, ("KafkaConnectTaskFailed",), ("KafkaConnectTaskFailed",), ())
+    """One look in vain and an alert that comes a moment after the part is back are no trouble of their own."""
+    alerts(monkeypatch, {}, None, PENDING, FIRES, {})
     verdict = verify(context, ARGUMENTS, BEFORE)
     assert (verdict.outcome, verdict.summary) == (
         Outcome.PASSED,
         "connect was back 3 s after kill -9; no alert for 0.2 s",
     )
+    assert (shop.at_the_kill, shop.buying) == ([True], False)
 
 
-def test_any_alert_after_it_is_back_and_quiet_fails(context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    alerts(monkeypatch, (), (), ("LakePublishStale",))
+def test_any_alert_once_all_was_quiet_fails(context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    alerts(monkeypatch, FIRES, quiet=15)
     verdict = verify(context, ARGUMENTS, BEFORE)
     assert verdict.outcome is Outcome.FAILED
-    assert verdict.summary.startswith("LakePublishStale fires 0 s after connect was back")
+    assert verdict.summary.startswith("LakePublishStale fires 0 s after connect was back and all was quiet")
 
 
-def test_what_does_not_come_back_fails_and_says_what_was_seen(
+def test_an_alert_that_is_pending_at_the_end_is_waited_for(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(client: object, component: str) -> float:
-        raise DeadlineExpired("waited 120 s for connect to come back", last_seen="backing off")
+    alerts(monkeypatch, *[PENDING] * 22, FIRES, quiet=15)
+    assert verify(context, ARGUMENTS, BEFORE).outcome is Outcome.FAILED
 
-    monkeypatch.setattr(stays_well, "_kill", gone)
+
+def test_alerts_that_never_fall_silent_fail_and_are_named(
+    context: CheckContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alerts(monkeypatch, FIRES)
     verdict = verify(context, ARGUMENTS, BEFORE)
-    assert (verdict.outcome, "backing off" in verdict.summary) == (Outcome.FAILED, True)
+    assert (verdict.outcome, "last seen: LakePublishStale" in verdict.summary) == (Outcome.FAILED, True)
 
 
 def test_a_prometheus_that_falls_silent_proves_nothing(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alerts(monkeypatch, (), None)
+    alerts(monkeypatch, None, quiet=15)
     verdict = verify(context, ARGUMENTS, BEFORE)
     assert verdict.outcome is Outcome.UNKNOWN
-    assert verdict.summary.startswith("Prometheus answered 0 of ")
+    assert verdict.summary.startswith("Prometheus answered ")
 
 
-def test_before_the_fault_no_alert_of_any_kind_fires(context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    alerts(monkeypatch, ("TrinoNotAnswering",))
-    assert stays_well.baseline(context, ARGUMENTS).verdict.outcome is Outcome.FAILED
+def test_evidence_out_of_range_after_the_watch_fails(context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    alerts(monkeypatch, {})
+    evidence(monkeypatch, healthy=False)
+    verdict = verify(context, ARGUMENTS, BEFORE)
+    assert (verdict.outcome, "connector-state is FAILED" in verdict.summary) == (Outcome.FAILED, True)
 
 
-def test_a_drill_that_is_asked_to_kills_each_repaired_part_last() -> None:
+def test_somebody_elses_processes_are_not_killed(tmp_path: Path) -> None:
+    theirs = Stack(Settings(state_dir=tmp_path, mode="external"))
+    with pytest.raises(CouldNotLook, match="not ours to kill"):
+        verify(CheckContext(theirs, Deadline(5)), ARGUMENTS, BEFORE)
+
+
+class Supervisor:
+    """A supervisor that shows these rows of connect after the kill, one after another, the last one for ever."""
+
+    components = all_components()
+
+    def __init__(self, *rows: tuple[int | None, Health]) -> None:
+        self._rows = [(1, Health.HEALTHY), *rows]
+        self.killed: list[str] = []
+
+    def row(self, name: str) -> ProcessRow:
+        pid, health = self._rows.pop(0) if len(self._rows) > 1 else self._rows[0]
+        return ProcessRow(name, State.RUNNING, health, pid, 0, 0.0, 0, None, {}, "")
+
+    def kill(self, name: str) -> None:
+        self.killed.append(name)
+
+
+def test_the_old_process_and_one_that_is_not_healthy_are_not_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    client: Any = Supervisor((1, Health.HEALTHY), (None, Health.STARTING), (2, Health.STARTING), (2, Health.HEALTHY))
+    assert kill_and_await(client, "connect") > 1.0
+    assert client.killed == ["connect"]
+    monkeypatch.setattr(stays_well, "BACK_SECONDS", 0.1 - all_components()["connect"].start_seconds)
+    for row in ((1, Health.HEALTHY), (2, Health.STARTING)):
+        never: Any = Supervisor(row)
+        with pytest.raises(DeadlineExpired, match="connect to come back"):
+            kill_and_await(never, "connect")
+
+
+def test_a_drill_that_is_asked_to_kills_each_part_last() -> None:
     catalog = load_catalog(())
     plan = make_plan([catalog.scenario("connector-failure"), catalog.scenario("flink-restarts")])
     assert "stays_well" not in [each.name for each in bind(plan, catalog)]

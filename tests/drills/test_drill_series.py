@@ -63,6 +63,13 @@ def test_a_series_that_was_cut_off_goes_on_and_runs_again_what_failed_or_had_ano
     assert [name for name, _ in again.asked] == ["a"]
 
 
+def test_what_passed_without_a_kill_afterwards_is_run_again_with_one(tmp_path: Path) -> None:
+    run_series(["a"], tmp_path, 5, Runner().run)
+    again = Runner()
+    run_series(["a"], tmp_path, 5, again.run, afterwards=120)
+    assert [name for name, _ in again.asked] == ["a"]
+
+
 def test_what_needs_the_fewest_components_comes_first() -> None:
     scenarios = load_catalog().scenarios
     order = smallest_first(scenarios.values())

@@ -92,6 +92,39 @@ def test_a_job_that_was_restored_a_moment_ago_is_not_behind(stack: Stack, answer
     assert flink.checkpoint_age(stack, 1, OLTP) == 10 - stack.settings.lake.checkpoint_seconds
 
 
+def test_a_jobs_history_has_its_newest_failure_restore_and_checkpoint(stack: Stack, answer: Answer) -> None:
+    """Of Flink 1.20's answers, what is read."""
+    answer["/jobs/overview"] = (200, {"jobs": [job("RUNNING", start=1000)]})
+    answer["/jobs/j1/checkpoints"] = (
+        200,
+        {
+            "counts": {"restored": 1, "total": 9, "in_progress": 0, "completed": 8, "failed": 1},
+            "latest": {
+                "completed": {"id": 71, "status": "COMPLETED", "latest_ack_timestamp": 1_060_000},
+                "restored": {
+                    "id": 62,
+                    "restore_timestamp": 1_030_000,
+                    "is_savepoint": False,
+                    "external_path": "s3://x",
+                },
+            },
+        },
+    )
+    entries = [
+        {"timestamp": 1_010_000, "stacktrace": "java.lang.Exception: older"},
+        {"timestamp": 1_020_000, "stacktrace": "java.lang.Exception: outer\nCaused by: java.io.IOException: newer\n"},
+    ]
+    answer["/jobs/j1/exceptions"] = (200, {"exceptionHistory": {"entries": entries, "truncated": False}})
+    assert flink.job_history(stack, 1, OLTP) == flink.JobHistory(
+        "j1", "running", 1_000_000, 1_020_000, "java.io.IOException: newer", 1_030_000, 1_060_000, 71
+    )
+    answer["/jobs/j1/checkpoints"] = (200, {"latest": {"completed": None, "restored": None}})
+    answer["/jobs/j1/exceptions"] = (200, {"exceptionHistory": {"entries": []}})
+    assert flink.job_history(stack, 1, OLTP) == flink.JobHistory("j1", "running", 1_000_000, 0, "none", 0, 0, 0)
+    answer["/jobs/overview"] = (200, {"jobs": []})
+    assert flink.job_history(stack, 1, OLTP) is None
+
+
 def test_restarts_are_flinks_own_count(stack: Stack, answer: Answer) -> None:
     answer["/jobs/overview"] = (200, {"jobs": [job("RUNNING")]})
     answer["/jobs/j1/metrics?get=numRestarts"] = (200, [{"id": "numRestarts", "value": "4"}])

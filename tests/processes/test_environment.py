@@ -40,10 +40,10 @@ ENGINE = Command(("/usr/sbin/mariadbd",))
 
 
 def test_a_components_own_variables_win_but_not_over_the_run_id(stack: Stack) -> None:
-    command = Command(ENGINE.argv, env={"TZ": "Asia/Saigon", "LAKEPROOF_RUN_ID": "mine"})
-    environment = child_environment(stack, RUN, "kafka", command, {"TZ": "Europe/Paris", "LOG_LEVEL": "debug"})
+    command = Command(OURS.argv, env={"TZ": "Asia/Saigon", "LAKEPROOF_RUN_ID": "mine"})
+    environment = child_environment(stack, RUN, "desk", command, {"TZ": "Europe/Paris", "SERVICE_REDIS_URL": ""})
     assert environment["TZ"] == "Asia/Saigon"
-    assert environment["LOG_LEVEL"] == "debug"
+    assert environment["SERVICE_REDIS_URL"] == ""
     assert environment["LAKEPROOF_RUN_ID"] == RUN
 
 
@@ -51,7 +51,8 @@ def test_an_engine_gets_no_password_of_the_settings_and_still_tells_whose_it_is(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SERVICE_REDIS_URL", "redis://:a-password@10.0.0.5/0")
-    engine = child_environment(stack, RUN, "mysql", ENGINE)
+    # `lakeproof restart mysql` hands it what the caller's shell has.
+    engine = child_environment(stack, RUN, "mysql", ENGINE, {"SERVICE_REDIS_URL": "redis://:a-password@10.0.0.5/0"})
     assert engine["LAKEPROOF_NAME"] == "other"
     assert engine["LAKEPROOF_STATE_DIR"] == str(stack.state_dir)
     assert "a-password" not in str(engine)

@@ -132,7 +132,7 @@ def test_a_hunts_journal_is_a_part_of_the_stack(tmp_path: Path) -> None:
 def test_sockets_outside_of_the_state_folder_go_too(tmp_path: Path) -> None:
     stack = used(tmp_path / ("long" * 30) / "state")
     other = Path(tempfile.gettempdir()) / "lakeproof-mysql-of-another"
-    sockets = [*resetting._sockets(stack)]
+    sockets = [*resetting.sockets_outside(stack)]
     assert len(sockets) == 2 and not any(each.is_relative_to(tmp_path) for each in sockets)
     try:
         for folder in (*sockets, other):

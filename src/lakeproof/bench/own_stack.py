@@ -9,11 +9,12 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lakeproof.processes import procfs
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.reset import sockets_outside
 from lakeproof.stack.stack import Stack
 
 PORTS_BESIDE = 1_530  # no port + this is another port, and all stay below those of outgoing connections
@@ -42,10 +43,11 @@ def _left_behind() -> list[tuple[Path, procfs.ProcessId]]:
     found = []
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         name = MADE_BY.fullmatch(folder.name)
-        if name is not None and folder.lstat().st_uid == os.geteuid() and folder.is_dir():
-            made_by = procfs.ProcessId(int(name[1]), int(name[2]))
-            if not procfs.is_alive(made_by):
-                found.append((folder, made_by))
+        with suppress(FileNotFoundError):  # another benchmark has just cleared up
+            if name is not None and folder.lstat().st_uid == os.geteuid() and folder.is_dir():
+                made_by = procfs.ProcessId(int(name[1]), int(name[2]))
+                if not procfs.is_alive(made_by):
+                    found.append((folder, made_by))
     return found
 
 
@@ -60,4 +62,5 @@ def _own(stack: Stack, state_dir: Path, made_by: procfs.ProcessId) -> Stack:
 
 def _end(own: Stack) -> None:
     SupervisorClient(own).down()
-    shutil.rmtree(own.state_dir, ignore_errors=True)
+    for folder in (own.state_dir, *sockets_outside(own)):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -5,6 +5,7 @@ One file per claim in this folder, named as the claim, with one `CHECK = Check(.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class CheckContext:
     deadline: when looking must end. progress: one line for people.
     run: the run of the traffic under this drill ("" where there was none).
     reports: what `lakeproof check` has found in this phase, by the engines that it read (data_report.py fills it).
+    shopping: `with shopping():` shoppers buy within the block; outside of a drill nobody does.
     """
 
     stack: Stack
@@ -45,6 +47,7 @@ class CheckContext:
     scenario_dirs: tuple[Path, ...] = ()
     progress: Callable[[str], None] = _silent
     reports: dict[frozenset[str], CheckReport] = field(default_factory=dict)
+    shopping: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 @dataclass(frozen=True)

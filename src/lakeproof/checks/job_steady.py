@@ -1,10 +1,13 @@
 """The job has been running for a minute without a restart, and goes on from the state that it had before.
 
 Flink shows a job that restarts every ten seconds as RUNNING most of the time, so its own history is asked. A job that
-was submitted anew without a checkpoint would run as well, and have forgotten what it had read.
+was submitted anew without a checkpoint would run as well, and have forgotten what it had read: its checkpoints count
+from 1 again. (It is found for as long as it has not come to the number of before; what it reads twice or not at all
+is what the checks of the data look for.)
 """
 
 import time
+from collections.abc import Mapping
 
 from pydantic import Field
 
@@ -12,11 +15,12 @@ from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.lake.of_database import OfDatabase
 from lakeproof.probes.flink import RUNNING, JobHistory, job_history
+from lakeproof.probes.reading import Value
 
 CLAIM = "the job has run for a minute without a restart, from the state that it had"
 LOOK_SECONDS = 5.0
 PAUSE_SECONDS = 1.0
-JOB = "job"
+JOB, CHECKPOINT = "job", "checkpoint"
 
 
 class JobSteady(OfDatabase):
@@ -26,26 +30,29 @@ class JobSteady(OfDatabase):
 
 
 def baseline(context: CheckContext, arguments: JobSteady) -> Baseline:
-    """The job runs; which job it is."""
+    """The job runs and has completed a checkpoint; which job it is, and the number of that one."""
     now = job_history(context.stack, LOOK_SECONDS, arguments.source)
-    verdict = judge(now, now.id if now else "", time.time(), seconds=0)
-    return Baseline(verdict, {JOB: now.id} if now else {})
+    if now is None or now.state != RUNNING or not now.checkpoint:
+        seen = "no such job" if now is None else f"it is {now.state}, newest checkpoint {now.checkpoint}"
+        return Baseline(Verdict(CLAIM, Outcome.UNKNOWN, f"not running from a checkpoint yet: {seen}"))
+    verdict = Verdict(CLAIM, Outcome.PASSED, f"job {now.id} runs, newest checkpoint {now.checkpoint}")
+    return Baseline(verdict, {JOB: now.id, CHECKPOINT: now.checkpoint})
 
 
 def verify(context: CheckContext, arguments: JobSteady, before: Baseline) -> Verdict:
     """Waits for the time that is wanting. A restart meanwhile ends the wait: the job is not over its failures."""
-    job, began = str(before.values[JOB]), time.time()
+    began = time.time()
     while True:
         now = job_history(context.stack, LOOK_SECONDS, arguments.source)
-        verdict = judge(now, job, time.time(), arguments.seconds)
+        verdict = judge(now, before.values, time.time(), arguments.seconds)
         failed_meanwhile = now is not None and now.failed_ms > began * 1000
         if verdict.outcome is Outcome.PASSED or failed_meanwhile or context.deadline.expired:
             return verdict
         context.deadline.pause(PAUSE_SECONDS)
 
 
-def judge(now: JobHistory | None, job_before: str, at: float, seconds: float) -> Verdict:
-    """at: the moment of the look, in epoch seconds."""
+def judge(now: JobHistory | None, before: Mapping[str, Value], at: float, seconds: float) -> Verdict:
+    """before: the JOB and the CHECKPOINT of the baseline. at: the moment of the look, in epoch seconds."""
     if now is None:
         return Verdict(CLAIM, Outcome.FAILED, "Flink knows no such job")
     steady = at - max(now.began_ms, now.restored_ms, now.failed_ms) / 1000
@@ -53,16 +60,18 @@ def judge(now: JobHistory | None, job_before: str, at: float, seconds: float) ->
     wrong = []
     if now.state != RUNNING:
         wrong.append(f"it is {now.state}")
-    if now.id != job_before and not now.restored_ms:
-        wrong.append(f"job {now.id} was submitted without the state of {job_before}")
+    if now.id != before[JOB] and not now.restored_ms:
+        wrong.append(f"job {now.id} was submitted without the state of {before[JOB]}")
+    if now.checkpoint <= int(before[CHECKPOINT] or 0):
+        wrong.append(f"its newest checkpoint is {now.checkpoint}, and was {before[CHECKPOINT]}")
     if steady < seconds:
         newest = f"; its newest failure: {now.exception}" if now.failed_ms else ""
         wrong.append(f"it has run for {steady:.0f} s, not {seconds:g}{newest}")
-    elif seconds and now.completed_ms <= max(now.restored_ms, now.failed_ms):
+    elif now.completed_ms <= max(now.restored_ms, now.failed_ms):
         wrong.append("it has completed no checkpoint since it was restored, or failed last")
     if wrong:
         return Verdict(CLAIM, Outcome.FAILED, "; ".join(wrong), numbers)
-    from_state = " from the state that it was given" if now.id != job_before else ""
+    from_state = " from the state that it was given" if now.id != before[JOB] else ""
     return Verdict(CLAIM, Outcome.PASSED, f"running for {steady:.0f} s{from_state}, no restart since", numbers)
 
 

@@ -44,7 +44,13 @@ def verify(context: CheckContext, arguments: SurvivesRestart, before: Baseline) 
         return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
     except LakeproofError as error:
         return Verdict(CLAIM, Outcome.FAILED, f"{arguments.component} does not start again: {error.message}")
-    when = f"after {what} was restarted"
+    # Its own time: checks before it may have taken the whole phase's on a slow machine, and a part that nobody
+    # waits for has not failed to come back.
+    return await_evidence(context, arguments.seconds, f"after {what} was restarted")
+
+
+def await_evidence(context: CheckContext, seconds: float, when: str) -> Verdict:
+    """All the scenario's evidence must become healthy within so many seconds; the verdict on the last look."""
     verdict = Verdict(CLAIM, Outcome.UNKNOWN, f"not looked at {when}")
 
     def healthy() -> bool | None:
@@ -53,10 +59,11 @@ def verify(context: CheckContext, arguments: SurvivesRestart, before: Baseline) 
         return True if verdict.outcome is Outcome.PASSED else None
 
     with contextlib.suppress(DeadlineExpired):
-        # Its own time: checks before it may have taken the whole phase's on a slow machine, and a part that nobody
-        # waits for has not failed to come back.
-        Deadline(arguments.seconds).wait_for(
-            "the evidence to be healthy again", healthy, every=1.0, progress=lambda _, took: _tell(context, took)
+        Deadline(seconds).wait_for(
+            "the evidence to be healthy again",
+            healthy,
+            every=1.0,
+            progress=lambda _, took: _tell(context, when, took),
         )
     return verdict
 
@@ -72,8 +79,8 @@ def _restart(context: CheckContext, arguments: SurvivesRestart) -> str:
     return arguments.component
 
 
-def _tell(context: CheckContext, took: float) -> None:
-    context.progress(f"waiting for the evidence to be healthy after the restart, {took:.0f} s")
+def _tell(context: CheckContext, when: str, took: float) -> None:
+    context.progress(f"waiting for the evidence to be healthy {when}, {took:.0f} s")
 
 
 def look(context: CheckContext) -> dict[str, tuple[Reading, bool | None]]:

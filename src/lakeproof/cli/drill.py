@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 HEALTHY_MINUTES = 5.0
 PAIR_ROUNDS = 20
+LEAST_AFTERWARDS = 60.0
 EXIT_CODES = {"passed": 0, "failed": 1, "unknown": 3}
 
 
@@ -64,7 +65,7 @@ def drill(
     afterwards: Annotated[
         float,
         typer.Option(
-            min=0, max=3600, help="once all claims hold: kill -9 the repaired part; no alert for so many seconds"
+            min=0, max=3600, help="once all claims hold: kill -9 the part; no alert for so many seconds, 60 at least"
         ),
     ] = 0.0,
     timing: Annotated[
@@ -126,15 +127,14 @@ def drill(
         wanted = draw_pairs(catalog, seed, rounds or PAIR_ROUNDS)
     else:
         wanted = smallest_first(whole) if name == ALL else [name]
-    for each in wanted:
-        if each not in (HEALTHY, WRONG_FIXES):
-            _plan(catalog, each, seed)  # a wrong name is refused before anything starts
+    # A wrong name is refused before anything starts.
+    plans = [_plan(catalog, each, seed) for each in wanted if each not in (HEALTHY, WRONG_FIXES)]
+    if afterwards:
+        _require_afterwards(stack, afterwards, timing, plans)
     if minutes is not None and name != HEALTHY:
         raise InvalidInput(
             "a scenario takes as long as it takes", where="--minutes", next_action=f"it goes with {HEALTHY} alone"
         )
-    if afterwards and name == HEALTHY:
-        raise InvalidInput("nothing is repaired", where="--afterwards", next_action=f"leave it out with {HEALTHY}")
     if rounds is not None and name != PAIRS:
         raise InvalidInput("nothing is drawn so often", where="--rounds", next_action=f"it goes with {PAIRS} alone")
     if table is not None and name not in series:
@@ -184,7 +184,11 @@ def drill(
                     catalog, folder, seed, lambda one, fix, to: run(one.name, to, fix.steps), between
                 )
             else:
-                found = run_series(wanted, folder, seed, run, between) if name in series else run(name, folder)
+                found = (
+                    run_series(wanted, folder, seed, run, between, afterwards)
+                    if name in series
+                    else run(name, folder)
+                )
         finally:
             _back_to(stack)
     if as_json:
@@ -193,6 +197,26 @@ def drill(
     if table is not None:  # last: where it cannot be written, what hours of drills found is told all the same
         _write_table(table, name, cast("SeriesReport | WrongSeries", found))
     raise typer.Exit(EXIT_CODES[found.verdict.value])
+
+
+def _require_afterwards(stack: Stack, seconds: float, timing: str | None, plans: "Sequence[DrillPlan]") -> None:
+    """Refuse `--afterwards` where it proves nothing. plans: none where nothing is mended. Raises: InvalidInput."""
+    from lakeproof.checks.survives_restart import CHECK
+
+    unnamed = [plan.id for plan in plans if CHECK.id not in {step.id for step in plan.checks}]
+    if not plans:
+        why = "nothing is mended that could stay well"
+    elif stack.settings.mode == "external":
+        why = "the processes are not ours to kill"
+    elif timing == "production":
+        why = "windows of production are longer than it looks"
+    elif seconds < LEAST_AFTERWARDS:
+        why = f"{seconds:g} s prove nothing, {LEAST_AFTERWARDS:g} at least"
+    elif unnamed:
+        why = f"{', '.join(unnamed)} does not say by {CHECK.id} which part to kill"
+    else:
+        return
+    raise InvalidInput(why, where="--afterwards", next_action="leave it out, or change that")
 
 
 def _write_table(path: Path, name: str, series: "SeriesReport | WrongSeries") -> None:

@@ -51,7 +51,7 @@ class Drill:
 
     def __init__(self, world: World, plan: DrillPlan, options: DrillOptions, progress: Callable[[str], None]) -> None:
         self.world, self.plan, self.options = world, plan, options
-        self.report = DrillReport(plan.id, options.seed, world.timing)
+        self.report = DrillReport(plan.id, options.seed, world.timing, afterwards=options.afterwards)
         self.journal = Journal(options.folder, progress)
         checks = bind(plan, world.catalog, options.afterwards)
         self._run = Run(world, plan, options, self.report, self.journal, checks, plan.touches)

@@ -55,6 +55,7 @@ class DrillReport:
     """Everything that a drill found out; filled while it runs.
 
     named_causes: every cause that the diagnosis named; one that is not true fails the drill.
+    afterwards: for how many seconds nothing might be alerted after a kill at the end; 0: that was not asked.
     """
 
     scenario: str
@@ -73,6 +74,7 @@ class DrillReport:
     published_before: tuple[Value, Value] = (None, None)
     published_after: tuple[Value, Value] = (None, None)
     quiet_seconds: float = 0.0
+    afterwards: float = 0.0
     residue: list[str] = field(default_factory=list)
     rca: str = ""
 
@@ -132,6 +134,7 @@ class DrillReport:
             "nessie": {"before": self.published_before[0], "after": self.published_after[0]},
             "checkpoint": {"before": self.published_before[1], "after": self.published_after[1]},
             "quiet_seconds": self.quiet_seconds,
+            "afterwards_seconds": self.afterwards,
             "residue": self.residue,
         }
 

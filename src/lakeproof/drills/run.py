@@ -127,7 +127,19 @@ class Run:
             run=self.options.run,
             scenario_dirs=self.plan.folders,
             progress=(lambda text: None) if self.options.blind else self.journal.seldom(phase),
+            shopping=self._shopping,
         )
+
+    @contextmanager
+    def _shopping(self) -> Iterator[None]:
+        """Shoppers buy again for a check, at the plan's rate, as a run of their own."""
+        # As long as the drill's own name, which may have all the letters that a run's name may have.
+        traffic, run = self.plan.traffic, f"after-{self.options.run.removeprefix('drill-')}"
+        self.world.traffic.start(traffic.rate, self.options.seed, run, traffic.purchases)
+        try:
+            yield
+        finally:
+            self.stop_shoppers()
 
     def counted_again(self, judged: Sequence[Judged]) -> list[Judged]:
         """The verdicts; those that count wrong data are looked at anew, for the fault is out by now.

@@ -66,9 +66,13 @@ def _checkpoints(stack: Stack, timeout: float, job: Any) -> Any:
     return _ask(stack, f"/jobs/{job['jid']}/checkpoints", timeout)
 
 
+def _completed(checkpoints: Any) -> Any:
+    return (checkpoints.get("latest") or {}).get("completed") or {}
+
+
 def _completed_ms(checkpoints: Any) -> int:
     """When its last complete checkpoint ended, in epoch milliseconds; 0 where none did since the job began."""
-    return int(((checkpoints.get("latest") or {}).get("completed") or {}).get("latest_ack_timestamp") or 0)
+    return int(_completed(checkpoints).get("latest_ack_timestamp") or 0)
 
 
 def _restored_ms(checkpoints: Any) -> int:
@@ -105,7 +109,7 @@ class JobHistory:
 
     id: Flink's own; another one is a job that was submitted anew. began_ms: its submission. failed_ms, exception: its
     newest failure. restored_ms: when it last took up the state of a checkpoint or savepoint. completed_ms: its newest
-    complete checkpoint.
+    complete checkpoint. checkpoint: the number of that one; they count on over restores, and from 1 without a state.
     """
 
     id: str
@@ -115,6 +119,7 @@ class JobHistory:
     exception: str
     restored_ms: int
     completed_ms: int
+    checkpoint: int
 
 
 def job_history(stack: Stack, timeout: float, source: Source) -> JobHistory | None:
@@ -132,6 +137,7 @@ def job_history(stack: Stack, timeout: float, source: Source) -> JobHistory | No
         exception=NO_EXCEPTION if newest is None else _root(newest),
         restored_ms=_restored_ms(checkpoints),
         completed_ms=_completed_ms(checkpoints),
+        checkpoint=int(_completed(checkpoints).get("id") or 0),
     )
 
 

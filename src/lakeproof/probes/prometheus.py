@@ -19,6 +19,7 @@ from lakeproof.probes.round import once
 from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
 
+FIRING = "firing"
 SERVICE = "-service"  # what the names of the shop's services end with (stack/shop_service.py)
 # Fewer refused calls than this in a minute say nothing, however few were asked for.
 FEW_REFUSED = 3
@@ -73,9 +74,18 @@ def _rules(stack: Stack, timeout: float) -> list[Any]:
     return [rule for group in data["data"]["groups"] for rule in group["rules"] if rule.get("type") == "alerting"]
 
 
+def alert_states(stack: Stack, timeout: float = 3.0) -> dict[str, str]:
+    """The alerts that fire now (FIRING) or are about to ("pending"), by name. Raises: CouldNotLook."""
+    states: dict[str, str] = {}
+    for rule in _rules(stack, timeout):
+        if rule["state"] != "inactive" and states.get(rule["name"]) != FIRING:
+            states[rule["name"]] = rule["state"]
+    return states
+
+
 def all_firing(stack: Stack, timeout: float = 3.0) -> tuple[str, ...]:
     """The names of all alerts that fire now. Raises: CouldNotLook where Prometheus gives no answer."""
-    return tuple(dict.fromkeys(rule["name"] for rule in _rules(stack, timeout) if rule["state"] == "firing"))
+    return tuple(name for name, state in alert_states(stack, timeout).items() if state == FIRING)
 
 
 def firing(stack: Stack, alert: str, timeout: float = 3.0) -> bool:
@@ -87,7 +97,7 @@ def firing(stack: Stack, alert: str, timeout: float = 3.0) -> bool:
     rules = [rule for rule in _rules(stack, timeout) if rule["name"] == alert]
     if not rules:
         raise CouldNotLook("no rule of that name is loaded", where=alert, next_action="restart prometheus")
-    if any(rule["state"] == "firing" for rule in rules):
+    if any(rule["state"] == FIRING for rule in rules):
         return True
     for rule in rules:
         if rule.get("health", "ok") != "ok":

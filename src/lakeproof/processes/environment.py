@@ -2,8 +2,8 @@
 
 A program of ours gets the stack's settings, resolved, as LAKEPROOF_* variables and not as the path of a file: so one
 that is started again an hour later sees the same stack as the daemon, whatever became of lakeproof.toml. An engine
-reads none of them, and passwords and webhooks may be among them: it gets the stack's name and folder alone, by which
-a person who finds its process knows whose it is (processes/ports.py tells them where it holds a port).
+reads none of them, and passwords and webhooks may be among them: of the settings it gets the stack's name and folder
+alone, by which a person who finds its process knows whose it is (processes/ports.py tells where it holds a port).
 """
 
 import json
@@ -72,8 +72,9 @@ def child_environment(
 ) -> dict[str, str]:
     """Everything a child of the daemon finds in its environment.
 
-    `given`: what this component was handed at its start beside the daemon's own variables. `command.env` wins over it
-    and over the rest, but not over the run id: the sweep finds a stack's processes by it.
+    `given`: what this component was handed at its start beside the daemon's own variables; only programs of ours read
+    such. `command.env` wins over it and over the rest, but not over the run id: the sweep finds a stack's processes
+    by it.
     """
     home = pwd.getpwnam(command.user).pw_dir if command.user and os.geteuid() == 0 else os.environ.get("HOME", "/")
     inherited = _those(os.environ, (*CERTIFICATE_VARIABLES, *TO_EVERY_CHILD))
@@ -81,7 +82,7 @@ def child_environment(
     if command.argv[0] == sys.executable:
         inherited |= service_variables(os.environ, component)
     else:
-        settings = _those(settings, WHOSE)
+        settings, given = _those(settings, WHOSE), None
     return {
         "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
         "HOME": home,

@@ -80,7 +80,9 @@ def entries(stack: Stack) -> tuple[Entry, ...]:
             raise _refused(folder, f"Lakeproof did not make {', '.join(foreign[:5])}", "move that away first")
         if found and not any(each.name in MARKS for each in found):
             raise _refused(folder, "no stack was ever started there", "delete it by hand if you mean it")
-    return tuple(Entry(path, _size(path)) for path in (*found, *(each for each in _sockets(stack) if each.is_dir())))
+    return tuple(
+        Entry(path, _size(path)) for path in (*found, *(each for each in sockets_outside(stack) if each.is_dir()))
+    )
 
 
 def kept(stack: Stack) -> tuple[str, ...]:
@@ -114,7 +116,7 @@ def reset(stack: Stack, client: SupervisorClient, on_event: OnEvent) -> None:
                 if entry.path.name not in (DELETING, LAST) and entry.path.parent == stack.state_dir:
                     # Into a folder of its own: one that was killed may have left another entry of that name.
                     entry.path.rename(Path(tempfile.mkdtemp(dir=doomed)) / entry.path.name)
-            for folder in _sockets(stack):
+            for folder in sockets_outside(stack):
                 shutil.rmtree(folder, ignore_errors=True)
             shutil.rmtree(doomed)
             (stack.state_dir / LAST).unlink(missing_ok=True)
@@ -134,7 +136,7 @@ def _is_ours(path: Path) -> bool:
     return not path.is_symlink() and any(fnmatchcase(path.name, pattern) for pattern in patterns)
 
 
-def _sockets(stack: Stack) -> Iterator[Path]:
+def sockets_outside(stack: Stack) -> Iterator[Path]:
     """The folders of sockets whose path would be too long inside the state folder."""
     for folder in (mysql.socket_path(stack).parent, postgres_config.socket_folder(stack)):
         if not folder.is_relative_to(stack.state_dir) and not folder.is_symlink():

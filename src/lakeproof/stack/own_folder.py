@@ -19,9 +19,8 @@ from lakeproof.stack.os_user import hand_over
 if TYPE_CHECKING:
     from lakeproof.stack.stack import Stack
 
-COMMON = Path(
-    "/tmp"
-)  # not $TMPDIR: the server and every command must mean the same folder, whatever their shells say
+# Not $TMPDIR: the server and every command must mean the same folder, whatever their shells say.
+COMMON = Path("/tmp")
 OTHERS_WRITE = 0o022
 MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
 

@@ -1,5 +1,6 @@
 """Making a server's storage, once, before its first start: by a program that the server brings."""
 
+import os
 import subprocess
 from collections.abc import Sequence
 from typing import Any
@@ -11,12 +12,22 @@ SECONDS = 50.0  # less than the supervisor gives a `prepare`
 
 def run(argv: Sequence[str], *, text: str = "", where: str = "", **options: Any) -> None:
     """Run one step. Secrets go in by `text`, its standard input, never by argv. `options`: as subprocess has them.
+    Its environment is a small one of its own: ours holds the stack's settings, and passwords may be among them.
 
     Raises: TerminalError with what it said; its `where` is the program, unless another name says more.
     """
+    small = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     try:
         done = subprocess.run(
-            argv, input=text, capture_output=True, text=True, timeout=SECONDS, check=False, cwd="/", **options
+            argv,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+            cwd="/",
+            env=small,
+            **options,
         )
     except subprocess.TimeoutExpired as error:
         raise TerminalError(f"no end after {SECONDS:.0f} s", where=where or argv[0]) from error

@@ -116,7 +116,6 @@ def _install(stack: Stack, fresh: Path, database: Path) -> None:
                 "--lc-ctype=C.UTF-8",
                 "--data-checksums",
             ],
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"},
             **user,
         )
     finally:
