@@ -19,6 +19,7 @@ from lakeproof.incidents.drill_cards import DrillCards, link_report
 from lakeproof.incidents.jobs import Jobs
 from lakeproof.incidents.runbook_review import review_of
 from lakeproof.incidents.session import Sessions
+from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.stack.stack import Stack
 
 REPORT = Path(__file__).parents[2] / "docs/example-report/report.json"
@@ -148,7 +149,9 @@ def test_a_runbook_page_shows_the_last_drill_and_the_scenarios_lessons(client: T
     orders, lesson = f"{recorded['data']['acknowledged']:,}", "an alert on the paused state"
     for said in (detect, diagnose, "paused_connector", orders, lesson, "INC-000001"):
         assert said in page
-    assert detect in client.get("/runbook").text
+    runbook = client.get("/runbook").text
+    assert detect in runbook
+    assert runbook.count("Never drilled here") == len(load_catalog().scenarios) - 1
     assert "Never drilled here" in client.get("/runbook/trino-backlog").text
 
 
@@ -163,6 +166,9 @@ def test_a_card_is_read_anew_when_its_report_changes_and_rubbish_is_no_card(tmp_
     assert (card.verdict, round(card.detect or 0)) == ("passed", 41)
     (tmp_path / "a" / "report.json").write_text(json.dumps(report | {"verdict": "failed", "scenario": "x:y+z"}))
     assert {name: one.verdict for name, one in cards.newest().items()} == {"x": "failed", "z": "failed"}
+    # A wrong fix must fail: such a drill is no news of the runbook's repair.
+    (tmp_path / "a" / "report.json").write_text(json.dumps(report | {"verdict": "failed", "fix": ["silence_alert"]}))
+    assert (len(cards.all()), cards.newest()) == (1, {})
 
 
 def test_a_drill_whose_report_was_wanted_elsewhere_has_its_card_too(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ class DrillReport:
 
     named_causes: every cause that the diagnosis named; one that is not true fails the drill.
     afterwards: for how many seconds nothing might be alerted after a kill at the end; 0: that was not asked.
+    fix: the ids of the steps that were run instead of the diagnosed repair; empty: the repair was.
     """
 
     scenario: str
@@ -75,6 +76,7 @@ class DrillReport:
     published_after: tuple[Value, Value] = (None, None)
     quiet_seconds: float = 0.0
     afterwards: float = 0.0
+    fix: tuple[str, ...] = ()
     residue: list[str] = field(default_factory=list)
     rca: str = ""
 
@@ -88,7 +90,7 @@ class DrillReport:
         return {name: outcomes.get(phase, Outcome.UNKNOWN).value for name, phase in phases.items()}
 
     def as_json(self) -> dict[str, Any]:
-        """The shape of report.json in the contracts, plus `reasons`, `repair` and `checks`."""
+        """The shape of report.json in the contracts, plus what a reader of it asked for since."""
         return {
             "scenario": self.scenario,
             "seed": self.seed,
@@ -135,6 +137,7 @@ class DrillReport:
             "checkpoint": {"before": self.published_before[1], "after": self.published_after[1]},
             "quiet_seconds": self.quiet_seconds,
             "afterwards_seconds": self.afterwards,
+            "fix": list(self.fix),
             "residue": self.residue,
         }
 

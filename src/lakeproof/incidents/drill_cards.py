@@ -21,6 +21,7 @@ class DrillCard:
     """One drill. Seconds are None for a phase that was not reached; wrong: the counts that should be 0.
 
     acknowledged: how many orders the shop had promised; None where the drill looked at none.
+    by_fix: something else was run than the diagnosed repair. A wrong fix must fail, and tells nothing of the runbook.
     """
 
     name: str
@@ -36,6 +37,7 @@ class DrillCard:
     incident: str
     fired: tuple[str, ...]
     folder: Path
+    by_fix: bool = False
 
 
 def reports_of(folder: Path) -> Iterator[Path]:
@@ -84,15 +86,15 @@ class DrillCards:
         return sorted(cards, key=lambda card: card.at, reverse=True)
 
     def newest(self) -> Mapping[str, DrillCard]:
-        """Scenario → the card of its newest drill."""
+        """Scenario → the card of its newest drill, by the diagnosed repair."""
         return newest_of(self.all())
 
 
 def newest_of(cards: Iterable[DrillCard]) -> Mapping[str, DrillCard]:
-    """Scenario → its first card among these, which come the newest first."""
+    """Scenario → its first card among these, which come the newest first; drills of a fix of one's own are none."""
     newest: dict[str, DrillCard] = {}
     for card in cards:
-        for scenario in card.scenarios:
+        for scenario in () if card.by_fix else card.scenarios:
             newest.setdefault(scenario, card)
     return newest
 
@@ -119,6 +121,7 @@ def _read(path: Path) -> DrillCard | None:
             incident=report["incident"] or "",
             fired=tuple(alert["name"] for alert in fired),
             folder=path.parent,
+            by_fix=bool(report.get("fix")),
         )
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None

@@ -172,7 +172,8 @@ def _add_runbook(app: FastAPI, pages: DeskPages) -> None:
     def show_runbooks(request: Request) -> HTMLResponse:
         """Every page of the runbook, with the last drill of each scenario."""
         found = all_runbooks(pages.folders, language_of(request))
-        return pages.render(request, "runbooks.html", runbooks=found, cards=pages.cards.newest())
+        drilled = {name for name, _ in found if find_scenario(name, pages.folders) is not None}
+        return pages.render(request, "runbooks.html", runbooks=found, scenarios=drilled, cards=pages.cards.newest())
 
     def runbook(request: Request, name: str, status: int = 200, problem: str = "") -> HTMLResponse:
         text = find_runbook(name, language_of(request), pages.folders)
