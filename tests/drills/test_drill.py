@@ -50,6 +50,26 @@ def test_a_drill_passes_where_every_phase_was_observed(toy: Any, lamp: Any, tmp_
     assert recorded(drill) == 0
 
 
+def test_shoppers_come_again_for_a_check_each_time_as_a_run_of_their_own(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    """A pair has two such checks, and a run's ledger is made once. How shoppers end hides nothing that was seen."""
+    drill = toy.drill(lamp, tmp_path)
+    shopping = drill._run.context(5, Phase.VERIFY).shopping
+    for lamp.unstoppable in (True, False):
+        with shopping():
+            assert lamp.shopping
+        assert not lamp.shopping
+    assert lamp.runs == ["aft1-run-1", "aft2-run-1"]
+    assert "the shoppers did not stop" in (tmp_path / "report" / "journal.json").read_text()
+
+
+def test_what_was_bought_for_such_a_check_is_judged_as_well(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    assert [each.check for each in toy.drill(lamp, tmp_path).run().checks] == ["lamp_lit", "lamp_kept"]
+    drill = toy.drill(lamp, tmp_path / "again")
+    drill._run.shopped = 1
+    report = drill.run()
+    assert [each.check for each in report.checks] == ["lamp_lit", "lamp_kept", "lamp_lit, once more"]
+
+
 def test_the_report_has_the_shape_of_the_contract(toy: Any, lamp: Any, tmp_path: Path) -> None:
     toy.drill(lamp, tmp_path).run()
     data = json.loads((tmp_path / "report" / "report.json").read_text())

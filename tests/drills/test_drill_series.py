@@ -3,6 +3,9 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.drills.bound_checks import Judged
@@ -63,11 +66,13 @@ def test_a_series_that_was_cut_off_goes_on_and_runs_again_what_failed_or_had_ano
     assert [name for name, _ in again.asked] == ["a"]
 
 
-def test_what_passed_without_a_kill_afterwards_is_run_again_with_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("played", [{"afterwards_seconds": 120.0}, {"blind": True}, {"timing": "production"}])
+def test_what_passed_was_played_in_the_same_way_or_is_run_again(tmp_path: Path, played: dict[str, Any]) -> None:
     run_series(["a"], tmp_path, 5, Runner().run)
-    again = Runner()
-    run_series(["a"], tmp_path, 5, again.run, afterwards=120)
-    assert [name for name, _ in again.asked] == ["a"]
+    as_before, again = Runner(), Runner()
+    run_series(["a"], tmp_path, 5, as_before.run, played={"afterwards_seconds": 0.0, "blind": False})
+    run_series(["a"], tmp_path, 5, again.run, played=played)
+    assert [as_before.asked, [name for name, _ in again.asked]] == [[], ["a"]]
 
 
 def test_what_needs_the_fewest_components_comes_first() -> None:

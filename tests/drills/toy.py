@@ -80,6 +80,8 @@ class Lamp:
     firings: int = 0
     rubbish: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
+    unstoppable: bool = False
     opened: list[IncidentView] = field(default_factory=list)
 
     # the fault and the repairs
@@ -155,6 +157,7 @@ class Lamp:
         if self.shopping:
             raise InvalidInput("twice")
         self.shopping = True
+        self.runs.append(run)
 
     def settle_leftovers(self) -> int:
         return 0
@@ -164,6 +167,8 @@ class Lamp:
 
     def stop(self) -> TrafficResult | None:
         was, self.shopping = self.shopping, False
+        if self.unstoppable:
+            raise TerminalError("the shoppers did not stop")
         return TrafficResult(10, 10, 0, 0, {}, 1.0) if was else None
 
 

@@ -130,7 +130,7 @@ def drill(
     # A wrong name is refused before anything starts.
     plans = [_plan(catalog, each, seed) for each in wanted if each not in (HEALTHY, WRONG_FIXES)]
     if afterwards:
-        _require_afterwards(stack, afterwards, timing, plans)
+        _require_afterwards(stack, afterwards, timing, plans, "the drawn scenario" if name == BLIND else "")
     if minutes is not None and name != HEALTHY:
         raise InvalidInput(
             "a scenario takes as long as it takes", where="--minutes", next_action=f"it goes with {HEALTHY} alone"
@@ -159,6 +159,7 @@ def drill(
             return HealthyDrill(world, _plan(catalog, ALL, seed), options, looks_on * 60, say).run()
         return Drill(world, _plan(catalog, scenario, seed), options, say).run()
 
+    played = {"blind": blind, "afterwards_seconds": afterwards} | ({"timing": timing} if timing else {})
     known_before = known_parts(stack) if name in series else frozenset()
 
     def between(done: str, others: Sequence[str]) -> None:
@@ -185,9 +186,7 @@ def drill(
                 )
             else:
                 found = (
-                    run_series(wanted, folder, seed, run, between, afterwards)
-                    if name in series
-                    else run(name, folder)
+                    run_series(wanted, folder, seed, run, between, played) if name in series else run(name, folder)
                 )
         finally:
             _back_to(stack)
@@ -195,16 +194,28 @@ def drill(
         print_json(found.as_json())
     _summary(found, folder)
     if table is not None:  # last: where it cannot be written, what hours of drills found is told all the same
-        asked = name + (" --blind" if blind else "") + (f" --afterwards {afterwards:g}" if afterwards else "")
+        flags = {
+            "--causes": all_causes,
+            "--blind": blind,
+            f"--rounds {rounds}": rounds,
+            f"--recover-seconds {recover_seconds}": recover_seconds,
+            f"--afterwards {afterwards:g}": afterwards,
+            f"--timing {timing}": timing,
+        }
+        asked = " ".join((name, *(flag for flag, given in flags.items() if given)))
         _write_table(table, asked, cast("SeriesReport | WrongSeries", found))
     raise typer.Exit(EXIT_CODES[found.verdict.value])
 
 
-def _require_afterwards(stack: Stack, seconds: float, timing: str | None, plans: "Sequence[DrillPlan]") -> None:
-    """Refuse `--afterwards` where it proves nothing. plans: none where nothing is mended. Raises: InvalidInput."""
+def _require_afterwards(
+    stack: Stack, seconds: float, timing: str | None, plans: "Sequence[DrillPlan]", instead: str
+) -> None:
+    """Refuse `--afterwards` where it proves nothing. plans: none where nothing is mended. instead: of a plan's name,
+    where that must not be told. Raises: InvalidInput.
+    """
     from lakeproof.checks.survives_restart import CHECK
 
-    unnamed = [plan.id for plan in plans if CHECK.id not in {step.id for step in plan.checks}]
+    unnamed = [instead or plan.id for plan in plans if CHECK.id not in {step.id for step in plan.checks}]
     if not plans:
         why = "nothing is mended that could stay well"
     elif stack.settings.mode == "external":

@@ -52,7 +52,9 @@ class Drill:
     def __init__(self, world: World, plan: DrillPlan, options: DrillOptions, progress: Callable[[str], None]) -> None:
         self.world, self.plan, self.options = world, plan, options
         fix = tuple(step.id for step in options.fix or ())
-        self.report = DrillReport(plan.id, options.seed, world.timing, afterwards=options.afterwards, fix=fix)
+        self.report = DrillReport(
+            plan.id, options.seed, world.timing, afterwards=options.afterwards, blind=options.blind, fix=fix
+        )
         self.journal = Journal(options.folder, progress)
         checks = bind(plan, world.catalog, options.afterwards)
         self._run = Run(world, plan, options, self.report, self.journal, checks, plan.touches)

@@ -129,16 +129,17 @@ def run_series(
     seed: int,
     run: Callable[[str, Path], DrillReport],
     between: Between = lambda done, others: None,
-    afterwards: float = 0.0,
+    played: Mapping[str, Any] | None = None,
 ) -> SeriesReport:
     """`run(name, its folder)` for each; a drill that fails does not keep the next one from being run.
 
-    The summary is written after each. A drill of this code that passed in this folder with this seed, and with these
-    seconds afterwards, is not run again, so a series that was cut off goes on where it was.
+    The summary is written after each. A drill of this code that passed in this folder with this seed is not run
+    again, so a series that was cut off goes on where it was. played: what else its report must say of how it was
+    played (names and values of report.json).
     """
     series = SeriesReport(folder, seed)
     for number, name in enumerate(names, 1):
-        ended = ended_before(folder / name, seed, Outcome.PASSED, afterwards)
+        ended = ended_before(folder / name, seed, Outcome.PASSED, played)
         series.drills.append(ended or run(name, folder / name).as_json())
         series.write()
         if ended is None and number < len(names):
@@ -159,11 +160,13 @@ def needed_by_it_alone(
     return [name for name in reversed(mine) if name not in wanted and name not in known_before]
 
 
-def ended_before(folder: Path, seed: int, verdict: Outcome, afterwards: float = 0.0) -> Mapping[str, Any] | None:
+def ended_before(
+    folder: Path, seed: int, verdict: Outcome, played: Mapping[str, Any] | None = None
+) -> Mapping[str, Any] | None:
     """report.json in that folder, where such a drill of this code ended there with that verdict; else None."""
     try:
         found = json.loads((folder / REPORT_JSON).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    wanted = {"verdict": verdict.value, "seed": seed, "commit": commit_of_code(), "afterwards_seconds": afterwards}
+    wanted = {"verdict": verdict.value, "seed": seed, "commit": commit_of_code(), **(played or {})}
     return found if isinstance(found, dict) and all(found.get(name) == wanted[name] for name in wanted) else None

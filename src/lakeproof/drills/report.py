@@ -56,6 +56,7 @@ class DrillReport:
 
     named_causes: every cause that the diagnosis named; one that is not true fails the drill.
     afterwards: for how many seconds nothing might be alerted after a kill at the end; 0: that was not asked.
+    blind: neither scenario nor fault was named before the review.
     fix: the ids of the steps that were run instead of the diagnosed repair; empty: the repair was.
     """
 
@@ -76,6 +77,7 @@ class DrillReport:
     published_after: tuple[Value, Value] = (None, None)
     quiet_seconds: float = 0.0
     afterwards: float = 0.0
+    blind: bool = False
     fix: tuple[str, ...] = ()
     residue: list[str] = field(default_factory=list)
     rca: str = ""
@@ -137,6 +139,7 @@ class DrillReport:
             "checkpoint": {"before": self.published_before[1], "after": self.published_after[1]},
             "quiet_seconds": self.quiet_seconds,
             "afterwards_seconds": self.afterwards,
+            "blind": self.blind,
             "fix": list(self.fix),
             "residue": self.residue,
         }

@@ -14,7 +14,7 @@ from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.bound_checks import BoundCheck, Judged, await_calm, take_known_baselines, verify
-from lakeproof.drills.clean_up import await_quiet, look_inventory, remove_old_faults, wrong_data
+from lakeproof.drills.clean_up import attempt, await_quiet, look_inventory, remove_old_faults, wrong_data
 from lakeproof.drills.journal import Journal
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
@@ -79,7 +79,8 @@ class DrillOptions:
 class Run:
     """What one drill works with, and the two phases that every drill has: `prepare` (baseline) and `judge` (verify).
 
-    checks: the claims. touches: components that may be disturbed. baselines, inventory: filled by `prepare`.
+    checks: the claims. touches: components that may be disturbed. baselines, inventory: filled by `prepare`. shopped:
+    how often shoppers came again for a check.
     """
 
     world: World
@@ -91,6 +92,7 @@ class Run:
     touches: tuple[str, ...]
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     inventory: Mapping[str, Reading] = field(default_factory=dict)
+    shopped: int = 0
 
     @property
     def by(self) -> str:
@@ -132,14 +134,18 @@ class Run:
 
     @contextmanager
     def _shopping(self) -> Iterator[None]:
-        """Shoppers buy again for a check, at the plan's rate, as a run of their own."""
-        # As long as the drill's own name, which may have all the letters that a run's name may have.
-        traffic, run = self.plan.traffic, f"after-{self.options.run.removeprefix('drill-')}"
+        """Shoppers buy again for a check, at the plan's rate, each time as a run of their own.
+
+        How they end is told and raises nothing: what the check has seen meanwhile counts.
+        """
+        self.shopped += 1
+        # Not longer than the drill's own name, which may have all the letters that a run's name may have.
+        traffic, run = self.plan.traffic, f"aft{self.shopped}-{self.options.run.removeprefix('drill-')}"
         self.world.traffic.start(traffic.rate, self.options.seed, run, traffic.purchases)
         try:
             yield
         finally:
-            self.stop_shoppers()
+            attempt("shoppers did not stop", self.stop_shoppers, self.journal)
 
     def counted_again(self, judged: Sequence[Judged]) -> list[Judged]:
         """The verdicts; those that count wrong data are looked at anew, for the fault is out by now.
@@ -210,6 +216,8 @@ class Run:
         self.stop_shoppers()
         context = self.context(self.plan.budgets.verify, Phase.VERIFY)
         judged = verify(self.checks, context, self.baselines, self.tell_claims(Phase.VERIFY), by=self.by)
+        if self.shopped:
+            judged += self._counted_after_shopping(judged)
         self.report.checks = judged
         self.report.published_after = self.published()
         outcomes = {each.check: each.verdict.outcome.value for each in judged}
@@ -220,6 +228,14 @@ class Run:
             f"{each.check}: {each.verdict.summary}" for each in judged if each.verdict.outcome is not Outcome.PASSED
         ]
         return worst(each.verdict.outcome for each in judged), "; ".join(failing)
+
+    def _counted_after_shopping(self, judged: Sequence[Judged]) -> list[Judged]:
+        """What was bought while a check killed something is judged as well, by the checks that count orders."""
+        counting = {each.check for each in judged if "lost" in each.verdict.numbers}
+        checks = [each for each in self.checks if each.name in counting]
+        context = self.context(self.plan.budgets.verify, Phase.VERIFY)
+        again = verify(checks, context, self.baselines, self.tell_claims(Phase.VERIFY), by=self.by)
+        return [Judged(f"{each.check}, once more", each.verdict) for each in again]
 
     def published(self) -> tuple[Value, Value]:
         """The newest published hash and its checkpoint; None where they cannot be looked at."""

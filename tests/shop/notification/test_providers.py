@@ -118,7 +118,7 @@ async def failure_of(provider: Provider, delivery: Delivery) -> ProviderFailed:
             await provider.deliver(delivery)
     finally:
         await provider.close()
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 20.0  # not for ever; a busy machine may be late
     return failed.value
 
 
