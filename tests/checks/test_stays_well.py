@@ -6,24 +6,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from lakeproof import deadline
 from lakeproof.checks import stays_well, survives_restart
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.stays_well import CLAIM, StaysWell, kill_and_await, verify
+from lakeproof.checks.stays_well import CLAIM, StaysWell, verify
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.drills.bound_checks import bind
 from lakeproof.drills.plan import make_plan
-from lakeproof.errors import CouldNotLook, DeadlineExpired
+from lakeproof.errors import CouldNotLook
 from lakeproof.probes.reading import Reading
-from lakeproof.processes.rows import ProcessRow
-from lakeproof.processes.states import Health, State
 from lakeproof.scenarios.catalog import load_catalog
-from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -62,9 +58,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 def shop(monkeypatch: pytest.MonkeyPatch) -> Shop:
     made = Shop()
 
-    def killed(client: object, component: str) -> float:
+    def killed(client: object, names: list[str], patience: Deadline) -> None:
         made.at_the_kill.append(made.buying)
-        return 3.0
+        patience.pause(3.0)
 
     monkeypatch.setattr(stays_well, "kill_and_await", killed)
     return made
@@ -162,33 +158,6 @@ def test_somebody_elses_processes_are_not_killed(tmp_path: Path) -> None:
     theirs = Stack(Settings(state_dir=tmp_path, mode="external"))
     with pytest.raises(CouldNotLook, match="not ours to kill"):
         verify(CheckContext(theirs, Deadline(5)), ARGUMENTS, BEFORE)
-
-
-class Supervisor:
-    """A supervisor that shows these rows of connect after the kill, one after another, the last one for ever."""
-
-    components = all_components()
-
-    def __init__(self, *rows: tuple[int | None, Health]) -> None:
-        self._rows = [(1, Health.HEALTHY), *rows]
-        self.killed: list[str] = []
-
-    def row(self, name: str) -> ProcessRow:
-        pid, health = self._rows.pop(0) if len(self._rows) > 1 else self._rows[0]
-        return ProcessRow(name, State.RUNNING, health, pid, 0, 0.0, 0, None, {}, "")
-
-    def kill(self, name: str) -> None:
-        self.killed.append(name)
-
-
-def test_the_old_process_and_one_that_is_not_healthy_are_not_back() -> None:
-    client: Any = Supervisor((1, Health.HEALTHY), (None, Health.STARTING), (2, Health.STARTING), (2, Health.HEALTHY))
-    assert kill_and_await(client, "connect") == 1.5
-    assert client.killed == ["connect"]
-    for row in ((1, Health.HEALTHY), (2, Health.STARTING)):
-        never: Any = Supervisor(row)
-        with pytest.raises(DeadlineExpired, match="connect to come back"):
-            kill_and_await(never, "connect")
 
 
 def test_a_drill_that_is_asked_to_kills_each_part_last() -> None:

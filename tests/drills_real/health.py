@@ -5,14 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from lakeproof.deadline import Deadline
-from lakeproof.processes.client import SupervisorClient
-from lakeproof.processes.rows import ProcessRow
-from lakeproof.processes.states import Health
 from lakeproof.proof.tables.every_hash import EveryHash
 
 type Run = Callable[..., Any]
 
-BACK_SECONDS = 120
+BACK_SECONDS = 180.0
 
 
 def diagnosed(lakeproof: Run) -> dict[str, Any]:
@@ -64,27 +61,3 @@ def assert_no_hash_is_torn(following: EveryHash) -> None:
     """Every hash that was published since the last look was judged, and none shows a part of a transaction."""
     following.look(Deadline(120))
     assert (following.torn, following.waiting, following.not_looked) == ([], 0, 0)
-
-
-def kill_and_await(client: SupervisorClient, name: str) -> None:
-    """kill -9 of a component's processes; until another one runs in its place and is healthy."""
-    before = client.row(name)
-    assert client.kill(name) > 0
-    await_replaced(client, before)
-
-
-def await_replaced(client: SupervisorClient, before: ProcessRow, seconds: float = 180.0) -> ProcessRow:
-    """Until another process than that of `before` is healthy: a row may still be the old one's after its end.
-
-    A TaskManager is healthy once the JobManager knows it, by the name of its own start.
-    Raises: DeadlineExpired with the row that was seen last.
-    """
-    last = before
-
-    def back() -> ProcessRow | None:
-        nonlocal last
-        last = client.row(before.name)
-        return last if last.pid not in (None, before.pid) and last.health is Health.HEALTHY else None
-
-    what = f"another {before.name} than pid {before.pid} to be healthy"
-    return Deadline(seconds).wait_for(what, back, seen=lambda: str(last))

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.drills_real.health import assert_clean, assert_no_hash_is_torn, kill_and_await
+from tests.drills_real.health import BACK_SECONDS, assert_clean, assert_no_hash_is_torn
 
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
 from lakeproof.processes import lock, procfs
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.killing import kill_and_await
 from lakeproof.proof.tables.every_hash import EveryHash
 from lakeproof.stack.stack import Stack
 
@@ -52,7 +53,7 @@ def following(whole_stack: Stack, shopping: subprocess.Popen[str]) -> EveryHash:
 def test_what_is_killed_comes_back_and_nothing_is_lost(
     whole_stack: Stack, lakeproof: Run, shopping: subprocess.Popen[str], following: EveryHash, name: str
 ) -> None:
-    kill_and_await(SupervisorClient(whole_stack), name)
+    kill_and_await(SupervisorClient(whole_stack), [name], Deadline(BACK_SECONDS))
     assert shopping.poll() is None
     assert_clean(lakeproof)
     assert_no_hash_is_torn(following)

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.drills_real.health import assert_clean, await_replaced, kill_and_await
+from tests.drills_real.health import BACK_SECONDS, assert_clean
 
 from lakeproof.deadline import Deadline
 from lakeproof.lake.query import trino
@@ -17,6 +17,7 @@ from lakeproof.lake.query.answer import EngineUnreachable, StatementFailed
 from lakeproof.lake.query.asking import ask
 from lakeproof.probes.prometheus import instant
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.killing import await_replaced, kill_and_await
 from lakeproof.processes.states import Health
 from lakeproof.stack.stack import Stack
 
@@ -109,7 +110,7 @@ def test_two_workers_of_connect_hand_the_task_over_when_its_worker_is_killed(
             return True if holder() == other else None
 
         Deadline(90).wait_for(f"the task on {other}", moved, every=0.5, seen=lambda: f"it is on {holder()}")
-        await_replaced(client, before)
+        await_replaced(client, [before], Deadline(BACK_SECONDS))
         assert_clean(lakeproof)
     scale(lakeproof, "connect", 1)
     await_scraped(whole_stack, "connect", 1)
@@ -126,7 +127,7 @@ def test_two_task_managers_go_on_when_one_is_killed_and_a_hung_one_is_named(
     before = client.row("flink-taskmanager")
     client.kill("flink-taskmanager")
     assert_clean(lakeproof)
-    await_replaced(client, before)
+    await_replaced(client, [before], Deadline(BACK_SECONDS))
     client.kill("flink-taskmanager-2", "STOP")
     try:
         await_word(whole_stack, "flink-taskmanager-2", Health.UNHEALTHY, 60)
@@ -137,9 +138,8 @@ def test_two_task_managers_go_on_when_one_is_killed_and_a_hung_one_is_named(
     await_word(whole_stack, "flink-taskmanager-2", Health.HEALTHY, 120)
     # With the JobManager its TaskManagers are ended too: a row that is read too early is still an old one's.
     workers = [client.row(name) for name in ("flink-taskmanager", "flink-taskmanager-2")]
-    kill_and_await(client, "flink-jobmanager")
-    for worker in workers:
-        await_replaced(client, worker)
+    kill_and_await(client, ["flink-jobmanager"], Deadline(BACK_SECONDS))
+    await_replaced(client, workers, Deadline(BACK_SECONDS))
     assert_clean(lakeproof)
     assert "newest checkpoint" in scale(lakeproof, "flink-taskmanager", 1)
     assert shopping.poll() is None
@@ -172,7 +172,7 @@ def test_two_servers_of_trino_both_read_the_lake_at_a_pinned_hash(
         return True
 
     Deadline(90).wait_for("an answer after the kill", answer, every=0.5)
-    await_replaced(client, before)
+    await_replaced(client, [before], Deadline(BACK_SECONDS))
     assert_clean(lakeproof)
     scale(lakeproof, "trino", 1)
     assert_clean(lakeproof)

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.drills_real.health import assert_no_hash_is_torn, assert_whole_shop_clean, kill_and_await
+from tests.drills_real.health import BACK_SECONDS, assert_no_hash_is_torn, assert_whole_shop_clean
 
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.killing import kill_and_await
 from lakeproof.proof.tables.every_hash import EveryHash
 from lakeproof.stack.stack import Stack
 
@@ -89,7 +90,7 @@ def test_what_is_killed_comes_back_and_nobody_pays_twice_or_for_nothing(
     wait: float,
 ) -> None:
     time.sleep(wait)
-    kill_and_await(SupervisorClient(whole_stack), name)
+    kill_and_await(SupervisorClient(whole_stack), [name], Deadline(BACK_SECONDS))
     assert buying.poll() is None
     assert_whole_shop_clean(lakeproof)
     assert_no_hash_is_torn(following)

@@ -21,13 +21,13 @@ from sqlalchemy.orm import Session
 from tests.engines.people import Message, People
 from tests.observability.test_routing import by_contract
 
-from lakeproof.bench.killing import kill_and_await
 from lakeproof.deadline import Deadline
 from lakeproof.incidents.client import DeskClient
 from lakeproof.incidents.database import database_url, open_database
 from lakeproof.incidents.models import Incident
 from lakeproof.observability.rules import TEMPLATE_START, find_rules
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.killing import kill_and_await
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(420)]

@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
-from lakeproof.bench.killing import kill_and_await
 from lakeproof.bench.usage import Usage
 from lakeproof.customers.shoppers.report import percentiles_ms
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.killing import kill_and_await
 from lakeproof.stack.stack import Stack
 
 ALERTS_A_MINUTE = 500.0

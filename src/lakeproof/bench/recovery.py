@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
-from lakeproof.bench.killing import kill_and_await
 from lakeproof.bench.rate import catch_up
 from lakeproof.bench.sql_shop import sql_shoppers
 from lakeproof.deadline import Deadline
@@ -20,6 +19,7 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.killing import kill_and_await
 from lakeproof.stack.stack import Stack
 
 KILLED = ("flink-taskmanager",)

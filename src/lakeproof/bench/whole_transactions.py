@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
-from lakeproof.bench.killing import kill_and_await
 from lakeproof.customers.shoppers import start as start_shoppers
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.killing import kill_and_await
 from lakeproof.proof.tables.every_hash import EveryHash, Torn
 from lakeproof.stack.stack import Stack
 

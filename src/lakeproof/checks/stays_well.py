@@ -6,7 +6,6 @@ every call is alerted only where somebody calls it. While the part is down an al
 was restarted with it is told a moment later; so the time counts from where all alerts have been quiet for a while.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from pydantic import Field
@@ -19,7 +18,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired
 from lakeproof.probes.prometheus import FIRING, alert_states
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.processes.states import Health
+from lakeproof.processes.killing import kill_and_await
 from lakeproof.stack.stack import Stack
 
 CLAIM = "killed once more, the part comes back, and nothing is alerted afterwards while shoppers buy"
@@ -58,9 +57,11 @@ def verify(context: CheckContext, arguments: StaysWell, before: Baseline) -> Ver
 
 
 def _kill_and_watch(context: CheckContext, arguments: StaysWell) -> Verdict:
-    alerts = _Alerts(context.stack)
+    alerts, client = _Alerts(context.stack), SupervisorClient(context.stack)
+    patience = Deadline(client.components[arguments.component].start_seconds + BACK_SECONDS)
     try:
-        back_after = kill_and_await(SupervisorClient(context.stack), arguments.component)
+        kill_and_await(client, [arguments.component], patience)
+        back_after = patience.elapsed
         alerts.await_quiet()
     except DeadlineExpired as error:
         return Verdict(CLAIM, Outcome.FAILED, error.message)
@@ -86,26 +87,6 @@ def _kill_and_watch(context: CheckContext, arguments: StaysWell) -> Verdict:
         return Verdict(CLAIM, evidence.outcome, evidence.summary, numbers, readings=evidence.readings)
     summary = f"{arguments.component} was back {back_after:.0f} s after kill -9; no alert for {arguments.seconds:g} s"
     return Verdict(CLAIM, Outcome.PASSED, summary, numbers)
-
-
-def kill_and_await(client: SupervisorClient, component: str) -> float:
-    """Kill it; returns once another process than before is healthy, and how long that took, in seconds.
-
-    Raises: DeadlineExpired with how it was seen last.
-    """
-    last = client.row(component)
-    before = last.pid
-    client.kill(component)
-    patience = Deadline(client.components[component].start_seconds + BACK_SECONDS)
-
-    def back() -> bool | None:
-        nonlocal last
-        with suppress(CouldNotLook):
-            last = client.row(component)
-        return True if last.pid not in (None, before) and last.health is Health.HEALTHY else None
-
-    patience.wait_for(f"{component} to come back", back, every=0.5, seen=lambda: str(last))
-    return patience.elapsed
 
 
 @dataclass

@@ -9,12 +9,12 @@ from typing import Any
 from lakeproof.bench.benchmark import Progress
 from lakeproof.bench.beside_flink_cdc.peer_job import TABLES
 from lakeproof.bench.beside_flink_cdc.sides import Side
-from lakeproof.bench.killing import kill_and_await
 from lakeproof.bench.sql_shop import created_at, sql_shoppers
 from lakeproof.bench.usage import Usage
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish.snapshots import get_object, parse_snapshot
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.killing import kill_and_await
 from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 
