@@ -6,7 +6,7 @@ from lakeproof.stack.components import all_components
 from lakeproof.stack.installed import everything
 from lakeproof.stack.stack import Stack
 
-AIM_WARM_SECONDS = 180.0
+AIM_WARM_SECONDS = 110.0
 AIM_GIB = 12.0
 
 

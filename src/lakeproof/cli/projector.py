@@ -28,7 +28,8 @@ def rebuild(
 ) -> None:
     """Empty the projection and read the result topic again from its beginning; services see it fill up.
 
-    Exit 0 once the projector runs again, 1 where it does not start, 3 where Kafka or a node does not answer.
+    Exit 0 once the projector runs again, 1 where it does not start or Kafka gives no answer in time,
+    3 where a node does not answer.
     """
     from lakeproof.lake.projector.rebuild import rebuild as run
 

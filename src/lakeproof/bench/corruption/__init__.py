@@ -1,8 +1,9 @@
 """corruption: kinds of damage planted one by one into a quiet stack, and what `check` makes of each.
 
 A round plants one kind in one store, runs `check`, takes the damage out again and runs `check` once more, which must
-pass. A kind whose store is not part of the running stack is not drawn. A hunt goes on where one of the same seed was
-killed or ended (--seconds: begin no round after so many): its journal lies in the stack's state folder.
+pass. A kind whose store is not part of the running stack is not drawn. A hunt goes on where one of the same seed
+and the same --only was killed or ended (--seconds: begin no round after so many): its journal lies in the stack's
+state folder.
 The publisher's minute audit may find the damage too and freeze `main`: that is counted, and a restart releases it.
 """
 

@@ -1,4 +1,4 @@
-"""One round of publishing: look, choose a cut, copy metadata, commit on `ingest`, audit, merge into `main`.
+"""One round of publishing: look, choose a cut, audit, copy metadata, commit on `ingest`, merge into `main`.
 
 All state that matters is in Nessie and the object store: a publisher that is killed anywhere goes on in the next
 one's first round, and of two at once the slower one loses the race for a commit and looks again.

@@ -111,7 +111,7 @@ class PinnedFlink:
                 raise EngineUnreachable(
                     f"no end of the statement within {deadline.seconds:.0f} s; it was cancelled",
                     where="flink",
-                    next_action="lakeproof ps flink-jobmanager flink-taskmanager",
+                    next_action="lakeproof ps",
                 )
             page = _json(self._client.get(following))
             if page.get("resultType") == "NOT_READY":

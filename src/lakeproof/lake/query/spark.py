@@ -62,7 +62,7 @@ def start_spark(stack: Stack, progress: Progress = lambda text: None, *, seconds
         return
     except NotReady as silent:
         if stack.settings.mode == "external" or is_up(stack):
-            raise EngineUnreachable(silent.what, where=ENGINE, next_action=f"lakeproof ps {NAME}") from silent
+            raise EngineUnreachable(silent.what, where=ENGINE, next_action="lakeproof ps") from silent
     deadline = Deadline(seconds)
 
     def told(event: Event) -> None:
@@ -106,7 +106,7 @@ class SparkClient:
                 return Answer(ENGINE, columns, tuple(rows), deadline.elapsed - started)
             running = f"{line['running']} tasks running, " if "running" in line else ""
             progress(f"spark: {running}{len(rows)} rows")
-        raise EngineUnreachable("its answer ended in the middle", where=ENGINE, next_action=f"lakeproof ps {NAME}")
+        raise EngineUnreachable("its answer ended in the middle", where=ENGINE, next_action="lakeproof ps")
 
     def _lines(self, sql: str, deadline: Deadline) -> Iterator[Mapping[str, Any]]:
         """Line by line, as they come: at least every half second, so that the deadline is looked at."""
@@ -121,7 +121,7 @@ class SparkClient:
                     raise EngineUnreachable(
                         f"no end of the statement within {deadline.seconds:.0f} s; it was cancelled",
                         where=ENGINE,
-                        next_action=f"lakeproof ps {NAME}",
+                        next_action="lakeproof ps",
                     )
                 piece: Mapping[str, Any] = json.loads(line)
                 yield piece
@@ -145,5 +145,5 @@ def pinned_spark(
             yield SparkClient(client, commit.hash if commit else None)
         except (httpx.HTTPError, ValueError) as error:
             raise EngineUnreachable(
-                f"no answer ({type(error).__name__})", where=f"spark at {url}", next_action=f"lakeproof ps {NAME}"
+                f"no answer ({type(error).__name__})", where=f"spark at {url}", next_action="lakeproof ps"
             ) from error

@@ -68,7 +68,7 @@ def _pages(client: httpx.Client, url: str, sql: str, deadline: Deadline) -> Iter
                 raise EngineUnreachable(
                     f"no end of the statement within {deadline.seconds:.0f} s; it was cancelled",
                     where="trino",
-                    next_action="lakeproof ps trino",
+                    next_action="lakeproof ps",
                 )
             page = _checked(client.get(following))
     except (httpx.HTTPError, ValueError) as error:
@@ -94,7 +94,7 @@ def _checked(response: httpx.Response) -> Mapping[str, Any]:
         error = page["error"]
         told = one_line(f"{error.get('errorName', 'ERROR')}: {error.get('message', 'no message')}")
         if error.get("errorName") == "SERVER_STARTING_UP":
-            raise EngineUnreachable(told, where="trino", next_action="lakeproof ps trino")
+            raise EngineUnreachable(told, where="trino", next_action="lakeproof ps")
         raise StatementFailed(told, where="trino")
     return page
 
