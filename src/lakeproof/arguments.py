@@ -1,7 +1,7 @@
 """What a scenario or a person may set for a fault, a mitigation or a check, checked before anything starts."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,6 +24,12 @@ class OfConnector(Arguments):
     """`connector`: its name in Kafka Connect."""
 
     connector: str = "orders"
+
+
+class OfServer(Arguments):
+    """`database`: the server, by its component's name."""
+
+    database: Literal["mysql", "postgres"] = "mysql"
 
 
 class OfAccount(Arguments):

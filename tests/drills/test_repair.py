@@ -347,6 +347,10 @@ def test_each_cause_is_the_one_that_its_scenarios_alert_is_repaired_by(name: str
         (Step("resubmit_job"), {"database": "shop"}, {"database": "shop"}),
         (Step("resubmit_job"), {"job_name": "lake-shop"}, {"database": "shop"}),
         (Step("start_component", (("component", "trino"),)), {"connector": "shop"}, {"component": "trino"}),
+        # A server's own alert, also while an alert of a capture is in the same incident.
+        (Step("end_idle_sessions"), {"component": "postgres"}, {"database": "postgres"}),
+        (Step("end_blocking_session"), {"component": "mysql", "connector": "shop"}, {"database": "mysql"}),
+        (Step("end_idle_sessions", (("database", "mysql"),)), {"component": "postgres"}, {"database": "mysql"}),
     ],
 )
 def test_a_chosen_step_acts_on_the_capture_that_the_incident_is_about(
@@ -372,3 +376,10 @@ def test_a_chosen_step_that_could_act_on_either_capture_is_refused_where_both_ar
         aimed(Step(name), known, incident)
     assert words in refused.value.message
     assert aimed(Step(name), known, incident, (OLTP.words,)) == Step(name)
+
+
+def test_a_chosen_step_at_a_server_asks_which_one_where_the_alerts_name_none() -> None:
+    incident = {"alerts": [{"labels": {"connector": "orders", "component": "connect"}}]}
+    with pytest.raises(InvalidInput) as refused:
+        aimed(Step("end_idle_sessions"), all_mitigations()["end_idle_sessions"].arguments, incident)
+    assert "--arg database=mysql or --arg database=postgres" in refused.value.message

@@ -27,7 +27,7 @@ from lakeproof.stack.stack import Stack
 type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 LABELS = {"severity": "high", "team": "kafka", "scenario": "wet-cellar", "component": "mysql"}
-TOLD = {"runbook_url": "/runbook/wet-cellar", "summary_vi": "ngập", "summary_en": "wet"}
+TOLD = {"runbook_url": "/runbook/wet-cellar", "summary_vi": "ngập", "summary_en": "wet", "metric": "up", "value": "0"}
 RULE = {"alert": "CellarWet", "expr": "up == 0", "for": "10m", "labels": LABELS, "annotations": TOLD}
 
 

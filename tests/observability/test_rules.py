@@ -33,7 +33,7 @@ VALID = """groups:
         expr: up == 0
         for: 5m
         labels: {severity: high, team: kafka, scenario: none, component: kafka}
-        annotations: {runbook_url: /runbook/a, summary_vi: a, summary_en: b}
+        annotations: {runbook_url: /runbook/a, summary_vi: a, summary_en: b, metric: up, value: x}
 """
 
 
@@ -150,6 +150,8 @@ def test_promtool_accepts_every_rule_in_each_timing(factor: int, tmp_path: Path)
         ("team: kafka, ", "", r"labels\.team: Field required"),
         ("team: kafka", "team: nobody", "no team 'nobody'.*one of data-platform"),
         ("summary_vi: a, ", "", r"annotations\.summary_vi: Field required"),
+        ("metric: up, ", "", r"annotations\.metric: Field required"),
+        (", value: x", "", r"annotations\.value: Field required"),
         ("for: 5m", "for: five", "not a duration"),
         ("expr: up == 0", "exprr: up == 0", "expr"),
         ("groups:", "group:", "not a rules file"),

@@ -40,8 +40,8 @@ def mitigate(
 
     Of several causes it takes the one that the incident's alerts are about: of the connector, database or component
     that they name, or of their scenario. Where all causes are about something else, it lists them and proposes
-    nothing. An --action acts on the connector or database that they name too, unless --arg says another. Where they
-    name none and two databases are captured, --arg has to.
+    nothing. An --action acts on the connector, database or server that they name too, unless --arg says another.
+    Where they name none and there are two, --arg has to.
     A repair that was run for this incident, and after which the stack shows the same, is not proposed again; --action
     runs it all the same. Without --yes it asks; without a terminal to ask on, it only proposes.
     Each step is written into the incident, one that failed too, in the name of $LAKEPROOF_USER or the login.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from lakeproof.arguments import Arguments, parse_arguments
+from lakeproof.arguments import Arguments, OfServer, parse_arguments
 from lakeproof.checks.verdict import Outcome
 from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.default_masks import is_health
@@ -21,12 +21,11 @@ from lakeproof.probes.probe import Probe
 from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
 
-# The words of a source that an alert's label, or an argument of a repair, names it by.
+# The words of a source that an argument of a repair names it by.
 NAMING = ("connector", "database")
-# An alert may name it by its job as well.
-SOURCE_LABELS = (*NAMING, "job")
-# A word whose label has another name.
-LABELS = {"job": "job_name"}
+# The word of a source, or of a server, that an alert's label holds, by the label's name.
+SOURCE_LABELS = {"connector": "connector", "database": "database", "job_name": "job"}
+SERVER_LABELS = {"component": "database"}
 
 
 def run_step(
@@ -236,7 +235,7 @@ class _About:
 def _about(incident: Mapping[str, Any]) -> _About:
     alerts = incident.get("alerts") or ()
     labels: list[Mapping[str, str]] = [alert.get("labels") or {} for alert in alerts]
-    sources = _named(incident, SOURCE_LABELS)
+    sources = _named(incident, "sources", SOURCE_LABELS)
     own = _words(sources)
     away = set[str | None](_words(NOUNS["sources"]) - own if sources else ())
     # A person may have written anything as the service of an incident.
@@ -269,13 +268,17 @@ def aimed(
     incident: Mapping[str, Any],
     there: Sequence[Subject] = NOUNS["sources"],
 ) -> Step:
-    """A step that a person chose; where the person named no source, it acts on the one that the alerts name.
+    """A step that a person chose; where the person named no source, or no server, it acts on the one that the alerts
+    name.
 
-    there: the sources of this stack now. Raises: InvalidInput where the step must act on one of several sources,
-    and neither the alerts nor the person name one. The step's default source could be well, and the repair would
+    there: the sources of this stack now. Raises: InvalidInput where the step must act on one of several sources or
+    servers, and neither the alerts nor the person name one. The step's default could be well, and the repair would
     then claim a success.
     """
-    named = _named(incident, SOURCE_LABELS)
+    if issubclass(arguments, OfServer):
+        named, there = _named(incident, "databases", SERVER_LABELS), NOUNS["databases"]
+    else:
+        named = _named(incident, "sources", SOURCE_LABELS)
     asked = [name for name in NAMING if name in arguments.model_fields]
     if len(named) != 1:
         if asked and len(there) > 1 and not step.arguments.keys() & asked:
@@ -289,11 +292,11 @@ def aimed(
     return Step(step.id, tuple(sorted((missing | step.arguments).items())))
 
 
-def _named(incident: Mapping[str, Any], naming: Sequence[str]) -> list[Subject]:
-    """The sources that a label names by one of these words."""
+def _named(incident: Mapping[str, Any], noun: str, words: Mapping[str, str]) -> list[Subject]:
+    """The subjects of the noun that an alert names: by a label of `words`, which gives the subject's word."""
     labels: list[Mapping[str, str]] = [alert.get("labels") or {} for alert in incident.get("alerts") or ()]
     return [
         subject
-        for subject in NOUNS["sources"]
-        if any(subject[word] == label.get(LABELS.get(word, word)) for label in labels for word in naming)
+        for subject in NOUNS[noun]
+        if any(subject[word] == label.get(name) for label in labels for name, word in words.items())
     ]

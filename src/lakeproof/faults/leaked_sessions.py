@@ -7,7 +7,7 @@ the sessions is a process of its own (session_leak.py), since they must outlive 
 from pathlib import Path
 from typing import Literal
 
-from lakeproof.arguments import Arguments
+from lakeproof.arguments import OfServer
 from lakeproof.errors import CouldNotLook
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.processes import detached
@@ -18,10 +18,9 @@ from lakeproof.written import write_file
 SECONDS = 5.0
 
 
-class LeakedSessions(Arguments):
+class LeakedSessions(OfServer):
     """`database`: the server. `account`: whose sessions."""
 
-    database: Literal["mysql", "postgres"] = "mysql"
     account: Literal["report"] = "report"
 
 

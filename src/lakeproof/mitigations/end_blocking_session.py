@@ -1,10 +1,10 @@
 """End the one session of a database whose locks many others wait for; its transaction is rolled back."""
 
 from collections.abc import Mapping
-from typing import Literal
 
 from pydantic import Field
 
+from lakeproof.arguments import OfServer
 from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, hold_to_found, named
@@ -15,12 +15,11 @@ from lakeproof.stack.stack import Stack
 SECONDS = 10.0
 
 
-class EndBlockingSession(Named):
+class EndBlockingSession(Named, OfServer):
     """`database`: the server. `session`: its number there; 0: the one that most others wait for, and MANY_WAIT at
     least. `only`: this session (named.py).
     """
 
-    database: Literal["mysql", "postgres"] = "mysql"
     session: int = Field(0, ge=0)
 
 

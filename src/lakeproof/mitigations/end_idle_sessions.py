@@ -7,10 +7,11 @@ that nobody remembers would turn the shop's own calls away on its next busy day.
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
+from lakeproof.arguments import OfServer
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, hold_to_found, named
@@ -32,13 +33,12 @@ SECONDS = 10.0
 LIMIT = 10
 
 
-class EndIdleSessions(Named):
+class EndIdleSessions(Named, OfServer):
     """`database`: the server. `account`: whose; "": of the account that holds more than half of all sessions, idle.
 
     `limit`: so many sessions the account may have from then on. `only`: this account (named.py).
     """
 
-    database: Literal["mysql", "postgres"] = "mysql"
     account: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,30})?$")] = ""
     limit: int = Field(LIMIT, ge=1, le=1000)
 

@@ -47,8 +47,8 @@ class AlertAnnotations(BaseModel):
     runbook_url: str
     summary_vi: str
     summary_en: str
-    metric: str = ""
-    value: str = ""
+    metric: str
+    value: str
     unit_vi: str = ""
     unit_en: str = ""
 
