@@ -171,3 +171,24 @@ def test_a_server_for_the_whole_network_is_refused_outside_of_a_container() -> N
     with pytest.raises(ValueError, match="only in mode external"):
         Settings(host="0.0.0.0")
     assert Settings(host="0.0.0.0", mode="external").host == "0.0.0.0"
+
+
+def test_cassandra_in_a_container_has_passwords_and_the_paxos_of_up_also_after_a_restart(
+    services: dict[str, Any], tmp_path: Path
+) -> None:
+    config = tmp_path / "cassandra.yaml"
+    config.write_text(
+        "authenticator: AllowAllAuthenticator\nauthorizer: AllowAllAuthorizer\npaxos_variant: v1\nnum_tokens: 16"
+    )
+    shell, _, command = services["cassandra-node2"]["command"]
+    editing = command.partition("&& exec ")[0].replace("/etc/cassandra/cassandra.yaml", str(config))
+    for _start in range(2):
+        subprocess.run([shell, "-c", editing], check=True)
+        assert config.read_text().count("paxos_") == 2
+    assert yaml.safe_load(config.read_text()) == {
+        "authenticator": "PasswordAuthenticator",
+        "authorizer": "CassandraAuthorizer",
+        "num_tokens": 16,
+        "paxos_variant": "v2",
+        "paxos_state_purging": "repaired",
+    }
