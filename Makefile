@@ -54,7 +54,7 @@ proof-table: ## write docs/proof/README.md from the record of such runs; prints 
 	@$(VENV)/python -m tests.proof_table $(ARGS)
 
 .PHONY: test-drills
-test-drills: ## whole drills on the whole stack
+test-drills: ## whole drills on the whole stack: a third of the scenarios, by turns, and one wrong fix
 	$(PYTEST) -q -m "drills and not proof" --no-skips --durations=15 tests
 
 .PHONY: lint
@@ -110,5 +110,5 @@ support-offload: ## move old attachments into the object store, verified: ARGS="
 	@$(VENV)/python scripts/maintenance/offload_support_attachments.py $(ARGS)
 
 .PHONY: clean
-clean: ## remove what was built in this clone (not the cache, not any stack's state)
+clean: ## remove what was built in this clone but compiled modules (not the cache, not any stack's state)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache java/*/target

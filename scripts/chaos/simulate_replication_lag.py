@@ -20,7 +20,8 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--connect-url", default="http://connect:8083", help="a component's name: the stack's own")
     parser.add_argument("--rows", type=int, default=200, help="orders to write while paused")
     parser.add_argument("--connector", default="orders")
-    parser.add_argument("--keep-paused", action="store_true", help="do not resume; `lakeproof fault remove` does")
+    resumes = "`lakeproof fault remove paused_connector` does"
+    parser.add_argument("--keep-paused", action="store_true", help=f"do not resume; {resumes}")
     given = parser.parse_args(arguments)
     if not 1 <= given.rows <= ROWS_MAX:
         parser.error(f"--rows must be between 1 and {ROWS_MAX}")

@@ -20,6 +20,8 @@ type Typed = Callable[..., str]
         (("up", "kafak"), "no component 'kafak', closest: 'kafka'"),
         (("up", "--for", "replication-lagg"), "no scenario 'replication-lagg', closest: 'replication-lag'"),
         (("logs", "kafak"), "no component 'kafak', closest: 'kafka'"),
+        (("logs", "--query", "{}", "-n", "20"), "--lines: goes with NAME. Next: --limit"),
+        (("logs", "kafka", "--limit", "20"), "--limit: goes with --query. Next: -n"),
         (("fault", "inject", "pause-connector"), "no fault 'pause-connector', closest: 'paused_connector'"),
         (("fault", "remove", "pause-connector"), "no fault 'pause-connector', closest: 'paused_connector'"),
         (("mitigate", "foo"), "no incident is called 'foo'"),

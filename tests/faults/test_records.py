@@ -138,6 +138,26 @@ def test_removing_what_is_not_there_is_fine(stack: Stack) -> None:
     assert thing.calls == [("remove", "here")]
 
 
+class Component(Arguments):
+    component: str
+
+
+def test_removing_once_more_what_needs_an_argument_does_nothing_and_says_so(stack: Stack) -> None:
+    thing = Broken()
+
+    def called(*_: object) -> None:
+        thing.calls.append(("called", ""))
+
+    fault = Fault("broken_part", "break it", called, called, thing.sign, Component)
+    records.inject(stack, fault, {"component": "kafka"}, by="hand")
+    assert records.remove(stack, fault) is True
+    thing.calls.clear()
+    assert records.remove(stack, fault) is False
+    assert thing.calls == []
+    assert records.remove(stack, fault, {"component": "kafka"}) is True
+    assert thing.calls == [("called", "")]
+
+
 def test_a_wrong_argument_is_refused_before_anything_is_recorded(stack: Stack) -> None:
     with pytest.raises(InvalidInput, match="its arguments: where"):
         records.inject(stack, Broken().fault(), {"were": 1}, by="hand")

@@ -124,6 +124,18 @@ def test_a_stopped_process_becomes_unhealthy_is_left_alone_and_comes_back(
     assert (row.pid, row.restarts) == (before.pid, before.restarts)
 
 
+def test_a_component_is_let_go_on_also_where_it_does_not_run(client: SupervisorClient, await_row: Await) -> None:
+    client.up(["base"])
+    client.kill("base", "STOP")
+    await_row(client, "base", lambda row: row.health == Health.UNHEALTHY)
+    client.let_go_on("base")
+    await_row(client, "base", healthy)
+    client.stop("base")
+    client.let_go_on("base")
+    with pytest.raises(InvalidInput, match="no component 'bose', closest: 'base'"):
+        client.row("bose")
+
+
 def test_up_says_at_once_that_a_component_is_stopped_by_a_signal(client: SupervisorClient, await_row: Await) -> None:
     client.up(["base"])
     client.kill("base", "STOP")

@@ -55,6 +55,7 @@ def test_one_means_that_all_further_ones_are_surplus() -> None:
         ("connect", 4, "too many"),
         ("connect", 0, "lakeproof stop connect"),
         ("connect-2", 2, "lakeproof scale connect 2"),
+        ("cassandra-node4", 2, "lakeproof ring scale 3 or 4"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_reason(name: str, count: int, said: str) -> None:

@@ -60,12 +60,12 @@ def bench(
     """Run one benchmark on this machine: figures, ratios, the machine, and the command that does it again.
 
     What it needs must be up (`lakeproof up …` is named when it is not). No benchmark fails for being slow.
-    Ctrl-C ends whole-transactions early: it judges what was published until then, and exits 3.
+    Ctrl-C ends whole-transactions early: it judges what was published until then, and exits 3 (1: torn).
 
     Exit 0 measured; 1 where something that it needs does not run, or where a benchmark that also judges found
     something wrong (corruption: missed, or a false alarm; whole-transactions: a torn hash; beside-flink-cdc: of ours
     a torn hash or a wrong row; check-time: a failed check; alert-storm: a lost or doubled alert); 2 for a wrong name
-    or value; 3 where not everything could be judged.
+    or value; 3 where not everything could be judged, or nothing runs.
     """
     from lakeproof.bench.benchmark import Options, all_benchmarks, find
     from lakeproof.bench.machine import look_at_machine

@@ -61,7 +61,8 @@ def new_slot(
 
     Tables with a primary key become right but for rows that were deleted meanwhile, which stay in the lake, and the
     append-only ones (…_events) hold their rows twice: `lakeproof check` lists both. Refused (exit 2) while the slot
-    keeps its place. Without --yes it asks; without a terminal to ask on, it only says what it would do.
+    keeps its place. Without --yes it asks; without a terminal to ask on, it only says what it would do (exit 0 then,
+    and where the answer is no).
     """
     from lakeproof.lake.capture.new_slot import make_new_slot, require_lost, steps
 

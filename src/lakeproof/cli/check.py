@@ -31,7 +31,11 @@ def check(
         typer.Option(help="May be repeated; default: trino, and spark where it is up already, else flink."),
     ] = None,
     no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Take the newest hash as it is; do not wait until one covers now.")
+        bool,
+        typer.Option(
+            "--no-wait",
+            help="Take the newest hash as it is; wait for none that covers now (for the projection it waits still).",
+        ),
     ] = False,
     wait_seconds: Annotated[
         float, typer.Option(min=0, max=3600, help="How long to wait for a hash that covers now.")
@@ -43,7 +47,7 @@ def check(
     lost: acknowledged and absent. duplicated: two ids for one client key, or a second row of one event. stale: older
     than acknowledged. phantom: a key, version or content that no shopper asked for. May run under traffic.
 
-    Exit 0 passed, 1 failed, 3 unknown (something could not be looked at).
+    Exit 0 passed, 1 failed, 2 for a hash that is not there, 3 unknown (something could not be looked at).
     """
     from lakeproof.proof.checking import check as run_check
     from lakeproof.proof.report import KEYS_SHOWN

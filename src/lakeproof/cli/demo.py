@@ -28,7 +28,7 @@ def demo(
 
     Runs one drill from start to end: alert → incident → diagnosis → repair → every acknowledged order compared in the
     shoppers' ledger, the database and the lake → RCA. What it started it stops again, also after Ctrl-C; a stack that
-    was running before is left as it was. Exit 0 only where the verdict is passed.
+    was running before goes on, with what the drill needed besides. Exit 0 only where the verdict is passed.
     """
     from lakeproof.processes.client import SupervisorClient
 

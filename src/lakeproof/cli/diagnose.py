@@ -31,7 +31,7 @@ def diagnose(
     Alertmanager is not needed; without Prometheus nobody can tell which share of its calls a service refused. Exit
     0 where the stack is healthy or a cause is named, 3 where something is out of range (or could not be looked at)
     and no known cause fits, where there was nothing to ask, or where nobody could tell which components belong to
-    the stack.
+    the stack and no cause is named.
     """
     from lakeproof.diagnosis.examination import examine
 

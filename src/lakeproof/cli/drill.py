@@ -83,15 +83,17 @@ def drill(
     What the scenario needs is started if it is missing, and left running; what this run of a series started for one
     of its drills alone is stopped after it. Shoppers buy all the while. The alert, the desk's incident, the
     diagnosis and the repair are the live system's own. --fix takes the id of a wrong fix (each must end in `failed`)
-    or of a single mitigation.
+    or of a single step that needs no argument, a repair or a wrong one.
 
     Every scenario has a cause that is played by default; --cause plays another (NAME:CAUSE says the same in one word,
     in A+B too). A+B: both faults at once; both causes must be named. all: every scenario, one after another, smallest
-    first, with a table; given the --report folder of one that was cut off, and its seed, it goes on there.
+    first, with a table; given the --report folder of one that was cut off, its seed, the same code and
+    the same options, it goes on there.
     wrong: every wrong fix, one after another; passed where each was turned down by a check that the truth names.
     Those that lose data for good are left out, since they spoil the stack. pairs: scenarios by twos, drawn by the
     seed. Both go on where they were cut off, as `all` does.
-    blind: a scenario and one of its causes, drawn by the seed and named in the review; all components are started.
+    blind: a scenario and one of its causes, drawn by the seed and named in the review; what any scenario needs is
+    started.
     healthy: nothing is broken; for --minutes no alert may fire, no incident be opened, no cause be named.
 
     Exit 0 only where the verdict is passed (of all: where each is), 1 failed, 3 unknown. Ctrl-C takes the fault out
@@ -298,10 +300,15 @@ def _steps(catalog: "Catalog", scenario: "Scenario", fix: str) -> "tuple[Step, .
         return wrong.steps
     if identifier not in catalog.steps:
         known = [each.id for each in truth.wrong_fixes]
+        alone = [
+            name
+            for name, each in catalog.steps.items()
+            if not any(field.is_required() for field in each.arguments.model_fields.values())
+        ]
         raise InvalidInput(
             f"no fix {fix!r}",
             where="--fix",
-            next_action=f"a wrong fix ({', '.join(known)}) or one step ({', '.join(catalog.steps)})",
+            next_action=f"a wrong fix ({', '.join(known)}) or one step ({', '.join(alone)})",
         )
     step = Step(identifier)
     check_step("step", catalog.steps, step, "--fix")

@@ -25,7 +25,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def list_faults(as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False) -> None:
-    """Every fault with its arguments, and whether it is in the stack now."""
+    """Every fault with its arguments, and since when it is on record as in the stack. Nothing is looked at: what was
+    mended without `fault remove` is still on record."""
     from lakeproof.faults.records import recorded
 
     stack = load_stack()
@@ -34,7 +35,7 @@ def list_faults(as_json: Annotated[bool, typer.Option("--json", help="As JSON on
     print_rows(
         as_json,
         [_row(fault, present[fault.id]) for fault in faults.values()],
-        ("Fault", "In the stack since", "Arguments", "What it does"),
+        ("Fault", "On record since", "Arguments", "What it does"),
         [
             (
                 fault.id,
@@ -128,8 +129,8 @@ def remove_fault(
     errors: list[LakeproofError] = []
     for each in wanted:
         try:
-            records.remove(stack, _find(faults, each), parse_pairs(arg or []))
-            say(f"{each} is out")
+            out = records.remove(stack, _find(faults, each), parse_pairs(arg or []))
+            say(f"{each} is out" if out else f"no {each} is on record")
         except LakeproofError as error:
             errors.append(error)
     if errors:

@@ -172,7 +172,11 @@ def _add_changes(incident: typer.Typer) -> None:
         _told(_client().change(name, "note", who=who, kind=kind, text=text, key=key), as_json)
 
     add_move("mitigate", "The repair begins (step 3 of the runbook).")
-    add_move("verify", "It is repaired: service and data are looked at (step 4). By itself once the alerts cleared.")
+    add_move(
+        "verify",
+        "It is repaired: service and data are looked at (step 4). By itself once the alerts cleared"
+        " after `mitigate`.",
+    )
     add_move("resolve", "It is over. While an alert fires, -m has to say why.")
     add_move("review", "Close it. Its lesson has to be written and its checklist answered.")
     add_move("unmerge", "It is an incident of its own again, with the alerts that came to it.")
@@ -282,6 +286,6 @@ def _add_review(incident: typer.Typer) -> None:
     def lessons(
         scenario: Annotated[str, typer.Option(help="of one scenario alone")] = "", as_json: Json = False
     ) -> None:
-        """What was learnt, newest first."""
+        """What was learnt, the newest 50."""
         found, keys = _client().lessons(scenario), ("incident", "scenario", "by", "lesson")
         print_rows(as_json, found, [key.capitalize() for key in keys], ([row[key] for key in keys] for row in found))

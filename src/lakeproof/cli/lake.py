@@ -42,7 +42,10 @@ def log(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="so many, newest first")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """The published states on `main`, newest first: hash, checkpoint, snapshots, until when each stays readable."""
+    """The published states on `main`, newest first: hash, checkpoint, newest transaction, how long it can be read.
+
+    With --json the snapshots of each table too.
+    """
     from lakeproof.lake.publish import history
 
     found = history.log(load_stack(), limit)
@@ -189,7 +192,8 @@ def merge(
     The job goes on meanwhile, and the files of that state stay only as long as those of any other hash: the command
     says until when.
 
-    Exit 1 where the audit refuses the branch, or Nessie the merge.
+    Exit 1 where the audit refuses the branch, or Nessie the merge; 2 where nothing was published; 3 where the object
+    store does not answer.
     """
     from lakeproof.lake.publish import history
     from lakeproof.lake.publish.main_branch import BACKUP, bring_in
@@ -214,7 +218,8 @@ def rollback(as_json: JsonOption = False) -> None:
     the publisher runs, no published hash leaves main's history. Where somebody pointed main back and the publisher
     has merged nothing since it was started, the newest merge alone may then be missing in `lake log`.
 
-    Exit 1 where Nessie does not answer, or main moves meanwhile.
+    Exit 1 where Nessie does not answer, the audit refuses, or main moves meanwhile; 2 where nothing was published; 3
+    where the object store does not answer.
     """
     from lakeproof.lake.publish.main_branch import roll_back
 

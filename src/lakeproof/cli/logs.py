@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lakeproof.observability.logs.search import Hit
 
 FOLLOW_PAUSE_SECONDS = 0.25
+LINES, ENTRIES = 50, 1000
 SUPERVISOR = "supervisor"  # has a log and is no component
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -47,9 +48,11 @@ def search(stack: Stack, query: "Query", limit: int, since: str | None, files: b
             say(f"{error.message}: the log files are searched")
     if stack.settings.mode == "external":
         raise CouldNotLook(
-            "its log files lie elsewhere, and no log store answers",
+            "its log files lie elsewhere" if files else "its log files lie elsewhere, and no log store answers",
             where=f"stack {stack.name}",
-            next_action="set the endpoint victorialogs (docs/external.md), or look whether it is up",
+            next_action="leave out --files"
+            if files
+            else "set the endpoint victorialogs (docs/external.md), or look whether it is up",
         )
     return in_files(stack.state_dir / "log", query, limit, seconds)
 
@@ -74,8 +77,11 @@ def add_to(app: typer.Typer) -> None:
             bool, typer.Option("-f", "--follow", help="go on with what is written from now on")
         ] = False,
         lines: Annotated[
-            int, typer.Option("-n", "--lines", min=0, max=100_000, help="so many of the last lines")
-        ] = 50,
+            int | None,
+            typer.Option(
+                "-n", "--lines", min=0, max=100_000, help=f"of NAME: so many of the last lines, {LINES} without"
+            ),
+        ] = None,
         query: Annotated[
             str | None,
             typer.Option("--query", help="""e.g. '{container="kafka"} error' or '{level="error"} |~ "took \\d+"'"""),
@@ -84,8 +90,11 @@ def add_to(app: typer.Typer) -> None:
             str | None, typer.Option("--since", help="of a query: 90s, 15m, 2h, 1d; default: all")
         ] = None,
         limit: Annotated[
-            int, typer.Option("--limit", min=1, max=1_000_000, help="of a query: so many of the newest entries")
-        ] = 1000,
+            int | None,
+            typer.Option(
+                "--limit", min=1, max=1_000_000, help=f"of a query: so many of the newest entries, {ENTRIES} without"
+            ),
+        ] = None,
         files: Annotated[bool, typer.Option("--files", help="of a query: search the log files")] = False,
         render: Annotated[
             str | None, typer.Option("--render", help="loki or victorialogs: print the query for it, and ask nobody")
@@ -98,22 +107,26 @@ def add_to(app: typer.Typer) -> None:
         must all occur (in any case; "in quotes" with blanks; !word must not occur; |~ "…" and !~ "…" are regular
         expressions). A stack trace is one entry with its message. VictoriaLogs is asked where it runs (lakeproof up
         log-shipper); else the log files are searched in the same way, rotated parts included, and it is said. -f
-        follows the files.
+        follows the files (of somebody else's stack the store).
         """
         stack = load_stack()
         if (name is None) == (query is None):
             raise InvalidInput("give a NAME or --query", next_action="lakeproof logs kafka -n 20")
         if query is not None:
-            _search(stack, query, follow, since, limit, files, render, as_json)
+            if lines is not None:
+                raise InvalidInput("goes with NAME", where="--lines", next_action="--limit, with a query")
+            _search(stack, query, follow, since, limit or ENTRIES, files, render, as_json)
             return
         assert name is not None
+        if limit is not None:
+            raise InvalidInput("goes with --query", where="--limit", next_action="-n, with a NAME")
         if since is not None or files or render is not None:
             raise InvalidInput("goes with --query", where="--since, --files, --render", next_action="leave it out")
         if follow and as_json:
             raise InvalidInput("with NAME it does not go with --json", where="--follow", next_action="leave one out")
         if name != SUPERVISOR:
             find(name)
-        _show(stack, name, lines, follow, as_json)
+        _show(stack, name, LINES if lines is None else lines, follow, as_json)
 
 
 def _search(

@@ -45,10 +45,10 @@ def mitigate(
     A repair that was run for this incident, and after which the stack shows the same, is not proposed again; --action
     runs it all the same. Without --yes it asks; without a terminal to ask on, it only proposes.
     Each step is written into the incident, one that failed too, in the name of $LAKEPROOF_USER or the login.
-    While the desk is restarted it is waited for, up to a minute. If it stays away the further steps are run all the
-    same, and what stands in no timeline is told, with the commands that write it there.
-    Exit 0 where every step went well (or with --dry-run was shown), 1 where one failed, 3 where no cause was found,
-    the incident is about none of them, or the desk did not take what was done.
+    Once a step was run, a desk that is restarted is waited for, up to a minute. If it stays away the further steps
+    are run all the same, and what stands in no timeline is told, with the commands that write it there.
+    Exit 0 where every step went well (or was only shown: --dry-run, no --yes), 1 where one failed, 3 where no cause
+    was found, the incident is about none of them, or the desk did not answer or did not take what was done.
     """
     from lakeproof.arguments import parse_arguments
     from lakeproof.drills.repair import aimed, repair
@@ -157,7 +157,7 @@ def _diagnose(
             f"{', '.join(step.id for step in cause.repairs)} was run for this incident and did not help: "
             f"{cause.says['en']}",
             where=cause.id,
-            next_action=f"a person has to look; --action {cause.repairs[0].id} runs it once more",
+            next_action=f"a person has to look; {_typed(cause)} runs it once more",
         )
     cause = left[0].cause
     if not cause.repairs:
@@ -169,11 +169,16 @@ def _diagnose(
 
 def _in_words(cause: "Cause") -> str:
     """The cause with what would repair it, as the options name it."""
-    steps = [
+    return f"{cause.id} ({_typed(cause) or 'no repair is known'})"
+
+
+def _typed(cause: "Cause") -> str:
+    """Its repair as options of this command."""
+    steps = (
         " ".join((f"--action {step.id}", *(f"--arg {name}={value}" for name, value in step.args)))
         for step in cause.repairs
-    ]
-    return f"{cause.id} ({', then '.join(steps) or 'no repair is known'})"
+    )
+    return ", then ".join(steps)
 
 
 def _held(stack: Stack, step: "Step", known: "dict[str, Mitigation]") -> "Step":

@@ -32,7 +32,8 @@ def query(
     shop.notifications, shop.preferences, shop.cdc_heartbeat. `lakeproof lake show HASH` lists those of a hash,
     `lakeproof lake log` the hashes and until when each can be read. Only reading statements are taken.
 
-    Exit 0 answered, 1 refused by the engine, 2 not a reading statement, 3 no engine or no published hash to ask.
+    Exit 0 answered, 1 refused by the engine, 2 not a reading statement, or a hash that is not there
+    or no longer readable, 3 no engine, no answer in time, or nothing published.
     """
     from lakeproof.lake.query.asking import ask
 

@@ -64,7 +64,8 @@ def replace(
     It copies what it must hold from the others before it answers. A node that still has its data needs no more than
     `lakeproof start`, and is refused here.
 
-    Exit 0 once it is UN, 1 where it did not join, 2 where it is refused, 3 where no other node answers.
+    Exit 0 once it has joined (its state is told), 1 where it did not, 2 where it is refused, 3 where no other node
+    answers, or the repair after it failed.
     """
     from lakeproof.mitigations.replace_node import ReplaceNode, run
 
@@ -78,7 +79,8 @@ def scale(nodes: Annotated[int, typer.Argument(help="how many in all: 3 or 4", m
     Reads and writes go on meanwhile. A fourth node comes back with `up` until it has left. One that is dead is taken
     out as well: the others make its copies anew.
 
-    Exit 0 once the ring is of that size, 2 where it cannot be.
+    Where nothing runs the ring is started. Exit 0 once the ring is of that size, 1 where a node did not start, 2
+    where it cannot be, 3 where no node answers.
     """
     from lakeproof.mitigations.scale_ring import scale as scale_ring
 

@@ -85,9 +85,9 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Start components and what they need, by readiness, in parallel; ends when all are healthy and watched.
 
-        What runs already is left alone. Every port is looked at before anything starts. Alerts go in production
-        windows, and speak of nothing before it was first healthy. Exit 0 only when all that was asked for is healthy,
-        and Prometheus, where it runs, knows that.
+        What runs already is left alone. Every port is looked at before anything starts. Alerts go in the windows of
+        the setting `timing` (production), and speak of nothing before it was first healthy. Exit 0 only when all that
+        was asked for is healthy, and Prometheus, where it runs, knows that.
         """
         from lakeproof.observability.receivers import read_receivers
         from lakeproof.observability.reload import give_back_abandoned

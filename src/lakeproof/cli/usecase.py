@@ -93,7 +93,8 @@ def run(
 ) -> None:
     """Ask the lake the use case's query, all its tables at one published hash: `lakeproof query` with that SQL.
 
-    Exit 0 answered, 1 refused by the engine, 3 no engine or no published hash to ask.
+    Exit 0 answered, 1 refused by the engine, 2 a hash that is not there or no longer readable, 3 no engine, no answer
+    in time, or nothing published.
     """
     from lakeproof.use_cases.use_case import find_use_case
 

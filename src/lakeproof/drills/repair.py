@@ -141,7 +141,8 @@ class _Lines:
         try:
             until_kept(self._send, self._tell, patience_seconds)
         except LakeproofError as error:
-            self._tell(f"not told to {self._incident}: {error.message}")
+            # Its next step would be the whole command once more, the repair included.
+            self._tell(f"not told to {self._incident}: {error.what}")
 
     def _send(self) -> None:
         while self._waiting:

@@ -159,7 +159,7 @@ def write_both(folder: Path, data: Mapping[str, Any], text: str, verdict: Outcom
             f"the report cannot be written: {error.strerror} (verdict: {verdict.value})",
             where=str(folder),
             next_action="free or mend that place, or give another by --report, then run it again; "
-            "`lakeproof fault list` says whether a fault is left in the stack",
+            "`lakeproof fault list` says whether a fault is on record",
         ) from error
 
 

@@ -21,9 +21,7 @@ def inject(stack: Stack, arguments: HungProcess) -> None:
 
 def remove(stack: Stack, arguments: HungProcess) -> None:
     """Send SIGCONT; fine where nothing hangs, or nothing runs."""
-    client = SupervisorClient(stack)
-    if client.running():
-        client.kill(arguments.component, "CONT")
+    SupervisorClient(stack).let_go_on(arguments.component)
 
 
 def sign(stack: Stack, arguments: HungProcess) -> Sign:

@@ -170,10 +170,11 @@ def _take_back(stack: Stack, fault: Fault, arguments: Arguments, path: Path, why
     path.unlink(missing_ok=True)
 
 
-def remove(stack: Stack, fault: Fault, given: Mapping[str, Any] | None = None) -> None:
+def remove(stack: Stack, fault: Fault, given: Mapping[str, Any] | None = None) -> bool:
     """Take the fault back and forget it: each one on record whose arguments hold all that is `given`.
 
-    Without such a record, `given` (or the defaults) says which one is meant.
+    Without such a record, `given` (or the defaults) says which one is meant. False where that leaves it open: then
+    nothing is done.
     Raises: what `fault.remove` raises; OSError where the record cannot be removed, when the fault is out.
     """
     wanted = dict(given or {})
@@ -182,12 +183,16 @@ def remove(stack: Stack, fault: Fault, given: Mapping[str, Any] | None = None) -
         return record.fault == fault.id and all(str(record.args.get(name)) == str(wanted[name]) for name in wanted)
 
     found = [(path, record.args) for path, record in _on_disk(stack) if meant(record)]
+    needed = {name for name, field in fault.arguments.model_fields.items() if field.is_required()}
+    if not found and not needed <= wanted.keys():
+        return False
     if not found:
         fault.remove(stack, parse_arguments(fault.arguments, wanted, fault.id))
     for path, args in found:
         fault.remove(stack, parse_arguments(fault.arguments, args, fault.id))
         path.unlink(missing_ok=True)
     log.info("fault %s removed", fault.id)
+    return True
 
 
 def _write(path: Path, record: FaultRecord) -> None:

@@ -28,7 +28,9 @@ def inject(stack: Stack, arguments: StarvedProcess) -> None:
     """Limit it."""
     row = our_processes(stack, f"starve {arguments.component}").row(arguments.component)
     if row.pid is None:
-        raise TerminalError("it has no process", where=arguments.component, next_action="lakeproof up")
+        raise TerminalError(
+            "it has no process", where=arguments.component, next_action=f"lakeproof up {arguments.component}"
+        )
     cpu_limit.limit(stack, arguments.component, arguments.percent)
 
 

@@ -66,7 +66,7 @@ def build(recipe: Recipe, options: Options, progress: Progress, stop: threading.
         raise TerminalError(
             f"{error.strerror or error} ({error.filename or 'no file named'})",
             where=f"set-up of {recipe.name}",
-            next_action="look at the disk (df -h, mount), or set LAKEPROOF_CACHE; then run again: lakeproof setup",
+            next_action="look at the disk (df -h, mount), or set LAKEPROOF_CACHE; then run the same set-up again",
         ) from error
 
 

@@ -27,7 +27,7 @@ class LockMismatch(TerminalError):
         super().__init__(
             f"{len(wrong)} files are not as locked: {shown}",
             where=f"third_party/{name}/lock.tsv",
-            next_action="if a version was changed on purpose run: lakeproof setup --relock, and look at the diff",
+            next_action=f"if a version was changed on purpose: lakeproof setup --only {name} --relock; see the diff",
         )
 
 

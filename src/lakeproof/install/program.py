@@ -23,7 +23,7 @@ class ProgramFailed(TerminalError):
         self.output = output
         super().__init__(
             f"{program} ended with code {code}: {output}",
-            next_action=f"the whole output is in {log}; then run again: lakeproof setup",
+            next_action=f"the whole output is in {log}; then run the same set-up again",
         )
 
 
@@ -67,7 +67,7 @@ def run(
         finally:
             _kill_group(process)
     if stop.is_set():
-        raise Stopped(f"{name} was stopped", next_action="run again: lakeproof setup")
+        raise Stopped(f"{name} was stopped", next_action="run the same set-up again")
     with log.open("rb") as source:
         source.seek(start)
         output = source.read().decode(errors="replace")

@@ -15,6 +15,7 @@ from lakeproof.processes.detached import launch
 from lakeproof.processes.environment import RUN_ID, SETTINGS_OF_ONE, settings_environment
 from lakeproof.processes.events import Event
 from lakeproof.processes.protocol import SIGNALS
+from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.signalling import send
 from lakeproof.processes.supervisor import OnEvent, Supervisor, ignore
 from lakeproof.stack.closure import closure
@@ -149,6 +150,16 @@ class SupervisorClient(Supervisor):
         if signal_name.upper().removeprefix("SIG") not in SIGNALS:
             raise unknown_name("signal", signal_name, SIGNALS)
         return int(self.ask({"do": "kill", "name": name, "signal": signal_name}))
+
+    def let_go_on(self, name: str) -> None:
+        """SIGCONT to one component's processes; fine where it has none, or no daemon runs. Raises: as `kill`."""
+        if self.running() and any(row.name == name and row.pid is not None for row in self.ps()):
+            self.kill(name, "CONT")
+
+    def row(self, name: str) -> ProcessRow:
+        """Of one component, as `ps`. Raises: InvalidInput for an unknown name; CouldNotLook."""
+        self._require_known(name)
+        return super().row(name)
 
     def stop(self, name: str, on_event: OnEvent = ignore, *, as_fault: bool = False) -> bool:
         """Stop one component and keep it stopped. False when it did not run. Raises: as `kill`.

@@ -50,9 +50,7 @@ def lift(stack: Stack, component: str) -> bool:
     """
     ended = detached.end(stack, _name(component))
     stopped = any(stat.state == procfs.STOPPED for stat in sweep.find(Runtime(stack).owns, component))
-    client = SupervisorClient(stack)
-    if client.running():
-        client.kill(component, "CONT")
+    SupervisorClient(stack).let_go_on(component)
     return bool(ended) or stopped
 
 

@@ -66,10 +66,13 @@ def replicas_for(
     component = components[name]
     can = ", ".join(one.name for one in components.values() if one.replicas is not None)
     if component.replica_of is not None:
+        scalable = components[component.replica_of].replicas is not None
         raise InvalidInput(
             f"it is one of the processes of {component.replica_of}",
             where=name,
-            next_action=f"lakeproof scale {component.replica_of} {count}",
+            next_action=f"lakeproof scale {component.replica_of} {count}"
+            if scalable
+            else "lakeproof ring scale 3 or 4",
         )
     if count < 1:
         raise InvalidInput("fewer than one is none", where=name, next_action=f"lakeproof stop {name}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from lakeproof.lake.nessie import (
     NothingToMerge,
     Reference,
 )
-from lakeproof.lake.publish import main_branch
+from lakeproof.lake.publish import history, main_branch, tags
 from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.commit import ONTO, DatabaseState, properties_of, states_of
 from lakeproof.lake.publish.cut import Cut
@@ -565,3 +566,22 @@ def test_branches_are_told_with_what_they_hold(stack: Stack, nessie: Nessie) -> 
     assert set(told) == {"main", "ingest", "empty"}
     assert told["main"] is not None and told["main"].checkpoint == 7
     assert told["empty"] is None
+
+
+@pytest.mark.parametrize("name", ["main", "ingest", "backup"])
+def test_a_branch_of_the_platform_is_no_name_for_a_state(stack: Stack, name: str) -> None:
+    with pytest.raises(InvalidInput, match=f"{name}: it is a branch of the platform's own"):
+        tags.create_reference(stack, name)
+
+
+def test_a_tags_name_that_a_branch_has_is_taken_also_at_the_same_state(
+    stack: Stack, nessie: Nessie, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = SimpleNamespace(hash=head(nessie))
+    monkeypatch.setattr(tags, "client_of", lambda *_: nessie)
+    monkeypatch.setattr(history, "newest", lambda *_: published)
+    for _ in range(2):
+        tags.create_reference(stack, "mine", kind="BRANCH")
+    assert nessie.names["mine"] == Reference("BRANCH", "mine", published.hash)
+    with pytest.raises(InvalidInput, match=r"mine: the name is taken \(branch at"):
+        tags.create_reference(stack, "mine")

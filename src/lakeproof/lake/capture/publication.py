@@ -42,7 +42,7 @@ def require_tables(stack: Stack, connector: Connector, tables: Iterable[str]) ->
         raise InvalidInput(
             "PostgreSQL has no such table",
             where=", ".join(absent),
-            next_action="CREATE TABLE first, then `lakeproof capture register` again",
+            next_action=f"CREATE TABLE first, then: lakeproof capture register {connector.name}",
         )
     bare = [
         table
@@ -53,7 +53,7 @@ def require_tables(stack: Stack, connector: Connector, tables: Iterable[str]) ->
         raise InvalidInput(
             "it has rows and no primary key, so Debezium cannot read them beside the stream",
             where=", ".join(bare),
-            next_action="give it a primary key, then `lakeproof capture register` again",
+            next_action=f"give it a primary key, then: lakeproof capture register {connector.name}",
         )
 
 

@@ -152,7 +152,7 @@ def _submit(
         body["savepointPath"] = start
         log.info("submitting %s from %s (checkpoint %d)", database.job, states[0].uri, states[0].checkpoint)
     job_id = _run(flink, body, database)
-    _require_begun(flink, job_id, database.job)
+    _require_begun(flink, job_id, database)
     try:
         remove_old_states(s3, database, but=f"{checkpoints_prefix(database)}{job_id}/")
     except (BotoCoreError, ClientError) as error:
@@ -160,7 +160,7 @@ def _submit(
     return job_id
 
 
-def _require_begun(flink: FlinkRest, job_id: str, name: str) -> None:
+def _require_begun(flink: FlinkRest, job_id: str, database: Source) -> None:
     """Flink accepts a job before it restores its state, which may fail: wait for that where a TaskManager is there.
 
     A job that still waits for one after BEGIN_SECONDS is left waiting. Raises: FlinkRefused with the root cause.
@@ -171,14 +171,15 @@ def _require_begun(flink: FlinkRest, job_id: str, name: str) -> None:
         return None if state in ("INITIALIZING", "CREATED") else state
 
     try:
-        state = Deadline(BEGIN_SECONDS).wait_for(f"{name} to begin", look)
+        state = Deadline(BEGIN_SECONDS).wait_for(f"{database.job} to begin", look)
     except DeadlineExpired:
         return
     if state in ("FAILING", "FAILED"):
         raise FlinkRefused(
             flink.failure(job_id),
-            where=name,
-            next_action="where a table's SQL file was taken away: lakeproof lake redeploy --allow-non-restored",
+            where=database.job,
+            next_action="where a table's SQL file was taken away: "
+            f"lakeproof lake redeploy --database {database.name} --allow-non-restored",
         )
 
 

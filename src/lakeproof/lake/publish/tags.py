@@ -7,17 +7,20 @@ from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.lake.nessie import NessieConflict, NessieUnreachable, Reference, client_of
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.publish.main_branch import BACKUP
 from lakeproof.stack.stack import Stack
 
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_-]{0,99}$")
 
 
 def check_name(name: str) -> None:
-    """Raises: InvalidInput for what can be no tag's name."""
+    """Raises: InvalidInput for what can be no tag's name, or is a branch of the platform's own."""
     if not _NAME.match(name):
         raise InvalidInput(
             f"{name!r} is no tag name", next_action="use letters, digits, - and _; begin with a letter"
         )
+    if name in (history.MAIN, history.INGEST, BACKUP):
+        raise InvalidInput("it is a branch of the platform's own", where=name, next_action="choose another name")
 
 
 def create_reference(
@@ -36,7 +39,7 @@ def create_reference(
         nessie.create_reference(kind, name, Reference("BRANCH", history.MAIN, commit.hash))
     except NessieConflict as error:
         held = nessie.reference(name)
-        if held.hash != commit.hash:
+        if (held.hash, held.kind) != (commit.hash, kind):
             raise InvalidInput(
                 f"the name is taken ({held.kind.lower()} at {held.hash[:16]})",
                 where=name,

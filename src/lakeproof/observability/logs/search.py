@@ -152,5 +152,5 @@ def _require_ok(status: int, text: str) -> None:
         raise CouldNotLook(
             f"answered {status}: {text[:300].strip()}",
             where=victorialogs.NAME,
-            next_action="lakeproof logs --query … --files asks the log files",
+            next_action="lakeproof logs --query … --files asks the log files, where they are this machine's",
         )
