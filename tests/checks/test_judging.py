@@ -157,6 +157,23 @@ def test_a_connector_whose_position_is_not_known_before_the_fault_is_no_baseline
     )
 
 
+@pytest.mark.parametrize(
+    ("state", "outcome"), [("inactive", Outcome.PASSED), ("pending", Outcome.UNKNOWN), ("firing", Outcome.FAILED)]
+)
+def test_an_alert_that_is_about_to_fire_before_the_fault_would_be_taken_for_the_faults(
+    context: CheckContext, answering: Any, tmp_path: Path, state: str, outcome: Outcome
+) -> None:
+    rules = [
+        {"type": "alerting", "name": name, "state": known, "health": "ok"}
+        for name, known in (("TooLate", state), ("Another", "pending"))
+    ]
+    data = {"groups": [{"rules": rules}], "resultType": "vector", "result": []}
+    address = answering(lambda *_: (200, {"status": "success", "data": data}))
+    stack = Stack(Settings(state_dir=tmp_path, endpoints={"prometheus": {"http": address}}))
+    found = alert_cleared.baseline(replace(context, stack=stack), Arguments()).verdict
+    assert (found.outcome, "Another" in found.summary) == (outcome, False), found.summary
+
+
 def test_an_alert_check_without_an_alert_says_nothing(context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alert_cleared, "firing", firing(False))
     assert alert_cleared.verify(replace(context, alerts=()), Arguments(), NOTHING).outcome is Outcome.UNKNOWN

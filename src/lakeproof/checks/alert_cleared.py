@@ -1,17 +1,27 @@
 """The alerts do not fire now and did not in the quiet time; read in Prometheus, where a silence does not count."""
 
+from dataclasses import replace
+
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.errors import CouldNotLook
-from lakeproof.probes.prometheus import firing, reading
+from lakeproof.probes.prometheus import alert_states, firing, reading
 
 CLAIM = "the alert is cleared in Prometheus and stayed so"
 
 
 def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
-    """The alerts do not fire before the fault; for how long they have not is not asked."""
-    return Baseline(_judge(context, quiet_seconds=0))
+    """The alerts do not fire before the fault; for how long they have not is not asked.
+
+    Unknown while one is about to fire, by what was before: it would be taken for the fault's, and the fault for seen.
+    """
+    verdict = _judge(context, quiet_seconds=0)
+    if verdict.outcome is Outcome.PASSED:
+        states = alert_states(context.stack)
+        if pending := [alert for alert in context.alerts if alert in states]:
+            verdict = replace(verdict, outcome=Outcome.UNKNOWN, summary=f"about to fire: {', '.join(pending)}")
+    return Baseline(verdict)
 
 
 def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
