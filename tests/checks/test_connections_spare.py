@@ -1,10 +1,17 @@
 """A login, the share that is taken, and the limit of the account that leaked."""
 
+from pathlib import Path
+
 import pytest
 
+from lakeproof.checks import connections_spare
+from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.connections_spare import ConnectionsSpare, judge
-from lakeproof.checks.verdict import Outcome
-from lakeproof.stack.database_sessions import Held, Sessions
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.stack.database_sessions import UNLIMITED, Held, Sessions
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
 
 REPORT = ConnectionsSpare(account="report")
 
@@ -39,3 +46,15 @@ def test_the_seconds_of_the_login_are_told() -> None:
         "sessions_of_account": 3.0,
         "limit": 10.0,
     }
+
+
+@pytest.mark.parametrize(("broken", "outcome"), [(True, Outcome.FAILED), (False, Outcome.PASSED)])
+def test_a_limit_is_asked_for_only_where_something_was_broken(
+    broken: bool, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections_spare, "_log_in", lambda stack, database: ("answers", 0.01))
+    monkeypatch.setattr(connections_spare, "sessions", lambda stack, database, seconds: seen(3))
+    monkeypatch.setattr(connections_spare, "limit_of", lambda stack, database, account, seconds: UNLIMITED)
+    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5), broken=broken)
+    before = Baseline(Verdict("", Outcome.PASSED, ""))
+    assert connections_spare.verify(context, REPORT, before).outcome is outcome

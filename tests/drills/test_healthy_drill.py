@@ -38,6 +38,7 @@ def test_a_healthy_stack_passes_and_every_look_is_told(toy: Any, lamp: Any, tmp_
     assert [record.phase for record in report.phases] == [Phase.BASELINE, Phase.DETECT, Phase.VERIFY, Phase.REVIEW]
     assert report.quiet_seconds >= 0.1
     assert not lamp.shopping
+    assert not lamp.asked_of_a_mended_stack, "no claim may ask for what a repair would have left behind"
     assert json.loads((tmp_path / "report" / "report.json").read_text())["scenario"] == "healthy"
     assert "diagnoses found nothing" in (tmp_path / "report" / "journal.json").read_text()
 

@@ -83,6 +83,7 @@ class Lamp:
     runs: list[str] = field(default_factory=list)
     unstoppable: bool = False
     opened: list[IncidentView] = field(default_factory=list)
+    asked_of_a_mended_stack: bool = False
 
     # the fault and the repairs
 
@@ -121,6 +122,10 @@ class Lamp:
         return Verdict(
             "the lamp is lit", outcome, "dark" if self.covered else "lit", {self.counted: float(self.lost)}
         )
+
+    def claim_again(self, context: CheckContext) -> Verdict:
+        self.asked_of_a_mended_stack = context.broken
+        return self.claim(context)
 
     def kept(self) -> Verdict:
         return Verdict("no lamp was lost", Outcome.FAILED if self.lost else Outcome.PASSED, f"lost {self.lost}")
@@ -202,7 +207,7 @@ def catalog(lamp: Lamp, home: Path) -> Catalog:
             "lamp_lit",
             "the lamp is lit",
             lambda context, arguments: Baseline(lamp.claim(context)),
-            lambda context, arguments, before: lamp.claim(context),
+            lambda context, arguments, before: lamp.claim_again(context),
             watched=True,
         ),
         Check(

@@ -38,8 +38,8 @@ def baseline(context: CheckContext, arguments: ConnectionsSpare) -> Baseline:
 
 
 def verify(context: CheckContext, arguments: ConnectionsSpare, before: Baseline) -> Verdict:
-    """The same, and the account has a limit that its sessions keep to."""
-    return _judge(context, arguments, limited=True)
+    """The same, and the account has a limit that its sessions keep to, unless nothing was broken."""
+    return _judge(context, arguments, limited=context.broken)
 
 
 def _judge(context: CheckContext, arguments: ConnectionsSpare, *, limited: bool) -> Verdict:

@@ -39,7 +39,7 @@ class HealthyDrill:
         self._world, self._options, self._seconds = world, options, seconds
         # A check that acts restarts something; then the drill itself would disturb the stack.
         checks = tuple(each for each in bind(plan, world.catalog) if not each.check.acts)
-        self._run = Run(world, plan, options, self.report, self.journal, checks, ())
+        self._run = Run(world, plan, options, self.report, self.journal, checks, (), breaks=False)
         # Those too by which only another cause of a scenario is told.
         owned = dict.fromkeys(alert for part in plan.parts for alert in part.owned_alerts)
         self._alerts = AlertWatch(owned, world.firing)

@@ -79,8 +79,8 @@ class DrillOptions:
 class Run:
     """What one drill works with, and the two phases that every drill has: `prepare` (baseline) and `judge` (verify).
 
-    checks: the claims. touches: components that may be disturbed. baselines, inventory: filled by `prepare`. shopped:
-    how often shoppers came again for a check.
+    checks: the claims. touches: components that may be disturbed. breaks: a fault is made. baselines, inventory:
+    filled by `prepare`. shopped: how often shoppers came again for a check.
     """
 
     world: World
@@ -90,6 +90,7 @@ class Run:
     journal: Journal
     checks: tuple[BoundCheck, ...]
     touches: tuple[str, ...]
+    breaks: bool = True
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     inventory: Mapping[str, Reading] = field(default_factory=dict)
     shopped: int = 0
@@ -130,6 +131,7 @@ class Run:
             scenario_dirs=self.plan.folders,
             progress=(lambda text: None) if self.options.blind else self.journal.seldom(phase),
             shopping=self._shopping,
+            broken=self.breaks,
         )
 
     @contextmanager
