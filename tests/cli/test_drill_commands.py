@@ -54,6 +54,7 @@ def typed(*arguments: str) -> str:
         (("drill", "heathy"), "no scenario 'heathy', closest: 'healthy'"),
         (("drill", "replication-lag", "--minutes", "1"), "--minutes: a scenario takes as long as it takes"),
         (("drill", "all", "--minutes", "1"), "it goes with healthy alone"),
+        (("drill", "all", "--near-misses"), "--near-misses: a scenario has a fault that tells"),
         (("drill", "healthy", "--afterwards", "60"), "nothing is mended that could stay well"),
         (("drill", "wrong", "--afterwards", "60"), "nothing is mended that could stay well"),
         (("drill", "all", "--afterwards", "1"), "1 s prove nothing, 60 at least"),

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.detection import AlertWatch
 from lakeproof.drills.healthy_drill import HealthyDrill
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.run import DrillOptions
 from lakeproof.drills.world import FiringView, IncidentView
+from lakeproof.faults import records
+from lakeproof.faults.fault import Fault, Sign
 
 
 @pytest.fixture
@@ -30,6 +33,14 @@ def healthy(toy: Any, lamp: Any, home: Path, seconds: float = 0.1) -> HealthyDri
     world = toy.world(lamp, home)
     plan = DrillPlan(tuple(world.catalog.scenarios.values()))
     return HealthyDrill(world, plan, DrillOptions(1, home / "report", "run-1"), seconds, lambda text: None)
+
+
+def near(toy: Any, lamp: Any, home: Path, misses: list[Step], faults: dict[str, Fault]) -> HealthyDrill:
+    """As `healthy`, with these near misses, 0.1 s each."""
+    world = toy.world(lamp, home)
+    world = replace(world, catalog=replace(world.catalog, faults={**world.catalog.faults, **faults}))
+    plan, options = DrillPlan(tuple(world.catalog.scenarios.values())), DrillOptions(1, home / "report", "run-1")
+    return HealthyDrill(world, plan, options, 0.1 * (1 + len(misses)), lambda text: None, misses)
 
 
 def test_a_healthy_stack_passes_and_every_look_is_told(toy: Any, lamp: Any, tmp_path: Path) -> None:
@@ -93,3 +104,42 @@ def test_a_desk_that_does_not_answer_leaves_it_unknown(toy: Any, lamp: Any, tmp_
 
     object.__setattr__(drill._incident, "remember", silent)
     assert drill.run().verdict == "unknown"
+
+
+def test_a_near_miss_gets_its_share_of_the_time_and_is_taken_out(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    did: list[str] = []
+    dusty = Fault(
+        "dusty_lamp",
+        "let some dust fall",
+        lambda stack, arguments: did.append("in"),
+        lambda stack, arguments: did.append("out"),
+        lambda stack, arguments: Sign(did[-1] == "in", "dust"),
+    )
+    report = near(toy, lamp, tmp_path, [Step("dusty_lamp")], {"dusty_lamp": dusty}).run()
+    assert (report.verdict, report.reasons, did) == ("passed", [], ["in", "out"])
+    assert report.quiet_seconds >= 0.2
+    assert "near miss dusty_lamp: dust" in (tmp_path / "report" / "journal.json").read_text()
+
+
+def test_a_near_miss_of_which_somebody_is_told_fails_it_and_is_taken_out(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    drill = near(toy, lamp, tmp_path, [Step("covered_lamp", (("cloth", "blue"),)), Step("never_put_in")], {})
+    report = drill.run()
+    assert (report.verdict, lamp.covered) == ("failed", False)
+    assert "near miss covered_lamp cloth=blue: LampDark fires" in report.reasons[0]
+    assert records.recorded(drill._world.stack) == ()
+
+
+def test_an_interrupted_near_miss_is_taken_out(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    drill = near(toy, lamp, tmp_path, [Step("covered_lamp", (("cloth", "blue"),))], {})
+
+    def interrupt() -> str:
+        if lamp.covered:
+            raise KeyboardInterrupt
+        return ""
+
+    drill._seen = lambda watch: interrupt()  # type: ignore[method-assign]
+    drill._diagnosed = lambda: ""  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        drill.run()
+    assert not lamp.covered
+    assert records.recorded(drill._world.stack) == ()

@@ -38,6 +38,8 @@ def test_it_has_landed_once_the_server_is_full_of_its_sessions(
     monkeypatch.setattr(leaked_sessions, "sessions", lambda *_: seen)
     stack = Stack(Settings(state_dir=tmp_path))
     assert leaked_sessions.sign(stack, LeakedSessions(database=database)).holds is holds
+    wanted = LeakedSessions(database=database, sessions=80)
+    assert leaked_sessions.sign(stack, wanted).holds, "it wants no more than it has"
 
 
 def test_the_account_has_its_limit_of_before_the_fault_again_whatever_a_repair_has_set(

@@ -240,6 +240,14 @@ def test_the_fault_ends_its_own_queries_and_no_other_of_that_user(
     assert ended == ["f1", "f2"]
 
 
+def test_so_few_queries_that_none_waits_have_landed_once_all_run(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known([query("f1", source=SOURCE), query("f2", source=SOURCE)], monkeypatch)
+    landed = [flooded_resource_group.sign(stack, FloodedResourceGroup(queries=n)).holds for n in (2, 3, 4)]
+    assert landed == [True, False, False]
+
+
 def test_the_platforms_own_users_are_not_flooded() -> None:
     with pytest.raises(InvalidInput):
         parse_arguments(FloodedResourceGroup, {"user": "lakeproof-health"}, "flooded_resource_group")

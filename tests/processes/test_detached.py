@@ -17,10 +17,10 @@ def test_it_is_started_once_belongs_to_its_stack_and_ends(tmp_path: Path) -> Non
     stack = Stack(Settings(state_dir=tmp_path / "one", port_shift=31_000))
     other = Stack(Settings(state_dir=tmp_path / "two", port_shift=31_000))
     try:
-        detached.start(stack, "leak", LEAK, "mysql", "report")
+        detached.start(stack, "leak", LEAK, "mysql", "report", "900")
         first = detached.find(stack, "leak")
         assert len(first) == 1
-        detached.start(stack, "leak", LEAK, "mysql", "report")
+        detached.start(stack, "leak", LEAK, "mysql", "report", "900")
         assert detached.find(stack, "leak") == first
         assert detached.find(other, "leak") == []
         assert detached.end(other, "leak") == 0

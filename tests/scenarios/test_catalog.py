@@ -150,6 +150,7 @@ def test_a_probe_that_could_know_what_was_broken_is_refused(write: Write, line: 
     [
         ({"scenario": {"id": "dry-cellar"}}, "is not the folder's name"),
         ({"scenario": {"fault": {"id": "no_such"}}}, "no fault 'no_such'"),
+        ({"scenario": {"near_misses": [{"id": "no_such"}]}}, "no fault 'no_such'"),
         ({"scenario": {"fault": {"id": "paused_connector", "args": {"conector": "orders"}}}}, "argument conector"),
         ({"scenario": {"checks": [{"id": "all_well"}]}}, "no check 'all_well'"),
         ({"scenario": {"checks": [{"id": "metric_below_threshold"}]}}, "argument metric"),

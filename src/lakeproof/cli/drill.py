@@ -57,6 +57,9 @@ def drill(
     minutes: Annotated[
         float | None, typer.Option(min=0.1, max=1440, help="how long `healthy` looks on; default: 5")
     ] = None,
+    near_misses: Annotated[
+        bool, typer.Option("--near-misses", help="with healthy: put in faults too weak for their incident, in turn")
+    ] = False,
     blind: Annotated[bool, typer.Option(help="name neither scenario, fault nor claims before the review")] = False,
     recover_seconds: Annotated[
         float | None,
@@ -94,7 +97,8 @@ def drill(
     seed. Both go on where they were cut off, as `all` does.
     blind: a scenario and one of its causes, drawn by the seed and named in the review; what any scenario needs is
     started.
-    healthy: nothing is broken; for --minutes no alert may fire, no incident be opened, no cause be named.
+    healthy: nothing is broken; for --minutes no alert may fire, no incident be opened, no cause be named; with
+    --near-misses not of these either, each of which gets its share of the minutes.
 
     Exit 0 only where the verdict is passed (of all: where each is), 1 failed, 3 unknown. Ctrl-C takes the fault out
     first; after a kill -9 the next drill, or `lakeproof fault remove --all`, does.
@@ -137,6 +141,10 @@ def drill(
         raise InvalidInput(
             "a scenario takes as long as it takes", where="--minutes", next_action=f"it goes with {HEALTHY} alone"
         )
+    if near_misses and name != HEALTHY:
+        raise InvalidInput(
+            "a scenario has a fault that tells", where="--near-misses", next_action=f"it goes with {HEALTHY} alone"
+        )
     if rounds is not None and name != PAIRS:
         raise InvalidInput("nothing is drawn so often", where="--rounds", next_action=f"it goes with {PAIRS} alone")
     if table is not None and name not in series:
@@ -158,7 +166,9 @@ def drill(
         options = DrillOptions(seed, to, run_name, steps, blind, recover_seconds, afterwards)
         world = live_world(stack, catalog, cast("Timing | None", timing))
         if scenario == HEALTHY:
-            return HealthyDrill(world, _plan(catalog, ALL, seed), options, looks_on * 60, say).run()
+            plan = _plan(catalog, ALL, seed)
+            misses = [miss for part in plan.parts for miss in part.near_misses] if near_misses else []
+            return HealthyDrill(world, plan, options, looks_on * 60, say, misses).run()
         return Drill(world, _plan(catalog, scenario, seed), options, say).run()
 
     played = {"blind": blind, "afterwards_seconds": afterwards} | ({"timing": timing} if timing else {})

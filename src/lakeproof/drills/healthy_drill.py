@@ -1,16 +1,18 @@
 """The drill in which nothing is broken: no alert may fire, no incident may be opened, no cause may be named.
 
-A system that finds causes in a healthy stack is worth as little as one that finds none in a broken one.
+A system that finds causes in a healthy stack is worth as little as one that finds none in a broken one. So is one
+that cries at less than it says: near misses, faults too weak for their incident, can be put in one after the other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
+from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.examination import examined
 from lakeproof.drills.bound_checks import bind
-from lakeproof.drills.clean_up import attempt, residue
+from lakeproof.drills.clean_up import attempt, residue, take_out
 from lakeproof.drills.detection import AlertWatch, NewIncident
 from lakeproof.drills.journal import Journal, Stopwatch
 from lakeproof.drills.phases import Phase, PhaseRunner
@@ -19,6 +21,7 @@ from lakeproof.drills.report import DrillReport
 from lakeproof.drills.run import DrillOptions, Run
 from lakeproof.drills.verdict import conclude
 from lakeproof.drills.world import World
+from lakeproof.faults import records
 from lakeproof.processes.mark import marking
 
 HEALTHY = "healthy"
@@ -29,14 +32,24 @@ PHASES = (Phase.BASELINE, Phase.DETECT, Phase.VERIFY, Phase.REVIEW)
 
 
 class HealthyDrill:
-    """One run. `plan`: all scenarios, whose alerts must stay quiet and whose claims must hold."""
+    """One run. `plan`: all scenarios, whose alerts must stay quiet and whose claims must hold.
+
+    near_misses: each is in the stack for its share of the seconds.
+    """
 
     def __init__(
-        self, world: World, plan: DrillPlan, options: DrillOptions, seconds: float, progress: Callable[[str], None]
+        self,
+        world: World,
+        plan: DrillPlan,
+        options: DrillOptions,
+        seconds: float,
+        progress: Callable[[str], None],
+        near_misses: Sequence[Step] = (),
     ) -> None:
         self.report = DrillReport(HEALTHY, options.seed, world.timing)
         self.journal = Journal(options.folder, progress)
         self._world, self._options, self._seconds = world, options, seconds
+        self._near_misses, self._looks = near_misses, 0
         # A check that acts restarts something; then the drill itself would disturb the stack.
         checks = tuple(each for each in bind(plan, world.catalog) if not each.check.acts)
         self._run = Run(world, plan, options, self.report, self.journal, checks, (), breaks=False)
@@ -57,6 +70,7 @@ class HealthyDrill:
             end.callback(self.report.write, self._options.folder)
             end.callback(self._conclude)
             end.callback(self._stop)
+            end.callback(lambda: take_out(self._world, self._near_misses, self.journal))
             try:
                 if runner.run(Phase.BASELINE, self._run.prepare) is Outcome.PASSED:
                     runner.run(Phase.DETECT, self._watch)
@@ -68,26 +82,46 @@ class HealthyDrill:
         return self.report
 
     def _watch(self) -> tuple[Outcome, str]:
-        """Look at alerts and incidents each second, diagnose again and again; end with the first finding."""
+        """Nothing may be found, as the stack is and with each near miss in it; end with the first finding."""
         self._incident.remember()
-        watch, looks = Stopwatch(), 0
-        next_diagnosis = 0.0
-        deadline = Deadline(self._seconds)
+        watch = Stopwatch()
+        found = self._look_on(watch)
+        for step in self._near_misses:
+            found = found or self._near_miss(step, watch)
+        if found:
+            return Outcome.FAILED, f"after {watch.seconds:.0f} s: {found}"
+        self.report.quiet_seconds = watch.seconds
+        self.journal.write(Phase.DETECT, f"nothing in {watch.seconds:.0f} s; {self._looks} diagnoses found nothing")
+        return Outcome.PASSED, ""
+
+    def _near_miss(self, step: Step, watch: Stopwatch) -> str:
+        """Put it in, look on, and take it out; gives what was found."""
+        told = " ".join(("near miss", step.id, *(f"{name}={value}" for name, value in step.args)))
+        fault = self._world.catalog.faults[step.id]
+        record = records.inject(self._world.stack, fault, step.arguments, by=self._run.by)
+        self.journal.write(Phase.DETECT, f"{told}: {record.seen}")
+        found = self._look_on(watch)
+        take_out(self._world, [step], self.journal)
+        return found and f"{told}: {found}"
+
+    def _look_on(self, watch: Stopwatch) -> str:
+        """For its share of the time: look at alerts and incidents each second, diagnose again and again.
+
+        Gives the first finding; "" where there was none.
+        """
+        next_diagnosis = watch.seconds
+        deadline = Deadline(self._seconds / (1 + len(self._near_misses)))
         # One more look after the end: trouble that began before it may show a moment later.
         while True:
             last = deadline.expired
             found = self._seen(watch)
             if not found and (last or watch.seconds >= next_diagnosis):
-                found, looks = self._diagnosed(), looks + 1
+                found = self._diagnosed()
+                self._looks += 1
                 next_diagnosis = watch.seconds + DIAGNOSE_SECONDS
-            if found:
-                return Outcome.FAILED, f"after {watch.seconds:.0f} s: {found}"
-            if last:
-                break
+            if found or last:
+                return found
             deadline.pause(LOOK_SECONDS)
-        self.report.quiet_seconds = watch.seconds
-        self.journal.write(Phase.DETECT, f"nothing in {watch.seconds:.0f} s; {looks} diagnoses found nothing")
-        return Outcome.PASSED, ""
 
     def _seen(self, watch: Stopwatch) -> str:
         """An alert that fires, or an incident; "" where there is none. Raises: CouldNotLook."""

@@ -37,13 +37,13 @@ type User = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,30}$"), AfterVali
 
 
 class FloodedResourceGroup(Arguments):
-    """`user`: who asks; none of the platform's own. `queries`: how many at once, more than the group may run.
+    """`user`: who asks; none of the platform's own. `queries`: how many at once; by default more than the group may run.
 
     `beside`: another user, of whom one query runs meanwhile.
     """
 
     user: User = "analyst"
-    queries: int = Field(USER_RUNNING + 9, gt=USER_RUNNING, le=USER_RUNNING + USER_QUEUED)
+    queries: int = Field(USER_RUNNING + 9, ge=1, le=USER_RUNNING + USER_QUEUED)
     beside: User = "reporter"
 
     @model_validator(mode="after")
@@ -94,10 +94,11 @@ def _runs(stack: Stack) -> bool:
 
 
 def sign(stack: Stack, arguments: FloodedResourceGroup) -> Sign:
-    """Queries of the fault wait for a place."""
+    """Queries of the fault wait for a place, or all run where there is a place for each."""
     mine = _mine(stack, arguments.user)
     waiting = sum(one.waits for one in mine)
-    return Sign(waiting > 0, f"{len(mine) - waiting} queries of {arguments.user} run, {waiting} wait")
+    told = f"{len(mine) - waiting} queries of {arguments.user} run, {waiting} wait"
+    return Sign(waiting > 0 or USER_RUNNING >= arguments.queries <= len(mine), told)
 
 
 def _mine(stack: Stack, *users: str) -> list[Query]:

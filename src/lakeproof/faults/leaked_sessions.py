@@ -7,6 +7,8 @@ the sessions is a process of its own (session_leak.py), since they must outlive 
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from lakeproof.arguments import OfServer
 from lakeproof.errors import CouldNotLook
 from lakeproof.faults.fault import Fault, Sign
@@ -16,12 +18,15 @@ from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 SECONDS = 5.0
+# Far above what any test server lets in, and below the files that a process may have open.
+MOST = 900
 
 
 class LeakedSessions(OfServer):
-    """`database`: the server. `account`: whose sessions."""
+    """`database`: the server. `account`: whose sessions. `sessions`: with so many the leak ends; else with the last."""
 
     account: Literal["report"] = "report"
+    sessions: int = Field(MOST, ge=1, le=MOST)
 
 
 def _name(arguments: LeakedSessions) -> str:
@@ -34,7 +39,7 @@ def inject(stack: Stack, arguments: LeakedSessions) -> None:
     if not note.exists():
         write_file(note, str(limit_of(stack, arguments.database, arguments.account, SECONDS)))
     limit(stack, arguments.database, arguments.account, UNLIMITED, SECONDS)
-    given = (arguments.database, arguments.account)
+    given = (arguments.database, arguments.account, str(arguments.sessions))
     detached.start(stack, _name(arguments), "lakeproof.faults.session_leak", *given)
 
 
@@ -56,15 +61,16 @@ def _limit_before(stack: Stack, arguments: LeakedSessions) -> Path:
 
 
 def sign(stack: Stack, arguments: LeakedSessions) -> Sign:
-    """The server lets in nobody else, and the account holds more of the sessions than all others."""
+    """The account has all that it wants; or the server lets in nobody else, and it holds more than all others."""
     try:
         seen = sessions(stack, arguments.database, SECONDS)
     except CouldNotLook as error:
         return Sign(False, error.what)
     held = seen.by_account.get(arguments.account)
     told = f"{held.idle if held else 0} of {seen.most} sessions are idle ones of {arguments.account}"
-    full = seen.total >= seen.most - KEPT[arguments.database]
-    return Sign(full and seen.leaking == arguments.account, f"{told}, {seen.total} are taken")
+    full = seen.total >= seen.most - KEPT[arguments.database] and seen.leaking == arguments.account
+    enough = held is not None and held.sessions >= arguments.sessions
+    return Sign(full or enough, f"{told}, {seen.total} are taken")
 
 
 FAULT = Fault(

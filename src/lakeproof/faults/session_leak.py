@@ -1,6 +1,6 @@
-"""What leaks the sessions of faults/leaked_sessions.py: `python -m lakeproof.faults.session_leak SERVER ACCOUNT`.
+"""What leaks the sessions of faults/leaked_sessions.py: `python -m lakeproof.faults.session_leak SERVER ACCOUNT MOST`.
 
-It opens sessions and never closes one. Where the server has none left it tries again and again, as a client without a
+It opens so many sessions and never closes one. Where the server has none left it tries again and again, as a client without a
 pool does; so it takes whatever becomes free, and comes back after its sessions were ended.
 """
 
@@ -24,8 +24,6 @@ PAUSE_SECONDS = 0.2
 GONE_SECONDS = 120.0
 # The client library's own numbers begin here: no answer came.
 CLIENT_ERRORS = 2000
-# Far above what any test server lets in, and below the files that a process may have open.
-MOST = 900
 
 
 @dataclass(frozen=True)
@@ -36,13 +34,13 @@ class Held:
     socket: Any
 
 
-def leak(stack: Stack, server: str, account: str) -> None:
-    """Hold all sessions that there are; returns once the server is gone for good."""
+def leak(stack: Stack, server: str, account: str, most: int) -> None:
+    """Hold all sessions that there are, `most` of them; returns once the server is gone for good."""
     held: list[Held] = []
     answered = time.monotonic()
     while time.monotonic() - answered < GONE_SECONDS:
         try:
-            if len(held) < MOST:
+            if len(held) < most:
                 held.append(_open(stack, server, account))
                 answered = time.monotonic()
                 continue
@@ -53,6 +51,8 @@ def leak(stack: Stack, server: str, account: str) -> None:
             pass
         time.sleep(PAUSE_SECONDS)
         held = _living(held)
+        if len(held) == most:
+            answered = time.monotonic()  # it asks for nothing, and the server has ended none of them
 
 
 def _open(stack: Stack, server: str, account: str) -> Held:
@@ -86,4 +86,4 @@ def _living(held: list[Held]) -> list[Held]:
 if __name__ == "__main__":
     stack_of_caller = load_stack()
     detach()
-    leak(stack_of_caller, sys.argv[1], sys.argv[2])
+    leak(stack_of_caller, sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -157,6 +157,8 @@ def _check(scenario: Scenario, catalog: Catalog) -> None:
                 where=where,
                 next_action="add it to other_causes in this file",
             )
+    for step in scenario.near_misses:
+        check_step("fault", catalog.faults, step, where)
     scenario.runbook("vi")
     scenario.runbook("en")
 

@@ -53,7 +53,8 @@ class Scenario:
     touch; none where they touch no process.
     evidence: probes that show this incident. What repairs it stands in causes.yaml.
     cause: None for the scenario as it is drilled by default; else the other cause that brings this incident about
-    here. others: the same scenario by each of its other causes, by their ids.
+    here. others: the same scenario by each of its other causes, by their ids. near_misses: faults too weak for this
+    incident, of which nobody may be told.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Scenario:
     traffic: Traffic
     cause: str | None = None
     others: Mapping[str, "Scenario"] = field(default_factory=dict)
+    near_misses: tuple[Step, ...] = ()
 
     @property
     def name(self) -> str:
@@ -152,6 +154,7 @@ class ScenarioModel(StrictModel):
     budgets: Budgets
     traffic: Traffic
     other_causes: list[OtherCauseModel] = Field(default_factory=list)
+    near_misses: list[StepModel] = Field(default_factory=list)
 
 
 def read_scenario(folder: Path) -> Scenario:
@@ -167,12 +170,14 @@ def read_scenario(folder: Path) -> Scenario:
             where=str(path),
             next_action="make them equal",
         )
-    as_they_are = {name: value for name, value in model if name not in ("titles", "fault", "checks", "other_causes")}
+    made_here = ("titles", "fault", "checks", "other_causes", "near_misses")
+    as_they_are = {name: value for name, value in model if name not in made_here}
     scenario = Scenario(
         folder=folder,
         titles=model.titles.model_dump(),
         fault=model.fault.step(),
         checks=tuple(check.step() for check in model.checks),
+        near_misses=tuple(miss.step() for miss in model.near_misses),
         **as_they_are,
     )
     ids = [other.id for other in model.other_causes]
