@@ -1,10 +1,10 @@
 """`lakeproof capture`: the connectors of change capture, and the tables that they capture."""
 
-import sys
 from typing import Annotated
 
 import typer
 
+from lakeproof.cli.asking import agreed
 from lakeproof.cli.output import print_json, print_table, say
 from lakeproof.stack.stack import load_stack
 
@@ -60,9 +60,9 @@ def new_slot(
     """Give a connector a new replication slot where its old one is lost or was dropped; it then reads all rows anew.
 
     Tables with a primary key become right but for rows that were deleted meanwhile, which stay in the lake, and the
-    append-only ones (…_events) hold their rows twice: `lakeproof check` lists both. Refused (exit 2) while the slot
-    keeps its place. Without --yes it asks; without a terminal to ask on, it only says what it would do (exit 0 then,
-    and where the answer is no).
+    append-only ones (…_events) hold their rows twice: `lakeproof check` lists both. Without --yes it asks; without a
+    terminal to ask on, it only says what it would do.
+    Exit 0 done, or only said, 1 failed, 2 where the answer is no, or the slot keeps its place, 3 could not look.
     """
     from lakeproof.lake.capture.new_slot import make_new_slot, require_lost, steps
 
@@ -70,7 +70,7 @@ def new_slot(
     connector = require_lost(stack, name)
     for step in steps(connector):
         say(f"  {step}")
-    if not yes and not (sys.stdin.isatty() and typer.confirm("do it?", err=True)):
+    if not yes and not agreed("do it?", f"capture new-slot {name}"):
         say("nothing was done; --yes does it")
         return
     made = make_new_slot(stack, name, say)

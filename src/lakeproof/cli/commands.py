@@ -82,7 +82,7 @@ def build() -> typer.Typer:
         add_completion=False,
         rich_markup_mode=None,  # Rich takes longer to load than all the rest of --help
         help="A realtime lakehouse that proves it recovers.\n\n"
-        "Exit codes: 0 success, 1 failed, 2 wrong usage, 3 unknown (could not look).",
+        "Exit codes: 0 success, 1 failed, 2 refused (wrong usage, or you said no), 3 unknown (could not look).",
     )
     app.callback()(_nothing)
     return app

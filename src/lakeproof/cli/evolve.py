@@ -1,10 +1,10 @@
 """Declaring a new column of a captured table: the command of the group `lake` that changes the lake's schema."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lakeproof.cli.asking import agreed
 from lakeproof.cli.output import print_json, say
 from lakeproof.cli.requiring import require_healthy
 from lakeproof.cli.telling import Telling
@@ -38,6 +38,7 @@ def evolve(
 
     A run that was cut off is finished by the next one; a second run finds nothing to do. Renamed and dropped columns
     are refused. Without --yes it asks; without a terminal to ask on, it only says what it would do.
+    Exit 0 done, or only said, 1 failed, 2 where the answer is no, or the column is refused, 3 could not look.
     """
     from lakeproof.lake.capture import evolving
     from lakeproof.lake.capture.evolution import find_table
@@ -53,7 +54,7 @@ def evolve(
         say(f"  {place}. {step.name}: {step.does}")
     for line in filter(None, (wanted.said, "" if wanted.steps else "nothing to do")):
         say(f"  {line}")
-    asked = dry_run or not wanted.steps or yes or (sys.stdin.isatty() and typer.confirm("do it?", err=True))
+    asked = dry_run or not wanted.steps or yes or agreed("do it?", f"lake evolve {table} {column}")
     done = bool(wanted.steps) and asked and not dry_run
     if done:
         with Telling("lakeproof.lake", say, "looking once more, then step by step"):

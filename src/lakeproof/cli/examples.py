@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import typer
 
-EXIT_CODES = "Exit 0 done, 1 failed, 2 wrong usage, 3 could not look."
+EXIT_CODES = "Exit 0 done, 1 failed, 2 refused (wrong usage, your no), 3 could not look."
 
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "bench": ("bench", "bench rate --seconds 20 --rate 50 --rate 100"),

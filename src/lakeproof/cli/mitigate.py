@@ -1,7 +1,6 @@
 """`lakeproof mitigate`: propose a repair for an incident, and on --yes run it."""
 
 import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lakeproof.checks.verdict import Outcome
+from lakeproof.cli.asking import agreed
 from lakeproof.cli.incident_name import IncidentName
 from lakeproof.cli.output import print_json, say
 from lakeproof.errors import CouldNotLook, InvalidInput
@@ -47,8 +47,9 @@ def mitigate(
     Each step is written into the incident, one that failed too, in the name of $LAKEPROOF_USER or the login.
     Once a step was run, a desk that is restarted is waited for, up to a minute. If it stays away the further steps
     are run all the same, and what stands in no timeline is told, with the commands that write it there.
-    Exit 0 where every step went well (or was only shown: --dry-run, no --yes), 1 where one failed, 3 where no cause
-    was found, the incident is about none of them, or the desk did not answer or did not take what was done.
+    Exit 0 where every step went well (or was only shown: --dry-run, or nobody to ask), 1 where one failed, 2 where
+    the answer is no, 3 where no cause was found, the incident is about none of them, or the desk did not answer or
+    did not take what was done.
     """
     from lakeproof.arguments import parse_arguments
     from lakeproof.drills.repair import aimed, repair
@@ -95,7 +96,7 @@ def mitigate(
     for each in proposed:
         say(f"  {each['action']}: {each['typed']}")
         say(f"    risk {each['risk']['level']}: {each['risk']['en']}")
-    asked = yes or (not dry_run and sys.stdin.isatty() and typer.confirm("run it?", err=True))
+    asked = yes or (not dry_run and agreed("run it?", f"mitigate {incident}"))
     if dry_run or not asked:
         if as_json:
             print_json(proposed)

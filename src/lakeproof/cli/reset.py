@@ -1,11 +1,11 @@
 """`lakeproof reset`: delete this stack's data, ledgers and reports: back to an empty stack (asks)."""
 
-import sys
 from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
+from lakeproof.cli.asking import agreed
 from lakeproof.cli.output import print_json, say
 from lakeproof.cli.up import Progress
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError
@@ -29,7 +29,7 @@ def reset(
     done with the stack down. Safe to repeat, also after it was killed half-way.
 
     Refused (exit 2) while a drill runs, for somebody else's stack (mode external), for a folder that Lakeproof did
-    not make, and without --yes where nobody is there to ask.
+    not make, and without --yes where the answer is no or nobody is there to ask.
     """
     from lakeproof.drills.run import one_drill
     from lakeproof.processes.client import SupervisorClient
@@ -44,11 +44,8 @@ def reset(
             for entry in found:
                 say(f"  {entry.path}  {entry.size_bytes / 1e6:.1f} MB")
             _say_what_stays(stays)
-            if not yes:
-                if not sys.stdin.isatty():
-                    raise InvalidInput("nobody is there to ask", where="reset", next_action="lakeproof reset --yes")
-                if not typer.confirm("stop the stack and delete what is listed?", err=True):
-                    raise InvalidInput("you said no; nothing was deleted", where="reset")
+            if not yes and not agreed("stop the stack and delete what is listed?", "reset"):
+                raise InvalidInput("nobody is there to ask", where="reset", next_action="lakeproof reset --yes")
             client, progress = SupervisorClient(stack), Progress()
             client.down(progress)
             _take_faults_out(stack)

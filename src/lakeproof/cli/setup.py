@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lakeproof.cli.asking import agreed
 from lakeproof.cli.output import print_json, say
-from lakeproof.errors import InvalidInput, LakeproofError
+from lakeproof.errors import LakeproofError
 from lakeproof.install.build import Options
 from lakeproof.install.plan import Plan, make_plan
 from lakeproof.install.recipe import load_recipes
@@ -118,11 +119,8 @@ def _ask(megabytes: int) -> None:
     """Ask whoever sits at the terminal before much is downloaded. Raises: InvalidInput where the answer is no."""
     if megabytes <= _NOT_ASKED_MB or os.environ.get("LAKEPROOF_YES") == "1" or os.environ.get("CI"):
         return
-    if not sys.stdin.isatty():
+    if not agreed("Go on?", "set-up"):
         say("going on: the input is no terminal, so there is nobody to ask")
-        return
-    if not typer.confirm("Go on?", default=False, err=True):
-        raise InvalidInput("you said no; nothing was changed", where="set-up")
 
 
 def make_progress() -> "LiveProgress | PlainProgress":

@@ -1,0 +1,19 @@
+"""The question before a command changes something, to whoever sits at the terminal."""
+
+import sys
+
+import typer
+
+from lakeproof.errors import InvalidInput
+
+
+def agreed(question: str, where: str) -> bool:
+    """True where the answer is yes; False where there is no terminal to ask on, so that nobody was asked.
+
+    Raises: InvalidInput where the answer is no, so that no caller goes on as if the change had been made.
+    """
+    if not sys.stdin.isatty():
+        return False
+    if not typer.confirm(question, err=True):
+        raise InvalidInput("you said no; nothing was changed", where=where)
+    return True
