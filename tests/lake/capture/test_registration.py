@@ -1,7 +1,8 @@
 """A connector is handed over in the right order: table, reader, publication, connector, then its earlier rows."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.lake.capture import publication, registration, slot
 from lakeproof.lake.capture.connector import Connector, find_connector, render
 from lakeproof.lake.capture.new_tables import require_readers
+from lakeproof.lake.sources import mariadb, postgres
+from lakeproof.lake.sources.engine import Ask
 from lakeproof.lake.sources.source import SHOP
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -30,6 +33,7 @@ class World:
         self.tables = {*listed.tables, "capture.cdc_signal", NEW}
         self.published = set(self.tables - {NEW})
         self.full: set[str] = set()
+        self.without_key: set[str] = set()
         self.slot = True
         self.done: list[str] = []
         self.refuses = self.breaks = False
@@ -51,6 +55,14 @@ class World:
             return 404, {}
         return 200, self.live
 
+    @contextmanager
+    def at_one_instant(self, stack: Stack, database: str, seconds: float) -> Iterator[Ask]:
+        yield lambda sql: []
+
+    def described(self, ask: Ask, schema: str, table: str) -> list[tuple[str, str, bool]]:
+        name = f"{schema}.{table}"
+        return [("id", "bigint", name not in self.without_key)] if name in self.tables else []
+
     def ask(self, stack: Stack, connector: Connector, sql: str, *args: Any) -> list[tuple[Any, ...]]:
         stack.secret("postgres-root")
         return self.look_up(stack, connector, sql, *args)
@@ -62,8 +74,6 @@ class World:
             return [(args[0] not in self.full, "r")] if args[0] in self.tables else []
         if "pg_publication " in sql:
             return [(1,)] if self.published else []
-        if "indisprimary" in sql:
-            return [(True,)]
         if sql.startswith("ALTER"):
             self.done.append(" ".join(sql.split()[1:2] + sql.split()[-1:]))
             self.published |= {sql.split()[-1]} if "PUBLICATION" in sql else set()
@@ -81,6 +91,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         slot, "look", lambda stack, connector: slot.Slot("lake", "reserved", True, 0) if made.slot else None
     )
     monkeypatch.setattr(registration, "read_existing_rows", made.read)
+    for engine in (mariadb, postgres):
+        monkeypatch.setattr(engine, "at_one_instant", made.at_one_instant)
+        monkeypatch.setattr(engine, "described", made.described)
+    monkeypatch.setattr(mariadb, "has_rows", lambda stack, connector, table: True)
     return made
 
 
@@ -102,12 +116,51 @@ def test_a_new_table_is_published_before_it_is_captured_and_read_after(stack: St
     assert world.done == ["TABLE FULL", f"PUBLICATION {NEW}", "connector", f"rows {NEW}"]
 
 
-def test_a_table_that_postgresql_does_not_have_is_refused_before_anything_is_done(stack: Stack, world: World) -> None:
-    world.tables.remove(NEW)
+NAMES = ["shop", "orders"]
+
+
+@pytest.fixture
+def new(stack: Stack, world: World, monkeypatch: pytest.MonkeyPatch, name: str) -> str:
+    """The new table of that connector, which `register` takes from now on."""
+    if name == "shop":
+        return NEW
+    orders = find_connector(name)
+    world.live = render(stack, orders)
+    more = orders.model_copy(update={"tables": (*orders.tables, "coupons")})
+    monkeypatch.setattr(registration, "find_connector", lambda name: more)
+    world.tables.add("oltp.coupons")
+    return "oltp.coupons"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_table_that_the_database_does_not_have_is_refused_before_anything_is_done(
+    stack: Stack, world: World, name: str, new: str
+) -> None:
+    """Of MariaDB's the connector got its list, and only then was the table looked at."""
+    world.tables.remove(new)
     with pytest.raises(InvalidInput) as refused:
-        registration.register(stack, "shop")
-    assert NEW in refused.value.message and "CREATE TABLE first" in refused.value.message
+        registration.register(stack, name)
+    server = {"shop": "PostgreSQL", "orders": "MariaDB"}[name]
+    assert f"{new}: {server} has no such table" in refused.value.message
+    assert "CREATE TABLE first" in refused.value.message
     assert world.done == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_table_with_rows_and_no_primary_key_is_refused_before_anything_is_done(
+    stack: Stack, world: World, name: str, new: str
+) -> None:
+    world.without_key.add(new)
+    with pytest.raises(InvalidInput, match=f"{new}: it has rows and no primary key"):
+        registration.register(stack, name)
+    assert world.done == []
+
+
+def test_an_empty_table_needs_no_primary_key(stack: Stack, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.without_key.add(NEW)
+    monkeypatch.setattr(postgres, "has_rows", lambda stack, connector, table: False)
+    registration.register(stack, "shop")
+    assert "connector" in world.done
 
 
 def test_without_a_publication_it_says_so_and_captures_nothing(stack: Stack, world: World) -> None:
@@ -188,18 +241,16 @@ def test_of_a_deleted_connector_that_connect_refused_first_the_new_rows_are_read
     assert world.done[-2:] == ["connector", f"rows {NEW}"]
 
 
+@pytest.mark.parametrize("name", ["orders"])
 def test_rows_of_mariadb_that_a_cut_off_command_did_not_come_to_are_read_by_the_next(
-    stack: Stack, world: World, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, world: World, name: str, new: str
 ) -> None:
-    orders = find_connector("orders")
-    more = orders.model_copy(update={"tables": (*orders.tables, "coupons")})
-    world.live, world.breaks = render(stack, orders), True
-    monkeypatch.setattr(registration, "find_connector", lambda name: more)
+    world.breaks = True
     with pytest.raises(KeyboardInterrupt):
-        registration.register(stack, "orders")
+        registration.register(stack, name)
     world.breaks = False
-    registration.register(stack, "orders")
-    assert world.done == ["connector", "rows oltp.coupons"]
+    registration.register(stack, name)
+    assert world.done == ["connector", f"rows {new}"]
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import DeadlineExpired, NotReady
+from lakeproof.errors import DeadlineExpired, InvalidInput, NotReady
 from lakeproof.lake.capture.connector import Connector
-from lakeproof.lake.sources.source import engine_of
+from lakeproof.lake.sources.engine import ASK_SECONDS
+from lakeproof.lake.sources.source import engine_of, find_source
 from lakeproof.stack.stack import Stack
 
 if TYPE_CHECKING:
@@ -29,6 +30,33 @@ BACKFILL_SECONDS = 90.0
 RESEND_SECONDS = 15.0
 
 log = logging.getLogger(__name__)
+
+
+def require_readable(stack: Stack, connector: Connector, tables: Sequence[str]) -> None:
+    """Asked before the connector, or the publication, gets these tables (as Connector.sources).
+
+    Raises: InvalidInput for a table that the database does not have, or whose rows could not be read by its key;
+    CouldNotLook, NotReady.
+    """
+    if not tables:
+        return
+    engine = engine_of(connector.engine)
+    with engine.at_one_instant(stack, connector.database, ASK_SECONDS) as ask:
+        columns = {table: engine.described(ask, *table.split(".")) for table in tables}
+    absent = [table for table in tables if not columns[table]]
+    if absent:
+        raise InvalidInput(
+            f"{find_source(connector.database).server} has no such table",
+            where=", ".join(absent),
+            next_action=f"CREATE TABLE first, then: lakeproof capture register {connector.name}",
+        )
+    without_key = [table for table in tables if not any(in_key for *_, in_key in columns[table])]
+    if bare := [table for table in without_key if engine.has_rows(stack, connector, table)]:
+        raise InvalidInput(
+            "it has rows and no primary key, so Debezium cannot read them beside the stream",
+            where=", ".join(bare),
+            next_action=f"give it a primary key, then: lakeproof capture register {connector.name}",
+        )
 
 
 def read_existing_rows(stack: Stack, connector: Connector, tables: Sequence[str]) -> None:

@@ -18,7 +18,6 @@ ASK_SECONDS = 15.0
 NAME = "publication.name"
 _LISTED = "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = $1"
 _THERE = "SELECT relreplident <> 'f', relkind FROM pg_class WHERE oid = to_regclass($1)"
-_KEYED = "SELECT EXISTS (SELECT FROM pg_index WHERE indrelid = to_regclass($1) AND indisprimary)"
 
 
 def publication_name(connector: Connector) -> str:
@@ -31,30 +30,6 @@ def published(stack: Stack, connector: Connector) -> frozenset[str]:
     if NAME not in connector.config:
         return frozenset()
     return frozenset(str(row[0]) for row in look_up(stack, connector, _LISTED, publication_name(connector)))
-
-
-def require_tables(stack: Stack, connector: Connector, tables: Iterable[str]) -> None:
-    """Raises: InvalidInput for a table that PostgreSQL does not have, or whose rows could not be read by its key."""
-    if NAME not in connector.config:
-        return
-    absent = [table for table in tables if not look_up(stack, connector, _THERE, table)]
-    if absent:
-        raise InvalidInput(
-            "PostgreSQL has no such table",
-            where=", ".join(absent),
-            next_action=f"CREATE TABLE first, then: lakeproof capture register {connector.name}",
-        )
-    bare = [
-        table
-        for table in tables
-        if has_rows(stack, connector, table) and not look_up(stack, connector, _KEYED, table)[0][0]
-    ]
-    if bare:
-        raise InvalidInput(
-            "it has rows and no primary key, so Debezium cannot read them beside the stream",
-            where=", ".join(bare),
-            next_action=f"give it a primary key, then: lakeproof capture register {connector.name}",
-        )
 
 
 def has_rows(stack: Stack, connector: Connector, table: str) -> bool:

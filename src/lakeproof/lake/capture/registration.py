@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 from lakeproof.lake.capture import publication, slot
-from lakeproof.lake.capture.backfill import read_existing_rows
+from lakeproof.lake.capture.backfill import read_existing_rows, require_readable
 from lakeproof.lake.capture.commands import send
 from lakeproof.lake.capture.connector import SIGNALS, Connector, find_connector, render
 from lakeproof.lake.sources.source import Source
@@ -65,7 +65,7 @@ def _put(stack: Stack, connector: Connector) -> None:
         return
     new = _new(stack, connector, live, wanted)
     made = _was_made(stack, connector, live)
-    publication.require_tables(stack, connector, new)
+    require_readable(stack, connector, new)
     if new and made:
         # Noted before: once they are published or captured, neither Connect nor the database knows them as new.
         provisioned.remember(stack, "connect", _unread(connector), " ".join(new))
