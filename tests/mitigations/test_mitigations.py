@@ -62,6 +62,14 @@ def test_the_login_of_either_database_is_mended_in_that_one(tmp_path: Path) -> N
     )
 
 
+def test_a_restart_by_hand_hands_over_nothing_of_the_shell_as_the_repair_does(tmp_path: Path) -> None:
+    """`lakeproof start` hands it the shell's SERVICE_…_URL; where none is set, the addresses that it had are lost."""
+    step = all_mitigations()["restart_component"]
+    arguments = parse_arguments(step.arguments, {"component": "support-service"}, step.id)
+    typed = step.typed(Stack(Settings(state_dir=tmp_path)), arguments)
+    assert typed == "lakeproof stop support-service; lakeproof up support-service"
+
+
 def test_arguments_are_frozen_and_closed() -> None:
     assert Arguments.model_config["extra"] == "forbid"
 

@@ -226,6 +226,9 @@ def test_a_component_is_started_with_another_source_and_keeps_it_over_a_crash(
     fresh.start("base")  # who says nothing changes nothing
     assert found() == ("", "http://daemons:1")
     fresh.stop("base")
+    fresh.up(["base"])  # so does `lakeproof up`, by which a person types what restart_component does
+    assert found() == ("", "http://daemons:1")
+    fresh.stop("base")
     fresh.start("base", variables={})  # as the stack has them again
     assert found() == (None, "http://daemons:1")
 

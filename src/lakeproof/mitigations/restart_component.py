@@ -7,8 +7,8 @@ from lakeproof.stack.stack import Stack
 
 
 def typed(stack: Stack, arguments: OfComponent) -> str:
-    """The same by hand."""
-    return f"lakeproof stop {arguments.component}; lakeproof start {arguments.component}"
+    """The same by hand. `up` leaves it the variables of its last start, where `start` hands it this shell's."""
+    return f"lakeproof stop {arguments.component}; lakeproof up {arguments.component}"
 
 
 def run(stack: Stack, arguments: OfComponent) -> str:
