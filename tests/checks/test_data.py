@@ -14,6 +14,8 @@ from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.no_order_lost import Wanted
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
+from lakeproof.drills.bound_checks import Judged, counted
+from lakeproof.incidents.self_check import ROWS_OF
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.report import AGREE, CheckReport, ClaimReport, Cut, TableReport
 from lakeproof.stack.settings import Settings
@@ -54,6 +56,14 @@ def test_a_report_without_a_fault_passes(
     check: ModuleType, context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert over(GOOD, check, context, monkeypatch).outcome is Outcome.PASSED
+
+
+def test_the_numbers_tell_which_engines_were_read_as_the_desks_cross_check_asks(
+    context: CheckContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = Judged(no_order_lost.CHECK.id, over(GOOD, no_order_lost, context, monkeypatch))
+    read = {reading.probe for reading in counted(judged) if reading.probe.startswith(ROWS_OF)}
+    assert read == {f"{ROWS_OF}{engine}" for engine in ("mysql", "trino", "flink")}
 
 
 def test_engines_that_disagree_fail_with_what_they_disagree_on(

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.drills.bound_checks import Judged, counted
+from lakeproof.drills.live_world import shapes
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.incidents.checklist import ITEMS, AnswerState
 from lakeproof.incidents.escalation import Watch
@@ -45,6 +48,15 @@ class Silent:
 
     def unwell(self) -> list[str]:
         raise CouldNotLook("no answer")
+
+
+def verification(engines: Iterable[str], outcome: Outcome = Outcome.PASSED) -> EvidenceIn:
+    """What a drill attaches after its checks, where those engines were read."""
+    numbers: dict[str, float] = {"lost": 0, **{f"rows.{engine}": 12034 for engine in engines}}
+    judged = Judged("no_order_lost", Verdict("no order is lost", outcome, "0 of 12034 lost", numbers))
+    body = {judged.check: f"{outcome.value}: {judged.verdict.summary}", "alert_cleared": "passed: quiet"}
+    given = {"title": "verification", "kind": "verification", "body": body, "readings": shapes(counted(judged))}
+    return EvidenceIn.model_validate(given)
 
 
 def received(store: Store, webhook: Make, *alerts: dict[str, Any]) -> IncidentOut:
@@ -108,8 +120,7 @@ def test_the_checklist_answers_itself_where_a_machine_can(
     received(store, webhook, alert())
     store.move("1", Status.MITIGATING, Act(who="an"))
     received(store, webhook, alert(status="resolved"))
-    body = {"no_order_lost": "passed: 0 of 12034 lost", "alert_cleared": "passed: quiet"}
-    store.attach("1", EvidenceIn(title="verified", kind="verification", body=body))
+    store.attach("1", verification(("mysql", "trino", "flink")))
     clock.forward(seconds=30)
     watch = Watch(store, lambda *_: {}, lambda scenario: [], stack_look=Well(clock.now), clock=clock.monotonic)
     watch.look_at_checklists()
@@ -131,7 +142,7 @@ def test_what_was_proven_of_a_repair_that_did_not_hold_has_to_be_proven_again(
     clock.forward(seconds=7)
     store.move("1", Status.MITIGATING, Act(who="an"))
     received(store, webhook, alert(status="resolved"))
-    store.attach("1", EvidenceIn(title="verified", kind="verification", body={"no_order_lost": "passed: 0 lost"}))
+    store.attach("1", verification(("mysql", "trino", "flink")))
     store.answer("1", AnswerIn(item="ticket_resolved", who="an"))
     clock.forward(seconds=30)
     stack = Well(clock.now)
@@ -262,6 +273,25 @@ def test_a_cross_check_counts_where_spark_or_trino_took_part_and_it_passed(
     store.open(IncidentIn(title="x"))
     store.attach("1", EvidenceIn(title="check", kind="cross_check", body=body))
     assert look_at(store.get("1"), Well(START))["cross_check"][0].value == state
+
+
+@pytest.mark.parametrize(
+    ("engines", "outcome", "state", "says"),
+    [
+        (("mysql", "trino", "flink"), Outcome.PASSED, "done", "passed: 0 of 12034 lost"),
+        (("mysql",), Outcome.PASSED, "open", "unknown: neither Trino nor Spark was read (0 of 12034 lost)"),
+        (("mysql", "flink"), Outcome.PASSED, "open", "unknown: neither Trino nor Spark was read (0 of 12034 lost)"),
+        (("mysql",), Outcome.FAILED, "open", "failed: 0 of 12034 lost"),
+    ],
+)
+def test_a_drills_verification_counts_where_spark_or_trino_took_part(
+    store: Store, engines: tuple[str, ...], outcome: Outcome, state: str, says: str
+) -> None:
+    """A scenario with `lake: false` asks no engine: the databases are held to the ledger alone."""
+    store.open(IncidentIn(title="x"))
+    store.attach("1", verification(engines, outcome))
+    found, text = look_at(store.get("1"), Well(START))["cross_check"]
+    assert (found.value, text) == (state, says)
 
 
 def test_an_incident_whose_checklist_cannot_be_answered_holds_up_no_other_one(store: Store, clock: Any) -> None:

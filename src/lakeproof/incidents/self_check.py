@@ -16,8 +16,10 @@ from lakeproof.observability.moment import Looker, jobs_of
 from lakeproof.probes import prometheus
 from lakeproof.stack.stack import Stack
 
-# The claim of a drill's verification that compares every engine's rows with the ledger.
+# The claim of a drill's verification that compares every engine's rows with the ledger, and how the readings begin
+# that say how many rows each of them showed.
 DATA_CLAIM = "no_order_lost"
+ROWS_OF = f"{DATA_CLAIM}.rows."
 # Evidence of this kind is what `lakeproof check --json` printed.
 CHECK_REPORT = "cross_check"
 
@@ -117,17 +119,18 @@ def _cross_check(incident: IncidentOut, since: datetime) -> Found:
 def _verdict_on_data(document: EvidenceOut) -> Found | None:
     if document.kind == VERIFICATION:
         claim = next((one for one in verdicts_of(document) if one.check == DATA_CLAIM), None)
-        return None if claim is None else _found(claim.outcome, claim.found)
+        read = {one.probe.removeprefix(ROWS_OF) for one in document.readings if one.probe.startswith(ROWS_OF)}
+        return None if claim is None else _found(claim.outcome, claim.found, read)
     if document.kind == CHECK_REPORT and isinstance(document.body, dict):
         body: Mapping[str, Any] = document.body
-        engines = sorted({str(one.get("engine")) for one in objects_in(body.get("tables"))})
-        text = f"{', '.join(engines) or 'no engine'} at hash {body.get('nessie_hash') or 'unknown'}"
-        outcome = str(body.get("verdict"))
-        if outcome == PASSED and not {"trino", "spark"} & set(engines):
-            outcome = "unknown"
-        return _found(outcome, text)
+        read = {str(one.get("engine")) for one in objects_in(body.get("tables"))}
+        text = f"{', '.join(sorted(read)) or 'no engine'} at hash {body.get('nessie_hash') or 'unknown'}"
+        return _found(str(body.get("verdict")), text, read)
     return None
 
 
-def _found(outcome: str, text: str) -> Found:
+def _found(outcome: str, text: str, read: set[str]) -> Found:
+    """read: the engines whose rows were compared. Without Trino and Spark it is no cross-check: a person is asked."""
+    if outcome == PASSED and read.isdisjoint(("trino", "spark")):
+        outcome, text = "unknown", f"neither Trino nor Spark was read ({text})"
     return (AnswerState.DONE if outcome == PASSED else AnswerState.OPEN), f"{outcome}: {text}"
