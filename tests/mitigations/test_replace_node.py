@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady, TerminalError
 from lakeproof.mitigations import replace_node
 from lakeproof.mitigations.replace_node import ReplaceNode
 from lakeproof.probes.ring import RingNode
@@ -22,10 +23,11 @@ class Cluster:
     def __init__(self, stack: Stack) -> None:
         self.stack, self.did, self.up = stack, list[str](), False
         self.repairs, self.joins = True, True
+        self.state = "UN"  # of the node, where it is up
         self.others = {"cassandra-seed": "UN", "cassandra-node3": "UN"}
 
     def ring(self, stack: Stack, *, ask: str | None = None) -> list[RingNode]:
-        states = self.others | {NODE: "UN" if self.up else "DN"}
+        states = self.others | {NODE: self.state if self.up else "DN"}
         return [RingNode(name, state, "", "", 16, None, "id", "") for name, state in states.items()]
 
     def nodetool(self, stack: Stack, name: str, *arguments: str, seconds: float) -> str:
@@ -67,6 +69,27 @@ def test_a_replaced_node_is_repaired_once_it_has_joined(cluster: Cluster) -> Non
     assert not cassandra.replace_mark(cluster.stack, NODE).exists()
     with pytest.raises(InvalidInput, match="it still has its data"):
         replace_node.run(cluster.stack, ReplaceNode(node=NODE))
+
+
+@pytest.mark.parametrize("state", ["UJ", "DN"])
+def test_a_node_that_is_not_up_and_normal_in_the_end_is_no_success(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setattr(replace_node, "NORMAL_SECONDS", 0.0, raising=False)
+    cluster.state = state
+    with pytest.raises(DeadlineExpired, match=f"{NODE}: .*last seen: {state}. Next: lakeproof ring") as ended:
+        replace_node.run(cluster.stack, ReplaceNode(node=NODE))
+    assert ended.value.exit_code == 1
+    assert cluster.did[-1] == f"repair --full on {NODE}"
+
+
+def test_the_others_have_time_to_see_it_up_and_normal(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pause(deadline: Deadline, seconds: float) -> None:
+        cluster.state = "UN"
+
+    monkeypatch.setattr(Deadline, "pause", pause)
+    cluster.state = "UJ"
+    assert replace_node.run(cluster.stack, ReplaceNode(node=NODE)) == f"replaced: {NODE} is UN"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import shutil
 
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
+from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, LakeproofError, TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.ring import RingNode, nodetool, ring
 from lakeproof.processes.ours import our_processes
@@ -21,6 +21,7 @@ from lakeproof.written import write_file
 
 DOWN_SECONDS = 60.0  # one that was killed is seen down after about 20 s
 REPAIR_SECONDS = 240.0  # of a shop's stock it takes seconds
+NORMAL_SECONDS = 30.0  # until the others see it so, once it sees itself so
 
 
 class ReplaceNode(Arguments):
@@ -41,7 +42,7 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
 
     Raises: InvalidInput, before anything is stopped, where it is no node, is leaving, still has data, one of the
     others is not up to copy from, or another clone started the stack. TerminalError where that run left a node that
-    cannot join.
+    cannot join. DeadlineExpired with its state where the others do not see it up and normal in the end.
     """
     name = arguments.node
     if name not in ALL_NODES:
@@ -83,8 +84,8 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
     nodetool(stack, name, "repair", "--full", seconds=REPAIR_SECONDS)
     # Last: with its data and without the mark, a node counts as one that needs no repair.
     mark.unlink(missing_ok=True)
-    after = next((node for node in ring(stack) if node.name == name), None)
-    return f"replaced: {name} is {after.state if after else 'unknown to the ring'}"
+    _await_normal(stack, name)
+    return f"replaced: {name} is UN"
 
 
 def _discard(stack: Stack, name: str) -> None:
@@ -105,6 +106,20 @@ def _discard(stack: Stack, name: str) -> None:
             where=str(error.filename or storage),
             next_action="see to that folder, then repeat",
         ) from error
+
+
+def _await_normal(stack: Stack, name: str) -> None:
+    """Raises: DeadlineExpired with the state in which the others see it."""
+    deadline = Deadline(NORMAL_SECONDS)
+    while (state := ", ".join(node.state for node in _it(stack, name)) or "unknown to the ring") != "UN":
+        if deadline.expired:
+            raise DeadlineExpired(
+                f"it was replaced and repaired, and is not up and normal (UN) after {NORMAL_SECONDS:g} s",
+                last_seen=state,
+                where=name,
+                next_action=f"lakeproof ring; lakeproof logs {name} says why; then lakeproof restart {name}",
+            )
+        deadline.pause(1.0)
 
 
 def _others_up(stack: Stack, name: str) -> None:
