@@ -30,13 +30,18 @@ def main() -> int:
     given = parsed()
 
     def work(found: dict[str, Any]) -> int:
+        from lakeproof.errors import TerminalError
         from lakeproof.faults.notification_rehearsal import FAILURES, fail_providers
         from lakeproof.shop.notification.client import NotificationClient
         from lakeproof.stack.stack import load_stack
 
         with NotificationClient(load_stack().at(SERVICE, given.base_url).url(SERVICE)) as client:
             fail_providers(client, given.count, found)
-        return 0 if found["failed"] == given.count and found["metrics"][FAILURES]["delta"] >= given.count else 1
+        failed, counted = found["failed"], found["metrics"][FAILURES]["delta"]
+        if failed != given.count or counted < given.count:
+            what = f"{failed} of {given.count} failed, and {FAILURES} rose by {counted:g}"
+            raise TerminalError(what, where=SERVICE)
+        return 0
 
     return told(work)
 

@@ -30,6 +30,7 @@ def main() -> int:
     given = parsed()
 
     def work(found: dict[str, Any]) -> int:
+        from lakeproof.errors import CouldNotLook, TerminalError
         from lakeproof.faults.notification_rehearsal import ERRORS, redis_outage
         from lakeproof.shop.notification.client import NotificationClient
         from lakeproof.stack.stack import load_stack
@@ -37,9 +38,15 @@ def main() -> int:
         stack = load_stack().at(SERVICE, given.base_url)
         with NotificationClient(stack.url(SERVICE)) as client:
             redis_outage(stack, client, given.count, found)
-        if not found["metrics"][ERRORS]["delta"] and not found["redisStopped"]:
-            return 3
-        return 0 if found["sent"] == given.count and found["errorsEndedAfterwards"] else 1
+        counted = found["metrics"][ERRORS]["delta"]
+        if not counted and not found["redisStopped"]:
+            what = "this Redis is not ours to stop, and the service met no error of it meanwhile"
+            raise CouldNotLook(what, where=SERVICE, next_action="stop it where it runs, then try again")
+        if found["sent"] != given.count or not found["errorsEndedAfterwards"]:
+            ended = ", and they did not end" if found["errorsEndedAfterwards"] is False else ""
+            what = f"{found['sent']} of {given.count} were sent; {ERRORS} rose by {counted:g}{ended}"
+            raise TerminalError(what, where=SERVICE)
+        return 0
 
     return told(work)
 

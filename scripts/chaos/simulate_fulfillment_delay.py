@@ -37,6 +37,7 @@ def main() -> int:
     given = parsed()
 
     def work(found: dict[str, Any]) -> int:
+        from lakeproof.errors import TransientError
         from lakeproof.faults import delay_rehearsal
         from lakeproof.stack.stack import load_stack
 
@@ -47,8 +48,11 @@ def main() -> int:
             else delay_rehearsal.hold(stack, given.count, given.hold_minutes)
         )
         if given.support_ticket_id is not None:
-            found["supportTicket"] = delay_rehearsal.ticket(stack, given.support_ticket_id)
-        return 0 if found.get("supportTicket", {"reached": True})["reached"] else 1
+            found["supportTicket"] = ticket = delay_rehearsal.ticket(stack, given.support_ticket_id)
+            if not ticket["reached"]:
+                what = f"ticket {ticket['id']} was not read: {ticket['problem']}"
+                raise TransientError(what, where="support-service")
+        return 0
 
     return told(work)
 

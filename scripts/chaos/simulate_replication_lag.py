@@ -34,12 +34,18 @@ def main() -> int:
 
     def work(found: dict[str, Any]) -> int:
         from lakeproof.cli.output import say
+        from lakeproof.errors import TransientError
         from lakeproof.faults.backlog_rehearsal import rehearse
         from lakeproof.stack.stack import load_stack
 
         stack = load_stack().at("connect", given.connect_url)
         rehearse(stack, given.connector, given.rows, found, keep_paused=given.keep_paused, progress=say)
-        return 0 if given.keep_paused or found["afterResume"]["rowCountDelta"] == 0 else 1
+        after = {"rowCountDelta": 0} if given.keep_paused else found["afterResume"]
+        if after["rowCountDelta"]:
+            left = f"{after['rowCountDelta']} of {found['rowsWritten']} orders"
+            what = f"{left} did not arrive within {after['seconds']} s"
+            raise TransientError(what, where=f"connector {given.connector}", next_action="lakeproof diagnose")
+        return 0
 
     return told(work)
 

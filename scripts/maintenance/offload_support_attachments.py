@@ -31,12 +31,16 @@ def main() -> int:
 
     def work(found: dict[str, Any]) -> int:
         from lakeproof.cli.output import say
+        from lakeproof.errors import TerminalError
         from lakeproof.shop.support.offload import offload
         from lakeproof.stack.stack import load_stack
 
         done = asyncio.run(offload(load_stack(), given.age_days, dry_run=given.dry_run, progress=say))
         found |= done.to_json()
-        return 1 if done.failed else 0
+        if done.failed:
+            first = "attachment {attachment}: {why}".format(**done.failed[0])
+            raise TerminalError(f"{len(done.failed)} stay where they are, as {first}", where="support attachments")
+        return 0
 
     return told(work)
 

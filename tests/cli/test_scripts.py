@@ -4,6 +4,7 @@ import argparse
 import importlib.util
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from tests.conftest import Answering
 
 from lakeproof.customers.shoppers.plan import CUSTOMERS
+from lakeproof.shop.support.offload import Offloaded
 from lakeproof.stack.secrets import NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -217,6 +219,85 @@ def test_what_the_provider_rehearsal_had_made_is_told_where_it_stops(answering: 
     code, told, _ = run("notification-chaos-provider", "--base-url", url, "--count", "2")
     assert (code, told["ok"], told["failed"], told["notificationIds"]) == (1, False, 0, ["n-1", "n-1"])
     assert "500" in told["problem"]
+
+
+def of_a_metric(delta: int, **more: object) -> dict[str, Any]:
+    """What a rehearsal of the notification service tells."""
+    names = ("notification_failure_total", "notification_rate_limit_errors_total")
+    return {"metrics": {name: {"delta": delta} for name in names}, **more}
+
+
+FOUND_ILL: list[tuple[str, str, dict[str, Any], int, str]] = [
+    ("notification-chaos-provider", "", of_a_metric(9, failed=8), 1, "8 of 10 failed, and .* rose by 9"),
+    (
+        "notification-chaos-redis",
+        "",
+        of_a_metric(0, sent=10, redisStopped=False, errorsEndedAfterwards=None),
+        3,
+        "not ours to stop",
+    ),
+    (
+        "notification-chaos-redis",
+        "",
+        of_a_metric(4, sent=10, redisStopped=True, errorsEndedAfterwards=False),
+        1,
+        "10 of 10 were sent; .* rose by 4, and they did not end",
+    ),
+    (
+        "chaos-replication-lag",
+        "",
+        {"rowsWritten": 200, "afterResume": {"rowCountDelta": 31, "seconds": 60.1}},
+        1,
+        "connector orders: 31 of 200 orders did not arrive within 60.1 s",
+    ),
+    (
+        "chaos-fulfillment-delay",
+        "--support-ticket-id 7",
+        {"id": 7, "reached": False, "problem": "ConnectError: refused"},
+        1,
+        "support-service: ticket 7 was not read: ConnectError",
+    ),
+    (
+        "support-offload",
+        "",
+        {"failed": [{"attachment": 5, "case": 2, "why": "the local file is not what was uploaded"}]},
+        1,
+        "1 stay where they are, as attachment 5: the local file",
+    ),
+]
+
+
+@pytest.mark.parametrize(("target", "arguments", "seen", "exit_code", "says"), FOUND_ILL)
+def test_what_was_done_and_found_ill_is_told_as_the_problem(
+    target: str,
+    arguments: str,
+    seen: dict[str, Any],
+    exit_code: int,
+    says: str,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only the figures told it: whoever keeps the JSON in an incident's file had to know what they should be."""
+
+    def rehearsed(*given: Any, **_: Any) -> None:
+        given[-1].update(seen)
+
+    async def offloaded(*_: Any, **__: Any) -> Offloaded:
+        return Offloaded(dry_run=False, age_days=30, failed=seen["failed"])
+
+    url = {"http": "http://127.0.0.1:1"}
+    endpoints = {"notification-service": url, "connect": url}
+    monkeypatch.setenv("LAKEPROOF_ENDPOINTS", json.dumps(endpoints))
+    for name in ("notification_rehearsal.fail_providers", "notification_rehearsal.redis_outage"):
+        monkeypatch.setattr(f"lakeproof.faults.{name}", rehearsed)
+    monkeypatch.setattr("lakeproof.faults.backlog_rehearsal.rehearse", rehearsed)
+    monkeypatch.setattr("lakeproof.faults.delay_rehearsal.hold", lambda *_: {})
+    monkeypatch.setattr("lakeproof.faults.delay_rehearsal.ticket", lambda *_: seen)
+    monkeypatch.setattr("lakeproof.shop.support.offload.offload", offloaded)
+    code, told, _ = run(target, *shlex.split(arguments))
+    assert (code, told["ok"]) == (exit_code, False)
+    assert re.search(says, told["problem"])
+    assert set(told) > {"ok", "problem"}  # what was seen is told as before
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
