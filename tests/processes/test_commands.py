@@ -13,6 +13,7 @@ from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError
 from lakeproof.processes import lock
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.environment import RUN_ID, SERVICE_VARIABLES
+from lakeproof.processes.reset import reset
 from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.stack import Stack, load_stack
 
@@ -64,7 +65,20 @@ def test_ps_does_not_call_a_supervisor_dead_that_is_being_started(stack: Stack) 
         finally:
             newborn.kill()
     assert (result.exit_code, json.loads(result.stdout or "null")) == (0, [])
-    assert result.stderr == "stack quiet is being started or reset\n"
+    assert result.stderr == "stack quiet is being started\n"
+
+
+def test_ps_tells_a_reset_from_a_start(stack: Stack) -> None:
+    """The one takes a moment and ends with a stack; after the other there is none."""
+    said: list[str] = []
+
+    class Client(SupervisorClient):
+        def running(self) -> bool:
+            said.append(run("ps").stderr)
+            return False
+
+    reset(stack, Client(stack), lambda event: None)
+    assert "stack quiet is being reset\n" in said
 
 
 def test_down_of_a_stack_that_does_not_run_succeeds(stack: Stack) -> None:

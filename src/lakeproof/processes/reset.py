@@ -104,7 +104,7 @@ def reset(stack: Stack, client: SupervisorClient, on_event: OnEvent) -> None:
     """
     entries(stack)
     client.down(on_event)
-    with lock.starting(stack, TURN_SECONDS):
+    with lock.starting(stack, TURN_SECONDS, "reset"):
         if client.running():
             raise InvalidInput(
                 "it was started again", where=f"stack {stack.name}", next_action="lakeproof reset again"
