@@ -37,9 +37,9 @@ type User = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,30}$"), AfterVali
 
 
 class FloodedResourceGroup(Arguments):
-    """`user`: who asks; none of the platform's own. `queries`: how many at once; by default more than the group may run.
+    """`user`: who asks; none of the platform's own. `beside`: another user, of whom one query runs meanwhile.
 
-    `beside`: another user, of whom one query runs meanwhile.
+    `queries`: how many at once; by default more than the group may run.
     """
 
     user: User = "analyst"

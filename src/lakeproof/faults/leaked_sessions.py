@@ -23,7 +23,7 @@ MOST = 900
 
 
 class LeakedSessions(OfServer):
-    """`database`: the server. `account`: whose sessions. `sessions`: with so many the leak ends; else with the last."""
+    """`database`: the server. `account`: whose sessions. `sessions`: so many are enough; by default none are."""
 
     account: Literal["report"] = "report"
     sessions: int = Field(MOST, ge=1, le=MOST)

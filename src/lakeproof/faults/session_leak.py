@@ -1,7 +1,8 @@
-"""What leaks the sessions of faults/leaked_sessions.py: `python -m lakeproof.faults.session_leak SERVER ACCOUNT MOST`.
+"""What leaks the sessions of faults/leaked_sessions.py:
+`python -m lakeproof.faults.session_leak SERVER ACCOUNT MOST`.
 
-It opens so many sessions and never closes one. Where the server has none left it tries again and again, as a client without a
-pool does; so it takes whatever becomes free, and comes back after its sessions were ended.
+It opens up to MOST sessions and never closes one. Where the server has none left it tries again and again, as a
+client without a pool does; so it takes whatever becomes free, and comes back after its sessions were ended.
 """
 
 import select
