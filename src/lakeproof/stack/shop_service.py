@@ -1,11 +1,8 @@
 """A service of the shop as a component: `python -m lakeproof.shop.<folder>.app`, ready when its /health says so."""
 
-import sys
-
-from lakeproof.stack import loopback
 from lakeproof.stack.addresses import USUAL_PORTS
-from lakeproof.stack.component import Command, Component, Scrape
-from lakeproof.stack.stack import Stack
+from lakeproof.stack.component import Component, Scrape
+from lakeproof.stack.python_module import answers_ok, run_module
 
 
 def shop_service(
@@ -17,21 +14,11 @@ def shop_service(
     in_plain_up: bool = False,
 ) -> Component:
     """name: FOLDER-service. needs: without these the service is unhealthy; uses: it can do without for a while."""
-    module = f"lakeproof.shop.{name.removesuffix('-service')}.app"
-
-    def command(_: Stack) -> Command:
-        # Its settings come to it as LAKEPROOF_* from whoever starts it.
-        return Command((sys.executable, "-m", module))
-
-    def ready(stack: Stack, timeout: float) -> None:
-        """GET /health. Raises: NotReady with what it says."""
-        loopback.require_ok(f"{stack.url(name)}/health", name, timeout)
-
     return Component(
         name=name,
         kind="service",
-        command=command,
-        ready=ready,
+        command=run_module(f"lakeproof.shop.{name.removesuffix('-service')}.app"),
+        ready=answers_ok(name),
         ports=USUAL_PORTS[name],
         needs=needs,
         uses=uses,

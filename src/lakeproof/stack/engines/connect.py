@@ -115,12 +115,6 @@ def further_worker(number: int) -> Component:
     """Worker 2 and up, of the same group: when a worker is lost, another has its tasks after the session's 6 s."""
     name = replica_name(NAME, number)
 
-    def start(stack: Stack) -> Command:
-        return command(stack, name)
-
-    def write(stack: Stack) -> None:
-        prepare(stack, name)
-
     def ask(stack: Stack, timeout: float) -> None:
         """Its /health says that the worker takes requests (it asks its own work thread)."""
         ready(stack, timeout, name)
@@ -128,11 +122,11 @@ def further_worker(number: int) -> Component:
     return Component(
         name=name,
         kind="engine",
-        command=start,
+        command=lambda stack: command(stack, name),
         ready=ask,
         ports=USUAL_PORTS[name],
         provision_needs=("kafka", "mysql"),
-        prepare=write,
+        prepare=lambda stack: prepare(stack, name),
         scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=120.0,
         stop_seconds=12.0,

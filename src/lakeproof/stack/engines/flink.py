@@ -244,12 +244,6 @@ def further_taskmanager(number: int) -> Component:
     """TaskManager 2 and up, with as many slots as the first. It gets a job's tasks when another one is lost."""
     name = replica_name(TASKMANAGER, number)
 
-    def command(stack: Stack) -> Command:
-        return taskmanager_command(stack, name)
-
-    def prepare(stack: Stack) -> None:
-        prepare_taskmanager(stack, name)
-
     def ready(stack: Stack, timeout: float) -> None:
         """It answers, and the JobManager knows it."""
         taskmanager_ready(stack, timeout, name)
@@ -257,11 +251,11 @@ def further_taskmanager(number: int) -> Component:
     return Component(
         name=name,
         kind="engine",
-        command=command,
+        command=lambda stack: taskmanager_command(stack, name),
         ready=ready,
         uses=(JOBMANAGER,),
         ports=USUAL_PORTS[name],
-        prepare=prepare,
+        prepare=lambda stack: prepare_taskmanager(stack, name),
         scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=TASKMANAGER_METRICS),),
         summary="runs the lake's job when another TaskManager is lost",
     )

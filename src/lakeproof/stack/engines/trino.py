@@ -259,12 +259,6 @@ def further_server(number: int) -> Component:
     """Server 2 and up: a worker for the coordinator's queries, with all of its catalogs, pinned ones too."""
     name = replica_name(NAME, number)
 
-    def start(stack: Stack) -> Command:
-        return command(stack, name)
-
-    def write(stack: Stack) -> None:
-        _write_server(stack, name)
-
     def ask(stack: Stack, timeout: float) -> None:
         """It says itself that it has started, and the coordinator gives it work."""
         worker_ready(stack, timeout, name)
@@ -272,8 +266,8 @@ def further_server(number: int) -> Component:
     return Component(
         name=name,
         kind="engine",
-        command=start,
-        prepare=write,
+        command=lambda stack: command(stack, name),
+        prepare=lambda stack: _write_server(stack, name),
         ready=ask,
         needs=(NAME,),
         uses=("minio",),

@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from lakeproof.stack import loopback
 from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.engines import victorialogs
+from lakeproof.stack.python_module import answers_itself
 from lakeproof.stack.stack import Stack
 
 NAME = "log-shipper"
@@ -33,17 +33,12 @@ def command(stack: Stack) -> Command:
     )
 
 
-def ready(stack: Stack, timeout: float) -> None:
-    """It answers; that the log store is down is the store's trouble."""
-    loopback.require_itself(f"{stack.url(NAME)}/health", NAME, timeout)
-
-
 COMPONENTS = (
     Component(
         name=NAME,
         kind="service",
         command=command,
-        ready=ready,
+        ready=answers_itself(NAME, "It answers; that the log store is down is the store's trouble."),
         uses=(victorialogs.NAME,),
         ports=USUAL_PORTS[NAME],
         scrapes=(Scrape("http", seconds=5.0),),

@@ -3,32 +3,19 @@
 Ready means that Cassandra and Kafka answer it. What comes in is written by the lake's job, which `up` starts.
 """
 
-import sys
-
-from lakeproof.stack import loopback
 from lakeproof.stack.addresses import USUAL_PORTS
-from lakeproof.stack.component import Command, Component, Scrape
-from lakeproof.stack.stack import Stack
+from lakeproof.stack.component import Component, Scrape
+from lakeproof.stack.python_module import answers_ok, run_module
 
 NAME = "projector"
-
-
-def command(_: Stack) -> Command:
-    """Its settings come to it as LAKEPROOF_* from whoever starts it; its password from the stack's secrets."""
-    return Command((sys.executable, "-m", "lakeproof.lake.projector.app"))
-
-
-def ready(stack: Stack, timeout: float) -> None:
-    """GET /health. Raises: NotReady with what it says."""
-    loopback.require_ok(f"{stack.url(NAME)}/health", NAME, timeout)
 
 
 COMPONENTS = (
     Component(
         name=NAME,
         kind="service",
-        command=command,
-        ready=ready,
+        command=run_module("lakeproof.lake.projector.app"),
+        ready=answers_ok(NAME),
         ports=USUAL_PORTS[NAME],
         # It may be started while the other nodes are still joining, one after another.
         needs=("cassandra-seed",),

@@ -7,32 +7,19 @@ A component of its own, so that PostgreSQL can run for the services alone: then 
 WAL. Stopped, it stops the connector and the job; the slot stays, and keeps WAL up to its bound until capture goes on.
 """
 
-import sys
-
-from lakeproof.stack import loopback
 from lakeproof.stack.addresses import USUAL_PORTS
-from lakeproof.stack.component import Command, Component, Hook, Scrape
-from lakeproof.stack.stack import Stack
+from lakeproof.stack.component import Component, Hook, Scrape
+from lakeproof.stack.python_module import answers_itself, run_module
 
 NAME = "shop-capture"
-
-
-def command(_: Stack) -> Command:
-    """Its passwords come from the stack's secrets, never from argv."""
-    return Command((sys.executable, "-m", "lakeproof.observability.lag_exporter", NAME))
-
-
-def ready(stack: Stack, timeout: float) -> None:
-    """It tells how its dependencies are; that one of them is down is their trouble, not its own."""
-    loopback.require_itself(f"{stack.url(NAME)}/health", NAME, timeout)
 
 
 COMPONENTS = (
     Component(
         name=NAME,
         kind="service",
-        command=command,
-        ready=ready,
+        command=run_module("lakeproof.observability.lag_exporter", NAME),
+        ready=answers_itself(NAME),
         ports=USUAL_PORTS[NAME],
         uses=("publisher",),
         provision_needs=("postgres", "kafka", "connect", "flink-jobmanager"),

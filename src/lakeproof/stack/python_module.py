@@ -1,0 +1,40 @@
+"""A service of ours as a process: `python -m MODULE`, which answers GET /health."""
+
+import sys
+from collections.abc import Callable
+
+from lakeproof.stack import loopback
+from lakeproof.stack.component import Command
+from lakeproof.stack.stack import Stack
+
+
+def run_module(module: str, *arguments: str) -> Callable[[Stack], Command]:
+    """The command of a component. Its settings come to it as LAKEPROOF_* from whoever starts it, its passwords from
+    the stack's secrets, never from argv.
+    """
+    return lambda _: Command((sys.executable, "-m", module, *arguments))
+
+
+def answers_ok(
+    component: str, question: str = "GET /health. Raises: NotReady with what it says."
+) -> Callable[[Stack, float], None]:
+    """The question whether it is ready: the status is 200. `question`: in words, which the probe of it shows."""
+
+    def ready(stack: Stack, timeout: float) -> None:
+        loopback.require_ok(f"{stack.url(component)}/health", component, timeout)
+
+    ready.__doc__ = question
+    return ready
+
+
+def answers_itself(
+    component: str,
+    question: str = "It tells how its dependencies are; that one of them is down is their trouble, not its own.",
+) -> Callable[[Stack, float], None]:
+    """The same for one that is ready whatever the status is, as long as the answer names it."""
+
+    def ready(stack: Stack, timeout: float) -> None:
+        loopback.require_itself(f"{stack.url(component)}/health", component, timeout)
+
+    ready.__doc__ = question
+    return ready
