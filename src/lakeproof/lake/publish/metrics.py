@@ -2,85 +2,70 @@
 
 from contextlib import suppress
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
 from lakeproof.lake.publish.commit import DatabaseState
 from lakeproof.lake.publish.full_audit import AuditLook
 from lakeproof.lake.sources.source import SOURCES, Source
+from lakeproof.services.metrics import Metrics
 
 
-class PublisherMetrics:
+class PublisherMetrics(Metrics):
     """Names are a contract: rules and dashboards use them."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.published = Counter(
-            "lakeproof_publish", "states merged into main", registry=self.registry
-        )  # the client adds _total
-        self.last_at = Gauge(
-            "lakeproof_publish_last_timestamp_seconds",
-            "when MariaDB's tables last moved on main, UNIX time",
-            registry=self.registry,
+        super().__init__(CollectorRegistry())
+        self.published = self.counter("lakeproof_publish", "states merged into main")  # the client adds _total
+        self.last_at = self.gauge(
+            "lakeproof_publish_last_timestamp_seconds", "when MariaDB's tables last moved on main, UNIX time"
         )
-        self.database_last_at = Gauge(
+        self.database_last_at = self.gauge(
             "lakeproof_publish_database_timestamp_seconds",
             "when a database's tables last moved on main, UNIX time",
-            ["database"],
-            registry=self.registry,
+            "database",
         )
-        self.database_checkpoint_seconds = Gauge(
+        self.database_checkpoint_seconds = self.gauge(
             "lakeproof_publish_database_checkpoint_seconds",
             "wanted pause between two checkpoints of a database's job, and so between two moves on main",
-            ["database"],
-            registry=self.registry,
+            "database",
         )
-        self.database_beat_at = Gauge(
+        self.database_beat_at = self.gauge(
             "lakeproof_publish_database_beat_timestamp_seconds",
             "newest heartbeat of a database on main, UNIX time by its clock",
-            ["database"],
-            registry=self.registry,
+            "database",
         )
-        self.checkpoint = Gauge("lakeproof_publish_checkpoint", "checkpoint on main", registry=self.registry)
-        self.beat_at = Gauge(
+        self.checkpoint = self.gauge("lakeproof_publish_checkpoint", "checkpoint on main")
+        self.beat_at = self.gauge(
             "lakeproof_publish_beat_timestamp_seconds",
             "newest heartbeat on main, UNIX time by the source database's clock",
-            registry=self.registry,
         )
-        self.seconds = Histogram(
+        self.seconds = self.histogram(
             "lakeproof_publish_seconds",
             "from the choice of a cut to the merge",
             buckets=(0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 12),
-            registry=self.registry,
         )
-        self.failures = Counter(
-            "lakeproof_publish_failures",
-            "rounds that failed, by database and stage",
-            ["database", "stage"],
-            registry=self.registry,
+        self.failures = self.counter(
+            "lakeproof_publish_failures", "rounds that failed, by database and stage", "database", "stage"
         )
-        self.frozen = Gauge(
-            "lakeproof_publish_frozen",
-            "1 while an audit keeps a database's new states off main",
-            ["database"],
-            registry=self.registry,
+        self.frozen = self.gauge(
+            "lakeproof_publish_frozen", "1 while an audit keeps a database's new states off main", "database"
         )
-        self.unreadable_rows = Gauge(
+        self.unreadable_rows = self.gauge(
             "lakeproof_publish_unreadable_rows",
             "rows of the state looked at last that Paimon counts and readers do not see; more than 0 is refused",
-            ["database"],
-            registry=self.registry,
+            "database",
         )
-        self.full_audits = Counter(
-            "lakeproof_publish_full_audits", "full audits by Trino, by outcome", ["outcome"], registry=self.registry
+        self.full_audits = self.counter(
+            "lakeproof_publish_full_audits",
+            "full audits by Trino, by outcome",
+            "outcome",
+            values=("passed", "failed", "unknown"),
         )
-        self.full_audit_at = Gauge(
+        self.full_audit_at = self.gauge(
             "lakeproof_publish_full_audit_timestamp_seconds",
             "when the last full audit that kept up with what is published began, or this publisher, UNIX time",
-            registry=self.registry,
         )
         self.full_audit_at.set_to_current_time()
-        for outcome in ("passed", "failed", "unknown"):
-            self.full_audits.labels(outcome=outcome)
         for database in SOURCES:
             for stage in ("read", "metadata", "audit", "commit", "merge"):
                 self.failures.labels(database=database.name, stage=stage)
