@@ -200,15 +200,6 @@ def _some_peer_answers(stack: Stack, name: str) -> bool:
 
 
 def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
-    def node_awaited(stack: Stack) -> tuple[str, ...]:
-        return awaited(stack, name)
-
-    def node_command(stack: Stack) -> Command:
-        return command(stack, name)
-
-    def node_prepare(stack: Stack) -> None:
-        prepare(stack, name)
-
     def node_ready(stack: Stack, timeout: float) -> None:
         """It answers CQL and sees itself as a normal member of the ring (UN)."""
         ready(stack, timeout, name)
@@ -216,12 +207,12 @@ def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
     return Component(
         name=name,
         kind="engine",
-        command=node_command,
+        command=lambda stack: command(stack, name),
         ready=node_ready,
         ports=USUAL_PORTS[name],
         needs=needs,
-        waits_for=node_awaited,
-        prepare=node_prepare,
+        waits_for=lambda stack: awaited(stack, name),
+        prepare=lambda stack: prepare(stack, name),
         hooks=(Hook.PROVISION,) if name == SEED else (),
         scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=180.0,
