@@ -5,7 +5,6 @@ hold over once the buyer's time is up, and the parcel stays where it is. So shop
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from pydantic import Field
 
@@ -16,6 +15,7 @@ from lakeproof.faults.fault import Fault, Sign
 from lakeproof.shop.fulfillment.holds_by_hand import (
     MARGIN,
     WaitingLabel,
+    labels_held_by_hand,
     let_go,
     store_told,
     waiting_labels,
@@ -44,7 +44,7 @@ def inject(stack: Stack, arguments: HeldParcels) -> None:
             for label in waiting_labels(client):
                 if label.fulfillment_id is not None and _may_be_held(label, now, until):
                     write_hold(client, label, until)
-            held = len(_held(client))
+            held = len(labels_held_by_hand(client))
             if held >= arguments.count:
                 return
             if deadline.expired:
@@ -60,25 +60,20 @@ def remove(stack: Stack, _: HeldParcels) -> None:
     """Take every such hold off the labels, and call off those that the service took over."""
     client = s3_client(stack)
     with store_told():
-        for label in _held(client):
+        for label in labels_held_by_hand(client):
             let_go(stack, client, label)
 
 
 def sign(stack: Stack, _: HeldParcels) -> Sign:
     """Labels of parcels carry a hold that the service did not write."""
     with store_told():
-        held = len(_held(s3_client(stack)))
+        held = len(labels_held_by_hand(s3_client(stack)))
     return Sign(held > 0, f"{held} labels under pending/ carry a hold that the service did not write")
 
 
 def _may_be_held(label: WaitingLabel, now: datetime, until: datetime) -> bool:
     """True for one that waits for some seconds yet, and whose buyer wishes for no later time than the hold's."""
     return not label.by_hand and label.hold_until is not None and now + MARGIN < label.hold_until < until
-
-
-def _held(client: Any) -> list[WaitingLabel]:
-    now = datetime.now(UTC)
-    return [one for one in waiting_labels(client) if one.fulfillment_id is not None and one.is_held_by_hand(now)]
 
 
 FAULT = Fault(

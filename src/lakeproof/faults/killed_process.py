@@ -4,6 +4,7 @@ import time
 
 from lakeproof.arguments import OfComponent
 from lakeproof.faults.fault import Fault, Sign
+from lakeproof.faults.stopped_process import remove
 from lakeproof.processes import procfs
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
@@ -16,13 +17,6 @@ YOUNG_SECONDS = 30.0
 def inject(stack: Stack, arguments: OfComponent) -> None:
     """Send SIGKILL."""
     our_processes(stack, f"kill {arguments.component}").kill(arguments.component, "KILL")
-
-
-def remove(stack: Stack, arguments: OfComponent) -> None:
-    """See that it is healthy again; fine where it is."""
-    client = SupervisorClient(stack)
-    if client.running():
-        client.start(arguments.component)
 
 
 def sign(stack: Stack, arguments: OfComponent) -> Sign:

@@ -14,7 +14,7 @@ def inject(stack: Stack, arguments: OfComponent) -> None:
 
 
 def remove(stack: Stack, arguments: OfComponent) -> None:
-    """Start it; fine where it runs."""
+    """Start it, and see that it is healthy again; fine where it runs."""
     client = SupervisorClient(stack)
     if client.running():
         client.start(arguments.component)

@@ -5,18 +5,9 @@ the database since then, and until that is over nobody takes the parcel. (A parc
 its buyer's own wish of some seconds lasts, is sent after that. The alert fires only where holds were found.)
 """
 
-from datetime import UTC, datetime
-from typing import Any
-
 from lakeproof.arguments import Arguments
 from lakeproof.services.database.rows import read_rows
-from lakeproof.shop.fulfillment.holds_by_hand import (
-    WaitingLabel,
-    call_off,
-    listed,
-    store_told,
-    waiting_labels,
-)
+from lakeproof.shop.fulfillment.holds_by_hand import call_off, labels_held_by_hand, listed, store_told
 from lakeproof.shop.fulfillment.label import PENDING, ready_key
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
@@ -31,12 +22,6 @@ WHERE f.status IN ('requested', 'label_pending') AND f.hold_until > now() AND NO
 """
 
 
-def held_labels(client: Any) -> list[WaitingLabel]:
-    """The labels of parcels that somebody held in the store. Raises: botocore's errors."""
-    now = datetime.now(UTC)
-    return [one for one in waiting_labels(client) if one.fulfillment_id is not None and one.is_held_by_hand(now)]
-
-
 def typed(stack: Stack, arguments: Arguments) -> str:
     """By hand, for each label."""
     return f"aws --endpoint-url {stack.url('minio')} s3 rm s3://{LABEL_BUCKET}/pending/ID # for each that is held"
@@ -46,7 +31,7 @@ def run(stack: Stack, arguments: Arguments) -> str:
     """Delete them; fine where none is held. Raises: TransientError, TerminalError."""
     client = s3_client(stack)
     with store_told():
-        held = held_labels(client)
+        held = labels_held_by_hand(client)
         for label in held:
             client.delete_object(Bucket=LABEL_BUCKET, Key=label.key)
     return f"{len(held)} held labels are deleted"

@@ -5,11 +5,11 @@ database. It does not look at the parcel before that hold is over, and tells nob
 """
 
 from lakeproof.arguments import Arguments
-from lakeproof.shop.fulfillment.holds_by_hand import store_told
+from lakeproof.shop.fulfillment.holds_by_hand import labels_held_by_hand, store_told
 from lakeproof.shop.fulfillment.label import ready_key
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes.delete_held_labels import held_labels, undo
+from lakeproof.wrong_fixes.delete_held_labels import undo
 from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 
@@ -26,7 +26,7 @@ def run(stack: Stack, arguments: Arguments) -> str:
     """Move them; fine where none is held. Raises: TransientError, TerminalError."""
     client = s3_client(stack)
     with store_told():
-        held = held_labels(client)
+        held = labels_held_by_hand(client)
         for label in held:
             client.copy_object(
                 Bucket=LABEL_BUCKET,

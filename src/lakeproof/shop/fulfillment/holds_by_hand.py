@@ -75,6 +75,12 @@ def waiting_labels(client: Any) -> list[WaitingLabel]:
     return read_labels(client, waiting_keys(client))
 
 
+def labels_held_by_hand(client: Any) -> list[WaitingLabel]:
+    """The labels of parcels that somebody holds in the store now. Raises: botocore's errors."""
+    now = datetime.now(UTC)
+    return [one for one in waiting_labels(client) if one.fulfillment_id is not None and one.is_held_by_hand(now)]
+
+
 def waiting_keys(client: Any) -> list[tuple[str, int]]:
     """(key, bytes) of these labels, a rehearsal's first: its holds are seen behind however many that wait.
 
