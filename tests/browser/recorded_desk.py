@@ -167,7 +167,7 @@ def _record_drill(store: Store, clock: _Clock) -> None:
     published = ReadingShape(
         probe="published_hash", value=report["nessie"]["before"], at=clock.at, source="nessie", query="main"
     )
-    store.keep_moment(REVIEWED, {"published": published}, ["fraud-detection", "inventory-360"])
+    store.keep_moments([(REVIEWED, {"published": published}, ["fraud-detection", "inventory-360"])])
     clock.at = times["acknowledged"]
     store.move(REVIEWED, Status.ACKNOWLEDGED, Act(who="drill", text="taken by a drill"))
     clock.at = times["diagnosis"]

@@ -62,9 +62,8 @@ DIAGNOSED = {
 
 def full(store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]) -> str:
     store.receive(Notification.model_validate(webhook(alert("a1"), alert("a2", alertname="Second2"))))
-    store.keep_moment(
-        "1", {"violation": reading(45000.5), "checkpoint": reading(None, "refused 3 times")}, ["360 view"]
-    )
+    looked_up = {"violation": reading(45000.5), "checkpoint": reading(None, "refused 3 times")}
+    store.keep_moments([("1", looked_up, ["360 view"])])
     store.move("1", Status.ACKNOWLEDGED, Act(who="user7"))
     store.note("1", Note(text="restarted 3 tasks | then 4.5% [^9] <b>\n# 5", who="an", readings=[reading(3)]))
     store.attach("1", EvidenceIn(kind="diagnosis", title="diagnosis", body=DIAGNOSED, readings=[reading(True)]))
@@ -304,7 +303,7 @@ def test_the_violated_value_has_prometheus_query_as_its_source_where_that_answer
     asked = {"probe": "violation", "at": AT, "source": "prometheus", "query": "100 * max(a) > 90"}
 
     def source_of(found: ReadingShape) -> str:
-        store.keep_moment("1", {"violation": found}, [])
+        store.keep_moments([("1", {"violation": found}, [])])
         markdown = draft_rca(store.get("1"))
         row = next(line for line in markdown.splitlines() if line.startswith("| Violated metric |"))
         mark = re.findall(r"\[\^\d+\]", row)[-1]

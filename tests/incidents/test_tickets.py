@@ -33,7 +33,7 @@ def test_a_ticket_has_time_service_metric_and_nessie_hash_and_follows_the_incide
     case.store.receive(Notification.model_validate(webhook(given)))
     now = case.store.get("1").opened_at
     published = ReadingShape(probe="published_hash", value="ab12cd", at=now, source="nessie", query="main")
-    case.store.keep_moment("1", {"published": published}, [])
+    case.store.keep_moments([("1", {"published": published}, [])])
     case.settle()
     (ticket,) = case.server.tickets.values()
     text = str(ticket).replace("\\", "").replace("u200b", "")

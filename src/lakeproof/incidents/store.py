@@ -252,12 +252,10 @@ class Store(Lists, Reviews):
         with self._write() as session:
             find_to_change(session, name).use_cases = list(use_cases)
 
-    def keep_moment(self, name: str, moment: Mapping[str, ReadingShape], use_cases: Iterable[str]) -> None:
-        """What was looked up for it; the violating value replaces the one from the alert when it had an answer."""
-        self.keep_moments([(name, moment, use_cases)])
-
     def keep_moments(self, found: Sequence[Moment]) -> None:
-        """What was looked up for these incidents, in one transaction."""
+        """What was looked up for these incidents, in one transaction. The violating value replaces the one from the
+        alert where it had an answer.
+        """
         if not found:
             return
         with self._write() as session:
