@@ -168,38 +168,29 @@ class BeatReader(threading.Thread):
             low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=5.0)
             back, start = TAIL_MESSAGES, max(low, high - TAIL_MESSAGES)
             consumer.assign([TopicPartition(topic, 0, start)])
-            tail = _Tail()
+            # What was read counts only once the topic's end was reached, or old beats would show.
+            newest_us: int | None = None
+            caught_up = False
             while not self._stop_asked.is_set():
                 for message in consumer.consume(BATCH, timeout=POLL_SECONDS):
                     error = message.error()
                     if error is None:
-                        tail.take(beat_in(message.value(), self.connector))
+                        beat_us = beat_in(message.value(), self.connector)
+                        newest_us = newest_us if beat_us is None else beat_us
                     elif error.code() != KafkaError._PARTITION_EOF:
                         raise NotReady(error.str(), where="kafka")
-                    elif tail.newest_us is None and start > low:
+                    elif newest_us is None and start > low:
                         back *= TAIL_GROWTH
                         start = max(low, high - back)
                         consumer.seek(TopicPartition(topic, 0, start))
                         continue
                     else:
-                        tail.caught_up = True
+                        caught_up = True
                     self.condition.well()
-                if tail.caught_up and tail.newest_us is not None:
-                    self.newest_us = tail.newest_us
+                if caught_up and newest_us is not None:
+                    self.newest_us = newest_us
         except KafkaException as error:
             raise NotReady(error.args[0].str(), where="kafka") from error
-
-
-class _Tail:
-    """What one consumer has read so far; it counts only once the topic's end was reached, or old beats would show."""
-
-    def __init__(self) -> None:
-        self.newest_us: int | None = None
-        self.caught_up = False
-
-    def take(self, beat: int | None) -> None:
-        if beat is not None:
-            self.newest_us = beat
 
 
 def topic_consumer(stack: Stack, condition: Condition) -> "Consumer":
