@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 from lakeproof.customers import shoppers
@@ -183,18 +184,7 @@ class LiveDesk:
 
 def shapes(readings: Sequence[Reading]) -> list[dict[str, Any]]:
     """Readings in the shape that the desk takes."""
-    return [
-        {
-            "probe": reading.probe,
-            "value": reading.value,
-            "unit": reading.unit,
-            "at": reading.at.isoformat(),
-            "source": reading.source,
-            "query": reading.query,
-            "error": reading.error,
-        }
-        for reading in readings[:MOST_READINGS]
-    ]
+    return [asdict(reading) | {"at": reading.at.isoformat()} for reading in readings[:MOST_READINGS]]
 
 
 class LiveTraffic:
