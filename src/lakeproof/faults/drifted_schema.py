@@ -24,12 +24,10 @@ DATABASE = "oltp"
 SECONDS = 20.0
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
-TableName = Annotated[Name, BeforeValidator(lambda given: plain_name(given) if isinstance(given, str) else given)]
-
-
-def plain_name(table: str) -> str:
-    """`orders` of `oltp.orders` and of `orders`."""
-    return table.removeprefix(f"{DATABASE}.")
+# `orders`, also of `oltp.orders`.
+TableName = Annotated[
+    Name, BeforeValidator(lambda given: given.removeprefix(f"{DATABASE}.") if isinstance(given, str) else given)
+]
 
 
 class DriftedSchema(Arguments):

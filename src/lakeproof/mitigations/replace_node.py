@@ -66,7 +66,8 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
     if anew:
         client.stop(name)
         Deadline(DOWN_SECONDS).wait_for(
-            f"the ring to see {name} down", lambda: True if all(not node.up for node in _it(stack, name)) else None
+            f"the ring to see {name} down",
+            lambda: None if any(node.up for node in _seen_by_others(stack, name) if node.name == name) else True,
         )
         # First: a node without its data and without the mark would count as one that needs no repair.
         write_file(mark, "taken away once the node has joined and was repaired\n")
@@ -136,10 +137,6 @@ def _others_up(stack: Stack, name: str) -> None:
             where=name,
             next_action="lakeproof ring shows it; start what is down first: lakeproof ps",
         )
-
-
-def _it(stack: Stack, name: str) -> list[RingNode]:
-    return [node for node in _seen_by_others(stack, name) if node.name == name]
 
 
 def _seen_by_others(stack: Stack, name: str) -> list[RingNode]:

@@ -70,7 +70,9 @@ class Daemon:
             os.waitpid(child, 0)
             if said != "ready":
                 raise TerminalError(
-                    said or "it ended without a word", where="supervisor", next_action=self._see_log()
+                    said or "it ended without a word",
+                    where="supervisor",
+                    next_action=f"see {self.stack.log_path(LOG_NAME)}",
                 )
             return 0
         os.close(read_end)
@@ -139,9 +141,6 @@ class Daemon:
             metrics.serve(lambda: kept.newest_rows, self.components, host, port)
         except OSError as error:
             raise PortTaken(port, "supervisor", ports.holder_of(port)) from error
-
-    def _see_log(self) -> str:
-        return f"see {self.stack.log_path(LOG_NAME)}"
 
 
 def _tell(caller: TextIO, text: str) -> None:

@@ -141,7 +141,7 @@ class Publisher:
             followed.refresh(self._executor, use_cut=self._use_cut)
             head = self._head or self._read_head()
             seen, keyed = followed.seen(head.snapshots_of(database))
-            cut = self._choose(seen, keyed)
+            cut = choose_cut(seen, keyed) if self._use_cut else choose_newest(seen)
         if self._another_is_about_to_merge(head, database):
             self._head = None
             return None
@@ -236,9 +236,6 @@ class Publisher:
 
     def _newest(self, branch: Reference) -> list[Commit]:
         return list(self._nessie.history(branch.name, LOOKED_THROUGH, at_hash=branch.hash))
-
-    def _choose(self, seen: Mapping[str, list[Snapshot]], keyed: Mapping[str, bool]) -> Cut | None:
-        return choose_cut(seen, keyed) if self._use_cut else choose_newest(seen)
 
     def _state(self, database: str, table: str, cut: Cut) -> TableState | None:
         text = get_object(self._s3, metadata_key(database, table, cut.snapshots[table].id))
