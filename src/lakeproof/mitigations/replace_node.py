@@ -67,7 +67,7 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
         client.stop(name)
         Deadline(DOWN_SECONDS).wait_for(
             f"the ring to see {name} down",
-            lambda: None if any(node.up for node in _seen_by_others(stack, name) if node.name == name) else True,
+            lambda: None if any(node.up for node in _seen(stack, name)) else True,
         )
         # First: a node without its data and without the mark would count as one that needs no repair.
         write_file(mark, "taken away once the node has joined and was repaired\n")
@@ -112,7 +112,7 @@ def _discard(stack: Stack, name: str) -> None:
 def _await_normal(stack: Stack, name: str) -> None:
     """Raises: DeadlineExpired with the state in which the others see it."""
     deadline = Deadline(NORMAL_SECONDS)
-    while (state := ", ".join(node.state for node in _it(stack, name)) or "unknown to the ring") != "UN":
+    while (state := ", ".join(node.state for node in _seen(stack, name)) or "unknown to the ring") != "UN":
         if deadline.expired:
             raise DeadlineExpired(
                 f"it was replaced and repaired, and is not up and normal (UN) after {NORMAL_SECONDS:g} s",
@@ -137,6 +137,11 @@ def _others_up(stack: Stack, name: str) -> None:
             where=name,
             next_action="lakeproof ring shows it; start what is down first: lakeproof ps",
         )
+
+
+def _seen(stack: Stack, name: str) -> list[RingNode]:
+    """The node as another one sees it; none where the ring does not know it. Raises: CouldNotLook."""
+    return [node for node in _seen_by_others(stack, name) if node.name == name]
 
 
 def _seen_by_others(stack: Stack, name: str) -> list[RingNode]:
