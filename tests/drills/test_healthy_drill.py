@@ -16,6 +16,7 @@ from lakeproof.drills.run import DrillOptions
 from lakeproof.drills.world import FiringView, IncidentView
 from lakeproof.faults import records
 from lakeproof.faults.fault import Fault, Sign
+from lakeproof.scenarios.scenario import Traffic
 
 
 @pytest.fixture
@@ -92,6 +93,17 @@ def test_the_alerts_of_every_other_cause_are_watched_too(toy: Any, lamp: Any, tm
     plan = DrillPlan((replace(scenario, others={"lamp_flickers": other}),))
     drill = HealthyDrill(world, plan, DrillOptions(1, tmp_path / "report", "run-1"), 0.1, lambda text: None)
     assert [times.name for times in drill.run().alerts] == ["LampDark", "LampFlickers"]
+
+
+def test_shoppers_come_as_seldom_as_any_scenario_asks_for_and_buy_as_much(
+    toy: Any, lamp: Any, tmp_path: Path
+) -> None:
+    """At the most calls of the path and the purchases of the whole shop, two cores turned every fourth call down."""
+    (scenario,) = toy.world(lamp, tmp_path).catalog.scenarios.values()
+    path = replace(scenario, traffic=Traffic(rate=50, orders=1500, seconds_before=10))
+    shop = replace(scenario, traffic=Traffic(rate=6, orders=100, purchases=1))
+    asked = DrillPlan((path, shop), calm=True).traffic
+    assert (asked.rate, asked.purchases, asked.orders, asked.seconds_before) == (6, 1, 100, 10)
 
 
 def test_a_desk_that_does_not_answer_leaves_it_unknown(toy: Any, lamp: Any, tmp_path: Path) -> None:

@@ -290,7 +290,7 @@ def _plan(catalog: "Catalog", name: str, seed: int) -> "DrillPlan":
     from lakeproof.scenarios.scenario import CAUSE_SIGN
 
     if name == ALL:
-        return DrillPlan(tuple(catalog.scenarios.values()))
+        return DrillPlan(tuple(catalog.scenarios.values()), calm=True)
     if name == BLIND:
         return draw(catalog, seed)
     if "+" not in name and name.partition(CAUSE_SIGN)[0] not in catalog.scenarios:

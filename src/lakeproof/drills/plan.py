@@ -14,11 +14,13 @@ from lakeproof.scenarios.scenario import Budgets, Scenario, Traffic
 class DrillPlan:
     """One scenario or more, taken together: all that any of them asks for, the longest times, the most traffic.
 
-    beside: scenarios that are not played, whose components are up as well.
+    beside: scenarios that are not played, whose components are up as well. calm: no fault is to show, so shoppers
+    come no more often than where they come the least: the path bears more calls alone than beside the whole shop.
     """
 
     parts: tuple[Scenario, ...]
     beside: tuple[Scenario, ...] = ()
+    calm: bool = False
 
     @property
     def id(self) -> str:
@@ -67,8 +69,12 @@ class DrillPlan:
 
     @property
     def traffic(self) -> Traffic:
-        """The most of each figure."""
-        return Traffic(**_most(part.traffic for part in self.parts))
+        """The most of each figure; of a calm plan the lowest rate, with its number of orders."""
+        most = Traffic(**_most(part.traffic for part in self.parts))
+        if not self.calm:
+            return most
+        calmest = min((part.traffic for part in self.parts), key=lambda traffic: traffic.rate)
+        return most.model_copy(update={"rate": calmest.rate, "orders": calmest.orders})
 
 
 def make_plan(scenarios: Iterable[Scenario]) -> DrillPlan:
