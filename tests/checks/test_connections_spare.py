@@ -55,6 +55,6 @@ def test_a_limit_is_asked_for_only_where_something_was_broken(
     monkeypatch.setattr(connections_spare, "_log_in", lambda stack, database: ("answers", 0.01))
     monkeypatch.setattr(connections_spare, "sessions", lambda stack, database, seconds: seen(3))
     monkeypatch.setattr(connections_spare, "limit_of", lambda stack, database, account, seconds: UNLIMITED)
-    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5), broken=broken)
+    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5), fault_made=broken)
     before = Baseline(Verdict("", Outcome.PASSED, ""))
     assert connections_spare.verify(context, REPORT, before).outcome is outcome

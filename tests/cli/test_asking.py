@@ -63,7 +63,7 @@ def found(own_stack: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (reset, "reset"),
     ],
 )
-@pytest.mark.parametrize("answer", ["n\n", "\n"])
+@pytest.mark.parametrize("answer", ["n\n", "\n", ""])
 def test_a_no_at_the_terminal_is_told_by_the_exit_code_and_changes_nothing(
     found: list[str],
     own_stack: Path,

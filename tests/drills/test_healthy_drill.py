@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.detection import AlertWatch
 from lakeproof.drills.healthy_drill import HealthyDrill
@@ -14,6 +15,7 @@ from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.run import DrillOptions
 from lakeproof.drills.world import FiringView, IncidentView
+from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.faults import records
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.scenarios.scenario import Traffic
@@ -107,8 +109,6 @@ def test_shoppers_come_as_seldom_as_any_scenario_asks_for_and_buy_as_much(
 
 
 def test_a_desk_that_does_not_answer_leaves_it_unknown(toy: Any, lamp: Any, tmp_path: Path) -> None:
-    from lakeproof.errors import CouldNotLook
-
     drill = healthy(toy, lamp, tmp_path)
 
     def silent() -> None:
@@ -118,8 +118,17 @@ def test_a_desk_that_does_not_answer_leaves_it_unknown(toy: Any, lamp: Any, tmp_
     assert drill.run().verdict == "unknown"
 
 
-def test_a_near_miss_gets_its_share_of_the_time_and_is_taken_out(toy: Any, lamp: Any, tmp_path: Path) -> None:
+def test_a_near_miss_gets_its_share_of_the_time_and_is_taken_out(
+    toy: Any, lamp: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     did: list[str] = []
+    shares: list[float] = []
+
+    def measured(seconds: float) -> Deadline:
+        shares.append(seconds)
+        return Deadline(seconds)
+
+    monkeypatch.setattr("lakeproof.drills.healthy_drill.Deadline", measured)
     dusty = Fault(
         "dusty_lamp",
         "let some dust fall",
@@ -129,7 +138,8 @@ def test_a_near_miss_gets_its_share_of_the_time_and_is_taken_out(toy: Any, lamp:
     )
     report = near(toy, lamp, tmp_path, [Step("dusty_lamp")], {"dusty_lamp": dusty}).run()
     assert (report.verdict, report.reasons, did) == ("passed", [], ["in", "out"])
-    assert report.quiet_seconds >= 0.2
+    assert report.near_misses == ["dusty_lamp"]
+    assert shares == pytest.approx([0.1, 0.1])
     assert "near miss dusty_lamp: dust" in (tmp_path / "report" / "journal.json").read_text()
 
 
@@ -139,6 +149,42 @@ def test_a_near_miss_of_which_somebody_is_told_fails_it_and_is_taken_out(toy: An
     assert (report.verdict, lamp.covered) == ("failed", False)
     assert "near miss covered_lamp cloth=blue: LampDark fires" in report.reasons[0]
     assert records.recorded(drill._world.stack) == ()
+
+
+def test_a_look_that_fails_takes_the_near_miss_out_before_anything_is_judged(
+    toy: Any, lamp: Any, tmp_path: Path
+) -> None:
+    drill = near(toy, lamp, tmp_path, [Step("covered_lamp", (("cloth", "blue"),))], {})
+
+    def look(watch: Any) -> str:
+        if lamp.covered:
+            raise CouldNotLook("the desk does not answer")
+        return ""
+
+    drill._seen = look  # type: ignore[method-assign]
+    report = drill.run()
+    assert (report.verdict, report.residue, lamp.covered) == ("unknown", [], False)
+    assert "the desk does not answer" in report.reasons[0]
+
+
+def test_a_near_miss_that_cannot_be_put_in_leaves_it_unknown(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    def refuse(stack: Any, arguments: Any) -> None:
+        raise TerminalError("only 0 parcels waited")
+
+    heavy = Fault("heavy_lamp", "lift it", refuse, lambda *_: None, lambda *_: Sign(False, ""))
+    report = near(toy, lamp, tmp_path, [Step("heavy_lamp")], {"heavy_lamp": heavy}).run()
+    assert (report.verdict, report.near_misses) == ("unknown", [])
+    assert "near miss heavy_lamp could not be put in: only 0 parcels waited" in report.reasons[0]
+
+
+def test_a_near_miss_that_stays_in_ends_the_look(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    def stay(stack: Any, arguments: Any) -> None:
+        raise TerminalError("it does not come off")
+
+    stuck = Fault("stuck_lamp", "glue it", lambda *_: None, stay, lambda *_: Sign(True, "glued"))
+    report = near(toy, lamp, tmp_path, [Step("stuck_lamp"), Step("never_put_in")], {"stuck_lamp": stuck}).run()
+    assert (report.near_misses, report.residue) == (["stuck_lamp"], ["fault stuck_lamp"])
+    assert "near miss stuck_lamp could not be taken out" in report.reasons[0]
 
 
 def test_an_interrupted_near_miss_is_taken_out(toy: Any, lamp: Any, tmp_path: Path) -> None:

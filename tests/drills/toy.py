@@ -124,7 +124,7 @@ class Lamp:
         )
 
     def claim_again(self, context: CheckContext) -> Verdict:
-        self.asked_of_a_mended_stack = context.broken
+        self.asked_of_a_mended_stack = context.fault_made
         return self.claim(context)
 
     def kept(self) -> Verdict:

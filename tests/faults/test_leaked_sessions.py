@@ -40,6 +40,8 @@ def test_it_has_landed_once_the_server_is_full_of_its_sessions(
     assert leaked_sessions.sign(stack, LeakedSessions(database=database)).holds is holds
     wanted = LeakedSessions(database=database, sessions=80)
     assert leaked_sessions.sign(stack, wanted).holds, "it wants no more than it has"
+    wanted = LeakedSessions(database=database, sessions=report + 1)
+    assert leaked_sessions.sign(stack, wanted).holds is holds, "one is missing, unless there is none left"
 
 
 def test_the_account_has_its_limit_of_before_the_fault_again_whatever_a_repair_has_set(
@@ -71,3 +73,29 @@ def test_the_leak_goes_on_while_a_server_says_no_and_ends_with_a_server_that_is_
     answers = [psycopg.errors.TooManyConnections(), pymysql.err.OperationalError(1040, "Too many connections")]
     silence = [psycopg.OperationalError("no answer"), pymysql.err.OperationalError(2003, "Can't connect")]
     assert [session_leak._is_answer(error) for error in (*answers, *silence)] == [True, True, False, False]
+
+
+def test_the_leak_stops_at_what_it_wants_and_lives_on_while_the_server_leaves_it_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is asked of the server then, and for want of answers the leak would take it for gone."""
+    opened: list[str] = []
+    times = iter(range(0, 10_000, 50))
+    looks = iter(range(10))
+
+    def living(held: list[session_leak.Held]) -> list[session_leak.Held]:
+        if next(looks) == 9:
+            raise KeyboardInterrupt
+        return held
+
+    def open_one(stack: Stack, server: str, account: str) -> session_leak.Held:
+        opened.append(account)
+        return session_leak.Held(None, None)
+
+    monkeypatch.setattr(session_leak, "_open", open_one)
+    monkeypatch.setattr(session_leak, "_living", living)
+    monkeypatch.setattr("lakeproof.faults.session_leak.time.monotonic", lambda: float(next(times)))
+    monkeypatch.setattr("lakeproof.faults.session_leak.time.sleep", lambda seconds: None)
+    with pytest.raises(KeyboardInterrupt):
+        session_leak.leak(Stack(Settings(state_dir=tmp_path)), "mysql", "report", 3)
+    assert opened == ["report"] * 3

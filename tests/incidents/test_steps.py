@@ -1,5 +1,6 @@
 """The runbook's five steps: what an incident needs to leave each of them."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +58,16 @@ def verification(engines: Iterable[str], outcome: Outcome = Outcome.PASSED) -> E
     body = {judged.check: f"{outcome.value}: {judged.verdict.summary}", "alert_cleared": "passed: quiet"}
     given = {"title": "verification", "kind": "verification", "body": body, "readings": shapes(counted(judged))}
     return EvidenceIn.model_validate(given)
+
+
+def of_two_incidents(*engines: tuple[str, ...]) -> EvidenceIn:
+    """The same of a drill of two incidents: each made the claim, with its own engines."""
+    parts = [verification(read) for read in engines]
+    renamed = json.loads(parts[1].model_dump_json().replace("no_order_lost", "no_order_lost (2)"))
+    both = parts[0].model_dump()
+    both["body"] |= renamed["body"]
+    both["readings"] += renamed["readings"]
+    return EvidenceIn.model_validate(both)
 
 
 def received(store: Store, webhook: Make, *alerts: dict[str, Any]) -> IncidentOut:
@@ -292,6 +303,22 @@ def test_a_drills_verification_counts_where_spark_or_trino_took_part(
     store.attach("1", verification(engines, outcome))
     found, text = look_at(store.get("1"), Well(START))["cross_check"]
     assert (found.value, text) == (state, says)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "state"),
+    [
+        (("mysql",), ("mysql", "trino"), "done"),
+        (("mysql", "trino"), ("mysql",), "done"),
+        (("mysql",), ("mysql",), "open"),
+    ],
+)
+def test_of_two_incidents_in_one_drill_either_may_have_read_an_engine(
+    store: Store, first: tuple[str, ...], second: tuple[str, ...], state: str
+) -> None:
+    store.open(IncidentIn(title="x"))
+    store.attach("1", of_two_incidents(first, second))
+    assert look_at(store.get("1"), Well(START))["cross_check"][0].value == state
 
 
 def test_an_incident_whose_checklist_cannot_be_answered_holds_up_no_other_one(store: Store, clock: Any) -> None:

@@ -35,7 +35,7 @@ class CheckContext:
     run: the run of the traffic under this drill ("" where there was none).
     reports: what `lakeproof check` has found in this phase, by the engines that it read (data_report.py fills it).
     shopping: `with shopping():` shoppers buy within the block; outside of a drill nobody does.
-    broken: a fault was made since the baseline, so that `verify` may ask for what its repair leaves behind.
+    fault_made: a fault was made since the baseline, so that `verify` may ask for what its repair leaves behind.
     """
 
     stack: Stack
@@ -49,7 +49,7 @@ class CheckContext:
     progress: Callable[[str], None] = _silent
     reports: dict[frozenset[str], CheckReport] = field(default_factory=dict)
     shopping: Callable[[], AbstractContextManager[None]] = nullcontext
-    broken: bool = True
+    fault_made: bool = True
 
 
 @dataclass(frozen=True)

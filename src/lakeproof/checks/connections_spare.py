@@ -39,7 +39,7 @@ def baseline(context: CheckContext, arguments: ConnectionsSpare) -> Baseline:
 
 def verify(context: CheckContext, arguments: ConnectionsSpare, before: Baseline) -> Verdict:
     """The same, and the account has a limit that its sessions keep to, unless nothing was broken."""
-    return _judge(context, arguments, limited=context.broken)
+    return _judge(context, arguments, limited=context.fault_made)
 
 
 def _judge(context: CheckContext, arguments: ConnectionsSpare, *, limited: bool) -> Verdict:

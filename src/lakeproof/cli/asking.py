@@ -14,6 +14,10 @@ def agreed(question: str, where: str) -> bool:
     """
     if not sys.stdin.isatty():
         return False
-    if not typer.confirm(question, err=True):
+    try:
+        yes = typer.confirm(question, err=True)
+    except typer.Abort:  # Ctrl-D
+        yes = False
+    if not yes:
         raise InvalidInput("you said no; nothing was changed", where=where)
     return True

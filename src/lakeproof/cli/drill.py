@@ -55,7 +55,8 @@ def drill(
         int | None, typer.Option(min=1, max=78, help="how many pairs `pairs` draws; default: 20")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.1, max=1440, help="how long `healthy` looks on; default: 5")
+        float | None,
+        typer.Option(min=0.1, max=1440, help="how long `healthy` looks on; default: 5, or what the near misses need"),
     ] = None,
     near_misses: Annotated[
         bool, typer.Option("--near-misses", help="with healthy: put in faults too weak for their incident, in turn")
@@ -97,8 +98,8 @@ def drill(
     seed. Both go on where they were cut off, as `all` does.
     blind: a scenario and one of its causes, drawn by the seed and named in the review; what any scenario needs is
     started.
-    healthy: nothing is broken; for --minutes no alert may fire, no incident be opened, no cause be named; with
-    --near-misses not of these either, each of which gets its share of the minutes.
+    healthy: nothing is broken; for --minutes no alert may fire, no incident be opened, no cause be named. With
+    --near-misses the same is asked while faults too weak for their incident are in the stack, one after another.
 
     Exit 0 only where the verdict is passed (of all: where each is), 1 failed, 3 unknown. Ctrl-C takes the fault out
     first; after a kill -9 the next drill, or `lakeproof fault remove --all`, does.
@@ -108,9 +109,9 @@ def drill(
 
     from lakeproof.drills.blind import BLIND, PAIRS, draw_pairs
     from lakeproof.drills.drill_series import ALL, run_series, smallest_first
-    from lakeproof.drills.healthy_drill import HEALTHY
+    from lakeproof.drills.healthy_drill import HEALTHY, least_minutes
     from lakeproof.drills.live_world import end_needed_alone, known_parts, live_world
-    from lakeproof.drills.run import one_drill
+    from lakeproof.drills.run import TIMING_FACTOR, one_drill
     from lakeproof.drills.wrong_series import WRONG_FIXES, run_wrong_fixes
     from lakeproof.incidents.drill_cards import link_report
     from lakeproof.processes.client import SupervisorClient
@@ -143,14 +144,27 @@ def drill(
         )
     if near_misses and name != HEALTHY:
         raise InvalidInput(
-            "a scenario has a fault that tells", where="--near-misses", next_action=f"it goes with {HEALTHY} alone"
+            "a scenario's drill has its own fault", where="--near-misses", next_action=f"it goes with {HEALTHY} alone"
         )
+    if near_misses and blind:
+        raise InvalidInput("each is named as it goes in", where="--near-misses", next_action="leave --blind out")
+    if near_misses and stack.settings.mode == "external":
+        raise InvalidInput("some slow our own processes down", where="--near-misses", next_action="leave it out")
     if rounds is not None and name != PAIRS:
         raise InvalidInput("nothing is drawn so often", where="--rounds", next_action=f"it goes with {PAIRS} alone")
     if table is not None and name not in series:
         raise InvalidInput("one drill has no table", where="--table", next_action=f"it goes with {', '.join(series)}")
     steps = _steps(catalog, catalog.scenario(name), fix) if fix is not None else None
-    looks_on = HEALTHY_MINUTES if minutes is None else minutes
+    whole_stack = _plan(catalog, ALL, seed)
+    misses = [miss for part in whole_stack.parts for miss in part.near_misses] if near_misses else []
+    least = least_minutes(whole_stack, misses, TIMING_FACTOR[timing or "drill"]) if near_misses else 0.0
+    looks_on = max(HEALTHY_MINUTES, least) if minutes is None else minutes
+    if looks_on < least:
+        raise InvalidInput(
+            f"{len(misses)} near misses need {least:g}: each may take as long to tell as any fault",
+            where="--minutes",
+            next_action="give it more, or leave it out",
+        )
     # Before anything is changed: at the baseline old faults would be out, and shoppers' leftovers settled.
     if stack.settings.mode == "local":  # what runs here beside somebody else's stack is no business of its drill
         SupervisorClient(stack).require_ours()
@@ -166,9 +180,7 @@ def drill(
         options = DrillOptions(seed, to, run_name, steps, blind, recover_seconds, afterwards)
         world = live_world(stack, catalog, cast("Timing | None", timing))
         if scenario == HEALTHY:
-            plan = _plan(catalog, ALL, seed)
-            misses = [miss for part in plan.parts for miss in part.near_misses] if near_misses else []
-            return HealthyDrill(world, plan, options, looks_on * 60, say, misses).run()
+            return HealthyDrill(world, whole_stack, options, looks_on * 60, say, misses).run()
         return Drill(world, _plan(catalog, scenario, seed), options, say).run()
 
     played = {"blind": blind, "afterwards_seconds": afterwards} | ({"timing": timing} if timing else {})

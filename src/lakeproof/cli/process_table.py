@@ -19,8 +19,8 @@ def show(*, as_json: bool, slow: bool) -> None:
     client = Supervisor(place)
     left_over = client.left_over()
     # A supervisor that is just being started has no lock yet, and is no left-over of a dead one.
-    done_now = lock.done_now(place)
-    if (client.died() or left_over) and not (done_now or client.running()):
+    turn = lock.turn_for(place)
+    if (client.died() or left_over) and not (turn or client.running()):
         for process in left_over:
             say(f"still runs: {process}")
         raise CouldNotLook(
@@ -29,7 +29,8 @@ def show(*, as_json: bool, slow: bool) -> None:
             next_action="lakeproof up (goes on), or lakeproof down (ends the rest)",
         )
     if not client.running():
-        say(f"stack {place.name} is {f'being {done_now}' if done_now else 'not running'}")
+        state = {"start": "being started", "reset": "being reset"}.get(turn, "not running")
+        say(f"stack {place.name} is {state}")
         if as_json:
             print_json([])
         return

@@ -64,8 +64,8 @@ def replace(
     It copies what it must hold from the others before it answers. A node that still has its data needs no more than
     `lakeproof start`, and is refused here.
 
-    Exit 0 once the others see it up and normal (UN), 1 where it did not join, or is not UN in the end (its state is
-    told), 2 where it is refused, 3 where no other node answers, or the repair after it failed.
+    Exit 0 once another node sees it up and normal (UN), 1 where it did not join, or is not UN in the end (its state
+    is told), 2 where it is refused, 3 where no other node answers, or the repair after it failed.
     """
     from lakeproof.mitigations.replace_node import ReplaceNode, run
 

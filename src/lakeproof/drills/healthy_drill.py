@@ -1,7 +1,7 @@
 """The drill in which nothing is broken: no alert may fire, no incident may be opened, no cause may be named.
 
-A system that finds causes in a healthy stack is worth as little as one that finds none in a broken one. So is one
-that cries at less than it says: near misses, faults too weak for their incident, can be put in one after the other.
+A system that finds causes in a healthy stack is worth as little as one that finds none in a broken one. The same
+holds for one that alerts below its thresholds. So near misses, faults too weak for their incident, can be put in.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +21,7 @@ from lakeproof.drills.report import DrillReport
 from lakeproof.drills.run import DrillOptions, Run
 from lakeproof.drills.verdict import conclude
 from lakeproof.drills.world import World
+from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.faults import records
 from lakeproof.processes.mark import marking
 
@@ -31,10 +32,18 @@ DIAGNOSE_SECONDS = 15.0
 PHASES = (Phase.BASELINE, Phase.DETECT, Phase.VERIFY, Phase.REVIEW)
 
 
+def least_minutes(plan: DrillPlan, near_misses: Sequence[Step], factor: int) -> float:
+    """How long it has to look on, so that each near miss is in for as long as any drill may take to detect its fault.
+
+    factor: by which production windows are longer than a drill's.
+    """
+    return plan.budgets.detect * factor * (1 + len(near_misses)) / 60
+
+
 class HealthyDrill:
     """One run. `plan`: all scenarios, whose alerts must stay quiet and whose claims must hold.
 
-    near_misses: each is in the stack for its share of the seconds.
+    near_misses: each is in the stack for its share of the seconds; the stack without any has a share as well.
     """
 
     def __init__(
@@ -91,18 +100,28 @@ class HealthyDrill:
         if found:
             return Outcome.FAILED, f"after {watch.seconds:.0f} s: {found}"
         self.report.quiet_seconds = watch.seconds
-        self.journal.write(Phase.DETECT, f"nothing in {watch.seconds:.0f} s; {self._looks} diagnoses found nothing")
+        played = f"; near misses: {len(self.report.near_misses)}" if self._near_misses else ""
+        told = f"nothing in {watch.seconds:.0f} s; {self._looks} diagnoses found nothing{played}"
+        self.journal.write(Phase.DETECT, told)
         return Outcome.PASSED, ""
 
     def _near_miss(self, step: Step, watch: Stopwatch) -> str:
         """Put it in, look on, and take it out; gives what was found."""
-        told = " ".join(("near miss", step.id, *(f"{name}={value}" for name, value in step.args)))
-        fault = self._world.catalog.faults[step.id]
-        record = records.inject(self._world.stack, fault, step.arguments, by=self._run.by)
-        self.journal.write(Phase.DETECT, f"{told}: {record.seen}")
-        found = self._look_on(watch)
-        take_out(self._world, [step], self.journal)
-        return found and f"{told}: {found}"
+        told = " ".join((step.id, *(f"{name}={value}" for name, value in step.args)))
+        stack, fault = self._world.stack, self._world.catalog.faults[step.id]
+        try:
+            record = records.inject(stack, fault, step.arguments, by=f"drill {HEALTHY}")
+        except LakeproofError as error:
+            raise CouldNotLook(f"near miss {told} could not be put in: {error.message}") from error
+        self.report.near_misses.append(told)
+        self.journal.write(Phase.DETECT, f"near miss {told}: {record.seen}")
+        try:
+            found = self._look_on(watch)
+        finally:
+            take_out(self._world, [step], self.journal)
+        if records.recorded(stack):
+            raise CouldNotLook(f"near miss {told} could not be taken out", next_action="lakeproof fault list")
+        return found and f"near miss {told}: {found}"
 
     def _look_on(self, watch: Stopwatch) -> str:
         """For its share of the time: look at alerts and incidents each second, diagnose again and again.

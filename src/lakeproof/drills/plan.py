@@ -14,8 +14,9 @@ from lakeproof.scenarios.scenario import Budgets, Scenario, Traffic
 class DrillPlan:
     """One scenario or more, taken together: all that any of them asks for, the longest times, the most traffic.
 
-    beside: scenarios that are not played, whose components are up as well. calm: no fault is to show, so shoppers
-    come no more often than where they come the least: the path bears more calls alone than beside the whole shop.
+    beside: scenarios that are not played, whose components are up as well. calm: nothing is to be
+    noticed, so shoppers come no more often than where they come the least: the path bears more calls alone than
+    beside the whole shop.
     """
 
     parts: tuple[Scenario, ...]

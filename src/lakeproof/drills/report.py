@@ -58,6 +58,7 @@ class DrillReport:
     afterwards: for how many seconds nothing might be alerted after a kill at the end; 0: that was not asked.
     blind: neither scenario nor fault was named before the review.
     fix: the ids of the steps that were run instead of the diagnosed repair; empty: the repair was.
+    near_misses: of a healthy drill, those that were in the stack, in words.
     """
 
     scenario: str
@@ -79,6 +80,7 @@ class DrillReport:
     afterwards: float = 0.0
     blind: bool = False
     fix: tuple[str, ...] = ()
+    near_misses: list[str] = field(default_factory=list)
     residue: list[str] = field(default_factory=list)
     rca: str = ""
 
@@ -141,6 +143,7 @@ class DrillReport:
             "afterwards_seconds": self.afterwards,
             "blind": self.blind,
             "fix": list(self.fix),
+            "near_misses": self.near_misses,
             "residue": self.residue,
         }
 

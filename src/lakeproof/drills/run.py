@@ -131,7 +131,7 @@ class Run:
             scenario_dirs=self.plan.folders,
             progress=(lambda text: None) if self.options.blind else self.journal.seldom(phase),
             shopping=self._shopping,
-            broken=self.breaks,
+            fault_made=self.breaks,
         )
 
     @contextmanager

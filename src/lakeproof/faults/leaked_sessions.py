@@ -23,14 +23,14 @@ MOST = 900
 
 
 class LeakedSessions(OfServer):
-    """`database`: the server. `account`: whose sessions. `sessions`: so many are enough; by default none are."""
+    """`database`: the server. `account`: whose sessions. `sessions`: how many; by default as many as it has."""
 
     account: Literal["report"] = "report"
     sessions: int = Field(MOST, ge=1, le=MOST)
 
 
 def _name(arguments: LeakedSessions) -> str:
-    return f"leaked_sessions {arguments.database} {arguments.account}"
+    return f"leaked_sessions {arguments.database} {arguments.account} {arguments.sessions}"
 
 
 def inject(stack: Stack, arguments: LeakedSessions) -> None:

@@ -36,7 +36,7 @@ class Held:
 
 
 def leak(stack: Stack, server: str, account: str, most: int) -> None:
-    """Hold all sessions that there are, `most` of them; returns once the server is gone for good."""
+    """Hold all sessions that there are, at most `most`; returns once the server is gone for good."""
     held: list[Held] = []
     answered = time.monotonic()
     while time.monotonic() - answered < GONE_SECONDS:

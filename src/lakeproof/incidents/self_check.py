@@ -3,6 +3,7 @@
 What cannot be looked at stays open, with the reason, and a person answers it.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
@@ -19,7 +20,9 @@ from lakeproof.stack.stack import Stack
 # The claim of a drill's verification that compares every engine's rows with the ledger, and how the readings begin
 # that say how many rows each of them showed.
 DATA_CLAIM = "no_order_lost"
-ROWS_OF = f"{DATA_CLAIM}.rows."
+# A drill of two incidents makes it twice, and one that has shopped again makes it once more.
+_NAMES = rf"{DATA_CLAIM}(?: \(\d+\))?(?:, once more)?"
+CLAIM, ROWS_OF = re.compile(rf"{_NAMES}$"), re.compile(rf"{_NAMES}\.rows\.(\w+)$")
 # Evidence of this kind is what `lakeproof check --json` printed.
 CHECK_REPORT = "cross_check"
 
@@ -118,9 +121,10 @@ def _cross_check(incident: IncidentOut, since: datetime) -> Found:
 
 def _verdict_on_data(document: EvidenceOut) -> Found | None:
     if document.kind == VERIFICATION:
-        claim = next((one for one in verdicts_of(document) if one.check == DATA_CLAIM), None)
-        read = {one.probe.removeprefix(ROWS_OF) for one in document.readings if one.probe.startswith(ROWS_OF)}
-        return None if claim is None else _found(claim.outcome, claim.found, read)
+        claims = [one for one in verdicts_of(document) if CLAIM.match(one.check)]
+        rows = (ROWS_OF.match(one.probe) for one in document.readings)
+        claim = next((one for one in claims if one.outcome != PASSED), claims[0] if claims else None)
+        return None if claim is None else _found(claim.outcome, claim.found, {row[1] for row in rows if row})
     if document.kind == CHECK_REPORT and isinstance(document.body, dict):
         body: Mapping[str, Any] = document.body
         read = {str(one.get("engine")) for one in objects_in(body.get("tables"))}

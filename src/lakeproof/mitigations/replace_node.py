@@ -21,7 +21,7 @@ from lakeproof.written import write_file
 
 DOWN_SECONDS = 60.0  # one that was killed is seen down after about 20 s
 REPAIR_SECONDS = 240.0  # of a shop's stock it takes seconds
-NORMAL_SECONDS = 30.0  # until the others see it so, once it sees itself so
+NORMAL_SECONDS = 30.0  # until another node sees it so, once it sees itself so
 
 
 class ReplaceNode(Arguments):
@@ -42,7 +42,7 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
 
     Raises: InvalidInput, before anything is stopped, where it is no node, is leaving, still has data, one of the
     others is not up to copy from, or another clone started the stack. TerminalError where that run left a node that
-    cannot join. DeadlineExpired with its state where the others do not see it up and normal in the end.
+    cannot join. DeadlineExpired with its state where another node does not see it up and normal.
     """
     name = arguments.node
     if name not in ALL_NODES:
@@ -110,7 +110,7 @@ def _discard(stack: Stack, name: str) -> None:
 
 
 def _await_normal(stack: Stack, name: str) -> None:
-    """Raises: DeadlineExpired with the state in which the others see it."""
+    """Raises: DeadlineExpired with the state in which another node sees it."""
     deadline = Deadline(NORMAL_SECONDS)
     while (state := ", ".join(node.state for node in _seen(stack, name)) or "unknown to the ring") != "UN":
         if deadline.expired:

@@ -64,23 +64,23 @@ def holder_of_the_same_data(runtime: Runtime) -> Holder | None:
 
 
 @contextmanager
-def starting(stack: Located, seconds: float, done: str = "started") -> Iterator[None]:
+def starting(stack: Located, seconds: float, purpose: str = "start") -> Iterator[None]:
     """Hold the stack's turn to start a daemon for the block, so that two `up` do not start two.
 
     A daemon that is just being started holds no lock yet, and would be taken for what a dead one left. Where the
     state folder cannot be written there is no turn to hold; the daemon's own start then says so.
-    done: what is done to the stack in that turn, "started" or "reset", for whoever asks meanwhile.
+    purpose: what that turn is for, "start" or "reset", for whoever asks meanwhile.
     Raises: HeldByAnother where another `up` has held the turn for so long.
     """
-    me = f"process {os.getpid()} while the stack is {done}"
+    me = f"process {os.getpid()} to {purpose} the stack"
     with ExitStack() as turn:
         with suppress(OSError):
             turn.enter_context(hold(_turn_file(stack), me, seconds, every=0.05))
         yield
 
 
-def done_now(stack: Located) -> str:
-    """What is done to the stack in that turn, "started" or "reset"; empty while nobody has it. Others may ask too."""
+def turn_for(stack: Located) -> str:
+    """What somebody has that turn for, "start" or "reset"; empty while nobody has it. Others may ask too."""
     try:
         descriptor = os.open(_turn_file(stack), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -88,7 +88,7 @@ def done_now(stack: Located) -> str:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return "reset" if os.pread(descriptor, 100, 0).endswith(b"reset") else "started"
+        return "reset" if b" reset " in os.pread(descriptor, 100, 0) else "start"
     else:
         return ""
     finally:
