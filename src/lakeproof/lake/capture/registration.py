@@ -51,8 +51,8 @@ def register(stack: Stack, name: str) -> None:
     paused connector stays paused. Nothing is sent where Connect has exactly this configuration already. Of a table
     that is new in the file, the rows that it has already are read too.
     In PostgreSQL such a table is published first.
-    Raises: InvalidInput for an unknown name, or a table that cannot be captured so; NotReady; TerminalError with what
-    Connect refused.
+    Raises: InvalidInput for an unknown name, or a table that cannot be captured so; NotReady; CouldNotLook where the
+    database does not answer; TerminalError with what Connect refused.
     """
     _put(stack, find_connector(name))
 
