@@ -1,5 +1,6 @@
 """The real broker: ready means that it answers, and kill -9 loses nothing that was acknowledged."""
 
+import json
 import time
 import uuid
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from tests.engines.health import await_health
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
+from lakeproof.lake.capture.backlog import largest_delivered
 from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.mitigations import abort_hanging_transactions
 from lakeproof.probes.kafka import kept_offset, topic_end, unread
@@ -51,6 +53,26 @@ def test_what_a_job_has_not_read_is_what_comes_after_the_place_that_it_told(stac
     assert kept_offset(stack, 10.0, OLTP) == place
     assert unread(stack, 10.0, OLTP) == 20
     assert kept_offset(stack, 10.0, SHOP) is None
+
+
+def test_the_largest_transaction_that_came_of_late_is_told_by_its_rows(stack: Stack, up: Up) -> None:
+    up("kafka")
+    producer = Producer(servers(stack))
+
+    def transaction(rows: int, at_ms: int) -> None:
+        for row in range(1, rows + 1):
+            value = json.dumps({"op": "u", "transaction": {"id": f"0-1-{at_ms}", "total_order": row}})
+            producer.produce(CDC_TOPIC, value, partition=0, timestamp=at_ms)
+        producer.produce(CDC_TOPIC, json.dumps({"status": "END", "id": "0-1-9"}), partition=0, timestamp=at_ms)
+        assert producer.flush(10) == 0
+
+    now = int(time.time() * 1000)
+    transaction(900, now - 3_600_000)
+    assert largest_delivered(stack, OLTP.connector, 60) == 0
+    transaction(300, now)
+    transaction(2, now)
+    assert largest_delivered(stack, OLTP.connector, 60) == 300
+    assert largest_delivered(stack, OLTP.connector, 7200) == 900
 
 
 def test_a_stopped_broker_is_not_ready_within_the_time(stack: Stack, up: Up) -> None:

@@ -3,7 +3,6 @@
 A broker that is down is found by its socket first: librdkafka itself only ever says "timed out".
 """
 
-import json
 import socket
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
+from lakeproof.lake.capture.backlog import rows_so_far
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
@@ -137,12 +137,6 @@ def transaction_rows(stack: Stack, timeout: float, source: Source) -> Value:
     if newest is None and end > 0:
         raise CouldNotLook("its newest record cannot be read in time", where=source.topic)
     return rows_so_far(newest.value() if newest is not None else None)
-
-
-def rows_so_far(value: bytes | str | None) -> int:
-    """The number of a row within its transaction, from 1; 0 for a marker, and for a row of none (a snapshot's)."""
-    told = (json.loads(value) if value else {}).get("transaction")
-    return int(told["total_order"]) if told else 0
 
 
 def unread(stack: Stack, timeout: float, source: Source) -> int | None:

@@ -1,6 +1,9 @@
-"""How far the capture is behind the database: in bytes of binlog, and in rows of one run of shoppers."""
+"""How far the capture is behind the database, in bytes of binlog; and what it delivered into its topic."""
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,10 +92,41 @@ def end_offset(stack: Stack, connector: str) -> int:
 
 
 def orders_delivered(stack: Stack, connector: str, since: int, prefix: str) -> int:
-    """Orders whose client key begins with `prefix` and whose first row came into the topic at `since` or later."""
-    consumer = _consumer(stack)
-    partition = _partition(connector)
-    seen: set[str] = set()
+    """Orders whose client key begins with `prefix` and whose first row came into the topic at `since` or later.
+
+    Raises: CouldNotLook.
+    """
+    with closing(_consumer(stack)) as consumer:
+        keys = {_client_key(value) for value in _values(consumer, _partition(connector), since)}
+    return sum(key is not None and key.startswith(prefix) for key in keys)
+
+
+def largest_delivered(stack: Stack, connector: str, seconds: float) -> int:
+    """Rows of the largest transaction that came into the topic within the last `seconds`; 0 where none came.
+
+    Of one that is not through yet, the rows that came so far. Raises: CouldNotLook.
+    """
+    begin = _partition(connector)
+    begin.offset = int((time.time() - seconds) * 1000)
+    with closing(_consumer(stack)) as consumer:
+        try:
+            (first,) = consumer.offsets_for_times([begin], timeout=ASK_SECONDS)
+        except KafkaException as error:
+            raise CouldNotLook(f"no offsets: {error}", where="kafka") from error
+        if first.offset < 0:
+            return 0
+        values = _values(consumer, _partition(connector), first.offset)
+        return max((rows_so_far(value) for value in values), default=0)
+
+
+def rows_so_far(value: bytes | str | None) -> int:
+    """The number of a row within its transaction, from 1; 0 for a marker, and for a row of none (a snapshot's)."""
+    told = (json.loads(value) if value else {}).get("transaction")
+    return int(told["total_order"]) if told else 0
+
+
+def _values(consumer: Consumer, partition: TopicPartition, since: int) -> Iterator[bytes | None]:
+    """Every record from `since` to what is the topic's end now, or as many as come in time. Raises: CouldNotLook."""
     try:
         end = int(consumer.get_watermark_offsets(partition, timeout=ASK_SECONDS)[1])
         partition.offset = since
@@ -105,16 +139,11 @@ def orders_delivered(stack: Stack, connector: str, since: int, prefix: str) -> i
                 if (consumer.position([partition])[0].offset or 0) >= end or message is None:
                     break
                 continue
-            key = _client_key(message.value())
-            if key is not None and key.startswith(prefix):
-                seen.add(key)
+            yield message.value()
             if (message.offset() or 0) >= end - 1:
                 break
     except KafkaException as error:
         raise CouldNotLook(f"cannot read {partition.topic}: {error}", where="kafka") from error
-    finally:
-        consumer.close()
-    return len(seen)
 
 
 def _client_key(value: bytes | None) -> str | None:

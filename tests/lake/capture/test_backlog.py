@@ -2,7 +2,7 @@
 
 import json
 
-from lakeproof.probes.kafka import rows_so_far
+from lakeproof.lake.capture.backlog import rows_so_far
 
 
 def test_a_row_tells_its_number_within_its_transaction_and_a_marker_none() -> None:
