@@ -20,7 +20,7 @@ from lakeproof.drills.run import one_drill
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.faults import records
 from lakeproof.faults.fault import all_faults
-from lakeproof.probes.looking import PAUSE_SECONDS
+from lakeproof.probes.looking import PATIENT_SECONDS, PAUSE_SECONDS
 from lakeproof.probes.probe import TIMEOUT_SECONDS, all_probes
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.parts import ASK_SECONDS
@@ -195,7 +195,24 @@ def test_a_healthy_look_at_a_stack_whose_parts_nobody_could_tell_is_unknown(monk
 def test_the_longest_time_of_a_diagnosis_is_told_as_its_looks_are_bounded() -> None:
     """The supervisor's answer, two looks of which each ends a second after its probes, and the pause between."""
     assert ASK_SECONDS + 2 * (TIMEOUT_SECONDS + 1) + PAUSE_SECONDS == 12
-    assert "where something does not answer it asks for at most twelve" in " ".join((diagnose.__doc__ or "").split())
+    assert ASK_SECONDS + (TIMEOUT_SECONDS + 1) + PAUSE_SECONDS + (PATIENT_SECONDS + 1) == 18
+    said = " ".join((diagnose.__doc__ or "").split())
+    assert "where something does not answer it asks for at most twelve" in said
+    assert "for at most eighteen where this machine's processors are full" in said
+
+
+@pytest.mark.parametrize(("percent", "told"), [(91.5, True), (40.0, False), (None, False)])
+def test_a_diagnosis_on_full_processors_says_that_they_are(
+    monkeypatch: pytest.MonkeyPatch, percent: float | None, told: bool
+) -> None:
+    seen = Examination(Diagnosis((), ()), {}, frozenset())
+    monkeypatch.setattr("lakeproof.diagnosis.examination.examine", lambda stack, folders: seen)
+    monkeypatch.setattr("lakeproof.processes.pressure.cpu_waiting_percent", lambda: percent)
+    done = CliRunner().invoke(build(), ["diagnose"], catch_exceptions=False)
+    said = "this machine's processors are full: something had to wait in 92 % of the last 10 s"
+    assert (said in done.stdout) is told
+    done = CliRunner().invoke(build(), ["diagnose", "--json"], catch_exceptions=False)
+    assert json.loads(done.stdout).get("cpu_waiting_percent") == (percent if told else None)
 
 
 def test_a_hidden_cause_is_told_behind_the_one_that_hides_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,11 @@
 """Many probes at once: none may hold up or hide another."""
 
+import socket
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes import looking
 from lakeproof.probes.condition import Condition, Operator
+from lakeproof.probes.http import ANSWERS, SILENT, liveness
 from lakeproof.probes.looking import Observation, look_once, observe
 from lakeproof.probes.probe import Probe, all_probes
 from lakeproof.probes.reading import Reading, Value
@@ -75,6 +79,44 @@ def test_where_no_second_reading_is_wanted_nobody_waits_for_one() -> None:
     an_hour = 3600.0
     seen = observe(STACK, [counting("c")], lambda first: (), pause_seconds=an_hour)["c"]
     assert seen.first.value == 1
+
+
+@pytest.fixture
+def late() -> Iterator[str]:
+    """The address of a server that answers any question after 0.8 s."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor() as pool:
+
+        def answer(asking: socket.socket) -> None:
+            with asking:
+                asking.recv(4096)
+                time.sleep(0.8)
+                with suppress(OSError):  # who asked may have gone
+                    asking.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+        def serve() -> None:
+            with suppress(OSError):  # the socket is closed at the end
+                while True:
+                    pool.submit(answer, listening.accept()[0])
+
+        pool.submit(serve)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(("full", "second"), [(True, ANSWERS), (False, SILENT)])
+def test_on_full_processors_what_answers_late_is_not_taken_for_hung(late: str, full: bool, second: str) -> None:
+    ask = Probe("late", "somewhere", "?", "", lambda stack, timeout: liveness(late, timeout))
+    seen = observe(STACK, [ask], lambda first: {"late"}, timeout=0.3, pause_seconds=0, full=lambda: full)["late"]
+    assert (seen.first.value, seen.second.value) == (SILENT, second)
+
+
+def test_on_full_processors_what_hangs_is_silent_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "PATIENT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as accepts_and_says_nothing:
+        url = f"http://127.0.0.1:{accepts_and_says_nothing.getsockname()[1]}/"
+        ask = Probe("hung", "somewhere", "?", "", lambda stack, timeout: liveness(url, timeout))
+        seen = observe(STACK, [ask], lambda first: {"hung"}, timeout=0.3, pause_seconds=0, full=lambda: True)["hung"]
+    assert seen.holds(Condition(Operator.IS, SILENT)) is True
 
 
 def test_out_of_range_needs_both_readings() -> None:

@@ -26,7 +26,8 @@ def diagnose(
     of a named one, is told as hidden behind it.
 
     Every component is asked. Where something is out of range, it and all that could tell why are asked again two
-    seconds later. It takes some seconds; where something does not answer it asks for at most twelve. All that is
+    seconds later. It takes some seconds; where something does not answer it asks for at most twelve, and for at
+    most eighteen where this machine's processors are full: what is only late is not named as hung. All that is
     written is an object of one byte, which tells whether the object store takes writes and is deleted at once.
     Alertmanager is not needed; without Prometheus nobody can tell which share of its calls a service refused. Exit
     0 where the stack is healthy or a cause is named, 3 where something is out of range (or could not be looked at)
@@ -34,13 +35,17 @@ def diagnose(
     the stack and no cause is named.
     """
     from lakeproof.diagnosis.examination import examine
+    from lakeproof.processes.pressure import FULL_PERCENT, cpu_waiting_percent
 
     stack = load_stack()
     seen = examine(stack, scenario_folders(tuple(stack.settings.scenario_dirs)))
     found = seen.diagnosis
+    waiting = cpu_waiting_percent()
+    full = waiting is not None and waiting >= FULL_PERCENT
     if as_json:
         doubt = {"in_doubt": seen.in_doubt} if seen.in_doubt else {}
-        print_json(found.as_json() | {"not_asked": sorted(seen.absent)} | doubt)
+        load = {"cpu_waiting_percent": waiting} if full else {}
+        print_json(found.as_json() | {"not_asked": sorted(seen.absent)} | doubt | load)
     else:
         _print(found)
         if seen.absent:
@@ -48,6 +53,8 @@ def diagnose(
         if seen.in_doubt:
             print(f"could not tell what is part of this stack: {seen.in_doubt}")
             print("asked instead: what `lakeproof up` starts")
+        if full:
+            print(f"this machine's processors are full: something had to wait in {waiting:.0f} % of the last 10 s")
     if (found.unknown or seen.in_doubt) and not found.findings:
         raise typer.Exit(3)
 

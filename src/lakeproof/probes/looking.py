@@ -9,10 +9,14 @@ from lakeproof.probes.condition import Condition
 from lakeproof.probes.probe import TIMEOUT_SECONDS, Probe
 from lakeproof.probes.reading import Reading
 from lakeproof.probes.round import Round
+from lakeproof.processes.pressure import processors_are_full
 from lakeproof.stack.stack import Stack
 
 # Between the two readings of a probe.
 PAUSE_SECONDS = 2.0
+# For the second readings where this machine's processors are full. A process that hangs stays silent for so long too;
+# one that is only late answers, and to restart it would make the machine's trouble worse.
+PATIENT_SECONDS = 9.0
 
 
 type Again = Callable[[Mapping[str, Reading]], Collection[str]]
@@ -75,10 +79,13 @@ def observe(
     *,
     timeout: float = TIMEOUT_SECONDS,
     pause_seconds: float = PAUSE_SECONDS,
+    full: Callable[[], bool] = processors_are_full,
 ) -> Mapping[str, Observation]:
     """The readings of each probe, by probe id; a second one, after a pause, only where `again` wants it.
 
-    It takes at most 2 × (`timeout` + 1) seconds and the pause; without a second reading there is no pause.
+    full: whether this machine's processors are full. Then second readings may take PATIENT_SECONDS, for what answers
+    late does not hang. So it takes at most `timeout` + PATIENT_SECONDS + 2 seconds and the pause, on another machine
+    2 × (`timeout` + 1) and the pause; without a second reading there is no pause.
     """
     asked = list(probes)
     first = look_once(stack, asked, timeout)
@@ -86,5 +93,5 @@ def observe(
     twice = [probe for probe in asked if probe.id in wanted]
     if twice:
         Deadline(pause_seconds).pause(pause_seconds)
-    second = first | look_once(stack, twice, timeout)
+    second = first | look_once(stack, twice, max(timeout, PATIENT_SECONDS) if twice and full() else timeout)
     return {probe.id: Observation(probe, first[probe.id], second[probe.id]) for probe in asked}
