@@ -87,7 +87,8 @@ AVAILABILITY = (
 PATH_OF_A_RECORD = (
     lines(
         "Freshness of main",
-        "Age of the newest heartbeat that readers of main see, by database. Realtime means under two minutes.",
+        "Age of the newest heartbeat that readers of main see, by database. Realtime means under two minutes. "
+        "LakePublishStale adds the pause between two checkpoints to the line.",
         ("time() - max by (database) (lakeproof_publish_database_beat_timestamp_seconds)", "{{database}}"),
         unit="s",
         limit=60,
