@@ -4,8 +4,9 @@
     .venv/bin/python -m tests.before_and_after --table turns.jsonl
 
 Only what both clones know is asked: their commands, /proc/stat and Nessie. So CPU is that of the whole machine, and
-nothing else may run on it. Each turn has a new state folder, which is deleted at its end. A turn that breaks off is
-told and written down, and the next one begins.
+nothing else may run on it. `bench freshness` is each clone's own: it measures otherwise where its shoppers changed.
+Each turn has a new state folder, which is deleted at its end. A turn that breaks off is told and written down, and
+the next one begins; where `down` fails, the run ends and the folder stays.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 SIDES, PARTS = ("before", "after"), ("path", "shop", "shop-once")
 COMMAND_SECONDS = 600
@@ -49,6 +50,14 @@ def longest_gap(moments: Sequence[float], begin: float, end: float) -> float:
     return max(
         (later - earlier for earlier, later in itertools.pairwise(bounds) if later > begin), default=end - begin
     )
+
+
+class Done(NamedTuple):
+    """A command that ended: what it printed, how long it took, its exit code."""
+
+    printed: str
+    seconds: float
+    code: int
 
 
 class Clone:
@@ -79,8 +88,8 @@ class Clone:
             start_new_session=True,
         )
 
-    def run(self, *words: str, fine: tuple[int, ...] = (0,)) -> tuple[str, float]:
-        """What a command prints, and its seconds. Raises: RuntimeError where it ends otherwise than `fine`."""
+    def run(self, *words: str, fine: tuple[int, ...] = (0,)) -> Done:
+        """Raises: RuntimeError where it ends with another code than these."""
         began = time.monotonic()
         child = self.start(*words)
         try:
@@ -90,12 +99,12 @@ class Clone:
             raise RuntimeError(f"{self.side}: {' '.join(words)} did not end in {COMMAND_SECONDS} s") from None
         if child.returncode not in fine:
             raise RuntimeError(f"{self.side}: {' '.join(words)} ended with {child.returncode}: {printed[-300:]}")
-        return printed, time.monotonic() - began
+        return Done(printed, time.monotonic() - began, child.returncode)
 
     def component(self, name: str) -> dict[str, Any]:
         """Its row of `ps --json`."""
-        rows: list[dict[str, Any]] = json.loads(self.run("ps", "--json", fine=(0, 1))[0])
-        return next(row for row in rows if row["name"] == name)
+        rows: list[dict[str, Any]] = json.loads(self.run("ps", "--json", fine=(0, 1)).printed)
+        return {row["name"]: row for row in rows}[name]
 
 
 def at_rest() -> float:
@@ -107,66 +116,82 @@ def at_rest() -> float:
     return 100 * used / (time.monotonic() - began)
 
 
-def pause_after_a_kill(clone: Clone) -> float:
+def pause_after_a_kill(clone: Clone, tell: Callable[[str, float], None]) -> None:
     """The longest time in which `main` did not move, around a kill -9 under 20 calls a second."""
     address = f"http://{clone.component('nessie')['endpoints']['http']}/api/v2/trees/main"
+    victim = int(clone.component(KILLED)["pid"])
+    no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def newest() -> str:
+        with no_proxy.open(address, timeout=5) as answer:
+            return str(json.load(answer)["reference"]["hash"])
+
     seconds = BEFORE_KILL_SECONDS + AFTER_KILL_SECONDS
     shoppers = clone.start("traffic", "--rate", "20", "--seconds", str(seconds), "--json")
-    began = time.monotonic()
-    known, moments, killed = "", [], 0.0
-    while (now := time.monotonic()) < began + seconds:
-        if not killed and now >= began + BEFORE_KILL_SECONDS:
-            os.kill(int(clone.component(KILLED)["pid"]), signal.SIGKILL)
-            killed = time.monotonic()
-        with urllib.request.urlopen(address, timeout=5) as answer:
-            newest = json.load(answer)["reference"]["hash"]
-        if newest != known:
-            known = newest
-            moments.append(time.monotonic())
-        time.sleep(LOOK_SECONDS)
-    shoppers.communicate(timeout=COMMAND_SECONDS)
-    return longest_gap(moments, killed, began + seconds)
+    try:
+        began, known, moments, killed = time.monotonic(), newest(), [], 0.0
+        while (now := time.monotonic()) < began + seconds:
+            if not killed and now >= began + BEFORE_KILL_SECONDS:
+                os.kill(victim, signal.SIGKILL)
+                killed = now
+            if (found := newest()) != known:
+                known = found
+                moments.append(time.monotonic())
+            time.sleep(LOOK_SECONDS)
+        report = json.loads(shoppers.communicate(timeout=COMMAND_SECONDS)[0])
+    finally:
+        if shoppers.poll() is None:
+            os.killpg(shoppers.pid, signal.SIGKILL)
+            shoppers.wait()
+    tell("kill -9 of the TaskManager: no publish for, s", longest_gap(moments, killed, began + seconds))
+    tell("refused around that kill", report["refused"])
+
+
+def diagnoses(clone: Clone, what: str, tell: Callable[[str, float], None]) -> None:
+    """Some, one after another. One that finds something looks twice, so the two are told apart."""
+    for _ in range(DIAGNOSES):
+        done = clone.run("diagnose", "--json", fine=(0, 3))
+        well = json.loads(done.printed)["healthy"]
+        tell(f"diagnose, {what}, {'healthy' if well else 'something found'}, s", done.seconds)
 
 
 def path(clone: Clone, tell: Callable[[str, float], None]) -> None:
     """The path of an order, with what watches it."""
-    tell("up, s", clone.run("up")[1])
+    tell("up, s", clone.run("up").seconds)
     tell("at rest: path, % of a core", at_rest())
     rates = ("--rate", "50", "--rate", "200")
-    found = json.loads(clone.run("bench", "freshness", "--seconds", "20", *rates, "--json")[0])
+    found = json.loads(clone.run("bench", "freshness", "--seconds", "20", *rates, "--json").printed)
     for row in found["tables"]["seconds from commit, by SQL"]:
         rate = f"{row['asked_per_s']:g} orders/s"
         tell(f"commit to main p99 at {rate}, s", row["main_p99_s"])
         tell(f"commit to Trino p99 at {rate}, s", row["trino_p99_s"])
         tell(f"orders/s made of {rate}", row["orders_per_s"])
         tell(f"refused at {rate}", row["refused"])
-    tell("kill -9 of the TaskManager: no publish for, s", pause_after_a_kill(clone))
-    for _ in range(DIAGNOSES):
-        tell("diagnose, path, s", clone.run("diagnose", "--json", fine=(0, 3))[1])
+    pause_after_a_kill(clone, tell)
+    diagnoses(clone, "path", tell)
 
 
 def shop_once(clone: Clone, tell: Callable[[str, float], None]) -> None:
     """The whole shop, started once."""
-    tell("up --all, no data, s", clone.run("up", "--all")[1])
+    tell("up --all, no data, s", clone.run("up", "--all").seconds)
     tell("at rest: whole shop, % of a core", at_rest())
     said = json.loads(
-        clone.run("traffic", "--rate", "8", "--purchases", "2", "--seconds", "60", "--json", fine=(0, 1))[0]
+        clone.run("traffic", "--rate", "8", "--purchases", "2", "--seconds", "60", "--json", fine=(0, 1)).printed
     )
     tell("a purchase p50, ms", said["purchase_ms"]["p50"])
     tell("a purchase p95, ms", said["purchase_ms"]["p95"])
     tell("refused of 600 calls", said["refused"])
-    printed, seconds = clone.run("check", "--json", fine=(0, 1, 3))
-    tell("check, s", seconds)
-    tell("check: passed", float(json.loads(printed)["outcome"] == "passed"))
-    for _ in range(DIAGNOSES):
-        tell("diagnose, whole shop, s", clone.run("diagnose", "--json", fine=(0, 3))[1])
+    judged = clone.run("check", "--json", fine=(0, 1, 3))
+    tell("check, s", judged.seconds)
+    tell("check: exit code", judged.code)
+    diagnoses(clone, "whole shop", tell)
 
 
 def shop(clone: Clone, tell: Callable[[str, float], None]) -> None:
     """The whole shop, started a second time on its data."""
     shop_once(clone, tell)
     clone.run("down")
-    tell("up --all, with data, s", clone.run("up", "--all")[1])
+    tell("up --all, with data, s", clone.run("up", "--all").seconds)
 
 
 def turn(clone: Clone, part: str, number: int, out: Path) -> None:
@@ -182,19 +207,23 @@ def turn(clone: Clone, part: str, number: int, out: Path) -> None:
     try:
         measure = {"path": path, "shop": shop, "shop-once": shop_once}[part]
         measure(clone, lambda what, value: write({"what": what, "value": round(value, 2)}))
-    except (RuntimeError, ValueError, LookupError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it was, it is told, and the next turn begins
         write({"broke_off": f"{type(error).__name__}: {error}"})
     finally:
-        clone.run("down", fine=(0, 1))
+        clone.run("down")
         shutil.rmtree(clone.state)
 
 
 def table(rows: Iterable[dict[str, Any]]) -> list[str]:
-    """Markdown: of each thing the median, the least and the most of either side, and after to before."""
+    """Markdown: of each thing the median and all values of either side, and after to before.
+
+    Raises: ValueError where one side is of several commits.
+    """
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    commits = {}
+    commits: dict[str, str] = {}
     for row in rows:
-        commits[row["side"]] = row["commit"]
+        if commits.setdefault(row["side"], row["commit"]) != row["commit"]:
+            raise ValueError(f"{row['side']} is of several commits: {commits[row['side']]}, {row['commit']}")
         if "what" in row:
             values[row["what"]][row["side"]].append(row["value"])
     lines = [f"| | before, {commits.get('before')} | after, {commits.get('after')} | after to before |"]

@@ -88,7 +88,7 @@ PATH_OF_A_RECORD = (
     lines(
         "Freshness of main",
         "Age of the newest heartbeat that readers of main see, by database. Realtime means under two minutes. "
-        "LakePublishStale adds the pause between two checkpoints to the line.",
+        "LakePublishStale fires later than the dashed line, by the pause between two checkpoints.",
         ("time() - max by (database) (lakeproof_publish_database_beat_timestamp_seconds)", "{{database}}"),
         unit="s",
         limit=60,

@@ -209,7 +209,7 @@ def test_a_diagnosis_on_full_processors_says_that_they_are(
     monkeypatch.setattr("lakeproof.diagnosis.examination.examine", lambda stack, folders: seen)
     monkeypatch.setattr("lakeproof.processes.pressure.cpu_waiting_percent", lambda: percent)
     done = CliRunner().invoke(build(), ["diagnose"], catch_exceptions=False)
-    said = "this machine's processors are full: something had to wait in 92 % of the last 10 s"
+    said = "this machine's processors are full: lately processes waited for one 92 % of the time"
     assert (said in done.stdout) is told
     done = CliRunner().invoke(build(), ["diagnose", "--json"], catch_exceptions=False)
     assert json.loads(done.stdout).get("cpu_waiting_percent") == (percent if told else None)

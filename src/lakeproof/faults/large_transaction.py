@@ -53,7 +53,7 @@ def remove(stack: Stack, arguments: LargeTransaction) -> None:
 
 
 def sign(stack: Stack, arguments: LargeTransaction) -> Sign:
-    """The capture has not come through them yet, or it has just delivered one."""
+    """The capture has not come through them yet, or one as large came through within a minute."""
     left = bytes_left(stack, OLTP.connector)
     if left > arguments.rows * ROW_BYTES:
         return Sign(True, f"{left:,} bytes of binlog are before the capture")

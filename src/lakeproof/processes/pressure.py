@@ -1,19 +1,21 @@
 """Whether this machine's processors are full, by the kernel's own count (/proc/pressure/cpu, "PSI").
 
-The load average tells too late: it is a mean over a minute. What the kernel counts here is the share of time in which
-at least one process could run and had to wait for a processor.
+What the kernel counts is the share of time in which at least one process could run and had to wait for a processor.
+Its mean over some ten seconds is read here; the load average is a mean over a minute. It is of the whole machine,
+whatever a container's own limit is.
 """
 
 from pathlib import Path
 
 CPU_PRESSURE = Path("/proc/pressure/cpu")
 # The whole shop on two cores, in a drill under shoppers, stood at 73 to 93 for minutes, and each answer came within
-# three seconds; one that came later was seen at 98. Below this number nobody has to be waited for.
+# three seconds; one that came later was seen at 98. So this asks for patience rather too often than too seldom.
 FULL_PERCENT = 75.0
 
 
 def cpu_waiting_percent(file: Path = CPU_PRESSURE) -> float | None:
-    """Percent of the last ten seconds in which some process waited for a processor.
+    """Percent of the time lately in which some process waited for a processor: the kernel's `some avg10`, a mean in
+    which what was ten seconds ago counts a third of what is now.
 
     None where the kernel does not tell: it is older than 4.20, counts none (psi=0), or hides it from a container.
     """

@@ -14,7 +14,8 @@ from lakeproof.errors import TransientError
 from lakeproof.stack.stack import Stack
 
 LOCK_SECONDS = 10
-CONNECT_SECONDS = 5.0
+# No shorter than the longest question of a diagnosis: a server that is late is late in connecting above all.
+CONNECT_SECONDS = 9.0
 
 # What connecting and each statement may raise. Where the server does not answer: OSError (TimeoutError and
 # ConnectionRefusedError among it). Where it answered with an error: psycopg.Error with its `sqlstate`.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pymysql
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
@@ -102,9 +102,8 @@ def orders_delivered(stack: Stack, connector: str, since: int, prefix: str) -> i
 
 
 def largest_delivered(stack: Stack, connector: str, seconds: float) -> int:
-    """Rows of the largest transaction that came into the topic within the last `seconds`; 0 where none came.
-
-    Of one that is not through yet, the rows that came so far. Raises: CouldNotLook.
+    """Rows of the largest transaction that came into the topic within the last `seconds`, whoever wrote it; 0 where
+    none came. Of one that is not through yet, the rows that came so far. Raises: CouldNotLook.
     """
     begin = _partition(connector)
     begin.offset = int((time.time() - seconds) * 1000)
@@ -113,10 +112,15 @@ def largest_delivered(stack: Stack, connector: str, seconds: float) -> int:
             (first,) = consumer.offsets_for_times([begin], timeout=ASK_SECONDS)
         except KafkaException as error:
             raise CouldNotLook(f"no offsets: {error}", where="kafka") from error
+        if first.error is not None:
+            raise CouldNotLook(f"no offsets: {first.error}", where="kafka")
         if first.offset < 0:
             return 0
         values = _values(consumer, _partition(connector), first.offset)
-        return max((rows_so_far(value) for value in values), default=0)
+        try:
+            return max((rows_so_far(value) for value in values), default=0)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CouldNotLook(f"a record that is not Debezium's: {error}", where=begin.topic) from error
 
 
 def rows_so_far(value: bytes | str | None) -> int:
@@ -133,10 +137,13 @@ def _values(consumer: Consumer, partition: TopicPartition, since: int) -> Iterat
         consumer.assign([partition])
         deadline = Deadline(READ_SECONDS)
         while not deadline.expired:
-            message = consumer.poll(0.5)
-            if message is None or message.error() is not None:
-                # Only control records may be left before the end.
-                if (consumer.position([partition])[0].offset or 0) >= end or message is None:
+            message = consumer.poll(deadline.left)
+            if message is None:
+                break
+            error = message.error()
+            if error is not None:
+                # The last records may be marks of the broker's, which no consumer gets.
+                if error.code() == KafkaError._PARTITION_EOF:
                     break
                 continue
             yield message.value()
@@ -158,6 +165,7 @@ def _consumer(stack: Stack) -> Consumer:
         "bootstrap.servers": stack.address("kafka", "tcp"),
         "group.id": "lakeproof-backlog",
         "enable.auto.commit": False,
+        "enable.partition.eof": True,
         "isolation.level": "read_committed",
         "log_level": 0,
     }
