@@ -83,7 +83,7 @@ class Clone:
             cwd=self.folder,
             env=self._environment(),
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
@@ -93,12 +93,12 @@ class Clone:
         began = time.monotonic()
         child = self.start(*words)
         try:
-            printed = child.communicate(timeout=COMMAND_SECONDS)[0]
+            printed, said = child.communicate(timeout=COMMAND_SECONDS)
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGTERM)
             raise RuntimeError(f"{self.side}: {' '.join(words)} did not end in {COMMAND_SECONDS} s") from None
         if child.returncode not in fine:
-            raise RuntimeError(f"{self.side}: {' '.join(words)} ended with {child.returncode}: {printed[-300:]}")
+            raise RuntimeError(f"{self.side}: {' '.join(words)} ended with {child.returncode}: {said[-300:]}")
         return Done(printed, time.monotonic() - began, child.returncode)
 
     def component(self, name: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from lakeproof.probes.http import ANSWERS, SILENT, liveness
 from lakeproof.probes.looking import Observation, look_once, observe
 from lakeproof.probes.probe import Probe, all_probes
 from lakeproof.probes.reading import Reading, Value
+from lakeproof.stack import postgres_session
 
 STACK: Any = None
 
@@ -117,6 +118,10 @@ def test_on_full_processors_what_hangs_is_silent_all_the_same(monkeypatch: pytes
         ask = Probe("hung", "somewhere", "?", "", lambda stack, timeout: liveness(url, timeout))
         seen = observe(STACK, [ask], lambda first: {"hung"}, timeout=0.3, pause_seconds=0, full=lambda: True)["hung"]
     assert seen.holds(Condition(Operator.IS, SILENT)) is True
+
+
+def test_a_late_postgresql_is_given_as_long_as_a_second_question_takes() -> None:
+    assert postgres_session.CONNECT_SECONDS >= looking.PATIENT_SECONDS
 
 
 def test_out_of_range_needs_both_readings() -> None:

@@ -15,7 +15,7 @@ from lakeproof.stack.stack import Stack
 # Between the two readings of a probe.
 PAUSE_SECONDS = 2.0
 # For the second readings where this machine's processors are full. A process that hangs stays silent for so long too;
-# one that is only late answers, and to restart it would make the machine's trouble worse.
+# one that is only late answers. (Which clients give up sooner by themselves stands in docs/decisions/0039.)
 PATIENT_SECONDS = 9.0
 
 
