@@ -38,7 +38,7 @@ class LakeSettings(BaseModel):
     readable_seconds: int = Field(
         900, ge=60, le=30 * 86_400, description="a published hash stays readable for so long"
     )
-    audit_seconds: float = Field(60.0, ge=5, description="pause between two full audits by Trino; at most 200")
+    audit_seconds: float = Field(60.0, ge=5, description="from one full audit by Trino to the next; at most 200")
     align_transactions: bool = Field(True, description="off: parts of transactions may be seen (for proofs)")
     result_topics: bool = Field(True, description="off: the job writes no result topics, so projections stand still")
     cut: bool = Field(True, description="off: publish each table's newest snapshot (for proofs)")

@@ -137,3 +137,25 @@ def test_an_audit_is_stale_where_it_does_not_keep_up_with_what_is_published(audi
     looked = sample("lakeproof_publish_full_audit_timestamp_seconds")
     assert started is not None and looked is not None and (looked > started) is is_fresh
     assert sample("lakeproof_publish_full_audits_total", {"outcome": "passed"}) == 0.0
+
+
+@pytest.mark.parametrize(("took", "pause"), [(2.0, 3.0), (4.0, 2.0), (6.0, 3.0)])
+def test_audits_begin_at_their_pace_and_rest_for_half_the_time_that_they_take(
+    took: float, pause: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted from its end, an audit that uses up its 30 s came every 90 s, and fell behind what was published."""
+    clock, pauses = [100.0], list[float]()
+
+    def audited(stack: Stack, after: str | None) -> Audited:
+        clock[0] += took
+        return PASSED
+
+    def wait(seconds: float) -> bool:
+        pauses.append(seconds)
+        return len(pauses) == 3
+
+    audit = FullAudit(STACK, audited)
+    monkeypatch.setattr(audit._stop, "wait", wait)
+    monkeypatch.setattr("lakeproof.lake.publish.full_audit.time.monotonic", lambda: clock[0])
+    audit._run()
+    assert pauses == [5.0, pause, pause]

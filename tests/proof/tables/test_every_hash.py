@@ -16,7 +16,7 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.proof.tables import every_hash
-from lakeproof.proof.tables.every_hash import AT_ONCE, EveryHash, Torn, judge
+from lakeproof.proof.tables.every_hash import AT_ONCE, IN_ONE_STATEMENT, EveryHash, Torn, judge
 from lakeproof.proof.tables.order_claims import BrokenOrder
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -38,12 +38,14 @@ class Trino:
     def __init__(self) -> None:
         self.torn: set[int] = set()
         self.statements: list[str] = []
+        self.catalogs = 0
         self.knows_only_the_newest = False
         self.times = 1
 
     @contextmanager
     def pinned(self, stack: Stack, newest: PublishedCommit, deadline: Deadline) -> Any:
         self.pinned_at = newest.hash
+        self.catalogs += 1
         yield self
 
     def run(self, sql: str, deadline: Deadline) -> Any:
@@ -90,7 +92,9 @@ def test_a_hash_that_was_torn_for_one_checkpoint_is_found_among_whole_ones(
     following = EveryHash(STACK, "hash-0")
     assert numbers(following.look(Deadline(60))) == [3, 9]
     assert (following.judged, following.waiting, following.not_looked) == (32, 0, 0)
-    assert len(trino.statements) == -(-32 // AT_ONCE)
+    assert trino.catalogs == -(-32 // AT_ONCE)
+    states = [statement.count("oltp.orders ") for statement in trino.statements]
+    assert (sum(states), max(states)) == (32, IN_ONE_STATEMENT)
     publish(commit(33))
     assert following.look(Deadline(60)) == []
     assert (following.judged, numbers(following.torn), trino.pinned_at) == (33, [3, 9], "hash-33")
@@ -111,7 +115,8 @@ def test_what_could_not_be_judged_waits_for_the_next_look(
     assert (following.judged, following.waiting) == (0, 8)
     assert numbers(following.look(Deadline(60))) == [7]
     assert (following.judged, following.waiting) == (8, 0)
-    assert [statement.count("oltp.orders ") for statement in trino.statements] == [4, 4]  # eight got no answer
+    assert trino.catalogs == 1 + 2  # eight states in one got no answer, so four in each
+    assert [statement.count("oltp.orders ") for statement in trino.statements] == [3, 1, 3, 1]
 
 
 def test_hashes_whose_files_may_be_gone_and_too_many_waiting_ones_are_not_looked_at(
