@@ -255,9 +255,9 @@ def test_what_one_drill_alone_needed_is_no_part_of_the_stack_any_more(monkeypatc
     assert ended == ["trino-2"]
 
 
-def test_healthy_asks_for_as_few_calls_as_any_scenario_does_though_all_of_them_are_watched() -> None:
+def test_healthy_asks_for_half_of_the_fewest_calls_though_all_scenarios_are_watched() -> None:
     from lakeproof.cli.drill import _plan
 
     plan = _plan(load_catalog(), "all", 7)
-    assert (plan.traffic.rate, plan.traffic.purchases) == (6, 1)
+    assert (plan.traffic.rate, plan.traffic.purchases) == (3, 0.5)
     assert len(plan.parts) == 13

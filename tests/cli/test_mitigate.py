@@ -2,7 +2,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from lakeproof.cli.commands import build
 from lakeproof.cli.mitigate import _diagnose, _held
 from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.causes import load_causes
@@ -47,3 +49,19 @@ def test_a_cause_of_another_trouble_is_listed_with_its_repair_and_not_proposed(
         _diagnose(Stack(Settings(state_dir=tmp_path)), folders, incident, all_mitigations())
     assert refused.value.exit_code == 3
     assert "mysql_sessions_leaked (--action end_idle_sessions --arg database=mysql)" in refused.value.message
+
+
+@pytest.mark.parametrize(("percent", "told"), [(91.5, True), (40.0, False), (None, False)])
+def test_a_repair_that_is_proposed_on_full_processors_says_that_they_are(
+    monkeypatch: pytest.MonkeyPatch, percent: float | None, told: bool
+) -> None:
+    causes = {cause.id: cause for cause in load_causes(all_probes(), scenario_folders())}
+    seen = Examination(Diagnosis((Finding(causes["mysql_sessions_leaked"], (), ()),), ()), {}, frozenset())
+    incident = {"id": "INC-000001", "alerts": [{"labels": {"component": "mysql"}}], "timeline": []}
+    monkeypatch.setattr("lakeproof.diagnosis.examination.examine", lambda stack, folders: seen)
+    monkeypatch.setattr("lakeproof.incidents.client.DeskClient.incident", lambda desk, name: incident)
+    monkeypatch.setattr("lakeproof.processes.pressure.cpu_waiting_percent", lambda: percent)
+    monkeypatch.setattr("lakeproof.cli.mitigate._held", lambda stack, step, known: step)  # no database runs here
+    done = CliRunner().invoke(build(), ["mitigate", "1", "--dry-run"], catch_exceptions=False)
+    assert "mysql_sessions_leaked" in done.stderr
+    assert ("processors are full: lately processes waited for one 92 % of the time" in done.stderr) is told

@@ -35,16 +35,15 @@ def diagnose(
     the stack and no cause is named.
     """
     from lakeproof.diagnosis.examination import examine
-    from lakeproof.processes.pressure import FULL_PERCENT, cpu_waiting_percent
+    from lakeproof.processes.pressure import full_percent, told_when_full
 
     stack = load_stack()
     seen = examine(stack, scenario_folders(tuple(stack.settings.scenario_dirs)))
     found = seen.diagnosis
-    waiting = cpu_waiting_percent()
-    full = waiting is not None and waiting >= FULL_PERCENT
     if as_json:
         doubt = {"in_doubt": seen.in_doubt} if seen.in_doubt else {}
-        load = {"cpu_waiting_percent": waiting} if full else {}
+        waiting = full_percent()
+        load = {} if waiting is None else {"cpu_waiting_percent": waiting}
         print_json(found.as_json() | {"not_asked": sorted(seen.absent)} | doubt | load)
     else:
         _print(found)
@@ -53,8 +52,8 @@ def diagnose(
         if seen.in_doubt:
             print(f"could not tell what is part of this stack: {seen.in_doubt}")
             print("asked instead: what `lakeproof up` starts")
-        if full:
-            print(f"this machine's processors are full: lately processes waited for one {waiting:.0f} % of the time")
+        for told in told_when_full():
+            print(told)
     if (found.unknown or seen.in_doubt) and not found.findings:
         raise typer.Exit(3)
 

@@ -40,8 +40,10 @@ def mitigate(
 
     Of several causes it takes the one that the incident's alerts are about: of the connector, database or component
     that they name, or of their scenario. Where all causes are about something else, it lists them and proposes
-    nothing. An --action acts on the connector, database or server that they name too, unless --arg says another.
-    Where they name none and there are two, --arg has to.
+    nothing. It says where this machine's processors are full: what is only late may look broken then, and a restart
+    makes it later.
+    An --action acts on the connector, database or server that they name too, unless --arg says another. Where they
+    name none and there are two, --arg has to.
     A repair that was run for this incident, and after which the stack shows the same, is not proposed again; --action
     runs it all the same. Without --yes it asks; without a terminal to ask on, it only proposes.
     Each step is written into the incident, one that failed too, in the name of $LAKEPROOF_USER or the login.
@@ -57,6 +59,7 @@ def mitigate(
     from lakeproof.lake.sources.source import present
     from lakeproof.mitigations.mitigation import all_mitigations
     from lakeproof.mitigations.risk import risk_of
+    from lakeproof.processes.pressure import told_when_full
 
     stack = load_stack()
     folders = scenario_folders(tuple(stack.settings.scenario_dirs))
@@ -75,6 +78,8 @@ def mitigate(
         say(f"{row['id']}: {cause.id}: {cause.says['en']}")
         if further:
             say(f"  {len(further)} further, look again once that is mended: {', '.join(further)}")
+        for told in told_when_full():
+            say(f"  {told}")
     else:
         steps = (aimed(typed, known[typed.id].arguments, row, [one.words for one in present(stack)]),)
     steps = tuple(_held(stack, step, known) for step in steps)

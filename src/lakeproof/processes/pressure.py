@@ -33,5 +33,17 @@ def cpu_waiting_percent(file: Path = CPU_PRESSURE) -> float | None:
 
 def processors_are_full() -> bool:
     """True where a late answer may come of this machine's own load."""
+    return full_percent() is not None
+
+
+def full_percent() -> float | None:
+    """`cpu_waiting_percent` where the processors are full, else None."""
     percent = cpu_waiting_percent()
-    return percent is not None and percent >= FULL_PERCENT
+    return percent if percent is not None and percent >= FULL_PERCENT else None
+
+
+def told_when_full() -> list[str]:
+    """The sentence for who reads a diagnosis on full processors; none where they are not."""
+    percent = full_percent()
+    told = f"this machine's processors are full: lately processes waited for one {percent or 0:.0f} % of the time"
+    return [told] if percent is not None else []

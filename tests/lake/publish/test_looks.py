@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lakeproof.errors import CouldNotLook
 from lakeproof.lake.nessie import Reference
 from lakeproof.lake.publish import followed
 from lakeproof.lake.publish import publisher as module
 from lakeproof.lake.publish.commit import DatabaseState
+from lakeproof.lake.publish.cut import Cut, choose_cut
 from lakeproof.lake.publish.followed import LOOKS_AT_ALL
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.publisher import Publisher, RoundFailed
@@ -114,6 +116,32 @@ def test_a_table_that_has_what_is_waited_for_is_not_asked_again(store: Store, pu
     store.asked.clear()
     publisher.round(OLTP)
     assert store.asked == {"order_items": 1}
+
+
+def test_a_state_is_chosen_anew_only_once_a_table_has_moved(
+    store: Store, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each choice goes through hundreds of snapshots of each table: an eighth of what the publisher did at rest."""
+    chosen: list[Cut | None] = []
+
+    def choose(*seen: Any) -> Cut | None:
+        chosen.append(choose_cut(*seen))
+        return chosen[-1]
+
+    def no_nessie(*asked: object) -> Any:
+        raise CouldNotLook("no Nessie here")
+
+    monkeypatch.setattr(followed, "choose_cut", choose)
+    monkeypatch.setattr(publisher, "_held", no_nessie)
+    for _ in range(3):
+        publisher.round(OLTP)
+    assert chosen == []
+    for table in TABLES:
+        store.write(table, 2, checkpoint=2)
+    for _ in range(3):
+        with pytest.raises(RoundFailed):
+            publisher.round(OLTP)
+    assert [cut.checkpoint for cut in chosen if cut] == [2]
 
 
 def test_now_and_then_all_are_asked_so_that_none_made_anew_is_missed(store: Store, publisher: Publisher) -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from lakeproof.lake.publish.deleting import NotDeleted
 from lakeproof.lake.publish.metadata import metadata_key
-from lakeproof.lake.publish.old_metadata import NotDeleted, OldMetadata
+from lakeproof.lake.publish.old_metadata import OldMetadata
 
 FOLDER = "wh/iceberg/oltp/orders/metadata/"
 

@@ -42,8 +42,9 @@ class Copies:
     def paginate(self, Bucket: str, Prefix: str) -> list[dict[str, Any]]:
         return [{"Contents": [{"Key": key} for key in sorted(self.keys) if key.startswith(Prefix)]}, {}]
 
-    def delete_object(self, Bucket: str, Key: str) -> None:
-        self.keys.remove(Key)
+    def delete_objects(self, Bucket: str, Delete: dict[str, Any]) -> dict[str, Any]:
+        self.keys -= {entry["Key"] for entry in Delete["Objects"]}
+        return {}
 
     def references(self) -> list[Reference]:
         return [Reference("BRANCH", "main", "ab" * 32)]

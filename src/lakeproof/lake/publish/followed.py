@@ -7,6 +7,7 @@ from typing import Any
 
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.publish.beat import HEARTBEAT_TABLE
+from lakeproof.lake.publish.cut import Cut, choose_cut, lagging
 from lakeproof.lake.publish.in_parallel import in_parallel
 from lakeproof.lake.publish.manifests import ManifestReader
 from lakeproof.lake.publish.mending import Mender
@@ -27,6 +28,8 @@ class Followed:
     menders: dict[str, Mender] = field(default_factory=dict)
     awaited: frozenset[str] = frozenset()
     looks: int = 0
+    _newest: dict[str, Snapshot | None] | None = None
+    _chosen: tuple[Cut | None, frozenset[str]] = (None, frozenset())
 
     def refresh(self, executor: Executor, *, use_cut: bool) -> None:
         """Look for new snapshots: in the tables that are waited for, or in one, and in all once that one has moved.
@@ -60,6 +63,18 @@ class Followed:
         }
         written = {name: snapshots[-1].schema_id for name, snapshots in seen.items() if snapshots}
         return seen, {name: self.tables[name].has_primary_key(schema_id) for name, schema_id in written.items()}
+
+    def chosen(
+        self, seen: Mapping[str, list[Snapshot]], has_primary_key: Mapping[str, bool]
+    ) -> tuple[Cut | None, frozenset[str]]:
+        """What `choose_cut` and `lagging` say of `seen`: both go through every known snapshot of every table, which
+        is done anew only once a table has another newest one. Most looks find none.
+        """
+        newest = {table: snapshots[-1] if snapshots else None for table, snapshots in seen.items()}
+        if newest != self._newest:
+            self._newest = newest
+            self._chosen = choose_cut(seen, has_primary_key), lagging(seen, has_primary_key)
+        return self._chosen
 
     def _follow_new(self) -> None:
         for table in table_names(self.database):

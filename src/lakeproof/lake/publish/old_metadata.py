@@ -9,17 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lakeproof.errors import TransientError
+from lakeproof.lake.publish.deleting import AT_ONCE, NotDeleted, delete_keys
 from lakeproof.lake.publish.metadata import metadata_key
 from lakeproof.stack.object_store import LAKE_BUCKET
 
 _NUMBER = re.compile(r"/v(\d+)\.metadata\.json$")
-# Of one table and call: what one DeleteObjects takes, and far more than a job writes between two calls.
-AT_ONCE = 1000
-
-
-class NotDeleted(TransientError):
-    """The store kept some of the files; the next call tries again."""
 
 
 class OldMetadata:
@@ -32,8 +26,8 @@ class OldMetadata:
     def remove(self, database: str, newest: Mapping[str, int], kept: int) -> int:
         """Remove the files of all but the `kept` newest snapshots; gives how many names were given up.
 
-        At most AT_ONCE of a table: what a long absence left goes in several calls. What fails in one table keeps no
-        other waiting.
+        At most AT_ONCE of a table, far more than a job writes between two calls: what a long absence left goes in
+        several. What fails in one table keeps no other waiting.
         newest: table → id of its newest snapshot.
         Raises: NotDeleted or botocore's errors, the first of them, at the end.
         """
@@ -66,7 +60,7 @@ class OldMetadata:
             ids = list(range(gone + 1, last + 1))
         some = ids[:AT_ONCE]
         if some:
-            self._delete(database, table, some)
+            delete_keys(self._s3, (metadata_key(database, table, number) for number in some))
         self._gone[database, table] = last if len(some) == len(ids) else some[-1]
         return len(some)
 
@@ -75,15 +69,3 @@ class OldMetadata:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=LAKE_BUCKET, Prefix=prefix)
         names = (_NUMBER.search(entry["Key"]) for page in pages for entry in page.get("Contents", ()))
         return sorted(int(found[1]) for found in names if found)
-
-    def _delete(self, database: str, table: str, ids: list[int]) -> None:
-        keys = [{"Key": metadata_key(database, table, number)} for number in ids]
-        answer = self._s3.delete_objects(Bucket=LAKE_BUCKET, Delete={"Objects": keys, "Quiet": True})
-        # NoSuchKey: another publisher was quicker.
-        errors = [error for error in answer.get("Errors", ()) if error.get("Code") != "NoSuchKey"]
-        if errors:
-            first = errors[0]
-            raise NotDeleted(
-                f"{len(errors)} old metadata files stay: {first.get('Message') or first.get('Code')}",
-                where=first["Key"],
-            )

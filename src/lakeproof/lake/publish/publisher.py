@@ -30,7 +30,7 @@ from lakeproof.lake.publish.commit import (
     states_of,
     strangers_commit,
 )
-from lakeproof.lake.publish.cut import Cut, begins_after, choose_cut, choose_newest, lagging, moves_on, unchanged
+from lakeproof.lake.publish.cut import Cut, begins_after, choose_newest, moves_on, unchanged
 from lakeproof.lake.publish.followed import Followed
 from lakeproof.lake.publish.in_parallel import in_parallel
 from lakeproof.lake.publish.manifests import MissingFile
@@ -141,7 +141,7 @@ class Publisher:
             followed.refresh(self._executor, use_cut=self._use_cut)
             head = self._head or self._read_head()
             seen, keyed = followed.seen(head.snapshots_of(database))
-            cut = choose_cut(seen, keyed) if self._use_cut else choose_newest(seen)
+            cut, lag = followed.chosen(seen, keyed) if self._use_cut else (choose_newest(seen), frozenset())
         if self._another_is_about_to_merge(head, database):
             self._head = None
             return None
@@ -154,7 +154,7 @@ class Publisher:
             head.checkpoint_of(database), (table.snapshots for table in followed.tables.values())
         )
         waits = self.sees_next and self._use_cut and not moves
-        followed.awaited = lagging(seen, keyed) if waits else frozenset()
+        followed.awaited = lag if waits else frozenset()
         if cut is None or frozen or not can_be_read or not moves:
             return None
         started = time.monotonic()

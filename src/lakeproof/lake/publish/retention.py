@@ -7,6 +7,7 @@ from typing import Any
 
 from lakeproof.lake.job.spec import RETENTION_MARGIN_SECONDS
 from lakeproof.lake.nessie import NessieClient
+from lakeproof.lake.publish.deleting import delete_keys
 from lakeproof.lake.publish.metadata import published_at_ms, published_prefix, stem_of
 from lakeproof.stack.object_store import LAKE_BUCKET, WAREHOUSE, bucket_and_key
 
@@ -32,7 +33,7 @@ def remove_expired_copies(
 ) -> int:
     """Remove what has expired of a database's tables; gives how many copies.
 
-    Raises: NessieUnreachable, botocore's errors.
+    Raises: NessieUnreachable, NotDeleted, botocore's errors.
     """
     names = list(tables)
     referenced = frozenset(_referenced_keys(nessie, database, names))
@@ -40,9 +41,9 @@ def remove_expired_copies(
     now_ms = time.time_ns() // 1_000_000
     removed = 0
     for table in names:
-        for key in expired_keys(list(_keys(s3, published_prefix(database, table))), now_ms, kept_seconds, referenced):
-            s3.delete_object(Bucket=LAKE_BUCKET, Key=key)
-            removed += 1
+        keys = expired_keys(_keys(s3, published_prefix(database, table)), now_ms, kept_seconds, referenced)
+        delete_keys(s3, keys)
+        removed += len(keys)
     if removed:
         log.info("removed %d expired copies of metadata", removed)
     return removed
