@@ -54,6 +54,13 @@ def test_a_row_that_lives_just_as_long_as_the_floor_passes() -> None:
     assert judged(row(10, 290, setting=FLOOR)).outcome is Outcome.PASSED
 
 
+@pytest.mark.parametrize(("age", "left", "outcome"), [(49.15, 250, Outcome.PASSED), (48.9, 250, Outcome.FAILED)])
+def test_the_second_that_cassandra_does_not_count_is_no_early_end(age: float, left: int, outcome: Outcome) -> None:
+    """Written at 50.9 s for 300 s, and asked at 100.05 s, its 250 s are left by whole seconds: 49.15 + 250."""
+    assert judged(row(age, left)).outcome is outcome
+    assert judged(row(10, 890, setting=FLOOR - 0.5)).outcome is Outcome.FAILED
+
+
 def test_an_old_row_that_is_about_to_end_by_its_own_time_is_not_short() -> None:
     assert judged(row(10, 890), row(895, 5)).outcome is Outcome.PASSED
 
