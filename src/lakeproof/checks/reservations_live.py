@@ -23,8 +23,8 @@ LOOK_SECONDS = 10.0
 # The service looks at the TTL every two seconds, and is scraped every second.
 SEEN_SECONDS = 5.0
 KEYS_SHOWN = 20
-# Cassandra counts a row's time in whole seconds, by the second in which it was written and by that in which it is asked:
-# one that lives for 300 s may be seen as 299.1.
+# Cassandra counts a row's time in whole seconds, by the second in which it was written and by that in which it is
+# asked: one that lives for 300 s may be seen as 299.1.
 WHOLE_SECOND = 1.0
 
 
