@@ -27,8 +27,7 @@ CALLS_PER_SECOND = 30.0
 PAUSE_SECONDS = (3.0, 20.0)
 SHARE_OF_PAIRS = 1 / 3
 BACK_SECONDS = 240.0
-# About ten hashes are published meanwhile. One statement over ten costs little more than over one, and a hash stays
-# readable for much longer.
+# About ten hashes are published meanwhile, which share a catalog, and a hash stays readable for much longer.
 LOOKS_EVERY_SECONDS = 20.0
 LOOK_SECONDS = 30.0
 LAST_LOOK_SECONDS = 300.0

@@ -80,7 +80,9 @@ def judge(rows: Sequence[tuple[object, ...]], since: float, now: datetime, floor
         return Verdict(CLAIM, Outcome.FAILED, words, numbers, tuple(short[:KEYS_SHOWN]))
     if fresh < wanted:
         return Verdict(CLAIM, Outcome.UNKNOWN, "nobody reserved anything since the TTL was right again", numbers)
-    words = f"all of {fresh} reservations that were made since the TTL was right live {floor:g} s or longer"
+    words = (
+        f"all of {fresh} reservations that were made since the TTL was right live {floor:g} s (to the second) or more"
+    )
     return Verdict(CLAIM, Outcome.PASSED, words, numbers)
 
 

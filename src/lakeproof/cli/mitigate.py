@@ -40,8 +40,8 @@ def mitigate(
 
     Of several causes it takes the one that the incident's alerts are about: of the connector, database or component
     that they name, or of their scenario. Where all causes are about something else, it lists them and proposes
-    nothing. It says where this machine's processors are full: what is only late may look broken then, and a restart
-    makes it later.
+    nothing. It says (on stderr) if this machine's processors are full: what is only late may look broken then, and a
+    restart makes it later.
     An --action acts on the connector, database or server that they name too, unless --arg says another. Where they
     name none and there are two, --arg has to.
     A repair that was run for this incident, and after which the stack shows the same, is not proposed again; --action
@@ -71,6 +71,8 @@ def mitigate(
         parse_arguments(known[typed.id].arguments, typed.arguments, typed.id)
     desk = DeskClient(stack)
     row = desk.incident(incident)
+    for told in told_when_full():
+        say(told)
     named, further = "", list[str]()
     if typed is None:
         cause, further = _diagnose(stack, folders, row, known)
@@ -78,8 +80,6 @@ def mitigate(
         say(f"{row['id']}: {cause.id}: {cause.says['en']}")
         if further:
             say(f"  {len(further)} further, look again once that is mended: {', '.join(further)}")
-        for told in told_when_full():
-            say(f"  {told}")
     else:
         steps = (aimed(typed, known[typed.id].arguments, row, [one.words for one in present(stack)]),)
     steps = tuple(_held(stack, step, known) for step in steps)

@@ -9,8 +9,8 @@ from lakeproof.diagnosis.cause import Step
 from lakeproof.errors import InvalidInput
 from lakeproof.scenarios.scenario import Budgets, Scenario, Traffic
 
-# Six calls and a purchase a second, the whole shop and a drill's windows fill two cores. What is late then is late in
-# truth, and a drill of false alarms would tell of nothing else.
+# At six calls and a purchase a second the whole shop with a drill's windows was seen to fill two cores. What is late
+# then is late in truth, and a drill of false alarms tells of that. (At half of both they were nearly as full.)
 CALM_SHARE = 0.5
 
 

@@ -121,7 +121,7 @@ def test_a_table_that_has_what_is_waited_for_is_not_asked_again(store: Store, pu
 def test_a_state_is_chosen_anew_only_once_a_table_has_moved(
     store: Store, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each choice goes through hundreds of snapshots of each table: an eighth of what the publisher did at rest."""
+    """Each choice goes through hundreds of snapshots of each table."""
     chosen: list[Cut | None] = []
 
     def choose(*seen: Any) -> Cut | None:

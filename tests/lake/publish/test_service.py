@@ -209,7 +209,7 @@ def test_a_publisher_that_pauses_for_minutes_is_well_and_cleans_up_as_often_as_a
     rounds = Rounds({"oltp": published("oltp"), "shop": published("shop")})
     loop = Service(Stack(settings), rounds, clock)
     pauses = run_for(loop, clock, 599)
-    assert max(pauses) <= service.RETENTION_SECONDS and cleaned.count("copies") == 599 // service.RETENTION_SECONDS
+    assert max(pauses) <= service.RETENTION_SECONDS and cleaned.count("copies") == 9
     assert rounds.looks == ["oltp", "shop"]
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 590)
@@ -222,7 +222,7 @@ def test_old_metadata_of_each_database_is_removed_every_minute_though_removing_c
     loop = service_of(Rounds({"oltp": published("oltp"), "shop": published("shop")}))
     loop.round()
     assert old_files.removed == []
-    clock.now += service.RETENTION_SECONDS
+    clock.now += 60
     loop.round()
     assert [(database, newest) for database, newest, _ in old_files.removed] == [
         ("oltp", {"a table of oltp": 900}),

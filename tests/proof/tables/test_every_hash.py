@@ -119,6 +119,29 @@ def test_what_could_not_be_judged_waits_for_the_next_look(
     assert [statement.count("oltp.orders ") for statement in trino.statements] == [3, 1, 3, 1]
 
 
+def test_what_was_answered_before_a_statement_without_an_answer_counts(
+    trino: Trino, publish: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an audit whose last statement is always late would judge the same hashes for ever, and get no further."""
+    trino.torn = {2, 7}
+    publish(*(commit(number) for number in range(1, 9)))
+    following = EveryHash(STACK, "hash-0")
+    ask = trino.run
+
+    def second_is_late(sql: str, deadline: Deadline) -> Any:
+        if trino.statements:
+            raise CouldNotLook("late")
+        return ask(sql, deadline)
+
+    with monkeypatch.context() as late, pytest.raises(CouldNotLook):
+        late.setattr(trino, "run", second_is_late)
+        following.look(Deadline(60))
+    assert (following.judged, following.waiting, following.after) == (3, 5, "hash-3")
+    assert numbers(following.torn) == [2]
+    assert numbers(following.look(Deadline(60))) == [7]
+    assert (following.judged, following.waiting, numbers(following.torn)) == (8, 0, [2, 7])
+
+
 def test_hashes_whose_files_may_be_gone_and_too_many_waiting_ones_are_not_looked_at(
     trino: Trino, publish: Callable[..., None]
 ) -> None:

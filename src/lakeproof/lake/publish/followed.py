@@ -72,8 +72,8 @@ class Followed:
         """
         newest = {table: snapshots[-1] if snapshots else None for table, snapshots in seen.items()}
         if newest != self._newest:
-            self._newest = newest
             self._chosen = choose_cut(seen, has_primary_key), lagging(seen, has_primary_key)
+            self._newest = newest
         return self._chosen
 
     def _follow_new(self) -> None:

@@ -155,10 +155,11 @@ class FullAudit:
 
 
 def pause_after(took_seconds: float, every_seconds: float) -> float:
-    """Seconds until the next audit: they begin every `every_seconds`, with a rest of half of what the last one took.
+    """Seconds until the next audit: it begins `every_seconds` after the last one began, but after a long one (two
+    thirds of that and more) only once half of its time has passed again.
 
-    Were the pause counted from an audit's end, an audit that uses up its time would come every 90 seconds, and on a
-    busy machine judge less than is published meanwhile.
+    Were it counted from an audit's end, one that takes 30 s would come every 90 s: on a busy machine such audits
+    judged less than was published meanwhile.
     """
     return max(every_seconds - took_seconds, took_seconds / 2)
 

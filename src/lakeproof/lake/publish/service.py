@@ -27,7 +27,7 @@ from lakeproof.stack.stack import Stack
 log = logging.getLogger(__name__)
 
 CALL_SECONDS = 3.0
-# Each time all published copies are listed: an eighth of the publisher's CPU, when it was every 30 s.
+# Each time all published copies are listed.
 RETENTION_SECONDS = 60.0
 UPLOADS_SECONDS = 3600.0
 # A round that takes longer than this hangs: /health then says so.

@@ -6,7 +6,7 @@ very snapshots that the hash holds.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import batched, pairwise
 from types import MappingProxyType
@@ -25,8 +25,8 @@ SCHEMA = "oltp"
 # Different states in one catalog: making it and reading the manifests is shared by so many. It shows the newest of
 # them, whose copy of a table's metadata knows that table's newest 40 snapshots.
 AT_ONCE = 15
-# Of these so many in one statement. Fifteen take Trino about as much CPU as five statements of three, but all at one
-# time: `SELECT 1` then waited for up to 6.8 s, against 2.8 s (docs/performance.md, "The minute's audit").
+# Of these so many in one statement. `SELECT 1` waited for up to 6.8 s beside one of fifteen, for up to 2.8 s beside
+# those of three (docs/performance.md, "The minute's audit").
 IN_ONE_STATEMENT = 3
 # The tables that the claims are about. Hashes at which all of these stand at the same snapshots are one state.
 JUDGED = ("orders", "order_items", "order_events")
@@ -74,8 +74,8 @@ class EveryHash:
         """Judge what was published meanwhile, oldest first, until the deadline is over; gives the torn ones.
 
         most: of more hashes than these the oldest are passed over.
-        Raises: CouldNotLook, StatementFailed: what is not judged yet waits for the next look. NoSuchHash where `main`
-        no longer leads back to `after`.
+        Raises: CouldNotLook, StatementFailed: what was answered until then counts, the rest waits for the next look.
+        NoSuchHash where `main` no longer leads back to `after`.
         """
         commits = history.since(self.stack, self.after)
         self.not_looked += max(0, len(commits) - most)
@@ -86,39 +86,56 @@ class EveryHash:
             many = _of_states(left, self.at_once)
             some, left = left[:many], left[many:]
             readable = [commit for commit in some if commit.is_readable()]
+            broken = dict(self.known)
             try:
-                torn = judge(self.stack, readable, self.known)
-            except CouldNotLook:
+                judge(self.stack, readable, broken)
+            except (CouldNotLook, StatementFailed):
                 self.at_once = max(1, min(self.at_once, len(some)) // 2)
+                self._count(some, readable, broken)
                 raise
             self.at_once = min(AT_ONCE, 2 * self.at_once)
-            moved = sum(commit.moved == SCHEMA for commit in readable)
-            self.judged += moved
-            self.moved_others += len(readable) - moved
-            self.not_looked += len(some) - len(readable)
-            self.waiting -= len(some)
-            self.after = some[-1].hash
-            self.torn += torn
-            found += torn
+            found += self._count(some, readable, broken)
         return found
 
+    def _count(
+        self, some: Sequence[PublishedCommit], readable: Sequence[PublishedCommit], broken: Mapping[State, Broken]
+    ) -> list[Torn]:
+        """Be done with these hashes, up to a readable one whose state is not known. Gives the torn ones."""
+        unknown = (at for at, one in enumerate(some) if one in readable and state_of(one) not in broken)
+        some = some[: next(unknown, len(some))]
+        judged = [commit for commit in some if commit in readable]
+        moved = sum(commit.moved == SCHEMA for commit in judged)
+        self.judged += moved
+        self.moved_others += len(judged) - moved
+        self.not_looked += len(some) - len(judged)
+        self.waiting -= len(some)
+        self.after = some[-1].hash if some else self.after
+        torn = _torn(judged, broken)
+        self.torn += torn
+        return torn
 
-def judge(stack: Stack, commits: Sequence[PublishedCommit], known: Mapping[State, Broken] = NOTHING) -> list[Torn]:
+
+def judge(stack: Stack, commits: Sequence[PublishedCommit], known: dict[State, Broken] | None = None) -> list[Torn]:
     """Which of these hashes show a part of a transaction. Raises: CouldNotLook, StatementFailed.
 
-    known: states that are not read again.
+    known: states that are not read again. What is read is added, also where a later statement then gets no answer.
     """
+    broken = {} if known is None else known
     # Several hashes may hold the same state: one that moved another database's tables, for example.
     newest = {state_of(commit): commit for commit in commits}
-    asked = [commit for state, commit in newest.items() if state not in known]
-    broken = dict(known) | (_broken_in(stack, asked) if asked else {})
+    asked = [commit for state, commit in newest.items() if state not in broken]
+    if asked:
+        _ask(stack, asked, broken)
+    return _torn(commits, broken)
+
+
+def _torn(commits: Iterable[PublishedCommit], broken: Mapping[State, Broken]) -> list[Torn]:
     return [Torn(commit, found) for commit in commits if (found := broken[state_of(commit)])]
 
 
-def _broken_in(stack: Stack, commits: Sequence[PublishedCommit]) -> dict[State, Broken]:
-    """What is broken in each of these different states, asked in one catalog, or in two of one half each."""
+def _ask(stack: Stack, commits: Sequence[PublishedCommit], broken: dict[State, Broken]) -> None:
+    """Add what is broken in each of these different states, asked in one catalog, or in two of one half each."""
     deadline = Deadline(CATALOG_SECONDS)
-    found: dict[State, Broken] = {}
     try:
         with pinned_trino(stack, commits[-1], deadline) as trino:
             for some in batched(commits, IN_ONE_STATEMENT):
@@ -127,16 +144,18 @@ def _broken_in(stack: Stack, commits: Sequence[PublishedCommit]) -> dict[State, 
                 if len(rows) >= MOST and len(some) > 1:
                     # It was cut off: what is broken in one state may have hidden what is in another.
                     break
-                found |= _by_state(some, rows)
+                broken |= _by_state(some, rows)
             else:
-                return found
+                return
     except StatementFailed:
         # Too much for Trino's memory; or the newest metadata, which Paimon built anew, knows none of the oldest
         # snapshots.
         if len(commits) == 1:
             raise
-    middle = len(commits) // 2
-    return _broken_in(stack, commits[:middle]) | _broken_in(stack, commits[middle:])
+    left = [commit for commit in commits if state_of(commit) not in broken]
+    middle = len(left) // 2
+    for half in filter(None, (left[:middle], left[middle:])):
+        _ask(stack, half, broken)
 
 
 def _by_state(commits: Sequence[PublishedCommit], rows: Sequence[Row]) -> dict[State, Broken]:
