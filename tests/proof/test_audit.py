@@ -55,10 +55,10 @@ class Lake:
             raise history.NoSuchHash("no such commit")
         return self.commits[hashes.index(after) + 1 :]
 
-    def broken_in(self, stack: Stack, commits: Sequence[PublishedCommit]) -> dict[State, Broken]:
+    def ask(self, stack: Stack, commits: Sequence[PublishedCommit], broken: dict[State, Broken]) -> None:
         """As Trino would tell it, of different states."""
         self.read += [commit.hash for commit in commits]
-        return {
+        broken |= {
             state_of(commit): tuple(
                 BrokenOrder(NEWEST_EVENT, order, "no order, 1 events") for order in self.torn.get(commit.hash, ())
             )
@@ -76,7 +76,7 @@ def lake(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Lake]:
         made = Lake(hashes)
         for name in ("newest", "log", "since"):
             monkeypatch.setattr(history, name, getattr(made, name))
-        monkeypatch.setattr(every_hash, "_broken_in", made.broken_in)
+        monkeypatch.setattr(every_hash, "_ask", made.ask)
         monkeypatch.setattr(audit, "snapshot_of", made.snapshot)
         return made
 
