@@ -95,7 +95,8 @@ COMPONENTS = (
         ports=USUAL_PORTS["minio"],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
-        start_seconds=30.0,
+        # On a cold disk, right after a set-up, 30 s were not enough.
+        start_seconds=60.0,
         image="minio/minio:RELEASE.2025-04-22T22-12-26Z",
         summary="object store (S3)",
         one_because="one process serves one folder",
