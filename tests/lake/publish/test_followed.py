@@ -25,7 +25,9 @@ def test_what_was_chosen_is_what_is_chosen_anew_after_every_change() -> None:
         # Begun in one table, then in the other too.
         (two([first, snapshot(2, 2)], [first]), {"orders": True, "items": True}),
         (two([first, snapshot(2, 2)], [first, snapshot(2, 2)]), {"orders": True, "items": True}),
-        # Made anew: the same ids and checkpoints, by another writer.
+        # The same ids and checkpoints, by another writer; then made anew from the first one on.
+        (two([first, replace(snapshot(2, 2), writer="new")], [first, snapshot(2, 2)]), {
+            "orders": True, "items": True}),
         (two([replace(first, writer="new")], [first, snapshot(2, 2)]), {"orders": True, "items": True}),
         # Rolled back to what it was.
         (two([first], [first]), {"orders": True, "items": True}),
