@@ -20,6 +20,7 @@ def own_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAKEPROOF_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("LAKEPROOF_PORT_SHIFT", "12100")
+    monkeypatch.delenv("LAKEPROOF_NAME", raising=False)  # of a stack that is worked with beside the tests
     return tmp_path / "state"
 
 
