@@ -16,7 +16,7 @@ from lakeproof.lake.sources.source import Source
 from lakeproof.proof import audit
 from lakeproof.proof.audit import audit_published
 from lakeproof.proof.tables import every_hash
-from lakeproof.proof.tables.every_hash import Broken, State, Torn, state_of
+from lakeproof.proof.tables.every_hash import Broken, State, state_of
 from lakeproof.proof.tables.order_claims import NEWEST_EVENT, BrokenOrder
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -124,10 +124,12 @@ def test_a_torn_newest_hash_is_told_though_an_older_one_cannot_be_judged(
     main = lake(5)
     main.torn = {"0005": [7]}
 
-    def judge(stack: Stack, commits: Sequence[PublishedCommit], known: object) -> list[Torn]:
-        raise CouldNotLook("no answer within 60 s")
+    def ask(stack: Stack, commits: Sequence[PublishedCommit], broken: dict[State, Broken]) -> None:
+        if commits != main.commits[-1:]:
+            raise CouldNotLook("no answer within 60 s")
+        main.ask(stack, commits, broken)
 
-    monkeypatch.setattr(every_hash, "judge", judge)
+    monkeypatch.setattr(every_hash, "_ask", ask)
     audited = audit_published(STACK, "0001")
     assert audited.newest_is_wrong and audited.finding is not None and "0005" in audited.finding
     assert audited.waiting > 0 and not audited.got_on

@@ -6,7 +6,7 @@ very snapshots that the hash holds.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import batched, pairwise
 from types import MappingProxyType
@@ -85,10 +85,10 @@ class EveryHash:
         while left and not deadline.expired:
             many = _of_states(left, self.at_once)
             some, left = left[:many], left[many:]
-            readable = [commit for commit in some if commit.is_readable()]
+            readable = {commit.hash for commit in some if commit.is_readable()}
             broken = dict(self.known)
             try:
-                judge(self.stack, readable, broken)
+                _read(self.stack, [commit for commit in some if commit.hash in readable], broken)
             except (CouldNotLook, StatementFailed):
                 self.at_once = max(1, min(self.at_once, len(some)) // 2)
                 self._count(some, readable, broken)
@@ -98,12 +98,12 @@ class EveryHash:
         return found
 
     def _count(
-        self, some: Sequence[PublishedCommit], readable: Sequence[PublishedCommit], broken: Mapping[State, Broken]
+        self, some: Sequence[PublishedCommit], readable: Set[str], broken: Mapping[State, Broken]
     ) -> list[Torn]:
         """Be done with these hashes, up to a readable one whose state is not known. Gives the torn ones."""
-        unknown = (at for at, one in enumerate(some) if one in readable and state_of(one) not in broken)
+        unknown = (at for at, one in enumerate(some) if one.hash in readable and state_of(one) not in broken)
         some = some[: next(unknown, len(some))]
-        judged = [commit for commit in some if commit in readable]
+        judged = [commit for commit in some if commit.hash in readable]
         moved = sum(commit.moved == SCHEMA for commit in judged)
         self.judged += moved
         self.moved_others += len(judged) - moved
@@ -115,18 +115,23 @@ class EveryHash:
         return torn
 
 
-def judge(stack: Stack, commits: Sequence[PublishedCommit], known: dict[State, Broken] | None = None) -> list[Torn]:
-    """Which of these hashes show a part of a transaction. Raises: CouldNotLook, StatementFailed.
+def judge(stack: Stack, commits: Sequence[PublishedCommit]) -> list[Torn]:
+    """Which of these hashes show a part of a transaction. Raises: CouldNotLook, StatementFailed."""
+    broken: dict[State, Broken] = {}
+    _read(stack, commits, broken)
+    return _torn(commits, broken)
 
-    known: states that are not read again. What is read is added, also where a later statement then gets no answer.
+
+def _read(stack: Stack, commits: Sequence[PublishedCommit], broken: dict[State, Broken]) -> None:
+    """Add what is broken in the states that `broken` does not have: as far as there were answers, where one fails.
+
+    Raises: CouldNotLook, StatementFailed.
     """
-    broken = {} if known is None else known
     # Several hashes may hold the same state: one that moved another database's tables, for example.
     newest = {state_of(commit): commit for commit in commits}
     asked = [commit for state, commit in newest.items() if state not in broken]
     if asked:
         _ask(stack, asked, broken)
-    return _torn(commits, broken)
 
 
 def _torn(commits: Iterable[PublishedCommit], broken: Mapping[State, Broken]) -> list[Torn]:
