@@ -116,10 +116,10 @@ def test_a_new_cluster_has_no_connector_of_which_rows_are_unread(
 
 def test_a_format_that_hangs_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(*given: object, **more: object) -> None:
-        raise subprocess.TimeoutExpired("java", 50)
+        raise subprocess.TimeoutExpired("java", 120)
 
     monkeypatch.setattr("subprocess.run", hang)
     monkeypatch.setattr("lakeproof.install.java.find_java", lambda version: Path("java"))
     monkeypatch.setattr("lakeproof.install.artifacts.path", lambda name: tmp_path)
-    with pytest.raises(TerminalError, match=r"StorageTool: no end after 50 s"):
+    with pytest.raises(TerminalError, match=r"StorageTool: no end after 120 s"):
         kafka.prepare(Stack(Settings(state_dir=tmp_path)))

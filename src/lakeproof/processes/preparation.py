@@ -7,7 +7,7 @@ from lakeproof.errors import TransientError
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.stack import Stack
 
-PREPARE_SECONDS = 60.0
+PREPARE_SECONDS = 150.0
 
 
 class PrepareFailed(TransientError):
