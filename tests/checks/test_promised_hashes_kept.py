@@ -128,6 +128,24 @@ def test_a_hash_whose_promise_ended_meanwhile_is_not_read(lake: Lake, context: C
     assert lake.read == [10]
 
 
+def test_where_every_promise_of_before_ended_those_of_now_are_read(lake: Lake, context: CheckContext) -> None:
+    taken = before(context)
+    lake.read.clear()
+    expired = [replace(one, readable_until=NOW) for one in lake.log]
+    lake.log = [commit(13), commit(12), commit(11), *expired]
+    verdict = after(context, taken)
+    assert (verdict.outcome, lake.read, verdict.numbers["read"]) == (Outcome.PASSED, [13, 12, 11], 3)
+    assert "3 of those promised now can be read" in verdict.summary
+
+    def lost(one: PublishedCommit) -> int:
+        raise StatementFailed("ICEBERG_FILESYSTEM_ERROR: no such file", where="trino")
+
+    lake.rows = lost
+    assert after(context, taken).outcome is Outcome.FAILED
+    lake.log = [replace(one, readable_until=NOW) for one in lake.log]
+    assert after(context, taken).outcome is Outcome.UNKNOWN
+
+
 def test_only_hashes_that_stay_promised_are_remembered_and_the_newest_always(
     lake: Lake, context: CheckContext
 ) -> None:

@@ -13,7 +13,7 @@ from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.trino import pinned_trino
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.probes.reading import Reading
+from lakeproof.probes.reading import Reading, Value
 from lakeproof.stack.stack import Stack
 
 CLAIM = "main moves, its history is whole, and what it promised can still be read"
@@ -59,41 +59,49 @@ def rows_at(stack: Stack, commit: PublishedCommit) -> int:
 
 
 def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
-    """The same hashes in the same order, with newer ones on top; those still promised show the same rows."""
+    """The same hashes in the same order, with newer ones on top; those still promised show the same rows.
+
+    Where no hash of before is promised any more, since so much time went by, those are read that are promised now.
+    """
     remembered = [name for name in before.values if name != NEWEST]
     try:
         now = history.log(context.stack, history.PREFIX_SEARCH)
         problems = unlike(remembered, [each.hash for each in now])
-        asked = [each for each in now if before.values.get(each.hash) is not None and each.is_readable()]
-        for commit in asked:
+        promised = [each for each in now if each.is_readable()]
+        asked = [each for each in promised if before.values.get(each.hash) is not None]
+        meanwhile = spread(promised) if promised and not asked else []
+        for commit in (*asked, *meanwhile):
             context.progress(f"reading the lake at {commit.hash[:16]}")
-            problems += _unlike_rows(context.stack, commit, before)
+            problems += _problems_at(context.stack, commit, before.values.get(commit.hash))
     except NoSuchReference as error:
         return Verdict(CLAIM, Outcome.FAILED, error.message)
-    numbers = {"promised": float(len(remembered)), "read": float(len(asked)), "problems": float(len(problems))}
+    numbers = {
+        "promised": float(len(remembered)),
+        "read": float(len(asked) + len(meanwhile)),
+        "problems": float(len(problems)),
+    }
     readings = tuple(
         Reading("main-head", each.hash, "", datetime.now(UTC), "nessie", "lakeproof lake log") for each in now[:1]
     )
     if problems:
         return Verdict(CLAIM, Outcome.FAILED, "; ".join(problems), numbers, readings=readings)
-    if not asked:
-        return Verdict(CLAIM, Outcome.UNKNOWN, "no hash that was read before is promised any more", numbers)
-    return Verdict(
-        CLAIM,
-        Outcome.PASSED,
-        f"main moved on; all {len(remembered)} promised hashes are in its history, {len(asked)} show as many rows",
-        numbers,
-        readings=readings,
-    )
+    if not asked and not meanwhile:
+        return Verdict(CLAIM, Outcome.UNKNOWN, "no hash is promised any more", numbers)
+    summary = f"main moved on; all {len(remembered)} promised hashes are in its history, "
+    if asked:
+        summary += f"{len(asked)} show as many rows"
+    else:
+        summary += f"and no longer promised; {len(meanwhile)} of those promised now can be read"
+    return Verdict(CLAIM, Outcome.PASSED, summary, numbers, readings=readings)
 
 
-def _unlike_rows(stack: Stack, commit: PublishedCommit, before: Baseline) -> list[str]:
+def _problems_at(stack: Stack, commit: PublishedCommit, was: Value | None) -> list[str]:
+    """was: how many rows it showed before; None where it was not read then."""
     try:
         rows = rows_at(stack, commit)
     except StatementFailed as error:
         return [f"{commit.hash[:16]} cannot be read: {error.message}"]
-    was = before.values[commit.hash]
-    return [] if rows == was else [f"{commit.hash[:16]} showed {was} rows, shows {rows}"]
+    return [] if was is None or rows == was else [f"{commit.hash[:16]} showed {was} rows, shows {rows}"]
 
 
 def unlike(remembered: Sequence[str], now: Sequence[str]) -> list[str]:

@@ -138,6 +138,8 @@ class HealthyDrill:
                 found = self._diagnosed()
                 self._looks += 1
                 next_diagnosis = watch.seconds + DIAGNOSE_SECONDS
+                told = found or f"nothing in {watch.seconds:.0f} s; {self._looks} diagnoses found nothing"
+                self.journal.tell(Phase.DETECT, told)
             if found or last:
                 return found
             deadline.pause(LOOK_SECONDS)
