@@ -16,6 +16,7 @@ from lakeproof.stack.stack import Stack, load_stack
 
 SERVER = Path(__file__).with_name("small_server.py")
 QUICK = Pace(
+    first_start=6.0,
     ready=0.05,
     health=0.2,
     health_over_http=0.2,
@@ -137,6 +138,7 @@ def _all() -> list[Component]:
         make("prepared", hooks={Hook.PREPARE: leave_mark("prepared-before")}),
         make("unprepared", hooks={Hook.PREPARE: refuse}),
         make("moody", ready=well_unless_marked, start_seconds=0.6),
+        make("tardy", "slow=2", start_seconds=1.0),
         make("odd", ready=raise_odd, start_seconds=0.5),
         make("full", prepare=fill_disk),
         make("uninstalled", prepare=miss_artifact),

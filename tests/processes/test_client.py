@@ -377,6 +377,13 @@ def test_a_bug_in_the_readiness_question_is_shown_and_does_not_end_the_daemon(cl
     assert client.running()
 
 
+def test_a_first_start_may_take_longer_than_the_next(client: SupervisorClient, await_row: Await) -> None:
+    """The disk is cold then."""
+    client.up(["tardy"])
+    client.kill("tardy")
+    await_row(client, "tardy", lambda row: "not ready within 1 s" in row.reason)
+
+
 def test_a_full_disk_is_a_clear_reason(client: SupervisorClient) -> None:
     with pytest.raises(StartFailed, match="No space left on device"):
         client.up(["full"])

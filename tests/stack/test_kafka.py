@@ -116,6 +116,7 @@ def test_a_new_cluster_has_no_connector_of_which_rows_are_unread(
 
 def test_a_format_that_hangs_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(*given: object, **more: object) -> None:
+        assert more["timeout"] == 120
         raise subprocess.TimeoutExpired("java", 120)
 
     monkeypatch.setattr("subprocess.run", hang)

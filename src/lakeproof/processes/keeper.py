@@ -289,7 +289,8 @@ class Keeper:
 
     async def _until_ready(self, readiness: Readiness, running: Process) -> None:
         """Ask until it is ready. Past its time it is ended, unless a signal has stopped it: that must stay seen."""
-        deadline = Deadline(self.component.start_seconds)
+        least = self.context.pace.first_start if self.ready_seconds is None else 0.0
+        deadline = Deadline(max(least, self.component.start_seconds))
         while not await readiness.ask():
             self.condition.reason = readiness.last_answer
             if deadline.expired:

@@ -7,7 +7,7 @@ from lakeproof.errors import TransientError
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.stack import Stack
 
-PREPARE_SECONDS = 150.0
+PREPARE_SECONDS = 250.0
 
 
 class PrepareFailed(TransientError):
@@ -28,6 +28,8 @@ class Preparation:
         """
         if self._job is not None and not self._job.done():
             await asyncio.wait({self._job}, timeout=PREPARE_SECONDS)
+            if not self._job.done():
+                raise PrepareFailed("an earlier prepare still runs")
         self._job = job = asyncio.get_running_loop().run_in_executor(self._threads, self._work)
         try:
             return await asyncio.wait_for(asyncio.shield(job), PREPARE_SECONDS)

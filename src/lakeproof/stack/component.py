@@ -75,7 +75,7 @@ class Component:
     waits_for: asked at each start, gives what takes the place of `needs` this time; None: always `needs`.
     provision_needs: these are healthy before the PROVISION hook runs.
     uses: these run as well, started in any order: without them the component cannot do its work. Circles are allowed.
-    prepare: runs before each start, safe to repeat: writes config, makes data folders (in a thread, < 150 s).
+    prepare: runs before each start, safe to repeat: writes config, makes data folders (in a thread, < 250 s).
     ready: asks a real question within `timeout` seconds; raises NotReady. The health question later on is the same.
     hooks: which steps provisioning/ has for it.
         PREPARE: before each start and before `prepare`, such as rules that are rendered from the scenarios.
@@ -84,8 +84,8 @@ class Component:
         BEFORE_STOP: before its stop signal, while it is healthy: such as stopping a job with a savepoint.
     always_goodbye: BEFORE_STOP runs also where the component is not healthy, since it ends what runs elsewhere.
     takes_down: components that must not outlive this one (a JobManager's TaskManagers).
-    start_seconds: a start that takes longer has failed. Generous, as from a cold disk even a small program needed
-        over 30 s; what dies at its start is seen at once. stop_seconds: from stop_signal to SIGKILL.
+    start_seconds: a start that takes longer has failed; the first one has at least `Pace.first_start`. stop_seconds:
+        from stop_signal to SIGKILL.
     on_demand: started by the command that needs it; neither alerts nor probes watch it.
     in_plain_up: started by `up` without a name, which is the path of an order; the rest by name or by `up --all`.
     artifact: a program that set-up builds only on request; until then `up --all` leaves this component out.

@@ -23,6 +23,7 @@ def shop_service(
         needs=needs,
         uses=uses,
         scrapes=(Scrape("http"),),
+        start_seconds=30.0,
         stop_seconds=12.0,
         in_plain_up=in_plain_up,
         summary=summary,

@@ -29,7 +29,7 @@ ENGINE = "spark"
 _SILENCE_SECONDS = 10.0
 _LOOK_SECONDS = 3.0
 _CONNECT_SECONDS = 0.3
-START_SECONDS = 100.0
+START_SECONDS = 130.0  # more than the supervisor gives its first start
 
 type Progress = Callable[[str], None]
 

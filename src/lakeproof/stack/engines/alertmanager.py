@@ -54,6 +54,7 @@ COMPONENTS = (
         ports=USUAL_PORTS["alertmanager"],
         hooks=(Hook.PREPARE,),
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
+        start_seconds=60.0,
         image="prom/alertmanager:v0.28.1",
         summary="sends alerts to the desk and to people",
     ),

@@ -62,6 +62,7 @@ COMPONENTS = (
         ports=USUAL_PORTS["blackbox-exporter"],
         prepare=prepare,
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
+        start_seconds=60.0,
         image="prom/blackbox-exporter:v0.26.0",
         summary="asks every /health",
     ),

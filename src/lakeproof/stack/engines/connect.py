@@ -128,6 +128,7 @@ def further_worker(number: int) -> Component:
         provision_needs=("kafka", "mysql"),
         prepare=lambda stack: prepare(stack, name),
         scrapes=(Scrape("jmx", names=METRICS),),
+        start_seconds=120.0,
         stop_seconds=12.0,
         summary="takes over capture's task when another worker is lost",
     )
@@ -146,6 +147,7 @@ COMPONENTS = (
         hooks=(Hook.PROVISION,),
         # Its alerts wait 1 m, in drills 5 s: that must be at least four scrapes.
         scrapes=(Scrape("jmx", names=METRICS),),
+        start_seconds=120.0,
         stop_seconds=12.0,
         image="quay.io/debezium/connect:3.5.0.Final",
         summary="change capture: the databases' logs into Kafka",

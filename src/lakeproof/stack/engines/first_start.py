@@ -7,7 +7,11 @@ from typing import Any
 
 from lakeproof.errors import TerminalError
 
-SECONDS = 120.0  # less than the supervisor gives a `prepare`; from a cold disk MariaDB's took over 50
+# The supervisor gives a `prepare` 250 s, in which it runs two of them at most. From a cold disk MariaDB's first one
+# took over 50 s.
+SECONDS = 120.0
+# By it the supervisor finds what a `prepare` of its own left running.
+_KEPT = ("LAKEPROOF_RUN_ID",)
 
 
 def run(argv: Sequence[str], *, text: str = "", where: str = "", **options: Any) -> None:
@@ -17,6 +21,7 @@ def run(argv: Sequence[str], *, text: str = "", where: str = "", **options: Any)
     Raises: TerminalError with what it said; its `where` is the program, unless another name says more.
     """
     small = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    small |= {name: os.environ[name] for name in _KEPT if name in os.environ}
     try:
         done = subprocess.run(
             argv,

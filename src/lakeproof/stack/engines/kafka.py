@@ -170,6 +170,7 @@ COMPONENTS = (
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         scrapes=(Scrape("jmx", seconds=5.0, names=METRICS),),
+        start_seconds=90.0,
         stop_seconds=15.0,
         image="apache/kafka:4.1.1",
         summary="the log that changes pass through",

@@ -215,6 +215,7 @@ COMPONENTS = (
         ports=USUAL_PORTS["mysql"],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
+        start_seconds=60.0,
         stop_seconds=20.0,
         image="mysql:8.0.40",
         summary="the shop's order database (MariaDB)",

@@ -56,6 +56,7 @@ COMPONENTS = (
         provision_needs=("mysql",),
         prepare=prepare,
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
+        start_seconds=60.0,
         image="prom/mysqld-exporter:v0.17.2",
         summary="figures of the order database",
     ),

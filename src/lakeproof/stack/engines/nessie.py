@@ -66,6 +66,7 @@ COMPONENTS = (
         ports=USUAL_PORTS["nessie"],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
+        start_seconds=120.0,
         image="ghcr.io/projectnessie/nessie:0.99.0",
         summary="catalog of published data",
         one_because="its version store is one folder, which one process may open",

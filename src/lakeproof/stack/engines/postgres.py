@@ -147,6 +147,7 @@ COMPONENTS = (
         ports=USUAL_PORTS[NAME],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
+        start_seconds=60.0,
         stop_signal="SIGINT",  # "fast" shutdown: transactions are rolled back; SIGTERM would wait for every client
         stop_seconds=20.0,
         in_plain_up=False,

@@ -53,6 +53,7 @@ COMPONENTS = (
         provision_needs=("postgres",),
         prepare=prepare,
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
+        start_seconds=60.0,
         in_plain_up=False,
         image="quay.io/prometheuscommunity/postgres-exporter:v0.17.1",
         summary="figures of PostgreSQL",

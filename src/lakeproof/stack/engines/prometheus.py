@@ -61,6 +61,7 @@ COMPONENTS = (
         ports=USUAL_PORTS["prometheus"],
         hooks=(Hook.PREPARE,),
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
+        start_seconds=60.0,
         stop_seconds=15.0,
         image="prom/prometheus:v2.53.3",
         summary="metrics and alert rules",

@@ -128,6 +128,7 @@ COMPONENTS = (
         ready=ready,
         ports=USUAL_PORTS[NAME],
         prepare=prepare,
+        start_seconds=30.0,
         in_plain_up=False,
         image="redis:7.0.15",
         summary="counts of the notification limiter, cache of the support timeline",

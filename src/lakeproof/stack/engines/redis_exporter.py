@@ -42,6 +42,7 @@ COMPONENTS = (
         ports=USUAL_PORTS[NAME],
         provision_needs=("redis",),
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
+        start_seconds=30.0,
         in_plain_up=False,
         image="oliver006/redis_exporter:v1.45.0",
         summary="figures of Redis",

@@ -169,6 +169,7 @@ COMPONENTS = (
         ready=ready,
         uses=("nessie", "minio"),
         ports=USUAL_PORTS[NAME],
+        start_seconds=90,
         on_demand=True,
         artifact=NAME,
         image="apache/spark:3.5.7",

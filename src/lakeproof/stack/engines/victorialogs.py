@@ -86,6 +86,7 @@ COMPONENTS = (
         prepare=prepare,
         ready=ready,
         ports=USUAL_PORTS[NAME],
+        start_seconds=30.0,
         in_plain_up=False,
         artifact=NAME,
         image="grafana/loki:3.5.0",

@@ -12,6 +12,7 @@ COMPONENTS = (
         ready=answers_ok("desk", "Its database answers."),
         ports=USUAL_PORTS["desk"],
         scrapes=(Scrape("http"),),
+        start_seconds=60.0,
         summary="incidents: timeline, owner, RCA",
     ),
 )

@@ -13,6 +13,7 @@ COMPONENTS = (
         ports=USUAL_PORTS["lag-exporter"],
         provision_needs=("mysql", "kafka", "connect"),
         scrapes=(Scrape("http"),),
+        start_seconds=60.0,
         stop_seconds=6.0,
         summary="heartbeats, and the delay of change capture",
     ),

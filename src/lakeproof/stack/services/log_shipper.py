@@ -42,6 +42,7 @@ COMPONENTS = (
         uses=(victorialogs.NAME,),
         ports=USUAL_PORTS[NAME],
         scrapes=(Scrape("http", seconds=5.0),),
+        start_seconds=30.0,
         stop_seconds=8.0,
         in_plain_up=False,
         artifact=victorialogs.NAME,

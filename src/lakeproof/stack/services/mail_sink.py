@@ -18,6 +18,7 @@ COMPONENTS = (
         ),
         ports=USUAL_PORTS[NAME],
         scrapes=(Scrape("http"),),
+        start_seconds=30.0,
         stop_seconds=12.0,
         in_plain_up=False,
         summary="takes mail and webhooks, delivers nothing",

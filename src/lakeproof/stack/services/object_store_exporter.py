@@ -14,6 +14,7 @@ COMPONENTS = (
         ),
         ports=USUAL_PORTS["object-store-exporter"],
         scrapes=(Scrape("http"),),
+        start_seconds=60.0,
         summary="objects and room of the S3 store",
     ),
 )

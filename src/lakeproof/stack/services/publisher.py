@@ -16,6 +16,7 @@ COMPONENTS = (
         uses=("nessie", "minio", "flink-jobmanager"),
         ports=USUAL_PORTS["publisher"],
         scrapes=(Scrape("http"),),
+        start_seconds=60.0,
         summary="publishes checkpoints to the catalog",
         one_because="two publishers would race for the same Nessie branch",
     ),

@@ -26,6 +26,7 @@ COMPONENTS = (
         hooks=(Hook.PROVISION, Hook.BEFORE_STOP),
         always_goodbye=True,
         scrapes=(Scrape("http"),),
+        start_seconds=120.0,
         stop_seconds=6.0,
         in_plain_up=False,
         summary="PostgreSQL's tables in the lake: heartbeats, slot, connector, job",
