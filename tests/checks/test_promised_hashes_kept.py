@@ -58,7 +58,7 @@ def lake(monkeypatch: pytest.MonkeyPatch) -> Lake:
         made.read.append(one.plain.checkpoint)
         return made.rows(one)
 
-    monkeypatch.setattr(history, "log", lambda stack, limit: made.log[:limit])
+    monkeypatch.setattr(history, "log", lambda stack, limit, **down_to: made.log[:limit])
     monkeypatch.setattr(kept, "rows_at", rows_at)
     return made
 
@@ -128,7 +128,22 @@ def test_a_hash_whose_promise_ended_meanwhile_is_not_read(lake: Lake, context: C
     assert lake.read == [10]
 
 
-def test_where_every_promise_of_before_ended_those_of_now_are_read(lake: Lake, context: CheckContext) -> None:
+def test_hashes_are_remembered_below_some_hours_of_newer_ones(lake: Lake, context: CheckContext) -> None:
+    taken = before(context)
+    lake.log = [*(commit(number) for number in range(5000, 10, -1)), *lake.log]
+    assert after(context, taken).outcome is Outcome.PASSED
+
+
+def test_after_a_fault_no_hash_of_now_stands_for_those_of_before(lake: Lake, context: CheckContext) -> None:
+    taken = before(context)
+    lake.log = [commit(11), *(replace(one, readable_until=NOW) for one in lake.log)]
+    assert after(context, taken).outcome is Outcome.UNKNOWN
+
+
+def test_with_nothing_broken_hashes_of_now_are_read_once_every_promise_of_before_ended(
+    lake: Lake, context: CheckContext
+) -> None:
+    context = replace(context, fault_made=False)
     taken = before(context)
     lake.read.clear()
     expired = [replace(one, readable_until=NOW) for one in lake.log]
@@ -161,7 +176,7 @@ def test_nothing_published_or_nobody_who_answers_is_unknown(
     lake.log = []
     assert before(context).verdict.outcome is Outcome.UNKNOWN
 
-    def silent(stack: Stack, limit: int) -> list[PublishedCommit]:
+    def silent(stack: Stack, limit: int, down_to: str = "") -> list[PublishedCommit]:
         raise CouldNotLook("no answer", where="nessie")
 
     monkeypatch.setattr(history, "log", silent)
@@ -174,7 +189,7 @@ def test_nothing_published_or_nobody_who_answers_is_unknown(
 def test_a_main_that_was_deleted_fails(lake: Lake, context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = before(context)
 
-    def gone(stack: Stack, limit: int) -> list[PublishedCommit]:
+    def gone(stack: Stack, limit: int, down_to: str = "") -> list[PublishedCommit]:
         raise NoSuchReference("no branch main", where="nessie")
 
     monkeypatch.setattr(history, "log", gone)

@@ -7,7 +7,7 @@ from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
-from lakeproof.lake.nessie import NoSuchReference
+from lakeproof.lake.nessie import WHOLE_HISTORY, NoSuchReference
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import StatementFailed
@@ -61,15 +61,16 @@ def rows_at(stack: Stack, commit: PublishedCommit) -> int:
 def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
     """The same hashes in the same order, with newer ones on top; those still promised show the same rows.
 
-    Where no hash of before is promised any more, since so much time went by, those are read that are promised now.
+    Where nothing was broken, and no hash of before is promised any more, since so much time went by, those are read
+    that are promised now. After a fault they would prove nothing: they may all be of after the repair.
     """
     remembered = [name for name in before.values if name != NEWEST]
     try:
-        now = history.log(context.stack, history.PREFIX_SEARCH)
+        now = history.log(context.stack, WHOLE_HISTORY, down_to=remembered[-1])
         problems = unlike(remembered, [each.hash for each in now])
         promised = [each for each in now if each.is_readable()]
         asked = [each for each in promised if before.values.get(each.hash) is not None]
-        meanwhile = spread(promised) if promised and not asked else []
+        meanwhile = spread(promised) if promised and not asked and not context.fault_made else []
         for commit in (*asked, *meanwhile):
             context.progress(f"reading the lake at {commit.hash[:16]}")
             problems += _problems_at(context.stack, commit, before.values.get(commit.hash))
@@ -86,7 +87,7 @@ def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Ver
     if problems:
         return Verdict(CLAIM, Outcome.FAILED, "; ".join(problems), numbers, readings=readings)
     if not asked and not meanwhile:
-        return Verdict(CLAIM, Outcome.UNKNOWN, "no hash is promised any more", numbers)
+        return Verdict(CLAIM, Outcome.UNKNOWN, "no hash that was read before is promised any more", numbers)
     summary = f"main moved on; all {len(remembered)} promised hashes are in its history, "
     if asked:
         summary += f"{len(asked)} show as many rows"

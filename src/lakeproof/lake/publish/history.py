@@ -25,14 +25,20 @@ class HashExpired(InvalidInput):
     """The commit exists, but its files may be gone."""
 
 
-def log(stack: Stack, limit: int = 20) -> list[PublishedCommit]:
+def log(stack: Stack, limit: int = 20, *, down_to: str = "") -> list[PublishedCommit]:
     """The newest `limit` published commits of `main`, newest first; empty before the first one.
 
+    down_to: the hash of the commit that ends the list, where it is among them.
     Raises: CouldNotLook where Nessie does not answer.
     """
+    found: list[PublishedCommit] = []
     with _Looking(stack) as nessie:
-        commits = nessie.history(MAIN, limit + 20)
-        return [found for commit in commits if (found := _read(stack, commit)) is not None][:limit]
+        for commit in nessie.history(MAIN, limit + 20):
+            if (published := _read(stack, commit)) is not None:
+                found.append(published)
+            if commit.hash == down_to:
+                break
+    return found[:limit]
 
 
 def since(stack: Stack, after: str) -> list[PublishedCommit]:
