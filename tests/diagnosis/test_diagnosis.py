@@ -7,7 +7,6 @@ from tests.diagnosis.readings import (
     BEHIND,
     CAUSES,
     CONNECT_GONE,
-    DATABASE_GONE,
     HEALTHY,
     JOB_FAILS,
     JOB_WAITS,
@@ -141,20 +140,6 @@ def test_two_causes_at_once_are_both_named() -> None:
         {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", "oltp-heartbeat-age": 40.0, **BEHIND}
     )
     assert {finding.cause.id for finding in found.findings} == {"paused_connector", "ticker_stopped"}
-
-
-@pytest.mark.parametrize(
-    ("told", "cause"), [("login rejected", "connector_login_rejected"), ("no privilege", "connector_grant_lost")]
-)
-def test_a_full_server_hides_no_connector_that_it_had_turned_away(told: str, cause: str) -> None:
-    """Nobody can try the login then (seen in a drill of connection-saturation and connector-failure)."""
-    full: dict[str, Value] = {"mysql-connections": 100.0, "mysql-idle-account": 94.0, "mysql-answers": "error 1040"}
-    failed: dict[str, Value] = {"oltp-task-state": "FAILED", "oltp-task-failure": told, **BEHIND}
-    found = look({**full, **DATABASE_GONE, **failed})
-    assert {finding.cause.id for finding in found.findings} == {"mysql_sessions_leaked", cause}
-    assert found.unknown == ()
-    mended = look({**failed, "oltp-capture-login": "accepted", "oltp-missing-privileges": 0})
-    assert [finding.cause.id for finding in mended.findings] == ["failed_task"]
 
 
 def test_the_cause_that_explains_the_most_comes_first_however_little_evidence_it_states() -> None:

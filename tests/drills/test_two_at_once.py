@@ -20,7 +20,7 @@ from lakeproof.drills.repair import mend
 from lakeproof.drills.report import DrillReport, StepDone
 from lakeproof.drills.run import DrillOptions
 from lakeproof.drills.verdict import against_truth
-from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.faults.fault import Fault, Sign, all_faults
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.condition import Condition, Operator
@@ -176,6 +176,27 @@ def test_a_cause_that_the_other_one_hides_is_named_and_repaired_once_that_is_men
     journal = json.loads((tmp_path / "report/journal.json").read_text())
     newest = [entry["facts"]["diagnosis"] for entry in journal if "diagnosis" in entry.get("facts", {})][-1]
     assert [one["cause"] for one in newest["causes"]] == ["lamp_covered", "bell_muffled"]
+
+
+def test_a_cause_that_nobody_can_look_for_beside_the_other_one_is_named_once_that_is_mended(
+    toy: Any, lamp: Any, tmp_path: Path
+) -> None:
+    """As a login that a full database lets nobody try."""
+    bell = Bell()
+    drill = both(toy, lamp, bell, tmp_path)
+
+    def listen(stack: Stack, timeout: float) -> bool:
+        if lamp.covered:
+            raise CouldNotLook("the cloth keeps every sound in", where="bell")
+        return bell.heard()
+
+    probe = drill.world.catalog.probes["bell"]
+    object.__setattr__(probe, "ask", listen)
+    report = drill.run()
+    assert report.reasons == []
+    assert report.verdict == "passed"
+    assert report.named_causes == ["lamp_covered", "bell_muffled"]
+    assert [done.action for done in report.mitigations] == ["uncover_lamp", "ring_bell"]
 
 
 def test_one_of_two_that_is_not_named_fails_the_drill_and_both_faults_come_out(

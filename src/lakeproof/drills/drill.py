@@ -220,33 +220,41 @@ class Drill:
         if not self._believed:
             return Outcome.FAILED, "without a cause there is nothing to repair"
         outcome, why = self._mend([finding.cause.repairs for finding in self._believed])
-        if outcome is Outcome.PASSED and len(self.plan.parts) > 1 and self._diagnosis.hidden:
-            return self._mend_hidden()
+        left = self._diagnosis.hidden or self._diagnosis.unknown
+        if outcome is Outcome.PASSED and len(self.plan.parts) > 1 and left:
+            return self._mend_rest()
         return outcome, why
 
-    def _mend_hidden(self) -> tuple[Outcome, str]:
-        """Of several faults, one may hide another: a full queue is no finding while the server behind it is down. So
-        look again at what was hidden. What the mended cause had brought about goes by itself meanwhile; what stays,
-        and is hidden no longer, is named and repaired as well.
+    def _mend_rest(self) -> tuple[Outcome, str]:
+        """Of several faults, one may hide another: a full queue is no finding while the server behind it is down. Or
+        nobody can look for the other: while a database is full, nobody can try a login that it would turn away. So
+        look again at what was hidden or unknown. What the mended cause had brought about goes by itself meanwhile;
+        what stays, and has a cause now that is not hidden, is named and repaired as well.
         """
         hidden = {each.cause for each in self._diagnosis.hidden}
+        unknown = _unknown(self._diagnosis)
+        believed = {finding.cause.id for finding in self._believed}
         found = Diagnosis((), ())
+
+        def rest() -> set[str]:
+            told = {finding.cause.id for finding in found.findings if finding.explains & unknown}
+            return (hidden & _holding(found)) | (told - believed)
 
         def look() -> bool | None:
             nonlocal found
             found = Diagnosis((), ())  # nothing is known where this look breaks off
             self._watch_alerts(Phase.MITIGATE)
             found = self._look()
-            return None if hidden & _holding(found) else True
+            return None if rest() or unknown & _unknown(found) else True
 
         def seen() -> str:
-            still = sorted(hidden & _holding(found))
-            return self._run.told(f"still there: {', '.join(still)}", f"{len(still)} causes are still there")
+            still = sorted(rest() | (unknown & _unknown(found)))
+            return self._run.told(f"still there: {', '.join(still)}", f"{len(still)} things are still there")
 
         seconds = QUIET_TIMES_TO_SETTLE * self.plan.budgets.quiet * self._run.factor
         try:
             Deadline(seconds).wait_for(
-                "what was hidden to be gone",
+                "what was hidden or unknown to be gone",
                 look,
                 every=LOOK_SECONDS,
                 seen=seen,
@@ -254,7 +262,7 @@ class Drill:
             )
         except DeadlineExpired:
             self.journal.write(Phase.MITIGATE, seen())
-        still = [finding for finding in found.findings if finding.cause.id in hidden]
+        still = [finding for finding in found.findings if finding.cause.id in rest()]
         if not still:
             return Outcome.PASSED, ""
         # One diagnosis for who reads the incident: the causes that were mended, with what decided them, and these.
@@ -394,6 +402,11 @@ class Drill:
 def _in_words(findings: Iterable[Finding]) -> str:
     """The causes, one sentence each."""
     return " ".join(f"{finding.cause.id}: {finding.cause.says['en']}" for finding in findings) or "not found"
+
+
+def _unknown(found: Diagnosis) -> set[str]:
+    """The probes whose readings none of its causes accounts for."""
+    return {seen.reading.probe for seen in found.unknown}
 
 
 def _holding(found: Diagnosis) -> set[str]:
