@@ -33,6 +33,7 @@ def test_a_prepare_that_hangs_is_never_run_beside_itself(tmp_path: Path, monkeyp
                 await one.run()
             assert len(begun) == 1
             end.set()
+            monkeypatch.setattr(preparation, "PREPARE_SECONDS", 30.0)
             return await one.run()
 
     assert asyncio.run(thrice()).argv == ("true",)
