@@ -11,6 +11,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.detection import AlertWatch
 from lakeproof.drills.healthy_drill import HealthyDrill
+from lakeproof.drills.journal import Journal
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.run import DrillOptions
@@ -55,6 +56,15 @@ def test_a_healthy_stack_passes_and_every_look_is_told(toy: Any, lamp: Any, tmp_
     assert not lamp.asked_of_a_mended_stack, "no claim may ask for what a repair would have left behind"
     assert json.loads((tmp_path / "report" / "report.json").read_text())["scenario"] == "healthy"
     assert "diagnoses found nothing" in (tmp_path / "report" / "journal.json").read_text()
+
+
+def test_it_tells_while_it_looks_on_that_nothing_was_found(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    told: list[str] = []
+    drill = healthy(toy, lamp, tmp_path)
+    drill.journal = Journal(tmp_path / "report", told.append)
+    drill.run()
+    looks = [line for line in told if "nothing in" in line and " 1 diagnoses found nothing" in line]
+    assert len(looks) == 1, told
 
 
 def test_a_cause_that_shows_meanwhile_fails_it(toy: Any, tmp_path: Path) -> None:

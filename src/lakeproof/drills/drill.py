@@ -27,6 +27,7 @@ from lakeproof.drills.clean_up import (
 )
 from lakeproof.drills.detection import AlertWatch, NewIncident
 from lakeproof.drills.journal import Journal, Stopwatch
+from lakeproof.drills.left_open import LeftOpen
 from lakeproof.drills.phases import Phase, PhaseRunner
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.repair import mend
@@ -220,41 +221,32 @@ class Drill:
         if not self._believed:
             return Outcome.FAILED, "without a cause there is nothing to repair"
         outcome, why = self._mend([finding.cause.repairs for finding in self._believed])
-        left = self._diagnosis.hidden or self._diagnosis.unknown
+        left = LeftOpen.by(self._diagnosis, self._believed)
         if outcome is Outcome.PASSED and len(self.plan.parts) > 1 and left:
-            return self._mend_rest()
+            return self._mend_rest(left)
         return outcome, why
 
-    def _mend_rest(self) -> tuple[Outcome, str]:
-        """Of several faults, one may hide another: a full queue is no finding while the server behind it is down. Or
-        nobody can look for the other: while a database is full, nobody can try a login that it would turn away. So
-        look again at what was hidden or unknown. What the mended cause had brought about goes by itself meanwhile;
-        what stays, and has a cause now that is not hidden, is named and repaired as well.
+    def _mend_rest(self, left: LeftOpen) -> tuple[Outcome, str]:
+        """Look again at what the diagnosis left open. What the mended causes had brought about goes by itself
+        meanwhile; what stays, and has a cause now that is not hidden, is named and repaired as well.
         """
-        hidden = {each.cause for each in self._diagnosis.hidden}
-        unknown = _unknown(self._diagnosis)
-        believed = {finding.cause.id for finding in self._believed}
         found = Diagnosis((), ())
-
-        def rest() -> set[str]:
-            told = {finding.cause.id for finding in found.findings if finding.explains & unknown}
-            return (hidden & _holding(found)) | (told - believed)
 
         def look() -> bool | None:
             nonlocal found
             found = Diagnosis((), ())  # nothing is known where this look breaks off
             self._watch_alerts(Phase.MITIGATE)
             found = self._look()
-            return None if rest() or unknown & _unknown(found) else True
+            return None if left.still(found) else True
 
         def seen() -> str:
-            still = sorted(rest() | (unknown & _unknown(found)))
+            still = left.still(found)
             return self._run.told(f"still there: {', '.join(still)}", f"{len(still)} things are still there")
 
         seconds = QUIET_TIMES_TO_SETTLE * self.plan.budgets.quiet * self._run.factor
         try:
             Deadline(seconds).wait_for(
-                "what was hidden or unknown to be gone",
+                "what was left open to be gone",
                 look,
                 every=LOOK_SECONDS,
                 seen=seen,
@@ -262,7 +254,7 @@ class Drill:
             )
         except DeadlineExpired:
             self.journal.write(Phase.MITIGATE, seen())
-        still = [finding for finding in found.findings if finding.cause.id in rest()]
+        still = left.causes(found)
         if not still:
             return Outcome.PASSED, ""
         # One diagnosis for who reads the incident: the causes that were mended, with what decided them, and these.
@@ -402,13 +394,3 @@ class Drill:
 def _in_words(findings: Iterable[Finding]) -> str:
     """The causes, one sentence each."""
     return " ".join(f"{finding.cause.id}: {finding.cause.says['en']}" for finding in findings) or "not found"
-
-
-def _unknown(found: Diagnosis) -> set[str]:
-    """The probes whose readings none of its causes accounts for."""
-    return {seen.reading.probe for seen in found.unknown}
-
-
-def _holding(found: Diagnosis) -> set[str]:
-    """The ids of the causes that hold, the hidden ones among them."""
-    return {finding.cause.id for finding in found.findings} | {each.cause for each in found.hidden}

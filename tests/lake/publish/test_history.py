@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.lake.publish.commit import DatabaseState, properties_of
-from lakeproof.lake.publish.history import HashExpired, NoSuchHash, find
+from lakeproof.lake.publish.history import HashExpired, NoSuchHash, find, log
 from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
 
@@ -72,3 +72,9 @@ def test_a_hash_within_its_promised_time_is_readable(answering: Answering, tmp_p
 def test_the_newest_hash_never_expires(answering: Answering, tmp_path: Path) -> None:
     stack = stack_of(answering, {NEW: KEPT_SECONDS + 5, OLD: KEPT_SECONDS + 9}, tmp_path)
     assert find(stack, NEW, readable=True).hash == NEW
+
+
+def test_the_log_ends_with_the_commit_that_is_named(answering: Answering, tmp_path: Path) -> None:
+    stack = stack_of(answering, {NEW: 1, "ef" * 32: 2, OLD: 3}, tmp_path)
+    assert [commit.hash for commit in log(stack, 1000, down_to="ef" * 32)] == [NEW, "ef" * 32]
+    assert [commit.hash for commit in log(stack, 1000, down_to="01" * 32)] == [NEW, "ef" * 32, OLD]

@@ -95,8 +95,7 @@ COMPONENTS = (
         ports=USUAL_PORTS["minio"],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
-        # 30 s were once not enough, right after a set-up, when all components answered late.
-        start_seconds=60.0,
+        start_seconds=30.0,
         image="minio/minio:RELEASE.2025-04-22T22-12-26Z",
         summary="object store (S3)",
         one_because="one process serves one folder",
