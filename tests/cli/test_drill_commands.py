@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from lakeproof.diagnosis.causes import load_causes
 from lakeproof.diagnosis.diagnosis import Diagnosis, Finding, Hidden
 from lakeproof.diagnosis.examination import Examination
 from lakeproof.drills import live_world
+from lakeproof.drills.blind import draw_pairs
 from lakeproof.drills.drill_series import SeriesReport
 from lakeproof.drills.plan import make_plan
 from lakeproof.drills.run import one_drill
@@ -234,6 +236,24 @@ def test_a_table_that_cannot_be_written_hides_nothing_that_a_series_found(
     done = CliRunner().invoke(build(), ["drill", "all", "--json", "--table", str(tmp_path / "file" / "table.md")])
     assert isinstance(done.exception, OSError)
     assert json.loads(done.stdout) == found.as_json() and "report: " in done.stderr
+
+
+def test_pairs_that_need_the_path_alone_come_before_those_that_start_the_shop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[str] = []
+
+    def remember(names: Sequence[str], *_: object) -> SeriesReport:
+        played.extend(names)
+        return SeriesReport(tmp_path, 7)
+
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("lakeproof.drills.drill_series.run_series", remember)
+    CliRunner().invoke(build(), ["drill", "pairs", "--rounds", "30", "--seed", "7"])
+    catalog = load_catalog()
+    assert sorted(played) == sorted(draw_pairs(catalog, 7, 30))
+    shop = [any(catalog.scenario(one).traffic.purchases for one in pair.split("+")) for pair in played]
+    assert shop == sorted(shop) and len(set(shop)) == 2
 
 
 def test_a_run_of_two_scenarios_has_a_name_that_a_ledger_takes() -> None:

@@ -1,6 +1,7 @@
 """Blind drills: what is drawn, and that nothing tells of it before the review."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +76,12 @@ def test_what_is_started_does_not_tell_what_was_drawn() -> None:
     assert len({plan.id for plan in plans}) > 1
     assert len({frozenset(plan.components) for plan in plans}) == 1
     assert all(plan.touches == plan.parts[0].touches for plan in plans)
+
+
+def test_how_shoppers_come_tells_no_more_than_whether_the_fault_needs_their_calls() -> None:
+    catalog = load_catalog()
+    asked = {
+        (plan.parts[0].id, plan.traffic.rate, plan.traffic.purchases)
+        for plan in map(partial(draw, catalog), range(300))
+    }
+    assert asked == {(name, 30 if name == "kafka-backlog" else 6, 1) for name in catalog.scenarios}

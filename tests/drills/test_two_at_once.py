@@ -263,6 +263,25 @@ def test_our_two_scenarios_go_together_and_the_same_claim_with_other_arguments_i
     assert plan.alerts == ("CdcReplicationLagHigh", "KafkaConnectTaskFailed", "KafkaConnectConnectorMissing")
 
 
+def _traffic(*names: str) -> tuple[float, float, int]:
+    catalog = load_catalog()
+    asked = make_plan([catalog.scenario(name) for name in names]).traffic
+    return asked.rate, asked.purchases, asked.orders
+
+
+def test_beside_the_whole_shop_shoppers_come_as_its_scenarios_ask_and_the_path_alone_bears_more() -> None:
+    """With the path's 40 calls a second beside the whole shop, two cores turned down 2,512 of 9,478."""
+    assert _traffic("replication-lag", "schema-drift") == (40, 0, 1500)
+    assert _traffic("schema-drift", "notification-failure") == (6, 1, 100)
+    assert _traffic("ttl-oversell", "notification-failure") == (6, 1, 100)
+
+
+def test_a_fault_that_only_shows_under_calls_gets_them_beside_the_shop_too() -> None:
+    assert _traffic("kafka-backlog", "notification-failure") == (30, 1, 100)
+    assert _traffic("kafka-backlog:store_late", "notification-failure") == (30, 1, 100)
+    assert _traffic("kafka-backlog") == (50, 0, 1500)
+
+
 def test_the_truth_of_each_part_must_be_met() -> None:
     truths = [Truth(name, {}, (Step(f"mend_{name}"),), ()) for name in ("a", "b")]
     report = DrillReport("x+y", 1, "drill", named_causes=["b", "a"])

@@ -95,7 +95,7 @@ def drill(
     the same options, it goes on there.
     wrong: every wrong fix, one after another; passed where each was turned down by a check that the truth names.
     Those that lose data for good are left out, since they spoil the stack. pairs: scenarios by twos, drawn by the
-    seed. Both go on where they were cut off, as `all` does.
+    seed, smallest first. Both go on where they were cut off, as `all` does.
     blind: a scenario and one of its causes, drawn by the seed and named in the review; what any scenario needs is
     started.
     healthy: nothing is broken; for --minutes no alert may fire, no incident be opened, no cause be named. With
@@ -130,10 +130,9 @@ def drill(
     if all_causes and name != ALL:
         raise InvalidInput("they are of all scenarios", where="--causes", next_action=f"it goes with {ALL} alone")
     whole = catalog.played if all_causes else catalog.scenarios.values()
-    if name == PAIRS:
-        wanted = draw_pairs(catalog, seed, rounds or PAIR_ROUNDS)
-    else:
-        wanted = smallest_first(whole) if name == ALL else [name]
+    drawn = draw_pairs(catalog, seed, rounds or PAIR_ROUNDS) if name == PAIRS else [one.name for one in whole]
+    many = name in (ALL, PAIRS)
+    wanted = smallest_first({each: _plan(catalog, each, seed).components for each in drawn}) if many else [name]
     # A wrong name is refused before anything starts.
     plans = [_plan(catalog, each, seed) for each in wanted if each not in (HEALTHY, WRONG_FIXES)]
     if afterwards:

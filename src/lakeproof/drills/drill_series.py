@@ -12,7 +12,6 @@ from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
 from lakeproof.proof.outcome import worst
-from lakeproof.scenarios.scenario import Scenario
 from lakeproof.stack.closure import closure
 from lakeproof.stack.component import Component
 from lakeproof.stack.components import all_components
@@ -117,10 +116,12 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def smallest_first(scenarios: Iterable[Scenario]) -> list[str]:
-    """The ids, those first that need the fewest components: what they start is there for the others."""
+def smallest_first(needs: Mapping[str, Iterable[str]]) -> list[str]:
+    """The names, those first that need the fewest components: what they start is there for the others, and they run
+    before it weighs on the machine. needs: the components of each name.
+    """
     known = all_components()
-    return [one.name for one in sorted(scenarios, key=lambda one: (len(closure(one.components, known)), one.name))]
+    return sorted(needs, key=lambda name: (len(closure(needs[name], known)), name))
 
 
 def run_series(

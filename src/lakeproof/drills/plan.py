@@ -16,11 +16,11 @@ CALM_SHARE = 0.5
 
 @dataclass(frozen=True)
 class DrillPlan:
-    """One scenario or more, taken together: all that any of them asks for, the longest times, the most traffic.
+    """One scenario or more, taken together: all that any of them asks for, the longest times, and as much traffic as
+    what is up bears.
 
     beside: scenarios that are not played, whose components are up as well. calm: nothing is to be
-    noticed, so shoppers come half as often as where they come the least: the path bears more calls alone than beside
-    the whole shop.
+    noticed, so shoppers come half as often as where they come the least.
     """
 
     parts: tuple[Scenario, ...]
@@ -74,17 +74,23 @@ class DrillPlan:
 
     @property
     def traffic(self) -> Traffic:
-        """The most of each figure; of a calm plan half of the lowest rate and of the purchases, with that rate's
-        number of orders.
+        """The most of each figure where the path is up alone.
+
+        Beside the whole shop two cores bear far fewer calls. So shoppers come as the calmest scenario asks that buys
+        there, for as many orders, but at least as often as a fault needs to show. Of a calm plan half of that.
         """
-        most = Traffic(**_most(part.traffic for part in self.parts))
-        if not self.calm:
+        asked = [part.traffic for part in (*self.parts, *self.beside)]
+        buying = [traffic for traffic in asked if traffic.purchases]
+        most = Traffic(**_most(asked))
+        if not self.calm and not buying:
             return most
-        calmest = min((part.traffic for part in self.parts), key=lambda traffic: traffic.rate)
+        calmest = min(buying or asked, key=lambda traffic: traffic.rate)
+        share = CALM_SHARE if self.calm else 1
+        needed = 0 if self.calm else max(part.traffic.least_rate for part in self.parts)
         return most.model_copy(
             update={
-                "rate": calmest.rate * CALM_SHARE,
-                "purchases": most.purchases * CALM_SHARE,
+                "rate": max(calmest.rate * share, needed),
+                "purchases": most.purchases * share,
                 "orders": calmest.orders,
             }
         )

@@ -117,7 +117,7 @@ def wrong_fixes(catalog: Catalog) -> Iterator[tuple[Scenario, WrongFix]]:
     for the drills after it. Those first that need the fewest components, as in `drill all`.
     """
     by_name = {each.name: each for each in catalog.played}
-    for name in smallest_first(by_name.values()):
+    for name in smallest_first({name: each.components for name, each in by_name.items()}):
         scenario = by_name[name]
         for fix in catalog.truth(scenario).wrong_fixes:
             if not fix.loses_data:

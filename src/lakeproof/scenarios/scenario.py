@@ -34,12 +34,14 @@ class Budgets(StrictModel, frozen=True):
 class Traffic(StrictModel, frozen=True):
     """The shoppers' load under a drill.
 
-    rate: calls per second. seconds_before: before the fault comes. orders: so many must be acknowledged before the
-    shoppers are stopped; the drill waits for them. purchases: checkouts per second, over all services; they need the
-    whole shop.
+    rate: calls per second. least_rate: so many a second without which the fault does not show: beside the whole shop
+    a drill asks for fewer calls, and never for fewer than these. seconds_before: before the fault comes. orders: so
+    many must be acknowledged before the shoppers are stopped; the drill waits for them. purchases: checkouts per
+    second, over all services; they need the whole shop.
     """
 
     rate: float = Field(gt=0, le=10_000)
+    least_rate: float = Field(0, ge=0, le=10_000)
     seconds_before: float = Field(5, ge=0, le=600)
     orders: int = Field(0, ge=0)
     purchases: float = Field(0, ge=0, le=1000)
