@@ -41,3 +41,11 @@ def test_one_that_is_gone_counts_as_deleted_and_one_that_the_store_keeps_is_name
     with pytest.raises(NotDeleted, match="AccessDenied") as kept:
         delete_keys(store, ["b"])
     assert kept.value.where == "b"
+
+
+def test_one_that_the_store_keeps_holds_up_no_other() -> None:
+    keys = [f"k{number}" for number in range(2500)]
+    store = Store(set(keys), {"k0": "AccessDenied", "k2400": "AccessDenied"})
+    with pytest.raises(NotDeleted, match="2 objects stay"):
+        delete_keys(store, keys)
+    assert store.keys == {"k0", "k2400"}

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lakeproof.lake.nessie import IcebergTable, Reference
+from lakeproof.lake.publish.deleting import NotDeleted
 from lakeproof.lake.publish.metadata import published_key
 from lakeproof.lake.publish.retention import abort_old_uploads, expired_keys, remove_expired_copies
 from lakeproof.lake.sources.source import SOURCES, Source
@@ -65,6 +66,24 @@ def test_the_copies_of_a_database_go_by_their_own_time_and_no_others(source: Sou
     copies = Copies(set(every), set(held.values()))
     assert remove_expired_copies(copies, copies, source.name, ["t"], 900) == 1  # type: ignore[arg-type]
     assert every - copies.keys == {old[source.name]}
+
+
+def test_a_copy_that_the_store_keeps_holds_up_no_other_table() -> None:
+    now_ms = time.time_ns() // 1_000_000
+    first, second, held = (
+        published_key("oltp", table, now_ms - 5_000_000, 7, "aa") for table in ("items", "orders", "t")
+    )
+
+    class Keeping(Copies):
+        def delete_objects(self, Bucket: str, Delete: dict[str, Any]) -> dict[str, Any]:
+            super().delete_objects(Bucket, {"Objects": [one for one in Delete["Objects"] if one["Key"] != first]})
+            asked = first in {one["Key"] for one in Delete["Objects"]}
+            return {"Errors": [{"Key": first, "Code": "AccessDenied"}]} if asked else {}
+
+    copies = Keeping({first, second, held}, {held})
+    with pytest.raises(NotDeleted):
+        remove_expired_copies(copies, copies, "oltp", ["items", "orders", "t"], 900)  # type: ignore[arg-type]
+    assert copies.keys == {first, held}
 
 
 class Store:

@@ -17,14 +17,14 @@ class NotDeleted(TransientError):
 def delete_keys(s3: Any, keys: Iterable[str]) -> None:
     """Delete the objects; one that is not there counts as deleted, as another publisher may have been quicker.
 
-    Raises: NotDeleted where the store kept some, botocore's errors.
+    One that the store keeps holds up no other.
+    Raises: NotDeleted where the store kept some, at the end; botocore's errors at once.
     """
+    kept: list[Any] = []
     for some in batched(keys, AT_ONCE):
         objects = [{"Key": key} for key in some]
         answer = s3.delete_objects(Bucket=LAKE_BUCKET, Delete={"Objects": objects, "Quiet": True})
-        errors = [error for error in answer.get("Errors", ()) if error.get("Code") != "NoSuchKey"]
-        if errors:
-            first = errors[0]
-            raise NotDeleted(
-                f"{len(errors)} objects stay: {first.get('Message') or first.get('Code')}", where=first["Key"]
-            )
+        kept += [error for error in answer.get("Errors", ()) if error.get("Code") != "NoSuchKey"]
+    if kept:
+        first = kept[0]
+        raise NotDeleted(f"{len(kept)} objects stay: {first.get('Message') or first.get('Code')}", where=first["Key"])

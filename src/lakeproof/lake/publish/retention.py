@@ -39,14 +39,15 @@ def remove_expired_copies(
     referenced = frozenset(_referenced_keys(nessie, database, names))
     kept_seconds = readable_seconds + RETENTION_MARGIN_SECONDS
     now_ms = time.time_ns() // 1_000_000
-    removed = 0
-    for table in names:
-        keys = expired_keys(_keys(s3, published_prefix(database, table)), now_ms, kept_seconds, referenced)
-        delete_keys(s3, keys)
-        removed += len(keys)
-    if removed:
-        log.info("removed %d expired copies of metadata", removed)
-    return removed
+    expired = [
+        key
+        for table in names
+        for key in expired_keys(_keys(s3, published_prefix(database, table)), now_ms, kept_seconds, referenced)
+    ]
+    delete_keys(s3, expired)
+    if expired:
+        log.info("removed %d expired copies of metadata", len(expired))
+    return len(expired)
 
 
 def abort_old_uploads(s3: Any, older_than_seconds: float = UPLOAD_SECONDS) -> int:
