@@ -161,6 +161,7 @@ def test_a_probe_that_could_know_what_was_broken_is_refused(write: Write, line: 
         ({"scenario": {"severity": "awful"}}, "severity"),
         ({"scenario": {"colour": "blue"}}, "colour"),
         ({"scenario": {"budgets": {"detect": -1}}}, "budgets"),
+        ({"scenario": {"traffic": {"rate": 6, "least_rate": 30}}}, "least_rate 30 is above rate 6"),
         ({"truth": {"root_cause": "rain"}}, "no cause 'rain'"),
         ({"truth": {"accepted_repairs": [{"id": "pray"}]}}, "no mitigation 'pray'"),
         ({"causes": {"causes": [CAUSES["causes"][0] | {"repairs": [{"id": "pray"}]}]}}, "no mitigation 'pray'"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.cause_file import IDENTIFIER, StepModel, Texts
@@ -45,6 +45,12 @@ class Traffic(StrictModel, frozen=True):
     seconds_before: float = Field(5, ge=0, le=600)
     orders: int = Field(0, ge=0)
     purchases: float = Field(0, ge=0, le=1000)
+
+    @model_validator(mode="after")
+    def _least_is_not_more(self) -> "Traffic":
+        if self.least_rate > self.rate:
+            raise ValueError(f"least_rate {self.least_rate:g} is above rate {self.rate:g}")
+        return self
 
 
 @dataclass(frozen=True)
