@@ -20,7 +20,8 @@ from lakeproof.incidents.shapes import Act, AnswerIn, EvidenceIn, IncidentIn, In
 from lakeproof.incidents.status import STEPS, Status
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import Notification
-from lakeproof.observability.moment import Looker
+from lakeproof.observability.moment import SHARED_SECONDS, Looker
+from lakeproof.probes import prometheus
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -266,6 +267,45 @@ def test_another_jobs_checkpoint_does_not_answer_for_the_job_that_restarts(
     assert look_at(of_shop, both)["checkpoint"][0] is AnswerState.DONE
     by_hand = incident.model_copy(update={"alerts": []})
     assert look_at(by_hand, both)["checkpoint"][0] is AnswerState.OPEN
+
+
+def test_the_stack_is_asked_once_for_all_checklists_that_are_looked_at_within_a_moment(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    answers: list[Any] = [
+        CouldNotLook("Prometheus is away"),
+        [({"component": "trino"}, 0.0)],
+        [({"component": "trino"}, 1.0)],
+    ]
+
+    def completed(looker: Looker, jobs: Iterable[str]) -> Checkpoints:
+        asked.append("checkpoints")
+        return {"lake-oltp": (31, LATER)}
+
+    def instant(stack: Stack, expression: str) -> Any:
+        asked.append("health")
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(Looker, "completed_checkpoints", completed)
+    monkeypatch.setattr(prometheus, "instant", instant)
+    now = 100.0
+    look = LiveLook(Stack(Settings()), lambda: now)
+    store.open(IncidentIn(title="x"))
+
+    def health() -> list[tuple[AnswerState, str]]:
+        return [look_at(store.get("1"), look)["health"] for _ in range(3)]
+
+    assert set(health()) == {(AnswerState.OPEN, "could not look: Prometheus is away")}
+    assert asked == ["checkpoints", "health"]
+    now += SHARED_SECONDS + 0.1
+    assert set(health()) == {(AnswerState.OPEN, "no healthy answer: trino")}
+    now += SHARED_SECONDS + 0.1
+    assert set(health()) == {(AnswerState.DONE, "every component that is up answers")}
+    assert asked == ["checkpoints", "health"] * 3
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ What cannot be looked at stays open, with the reason, and a person answers it.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -13,8 +14,9 @@ from lakeproof.incidents.checklist import ALERTS_CLEARED, CHECKPOINT, CROSS_CHEC
 from lakeproof.incidents.documents import PASSED, VERIFICATION, objects_in, verdicts_of
 from lakeproof.incidents.shapes import EvidenceOut, IncidentOut
 from lakeproof.incidents.webhook import AlertStatus
-from lakeproof.observability.moment import Looker, jobs_of
+from lakeproof.observability.moment import SHARED_SECONDS, Looker, jobs_of
 from lakeproof.probes import prometheus
+from lakeproof.probes.round import Round
 from lakeproof.stack.stack import Stack
 
 # The claim of a drill's verification that compares every engine's rows with the ledger, and how the readings begin
@@ -43,23 +45,33 @@ class StackLook(Protocol):
 
 
 class LiveLook:
-    """Asks one stack."""
+    """Asks one stack. What was asked within the last SHARED_SECONDS is not asked again: after a storm the checklists
+    of many incidents are looked at one after the other.
+    """
 
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
+    def __init__(self, stack: Stack, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stack, self._clock = stack, clock
         self._looker = Looker(stack)
+        self._shared, self._shared_since = Round(), float("-inf")
 
     def checkpoints(self, alerts: Iterable[Mapping[str, str]]) -> Mapping[str, tuple[int, datetime] | None]:
         """As Flink's REST API tells them."""
         jobs = {job for labels in list(alerts) or [{}] for job in jobs_of(self._stack, labels)}
-        return self._looker.completed_checkpoints(sorted(jobs))
+        return self._once(frozenset(jobs), lambda: self._looker.completed_checkpoints(sorted(jobs)))
 
     def unwell(self) -> list[str]:
         """As the supervisor's metrics tell it, through Prometheus."""
-        found = prometheus.instant(self._stack, "lakeproof_component_healthy")
+        expression = "lakeproof_component_healthy"
+        found = self._once(expression, lambda: prometheus.instant(self._stack, expression))
         if not found:
             raise CouldNotLook("Prometheus has no component's health", where="lakeproof_component_healthy")
         return sorted(labels.get("component", "?") for labels, value in found if value == 0)
+
+    def _once[T](self, key: Hashable, ask: Callable[[], T]) -> T:
+        """What `ask` gives or raises, or gave or raised a moment ago."""
+        if self._clock() - self._shared_since > SHARED_SECONDS:
+            self._shared, self._shared_since = Round(), self._clock()
+        return self._shared.once(key, ask)
 
 
 def look_at(incident: IncidentOut, stack: StackLook) -> Mapping[str, Found]:

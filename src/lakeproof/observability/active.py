@@ -7,6 +7,7 @@ from datetime import datetime
 import httpx
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.stack import loopback
 from lakeproof.stack.stack import Stack
 
 TIMEOUT_SECONDS = 5.0
@@ -30,9 +31,8 @@ def read_active(stack: Stack) -> ActiveAlerts:
     """Every alert that has not ended, silenced ones too. Raises: CouldNotLook."""
     url = stack.url("alertmanager")
     try:
-        with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-            status = client.get(f"{url}/api/v2/status").raise_for_status()
-            alerts = client.get(f"{url}/api/v2/alerts").raise_for_status()
+        status = loopback.get(f"{url}/api/v2/status", timeout=TIMEOUT_SECONDS).raise_for_status()
+        alerts = loopback.get(f"{url}/api/v2/alerts", timeout=TIMEOUT_SECONDS).raise_for_status()
         since = datetime.fromisoformat(status.json()["uptime"])
         known = alerts.json()
         firing = {
