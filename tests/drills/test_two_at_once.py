@@ -15,7 +15,7 @@ from lakeproof.checks.verdict import Outcome
 from lakeproof.diagnosis.cause import Cause, Evidence, Step
 from lakeproof.drills.bound_checks import bind
 from lakeproof.drills.drill import Drill
-from lakeproof.drills.plan import make_plan
+from lakeproof.drills.plan import DrillPlan, make_plan
 from lakeproof.drills.repair import mend
 from lakeproof.drills.report import DrillReport, StepDone
 from lakeproof.drills.run import DrillOptions
@@ -26,7 +26,7 @@ from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.scenarios.catalog import Catalog, load_catalog
-from lakeproof.scenarios.scenario import read_scenario
+from lakeproof.scenarios.scenario import Traffic, read_scenario
 from lakeproof.scenarios.truth import Truth
 from lakeproof.stack.stack import Stack
 
@@ -270,10 +270,27 @@ def _traffic(*names: str) -> tuple[float, float, int]:
 
 
 def test_beside_the_whole_shop_shoppers_come_as_its_scenarios_ask_and_the_path_alone_bears_more() -> None:
-    """With the path's 40 calls a second beside the whole shop, two cores turned down 2,512 of 9,478."""
     assert _traffic("replication-lag", "schema-drift") == (40, 0, 1500)
     assert _traffic("schema-drift", "notification-failure") == (6, 1, 100)
     assert _traffic("ttl-oversell", "notification-failure") == (6, 1, 100)
+
+
+def test_of_several_that_buy_each_gets_as_much_as_it_asks_for(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    (scenario,) = toy.catalog(lamp, tmp_path).scenarios.values()
+    path, few, many = (
+        dataclasses.replace(scenario, traffic=Traffic(**traffic))
+        for traffic in (
+            {"rate": 50, "least_rate": 10, "orders": 1500},
+            {"rate": 6, "purchases": 1, "orders": 100},
+            {"rate": 20, "purchases": 0.5, "orders": 300},
+        )
+    )
+    asked = DrillPlan((path, few, many)).traffic
+    assert (asked.rate, asked.purchases, asked.orders, asked.least_rate) == (20, 1, 300, 10)
+    assert DrillPlan((path, few)).traffic.rate == 10
+    # A scenario that is not played may be up as well; what its fault needs is nobody's need then.
+    beside = DrillPlan((few,), beside=(path, many)).traffic
+    assert (beside.rate, beside.least_rate) == (20, 0)
 
 
 def test_a_fault_that_only_shows_under_calls_gets_them_beside_the_shop_too() -> None:

@@ -1,7 +1,7 @@
 """Taking a widened column back: the job gets past the record that it refuses, also where that comes only later."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,6 +28,49 @@ class Database:
     def execute(self, statement: str, arguments: Any = None) -> None:
         if statement.startswith("ALTER"):
             self.rowcount = 0
+
+
+class Items:
+    """Rows (id, of a cancelled order); `then` come once the fault has looked."""
+
+    def __init__(self, rows: list[tuple[int, int]], then: list[tuple[int, int]]) -> None:
+        self.rows, self.then, self.changed = rows, then, list[int]()
+        self._answer: Any = None
+
+    def execute(self, statement: str, arguments: Any = None) -> None:
+        if "COUNT(*)" in statement:
+            self._answer = (len(self.changed),)
+        elif statement.startswith("SELECT"):
+            self._answer = min(self.rows, key=lambda row: (-row[1], row[0]), default=None)
+            self.rows, self.then = self.rows + self.then, []
+        elif statement.startswith("UPDATE"):
+            self.changed.append(arguments[1])
+
+    def fetchone(self) -> Any:
+        return self._answer
+
+
+@pytest.mark.parametrize(
+    ("rows", "then", "changed"),
+    [
+        ([(1, 0), (2, 1), (3, 1)], [], 2),
+        ([(1, 0), (2, 0)], [(3, 1)], 3),
+        ([(1, 0), (2, 0)], [], 1),
+    ],
+)
+def test_a_row_that_no_shopper_comes_back_to_is_waited_for_and_only_one_is_changed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: list[tuple[int, int]],
+    then: list[tuple[int, int]],
+    changed: int,
+) -> None:
+    items = Items(rows, then)
+    monkeypatch.setattr(mariadb, "as_root", lambda stack, seconds: nullcontext(items))
+    monkeypatch.setattr(widened_column, "CANCELLED_SECONDS", 0.6)
+    for _ in range(2):
+        widened_column.inject(Stack(Settings(state_dir=tmp_path)), Arguments())
+    assert items.changed == [changed]
 
 
 def test_where_capture_was_stopped_a_second_removal_reads_text_until_the_record_has_come(

@@ -130,9 +130,8 @@ def drill(
     if all_causes and name != ALL:
         raise InvalidInput("they are of all scenarios", where="--causes", next_action=f"it goes with {ALL} alone")
     whole = catalog.played if all_causes else catalog.scenarios.values()
-    drawn = draw_pairs(catalog, seed, rounds or PAIR_ROUNDS) if name == PAIRS else [one.name for one in whole]
-    many = name in (ALL, PAIRS)
-    wanted = smallest_first({each: _plan(catalog, each, seed).components for each in drawn}) if many else [name]
+    many = {ALL: [one.name for one in whole], PAIRS: draw_pairs(catalog, seed, rounds or PAIR_ROUNDS)}.get(name)
+    wanted = smallest_first({each: _plan(catalog, each, seed).components for each in many}) if many else [name]
     # A wrong name is refused before anything starts.
     plans = [_plan(catalog, each, seed) for each in wanted if each not in (HEALTHY, WRONG_FIXES)]
     if afterwards:

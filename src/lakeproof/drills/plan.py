@@ -16,8 +16,8 @@ CALM_SHARE = 0.5
 
 @dataclass(frozen=True)
 class DrillPlan:
-    """One scenario or more, taken together: all that any of them asks for, the longest times, and as much traffic as
-    what is up bears.
+    """One scenario or more, taken together: all that any of them asks for, the longest times, and traffic that the
+    services bear beside all of it.
 
     beside: scenarios that are not played, whose components are up as well. calm: nothing is to be
     noticed, so shoppers come half as often as where they come the least.
@@ -74,26 +74,23 @@ class DrillPlan:
 
     @property
     def traffic(self) -> Traffic:
-        """The most of each figure where the path is up alone.
+        """The most of each figure; of a calm plan half of the lowest rate and of the purchases, with that rate's
+        number of orders.
 
-        Beside the whole shop two cores bear far fewer calls. So shoppers come as the calmest scenario asks that buys
-        there, for as many orders, but at least as often as a fault needs to show. Of a calm plan half of that.
+        Where shoppers buy, the whole shop is up, and two cores bear far fewer calls. Then only the scenarios that buy
+        are asked, except that a fault which shows by calls gets them (least_rate). What is up for other reasons than
+        the plan does not count.
         """
         asked = [part.traffic for part in (*self.parts, *self.beside)]
-        buying = [traffic for traffic in asked if traffic.purchases]
         most = Traffic(**_most(asked))
-        if not self.calm and not buying:
-            return most
-        calmest = min(buying or asked, key=lambda traffic: traffic.rate)
-        share = CALM_SHARE if self.calm else 1
-        needed = 0 if self.calm else max(part.traffic.least_rate for part in self.parts)
-        return most.model_copy(
-            update={
-                "rate": max(calmest.rate * share, needed),
-                "purchases": most.purchases * share,
-                "orders": calmest.orders,
-            }
-        )
+        needed = 0.0 if self.calm else max(part.traffic.least_rate for part in self.parts)
+        rate, purchases, orders = most.rate, most.purchases, most.orders
+        if self.calm:
+            calmest = min(asked, key=lambda traffic: traffic.rate)
+            rate, purchases, orders = calmest.rate * CALM_SHARE, purchases * CALM_SHARE, calmest.orders
+        elif buying := [traffic for traffic in asked if traffic.purchases]:
+            rate, orders = max(max(one.rate for one in buying), needed), max(one.orders for one in buying)
+        return most.model_copy(update={"rate": rate, "least_rate": needed, "purchases": purchases, "orders": orders})
 
 
 def make_plan(scenarios: Iterable[Scenario]) -> DrillPlan:

@@ -4,7 +4,10 @@ The shop goes on: it reads any whole number. The job does not: it fails at that 
 (A text would stop the shop as well, which is another incident: decision 0019.)
 """
 
+from typing import Any
+
 from lakeproof.arguments import Arguments
+from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.job.unreadable import finish_pass, pass_unreadable
@@ -15,6 +18,8 @@ from lakeproof.stack.stack import Stack
 
 TABLE, COLUMN = "oltp.order_items", "line"
 SECONDS = 30.0
+# At a drill's six calls a second one order in three seconds is cancelled; a shop without shoppers has none.
+CANCELLED_SECONDS = 10.0
 # Added to the value of one row: beyond an INT, within a BIGINT.
 BEYOND = 3_000_000_000
 
@@ -22,21 +27,32 @@ BEYOND = 3_000_000_000
 def inject(stack: Stack, arguments: Arguments) -> None:
     """Widen the column and change one row; one that is changed already stays the only one.
 
-    The oldest row of a cancelled order, where there is one: shoppers pay and change the others, and the shop's answer
-    would show them the changed row, which is not what they asked for.
+    The oldest row of a cancelled order, where there is one within CANCELLED_SECONDS: shoppers pay and change the
+    others, and the shop's answer would show them the changed row, which is not what they asked for.
     """
     with mariadb.as_root(stack, SECONDS) as cursor:
+        cursor.execute(f"SELECT COUNT(*) FROM {TABLE} WHERE {COLUMN} > %s", (BEYOND,))
+        row = _row_to_change(cursor) if cursor.fetchone() == (0,) else None
+        cursor.execute(f"ALTER TABLE {TABLE} MODIFY {COLUMN} BIGINT NOT NULL")
+        if row is not None:
+            cursor.execute(f"UPDATE {TABLE} SET {COLUMN} = {COLUMN} + %s WHERE id = %s", (BEYOND, row))
+
+
+def _row_to_change(cursor: Any) -> int:
+    """Its id. Raises: InvalidInput where there is no row."""
+    deadline = Deadline(CANCELLED_SECONDS)
+    while True:
         cursor.execute(
-            f"SELECT item.id FROM {TABLE} item LEFT JOIN oltp.orders ON orders.id = item.order_id"
+            f"SELECT item.id, orders.status <=> 'cancelled' FROM {TABLE} item"
+            " LEFT JOIN oltp.orders ON orders.id = item.order_id"
             " ORDER BY orders.status = 'cancelled' DESC, item.id LIMIT 1"
         )
         row = cursor.fetchone()
         if not row:
             raise InvalidInput("it has no row to change", where=TABLE, next_action="lakeproof traffic")
-        cursor.execute(f"ALTER TABLE {TABLE} MODIFY {COLUMN} BIGINT NOT NULL")
-        cursor.execute(f"SELECT COUNT(*) FROM {TABLE} WHERE {COLUMN} > %s", (BEYOND,))
-        if cursor.fetchone() == (0,):
-            cursor.execute(f"UPDATE {TABLE} SET {COLUMN} = {COLUMN} + %s WHERE id = %s", (BEYOND, row[0]))
+        if row[1] or deadline.expired:
+            return int(row[0])
+        deadline.pause(0.5)
 
 
 def remove(stack: Stack, arguments: Arguments) -> None:

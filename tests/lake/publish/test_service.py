@@ -70,8 +70,8 @@ def cleaned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the clean-up was asked for; removing copies fails."""
     done: list[str] = []
 
-    def fail(*_: object) -> None:
-        done.append("copies")
+    def fail(s3: object, nessie: object, database: str, *_: object) -> None:
+        done.append(f"copies of {database}")
         raise TransientError("nessie is away")
 
     monkeypatch.setattr(service, "remove_expired_copies", fail)
@@ -176,7 +176,8 @@ def test_uploads_are_given_up_each_hour_though_removing_copies_fails(
     for seconds in (0.0, service.RETENTION_SECONDS, service.RETENTION_SECONDS, service.UPLOADS_SECONDS):
         clock.now += seconds
         loop.round()
-    assert cleaned == ["copies", "uploads", "copies", "copies", "uploads"]
+    copies = ["copies of oltp", "copies of shop"]
+    assert cleaned == [*copies, "uploads", *copies, *copies, "uploads"]
 
 
 class OldFiles:
@@ -188,7 +189,7 @@ class OldFiles:
 
     def remove(self, database: str, newest: dict[str, int], kept: int) -> int:
         self.removed.append((database, newest, kept))
-        return 0
+        raise TransientError("the store keeps one")
 
     def forget(self, database: str) -> None:
         self.forgotten.append(database)
@@ -209,7 +210,7 @@ def test_a_publisher_that_pauses_for_minutes_is_well_and_cleans_up_as_often_as_a
     rounds = Rounds({"oltp": published("oltp"), "shop": published("shop")})
     loop = Service(Stack(settings), rounds, clock)
     pauses = run_for(loop, clock, 599)
-    assert max(pauses) <= service.RETENTION_SECONDS and cleaned.count("copies") == 9
+    assert max(pauses) <= service.RETENTION_SECONDS and cleaned.count("copies of shop") == 9
     assert rounds.looks == ["oltp", "shop"]
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 590)

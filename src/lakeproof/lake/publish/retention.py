@@ -7,7 +7,7 @@ from typing import Any
 
 from lakeproof.lake.job.spec import RETENTION_MARGIN_SECONDS
 from lakeproof.lake.nessie import NessieClient
-from lakeproof.lake.publish.deleting import delete_keys
+from lakeproof.lake.publish.deleting import NotDeleted, delete_keys
 from lakeproof.lake.publish.metadata import published_at_ms, published_prefix, stem_of
 from lakeproof.stack.object_store import LAKE_BUCKET, WAREHOUSE, bucket_and_key
 
@@ -33,21 +33,28 @@ def remove_expired_copies(
 ) -> int:
     """Remove what has expired of a database's tables; gives how many copies.
 
-    Raises: NessieUnreachable, NotDeleted, botocore's errors.
+    What fails in one table keeps no other waiting.
+    Raises: NessieUnreachable at once; NotDeleted or botocore's errors, the first of them, at the end.
     """
+    from botocore.exceptions import BotoCoreError, ClientError
+
     names = list(tables)
     referenced = frozenset(_referenced_keys(nessie, database, names))
     kept_seconds = readable_seconds + RETENTION_MARGIN_SECONDS
     now_ms = time.time_ns() // 1_000_000
-    expired = [
-        key
-        for table in names
-        for key in expired_keys(_keys(s3, published_prefix(database, table)), now_ms, kept_seconds, referenced)
-    ]
-    delete_keys(s3, expired)
-    if expired:
-        log.info("removed %d expired copies of metadata", len(expired))
-    return len(expired)
+    removed, failures = 0, []
+    for table in names:
+        try:
+            keys = expired_keys(_keys(s3, published_prefix(database, table)), now_ms, kept_seconds, referenced)
+            delete_keys(s3, keys)
+            removed += len(keys)
+        except (NotDeleted, BotoCoreError, ClientError) as error:
+            failures.append(error)
+    if removed:
+        log.info("removed %d expired copies of metadata", removed)
+    if failures:
+        raise failures[0]
+    return removed
 
 
 def abort_old_uploads(s3: Any, older_than_seconds: float = UPLOAD_SECONDS) -> int:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from http.server import ThreadingHTTPServer
 from typing import Any, Protocol
 
@@ -236,21 +237,21 @@ class Service:
         if self._clock() < self._retention_due:
             return
         self._retention_due = self._clock() + RETENTION_SECONDS
-        _cleaned("what has expired", self._remove_copies)
-        _cleaned("old metadata of the tables", self._remove_old_metadata)
+        for database in present(self._stack):
+            _cleaned(f"what has expired of {database.name}", partial(self._remove_copies, database))
+            _cleaned(f"old metadata of {database.name}", partial(self._remove_old_metadata, database))
         if self._clock() >= self._uploads_due:
             self._uploads_due = self._clock() + UPLOADS_SECONDS
             _cleaned("what killed uploads left", lambda: abort_old_uploads(self._s3))
 
-    def _remove_copies(self) -> None:
+    def _remove_copies(self, database: Source) -> None:
         readable_seconds = self._stack.settings.lake.readable_seconds
-        for name in (database.name for database in present(self._stack)):
-            remove_expired_copies(self._s3, self._nessie, name, table_names(name), readable_seconds)
+        tables = table_names(database.name)
+        remove_expired_copies(self._s3, self._nessie, database.name, tables, readable_seconds)
 
-    def _remove_old_metadata(self) -> None:
-        for database in present(self._stack):
-            kept = metadata_files_kept(self._stack, database)
-            self._old_metadata.remove(database.name, self._publisher.newest(database.name), kept)
+    def _remove_old_metadata(self, database: Source) -> None:
+        kept = metadata_files_kept(self._stack, database)
+        self._old_metadata.remove(database.name, self._publisher.newest(database.name), kept)
 
 
 def _cleaned(what: str, clean: Callable[[], object]) -> None:
