@@ -129,8 +129,9 @@ def test_an_upload_that_ended_meanwhile_does_not_keep_the_others() -> None:
     assert store.aborted == [("wh/b", "id of wh/b")]
 
 
-def test_any_other_refusal_is_told() -> None:
-    store = Store({"wh/a": 7})
+def test_any_other_refusal_is_told_and_keeps_no_other_upload() -> None:
+    store = Store({"wh/a": 7, "wh/b": 7})
     store.refused["wh/a"] = "AccessDenied"
     with pytest.raises(ClientError):
         abort_old_uploads(store)
+    assert store.aborted == [("wh/b", "id of wh/b")]

@@ -1,6 +1,6 @@
-"""Deletes many objects of the lake at once."""
+"""Deletes many objects of the lake at once, so that one that cannot go holds up no other."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import batched
 from typing import Any
 
@@ -12,6 +12,24 @@ AT_ONCE = 1000  # what one DeleteObjects takes
 
 class NotDeleted(TransientError):
     """The store kept some of the objects; the next call tries again."""
+
+
+def delete_each[T](items: Iterable[T], delete: Callable[[T], int]) -> int:
+    """What `delete` gives, of all items together; an item that fails holds up no other.
+
+    Raises: NotDeleted or botocore's errors, the first of them, at the end.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    deleted, failures = 0, []
+    for item in items:
+        try:
+            deleted += delete(item)
+        except (NotDeleted, BotoCoreError, ClientError) as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return deleted
 
 
 def delete_keys(s3: Any, keys: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lakeproof.lake.publish.deleting import AT_ONCE, NotDeleted, delete_keys
+from lakeproof.lake.publish.deleting import AT_ONCE, delete_each, delete_keys
 from lakeproof.lake.publish.metadata import metadata_key
 from lakeproof.stack.object_store import LAKE_BUCKET
 
@@ -27,21 +27,11 @@ class OldMetadata:
         """Remove the files of all but the `kept` newest snapshots; gives how many names were given up.
 
         At most AT_ONCE of a table, far more than a job writes between two calls: what a long absence left goes in
-        several. What fails in one table keeps no other waiting.
+        several.
         newest: table → id of its newest snapshot.
-        Raises: NotDeleted or botocore's errors, the first of them, at the end.
+        Raises: as `delete_each`.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        removed, failures = 0, []
-        for table, snapshot in newest.items():
-            try:
-                removed += self._remove(database, table, snapshot, kept)
-            except (NotDeleted, BotoCoreError, ClientError) as error:
-                failures.append(error)
-        if failures:
-            raise failures[0]
-        return removed
+        return delete_each(newest.items(), lambda table: self._remove(database, *table, kept))
 
     def forget(self, database: str) -> None:
         """Its tables are listed again the next time: they may have been made anew meanwhile."""

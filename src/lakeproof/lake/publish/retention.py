@@ -7,7 +7,7 @@ from typing import Any
 
 from lakeproof.lake.job.spec import RETENTION_MARGIN_SECONDS
 from lakeproof.lake.nessie import NessieClient
-from lakeproof.lake.publish.deleting import NotDeleted, delete_keys
+from lakeproof.lake.publish.deleting import delete_each, delete_keys
 from lakeproof.lake.publish.metadata import published_at_ms, published_prefix, stem_of
 from lakeproof.stack.object_store import LAKE_BUCKET, WAREHOUSE, bucket_and_key
 
@@ -33,27 +33,21 @@ def remove_expired_copies(
 ) -> int:
     """Remove what has expired of a database's tables; gives how many copies.
 
-    What fails in one table keeps no other waiting.
-    Raises: NessieUnreachable at once; NotDeleted or botocore's errors, the first of them, at the end.
+    Raises: NessieUnreachable; as `delete_each` where a table's could not be removed.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     names = list(tables)
     referenced = frozenset(_referenced_keys(nessie, database, names))
     kept_seconds = readable_seconds + RETENTION_MARGIN_SECONDS
     now_ms = time.time_ns() // 1_000_000
-    removed, failures = 0, []
-    for table in names:
-        try:
-            keys = expired_keys(_keys(s3, published_prefix(database, table)), now_ms, kept_seconds, referenced)
-            delete_keys(s3, keys)
-            removed += len(keys)
-        except (NotDeleted, BotoCoreError, ClientError) as error:
-            failures.append(error)
+
+    def remove(table: str) -> int:
+        keys = expired_keys(_keys(s3, published_prefix(database, table)), now_ms, kept_seconds, referenced)
+        delete_keys(s3, keys)
+        return len(keys)
+
+    removed = delete_each(names, remove)
     if removed:
         log.info("removed %d expired copies of metadata", removed)
-    if failures:
-        raise failures[0]
     return removed
 
 
@@ -63,7 +57,7 @@ def abort_old_uploads(s3: Any, older_than_seconds: float = UPLOAD_SECONDS) -> in
     Whoever is killed in the middle of one leaves its parts, which no listing shows and nothing else ever removes.
     Trap: MinIO takes a listing's Prefix as the whole name of one object, so the warehouse's are picked here; it may
     not list those from before its own restart.
-    Raises: botocore's errors, but not for one that has ended meanwhile.
+    Raises: as `delete_each`, but not for one that has ended meanwhile.
     """
     prefix = f"{bucket_and_key(WAREHOUSE)[1]}/"
     pages = s3.get_paginator("list_multipart_uploads").paginate(Bucket=LAKE_BUCKET)
@@ -73,7 +67,7 @@ def abort_old_uploads(s3: Any, older_than_seconds: float = UPLOAD_SECONDS) -> in
         for upload in page.get("Uploads", ())
         if upload["Key"].startswith(prefix) and time.time() - upload["Initiated"].timestamp() > older_than_seconds
     ]
-    aborted = sum(_abort(s3, upload["Key"], upload["UploadId"]) for upload in old)
+    aborted = delete_each(old, lambda upload: _abort(s3, upload["Key"], upload["UploadId"]))
     if aborted:
         log.info("gave up %d uploads that nobody ended", aborted)
     return aborted
