@@ -39,6 +39,7 @@ def own_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAKEPROOF_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("LAKEPROOF_PORT_SHIFT", "12100")
+    monkeypatch.setattr("lakeproof.drills.run.LIVING_SECONDS", 0.1)
 
 
 def typed(*arguments: str) -> str:

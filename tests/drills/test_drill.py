@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +14,15 @@ from lakeproof import drills as drill_package
 from lakeproof.checks.check import Baseline
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.diagnosis.cause import Step
+from lakeproof.drills import run
 from lakeproof.drills.clean_up import remove_old_faults
 from lakeproof.drills.drill import Drill
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.run import one_drill
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.faults import records
+from lakeproof.held_file import hold
+from lakeproof.observability.drill_windows import lock_file
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -295,12 +301,37 @@ def real(home: Path) -> object:
     return load_truth(home / "dark-lamp")
 
 
-def test_one_drill_at_a_time(tmp_path: Path) -> None:
+def test_one_drill_at_a_time_and_nobody_waits_for_the_end_of_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "PATIENCE_SECONDS", 3600.0)
+    monkeypatch.setattr(run, "LIVING_SECONDS", 0.1)
     stack = Stack(Settings(state_dir=tmp_path))
-    with one_drill(stack), pytest.raises(InvalidInput, match="is running already"), one_drill(stack):
+    refused = pytest.raises(InvalidInput, match=f"is running already .process {os.getpid()}.")
+    with one_drill(stack), refused, one_drill(stack):
         pass
     with one_drill(stack):
         pass
+
+
+def test_the_desk_that_gives_back_what_a_killed_drill_left_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "LIVING_SECONDS", 0.1)
+    stack = Stack(Settings(state_dir=tmp_path))
+    began = threading.Event()
+
+    def give_back() -> None:
+        with hold(lock_file(stack), "999999999 1 drill"):
+            began.set()
+            time.sleep(1.0)
+
+    desk = threading.Thread(target=give_back)
+    desk.start()
+    assert began.wait(5)
+    with one_drill(stack):
+        assert lock_file(stack).read_text().startswith(f"{os.getpid()} ")
+    desk.join()
 
 
 def test_the_course_of_a_drill_names_no_engine_and_no_scenario() -> None:

@@ -31,6 +31,7 @@ def lamp(toy: Any) -> Any:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lakeproof.drills.healthy_drill.LOOK_SECONDS", 0.01)
     monkeypatch.setattr("lakeproof.drills.healthy_drill.DIAGNOSE_SECONDS", 0.02)
+    monkeypatch.setattr("lakeproof.drills.clean_up.QUIET_SECONDS", 0.1)
 
 
 def healthy(toy: Any, lamp: Any, home: Path, seconds: float = 0.1) -> HealthyDrill:

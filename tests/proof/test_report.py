@@ -90,7 +90,7 @@ def nothing_answers(tmp_path: Path) -> Stack:
 
 
 def test_a_check_of_a_stack_that_is_down_is_unknown_and_says_why(tmp_path: Path) -> None:
-    seen = check(nothing_answers(tmp_path))
+    seen = check(nothing_answers(tmp_path), cover_seconds=1)
     assert seen.outcome is Outcome.UNKNOWN
     told = "\n".join(seen.unknown)
     assert "mysql" in told

@@ -22,7 +22,7 @@ from lakeproof.drills.report import DrillReport
 from lakeproof.drills.world import World
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError
 from lakeproof.held_file import HeldByAnother, hold
-from lakeproof.observability.drill_windows import borrower, lock_file, words_of_this_process
+from lakeproof.observability.drill_windows import abandoned, borrower, lock_file, words_of_this_process
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.proof.outcome import worst
 from lakeproof.stack.stack import Stack
@@ -35,6 +35,8 @@ SETTLE_SECONDS = 90.0
 LOOK_SECONDS = 1.0
 # The desk holds the lock while it gives back the windows of a drill that was killed: two reloads of ten seconds each.
 PATIENCE_SECONDS = 25.0
+# Of a drill that lives the end is not waited for. Not less: the desk's last moment with the lock names nobody.
+LIVING_SECONDS = 2.0
 
 
 @contextmanager
@@ -43,14 +45,14 @@ def one_drill(stack: Stack) -> Iterator[None]:
 
     Raises: InvalidInput naming the process that holds it.
     """
-    killed = borrower(stack)
+    killed, patience = borrower(stack), PATIENCE_SECONDS if abandoned(stack) else LIVING_SECONDS
     try:
         # The timing that a killed drill left in force stays noted until this one gives it back.
-        with hold(lock_file(stack), words_of_this_process(killed.timing if killed else ""), PATIENCE_SECONDS):
+        with hold(lock_file(stack), words_of_this_process(killed.timing if killed else ""), patience):
             yield
     except HeldByAnother as held:
         raise InvalidInput(
-            f"a drill is running already (process {held.holder.split()[0]})",
+            f"a drill is running already (process {held.holder.partition(' ')[0] or 'unknown'})",
             where=f"stack {stack.name}",
             next_action="wait for its end, or stop it with Ctrl-C",
         ) from held
