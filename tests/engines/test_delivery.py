@@ -240,7 +240,7 @@ def kill(stack: Stack, client: SupervisorClient) -> Kill:
     snapshot, before = stack.data_dir("alertmanager") / "nflog", client.row("alertmanager")
     snapshot_at = snapshot.stat().st_mtime if snapshot.exists() else 0.0
     client.kill("alertmanager")
-    # Not sooner: what it told between that moment and its end is told again as well.
+    # Taken after the kill: what it told between the command and its end may be told again as well.
     made = Kill(time.time(), snapshot_at)
     await_replaced(client, [before], Deadline(RESTARTED_SECONDS))
     return made

@@ -1,6 +1,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,7 +10,10 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
 from lakeproof.deadline import Deadline
+from lakeproof.incidents.api import WEBHOOKS_AT_ONCE
+from lakeproof.incidents.intake import Received
 from lakeproof.incidents.store import Store
+from lakeproof.incidents.webhook import Notification
 
 type Make = Callable[..., dict[str, Any]]
 WEBHOOK = "/api/alertmanager"
@@ -52,6 +56,35 @@ def test_rubbish_is_refused_with_what_is_wrong(client: TestClient, body: bytes, 
     assert answer.status_code == 422
     assert answer.json()["details"][0]["where"].startswith(where)
     assert client.get("/api/incidents").json() == []
+
+
+def test_while_a_storm_is_taken_in_the_desk_answers_everybody_else(
+    client: TestClient, store: Store, alert: Make, webhook: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, receive = threading.Semaphore(0), threading.Event(), store.receive
+
+    def slow(notification: Notification) -> Received:
+        begun.release()
+        go_on.wait(30)
+        return receive(notification)
+
+    monkeypatch.setattr(store, "receive", slow)
+    with ThreadPoolExecutor(61) as pool:
+        try:
+            storm = [
+                pool.submit(client.post, WEBHOOK, json=webhook(alert(f"{number:04x}", alertname=f"Storm{number}")))
+                for number in range(60)
+            ]
+            for _ in range(WEBHOOKS_AT_ONCE):
+                assert begun.acquire(timeout=10)
+            assert pool.submit(client.get, "/health").result(timeout=10).status_code == 200
+            assert pool.submit(client.get, "/api/incidents").result(timeout=10).json() == []
+        finally:
+            go_on.set()
+        assert {one.result(timeout=30).status_code for one in storm} == {200}
+    incidents = [client.get(f"/api/incidents/{row.id}").json() for row in store.newest_first()]
+    kept = [each["name"] for incident in incidents for each in incident["alerts"]]
+    assert sorted(kept) == sorted(f"Storm{number}" for number in range(60))
 
 
 def test_one_bad_alert_among_good_ones_keeps_none(client: TestClient, alert: Make, webhook: Make) -> None:

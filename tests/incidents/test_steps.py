@@ -273,6 +273,7 @@ def test_the_stack_is_asked_once_for_all_checklists_that_are_looked_at_within_a_
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
+    now = 100.0
     answers: list[Any] = [
         CouldNotLook("Prometheus is away"),
         [({"component": "trino"}, 0.0)],
@@ -280,7 +281,9 @@ def test_the_stack_is_asked_once_for_all_checklists_that_are_looked_at_within_a_
     ]
 
     def completed(looker: Looker, jobs: Iterable[str]) -> Checkpoints:
+        nonlocal now
         asked.append("checkpoints")
+        now += SHARED_SECONDS + 1  # as a JobManager that hangs
         return {"lake-oltp": (31, LATER)}
 
     def instant(stack: Stack, expression: str) -> Any:
@@ -292,7 +295,6 @@ def test_the_stack_is_asked_once_for_all_checklists_that_are_looked_at_within_a_
 
     monkeypatch.setattr(Looker, "completed_checkpoints", completed)
     monkeypatch.setattr(prometheus, "instant", instant)
-    now = 100.0
     look = LiveLook(Stack(Settings()), lambda: now)
     store.open(IncidentIn(title="x"))
 

@@ -130,8 +130,12 @@ def drill(
     if all_causes and name != ALL:
         raise InvalidInput("they are of all scenarios", where="--causes", next_action=f"it goes with {ALL} alone")
     whole = catalog.played if all_causes else catalog.scenarios.values()
-    many = {ALL: [one.name for one in whole], PAIRS: draw_pairs(catalog, seed, rounds or PAIR_ROUNDS)}.get(name)
-    wanted = smallest_first({each: _plan(catalog, each, seed).components for each in many}) if many else [name]
+    wanted = [name]
+    if name == ALL:
+        wanted = smallest_first({one.name: one.components for one in whole})
+    if name == PAIRS:
+        pairs = draw_pairs(catalog, seed, rounds or PAIR_ROUNDS)
+        wanted = smallest_first({pair: _plan(catalog, pair, seed).components for pair in pairs})
     # A wrong name is refused before anything starts.
     plans = [_plan(catalog, each, seed) for each in wanted if each not in (HEALTHY, WRONG_FIXES)]
     if afterwards:

@@ -4,7 +4,7 @@ Only one run at a time goes on in a stack.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
@@ -35,7 +35,8 @@ SETTLE_SECONDS = 90.0
 LOOK_SECONDS = 1.0
 # The desk holds the lock while it gives back the windows of a drill that was killed: two reloads of ten seconds each.
 PATIENCE_SECONDS = 25.0
-# Of a drill that lives the end is not waited for. Not less: the desk's last moment with the lock names nobody.
+# The end of another drill is not waited for. But the file tells only after a moment who holds it: a drill writes its
+# words once it has the lock, and the desk takes out those of the killed drill before it lets the lock go.
 LIVING_SECONDS = 2.0
 
 
@@ -45,17 +46,27 @@ def one_drill(stack: Stack) -> Iterator[None]:
 
     Raises: InvalidInput naming the process that holds it.
     """
-    killed, patience = borrower(stack), PATIENCE_SECONDS if abandoned(stack) else LIVING_SECONDS
-    try:
-        # The timing that a killed drill left in force stays noted until this one gives it back.
-        with hold(lock_file(stack), words_of_this_process(killed.timing if killed else ""), patience):
-            yield
-    except HeldByAnother as held:
-        raise InvalidInput(
-            f"a drill is running already (process {held.holder.partition(' ')[0] or 'unknown'})",
-            where=f"stack {stack.name}",
-            next_action="wait for its end, or stop it with Ctrl-C",
-        ) from held
+    with ExitStack() as end:
+        try:
+            try:
+                end.enter_context(_held(stack, LIVING_SECONDS))
+            except HeldByAnother:
+                if not abandoned(stack):
+                    raise
+                end.enter_context(_held(stack, PATIENCE_SECONDS))
+        except HeldByAnother as held:
+            raise InvalidInput(
+                f"a drill is running already (process {held.holder.split()[0]})",
+                where=f"stack {stack.name}",
+                next_action="wait for its end, or stop it with Ctrl-C",
+            ) from held
+        yield
+
+
+def _held(stack: Stack, seconds: float) -> AbstractContextManager[None]:
+    # The timing that a killed drill left in force stays noted until this one gives it back.
+    killed = borrower(stack)
+    return hold(lock_file(stack), words_of_this_process(killed.timing if killed else ""), seconds)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from lakeproof.stack.stack import Stack
 
 TABLE, COLUMN = "oltp.order_items", "line"
 SECONDS = 30.0
-# At a drill's six calls a second one order in three seconds is cancelled; a shop without shoppers has none.
+# At a drill's six calls a second an order is cancelled about every three seconds; without shoppers none is.
 CANCELLED_SECONDS = 10.0
 # Added to the value of one row: beyond an INT, within a BIGINT.
 BEYOND = 3_000_000_000

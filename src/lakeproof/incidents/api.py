@@ -1,5 +1,6 @@
 """The incident desk over HTTP: webhook, incidents, pages. The console runs it (console/app.py)."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
 from lakeproof.errors import InvalidInput
@@ -66,6 +68,9 @@ FULL = ("disk is full", "disk full", "no space left", "readonly", "read-only", "
 
 # Longer than Prometheus takes to tell Alertmanager again what fires: ours 10 s, somebody else's usually a minute.
 LOST_AFTER = {"local": timedelta(seconds=30), "external": timedelta(seconds=150)}
+# So many webhooks are taken in at a time, one after the other by the database. All of a storm's at once would take
+# every thread of the desk, so that neither a page nor its health question was answered until the last one was in.
+WEBHOOKS_AT_ONCE = 4
 # In drill windows a drill may begin soon after another one that was cut off and left its incident open.
 REJOIN = {"drill": timedelta(seconds=20), "production": timedelta(minutes=10)}
 
@@ -169,10 +174,13 @@ def build_desk(
 
 
 def _add_webhook(app: FastAPI, store: Store, watch: Watch) -> None:
+    taken_in = asyncio.Semaphore(WEBHOOKS_AT_ONCE)
+
     @app.post(WEBHOOK_PATH)
-    def receive(notification: Notification) -> dict[str, Any]:
+    async def receive(notification: Notification) -> dict[str, Any]:
         """Alertmanager's webhook, version 4. 200 only once every alert is on disk."""
-        received = store.receive(notification)
+        async with taken_in:
+            received = await run_in_threadpool(store.receive, notification)
         if notification.truncatedAlerts:
             log.warning("Alertmanager left out %d alerts of a group", notification.truncatedAlerts)
         watch.rounds.hurry()

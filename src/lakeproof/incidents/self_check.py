@@ -45,8 +45,8 @@ class StackLook(Protocol):
 
 
 class LiveLook:
-    """Asks one stack. What was asked within the last SHARED_SECONDS is not asked again: after a storm the checklists
-    of many incidents are looked at one after the other.
+    """Asks one stack, from one thread. What it answered, or failed to, within the last SHARED_SECONDS is not asked
+    again: after a storm the checklists of many incidents are looked at one after the other.
     """
 
     def __init__(self, stack: Stack, clock: Callable[[], float] = time.monotonic) -> None:
@@ -70,8 +70,16 @@ class LiveLook:
     def _once[T](self, key: Hashable, ask: Callable[[], T]) -> T:
         """What `ask` gives or raises, or gave or raised a moment ago."""
         if self._clock() - self._shared_since > SHARED_SECONDS:
-            self._shared, self._shared_since = Round(), self._clock()
-        return self._shared.once(key, ask)
+            self._shared = Round()
+
+        def asked() -> T:
+            try:
+                return ask()
+            finally:
+                # From the last answer on: a server that hangs takes longer than SHARED_SECONDS to fail to answer.
+                self._shared_since = self._clock()
+
+        return self._shared.once(key, asked)
 
 
 def look_at(incident: IncidentOut, stack: StackLook) -> Mapping[str, Found]:

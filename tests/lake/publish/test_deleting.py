@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
-from lakeproof.lake.publish.deleting import NotDeleted, delete_keys
+from lakeproof.lake.publish.deleting import NotDeleted, delete_each, delete_keys
 
 
 class Store:
@@ -41,6 +42,24 @@ def test_one_that_is_gone_counts_as_deleted_and_one_that_the_store_keeps_is_name
     with pytest.raises(NotDeleted, match="AccessDenied") as kept:
         delete_keys(store, ["b"])
     assert kept.value.where == "b"
+
+
+def test_a_store_that_does_not_answer_is_asked_for_no_other_item() -> None:
+    asked: list[str] = []
+
+    def delete(item: str) -> int:
+        asked.append(item)
+        if item == "b":
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, "DeleteObjects")
+        if item == "d":
+            raise EndpointConnectionError(endpoint_url="http://store")
+        return 1
+
+    with pytest.raises(ClientError):
+        delete_each(["a", "b", "c"], delete)
+    with pytest.raises(EndpointConnectionError):
+        delete_each(["d", "e"], delete)
+    assert asked == ["a", "b", "c", "d"]
 
 
 def test_one_that_the_store_keeps_holds_up_no_other() -> None:

@@ -116,6 +116,21 @@ def test_what_the_store_keeps_is_said_tried_again_and_keeps_no_other_table_waiti
     assert store.numbers() == list(range(81, 101))
 
 
+def test_a_file_that_the_store_never_gives_up_does_not_keep_the_later_ones_of_its_table() -> None:
+    store = Store(100)
+    old = OldMetadata(store)
+    old.remove("oltp", {"orders": 100}, kept=20)
+    store.refuses = metadata_key("oltp", "orders", 81)
+    for newest in range(200, 3000, 100):
+        for number in range(newest - 99, newest + 1):
+            store.write(number)
+        with pytest.raises(NotDeleted):
+            old.remove("oltp", {"orders": newest}, kept=20)
+    with pytest.raises(NotDeleted):
+        old.remove("oltp", {"orders": newest}, kept=20)
+    assert store.numbers() == [81, *range(newest - 19, newest + 1)]
+
+
 def test_a_file_that_another_publisher_removed_first_is_removed() -> None:
     store = Store(30)
     store.refuses, store.code = metadata_key("oltp", "orders", 7), "NoSuchKey"

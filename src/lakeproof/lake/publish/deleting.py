@@ -15,17 +15,18 @@ class NotDeleted(TransientError):
 
 
 def delete_each[T](items: Iterable[T], delete: Callable[[T], int]) -> int:
-    """What `delete` gives, of all items together; an item that fails holds up no other.
+    """What `delete` gives, of all items together; an item that the store refuses holds up no other.
 
-    Raises: NotDeleted or botocore's errors, the first of them, at the end.
+    Raises: NotDeleted or ClientError, the first of them, at the end. Other errors of botocore's at once: a store that
+    does not answer would take the time limit of every item.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     deleted, failures = 0, []
     for item in items:
         try:
             deleted += delete(item)
-        except (NotDeleted, BotoCoreError, ClientError) as error:
+        except (NotDeleted, ClientError) as error:
             failures.append(error)
     if failures:
         raise failures[0]

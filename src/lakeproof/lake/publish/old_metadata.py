@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lakeproof.lake.publish.deleting import AT_ONCE, delete_each, delete_keys
+from lakeproof.lake.publish.deleting import AT_ONCE, NotDeleted, delete_each, delete_keys
 from lakeproof.lake.publish.metadata import metadata_key
 from lakeproof.stack.object_store import LAKE_BUCKET
 
@@ -50,7 +50,12 @@ class OldMetadata:
             ids = list(range(gone + 1, last + 1))
         some = ids[:AT_ONCE]
         if some:
-            delete_keys(self._s3, (metadata_key(database, table, number) for number in some))
+            try:
+                delete_keys(self._s3, (metadata_key(database, table, number) for number in some))
+            except NotDeleted:
+                # Listed again the next time: counted on from here, what stays would in the end fill every call.
+                self._gone.pop((database, table), None)
+                raise
         self._gone[database, table] = last if len(some) == len(ids) else some[-1]
         return len(some)
 
