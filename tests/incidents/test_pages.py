@@ -19,6 +19,7 @@ from lakeproof.incidents.drill_cards import DrillCards, link_report
 from lakeproof.incidents.jobs import Jobs
 from lakeproof.incidents.runbook_review import review_of
 from lakeproof.incidents.session import Sessions
+from lakeproof.processes import procfs
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.stack.stack import Stack
 
@@ -248,6 +249,19 @@ def test_a_job_that_was_killed_is_said_to_be_lost(stack: Stack, tmp_path: Path) 
     job = Jobs(stack).newest("drill")
     assert job is not None
     assert (job.running, job.lost) == (False, True)
+
+
+def test_a_job_that_ends_while_it_is_looked_at_is_not_lost(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = keep_job(stack, "drill", "trino-backlog")
+
+    def ended_just_now(process: procfs.ProcessId) -> bool:
+        (folder / "end.json").write_text('{"code": 0}')
+        return False
+
+    monkeypatch.setattr(procfs, "is_alive", ended_just_now)
+    job = Jobs(stack).newest("drill")
+    assert job is not None
+    assert (job.code, job.lost) == (0, False)
 
 
 def test_what_is_run_is_what_was_shown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,6 +134,8 @@ class Jobs:
 
     def _read(self, folder: Path) -> Job:
         facts = json.loads((folder / JOB).read_text(encoding="utf-8"))
+        # Asked before its end is looked for: one that ends between the two would look lost.
+        is_alive = procfs.is_alive(procfs.ProcessId(**facts["process"]))
         try:
             code = int(json.loads((folder / END).read_text(encoding="utf-8"))["code"])
         except (OSError, ValueError, KeyError):
@@ -147,7 +149,7 @@ class Jobs:
             folder=folder,
             commands=tuple(tuple(command) for command in facts["commands"]),
             code=code,
-            lost=code is None and not procfs.is_alive(procfs.ProcessId(**facts["process"])),
+            lost=code is None and not is_alive,
         )
 
     def _environment(self, who: str) -> Mapping[str, str]:
