@@ -16,8 +16,7 @@ CALM_SHARE = 0.5
 
 @dataclass(frozen=True)
 class DrillPlan:
-    """One scenario or more, taken together: all that any of them asks for, the longest times, and traffic that the
-    services bear beside all of it.
+    """One scenario or more, taken together: all that any of them asks for, and the longest times.
 
     beside: scenarios that are not played, whose components are up as well. calm: nothing is to be
     noticed, so shoppers come half as often as where they come the least.
@@ -77,9 +76,9 @@ class DrillPlan:
         """The most of each figure; of a calm plan half of the lowest rate and of the purchases, with that rate's
         number of orders.
 
-        Where shoppers buy, the whole shop is up, and two cores bear far fewer calls. Then only the scenarios that buy
-        are asked, except that a fault which shows by calls gets them (least_rate). What is up for other reasons than
-        the plan does not count.
+        Where shoppers buy, the whole shop is up, and two cores bear far fewer calls. Then only the figures of the
+        scenarios that buy count, but a fault that shows by calls gets its least_rate. What is up for other reasons
+        than this plan changes nothing.
         """
         asked = [part.traffic for part in (*self.parts, *self.beside)]
         most = Traffic(**_most(asked))
