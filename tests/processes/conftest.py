@@ -100,10 +100,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisorClien
 
 @pytest.fixture
 def client(shared: SupervisorClient) -> Iterator[SupervisorClient]:
-    """A client of the shared daemon; what a test started is stopped after it."""
+    """A client of the shared daemon; what a test started is forgotten after it, whichever test comes next."""
     yield shared
     for row in shared.ps() if shared.running() else ():
-        shared.stop(row.name)
+        shared.forget(row.name)
 
 
 @pytest.fixture
