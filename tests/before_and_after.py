@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-SIDES, PARTS = ("before", "after"), ("path", "shop", "shop-once")
+SIDES, PARTS = ("before", "after"), ("path", "shop", "shop-once", "demo")
 COMMAND_SECONDS = 600
 WARM_SECONDS, REST_SECONDS = 15.0, 30.0
 DIAGNOSES = 3
@@ -194,6 +194,11 @@ def shop(clone: Clone, tell: Callable[[str, float], None]) -> None:
     tell("up --all, with data, s", clone.run("up", "--all").seconds)
 
 
+def demo(clone: Clone, tell: Callable[[str, float], None]) -> None:
+    """README's first command once its set-up is done: an incident from the fault to verified data, and all stopped."""
+    tell("demo, s", clone.run("demo").seconds)
+
+
 def turn(clone: Clone, part: str, number: int, out: Path) -> None:
     """One side's turn: its rows go into the file at once."""
 
@@ -205,7 +210,7 @@ def turn(clone: Clone, part: str, number: int, out: Path) -> None:
 
     clone.state = Path(tempfile.mkdtemp(prefix="turns-"))
     try:
-        measure = {"path": path, "shop": shop, "shop-once": shop_once}[part]
+        measure = {"path": path, "shop": shop, "shop-once": shop_once, "demo": demo}[part]
         measure(clone, lambda what, value: write({"what": what, "value": round(value, 2)}))
     except Exception as error:  # noqa: BLE001 - whatever it was, it is told, and the next turn begins
         write({"broke_off": f"{type(error).__name__}: {error}"})
