@@ -195,7 +195,7 @@ def shop(clone: Clone, tell: Callable[[str, float], None]) -> None:
 
 
 def demo(clone: Clone, tell: Callable[[str, float], None]) -> None:
-    """README's first command once its set-up is done: an incident from the fault to verified data, and all stopped."""
+    """README's first command once its set-up is done: from the fault to verified data; then all is stopped."""
     tell("demo, s", clone.run("demo").seconds)
 
 
