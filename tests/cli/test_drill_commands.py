@@ -9,16 +9,19 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from lakeproof.checks.verdict import Outcome
 from lakeproof.cli.commands import build
 from lakeproof.cli.diagnose import diagnose
+from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.causes import load_causes
 from lakeproof.diagnosis.diagnosis import Diagnosis, Finding, Hidden
 from lakeproof.diagnosis.examination import Examination
 from lakeproof.drills import live_world
 from lakeproof.drills.blind import draw_pairs
 from lakeproof.drills.drill_series import SeriesReport
-from lakeproof.drills.plan import make_plan
-from lakeproof.drills.run import one_drill
+from lakeproof.drills.plan import DrillPlan, make_plan
+from lakeproof.drills.report import DrillReport
+from lakeproof.drills.run import DrillOptions, one_drill
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.faults import records
 from lakeproof.faults.fault import all_faults
@@ -53,7 +56,7 @@ def typed(*arguments: str) -> str:
     ("arguments", "words"),
     [
         (("drill", "replication-lagg"), "no scenario 'replication-lagg'"),
-        (("drill", "nope"), ", all, wrong, pairs, blind, healthy"),
+        (("drill", "nope"), ", all, repairs, wrong, pairs, blind, healthy"),
         (("drill", "heathy"), "no scenario 'heathy', closest: 'healthy'"),
         (("drill", "replication-lag", "--minutes", "1"), "--minutes: a scenario takes as long as it takes"),
         (("drill", "all", "--minutes", "1"), "it goes with healthy alone"),
@@ -69,7 +72,7 @@ def typed(*arguments: str) -> str:
         (("drill", "all", "--fix", "silence_alert"), "it mends one scenario"),
         *(
             (("drill", name, "--cause", "x"), "--cause: it is of one scenario")
-            for name in ("wrong", "pairs", "blind")
+            for name in ("repairs", "wrong", "pairs", "blind")
         ),
         (("drill", "replication-lag+connector-failure", "--fix", "silence_alert"), "it mends one scenario"),
         (("drill", "replication-lag", "--fix", "pray"), "no fix 'pray'"),
@@ -255,6 +258,33 @@ def test_pairs_that_need_the_path_alone_come_before_those_that_start_the_shop(
     assert sorted(played) == sorted(draw_pairs(catalog, 7, 30))
     shop = [any(catalog.scenario(one).traffic.purchases for one in pair.split("+")) for pair in played]
     assert shop == sorted(shop) and len(set(shop)) == 2
+
+
+def test_repairs_that_no_diagnosis_proposes_are_each_drilled_with_their_own_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, Path, tuple[Step, ...] | None]] = []
+
+    class Remember:
+        def __init__(self, _: object, plan: DrillPlan, options: DrillOptions, __: object) -> None:
+            ran.append((plan.id, options.folder, options.fix))
+
+        def run(self) -> DrillReport:
+            return DrillReport(ran[-1][0], 7, "drill", verdict=Outcome.PASSED)
+
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("lakeproof.drills.drill.Drill", Remember)
+    done = CliRunner().invoke(build(), ["drill", "repairs", "--report", str(tmp_path / "series"), "--json"])
+    assert done.exit_code == 0
+    catalog = load_catalog()
+    for name, folder, steps in ran:
+        assert steps in catalog.truth(catalog.scenario(name)).accepted_repairs
+        assert folder.parent == tmp_path / "series" / name
+    hung = ("support-timeline:redis_hung", (Step("restart_component", (("component", "redis"),)),))
+    assert hung in [(name, steps) for name, _, steps in ran] and len({folder for _, folder, _ in ran}) == len(ran)
+    assert [row["report"] for row in json.loads(done.stdout)["drills"]] == [
+        str((folder / "report.json").relative_to(tmp_path / "series")) for _, folder, _ in ran
+    ]
 
 
 def test_a_run_of_two_scenarios_has_a_name_that_a_ledger_takes() -> None:

@@ -300,7 +300,7 @@ def test_a_fault_that_only_shows_under_calls_gets_them_beside_the_shop_too() -> 
 
 
 def test_the_truth_of_each_part_must_be_met() -> None:
-    truths = [Truth(name, {}, (Step(f"mend_{name}"),), ()) for name in ("a", "b")]
+    truths = [Truth(name, {}, ((Step(f"mend_{name}"),),), ()) for name in ("a", "b")]
     report = DrillReport("x+y", 1, "drill", named_causes=["b", "a"])
     report.mitigations = [StepDone("mend_a", 1, Outcome.PASSED, "")]
     assert against_truth(report, truths) == ["mend_a is no accepted repair of b"]
@@ -308,8 +308,24 @@ def test_the_truth_of_each_part_must_be_met() -> None:
     assert "named a, the root cause was a, b" in against_truth(report, truths)[0]
 
 
+def test_a_repair_is_its_steps_none_missing_and_none_too_many() -> None:
+    truth = Truth("login_rejected", {}, ((Step("restore_password"), Step("restart")), (Step("redeploy"),)), ())
+    report = DrillReport("x", 1, "drill", named_causes=["login_rejected"])
+
+    def told(*steps: str) -> list[str]:
+        report.mitigations = [StepDone(step, 1, Outcome.PASSED, "") for step in steps]
+        return against_truth(report, [truth])
+
+    assert told("restart") == ["restart is no accepted repair of login_rejected"]
+    assert told("restore_password", "restart", "restart") == told("redeploy") == []
+    assert told("redeploy", "restart") == ["restart was done beside the repair of login_rejected"]
+    other = Truth("b", {}, ((Step("restart"),),), ())
+    report.named_causes = ["b", "login_rejected"]
+    assert against_truth(report, [truth, other]) == []
+
+
 def test_a_cause_beside_the_true_one_fails_the_drill_and_so_does_the_right_step_on_another_part() -> None:
-    truth = Truth("ring_down", {}, (Step("start_component", (("component", "cassandra-node2"),)),), ())
+    truth = Truth("ring_down", {}, ((Step("start_component", (("component", "cassandra-node2"),)),),), ())
     report = DrillReport("x", 1, "drill", named_causes=["ring_down", "redis_down"])
     report.mitigations = [StepDone("start_component", 1, Outcome.PASSED, "", {"component": "redis"})]
     assert against_truth(report, [truth]) == [

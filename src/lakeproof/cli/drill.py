@@ -37,7 +37,10 @@ def add_to(app: typer.Typer) -> None:
 
 def drill(
     name: Annotated[
-        str, typer.Argument(help="a scenario (`lakeproof runbook list`), A+B, all, wrong, pairs, blind, or healthy")
+        str,
+        typer.Argument(
+            help="a scenario (`lakeproof runbook list`), A+B, all, repairs, wrong, pairs, blind, or healthy"
+        ),
     ],
     cause: Annotated[
         str | None, typer.Option(help="bring the incident about by this other cause (`lakeproof runbook list`)")
@@ -78,7 +81,9 @@ def drill(
     report: Annotated[Path | None, typer.Option(help="folder for report.json, report.md, journal.json")] = None,
     table: Annotated[
         Path | None,
-        typer.Option(help="`all`, `wrong` and `pairs` write their table there too, with the commit and the machine"),
+        typer.Option(
+            help="of a series (all, repairs, wrong, pairs): write its table there too, with commit and machine"
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print report.json on stdout at the end")] = False,
 ) -> None:
@@ -86,16 +91,17 @@ def drill(
 
     What the scenario needs is started if it is missing, and left running; what this run of a series started for one
     of its drills alone is stopped after it. Shoppers buy all the while. The alert, the desk's incident, the
-    diagnosis and the repair are the live system's own. --fix takes the id of a wrong fix (each must end in `failed`)
-    or of a single step that needs no argument, a repair or a wrong one.
+    diagnosis and the repair are the live system's own. --fix takes the id of a wrong fix (each must end in `failed`),
+    of an accepted repair of one step, or of a single step that needs no argument, a repair or a wrong one.
 
     Every scenario has a cause that is played by default; --cause plays another (NAME:CAUSE says the same in one word,
     in A+B too). A+B: both faults at once; both causes must be named. all: every scenario, one after another, smallest
     first, with a table; given the --report folder of one that was cut off, its seed, the same code and
     the same options, it goes on there.
-    wrong: every wrong fix, one after another; passed where each was turned down by a check that the truth names.
+    repairs: by every repair that a truth accepts and the diagnosis does not propose, one after another. wrong: every
+    wrong fix, one after another; passed where each was turned down by a check that the truth names.
     Those that lose data for good are left out, since they spoil the stack. pairs: scenarios by twos, drawn by the
-    seed, smallest first. Both go on where they were cut off, as `all` does.
+    seed, smallest first. All of these go on where they were cut off, as `all` does.
     blind: a scenario and one of its causes, drawn by the seed and named in the review; what any scenario needs is
     started.
     healthy: nothing is broken; for --minutes no alert may fire, no incident be opened, no cause be named. With
@@ -111,6 +117,7 @@ def drill(
     from lakeproof.drills.drill_series import ALL, run_series, smallest_first
     from lakeproof.drills.healthy_drill import HEALTHY, least_minutes
     from lakeproof.drills.live_world import end_needed_alone, known_parts, live_world
+    from lakeproof.drills.other_repairs import REPAIRS, other_repairs
     from lakeproof.drills.run import TIMING_FACTOR, one_drill
     from lakeproof.drills.wrong_series import WRONG_FIXES, run_wrong_fixes
     from lakeproof.incidents.drill_cards import link_report
@@ -119,7 +126,7 @@ def drill(
 
     stack = load_stack()
     catalog = load_catalog(tuple(stack.settings.scenario_dirs))
-    series = (ALL, PAIRS, WRONG_FIXES)
+    series = (ALL, REPAIRS, PAIRS, WRONG_FIXES)
     is_one = name not in (*series, BLIND, HEALTHY) and "+" not in name
     if cause is not None and not is_one:
         raise InvalidInput("it is of one scenario", where="--cause", next_action="name that scenario alone")
@@ -136,8 +143,11 @@ def drill(
     if name == PAIRS:
         pairs = draw_pairs(catalog, seed, rounds or PAIR_ROUNDS)
         wanted = smallest_first({pair: _plan(catalog, pair, seed).components for pair in pairs})
+    repairs = other_repairs(catalog) if name == REPAIRS else {}
+    wanted = list(repairs) or wanted
     # A wrong name is refused before anything starts.
-    plans = [_plan(catalog, each, seed) for each in wanted if each not in (HEALTHY, WRONG_FIXES)]
+    drilled = {each: repairs[each].scenario.name if each in repairs else each for each in wanted}
+    plans = [_plan(catalog, each, seed) for each in drilled.values() if each not in (HEALTHY, WRONG_FIXES)]
     if afterwards:
         _require_afterwards(stack, afterwards, timing, plans, "the drawn scenario" if name == BLIND else "")
     if minutes is not None and name != HEALTHY:
@@ -178,6 +188,8 @@ def drill(
         from lakeproof.drills.healthy_drill import HealthyDrill
         from lakeproof.drills.run import DrillOptions
 
+        if scenario in repairs:
+            scenario, steps = drilled[scenario], repairs[scenario].steps
         run_name = _run_name(BLIND if blind else scenario)
         options = DrillOptions(seed, to, run_name, steps, blind, recover_seconds, afterwards)
         world = live_world(stack, catalog, cast("Timing | None", timing))
@@ -189,9 +201,9 @@ def drill(
     known_before = known_parts(stack) if name in series else frozenset()
 
     def between(done: str, others: Sequence[str]) -> None:
-        plans = [_plan(catalog, each, seed) for each in others]
+        plans = [_plan(catalog, drilled.get(each, each), seed) for each in others]
         try:
-            end_needed_alone(stack, _plan(catalog, done, seed), plans, known_before, say)
+            end_needed_alone(stack, _plan(catalog, drilled.get(done, done), seed), plans, known_before, say)
         except LakeproofError as error:
             say(f"what only {done} needed runs on: {error.message}")
 
@@ -299,6 +311,7 @@ def _plan(catalog: "Catalog", name: str, seed: int) -> "DrillPlan":
     from lakeproof.drills.blind import BLIND, PAIRS, draw
     from lakeproof.drills.drill_series import ALL
     from lakeproof.drills.healthy_drill import HEALTHY
+    from lakeproof.drills.other_repairs import REPAIRS
     from lakeproof.drills.plan import DrillPlan, make_plan
     from lakeproof.drills.wrong_series import WRONG_FIXES
     from lakeproof.scenarios.scenario import CAUSE_SIGN
@@ -308,12 +321,15 @@ def _plan(catalog: "Catalog", name: str, seed: int) -> "DrillPlan":
     if name == BLIND:
         return draw(catalog, seed)
     if "+" not in name and name.partition(CAUSE_SIGN)[0] not in catalog.scenarios:
-        raise unknown_name("scenario", name, (*catalog.scenarios, ALL, WRONG_FIXES, PAIRS, BLIND, HEALTHY))
+        raise unknown_name("scenario", name, (*catalog.scenarios, ALL, REPAIRS, WRONG_FIXES, PAIRS, BLIND, HEALTHY))
     return make_plan([catalog.scenario(part.strip()) for part in name.split("+")])
 
 
 def _steps(catalog: "Catalog", scenario: "Scenario", fix: str) -> "tuple[Step, ...]":
-    """The steps of a wrong fix of the scenario; or one mitigation or wrong step alone. Raises: InvalidInput."""
+    """The steps of a wrong fix of the scenario, of its accepted repair of one step, or one step alone.
+
+    Raises: InvalidInput.
+    """
     from lakeproof.diagnosis.cause import Step
     from lakeproof.scenarios.catalog import check_step
 
@@ -322,6 +338,9 @@ def _steps(catalog: "Catalog", scenario: "Scenario", fix: str) -> "tuple[Step, .
     wrong = truth.wrong_fix(identifier)
     if wrong is not None:
         return wrong.steps
+    for repair in truth.accepted_repairs:
+        if [step.id for step in repair] == [identifier]:
+            return repair
     if identifier not in catalog.steps:
         known = [each.id for each in truth.wrong_fixes]
         alone = [

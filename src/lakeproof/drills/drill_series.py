@@ -10,7 +10,7 @@ from lakeproof.bench.machine import commit_of_code
 from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
-from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
+from lakeproof.drills.report import REPORT_JSON, DrillReport, step_in_words, write_both
 from lakeproof.proof.outcome import worst
 from lakeproof.stack.closure import closure
 from lakeproof.stack.component import Component
@@ -23,6 +23,7 @@ HEAD = (
     "Scenario",
     "Verdict",
     "Root cause",
+    "Repaired by",
     "Detect",
     "Diagnose",
     "Repair",
@@ -40,19 +41,19 @@ type Between = Callable[[str, Sequence[str]], None]
 
 @dataclass
 class SeriesReport:
-    """How the drills went, in their order. `folder` holds one folder for each, named by its scenario.
+    """How the drills went, in their order. `folder` holds one folder for each.
 
-    drills: report.json of each, as it stands on the disk.
+    drills: report.json of each by its folder's name, as it stands on the disk.
     """
 
     folder: Path
     seed: int
-    drills: list[Mapping[str, Any]] = field(default_factory=list)
+    drills: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Outcome:
         """passed only where every drill passed; unknown where none was run."""
-        return worst(Outcome(drill["verdict"]) for drill in self.drills)
+        return worst(Outcome(drill["verdict"]) for drill in self.drills.values())
 
     def as_json(self) -> dict[str, Any]:
         """The summary; each drill's whole report lies in a folder of its own."""
@@ -67,21 +68,22 @@ class SeriesReport:
                     "root_cause": drill["root_cause"],
                     "seconds": whole_seconds(drill),
                     "reasons": drill["reasons"],
-                    "report": str(Path(drill["scenario"]) / REPORT_JSON),
+                    "repaired_by": _repaired_by(drill),
+                    "report": str(Path(name) / REPORT_JSON),
                 }
-                for drill in self.drills
+                for name, drill in self.drills.items()
             ],
         }
 
     def lines(self) -> list[str]:
         """The table for people, in Markdown. Times in seconds; detect from the fault to the first alert."""
-        passed = sum(drill["verdict"] == Outcome.PASSED for drill in self.drills)
+        passed = sum(drill["verdict"] == Outcome.PASSED for drill in self.drills.values())
         whole = sum(row["seconds"] for row in self.as_json()["drills"])
         title = (
             f"# Drills: {self.verdict.value}, {passed} of {len(self.drills)} passed, seed {self.seed}, {whole:.0f} s"
         )
         rows = [title, "", f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}"]
-        return [*rows, *(f"| {' | '.join(_cells(drill))} |" for drill in self.drills)]
+        return [*rows, *(f"| {' | '.join(_cells(drill))} |" for drill in self.drills.values())]
 
     def write(self) -> None:
         """Both files, in the series' own folder. Raises: TerminalError where that cannot be done."""
@@ -97,6 +99,7 @@ def _cells(drill: Mapping[str, Any]) -> list[str]:
         drill["scenario"],
         drill["verdict"],
         drill["root_cause"] or "",
+        ", ".join(_repaired_by(drill)),
         f"{min(fired):.1f}" if fired else "",
         *(seconds.get(phase.value, "") for phase in (Phase.DIAGNOSE, Phase.MITIGATE, Phase.RECOVER)),
         "" if data.get("acknowledged") is None else f"{data['acknowledged']:,}",
@@ -104,6 +107,15 @@ def _cells(drill: Mapping[str, Any]) -> list[str]:
         f"{whole_seconds(drill):.0f}",
         cell("; ".join(drill["reasons"])),
     ]
+
+
+def _repaired_by(drill: Mapping[str, Any]) -> list[str]:
+    """The steps that were run, once each, with those of their arguments that say something."""
+    steps = [
+        step_in_words(done["action"], {name: value for name, value in done["arguments"].items() if value})
+        for done in drill["mitigations"]
+    ]
+    return list(dict.fromkeys(steps))
 
 
 def whole_seconds(drill: Mapping[str, Any]) -> float:
@@ -141,7 +153,7 @@ def run_series(
     series = SeriesReport(folder, seed)
     for number, name in enumerate(names, 1):
         ended = ended_before(folder / name, seed, Outcome.PASSED, played)
-        series.drills.append(ended or run(name, folder / name).as_json())
+        series.drills[name] = ended or run(name, folder / name).as_json()
         series.write()
         if ended is None and number < len(names):
             between(name, [*names[: number - 1], *names[number:]])

@@ -18,9 +18,17 @@ def against_truth(report: DrillReport, truths: Sequence[Truth]) -> list[str]:
     if named and named != true:
         wrong.append(f"the diagnosis named {', '.join(sorted(named))}, the root cause was {', '.join(sorted(true))}")
     done = {done.in_words: Step(done.action, tuple(sorted(done.arguments.items()))) for done in report.mitigations}
-    for truth in truths:
-        if done and not any(step in truth.accepted_repairs for step in done.values()):
+    whole = [
+        [repair for repair in truth.accepted_repairs if set(repair) <= set(done.values())] if done else [()]
+        for truth in truths
+    ]
+    for truth, repairs in zip(truths, whole, strict=True):
+        if not repairs:
             wrong.append(f"{', '.join(sorted(done))} is no accepted repair of {truth.root_cause}")
+    accepted = {step for repairs in whole for repair in repairs for step in repair}
+    beside = sorted(words for words, step in done.items() if step not in accepted)
+    if beside and all(whole):
+        wrong.append(f"{', '.join(beside)} was done beside the repair of {', '.join(sorted(true))}")
     return wrong
 
 

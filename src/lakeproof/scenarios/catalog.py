@@ -1,6 +1,6 @@
 """Everything that a drill can draw on, loaded and checked as a whole before anything starts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -74,10 +74,7 @@ class Catalog:
         if self.cause(truth.root_cause) is None:
             known = ", ".join(cause.id for cause in self.causes)
             raise InvalidInput(f"no cause {truth.root_cause!r}", where=where, next_action=f"one of {known}")
-        repairs = tuple(
-            Step(step.id, tuple(sorted(check_step("mitigation", self.mitigations, step, where).model_dump().items())))
-            for step in truth.accepted_repairs
-        )
+        repairs = tuple(self.repair(steps, where) for steps in truth.accepted_repairs)
         named = {check.id for check in scenario.checks}
         for fix in truth.wrong_fixes:
             for step in fix.steps:
@@ -90,6 +87,13 @@ class Catalog:
                         next_action=f"one of {', '.join(sorted(named))}",
                     )
         return replace(truth, accepted_repairs=repairs)
+
+    def repair(self, steps: Sequence[Step], where: str) -> tuple[Step, ...]:
+        """These steps with all of their arguments, those too that have their default. Raises: InvalidInput."""
+        return tuple(
+            Step(step.id, tuple(sorted(check_step("mitigation", self.mitigations, step, where).model_dump().items())))
+            for step in steps
+        )
 
 
 def known_step[T](kind: str, modules: Mapping[str, T], name: str, where: str) -> T:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
@@ -33,13 +34,13 @@ class WrongFix:
 class Truth:
     """What really happened, what mends it, and what only seems to.
 
-    accepted_repairs: steps with their arguments, of which one at least must be among what was done. A step on another
-    component or connector is no repair.
+    accepted_repairs: each the steps, with their arguments, that together are a repair. What was done must be one of
+    them: a step that is missing, one too many, or one on another component or connector is no repair.
     """
 
     root_cause: str
     trigger: Mapping[str, str]
-    accepted_repairs: tuple[Step, ...]
+    accepted_repairs: tuple[tuple[Step, ...], ...]
     wrong_fixes: tuple[WrongFix, ...]
 
     def wrong_fix(self, name: str) -> WrongFix | None:
@@ -62,7 +63,7 @@ class CauseTruthModel(StrictModel):
 
     root_cause: str = Field(pattern=IDENTIFIER)
     trigger: Texts
-    accepted_repairs: list[StepModel] = Field(min_length=1)
+    accepted_repairs: list[StepModel | Annotated[list[StepModel], Field(min_length=1)]] = Field(min_length=1)
     wrong_fixes: list[WrongFixModel] = Field(default_factory=list)
 
 
@@ -95,7 +96,10 @@ def load_truth(folder: Path, cause: str | None = None) -> Truth:
     return Truth(
         root_cause=model.root_cause,
         trigger=model.trigger.model_dump(),
-        accepted_repairs=tuple(repair.step() for repair in model.accepted_repairs),
+        accepted_repairs=tuple(
+            tuple(step.step() for step in (repair if isinstance(repair, list) else [repair]))
+            for repair in model.accepted_repairs
+        ),
         wrong_fixes=tuple(
             WrongFix(
                 fix.id,

@@ -1,0 +1,37 @@
+"""What a diagnosis proposes is a repair that the truth accepts, whole and with nothing beside it."""
+
+import pytest
+
+from lakeproof.cli.drill import _steps
+from lakeproof.diagnosis.cause import Step
+from lakeproof.drills.other_repairs import other_repairs
+from lakeproof.scenarios.catalog import load_catalog
+from lakeproof.scenarios.scenario import Scenario
+
+CATALOG = load_catalog()
+
+
+@pytest.mark.parametrize("scenario", CATALOG.played, ids=lambda one: one.name)
+def test_the_diagnosed_repair_is_accepted(scenario: Scenario) -> None:
+    truth = CATALOG.truth(scenario)
+    cause = CATALOG.cause(truth.root_cause)
+    assert cause is not None
+    assert set(CATALOG.repair(cause.repairs, cause.id)) in [set(repair) for repair in truth.accepted_repairs]
+
+
+def test_each_accepted_repair_is_the_diagnosed_one_or_drilled_by_itself() -> None:
+    drilled = {(one.scenario.name, one.steps) for one in other_repairs(CATALOG).values()}
+    for scenario in CATALOG.played:
+        truth = CATALOG.truth(scenario)
+        cause = CATALOG.cause(truth.root_cause)
+        assert cause is not None
+        proposed = set(CATALOG.repair(cause.repairs, cause.id))
+        beside = [steps for steps in truth.accepted_repairs if set(steps) != proposed]
+        assert all((scenario.name, steps) in drilled for steps in beside)
+        assert len(beside) == len(truth.accepted_repairs) - 1
+
+
+def test_an_accepted_repair_can_be_asked_for_by_its_step() -> None:
+    redis_hung = CATALOG.scenario("support-timeline:redis_hung")
+    restart = (Step("restart_component", (("component", "redis"),)),)
+    assert _steps(CATALOG, redis_hung, "restart-component") == restart
