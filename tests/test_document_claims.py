@@ -92,7 +92,7 @@ def names_of() -> dict[str, frozenset[str]]:
     of_components = dict.fromkeys(("up", "start", "stop", "restart", "kill", "logs", "scale"), components)
     return of_components | {
         "bench": frozenset(all_benchmarks()),
-        "drill": scenarios | {"all", "wrong", "pairs", "blind", "healthy"},
+        "drill": scenarios | {"all", "repairs", "wrong", "pairs", "blind", "healthy"},
         "demo": scenarios,
         "fault inject": faults,
         "fault remove": faults,
