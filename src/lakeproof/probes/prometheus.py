@@ -28,9 +28,12 @@ REFUSED_PERCENT = 5
 MINUTE, NOW = "1m", "20s"
 
 
-def instant(stack: Stack, expression: str, timeout: float = 3.0) -> list[tuple[dict[str, str], float]]:
-    """The vector (or scalar) of an expression now, as (labels, value). Raises: CouldNotLook."""
-    url = f"{stack.url('prometheus')}/api/v1/query?{urlencode({'query': expression})}"
+def instant(
+    stack: Stack, expression: str, timeout: float = 3.0, at: datetime | None = None
+) -> list[tuple[dict[str, str], float]]:
+    """The vector (or scalar) of an expression, now or at that moment, as (labels, value). Raises: CouldNotLook."""
+    asked = {"query": expression} | ({"time": str(at.timestamp())} if at is not None else {})
+    url = f"{stack.url('prometheus')}/api/v1/query?{urlencode(asked)}"
     data = get_json(url, timeout)
     if not isinstance(data, dict) or data.get("status") != "success":
         raise CouldNotLook("Prometheus gave no result", where=expression)
