@@ -2,12 +2,14 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.observability.logs.loki_server import loki_server
 from tests.published_commit import published_commit
 
 import lakeproof.cli.logs
@@ -50,6 +52,22 @@ def test_a_search_of_somebody_elses_logs_without_a_store_says_what_to_set(
     monkeypatch.setenv("LAKEPROOF_MODE", "external")
     with pytest.raises(CouldNotLook, match=r"no log store answers.*Next: set the endpoint victorialogs"):
         typed("logs", "--query", "{} error")
+
+
+def test_a_search_of_a_stack_whose_log_store_is_a_loki_asks_it(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = {"container": "kafka", "service": "kafka", "level": "error"}
+    now = str(time.time_ns())
+    with loki_server() as loki:
+        loki.push(
+            "application/json", json.dumps({"streams": [{"stream": labels, "values": [[now, "lost"]]}]}).encode()
+        )
+        endpoints = {"victorialogs": {"http": f"127.0.0.1:{loki.port}", "server": "loki"}}
+        monkeypatch.setenv("LAKEPROOF_MODE", "external")
+        monkeypatch.setenv("LAKEPROOF_ENDPOINTS", json.dumps(endpoints))
+        (found,) = json.loads(typed("logs", "--query", '{container="kafka"} LOST', "--json"))
+        assert loki.answered == [("/loki/api/v1/query_range", 200)]
+    del found["time"]
+    assert found == labels | {"line": "lost"}
 
 
 @pytest.mark.usefixtures("log")

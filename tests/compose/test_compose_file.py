@@ -138,7 +138,9 @@ def test_our_parts_are_told_of_every_other_by_its_name(services: dict[str, Any])
     )
     assert told.endpoints["mysql"]["tcp"] == "mysql:3306"
     assert told.endpoints["cassandra-node2"]["tcp"] == "cassandra-node2:9042"
-    assert set(told.endpoints) == set(included())
+    # Loki stands for VictoriaLogs.
+    assert told.endpoints["victorialogs"] == {"http": "loki:3100", "server": "loki"}
+    assert set(told.endpoints) - {"victorialogs"} == set(included())
     assert services["order-service"]["command"] == ["-m", "lakeproof.shop.order.app"]
 
 

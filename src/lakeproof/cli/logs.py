@@ -33,7 +33,7 @@ def seconds_of(since: str) -> float:
 
 
 def search(stack: Stack, query: "Query", limit: int, since: str | None, files: bool) -> "list[Hit]":
-    """The newest entries, of VictoriaLogs where it answers, else of the files; says which. Raises: CouldNotLook."""
+    """The newest entries, of the log store where it answers, else of the files; says which. Raises: CouldNotLook."""
     from lakeproof.observability.logs.push import StoreAway
     from lakeproof.observability.logs.search import in_files, in_store, missing_lately
 
@@ -106,8 +106,8 @@ def add_to(app: typer.Typer) -> None:
         --query takes a selector on `container`, `service` and `level` (=, !=, =~, !~; {} for all), then words that
         must all occur (in any case; "in quotes" with blanks; !word must not occur; |~ "…" and !~ "…" are regular
         expressions). A stack trace is one entry with its message. VictoriaLogs is asked where it runs (lakeproof up
-        log-shipper); else the log files are searched in the same way, rotated parts included, and it is said. -f
-        follows the files (of somebody else's stack the store).
+        log-shipper), and a Loki where the settings name one; else the log files are searched in the same way, rotated
+        parts included, and it is said. -f follows the files (of somebody else's stack its VictoriaLogs).
         """
         stack = load_stack()
         if (name is None) == (query is None):

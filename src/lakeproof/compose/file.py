@@ -130,6 +130,7 @@ def endpoints() -> dict[str, dict[str, str]]:
     found = {name: {kind: f"{name}:{_inner(one, kind)}" for kind in one.ports} for name, one in included().items()}
     found["connect"]["secrets_file"] = str(ETC / "secrets.properties")
     found["mysql"]["server"] = "mysql"
+    found["victorialogs"] = {"http": "loki:3100", "server": "loki"}
     return found
 
 

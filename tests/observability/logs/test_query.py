@@ -129,7 +129,7 @@ def test_every_log_query_in_the_runbook_s_pages_can_be_read() -> None:
                 found.append(line.split("--query '")[1].split("'")[0])
     assert len(found) >= 4
     for query in found:
-        assert parse(query).to_logsql()
+        assert parse(query).to_logsql() and parse(query).to_logql()
 
 
 @pytest.mark.parametrize("word", [r"a.b*c", r"(x|y)", r"[1]", r"c:\dir", "100%", "a^b$", "{n}", "x+y?", "ß-é"])

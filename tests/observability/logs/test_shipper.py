@@ -2,10 +2,11 @@
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.observability.logs.loki_server import Loki, loki_server
 
 from lakeproof.observability.logs.entry import LEVELS, Entry
 from lakeproof.observability.logs.push import BEGINS, ENDS, Batch, LogStore, StoreAway, pushed
@@ -52,6 +53,9 @@ class MemoryStore(LogStore):
             raise StoreAway("gave no answer")
         return 0
 
+    def lose_the_next_answer(self) -> None:
+        self.deaf = True
+
     def write_to_disk(self) -> None:
         self.disk += self.memory
         self.memory = []
@@ -63,6 +67,21 @@ class MemoryStore(LogStore):
     @property
     def texts(self) -> list[str]:
         return [entry.text for _, entry in self.disk + self.memory]
+
+
+class LokiStore(LogStore):
+    """The real one, of a local server that keeps Loki's rules."""
+
+    def __init__(self, loki: Loki) -> None:
+        super().__init__("loki", loki.url)
+        self.loki = loki
+
+    def lose_the_next_answer(self) -> None:
+        self.loki.deaf = True
+
+    @property
+    def texts(self) -> list[str]:
+        return self.loki.texts
 
 
 class Clock:
@@ -99,6 +118,22 @@ def make_shipper(tmp_path: Path, clock: Clock) -> Callable[[LogStore], Shipper]:
     return make
 
 
+@pytest.fixture(params=["victorialogs", "loki"])
+def store(request: pytest.FixtureRequest) -> Iterator[MemoryStore | LokiStore]:
+    if request.param == "victorialogs":
+        yield MemoryStore()
+        return
+    with loki_server() as loki:
+        made = LokiStore(loki)
+        yield made
+        made.close()
+
+
+# Loki knows an entry by its time too, so that each has one of its own.
+ONE, TWO, THREE = (
+    f"2026-11-26T20:12:49,{ms} INFO {word}" for ms, word in ((258, "one"), (260, "two"), (260, "three"))
+)
+
 type Make = Callable[[LogStore], Shipper]
 type Write = Callable[[str], None]
 
@@ -113,25 +148,27 @@ def entries_of(path: Path) -> list[Entry]:
             return [*found, *tailer.entries(1.0, ending=True)]
 
 
-def test_a_shipper_that_was_killed_pushes_only_what_is_missing(log: Write, make_shipper: Make) -> None:
-    store = MemoryStore()
-    log("one\ntwo\n")
+def test_a_shipper_that_was_killed_pushes_only_what_is_missing(
+    log: Write, make_shipper: Make, store: MemoryStore | LokiStore
+) -> None:
+    log(f"{ONE}\n{TWO}\n")
     make_shipper(store).go_round(ending=True)
-    log("three\n")
+    log(f"{THREE}\n")
     make_shipper(store).go_round(ending=True)
-    assert store.texts == ["one", "two", "three"]
+    assert store.texts == [ONE, TWO, THREE]
 
 
-def test_a_push_without_an_answer_is_not_pushed_again(log: Write, make_shipper: Make) -> None:
-    store = MemoryStore()
+def test_a_push_without_an_answer_is_not_pushed_again(
+    log: Write, make_shipper: Make, store: MemoryStore | LokiStore
+) -> None:
     shipper = make_shipper(store)
-    log("one\ntwo\n")
-    store.deaf = True
+    log(f"{ONE}\n{TWO}\n")
+    store.lose_the_next_answer()
     with pytest.raises(StoreAway):
         shipper.go_round(ending=True)
     shipper.connect()
     shipper.go_round(ending=True)
-    assert store.texts == ["one", "two"]
+    assert store.texts == [ONE, TWO]
 
 
 def test_what_the_store_held_in_memory_when_it_was_killed_comes_again(
@@ -160,31 +197,33 @@ def test_what_the_store_held_in_memory_when_it_was_killed_comes_again(
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"kafka": null}', '{"kafka": 0}'])
 def test_lost_places_cost_a_comparison_and_double_nothing(
-    content: str, log: Write, make_shipper: Make, tmp_path: Path
+    content: str, log: Write, make_shipper: Make, tmp_path: Path, store: MemoryStore | LokiStore
 ) -> None:
-    store = MemoryStore()
-    log("one\ntwo\n")
+    log(f"{ONE}\n{TWO}\n")
     make_shipper(store).go_round(ending=True)
     (tmp_path / "places.json").write_text(content)
     make_shipper(store).go_round(ending=True)
-    assert store.texts == ["one", "two"]
+    assert store.texts == [ONE, TWO]
 
 
 def test_a_full_disk_does_not_stop_the_pushing(
-    log: Write, make_shipper: Make, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    log: Write,
+    make_shipper: Make,
+    clock: Clock,
+    store: MemoryStore | LokiStore,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("lakeproof.observability.logs.shipper.write_file", full)
-    store = MemoryStore()
     shipper = make_shipper(store)
-    for text in ("one\n", "two\n"):
-        log(text)
+    for text in (ONE, TWO):
+        log(f"{text}\n")
         clock.seconds += IN_MEMORY_SECONDS
         shipper.go_round(ending=True)
     make_shipper(store).go_round(ending=True)
-    assert store.texts == ["one", "two"]
+    assert store.texts == [ONE, TWO]
 
 
 def test_a_line_is_one_entry_even_if_half_of_it_came_late(log: Write, make_shipper: Make) -> None:

@@ -109,8 +109,10 @@ class LogStore:
     def _push(self, entries: list[tuple[str, Entry]]) -> int:
         try:
             self._ask("POST", PUSH_PATHS[self.kind], json.dumps(pushed(entries)).encode(), refusable=True)
-        except Refused:
-            if len(entries) == 1 or self.kind == "loki":  # Loki has taken the others
+        except Refused as error:
+            if self.kind == "loki":  # it has taken the others, and mostly tells of each stream how many it has not
+                return max(1, sum(map(int, re.findall(r"total ignored: (\d+) out of", error.what))))
+            if len(entries) == 1:
                 return 1
             half = len(entries) // 2
             return self._push(entries[:half]) + self._push(entries[half:])
@@ -132,7 +134,7 @@ class LogStore:
             self._push_may_come_late |= isinstance(error, TimeoutError)
             raise StoreAway(f"gave no answer: {type(error).__name__} {error}".rstrip()) from error
         if answer.status == 400 and refusable:
-            raise Refused(f"answered 400: {text[:200].decode(errors='replace')}")
+            raise Refused(f"answered 400: {text.decode(errors='replace')}")
         if answer.status >= 300:
             self.close()
             raise StoreAway(f"answered {answer.status}: {text[:200].decode(errors='replace').strip()}")

@@ -1,6 +1,7 @@
-"""Asking the logs: VictoriaLogs where it answers, else the log files themselves."""
+"""Asking the logs: VictoriaLogs or Loki where it answers, else the log files themselves."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ from lakeproof.stack.stack import Stack
 
 SECONDS = 30.0
 FOLLOW_PAUSE_SECONDS = 0.5
+# Without a start Loki looks back one hour, and it refuses a span of over 721 h (its max_query_length).
+LOKI_SECONDS = 30 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Hit:
 
 def in_store(stack: Stack, query: Query, limit: int, since_seconds: float | None) -> list[Hit]:
     """The newest `limit` entries, oldest first. Raises: StoreAway; CouldNotLook where it refuses the query."""
+    if victorialogs.server(stack) == "loki":
+        return _in_loki(stack, query, limit, LOKI_SECONDS if since_seconds is None else since_seconds)
     within = f"_time:{since_seconds:.0f}s " if since_seconds is not None else ""
     text = f"{within}{query.to_logsql()} | sort by (_time desc, {BEGINS} desc) limit {limit}"
     try:
@@ -44,6 +49,27 @@ def in_store(stack: Stack, query: Query, limit: int, since_seconds: float | None
         raise StoreAway(f"no answer: {type(error).__name__}", where=victorialogs.NAME) from error
     _require_ok(answer.status_code, answer.text)
     return [_hit(line) for line in reversed(answer.text.splitlines())]
+
+
+def _in_loki(stack: Stack, query: Query, limit: int, since_seconds: float) -> list[Hit]:
+    start = str(int((time.time() - since_seconds) * 1e9))
+    asked = {"query": query.to_logql(), "limit": str(limit), "start": start, "direction": "backward"}
+    url = f"{stack.url(victorialogs.NAME)}/loki/api/v1/query_range"
+    try:
+        answer = loopback.get(url, params=asked, timeout=SECONDS, headers=victorialogs.login(stack))
+    except httpx.HTTPError as error:
+        raise StoreAway(f"no answer: {type(error).__name__}", where="loki") from error
+    _require_ok(answer.status_code, answer.text, "loki")
+    try:
+        # What the shipper gives beside an entry, such as BEGINS, comes among the labels.
+        rows = [
+            (int(time_ns), int(stream["stream"].get(BEGINS, 0)), _labelled(int(time_ns), stream["stream"], line))
+            for stream in answer.json()["data"]["result"]
+            for time_ns, line, *_ in stream["values"]
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CouldNotLook("answered something else than Loki does", where=url) from error
+    return [hit for *_, hit in sorted(rows, key=lambda row: row[:2])]
 
 
 def missing_lately(stack: Stack) -> str:
@@ -59,6 +85,12 @@ def missing_lately(stack: Stack) -> str:
 
 def follow_store(stack: Stack, query: Query) -> Iterator[Hit]:
     """What comes from now on, for ever. Raises: StoreAway, CouldNotLook."""
+    if victorialogs.server(stack) == "loki":
+        raise CouldNotLook(
+            "Loki is followed by a websocket, which is not spoken here",
+            where="--follow",
+            next_action="lakeproof logs --query … --since 1m, again and again",
+        )
     parameters = {"query": query.to_logsql(), "offset": "1s", "refresh_interval": "1s"}
     url = f"{stack.url(victorialogs.NAME)}/select/logsql/tail"
     try:
@@ -134,7 +166,7 @@ def _finds(query: Query, name: str, entry: Entry) -> bool:
 
 
 def _of_entry(name: str, entry: Entry) -> Hit:
-    return Hit(_iso(datetime.fromtimestamp(entry.time_ns / 1e9, UTC)), line=entry.text, **labels(name, entry.level))
+    return _labelled(entry.time_ns, labels(name, entry.level), entry.text)
 
 
 def _iso(time: datetime) -> str:
@@ -147,10 +179,15 @@ def _hit(line: str) -> Hit:
     return Hit(_iso(datetime.fromisoformat(row["_time"])), line=row.get("_msg", ""), **named)
 
 
-def _require_ok(status: int, text: str) -> None:
+def _labelled(time_ns: int, labels: dict[str, str], line: str) -> Hit:
+    named = {label: labels.get(label, "") for label in LABELS}
+    return Hit(_iso(datetime.fromtimestamp(time_ns / 1e9, UTC)), line=line, **named)
+
+
+def _require_ok(status: int, text: str, where: str = victorialogs.NAME) -> None:
     if status != 200:
         raise CouldNotLook(
             f"answered {status}: {text[:300].strip()}",
-            where=victorialogs.NAME,
+            where=where,
             next_action="lakeproof logs --query … --files asks the log files, where they are this machine's",
         )

@@ -1,4 +1,4 @@
-"""VictoriaLogs: the log store. Loki stands for it in compose.
+"""VictoriaLogs: the log store. Loki stands for it in compose, and where the settings say `server = "loki"`.
 
 One binary of 15 MB, compiled on request (`lakeproof setup --only victorialogs`). It takes Loki's push format but not
 Loki's queries, so each query is rendered for both stores (observability/logs/query.py). Traps: it acknowledges
@@ -10,7 +10,7 @@ import base64
 
 import httpx
 
-from lakeproof.errors import NotReady
+from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.install import artifacts
 from lakeproof.stack import loopback
 from lakeproof.stack.addresses import USUAL_PORTS
@@ -24,6 +24,16 @@ USER = "lakeproof"
 # With less than this free on its disk it takes nothing more, and new entries wait in the log files.
 MIN_FREE_BYTES = 512 << 20
 MEMORY_BYTES = 128 << 20
+
+
+def server(stack: Stack) -> str:
+    """Which log store answers at the endpoint: victorialogs or loki. Raises: InvalidInput for another word."""
+    given = stack.settings.endpoints.get(NAME, {}).get("server", NAME)
+    if given not in (NAME, "loki"):
+        raise InvalidInput(
+            f"no log store {given!r}", where=f"server under [endpoints.{NAME}]", next_action=f"{NAME} or loki"
+        )
+    return given
 
 
 def command(stack: Stack) -> Command:
@@ -55,9 +65,12 @@ def prepare(stack: Stack) -> None:
 
 
 def ready(stack: Stack, timeout: float) -> None:
-    """It answers a query. Raises: NotReady."""
+    """It answers a query; Loki: it says that it is ready. Raises: NotReady."""
     try:
-        answer = ask(stack, {"query": "_time:1m | limit 1"}, timeout)
+        if server(stack) == "loki":
+            answer = loopback.get(f"{stack.url(NAME)}/ready", timeout=timeout, headers=login(stack))
+        else:
+            answer = ask(stack, {"query": "_time:1m | limit 1"}, timeout)
     except httpx.HTTPError as error:
         raise NotReady(f"no answer: {type(error).__name__}", where=NAME) from error
     if answer.status_code != 200:

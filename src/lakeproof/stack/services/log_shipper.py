@@ -27,6 +27,7 @@ def command(stack: Stack) -> Command:
             f"--logs={stack.log_path(NAME).parent}",
             f"--places={places(stack)}",
             f"--url={stack.url(victorialogs.NAME)}",
+            f"--store={victorialogs.server(stack)}",
             f"--listen={stack.settings.host}:{stack.port(NAME)}",
         ),
         env={"LOG_STORE_PASSWORD": stack.secret(victorialogs.NAME)},
