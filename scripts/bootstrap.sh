@@ -63,7 +63,8 @@ if [ "$purpose" = test ] && [ "$(os_field ID)" = debian ]; then
     packages="$packages${packages:+${of_tests:+
 }}$of_tests"
 fi
-if [ "$purpose" = dev ]; then packages=$(echo "$packages" | grep "^prometheus$TAB" || true); fi
+# promtool and amtool: without them tests of rules, routes and expressions are skipped.
+if [ "$purpose" = dev ]; then packages=$(echo "$packages" | grep -E "^prometheus(-alertmanager)?$TAB" || true); fi
 want() { packages="$packages${packages:+
 }$1$TAB$2$TAB$3"; }
 

@@ -211,6 +211,8 @@ def test_the_fast_tests_alone_need_no_jdk_and_no_engine(machine: Machine) -> Non
     machine.has_program("id", "echo 0")
     done = machine.bootstrap("--for", "dev")
     assert "python3-venv" in done.stderr
+    # promtool and amtool come with them; where they are missing tests are skipped.
+    assert {"prometheus", "prometheus-alertmanager"} <= set(done.stderr.split())
     assert not any(word in done.stderr for word in ("openjdk", "mariadb", "flink", "maven"))
 
 
