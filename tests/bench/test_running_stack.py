@@ -88,6 +88,24 @@ def test_a_child_that_has_ended_counts_with_its_component(monkeypatch: pytest.Mo
     work = "import time\nwhile time.process_time() < 0.5: pass"
     parent = (
         "import subprocess, sys; sys.stdin.readline();"
+@pytest.mark.parametrize(
+    ("cpu", "mib", "met"), [(3.0, 150, [True, True]), (3.1, 150, [False, True]), (3.0, 151, [True, False])]
+)
+def test_console_and_desk_have_aims_of_their_own_at_rest(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpu: float, mib: int, met: list[bool]
+) -> None:
+    rows = [{"component": "desk", "cpu_percent": cpu, "rss_mib": mib}]
+    whole = {"component": "all", "cpu_percent": 20.0, "rss_mib": 1024}
+    monkeypatch.setattr(at_rest, "Usage", lambda stack: SimpleNamespace(table=lambda: [*rows, whole]))
+    monkeypatch.setattr(at_rest, "WARM_SECONDS", 0.0)
+    stack = Stack(Settings(name="none", state_dir=tmp_path))
+    _, *of_desk = at_rest.run(stack, Options(seconds=0.01), lambda text: None).ratios
+    assert [ratio.met for ratio in of_desk] == met
+    assert [ratio.value for ratio in of_desk] == [round(cpu / 3, 2), round(mib / 150, 2)]
+    rows.clear()  # a stack without a desk
+    assert len(at_rest.run(stack, Options(seconds=0.01), lambda text: None).ratios) == 1
+
+
         f"subprocess.run([sys.executable, '-c', {work!r}]); print('done', flush=True); sys.stdin.readline()"
     )
     process = subprocess.Popen(
