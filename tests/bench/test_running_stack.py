@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import httpx
 import pytest
 from tests.published_commit import published_commit
 
@@ -19,6 +20,9 @@ from lakeproof.bench.projection import Sample, Watch, row_of
 from lakeproof.bench.recovery import pause_around
 from lakeproof.bench.usage import Usage
 from lakeproof.customers.shoppers.report import Counts, TrafficReport
+from lakeproof.incidents.database import open_database
+from lakeproof.incidents.store import Store
+from lakeproof.incidents.webhook import Notification
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.rows import ProcessRow
@@ -84,10 +88,6 @@ def test_a_stack_whose_ledger_grows_is_not_at_rest(monkeypatch: pytest.MonkeyPat
     assert at_rest.run(stack, Options(seconds=0.01), lambda text: None).unknown
 
 
-def test_a_child_that_has_ended_counts_with_its_component(monkeypatch: pytest.MonkeyPatch) -> None:
-    work = "import time\nwhile time.process_time() < 0.5: pass"
-    parent = (
-        "import subprocess, sys; sys.stdin.readline();"
 @pytest.mark.parametrize(
     ("cpu", "mib", "met"), [(3.0, 150, [True, True]), (3.1, 150, [False, True]), (3.0, 151, [True, False])]
 )
@@ -106,6 +106,10 @@ def test_console_and_desk_have_aims_of_their_own_at_rest(
     assert len(at_rest.run(stack, Options(seconds=0.01), lambda text: None).ratios) == 1
 
 
+def test_a_child_that_has_ended_counts_with_its_component(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = "import time\nwhile time.process_time() < 0.5: pass"
+    parent = (
+        "import subprocess, sys; sys.stdin.readline();"
         f"subprocess.run([sys.executable, '-c', {work!r}]); print('done', flush=True); sys.stdin.readline()"
     )
     process = subprocess.Popen(
@@ -138,7 +142,10 @@ def test_an_order_of_the_warming_that_was_not_seen_is_not_counted() -> None:
     assert (row["samples"], row["not_seen"], row["read_max_s"]) == (1, 1, 0.25)
 
 
-def test_a_storm_that_waited_for_the_desk_makes_up_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("groups_twice", [0, 2])
+def test_a_storm_that_waited_for_the_desk_makes_up_for_it_and_counts_second_incidents_of_a_group(
+    monkeypatch: pytest.MonkeyPatch, groups_twice: int
+) -> None:
     now = 100.0
 
     class Desk:
@@ -151,6 +158,15 @@ def test_a_storm_that_waited_for_the_desk_makes_up_for_it(monkeypatch: pytest.Mo
 
         def known(self, body: dict[str, object]) -> int:
             return alert_storm.ALERTS_EACH
+
+        def incidents(self) -> list[dict[str, object]]:
+            services: list[object] = ["storm", "part-0-1", "part-0-3", *["storm", "part-0-3"][:groups_twice]]
+            found: list[dict[str, object]] = [
+                {"service": each, "opened_at": "2999-01-01T00:00:00+00:00"} for each in services
+            ]
+            found += [{"service": "storm", "opened_at": "2020-01-01T00:00:00+00:00"}]  # of a storm before
+            found += [{"service": "kafka", "opened_at": "2999-01-01T00:00:00+00:00"}] * 2
+            return found
 
     class Clock:
         def __init__(self, seconds: float) -> None:
@@ -173,9 +189,30 @@ def test_a_storm_that_waited_for_the_desk_makes_up_for_it(monkeypatch: pytest.Mo
     monkeypatch.setattr(alert_storm, "kill_and_await", kill)
     monkeypatch.setattr(alert_storm, "Usage", lambda stack: SimpleNamespace(table=list))
     result = alert_storm.run(Stack(Settings(name="none")), Options(seconds=60, rounds=2), lambda text: None)
-    assert not result.failed
+    (row,) = result.tables["500 alerts a minute"]
+    assert (result.failed, row["lost"], row["doubled"]) == (groups_twice > 0, 0, groups_twice)
     storm = sent[: 2 * 50 - 1]
     assert storm[-1] - storm[0] < 60.0
+
+
+def test_a_desk_has_one_incident_for_each_group_of_the_storm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'desk.sqlite'}")
+    store = Store(engine)
+    for number in range(9):
+        for status, of in (("firing", number), ("firing", number), ("resolved", number - 1)):
+            if of >= 0:
+                store.receive(Notification.model_validate(alert_storm._notification(1000, of, status)))
+    monkeypatch.setattr(alert_storm, "PAGE", 10)
+
+    def listed(_: str, params: dict[str, str]) -> httpx.Response:
+        page = store.newest_first(most=int(params["most"]), before=params.get("before", ""))
+        return httpx.Response(200, json=[row.model_dump(mode="json") for row in page])
+
+    desk = alert_storm._Desk(Stack(Settings(name="none", state_dir=tmp_path)))
+    monkeypatch.setattr(desk, "_client", SimpleNamespace(get=listed))
+    rows = desk.incidents()
+    engine.dispose()
+    assert (len(rows), alert_storm.doubled_of(rows, 0.0)) == (9 * 5 + 1, 0)
 
 
 def test_rates_rise_until_one_does_not_hold_and_the_use_told_is_that_of_the_highest_that_held(

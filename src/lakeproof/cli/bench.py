@@ -64,8 +64,8 @@ def bench(
 
     Exit 0 measured; 1 where something that it needs does not run, or where a benchmark that also judges found
     something wrong (corruption: missed, or a false alarm; whole-transactions: a torn hash; beside-flink-cdc: of ours
-    a torn hash or a wrong row; check-time: a failed check; alert-storm: a lost or doubled alert); 2 for a wrong name
-    or value; 3 where not everything could be judged, or nothing runs.
+    a torn hash or a wrong row; check-time: a failed check; alert-storm: a lost alert, or two incidents of one group);
+    2 for a wrong name or value; 3 where not everything could be judged, or nothing runs.
     """
     from lakeproof.bench.benchmark import Options, all_benchmarks, find
     from lakeproof.bench.machine import look_at_machine
