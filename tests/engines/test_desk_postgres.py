@@ -1,4 +1,4 @@
-"""The desk on PostgreSQL, by the one setting `desk_url`: its store's own tests, and webhooks that come at once."""
+"""The desk on PostgreSQL, by the one setting `desk_url`: its own tests, and webhooks that come at once."""
 
 import os
 import subprocess
@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 TESTED = (
     *("store", "intake", "steps", "merging", "escalation", "moments", "compared_alerts"),
     *("tickets", "ticket_troubles", "client", "attacks"),
+    *("api", "pages", "oncall", "rca", "one_cause", "rounds"),
 )
 DATABASE = "desk_test"
 
