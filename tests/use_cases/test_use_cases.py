@@ -25,7 +25,7 @@ def lake() -> sqlite3.Connection:
 
 
 def answer(session: sqlite3.Connection, name: str) -> list[tuple[object, ...]]:
-    # SQLite knows no intervals; that the query's own text runs is seen on the engines.
+    # SQLite knows no intervals; that the query's own text runs is seen in tests/drills_real/test_use_cases.py.
     return session.execute(find_use_case(name).query.replace("INTERVAL '1' HOUR", "0")).fetchall()
 
 
