@@ -9,6 +9,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ from tests.engines.people import Message, People
 from tests.observability.test_routing import by_contract
 
 from lakeproof.deadline import Deadline
-from lakeproof.incidents.client import DeskClient
+from lakeproof.incidents.client import DeskClient, until_kept
 from lakeproof.incidents.database import database_url, open_database
 from lakeproof.incidents.models import Incident
 from lakeproof.observability.rules import TEMPLATE_START, find_rules
@@ -49,6 +50,8 @@ ON_ITS_WAY_SECONDS = 0.5
 # The supervisor waits up to 15 s before a restart, longer each time; a storm's alerts end after the last one.
 RESTARTED_SECONDS, STORM_ENDS_LATER_SECONDS = 90.0, 70.0
 ESCALATIONS, ESCALATED_SECONDS, DESK_KILLS = 50, 600.0, 50
+# Enough that some are on their way when the kill comes.
+NOTES_A_KILL, NOTES_AT_ONCE = 12, 4
 # The desk hears by its own webhook, and is asked over its API.
 NOT_PEOPLE = "desk"
 
@@ -121,18 +124,25 @@ def told(messages: list[Message], *, fires: bool) -> Counter[Told]:
     return Counter((one.to, one.about) for one in messages if one.fires is fires)
 
 
-def wanted(alerts: list[dict[str, Any]]) -> set[Told]:
-    """Who has to be told of what: by the contract, without the milder one of two severities."""
+def uninhibited(alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the milder one of two severities, of which nobody is told while the other one fires."""
     severities: dict[tuple[str, str], set[str]] = {}
     for alert in alerts:
         labels = alert["labels"]
         severities.setdefault((labels["alertname"], labels["component"]), set()).add(labels["severity"])
+
+    def is_milder(labels: dict[str, str]) -> bool:
+        return labels["severity"] == "warning" and len(severities[labels["alertname"], labels["component"]]) > 1
+
+    return [alert for alert in alerts if not is_milder(alert["labels"])]
+
+
+def wanted(alerts: list[dict[str, Any]]) -> set[Told]:
+    """Who has to be told of what, by the contract."""
     found = set()
-    for alert in alerts:
+    for alert in uninhibited(alerts):
         labels = alert["labels"]
         about = (labels["alertname"], labels["component"])
-        if labels["severity"] == "warning" and len(severities[about]) > 1:
-            continue
         receivers = by_contract(about[0], labels["severity"], labels["team"]) - {NOT_PEOPLE}
         found |= {(to, about) for to in receivers}
     return found
@@ -141,6 +151,12 @@ def wanted(alerts: list[dict[str, Any]]) -> set[Told]:
 def incidents_since(desk: DeskClient, begin: float) -> list[dict[str, Any]]:
     """The desk's incidents of this test: the stack may be one that was here before."""
     return [one for one in desk.incidents() if datetime.fromisoformat(one["opened_at"]).timestamp() >= begin]
+
+
+def seconds_to_desk(alert: dict[str, Any]) -> float:
+    """From when an alert fired, as Prometheus tells, to when the desk kept it."""
+    fired, kept = (datetime.fromisoformat(alert[name]) for name in ("starts_at", "received_at"))
+    return (kept - fired).total_seconds()
 
 
 def test_every_alert_reaches_its_receivers_once_within_ten_seconds_and_ends(
@@ -187,8 +203,14 @@ def test_every_alert_reaches_its_receivers_once_within_ten_seconds_and_ends(
 
     desk = DeskClient(stack)
     rows = incidents_since(desk, begin)
-    kept = {alert["name"] for row in rows for alert in desk.incident(row["id"])["alerts"]}
-    assert kept == {alert["labels"]["alertname"] for alert in alerts} - {"IncidentNotAcknowledged"}
+    at_desk = [alert for row in rows for alert in desk.incident(row["id"])["alerts"]]
+    assert {alert["name"] for alert in at_desk} == {alert["labels"]["alertname"] for alert in alerts} - {
+        "IncidentNotAcknowledged"
+    }
+    heard = uninhibited(at_desk)
+    desk_delays = sorted(map(seconds_to_desk, heard))
+    late = [one["name"] for one in heard if seconds_to_desk(one) >= WITHIN_SECONDS]
+    assert late == [], f"the last came to the desk after {desk_delays[-1]:.1f} s"
 
     def statuses() -> set[str]:
         return {row["status"] for row in incidents_since(desk, begin)}
@@ -199,7 +221,8 @@ def test_every_alert_reaches_its_receivers_once_within_ten_seconds_and_ends(
         print(
             f"\n{len(rules)} alerts, {len(expected)} messages ({ways}): "
             f"told once each, p50 {delays[len(delays) // 2]:.1f} s, last {delays[-1]:.1f} s after it fired; "
-            f"the end p50 {ends[len(ends) // 2]:.1f} s, last {ends[-1]:.1f} s"
+            f"the end p50 {ends[len(ends) // 2]:.1f} s, last {ends[-1]:.1f} s; "
+            f"the desk had the last of {len(heard)} alerts {desk_delays[-1]:.1f} s after it fired"
         )
 
 
@@ -337,7 +360,9 @@ def test_an_incident_that_nobody_acknowledges_is_told_by_the_same_routes_until_s
 def test_each_escalation_is_told_once_and_ends_once_while_the_desk_is_killed_fifty_times(
     stack: Stack, people: People, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Incidents fall due one after the other; nobody takes them on until the kills are over."""
+    """Incidents fall due one after the other; nobody takes them on until the kills are over. As the desk is killed
+    people write notes into another incident, and send each again until the desk has answered.
+    """
     people.messages.clear()
     desk, client = DeskClient(stack), SupervisorClient(stack)
     names = [desk.open(title=f"forgotten {n}", team="kafka", severity="warning")["id"] for n in range(ESCALATIONS)]
@@ -348,11 +373,31 @@ def test_each_escalation_is_told_once_and_ends_once_while_the_desk_is_killed_fif
             overdue_in = number * ESCALATED_SECONDS / ESCALATIONS
             incident.opened_at += timedelta(seconds=overdue_in) - timedelta(minutes=30)
     engine.dispose()
+    noted, sent_again = desk.open(title="noted", team="kafka", severity="warning")["id"], list[str]()
+
+    def write_note(text: str) -> None:
+        """Until the desk has answered."""
+
+        def keep() -> dict[str, Any]:
+            return desk.change(noted, "note", who="somebody", text=text, key=f"{noted}.{text.replace(' ', '-')}")
+
+        until_kept(keep, sent_again.append, RESTARTED_SECONDS)
+
     begin = time.time()
-    for number in range(DESK_KILLS):
-        due = begin + (number + 1) * ESCALATED_SECONDS / (DESK_KILLS + 1)
-        Deadline(ESCALATED_SECONDS).pause(max(0.0, due - time.time()))
-        kill_and_await(client, ["desk"], Deadline(RESTARTED_SECONDS))
+    with ThreadPoolExecutor(NOTES_AT_ONCE) as people_writing:
+        for number in range(DESK_KILLS):
+            due = begin + (number + 1) * ESCALATED_SECONDS / (DESK_KILLS + 1)
+            Deadline(ESCALATED_SECONDS).pause(max(0.0, due - time.time()))
+            notes = [people_writing.submit(write_note, f"note {number}.{each}") for each in range(NOTES_A_KILL)]
+            wait(notes, return_when=FIRST_COMPLETED)  # the desk has the next ones before it
+            kill_and_await(client, ["desk"], Deadline(RESTARTED_SECONDS))
+            for one in notes:
+                one.result()
+    wanted_notes = {f"note {number}.{each}" for number in range(DESK_KILLS) for each in range(NOTES_A_KILL)}
+    kept = Counter(entry["what"] for entry in desk.incident(noted)["timeline"] if entry["kind"] == "note")
+    assert kept == Counter(wanted_notes)
+    unanswered = [text for text in sent_again if "may have kept it" in text]
+    assert unanswered, "no kill came between a note and its answer"
     expected = {(to, name) for to in ("slack-data-ops", "slack-kafka", "pagerduty") for name in names}
 
     def escalations(fires: bool) -> Counter[tuple[str, str]]:
@@ -363,9 +408,12 @@ def test_each_escalation_is_told_once_and_ends_once_while_the_desk_is_killed_fif
     wait_for("every escalation", lambda: expected <= set(escalations(True)), 60, seen=lambda: escalations(True))
     assert escalations(False) == {}, "an end is told while nobody has taken the incident on"
     assert set(escalations(True).values()) == {1}
-    for name in names:
+    for name in (*names, noted):
         desk.change(name, "ack", who="somebody")
     wait_for("every end", lambda: expected <= set(escalations(False)), 60, seen=lambda: escalations(False))
     assert set(escalations(False).values()) == {1}
     with capsys.disabled():
-        print(f"\n{ESCALATIONS} escalations, the desk killed {DESK_KILLS} times in {time.time() - begin:.0f} s")
+        print(
+            f"\n{ESCALATIONS} escalations, the desk killed {DESK_KILLS} times in {time.time() - begin:.0f} s; "
+            f"{len(wanted_notes)} notes, sent again {len(sent_again)} times, {len(unanswered)} of them unanswered"
+        )
