@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.observability.logs.loki_server import Loki, loki_server
+from tests.observability.logs.test_query import RUNBOOK, queries_of_the_runbook
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady
@@ -164,6 +165,13 @@ def test_a_query_finds_in_loki_what_it_finds_in_the_files(query: str, shipped: P
     found = in_store(stack, parse(query), 100, None)
     assert found == in_files(shipped, parse(query), 100, None)
     assert found
+
+
+def test_loki_takes_every_log_query_of_the_runbook(loki: Loki, stack: Stack) -> None:
+    texts = [*queries_of_the_runbook(), *(query for query, _, _ in RUNBOOK)]
+    for text in texts:
+        assert in_store(stack, parse(text), 10, None) == []
+    assert loki.answered == [("/loki/api/v1/query_range", 200)] * len(texts)
 
 
 def test_loki_gives_the_newest_entries_of_the_time_that_was_asked_for(shipped: Path, stack: Stack) -> None:

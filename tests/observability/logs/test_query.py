@@ -119,7 +119,8 @@ def test_each_query_of_the_runbook_is_one_for_both_log_stores(query: str, logsql
     assert parse(query).to_logql() == logql
 
 
-def test_every_log_query_in_the_runbook_s_pages_can_be_read() -> None:
+def queries_of_the_runbook() -> list[str]:
+    """Those of every page, in both languages."""
     import lakeproof.scenarios
 
     found = []
@@ -128,7 +129,11 @@ def test_every_log_query_in_the_runbook_s_pages_can_be_read() -> None:
             if "--query '" in line and "logs" in line:
                 found.append(line.split("--query '")[1].split("'")[0])
     assert len(found) >= 4
-    for query in found:
+    return found
+
+
+def test_every_log_query_in_the_runbook_s_pages_can_be_read() -> None:
+    for query in queries_of_the_runbook():
         assert parse(query).to_logsql() and parse(query).to_logql()
 
 
