@@ -49,7 +49,8 @@ def test_a_slow_road_to_one_source_is_seen_and_mended_and_a_mere_restart_mends_n
         )
         assert off.json()["timeline"]["sources"]["payment"]["state"] == "off"
         slowed_source.inject(stack, fault)
-        assert switch_source.run(stack, SwitchSource()) == "payment: switched off and on again"
+        told = switch_source.run(stack, SwitchSource())
+        assert told.startswith("payment: switched off and on again, at the stack's own address"), told
         assert late_sources(stack, 5.0) == "none"
         assert verdict(stack).outcome is Outcome.PASSED, verdict(stack)
         pid = SupervisorClient(stack).row(SERVICE).pid
