@@ -3,8 +3,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from lakeproof.incidents.footnotes import escape, format_time
+from lakeproof.incidents.footnotes import Footnotes, escape, format_time, shown
 from lakeproof.incidents.markdown import render_markdown
+from lakeproof.incidents.shapes import ReadingShape
 
 HANOI = timezone(timedelta(hours=7))
 
@@ -53,3 +54,12 @@ def test_what_somebody_wrote_is_a_paragraph_however_it_begins(text: str) -> None
 @pytest.mark.parametrize("text", ["-5.2 s", "+3", "1.5 s", "2026-11-24", "_x_"])
 def test_a_number_is_left_as_it_is(text: str) -> None:
     assert escape(text) == text
+
+
+def test_an_answer_without_a_value_is_said_in_words_and_is_no_missing_answer() -> None:
+    at, notes = datetime(2026, 11, 24, tzinfo=UTC), Footnotes()
+    waits = ReadingShape(probe="trino-longest-wait", unit="s", at=at, source="trino", query="GET /v1/query")
+    notes.of(waits)
+    assert shown(waits) == "no value"
+    assert "GET /v1/query` · no value · 2026" in notes.render()
+    assert shown(waits.model_copy(update={"error": "refused"})) == "could not look (refused)"

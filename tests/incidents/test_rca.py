@@ -135,6 +135,17 @@ def test_a_cause_whose_name_is_part_of_another_name_did_not_decide(store: Store)
     assert "of-failed_task" not in markdown
 
 
+def test_evidence_without_a_value_is_said_in_words(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    nobody = {**SEEN, "probe": "trino-longest-wait", "value": None, "unit": "s"}
+    causes = [{"cause": "stuck", "for": [nobody], "against": []}]
+    store.attach("1", EvidenceIn(kind="diagnosis", title="d", body={"causes": causes}, readings=[reading(None)]))
+    markdown = draft_rca(store.get("1"))
+    assert "| trino-longest-wait | no value | == RUNNING [^" in markdown
+    assert "| d | paused | no value [^" in markdown
+    assert "None" not in markdown
+
+
 def test_a_line_of_another_day_says_its_day(store: Store, clock: Clock) -> None:
     store.open(IncidentIn(title="x"))
     clock.forward(hours=13)

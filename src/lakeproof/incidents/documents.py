@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lakeproof.incidents.footnotes import NO_VALUE
 from lakeproof.incidents.shapes import EvidenceOut, IncidentOut, ReadingShape
 
 DIAGNOSIS = "diagnosis"
@@ -108,7 +109,7 @@ def _seen(one: Mapping[str, Any], kept_at: datetime) -> Seen:
     query, value = str(one.get("query", "")), one.get("error") or one.get("value")
     return Seen(
         probe=str(one.get("probe") or query),
-        was=f"{value} {one.get('unit', '')}".rstrip(),
+        was=NO_VALUE if value is None else f"{value} {one.get('unit', '')}".rstrip(),
         expected=str(one.get("expected", "")),
         source=str(one.get("source", "")),
         query=query,

@@ -9,6 +9,8 @@ from lakeproof.incidents.shapes import ReadingShape
 _BLOCK = re.compile(r"^(#|[-+](?=[-\s]|$)|_(?=\s?_)|~(?=~~))")
 # What begins a numbered list; a decimal number does not.
 _NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")
+# An answer without a value, such as the longest wait where nobody waits; a question without an answer has an error.
+NO_VALUE = "no value"
 
 
 def format_time(at: datetime) -> str:
@@ -33,7 +35,8 @@ def shown(reading: ReadingShape) -> str:
     """What a reading found, with its unit; or what kept it from being read."""
     if reading.error is not None:
         return f"could not look ({reading.error})"
-    value = reading.value
+    if (value := reading.value) is None:
+        return NO_VALUE
     number = f"{value:.6g}" if isinstance(value, float) else str(value)
     return f"{number} {reading.unit}".rstrip()
 
@@ -46,7 +49,7 @@ class Footnotes:
 
     def mark(self, *, source: str, query: str, value: object, at: datetime) -> str:
         """The mark to put at the end of a fact. The same source has the same mark."""
-        found = escape("no answer" if value is None else str(value))
+        found = escape(NO_VALUE if value is None else str(value))
         asked = " ".join(query.replace("`", "'").split())
         line = f"{escape(source)} · `{asked}` · {found} · {format_time(at)}"
         return f"[^{self._lines.setdefault(line, len(self._lines) + 1)}]"
