@@ -8,7 +8,10 @@ import typer
 from tests.incidents.conftest import Clock
 from typer.testing import CliRunner
 
+from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.cli import incident as incident_commands
+from lakeproof.drills.bound_checks import Judged, counted
+from lakeproof.drills.live_world import shapes
 from lakeproof.incidents.footnotes import Footnotes
 from lakeproof.incidents.rca import draft_rca
 from lakeproof.incidents.shapes import Act, EvidenceIn, IncidentIn, Lesson, Note, ReadingShape
@@ -271,6 +274,32 @@ def test_a_value_that_is_not_the_metric_itself_is_told_with_what_it_is(
     assert any("| threads_connected | 92.7 % of max_connections [^" in line for line in appendix)
 
 
+def test_the_impact_names_a_metrics_own_unit_and_what_it_cost(
+    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    store.receive(Notification.model_validate(webhook(alert())))
+    for read in (reading(7.5), reading(40.2), reading(None, "refused")):
+        age = read.model_copy(update={"probe": "oltp-publish-age", "unit": "s"})
+        store.attach("1", EvidenceIn(kind="diagnosis", title="d", body={}, readings=[age]))
+    numbers = {"calls_acknowledged": 2600.0, "calls_refused": 46.0, "calls_unclear": 0.0, "restarted_outside": 0.0}
+    served = Judged("nothing_else_disturbed", Verdict("nothing else was disturbed", Outcome.FAILED, "46", numbers))
+    orders = Judged("no_order_lost", Verdict("no order is lost", Outcome.PASSED, "0", {"acknowledged": 4978}))
+    kept = shapes((*counted(served), *counted(orders)))
+    given = {"kind": "verification", "title": "v", "body": {}, "readings": kept}
+    store.attach("1", EvidenceIn.model_validate(given))
+    markdown = draft_rca(store.get("1"))
+    rows = [row.partition(" [^")[0] for row in section(markdown, "Impact")]
+    assert "| Violated metric | lag_millis = 45000 ms" in rows
+    assert rows[-5:] == [
+        "| Calls served while the check watched | 2600",
+        "| Calls refused meanwhile | 46",
+        "| Calls without a clear answer meanwhile | 0",
+        "| Acknowledged orders that were judged | 4978",
+        "| `main` behind oltp when it was read | 40.2 s",
+    ]
+    assert find_unsourced(markdown) == []
+
+
 def test_of_two_alerts_on_one_metric_the_one_that_opened_it_says_what_the_value_is(
     store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
 ) -> None:
@@ -283,7 +312,7 @@ def test_of_two_alerts_on_one_metric_the_one_that_opened_it_says_what_the_value_
     merged = incident.model_copy(update={"alerts": incident.alerts[::-1]})
     assert merged.unit == "bytes an hour"
     of_the_other = incident.model_copy(update={"title": "45000 ms behind"})
-    assert of_the_other.violated() == "backlog_bytes = 45000"
+    assert of_the_other.violated() == "backlog_bytes = 45000 bytes"
 
 
 def test_the_terminal_says_what_the_value_is(
@@ -322,7 +351,9 @@ def test_the_violated_value_has_prometheus_query_as_its_source_where_that_answer
 
     assert " desk · `INC-000001 violated metric` · 92.7 · " in source_of(ReadingShape(**asked, error="refused"))
     assert " prometheus · `100 * max(a) > 90` · 92.68 · " in source_of(ReadingShape(**asked, value=92.68))
-    assert "| Violation when it opened | 92.68 % of max" in draft_rca(store.get("1"))
+    impact = section(draft_rca(store.get("1")), "Impact")
+    assert sum("92.68" in row for row in impact) == 1
+    assert impact[2].startswith("| Violated metric | 92.68 % of max_connections (lag_millis) [^")
 
 
 def test_the_same_source_has_one_footnote() -> None:

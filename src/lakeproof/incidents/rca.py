@@ -30,6 +30,15 @@ from lakeproof.incidents.timeline import summarize
 DECIDING_READINGS = 6
 # The violating value among what was looked up when it opened (observability/moment.py).
 VIOLATION = "violation"
+# What it cost, as checks count it: the last word of a reading's name → its row.
+COUNTED = {
+    "calls_acknowledged": "Calls served while the check watched",
+    "calls_refused": "Calls refused meanwhile",
+    "calls_unclear": "Calls without a clear answer meanwhile",
+    "acknowledged": "Acknowledged orders that were judged",
+}
+# How far `main` is behind a database: the end of the name of such readings.
+BEHIND = "-publish-age"
 
 
 @dataclass(frozen=True)
@@ -160,20 +169,34 @@ class _Draft:
 
     def impact(self) -> Iterable[Row]:
         incident = self.incident
-        if incident.metric:
+        if has_value := bool(incident.metric or (incident.alerts and incident.value is not None)):
             yield Row(("Violated metric", self._violated()))
         for key, reading in (incident.moment or {}).items():
+            if key == VIOLATION and reading.error is None and has_value:
+                continue  # the row above has this value, with its unit
             name = (reading.probe or reading.query).replace("_", " ").replace("-", " ")
-            if key == VIOLATION and reading.error is None:
-                reading = reading.model_copy(update={"unit": reading.unit or incident.unit})
-            text = f"{escape(shown(reading))} {self.notes.of(reading)}"
-            yield Row((escape(name.capitalize()) + " when it opened", text))
+            yield self._measured(escape(name.capitalize()) + " when it opened", reading)
         for name, start, end in self._durations():
             query = f"{format_time(start)} → {format_time(end)}"
             yield self._row(name, _seconds(end - start), query, _seconds(end - start), end)
+        for name, reading in self._cost():
+            yield self._measured(name, reading)
         if incident.use_cases:
             text = ", ".join(incident.use_cases)
             yield self._row("Use cases concerned", text, "use cases", len(incident.use_cases), incident.opened_at)
+
+    def _cost(self) -> Iterable[tuple[str, ReadingShape]]:
+        """What attached documents counted: the last count of each kind, and the oldest that `main` was read to be."""
+        readings = [one for document in self.incident.evidence for one in document.readings]
+        counted = {one.probe.rpartition(".")[2]: one for one in readings if "." in one.probe}
+        yield from ((name, counted[key]) for key, name in COUNTED.items() if key in counted)
+        ages = [one for one in readings if one.probe.endswith(BEHIND) and isinstance(one.value, int | float)]
+        for probe in sorted({one.probe for one in ages}):
+            oldest = max((one for one in ages if one.probe == probe), key=lambda one: float(one.value or 0))
+            yield f"`main` behind {escape(probe.removesuffix(BEHIND))} when it was read", oldest
+
+    def _measured(self, name: str, reading: ReadingShape) -> Row:
+        return Row((name, f"{escape(shown(reading))} {self.notes.of(reading)}"))
 
     def _violated(self) -> str:
         """Its source is Prometheus, where that still had the value; else what the desk kept of the alert."""

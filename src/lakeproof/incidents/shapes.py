@@ -41,6 +41,8 @@ PublicId = Annotated[str, BeforeValidator(lambda number: public_id(number) if is
 Long = Annotated[str, Field(max_length=20_000)]
 # Names one call of whoever makes it, who sends it again with the same key where the answer was lost; "" names none.
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{0,64}$")]
+# A metric's own unit, by the last word of its name, as Prometheus names metrics.
+UNITS = {"millis": "ms", "seconds": "s", "minutes": "min", "bytes": "bytes"}
 
 
 class ReadingShape(BaseModel):
@@ -340,7 +342,7 @@ class IncidentOut(IncidentRow):
         return opened.get(f"unit_{language}", "")
 
     def violated(self, language: str = "en") -> str:
-        """The violated metric with its value: "lag_millis = 45000", or "92.7 % of max_connections (connections)".
+        """The violated metric with its value: "lag_millis = 45000 ms", or "92.7 % of max_connections (connections)".
 
         An incident without a metric is told by the name of its first alert; "" where there is none either.
         """
@@ -348,7 +350,8 @@ class IncidentOut(IncidentRow):
         if self.value is None or not name:
             return name
         unit = self.unit_in(language)
-        return f"{self.value:.6g} {unit} ({name})" if unit else f"{name} = {self.value:.6g}"
+        of_metric = f"{name} = {self.value:.6g} {UNITS.get(name.rpartition('_')[2], '')}".rstrip()
+        return f"{self.value:.6g} {unit} ({name})" if unit else of_metric
 
 
 def public_id(number: int) -> str:
