@@ -371,3 +371,16 @@ def test_a_page_says_in_its_readers_language_what_the_violated_value_is(
     for language, said in (("en", "45000 ms behind its source"), ("vi", "45000 ms so với nguồn")):
         page = client.get(f"/incidents/INC-000001?lang={language}").text
         assert f"<dd>{said} (lag_millis)</dd>" in page
+
+
+def test_a_vietnamese_page_marks_timeline_and_drafted_rca_as_english(person: Person) -> None:
+    here = "/incidents/INC-000001"
+    person.press(f"{here}/note", text="đã khởi động lại")
+    person.press(f"{here}/rca", root_cause="a full disk")
+    page = person.page(f"{here}?lang=vi")
+    assert '<td lang="en">opened by hand: prices are old</td>' in page
+    assert "<td>đã khởi động lại</td>" in page
+    assert '<article lang="en"><h1>RCA draft' in page
+    person.client.headers["Authorization"] = f"Bearer {TOKEN}"
+    person.client.post("/api/incidents/1/rca", json={"markdown": "# RCA\n\nĐĩa đầy."})
+    assert "<article><h1>RCA</h1>" in person.page(f"{here}?lang=vi")
