@@ -19,6 +19,8 @@ from lakeproof.incidents.drill_cards import DrillCards, link_report
 from lakeproof.incidents.jobs import Jobs
 from lakeproof.incidents.runbook_review import review_of
 from lakeproof.incidents.session import Sessions
+from lakeproof.incidents.store import Store
+from lakeproof.incidents.webhook import Notification
 from lakeproof.processes import procfs
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.stack.stack import Stack
@@ -90,6 +92,18 @@ def test_a_person_leads_an_incident_through_the_five_steps_on_its_page(person: P
     found = person.client.get("/api/incidents/1").json()
     assert (found["status"], found["owner"], found["lesson_by"]) == ("reviewed", "an", "an")
     assert {entry["who"] for entry in found["timeline"][2:]} <= {"an", "desk"}
+
+
+def test_the_page_takes_the_reason_why_an_incident_is_verified_while_its_alert_fires(
+    person: Person, store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+) -> None:
+    store.receive(Notification.model_validate(webhook(alert())))
+    here = "/incidents/INC-000002"
+    person.press(f"{here}/mitigate")
+    assert "Reason, while an alert fires" in person.page(here)
+    refused = person.press(f"{here}/verify", text="")
+    assert refused.status_code == 409 and "CdcReplicationLagHigh still fires" in refused.text
+    assert "verifying: it lags by design" in person.press(f"{here}/verify", text="it lags by design").text
 
 
 def test_what_is_refused_is_said_on_the_page(person: Person) -> None:

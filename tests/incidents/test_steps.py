@@ -90,6 +90,19 @@ def test_full_recovery_begins_by_itself_once_the_alerts_of_a_repaired_incident_a
     assert received(store, webhook, alert(status="resolved")).status is Status.VERIFYING
 
 
+@pytest.mark.parametrize("before", [Status.ACKNOWLEDGED, Status.MITIGATING])
+def test_full_recovery_begins_while_an_alert_fires_only_with_a_reason(
+    store: Store, alert: Make, webhook: Make, before: Status
+) -> None:
+    received(store, webhook, alert())
+    store.move("1", before, Act(who="an"))
+    with pytest.raises(InvalidInput, match="CdcReplicationLagHigh still fires") as refused:
+        store.move("1", Status.VERIFYING, Act(who="an", text=" "))
+    assert "say in `text` why" in refused.value.message
+    assert store.get("1").status is before
+    assert store.move("1", Status.VERIFYING, Act(who="an", text="it lags by design")).status is Status.VERIFYING
+
+
 def test_a_repair_that_does_not_hold_goes_back_to_mitigation(store: Store, alert: Make, webhook: Make) -> None:
     received(store, webhook, alert())
     store.move("1", Status.MITIGATING, Act(who="an"))

@@ -175,7 +175,7 @@ def _add_changes(incident: typer.Typer) -> None:
     add_move(
         "verify",
         "It is repaired: service and data are looked at (step 4). By itself once the alerts cleared"
-        " after `mitigate`.",
+        " after `mitigate`; while an alert fires, -m has to say why.",
     )
     add_move("resolve", "It is over. While an alert fires, -m has to say why.")
     add_move("review", "Close it. Its lesson has to be written and its checklist answered.")

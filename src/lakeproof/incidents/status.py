@@ -49,8 +49,8 @@ STEPS: dict[Status, Step] = {
         3,
         "Khắc phục tạm thời",
         "Temporary mitigation",
-        "alert đã clear",
-        "its alerts are cleared",
+        "alert đã clear, hoặc nói rõ lý do",
+        "its alerts are cleared, or somebody says why it goes on all the same",
     ),
     Status.VERIFYING: Step(
         4,

@@ -359,7 +359,7 @@ def _last_move(incident: Incident) -> tuple[str, str] | None:
 def _check_guards(incident: Incident, after: Status, act: Act) -> None:
     """What has to be true before an incident leaves a step of the runbook. Raises: InvalidInput."""
     where = public_id(incident.id)
-    if after is Status.RESOLVED:
+    if after in (Status.VERIFYING, Status.RESOLVED):
         firing = sorted({one.name for one in incident.alerts if one.status == AlertStatus.FIRING})
         if firing and not act.text.strip():
             raise InvalidInput(
