@@ -231,7 +231,7 @@ def test_a_message_says_what_in_both_languages_how_much_since_when_and_where_to_
     assert message(tmp_path, "text", an_alert("orders")) == (
         "CDC qua orders đang trễ\n"
         "Capture through orders is late\n"
-        "kafka_connect_source_task_lag_millis: 61234, since 2026-11-26 12:00:00 UTC\n"
+        "kafka_connect_source_task_lag_millis: 61234, firing since 2026-11-26 12:00:00 UTC\n"
         f"Incident: {DESK}/alerts/f-orders\n"
         f"Runbook: {DESK}/runbook/replication-lag?lang=vi (?lang=en)\n"
     )
@@ -241,7 +241,7 @@ def test_a_message_says_what_in_both_languages_how_much_since_when_and_where_to_
 def test_a_value_that_is_not_the_metric_itself_is_told_with_what_it_is(tmp_path: Path) -> None:
     full = an_alert("orders")
     full["annotations"] |= {"metric": "connections", "value": "92.7", "unit_en": "% of max_connections"}
-    assert "\n92.7 % of max_connections (connections), since 2026-11-26" in message(tmp_path, "text", full)
+    assert "\n92.7 % of max_connections (connections), firing since 2026-11-26" in message(tmp_path, "text", full)
 
 
 @needs_amtool
