@@ -351,6 +351,24 @@ def test_drill_now_starts_the_drill_of_that_page_alone(
     assert len(started) == 1
 
 
+def test_readings_that_decided_stand_open_before_the_healthy_ones_which_are_folded(person: Person) -> None:
+    asked = {"at": "2026-11-24T12:00:00+00:00", "source": "connect", "query": "GET /"}
+    amiss = {**asked, "probe": "oltp-connector-state", "value": "PAUSED"}
+    unknown = {**asked, "probe": "oltp-topic-silence", "value": 44.4}
+    calm = {**asked, "probe": "nessie-ready", "value": True}
+    body = {"causes": [{"cause": "paused_connector", "for": [amiss], "against": []}], "unknown": [unknown]}
+    given = {"kind": "diagnosis", "title": "diagnosis", "body": body, "readings": [calm, amiss, unknown]}
+    person.client.headers["Authorization"] = f"Bearer {TOKEN}"
+    assert person.client.post("/api/incidents/1/evidence", json=given).status_code == 200
+    page = person.page("/incidents/INC-000001")
+    evidence = page.partition("<h2>Evidence</h2>")[2].partition("</section>")[0]
+    decided, folded = evidence.split("<details><summary>What else was read, and speaks for nothing: 1</summary>")
+    assert "nessie-ready" in folded.partition("</details>")[0] and "nessie-ready" not in decided
+    assert "<details" not in decided
+    assert decided.index("oltp-connector-state") < decided.index("oltp-topic-silence")
+    assert "oltp-" not in folded
+
+
 def test_the_live_parts_of_a_page_are_parts_alone(person: Person) -> None:
     for part in ("head", "timeline", "propose", "repair", "check"):
         text = person.page(f"/incidents/1/live/{part}")
