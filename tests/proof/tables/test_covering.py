@@ -130,6 +130,7 @@ def test_one_silence_of_nessie_is_waited_through_and_told_only_where_it_lasts(
 
     monkeypatch.setattr(covering, "now_us", lambda: NOW)
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", newest)
+    monkeypatch.setattr(covering.Supervisor, "running", lambda _: True)
     said: list[str] = []
     notes = Notes(said.append)
     stack = Stack(Settings(state_dir=tmp_path))
@@ -139,3 +140,9 @@ def test_one_silence_of_nessie_is_waited_through_and_told_only_where_it_lasts(
     assert "nothing is published" not in said[1] and "ReadTimeout" in said[1]
     assert Covering(stack, notes, 0.0).first(NOW, [OLTP]) is None
     assert [reason for reason in notes.unknown if "ConnectError" in reason] == notes.unknown != []
+
+
+def test_on_a_stack_that_does_not_run_nothing_is_waited_for(tmp_path: Path) -> None:
+    notes = Notes(lambda text: pytest.fail(f"it waits: {text}"))
+    assert Covering(Stack(Settings(state_dir=tmp_path, port_shift=20900)), notes, 60.0).first(NOW, [OLTP]) is None
+    assert notes.unknown == ["lake: the stack is not running. Next: lakeproof up"]

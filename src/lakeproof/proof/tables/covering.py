@@ -9,6 +9,7 @@ from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit, covers
 from lakeproof.lake.sources.source import Source
+from lakeproof.processes.supervisor import Supervisor
 from lakeproof.proof.notes import Notes
 from lakeproof.stack.stack import Stack
 
@@ -55,6 +56,9 @@ class Covering:
                 pass  # a new stack, whose first checkpoint is still to come
             except (LakeproofError, OSError) as error:
                 silent = error
+            if silent is not None and self.stack.settings.mode == "local" and not Supervisor(self.stack).running():
+                # Nobody will start Nessie while this waits.
+                return latest, CouldNotLook("the stack is not running", where="lake", next_action="lakeproof up")
             late = next((each for each in databases if not _covers(latest, each, instant_us)), None)
             if late is None:
                 return latest, None
