@@ -35,7 +35,7 @@ def add_console(
     facts = ScenarioFacts(stack.settings.scenario_dirs)
     add_stack_pages(app, pages, stack, store, facts, look, first_wait)
     add_lake_pages(app, pages, stack, first_wait=first_wait)
-    add_use_case_pages(app, pages, stack, facts, first_wait=first_wait)
+    add_use_case_pages(app, pages, stack, store, facts, first_wait=first_wait)
     add_dashboard_pages(app, pages, stack)
     return facts
 

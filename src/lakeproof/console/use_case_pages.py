@@ -1,6 +1,8 @@
 """`/usecases`: what the lake is used for, and whether its data are as fresh as each use needs."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
@@ -8,6 +10,8 @@ from fastapi.responses import HTMLResponse
 from lakeproof.console.quantity import show_quantity
 from lakeproof.console.scenario_facts import ScenarioFacts
 from lakeproof.console.watcher import FIRST_SECONDS, Watcher
+from lakeproof.incidents.status import ONGOING
+from lakeproof.incidents.store import Store
 from lakeproof.observability.runbook import all_runbooks
 from lakeproof.pages.page import Pages, language_of
 from lakeproof.stack.stack import Stack
@@ -15,6 +19,7 @@ from lakeproof.use_cases.state import Freshness, look
 from lakeproof.use_cases.use_case import use_cases
 
 LOOK_SECONDS = 5.0
+LOOKED_THROUGH, ENDED_SHOWN = 500, 10  # of so many newest incidents the newest ones that ended
 
 type Looks = Mapping[str, Freshness]
 
@@ -23,18 +28,21 @@ def add_use_case_pages(
     app: FastAPI,
     pages: Pages,
     stack: Stack,
+    store: Store,
     facts: ScenarioFacts,
     look_at_all: Callable[[], Looks] | None = None,
     first_wait: float = FIRST_SECONDS,
 ) -> Watcher[Looks]:
     """Add `/usecases` and `/usecases/NAME`. `look_at_all` stands in for what asks Prometheus."""
 
+    desk = Pages("lakeproof.incidents")  # an incident's status in the desk's own words
+
     def ask() -> Looks:
         return {name: look(stack, use_case) for name, use_case in use_cases().items()}
 
     watcher = Watcher("console-use-cases", look_at_all or ask, LOOK_SECONDS, first_wait=first_wait)
 
-    def live(request: Request, template: str, name: str | None = None) -> HTMLResponse:
+    def live(request: Request, template: str, name: str | None = None, **more: Any) -> HTMLResponse:
         looks = watcher.newest() or {}
         shown = [one for one in use_cases().values() if name in (None, one.id)]
         titles = dict(all_runbooks(stack.settings.scenario_dirs, language_of(request)))
@@ -47,7 +55,7 @@ def add_use_case_pages(
             looks=looks,
             hit=hit,
             seconds=lambda value: show_quantity(value, "s"),
-            alone=name is not None,
+            **more,
         )
 
     @app.get("/usecases", response_class=HTMLResponse, include_in_schema=False)
@@ -65,6 +73,11 @@ def add_use_case_pages(
         """One use case: its question, its query, its tables."""
         if name not in use_cases():
             return pages.render(request, "no_such.html", 404, what=name)
-        return live(request, "use_case.html", name)
+        rows = (*store.ongoing()[::-1], *store.newest_first(most=LOOKED_THROUGH))
+        concerned = [one for one in rows if name in one.use_cases and not one.merged_into]
+        ongoing = {one.id: one for one in concerned if one.status in ONGOING}  # an old one is in the first list alone
+        ended = [one for one in concerned if one.status not in ONGOING][:ENDED_SHOWN]
+        incidents = [*ongoing.values(), *ended]
+        return live(request, "use_case.html", name, incidents=incidents, desk=partial(desk.say, request))
 
     return watcher

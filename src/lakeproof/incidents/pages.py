@@ -27,6 +27,7 @@ from lakeproof.observability.scenario_homes import find_scenario
 from lakeproof.observability.teams import all_teams
 from lakeproof.pages.page import Pages, language_of
 from lakeproof.stack.stack import Stack
+from lakeproof.use_cases.use_case import use_cases
 
 DRILL = "drill"
 LISTED, UNREVIEWED_SHOWN = 200, 20
@@ -84,6 +85,7 @@ class DeskPages:
             possible=FOLLOWS[incident.status],
             steps=list(STEPS.values()),
             jobs=jobs,
+            use_cases=use_cases(),
             at=datetime.now(UTC),
         )
 
