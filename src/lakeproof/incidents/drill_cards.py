@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ WRONG = ("lost", "duplicated", "stale", "phantom", "oversold")
 
 @dataclass(frozen=True)
 class DrillCard:
-    """One drill. Seconds are None for a phase that was not reached; wrong: the counts that should be 0.
+    """One drill, from `at` to `until`. Seconds are None for a phase not reached; wrong: counts that should be 0.
 
     acknowledged: how many orders the shop had promised; None where the drill looked at none.
     by_fix: something else was run than the diagnosed repair. A wrong fix must fail, and tells nothing of the runbook.
@@ -28,6 +28,7 @@ class DrillCard:
     scenarios: tuple[str, ...]
     verdict: str
     at: datetime
+    until: datetime
     root_cause: str
     detect: float | None
     diagnose: float | None
@@ -106,12 +107,13 @@ def _read(path: Path) -> DrillCard | None:
         phases = {phase["name"]: phase for phase in report["phases"]}
         fired = [alert for alert in report["alerts"] if alert["fired_after_seconds"] is not None]
         first = min((float(alert["fired_after_seconds"]) for alert in fired), default=None)
-        data = report["data"]
+        data, last = report["data"], report["phases"][-1]
         return DrillCard(
             name=report["scenario"],
             scenarios=tuple(scenario for _, scenario in parts_of(report["scenario"])),
             verdict=report["verdict"],
             at=datetime.fromisoformat(report["phases"][0]["started_at"]),
+            until=datetime.fromisoformat(last["started_at"]) + timedelta(seconds=float(last["seconds"])),
             root_cause=report["root_cause"] or "",
             detect=first,
             diagnose=_seconds(phases, "diagnose"),

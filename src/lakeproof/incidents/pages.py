@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.acts import CHECK, PROPOSE, REPAIR, deeds_of, require_confirmed, why_not
 from lakeproof.incidents.documents import causes_of, healthy_of, title_in, unknown_of, verdicts_of
-from lakeproof.incidents.drill_cards import DrillCards
+from lakeproof.incidents.drill_cards import DrillCard, DrillCards
 from lakeproof.incidents.footnotes import format_time, shown
 from lakeproof.incidents.jobs import Jobs
 from lakeproof.incidents.markdown import render_markdown
-from lakeproof.incidents.memory import NoSuchIncident
+from lakeproof.incidents.memory import NoSuchIncident, number_of
 from lakeproof.incidents.session import SESSION_SECONDS, Session, Sessions, Tries
 from lakeproof.incidents.shapes import RunbookReviewIn
 from lakeproof.incidents.status import FOLLOWS, ONGOING, STEPS, Status
@@ -54,6 +54,7 @@ class DeskPages:
             "verdicts": verdicts_of,
             "title_in": title_in,
             "why_not": why_not,
+            "incident_of": self.incident_of,
             "minutes": lambda span: int(span.total_seconds() // 60),
             "seconds": lambda value: "" if value is None else f"{value:.1f} s",
         }
@@ -88,6 +89,16 @@ class DeskPages:
             use_cases=use_cases(),
             at=datetime.now(UTC),
         )
+
+    def incident_of(self, card: DrillCard) -> str:
+        """The id of that drill's incident; "" where this desk has none: another desk's drill may name the same id."""
+        try:
+            number = number_of(card.incident)
+            found = self.store.newest_first(most=1, before=str(number + 1))
+        except NoSuchIncident:
+            return ""
+        same = [one for one in found if number_of(one.id) == number and card.at <= one.opened_at <= card.until]
+        return same[0].id if same else ""
 
 
 def add_pages(app: FastAPI, stack: Stack, store: Store, sessions: Sessions) -> None:
