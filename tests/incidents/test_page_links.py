@@ -2,13 +2,16 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 
-from lakeproof.incidents.shapes import IncidentIn
+from lakeproof.incidents.shapes import Act, AnswerIn, EvidenceIn, IncidentIn, Note
+from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
 from lakeproof.stack.stack import Stack
 
@@ -44,3 +47,31 @@ def test_the_card_of_a_drill_leads_to_its_incident_and_to_no_other_of_that_id(
     assert [links(f"INC-00000{number}") for number in (1, 2, 3, 4)] == [[], ["INC-000002"], [], []]
     assert links("INC-000002", "/runbook") == ["INC-000002"]
     assert [links(name) for name in ("", "anything")] == [[], []]
+
+
+CHANGES: dict[str, Callable[[Store], object]] = {
+    "status": lambda store: store.move("1", Status.ACKNOWLEDGED, Act(who="an")),
+    "evidence": lambda store: store.attach("1", EvidenceIn(who="an", kind="probe", title="x", body={})),
+    "checklist": lambda store: store.answer("1", AnswerIn(who="an", item="health", text="all healthy")),
+    "rca": lambda store: store.keep_rca("1", "# RCA", who="an"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_an_open_page_says_that_there_is_more_once_what_it_does_not_look_at_again_has_changed(
+    client: TestClient, store: Store, change: Callable[[Store], object]
+) -> None:
+    def look_again(page: str) -> str:
+        found = re.search(r'<div id="head" hx-get="([^"]+)"', page)
+        assert found is not None
+        return str(client.get(found[1]).text)
+
+    store.open(IncidentIn(title="x"))
+    loaded = client.get("/incidents/1").text
+    store.note("1", Note(who="an", text="the timeline shows it by itself"))
+    assert "Load the page again" not in loaded + look_again(loaded)
+    change(store)
+    told = look_again(loaded)
+    assert '<a id="load-again" href="/incidents/INC-000001">Load the page again</a>' in told
+    assert "load-again" in look_again(told)
+    assert "load-again" not in client.get("/incidents/1").text

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
+from zlib import crc32
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -18,7 +19,7 @@ from lakeproof.incidents.jobs import Jobs
 from lakeproof.incidents.markdown import render_markdown
 from lakeproof.incidents.memory import NoSuchIncident, number_of
 from lakeproof.incidents.session import SESSION_SECONDS, Session, Sessions, Tries
-from lakeproof.incidents.shapes import RunbookReviewIn
+from lakeproof.incidents.shapes import IncidentOut, RunbookReviewIn
 from lakeproof.incidents.status import FOLLOWS, ONGOING, STEPS, Status
 from lakeproof.incidents.store import Store
 from lakeproof.observability.routes import all_routes
@@ -55,6 +56,7 @@ class DeskPages:
             "title_in": title_in,
             "why_not": why_not,
             "incident_of": self.incident_of,
+            "fingerprint": fingerprint_of,
             "minutes": lambda span: int(span.total_seconds() // 60),
             "seconds": lambda value: "" if value is None else f"{value:.1f} s",
         }
@@ -87,6 +89,7 @@ class DeskPages:
             steps=list(STEPS.values()),
             jobs=jobs,
             use_cases=use_cases(),
+            seen=fingerprint_of(incident),
             at=datetime.now(UTC),
         )
 
@@ -99,6 +102,15 @@ class DeskPages:
             return ""
         same = [one for one in found if number_of(one.id) == number and card.at <= one.opened_at <= card.until]
         return same[0].id if same else ""
+
+
+def fingerprint_of(incident: IncidentOut) -> str:
+    """Changes with what an incident's page shows and does not look at again by itself."""
+    answered = [line.state for line in incident.checklist]
+    alerts = [(alert.name, alert.status) for alert in incident.alerts]
+    documents = [document.id for document in incident.evidence]
+    texts = (incident.lesson, incident.rca, incident.merged_into, incident.parts, incident.moment is None)
+    return f"{crc32(repr((incident.status, alerts, documents, answered, texts)).encode()):08x}"
 
 
 def add_pages(app: FastAPI, stack: Stack, store: Store, sessions: Sessions) -> None:
@@ -163,8 +175,8 @@ def _add_incidents(app: FastAPI, pages: DeskPages) -> None:
         if part not in ("head", "timeline"):
             raise NoSuchIncident(f"{name}/live/{part}")
         incident = pages.store.get(name)
-        steps = list(STEPS.values())
-        return pages.render(request, f"_{part}.html", incident=incident, steps=steps, at=datetime.now(UTC))
+        steps, seen = list(STEPS.values()), request.query_params.get("seen", "")
+        return pages.render(request, f"_{part}.html", incident=incident, steps=steps, seen=seen, at=datetime.now(UTC))
 
     @app.post("/incidents/{name}/{deed}", include_in_schema=False)
     def act(request: Request, name: str, deed: str) -> Response:
