@@ -4,18 +4,21 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from tests.console.conftest import PATIENT
+from tests.incidents.kept_jobs import keep_job
 from tests.published_commit import published_commit
 
 from lakeproof.console.lake_look import Branch, DataCheck, LakeLook, look_at_lake, newest_check
 from lakeproof.console.lake_pages import add_lake_pages
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
 from lakeproof.pages.page import Pages
+from lakeproof.proof.findings import Finding, Wrong
+from lakeproof.proof.report import CheckReport, TableReport
 from lakeproof.stack.stack import Stack
 
 NOW = datetime.now(UTC)
@@ -111,13 +114,44 @@ def test_nessie_that_does_not_answer_is_said(stack: Stack) -> None:
     assert len(look.unseen) == 2 and look.commits == () and look.check is None
 
 
-def test_the_newest_report_that_can_be_read_is_the_last_check(tmp_path: Path) -> None:
-    assert newest_check(tmp_path) is None
+def test_the_newest_report_that_can_be_read_is_the_last_check(stack: Stack) -> None:
+    assert newest_check(stack) is None
     for name, text in (
         ("a", json.dumps({"scenario": "s", "verdict": "failed", "data": {"lost": 2, "engines": {}}})),
         ("b", "{"),
     ):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "report.json").write_text(text)
-    found = newest_check(tmp_path)
+        (stack.reports_dir / name).mkdir(parents=True)
+        (stack.reports_dir / name / "report.json").write_text(text)
+    found = newest_check(stack)
     assert found is not None and (found.verdict, found.data) == ("failed", {"lost": 2})
+
+
+def test_what_was_compared_on_the_page_of_an_incident_counts_where_it_is_newer_than_the_last_drill(
+    stack: Stack, show: Show
+) -> None:
+    def table(engine: str, lost: int) -> TableReport:
+        found = Finding("orders", Wrong.LOST, "order 7", "")
+        return TableReport("orders", engine, 9, (found,) * lost)
+
+    def compare(at: datetime, **more: Any) -> None:
+        report = CheckReport(at, None, acknowledged=41, orders=9, unclear=1, refused=0, **more)
+        folder = keep_job(stack, "check", "INC-000012", at=at)
+        (folder / "0.json").write_text(json.dumps(report.as_json()))
+
+    (stack.reports_dir / "a").mkdir(parents=True)
+    told = {"scenario": "replication-lag", "verdict": "passed", "data": {"lost": 0}}
+    (stack.reports_dir / "a" / "report.json").write_text(json.dumps(told))
+    compare(NOW - timedelta(hours=1))
+    found = newest_check(stack)
+    assert found is not None and (found.scenario, found.incident) == ("replication-lag", "")
+    compare(NOW + timedelta(minutes=1), tables=(table("trino", 2), table("mysql", 1), table("trino", 1)))
+    keep_job(stack, "check", "INC-000013", at=NOW + timedelta(minutes=2))  # it still runs
+    found = newest_check(stack)
+    assert found is not None and found.at == NOW + timedelta(minutes=1)
+    expected = {"acknowledged": 41, "oversold": None, "unclear": 1, "lost": 3}
+    assert found.data == expected | dict.fromkeys(("duplicated", "stale", "phantom"), 0)
+    page = show(LakeLook(NOW, check=found))
+    assert 'failed</span> compared for <a href="/incidents/INC-000012">INC-000012</a>' in page
+    compare(NOW + timedelta(minutes=3))
+    found = newest_check(stack)
+    assert found is not None and (found.verdict, found.data["lost"]) == ("passed", None)

@@ -1,6 +1,7 @@
-"""One look at the published lake: Nessie's history and branches, the publisher's audits, a drill's data check."""
+"""One look at the published lake: Nessie's history and branches, the publisher's audits, the newest check."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from lakeproof.errors import LakeproofError
+from lakeproof.incidents.acts import CHECK
 from lakeproof.incidents.drill_cards import reports_of
+from lakeproof.incidents.jobs import Jobs
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
 from lakeproof.lake.publish.main_branch import branches
 from lakeproof.probes.prometheus import instant
+from lakeproof.proof.findings import Wrong
 from lakeproof.stack.stack import Stack
 
 COMMITS = 30
@@ -32,12 +36,15 @@ class Branch:
 
 @dataclass(frozen=True)
 class DataCheck:
-    """What a drill's last check of the data found: counts by what is wrong, from its report."""
+    """What a check of the data found: counts by what is wrong. scenario: the drill whose last check it was; "" where
+    somebody had the data compared on the page of an incident.
+    """
 
     scenario: str
     verdict: str
     at: datetime
     data: Mapping[str, int | None]
+    incident: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,13 +94,35 @@ def look_at_lake(stack: Stack) -> LakeLook:
         audited_at,
         audits,
         tuple(frozen),
-        newest_check(stack.reports_dir),
+        newest_check(stack),
         tuple(unseen),
     )
 
 
-def newest_check(reports: Path) -> DataCheck | None:
-    """The data that the newest drill's report tells of; None where no drill was reported."""
+def newest_check(stack: Stack) -> DataCheck | None:
+    """The newest drill's, or what was compared since then on an incident's page; None where neither was."""
+    found = (_drills_check(stack.reports_dir), _pages_check(Jobs(stack)))
+    return max((one for one in found if one is not None), key=lambda one: one.at, default=None)
+
+
+def _pages_check(jobs: Jobs) -> DataCheck | None:
+    """The newest comparison that came to an end, as `check --json` printed it; counts are the worst engine's."""
+    for job in jobs.all(CHECK):
+        try:
+            told: dict[str, Any] = job.printed()
+            data = {name: told[name] for name in ("acknowledged", "oversold", "unclear")}
+            for wrong in Wrong:
+                found: Counter[str] = Counter()
+                for table in told["tables"]:
+                    found[table["engine"]] += table[wrong]
+                data[wrong.value] = max(found.values(), default=None)  # where no table was read nothing was judged
+            return DataCheck("", str(told["verdict"]), datetime.fromisoformat(told["at"]), data, job.about)
+        except (ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def _drills_check(reports: Path) -> DataCheck | None:
     paths = sorted(reports_of(reports), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in paths[:5]:
         try:

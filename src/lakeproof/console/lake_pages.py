@@ -39,7 +39,7 @@ def add_lake_pages(
             age = newest.age_seconds(source.name, now) if newest is not None else None
             tables = [(table, snapshots.get(table)) for table in sorted({*table_names(source.name), *snapshots})]
             databases.append((source, show_quantity(age, "s"), tables, bool(snapshots)))
-        drilled = parts_of(seen.check.scenario) if seen is not None and seen.check is not None else []
+        drilled = parts_of(seen.check.scenario) if seen and seen.check and seen.check.scenario else []
         return pages.render(
             request,
             template,

@@ -123,14 +123,15 @@ class Jobs:
 
     def newest(self, kind: str, about: str = "") -> Job | None:
         """The last job of that kind, about that; None where there is none."""
+        return next((job for job in self.all(kind) if about in ("", job.about)), None)
+
+    def all(self, kind: str) -> Iterator[Job]:
+        """The jobs of that kind that are still kept, the newest first."""
         for folder in sorted(self._folder.glob(f"{kind}-*"), reverse=True):
             try:
-                job = self._read(folder)
+                yield self._read(folder)
             except (OSError, ValueError, KeyError):
                 continue
-            if about in ("", job.about):
-                return job
-        return None
 
     def _read(self, folder: Path) -> Job:
         facts = json.loads((folder / JOB).read_text(encoding="utf-8"))
