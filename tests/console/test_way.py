@@ -1,13 +1,17 @@
 import shutil
 import subprocess
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from tests.console.conftest import START, row
+from tests.observability.exported import exported, exporters_of
 
 from lakeproof.console.drawing import draw, worst_state
 from lakeproof.console.look import Look
 from lakeproof.console.quantity import UNITS
 from lakeproof.console.way import ARROWS, BOXES, SHOPPERS, STAGES, all_figures, whole_query
+from lakeproof.observability.promql import find_selectors
 from lakeproof.processes.states import Health, State
 from lakeproof.stack.components import all_components
 
@@ -70,3 +74,39 @@ def test_every_state_has_its_rank() -> None:
     for state in State:
         for health in Health:
             assert worst_state([row("x", state, health)])
+
+
+PAGE = Path(__file__).parents[2] / "docs/console.md"
+
+
+def test_the_arrows_without_a_figure_are_those_that_the_document_names() -> None:
+    titles = {box.name: box.title for box in BOXES}
+    without = [f"{titles[one.start]} → {titles[one.end]}" for one in ARROWS if not one.figures]
+    assert without == [
+        "notification → Redis",
+        "Cassandra 1 → Cassandra 2",
+        "Cassandra 2 → Cassandra 3",
+        "JobManager → Flink job",
+        "Nessie → Spark",
+        "Nessie → Flink SQL",
+    ]
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert f"goes along them: {', '.join(without)}. " in text
+
+
+def test_somebody_exports_each_metric_of_a_figure_and_a_services_are_its_own() -> None:
+    jobs = exported()
+    for arrow in ARROWS:
+        for figure in arrow.figures:
+            for selector in find_selectors(figure.expression):
+                found = exporters_of(selector.metric, jobs)
+                assert found, figure
+                if arrow.start.endswith("-service"):
+                    assert arrow.start in found, figure
+
+
+def test_no_figure_of_the_graph_hides_another_one() -> None:
+    drawn = draw(Look(START, {}, {figure.id: 12345.0 for figure in all_figures()}))
+    lines = [(way.x, way.y + 19 * number) for way in drawn.ways for number in range(len(way.texts))]
+    for (x, y), (further_x, below) in pairwise(sorted(lines)):
+        assert further_x > x or below - y >= 13, (x, y, below)

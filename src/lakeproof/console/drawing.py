@@ -152,7 +152,8 @@ def _way(arrow: Arrow, boxes: Mapping[str, Box], places: Mapping[str, Place], lo
         bend = (x1 + x2) / 2
         path = f"M{x1:.0f} {y1:.0f}C{bend:.0f} {y1:.0f} {bend:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
         # Where several arrows begin at one box their figures stand near the ends, each at its own.
-        x, y = bend, y1 + (y2 - y1) * (0.5 if abs(y2 - y1) < ROW else 0.9)
+        at = arrow.at if arrow.at is not None else 0.5 if abs(y2 - y1) < ROW else 0.9
+        x, y = bend, y1 + (y2 - y1) * at
     alive = start.state in ("", Health.HEALTHY) and end.state == Health.HEALTHY
     texts = tuple(
         (show_quantity(value, figure.unit), figure.says)

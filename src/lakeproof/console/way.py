@@ -41,12 +41,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Arrow:
-    """From one component to another. beside: it leaves a record's way, and is drawn thinner."""
+    """From one component to another. beside: it leaves a record's way, and is drawn thinner. at: how far along it its
+    figures stand, from 0 to 1; None: where drawing.py puts them.
+    """
 
     start: str
     end: str
     figures: tuple[Figure, ...] = ()
     beside: bool = False
+    at: float | None = None
 
 
 # What a record passes, a name for each column.
@@ -100,6 +103,10 @@ def _lag(connector: str) -> Figure:
     return Figure(f"lag_{connector}", expression, "ms", "age of the newest heartbeat that came through")
 
 
+def _rate(metric: str, says: str = "changes committed") -> Figure:
+    return Figure(metric.removesuffix("_total"), f"sum(rate({metric}[1m]))", "ops", says)
+
+
 def main_age(database: str) -> Figure:
     """How old the data of a database on `main` is."""
     expression = f'time() - max(lakeproof_publish_database_beat_timestamp_seconds{{database="{database}"}})'
@@ -110,15 +117,26 @@ def main_age(database: str) -> Figure:
 SERVICES = ("order", "payment", "fulfillment", "notification", "support", "inventory")
 ARROWS = (
     *(Arrow(SHOPPERS, f"{name}-service", (_calls(f"{name}-service"),)) for name in SERVICES),
-    Arrow("order-service", "mysql"),
-    Arrow("payment-service", "postgres"),
-    Arrow("fulfillment-service", "postgres"),
-    Arrow("notification-service", "postgres"),
-    Arrow("support-service", "postgres", beside=True),
-    Arrow("notification-service", "mail-sink", beside=True),
+    Arrow("order-service", "mysql", (_rate("shop_order_changes_total"),)),
+    Arrow("payment-service", "postgres", (_rate("shop_payment_changes_total"),), at=0.5),
+    Arrow("fulfillment-service", "postgres", (_rate("shop_fulfillment_changes_total"),)),
+    Arrow(
+        "notification-service", "postgres", (_rate("shop_notification_created_total", "notifications made"),), at=0.5
+    ),
+    Arrow("support-service", "postgres", (_rate("shop_support_changes_total"),), beside=True, at=0.25),
+    Arrow("notification-service", "mail-sink", (_rate("notification_sent_total", "messages accepted"),), beside=True),
     Arrow("notification-service", "redis", beside=True),
-    Arrow("support-service", "redis", beside=True),
-    Arrow("inventory-service", "cassandra-seed"),
+    Arrow(
+        "support-service",
+        "redis",
+        (_rate("support_timeline_cache_events_total", "reads and writes of the cache"),),
+        beside=True,
+    ),
+    Arrow(
+        "inventory-service",
+        "cassandra-seed",
+        (_rate("shop_inventory_conditional_writes_total", "conditional batches"),),
+    ),
     Arrow("cassandra-seed", "cassandra-node2", beside=True),
     Arrow("cassandra-node2", "cassandra-node3", beside=True),
     Arrow("mysql", "connect", (_lag("orders"),)),
