@@ -3,8 +3,9 @@ window.looking = (() => {
   const CONTROLS = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
   // what is meant to show source text
   const SOURCE = "pre, code, script, style, textarea";
+  // raw_text.py reads these lines. "None" may begin a sentence of the pages; elsewhere it is Python's.
   const RAW = [
-    [/[{[]\s*"[^"]*"\s*[:,\]}]/, "JSON"], [/"\w+":\s*["\d{[]/, "JSON"], [/\[object Object\]/, "an object"], [/\bundefined\b|\bNaN\b/, "a value that is none"],
+    [/[{[]\s*"[^"]*"\s*[:,\]}]/, "JSON"], [/"\w+":\s*["\d{[]/, "JSON"], [/\[object Object\]/, "an object"], [/\bundefined\b|\bNaN\b|\S\s*\bNone\b|\bNone\b(?![.:]| (?:yet|is|fires)\b)/, "a value that is none"],
     [/^\s{0,3}#{1,6} \S/m, "a heading"], [/\*\*\S/, "bold"], [/```/, "a fence"], [/^\s*\|.*\|\s*$/m, "a table"], [/\]\([^)\s]+\)/, "a link"], [/\[\^\w+\]/, "a footnote"], [/^\s*(-\s*)?\[[ x]\]/, "a task"],
   ];
   let met = [];

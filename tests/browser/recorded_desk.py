@@ -26,6 +26,7 @@ from lakeproof.console.app import add_console
 from lakeproof.console.lake_look import AUDIT, FROZEN
 from lakeproof.console.look import Firing, Look
 from lakeproof.console.way import all_figures
+from lakeproof.deadline import Deadline
 from lakeproof.incidents.api import build_desk
 from lakeproof.incidents.checklist import AnswerState
 from lakeproof.incidents.database import open_database
@@ -112,6 +113,7 @@ def _served(app: FastAPI) -> Iterator[str]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
     thread.start()
     try:
+        Deadline(60).wait_for("the desk to listen", lambda: server.started or None, every=0.02)
         yield f"http://127.0.0.1:{socket.getsockname()[1]}"
     finally:
         server.should_exit = True
@@ -123,7 +125,10 @@ def _served(app: FastAPI) -> Iterator[str]:
 
 
 def _record(stack: Stack, store: Store, clock: _Clock) -> None:
-    shutil.copytree(RECORDED, stack.reports_dir / f"{SCENARIO}-20261125-194309")
+    folder = stack.reports_dir / f"{SCENARIO}-20261125-194309"
+    shutil.copytree(RECORDED, folder)
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    (folder / "report.json").write_text(json.dumps(report | {"incident": REVIEWED}))
     _record_drill(store, clock)
     now = datetime.now(UTC)
     clock.at = now - timedelta(minutes=3)
@@ -154,6 +159,7 @@ def _record_drill(store: Store, clock: _Clock) -> None:
     report = json.loads((RECORDED / "report.json").read_text(encoding="utf-8"))
     journal = json.loads((RECORDED / "journal.json").read_text(encoding="utf-8"))
     rca = (RECORDED / "report.md").read_text(encoding="utf-8").partition("\n---\n")[2].strip()
+    rca = re.sub(r"\| None( s)?(?= \[)", "| nothing", rca)  # so that commit wrote a reading without a value
     diagnosis = next(each["facts"]["diagnosis"] for each in journal if "diagnosis" in each.get("facts", {}))
     day = report["phases"][0]["started_at"][:10]
     times = {

@@ -1,4 +1,4 @@
-"""Where pages lead: every link answers, and no page of the desk is out of reach of the start page."""
+"""Where pages lead: every link answers, none shows raw text, and no page is out of reach of the start page."""
 
 import re
 from collections import deque
@@ -8,6 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
+from tests.browser.raw_text import find_raw
 from tests.browser.recorded_desk import Desk, routes_of
 
 pytestmark = pytest.mark.browser
@@ -43,8 +44,10 @@ class Walk:
                 self.kinds.add(kind)
                 if answer.status_code >= 400:
                     self.faults.append(f"{answer.status_code} {address}, on {self.found_on[address]}")
-                if answer.headers["content-type"].startswith("text/html") and not CHOICE.search(address):
-                    self._follow(address, kind, answer.text)
+                if answer.headers["content-type"].startswith("text/html"):
+                    self.faults += [f"raw {found}, on {address}" for found in find_raw(answer.text)]
+                    if not CHOICE.search(address):
+                        self._follow(address, kind, answer.text)
 
     def _follow(self, address: str, kind: str, page: str) -> None:
         ids = set(re.findall(r'\sid="([^"]+)"', page))
@@ -66,6 +69,26 @@ class Walk:
         known = choice in self._chosen
         self._chosen.add(choice)
         return not known
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        '{"a": 1}',
+        "Owner: None",
+        "None",
+        "None UTC",
+        "NaN s",
+        "# Title",
+        "a **bold** word",
+        "| a | b |",
+        "[a](b)",
+        "[^1]",
+    ],
+)
+def test_what_is_raw_is_found_in_a_text_and_may_stand_where_source_is_shown(shown: str) -> None:
+    assert len(find_raw(f"<p>None yet: it was opened. <b>{shown}</b></p>")) >= 1
+    assert find_raw(f"<p>None: it is calm.</p><pre><code>{shown}</code></pre><textarea>{shown}</textarea>") == []
 
 
 def test_every_link_answers_and_every_page_is_reached_from_the_start_page(desk: Desk) -> None:
