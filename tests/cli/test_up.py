@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from lakeproof.cli.commands import build
 from lakeproof.cli.up import memory_of
 from lakeproof.install.recipe import load_recipes
 from lakeproof.processes.client import SupervisorClient
@@ -13,6 +15,7 @@ from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health, State
 from lakeproof.stack.components import all_components
 from lakeproof.stack.installed import everything, is_installed
+from lakeproof.stack.stack import load_stack
 
 type Typed = Callable[..., str]
 ON_REQUEST = ["log-shipper", "spark", "victorialogs"]
@@ -62,3 +65,14 @@ def test_what_is_asked_for_besides_joins_what_is_started_anyway(
     typed("up", "redis", "--with", "log-shipper")
     assert started[0][-1] == "log-shipper" and "kafka" in started[0]
     assert started[1] == ["redis", "log-shipper"]
+
+
+@pytest.mark.parametrize(("health", "said"), [(Health.HEALTHY, True), (Health.STARTING, False)])
+def test_up_tells_where_the_console_is_once_the_desk_is_healthy(
+    own_stack: Path, monkeypatch: pytest.MonkeyPatch, health: Health, said: bool
+) -> None:
+    desk = ProcessRow("desk", State.RUNNING, health, None, 0, 0.0, 0, 1.0, {}, "")
+    monkeypatch.setattr(SupervisorClient, "up", lambda self, names, on_event: ["desk"])
+    monkeypatch.setattr(SupervisorClient, "ps", lambda self: [desk])
+    done = CliRunner().invoke(build(), ["up"], catch_exceptions=False)
+    assert (f"console: {load_stack().url('desk')}\n" in done.stderr) is said, done.stderr
