@@ -64,6 +64,58 @@ def test_what_is_dangerous_is_started_only_once_its_box_is_ticked(
     assert desk.started == [started]
 
 
+def test_every_button_of_an_incidents_page_does_what_it_says(signed_in: Browser, desk: Desk) -> None:
+    """From taking it on to its review. `repair`, which only a proposal brings, is pressed above."""
+    name = desk.store.open(IncidentIn(title="labels are late", team="infrastructure")).id
+    whole = desk.store.open(IncidentIn(title="no room left", team="infrastructure")).id
+    offered: set[str] = set()
+    pressed: set[str] = set()
+
+    def do(deed: str, effect: str, **fields: str) -> None:
+        signed_in.run(
+            "window.samePage = true; for (const one of document.querySelectorAll('details')) one.open = true"
+        )
+        offered.update(signed_in.run("return [...document.querySelectorAll('main form')].map((form) => form.action)"))
+        form = signed_in.driver.find_element(By.CSS_SELECTOR, f'form[action="/incidents/{name}/{deed}"]')
+        for field, value in fields.items():
+            element = form.find_element(By.NAME, field)
+            if element.tag_name == "select":
+                signed_in.run("arguments[0].value = arguments[1]", element, value)
+            else:
+                element.clear()
+                element.send_keys(value)
+        form.find_element(By.TAG_NAME, "button").click()
+        signed_in.wait_until(f"{deed}: {effect}", f"!window.samePage && ({effect})")
+        pressed.add(signed_in.base + f"/incidents/{name}/{deed}")
+
+    def has(place: str, text: str) -> str:
+        return f"document.querySelector('{place}')?.innerText.includes('{text}')"
+
+    def is_now(status: str) -> str:
+        return f"document.querySelector('#head .badge.{status}')"
+
+    signed_in.open(f"/incidents/{name}")
+    do("note", has("#timeline", "the printer blinks"), text="the printer blinks")
+    do("own", has("#head", "binh"), owner="binh")
+    do("merge", has(".note.warn", whole), into=whole)
+    do("unmerge", is_now("open"))
+    do("ack", is_now("acknowledged"))
+    do("propose", "true")
+    do("check", "true")
+    assert desk.started == [("propose", name, "an"), ("check", name, "an")]
+    do("mitigate", is_now("mitigating"))
+    do("verify", is_now("verifying"))
+    do("lesson", has("main", "a spare printer is bought"), text="a spare printer is bought")
+    do("resolve", is_now("resolved"), text="paper was put in")
+    do("rca", has("article", "out of paper"), root_cause="out of paper")
+    for number in range(len(desk.store.get(name).checklist)):
+        if not signed_in.run("return document.querySelector('.item-open')"):
+            break
+        do("checklist", has(".checklist", f"answer {number}"), text=f"answer {number}", state="waived")
+    do("review", is_now("reviewed"))
+    assert {one.removeprefix(signed_in.base) for one in offered - pressed} == {"/signout"}
+
+
 def test_nobody_proposes_who_is_not_signed_in(browser: Browser, desk: Desk) -> None:
     browser.open(f"/incidents/{OPEN}")
     assert not browser.run("return document.querySelector('form')")
