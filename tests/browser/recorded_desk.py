@@ -159,7 +159,6 @@ def _record_drill(store: Store, clock: _Clock) -> None:
     report = json.loads((RECORDED / "report.json").read_text(encoding="utf-8"))
     journal = json.loads((RECORDED / "journal.json").read_text(encoding="utf-8"))
     rca = (RECORDED / "report.md").read_text(encoding="utf-8").partition("\n---\n")[2].strip()
-    rca = re.sub(r"\| None( s)?(?= \[)", "| nothing", rca)  # so that commit wrote a reading without a value
     diagnosis = next(each["facts"]["diagnosis"] for each in journal if "diagnosis" in each.get("facts", {}))
     day = report["phases"][0]["started_at"][:10]
     times = {

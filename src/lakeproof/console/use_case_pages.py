@@ -19,7 +19,7 @@ from lakeproof.use_cases.state import Freshness, look
 from lakeproof.use_cases.use_case import use_cases
 
 LOOK_SECONDS = 5.0
-LOOKED_THROUGH, ENDED_SHOWN = 500, 10  # of so many newest incidents the newest ones that ended
+LOOKED_THROUGH, ENDED_SHOWN = 100, 10  # of so many newest incidents the newest ones that ended
 
 type Looks = Mapping[str, Freshness]
 
