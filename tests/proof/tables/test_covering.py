@@ -10,6 +10,7 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit, covers
 from lakeproof.lake.publish.history import NothingPublished
 from lakeproof.lake.sources.source import OLTP, SHOP
+from lakeproof.processes.supervisor import Supervisor
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.tables import covering
 from lakeproof.proof.tables.covering import Covering, cut
@@ -130,7 +131,7 @@ def test_one_silence_of_nessie_is_waited_through_and_told_only_where_it_lasts(
 
     monkeypatch.setattr(covering, "now_us", lambda: NOW)
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", newest)
-    monkeypatch.setattr(covering.Supervisor, "running", lambda _: True)
+    monkeypatch.setattr(Supervisor, "running", lambda _: True)
     said: list[str] = []
     notes = Notes(said.append)
     stack = Stack(Settings(state_dir=tmp_path))
