@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.drills_real.outside_scenario import ALERT, CAUSE, NAME, REPAIR, SCENARIO, TRUTH, WRONG_FIX, write_scenario
+from tests.drills_real.outside_scenario import (
+    ALERT,
+    CAUSE,
+    FAULT,
+    NAME,
+    PROBE,
+    REPAIR,
+    SCENARIO,
+    TRUTH,
+    WRONG_FIX,
+    write_scenario,
+)
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
@@ -36,6 +47,10 @@ def test_it_loads_with_a_cause_that_has_its_repair(tmp_path: Path) -> None:
     cause = catalog.cause(CAUSE)
     assert cause is not None and [step.id for step in cause.repairs] == [REPAIR]
     assert catalog.truth(scenario).wrong_fix(WRONG_FIX) is not None
+    # All of them its own: the package has none of these.
+    package, own = load_catalog(), (catalog.probes[PROBE], catalog.faults[FAULT], catalog.mitigations[REPAIR])
+    assert all(own) and package.cause(CAUSE) is None
+    assert not {PROBE, FAULT, REPAIR} & {*package.probes, *package.faults, *package.steps}
     assert find_use_cases(NAME, (tmp_path,)) == ["finance-reconciliation"]
 
 
@@ -49,7 +64,7 @@ def test_drill_rules_desk_and_console_find_it_alike(tmp_path: Path, itself: bool
     assert find_use_cases(NAME, further) == ["finance-reconciliation"]
     assert find_runbook(NAME, "vi", further) and NAME in dict(all_runbooks(further))
     facts = read_facts(further)
-    assert NAME in facts.touching["connect"] and NAME in facts.hitting["finance-reconciliation"]
+    assert NAME in facts.touching["mysql"] and NAME in facts.hitting["finance-reconciliation"]
 
 
 @pytest.mark.parametrize("text", ["other_causes:", "touches: 5", "other_causes: [once]", "- a list", "touches: [{}]"])
@@ -60,7 +75,7 @@ def test_a_file_that_is_not_valid_is_left_out_of_the_pages_alone(
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "scenario.yaml").write_text(text)
     facts = read_facts((tmp_path,))
-    assert folder.name in facts.touching["connect"] and "replication-lag" in facts.touching["connect"]
+    assert folder.name in facts.touching["mysql"] and "replication-lag" in facts.touching["connect"]
     assert text == "other_causes:" or "broken" in caplog.text
 
 
@@ -68,7 +83,7 @@ def test_a_file_that_is_not_valid_is_left_out_of_the_pages_alone(
 def test_its_rule_is_one_that_prometheus_takes_in_drill_timing(tmp_path: Path) -> None:
     write_scenario(tmp_path)
     text = render_rules(find_rules((tmp_path,)), factor_of("drill"))[f"{NAME}.yml"]
-    assert ALERT in text and "5s" in text
+    assert ALERT in text and "for: 25s" in text
     (tmp_path / "rules.yml").write_text(text)
     done = subprocess.run(["promtool", "check", "rules", str(tmp_path / "rules.yml")], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
