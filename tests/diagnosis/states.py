@@ -289,6 +289,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         "unreadable_value",
         {**JOB_FAILS, **REFUSED_VALUE, "oltp-job-state": "running", "oltp-unreadable-columns": "none"},
     ),
+    ("shop_unreadable_value", of_shop(JOB_FAILS, REFUSED_VALUE)),
     ("changed_column", {"oltp-unreadable-columns": "oltp.orders.total"}),
     ("binlog_purged", {"oltp-task-state": "FAILED", "oltp-task-failure": "position lost", **BEHIND}),
     ("large_transaction", {"oltp-transaction-rows": 41_000, "oltp-source-lag": 42_000}),

@@ -9,7 +9,7 @@ import pytest
 from lakeproof.errors import DeadlineExpired, InvalidInput
 from lakeproof.lake.job import unreadable
 from lakeproof.lake.publish import history
-from lakeproof.lake.sources.source import OLTP
+from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -49,6 +49,27 @@ def test_it_reads_text_until_main_shows_a_beat_of_after_the_call(
     ages = iter([30.0, 10.0])
     monkeypatch.setattr(history, "newest", lambda stack: Published(next(ages, -1.0)))
     unreadable.pass_unreadable(stack, OLTP, "oltp.order_items", "line")
+    assert deployed == ["STRING", "files"]
+
+
+def test_the_job_of_postgresql_gets_past_a_value_in_the_same_way(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed: list[str] = []
+
+    def redeploy(stack: Stack, source: object, sql_files: Any = None) -> None:
+        assert source is SHOP
+        declared = {file.source: file.columns for file in sql_files or ()}
+        deployed.append(declared["payment.payments"]["version"] if declared else "files")
+
+    class Beaten:
+        def beat_of(self, database: str) -> int:
+            assert database == "shop"
+            return int((time.time() + 1) * 1e6)
+
+    monkeypatch.setattr(unreadable, "redeploy", redeploy)
+    monkeypatch.setattr(history, "newest", lambda stack: Beaten())
+    unreadable.pass_unreadable(stack, SHOP, "payment.payments", "version")
     assert deployed == ["STRING", "files"]
 
 
