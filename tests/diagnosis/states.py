@@ -127,6 +127,17 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ),
     ("store_late", {"taskmanager-store-delay": 1.03, **JOB_FAILS, **NOT_PUBLISHED}),
     ("taskmanager_starved", STARVED),
+    (
+        "taskmanager_throttled",
+        {
+            "taskmanager-throttled": 90.0,
+            "taskmanager-cpu": 9.0,
+            "oltp-topic-unread": 24_000,
+            "oltp-checkpoint-age": 44.0,
+            "lake-backlog": 24_000.0,
+            **NOT_PUBLISHED,
+        },
+    ),
     ("taskmanager_starved", {**STARVED, "taskmanager-stopped": 100.0}),  # it ran between two looks only
     ("paused_connector", {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}),
     ("stopped_connector", {"oltp-connector-state": "STOPPED", "oltp-task-state": None, **BEHIND}),

@@ -55,6 +55,7 @@ def test_without_a_process_here_nobody_can_tell_and_nothing_is_out_of_range(
     assert not reading.answered
     assert not Observation(probe, reading, reading).out_of_range
     assert starvation.cpu_share(stack, 3.0) is None
+    assert starvation.throttled(stack, 3.0) is None
 
 
 def test_a_process_that_runs_between_two_looks_is_not_taken_for_one_that_hangs(stack: Stack, busy: int) -> None:
@@ -111,6 +112,44 @@ def test_a_limit_keeps_a_busy_process_to_its_share_and_lets_it_go_on_at_its_end(
     assert stopped > 50 and cpu < 50
     left = procfs.read_stat(busy)
     assert left is not None and left.state != "T"
+
+
+@pytest.mark.parametrize(
+    ("own", "share"),
+    [
+        ("0::/limited", 90.0),
+        # The whole stack's own, and version 1, whose paths are elsewhere.
+        ("0::/all", 0.0),
+        ("4:cpu:/limited", 0.0),
+        # A cgroup without a limit has no periods, and one of another namespace has no file here.
+        ("0::/free", 0.0),
+        ("0::/../elsewhere", 0.0),
+    ],
+)
+def test_a_cgroup_of_its_own_that_is_throttled_is_told(
+    own: str, share: float, stack: Stack, busy: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starvation, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(starvation, "CGROUPS", tmp_path / "cgroup")
+    for pid, cgroup in ((busy, own), (os.getpid(), "1:name=systemd:/x\n0::/all")):
+        (tmp_path / "proc" / str(pid)).mkdir(parents=True)
+        (tmp_path / "proc" / str(pid) / "cgroup").write_text(f"{cgroup}\n")
+
+    def count(periods: int, throttled: int) -> None:
+        for name in ("limited", "all"):
+            (tmp_path / "cgroup" / name).mkdir(parents=True, exist_ok=True)
+            text = f"usage_usec 7\nnr_periods {periods}\nnr_throttled {throttled}\nthrottled_usec 9\n"
+            (tmp_path / "cgroup" / name / "cpu.stat").write_text(text)
+
+    (tmp_path / "cgroup" / "free").mkdir(parents=True)
+    (tmp_path / "cgroup" / "free" / "cpu.stat").write_text("usage_usec 7\n")
+    count(100, 40)
+    later = threading.Timer(0.4, count, (110, 49))
+    later.start()
+    try:
+        assert starvation.throttled(stack, 3.0) == share
+    finally:
+        later.join()
 
 
 def test_a_process_that_was_not_healthy_yet_is_not_limited(

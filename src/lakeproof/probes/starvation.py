@@ -4,14 +4,15 @@ Little time got says nothing by itself: a job without work needs none. A process
 signal, and goes on again, is kept from running. One that hangs is stopped all the while and gets no time at all: this
 tells the two apart. The share of looks does not, since the moment in which it runs may fall between two looks.
 
-A process that the kernel keeps from running (`cpu.max` of a container's cgroup) is never in that state, so that such
-a limit is not told here. Its counter, `nr_throttled` of cpu.stat, counts the whole cgroup: where the whole stack runs
-in one small container it grows although everything is well.
+A process that the kernel keeps from running (`cpu.max` of its cgroup) is never in that state: the counters of
+cpu.stat tell of it. They count the whole cgroup, and where the whole stack runs in one small container they grow
+although everything is well. So they are read only where the TaskManager's cgroup is not its parent's, the supervisor.
 """
 
 import math
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.probe import Probe
@@ -26,14 +27,18 @@ TASKMANAGER = "flink-taskmanager"
 # a process that has not run at all after the first time is looked at until the second.
 LOOK_SECONDS, LONGEST_SECONDS = 1.0, 1.8
 SAMPLE_SECONDS = 0.01
+PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
 class Share:
-    """Over LOOK_SECONDS, in percent. stopped: of the looks. cpu: of one core; 0.0 only where it never ran."""
+    """Over LOOK_SECONDS, in percent. stopped: of the looks. cpu: of one core; 0.0 only where it never ran. throttled:
+    of the periods in which its cgroup wanted to run.
+    """
 
     stopped: float
     cpu: float
+    throttled: float
 
 
 def _share(stack: Stack) -> Share | None:
@@ -44,6 +49,7 @@ def _share(stack: Stack) -> Share | None:
     first = max(found, key=lambda stat: stat.rss_bytes)
     began, used, looks, stopped = time.monotonic(), procfs.cpu_seconds([first.id]), 0, 0
     took = cpu = 0.0
+    periods, throttled = _periods(first)
     while took < LOOK_SECONDS or (took < LONGEST_SECONDS and stopped == looks and cpu == 0.0):
         stat = procfs.read_stat(first.id.pid)
         if stat is None or stat.id != first.id:
@@ -51,7 +57,36 @@ def _share(stack: Stack) -> Share | None:
         looks, stopped = looks + 1, stopped + (stat.state == procfs.STOPPED)
         time.sleep(SAMPLE_SECONDS)
         took, cpu = time.monotonic() - began, max(0.0, procfs.cpu_seconds([first.id]) - used)
-    return Share(round(100 * stopped / looks, 1), math.ceil(1000 * cpu / took) / 10)
+    periods, throttled = (now - then for now, then in zip(_periods(first), (periods, throttled), strict=True))
+    return Share(
+        round(100 * stopped / looks, 1),
+        math.ceil(1000 * cpu / took) / 10,
+        round(100 * throttled / periods, 1) if periods > 0 else 0.0,
+    )
+
+
+def _periods(stat: procfs.ProcessStat) -> tuple[int, int]:
+    """So far, the periods in which its own cgroup (version 2) wanted to run, and those of them in which it was
+    throttled; none without a cgroup of its own, or without a limit.
+    """
+    own, parents = _cgroup(stat.id.pid), _cgroup(stat.parent)
+    try:
+        told = (
+            (CGROUPS / own.lstrip("/") / "cpu.stat").read_text().split() if own and parents not in ("", own) else []
+        )
+    except OSError:
+        return 0, 0
+    counters = dict(zip(told[::2], told[1::2], strict=True))
+    return int(counters.get("nr_periods", 0)), int(counters.get("nr_throttled", 0))
+
+
+def _cgroup(pid: int) -> str:
+    """The path of its cgroup of version 2; "" where that cannot be told."""
+    try:
+        lines = (PROC / str(pid) / "cgroup").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "")
 
 
 def _look(stack: Stack) -> Share | None:
@@ -72,6 +107,12 @@ def cpu_share(stack: Stack, timeout: float) -> Value:
     return None if share is None else share.cpu
 
 
+def throttled(stack: Stack, timeout: float) -> Value:
+    """Percent of the periods in which its own cgroup was throttled; None where it has no process here."""
+    share = _look(stack)
+    return None if share is None else share.throttled
+
+
 PROBES = (
     Probe(
         "taskmanager-stopped",
@@ -80,6 +121,13 @@ PROBES = (
         "%",
         kept_from_running,
         # Without a healthy range: somebody else's TaskManager, on another machine, is none the worse for it.
+    ),
+    Probe(
+        "taskmanager-throttled",
+        TASKMANAGER,
+        f"nr_throttled / nr_periods of its cgroup's cpu.stat, {LOOK_SECONDS:g} s long",
+        "%",
+        throttled,
     ),
     Probe("taskmanager-cpu", TASKMANAGER, f"its processor clock over {LOOK_SECONDS:g} s", "%", cpu_share),
 )
