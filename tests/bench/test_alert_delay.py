@@ -34,7 +34,7 @@ def desk_holds(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 
         def incident(self, _: str) -> dict[str, Any]:
             fired, received = at(6).isoformat(), at(8.5).isoformat()
-            labels = [{"alertname": name, "component": "connect"} for name in names]
+            labels = [{"alertname": name, "component": "connect", "severity": "high"} for name in names]
             return {
                 "alerts": [
                     {"name": one["alertname"], "labels": one, "starts_at": fired, "received_at": received}

@@ -190,7 +190,7 @@ def test_a_storm_that_waited_for_the_desk_makes_up_for_it_and_counts_second_inci
     monkeypatch.setattr(alert_storm, "Usage", lambda stack: SimpleNamespace(table=list))
     result = alert_storm.run(Stack(Settings(name="none")), Options(seconds=60, rounds=2), lambda text: None)
     (row,) = result.tables["500 alerts a minute"]
-    assert (result.failed, row["lost"], row["doubled"]) == (groups_twice > 0, 0, groups_twice)
+    assert (result.failed, row["lost"], row["second_incidents"]) == (groups_twice > 0, 0, groups_twice)
     storm = sent[: 2 * 50 - 1]
     assert storm[-1] - storm[0] < 60.0
 
@@ -212,7 +212,7 @@ def test_a_desk_has_one_incident_for_each_group_of_the_storm(tmp_path: Path, mon
     monkeypatch.setattr(desk, "_client", SimpleNamespace(get=listed))
     rows = desk.incidents()
     engine.dispose()
-    assert (len(rows), alert_storm.doubled_of(rows, 0.0)) == (9 * 5 + 1, 0)
+    assert (len(rows), alert_storm.second_incidents_of(rows, 0.0)) == (9 * 5 + 1, 0)
 
 
 def test_rates_rise_until_one_does_not_hold_and_the_use_told_is_that_of_the_highest_that_held(

@@ -56,6 +56,18 @@ def test_a_drill_passes_where_every_phase_was_observed(toy: Any, lamp: Any, tmp_
     assert recorded(drill) == 0
 
 
+def test_claims_are_judged_too_where_the_shop_acknowledges_too_few_orders(
+    toy: Any, lamp: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a wrong fix after which the shop refuses every order would be turned down by no check at all."""
+    monkeypatch.setattr(type(lamp), "orders", lambda _: 0)
+    monkeypatch.setattr(run, "LOOK_SECONDS", 0.01)
+    report = toy.drill(lamp, tmp_path).run()
+    assert report.verdict == "failed" and "0 of 2 orders" in report.reasons[0]
+    assert report.checks and all(each.verdict.outcome is Outcome.PASSED for each in report.checks)
+    assert not lamp.shopping
+
+
 def test_shoppers_come_again_for_a_check_each_time_as_a_run_of_their_own(toy: Any, lamp: Any, tmp_path: Path) -> None:
     """A pair has two such checks, and a run's ledger is made once. How shoppers end hides nothing that was seen."""
     drill = toy.drill(lamp, tmp_path)

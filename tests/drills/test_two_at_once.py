@@ -318,9 +318,12 @@ def test_a_repair_is_its_steps_none_missing_and_none_too_many() -> None:
 
     assert told("restart") == ["restart is no accepted repair of login_rejected"]
     assert told("restore_password", "restart", "restart") == told("redeploy") == []
-    assert told("redeploy", "restart") == ["restart was done beside the repair of login_rejected"]
+    assert told("redeploy", "restart") == ["redeploy, restart is more than a repair of login_rejected"]
+    assert told("redeploy", "restore_password", "restart")[0].endswith("is more than a repair of login_rejected")
     other = Truth("b", {}, ((Step("restart"),),), ())
     report.named_causes = ["b", "login_rejected"]
+    assert "more than a repair of b, login_rejected" in against_truth(report, [truth, other])[0]
+    report.mitigations = report.mitigations[1:]
     assert against_truth(report, [truth, other]) == []
 
 

@@ -1,7 +1,7 @@
 """A fourteenth scenario as somebody else would write it: a folder outside the package, and all that it needs in it.
 
-Somebody lowers MariaDB's max_connections by hand. Nothing of the package reads that limit for itself, so the folder
-brings its own probe, cause, fault and repair beside its rule, its truth and its two pages.
+Somebody lowers MariaDB's max_connections by hand. The package reads that limit only as what sessions are a share of.
+So the folder brings its own probe, cause, fault and repair beside its rule, its truth and its two pages.
 """
 
 from pathlib import Path

@@ -42,10 +42,12 @@ def url(stack: Stack, up: Callable[..., SupervisorClient]) -> str:
     return f"postgresql+psycopg://postgres:{stack.secret('postgres-root')}@{host}:{port}/{DATABASE}"
 
 
+@pytest.mark.timeout(1500)
 def test_the_stores_tests_pass_on_postgresql(url: str) -> None:
     files = [f"tests/incidents/test_{name}.py" for name in TESTED]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"DESK_TEST_URL": url}, capture_output=True, text=True)
+    environment = os.environ | {"DESK_TEST_URL": url}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stdout[-4000:]
 
 

@@ -1,4 +1,4 @@
-"""What a diagnosis proposes is a repair that the truth accepts, whole and with nothing beside it."""
+"""What a diagnosis proposes is a repair that the truth accepts, whole and nothing beside it; a wrong fix is none."""
 
 import pytest
 
@@ -7,6 +7,8 @@ from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.other_repairs import other_repairs
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.scenarios.scenario import Scenario
+from lakeproof.stack.closure import closure
+from lakeproof.stack.components import all_components
 
 CATALOG = load_catalog()
 
@@ -35,3 +37,14 @@ def test_an_accepted_repair_can_be_asked_for_by_its_step() -> None:
     redis_hung = CATALOG.scenario("support-timeline:redis_hung")
     restart = (Step("restart_component", (("component", "redis"),)),)
     assert _steps(CATALOG, redis_hung, "restart-component") == restart
+
+
+def test_no_wrong_fix_restarts_what_starts_the_stopped_component_too() -> None:
+    """To start a component starts what it needs and uses: the fault would be mended."""
+    stopped = [one for one in CATALOG.played if one.fault.id == "stopped_process"]
+    assert len(stopped) > 2
+    for scenario in stopped:
+        for fix in CATALOG.truth(scenario).wrong_fixes:
+            named = [str(step.arguments["component"]) for step in fix.steps if step.id == "restart_component"]
+            started = {one for name in named for one in closure([name], all_components())}
+            assert scenario.fault.arguments["component"] not in started, f"{scenario.name}: {fix.id}"

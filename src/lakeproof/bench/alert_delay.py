@@ -40,7 +40,8 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         for alert in desk.incident(incident["id"])["alerts"]:
             fired, received = (datetime.fromisoformat(alert[name]) for name in ("starts_at", "received_at"))
             began = _true_since(stack, alert["labels"], fired)
-            beyond = None if began is None else beyond_window(began, fired, received, windows[alert["name"]])
+            window = windows[alert["name"], alert["labels"].get("severity", "")]
+            beyond = None if began is None else beyond_window(began, fired, received, window)
             if beyond is None:
                 untold += 1
                 continue
@@ -60,20 +61,21 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 def beyond_window(began: float, fired: datetime, received: datetime, windows: Iterable[float]) -> float | None:
     """Seconds from the end of the alert's window until the desk had it; None where it had no such window.
 
-    began: UNIX time at which its expression became true. windows: those of all rules of that name, in each timing, in
-    seconds. How long it was pending tells which rule and timing it was: the longest window that fits into that.
+    began: UNIX time at which its expression became true. windows: of its rule in each timing, in seconds. How long it
+    was pending tells which timing it was: the longest window that fits into that. So an alert of a drill that is late
+    by just the difference of the two would pass for one of production.
     """
     pending = fired.timestamp() - began
     fitting = [window for window in windows if window <= pending + ROUNDED_SECONDS]
     return round(received.timestamp() - began - max(fitting), 3) if fitting else None
 
 
-def _windows(stack: Stack) -> Mapping[str, set[float]]:
-    """Seconds that each alert may wait before it fires, by its name; two rules of two severities may share a name."""
-    found: dict[str, set[float]] = defaultdict(set)
+def _windows(stack: Stack) -> Mapping[tuple[str, str], set[float]]:
+    """Seconds that each alert may wait before it fires, by its name and severity."""
+    found: dict[tuple[str, str], set[float]] = defaultdict(set)
     for text in (text for timing in TIMINGS for text in rules_in(stack, timing).values()):
         for rule in (rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"] if "alert" in rule):
-            found[rule["alert"]].add(parse_duration(str(rule.get("for", "0"))) / 1000)
+            found[rule["alert"], rule["labels"]["severity"]].add(parse_duration(str(rule.get("for", "0"))) / 1000)
     return found
 
 

@@ -54,7 +54,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
             waits.append(desk.send(_notification(start, number - 1, "resolved")))
     usage = looking.table()
     lost = sum(ALERTS_EACH - desk.known(_notification(start, number, "firing")) for number in range(wanted))
-    doubled = doubled_of(desk.incidents(), start / 1000)
+    second_incidents = second_incidents_of(desk.incidents(), start / 1000)
     begun = time.monotonic()
     for number in range(wanted, wanted + FULL_SPEED):
         desk.send(_notification(start, number, "firing"))
@@ -66,7 +66,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         "alerts": wanted * ALERTS_EACH,
         "kills": kills,
         "lost": lost,
-        "doubled": doubled,
+        "second_incidents": second_incidents,
         **{f"{name}_ms": round(spread[name], 1) for name in ("p50", "p95", "max")},
         "full_speed_alerts_per_s": round(full_speed, 1),
     }
@@ -75,11 +75,11 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         options,
         {f"{ALERTS_A_MINUTE:g} alerts a minute": [row], "by process (percent of one core)": usage},
         [Ratio("alerts that it takes at full speed to a storm's", round(full_speed * 60 / ALERTS_A_MINUTE, 1))],
-        failed=lost != 0 or doubled != 0,
+        failed=lost != 0 or second_incidents != 0,
     )
 
 
-def doubled_of(incidents: Iterable[Mapping[str, Any]], since: float) -> int:
+def second_incidents_of(incidents: Iterable[Mapping[str, Any]], since: float) -> int:
     """Incidents opened since then (UNIX time) beyond the first of their group.
 
     Alerts that are about one component are of one group in this storm, in which no group is ever all clear before its

@@ -92,7 +92,8 @@ def drill(
     What the scenario needs is started if it is missing, and left running; what this run of a series started for one
     of its drills alone is stopped after it. Shoppers buy all the while. The alert, the desk's incident, the
     diagnosis and the repair are the live system's own. --fix takes the id of a wrong fix (each must end in `failed`),
-    of an accepted repair of one step, or of a single step that needs no argument, a repair or a wrong one.
+    of an accepted repair of one step (of several the first), or of a single step that needs no argument, a repair or
+    a wrong one.
 
     Every scenario has a cause that is played by default; --cause plays another (NAME:CAUSE says the same in one word,
     in A+B too). A+B: both faults at once; both causes must be named. all: every scenario, one after another, smallest
@@ -145,9 +146,12 @@ def drill(
         wanted = smallest_first({pair: _plan(catalog, pair, seed).components for pair in pairs})
     repairs = other_repairs(catalog) if name == REPAIRS else {}
     wanted = list(repairs) or wanted
+
     # A wrong name is refused before anything starts.
-    drilled = {each: repairs[each].scenario.name if each in repairs else each for each in wanted}
-    plans = [_plan(catalog, each, seed) for each in drilled.values() if each not in (HEALTHY, WRONG_FIXES)]
+    def plan_of(each: str) -> "DrillPlan":
+        return _plan(catalog, repairs[each].scenario.name if each in repairs else each, seed)
+
+    plans = [plan_of(each) for each in wanted if each not in (HEALTHY, WRONG_FIXES)]
     if afterwards:
         _require_afterwards(stack, afterwards, timing, plans, "the drawn scenario" if name == BLIND else "")
     if minutes is not None and name != HEALTHY:
@@ -189,21 +193,21 @@ def drill(
         from lakeproof.drills.run import DrillOptions
 
         if scenario in repairs:
-            scenario, steps = drilled[scenario], repairs[scenario].steps
-        run_name = _run_name(BLIND if blind else scenario)
+            steps = repairs[scenario].steps
+        run_name = _run_name(BLIND if blind else scenario.partition("/")[0])
         options = DrillOptions(seed, to, run_name, steps, blind, recover_seconds, afterwards)
         world = live_world(stack, catalog, cast("Timing | None", timing))
         if scenario == HEALTHY:
             return HealthyDrill(world, whole_stack, options, looks_on * 60, say, misses).run()
-        return Drill(world, _plan(catalog, scenario, seed), options, say).run()
+        return Drill(world, plan_of(scenario), options, say).run()
 
     played = {"blind": blind, "afterwards_seconds": afterwards} | ({"timing": timing} if timing else {})
     known_before = known_parts(stack) if name in series else frozenset()
 
     def between(done: str, others: Sequence[str]) -> None:
-        plans = [_plan(catalog, drilled.get(each, each), seed) for each in others]
+        plans = [plan_of(each) for each in others]
         try:
-            end_needed_alone(stack, _plan(catalog, drilled.get(done, done), seed), plans, known_before, say)
+            end_needed_alone(stack, plan_of(done), plans, known_before, say)
         except LakeproofError as error:
             say(f"what only {done} needed runs on: {error.message}")
 
@@ -222,10 +226,10 @@ def drill(
                 found = run_wrong_fixes(
                     catalog, folder, seed, lambda one, fix, to: run(one.name, to, fix.steps), between
                 )
+            elif name in series:
+                found = run_series(wanted, folder, seed, run, between, played, name)
             else:
-                found = (
-                    run_series(wanted, folder, seed, run, between, played) if name in series else run(name, folder)
-                )
+                found = run(name, folder)
         finally:
             _back_to(stack)
     if as_json:

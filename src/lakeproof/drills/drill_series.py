@@ -48,6 +48,7 @@ class SeriesReport:
 
     folder: Path
     seed: int
+    name: str = ALL
     drills: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
@@ -58,7 +59,7 @@ class SeriesReport:
     def as_json(self) -> dict[str, Any]:
         """The summary; each drill's whole report lies in a folder of its own."""
         return {
-            "scenario": ALL,
+            "scenario": self.name,
             "seed": self.seed,
             "verdict": self.verdict.value,
             "drills": [
@@ -143,6 +144,7 @@ def run_series(
     run: Callable[[str, Path], DrillReport],
     between: Between = lambda done, others: None,
     played: Mapping[str, Any] | None = None,
+    series_name: str = ALL,
 ) -> SeriesReport:
     """`run(name, its folder)` for each; a drill that fails does not keep the next one from being run.
 
@@ -150,7 +152,7 @@ def run_series(
     again, so a series that was cut off goes on where it was. played: what else its report must say of how it was
     played (names and values of report.json).
     """
-    series = SeriesReport(folder, seed)
+    series = SeriesReport(folder, seed, series_name)
     for number, name in enumerate(names, 1):
         ended = ended_before(folder / name, seed, Outcome.PASSED, played)
         series.drills[name] = ended or run(name, folder / name).as_json()

@@ -20,7 +20,7 @@ from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.report import DrillReport
 from lakeproof.drills.world import World
-from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError
+from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, LakeproofError
 from lakeproof.held_file import HeldByAnother, hold
 from lakeproof.observability.drill_windows import abandoned, borrower, lock_file, words_of_this_process
 from lakeproof.probes.reading import Reading, Value
@@ -226,8 +226,15 @@ class Run:
         return Outcome.PASSED, ""
 
     def judge(self) -> tuple[Outcome, str]:
-        """Stop the shoppers once enough orders are acknowledged, then judge every claim."""
-        self._await_orders()
+        """Stop the shoppers once enough orders are acknowledged, then judge every claim.
+
+        The claims are judged too where the orders do not come: they may tell why the shop acknowledges so few.
+        """
+        few = ""
+        try:
+            self._await_orders()
+        except DeadlineExpired as error:
+            few = error.message
         self.stop_shoppers()
         context = self.context(self.plan.budgets.verify, Phase.VERIFY)
         judged = verify(self.checks, context, self.baselines, self.tell_claims(Phase.VERIFY), by=self.by)
@@ -242,7 +249,10 @@ class Run:
         failing = [
             f"{each.check}: {each.verdict.summary}" for each in judged if each.verdict.outcome is not Outcome.PASSED
         ]
-        return worst(each.verdict.outcome for each in judged), "; ".join(failing)
+        of_orders = [Outcome.FAILED] if few else []
+        return worst([*of_orders, *(each.verdict.outcome for each in judged)]), "; ".join(
+            filter(None, [few, *failing])
+        )
 
     def _counted_after_shopping(self, judged: Sequence[Judged]) -> list[Judged]:
         """What was bought while a check killed something is judged as well, by the checks that count orders."""

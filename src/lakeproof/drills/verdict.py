@@ -1,6 +1,7 @@
 """The verdict on a drill: the outcomes of its phases, and whether cause and repair were the true ones."""
 
 from collections.abc import Sequence
+from itertools import chain, product
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.diagnosis.cause import Step
@@ -18,17 +19,17 @@ def against_truth(report: DrillReport, truths: Sequence[Truth]) -> list[str]:
     if named and named != true:
         wrong.append(f"the diagnosis named {', '.join(sorted(named))}, the root cause was {', '.join(sorted(true))}")
     done = {done.in_words: Step(done.action, tuple(sorted(done.arguments.items()))) for done in report.mitigations}
-    whole = [
-        [repair for repair in truth.accepted_repairs if set(repair) <= set(done.values())] if done else [()]
+    steps = set(done.values())
+    unmended = [
+        truth.root_cause
         for truth in truths
+        if done and not any(steps.issuperset(repair) for repair in truth.accepted_repairs)
     ]
-    for truth, repairs in zip(truths, whole, strict=True):
-        if not repairs:
-            wrong.append(f"{', '.join(sorted(done))} is no accepted repair of {truth.root_cause}")
-    accepted = {step for repairs in whole for repair in repairs for step in repair}
-    beside = sorted(words for words, step in done.items() if step not in accepted)
-    if beside and all(whole):
-        wrong.append(f"{', '.join(beside)} was done beside the repair of {', '.join(sorted(true))}")
+    wrong += [f"{', '.join(sorted(done))} is no accepted repair of {cause}" for cause in unmended]
+    # One repair of each truth, and nothing beside them.
+    of_each = product(*(truth.accepted_repairs for truth in truths))
+    if done and not unmended and not any(steps == set(chain(*repairs)) for repairs in of_each):
+        wrong.append(f"{', '.join(sorted(done))} is more than a repair of {', '.join(sorted(true))}")
     return wrong
 
 

@@ -50,7 +50,7 @@ STEPS: dict[Status, Step] = {
         "Khắc phục tạm thời",
         "Temporary mitigation",
         "alert đã clear, hoặc nói rõ lý do",
-        "its alerts are cleared, or somebody says why it goes on all the same",
+        "its alerts are cleared, or somebody says why full recovery begins before that",
     ),
     Status.VERIFYING: Step(
         4,

@@ -14,8 +14,8 @@ from lakeproof.probes.prometheus import instant
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
-# An alert counts back five minutes and more. It goes on where this share of its limit has come within the last
-# minute; customers who opt out now and then do not carry a spike on that is over.
+# An alert counts back five to fifteen minutes. Its trouble goes on where this share of its limit has come within the
+# last minute; customers who opt out now and then do not carry a spike on that is over.
 NOW, SHARE = "1m", 0.25
 
 

@@ -70,14 +70,14 @@ def _periods(stat: procfs.ProcessStat) -> tuple[int, int]:
     throttled; none without a cgroup of its own, or without a limit.
     """
     own, parents = _cgroup(stat.id.pid), _cgroup(stat.parent)
-    try:
-        told = (
-            (CGROUPS / own.lstrip("/") / "cpu.stat").read_text().split() if own and parents not in ("", own) else []
-        )
-    except OSError:
+    if not own or parents in ("", own):
         return 0, 0
-    counters = dict(zip(told[::2], told[1::2], strict=True))
-    return int(counters.get("nr_periods", 0)), int(counters.get("nr_throttled", 0))
+    try:
+        told = (CGROUPS / own.lstrip("/") / "cpu.stat").read_text().split()
+        counters = {name: int(value) for name, value in zip(told[::2], told[1::2], strict=True)}
+    except (OSError, ValueError):
+        return 0, 0
+    return counters.get("nr_periods", 0), counters.get("nr_throttled", 0)
 
 
 def _cgroup(pid: int) -> str:

@@ -56,8 +56,7 @@ class Covering:
                 pass  # a new stack, whose first checkpoint is still to come
             except (LakeproofError, OSError) as error:
                 silent = error
-            if silent is not None and self.stack.settings.mode == "local" and not Supervisor(self.stack).running():
-                # Nobody will start Nessie while this waits.
+            if silent is not None and not _runs(self.stack):
                 return latest, CouldNotLook("the stack is not running", where="lake", next_action="lakeproof up")
             late = next((each for each in databases if not _covers(latest, each, instant_us)), None)
             if late is None:
@@ -72,6 +71,12 @@ class Covering:
                 else f"waiting for the lake to cover now; nobody tells what is published: {silent}"
             )
             wait.pause(0.3)
+
+
+def _runs(stack: Stack) -> bool:
+    """False where nobody would start Nessie while this waits: no supervisor of our own, and nothing that one left."""
+    supervisor = Supervisor(stack)
+    return stack.settings.mode != "local" or supervisor.running() or bool(supervisor.left_over())
 
 
 def _covers(latest: PublishedCommit | None, database: Source, instant_us: int) -> bool:
