@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from lakeproof.deadline import Deadline
 from lakeproof.incidents.shapes import Act, AnswerIn, EvidenceIn, IncidentIn, Note
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
@@ -67,6 +68,8 @@ def test_an_open_page_says_that_there_is_more_once_what_it_does_not_look_at_agai
         return str(client.get(found[1]).text)
 
     store.open(IncidentIn(title="x"))
+    # The desk looks up the moment in the background, and the page does not look at that again either.
+    Deadline(60).wait_for("the moment to be looked up", lambda: not store.without_moment() or None, every=0.01)
     loaded = client.get("/incidents/1").text
     store.note("1", Note(who="an", text="the timeline shows it by itself"))
     assert "Load the page again" not in loaded + look_again(loaded)
