@@ -1,5 +1,7 @@
 """What a diagnosis proposes is a repair that the truth accepts, whole and nothing beside it; a wrong fix is none."""
 
+from pathlib import Path
+
 import pytest
 
 from lakeproof.cli.drill import _steps
@@ -48,3 +50,9 @@ def test_no_wrong_fix_restarts_what_starts_the_stopped_component_too() -> None:
             named = [str(step.arguments["component"]) for step in fix.steps if step.id == "restart_component"]
             started = {one for name in named for one in closure([name], all_components())}
             assert scenario.fault.arguments["component"] not in started, f"{scenario.name}: {fix.id}"
+
+
+def test_the_page_of_the_proof_has_a_row_for_each() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "proof" / "repairs.md").read_text()
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in page.splitlines() if " | passed | " in line]
+    assert sorted(rows) == sorted(one.scenario.name for one in other_repairs(CATALOG).values())
