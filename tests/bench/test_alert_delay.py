@@ -26,23 +26,16 @@ def test_lateness_begins_where_the_window_ends(fired: float, received: float, be
 
 
 def desk_holds(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    class Desk:
-        def __init__(self, _: Stack) -> None: ...
+    fired, received = at(6).isoformat(), at(8.5).isoformat()
+    labels = [{"alertname": name, "component": "connect", "severity": "high"} for name in names]
+    alerts = [
+        {"name": one["alertname"], "labels": one, "starts_at": fired, "received_at": received} for one in labels
+    ]
 
-        def incidents(self) -> list[dict[str, Any]]:
-            return [{"id": "INC-000001"}]
+    def answer(url: str, _: float) -> Any:
+        return [{"id": "INC-000001"}] if "most=" in url else {"alerts": alerts}
 
-        def incident(self, _: str) -> dict[str, Any]:
-            fired, received = at(6).isoformat(), at(8.5).isoformat()
-            labels = [{"alertname": name, "component": "connect", "severity": "high"} for name in names]
-            return {
-                "alerts": [
-                    {"name": one["alertname"], "labels": one, "starts_at": fired, "received_at": received}
-                    for one in labels
-                ]
-            }
-
-    monkeypatch.setattr(alert_delay, "DeskClient", Desk)
+    monkeypatch.setattr(alert_delay, "get_json", answer)
     began = at(0).timestamp()
     series = [({"__name__": "ALERTS_FOR_STATE", "component": "mysql"}, began - 99), ({"component": "connect"}, began)]
     monkeypatch.setattr(alert_delay, "instant", lambda *_, at: series)
