@@ -91,5 +91,5 @@ def _true_since(stack: Stack, labels: Mapping[str, str], fired: datetime) -> flo
 
 
 BENCHMARK = Benchmark(
-    "alert-delay", "seconds from the end of an alert's window until the desk had it, of all that it holds", (), run
+    "alert-delay", "seconds from the end of an alert's window until the desk had it, of its newest incidents", (), run
 )

@@ -3,8 +3,8 @@
 Each notification brings ten alerts and is sent until the desk answers 200, as Alertmanager does; a later one resolves
 them. Afterwards each notification is sent once more: the desk must know every alert in it. It keeps an alert once by
 its database's own constraint; of its incidents, each group of alerts must have one. Then as many as it takes are sent
-at full speed, for the ratio. The incidents stay at the desk, resolved, and each is a
-ticket where an ITSM is named: take a stack of its own.
+at full speed, for the ratio. The incidents stay at the desk, resolved, and each is a ticket where an ITSM is named:
+take a stack of its own.
 """
 
 import time

@@ -50,16 +50,13 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 def _of_desk(rows: Sequence[Mapping[str, Any]]) -> list[Ratio]:
     """Its two aims; none where no desk runs."""
+    row = next((each for each in rows if each["component"] == DESK), None)
+    if row is None:
+        return []
+    cpu = f"console and desk: CPU to {AIM_DESK_PERCENT:g} % of a core"
     return [
-        ratio
-        for row in rows
-        if row["component"] == DESK
-        for ratio in (
-            Ratio.at_most(
-                f"console and desk: CPU to {AIM_DESK_PERCENT:g} % of a core", row["cpu_percent"], AIM_DESK_PERCENT
-            ),
-            Ratio.at_most(f"console and desk: RSS to {AIM_DESK_MIB:g} MiB", row["rss_mib"], AIM_DESK_MIB),
-        )
+        Ratio.at_most(cpu, row["cpu_percent"], AIM_DESK_PERCENT),
+        Ratio.at_most(f"console and desk: RSS to {AIM_DESK_MIB:g} MiB", row["rss_mib"], AIM_DESK_MIB),
     ]
 
 

@@ -246,13 +246,13 @@ class Run:
         numbers = {each.check: each.verdict.numbers for each in judged}
         facts = {} if self.options.blind else {"outcomes": outcomes, "numbers": numbers}
         self.journal.write(Phase.VERIFY, f"{len(judged)} claims judged", **facts)
+        found = [each.verdict.outcome for each in judged]
         failing = [
             f"{each.check}: {each.verdict.summary}" for each in judged if each.verdict.outcome is not Outcome.PASSED
         ]
-        of_orders = [Outcome.FAILED] if few else []
-        return worst([*of_orders, *(each.verdict.outcome for each in judged)]), "; ".join(
-            filter(None, [few, *failing])
-        )
+        if few:
+            found, failing = [Outcome.FAILED, *found], [few, *failing]
+        return worst(found), "; ".join(failing)
 
     def _counted_after_shopping(self, judged: Sequence[Judged]) -> list[Judged]:
         """What was bought while a check killed something is judged as well, by the checks that count orders."""
