@@ -120,6 +120,42 @@ def test_on_full_processors_what_hangs_is_silent_all_the_same(monkeypatch: pytes
     assert seen.holds(Condition(Operator.IS, SILENT)) is True
 
 
+def test_what_hangs_is_asked_a_second_time_beside_the_first_and_has_both_readings() -> None:
+    both_ask = threading.Barrier(2)  # neither question goes on before the other one is asked too
+    told = probe("hung", error=CouldNotLook("gone"), waits=lambda: both_ask.wait(60))
+    seen = observe(STACK, [told, probe("well")], lambda first: {"hung", "well"}, timeout=60, full=lambda: False)
+    assert not seen["hung"].first.answered
+    assert not seen["hung"].second.answered
+    assert seen["hung"].out_of_range
+    gap = seen["well"].second.at - seen["well"].first.at
+    assert gap.total_seconds() >= looking.PAUSE_SECONDS
+
+
+def test_what_answers_late_is_asked_again_after_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "LATE_SECONDS", 0.1)
+    begun = threading.Semaphore(0)
+    answers = iter(range(1, 10))
+
+    def ask(stack: object, timeout: float) -> Value:
+        """The first question waits until the second one has been asked beside it."""
+        mine = next(answers)
+        if mine == 1:
+            begun.acquire(timeout=60)
+        begun.release()
+        return mine
+
+    late = Probe("late", "somewhere", "?", "", ask, Condition(Operator.IS, 99))
+    seen = observe(STACK, [late], lambda first: {"late"}, timeout=60, pause_seconds=0.2, full=lambda: False)["late"]
+    assert (seen.first.value, seen.second.value) == (1, 3)
+    assert (seen.second.at - seen.first.at).total_seconds() >= 0.2
+
+
+def test_an_error_that_comes_at_once_is_asked_again_after_the_pause() -> None:
+    refused = probe("refused", error=CouldNotLook("refused"))
+    seen = observe(STACK, [refused], lambda first: {"refused"}, pause_seconds=0.3, full=lambda: False)["refused"]
+    assert (seen.second.at - seen.first.at).total_seconds() >= 0.3
+
+
 def test_a_late_postgresql_is_given_as_long_as_a_second_question_takes() -> None:
     assert postgres_session.CONNECT_SECONDS >= looking.PATIENT_SECONDS
 

@@ -1,11 +1,13 @@
 """Asking many probes at once, and after a pause those again whose second reading can tell anything."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-from lakeproof.deadline import Deadline
 from lakeproof.probes.condition import Condition
+from lakeproof.probes.http import SILENT
 from lakeproof.probes.probe import TIMEOUT_SECONDS, Probe
 from lakeproof.probes.reading import Reading
 from lakeproof.probes.round import Round
@@ -14,6 +16,9 @@ from lakeproof.stack.stack import Stack
 
 # Between the two readings of a probe.
 PAUSE_SECONDS = 2.0
+# Whoever has not answered after so long is asked a second time while the first question still waits: what hangs is
+# then told before five seconds are over, and has been silent for four and a half of them.
+LATE_SECONDS = 1.5
 # For the second readings where this machine's processors are full. A process that hangs stays silent for so long too;
 # one that is only late answers. (Which clients give up sooner by themselves stands in docs/decisions/0039.)
 PATIENT_SECONDS = 9.0
@@ -56,20 +61,57 @@ class Observation:
 
 def look_once(stack: Stack, probes: Iterable[Probe], timeout: float = TIMEOUT_SECONDS) -> dict[str, Reading]:
     """One reading of each probe, all asked at the same time; ends after `timeout` + 1 seconds at the latest."""
-    asked = list(probes)
-    if not asked:
-        return {}
-    pool = ThreadPoolExecutor(max_workers=len(asked), thread_name_prefix="probe", initializer=Round().begin)
-    futures: dict[str, Future[Reading]] = {probe.id: pool.submit(probe.look, stack, timeout) for probe in asked}
-    wait(futures.values(), timeout=timeout + 1)
-    # Threads that still wait on a dead socket end by their own timeout; nobody waits for them.
-    pool.shutdown(wait=False, cancel_futures=True)
-    return {
-        probe.id: futures[probe.id].result()
-        if futures[probe.id].done() and not futures[probe.id].cancelled()
-        else probe.reading(None, f"no answer within {timeout:.0f} s")
-        for probe in asked
-    }
+    return _Questions(stack, probes, timeout).readings()
+
+
+class _Questions:
+    """Probes that are asked side by side, each in a thread of its own.
+
+    not_before: probe id → when to ask it; the others are asked at once. asked: probe id → its answer to come.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        probes: Iterable[Probe],
+        timeout: float,
+        not_before: Mapping[str, datetime] | None = None,
+    ) -> None:
+        self._probes = {probe.id: probe for probe in probes}
+        self._timeout = timeout
+        self.asked: dict[str, Future[Reading]] = {}
+        self._ends = time.monotonic() + timeout + 1
+        if not self._probes:
+            return
+        now = datetime.now(UTC)
+        delays = {name: max(0.0, (due - now).total_seconds()) for name, due in (not_before or {}).items()}
+        self._ends += max(delays.values(), default=0.0)
+
+        def ask(probe: Probe) -> Reading:
+            time.sleep(delays.get(probe.id, 0.0))
+            return probe.look(stack, timeout)
+
+        threads = len(self._probes)
+        pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="probe", initializer=Round().begin)
+        self.asked = {name: pool.submit(ask, probe) for name, probe in self._probes.items()}
+        # Threads that still wait on a dead socket end by their own timeout; nobody waits for them.
+        pool.shutdown(wait=False)
+
+    def open_after(self, seconds: float) -> list[Probe]:
+        """Those without an answer, once all have answered or so many seconds are over."""
+        wait(self.asked.values(), timeout=seconds)
+        return [probe for name, probe in self._probes.items() if not self.asked[name].done()]
+
+    def readings(self, names: Container[str] | None = None) -> dict[str, Reading]:
+        """The answers by probe id, of these or of all; waits for each until a second after its time is over."""
+        probes = {name: probe for name, probe in self._probes.items() if names is None or name in names}
+        wait([self.asked[name] for name in probes], timeout=max(0.0, self._ends - time.monotonic()))
+        return {
+            name: self.asked[name].result()
+            if self.asked[name].done()
+            else probe.reading(None, f"no answer within {self._timeout:.0f} s")
+            for name, probe in probes.items()
+        }
 
 
 def observe(
@@ -81,17 +123,28 @@ def observe(
     pause_seconds: float = PAUSE_SECONDS,
     full: Callable[[], bool] = processors_are_full,
 ) -> Mapping[str, Observation]:
-    """The readings of each probe, by probe id; a second one, after a pause, only where `again` wants it.
+    """The readings of each probe, by probe id; a second one only where `again` wants it.
 
-    full: whether this machine's processors are full. Then second readings may take PATIENT_SECONDS, for what answers
-    late does not hang. So it takes at most `timeout` + PATIENT_SECONDS + 2 seconds and the pause, on another machine
-    2 × (`timeout` + 1) and the pause; without a second reading there is no pause.
+    The second question comes `pause_seconds` after the first answer. Where nothing answers there is no pause: the
+    second question is asked LATE_SECONDS after the first one, beside it, and counts where the first one stayed
+    without an answer. So what hangs costs LATE_SECONDS + `timeout`, and everything 2 × (`timeout` + 1) and the pause
+    at most.
+
+    full: whether this machine's processors are full. Then second questions wait for the first ones to end, and have
+    PATIENT_SECONDS, for what answers late does not hang; all of it takes `timeout` + PATIENT_SECONDS + 2 seconds and
+    the pause at most.
     """
     asked = list(probes)
-    first = look_once(stack, asked, timeout)
-    wanted = again(first)
-    twice = [probe for probe in asked if probe.id in wanted]
-    if twice:
-        Deadline(pause_seconds).pause(pause_seconds)
-    second = first | look_once(stack, twice, max(timeout, PATIENT_SECONDS) if twice and full() else timeout)
+    questions = _Questions(stack, asked, timeout)
+    late = questions.open_after(LATE_SECONDS)
+    beside = _Questions(stack, () if full() else late, timeout)
+    first = questions.readings()
+    wanted = set(again(first))
+    silent = {probe.id for probe in late if not first[probe.id].answered or first[probe.id].value == SILENT}
+    patient = full() if wanted else False
+    told = set() if patient else wanted & silent & beside.asked.keys()
+    due = {name: first[name].at + timedelta(seconds=pause_seconds) for name in wanted - silent}
+    left = [probe for probe in asked if probe.id in wanted - told]
+    rest = _Questions(stack, left, max(timeout, PATIENT_SECONDS) if patient else timeout, due)
+    second = first | beside.readings(told) | rest.readings()
     return {probe.id: Observation(probe, first[probe.id], second[probe.id]) for probe in asked}
