@@ -19,7 +19,7 @@ def external(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     return Stack(Settings(mode="external", state_dir=tmp_path, endpoints={"connect": {"http": "127.0.0.1:9"}}))
 
 
-@pytest.mark.parametrize("name", ["hung_process", "killed_process", "stopped_process"])
+@pytest.mark.parametrize("name", ["faltering_process", "hung_process", "killed_process", "stopped_process"])
 def test_a_fault_of_processes_is_refused_and_not_on_record(external: Stack, name: str) -> None:
     with pytest.raises(InvalidInput, match=r"will not (stop|kill) connect: .*somebody else's.* Next: "):
         records.inject(external, all_faults()[name], {"component": "connect"}, by="hand")

@@ -3,21 +3,29 @@
 What happens once a value does not fit is another fault (widened_column.py).
 """
 
+from typing import Literal
+
 from lakeproof.arguments import Arguments
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.faults.widened_column import COLUMN, SECONDS, TABLE
-from lakeproof.lake.capture.columns import look
+from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.stack import Stack
 
 
-def inject(stack: Stack, arguments: Arguments) -> None:
-    """Widen it; fine where it is wide."""
-    _alter(stack, "BIGINT")
+class RetypedColumn(Arguments):
+    """`kind`: the new type. Each value of a MEDIUMINT can be read as the INT that the lake declares."""
+
+    kind: Literal["BIGINT", "MEDIUMINT"] = "BIGINT"
 
 
-def remove(stack: Stack, arguments: Arguments) -> None:
+def inject(stack: Stack, arguments: RetypedColumn) -> None:
+    """Give it that type; fine where it has it."""
+    _alter(stack, arguments.kind)
+
+
+def remove(stack: Stack, arguments: RetypedColumn) -> None:
     """Give it the shop's type back."""
     _alter(stack, "INT")
 
@@ -27,13 +35,17 @@ def _alter(stack: Stack, kind: str) -> None:
         cursor.execute(f"ALTER TABLE {TABLE} MODIFY {COLUMN} {kind} NOT NULL")
 
 
-def sign(stack: Stack, arguments: Arguments) -> Sign:
-    """The database's own list has it with a type that the lake does not take for sure."""
-    found = {str(each): each.kind for each in look(stack, OLTP).unreadable}
-    kind = found.get(f"{TABLE}.{COLUMN}")
-    return Sign(kind is not None, f"{TABLE}.{COLUMN} is {kind or 'as the lake declares it'}")
+def sign(stack: Stack, arguments: RetypedColumn) -> Sign:
+    """The database's own list has it with that type."""
+    kind = mariadb.columns(stack, find_connector(OLTP.connector), SECONDS)[TABLE].get(COLUMN)
+    return Sign(kind == arguments.kind.lower(), f"{TABLE}.{COLUMN} is {kind}")
 
 
 FAULT = Fault(
-    "retyped_column", "widen a column of the order database, all values of which still fit", inject, remove, sign
+    "retyped_column",
+    "give a column of the order database another type, all values of which still fit",
+    inject,
+    remove,
+    sign,
+    RetypedColumn,
 )

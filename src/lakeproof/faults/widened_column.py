@@ -32,13 +32,13 @@ def inject(stack: Stack, arguments: Arguments) -> None:
     """
     with mariadb.as_root(stack, SECONDS) as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {TABLE} WHERE {COLUMN} > %s", (BEYOND,))
-        row = _row_to_change(cursor) if cursor.fetchone() == (0,) else None
+        row = row_to_change(cursor) if cursor.fetchone() == (0,) else None
         cursor.execute(f"ALTER TABLE {TABLE} MODIFY {COLUMN} BIGINT NOT NULL")
         if row is not None:
             cursor.execute(f"UPDATE {TABLE} SET {COLUMN} = {COLUMN} + %s WHERE id = %s", (BEYOND, row))
 
 
-def _row_to_change(cursor: Any) -> int:
+def row_to_change(cursor: Any) -> int:
     """Its id. Raises: InvalidInput where there is no row."""
     deadline = Deadline(CANCELLED_SECONDS)
     while True:

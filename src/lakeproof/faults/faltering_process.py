@@ -1,0 +1,100 @@
+"""A component's processes are stopped by SIGSTOP for a moment, again and again, and go on by themselves each time.
+
+Whoever asks the component meanwhile is answered late. What stops it is a process of its own:
+`python -m lakeproof.faults.faltering_process COMPONENT SECONDS EVERY`.
+"""
+
+import signal
+import sys
+import time
+
+from pydantic import Field
+
+from lakeproof.arguments import OfComponent
+from lakeproof.errors import LakeproofError, TerminalError
+from lakeproof.faults.fault import Fault, Sign
+from lakeproof.processes import detached, procfs
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.ours import our_processes
+from lakeproof.processes.signalling import send
+from lakeproof.processes.states import Health, State
+from lakeproof.stack.stack import Stack, load_stack
+
+# A stack without a supervisor for so long has been taken down, and the faltering ends with it.
+GONE_SECONDS = 120.0
+
+
+class FalteringProcess(OfComponent):
+    """`component`: whose processes. `seconds`: so long they stand still, of each `every` seconds."""
+
+    seconds: float = Field(2.0, ge=0.5, le=3)
+    every: float = Field(10.0, ge=5, le=15)
+
+
+def _name(component: str) -> str:
+    return f"faltering_process {component}"
+
+
+def inject(stack: Stack, arguments: FalteringProcess) -> None:
+    """Have it falter from now on; fine where it does. Raises: TerminalError where it has no process."""
+    component = arguments.component
+    if our_processes(stack, f"stop {component}").row(component).pid is None:
+        raise TerminalError("it has no process", where=component, next_action=f"lakeproof up {component}")
+    given = (component, str(arguments.seconds), str(arguments.every))
+    detached.start(stack, _name(component), "lakeproof.faults.faltering_process", *given)
+
+
+def remove(stack: Stack, arguments: FalteringProcess) -> None:
+    """End that, and have the component go on; fine where it does, and where what stopped it was killed."""
+    detached.end(stack, _name(arguments.component))
+    SupervisorClient(stack).let_go_on(arguments.component)
+
+
+def sign(stack: Stack, arguments: FalteringProcess) -> Sign:
+    """It stands still at this moment, and what will have it go on is there."""
+    state = SupervisorClient(stack).row(arguments.component).state
+    falters = bool(detached.find(stack, _name(arguments.component)))
+    told = f"{arguments.component} is {state.value}, {'and will go on' if falters else 'by nothing of this fault'}"
+    return Sign(falters and state is State.PAUSED, told)
+
+
+def falter(stack: Stack, component: str, seconds: float, every: float) -> None:
+    """Stop it and let it go on, until the stack is gone, or SIGTERM. Whatever ends this, the component goes on.
+
+    A process that is not healthy yet is left alone.
+    """
+    client, seen, members = SupervisorClient(stack), time.monotonic(), list[procfs.ProcessId]()
+    try:
+        while time.monotonic() - seen < GONE_SECONDS:
+            members = []
+            try:
+                row = client.row(component)
+            except (LakeproofError, OSError):
+                pass
+            else:
+                seen = time.monotonic()
+                if row.pid is not None and row.health is Health.HEALTHY:
+                    family = procfs.family(row.pid, procfs.read_table())
+                    members = [stat.id for stat in family if procfs.runs(stat)]
+            send(signal.SIGSTOP, members)
+            time.sleep(seconds)
+            send(signal.SIGCONT, members)
+            time.sleep(every - seconds)
+    finally:
+        send(signal.SIGCONT, members)
+
+
+FAULT = Fault(
+    "faltering_process",
+    "stop a component's processes for a moment, again and again",
+    inject,
+    remove,
+    sign,
+    FalteringProcess,
+)
+
+if __name__ == "__main__":
+    stack_of_caller = load_stack()
+    detached.detach()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    falter(stack_of_caller, sys.argv[1], float(sys.argv[2]), float(sys.argv[3]))

@@ -1,0 +1,81 @@
+"""Two faults of an order line that break nothing: a value that the lake's type just holds, a type that it reads."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.arguments import Arguments
+from lakeproof.faults import extreme_value, retyped_column, widened_column
+from lakeproof.faults.retyped_column import RetypedColumn
+from lakeproof.lake.sources import mariadb
+from lakeproof.shop.order.requests import MAX_ITEMS
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+INT_MOST = 2**31 - 1
+
+
+class Lines:
+    """oltp.order_items: row id → line, and the column's type."""
+
+    def __init__(self) -> None:
+        self.lines = {1: 1, 2: MAX_ITEMS, 3: 2}
+        self.kind = "int"
+        self._answer: Any = None
+
+    def execute(self, statement: str, arguments: Any = None) -> None:
+        if "MAX(line)" in statement:
+            self._answer = (max(self.lines.values(), default=0),)
+        elif statement.startswith("SELECT"):
+            self._answer = (2, 1)
+        elif statement.startswith("ALTER"):
+            self.kind = statement.split()[5].lower()
+        elif "WHERE id" in statement:
+            self.lines[arguments[1]] += arguments[0]
+        else:
+            added, least = arguments
+            self.lines = {row: line - added if line >= least else line for row, line in self.lines.items()}
+
+    def fetchone(self) -> Any:
+        return self._answer
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> Lines:
+    made = Lines()
+    monkeypatch.setattr(mariadb, "as_root", lambda stack, seconds: nullcontext(made))
+    found = {widened_column.TABLE: made}
+    monkeypatch.setattr(mariadb, "columns", lambda *_: {name: {"line": one.kind} for name, one in found.items()})
+    return made
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def test_one_row_gets_a_value_just_below_the_types_greatest_and_is_given_back(stack: Stack, table: Lines) -> None:
+    before = dict(table.lines)
+    assert not extreme_value.sign(stack, Arguments()).holds
+    for _ in range(2):
+        extreme_value.inject(stack, Arguments())
+    assert extreme_value.sign(stack, Arguments()).holds
+    assert INT_MOST - 1000 < table.lines[2] <= INT_MOST
+    assert [row for row, line in table.lines.items() if line != before[row]] == [2]
+    for _ in range(2):
+        extreme_value.remove(stack, Arguments())
+    assert table.lines == before
+
+
+@pytest.mark.parametrize("kind", ["BIGINT", "MEDIUMINT"])
+def test_a_column_has_the_other_type_until_it_is_given_the_shops_back(stack: Stack, table: Lines, kind: Any) -> None:
+    arguments = RetypedColumn(kind=kind)
+    assert not retyped_column.sign(stack, arguments).holds
+    for _ in range(2):
+        retyped_column.inject(stack, arguments)
+    assert (table.kind, retyped_column.sign(stack, arguments).holds) == (kind.lower(), True)
+    for _ in range(2):
+        retyped_column.remove(stack, arguments)
+    assert table.kind == "int"
