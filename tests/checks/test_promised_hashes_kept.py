@@ -1,8 +1,9 @@
 """The claim about published hashes, over a history that is made up."""
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.lake.nessie import NoSuchReference
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
-from lakeproof.lake.query.answer import StatementFailed
+from lakeproof.lake.query.answer import Answer, StatementFailed
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -43,23 +44,45 @@ def commit(number: int, minutes_left: float = 14.0) -> PublishedCommit:
 
 @dataclass
 class Lake:
-    """main's log, newest first; how many rows each hash shows, and what reading it raises."""
+    """main's log, newest first; how many rows of orders each hash shows, and what reading it raises. digests: what is
+    added to the sum of a hash's digests, by its checkpoint.
+    """
 
     log: list[PublishedCommit]
     rows: Callable[[PublishedCommit], int]
     read: list[int]
+    digests: dict[int, int] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Trino:
+    """Pinned to a hash. As Trino does, it gives nothing of a table without rows, and long decimals as text."""
+
+    lake: Lake
+    commit: PublishedCommit
+
+    def run(self, sql: str, deadline: Deadline) -> Answer:
+        self.lake.asked.append(sql)
+        number = self.commit.plain.checkpoint
+        digest = 7_000 + number + self.lake.digests.get(number, 0)
+        rows = [["0.orders", "0", self.lake.rows(self.commit), str(digest), "1"]]
+        if "stock" in sql:
+            rows = [["stock", 3]]
+        return Answer("trino", (), tuple(rows), 0.1)
 
 
 @pytest.fixture
 def lake(monkeypatch: pytest.MonkeyPatch) -> Lake:
     made = Lake([commit(number) for number in range(10, 0, -1)], lambda one: 100 * one.plain.checkpoint, [])
 
-    def rows_at(stack: Stack, one: PublishedCommit) -> int:
+    @contextmanager
+    def pinned_trino(stack: Stack, one: PublishedCommit, deadline: Deadline) -> Iterator[Trino]:
         made.read.append(one.plain.checkpoint)
-        return made.rows(one)
+        yield Trino(made, one)
 
     monkeypatch.setattr(history, "log", lambda stack, limit, **down_to: made.log[:limit])
-    monkeypatch.setattr(kept, "rows_at", rows_at)
+    monkeypatch.setattr(kept, "pinned_trino", pinned_trino)
     return made
 
 
@@ -116,7 +139,31 @@ def test_a_promised_hash_with_other_rows_or_without_its_files_fails(lake: Lake, 
     verdict = after(context, taken)
     assert verdict.outcome is Outcome.FAILED
     assert "cannot be read" in verdict.summary
-    assert "showed 100 rows, shows 99" in verdict.summary
+    assert "orders showed 100 rows, shows 99" in verdict.summary
+
+
+def test_a_promised_hash_with_as_many_other_rows_fails(lake: Lake, context: CheckContext) -> None:
+    taken = before(context)
+    lake.log = [commit(11), *lake.log]
+    assert after(context, taken).outcome is Outcome.PASSED
+    lake.digests[6] = 1
+    verdict = after(context, taken)
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.summary == f"{commit(6).hash[:16]}: orders shows 600 rows as before, and they are others"
+
+
+def test_a_hash_is_read_by_one_statement_over_every_column_of_its_tables(lake: Lake, context: CheckContext) -> None:
+    lake.log = [commit(1)]
+    before(context)
+    (sql,) = lake.asked
+    for column in ("client_key", "updated_at", "unit_price"):
+        assert f'"{column}"' in sql
+    assert "order_events" not in sql  # not published at this hash
+    states = {name: replace(state, snapshots={"stock": 4}) for name, state in lake.log[0].states.items()}
+    lake.log = [replace(lake.log[0], states=states)]
+    taken = before(context)
+    assert taken.values[lake.log[0].hash] == "stock 3 -"
+    assert lake.asked[1:] == ["SELECT 'stock' AS table_name, count(id) AS row_count FROM stock"]
 
 
 def test_a_hash_whose_promise_ended_meanwhile_is_not_read(lake: Lake, context: CheckContext) -> None:

@@ -46,6 +46,7 @@ def test_a_drill_passes_where_every_phase_was_observed(toy: Any, lamp: Any, tmp_
     assert report.root_cause == "lamp_covered"
     assert report.incident == "INC-000001"
     assert lamp.told == [
+        "kept closed",
         "acknowledged",
         "attached diagnosis",
         "mitigating",

@@ -138,6 +138,9 @@ class Lamp:
     def incidents(self, known: frozenset[str]) -> Sequence[IncidentView]:
         return self.opened
 
+    def keep_closed(self) -> None:
+        self.told.append("kept closed")
+
     def acknowledge(self, incident: str) -> None:
         self.told.append("acknowledged")
 

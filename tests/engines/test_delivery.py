@@ -23,6 +23,7 @@ from tests.engines.people import Message, People
 from tests.observability.test_routing import by_contract
 
 from lakeproof.deadline import Deadline
+from lakeproof.drills.live_world import LiveDesk
 from lakeproof.incidents.client import DeskClient, until_kept
 from lakeproof.incidents.database import database_url, open_database
 from lakeproof.incidents.models import Incident
@@ -163,6 +164,7 @@ def test_every_alert_reaches_its_receivers_once_within_ten_seconds_and_ends(
     stack: Stack, people: People, capsys: pytest.CaptureFixture[str]
 ) -> None:
     people.messages.clear()
+    LiveDesk(stack).keep_closed()
     begin = time.time()
     rules = forced_rules(begin + 2, begin + 2 + FIRE_SECONDS)
     load(stack, "every-alert", rules)
@@ -290,6 +292,7 @@ def test_alertmanager_killed_in_a_storm_loses_nothing_and_repeats_only_what_it_t
     stack: Stack, people: People, capsys: pytest.CaptureFixture[str], alerts: int, seconds: float, times: int
 ) -> None:
     people.messages.clear()
+    LiveDesk(stack).keep_closed()
     client, begin, kills = SupervisorClient(stack), time.time() + 2, list[Kill]()
     end = begin + seconds + STORM_ENDS_LATER_SECONDS
     load(stack, "storm", storm(begin, alerts, seconds))

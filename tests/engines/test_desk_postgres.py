@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.engines, pytest.mark.proof]
 
 ROOT = Path(__file__).parents[2]
 TESTED = (
-    *("store", "intake", "steps", "merging", "escalation", "moments", "compared_alerts"),
+    *("store", "intake", "steps", "merging", "escalation", "moments", "compared_alerts", "opened_again"),
     *("tickets", "ticket_troubles", "client", "attacks"),
     *("api", "pages", "oncall", "rca", "one_cause", "rounds"),
 )

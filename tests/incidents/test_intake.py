@@ -191,9 +191,12 @@ def test_a_late_firing_after_its_own_end_does_not_open_it_again(store: Store, al
     assert [one.status for one in store.newest_first()] == [Status.RESOLVED]
 
 
-def test_a_new_firing_after_the_end_is_a_new_incident(store: Store, alert: Make, webhook: Make) -> None:
+def test_a_new_firing_long_after_the_end_is_a_new_incident(
+    store: Store, clock: Any, alert: Make, webhook: Make
+) -> None:
     receive(store, webhook(alert()))
     receive(store, webhook(alert(status="resolved")))
+    clock.forward(minutes=30)
     receive(store, webhook(alert() | {"startsAt": "2026-11-24T12:30:00Z"}))
     assert [one.id for one in store.newest_first()] == ["INC-000002", "INC-000001"]
 

@@ -11,9 +11,12 @@ from lakeproof.lake.nessie import WHOLE_HISTORY, NoSuchReference
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import StatementFailed
-from lakeproof.lake.query.trino import pinned_trino
+from lakeproof.lake.query.trino import ENGINE, pinned_trino
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.probes.reading import Reading, Value
+from lakeproof.probes.reading import Reading
+from lakeproof.proof.tables.canonical import TABLES, Column, Kind, Table
+from lakeproof.proof.tables.dialects import TRINO
+from lakeproof.proof.tables.readers import Reader
 from lakeproof.stack.stack import Stack
 
 CLAIM = "main moves, its history is whole, and what it promised can still be read"
@@ -24,19 +27,27 @@ LEFT = timedelta(minutes=6)
 REMEMBERED = 200
 READ = 3
 READ_SECONDS = 30.0
+_HEARTBEAT = Table(
+    "cdc_heartbeat",
+    (Column("id", Kind.INTEGER), Column("beat_us", Kind.INTEGER), Column("gtid", Kind.TEXT)),
+    "id",
+    ("id",),
+)
+# Wider than any id is large: of a whole table one digest.
+WHOLE = 2**62
 
 
 def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
-    """Which hashes are promised, and how many rows some of them show. The newest one counts in any case."""
+    """Which hashes are promised, and which rows some of them show. The newest one counts in any case."""
     found = history.log(context.stack, REMEMBERED)
     if not found:
         return Baseline(Verdict(CLAIM, Outcome.UNKNOWN, "nothing is published yet"))
     promised = [each for each in found if each.is_readable(datetime.now(UTC) + LEFT)] or found[:1]
-    rows = {each.hash: rows_at(context.stack, each) for each in spread(promised)}
-    summary = f"{len(promised)} hashes are promised; {len(rows)} of them were read"
+    shown = {each.hash: shown_at(context.stack, each) for each in spread(promised)}
+    summary = f"{len(promised)} hashes are promised; {len(shown)} of them were read"
     return Baseline(
         Verdict(CLAIM, Outcome.PASSED, summary, {"promised": float(len(promised))}),
-        {NEWEST: promised[0].hash, **{each.hash: rows.get(each.hash) for each in promised}},
+        {NEWEST: promised[0].hash, **{each.hash: shown.get(each.hash) for each in promised}},
     )
 
 
@@ -46,16 +57,28 @@ def spread(commits: Sequence[PublishedCommit]) -> list[PublishedCommit]:
     return [commits[place] for place in sorted({round(last * step / (READ - 1)) for step in range(READ)})]
 
 
-def rows_at(stack: Stack, commit: PublishedCommit) -> int:
-    """How many rows the tables show at that hash, MariaDB's. Their keys are read, so the data files must be there.
+def shown_at(stack: Stack, commit: PublishedCommit) -> str:
+    """What the tables show at that hash, MariaDB's: of each how many rows, and the sum of their digests
+    (proof/tables/canonical.py), which other rows of that number do not have. All columns are read, so the data files
+    must be there. Of a table that was captured later the keys are counted.
 
     Raises: StatementFailed where they cannot be read; CouldNotLook where nobody answers.
     """
-    counts = " UNION ALL ".join(f"SELECT count(id) AS found FROM {table}" for table in commit.tables_of(OLTP.name))
+    there = commit.tables_of(OLTP.name)
+    known = [table for table in (*TABLES, _HEARTBEAT) if table.name in there]
+    counts = [
+        f"SELECT '{name}' AS table_name, count(id) AS row_count FROM {name}"
+        for name in there.keys() - {table.name for table in known}
+    ]
     deadline = Deadline(READ_SECONDS)
     with pinned_trino(stack, commit, deadline) as trino:
-        answer = trino.run(f"SELECT sum(found) FROM ({counts})", deadline)
-    return int(answer.rows[0][0])
+        found = Reader(ENGINE, TRINO, lambda sql: trino.run(sql, deadline).rows).digests(WHOLE, known)
+        others = trino.run(" UNION ALL ".join(counts), deadline).rows if counts else ()
+    shown = {str(name): f"{count} -" for name, count in others}
+    for name, parts in found.items():
+        rows, digest = sum(part.rows for part in parts.values()), sum(part.full for part in parts.values())
+        shown[name] = f"{rows} {digest:x}"
+    return "; ".join(f"{name} {shown[name]}" for name in sorted(shown))
 
 
 def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
@@ -90,19 +113,32 @@ def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Ver
         return Verdict(CLAIM, Outcome.UNKNOWN, "no hash that was read before is promised any more", numbers)
     summary = f"main moved on; all {len(remembered)} promised hashes are in its history, "
     if asked:
-        summary += f"{len(asked)} show as many rows"
+        summary += f"{len(asked)} show the same rows"
     else:
         summary += f"and no longer promised; {len(meanwhile)} of those promised now can be read"
     return Verdict(CLAIM, Outcome.PASSED, summary, numbers, readings=readings)
 
 
-def _problems_at(stack: Stack, commit: PublishedCommit, was: Value | None) -> list[str]:
-    """was: how many rows it showed before; None where it was not read then."""
+def _problems_at(stack: Stack, commit: PublishedCommit, was: object) -> list[str]:
+    """was: what `shown_at` told before; None where it was not read then."""
     try:
-        rows = rows_at(stack, commit)
+        now = shown_at(stack, commit)
     except StatementFailed as error:
         return [f"{commit.hash[:16]} cannot be read: {error.message}"]
-    return [] if was is None or rows == was else [f"{commit.hash[:16]} showed {was} rows, shows {rows}"]
+    return [] if was is None else [f"{commit.hash[:16]}: {each}" for each in other_rows(str(was), now)]
+
+
+def other_rows(was: str, now: str) -> list[str]:
+    """In words, which tables do not show the rows that they showed. Both as `shown_at` tells."""
+    before, after = (dict(each.split(" ", 1) for each in text.split("; ") if each) for text in (was, now))
+    found = []
+    for table in sorted(before.keys() | after.keys()):
+        (rows, digest), (rows_now, digest_now) = (told.get(table, "0 0").split() for told in (before, after))
+        if rows != rows_now:
+            found.append(f"{table} showed {rows} rows, shows {rows_now}")
+        elif digest != digest_now:
+            found.append(f"{table} shows {rows} rows as before, and they are others")
+    return found
 
 
 def unlike(remembered: Sequence[str], now: Sequence[str]) -> list[str]:

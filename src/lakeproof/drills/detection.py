@@ -66,7 +66,8 @@ class NewIncident:
         self._firings: frozenset[str] = frozenset()
 
     def remember(self) -> None:
-        """Note what the desk holds before the fault. Raises: CouldNotLook."""
+        """Note what the desk holds before the fault, which opens nothing of it again. Raises: CouldNotLook."""
+        self._desk.keep_closed()
         self._ids = self._desk.ids()
         held = self._desk.incidents(self._ids)
         self._firings = frozenset(alert.firing for incident in held for alert in incident.alerts)

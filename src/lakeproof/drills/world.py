@@ -46,6 +46,9 @@ class Desk(Protocol):
     def incidents(self, known: frozenset[str]) -> Sequence[IncidentView]:
         """The incidents that are ongoing, and those whose ids are not among `known`."""
 
+    def keep_closed(self) -> None:
+        """Whatever fires from now on opens none of the incidents again that closed by themselves before."""
+
     def acknowledge(self, incident: str) -> None:
         """Take the incident; fine where somebody has taken it already."""
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from lakeproof.incidents.kinship import STANDS_ON, Told, akin
-from lakeproof.incidents.merging import end_parts, whole_of
+from lakeproof.incidents.merging import end_parts, parts_of, whole_of
 from lakeproof.incidents.models import Alert, Incident
 from lakeproof.incidents.person import ALERTMANAGER, DESK
 from lakeproof.incidents.reviews import reopen_checklist
@@ -45,7 +45,9 @@ def take_in(session: Session, notification: Notification, now: datetime, rejoin:
     like every alert that Alertmanager does not know any more. An alert joins the ongoing incident of
     its group, unless all alerts there cleared longer than `rejoin` ago: then somebody forgot to close it, and what
     fires now is another incident. Where its group has none, it joins the oldest incident with an alert that fires now
-    and may tell of the same trouble (kinship.py): one cause makes one incident.
+    and may tell of the same trouble (kinship.py): one cause makes one incident. Where there is none of these
+    either, it opens the incident again that closed by itself within `rejoin` and that it would have joined, had
+    somebody taken that one on.
     """
     return _Intake(session, notification, now, rejoin).run()
 
@@ -64,7 +66,8 @@ def take_up(session: Session, source: str, ended: Sequence[Alert], now: datetime
     """These fire on: each is one further firing, which began when the former one was taken for ended.
 
     So two desks that find the same one write the same fingerprint and start, of which the database keeps one. They
-    never ceased to fire: where their incident is still ongoing they belong there, however long ago that end was.
+    never ceased to fire: where their incident is still ongoing, or closed by itself, they belong there, however long
+    ago that end was.
     """
     since_then = max((rejoin, *(now - one.ends_at for one in ended if one.ends_at is not None)))
     alerts = [
@@ -109,6 +112,7 @@ class _Intake:
         self._firing: dict[str, Alert] = {}
         self._ongoing: dict[str, Incident] = {}
         self._newest: list[Incident] = []
+        self._closed: list[tuple[Incident, frozenset[str]]] = []
 
     def run(self) -> Received:
         self._read()
@@ -141,6 +145,14 @@ class _Intake:
             Incident.open_key.is_not(None) | Incident.alerts.any(),
         )
         akin_ids = set(self._session.scalars(newest.order_by(Incident.id.desc()).limit(MOST_AKIN)))
+        closed = select(Incident.id).where(
+            Incident.status == Status.RESOLVED.value,
+            Incident.resolved_at >= self._now - max(self._rejoin, self._rejoin_own),
+            Incident.owner == "",
+            Incident.merged_into.is_(None),
+        )
+        fires = any(given.status is AlertStatus.FIRING for given in self._given)
+        akin_ids.update(self._session.scalars(closed.order_by(Incident.id.desc()).limit(MOST_AKIN)) if fires else ())
         wanted = set(akin_ids)
         for part in _chunks(groups):
             ids = select(Incident.id, Incident.merged_into).where(Incident.open_key.in_(part))
@@ -153,6 +165,8 @@ class _Intake:
                 self._ongoing[incident.open_key or ""] = incident
             if incident.id in akin_ids and incident.status in ONGOING and incident.merged_into is None:
                 self._newest.append(incident)
+            elif incident.status == Status.RESOLVED and incident.alerts:
+                self._closed.insert(0, (incident, frozenset(map(_group, incident.alerts))))
         for part in fingerprints:
             for alert in self._session.scalars(select(Alert).where(Alert.fingerprint.in_(part))):
                 self._known[alert.fingerprint, alert.starts_at] = alert
@@ -208,38 +222,56 @@ class _Intake:
 
     def _find_ongoing(self, given: AlertIn) -> Incident | None:
         incident = self._ongoing.get(given.group)
-        if incident is None:
-            return self._find_akin(given)
-        whole = whole_of(self._session, incident)
-        ends = [alert.ends_at for alert in whole.alerts]
-        if not ends or None in ends or self._now - max(end for end in ends if end) <= self._rejoin_own:
-            return whole
-        add_entry(incident, self._now, DESK, "alert", f"{given.name} fires anew: it belongs to another incident")
-        incident.open_key = None
-        self._session.flush()
-        return self._find_akin(given)
+        if incident is not None:
+            whole = whole_of(self._session, incident)
+            ends = [alert.ends_at for alert in whole.alerts]
+            if not ends or None in ends or self._now - max(end for end in ends if end) <= self._rejoin_own:
+                return whole
+            add_entry(incident, self._now, DESK, "alert", f"{given.name} fires anew: it belongs to another incident")
+            incident.open_key = None
+            self._session.flush()
+        return self._find_akin(given) or self._find_closed(given)
 
     def _find_akin(self, given: AlertIn) -> Incident | None:
         """The oldest incident whose alerts fire, or fired until lately, for what may be the same trouble."""
         if given.status is AlertStatus.RESOLVED:
             return None
-        about = Told(given.service, given.annotations.get(STANDS_ON, ""), given.scenario)
-        for incident in self._newest:
-            others = [
-                Told(
-                    one.labels.get("component", ""),
-                    one.annotations.get(STANDS_ON, ""),
-                    _scenario(one),
-                )
-                for one in incident.alerts
-                if one.ends_at is None or self._now - one.ends_at <= self._rejoin
-            ]
-            if akin(about, others):
-                self._ongoing[given.group] = incident
-                if incident.scenario == NONE and given.scenario:
-                    incident.scenario = given.scenario
+        incident = next((one for one in self._newest if self._is_akin(given, one)), None)
+        return None if incident is None else self._draw(given, incident)
+
+    def _find_closed(self, given: AlertIn) -> Incident | None:
+        """The newest incident that closed by itself a moment ago and would have taken it in, now open again."""
+        if given.status is AlertStatus.RESOLVED:
+            return None
+        for incident, groups in self._closed:
+            ago = self._now - max(one.ends_at or self._now for one in incident.alerts)
+            fits = ago <= self._rejoin_own if given.group in groups else self._is_akin(given, incident)
+            if fits and incident.closed_by_itself:
+                self._closed.remove((incident, groups))
+                self._newest.append(incident)
+                self._draw(given, incident)
+                again = _open_again(self._session, incident, self._now)
+                self._ongoing.update((one.open_key, one) for one in again if one.open_key)
+                seconds = max(0.0, ago.total_seconds())
+                text = f"open again: {given.name} fires {seconds:.0f} s after the last alert of it had cleared"
+                add_entry(incident, self._now, DESK, "status", text)
                 return incident
         return None
+
+    def _is_akin(self, given: AlertIn, incident: Incident) -> bool:
+        others = [
+            Told(one.labels.get("component", ""), one.annotations.get(STANDS_ON, ""), _scenario(one))
+            for one in incident.alerts
+            if one.ends_at is None or self._now - one.ends_at <= self._rejoin
+        ]
+        return akin(Told(given.service, given.annotations.get(STANDS_ON, ""), given.scenario), others)
+
+    def _draw(self, given: AlertIn, incident: Incident) -> Incident:
+        """Alerts of that group join this incident too."""
+        self._ongoing[given.group] = incident
+        if incident.scenario == NONE and given.scenario:
+            incident.scenario = given.scenario
+        return incident
 
     def _open(self, given: AlertIn) -> Incident:
         self._received.opened += 1
@@ -305,6 +337,16 @@ def _scenario(alert: Alert) -> str:
     return "" if scenario in NO_SCENARIO else scenario
 
 
+def _group(alert: Alert) -> str:
+    given = AlertIn(
+        status=AlertStatus(alert.status),
+        labels=alert.labels,
+        startsAt=alert.starts_at,
+        fingerprint=alert.fingerprint,
+    )
+    return given.group
+
+
 def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
     ordered = sorted(values)
     for start in range(0, len(ordered), CHUNK):
@@ -323,6 +365,26 @@ def _reading(given: AlertIn) -> list[ReadingShape]:
             error=None if given.value is not None else "the rule gives no value",
         )
     ]
+
+
+def _open_again(session: Session, incident: Incident, now: datetime) -> list[Incident]:
+    """It is open as before it closed by itself, its parts with it, and its clock goes on from when it was opened.
+    Gives all of these.
+
+    Each has its group again, unless an incident that a person opened meanwhile has it.
+    """
+    again = [incident, *parts_of(session, incident)]
+    for one in again:
+        home = None if one is incident else one.id
+        groups = dict.fromkeys(_group(alert) for alert in incident.alerts if alert.home_id == home)
+        taken = set(session.scalars(select(Incident.open_key).where(Incident.open_key.in_(list(groups)))))
+        one.open_key = next((group for group in groups if group not in taken), None)
+        one.status, one.resolved_at = one.status_before_its_end.value, None
+        reopen_checklist(one, now, "its alerts fire again")
+        if one is not incident:
+            add_entry(one, now, DESK, "status", f"open again with {public_id(incident.id)}")
+        session.flush()
+    return again
 
 
 def close_if_clear(incident: Incident, now: datetime) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, object_sessio
 from sqlalchemy.types import TypeDecorator
 
 from lakeproof.incidents.checklist import Line, lines_of
+from lakeproof.incidents.person import ALERTMANAGER
 from lakeproof.incidents.status import STEPS, Status, Step
 from lakeproof.observability.teams import DEFAULT_TEAM, acknowledge_seconds
 
@@ -82,6 +83,22 @@ class Incident(Base):
     def step(self) -> Step | None:
         """The runbook's step that it is in; None once it was reviewed."""
         return STEPS.get(Status(self.status))
+
+    @property
+    def closed_by_itself(self) -> bool:
+        """True where it ended with its alerts before anybody took it on, and nobody has made it theirs since."""
+        moved_by = next((one.who for one in reversed(self.entries) if one.kind == "status"), "")
+        return self.status == Status.RESOLVED and not self.owner and moved_by == ALERTMANAGER
+
+    @property
+    def status_before_its_end(self) -> Status:
+        """Where it stood when it was resolved, by the times that it has."""
+        times = (
+            (self.verifying_at, Status.VERIFYING),
+            (self.mitigating_at, Status.MITIGATING),
+            (self.acknowledged_at, Status.ACKNOWLEDGED),
+        )
+        return next((status for at, status in times if at is not None), Status.OPEN)
 
     @property
     def parts(self) -> list[str]:

@@ -138,11 +138,11 @@ class Reviews(Memory):
             ]
 
 
-def reopen_checklist(incident: Incident, now: datetime) -> None:
-    """Another repair begins: what the desk saw after the former one proves nothing. What a person answered stays."""
+def reopen_checklist(incident: Incident, now: datetime, why: str = "another repair has begun since") -> None:
+    """Another repair begins: what the desk saw before proves nothing any more. What a person answered stays."""
     stale = [one for one in incident.answers if one.who == DESK and one.state != AnswerState.OPEN]
     for answer in stale:
-        answer.state, answer.at, answer.text = AnswerState.OPEN.value, now, "another repair has begun since"
+        answer.state, answer.at, answer.text = AnswerState.OPEN.value, now, why
     if stale:
         again = ", ".join(line.item for line in incident.checklist if line.item in {one.item for one in stale})
         add_entry(incident, now, DESK, "checklist", f"checklist: {again} open again")

@@ -28,7 +28,8 @@ FOLLOWS: dict[Status, frozenset[Status]] = {
     Status.RESOLVED: frozenset({Status.REVIEWED}),
     Status.REVIEWED: frozenset(),
 }
-"""The one transition table. A problem that comes back after "resolved" is a new incident."""
+"""The one transition table. A problem that comes back after "resolved" is a new incident; only what closed by itself
+is opened again by the desk, for a while (intake.py)."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ MOST_LOOKS = 20
 
 class Store(Lists, Reviews):
     """Incidents. `now` gives the time, aware; `rejoin`: how long after its last alert cleared an incident that is
-    still ongoing takes in new alerts of its group."""
+    still ongoing, or closed by itself, takes in new alerts of its group."""
 
     def __init__(
         self,
