@@ -133,15 +133,7 @@ def test_the_folder_is_told_by_what_it_holds_and_how_it_grows(
     monkeypatch.setattr(support, "instant", lambda stack, one, timeout: [({}, values[one])])
     assert support.attachment_folder(stack, 1.0) == told
     monkeypatch.setattr(hoarded_attachments, "attachment_folder", lambda *_: told)
-    assert hoarded_attachments.sign(stack, HoardedAttachments()).holds is (told != "fine")
-
-
-@pytest.mark.parametrize(("held", "holds"), [(None, False), (11_999_999.0, False), (12_000_000.0, True)])
-def test_one_large_upload_is_no_growth_and_is_told_by_what_the_folder_holds(
-    held: float | None, holds: bool, stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hoarded_attachments, "backlog", lambda *_: held)
-    assert hoarded_attachments.sign(stack, AT_ONCE).holds is holds
+    assert hoarded_attachments.sign(stack, AT_ONCE).holds is (told != "fine")
 
 
 def test_the_repair_tells_what_moved_and_what_stayed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,8 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
-from lakeproof.errors import InvalidInput, NotReady
+from lakeproof.errors import NotReady
 from lakeproof.faults import roads, slowed_source
 from lakeproof.faults.slowed_source import SlowedSource
 from lakeproof.stack.settings import Settings
@@ -142,23 +141,6 @@ def test_the_fault_is_in_where_support_says_so(stack: Stack, monkeypatch: pytest
     for late, holds in (("fulfillment-service", True), ("none", False), ("order-service", False)):
         monkeypatch.setattr(slowed_source, "late_sources", lambda stack, timeout, late=late: late)
         assert slowed_source.sign(stack, SlowedSource()).holds is holds
-
-
-def test_less_late_than_support_waits_it_is_in_where_support_has_the_slow_address(stack: Stack) -> None:
-    arguments = SlowedSource(seconds=0.2)
-    assert not slowed_source.sign(stack, arguments).holds
-    slowed_source.inject(stack, arguments)
-    assert slowed_source.sign(stack, arguments).holds
-    handed(stack)["SERVICE_FULFILLMENT_SERVICE_URL"] = stack.url("fulfillment-service")
-    assert not slowed_source.sign(stack, arguments).holds
-    slowed_source.remove(stack, arguments)
-    assert not slowed_source.sign(stack, arguments).holds
-
-
-@pytest.mark.parametrize("seconds", [0, 0.8, 1.6])
-def test_as_late_as_support_may_or_may_not_notice_it_is_refused(seconds: float) -> None:
-    with pytest.raises(InvalidInput, match="seconds"):
-        parse_arguments(SlowedSource, {"seconds": seconds}, "slowed_source")
 
 
 @pytest.mark.parametrize("repaired", [False, True])

@@ -23,8 +23,7 @@ from lakeproof.lake.publish.service import CALL_SECONDS
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.kafka import LARGE_ROWS
 from lakeproof.probes.labels import LATE_MINUTES
-from lakeproof.probes.probe import TIMEOUT_SECONDS
-from lakeproof.probes.support import GROWTH_MOST, HEALTH_SECONDS
+from lakeproof.probes.probe import TIMEOUT_SECONDS, all_probes
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.shop.order.requests import MAX_ITEMS
 from lakeproof.stack.database_sessions import LEAK_PERCENT
@@ -43,11 +42,11 @@ def _crowded(given: Any) -> float:
     return float(within / settings.notification_rate_limit)
 
 
-def _upload(given: Any) -> float:
-    # The steepest slope of a step over the diagnosis' six minutes (probes/support.py) is half as much again as the
-    # step itself.
-    assert given.seconds == 0
-    return float(1.5 * given.megabytes * 1e6 * (3600 / 360) / GROWTH_MOST)
+def _faltering(given: Any) -> float:
+    timeline = all_probes()["support-timeline-p95"].healthy
+    assert timeline is not None
+    most = {"fulfillment-service": float(str(timeline.value))}.get(given.component, min(TIMEOUT_SECONDS, CALL_SECONDS))
+    return float(given.seconds / most)
 
 
 def _type(given: Any) -> float:
@@ -61,15 +60,13 @@ def _type(given: Any) -> float:
 SHARES: dict[str, Callable[[Any], float]] = {
     "crowded_campaign": _crowded,
     "extreme_value": lambda given: (ADDED + MAX_ITEMS) / (2**31 - 1),
-    "faltering_process": lambda given: given.seconds / min(TIMEOUT_SECONDS, CALL_SECONDS),
+    "faltering_process": _faltering,
     "flooded_resource_group": lambda given: given.queries / USER_RUNNING,
     "held_parcels": lambda given: given.hold_minutes / LATE_MINUTES,
-    "hoarded_attachments": _upload,
     "large_transaction": lambda given: (given.rows // (2 * LINES)) * 2 * LINES / LARGE_ROWS,
     "leaked_sessions": lambda given: given.sessions / (MAX_CONNECTIONS * LEAK_PERCENT / 100),
     "retyped_column": _type,
     "shortened_ttl": lambda given: InventorySettings().reservation_ttl_floor_seconds / given.ttl,
-    "slowed_source": lambda given: given.seconds / HEALTH_SECONDS,
     # A whole core; which share of that the job wants is the machine's matter.
     "starved_process": lambda given: 100 / given.percent,
 }

@@ -17,7 +17,7 @@ from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TransientError
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.probes.support import FINE, SERVICE, attachment_folder, backlog
+from lakeproof.probes.support import FINE, SERVICE, attachment_folder
 from lakeproof.shop.notification.client import probed_customer
 from lakeproof.shop.support.file_store import FileStore, attachment_dir
 from lakeproof.shop.support.requests import MAX_ATTACHMENTS
@@ -35,10 +35,7 @@ FORGET = "DELETE FROM case_attachments WHERE id = ANY($1::bigint[])"
 
 
 class HoardedAttachments(Arguments):
-    """`megabytes` at once, then `pace` megabytes each second for `seconds`: for so long the alert wants growth.
-
-    Without the `seconds` it is one large upload, which is no growth below 200 MB (probes/support.py).
-    """
+    """`megabytes` at once, then `pace` megabytes each second for `seconds`: for so long the alert wants growth."""
 
     megabytes: int = Field(150, ge=0, le=5000)
     pace: float = Field(2.0, gt=0.9, le=20)
@@ -91,11 +88,7 @@ def remove(stack: Stack, arguments: HoardedAttachments) -> None:
 
 
 def sign(stack: Stack, arguments: HoardedAttachments) -> Sign:
-    """The service's own gauge shows it: how the folder grows, or what one large upload brought."""
-    if arguments.seconds == 0:
-        held = backlog(stack, LOOK_SECONDS)
-        told = f"the folder of attachments: {held} bytes"
-        return Sign(float(held or 0) >= arguments.megabytes * 1_000_000, told)
+    """The service's own gauge shows it."""
     seen = attachment_folder(stack, LOOK_SECONDS)
     return Sign(seen != FINE, f"the folder of attachments: {seen}")
 

@@ -3,41 +3,30 @@
 A proxy that answers late stands on that road for the time of the fault, and support is restarted with its address.
 """
 
-import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import httpx
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from lakeproof.arguments import Arguments
-from lakeproof.errors import CouldNotLook, NotReady
+from lakeproof.errors import NotReady
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.faults.roads import build_road, end_roads, find_roads, listen, url_of
 from lakeproof.probes.support import HEALTH_SECONDS, SERVICE, late_sources, variable_of
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.handed_variable import hand_variable, handed_variables
 from lakeproof.processes.ours import our_processes
-from lakeproof.stack import loopback
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 LOOK_SECONDS = 5.0
 
 
-def _told_or_not(seconds: float) -> float:
-    if HEALTH_SECONDS <= seconds <= 2 * HEALTH_SECONDS:
-        raise ValueError(f"support may call that late or not: give less than {HEALTH_SECONDS} or over its double")
-    return seconds
-
-
 class SlowedSource(Arguments):
-    """`source`: which. `seconds`: so late each answer is; support gives a source up after 2.5 s, and its own /health
-    calls it late after 0.8 s.
-    """
+    """`source`: which. `seconds`: so late each answer is; support gives a source up after 2.5 s."""
 
     source: Literal["order", "payment", "fulfillment"] = "fulfillment"
-    seconds: Annotated[float, Field(gt=0, le=60), AfterValidator(_told_or_not)] = 3.0
+    seconds: float = Field(3.0, gt=2 * HEALTH_SECONDS, le=60)
 
 
 def inject(stack: Stack, arguments: SlowedSource) -> None:
@@ -75,26 +64,9 @@ def remove(stack: Stack, arguments: SlowedSource) -> None:
 
 
 def sign(stack: Stack, arguments: SlowedSource) -> Sign:
-    """Support itself says that this source does not answer in time, and the source answers us at once. One that is
-    less late, of which support says nothing, is timed by the address that support has of it.
-    """
-    if arguments.seconds < HEALTH_SECONDS:
-        url = handed_variables(stack, SERVICE).get(variable_of(arguments.source))
-        took = 0.0 if url is None else _answer_seconds(url)
-        told = f"by {SERVICE}'s address {arguments.source} answers after {took:.2f} s"
-        return Sign(took >= arguments.seconds, told)
+    """Support itself says that this source does not answer in time, and the source answers us at once."""
     late = late_sources(stack, LOOK_SECONDS)
     return Sign(f"{arguments.source}-service" in str(late).split(), f"late for {SERVICE}: {late}")
-
-
-def _answer_seconds(url: str) -> float:
-    """Raises: CouldNotLook without an answer."""
-    began = time.monotonic()
-    try:
-        loopback.get(f"{url}/health", timeout=LOOK_SECONDS)
-    except httpx.HTTPError as error:
-        raise CouldNotLook(f"no answer: {type(error).__name__}", where=url) from error
-    return time.monotonic() - began
 
 
 def _roads(stack: Stack, arguments: SlowedSource) -> dict[int, str]:
