@@ -62,7 +62,7 @@ def typed(*arguments: str) -> str:
         (("drill", "all", "--minutes", "1"), "it goes with healthy alone"),
         (("drill", "all", "--near-misses"), "--near-misses: a scenario's drill has its own fault"),
         (("drill", "healthy", "--near-misses", "--blind"), "each is named as it goes in"),
-        (("drill", "healthy", "--near-misses", "--minutes", "5"), "--minutes: 14 near misses need 23"),
+        (("drill", "healthy", "--near-misses", "--minutes", "5"), "--minutes: 14 near misses need 22.5"),
         (("drill", "healthy", "--afterwards", "60"), "nothing is mended that could stay well"),
         (("drill", "wrong", "--afterwards", "60"), "nothing is mended that could stay well"),
         (("drill", "all", "--afterwards", "1"), "1 s prove nothing, 60 at least"),
