@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from lakeproof.bench.benchmark import Result
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(bench)
-
-
 def bench(
     name: Annotated[str | None, typer.Argument(help="Which one; without it they are listed.")] = None,
     seconds: Annotated[
