@@ -64,11 +64,6 @@ class AlertRule(StrictModel):
     labels: AlertLabels
     annotations: AlertAnnotations
 
-    @property
-    def window_seconds(self) -> float:
-        """Its production window."""
-        return parse_duration(self.for_) / 1000
-
 
 @dataclass(frozen=True)
 class RulesFile:
