@@ -12,13 +12,18 @@ from lakeproof.cli import app, commands
 from lakeproof.cli.commands import Commands
 
 COMMANDS = Commands()
-MODULES = sorted(path for path in commands.HERE.glob("*.py") if "def add_to(" in path.read_text())
+GROUPS = sorted(path for path in commands.HERE.glob("*.py") if "def add_to(" in path.read_text())
 # What takes long to load, and is of no use to `lakeproof ps` and `lakeproof --help`.
 HEAVY = {"lakeproof.install", "lakeproof.scenarios", "rich", "httpx", "asyncio", "sqlalchemy", "fastapi", "yaml"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_a_module_s_docstring_has_one_line_for_each_of_its_commands(path: Path) -> None:
+@pytest.mark.parametrize("name", sorted(COMMANDS.about))
+def test_each_line_of_a_module_s_docstring_is_a_command(name: str) -> None:
+    assert COMMANDS[name].name == name
+
+
+@pytest.mark.parametrize("path", GROUPS, ids=lambda path: path.stem)
+def test_the_docstring_of_a_module_with_a_group_has_one_line_for_each_of_its_commands(path: Path) -> None:
     own = typer.Typer()
     own.callback()(lambda: None)
     module = __import__(f"lakeproof.cli.{path.stem}", fromlist=["add_to"])

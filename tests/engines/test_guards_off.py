@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lakeproof.checks.verdict import Outcome
-from lakeproof.customers.shoppers import run, start
+from lakeproof.customers.shoppers import start
+from lakeproof.customers.shoppers.traffic import of_stack, serve_in_new_loop
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.states import Health
@@ -74,7 +75,7 @@ def test_with_exactly_once_off_a_killed_connect_doubles_events(without: Without)
     stack, client = without("CAPTURE__EXACTLY_ONCE")
     shoppers = start(stack, rate=ORDERS_PER_SECOND, seed=2, run="repeats")
     try:
-        run(stack, rate=5.0, seconds=8.0, seed=3, run="before")
+        serve_in_new_loop(of_stack(stack, rate=5.0, seed=3, run="before"), 8.0)
         before = client.row("connect")
         client.kill("connect")
 

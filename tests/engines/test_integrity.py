@@ -9,7 +9,7 @@ import pytest
 from tests.customers.lying_shop import lying_shop
 
 from lakeproof.checks.verdict import Outcome
-from lakeproof.customers.shoppers import run as shop
+from lakeproof.customers.shoppers.traffic import of_stack, serve_in_new_loop
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.answer import StatementFailed
@@ -30,7 +30,7 @@ ORDERS = 50
 def traded(stack: Stack, up: Callable[..., SupervisorClient]) -> SupervisorClient:
     """The whole path, with some orders that went through it."""
     client = up("publisher", "trino", "flink-taskmanager", "connect", "lag-exporter", "order-service")
-    shop(stack, rate=20.0, seconds=10.0, seed=1, run="integrity")
+    serve_in_new_loop(of_stack(stack, rate=20.0, seed=1, run="integrity"), 10.0)
     return client
 
 
@@ -131,7 +131,7 @@ def test_a_shop_that_stores_something_else_or_does_what_it_refused_is_found_on_e
 ) -> None:
     """Ledger, database and lake agreed on what the shop had said, which nobody had asked for."""
     with lying_shop(stack.url("order-service")) as (url, lies):
-        report = shop(stack, rate=10.0, seconds=10.0, seed=4, run="lies", base_url=url)
+        report = serve_in_new_loop(of_stack(stack, rate=10.0, seed=4, run="lies", base_url=url), 10.0)
     assert report.counts.mismatched == len(lies.dearer) > 0
     assert {words.partition(":")[0] for words in report.mismatches} <= set(lies.dearer)
     seen = check(stack, engines=("trino",))

@@ -12,7 +12,7 @@ from tests.published_commit import published_commit
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.customers.calls import now_us
-from lakeproof.customers.shoppers import run as shop
+from lakeproof.customers.shoppers.traffic import of_stack, serve_in_new_loop
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.publish import history
@@ -37,7 +37,7 @@ TOTALS = "SELECT count(*), count(DISTINCT id), sum(total), sum(version), max(upd
 def traded(stack: Stack, up: Callable[..., SupervisorClient]) -> SupervisorClient:
     """The whole path with some orders, and Spark."""
     client = up("publisher", "trino", "flink-taskmanager", "connect", "lag-exporter", "order-service", "spark")
-    shop(stack, rate=20.0, seconds=10.0, seed=1, run="spark")
+    serve_in_new_loop(of_stack(stack, rate=20.0, seed=1, run="spark"), 10.0)
     covering(stack)
     return client
 

@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from lakeproof.cli import setup as command
-from lakeproof.cli.setup import PlainProgress, add_to, amount_text
+from lakeproof.cli.setup import PlainProgress, amount_text
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.install import doctor
 from lakeproof.install.doctor import Finding, State
@@ -34,7 +34,8 @@ class Ended:
 
 def run(*words: str) -> Ended:
     app = typer.Typer()
-    add_to(app)
+    app.command()(command.setup)
+    app.command()(command.doctor)
     result = CliRunner().invoke(app, list(words))
     return Ended(result.exit_code, result.stdout, result.stderr, result.exception)
 

@@ -32,7 +32,6 @@ class CheckContext:
     alerts: the scenario's alerts. evidence: ids of its probes.
     quiet_seconds: how long a service claim must have held when it is believed.
     deadline: when looking must end. progress: one line for people.
-    run: the run of the traffic under this drill ("" where there was none).
     reports: what `lakeproof check` has found in this phase, by the engines that it read (data_report.py fills it).
     shopping: `with shopping():` shoppers buy within the block; outside of a drill nobody does.
     fault_made: a fault was made since the baseline, so that `verify` may ask for what its repair leaves behind.
@@ -44,7 +43,6 @@ class CheckContext:
     alerts: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     quiet_seconds: float = 0.0
-    run: str = ""
     scenario_dirs: tuple[Path, ...] = ()
     progress: Callable[[str], None] = _silent
     reports: dict[frozenset[str], CheckReport] = field(default_factory=dict)

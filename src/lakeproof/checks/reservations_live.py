@@ -39,16 +39,10 @@ def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Ver
 
 
 def _judge(stack: Stack, wanted: int) -> Verdict:
-    from cassandra import DriverException
-    from cassandra.cluster import NoHostAvailable
-
-    try:
-        if any(short > 0 for _, short in instant(stack, "max(inventory_reservation_ttl_below_floor)")):
-            return Verdict(CLAIM, Outcome.FAILED, "the TTL is below its floor now: whatever is reserved ends early")
-        since = max((at for _, at in instant(stack, SHORT_UNTIL)), default=0.0) + SEEN_SECONDS
-        rows = select(stack, ROWS, LOOK_SECONDS)
-    except (DriverException, NoHostAvailable) as error:
-        return Verdict(CLAIM, Outcome.UNKNOWN, f"the ring gives no answer: {type(error).__name__}")
+    if any(short > 0 for _, short in instant(stack, "max(inventory_reservation_ttl_below_floor)")):
+        return Verdict(CLAIM, Outcome.FAILED, "the TTL is below its floor now: whatever is reserved ends early")
+    since = max((at for _, at in instant(stack, SHORT_UNTIL)), default=0.0) + SEEN_SECONDS
+    rows = select(stack, ROWS, LOOK_SECONDS)
     return judge(rows, since, datetime.now(UTC), stack.settings.inventory.reservation_ttl_floor_seconds, wanted)
 
 

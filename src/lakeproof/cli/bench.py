@@ -6,17 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.cli.output import print_json, print_rows, print_table, say
 from lakeproof.cli.requiring import require_healthy
 from lakeproof.stack.stack import load_stack
 
 if TYPE_CHECKING:
     from lakeproof.bench.benchmark import Result
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(bench)
 
 
 def bench(
@@ -72,11 +67,11 @@ def bench(
 
     if name is None:
         known = all_benchmarks().values()
-        if as_json:
-            print_json([{"name": one.name, "summary": one.summary, "needs": one.needs} for one in known])
-            return
-        print_table(
-            ("Name", "Measures", "Needs"), [(one.name, one.summary, ", ".join(one.needs) or "-") for one in known]
+        print_rows(
+            as_json,
+            [{"name": one.name, "summary": one.summary, "needs": one.needs} for one in known],
+            ("Name", "Measures", "Needs"),
+            ((one.name, one.summary, ", ".join(one.needs) or "-") for one in known),
         )
         return
     benchmark = find(name)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lakeproof.cli.asking import agreed
-from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.cli.output import print_rows, say
 from lakeproof.stack.stack import load_stack
 
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON on stdout")]
@@ -29,10 +29,7 @@ def tables(as_json: JsonOption = False) -> None:
         for name, connector in connectors().items()
         for table in connector.tables
     ]
-    if as_json:
-        print_json(rows)
-        return
-    print_table(("Connector", "Database", "Table", "Topic"), [tuple(row.values()) for row in rows])
+    print_rows(as_json, rows, ("Connector", "Database", "Table", "Topic"), [tuple(row.values()) for row in rows])
 
 
 def register(

@@ -19,11 +19,6 @@ class LakeEngine(StrEnum):
     SPARK = "spark"
 
 
-def add_to(app: typer.Typer) -> None:
-    """Adds `check`."""
-    app.command(name="check")(check)
-
-
 def check(
     at: Annotated[str | None, typer.Option(help="A published hash, or its beginning; default: the newest.")] = None,
     engine: Annotated[

@@ -2,8 +2,9 @@
 So what a command works with is imported within its function, unless it is loaded anyway.
 
 A module brings a command by a line of its docstring, "`lakeproof NAME`: what the command does." (one line for each of
-its commands), and by `add_to(app)`. `lakeproof --help` shows those lines and loads no module: the whole list costs as
-much as reading thirty files. tests/cli/test_commands.py holds lines and commands together.
+its commands), and by its function NAME; a module that brings a group of commands has `add_to(app)` for that.
+`lakeproof --help` shows those lines and loads no module: the whole list costs as much as reading thirty files.
+tests/cli/test_commands.py holds lines and commands together.
 """
 
 import importlib
@@ -40,7 +41,10 @@ class Commands(Mapping[str, Any]):
         module = importlib.import_module(f"lakeproof.cli.{self._modules[name]}")
         app = typer.Typer()
         app.callback()(_nothing)  # with it Typer makes a group, also of a single command
-        module.add_to(app)
+        if hasattr(module, "add_to"):
+            module.add_to(app)
+        else:
+            app.command(name)(getattr(module, name))
         add_examples(app)
         return typer.main.get_group(app).commands[name]
 

@@ -13,11 +13,6 @@ from lakeproof.stack.stack import load_stack
 SCENARIO = "replication-lag"
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(demo)
-
-
 def demo(
     scenario: Annotated[str, typer.Argument(help="which incident to show")] = SCENARIO,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="of the shoppers' calls")] = 7,

@@ -12,11 +12,6 @@ if TYPE_CHECKING:
     from lakeproof.diagnosis.diagnosis import Diagnosis, Seen
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(diagnose)
-
-
 def diagnose(
     as_json: Annotated[bool, typer.Option("--json", help="The diagnosis as JSON on stdout.")] = False,
 ) -> None:

@@ -30,11 +30,6 @@ LEAST_AFTERWARDS = 60.0
 EXIT_CODES = {"passed": 0, "failed": 1, "unknown": 3}
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(drill)
-
-
 def drill(
     name: Annotated[
         str,

@@ -9,20 +9,16 @@ from lakeproof.cli.output import print_json
 from lakeproof.stack.stack import load_stack
 
 
-def add_to(app: typer.Typer) -> None:
-    """The command."""
+def env(as_json: Annotated[bool, typer.Option("--json", help="as one object")] = False) -> None:
+    """Print every endpoint and every SECRET of the stack, for: eval "$(lakeproof env)".
 
-    @app.command()
-    def env(as_json: Annotated[bool, typer.Option("--json", help="as one object")] = False) -> None:
-        """Print every endpoint and every SECRET of the stack, for: eval "$(lakeproof env)".
+    CONNECT_HTTP=127.0.0.1:8083, SECRET_MYSQL_READER=…: shown in clear, so mind where the output goes.
+    """
+    from lakeproof.processes.shell import shell_variables
 
-        CONNECT_HTTP=127.0.0.1:8083, SECRET_MYSQL_READER=…: shown in clear, so mind where the output goes.
-        """
-        from lakeproof.processes.shell import shell_variables
-
-        variables = shell_variables(load_stack())
-        if as_json:
-            print_json(variables)
-            return
-        for name, value in variables.items():
-            print(f"export {name}={shlex.quote(value)}")
+    variables = shell_variables(load_stack())
+    if as_json:
+        print_json(variables)
+        return
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")

@@ -67,66 +67,58 @@ def follow_all(stack: Stack, query: "Query") -> "Iterator[Hit]":
     return follow_files(stack.state_dir / "log", query)
 
 
-def add_to(app: typer.Typer) -> None:
-    """The command."""
+def logs(
+    name: Annotated[str | None, typer.Argument(help="a component, or: supervisor")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="go on with what is written from now on")] = False,
+    lines: Annotated[
+        int | None,
+        typer.Option(
+            "-n", "--lines", min=0, max=100_000, help=f"of NAME: so many of the last lines, {LINES} without"
+        ),
+    ] = None,
+    query: Annotated[
+        str | None,
+        typer.Option("--query", help="""e.g. '{container="kafka"} error' or '{level="error"} |~ "took \\d+"'"""),
+    ] = None,
+    since: Annotated[str | None, typer.Option("--since", help="of a query: 90s, 15m, 2h, 1d; default: all")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", min=1, max=1_000_000, help=f"of a query: so many of the newest entries, {ENTRIES} without"
+        ),
+    ] = None,
+    files: Annotated[bool, typer.Option("--files", help="of a query: search the log files")] = False,
+    render: Annotated[
+        str | None, typer.Option("--render", help="loki or victorialogs: print the query for it, and ask nobody")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the entries as JSON; with -f one a line")] = False,
+) -> None:
+    """Show a component's log, or search the logs of all with --query.
 
-    @app.command()
-    def logs(
-        name: Annotated[str | None, typer.Argument(help="a component, or: supervisor")] = None,
-        follow: Annotated[
-            bool, typer.Option("-f", "--follow", help="go on with what is written from now on")
-        ] = False,
-        lines: Annotated[
-            int | None,
-            typer.Option(
-                "-n", "--lines", min=0, max=100_000, help=f"of NAME: so many of the last lines, {LINES} without"
-            ),
-        ] = None,
-        query: Annotated[
-            str | None,
-            typer.Option("--query", help="""e.g. '{container="kafka"} error' or '{level="error"} |~ "took \\d+"'"""),
-        ] = None,
-        since: Annotated[
-            str | None, typer.Option("--since", help="of a query: 90s, 15m, 2h, 1d; default: all")
-        ] = None,
-        limit: Annotated[
-            int | None,
-            typer.Option(
-                "--limit", min=1, max=1_000_000, help=f"of a query: so many of the newest entries, {ENTRIES} without"
-            ),
-        ] = None,
-        files: Annotated[bool, typer.Option("--files", help="of a query: search the log files")] = False,
-        render: Annotated[
-            str | None, typer.Option("--render", help="loki or victorialogs: print the query for it, and ask nobody")
-        ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="the entries as JSON; with -f one a line")] = False,
-    ) -> None:
-        """Show a component's log, or search the logs of all with --query.
-
-        --query takes a selector on `container`, `service` and `level` (=, !=, =~, !~; {} for all), then words that
-        must all occur (in any case; "in quotes" with blanks; !word must not occur; |~ "…" and !~ "…" are regular
-        expressions). A stack trace is one entry with its message. VictoriaLogs is asked where it runs (lakeproof up
-        log-shipper), and a Loki where the settings name one; else the log files are searched in the same way, rotated
-        parts included, and it is said. -f follows the files (of somebody else's stack its VictoriaLogs).
-        """
-        stack = load_stack()
-        if (name is None) == (query is None):
-            raise InvalidInput("give a NAME or --query", next_action="lakeproof logs kafka -n 20")
-        if query is not None:
-            if lines is not None:
-                raise InvalidInput("goes with NAME", where="--lines", next_action="--limit, with a query")
-            _search(stack, query, follow, since, limit or ENTRIES, files, render, as_json)
-            return
-        assert name is not None
-        if limit is not None:
-            raise InvalidInput("goes with --query", where="--limit", next_action="-n, with a NAME")
-        if since is not None or files or render is not None:
-            raise InvalidInput("goes with --query", where="--since, --files, --render", next_action="leave it out")
-        if follow and as_json:
-            raise InvalidInput("with NAME it does not go with --json", where="--follow", next_action="leave one out")
-        if name != SUPERVISOR:
-            find(name)
-        _show(stack, name, LINES if lines is None else lines, follow, as_json)
+    --query takes a selector on `container`, `service` and `level` (=, !=, =~, !~; {} for all), then words that
+    must all occur (in any case; "in quotes" with blanks; !word must not occur; |~ "…" and !~ "…" are regular
+    expressions). A stack trace is one entry with its message. VictoriaLogs is asked where it runs (lakeproof up
+    log-shipper), and a Loki where the settings name one; else the log files are searched in the same way, rotated
+    parts included, and it is said. -f follows the files (of somebody else's stack its VictoriaLogs).
+    """
+    stack = load_stack()
+    if (name is None) == (query is None):
+        raise InvalidInput("give a NAME or --query", next_action="lakeproof logs kafka -n 20")
+    if query is not None:
+        if lines is not None:
+            raise InvalidInput("goes with NAME", where="--lines", next_action="--limit, with a query")
+        _search(stack, query, follow, since, limit or ENTRIES, files, render, as_json)
+        return
+    assert name is not None
+    if limit is not None:
+        raise InvalidInput("goes with --query", where="--limit", next_action="-n, with a NAME")
+    if since is not None or files or render is not None:
+        raise InvalidInput("goes with --query", where="--since, --files, --render", next_action="leave it out")
+    if follow and as_json:
+        raise InvalidInput("with NAME it does not go with --json", where="--follow", next_action="leave one out")
+    if name != SUPERVISOR:
+        find(name)
+    _show(stack, name, LINES if lines is None else lines, follow, as_json)
 
 
 def _search(

@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from lakeproof.mitigations.mitigation import Mitigation
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(mitigate)
-
-
 def mitigate(
     incident: IncidentName,
     action: Annotated[str | None, typer.Option(help="one mitigation instead of the diagnosed repair")] = None,

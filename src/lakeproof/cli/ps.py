@@ -7,18 +7,14 @@ import typer
 from lakeproof.cli.process_table import show
 
 
-def add_to(app: typer.Typer) -> None:
-    """The command."""
+def ps(
+    as_json: Annotated[bool, typer.Option("--json", help="for scripts")] = False,
+    slow: Annotated[
+        bool, typer.Option("--slow", help="the chain of steps that the last start-up waited for")
+    ] = False,
+) -> None:
+    """Name, state, health, pid, memory, CPU, restarts of every component that was started; main's freshness.
 
-    @app.command()
-    def ps(
-        as_json: Annotated[bool, typer.Option("--json", help="for scripts")] = False,
-        slow: Annotated[
-            bool, typer.Option("--slow", help="the chain of steps that the last start-up waited for")
-        ] = False,
-    ) -> None:
-        """Name, state, health, pid, memory, CPU, restarts of every component that was started; main's freshness.
-
-        Exit 0 also where the stack does not run; 3 when its supervisor died: what still runs is shown then.
-        """
-        show(as_json=as_json, slow=slow)
+    Exit 0 also where the stack does not run; 3 when its supervisor died: what still runs is shown then.
+    """
+    show(as_json=as_json, slow=slow)

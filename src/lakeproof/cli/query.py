@@ -10,11 +10,6 @@ from lakeproof.cli.slowly import Slowly
 from lakeproof.stack.stack import load_stack
 
 
-def add_to(app: typer.Typer) -> None:
-    """Adds `query`."""
-    app.command(name="query")(query)
-
-
 def query(
     sql: Annotated[str, typer.Argument(help='One reading statement, as in "SELECT count(*) FROM orders".')],
     engine: Annotated[LakeEngine, typer.Option(help="Who answers.")] = LakeEngine.TRINO,

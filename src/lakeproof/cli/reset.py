@@ -13,11 +13,6 @@ from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.stack import Stack, load_stack
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(reset)
-
-
 def reset(
     yes: Annotated[bool, typer.Option("--yes", help="do it without asking")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="what was deleted, as JSON on stdout")] = False,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.cli.output import print_rows, say
 from lakeproof.cli.up import Progress
 from lakeproof.stack.stack import load_stack
 
@@ -30,25 +30,16 @@ def show(context: typer.Context, as_json: JsonOption = False) -> None:
     from lakeproof.probes.ring import ring
 
     nodes = ring(load_stack())
-    if as_json:
-        print_json([node.to_json() for node in nodes])
-    else:
-        print_table(
-            ("Node", "State", "Address", "Load", "Tokens", "Owns", "Host id", "Rack"),
-            (
-                (
-                    node.name,
-                    node.state,
-                    node.address,
-                    node.load,
-                    node.tokens,
-                    "?" if node.owns_percent is None else f"{node.owns_percent:.1f} %",
-                    node.host_id,
-                    node.rack,
-                )
-                for node in nodes
-            ),
-        )
+    owns = ("?" if node.owns_percent is None else f"{node.owns_percent:.1f} %" for node in nodes)
+    print_rows(
+        as_json,
+        [node.to_json() for node in nodes],
+        ("Node", "State", "Address", "Load", "Tokens", "Owns", "Host id", "Rack"),
+        (
+            (node.name, node.state, node.address, node.load, node.tokens, share, node.host_id, node.rack)
+            for node, share in zip(nodes, owns, strict=True)
+        ),
+    )
     if any(node.state != "UN" for node in nodes):
         raise typer.Exit(1)
 

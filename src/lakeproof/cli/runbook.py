@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeproof.cli.output import print_json, print_table, say
+from lakeproof.cli.output import print_json, print_rows, print_table, say
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.person import person
 from lakeproof.stack.stack import load_stack
@@ -105,32 +105,23 @@ def _load() -> "Catalog":
 def list_pages(as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False) -> None:
     """Every scenario with its titles, severity, team, alerts, and the other causes that a drill can play."""
     scenarios = _load().scenarios.values()
-    if as_json:
-        print_json(
-            [
-                {
-                    "scenario": each.id,
-                    "titles": dict(each.titles),
-                    "severity": each.severity,
-                    "team": each.team,
-                    "alerts": list(each.owned_alerts),
-                    "other_causes": list(each.others),
-                }
-                for each in scenarios
-            ]
-        )
-        return
-    print_table(
+    told = [
+        {
+            "scenario": each.id,
+            "titles": dict(each.titles),
+            "severity": each.severity,
+            "team": each.team,
+            "alerts": list(each.owned_alerts),
+            "other_causes": list(each.others),
+        }
+        for each in scenarios
+    ]
+    print_rows(
+        as_json,
+        told,
         ("Scenario", "Severity", "Team", "Alerts", "Other causes", "Title"),
-        [
-            (
-                each.id,
-                each.severity,
-                each.team,
-                " ".join(each.owned_alerts),
-                " ".join(each.others),
-                each.titles["en"],
-            )
-            for each in scenarios
-        ],
+        (
+            (one.id, one.severity, one.team, " ".join(one.owned_alerts), " ".join(one.others), one.titles["en"])
+            for one in scenarios
+        ),
     )

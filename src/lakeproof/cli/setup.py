@@ -34,12 +34,6 @@ _LINE_SECONDS = 8.0
 _NOT_ASKED_MB = 50
 
 
-def add_to(app: typer.Typer) -> None:
-    """Bring the two commands."""
-    app.command("setup")(setup)
-    app.command("doctor")(doctor)
-
-
 def setup(
     only: Annotated[
         list[str] | None, typer.Option("--only", help="only this artifact, and what it needs; some are only built so")

@@ -12,11 +12,6 @@ if TYPE_CHECKING:
     from lakeproof.customers.shoppers import Counts, TrafficReport
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(traffic)
-
-
 def traffic(
     rate: Annotated[
         float, typer.Option(min=0.1, max=5000, help="Calls per second, sent when due, whatever the answers.")

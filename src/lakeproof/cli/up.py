@@ -68,122 +68,118 @@ def memory_of(rows: Sequence[ProcessRow]) -> str:
     return f"{len(running)} component{'' if len(running) == 1 else 's'}, {rss_bytes / 2**30:.2f} GiB"
 
 
-def add_to(app: typer.Typer) -> None:
-    """The commands."""
+def up(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="components; without: the path of an order and what watches it")
+    ] = None,
+    scenario: Annotated[str | None, typer.Option("--for", help="what this scenario needs")] = None,
+    every: Annotated[bool, typer.Option("--all", help="everything, also what is on demand")] = False,
+    also: Annotated[
+        list[str] | None, typer.Option("--with", help="a component besides, e.g. log-shipper (may be repeated)")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the rows of `ps --json` when all is healthy")] = False,
+) -> None:
+    """Start components and what they need, by readiness, in parallel; ends when all are healthy and watched.
 
-    @app.command()
-    def up(
-        names: Annotated[
-            list[str] | None, typer.Argument(help="components; without: the path of an order and what watches it")
-        ] = None,
-        scenario: Annotated[str | None, typer.Option("--for", help="what this scenario needs")] = None,
-        every: Annotated[bool, typer.Option("--all", help="everything, also what is on demand")] = False,
-        also: Annotated[
-            list[str] | None, typer.Option("--with", help="a component besides, e.g. log-shipper (may be repeated)")
-        ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="the rows of `ps --json` when all is healthy")] = False,
-    ) -> None:
-        """Start components and what they need, by readiness, in parallel; ends when all are healthy and watched.
+    What runs already is left alone. Every port is looked at before anything starts. Alerts go in the windows of
+    the setting `timing` (production), and speak of nothing before it was first healthy. Exit 0 only when all that
+    was asked for is healthy, and Prometheus, where it runs, knows that.
+    """
+    from lakeproof.observability.receivers import read_receivers
+    from lakeproof.observability.reload import give_back_abandoned
+    from lakeproof.observability.watched import await_watched
+    from lakeproof.processes.client import SupervisorClient
+    from lakeproof.scenarios.catalog import load_catalog
+    from lakeproof.stack.installed import everything
 
-        What runs already is left alone. Every port is looked at before anything starts. Alerts go in the windows of
-        the setting `timing` (production), and speak of nothing before it was first healthy. Exit 0 only when all that
-        was asked for is healthy, and Prometheus, where it runs, knows that.
-        """
-        from lakeproof.observability.receivers import read_receivers
-        from lakeproof.observability.reload import give_back_abandoned
-        from lakeproof.observability.watched import await_watched
-        from lakeproof.processes.client import SupervisorClient
-        from lakeproof.scenarios.catalog import load_catalog
-        from lakeproof.stack.installed import everything
+    if sum((bool(names), scenario is not None, every)) > 1:
+        raise InvalidInput("NAME…, --for and --all exclude each other", next_action="give one of them")
+    stack = load_stack()
+    client = SupervisorClient(stack)
+    wanted: list[str] | None = names or None
+    if scenario is not None:
+        wanted = list(load_catalog(tuple(stack.settings.scenario_dirs)).scenario(scenario).components)
+    elif every:
+        wanted, left_out = everything(client.components.values())
+        for name in left_out:
+            say(f"left out, not installed: {name} (lakeproof setup --only {client.components[name].artifact})")
+    if also:
+        wanted = [*(client.default_names() if wanted is None else wanted), *also]
+    read_receivers(os.environ)  # a wrong address is refused here, not in the log of Alertmanager's start
+    progress = Progress()
+    try:
+        started = client.up(wanted, progress)
+    except KeyboardInterrupt:
+        say("no longer waiting; what was started goes on (lakeproof ps), lakeproof down ends it")
+        raise
+    say(f"{progress.seconds:6.1f} s  healthy: {', '.join(started) if started else 'all, nothing was missing'}")
+    rows = client.ps()
+    try:
+        if renewed := give_back_abandoned(stack):
+            told = " and ".join(renewed)
+            say(f"{progress.seconds:6.1f} s  a drill was killed: its windows are taken out of {told}")
+    except (LakeproofError, OSError) as error:  # the desk tries again, and so does the next `up`
+        say(f"a drill was killed, and its windows are still in force: {error}")
+    await_watched(stack, rows)
+    say(f"{progress.seconds:6.1f} s  {memory_of(rows)}")
+    for line in unheard(rows, stack):
+        say(line)
+    if any(row.name == "desk" and row.health == Health.HEALTHY for row in rows):
+        say(f"{progress.seconds:6.1f} s  console: {stack.url('desk')}")
+    if as_json:
+        print_json([row.to_json() for row in rows])
 
-        if sum((bool(names), scenario is not None, every)) > 1:
-            raise InvalidInput("NAME…, --for and --all exclude each other", next_action="give one of them")
-        stack = load_stack()
-        client = SupervisorClient(stack)
-        wanted: list[str] | None = names or None
-        if scenario is not None:
-            wanted = list(load_catalog(tuple(stack.settings.scenario_dirs)).scenario(scenario).components)
-        elif every:
-            wanted, left_out = everything(client.components.values())
-            for name in left_out:
-                say(f"left out, not installed: {name} (lakeproof setup --only {client.components[name].artifact})")
-        if also:
-            wanted = [*(client.default_names() if wanted is None else wanted), *also]
-        read_receivers(os.environ)  # a wrong address is refused here, not in the log of Alertmanager's start
-        progress = Progress()
-        try:
-            started = client.up(wanted, progress)
-        except KeyboardInterrupt:
-            say("no longer waiting; what was started goes on (lakeproof ps), lakeproof down ends it")
-            raise
-        say(f"{progress.seconds:6.1f} s  healthy: {', '.join(started) if started else 'all, nothing was missing'}")
-        rows = client.ps()
-        try:
-            if renewed := give_back_abandoned(stack):
-                told = " and ".join(renewed)
-                say(f"{progress.seconds:6.1f} s  a drill was killed: its windows are taken out of {told}")
-        except (LakeproofError, OSError) as error:  # the desk tries again, and so does the next `up`
-            say(f"a drill was killed, and its windows are still in force: {error}")
-        await_watched(stack, rows)
-        say(f"{progress.seconds:6.1f} s  {memory_of(rows)}")
-        for line in unheard(rows, stack):
-            say(line)
-        if any(row.name == "desk" and row.health == Health.HEALTHY for row in rows):
-            say(f"{progress.seconds:6.1f} s  console: {stack.url('desk')}")
-        if as_json:
-            print_json([row.to_json() for row in rows])
 
-    @app.command()
-    def down() -> None:
-        """Stop the whole stack in reverse order, and end whatever is left of it; safe to repeat.
+def down() -> None:
+    """Stop the whole stack in reverse order, and end whatever is left of it; safe to repeat.
 
-        Works also when the supervisor itself was killed.
-        """
-        from lakeproof.processes.client import SupervisorClient
+    Works also when the supervisor itself was killed.
+    """
+    from lakeproof.processes.client import SupervisorClient
 
-        progress = Progress()
-        stopped = SupervisorClient(load_stack()).down(progress)
-        if not stopped:
-            say("nothing was running")
-        for what in stopped:
-            say(f"stopped {what}")
+    progress = Progress()
+    stopped = SupervisorClient(load_stack()).down(progress)
+    if not stopped:
+        say("nothing was running")
+    for what in stopped:
+        say(f"stopped {what}")
 
-    @app.command()
-    def start(name: Annotated[str, typer.Argument(help="a component")]) -> None:
-        """Start one component (and what it needs) of the running stack; ends when it is healthy.
 
-        SERVICE_…_URL of this shell are handed to it; SERVICE_ORDER_SERVICE_URL= (empty) switches that source of
-        the support service off. So are LAKEPROOF_INVENTORY__RESERVATION_TTL_SECONDS and
-        LAKEPROOF_SUPPORT__TIMELINE_CACHE_TTL_SECONDS; and ALERTMANAGER_… to alertmanager.
-        """
-        from lakeproof.processes.ours import our_processes
+def start(name: Annotated[str, typer.Argument(help="a component")]) -> None:
+    """Start one component (and what it needs) of the running stack; ends when it is healthy.
 
-        client = our_processes(load_stack(), f"start {name}")
-        client.start(name, Progress(), variables=service_variables(os.environ, name))
+    SERVICE_…_URL of this shell are handed to it; SERVICE_ORDER_SERVICE_URL= (empty) switches that source of
+    the support service off. So are LAKEPROOF_INVENTORY__RESERVATION_TTL_SECONDS and
+    LAKEPROOF_SUPPORT__TIMELINE_CACHE_TTL_SECONDS; and ALERTMANAGER_… to alertmanager.
+    """
+    from lakeproof.processes.ours import our_processes
 
-    @app.command()
-    def stop(name: Annotated[str, typer.Argument(help="a component")]) -> None:
-        """Stop one component cleanly; it stays stopped until `start` or `up`."""
-        from lakeproof.processes.ours import our_processes
+    client = our_processes(load_stack(), f"start {name}")
+    client.start(name, Progress(), variables=service_variables(os.environ, name))
 
-        if not our_processes(load_stack(), f"stop {name}").stop(name, Progress()):
-            say(f"{name} was not running")
 
-    @app.command()
-    def restart(name: Annotated[str, typer.Argument(help="a component")]) -> None:
-        """Stop one component and start it again (and what it needs); ends when it is healthy. Alerts nobody."""
-        from lakeproof.processes.ours import our_processes
+def stop(name: Annotated[str, typer.Argument(help="a component")]) -> None:
+    """Stop one component cleanly; it stays stopped until `start` or `up`."""
+    from lakeproof.processes.ours import our_processes
 
-        client = our_processes(load_stack(), f"restart {name}")
-        client.restart(name, Progress(), variables=service_variables(os.environ, name))
+    if not our_processes(load_stack(), f"stop {name}").stop(name, Progress()):
+        say(f"{name} was not running")
 
-    @app.command()
-    def kill(
-        name: Annotated[str, typer.Argument(help="a component")],
-        signal: Annotated[str, typer.Option("--signal", help="KILL, STOP (pause), CONT (go on) or TERM")] = "KILL",
-    ) -> None:
-        """Send a signal to all processes of a component. What was killed is started again by the restart policy."""
-        from lakeproof.processes.ours import our_processes
 
-        sent = our_processes(load_stack(), f"send {signal} to {name}").kill(name, signal)
-        say(f"{signal} sent to {sent} process{'' if sent == 1 else 'es'} of {name}")
+def restart(name: Annotated[str, typer.Argument(help="a component")]) -> None:
+    """Stop one component and start it again (and what it needs); ends when it is healthy. Alerts nobody."""
+    from lakeproof.processes.ours import our_processes
+
+    client = our_processes(load_stack(), f"restart {name}")
+    client.restart(name, Progress(), variables=service_variables(os.environ, name))
+
+
+def kill(
+    name: Annotated[str, typer.Argument(help="a component")],
+    signal: Annotated[str, typer.Option("--signal", help="KILL, STOP (pause), CONT (go on) or TERM")] = "KILL",
+) -> None:
+    """Send a signal to all processes of a component. What was killed is started again by the restart policy."""
+    from lakeproof.processes.ours import our_processes
+
+    sent = our_processes(load_stack(), f"send {signal} to {name}").kill(name, signal)
+    say(f"{signal} sent to {sent} process{'' if sent == 1 else 'es'} of {name}")

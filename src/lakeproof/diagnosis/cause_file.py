@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from lakeproof.diagnosis.cause import AnyOf, Evidence, Step
 from lakeproof.probes.condition import Condition, Operator
+from lakeproof.strict_model import StrictModel
 
 CAUSES_FILE = "causes.yaml"
 IDENTIFIER = r"^[a-z][a-z0-9_]{1,60}$"
@@ -13,10 +14,9 @@ IDENTIFIER = r"^[a-z][a-z0-9_]{1,60}$"
 TEMPLATE = r"^[a-z{][a-z0-9_{}]{1,60}$"
 
 
-class EvidenceModel(BaseModel):
+class EvidenceModel(StrictModel):
     """`{probe: ID, op: "==", value: V}`."""
 
-    model_config = ConfigDict(extra="forbid")
     probe: str
     op: Operator
     value: str | int | float | bool | None = None
@@ -37,10 +37,9 @@ class EvidenceModel(BaseModel):
         return Evidence(self.probe, Condition(self.op, self.value))
 
 
-class AnyOfModel(BaseModel):
+class AnyOfModel(StrictModel):
     """`{any: [{probe: …}, {probe: …}]}`: one of these is enough."""
 
-    model_config = ConfigDict(extra="forbid")
     any: list[EvidenceModel] = Field(min_length=2)
 
     def evidence(self) -> AnyOf:
@@ -58,27 +57,25 @@ type NeededModel = Annotated[
 ]
 
 
-class StepModel(BaseModel):
+class StepModel(StrictModel):
     """`{id: ID, args: {...}}`."""
 
-    model_config = ConfigDict(extra="forbid")
     id: str
-    args: dict[str, str | int | float | bool] = {}
+    args: dict[str, str | int | float | bool] = Field({})
 
     def step(self) -> Step:
         """The step that this entry states."""
         return Step(self.id, tuple(sorted(self.args.items())))
 
 
-class Texts(BaseModel):
+class Texts(StrictModel):
     """One text in both languages."""
 
-    model_config = ConfigDict(extra="forbid")
     vi: str = Field(min_length=3)
     en: str = Field(min_length=3)
 
 
-class CauseModel(BaseModel):
+class CauseModel(StrictModel):
     """One entry of causes.yaml.
 
     masked_by_components: components whose own causes (down, hung, unhealthy) account for this cause; an exception to
@@ -87,23 +84,21 @@ class CauseModel(BaseModel):
     for_each: a noun; the cause is made once for each of its subjects (for_each.py), of which `where` may take some.
     """
 
-    model_config = ConfigDict(extra="forbid")
     id: str = Field(pattern=TEMPLATE)
     says: Texts
     necessary: list[NeededModel] = Field(min_length=1)
-    supporting: list[EvidenceModel] = []
-    contradicting: list[EvidenceModel] = []
-    masked_by: list[str] = []
+    supporting: list[EvidenceModel] = Field([])
+    contradicting: list[EvidenceModel] = Field([])
+    masked_by: list[str] = Field([])
     masked_by_components: list[str] | None = None
-    masks: list[str] = []
-    explains: list[str] = []
+    masks: list[str] = Field([])
+    explains: list[str] = Field([])
     repairs: list[StepModel]
     for_each: str | None = None
-    where: dict[str, str] = {}
+    where: dict[str, str] = Field({})
 
 
-class CausesModel(BaseModel):
+class CausesModel(StrictModel):
     """The file causes.yaml."""
 
-    model_config = ConfigDict(extra="forbid")
     causes: list[CauseModel] = Field(min_length=1)

@@ -140,7 +140,6 @@ class Run:
             alerts=self.plan.alerts,
             evidence=self.plan.evidence,
             quiet_seconds=self.plan.budgets.quiet * self.factor,
-            run=self.options.run,
             scenario_dirs=self.plan.folders,
             progress=(lambda text: None) if self.options.blind else self.journal.seldom(phase),
             shopping=self._shopping,

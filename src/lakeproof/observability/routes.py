@@ -3,15 +3,12 @@
 from functools import cache
 from importlib.resources import files
 
-from pydantic import BaseModel, ConfigDict
-
+from lakeproof.strict_model import StrictModel
 from lakeproof.yaml_file import load_yaml
 
 
-class Route(BaseModel):
+class Route(StrictModel, frozen=True):
     """One row: alerts that fit all `matchers` go to the receiver `to`, where the environment has `set_by`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     to: str
     alerts: str

@@ -17,6 +17,7 @@ from lakeproof.observability.durations import parse_duration
 from lakeproof.observability.scenario_homes import scenario_homes
 from lakeproof.observability.teams import all_teams
 from lakeproof.observability.timing import compress
+from lakeproof.strict_model import StrictModel
 from lakeproof.yaml_file import load_yaml
 
 PACKAGE = Path(__file__).parent.parent
@@ -53,10 +54,8 @@ class AlertAnnotations(BaseModel):
     unit_en: str = ""
 
 
-class AlertRule(BaseModel):
+class AlertRule(StrictModel):
     """One alerting rule in Prometheus' own format."""
-
-    model_config = ConfigDict(extra="forbid")
 
     alert: str
     expr: str
@@ -64,11 +63,6 @@ class AlertRule(BaseModel):
     keep_firing_for: str = "0s"
     labels: AlertLabels
     annotations: AlertAnnotations
-
-    @property
-    def window_seconds(self) -> float:
-        """Its production window."""
-        return parse_duration(self.for_) / 1000
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,18 @@ READER_SECRET = "cassandra-reader"
 
 
 def select(stack: Stack, statement: str, timeout: float) -> list[tuple[Value, ...]]:
-    """The rows of one statement at QUORUM, as the reader. Raises: DriverException, NoHostAvailable."""
+    """The rows of one statement at QUORUM, as the reader. Raises: CouldNotLook."""
+    from cassandra import DriverException
+    from cassandra.cluster import NoHostAvailable
+
+    try:
+        return _select(stack, statement, timeout)
+    except (DriverException, NoHostAvailable) as error:
+        where, mend = NODES[0], "is the ring up?"
+        raise CouldNotLook(f"no answer: {type(error).__name__}", where=where, next_action=mend) from error
+
+
+def _select(stack: Stack, statement: str, timeout: float) -> list[tuple[Value, ...]]:
     from cassandra import ConsistencyLevel
     from cassandra.query import SimpleStatement
 
@@ -29,7 +40,7 @@ def quorum_answers(stack: Stack, timeout: float) -> Value:
     from cassandra.cluster import NoHostAvailable
 
     try:
-        select(stack, "SELECT sku FROM inventory.stock LIMIT 1", timeout)
+        _select(stack, "SELECT sku FROM inventory.stock LIMIT 1", timeout)
     except NoHostAvailable as error:
         if any(isinstance(each, AuthenticationFailed) for each in error.errors.values()):
             return "rejected"
@@ -41,17 +52,11 @@ def quorum_answers(stack: Stack, timeout: float) -> Value:
 
 def reservation_ttl(stack: Stack, timeout: float) -> Value:
     """Seconds after which a row of inventory.reservations vanishes; None where there is no such table."""
-    from cassandra import DriverException
-    from cassandra.cluster import NoHostAvailable
-
     statement = (
         "SELECT default_time_to_live FROM system_schema.tables"
         " WHERE keyspace_name = 'inventory' AND table_name = 'reservations'"
     )
-    try:
-        rows = select(stack, statement, timeout)
-    except (DriverException, NoHostAvailable) as error:
-        raise CouldNotLook(f"no answer: {type(error).__name__}", where=NODES[0]) from error
+    rows = select(stack, statement, timeout)
     return rows[0][0] if rows else None
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.stack import Stack
 
 
@@ -69,7 +70,8 @@ class Component:
     """Something that can run.
 
     name: the same in processes, compose, logs (`container=`), metrics (`job=`).
-    ports: kind → usual port (addresses.py), all shifted by one setting. "http" is what /health and APIs answer on.
+    ports: kind → usual port, all shifted by one setting; left out: those of that name in addresses.py. "http" is what
+        /health and APIs answer on.
     needs: these are healthy before this component is started. Keep the list short: JVMs may start in parallel, and
         wait for each other by themselves.
     waits_for: asked at each start, gives what takes the place of `needs` this time; None: always `needs`.
@@ -122,3 +124,7 @@ class Component:
     one_because: str = "it is one process, and nothing shares its work out to several"
     replica_of: str | None = None
     lasting: Callable[[Stack], bool] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.ports:
+            object.__setattr__(self, "ports", USUAL_PORTS.get(self.name, {}))

@@ -1,6 +1,7 @@
 """The stack's S3 store: its buckets, and clients of it. Every call ends: short timeouts, at most one retry."""
 
 import threading
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -77,6 +78,15 @@ def _session() -> Any:
     from botocore.session import get_session
 
     return get_session()
+
+
+def objects_under(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+    """Every object under that prefix, a thousand a page, as S3 lists it: Key, Size, LastModified, ….
+
+    Raises: botocore's errors, while they are taken.
+    """
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        yield from page.get("Contents", ())
 
 
 def bucket_and_key(uri: str) -> tuple[str, str]:

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from lakeproof.errors import InvalidInput
 from lakeproof.stack.addresses import USUAL_PORTS, is_address
 from lakeproof.stack.place import CONFIG_FILE, NAME_PATTERN, NOT_SETTINGS
 from lakeproof.stack.secrets import NAMES
 from lakeproof.stack.watch_settings import LogsSettings, TicketSettings
+from lakeproof.strict_model import StrictModel
 from lakeproof.unknown_name import unknown_name
 
 # The alert LakeAuditStale fires where no audit that could look began within 300 s. The next one begins so long after
@@ -26,10 +27,8 @@ LONGEST_AUDIT_EVERY_SECONDS = 200.0
 PORT_SHIFT_MAX = 46_000  # the highest port of a component stays a port; a test holds them together
 
 
-class LakeSettings(BaseModel):
+class LakeSettings(StrictModel):
     """How the lake is written and published. Times in seconds."""
-
-    model_config = ConfigDict(extra="forbid")
 
     checkpoint_seconds: float = Field(2.0, ge=0.5, le=600)
     shop_checkpoint_seconds: float = Field(
@@ -53,10 +52,8 @@ class LakeSettings(BaseModel):
         return seconds
 
 
-class CheckSettings(BaseModel):
+class CheckSettings(StrictModel):
     """`lakeproof check`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     statement_seconds: float = Field(
         90.0,
@@ -66,10 +63,8 @@ class CheckSettings(BaseModel):
     )
 
 
-class CaptureSettings(BaseModel):
+class CaptureSettings(StrictModel):
     """Change capture."""
-
-    model_config = ConfigDict(extra="forbid")
 
     exactly_once: bool = Field(
         True,
@@ -78,10 +73,8 @@ class CaptureSettings(BaseModel):
     )
 
 
-class ShopSettings(BaseModel):
+class ShopSettings(StrictModel):
     """Services of the shop."""
-
-    model_config = ConfigDict(extra="forbid")
 
     pool_size: int = Field(10, ge=1, le=500, description="database connections of a service")
     request_seconds: float = Field(5.0, ge=0.1, le=600, description="a request is given up after so long")
@@ -98,10 +91,8 @@ class ShopSettings(BaseModel):
     )
 
 
-class FulfillmentSettings(BaseModel):
+class FulfillmentSettings(StrictModel):
     """The fulfillment service's worker."""
-
-    model_config = ConfigDict(extra="forbid")
 
     look_seconds: float = Field(0.5, ge=0.05, le=60, description="between two looks for work that nobody announced")
     lease_seconds: float = Field(
@@ -121,10 +112,8 @@ class FulfillmentSettings(BaseModel):
     ] = Field("", description="the worker's process is killed after this step (for tests)")
 
 
-class InventorySettings(BaseModel):
+class InventorySettings(StrictModel):
     """The inventory service's reservations."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reservation_ttl_seconds: float = Field(
         900.0, ge=1, le=86_400, description="a reservation ends so long after it was made, unless it is confirmed"
@@ -134,10 +123,8 @@ class InventorySettings(BaseModel):
     )
 
 
-class NotificationSettings(BaseModel):
+class NotificationSettings(StrictModel):
     """The notification service: its limit, its providers, its worker. Times in seconds."""
-
-    model_config = ConfigDict(extra="forbid")
 
     notification_rate_limit: int = Field(
         60, ge=1, le=1_000_000, description="messages that a customer gets by one channel within the window"
@@ -155,10 +142,8 @@ class NotificationSettings(BaseModel):
     look_seconds: float = Field(0.5, ge=0.05, le=60, description="between two looks for what is due")
 
 
-class CheckoutSettings(BaseModel):
+class CheckoutSettings(StrictModel):
     """Purchases across the services, in the order service."""
-
-    model_config = ConfigDict(extra="forbid")
 
     call_seconds: float = Field(2.0, ge=0.1, le=60, description="a call of another service is given up after it")
     hold_seconds: float = Field(
@@ -174,10 +159,8 @@ class CheckoutSettings(BaseModel):
     )
 
 
-class SupportSettings(BaseModel):
+class SupportSettings(StrictModel):
     """The support service. A source's URL: null is the stack's own service, empty is off."""
-
-    model_config = ConfigDict(extra="forbid")
 
     timeline_cache_ttl_seconds: float = Field(
         2.0, ge=0, le=86_400, description="no change goes unseen in a timeline for longer; 0: none is kept"
@@ -195,17 +178,15 @@ class SupportSettings(BaseModel):
     attachment_max_bytes: int = Field(10 * 1024 * 1024, ge=1, le=1 << 30)
 
 
-class CassandraSettings(BaseModel):
+class CassandraSettings(StrictModel):
     """A ring that somebody else runs."""
-
-    model_config = ConfigDict(extra="forbid")
 
     datacenter: str = Field(
         "dc1", min_length=1, max_length=100, description="the one whose nodes are asked; our own ring's is dc1"
     )
 
 
-class Settings(BaseModel):
+class Settings(StrictModel):
     """One stack's settings.
 
     `endpoints` points components at somebody else's servers:
@@ -213,8 +194,6 @@ class Settings(BaseModel):
     `secrets` gives passwords by name for external endpoints; local ones are generated (stack/secrets.py).
     `accounts` gives the user that belongs to such a password, by the same name, where it is not the usual one.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field("default", pattern=NAME_PATTERN)
     mode: Literal["local", "external"] = "local"
@@ -229,9 +208,9 @@ class Settings(BaseModel):
     timing: Literal["drill", "production"] = Field(
         "production", description="windows of the alert rules outside of drills"
     )
-    endpoints: dict[str, dict[str, str]] = {}
-    secrets: dict[str, str] = {}
-    accounts: dict[str, str] = {}
+    endpoints: dict[str, dict[str, str]] = Field({})
+    secrets: dict[str, str] = Field({})
+    accounts: dict[str, str] = Field({})
     scenario_dirs: list[Path] = Field([], description="further folders of scenarios")
     desk_url: str = Field(
         "", description="SQLAlchemy URL of the desk's database; default: SQLite in its state folder"

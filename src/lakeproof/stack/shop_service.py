@@ -1,6 +1,5 @@
 """A service of the shop as a component: `python -m lakeproof.shop.<folder>.app`, ready when its /health says so."""
 
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Component, Scrape
 from lakeproof.stack.python_module import answers_ok, run_module
 
@@ -19,7 +18,6 @@ def shop_service(
         kind="service",
         command=run_module(f"lakeproof.shop.{name.removesuffix('-service')}.app"),
         ready=answers_ok(name),
-        ports=USUAL_PORTS[name],
         needs=needs,
         uses=uses,
         scrapes=(Scrape("http"),),

@@ -3,22 +3,20 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from lakeproof.strict_model import StrictModel
 
 
-class LogsSettings(BaseModel):
+class LogsSettings(StrictModel):
     """How much the log store keeps: entries are dropped as soon as one of the two bounds is reached."""
-
-    model_config = ConfigDict(extra="forbid")
 
     retention_days: int = Field(7, ge=1, le=3650, description="older entries are dropped, a day at a time")
     disk_bytes: int = Field(2 << 30, ge=64 << 20, description="beyond it the oldest days are dropped")
 
 
-class TicketSettings(BaseModel):
+class TicketSettings(StrictModel):
     """The ITSM that keeps a ticket for each incident. Its password or token is the secret `ticket-token`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: Literal["", "webhook", "jira", "github"] = Field("", description='"": no tickets')
     url: str = Field(

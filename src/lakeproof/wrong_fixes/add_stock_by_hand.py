@@ -10,11 +10,10 @@ import httpx
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
-from lakeproof.errors import CouldNotLook, TerminalError
+from lakeproof.errors import TerminalError
 from lakeproof.probes.cql import select
 from lakeproof.probes.inventory import SERVICE
 from lakeproof.shop.inventory.requests import MAX_RECEIPT
-from lakeproof.stack.engines.cassandra_config import NODES
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes.wrong_step import WrongStep
 
@@ -41,7 +40,7 @@ def run(stack: Stack, arguments: AddStockByHand) -> str:
 
     Raises: CouldNotLook where Cassandra does not tell the SKUs, TerminalError where the service books nothing in.
     """
-    skus, url = _skus(stack), stack.url(SERVICE)
+    skus, url = sorted(str(row[0]) for row in select(stack, SKUS, SECONDS)), stack.url(SERVICE)
     try:
         with httpx.Client(timeout=SECONDS, trust_env=False) as client:
             for sku in skus:
@@ -59,18 +58,6 @@ def run(stack: Stack, arguments: AddStockByHand) -> str:
             f"not booked in: no answer ({type(error).__name__})", where=url, next_action=f"lakeproof up {SERVICE}"
         ) from error
     return f"{arguments.quantity} units more of each of {len(skus)} SKUs are booked in"
-
-
-def _skus(stack: Stack) -> list[str]:
-    from cassandra import DriverException
-    from cassandra.cluster import NoHostAvailable
-
-    try:
-        return sorted(str(row[0]) for row in select(stack, SKUS, SECONDS))
-    except (DriverException, NoHostAvailable) as error:
-        raise CouldNotLook(
-            f"no answer: {type(error).__name__}", where=NODES[0], next_action="is the ring up?"
-        ) from error
 
 
 WRONG_STEP = WrongStep(

@@ -37,7 +37,7 @@ def timeline(monkeypatch: pytest.MonkeyPatch, **sources: str) -> TimelineFact:
         return ROWS[database]
 
     monkeypatch.setattr(reading_service, "rows_of", rows_of)
-    monkeypatch.setattr(reading_service, "_orders", lambda stack, ids: [(7, "returned", 3, AT, AT)])
+    monkeypatch.setattr(reading_service, "mysql_rows", lambda stack, statement, args: [(7, "returned", 3, AT, AT)])
     held = reading_service._held(object.__new__(Stack), [7])[7]
     shown = [
         *order_entries(ORDER | {"status": "returned"}),

@@ -23,7 +23,7 @@ from lakeproof.bench.freshness import spread
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.stack.engines import mysql
+from lakeproof.services.database.rows import mysql_rows
 from lakeproof.stack.stack import Stack
 
 LOOKS = 1_000
@@ -195,6 +195,4 @@ def compared(database: Sequence[tuple[str, ...]], lake: Sequence[tuple[str, ...]
 
 def _of_mariadb(stack: Stack, table: str) -> list[tuple[str, ...]]:
     named = ", ".join(f"CAST({column} AS CHAR)" for column in COLUMNS[table])
-    with mysql.connect(stack, "reader", "mysql-reader", READ_SECONDS) as connection, connection.cursor() as cursor:
-        cursor.execute(f"SELECT {named} FROM oltp.{table}")
-        return [tuple(row) for row in cursor.fetchall()]
+    return [tuple(row) for row in mysql_rows(stack, f"SELECT {named} FROM oltp.{table}", seconds=READ_SECONDS)]

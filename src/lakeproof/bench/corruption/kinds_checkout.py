@@ -45,23 +45,13 @@ def _planted(what: str, pairs: list[tuple[Mapping[str, Any], Mapping[str, Any]]]
         for row, _ in pairs
         for word, column in (("checkout", "checkout_key"), ("payment", "payment_id"))
     ]
-    return Planted(
-        what,
-        tuple(keys),
-        tuple(_CHECKOUTS.update(before, after) for before, after in pairs),
-        tuple(_CHECKOUTS.update(after, before) for before, after in pairs),
-    )
+    return _CHECKOUTS.becomes(what, tuple(keys), *pairs)
 
 
 def _gone(look: Looking, rng: Random) -> Planted:
     row = picked(rng, _bought(look), "bought checkout")
     key = row["checkout_key"]
-    return Planted(
-        f"checkout {key} goes",
-        (f"payment {row['payment_id']}", key),
-        (_CHECKOUTS.delete(row),),
-        (_CHECKOUTS.insert(row),),
-    )
+    return _CHECKOUTS.goes(f"checkout {key} goes", (f"payment {row['payment_id']}", key), row)
 
 
 def _swapped(look: Looking, rng: Random) -> Planted:

@@ -115,8 +115,8 @@ def _updated(
     orders: Sequence[WholeOrder] = (),
 ) -> Planted:
     """pairs: rows of that table, and what they become."""
-    do, undo = [table.update(*pair) for pair in pairs], [table.update(after, before) for before, after in pairs]
-    return _planted(look, what, keys, do, undo, orders)
+    planted = table.becomes(what, keys, *pairs)
+    return _planted(look, what, keys, planted.do, planted.undo, orders)
 
 
 def _row_gone(look: Looking, rng: Random, store: str) -> Planted:

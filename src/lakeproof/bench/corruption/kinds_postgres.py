@@ -35,13 +35,8 @@ def _one(table: str, where: str, keys: tuple[str, ...], key: str = "id", **chang
     def plant(look: Looking, rng: Random) -> Planted:
         row = _some_row(look, rng, table, where, key)
         after = {name: change(row[name]) if callable(change) else change for name, change in changes.items()}
-        told = Table(POSTGRES, table, key)
-        return Planted(
-            f"{table} {row[key]}: {', '.join(f'{name} becomes {value!r}' for name, value in after.items())}",
-            _keys(look, keys, row),
-            (told.update(row, changed(row, **after)),),
-            (told.update(changed(row, **after), row),),
-        )
+        what = f"{table} {row[key]}: {', '.join(f'{name} becomes {value!r}' for name, value in after.items())}"
+        return Table(POSTGRES, table, key).becomes(what, _keys(look, keys, row), (row, changed(row, **after)))
 
     return plant
 
@@ -49,8 +44,7 @@ def _one(table: str, where: str, keys: tuple[str, ...], key: str = "id", **chang
 def _gone(table: str, where: str, keys: tuple[str, ...], key: str = "id") -> Plant:
     def plant(look: Looking, rng: Random) -> Planted:
         row = _some_row(look, rng, table, where, key)
-        told = Table(POSTGRES, table, key)
-        return Planted(f"{table} {row[key]} goes", _keys(look, keys, row), (told.delete(row),), (told.insert(row),))
+        return Table(POSTGRES, table, key).goes(f"{table} {row[key]} goes", _keys(look, keys, row), row)
 
     return plant
 
@@ -73,13 +67,11 @@ def _amounts_swapped(look: Looking, rng: Random) -> Planted:
     rows = look.postgres("SELECT * FROM payment.payments WHERE status = 'captured' ORDER BY id")
     amounts = {row["amount"]: row for row in rows}
     one, other = picked_two(rng, [amounts[amount] for amount in sorted(amounts)], "payments of different amounts")
-    table, names = Table(POSTGRES, "payment.payments"), ("amount", "authorized", "captured")
-    after = [changed(each, **{name: whose[name] for name in names}) for each, whose in ((one, other), (other, one))]
-    return Planted(
+    names, pairs = ("amount", "authorized", "captured"), ((one, other), (other, one))
+    return Table(POSTGRES, "payment.payments").becomes(
         f"payments {one['id']} and {other['id']} swap amounts",
         (f"payment {one['id']}", f"payment {other['id']}"),
-        (table.update(one, after[0]), table.update(other, after[1])),
-        (table.update(after[0], one), table.update(after[1], other)),
+        *((each, changed(each, **{name: whose[name] for name in names})) for each, whose in pairs),
     )
 
 
@@ -87,13 +79,8 @@ def _doubled(table: str, where: str, keys: tuple[str, ...], **changes: Any) -> P
     def plant(look: Looking, rng: Random) -> Planted:
         row = _some_row(look, rng, table, where)
         second = changed(row, id=row["id"] + 800_000_000, **changes)
-        told = Table(POSTGRES, table)
-        return Planted(
-            f"{table} {row['id']} comes again as {second['id']}",
-            _keys(look, keys, row),
-            (told.insert(second),),
-            (told.delete(second),),
-        )
+        what = f"{table} {row['id']} comes again as {second['id']}"
+        return Table(POSTGRES, table).comes(what, _keys(look, keys, row), second)
 
     return plant
 
@@ -101,13 +88,8 @@ def _doubled(table: str, where: str, keys: tuple[str, ...], **changes: Any) -> P
 def _marked_and_never_sent(look: Looking, rng: Random) -> Planted:
     row = _some_row(look, rng, "payment.outbox", "t.sent_at IS NOT NULL")
     second = changed(row, id=row["id"] + 800_000_000, event_id=UUID(int=rng.getrandbits(128), version=4))
-    outbox = Table(POSTGRES, "payment.outbox")
-    return Planted(
-        f"event {second['event_id']} is marked as sent and was not",
-        (str(second["event_id"]),),
-        (outbox.insert(second),),
-        (outbox.delete(second),),
-    )
+    what = f"event {second['event_id']} is marked as sent and was not"
+    return Table(POSTGRES, "payment.outbox").comes(what, (str(second["event_id"]),), second)
 
 
 def _as_in_lake(value: Any) -> Any:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from importlib import resources
 from typing import Any
 
-from lakeproof.bench.corruption.kind import Step
+from lakeproof.bench.corruption.kind import Planted, Step
 from lakeproof.bench.corruption.least_steps import literal
 from lakeproof.lake import jobs
 
@@ -49,6 +49,19 @@ class Table:
             if value != before[name]
         )
         return Step(self.store, f"UPDATE {self.name} SET {sets} WHERE {self._is(before)}")
+
+    def goes(self, what: str, keys: tuple[str, ...], row: Row) -> Planted:
+        """A round in which that row is missing."""
+        return Planted(what, keys, (self.delete(row),), (self.insert(row),))
+
+    def comes(self, what: str, keys: tuple[str, ...], row: Row) -> Planted:
+        """A round in which that row is there as well."""
+        return Planted(what, keys, (self.insert(row),), (self.delete(row),))
+
+    def becomes(self, what: str, keys: tuple[str, ...], *pairs: tuple[Row, Row]) -> Planted:
+        """A round in which the first row of each pair is the second one."""
+        do, undo = [self.update(*pair) for pair in pairs], [self.update(after, before) for before, after in pairs]
+        return Planted(what, keys, tuple(do), tuple(undo))
 
     def _is(self, row: Row) -> str:
         return f"{self._quote}{self.key}{self._quote} = {self._literal(row[self.key])}"

@@ -30,9 +30,9 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
 from lakeproof.shop.support.file_store import attachment_dir
 from lakeproof.stack import loopback, postgres_session
-from lakeproof.stack.engines import cassandra_roles, cassandra_session
+from lakeproof.stack.engines import cassandra_roles, cassandra_session, mysql
 from lakeproof.stack.engines.postgres_accounts import DATABASE
-from lakeproof.stack.object_store import s3_client
+from lakeproof.stack.object_store import objects_under, s3_client
 from lakeproof.stack.stack import Stack
 
 SECONDS = 60.0
@@ -74,8 +74,7 @@ class Stores:
 
     def objects(self, bucket: str, prefix: str) -> list[str]:
         """Keys, in order."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        return sorted(str(entry["Key"]) for page in pages for entry in page.get("Contents", ()))
+        return sorted(str(entry["Key"]) for entry in objects_under(self._s3, bucket, prefix))
 
     def read(self, store: str, place: str) -> bytes:
         """An object or a file."""
@@ -143,21 +142,11 @@ class Stores:
 
     @contextmanager
     def _mariadb(self) -> Iterator[DictCursor]:
-        host, port = self._stack.host_port("mysql", "tcp")
-        connection = pymysql.connect(
-            host=host,
-            port=port,
-            user="root",
-            password=self._stack.secret("mysql-root"),
-            charset="utf8mb4",
-            read_timeout=SECONDS,
-            cursorclass=DictCursor,
-        )
-        try:
-            with connection.cursor() as cursor:
-                yield cursor
-        finally:
-            connection.close()
+        with (
+            mysql.connect(self._stack, "root", "mysql-root", SECONDS) as connection,
+            connection.cursor(DictCursor) as cursor,
+        ):
+            yield cursor
 
     def _in_mariadb(self, steps: Sequence[Step]) -> None:
         with self._mariadb() as cursor:

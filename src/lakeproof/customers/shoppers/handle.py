@@ -5,7 +5,6 @@ import threading
 from lakeproof.customers.shoppers.report import Counts, TrafficReport
 from lakeproof.customers.shoppers.traffic import (
     SETTLE_LIMIT_SECONDS,
-    Progress,
     Traffic,
     in_new_loop,
     of_stack,
@@ -57,22 +56,6 @@ class TrafficHandle:
         if self._report is None:
             raise DeadlineExpired("the shoppers did not stop", last_seen=str(self._traffic.tally.counts()))
         return self._report
-
-
-def run(
-    stack: Stack,
-    rate: float,
-    seconds: float,
-    seed: int,
-    run: str | None = None,
-    progress: Progress | None = None,
-    base_url: str | None = None,
-) -> TrafficReport:
-    """Let shoppers buy for `seconds`; gives the report once everything is settled, at most 60 s later.
-
-    Raises: InvalidInput, LedgerBroken.
-    """
-    return serve_in_new_loop(of_stack(stack, rate, seed, run, base_url), seconds, progress)
 
 
 def settle_leftovers(stack: Stack) -> int:

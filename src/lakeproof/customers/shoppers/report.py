@@ -1,6 +1,5 @@
 """What a run of traffic did, in numbers that an outage cannot hide in."""
 
-import time
 from array import array
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -79,7 +78,6 @@ class Tally(Counts):
     call_seconds: array[float] = field(default_factory=lambda: array("d"))
     purchase_seconds: array[float] = field(default_factory=lambda: array("d"))
     lateness_seconds: array[float] = field(default_factory=lambda: array("d"))
-    started: float = field(default_factory=time.monotonic)
 
     def counts(self) -> Counts:
         """The counts now; they do not grow."""

@@ -7,14 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-import pymysql
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.commands import send
 from lakeproof.lake.capture.connector import find_connector
-from lakeproof.stack.engines.mysql import connect
+from lakeproof.services.database.rows import mysql_rows
 from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 5.0
@@ -31,15 +30,10 @@ class BinlogPlace:
 
 def database_place(stack: Stack) -> BinlogPlace:
     """Where the database writes now (SHOW MASTER STATUS). Raises: CouldNotLook."""
-    try:
-        with connect(stack, "reader", "mysql-reader", ASK_SECONDS) as connection, connection.cursor() as cursor:
-            cursor.execute("SHOW MASTER STATUS")
-            row = cursor.fetchone()
-    except pymysql.MySQLError as error:
-        raise CouldNotLook(f"no answer: {error.args}", where="mysql") from error
-    if row is None:
+    rows = mysql_rows(stack, "SHOW MASTER STATUS", seconds=ASK_SECONDS)
+    if not rows:
         raise CouldNotLook("it writes no binlog", where="mysql")
-    return BinlogPlace(_number(str(row[0])), int(row[1]))
+    return BinlogPlace(_number(str(rows[0][0])), int(rows[0][1]))
 
 
 def connector_place(stack: Stack, connector: str) -> BinlogPlace | None:
@@ -71,12 +65,8 @@ def bytes_left(stack: Stack, connector: str) -> int:
     theirs = connector_place(stack, connector)
     if theirs is None:
         raise CouldNotLook("it has no offsets yet", where=connector)
-    try:
-        with connect(stack, "reader", "mysql-reader", ASK_SECONDS) as connection, connection.cursor() as cursor:
-            cursor.execute("SHOW BINARY LOGS")
-            sizes = {_number(str(row[0])): int(row[1]) for row in cursor.fetchall()}
-    except pymysql.MySQLError as error:
-        raise CouldNotLook(f"no answer: {error.args}", where="mysql") from error
+    logs = mysql_rows(stack, "SHOW BINARY LOGS", seconds=ASK_SECONDS)
+    sizes = {_number(str(row[0])): int(row[1]) for row in logs}
     return max(0, sum(size for file, size in sizes.items() if file >= theirs.file) - theirs.position)
 
 

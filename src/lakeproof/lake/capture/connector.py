@@ -12,11 +12,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from lakeproof.errors import InvalidInput
 from lakeproof.stack.engines.connect import SECRETS_FILE
 from lakeproof.stack.stack import Stack
+from lakeproof.strict_model import StrictModel
 
 EXACTLY_ONCE = {"exactly.once.support": "required", "transaction.boundary": "poll"}
 # Where a running connector is asked for something, by a row.
@@ -27,10 +28,8 @@ _WORD = re.compile(r"@([a-z.]+)@")
 _TABLES = {"mysql": re.compile(r"^[a-z][a-z0-9_]*$"), "postgres": re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")}
 
 
-class Connector(BaseModel):
+class Connector(StrictModel, frozen=True):
     """One connector's file, checked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=_NAME)
     engine: Literal["mysql", "postgres"] = "mysql"

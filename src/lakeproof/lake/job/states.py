@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from lakeproof.lake.sources.source import Source
-from lakeproof.stack.object_store import FLINK_BUCKET
+from lakeproof.stack.object_store import FLINK_BUCKET, objects_under
 
 METADATA = "/_metadata"
 KEEP = 4
@@ -89,7 +89,8 @@ def remove_old_states(s3: Any, database: Source, *, keep: int = KEEP, but: str |
     spared = (*kept, *folders, *((but,) if but else ()))
     removed = 0
     for prefix in _prefixes(database):
-        keys = [key for key, _ in _keys(s3, prefix) if not key.startswith(spared) and not _is_above(key, spared)]
+        there = [entry["Key"] for entry in objects_under(s3, FLINK_BUCKET, prefix)]
+        keys = [key for key in there if not key.startswith(spared) and not _is_above(key, spared)]
         # children before their folder markers: the store refuses to delete a folder that is not empty
         for key in sorted(keys, key=len, reverse=True):
             s3.delete_object(Bucket=FLINK_BUCKET, Key=key)
@@ -102,12 +103,6 @@ def _is_above(key: str, spared: tuple[str, ...]) -> bool:
 
 
 def _metadata_keys(s3: Any, prefix: str) -> Iterator[tuple[str, datetime]]:
-    for key, written_at in _keys(s3, prefix):
-        if key.endswith(METADATA):
-            yield key, written_at
-
-
-def _keys(s3: Any, prefix: str) -> Iterator[tuple[str, datetime]]:
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=FLINK_BUCKET, Prefix=prefix):
-        for entry in page.get("Contents", ()):
+    for entry in objects_under(s3, FLINK_BUCKET, prefix):
+        if entry["Key"].endswith(METADATA):
             yield entry["Key"], entry["LastModified"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from lakeproof.lake.publish.deleting import AT_ONCE, NotDeleted, delete_each, delete_keys
 from lakeproof.lake.publish.metadata import metadata_key
-from lakeproof.stack.object_store import LAKE_BUCKET
+from lakeproof.stack.object_store import LAKE_BUCKET, objects_under
 
 _NUMBER = re.compile(r"/v(\d+)\.metadata\.json$")
 
@@ -61,6 +61,5 @@ class OldMetadata:
 
     def _listed(self, database: str, table: str) -> list[int]:
         prefix = metadata_key(database, table, 0).removesuffix("0.metadata.json")
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=LAKE_BUCKET, Prefix=prefix)
-        names = (_NUMBER.search(entry["Key"]) for page in pages for entry in page.get("Contents", ()))
+        names = (_NUMBER.search(entry["Key"]) for entry in objects_under(self._s3, LAKE_BUCKET, prefix))
         return sorted(int(found[1]) for found in names if found)

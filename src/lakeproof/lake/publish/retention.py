@@ -9,7 +9,7 @@ from lakeproof.lake.job.spec import RETENTION_MARGIN_SECONDS
 from lakeproof.lake.nessie import NessieClient
 from lakeproof.lake.publish.deleting import delete_each, delete_keys
 from lakeproof.lake.publish.metadata import published_at_ms, published_prefix, stem_of
-from lakeproof.stack.object_store import LAKE_BUCKET, WAREHOUSE, bucket_and_key
+from lakeproof.stack.object_store import LAKE_BUCKET, WAREHOUSE, bucket_and_key, objects_under
 
 # A table's file is sent within minutes: from its first 16 MB to the end of a checkpoint or a compaction.
 UPLOAD_SECONDS = 6 * 3600.0
@@ -41,7 +41,8 @@ def remove_expired_copies(
     now_ms = time.time_ns() // 1_000_000
 
     def remove(table: str) -> int:
-        keys = expired_keys(_keys(s3, published_prefix(database, table)), now_ms, kept_seconds, referenced)
+        there = (entry["Key"] for entry in objects_under(s3, LAKE_BUCKET, published_prefix(database, table)))
+        keys = expired_keys(there, now_ms, kept_seconds, referenced)
         delete_keys(s3, keys)
         return len(keys)
 
@@ -90,9 +91,3 @@ def _referenced_keys(nessie: NessieClient, database: str, tables: list[str]) -> 
     for reference in nessie.references():
         for table in nessie.contents(reference, database, tables).values():
             yield bucket_and_key(table.metadata_location)[1]
-
-
-def _keys(s3: Any, prefix: str) -> Iterator[str]:
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=LAKE_BUCKET, Prefix=prefix):
-        for entry in page.get("Contents", ()):
-            yield entry["Key"]

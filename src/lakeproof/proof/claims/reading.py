@@ -29,8 +29,7 @@ from lakeproof.proof.claims.reading_deliveries import OUTBOXES, read_deliveries
 from lakeproof.proof.claims.reading_labels import read_labels
 from lakeproof.proof.claims.reading_service import read_timelines
 from lakeproof.proof.claims.reading_stock import read_stock
-from lakeproof.services.database.rows import READ_SECONDS, rows_of
-from lakeproof.stack.engines import mysql
+from lakeproof.services.database.rows import mysql_rows, rows_of
 from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
@@ -151,22 +150,13 @@ def _readers(
 
 def _checkouts(stack: Stack, keys: frozenset[str] | None, orders: frozenset[int] | None) -> tuple[CheckoutFact, ...]:
     """Those keys' and those orders' (both None: all). Raises: CouldNotLook."""
-    import pymysql
-
-    try:
-        with (
-            mysql.connect(stack, "reader", "mysql-reader", READ_SECONDS) as connection,
-            connection.cursor() as cursor,
-        ):
-            if keys is None:
-                cursor.execute(_CHECKOUTS)
-            else:
-                # An empty list is no SQL; no checkout has an empty key, no order the number 0.
-                named = (sorted(keys) or [""], sorted(orders or ()) or [0])
-                cursor.execute(f"{_CHECKOUTS} WHERE c.checkout_key IN %s OR c.order_id IN %s", named)
-            return tuple(checkout_of(*row) for row in cursor.fetchall())
-    except pymysql.MySQLError as error:
-        raise CouldNotLook(f"no answer: {type(error).__name__}", where=Store.ORDERS.value) from error
+    if keys is None:
+        rows = mysql_rows(stack, _CHECKOUTS)
+    else:
+        # An empty list is no SQL; no checkout has an empty key, no order the number 0.
+        named = (sorted(keys) or [""], sorted(orders or ()) or [0])
+        rows = mysql_rows(stack, f"{_CHECKOUTS} WHERE c.checkout_key IN %s OR c.order_id IN %s", named)
+    return tuple(checkout_of(*row) for row in rows)
 
 
 def checkout_of(key: str, step: str, age: Any, *more: Any) -> CheckoutFact:

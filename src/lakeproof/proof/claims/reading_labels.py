@@ -6,7 +6,7 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.proof.claims.facts import Store
 from lakeproof.services.database.rows import READ_SECONDS
 from lakeproof.shop.fulfillment.label import READY
-from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
+from lakeproof.stack.object_store import LABEL_BUCKET, objects_under, s3_client
 from lakeproof.stack.stack import Stack
 
 
@@ -15,11 +15,7 @@ def read_labels(stack: Stack) -> Mapping[str, int]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        pages = s3_client(stack, timeout_seconds=READ_SECONDS).get_paginator("list_objects_v2")
-        return {
-            str(entry["Key"]): int(entry["Size"])
-            for page in pages.paginate(Bucket=LABEL_BUCKET, Prefix=READY)
-            for entry in page.get("Contents", ())
-        }
+        entries = objects_under(s3_client(stack, timeout_seconds=READ_SECONDS), LABEL_BUCKET, READY)
+        return {str(entry["Key"]): int(entry["Size"]) for entry in entries}
     except (BotoCoreError, ClientError) as error:
         raise CouldNotLook(f"{LABEL_BUCKET}/{READY} is not listed: {error}", where=Store.LABELS.value) from error

@@ -8,9 +8,8 @@ import httpx
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.proof.claims.facts import Store, TimelineFact
-from lakeproof.services.database.rows import READ_SECONDS, rows_of
+from lakeproof.services.database.rows import mysql_rows, rows_of
 from lakeproof.services.times import iso
-from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
 type Entry = tuple[str, str, str, int]
@@ -33,6 +32,7 @@ _PARCELS = """
 SELECT f.order_id, f.id, e.type, e.at FROM fulfillments f JOIN fulfillment_events e ON e.fulfillment_id = f.id
 WHERE f.order_id = ANY($1::bigint[])
 """
+_ORDERS = "SELECT id, status, version, created_at, updated_at FROM oltp.orders WHERE id IN %s"
 
 
 def read_timelines(stack: Stack, seed: int) -> dict[str, Any]:
@@ -85,25 +85,9 @@ def _held(stack: Stack, orders: list[int]) -> defaultdict[int, list[Entry]]:
             found[order_id].append((iso(updated), "payment", f"payment.{status}", id_))
     for order_id, id_, type_, at in rows_of(stack, "fulfillment", _PARCELS, orders):
         found[order_id].append((iso(at), "fulfillment", f"fulfillment.{type_}", id_))
-    for id_, status, version, created, updated in _orders(stack, orders):
+    for id_, status, version, created, updated in mysql_rows(stack, _ORDERS, (orders or [0],)):
         found[id_].append((iso(created), "order", "order.created", id_))
         if version > 1:
             newest = "changed" if status == "created" else status
             found[id_].append((iso(updated), "order", f"order.{newest}", id_))
     return found
-
-
-def _orders(stack: Stack, orders: list[int]) -> list[Any]:
-    import pymysql
-
-    try:
-        with (
-            mysql.connect(stack, "reader", "mysql-reader", READ_SECONDS) as connection,
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(
-                "SELECT id, status, version, created_at, updated_at FROM oltp.orders WHERE id IN %s", (orders or [0],)
-            )
-            return list(cursor.fetchall())
-    except pymysql.MySQLError as error:
-        raise CouldNotLook(f"no answer: {type(error).__name__}", where=Store.ORDERS.value) from error

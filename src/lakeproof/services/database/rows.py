@@ -1,12 +1,25 @@
-"""Rows of the stack's PostgreSQL, by the account that only reads."""
+"""Rows of the stack's PostgreSQL, and of its MariaDB, by the account that only reads."""
 
 from typing import Any
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.stack.engines import mysql
 from lakeproof.stack.engines.postgres_accounts import DATABASE
 from lakeproof.stack.stack import Stack
 
 READ_SECONDS = 30.0
+
+
+def mysql_rows(stack: Stack, statement: str, args: object = None, *, seconds: float = READ_SECONDS) -> list[Any]:
+    """The rows of one statement of MariaDB's, within so many seconds. Blocks. Raises: CouldNotLook."""
+    import pymysql
+
+    try:
+        with mysql.connect(stack, "reader", "mysql-reader", seconds) as connection, connection.cursor() as cursor:
+            cursor.execute(statement, args)
+            return list(cursor.fetchall())
+    except pymysql.MySQLError as error:
+        raise CouldNotLook(f"no answer: {type(error).__name__} {error.args}", where="mysql") from error
 
 
 def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:

@@ -26,7 +26,7 @@ from lakeproof.shop.fulfillment.label_store import (
     is_absent,
     parse_hold,
 )
-from lakeproof.stack.object_store import LABEL_BUCKET
+from lakeproof.stack.object_store import LABEL_BUCKET, objects_under
 from lakeproof.stack.stack import Stack
 
 SERVICE = "fulfillment-service"
@@ -106,8 +106,7 @@ def read_labels(client: Any, keys: Iterable[tuple[str, int]]) -> list[WaitingLab
 
 def listed(client: Any, prefix: str) -> list[tuple[str, int]]:
     """(key, bytes) of every object under that prefix of the labels' bucket. Raises: botocore's errors."""
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=LABEL_BUCKET, Prefix=prefix)
-    entries = (entry for page in pages for entry in page.get("Contents", []))
+    entries = objects_under(client, LABEL_BUCKET, prefix)
     return [(entry["Key"], int(entry["Size"])) for entry in entries if not entry["Key"].endswith("/")]
 
 

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lakeproof.services.times import iso
 from lakeproof.services.traces import trace_id
 from lakeproof.shop.fulfillment.label import CHAOS, PENDING, Label
-from lakeproof.stack.object_store import LABEL_BUCKET
+from lakeproof.stack.object_store import LABEL_BUCKET, objects_under
 
 THREADS = 10  # a batch of the worker's, the listing, a health question
 HOLD_UNTIL, HOLD_VERSION, SHA256, TRACE_ID = "hold-until", "hold-version", "sha256", "trace-id"
@@ -147,11 +147,9 @@ class LabelStore:
         )
 
     def _list(self, prefix: str) -> list[ListedLabel]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=LABEL_BUCKET, Prefix=prefix)
         return [
             ListedLabel(entry["Key"], int(entry["Size"]), entry.get("ETag", ""), entry["LastModified"])
-            for page in pages
-            for entry in page.get("Contents", [])
+            for entry in objects_under(self._client, LABEL_BUCKET, prefix)
             if not entry["Key"].endswith("/")
         ]
 

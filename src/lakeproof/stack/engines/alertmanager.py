@@ -6,7 +6,6 @@ instance, and nothing may listen beyond loopback.
 
 from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
@@ -51,7 +50,6 @@ COMPONENTS = (
         command=command,
         ready=ready,
         uses=("prometheus", "desk"),
-        ports=USUAL_PORTS["alertmanager"],
         hooks=(Hook.PREPARE,),
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
         start_seconds=60.0,

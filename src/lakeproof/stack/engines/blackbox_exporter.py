@@ -7,7 +7,6 @@ import yaml
 
 from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
@@ -59,7 +58,6 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports=USUAL_PORTS["blackbox-exporter"],
         prepare=prepare,
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
         start_seconds=60.0,

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from lakeproof.errors import NotReady
 from lakeproof.install import artifacts, java
 from lakeproof.stack import provisioned
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.engines import cassandra_config, cassandra_socket, jvm
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
@@ -209,7 +208,6 @@ def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
         kind="engine",
         command=lambda stack: command(stack, name),
         ready=node_ready,
-        ports=USUAL_PORTS[name],
         needs=needs,
         waits_for=lambda stack: awaited(stack, name),
         prepare=lambda stack: prepare(stack, name),

@@ -7,7 +7,7 @@ measures its delay.
 
 from lakeproof.install import artifacts
 from lakeproof.stack import loopback
-from lakeproof.stack.addresses import USUAL_PORTS, replica_name
+from lakeproof.stack.addresses import replica_name
 from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import kafka_jvm
 from lakeproof.stack.stack import Stack
@@ -124,7 +124,6 @@ def further_worker(number: int) -> Component:
         kind="engine",
         command=lambda stack: command(stack, name),
         ready=ask,
-        ports=USUAL_PORTS[name],
         provision_needs=("kafka", "mysql"),
         prepare=lambda stack: prepare(stack, name),
         scrapes=(Scrape("jmx", names=METRICS),),
@@ -141,7 +140,6 @@ COMPONENTS = (
         command=command,
         ready=ready,
         uses=("lag-exporter",),
-        ports=USUAL_PORTS["connect"],
         provision_needs=("kafka", "mysql"),
         prepare=prepare,
         hooks=(Hook.PROVISION,),

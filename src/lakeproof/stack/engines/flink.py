@@ -15,7 +15,7 @@ from pathlib import Path
 from lakeproof.errors import NotReady
 from lakeproof.install import artifacts, java
 from lakeproof.stack import loopback
-from lakeproof.stack.addresses import USUAL_PORTS, replica_name
+from lakeproof.stack.addresses import replica_name
 from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import flink_config, jvm
 from lakeproof.stack.engines.class_archive import archive_flags
@@ -254,7 +254,6 @@ def further_taskmanager(number: int) -> Component:
         command=lambda stack: taskmanager_command(stack, name),
         ready=ready,
         uses=(JOBMANAGER,),
-        ports=USUAL_PORTS[name],
         prepare=lambda stack: prepare_taskmanager(stack, name),
         scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=TASKMANAGER_METRICS),),
         summary="runs the lake's job when another TaskManager is lost",
@@ -268,7 +267,6 @@ COMPONENTS = (
         command=jobmanager_command,
         ready=jobmanager_ready,
         uses=("flink-taskmanager",),
-        ports=USUAL_PORTS["flink-jobmanager"],
         provision_needs=("minio", "kafka"),
         prepare=prepare_jobmanager,
         hooks=(Hook.PROVISION, Hook.BEFORE_STOP),
@@ -283,7 +281,6 @@ COMPONENTS = (
         kind="engine",
         command=taskmanager_command,
         ready=taskmanager_ready,
-        ports=USUAL_PORTS["flink-taskmanager"],
         prepare=prepare_taskmanager,
         scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=TASKMANAGER_METRICS),),
         image="flink:1.20.3-java17",
@@ -297,7 +294,6 @@ COMPONENTS = (
         kind="engine",
         command=gateway_command,
         ready=gateway_ready,
-        ports=USUAL_PORTS["flink-sql-gateway"],
         needs=("flink-jobmanager",),
         prepare=prepare_gateway,
         on_demand=True,

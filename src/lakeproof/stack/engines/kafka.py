@@ -14,7 +14,6 @@ from pathlib import Path
 from lakeproof.errors import NotReady
 from lakeproof.install import java
 from lakeproof.stack import provisioned
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.engines import first_start, kafka_jvm
 from lakeproof.stack.engines.class_archive import archive_flags
@@ -166,7 +165,6 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports=USUAL_PORTS["kafka"],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         scrapes=(Scrape("jmx", seconds=5.0, names=METRICS),),

@@ -12,7 +12,6 @@ from typing import Any
 
 from lakeproof.errors import NotReady
 from lakeproof.install import artifacts
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.object_store import REGION, client_of
 from lakeproof.stack.stack import Stack
@@ -92,7 +91,6 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports=USUAL_PORTS["minio"],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         start_seconds=30.0,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from lakeproof.errors import NotReady
 from lakeproof.stack import provisioned
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.engines import first_start
 from lakeproof.stack.os_user import hand_over, let_pass
@@ -212,7 +211,6 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports=USUAL_PORTS["mysql"],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         start_seconds=60.0,

@@ -4,7 +4,6 @@ Its password lies in a file of mode 600, since others can read a process' argume
 """
 
 from lakeproof.stack import loopback
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
@@ -52,7 +51,6 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports=USUAL_PORTS["mysqld-exporter"],
         provision_needs=("mysql",),
         prepare=prepare,
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),

@@ -7,7 +7,6 @@ fails ("No common ancestor"), so the namespace is committed on `main` first, and
 from lakeproof.install import artifacts
 from lakeproof.install.java import find_vector_java
 from lakeproof.stack import loopback
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.engines import jvm
 from lakeproof.stack.engines.class_archive import archive_flags
@@ -63,7 +62,6 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports=USUAL_PORTS["nessie"],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         start_seconds=120.0,

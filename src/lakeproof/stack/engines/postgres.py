@@ -14,7 +14,6 @@ from typing import Any
 
 from lakeproof.errors import MissingArtifact, NotReady, TerminalError
 from lakeproof.stack import provisioned
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.engines import first_start
 from lakeproof.stack.engines.postgres_config import (
@@ -144,7 +143,6 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports=USUAL_PORTS[NAME],
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         start_seconds=60.0,

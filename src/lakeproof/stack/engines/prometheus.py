@@ -6,7 +6,6 @@ Debian's package starts a service of its own on :9090, so ours has its own folde
 
 from lakeproof.errors import NotReady
 from lakeproof.stack import loopback
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Hook, Scrape
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
@@ -58,7 +57,6 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports=USUAL_PORTS["prometheus"],
         hooks=(Hook.PREPARE,),
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
         start_seconds=60.0,

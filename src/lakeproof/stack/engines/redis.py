@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lakeproof.errors import NotReady, TransientError
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.os_user import hand_over, let_pass
 from lakeproof.stack.program import find_program
@@ -126,7 +125,6 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports=USUAL_PORTS[NAME],
         prepare=prepare,
         start_seconds=30.0,
         in_plain_up=False,

@@ -1,7 +1,6 @@
 """redis-exporter 1.45 (Debian's; a newer 1.x on Debian 13): Redis' own figures. Its password: by the environment."""
 
 from lakeproof.stack import loopback
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
@@ -39,7 +38,6 @@ COMPONENTS = (
         kind="engine",
         command=command,
         ready=ready,
-        ports=USUAL_PORTS[NAME],
         provision_needs=("redis",),
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
         start_seconds=30.0,

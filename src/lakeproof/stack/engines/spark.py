@@ -14,7 +14,6 @@ import httpx
 from lakeproof.errors import NotReady
 from lakeproof.install import artifacts, java
 from lakeproof.stack import loopback
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.engines import jvm
 from lakeproof.stack.engines.trino import CATALOG
@@ -168,7 +167,6 @@ COMPONENTS = (
         prepare=prepare,
         ready=ready,
         uses=("nessie", "minio"),
-        ports=USUAL_PORTS[NAME],
         start_seconds=90,
         on_demand=True,
         artifact=NAME,

@@ -24,7 +24,7 @@ from lakeproof.errors import NotReady
 from lakeproof.install import artifacts
 from lakeproof.install.java import find_vector_java
 from lakeproof.stack import loopback
-from lakeproof.stack.addresses import USUAL_PORTS, replica_name
+from lakeproof.stack.addresses import replica_name
 from lakeproof.stack.component import Command, Component, Replicas, Scrape
 from lakeproof.stack.engines import class_archive, jvm
 from lakeproof.stack.engines.class_archive import archive_flags
@@ -271,7 +271,6 @@ def further_server(number: int) -> Component:
         ready=ask,
         needs=(NAME,),
         uses=("minio",),
-        ports=USUAL_PORTS[name],
         scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=150,
         stop_seconds=15,
@@ -288,7 +287,6 @@ COMPONENTS = (
         prepare=prepare,
         ready=ready,
         uses=("nessie", "minio"),
-        ports=USUAL_PORTS["trino"],
         scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=150,
         stop_seconds=15,  # the first stop writes the class archive: 5 s on 2 cores

@@ -13,7 +13,6 @@ import httpx
 from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.install import artifacts
 from lakeproof.stack import loopback
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
@@ -98,7 +97,6 @@ COMPONENTS = (
         command=command,
         prepare=prepare,
         ready=ready,
-        ports=USUAL_PORTS[NAME],
         start_seconds=30.0,
         in_plain_up=False,
         artifact=NAME,

@@ -1,6 +1,5 @@
 """The incident desk: learns of an incident from Alertmanager's webhook or from a person, and keeps it."""
 
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Component, Scrape
 from lakeproof.stack.python_module import answers_ok, run_module
 
@@ -10,7 +9,6 @@ COMPONENTS = (
         kind="service",
         command=run_module("lakeproof.console.app"),
         ready=answers_ok("desk", "Its database answers."),
-        ports=USUAL_PORTS["desk"],
         scrapes=(Scrape("http"),),
         start_seconds=60.0,
         summary="incidents: timeline, owner, RCA",

@@ -1,6 +1,5 @@
 """lag-exporter: writes the heartbeats and measures the delay of change capture (observability/lag_exporter.py)."""
 
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Component, Scrape
 from lakeproof.stack.python_module import answers_itself, run_module
 
@@ -10,7 +9,6 @@ COMPONENTS = (
         kind="service",
         command=run_module("lakeproof.observability.lag_exporter", "lag-exporter"),
         ready=answers_itself("lag-exporter"),
-        ports=USUAL_PORTS["lag-exporter"],
         provision_needs=("mysql", "kafka", "connect"),
         scrapes=(Scrape("http"),),
         start_seconds=60.0,

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.engines import victorialogs
 from lakeproof.stack.python_module import answers_itself
@@ -41,7 +40,6 @@ COMPONENTS = (
         command=command,
         ready=answers_itself(NAME, "It answers; that the log store is down is the store's trouble."),
         uses=(victorialogs.NAME,),
-        ports=USUAL_PORTS[NAME],
         scrapes=(Scrape("http", seconds=5.0),),
         start_seconds=30.0,
         stop_seconds=8.0,

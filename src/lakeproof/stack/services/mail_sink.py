@@ -1,6 +1,5 @@
 """mail-sink: the providers' receiving end on this machine, mail by SMTP and webhooks by HTTP."""
 
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Component, Scrape
 from lakeproof.stack.python_module import answers_ok, run_module
 
@@ -16,7 +15,6 @@ COMPONENTS = (
             NAME,
             "GET /health: it greets by SMTP, and its disk takes what is sent. Raises: NotReady with what it says.",
         ),
-        ports=USUAL_PORTS[NAME],
         scrapes=(Scrape("http"),),
         start_seconds=30.0,
         stop_seconds=12.0,

@@ -1,6 +1,5 @@
 """object-store-exporter: counts objects by bucket and prefix, and the room left, for any S3 store."""
 
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Component, Scrape
 from lakeproof.stack.python_module import answers_ok, run_module
 
@@ -12,7 +11,6 @@ COMPONENTS = (
         ready=answers_ok(
             "object-store-exporter", "It answers. Whether the store answers is a metric, not its health."
         ),
-        ports=USUAL_PORTS["object-store-exporter"],
         scrapes=(Scrape("http"),),
         start_seconds=60.0,
         summary="objects and room of the S3 store",

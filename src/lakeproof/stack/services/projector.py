@@ -3,7 +3,6 @@
 Ready means that Cassandra and Kafka answer it. What comes in is written by the lake's job, which `up` starts.
 """
 
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Component, Scrape
 from lakeproof.stack.python_module import answers_ok, run_module
 
@@ -16,7 +15,6 @@ COMPONENTS = (
         kind="service",
         command=run_module("lakeproof.lake.projector.app"),
         ready=answers_ok(NAME),
-        ports=USUAL_PORTS[NAME],
         # It may be started while the other nodes are still joining, one after another.
         needs=("cassandra-seed",),
         uses=("cassandra-node2", "cassandra-node3", "kafka"),

@@ -1,6 +1,5 @@
 """publisher: moves all tables to a new checkpoint by one Nessie commit, and audits it (proof/publisher.py)."""
 
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Component, Scrape
 from lakeproof.stack.python_module import answers_ok, run_module
 
@@ -14,7 +13,6 @@ COMPONENTS = (
             "Its loop goes round. Where Nessie or the store is away it waits, and says so in /health and in metrics.",
         ),
         uses=("nessie", "minio", "flink-jobmanager"),
-        ports=USUAL_PORTS["publisher"],
         scrapes=(Scrape("http"),),
         start_seconds=60.0,
         summary="publishes checkpoints to the catalog",

@@ -7,7 +7,6 @@ A component of its own, so that PostgreSQL can run for the services alone: then 
 WAL. Stopped, it stops the connector and the job; the slot stays, and keeps WAL up to its bound until capture goes on.
 """
 
-from lakeproof.stack.addresses import USUAL_PORTS
 from lakeproof.stack.component import Component, Hook, Scrape
 from lakeproof.stack.python_module import answers_itself, run_module
 
@@ -20,7 +19,6 @@ COMPONENTS = (
         kind="service",
         command=run_module("lakeproof.observability.lag_exporter", NAME),
         ready=answers_itself(NAME),
-        ports=USUAL_PORTS[NAME],
         uses=("publisher",),
         provision_needs=("postgres", "kafka", "connect", "flink-jobmanager"),
         hooks=(Hook.PROVISION, Hook.BEFORE_STOP),
