@@ -45,7 +45,9 @@ def _crowded(given: Any) -> float:
 def _faltering(given: Any) -> float:
     timeline = all_probes()["support-timeline-p95"].healthy
     assert timeline is not None
-    most = {"fulfillment-service": float(str(timeline.value))}.get(given.component, min(TIMEOUT_SECONDS, CALL_SECONDS))
+    most = {"fulfillment-service": float(str(timeline.value))}.get(
+        given.component, min(TIMEOUT_SECONDS, CALL_SECONDS)
+    )
     return float(given.seconds / most)
 
 
