@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from lakeproof.deadline import Deadline
+from lakeproof.drills.live_world import LiveDesk
 from lakeproof.incidents.client import DeskClient
 from lakeproof.observability.reload import renew
 from lakeproof.processes.client import SupervisorClient
@@ -92,8 +93,9 @@ def exporter(stack: Stack, alerting: SupervisorClient) -> Iterator[Gauge]:
 
 
 @pytest.fixture
-def gauge(exporter: Gauge) -> Iterator[Gauge]:
-    """The gauge, low again afterwards."""
+def gauge(stack: Stack, exporter: Gauge) -> Iterator[Gauge]:
+    """The gauge, low again afterwards. What it sets off opens no incident again that an earlier test has closed."""
+    LiveDesk(stack).keep_closed()
     yield exporter
     exporter.value = 1.0
 
@@ -156,6 +158,21 @@ def test_the_violating_value_is_read_back_from_prometheus(stack: Stack, gauge: G
     opened = wait_for_status(desk, "open")
     moment = wait_for("its moment", lambda: desk.incident(opened["id"])["moment"])
     assert moment["violation"]["value"] == 17.5
+    gauge.value = 1.0
+    wait_for_status(desk, "resolved")
+
+
+def test_what_fires_again_a_moment_after_it_closed_by_itself_is_the_same_incident(stack: Stack, gauge: Gauge) -> None:
+    desk = DeskClient(stack)
+    gauge.value = 42.0
+    opened = wait_for_status(desk, "open")
+    gauge.value = 1.0
+    wait_for_status(desk, "resolved")
+    gauge.value = 42.0
+    assert wait_for_status(desk, "open")["id"] == opened["id"]
+    again = desk.incident(opened["id"])
+    assert [alert["status"] for alert in again["alerts"]] == ["resolved", "firing"]
+    assert "open again: GaugeHigh fires" in str(again["timeline"])
     gauge.value = 1.0
     wait_for_status(desk, "resolved")
 
