@@ -144,7 +144,7 @@ def test_what_answers_late_is_asked_again_after_its_answer(monkeypatch: pytest.M
         begun.release()
         return mine
 
-    late = Probe("late", "somewhere", "?", "", ask, Condition(Operator.IS, 99))
+    late = Probe("late", "somewhere", "?", "", ask)
     seen = observe(STACK, [late], lambda first: {"late"}, timeout=60, pause_seconds=0.2, full=lambda: False)["late"]
     assert (seen.first.value, seen.second.value) == (1, 3)
     assert (seen.second.at - seen.first.at).total_seconds() >= 0.2

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from lakeproof.probes.condition import Condition
-from lakeproof.probes.http import SILENT
 from lakeproof.probes.probe import TIMEOUT_SECONDS, Probe
 from lakeproof.probes.reading import Reading
 from lakeproof.probes.round import Round
@@ -17,7 +16,7 @@ from lakeproof.stack.stack import Stack
 # Between the two readings of a probe.
 PAUSE_SECONDS = 2.0
 # Whoever has not answered after so long is asked a second time while the first question still waits: what hangs is
-# then told before five seconds are over, and has been silent for four and a half of them.
+# told within five seconds then, and has been silent for four and a half of them.
 LATE_SECONDS = 1.5
 # For the second readings where this machine's processors are full. A process that hangs stays silent for so long too;
 # one that is only late answers. (Which clients give up sooner by themselves stands in docs/decisions/0039.)
@@ -80,12 +79,11 @@ class _Questions:
         self._probes = {probe.id: probe for probe in probes}
         self._timeout = timeout
         self.asked: dict[str, Future[Reading]] = {}
-        self._ends = time.monotonic() + timeout + 1
+        self._ends = 0.0
         if not self._probes:
             return
         now = datetime.now(UTC)
         delays = {name: max(0.0, (due - now).total_seconds()) for name, due in (not_before or {}).items()}
-        self._ends += max(delays.values(), default=0.0)
 
         def ask(probe: Probe) -> Reading:
             time.sleep(delays.get(probe.id, 0.0))
@@ -96,6 +94,7 @@ class _Questions:
         self.asked = {name: pool.submit(ask, probe) for name, probe in self._probes.items()}
         # Threads that still wait on a dead socket end by their own timeout; nobody waits for them.
         pool.shutdown(wait=False)
+        self._ends = time.monotonic() + max(delays.values(), default=0.0) + timeout + 1
 
     def open_after(self, seconds: float) -> list[Probe]:
         """Those without an answer, once all have answered or so many seconds are over."""
@@ -114,6 +113,11 @@ class _Questions:
         }
 
 
+def _is_well(probe: Probe, reading: Reading) -> bool:
+    """True where it answered, and nothing that is out of range."""
+    return reading.answered and not Observation(probe, reading, reading).out_of_range
+
+
 def observe(
     stack: Stack,
     probes: Iterable[Probe],
@@ -125,10 +129,10 @@ def observe(
 ) -> Mapping[str, Observation]:
     """The readings of each probe, by probe id; a second one only where `again` wants it.
 
-    The second question comes `pause_seconds` after the first answer. Where nothing answers there is no pause: the
-    second question is asked LATE_SECONDS after the first one, beside it, and counts where the first one stayed
-    without an answer. So what hangs costs LATE_SECONDS + `timeout`, and everything 2 × (`timeout` + 1) and the pause
-    at most.
+    The second question comes `pause_seconds` after the first answer. Whoever has not answered after LATE_SECONDS is
+    asked a second time at once, beside the first question; that counts where the first one brings no answer, or one
+    out of range. So what hangs costs LATE_SECONDS + `timeout`, and everything 2 × (`timeout` + 1) and the pause at
+    most.
 
     full: whether this machine's processors are full. Then second questions wait for the first ones to end, and have
     PATIENT_SECONDS, for what answers late does not hang; all of it takes `timeout` + PATIENT_SECONDS + 2 seconds and
@@ -140,10 +144,10 @@ def observe(
     beside = _Questions(stack, () if full() else late, timeout)
     first = questions.readings()
     wanted = set(again(first))
-    silent = {probe.id for probe in late if not first[probe.id].answered or first[probe.id].value == SILENT}
+    ill = {probe.id for probe in late if not _is_well(probe, first[probe.id])}
     patient = full() if wanted else False
-    told = set() if patient else wanted & silent & beside.asked.keys()
-    due = {name: first[name].at + timedelta(seconds=pause_seconds) for name in wanted - silent}
+    told = set() if patient else wanted & ill & beside.asked.keys()
+    due = {name: first[name].at + timedelta(seconds=pause_seconds) for name in wanted - ill}
     left = [probe for probe in asked if probe.id in wanted - told]
     rest = _Questions(stack, left, max(timeout, PATIENT_SECONDS) if patient else timeout, due)
     second = first | beside.readings(told) | rest.readings()
