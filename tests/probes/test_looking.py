@@ -150,6 +150,14 @@ def test_what_answers_late_is_asked_again_after_its_answer(monkeypatch: pytest.M
     assert (seen.second.at - seen.first.at).total_seconds() >= 0.2
 
 
+def test_a_late_answer_that_is_out_of_range_is_not_asked_for_a_third_time() -> None:
+    """As a component's own health question has it: "no answer: ReadTimeout", in words."""
+    both_ask = threading.Barrier(2)  # a third one would wait in vain
+    told = probe("ready", answer="no answer: ReadTimeout", waits=lambda: both_ask.wait(5))
+    seen = observe(STACK, [told], lambda first: {"ready"}, timeout=60, full=lambda: False)["ready"]
+    assert seen.first.value == seen.second.value == "no answer: ReadTimeout"
+
+
 def test_an_error_that_comes_at_once_is_asked_again_after_the_pause() -> None:
     refused = probe("refused", error=CouldNotLook("refused"))
     seen = observe(STACK, [refused], lambda first: {"refused"}, pause_seconds=0.3, full=lambda: False)["refused"]

@@ -8,9 +8,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from lakeproof.incidents.kinship import STANDS_ON, Told, akin
-from lakeproof.incidents.merging import end_parts, parts_of, whole_of
+from lakeproof.incidents.merging import end_parts, whole_of
 from lakeproof.incidents.models import Alert, Incident
 from lakeproof.incidents.person import ALERTMANAGER, DESK
+from lakeproof.incidents.reopening import group_of, open_again
 from lakeproof.incidents.reviews import reopen_checklist
 from lakeproof.incidents.shapes import ReadingShape, public_id
 from lakeproof.incidents.status import ONGOING, Status
@@ -166,7 +167,7 @@ class _Intake:
             if incident.id in akin_ids and incident.status in ONGOING and incident.merged_into is None:
                 self._newest.append(incident)
             elif incident.status == Status.RESOLVED and incident.alerts:
-                self._closed.insert(0, (incident, frozenset(map(_group, incident.alerts))))
+                self._closed.insert(0, (incident, frozenset(map(group_of, incident.alerts))))
         for part in fingerprints:
             for alert in self._session.scalars(select(Alert).where(Alert.fingerprint.in_(part))):
                 self._known[alert.fingerprint, alert.starts_at] = alert
@@ -250,7 +251,7 @@ class _Intake:
                 self._closed.remove((incident, groups))
                 self._newest.append(incident)
                 self._draw(given, incident)
-                again = _open_again(self._session, incident, self._now)
+                again = open_again(self._session, incident, self._now)
                 self._ongoing.update((one.open_key, one) for one in again if one.open_key)
                 seconds = max(0.0, ago.total_seconds())
                 text = f"open again: {given.name} fires {seconds:.0f} s after the last alert of it had cleared"
@@ -337,16 +338,6 @@ def _scenario(alert: Alert) -> str:
     return "" if scenario in NO_SCENARIO else scenario
 
 
-def _group(alert: Alert) -> str:
-    given = AlertIn(
-        status=AlertStatus(alert.status),
-        labels=alert.labels,
-        startsAt=alert.starts_at,
-        fingerprint=alert.fingerprint,
-    )
-    return given.group
-
-
 def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
     ordered = sorted(values)
     for start in range(0, len(ordered), CHUNK):
@@ -365,26 +356,6 @@ def _reading(given: AlertIn) -> list[ReadingShape]:
             error=None if given.value is not None else "the rule gives no value",
         )
     ]
-
-
-def _open_again(session: Session, incident: Incident, now: datetime) -> list[Incident]:
-    """It is open as before it closed by itself, its parts with it, and its clock goes on from when it was opened.
-    Gives all of these.
-
-    Each has its group again, unless an incident that a person opened meanwhile has it.
-    """
-    again = [incident, *parts_of(session, incident)]
-    for one in again:
-        home = None if one is incident else one.id
-        groups = dict.fromkeys(_group(alert) for alert in incident.alerts if alert.home_id == home)
-        taken = set(session.scalars(select(Incident.open_key).where(Incident.open_key.in_(list(groups)))))
-        one.open_key = next((group for group in groups if group not in taken), None)
-        one.status, one.resolved_at = one.status_before_its_end.value, None
-        reopen_checklist(one, now, "its alerts fire again")
-        if one is not incident:
-            add_entry(one, now, DESK, "status", f"open again with {public_id(incident.id)}")
-        session.flush()
-    return again
 
 
 def close_if_clear(incident: Incident, now: datetime) -> None:
