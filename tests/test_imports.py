@@ -147,3 +147,15 @@ def test_no_command_loads_a_heavy_library_before_it_is_called() -> None:
     """Its --help, and what is said of a wrong word, need none."""
     commands = [name for name in files() if name.startswith("lakeproof.cli.")]
     assert {name: found for name in commands if (found := loaded_with(name) & HEAVY)} == {}
+
+
+def test_httpx_brings_no_command_line_into_our_processes() -> None:
+    """Its own one loads click, rich and pygments, which typer has installed: half the time of its import."""
+    code = """if True:
+        import sys
+        import lakeproof, httpx
+        assert httpx.Request("GET", "http://127.0.0.1/").method == "GET"
+        print(sorted({"click", "pygments", "rich"} & sys.modules.keys()))
+    """
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
