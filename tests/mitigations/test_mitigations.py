@@ -19,6 +19,7 @@ NEEDED: dict[str, dict[str, object]] = {
     "continue_process": {"component": "connect"},
     "start_component": {"component": "connect"},
     "restart_component": {"component": "connect"},
+    "repair_node": {"component": "cassandra-node3"},
     "replace_node": {"node": "cassandra-node3"},
     "scale_ring": {"nodes": 3},
 }

@@ -7,7 +7,7 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady, TerminalError
-from lakeproof.mitigations import replace_node
+from lakeproof.mitigations import repair_node, replace_node
 from lakeproof.mitigations.replace_node import ReplaceNode
 from lakeproof.probes.ring import RingNode
 from lakeproof.stack.engines import cassandra
@@ -58,7 +58,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     made = Cluster(Stack(Settings(state_dir=tmp_path)))
     monkeypatch.setattr(replace_node, "our_processes", lambda stack, what: made)
     monkeypatch.setattr(replace_node, "ring", made.ring)
-    monkeypatch.setattr(replace_node, "nodetool", made.nodetool)
+    monkeypatch.setattr(repair_node, "nodetool", made.nodetool)
     cassandra.replace_mark(made.stack, NODE).parent.mkdir(parents=True)
     return made
 

@@ -1,4 +1,4 @@
-"""`lakeproof ring`: Cassandra's nodes as `nodetool status` shows them; replacing one, and a fourth."""
+"""`lakeproof ring`: Cassandra's nodes as `nodetool status` shows them; repairing one, replacing one, and a fourth."""
 
 from typing import Annotated
 
@@ -15,6 +15,7 @@ def add_to(app: typer.Typer) -> None:
     """Bring the command group `ring`."""
     group = typer.Typer(invoke_without_command=True)
     group.callback()(show)
+    group.command("repair")(repair)
     group.command("replace")(replace)
     group.command("scale")(scale)
     app.add_typer(group, name="ring")
@@ -44,6 +45,22 @@ def show(context: typer.Context, as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
+def repair(name: Annotated[str, typer.Argument(help="the node, as `lakeproof ring` names it")]) -> None:
+    """Give a node that was away every row that it missed (`nodetool repair --full`); seconds for a shop's stock.
+
+    The other nodes' hints bring a node most of what it missed, and need not bring all. Reads and writes go on
+    meanwhile. It compares all copies of what the node holds, so with three nodes one repair makes all three whole.
+
+    Exit 0 once its rows are the same as the others', 1 where a node stays away (who is told), 2 where it is no node,
+    3 where no node answers, or the repair failed.
+    """
+    from lakeproof.arguments import OfComponent
+    from lakeproof.mitigations.repair_node import run
+
+    say("comparing its rows with the other nodes' and copying what differs: seconds")
+    say(run(load_stack(), OfComponent(component=name)))
+
+
 def replace(
     name: Annotated[str, typer.Argument(help="the node, as `lakeproof ring` names it")],
     discard_data: Annotated[
@@ -52,8 +69,8 @@ def replace(
 ) -> None:
     """Let an empty node take the place of a dead one whose data are gone, with its tokens; about a minute.
 
-    It copies what it must hold from the others before it answers. A node that still has its data needs no more than
-    `lakeproof start`, and is refused here.
+    It copies what it must hold from the others before it answers. A node that still has its data is refused here: it
+    needs no more than `lakeproof start` and `lakeproof ring repair`.
 
     Exit 0 once another node sees it up and normal (UN), 1 where it did not join, or is not UN in the end (its state
     is told), 2 where it is refused, 3 where no other node answers, or the repair after it failed.

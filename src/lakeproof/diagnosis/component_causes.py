@@ -90,6 +90,7 @@ def _causes(
     taken = [cause for taker in takers for cause in cause_ids(taker)[:2]]
     down, hung, unhealthy = cause_ids(name)
     start, go_on = _step("start_component", name), _step("continue_process", name)
+    afterwards = tuple(_step(each, name) for each in components[name].after_outage)
 
     def cause(
         id_: str,
@@ -121,7 +122,7 @@ def _causes(
         f"{name} is down: its port refuses connections.",
         (Evidence(alive.id, Condition(Operator.IS, REFUSED)),),
         taken,
-        (start,),
+        (start, *afterwards),
     )
     yield cause(
         hung,
@@ -129,7 +130,7 @@ def _causes(
         f"{name} hangs: its port accepts, and no answer comes.",
         (Evidence(alive.id, Condition(Operator.IS, SILENT)),),
         taken,
-        (go_on, start),
+        (go_on, start, *afterwards),
     )
     by_others = sorted({each for other in above[name] for each in cause_ids(other)}.union(taken))
     necessary: tuple[Evidence, ...] = (Evidence(alive.id, Condition(Operator.IS, ANSWERS)), *unwell)
@@ -144,7 +145,7 @@ def _causes(
         f"{name} runs and is not well, and what it needs is.",
         necessary,
         by_others,
-        (_step("restart_component", name),),
+        (_step("restart_component", name), *afterwards),
         contradicting=contradicting,
     )
 

@@ -11,7 +11,8 @@ from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, LakeproofError, TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.probes.ring import RingNode, nodetool, ring
+from lakeproof.mitigations.repair_node import repair_rows
+from lakeproof.probes.ring import RingNode, ring
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, NODES
@@ -20,7 +21,6 @@ from lakeproof.unknown_name import unknown_name
 from lakeproof.written import write_file
 
 DOWN_SECONDS = 60.0  # one that was killed is seen down after about 20 s
-REPAIR_SECONDS = 240.0  # of a shop's stock it takes seconds
 NORMAL_SECONDS = 30.0  # until another node sees it so, once it sees itself so
 
 
@@ -60,7 +60,7 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
         raise InvalidInput(
             "it still has its data, and comes back by itself",
             where=name,
-            next_action=f"lakeproof start {name}; --discard-data throws them away",
+            next_action=f"lakeproof start {name}, then lakeproof ring repair {name}; --discard-data throws them away",
         )
     anew = not has_data or arguments.discard_data
     if anew:
@@ -82,7 +82,7 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
             where=name,
             next_action=f"lakeproof ring replace {name} --discard-data",
         ) from error
-    nodetool(stack, name, "repair", "--full", seconds=REPAIR_SECONDS)
+    repair_rows(stack, name)
     # Last: with its data and without the mark, a node counts as one that needs no repair.
     mark.unlink(missing_ok=True)
     _await_normal(stack, name)

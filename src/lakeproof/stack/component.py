@@ -94,6 +94,8 @@ class Component:
     image: the container image that takes its place in compose.
     replicas: how further processes of it are made; None where there can be one only, and one_because says why.
     replica_of: the component whose further process this is. It is started by its own name or by `scale` alone.
+    after_outage: steps of repair (ids, each with the argument `component`) that follow once it runs again after
+        it was away: it missed what the others were told.
     lasting: of a further process: True while it is a member of something that outlives `down` (a node in a ring).
         Then `up` of what it needs brings it up too.
     """
@@ -123,6 +125,7 @@ class Component:
     replicas: Replicas | None = None
     one_because: str = "it is one process, and nothing shares its work out to several"
     replica_of: str | None = None
+    after_outage: tuple[str, ...] = ()
     lasting: Callable[[Stack], bool] | None = None
 
     def __post_init__(self) -> None:

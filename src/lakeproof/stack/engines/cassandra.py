@@ -219,6 +219,7 @@ def _node(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
         image="cassandra:5.0.4",
         summary=summary,
         one_because="a node is itself; lakeproof ring scale lets a fourth one join and leave",
+        after_outage=("repair_node",),
         replica_of=SEED if name in FURTHER else None,
         lasting=(lambda stack: is_member(stack, name)) if name in FURTHER else None,
     )
