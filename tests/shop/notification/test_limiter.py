@@ -31,6 +31,7 @@ def errors(metrics: NotificationMetrics) -> dict[str, float]:
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0), backlog=64) as made:
+        made.settimeout(5)
         yield made
 
 
@@ -69,3 +70,43 @@ async def test_an_answer_that_nobody_expected_lets_messages_pass(listener: socke
         assert await limiter.ask(1, "email", uuid.uuid4()) == Verdict(True)
     await serving
     assert sum(errors(metrics).values()) == 1
+
+
+def answer(connection: socket.socket) -> None:
+    """As a Redis in which there is room: `:0` for each command but the first, which asks for the protocol."""
+    connection.settimeout(5)
+    with connection:
+        while told := connection.recv(65536):
+            hello = b"%1\r\n$5\r\nproto\r\n:3\r\n" * told.count(b"HELLO\r\n")
+            connection.sendall(hello + b":0\r\n" * (told.count(b"CLIENT\r\n") + told.count(b"EVAL\r\n")))
+
+
+@pytest.mark.parametrize("first", ["hangs up", "is silent"])
+async def test_a_question_that_failed_once_is_asked_again(listener: socket.socket, first: str) -> None:
+    """Each error is an alert, and a machine that stood still makes one answer late."""
+    metrics, verdicts = NotificationMetrics(), []
+
+    def serve() -> None:
+        with listener.accept()[0] as connection:
+            if first == "hangs up":
+                connection.close()
+            answer(listener.accept()[0])
+
+    serving = asyncio.create_task(asyncio.to_thread(serve))
+    async with limiter_at(listener.getsockname()[1], metrics) as limiter:
+        verdicts.append(await limiter.ask(1, "email", uuid.uuid4()))
+        verdicts.append(await limiter.ask(1, "email", uuid.uuid4()))
+    await serving
+    assert verdicts == [Verdict(True)] * 2 and sum(errors(metrics).values()) == 0
+
+
+async def test_a_process_that_stood_still_takes_the_answer_that_is_there(listener: socket.socket) -> None:
+    metrics = NotificationMetrics()
+    serving = asyncio.create_task(asyncio.to_thread(lambda: answer(listener.accept()[0])))
+    async with limiter_at(listener.getsockname()[1], metrics) as limiter:
+        asked = asyncio.create_task(limiter.ask(1, "email", uuid.uuid4()))
+        await asyncio.sleep(0)  # until it is asked
+        time.sleep(2 * limiter_module.LONGEST_SECONDS)  # nothing of the loop runs meanwhile
+        assert await asked == Verdict(True)
+    await serving
+    assert sum(errors(metrics).values()) == 0

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import NamedTuple
 
+from redis.exceptions import RedisError
+
 from lakeproof.services import redis_connection
 from lakeproof.services.breaker import Breaker
 from lakeproof.shop.notification.metrics import NotificationMetrics
@@ -56,10 +58,11 @@ class _Question(NamedTuple):
 
 
 class Limiter:
-    """`limit` messages per customer and channel within `window_seconds`. `seconds`: how long Redis may take.
+    """`limit` messages per customer and channel within `window_seconds`. `seconds`: how long one try may take.
 
     Redis is asked in a thread: a busy event loop, late to read an answer that is there, must not be taken for a slow
-    Redis. Questions that come meanwhile travel together.
+    Redis. Questions that come meanwhile travel together. One that fails is asked once more: each error is an alert,
+    and a machine that stood still for a moment ends one try, not two.
     """
 
     def __init__(
@@ -77,11 +80,10 @@ class Limiter:
         """Let the message through, or not. Never an error: where Redis fails it passes, and that is counted."""
         answer: asyncio.Future[Verdict | str] = self._loop.create_future()
         self._questions.put(_Question(f"notification:limit:{channel}:{customer_id}", str(notification_id), answer))
-        try:
-            async with asyncio.timeout(LONGEST_SECONDS):
-                verdict = await answer
-        except TimeoutError:
-            verdict = "check"
+        # Two waits: where the process stood still, the first ends at once, and the thread answers in the second.
+        for _ in range(2):
+            await asyncio.wait((answer,), timeout=LONGEST_SECONDS / 2)
+        verdict = answer.result() if answer.done() else "check"
         if isinstance(verdict, str):
             self._metrics.rate_limit_errors.labels(verdict).inc()
             return Verdict(True)
@@ -110,10 +112,10 @@ class Limiter:
         if not self._breaker.lets_ask():
             return ["skipped"] * len(batch)
         try:
-            pipe = self._redis.pipeline(transaction=False)
-            for one in batch:
-                pipe.eval(SCRIPT, 1, one.key, self._limit, self._window_us, one.message)
-            waits_us = [int(wait) for wait in pipe.execute()]
+            try:
+                waits_us = self._waits_us(batch)
+            except (RedisError, OSError):
+                waits_us = self._waits_us(batch)
         except Exception as error:  # noqa: BLE001 - messages pass whatever goes wrong; an ended thread would hold them
             if not self._breaker.is_open:
                 logger.warning("messages pass unlimited", extra={"reason": f"{type(error).__name__}: {error}"})
@@ -121,6 +123,12 @@ class Limiter:
             return ["check"] * len(batch)
         self._breaker.succeeded()
         return [Verdict(wait == 0, wait / 1_000_000) for wait in waits_us]
+
+    def _waits_us(self, batch: Sequence[_Question]) -> Sequence[int]:
+        pipe = self._redis.pipeline(transaction=False)
+        for one in batch:
+            pipe.eval(SCRIPT, 1, one.key, self._limit, self._window_us, one.message)
+        return [int(wait) for wait in pipe.execute()]
 
 
 def _give(batch: Sequence[_Question], answers: Sequence[Verdict | str]) -> None:
