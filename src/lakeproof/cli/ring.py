@@ -46,7 +46,7 @@ def show(context: typer.Context, as_json: JsonOption = False) -> None:
 
 
 def repair(name: Annotated[str, typer.Argument(help="the node, as `lakeproof ring` names it")]) -> None:
-    """Give a node that was away every row that it missed (`nodetool repair --full`); seconds for a shop's stock.
+    """Give a node that was away every row that it missed (`nodetool repair --full`); some 15 seconds.
 
     The other nodes' hints bring a node most of what it missed, and need not bring all. Reads and writes go on
     meanwhile. It compares all copies of what the node holds, so with three nodes one repair makes all three whole.
@@ -57,7 +57,7 @@ def repair(name: Annotated[str, typer.Argument(help="the node, as `lakeproof rin
     from lakeproof.arguments import OfComponent
     from lakeproof.mitigations.repair_node import run
 
-    say("comparing its rows with the other nodes' and copying what differs: seconds")
+    say("comparing its rows with the other nodes' and copying what differs: some 15 seconds")
     say(run(load_stack(), OfComponent(component=name)))
 
 
