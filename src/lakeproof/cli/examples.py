@@ -75,6 +75,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "render prometheus": ("render prometheus --rules",),
     "reset": ("reset", "reset --yes --json"),
     "restart": ("restart trino",),
+    "ring repair": ("ring repair cassandra-node2",),
     "ring replace": ("ring replace cassandra-node3",),
     "ring scale": ("ring scale 4", "ring scale 3"),
     "runbook list": ("runbook list",),
