@@ -29,6 +29,8 @@ SETS_OFF = {
     "the store is read-only": ("LakeCommitFailing", "FlinkJobRestarting", "LakePublishStale"),
     "trino hangs": ("ServiceUnavailable trino", "TrinoNotAnswering trino", "LakeAuditStale"),
     "a node is down": ("ServiceUnavailable cassandra-node2", "CassandraNodeDown"),
+    "a transaction of 100,000 rows": ("CdcReplicationLagHigh", "KafkaConsumerLagHigh", "LakePublishStale"),
+    "a column is gone": ("SchemaDriftDetected", "ServiceErrorRateHigh order-service"),
     "redis is down": ("ServiceUnavailable redis", "NotificationRateLimiterErrors", "SupportTimelineCacheErrors"),
 }
 
