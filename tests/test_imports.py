@@ -150,7 +150,7 @@ def test_no_command_loads_a_heavy_library_before_it_is_called() -> None:
 
 
 def test_httpx_brings_no_command_line_into_our_processes() -> None:
-    """Its own one loads click, rich and pygments, which typer has installed: half the time of its import."""
+    """Its own one loads click, rich and pygments, which typer has installed: two fifths of its import."""
     code = """if True:
         import sys
         import lakeproof, httpx

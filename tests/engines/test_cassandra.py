@@ -13,18 +13,19 @@ from cassandra.cluster import NoHostAvailable
 from cassandra.query import SimpleStatement
 from tests.engines.health import await_health
 
+from lakeproof.arguments import OfComponent
 from lakeproof.checks import replicas_whole
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
-from lakeproof.mitigations import replace_node
+from lakeproof.mitigations import repair_node, replace_node
 from lakeproof.mitigations.scale_ring import STREAM_SECONDS, scale
 from lakeproof.probes import cql
 from lakeproof.probes.ring import RingNode, nodetool, ring, sees_down
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.provisioning.cassandra_seed import provision
 from lakeproof.stack.engines import cassandra
-from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
+from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES, TOKENS
 from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.engines.cassandra_session import session
 from lakeproof.stack.stack import Stack
@@ -72,7 +73,7 @@ def test_three_nodes_are_a_ring_in_which_each_has_everything(stack: Stack, up: U
         assert [(node.name, node.state, node.owns_percent) for node in nodes] == [
             (name, "UN", 100.0) for name in NODES
         ]
-        assert [(node.tokens, node.rack) for node in nodes] == [(16, f"rack{number}") for number in (1, 2, 3)]
+        assert [(node.tokens, node.rack) for node in nodes] == [(TOKENS, f"rack{number}") for number in (1, 2, 3)]
     for name in NODES:
         row = client.row(name)
         print(f"{name}: ready in {row.ready_seconds:.1f} s, RSS {row.rss_bytes / 1e6:.0f} MB")
@@ -130,7 +131,9 @@ def test_a_replaced_secrets_file_is_said_in_plain_words(stack: Stack, up: Up) ->
         provision(other)
 
 
-def test_digests_of_each_node_show_a_row_that_one_of_them_lacks(stack: Stack, up: Up) -> None:
+def test_digests_of_each_node_show_a_row_that_one_lacks_and_its_repair_brings_it(
+    stack: Stack, up: Up
+) -> None:
     client = up("cassandra-node3")
 
     def look() -> Verdict:
@@ -154,7 +157,7 @@ def test_digests_of_each_node_show_a_row_that_one_of_them_lacks(stack: Stack, up
     assert ask(stack, "SELECT id FROM inventory.requests", role="reader")
     for name in others:
         nodetool(stack, name, "enablehandoff")
-    nodetool(stack, "cassandra-seed", "repair", "--full", "inventory", seconds=STREAM_SECONDS)
+    repair_node.run(stack, OfComponent(component="cassandra-node2"))
     assert look().outcome is Outcome.PASSED, look().summary
 
 
