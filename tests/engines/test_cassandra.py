@@ -131,9 +131,7 @@ def test_a_replaced_secrets_file_is_said_in_plain_words(stack: Stack, up: Up) ->
         provision(other)
 
 
-def test_digests_of_each_node_show_a_row_that_one_lacks_and_its_repair_brings_it(
-    stack: Stack, up: Up
-) -> None:
+def test_digests_of_each_node_show_a_row_that_one_lacks_and_its_repair_brings_it(stack: Stack, up: Up) -> None:
     client = up("cassandra-node3")
 
     def look() -> Verdict:
