@@ -16,6 +16,9 @@ pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(10_800)
 type Run = Callable[..., Any]
 
 ROUNDS = 60
+# By one seed two rounds were unknown (a file that is gone, one that is spoilt). By the other one was (a torn line of
+# the ledger), and one found no row to spoil.
+NOT_JUDGED_AT_MOST = 6
 HUNT_SECONDS = 9_000
 UP_SECONDS = 900
 
@@ -33,3 +36,5 @@ def test_no_corruption_is_missed_and_none_is_made_up(whole_stack: Stack, lakepro
     assert len(told["tables"]["rounds"]) == ROUNDS
     counts = told["tables"]["counts"][0]
     assert (counts["missed"], counts["false alarms"]) == (0, 0), told["tables"]["rounds"]
+    # A check that could judge nothing would miss nothing either.
+    assert counts["found"] >= ROUNDS - NOT_JUDGED_AT_MOST, told["tables"]["rounds"]

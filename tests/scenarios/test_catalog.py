@@ -131,6 +131,7 @@ def test_who_wants_its_probes_does_not_run_its_faults(write: Write) -> None:
     [
         ("from lakeproof.faults.fault import Fault", "gives PROBES and imports lakeproof.faults"),
         ("from lakeproof import drills", "gives PROBES and imports lakeproof.drills"),
+        ("from lakeproof.cli import fault", "gives PROBES and imports lakeproof.cli"),
         (
             "def late():\n    import lakeproof.mitigations.mitigation",
             "gives PROBES and imports lakeproof.mitigations",

@@ -10,7 +10,7 @@ key: the call's Idempotency-Key. text: a complaint's message, an attachment's sh
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,7 @@ class Contacts:
     """What customers told the shop, by the key of the call.
 
     acknowledged: as the shop acknowledged it; a settled contact without a ref was never done.
+    refused: contacts that the shop turned down, so that nothing of them may be kept.
     open: contacts of which nobody knows what became of them. unclear: how many of these were given up or are long
     overdue.
     later_than_now: as `Calls` counts such lines.
@@ -80,29 +81,31 @@ class Contacts:
     open: Mapping[str, Contact]
     unclear: int = 0
     later_than_now: int = 0
+    refused: Mapping[str, Contact] = field(default_factory=dict)
 
 
 def read_contacts(ledger_dir: Path) -> Contacts:
     """All runs'. Raises: InvalidInput naming file:line for rubbish."""
     acknowledged: dict[str, Contact] = {}
     tried: dict[str, Contact] = {}
+    refused: dict[str, Contact] = {}
     unclear = later_than_now = 0
     for path in ledgers_in(ledger_dir / FOLDER):
         run = read_run(path)
         acknowledged |= run.acknowledged
         tried |= run.open
+        refused |= run.refused
         unclear += run.unclear
         later_than_now += run.later_than_now
-    return Contacts(acknowledged, tried, unclear, later_than_now)
+    return Contacts(acknowledged, tried, unclear, later_than_now, refused)
 
 
 def read_run(path: Path) -> Contacts:
     """One run's. Raises: as `read_contacts`."""
     calls = Calls[Contact]()
-    acknowledged = {
-        contact.key: contact
-        for contact in lines_of(path, Contact.from_json)
-        if calls.take(contact) is Ended.ACKNOWLEDGED
-    }
+    ended: dict[Ended, dict[str, Contact]] = {how: {} for how in Ended}
+    for contact in lines_of(path, Contact.from_json):
+        if (how := calls.take(contact)) is not None:
+            ended[how][contact.key] = contact
     tried = {key: call.newest for key, call in calls.open.items()}
-    return Contacts(acknowledged, tried, calls.unclear, calls.later_than_now)
+    return Contacts(ended[Ended.ACKNOWLEDGED], tried, calls.unclear, calls.later_than_now, ended[Ended.REFUSED])

@@ -30,7 +30,7 @@ _PREFERENCES = "SELECT customer_id, version, opted_out::text FROM preferences WH
 class ToldFact:
     """A complaint or an attachment of the ledger, and the cases that have it.
 
-    ref: the acknowledged case; 0: it was never made; None: nobody knows what became of it.
+    ref: the acknowledged case; 0: it was never made, or refused; None: nobody knows what became of it.
     """
 
     key: str
@@ -91,12 +91,15 @@ def told_in_cases(stack: Stack, contacts: Contacts) -> tuple[ToldFact, ...]:
     facts: list[ToldFact] = []
     for kind, statement in _KEPT_IN_CASES.items():
         acked, unknown = _of(contacts.acknowledged.values(), kind), _of(contacts.open.values(), kind)
-        rows = rows_of(stack, "support", statement, sorted({one.order_id or 0 for one in acked + unknown}))
+        refused = _of(contacts.refused.values(), kind)
+        orders = {one.order_id or 0 for one in acked + unknown + refused}
+        rows = rows_of(stack, "support", statement, sorted(orders))
         cases: defaultdict[str, list[int]] = defaultdict(list)
         for case_id, text in rows:
             cases[text].append(case_id)
         facts += [ToldFact(one.key, one.ref, tuple(sorted(cases[one.text]))) for one in acked]
         facts += [ToldFact(one.key, None, tuple(sorted(cases[one.text]))) for one in unknown]
+        facts += [ToldFact(one.key, 0, tuple(sorted(cases[one.text]))) for one in refused]
     return tuple(facts)
 
 

@@ -165,10 +165,11 @@ def run_series(
 def needed_by_it_alone(
     done: DrillPlan, others: Iterable[DrillPlan], known_before: Collection[str], components: Mapping[str, Component]
 ) -> list[str]:
-    """What the plan needs and no other of the series does, nor was part of the stack before; what needs others first.
+    """Components that only this plan of the series needs, and that the stack did not have before it.
 
-    A second server of a kind, which one cause needs, would weigh on every drill after it. What several drills need
-    stays, although none that is left does: to end the lake's job before the shop's drills would save little.
+    In the order in which they can be stopped: a component comes before those that it needs. They would weigh on every
+    drill after it, as the second server of a kind does that one cause needs. What several drills of the series need
+    stays, although none that is left may need it: to end the lake's job before the shop's drills would save little.
     """
     wanted = closure((name for plan in others for name in plan.components), components)
     mine = closure(done.components, components)

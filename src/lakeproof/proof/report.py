@@ -205,16 +205,18 @@ class CheckReport:
 
     @property
     def checkpoint(self) -> int | None:
-        """Of the cut."""
+        """The checkpoint at which the lake was looked at; None where it was not."""
         return self.cut.checkpoint if self.cut else None
 
     @property
     def covers_us(self) -> int | None:
-        """The newest heartbeat of the cut."""
+        """What was acknowledged before this moment (microseconds since 1970) must be in the lake; None where nothing
+        tells of such a moment.
+        """
         return self.cut.heartbeat_us if self.cut else None
 
     def total(self, wrong: Wrong, engine: str | None = None) -> int:
-        """Rows that are wrong in that way, in the worst engine (or in that one), over all tables."""
+        """How many rows of all tables are wrong in that way: in the engine that shows most, or in the given one."""
         engines = {table.engine for table in self.tables} if engine is None else {engine}
         return max((sum(t.count(wrong) for t in self.tables if t.engine == each) for each in engines), default=0)
 

@@ -3,7 +3,7 @@
 One file per step in this folder, with one `WRONG_STEP = WrongStep(...)` at its end; the folder is the list. The wrong
 fixes in a scenario's truth.yaml are made of these steps, and the scenario's checks must turn each of them down. Only
 `lakeproof drill --fix` runs them: what proposes or runs repairs on a live stack (`lakeproof mitigate`, a diagnosis,
-the desk) may not import this folder, which import-linter holds.
+the desk) may not import this folder itself, which import-linter holds.
 
 A step that is the right repair of one cause and a wrong one of another (restart_connector) is a mitigation.
 """

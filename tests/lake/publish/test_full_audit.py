@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.publish.full_audit import Audited, FullAudit
+from lakeproof.lake.publish.full_audit import Audited, AuditLook, FullAudit
 from lakeproof.lake.publish.service import Service, health_page
 from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
@@ -99,6 +99,29 @@ def test_an_error_that_nobody_foresaw_does_not_end_the_audits(monkeypatch: pytes
         assert hook.asked.wait(10)
     finally:
         audit.stop()
+
+
+def test_what_cannot_be_told_of_an_audit_does_not_end_the_audits(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+
+    def tell(look: AuditLook) -> None:
+        told.append(look.outcome)
+        if len(told) < 3:
+            raise KeyError("commits")
+
+    hook = Hook(FAILED, PASSED)
+    audit = FullAudit(STACK, hook, tell)
+    monkeypatch.setattr(STACK.settings.lake, "audit_seconds", 0.01)
+    audit.start()
+    try:
+        assert hook.asked.wait(10)
+    finally:
+        audit.stop()
+    assert told[:2] == ["failed", "passed"]
+    assert audit.finding is None  # the second audit passed, whether or not that could be told
+    assert "KeyError: 'commits'" in caplog.text
 
 
 def test_health_tells_what_the_newest_audit_could_not_do_and_the_publisher_stays_well() -> None:

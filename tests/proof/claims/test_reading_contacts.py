@@ -1,12 +1,14 @@
 """What preferences may be, by what was acknowledged. No engine."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lakeproof.customers import kept
 from lakeproof.customers.calls import Event
-from lakeproof.customers.contacts import Contact, Contacts, Kind
+from lakeproof.customers.contacts import FOLDER, Contact, Contacts, Kind, read_contacts
+from lakeproof.customers.kept import told_in_cases
 from lakeproof.proof.claims.contact_claims import complaints_are_kept_once, preferences_are_kept
 from lakeproof.proof.claims.facts import ShopFacts, Store
 from lakeproof.proof.claims.reading_contacts import read_told
@@ -60,3 +62,26 @@ def test_a_settled_complaint_that_was_never_made_is_in_no_case(monkeypatch: pyte
     assert complaints_are_kept_once(facts(monkeypatch, [], [never])) == []
     assert complaints_are_kept_once(facts(monkeypatch, [(31, "late")], [never]))
     assert complaints_are_kept_once(facts(monkeypatch, [(31, "late")], [], never)) == []
+
+
+@pytest.mark.parametrize("kind", [Kind.COMPLAINT, Kind.ATTACHMENT])
+def test_a_refused_complaint_or_file_that_was_kept_all_the_same_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: Kind
+) -> None:
+    """By its lines in the ledger: the shop said no, and a retry that is refused too does not make it unclear."""
+    folder = tmp_path / FOLDER
+    folder.mkdir()
+    lines = [told("c", event, "refused", 0, kind) for event in (Event.INVOKE, Event.REFUSED)]
+    (folder / "r.jsonl").write_bytes(b"".join(line.to_bytes() for line in lines))
+    contacts = read_contacts(tmp_path)
+    assert list(contacts.refused) == ["c"] and not contacts.open and not contacts.acknowledged
+    for rows, broken in ([], []), ([(31, "refused")], ["contact c: refused or never made, found in [31]"]):
+        monkeypatch.setattr(
+            kept,
+            "rows_of",
+            lambda stack, service, statement, *args, rows=rows: (
+                rows if statement is kept._KEPT_IN_CASES[kind] else []
+            ),
+        )
+        found = ShopFacts(told=told_in_cases(object.__new__(Stack), contacts))
+        assert complaints_are_kept_once(found) == broken

@@ -117,16 +117,18 @@ class FullAudit:
             return
         at = time.time()
         try:
-            audited = self._hook(self._stack, self._through)
+            self.last = self._judged(self._hook(self._stack, self._through), at)
         except LakeproofError as error:
             log.warning("the full audit could not look: %s", error.message)
             self.last = AuditLook("unknown", error.message, at)
         except Exception as error:
             log.exception("the full audit could not look")
             self.last = AuditLook("unknown", f"{type(error).__name__}: {error}", at)
-        else:
-            self.last = self._judged(audited, at)
-        self._note(self.last)
+        try:
+            self._note(self.last)
+        except Exception:
+            # What it saw counts all the same. Where the metrics were not told, LakeAuditStale speaks.
+            log.exception("not all that follows from the full audit was done")
 
     def _judged(self, audited: Audited, at: float) -> AuditLook:
         self._through = audited.through

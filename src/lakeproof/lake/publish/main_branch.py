@@ -153,10 +153,10 @@ def keep_as_backup(nessie: NessieClient, published: str) -> None:
     if held is None:
         nessie.create_reference("BRANCH", BACKUP, Reference("BRANCH", MAIN, published))
         return
-    newer, older = (
-        next(nessie.history(name, 1, at_hash=at)) for name, at in ((MAIN, published), (BACKUP, held.hash))
-    )
-    if newer.at > older.at:
+    newer = next(nessie.history(MAIN, 1, at_hash=published))
+    # Somebody made the branch by hand where it has no commit yet.
+    older = next(nessie.history(BACKUP, 1, at_hash=held.hash), None)
+    if older is None or newer.at > older.at:
         nessie.assign(held, published)
 
 

@@ -91,7 +91,7 @@ class PublisherMetrics(Metrics):
                 self.beat_at.set(state.beat_us / 1e6)
 
     def forget(self, database: str) -> None:
-        """It is not published any more: that it stands still is not told any more either."""
+        """Show nothing of a database that is not published any more: its age would only grow, and alert."""
         for metric in (
             self.database_last_at,
             self.database_checkpoint_seconds,

@@ -33,15 +33,21 @@ def cases_in_words(facts: ShopFacts) -> str:
 
 def complaints_are_kept_once(facts: ShopFacts) -> Violations | None:
     """An acknowledged complaint, or attachment, is in the acknowledged case, once; one that is known not to have been
-    made in none; an unclear one in at most one.
+    made, or that was refused, in none; an unclear one in at most one.
     """
     if facts.told is None:
         return None
     return [
-        f"contact {one.key}: acknowledged as case {one.ref or '-'}, found in {list(one.cases)}"
+        f"contact {one.key}: {_as_answered(one.ref)}, found in {list(one.cases)}"
         for one in facts.told
         if (len(one.cases) > 1 if one.ref is None else one.cases != ((one.ref,) if one.ref else ()))
     ]
+
+
+def _as_answered(ref: int | None) -> str:
+    if ref is None:
+        return "never answered clearly"
+    return f"acknowledged as case {ref}" if ref else "refused or never made"
 
 
 def attachments_are_as_uploaded(facts: ShopFacts) -> Violations | None:

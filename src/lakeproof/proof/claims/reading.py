@@ -149,7 +149,7 @@ def _readers(
 
 
 def _checkouts(stack: Stack, keys: frozenset[str] | None, orders: frozenset[int] | None) -> tuple[CheckoutFact, ...]:
-    """Those keys' and those orders' (both None: all). Raises: CouldNotLook."""
+    """The checkouts that have one of these keys or orders; all of them where `keys` is None. Raises: CouldNotLook."""
     if keys is None:
         rows = mysql_rows(stack, _CHECKOUTS)
     else:

@@ -22,8 +22,10 @@ FROM consumed_events c LEFT JOIN notifications n ON n.id = c.event_id WHERE c.ev
 
 
 def read_acts(stack: Stack) -> tuple[ActFact, ...]:
-    """Of the events that customers are told of, those sent lately, but long enough ago, and not before their consumer
-    first read their topic. Raises: CouldNotLook.
+    """What the notification service did about the newest events that a customer is to be told of.
+
+    Left out are events that were sent a moment ago, and those from before it first read their topic.
+    Raises: CouldNotLook.
     """
     since = {topic: at for topic, at in rows_of(stack, "notification", _SINCE)}
     told = [type_ for type_, template in TEMPLATES.items() if template is not None]

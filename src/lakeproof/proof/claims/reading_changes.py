@@ -49,9 +49,10 @@ ORDER BY e.id DESC LIMIT $1
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Of a service's rows those without an event in the outbox: when each was written, seconds since 1970, by name.
+    """The rows of a service's history of which no event is in its outbox (any more).
 
-    beyond: more of them than are asked for at once.
+    rows: how many rows the history has. written: when each of these was written, in seconds since 1970, by its name.
+    beyond: how many there are beside them, since only so many are asked for at once.
     """
 
     service: str
@@ -61,7 +62,7 @@ class Left:
 
 
 def read_changes(stack: Stack, there: Collection[Store]) -> tuple[ChangesFact, ...]:
-    """Of each service's history what neither its outbox nor its topic tells of. Raises: CouldNotLook."""
+    """Each service's history, with the rows that neither its outbox nor its topic tells of. Raises: CouldNotLook."""
     left = _left(stack)
     oldest = {one.service: min(one.written.values()) for one in left if one.written}
     if Store.EVENTS in there:
