@@ -263,6 +263,9 @@ def test_the_platforms_own_users_are_not_flooded() -> None:
         ([query("a", "lakeproof-health", "FAILED", error="ADMINISTRATIVELY_KILLED")], Outcome.FAILED),
         # It was asked on busy processors, and called off by who asked it.
         ([query("a", "lakeproof-health", "FAILED", error="USER_CANCELED")], Outcome.PASSED),
+        # the minute's audit at the end of its time
+        ([query("a", "lakeproof", "FAILED", error="USER_CANCELED")], Outcome.PASSED),
+        ([query("a", "lakeproof", "FAILED", error="ADMINISTRATIVELY_KILLED")], Outcome.FAILED),
         (FLOOD, Outcome.FAILED),
     ],
 )

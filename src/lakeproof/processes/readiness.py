@@ -8,8 +8,7 @@ from lakeproof.errors import LakeproofError
 from lakeproof.stack.component import Component
 from lakeproof.stack.stack import Stack
 
-ASK_SECONDS = 2.0  # what `ready` is given
-GRACE_SECONDS = 3.0  # beyond it, the answer counts as missing
+GRACE_SECONDS = 3.0  # beyond what `ready` is given, the answer counts as missing
 
 
 @dataclass
@@ -33,15 +32,15 @@ class Readiness:
         """
         if self._open is not None and not self._open.done():
             return self.count_failure(self.last_answer)
-        loop = asyncio.get_running_loop()
-        self._open = loop.run_in_executor(self.threads, self.component.ready, self.stack, ASK_SECONDS)
+        loop, given = asyncio.get_running_loop(), self.component.answer_seconds
+        self._open = loop.run_in_executor(self.threads, self.component.ready, self.stack, given)
         try:
-            await asyncio.wait_for(asyncio.shield(self._open), ASK_SECONDS + GRACE_SECONDS)
+            await asyncio.wait_for(asyncio.shield(self._open), given + GRACE_SECONDS)
         except TimeoutError:
             if self._open.done():
                 return self.count_failure("the question timed out")
             self._open.add_done_callback(_forget)
-            return self.count_failure(f"no answer within {ASK_SECONDS + GRACE_SECONDS:.0f} s")
+            return self.count_failure(f"no answer within {given + GRACE_SECONDS:.0f} s")
         except LakeproofError as error:
             return self.count_failure(error.what)
         except Exception as error:  # noqa: BLE001 - a component's question must not end the daemon

@@ -79,6 +79,8 @@ class Component:
     uses: these run as well, started in any order: without them the component cannot do its work. Circles are allowed.
     prepare: runs before each start, safe to repeat: writes config, makes data folders (in a thread, < 250 s).
     ready: asks a real question within `timeout` seconds; raises NotReady. The health question later on is the same.
+    answer_seconds: what `ready` is given. More for an engine whose answer takes work, and which something else asks
+        too whether it lives: on full processors it is late, and not away.
     hooks: which steps provisioning/ has for it.
         PREPARE: before each start and before `prepare`, such as rules that are rendered from the scenarios.
         PROVISION: once ready, at every (re)start, safe to repeat: topics, schemas, connectors, the lake's job. The
@@ -114,6 +116,7 @@ class Component:
     always_goodbye: bool = False
     takes_down: tuple[str, ...] = ()
     scrapes: tuple[Scrape, ...] = ()
+    answer_seconds: float = 2.0
     start_seconds: float = 120.0
     stop_signal: str = "SIGTERM"
     stop_seconds: float = 10.0

@@ -20,6 +20,8 @@ from lakeproof.stack.engines.trino import CATALOG, SCHEMA
 from lakeproof.stack.stack import Stack
 
 ENGINE = "trino"
+# Whoever reads the lake here: `query`, a check, the minute's audit. At its deadline each calls its statement off.
+READER_USER = "lakeproof"
 _SCHEMAS = frozenset({*NAMES, "information_schema"})
 _PAGE_SECONDS = 10.0
 _CATALOG_SECONDS = 10.0
@@ -35,7 +37,7 @@ def run(
     Raises: StatementFailed with Trino's message; EngineUnreachable without an answer before the deadline.
     """
     headers = {
-        "X-Trino-User": "lakeproof",
+        "X-Trino-User": READER_USER,
         "X-Trino-Source": "lakeproof",
         "X-Trino-Catalog": catalog,
         "X-Trino-Schema": SCHEMA,
