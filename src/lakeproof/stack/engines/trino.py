@@ -40,6 +40,9 @@ METRICS = ("trino_execution_queuedqueries", "trino_execution_runningqueries")
 # cancels it where no answer comes in time.
 HEALTH_USER = "lakeproof-health"
 _ASKING = {"X-Trino-User": HEALTH_USER}
+# Beside a statement of the minute's audit, on full processors, `SELECT 1` took over 2 s for a quarter of a minute.
+# That a server hangs is told by /v1/info, which blackbox-exporter asks.
+ANSWER_SECONDS = 5.0
 HEAP = "1g"
 _SERVER_FILE = "config.properties"
 # Less than start_seconds, at whose end a start counts as failed.
@@ -269,6 +272,7 @@ def further_server(number: int) -> Component:
         command=lambda stack: command(stack, name),
         prepare=lambda stack: _write_server(stack, name),
         ready=ask,
+        answer_seconds=ANSWER_SECONDS,
         needs=(NAME,),
         uses=("minio",),
         scrapes=(Scrape("jmx", names=METRICS),),
@@ -286,9 +290,7 @@ COMPONENTS = (
         command=command,
         prepare=prepare,
         ready=ready,
-        # Beside a statement of the minute's audit, on full processors, `SELECT 1` took over 2 s for a quarter of a
-        # minute. That Trino hangs is told by /v1/info, which blackbox-exporter asks.
-        answer_seconds=5.0,
+        answer_seconds=ANSWER_SECONDS,
         uses=("nessie", "minio"),
         scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=150,
