@@ -16,8 +16,8 @@ from types import ModuleType
 from lakeproof.errors import InvalidInput
 
 # A file of a scenario's folder may not import what import-linter (pyproject.toml) forbids to the package's modules.
-# Only the file's own imports are looked at. So the rooms that lie above these, and reach them, are named too.
-ROOMS_ABOVE = ("lakeproof.cli", "lakeproof.console", "lakeproof.bench")
+# Such a file is judged by its own imports alone. So what it could reach these packages through is refused as well.
+REACH_EVERYTHING = ("lakeproof.cli", "lakeproof.console", "lakeproof.bench", "lakeproof.scenarios.catalog")
 NOT_KNOWN_TO_A_REPAIR = ("lakeproof.faults", "lakeproof.scenarios.truth", "lakeproof.drills")
 NOT_KNOWN_TO_A_DIAGNOSIS = (
     *NOT_KNOWN_TO_A_REPAIR,
@@ -40,7 +40,7 @@ def folder_modules(folder: Path, attribute: str, without: tuple[str, ...] = ()) 
     """Every *.py file directly in a folder that gives `attribute`, loaded by path, in the order of their names.
 
     The other files are only read: who wants a folder's probes does not run its faults. without: packages that such a
-    file must not import itself, beside ROOMS_ABOVE.
+    file must not import itself, beside REACH_EVERYTHING.
     Raises: InvalidInput naming the file that does not load or imports one of these, and why.
     """
     for path in sorted(folder.glob("*.py")):
@@ -49,10 +49,12 @@ def folder_modules(folder: Path, attribute: str, without: tuple[str, ...] = ()) 
         names, imported = _read(path)
         if attribute not in names:
             continue
-        for package in (*without, *ROOMS_ABOVE):
+        for package in (*without, *REACH_EVERYTHING):
             if any(f"{name}.".startswith(f"{package}.") for name in imported):
                 raise InvalidInput(
-                    f"gives {attribute} and imports {package}", where=str(path), next_action="part it into two files"
+                    f"gives {attribute} and imports {package}",
+                    where=str(path),
+                    next_action="move what needs that import into another file, or do without it",
                 )
         yield _load(path)
 

@@ -9,17 +9,18 @@ With `--pictures` it also makes those of docs/console.md that are of a running s
 import argparse
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from selenium.webdriver.common.by import By
 from tests.browser.chromium import DESKTOP, Browser, chromium
 from tests.browser.pictures import IMAGES, WIDE, picture
 
+from lakeproof.deadline import Deadline
 from lakeproof.stack.settings import load_settings
 from lakeproof.stack.stack import Stack
 
 DRILL_SECONDS = 600.0
+RUNNING = "running"
 # The picture's name: path and window.
 PAGES = {
     "console-stack": ("/", WIDE),
@@ -28,7 +29,7 @@ PAGES = {
 }
 
 
-class Evening:
+class Visit:
     """The pages that were seen, and what was wrong with them."""
 
     def __init__(self, browser: Browser) -> None:
@@ -55,17 +56,17 @@ def sign_in(browser: Browser, token: str, then: str) -> None:
     browser.wait_until("the page behind the form", f"location.pathname === '{then}'")
 
 
-def watch(evening: Evening) -> str:
-    """Until the drill has ended: print how its lines grow. Gives the badge's last word."""
-    began, shown, word = time.monotonic(), 0, "running"
-    while word == "running" and time.monotonic() - began < DRILL_SECONDS:
-        lines = evening.text("#job-drill pre").splitlines()
+def watch(visit: Visit) -> str:
+    """Until the drill has ended: print how its lines grow. Gives the badge's last text."""
+    deadline, shown, badge = Deadline(DRILL_SECONDS), 0, RUNNING
+    while badge == RUNNING and not deadline.expired:
+        lines = visit.text("#job-drill pre").splitlines()
         if len(lines) > shown:
-            print(f"{time.monotonic() - began:6.1f} s  {len(lines):4} lines, the last: {lines[-1][:120]}", flush=True)
+            print(f"{deadline.elapsed:6.1f} s  {len(lines):4} lines, the last: {lines[-1][:120]}", flush=True)
             shown = len(lines)
-        time.sleep(5.0)
-        word = evening.text("#job-drill .badge") or word
-    return word
+        deadline.pause(5.0)
+        badge = visit.text("#job-drill .badge") or badge
+    return badge
 
 
 def pictures(browser: Browser) -> None:
@@ -89,29 +90,32 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as profile, chromium(stack.url("desk"), Path(profile)) as browser:
         browser.driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
         browser.screen(DESKTOP)
-        evening = Evening(browser)
+        visit = Visit(browser)
         sign_in(browser, stack.secret("desk-token"), page)
         browser.open(page)  # anew: what the browser said of the form is forgotten
-        evening.look("the runbook's page")
+        visit.look("the runbook's page")
         form = f'form[action="{page}/drill"]'
         browser.driver.find_element(By.CSS_SELECTOR, f"{form} [type=checkbox]").click()
         browser.driver.find_element(By.CSS_SELECTOR, f"{form} button").click()
-        browser.wait_until("the drill to have begun", "document.querySelector('#job-drill .badge')")
-        word = watch(evening)
-        print(f"the drill: {word}")
+        # An earlier drill's badge stands there already, with its end.
+        running = f"document.querySelector('#job-drill .badge')?.innerText.trim() === '{RUNNING}'"
+        browser.wait_until("the drill to have begun", running)
+        visit.look("the page with the drill that runs")
+        badge = watch(visit)
+        print(f"the drill: {badge}")
         browser.open(page)
-        evening.look("its page after the drill")
-        print(f"its card: {' | '.join(evening.text('dl.facts').splitlines())}")
+        visit.look("its page after the drill")
+        print(f"its card: {' | '.join(visit.text('dl.facts').splitlines())}")
         incident = browser.run(
             "return document.querySelector('dl.facts a[href^=\"/incidents/\"]')?.getAttribute('href')"
         )
         if incident:
             browser.open(str(incident))
-            evening.look("the incident")
-            print(f"its RCA begins: {' | '.join(evening.text('article').splitlines()[:6])[:600]}")
+            visit.look("the incident")
+            print(f"its RCA begins: {' | '.join(visit.text('article').splitlines()[:6])[:600]}")
         if given.pictures:
             pictures(browser)
-    return 0 if word == "done" and incident and not evening.wrong else 1
+    return 0 if badge == "done" and incident and not visit.wrong else 1
 
 
 if __name__ == "__main__":

@@ -95,8 +95,10 @@ def forced_rules(from_seconds: float, to_seconds: float) -> list[dict[str, Any]]
     return found
 
 
-def load(stack: Stack, name: str, rules: list[dict[str, Any]]) -> None:
+def load(stack: Stack, name: str, rules: list[dict[str, Any]], before: float | None = None) -> None:
     """Have Prometheus evaluate these as well, and return once it knows Alertmanager again.
+
+    before: when the first of them fires, UNIX time; the load must be over by then.
 
     It looks for Alertmanagers at steps of 5 s, and after a reload knows none until the next step: what fires before
     is told with its repetition, 10 s later.
@@ -111,6 +113,8 @@ def load(stack: Stack, name: str, rules: list[dict[str, Any]]) -> None:
         lambda: httpx.get(known, trust_env=False, timeout=10).json()["data"]["activeAlertmanagers"],
         20,
     )
+    late = 0.0 if before is None else time.time() - before
+    assert late <= 0, f"the rules were loaded {late:.1f} s after they began to fire"
 
 
 def firing(stack: Stack, group: str) -> list[dict[str, Any]]:
@@ -179,7 +183,7 @@ def test_every_alert_reaches_its_receivers_once_within_ten_seconds_and_ends(
     begin = time.time()
     ended_at = begin + LOADED_SECONDS + FIRE_SECONDS
     rules = forced_rules(begin + LOADED_SECONDS, ended_at)
-    load(stack, "every-alert", rules)
+    load(stack, "every-alert", rules, begin + LOADED_SECONDS)
 
     def all_firing() -> list[dict[str, Any]]:
         found = firing(stack, "every-alert")
@@ -305,7 +309,7 @@ def test_alertmanager_killed_in_a_storm_loses_nothing_and_repeats_only_what_it_t
     LiveDesk(stack).keep_closed()
     client, begin, kills = SupervisorClient(stack), time.time() + LOADED_SECONDS, list[Kill]()
     end = begin + seconds + STORM_ENDS_LATER_SECONDS
-    load(stack, "storm", storm(begin, alerts, seconds))
+    load(stack, "storm", storm(begin, alerts, seconds), begin)
     for number in range(times):
         Deadline(seconds).pause(max(0.0, begin + (number + 1) * seconds / (times + 1) - time.time()))
         kills.append(kill(stack, client))

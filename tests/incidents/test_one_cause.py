@@ -1,5 +1,6 @@
 """One cause, one incident: the alerts that it sets off, by the rules' own labels, in whichever order they come."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from itertools import permutations
@@ -47,7 +48,12 @@ def fired(rules: dict[str, Any], make: Make, words: Iterable[str]) -> Iterator[d
         name, _, component = word.partition(" ")
         labels = {key: component if "{{" in value else value for key, value in rules[name]["labels"].items()}
         told = make(word.encode().hex()[-64:], alertname=name, **labels)
-        yield told | {"annotations": {"stands_on": rules[name]["annotations"].get("stands_on", "")}}
+        yield told | {"annotations": {"stands_on": of_oltp(rules[name]["annotations"].get("stands_on", ""))}}
+
+
+def of_oltp(text: str) -> str:
+    """The annotation as Prometheus writes it for MariaDB's tables; promtool's tests render the template itself."""
+    return re.sub(r'\{\{ if eq \$labels.database "oltp" \}\}(.*?)\{\{ else \}\}.*\{\{ end \}\}', r"\1", text)
 
 
 @pytest.mark.parametrize("words", SETS_OFF.values(), ids=SETS_OFF)
@@ -69,6 +75,10 @@ def test_the_alerts_of_one_cause_make_one_incident_in_any_order(
         ("SupportAttachmentBacklogHigh", "CassandraNodeDown"),
         ("TrinoQueuedQueriesHigh", "CdcReplicationLagHigh"),
         ("FulfillmentDelay", "LakePublishStale"),
+        # orders' tables have lost a column: no word of that in what other services do
+        ("SchemaDriftDetected", "FulfillmentDelay"),
+        ("SchemaDriftDetected", "NotificationFailureRateHigh"),
+        ("SchemaDriftDetected", "ServiceErrorRateHigh support-service"),
     ],
 )
 def test_alerts_of_two_causes_make_two(

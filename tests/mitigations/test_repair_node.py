@@ -74,6 +74,34 @@ def test_where_a_node_stays_away_nothing_is_copied_and_who_it_is_is_told(
     assert cluster.did == []
 
 
+@pytest.mark.parametrize("silent", ["cassandra-node2", "cassandra-seed"])
+def test_a_node_that_gives_no_answer_at_first_is_waited_for_and_named(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    answers = cluster.ring
+
+    def silent_at_first(stack: Stack, *, ask: str) -> list[RingNode]:
+        if ask == silent and not waited:
+            raise CouldNotLook("nodetool: connection refused")
+        return answers(stack, ask=ask)
+
+    waited = list[float]()
+    monkeypatch.setattr(repair_node, "ring", silent_at_first)
+    monkeypatch.setattr(Deadline, "pause", lambda deadline, seconds: waited.append(seconds))
+    repair_node.run(cluster.stack, NODE)
+    assert len(waited) == 1 and len(cluster.did) == 1
+    waited.clear()
+    monkeypatch.setattr(repair_node, "UP_SECONDS", 0.0)
+    with pytest.raises(DeadlineExpired, match=f"{silent} gives no answer: nodetool: connection refused"):
+        repair_node.run(cluster.stack, NODE)
+
+
+def test_somebody_elses_node_is_repaired_on_its_own_machine() -> None:
+    theirs = Stack(Settings(mode="external"))
+    with pytest.raises(InvalidInput, match="nodetool repair --full"):
+        repair_node.run(theirs, NODE)
+
+
 def test_what_is_no_node_is_refused(cluster: Cluster) -> None:
     with pytest.raises(InvalidInput, match="cassandra-node2"):
         repair_node.run(cluster.stack, OfComponent(component="redis"))

@@ -17,6 +17,7 @@ from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.faults import flooded_resource_group
 from lakeproof.faults.flooded_resource_group import SOURCE, FloodedResourceGroup
 from lakeproof.lake.query import trino_queries
+from lakeproof.lake.query.trino import OWN_SOURCE, PERSONS_SOURCE
 from lakeproof.lake.query.trino_queries import Query, busiest, queries
 from lakeproof.mitigations import kill_query
 from lakeproof.mitigations.kill_query import KillQuery
@@ -264,8 +265,10 @@ def test_the_platforms_own_users_are_not_flooded() -> None:
         # It was asked on busy processors, and called off by who asked it.
         ([query("a", "lakeproof-health", "FAILED", error="USER_CANCELED")], Outcome.PASSED),
         # the minute's audit at the end of its time
-        ([query("a", "lakeproof", "FAILED", error="USER_CANCELED")], Outcome.PASSED),
-        ([query("a", "lakeproof", "FAILED", error="ADMINISTRATIVELY_KILLED")], Outcome.FAILED),
+        ([query("a", "lakeproof", "FAILED", error="USER_CANCELED", source=OWN_SOURCE)], Outcome.PASSED),
+        ([query("a", "lakeproof", "FAILED", error="ADMINISTRATIVELY_KILLED", source=OWN_SOURCE)], Outcome.FAILED),
+        # a person's `lakeproof query`
+        ([query("a", "lakeproof", "FAILED", error="USER_CANCELED", source=PERSONS_SOURCE)], Outcome.FAILED),
         (FLOOD, Outcome.FAILED),
     ],
 )

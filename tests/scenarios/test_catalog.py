@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lakeproof.checks.check import all_checks
 from lakeproof.errors import InvalidInput
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.modules import NOT_KNOWN_TO_A_DIAGNOSIS, NOT_KNOWN_TO_A_REPAIR
@@ -124,6 +125,13 @@ def test_who_wants_its_probes_does_not_run_its_faults(write: Write) -> None:
     home = write()[0] / "wet-cellar"
     (home / "fault.py").write_text("raise SystemExit('the fault was run')\n" + FAULT_MODULE)
     assert "water" in all_probes((home,))
+
+
+def test_a_check_may_not_read_the_truth_through_the_catalog(write: Write) -> None:
+    home = write()[0] / "wet-cellar"
+    (home / "dry.py").write_text("from lakeproof.scenarios.catalog import load_catalog\nCHECK = load_catalog()\n")
+    with pytest.raises(InvalidInput, match=r"gives CHECK and imports lakeproof\.scenarios\.catalog"):
+        all_checks((home,))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ def require_healthy(stack: Stack, names: Iterable[str]) -> None:
     needed = tuple(names)
     for name in needed:
         try:
-            find(name).ready(stack, ASK_SECONDS)
+            component = find(name)
+            component.ready(stack, max(ASK_SECONDS, component.answer_seconds))
         except NotReady as error:
             raise TerminalError(
                 f"it is not healthy: {error.what}", where=name, next_action=f"lakeproof up {' '.join(needed)}"

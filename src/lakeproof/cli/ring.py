@@ -51,8 +51,8 @@ def repair(name: Annotated[str, typer.Argument(help="the node, as `lakeproof rin
     The other nodes' hints bring a node most of what it missed, and need not bring all. Reads and writes go on
     meanwhile. It compares all copies of what the node holds, so with three nodes one repair makes all three whole.
 
-    Exit 0 once its rows are the same as the others', 1 where a node stays away (who is told), 2 where it is no node,
-    3 where no node answers, or the repair failed.
+    Exit 0 once its rows are the same as the others', 1 where a node stays away (the message names it), 2 where it
+    is no node, 3 where the repair failed.
     """
     from lakeproof.arguments import OfComponent
     from lakeproof.mitigations.repair_node import run

@@ -1,8 +1,8 @@
 """Which alerts tell of one trouble: those about one component, or about two of which one stands on the other.
 
 A Nessie that is down sets off an alert about Nessie and one about the publisher, which can no longer publish. An
-on-call engineer must get one incident of that, and not two. Two alerts of different scenarios are two troubles: a
-full database and a column that somebody added are not one incident. They are one where both are about the same
+on-call engineer must get one incident of that, and not two. Two alerts of different scenarios are two troubles: late
+parcels and a column that somebody added are not one incident. They are one where both are about the same
 component, or where a rule says by `stands_on` that its metric stands on the other's component.
 
 Alertmanager inhibits nothing for this: the end of an alert that it inhibits is not sent while the other one fires, so

@@ -1,20 +1,21 @@
 """Give a Cassandra node that was away every row that it missed: `nodetool repair --full`.
 
 The other nodes keep what an absent one misses as hints, and bring them when it is back. That is an effort, not a
-promise: where another conditional write finishes one that was not yet committed, no hint is left (Paxos v2), and a
-drill found such a gap. A repair compares digests of all rows between the nodes, and copies what differs.
+promise: where another conditional write finishes one that was not yet committed, no hint is left (Paxos v2). A drill
+found a row that no hint had brought, and this may be why. A repair compares digests of all rows between the nodes,
+and copies what differs.
 """
 
 from lakeproof.arguments import OfComponent
 from lakeproof.deadline import Deadline
-from lakeproof.errors import DeadlineExpired
+from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.probes.ring import RingNode, nodetool, ring
+from lakeproof.probes.ring import nodetool, ring
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, NODES
 from lakeproof.stack.stack import Stack
 from lakeproof.unknown_name import unknown_name
 
-REPAIR_SECONDS = 240.0  # of a shop's stock it takes seconds
+REPAIR_SECONDS = 240.0  # of all that a small shop keeps it takes some 15
 UP_SECONDS = 30.0  # until two nodes see each other up, once both run
 
 
@@ -26,12 +27,16 @@ def typed(stack: Stack, arguments: OfComponent) -> str:
 def run(stack: Stack, arguments: OfComponent) -> str:
     """Wait until that node and another one see every node up and normal, then compare and copy rows.
 
-    Raises: InvalidInput where it is no node. DeadlineExpired, and nothing was copied, where a node stays away: a
-    repair needs every node that holds copies. CouldNotLook where no node answers, or the repair failed.
+    Raises: InvalidInput where it is no node, or somebody else's. DeadlineExpired, and nothing was copied, where a
+    node stays away or gives no answer: a repair needs every node that holds copies. CouldNotLook where it failed.
     """
     name = arguments.component
     if name not in ALL_NODES:
         raise unknown_name("node", name, ALL_NODES)
+    if stack.settings.mode == "external":
+        raise InvalidInput(
+            "it is somebody else's node", where=name, next_action="on its machine: nodetool repair --full"
+        )
     deadline = Deadline(UP_SECONDS)
     while away := _away(stack, name):
         if deadline.expired:
@@ -55,17 +60,17 @@ def repair_rows(stack: Stack, name: str) -> None:
 
 
 def _away(stack: Stack, name: str) -> str:
-    """Who is not up and normal as that node, or another one, sees it; "" where all are. Raises: CouldNotLook."""
+    """Who is not up and normal as that node, or another one, sees it, or gives no answer; "" where all are."""
     other = next(each for each in NODES if each != name)
-    return "; ".join(
-        f"{asked} sees {', '.join(f'{node.name or node.address} {node.state}' for node in away)}"
-        for asked in (name, other)
-        if (away := _not_normal(ring(stack, ask=asked)))
-    )
+    return "; ".join(told for asked in (name, other) if (told := _not_normal(stack, asked)))
 
 
-def _not_normal(nodes: list[RingNode]) -> list[RingNode]:
-    return [node for node in nodes if node.state != "UN"]
+def _not_normal(stack: Stack, asked: str) -> str:
+    try:
+        away = [node for node in ring(stack, ask=asked) if node.state != "UN"]
+    except CouldNotLook as error:
+        return f"{asked} gives no answer: {error.message}"
+    return f"{asked} sees {', '.join(f'{node.name or node.address} {node.state}' for node in away)}" if away else ""
 
 
 MITIGATION = Mitigation(

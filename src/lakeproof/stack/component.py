@@ -79,8 +79,8 @@ class Component:
     uses: these run as well, started in any order: without them the component cannot do its work. Circles are allowed.
     prepare: runs before each start, safe to repeat: writes config, makes data folders (in a thread, < 250 s).
     ready: asks a real question within `timeout` seconds; raises NotReady. The health question later on is the same.
-    answer_seconds: what `ready` is given. More for an engine whose answer takes work, and which something else asks
-        too whether it lives: on full processors it is late, and not away.
+    answer_seconds: what `ready` is given. An engine whose answer costs work has more, where another probe tells that
+        it hangs: on busy processors it answers late, and is not down.
     hooks: which steps provisioning/ has for it.
         PREPARE: before each start and before `prepare`, such as rules that are rendered from the scenarios.
         PROVISION: once ready, at every (re)start, safe to repeat: topics, schemas, connectors, the lake's job. The

@@ -130,7 +130,9 @@ class NotificationSettings(StrictModel):
         60, ge=1, le=1_000_000, description="messages that a customer gets by one channel within the window"
     )
     notification_rate_window_seconds: int = Field(60, ge=1, le=86_400)
-    redis_seconds: float = Field(0.1, ge=0.01, le=5, description="Redis is given up after it, and messages pass")
+    redis_seconds: float = Field(
+        0.1, ge=0.01, le=5, description="for each step of asking Redis, which is tried twice; then messages pass"
+    )
     provider_seconds: float = Field(3.0, ge=0.1, le=60, description="a provider is given up after it")
     lease_seconds: float = Field(
         20.0, ge=1, le=3600, description="what a killed sender had under way is sent after it; above provider_seconds"

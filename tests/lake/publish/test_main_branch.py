@@ -45,6 +45,10 @@ def table_at(name: str, snapshot: int) -> IcebergTable:
     return IcebergTable(f"s3://lake/{name}-{snapshot}", snapshot, 0, 0, 0, f"id of {name}")
 
 
+# Where a branch of Nessie stands that has no commit: its history is empty there.
+NO_COMMIT = "2e1cfa82b035c26cbbbdae632cea070514eb8b773f616aaeaf668e2f0be8f10d"
+
+
 @dataclass
 class Nessie:
     """A Nessie in memory: commits by hash, branches and tags by name, and the tables that each commit shows.
@@ -113,7 +117,7 @@ class Nessie:
         return self.names[branch.name]
 
     def lineage(self, commit: str | None) -> Iterator[Commit]:
-        while commit is not None:
+        while commit is not None and commit != NO_COMMIT:
             yield self.commits[commit]
             commit = self.commits[commit].parent
 
@@ -302,6 +306,12 @@ def test_backup_moves_forward_and_never_back(nessie: Nessie) -> None:
     third = nessie.publish(9)
     main_branch.keep_as_backup(nessie, third)  # type: ignore[arg-type]
     assert nessie.names["backup"].hash == third
+
+
+def test_a_backup_that_somebody_made_where_there_is_no_commit_yet_moves_forward_too(nessie: Nessie) -> None:
+    nessie.names["backup"] = Reference("BRANCH", "backup", NO_COMMIT)
+    main_branch.keep_as_backup(nessie, head(nessie))  # type: ignore[arg-type]
+    assert nessie.names["backup"].hash == head(nessie)
 
 
 def test_main_stays_where_it_is_newer_than_a_backup_that_it_has_lost(

@@ -68,7 +68,7 @@ def test_a_settled_complaint_that_was_never_made_is_in_no_case(monkeypatch: pyte
 def test_a_refused_complaint_or_file_that_was_kept_all_the_same_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: Kind
 ) -> None:
-    """By its lines in the ledger: the shop said no, and a retry that is refused too does not make it unclear."""
+    """By its lines in the ledger: the shop said no at once."""
     folder = tmp_path / FOLDER
     folder.mkdir()
     lines = [told("c", event, "refused", 0, kind) for event in (Event.INVOKE, Event.REFUSED)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -15,8 +16,8 @@ from lakeproof.shop.notification.metrics import NotificationMetrics
 
 
 @asynccontextmanager
-async def limiter_at(port: int, metrics: NotificationMetrics) -> AsyncIterator[Limiter]:
-    made = Limiter(f"redis://127.0.0.1:{port}/0", metrics, limit=1, window_seconds=60, seconds=0.1)
+async def limiter_at(port: int, metrics: NotificationMetrics, seconds: float = 0.1) -> AsyncIterator[Limiter]:
+    made = Limiter(f"redis://127.0.0.1:{port}/0", metrics, limit=1, window_seconds=60, seconds=seconds)
     try:
         yield made
     finally:
@@ -82,8 +83,11 @@ def answer(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("first", ["hangs up", "is silent"])
-async def test_a_question_that_failed_once_is_asked_again(listener: socket.socket, first: str) -> None:
+async def test_a_question_that_failed_once_is_asked_again(
+    listener: socket.socket, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each error is an alert, and a machine that stood still makes one answer late."""
+    monkeypatch.setattr(limiter_module, "LONGEST_SECONDS", 30.0)
     metrics, verdicts = NotificationMetrics(), []
 
     def serve() -> None:
@@ -93,20 +97,30 @@ async def test_a_question_that_failed_once_is_asked_again(listener: socket.socke
             answer(listener.accept()[0])
 
     serving = asyncio.create_task(asyncio.to_thread(serve))
-    async with limiter_at(listener.getsockname()[1], metrics) as limiter:
+    async with limiter_at(listener.getsockname()[1], metrics, seconds=1.0) as limiter:
         verdicts.append(await limiter.ask(1, "email", uuid.uuid4()))
         verdicts.append(await limiter.ask(1, "email", uuid.uuid4()))
     await serving
     assert verdicts == [Verdict(True)] * 2 and sum(errors(metrics).values()) == 0
 
 
-async def test_a_process_that_stood_still_takes_the_answer_that_is_there(listener: socket.socket) -> None:
-    metrics = NotificationMetrics()
-    serving = asyncio.create_task(asyncio.to_thread(lambda: answer(listener.accept()[0])))
-    async with limiter_at(listener.getsockname()[1], metrics) as limiter:
+async def test_a_process_that_stood_still_takes_the_answer_that_comes_a_moment_later(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then the first wait is over. The thread stood still as well, and answers in the second one."""
+    monkeypatch.setattr(limiter_module, "LONGEST_SECONDS", 4.0)
+    metrics, going = NotificationMetrics(), threading.Event()
+
+    def serve() -> None:
+        connection = listener.accept()[0]
+        assert going.wait(30)
+        answer(connection)
+
+    serving = asyncio.create_task(asyncio.to_thread(serve))
+    async with limiter_at(listener.getsockname()[1], metrics, seconds=5.0) as limiter:
         asked = asyncio.create_task(limiter.ask(1, "email", uuid.uuid4()))
         await asyncio.sleep(0)  # until it is asked
-        time.sleep(2 * limiter_module.LONGEST_SECONDS)  # nothing of the loop runs meanwhile
+        asyncio.get_running_loop().call_later(2.1, going.set)  # after the first wait, which takes 2 s
         assert await asked == Verdict(True)
     await serving
     assert sum(errors(metrics).values()) == 0

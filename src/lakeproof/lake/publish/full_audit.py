@@ -127,17 +127,18 @@ class FullAudit:
         try:
             self._note(self.last)
         except Exception:
-            # What it saw counts all the same. Where the metrics were not told, LakeAuditStale speaks.
+            # What it saw counts all the same. Where the metrics were not told, LakeAuditStale speaks; where `backup`
+            # was not moved on, this line in the log is all.
             log.exception("not all that follows from the full audit was done")
 
     def _judged(self, audited: Audited, at: float) -> AuditLook:
+        self.finding = audited.finding if audited.newest_is_wrong else None
         self._through = audited.through
         self._remember()
         told = ""
         if audited.not_looked:
             told = f"did not come to {audited.not_looked} of the published hashes; it judged {audited.judged}"
             log.warning("the full audit %s, and passed over %d for good", told, audited.passed_over)
-        self.finding = audited.finding if audited.newest_is_wrong else None
         why: str | None
         if audited.finding is None and audited.not_looked:
             outcome, why = "unknown", told

@@ -10,7 +10,7 @@ from lakeproof.lake.query.answer import Answer
 from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.spark import pinned_spark
 from lakeproof.lake.query.statement import require_reading
-from lakeproof.lake.query.trino import pinned_trino
+from lakeproof.lake.query.trino import PERSONS_SOURCE, pinned_trino
 from lakeproof.stack.stack import Stack
 
 ENGINES = ("trino", "flink", "spark")
@@ -36,7 +36,7 @@ def ask(
     deadline = Deadline(seconds)
     commit = history.newest(stack) if at is None else history.find(stack, at, readable=True)
     if engine == "trino":
-        with pinned_trino(stack, commit, deadline) as trino:
+        with pinned_trino(stack, commit, deadline, PERSONS_SOURCE) as trino:
             return commit, trino.run(statement, deadline, progress=progress)
     if engine == "spark":
         with pinned_spark(stack, commit, deadline, progress) as spark:

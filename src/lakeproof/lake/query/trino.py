@@ -20,8 +20,9 @@ from lakeproof.stack.engines.trino import CATALOG, SCHEMA
 from lakeproof.stack.stack import Stack
 
 ENGINE = "trino"
-# Whoever reads the lake here: `query`, a check, the minute's audit. At its deadline each calls its statement off.
-READER_USER = "lakeproof"
+USER = "lakeproof"
+# What the minute's audit and the checks call their statements, and what `lakeproof query` calls a person's.
+OWN_SOURCE, PERSONS_SOURCE = "lakeproof", "lakeproof-query"
 _SCHEMAS = frozenset({*NAMES, "information_schema"})
 _PAGE_SECONDS = 10.0
 _CATALOG_SECONDS = 10.0
@@ -30,15 +31,21 @@ type Progress = Callable[[str], None]
 
 
 def run(
-    stack: Stack, sql: str, deadline: Deadline, *, catalog: str = CATALOG, progress: Progress = lambda text: None
+    stack: Stack,
+    sql: str,
+    deadline: Deadline,
+    *,
+    catalog: str = CATALOG,
+    source: str = OWN_SOURCE,
+    progress: Progress = lambda text: None,
 ) -> Answer:
-    """The whole answer to one statement in `catalog`.
+    """The whole answer to one statement in `catalog`. source: what Trino's list of queries shows as its source.
 
     Raises: StatementFailed with Trino's message; EngineUnreachable without an answer before the deadline.
     """
     headers = {
-        "X-Trino-User": READER_USER,
-        "X-Trino-Source": "lakeproof",
+        "X-Trino-User": USER,
+        "X-Trino-Source": source,
         "X-Trino-Catalog": catalog,
         "X-Trino-Schema": SCHEMA,
         "X-Trino-Time-Zone": "UTC",
@@ -109,21 +116,26 @@ def _told(stats: Mapping[str, Any]) -> str:
 class PinnedTrino:
     """Statements that all see the lake at one published hash."""
 
-    def __init__(self, stack: Stack, catalog: str) -> None:
-        self._stack, self._catalog = stack, catalog
+    def __init__(self, stack: Stack, catalog: str, source: str) -> None:
+        self._stack, self._catalog, self._source = stack, catalog, source
 
     def run(self, sql: str, deadline: Deadline, *, progress: Progress = lambda text: None) -> Answer:
         """As `run`; `lake.oltp.…` in the statement means the pinned state as well."""
         pinned = in_catalog(sql, CATALOG, _SCHEMAS, self._catalog)
-        return run(self._stack, pinned, deadline, catalog=self._catalog, progress=progress)
+        return run(self._stack, pinned, deadline, catalog=self._catalog, source=self._source, progress=progress)
 
 
 @contextmanager
-def pinned_trino(stack: Stack, commit: PublishedCommit, deadline: Deadline) -> Iterator[PinnedTrino]:
-    """Trino at that hash; what was made for it is gone afterwards, also when the deadline is over by then."""
+def pinned_trino(
+    stack: Stack, commit: PublishedCommit, deadline: Deadline, source: str = OWN_SOURCE
+) -> Iterator[PinnedTrino]:
+    """Trino at that hash; what was made for it is gone afterwards, also when the deadline is over by then.
+
+    source: as `run` takes it.
+    """
 
     def manage(sql: str) -> Answer:
         return run(stack, sql, Deadline(max(_CATALOG_SECONDS, deadline.left)), catalog="system")
 
     with pinned_catalog(stack, commit, manage) as catalog:
-        yield PinnedTrino(stack, catalog)
+        yield PinnedTrino(stack, catalog, source)

@@ -225,11 +225,13 @@ def worker_ready(stack: Stack, timeout: float, name: str) -> None:
     While the coordinator is away the worker's own answer is enough: restarting it would not help. But a worker that
     was started just now is ready only with the coordinator: before, no query can use it.
     """
+    deadline = Deadline(timeout)
     told = loopback.require_ok(f"{stack.url(name)}/v1/info", name, timeout).json()
     if told.get("starting") is not False:
         raise NotReady("still starting", where=name)
     try:
-        rows = _rows(stack, f"SELECT state FROM system.runtime.nodes WHERE node_id = '{name}'", timeout)
+        sql = f"SELECT state FROM system.runtime.nodes WHERE node_id = '{name}'"
+        rows = _rows(stack, sql, max(0.1, deadline.left))
     except NotReady:
         if time.time() - (stack.etc_dir(name) / _SERVER_FILE).stat().st_mtime < _ANNOUNCING_SECONDS:
             raise
