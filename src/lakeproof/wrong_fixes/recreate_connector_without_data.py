@@ -56,8 +56,10 @@ def undo(stack: Stack, arguments: RecreateConnectorWithoutData) -> None:
     register(stack, arguments.connector)
     send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)
     topic = f"{render(stack, find_connector(arguments.connector))[HISTORY]}_new"
+    # Held until it has answered: the call is given up once nobody holds the client.
+    client = admin(stack)
     try:
-        admin(stack).delete_topics([topic], operation_timeout=ASK_SECONDS)[topic].result(timeout=ASK_SECONDS)
+        client.delete_topics([topic], operation_timeout=ASK_SECONDS)[topic].result(timeout=ASK_SECONDS)
     except KafkaException as error:
         if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise TerminalError(f"not deleted: {error}", where=topic) from error
