@@ -98,10 +98,9 @@ def forced_rules(from_seconds: float, to_seconds: float) -> list[dict[str, Any]]
 def load(stack: Stack, name: str, rules: list[dict[str, Any]], before: float | None = None) -> None:
     """Have Prometheus evaluate these as well, and return once it knows Alertmanager again.
 
-    before: when the first of them fires, UNIX time; the load must be over by then.
-
     It looks for Alertmanagers at steps of 5 s, and after a reload knows none until the next step: what fires before
     is told with its repetition, 10 s later.
+    before: when the first of them fires, UNIX time; the load must be over by then.
     """
     path = stack.etc_dir("prometheus") / "rules" / f"{name}.yml"
     path.write_text(json.dumps({"groups": [{"name": name, "rules": rules}]}))

@@ -97,12 +97,9 @@ def read_contacts(ledger_dir: Path) -> Contacts:
         refused |= run.refused
         unclear += run.unclear
         later_than_now += run.later_than_now
-    return Contacts(acknowledged, tried, unclear, later_than_now, _without(refused, acknowledged, tried))
-
-
-def _without(contacts: Mapping[str, Contact], *others: Mapping[str, Contact]) -> dict[str, Contact]:
-    """Those whose key is in none of the others: a refused call may have been asked again, under its key."""
-    return {key: one for key, one in contacts.items() if not any(key in other for other in others)}
+    # A refused call may have been asked again, under its key.
+    refused = {key: one for key, one in refused.items() if key not in acknowledged and key not in tried}
+    return Contacts(acknowledged, tried, unclear, later_than_now, refused)
 
 
 def read_run(path: Path) -> Contacts:

@@ -90,15 +90,20 @@ def test_a_wrong_hash_of_the_past_is_told_and_freezes_nothing() -> None:
     assert audit.last is not None and (audit.last.outcome, audit.last.why) == ("failed", WRONG)
 
 
-def test_an_error_that_nobody_foresaw_does_not_end_the_audits(monkeypatch: pytest.MonkeyPatch) -> None:
-    hook = Hook(RuntimeError("a connection pool that was closed"), TypeError("None has no rows"))
-    audit = FullAudit(STACK, hook)
+def run_until_all_were_given(audit: FullAudit, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On its own thread, without the minute between two audits."""
     monkeypatch.setattr(STACK.settings.lake, "audit_seconds", 0.01)
     audit.start()
     try:
         assert hook.asked.wait(10)
     finally:
         audit.stop()
+
+
+def test_an_error_that_nobody_foresaw_does_not_end_the_audits(monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = Hook(RuntimeError("a connection pool that was closed"), TypeError("None has no rows"))
+    audit = FullAudit(STACK, hook)
+    run_until_all_were_given(audit, hook, monkeypatch)
 
 
 def test_what_cannot_be_told_of_an_audit_does_not_end_the_audits(
@@ -113,12 +118,7 @@ def test_what_cannot_be_told_of_an_audit_does_not_end_the_audits(
 
     hook = Hook(FAILED, PASSED)
     audit = FullAudit(STACK, hook, tell)
-    monkeypatch.setattr(STACK.settings.lake, "audit_seconds", 0.01)
-    audit.start()
-    try:
-        assert hook.asked.wait(10)
-    finally:
-        audit.stop()
+    run_until_all_were_given(audit, hook, monkeypatch)
     assert told[:2] == ["failed", "passed"]
     assert audit.finding is None  # the second audit passed, whether or not that could be told
     assert "KeyError: 'commits'" in caplog.text

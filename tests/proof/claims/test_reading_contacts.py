@@ -85,3 +85,16 @@ def test_a_refused_complaint_or_file_that_was_kept_all_the_same_is_told(
         )
         found = ShopFacts(told=told_in_cases(object.__new__(Stack), contacts))
         assert complaints_are_kept_once(found) == broken
+
+
+@pytest.mark.parametrize("again", [Event.INVOKE, Event.OK])
+def test_a_refused_complaint_that_was_made_again_under_its_key_is_judged_by_that(
+    tmp_path: Path, again: Event
+) -> None:
+    folder = tmp_path / FOLDER
+    folder.mkdir()
+    for event in (Event.INVOKE, Event.REFUSED, again):
+        with (folder / "r.jsonl").open("ab") as file:
+            file.write(told("c", event, "text", 31, Kind.COMPLAINT).to_bytes())
+    contacts = read_contacts(tmp_path)
+    assert not contacts.refused and [*contacts.acknowledged, *contacts.open] == ["c"]
