@@ -152,3 +152,22 @@ def test_a_third_source_has_every_cause_of_its_kind_with_no_other_edit(monkeypat
     }
     assert "crm_job_missing" in causes and "store_not_writable" in causes["crm_job_missing"].masked_by
     assert "crm-publish-age" in causes["hanging_transaction"].explains
+
+
+def test_a_step_that_only_some_subjects_have_is_left_out_of_the_others_causes() -> None:
+    steps = [{"id": "restore_column", "where": {"engine": "mysql"}}, {"id": "resume_connector"}]
+    found = made(id="{prefix}odd", for_each="sources", repairs=steps)
+    steps_of = {name: [step.id for step in cause.repairs] for name, cause in found.items()}
+    assert steps_of == {"odd": ["restore_column", "resume_connector"], "shop_odd": ["resume_connector"]}
+
+
+def test_a_cause_of_one_source_explains_what_its_own_services_refuse_and_no_others() -> None:
+    causes = {cause.id: cause for cause in load_causes(all_probes(), scenario_folders())}
+    refused = {
+        name: {probe for probe in causes[name].explains if probe.endswith("-service-refusals")}
+        for name in ("renamed_column", "shop_renamed_column")
+    }
+    assert refused["renamed_column"] == {"order-service-refusals"}
+    assert refused["shop_renamed_column"] == {
+        f"{service}-service-refusals" for service in ("payment", "fulfillment", "support", "notification")
+    }

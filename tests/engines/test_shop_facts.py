@@ -17,6 +17,9 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import Part, Scope, Store
 from lakeproof.proof.claims.reading import read_facts
+from lakeproof.proof.tables import history_claims
+from lakeproof.proof.tables.readers import snapshot_of
+from lakeproof.proof.tables.whole_claims import CLAIMS as WHOLE_CLAIMS
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
@@ -143,3 +146,18 @@ def test_a_database_that_is_frozen_is_unknown_and_the_other_is_read(
     assert len(found.checkouts or ()) == 2
     assert set(found.unknown) == READ - {Part.CHECKOUTS}
     assert len(set(found.unknown.values())) == 1
+
+
+def test_what_the_minutes_audit_asks_of_a_source_is_taken_by_real_databases(stack: Stack, case_id: int) -> None:
+    """The case was written by hand, without an event."""
+    broken = {}
+    for claims in WHOLE_CLAIMS:
+        with snapshot_of(stack, claims.source, 10.0) as database:
+            rows = database.ask(claims.source_sql(database.schemas))
+        broken[claims.source.name] = {
+            (each.subject, each.claim) for each in claims.broken_of(row[1:] for row in rows)
+        }
+    assert broken == {
+        "oltp": set(),
+        "shop": {(f"case {case_id}", history_claims.NEWEST_CHANGE), (f"case {case_id}", history_claims.TOLD_OF)},
+    }

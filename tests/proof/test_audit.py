@@ -11,26 +11,30 @@ from tests.published_commit import published_commit
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
-from lakeproof.lake.publish.commit import PublishedCommit
-from lakeproof.lake.sources.source import Source
+from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
+from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.proof import audit
 from lakeproof.proof.audit import audit_published
 from lakeproof.proof.tables import every_hash
-from lakeproof.proof.tables.every_hash import Broken, State, state_of
+from lakeproof.proof.tables.every_hash import InState, State
+from lakeproof.proof.tables.history_claims import NEWEST_CHANGE, BrokenHistory
 from lakeproof.proof.tables.order_claims import NEWEST_EVENT, BrokenOrder
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 READABLE = timedelta(minutes=15, seconds=1)
 STACK = Stack(Settings(name="none"))
-# A row of the claims' statement: order 7 is gone, its one event is not that of a deletion.
-IN_SOURCE = (7, 0, 0, 0, "0.00", "0.00", 0, 1, 1, 0, 1)
+# Rows of the claims' statements. Order 7 is gone, its one event is not that of a deletion.
+IN_SOURCE = (0, 7, 0, 0, 0, "0.00", "0.00", 0, 1, 1, 0, 1)
+# Payment 5 is at version 1 and has two events.
+PAYMENT_IN_SOURCE = (0, "payment", 5, 1, 1, 2, 2, 3, 0, 0)
 
 
 class Lake:
     """A `main` with one hash each 2 s, the last one now, each readable for 15 minutes.
 
-    torn: hash → the orders that are broken at it.
+    torn: hash → the orders that are broken at it. torn_payments: the same of payments. source: database → what its
+    claims' statement gives.
     """
 
     def __init__(self, hashes: int) -> None:
@@ -40,8 +44,17 @@ class Lake:
             published_commit(f"{n:04d}", at, n, None, None, {"orders": n}, at + READABLE) for n, at in published
         ]
         self.torn: dict[str, list[int]] = {}
+        self.torn_payments: dict[str, list[int]] = {}
         self.read: list[str] = []
-        self.source: list[tuple[Any, ...]] = []
+        self.source: dict[str, list[tuple[Any, ...]]] = {}
+        self.asked_sources: list[str] = []
+
+    def publish_shop(self, place: int, snapshot: int, *, at: datetime | None = None) -> None:
+        """PostgreSQL's tables stand at this snapshot from the hash of that place on, which moved them."""
+        state = DatabaseState(1, None, None, {"payments": snapshot}, at or self.commits[place].at)
+        for number, commit in enumerate(self.commits[place:], start=place):
+            moved = SHOP.name if number == place else commit.moved
+            self.commits[number] = replace(commit, states={**commit.states, SHOP.name: state}, moved=moved)
 
     def newest(self, stack: Stack) -> PublishedCommit:
         return self.commits[-1]
@@ -55,19 +68,26 @@ class Lake:
             raise history.NoSuchHash("no such commit")
         return self.commits[hashes.index(after) + 1 :]
 
-    def ask(self, stack: Stack, commits: Sequence[PublishedCommit], broken: dict[State, Broken]) -> None:
+    def ask(self, stack: Stack, asked: Sequence[every_hash.Asked], broken: dict[State, InState]) -> None:
         """As Trino would tell it, of different states."""
-        self.read += [commit.hash for commit in commits]
-        broken |= {
-            state_of(commit): tuple(
-                BrokenOrder(NEWEST_EVENT, order, "no order, 1 events") for order in self.torn.get(commit.hash, ())
-            )
-            for commit in commits
-        }
+        for each in asked:
+            nessie_hash = each.commit.hash
+            if each.claims.source is OLTP:
+                self.read.append(nessie_hash)
+                orders = self.torn.get(nessie_hash, ())
+                broken[each.state] = tuple(BrokenOrder(NEWEST_EVENT, order, "no order, 1 events") for order in orders)
+            else:
+                self.read.append(f"shop at {nessie_hash}")
+                payments = self.torn_payments.get(nessie_hash, ())
+                broken[each.state] = tuple(
+                    BrokenHistory(NEWEST_CHANGE, "payment", payment, "version 1, 2 events") for payment in payments
+                )
 
     @contextmanager
     def snapshot(self, stack: Stack, source: Source, seconds: float) -> Any:
-        yield type("Reader", (), {"broken": lambda reader: self.source})()
+        self.asked_sources.append(source.name)
+        rows = self.source.get(source.name, [])
+        yield type("Reader", (), {"schemas": {}, "ask": lambda reader, sql: rows})()
 
 
 @pytest.fixture
@@ -90,7 +110,7 @@ def test_a_hash_in_the_middle_that_is_torn_is_a_finding_though_the_newest_is_who
     main.torn = {"0023": [7, 8]}
     audited = audit_published(STACK, "0010")
     assert audited.finding is not None
-    assert audited.finding.startswith("2 orders are broken at 0023 and whole in the source: order 7: no order")
+    assert audited.finding.startswith("broken at 0023 and whole in the source: 2, of which order 7: no order")
     assert (audited.judged, audited.not_looked, audited.through) == (30, 0, "0040")
     assert not audited.newest_is_wrong
     assert main.read[0] == "0040"
@@ -105,17 +125,18 @@ def test_an_older_hash_of_the_newest_ones_state_is_judged_by_it_and_not_read(lak
     main.torn = {"0005": [7]}
     audited = audit_published(STACK, "0001")
     assert audited.newest_is_wrong and audited.finding is not None
-    assert audited.finding.startswith("1 orders are broken at 0005 (and 1 more hashes)")
+    assert audited.finding.startswith("broken at 0005 (and 1 more hashes)")
 
 
 def test_what_the_source_shows_just_so_is_no_finding(lake: Callable[[int], Lake]) -> None:
     main = lake(5)
-    main.torn, main.source = {"0003": [7]}, [IN_SOURCE]
+    main.torn, main.source = {"0003": [7]}, {"oltp": [IN_SOURCE]}
     assert audit_published(STACK, "0001").finding is None
     main.torn = {"0003": [7, 9], "0004": [9]}
     finding = audit_published(STACK, "0001").finding
     assert finding is not None
-    assert finding.startswith("1 orders are broken at 0003 (and 1 more hashes) and whole in the source: order 9")
+    assert finding.startswith("broken at 0003 (and 1 more hashes) and whole in the source: 1, of which order 9")
+    assert set(main.asked_sources) == {"oltp"}
 
 
 def test_a_torn_newest_hash_is_told_though_an_older_one_cannot_be_judged(
@@ -124,10 +145,10 @@ def test_a_torn_newest_hash_is_told_though_an_older_one_cannot_be_judged(
     main = lake(5)
     main.torn = {"0005": [7]}
 
-    def ask(stack: Stack, commits: Sequence[PublishedCommit], broken: dict[State, Broken]) -> None:
-        if commits != main.commits[-1:]:
+    def ask(stack: Stack, asked: Sequence[every_hash.Asked], broken: dict[State, InState]) -> None:
+        if asked[0].commit != main.commits[-1]:
             raise CouldNotLook("no answer within 60 s")
-        main.ask(stack, commits, broken)
+        main.ask(stack, asked, broken)
 
     monkeypatch.setattr(every_hash, "_ask", ask)
     audited = audit_published(STACK, "0001")
@@ -152,11 +173,36 @@ def test_hashes_that_are_no_longer_promised_to_be_readable_are_told_as_not_looke
     assert min(main.read) == "0050"
 
 
-def test_a_hash_that_moved_postgresqls_tables_alone_counts_apart(lake: Callable[[int], Lake]) -> None:
+def test_a_hash_that_shows_a_part_of_a_transaction_of_postgresql_alone_is_a_finding(
+    lake: Callable[[int], Lake],
+) -> None:
     main = lake(10)
-    main.commits[3:5] = [replace(commit, moved="shop") for commit in main.commits[3:5]]
+    for place in range(2, 9, 2):
+        main.publish_shop(place, place)
+    main.torn_payments = {"0006": [5]}  # the newest hash of the state that 0005 brought
+    audited = audit_published(STACK, "0002")
+    assert audited.finding is not None
+    assert audited.finding.startswith(
+        "broken at 0005 (and 1 more hashes) and whole in the source: 1, of which payment 5: version 1, 2 events"
+    )
+    assert (audited.judged, audited.not_looked, main.asked_sources) == (8, 0, ["shop"])
+    shop = [each for each in main.read if each.startswith("shop")]
+    assert shop == ["shop at 0010", "shop at 0004", "shop at 0006", "shop at 0008"]
+    main.source = {"shop": [PAYMENT_IN_SOURCE]}
+    assert audit_published(STACK, "0002").finding is None
+
+
+def test_the_last_state_of_a_database_that_is_no_longer_captured_is_not_read_for_ever(
+    lake: Callable[[int], Lake],
+) -> None:
+    """Its files are no longer promised to be there, but for the newest hash; that state was judged when new."""
+    main = lake(10)
+    main.publish_shop(0, 1, at=main.commits[0].at - READABLE)
+    main.publish_shop(5, 2, at=main.commits[5].at - READABLE)
     audited = audit_published(STACK, "0001")
-    assert (audited.judged, audited.moved_others, audited.not_looked) == (7, 2, 0)
+    assert [each for each in main.read if each.startswith("shop")] == ["shop at 0010"]
+    # Of the hash that moved it, of all, nobody will know whether it was whole.
+    assert (audited.judged, audited.passed_over) == (8, 1)
 
 
 def test_a_main_that_was_set_back_is_told_and_followed_anew(lake: Callable[[int], Lake]) -> None:

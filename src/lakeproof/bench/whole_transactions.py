@@ -2,7 +2,8 @@
 
 Shoppers buy by HTTP; now and then one or two of the named components are killed with kill -9, by seed, as often as
 the hashes give time for or `--rounds` times in all, spread evenly over the hashes. Each hash that is published
-meanwhile is judged by itself, through Trino: orders, their items and their events must belong together.
+meanwhile is judged by itself, through Trino: orders, their items and their events must belong together, and in the
+whole shop every payment, parcel and case with its own.
 """
 
 import random
@@ -170,7 +171,7 @@ def result_of(
         {
             "hash": one.commit.hash[:16],
             "checkpoint": one.commit.plain.checkpoint,
-            "orders": len({each.order_id for each in one.broken}),
+            "broken": len({each.subject for each in one.broken}),
             "first": _told(one),
         }
         for one in following.torn
@@ -186,9 +187,6 @@ def result_of(
         notes.append(ended)
     if not_looked:
         notes.append(f"{not_looked} published hashes were not looked at: nothing is known of them")
-    if following.moved_others:
-        count = following.moved_others
-        notes.append(f"{count} more hashes moved PostgreSQL's tables alone: they show the orders of a hash before")
     if problems:
         notes.append(f"{len(problems)} looks were repeated, the last since: {problems[-1]}")
     return Result(
@@ -203,7 +201,7 @@ def result_of(
 
 
 def _told(torn: Torn) -> str:
-    shown = "; ".join(f"order {each.order_id}: {each.detail}" for each in torn.broken[:KEYS_SHOWN])
+    shown = "; ".join(f"{each.subject}: {each.detail}" for each in torn.broken[:KEYS_SHOWN])
     return f"{torn.commit.hash[:16]}, checkpoint {torn.commit.plain.checkpoint}: {shown}"
 
 

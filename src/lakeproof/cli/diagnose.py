@@ -66,6 +66,8 @@ def _print(found: "Diagnosis") -> None:
             print(f"  against  {_line(seen)}, asked: {seen.condition}")
         for step in finding.cause.repairs:
             print(f"  repair   {step.id} {_arguments(step.arguments)}".rstrip())
+        if not finding.cause.repairs:
+            print("  repair   by no step: a person has to look")
     for finding in found.findings:
         behind = [each.cause for each in found.hidden if each.by == finding.cause.id]
         if behind:

@@ -58,10 +58,11 @@ type NeededModel = Annotated[
 
 
 class StepModel(StrictModel):
-    """`{id: ID, args: {...}}`."""
+    """`{id: ID, args: {...}, where: {...}}`. where: the cause of another subject has no such step (for_each.py)."""
 
     id: str
     args: dict[str, str | int | float | bool] = Field({})
+    where: dict[str, str] = Field({})
 
     def step(self) -> Step:
         """The step that this entry states."""

@@ -4,7 +4,9 @@ A placeholder is a word in braces, in any text of a cause: id, says, probes, val
 masked_by_components, explains. In the ids of causes a `-` of the word becomes `_`.
 An entry of `supporting`, `masks`, `masked_by`, `masked_by_components` or `explains` is left out where the subject
 does not have the word. An entry of any list with placeholders of another noun stands once for each subject of that
-noun: `explains: ["{source}-publish-age"]` in a cause that is not of one source.
+noun, as far as it has the same words where the cause's own subject has words of that name:
+`explains: ["{source}-publish-age"]` in a cause that is not of one source stands for all sources,
+`explains: ["{service}-refusals"]` in a cause of a source for the services whose source that is.
 """
 
 import re
@@ -39,11 +41,13 @@ def expanded(model: CauseModel, where: str) -> Iterator[tuple[Subject, CauseMode
                 f"{model.id}: no noun {model.for_each!r}", where=where, next_action=f"one of {', '.join(NOUNS)}"
             )
         subjects = NOUNS[model.for_each]
-    for key in model.where:
-        _require(key, subjects[0], model, where)
+    for wanted in (model.where, *(step.where for step in model.repairs)):
+        for key in wanted:
+            _require(key, subjects[0], model, where)
     for subject in subjects:
-        if all(subject[key] == value for key, value in model.where.items()):
-            yield subject, _filled(model, subject, where)
+        if model.where.items() <= subject.items():
+            steps = [step for step in model.repairs if step.where.items() <= subject.items()]
+            yield subject, _filled(model.model_copy(update={"repairs": steps}), subject, where)
 
 
 def _filled(model: CauseModel, subject: Subject, where: str) -> CauseModel:
@@ -60,6 +64,8 @@ def _filled(model: CauseModel, subject: Subject, where: str) -> CauseModel:
         asked = set(_PLACEHOLDER.findall(str(entry))) - words.keys()
         others = next((subjects for subjects in NOUNS.values() if asked <= subjects[0].keys()), ({},))
         for other in others if asked else ({},):
+            if any(words[key] != other[key] for key in words.keys() & other.keys()):
+                continue
             try:
                 yield fill(key, entry, {**other, **words})
             except _NoWord:
@@ -73,7 +79,9 @@ def _filled(model: CauseModel, subject: Subject, where: str) -> CauseModel:
             raise _NoWord
         return found.replace("-", "_") if in_ids else found
 
-    told = model.model_dump(exclude={"for_each", "where"}, exclude_unset=True)
+    told = model.model_dump(
+        exclude={"for_each": True, "where": True, "repairs": {"__all__": {"where"}}}, exclude_unset=True
+    )
     try:
         filled = CauseModel.model_validate(fill("", told, subject))
     except _NoWord:

@@ -6,13 +6,18 @@ them does not have is None.
 
 from collections.abc import Mapping
 
-from lakeproof.lake.sources.source import SOURCES
+from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES
 from lakeproof.stack.engines.cassandra_config import NODES
 
 type Subject = Mapping[str, str | None]
 
 # The word of a subject that is the name of a component. `component` is the one of a component's own causes.
 _COMPONENT = ("component", "database", "node")
+
+_SERVICES = {
+    OLTP.name: ("order-service",),
+    SHOP.name: ("payment-service", "fulfillment-service", "support-service", "notification-service"),
+}
 
 NOUNS: Mapping[str, tuple[Subject, ...]] = {
     # The servers that the shop's services keep their tables in. {database} is the component, {full} what its liveness
@@ -35,6 +40,10 @@ NOUNS: Mapping[str, tuple[Subject, ...]] = {
     ),
     # The databases whose changes come into the lake (lake/sources/source.py has their words).
     "sources": tuple(source.words for source in SOURCES),
+    # The services that keep their tables in a captured database, each with that database's source.
+    "services": tuple(
+        {"service": service, "source": source} for source, kept in _SERVICES.items() for service in kept
+    ),
     # Cassandra's. {node} is the component.
     "nodes": tuple({"node": node} for node in NODES),
 }

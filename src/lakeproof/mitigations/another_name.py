@@ -17,7 +17,7 @@ from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.lake.publish.now import publish_now
 from lakeproof.lake.query.asking import ask
-from lakeproof.lake.sources.source import OLTP, Source
+from lakeproof.lake.sources.source import Source
 from lakeproof.proof.tables.canonical import Column, Kind, as_text
 from lakeproof.proof.tables.dialects import TRINO
 from lakeproof.proof.tables.readers import snapshot_of
@@ -64,7 +64,7 @@ def require_another_name(stack: Stack, source: Source, gone: Difference, new: Di
         keys = ", ".join([*map(str, found.unlike[:SHOWN]), *(["…"] if len(found.unlike) > SHOWN else [])])
         restore = (
             "lakeproof mitigate INCIDENT --action restore_column"
-            if source is OLTP
+            if source.module.RESTORES_COLUMNS
             else f"a person has to add {gone.column} again, with the lake's values"
         )
         raise TerminalError(

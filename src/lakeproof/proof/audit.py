@@ -1,7 +1,7 @@
 """The minute's audit of what was published since the last one: is every hash whole in itself, by Trino?
 
-An order may be broken because the source is (a row deleted by hand): then the lake tells the truth, and `check` finds
-it. What is broken in the lake and whole in the source is the lake's own fault.
+An order (a payment, a parcel, a case) may be broken because the source is (a row deleted by hand): then the lake
+tells the truth, and `check` finds it. What is broken in the lake and whole in the source is the lake's own fault.
 """
 
 import logging
@@ -10,9 +10,9 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.full_audit import Audited
-from lakeproof.proof.tables.every_hash import MOST_WAITING, EveryHash, Torn, judge, state_of
-from lakeproof.proof.tables.order_claims import BrokenOrder, broken_of
-from lakeproof.proof.tables.readers import OF_LEDGER, snapshot_of
+from lakeproof.proof.tables.every_hash import MOST_WAITING, EveryHash, InState, State, Torn, judge
+from lakeproof.proof.tables.readers import snapshot_of
+from lakeproof.proof.tables.whole_claims import CLAIMS, Broken
 from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
@@ -32,8 +32,8 @@ def audit_published(stack: Stack, after: str | None) -> Audited:
     deadline = Deadline(SECONDS)
     newest = history.newest(stack)
     # The source is looked at right after: what is mended there meanwhile would look like the lake's own fault.
-    torn = judge(stack, [newest])
-    known = {state_of(newest): torn[0].broken if torn else ()}
+    known: dict[State, InState] = {}
+    torn = judge(stack, [newest], known)
     own = _whole_in_source(stack, torn)
     following = EveryHash(stack, after or _start(stack), known=known)
     try:
@@ -53,10 +53,9 @@ def audit_published(stack: Stack, after: str | None) -> Audited:
         judged=max(1, following.judged),  # the newest hash was judged in any case
         passed_over=following.not_looked,
         waiting=following.waiting,
-        got_on=following.judged + following.moved_others > 0,
+        got_on=following.judged > 0,
         through=following.after,
         newest_is_wrong=newest.hash in own,
-        moved_others=following.moved_others,
     )
 
 
@@ -66,23 +65,25 @@ def _start(stack: Stack) -> str:
     return next((commit.hash for commit in commits if not commit.is_readable()), commits[-1].hash)
 
 
-def _whole_in_source(stack: Stack, torn: list[Torn]) -> dict[str, list[BrokenOrder]]:
-    """Hash → the orders that are broken in it, without those that the source shows broken just so."""
-    if not torn:
-        return {}
-    with snapshot_of(stack, OF_LEDGER, DATABASE_SECONDS) as database:
-        also_in_source = {each.order_id for each in broken_of(database.broken())}
+def _whole_in_source(stack: Stack, torn: list[Torn]) -> dict[str, list[Broken]]:
+    """Hash → what is broken in it, without what its source shows broken just so. Raises: CouldNotLook."""
+    also_in_source: set[str] = set()
+    for claims in CLAIMS:
+        if any(each.database == claims.source.name for one in torn for each in one.broken):
+            with snapshot_of(stack, claims.source, DATABASE_SECONDS) as database:
+                rows = database.ask(claims.source_sql(database.schemas))
+                also_in_source |= {each.subject for each in claims.broken_of(row[1:] for row in rows)}
     return {
         one.commit.hash: broken
         for one in torn
-        if (broken := [each for each in one.broken if each.order_id not in also_in_source])
+        if (broken := [each for each in one.broken if each.subject not in also_in_source])
     }
 
 
-def _sentence(own: dict[str, list[BrokenOrder]]) -> str:
+def _sentence(own: dict[str, list[Broken]]) -> str:
     """Of the first torn hash, and how many there are."""
     nessie_hash, broken = next(iter(own.items()))
-    shown = "; ".join(f"order {each.order_id}: {each.detail}" for each in broken[:SHOWN])
-    orders = len({each.order_id for each in broken})
+    shown = "; ".join(f"{each.subject}: {each.detail}" for each in broken[:SHOWN])
+    count = len({each.subject for each in broken})
     others = f" (and {len(own) - 1} more hashes)" if len(own) > 1 else ""
-    return f"{orders} orders are broken at {nessie_hash[:16]}{others} and whole in the source: {shown}"
+    return f"broken at {nessie_hash[:16]}{others} and whole in the source: {count}, of which {shown}"

@@ -24,6 +24,7 @@ WORDS = {
         "seen": "Must be seen",
         "or": "or",
         "repair": "Repair",
+        "by hand": "by no step: a person has to look",
         "components": "Any component that is down, hangs or is unwell is named by itself: `NAME_down`, `NAME_hung`, "
         "`NAME_unhealthy`.",
     },
@@ -42,6 +43,7 @@ WORDS = {
         "seen": "Phải thấy",
         "or": "hoặc",
         "repair": "Khắc phục",
+        "by hand": "không có bước tự động: người trực phải xem",
         "components": "Thành phần nào ngừng chạy, bị treo hoặc không khoẻ thì có tên riêng: `NAME_down`, "
         "`NAME_hung`, `NAME_unhealthy`.",
     },
@@ -64,7 +66,7 @@ def page(scenario: Scenario, causes: Iterable[Cause], language: Language) -> str
             f"`{cause.id}`",
             cause.says[language],
             ", ".join(f" {words['or']} ".join(f"`{one}`" for one in item.alternatives) for item in cause.necessary),
-            ", ".join(f"`{_typed(step)}`" for step in cause.repairs),
+            ", ".join(f"`{_typed(step)}`" for step in cause.repairs) or words["by hand"],
         )
         for cause in causes
         if cause.scenario == scenario.id

@@ -17,7 +17,7 @@ from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.proof.tables import every_hash
 from lakeproof.proof.tables.every_hash import AT_ONCE, IN_ONE_STATEMENT, EveryHash, Torn, judge
-from lakeproof.proof.tables.order_claims import BrokenOrder
+from lakeproof.proof.tables.order_claims import NEWEST_EVENT, BrokenOrder
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -213,11 +213,48 @@ def test_a_state_that_was_judged_a_moment_ago_is_told_and_not_read_again(
 ) -> None:
     last = commit(3)
     publish(commit(1), commit(2), last)
-    broken = (BrokenOrder(every_hash.JUDGED[0], 7, "known"),)
-    following = EveryHash(STACK, "hash-0", known={every_hash.state_of(last): broken})
+    broken = (BrokenOrder(NEWEST_EVENT, 7, "known"),)
+    following = EveryHash(STACK, "hash-0", known=dict.fromkeys(every_hash.states_of(last), broken))
     assert following.look(Deadline(60)) == [Torn(last, broken)]
     assert (following.judged, [text.count("oltp.orders ") for text in trino.statements]) == (3, [2])
     # Nothing but known states: no statement at all.
     publish(replace(last, hash="hash-4"))
     assert numbers(following.look(Deadline(60))) == [3]
     assert (following.judged, len(trino.statements)) == (4, 1)
+
+
+def with_shop(number: int, snapshot: int) -> PublishedCommit:
+    """That hash, with PostgreSQL's tables at a snapshot of their own."""
+    plain = commit(number)
+    shop = replace(plain.plain, snapshots=dict.fromkeys(("payments", "payment_events"), snapshot))
+    return replace(plain, states={**plain.states, "shop": shop})
+
+
+def test_the_states_of_each_database_are_asked_apart_and_each_once(
+    trino: Trino, publish: Callable[..., None]
+) -> None:
+    """Nine hashes, of which PostgreSQL's tables moved at every third."""
+    publish(*(with_shop(number, number // 3) for number in range(3, 12)))
+    following = EveryHash(STACK, "hash-0")
+    assert following.look(Deadline(60)) == []
+    assert (following.judged, trino.catalogs) == (9, 1)
+    asked = [(text.count("oltp.orders "), text.count("shop.payments ")) for text in trino.statements]
+    assert sorted(asked) == [(0, 3), (3, 0), (3, 0), (3, 0)]
+    # Of parcels and cases these hashes hold no table.
+    assert not any("shop.cases" in text or "shop.fulfillments" in text for text in trino.statements)
+
+
+def test_a_part_of_a_transaction_of_postgresql_is_told_at_each_hash_that_shows_it(
+    trino: Trino, publish: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(sql: str, deadline: Deadline) -> Any:
+        parts = sql.replace(" UNION ALL ", "\n")
+        found = re.findall(r"(\d+) AS place, 'payment' .* FROM shop.payments FOR VERSION AS OF BIGINT '(\d+)'", parts)
+        rows = [(int(place), "payment", 5, 1, 1, 2, 2, 3, 0, 0) for place, number in found if number == "2"]
+        return type("Answer", (), {"rows": rows})()
+
+    monkeypatch.setattr(trino, "run", run)
+    publish(with_shop(1, 1), with_shop(2, 2), with_shop(3, 2), with_shop(4, 3))
+    found = EveryHash(STACK, "hash-0").look(Deadline(60))
+    assert [one.commit.hash for one in found] == ["hash-2", "hash-3"]
+    assert [each.subject for one in found for each in one.broken] == ["payment 5"] * 2

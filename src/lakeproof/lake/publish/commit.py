@@ -77,9 +77,10 @@ class PublishedCommit:
         """The state that is told under plain names: a hash's `checkpoint` where no database is named."""
         return self.states[FIRST.name]
 
-    def is_readable(self, now: datetime | None = None) -> bool:
-        """True while every file of the first source's tables at it is promised to be there."""
-        return (now or datetime.now(UTC)) < self.readable_until
+    def is_readable(self, now: datetime | None = None, *, database: str = FIRST.name) -> bool:
+        """True while every file of that database's tables at it is promised to be there."""
+        later = self.states[database].at - self.plain.at
+        return (now or datetime.now(UTC)) < self.readable_until + later
 
     def beat_of(self, database: str) -> int | None:
         """The newest heartbeat of that database in it; None where there is none, or the database is not published."""

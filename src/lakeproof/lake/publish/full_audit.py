@@ -29,7 +29,6 @@ class Audited:
     newest alone does not count. through: the last hash it is done with; the next audit begins after it.
     newest_is_wrong: the finding is of the hash that `main` showed when the audit began. Then `main` is frozen, until
     an audit finds whole what it shows. A wrong hash of the past with whole ones after it is told and freezes nothing.
-    moved_others: hashes that moved tables about which the audit claims nothing; `judged` leaves them out.
     """
 
     finding: str | None
@@ -39,7 +38,6 @@ class Audited:
     waiting: int = 0
     got_on: bool = False
     newest_is_wrong: bool = False
-    moved_others: int = 0
 
     @property
     def not_looked(self) -> int:
@@ -52,15 +50,14 @@ class AuditLook:
     """One audit. `outcome`: passed, failed or unknown. `why`: the finding, or what kept it from looking.
 
     `at`: when it began, UNIX time. `judged`: how many hashes it judged; some, where it is unknown only because it did
-    not come to all of them. `moved_others`: as Audited has it. `through`: of one that passed, the last hash that it
-    is done with. `keeps_up`: it came to all, or got on and passed none over for good.
+    not come to all of them. `through`: of one that passed, the last hash that it is done with. `keeps_up`: it came to
+    all, or got on and passed none over for good.
     """
 
     outcome: str
     why: str | None
     at: float
     judged: int = 0
-    moved_others: int = 0
     through: str = ""
     keeps_up: bool = False
 
@@ -146,7 +143,7 @@ class FullAudit:
             outcome, why = "passed" if audited.finding is None else "failed", audited.finding
         through = audited.through if outcome == "passed" else ""
         keeps_up = not audited.not_looked or (audited.got_on and not audited.passed_over)
-        return AuditLook(outcome, why, at, audited.judged, audited.moved_others, through, keeps_up)
+        return AuditLook(outcome, why, at, audited.judged, through, keeps_up)
 
     def _remember(self) -> None:
         if self._remembered_in is None or self._through is None:

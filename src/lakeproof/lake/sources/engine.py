@@ -41,6 +41,8 @@ class Engine(Protocol):
     """
 
     TROUBLES: tuple[type[Exception], ...]
+    # Whether the step restore_column can bring back a column that was dropped.
+    RESTORES_COLUMNS: bool
 
     # The heartbeat (capture/heartbeat.py).
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pymysql.cursors import Cursor
 
 TROUBLES: tuple[type[Exception], ...] = (pymysql.MySQLError, OSError)
+RESTORES_COLUMNS = True
 SIGNAL_SECONDS = 10.0
 # A change of a table waits for the transactions that use it.
 ALTER_SECONDS = 20.0

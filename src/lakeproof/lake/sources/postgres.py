@@ -21,6 +21,7 @@ from lakeproof.stack.postgres_session import Session, select
 from lakeproof.stack.stack import Stack
 
 TROUBLES: tuple[type[Exception], ...] = postgres_session.TROUBLES
+RESTORES_COLUMNS = False
 # To lock a table, look at a column and drop it; of that ASK_SECONDS for the lock.
 DROP_SECONDS = 3 * ASK_SECONDS
 NO_LOGIN = "not permitted to log in"

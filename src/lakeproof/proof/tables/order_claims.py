@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+
+from lakeproof.lake.sources.source import OLTP
 
 WHOLE_ORDERS = "every order has all its items, and their sum"
 NO_ORPHANS = "no items without an order"
 NEWEST_EVENT = "every order is at the version of its newest event, with one event per version"
+JUDGED = ("orders", "order_items", "order_events")
 CLAIMS = (WHOLE_ORDERS, NO_ORPHANS, NEWEST_EVENT)
 
 # More violations than this are not counted one by one.
@@ -20,13 +23,20 @@ class BrokenOrder:
     claim: str
     order_id: int | None
     detail: str
+    database: ClassVar = OLTP.name
+
+    @property
+    def subject(self) -> str:
+        """What breaks the claim."""
+        return f"order {'id NULL' if self.order_id is None else self.order_id}"
 
 
 def across_sql(schema: str, states: Sequence[Mapping[str, int]] = ()) -> str:
     """Orders that break a claim, in SQL that MariaDB and Trino both take. Columns as `broken_of` wants them.
 
-    states: for Trino, several states of the tables in one statement, each of them table → the snapshot to read. Each
-    is judged by itself; its place among them is one more column, the first one. Without: the newest state.
+    states: several states of the tables in one statement, each of them table → the snapshot to read, for Trino; an
+    empty one is the newest state. Each is judged by itself; its place among them is one more column, the first one.
+    Without any: the newest state, and no place.
     """
     place = "place, " if states else ""
     parts = (

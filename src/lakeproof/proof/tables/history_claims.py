@@ -1,0 +1,129 @@
+"""Claims on rows that have a history: payments, parcels and cases, each beside the events of its changes.
+
+A service of the shop changes such a row, adds an event of the same version and whatever the event tells of (a
+message, an attachment) in one statement. Where one of them is visible and another is not, a part of a transaction is.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from lakeproof.lake.sources.source import SHOP
+from lakeproof.proof.tables.order_claims import MOST
+
+NEWEST_CHANGE = "every payment, parcel and case is at the version of its newest event, with one event per version"
+TOLD_OF = "every case has the messages and attachments that its events tell of"
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """A table whose rows have a version, and the table of its events, which know a row's id as `key`.
+
+    beside: tables with one row for each event of a type.
+    """
+
+    noun: str
+    table: str
+    events: str
+    key: str
+    beside: Mapping[str, str]
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return (self.table, self.events, *self.beside)
+
+
+_BESIDE = {"case_messages": "message_added", "case_attachments": "attachment_added"}
+_HISTORIES = (
+    _History("payment", "payments", "payment_events", "payment_id", {}),
+    _History("parcel", "fulfillments", "fulfillment_events", "fulfillment_id", {}),
+    _History("case", "cases", "case_events", "case_id", _BESIDE),
+)
+JUDGED = tuple(table for history in _HISTORIES for table in history.tables)
+
+
+@dataclass(frozen=True)
+class BrokenHistory:
+    """A claim that one payment, parcel or case breaks. `key`: its id; None: NULL."""
+
+    claim: str
+    noun: str
+    key: int | None
+    detail: str
+    database: ClassVar = SHOP.name
+
+    @property
+    def subject(self) -> str:
+        """What breaks the claim."""
+        return f"{self.noun} {'id NULL' if self.key is None else self.key}"
+
+
+def history_sql(states: Sequence[Mapping[str, str]]) -> str:
+    """The rows that break a claim, in SQL that PostgreSQL and Trino both take; "" where there is nothing to judge.
+
+    states: of each state that is judged, table → what stands for it in FROM. A history of which one table is missing
+    there is not judged. A state's place among them is the first column, the others are as `broken_of` wants them.
+    """
+    parts = [
+        part
+        for place, named in enumerate(states)
+        for history in _HISTORIES
+        if named.keys() >= set(history.tables)
+        for part in _parts(history, place, named)
+    ]
+    if not parts:
+        return ""
+    # The first message of a case comes with its event `opened`, or there is none.
+    return f"""\
+SELECT place, noun, id, SUM(present) AS present, SUM(version) AS version, SUM(events) AS events,
+ MAX(event_version) AS newest, SUM(event_version) AS event_versions, SUM(messages) AS messages,
+ SUM(attachments) AS attachments
+FROM (
+{" UNION ALL ".join(parts)}
+) AS parts
+GROUP BY place, noun, id
+HAVING SUM(present) <> 1 OR SUM(version) <> MAX(event_version) OR SUM(events) <> MAX(event_version)
+ OR 2 * SUM(event_version) <> SUM(events) * (SUM(events) + 1)
+ OR SUM(messages) NOT BETWEEN 0 AND 1 OR SUM(attachments) <> 0
+LIMIT {MOST}"""
+
+
+def _parts(history: _History, place: int, named: Mapping[str, str]) -> list[str]:
+    """What each of a history's tables adds to the sums of a row. `messages` and `attachments`: how many more of them
+    there are than its events tell of.
+    """
+    begin = f"SELECT {place} AS place, '{history.noun}' AS noun"
+    told = [
+        f"CASE WHEN type = '{event}' THEN -1 ELSE 0 END" if table in history.beside else "0"
+        for table, event in _BESIDE.items()
+    ]
+    rows = (
+        f"{begin}, id AS id, 1 AS present, version AS version, 0 AS events, 0 AS event_version, 0 AS messages,"
+        f" 0 AS attachments FROM {named[history.table]}"
+    )
+    events = f"{begin}, {history.key}, 0, 0, 1, version, {', '.join(told)} FROM {named[history.events]}"
+    beside = [
+        f"{begin}, {history.key}, 0, 0, 0, 0, {', '.join('1' if one == table else '0' for one in _BESIDE)}"
+        f" FROM {named[table]}"
+        for table in history.beside
+    ]
+    return [rows, events, *beside]
+
+
+def broken_of(rows: Iterable[Sequence[Any]]) -> list[BrokenHistory]:
+    """Which claims each row breaks, without its first column (the place). A sum over nothing but NULL counts as 0."""
+    broken = []
+    for noun, key, *sums in rows:
+        present, version, events, newest, event_versions, messages, attachments = (int(value or 0) for value in sums)
+        history_id = None if key is None else int(key)
+        one_each = events == newest and 2 * event_versions == events * (events + 1)
+        if present != 1 or version != newest or not one_each:
+            state = f"version {version}" if present == 1 else f"{present} rows"
+            detail = f"{state}, {events} events, the newest is {newest}"
+            if events == newest and not one_each:
+                detail += ", and one version has two"
+            broken.append(BrokenHistory(NEWEST_CHANGE, str(noun), history_id, detail))
+        if messages not in (0, 1) or attachments:
+            told = f"{messages:+} messages and {attachments:+} attachments against what its events tell of"
+            broken.append(BrokenHistory(TOLD_OF, str(noun), history_id, told))
+    return broken
