@@ -121,6 +121,7 @@ def test_a_hash_without_a_heartbeat_excuses_everything_and_is_unknown(check_of: 
         "heartbeat_us": None,
         "age_seconds": None,
         "excused": 1,
+        "others_seconds": {},
     }
     assert report.cut is not None and "no heartbeat; 1 acknowledged calls" in report.cut.in_words
 
@@ -219,3 +220,13 @@ def test_of_two_databases_in_one_server_each_is_asked_for_its_own_tables(
         "second": ["crm.payments"],
         "trino": [*of_ledger, "oltp.payments", "crm.payments"],
     }
+
+
+def test_the_cut_tells_the_age_of_each_captured_databases_heartbeat() -> None:
+    now = datetime.now(UTC)
+    newest = published_commit("ab" * 32, now, 7, None, now_us(), {}, now)
+    shop = replace(newest.plain, beat_us=now_us() - 90_000_000)
+    silent = replace(newest.plain, beat_us=None)
+    cut = checking._cut(replace(newest, states={**newest.states, "shop": shop, "silent": silent}), now_us(), 3)
+    assert {name: age and round(age) for name, age in cut.others_seconds.items()} == {"shop": 90, "silent": None}
+    assert "the look; shop: newest heartbeat 90.0 s before the look; silent: no heartbeat; 3 ack" in cut.in_words

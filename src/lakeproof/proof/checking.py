@@ -273,9 +273,11 @@ class _Check:
 def _cut(commit: PublishedCommit, opened_us: int, excused: int) -> Cut:
     """What was looked at. opened_us: a moment at which every reader was open."""
     state = commit.states[SCHEMA]
-    beat_us = state.beat_us or None
-    age_seconds = None if beat_us is None else round((opened_us - beat_us) / 1e6, 2)
-    return Cut(commit.hash, state.checkpoint, beat_us, age_seconds, excused)
+    ages = {
+        name: None if not other.beat_us else round((opened_us - other.beat_us) / 1e6, 2)
+        for name, other in commit.states.items()
+    }
+    return Cut(commit.hash, state.checkpoint, state.beat_us or None, ages.pop(SCHEMA), excused, ages)
 
 
 def _ledger_claims(ledger: Expectations | None) -> tuple[ClaimReport, ...]:

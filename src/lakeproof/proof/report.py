@@ -1,7 +1,7 @@
 """The outcome of `check`, and its JSON shape, which scripts rely on."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
@@ -106,7 +106,8 @@ class Cut:
 
     heartbeat_us: the newest heartbeat of the database's clock that it shows; None where it shows none.
     age_seconds: how much older that is than the look. excused: acknowledged calls that need not be in it; all of them
-    where the heartbeat tells nothing.
+    where the heartbeat tells nothing. others_seconds: of each other captured database in it, how much older than the
+    look its own newest heartbeat is; no acknowledged call is excused by that.
     """
 
     nessie_hash: str
@@ -114,14 +115,13 @@ class Cut:
     heartbeat_us: int | None
     age_seconds: float | None
     excused: int
+    others_seconds: Mapping[str, float | None] = field(default_factory=dict)
 
     @property
     def in_words(self) -> str:
         """One line for people."""
-        age = "no heartbeat"
-        if self.age_seconds is not None:
-            when = "before" if self.age_seconds >= 0 else "after"
-            age = f"newest heartbeat {abs(self.age_seconds):.1f} s {when} the look"
+        others = [f"{name}: {_age(seconds)}" for name, seconds in self.others_seconds.items()]
+        age = "; ".join([_age(self.age_seconds), *others])
         place = f"hash {self.nessie_hash[:16]}, checkpoint {self.checkpoint}"
         return f"cut: {place}, {age}; {self.excused} acknowledged calls are not older and need not be in it"
 
@@ -262,6 +262,12 @@ class CheckReport:
             "seconds": round(self.seconds, 2),
             "steps": self.steps,
         }
+
+
+def _age(seconds: float | None) -> str:
+    if seconds is None:
+        return "no heartbeat"
+    return f"newest heartbeat {abs(seconds):.1f} s {'before' if seconds >= 0 else 'after'} the look"
 
 
 def _moves_too_much(unsettled: int, rows: int | None) -> bool:
