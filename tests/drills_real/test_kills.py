@@ -1,4 +1,5 @@
-"""kill -9 of each part of the path while shoppers buy: it comes back by itself, and `check` finds every order.
+"""kill -9 of each part of the path, and of two at once, while shoppers buy: they come back by themselves, and `check`
+finds every order.
 
 Every hash that is published meanwhile is judged: none may show a part of a transaction.
 """
@@ -28,15 +29,22 @@ pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(600)]
 type Run = Callable[..., Any]
 
 PROGRAM = Path(sys.executable).with_name("lakeproof")
-VICTIMS = ("connect", "kafka", "flink-taskmanager", "mysql", "minio", "publisher", "nessie", "trino", "desk")
+ALONE = (
+    *("connect", "kafka", "flink-taskmanager", "flink-jobmanager", "mysql", "minio", "publisher", "nessie", "trino"),
+    "desk",
+)
+# What writes and what it writes to, what commits and where.
+PAIRS = (("kafka", "connect"), ("minio", "flink-taskmanager"), ("nessie", "publisher"), ("flink-jobmanager", "kafka"))
+VICTIMS = (*((name,) for name in ALONE), *PAIRS)
 ORDERS_PER_SECOND = 30
+SHOPPING_SECONDS = 7200
 
 
 @pytest.fixture(scope="module")
 def shopping(whole_stack: Stack) -> Iterator[subprocess.Popen[str]]:
     """Shoppers that buy until the module ends."""
     SupervisorClient(whole_stack).up()
-    sent = [str(PROGRAM), "traffic", "--rate", str(ORDERS_PER_SECOND), "--seconds", "3600", "--json"]
+    sent = [str(PROGRAM), "traffic", "--rate", str(ORDERS_PER_SECOND), "--seconds", str(SHOPPING_SECONDS), "--json"]
     shoppers = subprocess.Popen(sent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     yield shoppers
     shoppers.kill()
@@ -49,11 +57,11 @@ def following(whole_stack: Stack, shopping: subprocess.Popen[str]) -> EveryHash:
     return EveryHash(whole_stack, history.newest(whole_stack).hash)
 
 
-@pytest.mark.parametrize("name", VICTIMS)
+@pytest.mark.parametrize("names", VICTIMS, ids="+".join)
 def test_what_is_killed_comes_back_and_nothing_is_lost(
-    whole_stack: Stack, lakeproof: Run, shopping: subprocess.Popen[str], following: EveryHash, name: str
+    whole_stack: Stack, lakeproof: Run, shopping: subprocess.Popen[str], following: EveryHash, names: tuple[str, ...]
 ) -> None:
-    kill_and_await(SupervisorClient(whole_stack), [name], Deadline(BACK_SECONDS))
+    kill_and_await(SupervisorClient(whole_stack), list(names), Deadline(BACK_SECONDS))
     assert shopping.poll() is None
     assert_clean(lakeproof)
     assert_no_hash_is_torn(following)
