@@ -17,13 +17,14 @@ import pymysql
 import pytest
 
 from lakeproof.bench import corruption
+from lakeproof.bench.corruption import all_kinds, kinds_lake, kinds_ledger, kinds_mariadb, kinds_postgres
 from lakeproof.bench.corruption import hunt as hunting
-from lakeproof.bench.corruption import kinds_lake, kinds_ledger, kinds_mariadb, kinds_postgres
 from lakeproof.bench.corruption.hunt import Found, Journal, counts, deck, hunt, judged
 from lakeproof.bench.corruption.kind import AlreadySo, Kind, Looking, NothingToPlantOn, Planted, Step
 from lakeproof.bench.corruption.rows import EVENTS, ORDERS, lake_table
 from lakeproof.bench.corruption.stores import Stores
 from lakeproof.customers.ledger import Expectation, Expectations, State, read_ledgers
+from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.outcome import Outcome
 from lakeproof.proof.report import CheckReport, ClaimReport, TableReport
@@ -491,10 +492,29 @@ def test_a_row_of_postgres_is_planted_into_the_lake_in_the_lakes_own_types() -> 
 
     plants = {kind.name.partition(": ")[2]: kind.plant for kind in kinds_postgres.kinds() if "lake" in kind.name}
     look = cast(Looking, OnePayment())
-    cent, gone = plants["payment by a cent"](look, Random(1)), plants["payment gone"](look, Random(1))
+    cent, gone = plants["payments.amount by a cent"](look, Random(1)), plants["payment gone"](look, Random(1))
     assert "CAST('1.01' AS" in cent.do[0].text and "CAST('1.00' AS" in cent.undo[0].text
     assert gone.do[0].text.startswith("DELETE") and gone.undo == cent.undo
     assert "+00:00" not in cent.undo[0].text and f"'{UUID(int=7)}'" in cent.undo[0].text
+    # Where a row has no value, it gets one.
+    code = plants["payments.decline_code by a trailing blank"](look, Random(1))
+    assert "CAST('x' AS STRING)" in code.do[0].text and code.undo == cent.undo
+
+
+def test_every_column_of_the_lake_but_its_keys_is_changed_by_some_kind() -> None:
+    names = {kind.name for kind in all_kinds()}
+    for database in ("oltp", "shop"):
+        prefix = "lake: " if database == "oltp" else "lake of postgres: "
+        for file in load_sql_files(database):
+            if file.table in ("cdc_heartbeat", "orders_by_customer"):
+                continue
+            columns = set(lake_table(database, file.table).columns) - {"id"}
+            columns -= {"customer_id"} if file.table == "preferences" else set()
+            assert columns <= {
+                name.removeprefix(f"{prefix}{file.table}.").split()[0]
+                for name in names
+                if name.startswith(f"{prefix}{file.table}.")
+            }
 
 
 class HalfPlanted(Lamp):

@@ -6,7 +6,7 @@ from random import Random
 from lakeproof.bench.corruption.kind import Kind, Looking, Plant, Planted, Step, named, picked
 from lakeproof.bench.corruption.least_steps import LEAST, changed
 from lakeproof.bench.corruption.orders import invented, order_of, some_order
-from lakeproof.bench.corruption.rows import EVENTS, ITEMS, ORDERS, LakeTable, Row
+from lakeproof.bench.corruption.rows import EVENTS, ITEMS, ORDERS, LakeTable, row_changed
 from lakeproof.stack.object_store import bucket_and_key
 
 _NEEDS = frozenset({"mysql", "publisher", "flink-taskmanager", "trino"})
@@ -25,11 +25,24 @@ def _of_columns() -> dict[str, Plant]:
             ("customer_id", "to NULL"),
             ("status", "by a trailing blank"),
             ("total", "by a cent"),
+            ("item_count", "by one"),
             ("version", "by minus one"),
             ("created_at", "by a microsecond"),
+            ("updated_at", "by a microsecond"),
         ),
-        "order_items": (("sku", "to NULL"), ("unit_price", "by a cent"), ("order_id", "to NULL")),
-        "order_events": (("type", "in case"), ("at", "by a microsecond"), ("order_id", "to NULL")),
+        "order_items": (
+            ("order_id", "to NULL"),
+            ("line", "by one"),
+            ("sku", "to NULL"),
+            ("quantity", "by one"),
+            ("unit_price", "by a cent"),
+        ),
+        "order_events": (
+            ("order_id", "to NULL"),
+            ("version", "by one"),
+            ("type", "in case"),
+            ("at", "by a microsecond"),
+        ),
     }
     return {
         f"{table}.{column} {step}": _column(table, column, step)
@@ -44,20 +57,10 @@ def _column(table: str, column: str, step: str) -> Plant:
         row = order.rows(table)[-1]
         after = changed(row, **{column: LEAST[step](row[column])})
         keys = (order.key, str(after.get("client_key", order.key)))
-        return _changed(f"{table} {row['id']}: {column} becomes {after[column]!r}", keys, _TABLES[table], row, after)
+        what = f"{table} {row['id']}: {column} becomes {after[column]!r}"
+        return row_changed(what, keys, _TABLES[table], row, after)
 
     return plant
-
-
-def _changed(what: str, keys: tuple[str, ...], table: LakeTable, row: Row, after: Row) -> Planted:
-    if table.has_key:
-        return Planted(what, keys, (table.insert([after]),), (table.insert([row]),))
-    return Planted(
-        what,
-        keys,
-        (table.delete("id", [row["id"]]), table.insert([after])),
-        (table.delete("id", [after["id"], row["id"]]), table.insert([row])),
-    )
 
 
 def _row_gone(table: LakeTable, name: str) -> Plant:
@@ -102,7 +105,7 @@ def _event_all_wrong(look: Looking, rng: Random) -> Planted:
     order = some_order(look, rng)
     event = order.events[-1]
     after = changed(event, id=event["id"] + 800_000_000, type="nothing", at=LEAST["by a microsecond"](event["at"]))
-    return _changed(f"event {event['id']}: id, type and time change", (order.key,), EVENTS, event, after)
+    return row_changed(f"event {event['id']}: id, type and time change", (order.key,), EVENTS, event, after)
 
 
 def _item_moved(look: Looking, rng: Random) -> Planted:
@@ -110,7 +113,9 @@ def _item_moved(look: Looking, rng: Random) -> Planted:
     other = some_order(look, rng, f"id <> {one.row['id']}")
     item = picked(rng, one.items, "item")
     after = changed(item, order_id=other.row["id"])
-    return _changed(f"item {item['id']} moves to order {other.row['id']}", (one.key, other.key), ITEMS, item, after)
+    return row_changed(
+        f"item {item['id']} moves to order {other.row['id']}", (one.key, other.key), ITEMS, item, after
+    )
 
 
 def _whole_order_gone(look: Looking, rng: Random) -> Planted:

@@ -5,6 +5,7 @@ to no parent rather than deleted: the deletion would be refused, and the row tha
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -12,7 +13,7 @@ from uuid import UUID
 
 from lakeproof.bench.corruption.kind import Kind, Looking, Plant, Planted, named, picked, picked_two
 from lakeproof.bench.corruption.least_steps import LEAST, changed
-from lakeproof.bench.corruption.rows import POSTGRES, Table, lake_table
+from lakeproof.bench.corruption.rows import POSTGRES, Table, lake_table, row_changed
 
 _NEEDS = frozenset(
     {"mysql", "postgres", "payment-service", "fulfillment-service", "support-service", "notification-service"}
@@ -26,7 +27,7 @@ type Keys = tuple[str, ...]
 def kinds() -> Iterator[Kind]:
     """All of them."""
     yield from named(_PAYMENTS | _PARCELS | _CASES | _TOLD, _NEEDS, "postgres")
-    yield from named(_LAKE, _IN_LAKE, "lake of postgres")
+    yield from named({**_of_columns(), **_LAKE}, _IN_LAKE, "lake of postgres")
 
 
 def _one(table: str, where: str, keys: tuple[str, ...], key: str = "id", **changes: Any) -> Plant:
@@ -78,9 +79,10 @@ def _amounts_swapped(look: Looking, rng: Random) -> Planted:
 def _doubled(table: str, where: str, keys: tuple[str, ...], **changes: Any) -> Plant:
     def plant(look: Looking, rng: Random) -> Planted:
         row = _some_row(look, rng, table, where)
-        second = changed(row, id=row["id"] + 800_000_000, **changes)
+        after = {name: change(row[name]) if callable(change) else change for name, change in changes.items()}
+        second = changed(row, id=row["id"] + 800_000_000, **after)
         what = f"{table} {row['id']} comes again as {second['id']}"
-        return Table(POSTGRES, table).comes(what, _keys(look, keys, row), second)
+        return Table(POSTGRES, table).comes(what, _keys(look, keys, {**row, "second": second["id"]}), second)
 
     return plant
 
@@ -99,21 +101,31 @@ def _as_in_lake(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-def _in_lake(database_table: str, column: str, step: str) -> Plant:
+def _in_lake(database_table: str, column: str, step: str, key: str = "id", instead: Any = None) -> Plant:
+    """A row with another value in that column. instead: what NULL becomes; None: a row that has a value is taken."""
     name = database_table.rpartition(".")[2]
 
     def plant(look: Looking, rng: Random) -> Planted:
-        row = _some_row(look, rng, database_table, f"t.{column} IS NOT NULL")
-        table, plain = lake_table("shop", name), {key: _as_in_lake(value) for key, value in row.items()}
-        after = changed(plain, **{column: LEAST[step](plain[column])})
-        return Planted(
-            f"the lake's {name} {row['id']}: {column} becomes {after[column]!r}",
-            (str(row["id"]),),
-            (table.insert([after]),),
-            (table.insert([plain]),),
-        )
+        where = f"t.{column} IS NOT NULL" if instead is None else "true"
+        row = _some_row(look, rng, database_table, where, key)
+        plain = {name: _as_in_lake(value) for name, value in row.items()}
+        after = changed(plain, **{column: instead if plain[column] is None else LEAST[step](plain[column])})
+        what = f"the lake's {name} {row[key]}: {column} becomes {after[column]!r}"
+        return row_changed(what, (str(row[key]),), lake_table("shop", name), plain, after)
 
     return plant
+
+
+def _of_columns() -> dict[str, Plant]:
+    """Every column of every table by its least step, but for the keys."""
+    return {
+        f"{table}.{column} {step}": _in_lake(f"{schema}.{table}", column, step, key, instead)
+        for schema, tables in _TABLES.items()
+        for table, key in tables.items()
+        for column, flink_type in lake_table("shop", table).columns.items()
+        if column != key
+        for step, instead in [_STEPS[flink_type.partition("(")[0]]]
+    }
 
 
 def _gone_from_lake(database_table: str) -> Plant:
@@ -132,6 +144,22 @@ def _gone_from_lake(database_table: str) -> Plant:
     return plant
 
 
+# Schema → table → its key.
+_TABLES: Mapping[str, Mapping[str, str]] = {
+    "payment": {"payments": "id", "payment_events": "id"},
+    "fulfillment": {"fulfillments": "id", "fulfillment_events": "id"},
+    "support": {"cases": "id", "case_events": "id", "case_messages": "id", "case_attachments": "id"},
+    "notification": {"notifications": "id", "preferences": "customer_id"},
+}
+# Flink's type → the least step of a value, and what NULL becomes.
+_STEPS: Mapping[str, tuple[str, Any]] = {
+    "BIGINT": ("by one", 1),
+    "INT": ("by one", 1),
+    "STRING": ("by a trailing blank", "x"),
+    "DECIMAL": ("by a cent", Decimal("0.01")),
+    "TIMESTAMP": ("by a microsecond", datetime(2026, 1, 1)),
+    "BOOLEAN": ("to the opposite", True),
+}
 _CENT = Decimal("0.01")
 _OF_PAYMENT = ("payment {id}", "checkout {checkout}")
 _OF_PARCEL = ("parcel {id}", "checkout {checkout}")
@@ -151,6 +179,9 @@ _PAYMENTS: dict[str, Plant] = {
     ),
     "captured event by a cent": _one(
         "payment.payment_events", "t.type = 'captured'", ("payment {payment_id}",), amount=LEAST["by a cent"]
+    ),
+    "payment for no order invented": _doubled(
+        "payment.payments", _BOUGHT, ("payment {second}",), order_id=lambda id_: -id_
     ),
     "event marked as sent and never sent": _marked_and_never_sent,
 }
@@ -215,11 +246,8 @@ _TOLD: dict[str, Plant] = {
     ),
 }
 _LAKE: dict[str, Plant] = {
-    "payment by a cent": _in_lake("payment.payments", "amount", "by a cent"),
-    "payment by a microsecond": _in_lake("payment.payments", "updated_at", "by a microsecond"),
     "payment's order to NULL": _in_lake("payment.payments", "order_id", "to NULL"),
     "parcel's status to empty": _in_lake("fulfillment.fulfillments", "status", "to empty"),
-    "complaint by a trailing blank": _in_lake("support.case_messages", "body", "by a trailing blank"),
     "notification's subject in case": _in_lake("notification.notifications", "subject", "in case"),
     "payment gone": _gone_from_lake("payment.payments"),
     "case gone": _gone_from_lake("support.cases"),

@@ -24,6 +24,7 @@ LEAST: Mapping[str, Change] = {
     "in case": lambda value: value.swapcase(),
     "by a trailing blank": lambda value: value + " ",
     "in Unicode form": _other_form,
+    "to the opposite": lambda value: not value,
     "to empty": lambda value: "",
     "to NULL": lambda value: None,
 }

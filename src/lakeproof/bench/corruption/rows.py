@@ -115,4 +115,16 @@ def lake_table(database: str, name: str) -> LakeTable:
     return LakeTable(f"{database}.{name}", columns, "PRIMARY KEY" in found[1])
 
 
+def row_changed(what: str, keys: tuple[str, ...], table: LakeTable, row: Row, after: Row) -> Planted:
+    """A round in which a row of the lake is another one."""
+    if table.has_key:
+        return Planted(what, keys, (table.insert([after]),), (table.insert([row]),))
+    return Planted(
+        what,
+        keys,
+        (table.delete("id", [row["id"]]), table.insert([after])),
+        (table.delete("id", [after["id"], row["id"]]), table.insert([row])),
+    )
+
+
 ORDERS, ITEMS, EVENTS = (lake_table("oltp", name) for name in ("orders", "order_items", "order_events"))
