@@ -1,8 +1,8 @@
 """`make proof-table` writes docs/proof/README.md from the record (tests/proof_rows.py).
 
-The committed page holds what only the record decides: the newest result of each test. What every commit changes is
-printed and not committed: how many commits each result is behind, and which tests have no result at all. `--json`
-prints both for scripts.
+The committed page holds what record and files decide: the newest result of each test, and of how many test functions
+on real engines there is none. What every commit changes is printed and not committed: how many commits each result is
+behind; so are the names of the tests without a result. `--json` prints both for scripts.
 
 `lakeproof bench NAME --json | python -m tests.proof_table --add` adds the row of one benchmark, then writes the page.
 """
@@ -30,8 +30,11 @@ for stands in [proofs.md](../proofs.md).
 Each row is the newest result of its test or benchmark, green or red. *Commit* is the newest commit that had changed
 the code then (what only touches this folder does not count). A commit with `+changed` was run with changes that were
 never committed; such a result is shown only while there is none of a clean commit. A test without a row has no result
-on record. `make proof-table` prints which these are, and how many commits each result is behind what is checked out.
+on record: how many these are stands at the end. `make proof-table` prints their names, and how many commits each
+result is behind what is checked out.
 """
+# Where the tests on real engines lie.
+ON_ENGINES = ("tests/drills_real", "tests/engines")
 
 
 def is_test(row: Row) -> bool:
@@ -60,9 +63,32 @@ def newest(rows: Sequence[Row]) -> list[Row]:
     return [found[what] for what in sorted(found)]
 
 
-def page(rows: Sequence[Row]) -> str:
-    """The text of docs/proof/README.md."""
-    return "\n".join([HEAD, *_sections(rows)]).rstrip() + "\n"
+def without_result(rows: Sequence[Row], root: Path) -> Iterator[tuple[str, int, int]]:
+    """Each file of tests on real engines of which some test function has no row: how many, and of how many."""
+    seen = {row.what.partition("[")[0] for row in rows}
+    for path in sorted(path for folder in ON_ENGINES for path in (root / folder).rglob("test_*.py")):
+        name = path.relative_to(root).as_posix()
+        functions = re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+        missing = [function for function in functions if f"{name}::{function}" not in seen]
+        if missing:
+            yield name, len(missing), len(functions)
+
+
+def page(rows: Sequence[Row], without: Sequence[tuple[str, int, int]] = ()) -> str:
+    """The text of docs/proof/README.md. without: as `without_result` gives it."""
+    return "\n".join([HEAD, *_sections(rows), *_gaps(without)]).rstrip() + "\n"
+
+
+def _gaps(without: Sequence[tuple[str, int, int]]) -> Iterator[str]:
+    if not without:
+        return
+    yield "## Without a result on record\n"
+    missing = sum(missing for _, missing, _ in without)
+    yield f"{missing} test functions on real engines. Nothing here says that they pass.\n"
+    yield _line("File", "Without", "Of")
+    yield "| --- " * 3 + "|"
+    for cells in without:
+        yield _line(*cells)
 
 
 def _sections(rows: Sequence[Row]) -> Iterator[str]:
@@ -103,7 +129,7 @@ def write_page(root: Path) -> list[Row]:
     """Write docs/proof/README.md of that clone; its rows."""
     rows = rows_to_show(root)
     (root / PAGE).parent.mkdir(parents=True, exist_ok=True)
-    (root / PAGE).write_text(page(rows))
+    (root / PAGE).write_text(page(rows, [*without_result(rows, root)]))
     return rows
 
 

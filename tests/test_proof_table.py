@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.proof_rows import FILE, BrokenRecord, RecordedMachine, RecordFile, Row, code_of, this_machine
-from tests.proof_table import PAGE, ROOT, add_benchmark, commits_behind, newest, page, rows_to_show
+from tests.proof_table import PAGE, ROOT, add_benchmark, commits_behind, newest, page, rows_to_show, without_result
 
 SMALL = RecordedMachine(cpu="Small | one", cores=2, memory_gib=23.5)
 
@@ -47,7 +47,16 @@ def commit(folder: Path) -> None:
 
 
 def test_the_committed_page_is_what_the_record_gives() -> None:
-    assert (ROOT / PAGE).read_text() == page(rows_to_show(ROOT)), "run: make proof-table"
+    rows = rows_to_show(ROOT)
+    assert (ROOT / PAGE).read_text() == page(rows, [*without_result(rows, ROOT)]), "run: make proof-table"
+
+
+def test_the_page_says_of_how_many_tests_there_is_no_result(clone: Path) -> None:
+    (clone / "tests" / "engines" / "test_more.py").write_text("async def test_one(): pass\n\ndef test_two(): pass\n")
+    found = [*without_result([row("tests/engines/test_more.py::test_two[a]")], clone)]
+    assert found == [("tests/engines/test_it.py", 1, 1), ("tests/engines/test_more.py", 1, 2)]
+    text = page([], found)
+    assert "2 test functions on real engines" in text and "| tests/engines/test_more.py | 1 | 2 |" in text
 
 
 def test_a_row_of_the_page_has_its_outcome_commit_and_machine() -> None:
