@@ -72,6 +72,22 @@ def try_hold(descriptor: int) -> bool | None:
     return True
 
 
+def holder_of(path: Path) -> str | None:
+    """What the file's holder wrote into it; None while nobody holds it. Takes nothing, and writes nothing."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(path)
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
 def _take(path: Path) -> int | None:
     """The file, open and held; None where another process holds it."""
     while True:

@@ -110,7 +110,7 @@ def test_a_hash_in_the_middle_that_is_torn_is_a_finding_though_the_newest_is_who
     main.torn = {"0023": [7, 8]}
     audited = audit_published(STACK, "0010")
     assert audited.finding is not None
-    assert audited.finding.startswith("broken at 0023 and whole in the source: 2, of which order 7: no order")
+    assert audited.finding.startswith("2 broken at 0023 and whole in the source: order 7: no order")
     assert (audited.judged, audited.not_looked, audited.through) == (30, 0, "0040")
     assert not audited.newest_is_wrong
     assert main.read[0] == "0040"
@@ -125,7 +125,7 @@ def test_an_older_hash_of_the_newest_ones_state_is_judged_by_it_and_not_read(lak
     main.torn = {"0005": [7]}
     audited = audit_published(STACK, "0001")
     assert audited.newest_is_wrong and audited.finding is not None
-    assert audited.finding.startswith("broken at 0005 (and 1 more hashes)")
+    assert audited.finding.startswith("1 broken at 0005 (and 1 more hashes)")
 
 
 def test_what_the_source_shows_just_so_is_no_finding(lake: Callable[[int], Lake]) -> None:
@@ -135,7 +135,7 @@ def test_what_the_source_shows_just_so_is_no_finding(lake: Callable[[int], Lake]
     main.torn = {"0003": [7, 9], "0004": [9]}
     finding = audit_published(STACK, "0001").finding
     assert finding is not None
-    assert finding.startswith("broken at 0003 (and 1 more hashes) and whole in the source: 1, of which order 9")
+    assert finding.startswith("1 broken at 0003 (and 1 more hashes) and whole in the source: order 9")
     assert set(main.asked_sources) == {"oltp"}
 
 
@@ -183,7 +183,7 @@ def test_a_hash_that_shows_a_part_of_a_transaction_of_postgresql_alone_is_a_find
     audited = audit_published(STACK, "0002")
     assert audited.finding is not None
     assert audited.finding.startswith(
-        "broken at 0005 (and 1 more hashes) and whole in the source: 1, of which payment 5: version 1, 2 events"
+        "1 broken at 0005 (and 1 more hashes) and whole in the source: payment 5: version 1, 2 events"
     )
     assert (audited.judged, audited.not_looked, main.asked_sources) == (8, 0, ["shop"])
     shop = [each for each in main.read if each.startswith("shop")]

@@ -1,6 +1,5 @@
 """One daemon per stack, and one process at a time that starts it."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lakeproof.errors import TerminalError
-from lakeproof.held_file import HeldByAnother, hold
+from lakeproof.held_file import HeldByAnother, hold, holder_of
 from lakeproof.processes import procfs
 from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.place import Located
@@ -81,18 +80,10 @@ def starting(stack: Located, seconds: float, purpose: str = "start") -> Iterator
 
 def turn_for(stack: Located) -> str:
     """What somebody has that turn for, "start" or "reset"; empty while nobody has it. Others may ask too."""
-    try:
-        descriptor = os.open(_turn_file(stack), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    holder = holder_of(_turn_file(stack))
+    if holder is None:
         return ""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return "reset" if b" reset " in os.pread(descriptor, 100, 0) else "start"
-    else:
-        return ""
-    finally:
-        os.close(descriptor)
+    return "reset" if " reset " in holder else "start"
 
 
 def _turn_file(stack: Located) -> Path:

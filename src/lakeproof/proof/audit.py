@@ -86,4 +86,4 @@ def _sentence(own: dict[str, list[Broken]]) -> str:
     shown = "; ".join(f"{each.subject}: {each.detail}" for each in broken[:SHOWN])
     count = len({each.subject for each in broken})
     others = f" (and {len(own) - 1} more hashes)" if len(own) > 1 else ""
-    return f"broken at {nessie_hash[:16]}{others} and whole in the source: {count}, of which {shown}"
+    return f"{count} broken at {nessie_hash[:16]}{others} and whole in the source: {shown}"
