@@ -171,3 +171,19 @@ def test_a_cause_of_one_source_explains_what_its_own_services_refuse_and_no_othe
     assert refused["shop_renamed_column"] == {
         f"{service}-service-refusals" for service in ("payment", "fulfillment", "support", "notification")
     }
+
+
+def test_a_where_that_fits_no_subject_is_refused() -> None:
+    """Else the repair were gone without a word: MariaDB's engine is called mysql."""
+    for wrong in (
+        {"repairs": [{"id": "restore_column", "where": {"engine": "mariadb"}}]},
+        {"where": {"engine": "x"}},
+    ):
+        with pytest.raises(InvalidInput, match="fits none of sources"):
+            made(id="{prefix}odd", for_each="sources", **wrong)
+
+
+def test_a_word_that_means_something_else_in_another_noun_leaves_nothing_out() -> None:
+    """{database} is a component among databases, and the source's name among sources."""
+    found = made(id="{database}_odd", for_each="databases", explains=["{source}-publish-age"])
+    assert {tuple(cause.explains) for cause in found.values()} == {("oltp-publish-age", "shop-publish-age")}

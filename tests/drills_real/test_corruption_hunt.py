@@ -30,6 +30,7 @@ def test_no_corruption_is_missed_and_none_is_made_up(whole_stack: Stack, lakepro
     seed = "2" if wanted else "1"  # a hunt goes on where its journal, by seed, was cut off
     hunt = ("bench", "corruption", "--seed", seed, "--rounds", str(ROUNDS), "--json")
     done = lakeproof(*hunt, seconds=HUNT_SECONDS)
+    assert done.out, (done.code, done.err[-4000:])
     told = json.loads(done.out)
     # Exit 3 where a file of the lake is gone or spoilt: then check says that it could not look, which is no miss.
     assert done.code in (0, 3), (told["notes"][:1], done.err[-4000:])

@@ -24,7 +24,7 @@ from lakeproof.processes.killing import kill_and_await
 from lakeproof.proof.tables.every_hash import EveryHash
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
 
 type Run = Callable[..., Any]
 
@@ -33,7 +33,6 @@ ALONE = (
     *("connect", "kafka", "flink-taskmanager", "flink-jobmanager", "mysql", "minio", "publisher", "nessie", "trino"),
     "desk",
 )
-# What writes and what it writes to, what commits and where.
 PAIRS = (("kafka", "connect"), ("minio", "flink-taskmanager"), ("nessie", "publisher"), ("flink-jobmanager", "kafka"))
 VICTIMS = (*((name,) for name in ALONE), *PAIRS)
 ORDERS_PER_SECOND = 30

@@ -27,7 +27,7 @@ STACK = Stack(Settings(name="none"))
 # Rows of the claims' statements. Order 7 is gone, its one event is not that of a deletion.
 IN_SOURCE = (0, 7, 0, 0, 0, "0.00", "0.00", 0, 1, 1, 0, 1)
 # Payment 5 is at version 1 and has two events.
-PAYMENT_IN_SOURCE = (0, "payment", 5, 1, 1, 2, 2, 3, 0, 0)
+PAYMENT_IN_SOURCE = (0, "payment", 5, 1, 1, 2, 2, 0, 0)
 
 
 class Lake:
@@ -41,17 +41,20 @@ class Lake:
         now = datetime.now(UTC)
         published = [(n, now - timedelta(seconds=2 * (hashes - n))) for n in range(1, hashes + 1)]
         self.commits = [
-            published_commit(f"{n:04d}", at, n, None, None, {"orders": n}, at + READABLE) for n, at in published
+            published_commit(f"{n:04d}", at, n, "0-1-1", None, {"orders": n}, at + READABLE) for n, at in published
         ]
         self.torn: dict[str, list[int]] = {}
         self.torn_payments: dict[str, list[int]] = {}
         self.read: list[str] = []
         self.source: dict[str, list[tuple[Any, ...]]] = {}
         self.asked_sources: list[str] = []
+        self.silent: set[str] = set()
 
-    def publish_shop(self, place: int, snapshot: int, *, at: datetime | None = None) -> None:
+    def publish_shop(
+        self, place: int, snapshot: int, *, at: datetime | None = None, gtid: str | None = "771"
+    ) -> None:
         """PostgreSQL's tables stand at this snapshot from the hash of that place on, which moved them."""
-        state = DatabaseState(1, None, None, {"payments": snapshot}, at or self.commits[place].at)
+        state = DatabaseState(1, gtid, None, {"payments": snapshot}, at or self.commits[place].at)
         for number, commit in enumerate(self.commits[place:], start=place):
             moved = SHOP.name if number == place else commit.moved
             self.commits[number] = replace(commit, states={**commit.states, SHOP.name: state}, moved=moved)
@@ -86,6 +89,8 @@ class Lake:
     @contextmanager
     def snapshot(self, stack: Stack, source: Source, seconds: float) -> Any:
         self.asked_sources.append(source.name)
+        if source.name in self.silent:
+            raise CouldNotLook("no answer")
         rows = self.source.get(source.name, [])
         yield type("Reader", (), {"schemas": {}, "ask": lambda reader, sql: rows})()
 
@@ -98,6 +103,7 @@ def lake(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Lake]:
             monkeypatch.setattr(history, name, getattr(made, name))
         monkeypatch.setattr(every_hash, "_ask", made.ask)
         monkeypatch.setattr(audit, "snapshot_of", made.snapshot)
+        monkeypatch.setattr(audit, "present", lambda stack: (OLTP, SHOP))
         return made
 
     return make
@@ -203,6 +209,99 @@ def test_the_last_state_of_a_database_that_is_no_longer_captured_is_not_read_for
     assert [each for each in main.read if each.startswith("shop")] == ["shop at 0010"]
     # Of the hash that moved it, of all, nobody will know whether it was whole.
     assert (audited.judged, audited.passed_over) == (8, 1)
+
+
+@pytest.fixture
+def torn_in_both(lake: Callable[[int], Lake]) -> Lake:
+    """Order 7 and payment 5 are torn at the newest hash."""
+    main = lake(10)
+    main.publish_shop(9, 1)
+    main.torn, main.torn_payments = {"0010": [7]}, {"0010": [5]}
+    return main
+
+
+def test_what_is_torn_in_postgresqls_tables_is_told_and_freezes_nothing(torn_in_both: Lake) -> None:
+    torn_in_both.source = {"oltp": [IN_SOURCE]}
+    audited = audit_published(STACK, "0005")
+    assert audited.finding == "1 broken at 0010 and whole in the source: payment 5: version 1, 2 events"
+    assert not audited.newest_is_wrong
+    torn_in_both.source = {}
+    audited = audit_published(STACK, "0005")
+    assert audited.newest_is_wrong and audited.finding is not None
+    assert audited.finding.startswith("2 broken at 0010")
+
+
+def test_a_database_that_gives_no_answer_hides_nothing_of_the_other(torn_in_both: Lake) -> None:
+    torn_in_both.silent = {"shop"}
+    audited = audit_published(STACK, "0005")
+    assert audited.finding == "1 broken at 0010 and whole in the source: order 7: no order, 1 events"
+    # Whose fault the payment is, the next audit may learn.
+    assert (audited.waiting, audited.through) == (1, "0005")
+
+
+def test_tables_that_cannot_be_read_at_the_newest_hash_hide_nothing_of_the_other_databases(
+    torn_in_both: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(stack: Stack, asked: Sequence[every_hash.Asked], broken: dict[State, InState]) -> None:
+        if asked[0].claims.source is SHOP:
+            raise CouldNotLook("a file is gone")
+        torn_in_both.ask(stack, asked, broken)
+
+    monkeypatch.setattr(every_hash, "_ask", ask)
+    audited = audit_published(STACK, "0009")
+    assert audited.newest_is_wrong and audited.waiting == 1
+
+
+def test_a_database_that_is_not_captured_any_more_is_not_judged_at_the_newest_hash(
+    torn_in_both: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is published of it, so what is broken there stays so, though it was mended in the source long ago."""
+    torn_in_both.publish_shop(0, 1, at=torn_in_both.commits[0].at - READABLE)
+    torn_in_both.publish_shop(9, 1, at=torn_in_both.commits[0].at - READABLE)
+    torn_in_both.torn = {}
+    monkeypatch.setattr(audit, "present", lambda stack: (OLTP,))
+    assert audit_published(STACK, "0005").finding is None
+    assert "shop" not in torn_in_both.asked_sources
+
+
+def test_tables_that_are_read_for_the_first_time_show_rows_and_no_transactions(lake: Callable[[int], Lake]) -> None:
+    main = lake(10)
+    main.publish_shop(5, 1, gtid=None)
+    main.torn_payments = {"0010": [5]}
+    audited = audit_published(STACK, "0003")
+    assert (audited.finding, audited.judged, audited.waiting) == (None, 6, 1)
+    assert not [each for each in main.read if each.startswith("shop")]
+    main.commits = [replace(one, states={"oltp": replace(one.plain, gtid=None)}) for one in main.commits]
+    with pytest.raises(CouldNotLook, match="read for the first time"):
+        audit_published(STACK, "0003")
+
+
+def test_more_broken_in_a_source_than_is_asked_for_tells_of_none(
+    torn_in_both: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which of them the answer holds is chance, and all others would look whole."""
+    monkeypatch.setattr(audit, "MOST", 1)
+    torn_in_both.source = {"oltp": [(0, 8, *IN_SOURCE[2:])]}
+    audited = audit_published(STACK, "0005")
+    assert audited.finding == "1 broken at 0010 and whole in the source: payment 5: version 1, 2 events"
+    assert audited.waiting == 1
+
+
+def test_where_mariadbs_tables_stand_still_the_others_hashes_are_judged_as_long_as_they_are_promised(
+    lake: Callable[[int], Lake],
+) -> None:
+    main = lake(10)
+    old = main.commits[0].at - 2 * READABLE
+    main.commits = [
+        replace(one, states={"oltp": replace(one.plain, at=old)}, readable_until=old + READABLE)
+        for one in main.commits
+    ]
+    for place in range(1, 10):
+        main.publish_shop(place, place)
+    main.torn_payments = {"0005": [5]}
+    audited = audit_published(STACK, None)
+    assert audited.finding is not None and audited.finding.startswith("1 broken at 0005")
+    assert (audited.judged, audited.passed_over) == (9, 0)
 
 
 def test_a_main_that_was_set_back_is_told_and_followed_anew(lake: Callable[[int], Lake]) -> None:

@@ -15,7 +15,7 @@ from lakeproof.customers.contacts import FOLDER, Contact, Kind
 from lakeproof.customers.ledger import Line
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.answer import StatementFailed
-from lakeproof.lake.sources.source import OLTP
+from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.proof import checking
 from lakeproof.proof.outcome import Outcome
 from lakeproof.proof.report import CheckReport
@@ -121,7 +121,7 @@ def test_a_hash_without_a_heartbeat_excuses_everything_and_is_unknown(check_of: 
         "heartbeat_us": None,
         "age_seconds": None,
         "excused": 1,
-        "others_seconds": {},
+        "other_ages_seconds": {},
     }
     assert report.cut is not None and "no heartbeat; 1 acknowledged calls" in report.cut.in_words
 
@@ -227,6 +227,10 @@ def test_the_cut_tells_the_age_of_each_captured_databases_heartbeat() -> None:
     newest = published_commit("ab" * 32, now, 7, None, now_us(), {}, now)
     shop = replace(newest.plain, beat_us=now_us() - 90_000_000)
     silent = replace(newest.plain, beat_us=None)
-    cut = checking._cut(replace(newest, states={**newest.states, "shop": shop, "silent": silent}), now_us(), 3)
-    assert {name: age and round(age) for name, age in cut.others_seconds.items()} == {"shop": 90, "silent": None}
+    commit = replace(newest, states={**newest.states, "shop": shop, "silent": silent})
+    captured = [OLTP, SHOP, replace(SHOP, name="silent")]
+    cut = checking._cut(commit, now_us(), 3, captured)
+    assert {name: age and round(age) for name, age in cut.other_ages_seconds.items()} == {"shop": 90, "silent": None}
     assert "the look; shop: newest heartbeat 90.0 s before the look; silent: no heartbeat; 3 ack" in cut.in_words
+    # One that is not captured any more stays at its last state, and has no age that means something.
+    assert checking._cut(commit, now_us(), 3, [OLTP]).other_ages_seconds == {}

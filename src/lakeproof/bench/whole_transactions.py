@@ -170,7 +170,7 @@ def result_of(
     torn = [
         {
             "hash": one.commit.hash[:16],
-            "checkpoint": one.commit.plain.checkpoint,
+            "checkpoint": _checkpoint(one),
             "broken": len({each.subject for each in one.broken}),
             "first": _told(one),
         }
@@ -202,7 +202,12 @@ def result_of(
 
 def _told(torn: Torn) -> str:
     shown = "; ".join(f"{each.subject}: {each.detail}" for each in torn.broken[:KEYS_SHOWN])
-    return f"{torn.commit.hash[:16]}, checkpoint {torn.commit.plain.checkpoint}: {shown}"
+    return f"{torn.commit.hash[:16]}, checkpoint {_checkpoint(torn)}: {shown}"
+
+
+def _checkpoint(torn: Torn) -> int:
+    """Of the job whose tables are torn."""
+    return torn.commit.states[torn.broken[0].database].checkpoint
 
 
 BENCHMARK = Benchmark(

@@ -8,7 +8,7 @@ from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.proof.report import KEYS_SHOWN
 
 ENGINE = "trino"
-CLAIM = "no part of a transaction is visible at a published hash"
+CLAIM = "no part of an order's transaction is visible at a published hash"
 
 
 def baseline(context: CheckContext, arguments: Arguments) -> Baseline:

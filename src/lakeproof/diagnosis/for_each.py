@@ -4,9 +4,8 @@ A placeholder is a word in braces, in any text of a cause: id, says, probes, val
 masked_by_components, explains. In the ids of causes a `-` of the word becomes `_`.
 An entry of `supporting`, `masks`, `masked_by`, `masked_by_components` or `explains` is left out where the subject
 does not have the word. An entry of any list with placeholders of another noun stands once for each subject of that
-noun, as far as it has the same words where the cause's own subject has words of that name:
-`explains: ["{source}-publish-age"]` in a cause that is not of one source stands for all sources,
-`explains: ["{service}-refusals"]` in a cause of a source for the services whose source that is.
+noun: `explains: ["{source}-publish-age"]` in a cause that is not of one source. In a cause of a source, subjects of
+another source are left out: `explains: ["{service}-refusals"]` stands for the services whose source that is.
 """
 
 import re
@@ -20,6 +19,8 @@ from lakeproof.diagnosis.nouns import NOUNS, Subject
 from lakeproof.errors import InvalidInput
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+# The one word that means the same in several nouns.
+_SHARED = "source"
 # Their entries are ids of causes.
 _IDS = ("id", "masks", "masked_by")
 _MAY_LACK = ("supporting", "masks", "masked_by", "masked_by_components", "explains")
@@ -44,6 +45,12 @@ def expanded(model: CauseModel, where: str) -> Iterator[tuple[Subject, CauseMode
     for wanted in (model.where, *(step.where for step in model.repairs)):
         for key in wanted:
             _require(key, subjects[0], model, where)
+        if not any(wanted.items() <= subject.items() for subject in subjects):
+            raise InvalidInput(
+                f"{model.id}: {wanted} fits none of {model.for_each or 'no noun'}",
+                where=where,
+                next_action="correct `where`",
+            )
     for subject in subjects:
         if model.where.items() <= subject.items():
             steps = [step for step in model.repairs if step.where.items() <= subject.items()]
@@ -64,7 +71,7 @@ def _filled(model: CauseModel, subject: Subject, where: str) -> CauseModel:
         asked = set(_PLACEHOLDER.findall(str(entry))) - words.keys()
         others = next((subjects for subjects in NOUNS.values() if asked <= subjects[0].keys()), ({},))
         for other in others if asked else ({},):
-            if any(words[key] != other[key] for key in words.keys() & other.keys()):
+            if words.get(_SHARED, other.get(_SHARED)) != other.get(_SHARED, words.get(_SHARED)):
                 continue
             try:
                 yield fill(key, entry, {**other, **words})

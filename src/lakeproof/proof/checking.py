@@ -2,7 +2,7 @@
 with the ledger and with each other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query import spark
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.flink import start_gateway
-from lakeproof.lake.sources.source import present
+from lakeproof.lake.sources.source import Source, present
 from lakeproof.proof import claims
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.report import CheckReport, ClaimReport, Cut, TableReport
@@ -148,7 +148,9 @@ class _Check:
         _note_lines_of_the_future("contacts' ledger", contacts.later_than_now if contacts else 0, notes)
         return CheckReport(
             at=datetime.now(UTC),
-            cut=None if commit is None else _cut(commit, opened_us, expectations.acknowledged_since(lake_cut_us)),
+            cut=None
+            if commit is None
+            else _cut(commit, opened_us, expectations.acknowledged_since(lake_cut_us), present(stack)),
             acknowledged=expectations.acknowledged,
             orders=expectations.orders_acknowledged,
             unclear=expectations.unclear + (contacts.unclear if contacts else 0),
@@ -270,12 +272,13 @@ class _Check:
         return tables, across
 
 
-def _cut(commit: PublishedCommit, opened_us: int, excused: int) -> Cut:
-    """What was looked at. opened_us: a moment at which every reader was open."""
+def _cut(commit: PublishedCommit, opened_us: int, excused: int, captured: Iterable[Source]) -> Cut:
+    """What was looked at. opened_us: a moment at which every reader was open. captured: the stack's sources now."""
     state = commit.states[SCHEMA]
     ages = {
         name: None if not other.beat_us else round((opened_us - other.beat_us) / 1e6, 2)
         for name, other in commit.states.items()
+        if name == SCHEMA or name in {source.name for source in captured}
     }
     return Cut(commit.hash, state.checkpoint, state.beat_us or None, ages.pop(SCHEMA), excused, ages)
 

@@ -106,8 +106,8 @@ class Cut:
 
     heartbeat_us: the newest heartbeat of the database's clock that it shows; None where it shows none.
     age_seconds: how much older that is than the look. excused: acknowledged calls that need not be in it; all of them
-    where the heartbeat tells nothing. others_seconds: of each other captured database in it, how much older than the
-    look its own newest heartbeat is; no acknowledged call is excused by that.
+    where the heartbeat tells nothing. other_ages_seconds: that age of each other database that is captured now, by its
+    own newest heartbeat in the hash; no acknowledged call is excused by that.
     """
 
     nessie_hash: str
@@ -115,12 +115,12 @@ class Cut:
     heartbeat_us: int | None
     age_seconds: float | None
     excused: int
-    others_seconds: Mapping[str, float | None] = field(default_factory=dict)
+    other_ages_seconds: Mapping[str, float | None] = field(default_factory=dict)
 
     @property
     def in_words(self) -> str:
         """One line for people."""
-        others = [f"{name}: {_age(seconds)}" for name, seconds in self.others_seconds.items()]
+        others = [f"{name}: {_age(seconds)}" for name, seconds in self.other_ages_seconds.items()]
         age = "; ".join([_age(self.age_seconds), *others])
         place = f"hash {self.nessie_hash[:16]}, checkpoint {self.checkpoint}"
         return f"cut: {place}, {age}; {self.excused} acknowledged calls are not older and need not be in it"

@@ -29,7 +29,7 @@ def commit(number: int, *, snapshot: int | None = None, readable: bool = True) -
     now = datetime.now(UTC)
     until = now + timedelta(seconds=60 if readable else -60)
     snapshots = dict.fromkeys(HELD, snapshot or number)
-    return published_commit(f"hash-{number}", now, number, None, None, snapshots, until)
+    return published_commit(f"hash-{number}", now, number, "0-1-1", None, snapshots, until)
 
 
 class Trino:
@@ -250,7 +250,7 @@ def test_a_part_of_a_transaction_of_postgresql_is_told_at_each_hash_that_shows_i
     def run(sql: str, deadline: Deadline) -> Any:
         parts = sql.replace(" UNION ALL ", "\n")
         found = re.findall(r"(\d+) AS place, 'payment' .* FROM shop.payments FOR VERSION AS OF BIGINT '(\d+)'", parts)
-        rows = [(int(place), "payment", 5, 1, 1, 2, 2, 3, 0, 0) for place, number in found if number == "2"]
+        rows = [(int(place), "payment", 5, 1, 1, 2, 2, 0, 0) for place, number in found if number == "2"]
         return type("Answer", (), {"rows": rows})()
 
     monkeypatch.setattr(trino, "run", run)

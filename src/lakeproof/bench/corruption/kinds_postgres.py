@@ -108,7 +108,7 @@ def _in_lake(database_table: str, column: str, step: str, key: str = "id", inste
     def plant(look: Looking, rng: Random) -> Planted:
         where = f"t.{column} IS NOT NULL" if instead is None else "true"
         row = _some_row(look, rng, database_table, where, key)
-        plain = {name: _as_in_lake(value) for name, value in row.items()}
+        plain = {each: _as_in_lake(value) for each, value in row.items()}
         after = changed(plain, **{column: instead if plain[column] is None else LEAST[step](plain[column])})
         what = f"the lake's {name} {row[key]}: {column} becomes {after[column]!r}"
         return row_changed(what, (str(row[key]),), lake_table("shop", name), plain, after)
@@ -117,14 +117,17 @@ def _in_lake(database_table: str, column: str, step: str, key: str = "id", inste
 
 
 def _of_columns() -> dict[str, Plant]:
-    """Every column of every table by its least step, but for the keys."""
+    """Every column of every table by its least step, but for the keys in the lake: another key is another row. Where
+    the lake has no key, another number is far from all others.
+    """
     return {
         f"{table}.{column} {step}": _in_lake(f"{schema}.{table}", column, step, key, instead)
         for schema, tables in _TABLES.items()
         for table, key in tables.items()
-        for column, flink_type in lake_table("shop", table).columns.items()
-        if column != key
-        for step, instead in [_STEPS[flink_type.partition("(")[0]]]
+        for lake in [lake_table("shop", table)]
+        for column, flink_type in lake.columns.items()
+        if column != key or not lake.has_key
+        for step, instead in [_FAR if column == key else _STEPS[flink_type.partition("(")[0]]]
     }
 
 
@@ -160,6 +163,7 @@ _STEPS: Mapping[str, tuple[str, Any]] = {
     "TIMESTAMP": ("by a microsecond", datetime(2026, 1, 1)),
     "BOOLEAN": ("to the opposite", True),
 }
+_FAR = ("far away", None)
 _CENT = Decimal("0.01")
 _OF_PAYMENT = ("payment {id}", "checkout {checkout}")
 _OF_PARCEL = ("parcel {id}", "checkout {checkout}")

@@ -19,6 +19,7 @@ def _other_form(value: str) -> str:
 LEAST: Mapping[str, Change] = {
     "by one": lambda value: value + 1,
     "by minus one": lambda value: value - 1,
+    "far away": lambda value: value + 800_000_000,
     "by a cent": lambda value: value + Decimal("0.01"),
     "by a microsecond": lambda value: value + timedelta(microseconds=1),
     "in case": lambda value: value.swapcase(),

@@ -78,8 +78,10 @@ class PublishedCommit:
         return self.states[FIRST.name]
 
     def is_readable(self, now: datetime | None = None, *, database: str = FIRST.name) -> bool:
-        """True while every file of that database's tables at it is promised to be there."""
-        later = self.states[database].at - self.plain.at
+        """True while every file of that database's tables at it is promised to be there. A database that this version
+        does not know counts as the first source.
+        """
+        later = self.states.get(database, self.plain).at - self.plain.at
         return (now or datetime.now(UTC)) < self.readable_until + later
 
     def beat_of(self, database: str) -> int | None:

@@ -6,7 +6,7 @@ the very snapshots that the hash holds.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.metadata import SNAPSHOTS_KEPT
 from lakeproof.lake.query.answer import Row, StatementFailed
 from lakeproof.lake.query.trino import pinned_trino
+from lakeproof.lake.sources.source import NAMES
 from lakeproof.proof.tables.order_claims import MOST
 from lakeproof.proof.tables.whole_claims import CLAIMS, Broken, WholeClaims
 from lakeproof.stack.stack import Stack
@@ -52,7 +53,8 @@ class Torn:
 class EveryHash:
     """Follows `main` from the hash `after` on, which is not judged itself.
 
-    judged: how many hashes were. not_looked: how many were passed over, since too many waited or their files may be
+    judged: how many hashes were. Not counted: those of a database whose tables are being read for the first time
+    (`begins`). not_looked: how many were passed over, since too many waited or their files may be
     gone; nothing is known of these. waiting: how many were left for the next look. torn: all found, oldest first.
     at_once: states in the next catalog; fewer after one in which a statement got no answer, which may have been too
     much. known: states that were judged a moment ago; they are not read again.
@@ -103,7 +105,7 @@ class EveryHash:
         )
         some = some[: next(unknown, len(some))]
         judged = [commit for commit in some if commit.hash in readable]
-        self.judged += len(judged)
+        self.judged += sum(not begins(commit, commit.moved) for commit in judged)
         self.not_looked += len(some) - len(judged)
         self.waiting -= len(some)
         self.after = some[-1].hash if some else self.after
@@ -112,14 +114,23 @@ class EveryHash:
         return torn
 
 
-def judge(stack: Stack, commits: Sequence[PublishedCommit], broken: dict[State, InState] | None = None) -> list[Torn]:
+def judge(
+    stack: Stack,
+    commits: Sequence[PublishedCommit],
+    broken: dict[State, InState] | None = None,
+    only: Collection[str] = NAMES,
+) -> list[Torn]:
     """Which of these hashes show a part of a transaction.
 
-    broken: what was found is added here as well, by state.
+    broken: what was found is added here as well, by state. only: the databases that are looked at.
     Raises: CouldNotLook, StatementFailed.
     """
     found = {} if broken is None else broken
-    _read(stack, [(commit, states_of(commit)) for commit in commits], found)
+    wanted = [
+        (commit, {state: claims for state, claims in states_of(commit).items() if claims.source.name in only})
+        for commit in commits
+    ]
+    _read(stack, wanted, found)
     return _torn(commits, found)
 
 
@@ -227,14 +238,23 @@ def _steps(before: PublishedCommit, commit: PublishedCommit) -> list[int]:
     ] or [0]
 
 
+def begins(commit: PublishedCommit, database: str) -> bool:
+    """Whether its tables are being read for the first time at that hash: row by row, not by transactions.
+
+    The heartbeat's row comes last of them, and knows no transaction until the database's changes are followed.
+    """
+    state = commit.states.get(database)
+    return state is not None and state.gtid is None
+
+
 def states_of(commit: PublishedCommit) -> States:
-    """What the claims read of that hash: the state of each database in it."""
+    """What the claims read of that hash: the state of each database in it, but for those that are only being read."""
     return {
         (database, tuple(tables.get(table) for table in claims.judged)): claims
         for claims in CLAIMS
         for database in [claims.source.name]
         for tables in [commit.tables_of(database)]
-        if tables
+        if tables and not begins(commit, database)
     }
 
 
