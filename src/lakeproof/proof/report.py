@@ -106,8 +106,8 @@ class Cut:
 
     heartbeat_us: the newest heartbeat of the database's clock that it shows; None where it shows none.
     age_seconds: how much older that is than the look. excused: acknowledged calls that need not be in it; all of them
-    where the heartbeat tells nothing. other_ages_seconds: that age of each other database that is captured now, by its
-    own newest heartbeat in the hash; no acknowledged call is excused by that.
+    where the heartbeat tells nothing. other_ages_seconds: that age of each other database that is captured now, by
+    its own newest heartbeat in the hash; no acknowledged call is excused by that.
     """
 
     nessie_hash: str
