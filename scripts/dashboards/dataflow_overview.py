@@ -50,7 +50,7 @@ AVAILABILITY = (
     number(
         "Last full audit",
         "Age of the last audit that could compare every table with Trino.",
-        "time() - max(lakeproof_publish_full_audit_timestamp_seconds)",
+        "time() - min(lakeproof_publish_full_audit_timestamp_seconds)",
         unit="s",
         limit=300,
     ),

@@ -272,8 +272,22 @@ def _prometheus(method: str, path: str, body: bytes) -> tuple[int, object]:
         result = [
             {"metric": {"__name__": AUDIT}, "value": [0, str(datetime.now(UTC).timestamp() - 40)]},
             {"metric": {"__name__": FROZEN, "database": "shop"}, "value": [0, "1"]},
-            {"metric": {"__name__": "lakeproof_publish_full_audits_total", "outcome": "passed"}, "value": [0, "7"]},
-            {"metric": {"__name__": "lakeproof_publish_full_audits_total", "outcome": "failed"}, "value": [0, "1"]},
+            {
+                "metric": {
+                    "__name__": "lakeproof_publish_full_audits_total",
+                    "database": "oltp",
+                    "outcome": "passed",
+                },
+                "value": [0, "7"],
+            },
+            {
+                "metric": {
+                    "__name__": "lakeproof_publish_full_audits_total",
+                    "database": "oltp",
+                    "outcome": "failed",
+                },
+                "value": [0, "1"],
+            },
         ]
     else:
         pairs = (("oltp", "kafka", 3.2), ("shop", "connect", 2000.0))

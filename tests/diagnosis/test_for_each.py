@@ -175,10 +175,12 @@ def test_a_cause_of_one_source_explains_what_its_own_services_refuse_and_no_othe
 
 def test_a_where_that_fits_no_subject_is_refused() -> None:
     """Else the repair were gone without a word: MariaDB's engine is called mysql."""
-    for wrong in (
-        {"repairs": [{"id": "restore_column", "where": {"engine": "mariadb"}}]},
-        {"where": {"engine": "x"}},
-    ):
+    wrong_step = {"repairs": [{"id": "restore_column", "where": {"engine": "mariadb"}}]}
+    others_step = {
+        "where": {"engine": "postgres"},
+        "repairs": [{"id": "restore_column", "where": {"engine": "mysql"}}],
+    }
+    for wrong in (wrong_step, others_step, {"where": {"engine": "x"}}):
         with pytest.raises(InvalidInput, match="fits none of sources"):
             made(id="{prefix}odd", for_each="sources", **wrong)
 

@@ -14,6 +14,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.asking import ask
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.audit import audit_published
 from lakeproof.proof.checking import AS_ASKED, check
@@ -120,7 +121,7 @@ def test_orders_deleted_and_changed_by_sql_are_found_with_their_keys(stack: Stac
         assert keys(report, engine, Wrong.LOST) == {str(key) for _, key in gone}
         assert keys(report, engine, Wrong.PHANTOM) == {str(changed[1])}
     # The source itself is broken and the lake tells the truth: no reason to freeze what is published.
-    audited = audit_published(stack, None)
+    audited = audit_published(stack, OLTP, None)
     # How many hashes it comes to within its time is the machine's affair.
     assert audited.finding is None and audited.judged >= 1
 

@@ -103,7 +103,6 @@ def lake(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Lake]:
             monkeypatch.setattr(history, name, getattr(made, name))
         monkeypatch.setattr(every_hash, "_ask", made.ask)
         monkeypatch.setattr(audit, "snapshot_of", made.snapshot)
-        monkeypatch.setattr(audit, "present", lambda stack: (OLTP, SHOP))
         return made
 
     return make
@@ -114,11 +113,11 @@ def test_a_hash_in_the_middle_that_is_torn_is_a_finding_though_the_newest_is_who
 ) -> None:
     main = lake(40)
     main.torn = {"0023": [7, 8]}
-    audited = audit_published(STACK, "0010")
+    audited = audit_published(STACK, OLTP, "0010")
     assert audited.finding is not None
     assert audited.finding.startswith("2 broken at 0023 and whole in the source: order 7: no order")
     assert (audited.judged, audited.not_looked, audited.through) == (30, 0, "0040")
-    assert not audited.newest_is_wrong
+    assert not audited.freezes
     assert main.read[0] == "0040"
     assert sorted(main.read) == [f"{n:04d}" for n in range(11, 41)]
 
@@ -126,20 +125,20 @@ def test_a_hash_in_the_middle_that_is_torn_is_a_finding_though_the_newest_is_who
 def test_an_older_hash_of_the_newest_ones_state_is_judged_by_it_and_not_read(lake: Callable[[int], Lake]) -> None:
     main = lake(5)
     main.commits[2] = replace(main.commits[2], states=main.commits[4].states)
-    assert audit_published(STACK, "0001").finding is None
+    assert audit_published(STACK, OLTP, "0001").finding is None
     assert main.read == ["0005", "0002", "0004"]
     main.torn = {"0005": [7]}
-    audited = audit_published(STACK, "0001")
-    assert audited.newest_is_wrong and audited.finding is not None
+    audited = audit_published(STACK, OLTP, "0001")
+    assert audited.freezes and audited.finding is not None
     assert audited.finding.startswith("1 broken at 0005 (and 1 more hashes)")
 
 
 def test_what_the_source_shows_just_so_is_no_finding(lake: Callable[[int], Lake]) -> None:
     main = lake(5)
     main.torn, main.source = {"0003": [7]}, {"oltp": [IN_SOURCE]}
-    assert audit_published(STACK, "0001").finding is None
+    assert audit_published(STACK, OLTP, "0001").finding is None
     main.torn = {"0003": [7, 9], "0004": [9]}
-    finding = audit_published(STACK, "0001").finding
+    finding = audit_published(STACK, OLTP, "0001").finding
     assert finding is not None
     assert finding.startswith("1 broken at 0003 (and 1 more hashes) and whole in the source: order 9")
     assert set(main.asked_sources) == {"oltp"}
@@ -157,8 +156,8 @@ def test_a_torn_newest_hash_is_told_though_an_older_one_cannot_be_judged(
         main.ask(stack, asked, broken)
 
     monkeypatch.setattr(every_hash, "_ask", ask)
-    audited = audit_published(STACK, "0001")
-    assert audited.newest_is_wrong and audited.finding is not None and "0005" in audited.finding
+    audited = audit_published(STACK, OLTP, "0001")
+    assert audited.freezes and audited.finding is not None and "0005" in audited.finding
     assert audited.waiting > 0 and not audited.got_on
 
 
@@ -166,7 +165,7 @@ def test_an_audit_that_knows_of_none_before_judges_all_that_is_still_promised_to
     lake: Callable[[int], Lake],
 ) -> None:
     main = lake(500)
-    audited = audit_published(STACK, None)
+    audited = audit_published(STACK, OLTP, None)
     assert (audited.judged, audited.not_looked, min(main.read)) == (451, 0, "0050")
 
 
@@ -174,7 +173,7 @@ def test_hashes_that_are_no_longer_promised_to_be_readable_are_told_as_not_looke
     lake: Callable[[int], Lake],
 ) -> None:
     main = lake(500)
-    audited = audit_published(STACK, "0001")
+    audited = audit_published(STACK, OLTP, "0001")
     assert (audited.judged, audited.passed_over, audited.waiting, audited.got_on) == (451, 48, 0, True)
     assert min(main.read) == "0050"
 
@@ -185,35 +184,24 @@ def test_a_hash_that_shows_a_part_of_a_transaction_of_postgresql_alone_is_a_find
     main = lake(10)
     for place in range(2, 9, 2):
         main.publish_shop(place, place)
-    main.torn_payments = {"0006": [5]}  # the newest hash of the state that 0005 brought
-    audited = audit_published(STACK, "0002")
-    assert audited.finding is not None
-    assert audited.finding.startswith(
-        "1 broken at 0005 (and 1 more hashes) and whole in the source: payment 5: version 1, 2 events"
-    )
-    assert (audited.judged, audited.not_looked, main.asked_sources) == (8, 0, ["shop"])
-    shop = [each for each in main.read if each.startswith("shop")]
-    assert shop == ["shop at 0010", "shop at 0004", "shop at 0006", "shop at 0008"]
+    main.torn = {"0006": [7]}
+    main.torn_payments = {"0005": [5]}
+    audited = audit_published(STACK, SHOP, "0002")
+    assert audited.finding == "1 broken at 0005 and whole in the source: payment 5: version 1, 2 events"
+    # The four hashes that moved its tables; what MariaDB's hashes show of them was judged with these.
+    assert (audited.judged, audited.not_looked, audited.through) == (4, 0, "0010")
+    assert main.read == ["shop at 0010", "shop at 0003", "shop at 0005", "shop at 0007"]
+    assert main.asked_sources == ["shop"]
     main.source = {"shop": [PAYMENT_IN_SOURCE]}
-    assert audit_published(STACK, "0002").finding is None
-
-
-def test_the_last_state_of_a_database_that_is_no_longer_captured_is_not_read_for_ever(
-    lake: Callable[[int], Lake],
-) -> None:
-    """Its files are no longer promised to be there, but for the newest hash; that state was judged when new."""
-    main = lake(10)
-    main.publish_shop(0, 1, at=main.commits[0].at - READABLE)
-    main.publish_shop(5, 2, at=main.commits[5].at - READABLE)
-    audited = audit_published(STACK, "0001")
-    assert [each for each in main.read if each.startswith("shop")] == ["shop at 0010"]
-    # Of the hash that moved it, of all, nobody will know whether it was whole.
-    assert (audited.judged, audited.passed_over) == (8, 1)
+    assert audit_published(STACK, SHOP, "0002").finding is None
+    assert audit_published(STACK, OLTP, "0002").finding == (
+        "1 broken at 0006 and whole in the source: order 7: no order, 1 events"
+    )
 
 
 @pytest.fixture
 def torn_in_both(lake: Callable[[int], Lake]) -> Lake:
-    """Order 7 and payment 5 are torn at the newest hash."""
+    """Order 7 and payment 5 are torn at the newest hash, which PostgreSQL's tables moved."""
     main = lake(10)
     main.publish_shop(9, 1)
     main.torn, main.torn_payments = {"0010": [7]}, {"0010": [5]}
@@ -221,73 +209,47 @@ def torn_in_both(lake: Callable[[int], Lake]) -> Lake:
 
 
 def test_what_is_torn_in_postgresqls_tables_is_told_and_freezes_nothing(torn_in_both: Lake) -> None:
-    torn_in_both.source = {"oltp": [IN_SOURCE]}
-    audited = audit_published(STACK, "0005")
-    assert audited.finding == "1 broken at 0010 and whole in the source: payment 5: version 1, 2 events"
-    assert not audited.newest_is_wrong
-    torn_in_both.source = {}
-    audited = audit_published(STACK, "0005")
-    assert audited.newest_is_wrong and audited.finding is not None
-    assert audited.finding.startswith("2 broken at 0010")
+    shop, oltp = audit_published(STACK, SHOP, "0005"), audit_published(STACK, OLTP, "0005")
+    assert shop.finding == "1 broken at 0010 and whole in the source: payment 5: version 1, 2 events"
+    assert oltp.finding == "1 broken at 0010 and whole in the source: order 7: no order, 1 events"
+    assert (shop.freezes, oltp.freezes) == (False, True)
 
 
-def test_a_database_that_gives_no_answer_hides_nothing_of_the_other(torn_in_both: Lake) -> None:
+def test_a_source_that_gives_no_answer_leaves_its_own_audit_unknown(torn_in_both: Lake) -> None:
     torn_in_both.silent = {"shop"}
-    audited = audit_published(STACK, "0005")
-    assert audited.finding == "1 broken at 0010 and whole in the source: order 7: no order, 1 events"
-    # Whose fault the payment is, the next audit may learn.
-    assert (audited.waiting, audited.through) == (1, "0005")
-
-
-def test_tables_that_cannot_be_read_at_the_newest_hash_hide_nothing_of_the_other_databases(
-    torn_in_both: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def ask(stack: Stack, asked: Sequence[every_hash.Asked], broken: dict[State, InState]) -> None:
-        if asked[0].claims.source is SHOP:
-            raise CouldNotLook("a file is gone")
-        torn_in_both.ask(stack, asked, broken)
-
-    monkeypatch.setattr(every_hash, "_ask", ask)
-    audited = audit_published(STACK, "0009")
-    assert audited.newest_is_wrong and audited.waiting == 1
-
-
-def test_a_database_that_is_not_captured_any_more_is_not_judged_at_the_newest_hash(
-    torn_in_both: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing is published of it, so what is broken there stays so, though it was mended in the source long ago."""
-    torn_in_both.publish_shop(0, 1, at=torn_in_both.commits[0].at - READABLE)
-    torn_in_both.publish_shop(9, 1, at=torn_in_both.commits[0].at - READABLE)
-    torn_in_both.torn = {}
-    monkeypatch.setattr(audit, "present", lambda stack: (OLTP,))
-    assert audit_published(STACK, "0005").finding is None
-    assert "shop" not in torn_in_both.asked_sources
+    with pytest.raises(CouldNotLook):
+        audit_published(STACK, SHOP, "0005")
+    assert audit_published(STACK, OLTP, "0005").freezes
 
 
 def test_tables_that_are_read_for_the_first_time_show_rows_and_no_transactions(lake: Callable[[int], Lake]) -> None:
     main = lake(10)
-    main.publish_shop(5, 1, gtid=None)
-    main.torn_payments = {"0010": [5]}
-    audited = audit_published(STACK, "0003")
-    assert (audited.finding, audited.judged, audited.waiting) == (None, 6, 1)
-    assert not [each for each in main.read if each.startswith("shop")]
+    main.publish_shop(3, 1, gtid=None)
+    main.publish_shop(5, 2)
+    main.torn_payments = {"0004": [5]}
+    audited = audit_published(STACK, SHOP, "0002")
+    # Of the first of the two hashes that moved them nothing is known.
+    assert (audited.finding, audited.judged, audited.passed_over) == (None, 1, 1)
+    main.publish_shop(9, 3, gtid=None)
+    with pytest.raises(CouldNotLook, match="shop are being read for the first time"):
+        audit_published(STACK, SHOP, "0002")
     main.commits = [replace(one, states={"oltp": replace(one.plain, gtid=None)}) for one in main.commits]
-    with pytest.raises(CouldNotLook, match="read for the first time"):
-        audit_published(STACK, "0003")
+    for source in (OLTP, SHOP):
+        with pytest.raises(CouldNotLook, match="read for the first time"):
+            audit_published(STACK, source, "0002")
 
 
-def test_more_broken_in_a_source_than_is_asked_for_tells_of_none(
+def test_more_broken_in_a_source_than_is_asked_for_leaves_the_audit_unknown(
     torn_in_both: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which of them the answer holds is chance, and all others would look whole."""
     monkeypatch.setattr(audit, "MOST", 1)
     torn_in_both.source = {"oltp": [(0, 8, *IN_SOURCE[2:])]}
-    audited = audit_published(STACK, "0005")
-    assert audited.finding == "1 broken at 0010 and whole in the source: payment 5: version 1, 2 events"
-    assert audited.waiting == 1
+    with pytest.raises(CouldNotLook, match="1 or more"):
+        audit_published(STACK, OLTP, "0005")
 
 
-def test_where_mariadbs_tables_stand_still_the_others_hashes_are_judged_as_long_as_they_are_promised(
+def test_where_mariadbs_tables_stand_still_postgresqls_are_judged_as_long_as_they_are_promised(
     lake: Callable[[int], Lake],
 ) -> None:
     main = lake(10)
@@ -299,12 +261,21 @@ def test_where_mariadbs_tables_stand_still_the_others_hashes_are_judged_as_long_
     for place in range(1, 10):
         main.publish_shop(place, place)
     main.torn_payments = {"0005": [5]}
-    audited = audit_published(STACK, None)
+    audited = audit_published(STACK, SHOP, None)
     assert audited.finding is not None and audited.finding.startswith("1 broken at 0005")
     assert (audited.judged, audited.passed_over) == (9, 0)
 
 
+def test_an_audit_that_cannot_list_what_was_published_passes_nothing(
+    lake: Callable[[int], Lake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake(5)
+    monkeypatch.setattr(history, "since", lambda stack, after: (_ for _ in ()).throw(CouldNotLook("nessie")))
+    audited = audit_published(STACK, OLTP, "0002")
+    assert (audited.waiting, audited.got_on, audited.through) == (1, False, "0002")
+
+
 def test_a_main_that_was_set_back_is_told_and_followed_anew(lake: Callable[[int], Lake]) -> None:
     lake(10)
-    audited = audit_published(STACK, "gone")
+    audited = audit_published(STACK, OLTP, "gone")
     assert (audited.judged, audited.not_looked, audited.through) == (9, 1, "0010")

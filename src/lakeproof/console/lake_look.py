@@ -49,8 +49,9 @@ class DataCheck:
 
 @dataclass(frozen=True)
 class LakeLook:
-    """audited_at: when the last full audit that could look began. audits: how many ended so. frozen: databases whose
-    new states an audit keeps off main. unseen: what could not be looked at, in words.
+    """audited_at: when the last full audit that kept up began; of the database whose last one is the oldest. audits:
+    how many of all ended so. frozen: databases whose new states an audit keeps off main. unseen: what could not be
+    looked at, in words.
     """
 
     at: datetime
@@ -74,15 +75,16 @@ def look_at_lake(stack: Stack) -> LakeLook:
     except LakeproofError as error:
         unseen.append(error.message)
     audited_at: datetime | None = None
-    audits: dict[str, int] = {}
+    audits = Counter[str]()
     frozen: list[str] = []
     try:
         for labels, value in instant(stack, f"{AUDIT} or {FROZEN} or {AUDITS}"):
             name = labels.get("__name__")
             if name == AUDIT:
-                audited_at = datetime.fromtimestamp(value, UTC)
+                at = datetime.fromtimestamp(value, UTC)
+                audited_at = at if audited_at is None else min(at, audited_at)
             elif name == AUDITS:
-                audits[labels["outcome"]] = round(value)
+                audits[labels["outcome"]] += round(value)
             elif value:
                 frozen.append(labels["database"])
     except LakeproofError as error:

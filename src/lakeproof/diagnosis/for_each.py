@@ -42,19 +42,26 @@ def expanded(model: CauseModel, where: str) -> Iterator[tuple[Subject, CauseMode
                 f"{model.id}: no noun {model.for_each!r}", where=where, next_action=f"one of {', '.join(NOUNS)}"
             )
         subjects = NOUNS[model.for_each]
-    for wanted in (model.where, *(step.where for step in model.repairs)):
-        for key in wanted:
-            _require(key, subjects[0], model, where)
-        if not any(wanted.items() <= subject.items() for subject in subjects):
-            raise InvalidInput(
-                f"{model.id}: {wanted} fits none of {model.for_each or 'no noun'}",
-                where=where,
-                next_action="correct `where`",
-            )
+    subjects = _fitting(model.where, subjects, model, where)
+    for step in model.repairs:
+        _fitting(step.where, subjects, model, where)
     for subject in subjects:
-        if model.where.items() <= subject.items():
-            steps = [step for step in model.repairs if step.where.items() <= subject.items()]
-            yield subject, _filled(model.model_copy(update={"repairs": steps}), subject, where)
+        steps = [step for step in model.repairs if step.where.items() <= subject.items()]
+        yield subject, _filled(model.model_copy(update={"repairs": steps}), subject, where)
+
+
+def _fitting(
+    wanted: Mapping[str, str], subjects: tuple[Subject, ...], model: CauseModel, where: str
+) -> tuple[Subject, ...]:
+    """Those subjects that have these words. Raises: InvalidInput where none has."""
+    for key in wanted:
+        _require(key, subjects[0], model, where)
+    found = tuple(subject for subject in subjects if wanted.items() <= subject.items())
+    if not found:
+        raise InvalidInput(
+            f"{model.id}: {dict(wanted)} fits none of {model.for_each}", where=where, next_action="correct `where`"
+        )
+    return found
 
 
 def _filled(model: CauseModel, subject: Subject, where: str) -> CauseModel:

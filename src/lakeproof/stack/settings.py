@@ -22,7 +22,8 @@ from lakeproof.strict_model import StrictModel
 from lakeproof.unknown_name import unknown_name
 
 # The alert LakeAuditStale fires where no audit that could look began within 300 s. The next one begins so long after
-# the last one began; where that one took long, after 1.5 times its time: 135 s for the 90 s that it may take.
+# the last one began; where that one took long, after 1.5 times its time: 270 s for the 180 s that those of two
+# databases may take.
 LONGEST_AUDIT_EVERY_SECONDS = 200.0
 PORT_SHIFT_MAX = 46_000  # the highest port of a component stays a port; a test holds them together
 

@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.lake.publish import full_audit
 from lakeproof.lake.publish.full_audit import Audited, AuditLook, FullAudit
 from lakeproof.lake.publish.service import Service, health_page
+from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
 
 STACK = Stack(Settings(name="none", lake=LakeSettings(audit_seconds=5)))
 WRONG = "an order without items"
-PASSED, FAILED = Audited(None, 30, "bb"), Audited(WRONG, 30, "aa", newest_is_wrong=True)
+PASSED, FAILED = Audited(None, 30, "bb"), Audited(WRONG, 30, "aa", freezes=True)
 
 
 class Hook:
@@ -28,7 +30,7 @@ class Hook:
         self.after: list[str | None] = []
         self.asked = threading.Event()
 
-    def __call__(self, stack: Stack, after: str | None) -> Audited:
+    def __call__(self, stack: Stack, source: Source, after: str | None) -> Audited:
         self.after.append(after)
         if not self.answers:
             self.asked.set()
@@ -63,14 +65,15 @@ def test_a_publisher_that_is_started_anew_goes_on_where_the_last_audit_ended(tmp
 
 def test_an_audit_whose_place_cannot_be_kept_is_one_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("no folder")
-    audit = FullAudit(STACK, Hook(PASSED), remembered_in=tmp_path / "data" / "audited-through")
-    audit.look()
-    assert audit.last is not None and audit.last.outcome == "passed"
+    outcomes: list[str] = []
+    place = tmp_path / "data" / "audited-through"
+    FullAudit(STACK, Hook(PASSED), lambda look: outcomes.append(look.outcome), remembered_in=place).look()
+    assert outcomes == ["passed"]
 
 
 def test_hashes_that_it_did_not_come_to_never_count_as_passed(caplog: pytest.LogCaptureFixture) -> None:
     outcomes: list[str] = []
-    hook = Hook(FAILED, Audited(None, 30, "bb", waiting=7), Audited(WRONG, 30, "cc", waiting=7, newest_is_wrong=True))
+    hook = Hook(FAILED, Audited(None, 30, "bb", waiting=7), Audited(WRONG, 30, "cc", waiting=7, freezes=True))
     audit = FullAudit(STACK, hook, lambda look: outcomes.append(look.outcome))
     for _ in range(3):
         audit.look()
@@ -81,13 +84,76 @@ def test_hashes_that_it_did_not_come_to_never_count_as_passed(caplog: pytest.Log
 
 def test_a_wrong_hash_of_the_past_is_told_and_freezes_nothing() -> None:
     """Whole hashes follow it: to keep them off main would help no reader."""
+    looks: list[AuditLook] = []
     hook = Hook(FAILED, Audited(WRONG, 30, "bb"))
-    audit = FullAudit(STACK, hook)
+    audit = FullAudit(STACK, hook, looks.append)
     audit.look()
     assert audit.finding == WRONG
     audit.look()
     assert audit.finding is None
-    assert audit.last is not None and (audit.last.outcome, audit.last.why) == ("failed", WRONG)
+    assert (looks[-1].outcome, looks[-1].why) == ("failed", WRONG)
+
+
+@pytest.fixture
+def both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two databases are captured."""
+    monkeypatch.setattr(full_audit, "present", lambda stack: (OLTP, SHOP))
+
+
+class Hooks:
+    """Gives each database its own answers."""
+
+    def __init__(self, **hooks: Hook) -> None:
+        self.hooks = hooks
+
+    def __call__(self, stack: Stack, source: Source, after: str | None) -> Audited:
+        return self.hooks[source.name](stack, source, after)
+
+
+@pytest.mark.usefixtures("both")
+def test_each_database_is_audited_by_itself_and_goes_on_where_its_own_last_audit_ended(tmp_path: Path) -> None:
+    place = tmp_path / "audited-through"
+    looks: list[AuditLook] = []
+    oltp, shop = Hook(CouldNotLook("trino is away")), Hook(Audited(None, 3, "s1"), KeyError("rows"))
+    audit = FullAudit(STACK, Hooks(oltp=oltp, shop=shop), looks.append, remembered_in=place)
+    audit.look()
+    audit.look()
+    assert [(look.database, look.outcome) for look in looks] == [
+        ("oltp", "unknown"),
+        ("shop", "passed"),
+        ("oltp", "passed"),
+        ("shop", "unknown"),
+    ]
+    assert (oltp.after, shop.after) == ([None, None], [None, "s1"])
+    again = Hooks(oltp=Hook(), shop=Hook())
+    FullAudit(STACK, again, remembered_in=place).look()
+    assert (again.hooks["oltp"].after, again.hooks["shop"].after) == (["bb"], ["s1"])
+
+
+@pytest.mark.usefixtures("both")
+def test_backup_follows_only_where_every_database_was_found_whole() -> None:
+    clean: list[str] = []
+    oltp = Hook(*(Audited(None, 3, f"o{turn}") for turn in range(1, 5)))
+    shop = Hook(Audited(None, 1, "s1"), Audited(WRONG, 1, "s2"), CouldNotLook("postgres"), Audited(None, 1, "s3"))
+    audit = FullAudit(STACK, Hooks(oltp=oltp, shop=shop), clean=clean.append)
+    for _ in range(4):
+        audit.look()
+    # The hash that the first of them came to: the others came at least as far.
+    assert clean == ["o1", "o4"]
+
+
+@pytest.mark.usefixtures("both")
+def test_what_freezes_stays_while_its_database_cannot_be_looked_at_and_goes_with_its_capture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hooks = Hooks(oltp=Hook(FAILED, CouldNotLook("mysql gives no answer")), shop=Hook(Audited(WRONG, 1, "s1")))
+    audit = FullAudit(STACK, hooks)
+    audit.look()
+    audit.look()
+    assert audit.finding == WRONG
+    monkeypatch.setattr(full_audit, "present", lambda stack: (SHOP,))
+    audit.look()
+    assert audit.finding is None
 
 
 def run_until_all_were_given(audit: FullAudit, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,19 +193,34 @@ def test_what_cannot_be_told_of_an_audit_does_not_end_the_audits(
 def test_health_tells_what_the_newest_audit_could_not_do_and_the_publisher_stays_well() -> None:
     service = Service(STACK)
     audit = FullAudit(STACK, Hook(PASSED, KeyError("rows")), service._note_audit)
-    started = service.metrics.registry.get_sample_value("lakeproof_publish_full_audit_timestamp_seconds")
-    assert started is not None and time.time() - started < 600  # its age counts from the publisher's start
+    assert audited_at(service) is None
+    service.metrics.expect_audit("oltp")
+    started = audited_at(service)
+    assert started is not None and time.time() - started < 600  # its age counts from the publisher's first look
     audit.look()
-    looked = service.metrics.registry.get_sample_value("lakeproof_publish_full_audit_timestamp_seconds")
+    looked = audited_at(service)
     assert looked is not None and looked > started
     audit.look()
+    service.metrics.expect_audit("oltp")
     status, body = health_page(service.health)
     told = body["full_audit"]
     assert isinstance(told, dict)
-    assert (status, told["outcome"], told["why"]) == (200, "unknown", "KeyError: 'rows'")
-    sample = service.metrics.registry.get_sample_value
-    assert sample("lakeproof_publish_full_audit_timestamp_seconds") == looked
-    assert sample("lakeproof_publish_full_audits_total", {"outcome": "unknown"}) == 1.0
+    assert (status, told["oltp"]["outcome"], told["oltp"]["why"]) == (200, "unknown", "KeyError: 'rows'")
+    assert audited_at(service) == looked
+    assert audits(service, "unknown") == 1.0
+    # Nothing is late of a database that is not captured any more.
+    service.metrics.forget("oltp")
+    assert audited_at(service) is None
+
+
+def audited_at(service: Service) -> float | None:
+    labels = {"database": "oltp"}
+    return service.metrics.registry.get_sample_value("lakeproof_publish_full_audit_timestamp_seconds", labels)
+
+
+def audits(service: Service, outcome: str) -> float | None:
+    labels = {"database": "oltp", "outcome": outcome}
+    return service.metrics.registry.get_sample_value("lakeproof_publish_full_audits_total", labels)
 
 
 @pytest.mark.parametrize(
@@ -154,12 +235,12 @@ def test_health_tells_what_the_newest_audit_could_not_do_and_the_publisher_stays
 )
 def test_an_audit_is_stale_where_it_does_not_keep_up_with_what_is_published(audited: Audited, is_fresh: bool) -> None:
     service = Service(STACK)
-    sample = service.metrics.registry.get_sample_value
-    started = sample("lakeproof_publish_full_audit_timestamp_seconds")
+    service.metrics.expect_audit("oltp")
+    started = audited_at(service)
     FullAudit(STACK, Hook(audited), service._note_audit).look()
-    looked = sample("lakeproof_publish_full_audit_timestamp_seconds")
+    looked = audited_at(service)
     assert started is not None and looked is not None and (looked > started) is is_fresh
-    assert sample("lakeproof_publish_full_audits_total", {"outcome": "passed"}) == 0.0
+    assert audits(service, "passed") == 0.0
 
 
 @pytest.mark.parametrize(("took", "pause"), [(2.0, 3.0), (4.0, 2.0), (6.0, 3.0)])
@@ -169,7 +250,7 @@ def test_audits_begin_at_their_pace_and_rest_for_half_the_time_that_they_take(
     """Counted from its end, an audit that uses up its 30 s came every 90 s, and fell behind what was published."""
     clock, pauses = [100.0], list[float]()
 
-    def audited(stack: Stack, after: str | None) -> Audited:
+    def audited(stack: Stack, source: Source, after: str | None) -> Audited:
         clock[0] += took
         return PASSED
 

@@ -258,3 +258,26 @@ def test_a_part_of_a_transaction_of_postgresql_is_told_at_each_hash_that_shows_i
     found = EveryHash(STACK, "hash-0").look(Deadline(60))
     assert [one.commit.hash for one in found] == ["hash-2", "hash-3"]
     assert [each.subject for one in found for each in one.broken] == ["payment 5"] * 2
+
+
+def test_a_follower_of_one_database_leaves_out_what_moved_anothers_and_gets_past_it(
+    trino: Trino, publish: Callable[..., None]
+) -> None:
+    moved = [
+        replace(with_shop(number, number), moved="shop" if number % 3 == 0 else "oltp") for number in range(1, 9)
+    ]
+    publish(*moved)
+    following = EveryHash(STACK, "hash-0", databases=["shop"])
+    assert following.look(Deadline(60)) == []
+    # A hash of another database comes last: the next look need not begin before it.
+    assert (following.judged, following.waiting, following.after) == (2, 0, "hash-8")
+    assert not any("oltp." in text for text in trino.statements)
+
+
+def test_a_hash_that_a_database_moved_of_which_this_version_does_not_know_is_left_out(
+    trino: Trino, publish: Callable[..., None]
+) -> None:
+    publish(commit(1), replace(commit(2), moved="crm"), commit(3))
+    following = EveryHash(STACK, "hash-0")
+    assert following.look(Deadline(60)) == []
+    assert (following.judged, following.not_looked, following.after) == (2, 0, "hash-3")

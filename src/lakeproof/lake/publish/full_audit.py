@@ -1,4 +1,5 @@
-"""The full audit beside the publisher: each minute, every hash published since, by Trino. A finding freezes `main`.
+"""The full audit beside the publisher: each minute, every hash published since, by Trino, one database after the
+other. A finding in MariaDB's tables at the newest hash freezes `main`.
 
 What is compared is handed in (by lakeproof.proof); here is only its clock and what becomes of its result. "Could not
 look" (Trino is away, or an error that nobody foresaw) freezes nothing: it is no finding. /health tells it, and the
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakeproof.errors import LakeproofError
+from lakeproof.lake.sources.source import Source, present
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -27,8 +29,9 @@ class Audited:
     finding: a sentence where a hash is wrong in itself, else None. Hashes that it did not come to: `waiting` for the
     next audit, or `passed_over`, of which nobody will ever know. got_on: it judged some after the last one's, the
     newest alone does not count. through: the last hash it is done with; the next audit begins after it.
-    newest_is_wrong: the finding is of the hash that `main` showed when the audit began. Then `main` is frozen, until
-    an audit finds whole what it shows. A wrong hash of the past with whole ones after it is told and freezes nothing.
+    freezes: the finding is of the hash that `main` showed when the audit began, and of tables for which `main` stands
+    still then, until an audit finds whole what it shows. A wrong hash of the past with whole ones after it is told
+    and freezes nothing.
     """
 
     finding: str | None
@@ -37,7 +40,7 @@ class Audited:
     passed_over: int = 0
     waiting: int = 0
     got_on: bool = False
-    newest_is_wrong: bool = False
+    freezes: bool = False
 
     @property
     def not_looked(self) -> int:
@@ -47,13 +50,15 @@ class Audited:
 
 @dataclass(frozen=True)
 class AuditLook:
-    """One audit. `outcome`: passed, failed or unknown. `why`: the finding, or what kept it from looking.
+    """One audit of one database. `outcome`: passed, failed or unknown. `why`: the finding, or what kept it from
+    looking.
 
     `at`: when it began, UNIX time. `judged`: how many hashes it judged; some, where it is unknown only because it did
     not come to all of them. `through`: of one that passed, the last hash that it is done with. `keeps_up`: it came to
     all, or got on and passed none over for good.
     """
 
+    database: str
     outcome: str
     why: str | None
     at: float
@@ -62,35 +67,40 @@ class AuditLook:
     keeps_up: bool = False
 
 
-# Judges the hashes that were published after the given one; None: all that readers may still ask for.
-type Hook = Callable[[Stack, str | None], Audited]
+# Judges a source's tables at the hashes that were published after the given one; None: at all that readers may still
+# ask for.
+type Hook = Callable[[Stack, Source, str | None], Audited]
 
 
 class FullAudit:
-    """Runs the hook on a thread of its own. `finding`: of the newest audit that could look; None where that passed.
-
-    `last`: the newest audit, whatever became of it; None before the first.
-    """
+    """Runs the hook on a thread of its own, for each source that is captured."""
 
     def __init__(
         self,
         stack: Stack,
         hook: Hook | None = None,
         note: Callable[[AuditLook], None] = lambda look: None,
+        clean: Callable[[str], None] = lambda through: None,
         remembered_in: Path | None = None,
     ) -> None:
-        """hook: None where there is no audit to run. `note` is told of each audit.
+        """hook: None where there is no audit to run. `note` is told of each audit of a database; `clean` of a hash up
+        to which all audits of one turn passed.
 
-        remembered_in: the file that keeps the last hash audited: a publisher that is started anew goes on there.
+        remembered_in: the file that keeps the last hash audited: a publisher that is started anew goes on there. Each
+        database but the first has one of its own beside it.
         """
         self._stack = stack
-        self._note = note
+        self._note, self._clean = note, clean
         self._hook = hook
         self._stop = threading.Event()
         self._remembered_in = remembered_in
-        self._through = _read(remembered_in)
-        self.finding: str | None = None
-        self.last: AuditLook | None = None
+        self._through: dict[str, str | None] = {}
+        self._findings: dict[str, str] = {}
+
+    @property
+    def finding(self) -> str | None:
+        """What keeps `main` where it is, of the newest audit that could look; None where that found no such thing."""
+        return next(iter(self._findings.values()), None)
 
     def start(self) -> None:
         """Begin; does nothing where there is no audit to run."""
@@ -109,33 +119,53 @@ class FullAudit:
             pause = pause_after(time.monotonic() - began, self._stack.settings.lake.audit_seconds)
 
     def look(self) -> None:
-        """One audit, now. Whatever goes wrong in it, the next one is made."""
+        """One audit of each source that is captured, now. Whatever goes wrong in one, the next one is made."""
         if self._hook is None:
             return
+        captured = present(self._stack)
+        for name in self._findings.keys() - {source.name for source in captured}:
+            del self._findings[name]
+        looks = [self._look_at(source, self._hook) for source in captured]
+        # The first one ended first: the hash that it came to is not newer than what the others came to.
+        if looks and all(look.outcome == "passed" for look in looks):
+            self._tell(lambda: self._clean(looks[0].through))
+
+    def _look_at(self, source: Source, hook: Hook) -> AuditLook:
         at = time.time()
+        if source.name not in self._through:
+            self._through[source.name] = _read(self._file_of(source))
         try:
-            self.last = self._judged(self._hook(self._stack, self._through), at)
+            look = self._judged(source, hook(self._stack, source, self._through[source.name]), at)
         except LakeproofError as error:
-            log.warning("the full audit could not look: %s", error.message)
-            self.last = AuditLook("unknown", error.message, at)
+            log.warning("the full audit of %s could not look: %s", source.name, error.message)
+            look = AuditLook(source.name, "unknown", error.message, at)
         except Exception as error:
-            log.exception("the full audit could not look")
-            self.last = AuditLook("unknown", f"{type(error).__name__}: {error}", at)
+            log.exception("the full audit of %s could not look", source.name)
+            look = AuditLook(source.name, "unknown", f"{type(error).__name__}: {error}", at)
+        self._tell(lambda: self._note(look))
+        return look
+
+    def _tell(self, tell: Callable[[], None]) -> None:
         try:
-            self._note(self.last)
+            tell()
         except Exception:
             # What it saw counts all the same. Where the metrics were not told, LakeAuditStale speaks; where `backup`
             # was not moved on, this line in the log is all.
             log.exception("not all that follows from the full audit was done")
 
-    def _judged(self, audited: Audited, at: float) -> AuditLook:
-        self.finding = audited.finding if audited.newest_is_wrong else None
-        self._through = audited.through
-        self._remember()
+    def _judged(self, source: Source, audited: Audited, at: float) -> AuditLook:
+        if audited.freezes and audited.finding is not None:
+            self._findings[source.name] = audited.finding
+        else:
+            self._findings.pop(source.name, None)
+        self._through[source.name] = audited.through
+        self._remember(source, audited.through)
         told = ""
         if audited.not_looked:
             told = f"did not come to {audited.not_looked} of the published hashes; it judged {audited.judged}"
-            log.warning("the full audit %s, and passed over %d for good", told, audited.passed_over)
+            log.warning(
+                "the full audit of %s %s, and passed over %d for good", source.name, told, audited.passed_over
+            )
         why: str | None
         if audited.finding is None and audited.not_looked:
             outcome, why = "unknown", told
@@ -143,13 +173,18 @@ class FullAudit:
             outcome, why = "passed" if audited.finding is None else "failed", audited.finding
         through = audited.through if outcome == "passed" else ""
         keeps_up = not audited.not_looked or (audited.got_on and not audited.passed_over)
-        return AuditLook(outcome, why, at, audited.judged, through, keeps_up)
+        return AuditLook(source.name, outcome, why, at, audited.judged, through, keeps_up)
 
-    def _remember(self) -> None:
-        if self._remembered_in is None or self._through is None:
+    def _file_of(self, source: Source) -> Path | None:
+        place = self._remembered_in
+        return place if place is None or source.first else place.with_name(f"{place.name}-{source.name}")
+
+    def _remember(self, source: Source, through: str) -> None:
+        place = self._file_of(source)
+        if place is None:
             return
         try:
-            write_file(self._remembered_in, self._through)
+            write_file(place, through)
         except OSError as error:
             log.warning("a publisher that is started anew will audit these hashes again: %s", error)
 

@@ -57,24 +57,35 @@ class PublisherMetrics(Metrics):
         )
         self.full_audits = self.counter(
             "lakeproof_publish_full_audits",
-            "full audits by Trino, by outcome",
+            "full audits by Trino, by database and outcome",
+            "database",
             "outcome",
-            values=("passed", "failed", "unknown"),
         )
         self.full_audit_at = self.gauge(
             "lakeproof_publish_full_audit_timestamp_seconds",
-            "when the last full audit that kept up with what is published began, or this publisher, UNIX time",
+            "when the last full audit of a database that kept up with what is published began, or its first look in"
+            " this publisher, UNIX time",
+            "database",
         )
-        self.full_audit_at.set_to_current_time()
+        self._audited = set[str]()
         for database in SOURCES:
+            for outcome in ("passed", "failed", "unknown"):
+                self.full_audits.labels(database=database.name, outcome=outcome)
             for stage in ("read", "metadata", "audit", "commit", "merge"):
                 self.failures.labels(database=database.name, stage=stage)
 
     def note_audit(self, look: AuditLook) -> None:
         """Count a full audit; where it kept up with what is published, its time."""
-        self.full_audits.labels(outcome=look.outcome).inc()
+        self.full_audits.labels(database=look.database, outcome=look.outcome).inc()
         if look.keeps_up:
-            self.full_audit_at.set(look.at)
+            self._audited.add(look.database)
+            self.full_audit_at.labels(database=look.database).set(look.at)
+
+    def expect_audit(self, database: str) -> None:
+        """That database is captured: from now on the age of its last audit counts, though none was made yet."""
+        if database not in self._audited:
+            self._audited.add(database)
+            self.full_audit_at.labels(database=database).set_to_current_time()
 
     def note_main(self, source: Source, state: DatabaseState | None) -> None:
         """What `main` holds of a database, whoever published it: an old heartbeat counts by its own time."""
@@ -92,12 +103,14 @@ class PublisherMetrics(Metrics):
 
     def forget(self, database: str) -> None:
         """Show nothing of a database that is not published any more: its age would only grow, and alert."""
+        self._audited.discard(database)
         for metric in (
             self.database_last_at,
             self.database_checkpoint_seconds,
             self.database_beat_at,
             self.unreadable_rows,
             self.frozen,
+            self.full_audit_at,
         ):
             with suppress(KeyError):
                 metric.remove(database)

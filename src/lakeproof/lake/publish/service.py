@@ -49,7 +49,8 @@ class Health:
     """What /health tells. `databases`: healthy, degraded or frozen, of each that was looked at.
 
     round_at: when the round that is under way began, monotonic; None while the publisher pauses.
-    `full_audit`: the newest full audit: outcome, why and at. Where it could not look, the publisher is not unwell.
+    `full_audit`: the newest full audit of each database: outcome, why and at. Where it could not look, the publisher
+    is not unwell.
     """
 
     status: str = "starting"
@@ -60,7 +61,7 @@ class Health:
     hash: str | None = None
     published_at: float | None = None
     round_at: float | None = None
-    full_audit: dict[str, Any] | None = None
+    full_audit: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Rounds(Protocol):
@@ -101,7 +102,8 @@ class Service:
         self._publisher = publisher or Publisher(
             self._s3, self._nessie, self.metrics, use_cut=stack.settings.lake.cut
         )
-        self._full_audit = FullAudit(stack, audit, self._note_audit, stack.data_dir("publisher") / "audited-through")
+        audited_through = stack.data_dir("publisher") / "audited-through"
+        self._full_audit = FullAudit(stack, audit, self._note_audit, self._keep_as_backup, audited_through)
         self._refused: dict[str, str] = {}
         self._failing: dict[str, str] = {}
         self._due: dict[str, float] = {}
@@ -193,6 +195,7 @@ class Service:
             self._due.pop(name, None)
             self._next_since.pop(name, None)
             self._old_metadata.forget(name)
+            self.health.full_audit = {of: look for of, look in self.health.full_audit.items() if of != name}
             self.metrics.forget(name)
 
     def _show_each(self, captured: tuple[Source, ...], finding: str | None) -> None:
@@ -203,6 +206,7 @@ class Service:
             frozen = finding is not None or name in self._refused
             told[name] = DEGRADED if name in self._failing else FROZEN if frozen else HEALTHY
             self.metrics.frozen.labels(database=name).set(int(frozen))
+            self.metrics.expect_audit(name)
             seconds = database.checkpoint_seconds(self._stack)
             self.metrics.database_checkpoint_seconds.labels(database=name).set(seconds)
         self.health.databases = told
@@ -217,9 +221,10 @@ class Service:
 
     def _note_audit(self, look: AuditLook) -> None:
         self.metrics.note_audit(look)
-        self.health.full_audit = asdict(look)
-        if look.through:
-            _cleaned("the branch backup", lambda: keep_as_backup(self._nessie, look.through))
+        self.health.full_audit = {**self.health.full_audit, look.database: asdict(look)}
+
+    def _keep_as_backup(self, through: str) -> None:
+        _cleaned("the branch backup", lambda: keep_as_backup(self._nessie, through))
 
     def _note(self, database: Source, published: Published) -> None:
         now = time.time()

@@ -53,11 +53,12 @@ class Torn:
 class EveryHash:
     """Follows `main` from the hash `after` on, which is not judged itself.
 
-    judged: how many hashes were. Not counted: those of a database whose tables are being read for the first time
-    (`begins`). not_looked: how many were passed over, since too many waited or their files may be
-    gone; nothing is known of these. waiting: how many were left for the next look. torn: all found, oldest first.
-    at_once: states in the next catalog; fewer after one in which a statement got no answer, which may have been too
-    much. known: states that were judged a moment ago; they are not read again.
+    judged: how many hashes were. not_looked: how many were passed over, since too many waited, their files may be
+    gone, or the tables that they moved were only being read for the first time (`begins`); of these nothing is known.
+    waiting: how many were left for the next look. torn: all found, oldest first. at_once: states in the next catalog;
+    fewer after one in which a statement got no answer, which may have been too much. known: states that were judged a
+    moment ago; they are not read again. databases: whose tables are judged; hashes that moved another's are left out,
+    since they show these as a hash before did.
     """
 
     stack: Stack
@@ -68,6 +69,7 @@ class EveryHash:
     torn: list[Torn] = field(default_factory=list)
     at_once: int = AT_ONCE
     known: Mapping[State, InState] = NOTHING
+    databases: Collection[str] = NAMES
 
     def look(self, deadline: Deadline, most: int = MOST_WAITING) -> list[Torn]:
         """Judge what was published meanwhile, oldest first, until the deadline is over; gives the torn ones.
@@ -76,7 +78,8 @@ class EveryHash:
         Raises: CouldNotLook, StatementFailed: what was answered until then counts, the rest waits for the next look.
         NoSuchHash where `main` no longer leads back to `after`.
         """
-        commits = history.since(self.stack, self.after)
+        published = history.since(self.stack, self.after)
+        commits = [commit for commit in published if commit.moved in self.databases]
         self.not_looked += max(0, len(commits) - most)
         found: list[Torn] = []
         left = commits[-most:]
@@ -84,16 +87,22 @@ class EveryHash:
         while left and not deadline.expired:
             many = _of_states(left, self.at_once)
             some, left = left[:many], left[many:]
-            readable = {commit.hash for commit in some if commit.is_readable(database=commit.moved)}
+            readable = {
+                commit.hash
+                for commit in some
+                if commit.is_readable(database=commit.moved) and not begins(commit, commit.moved)
+            }
             broken = dict(self.known)
             try:
-                _read(self.stack, [(one, _readable(one)) for one in some if one.hash in readable], broken)
+                _read(self.stack, [(one, self._readable(one)) for one in some if one.hash in readable], broken)
             except (CouldNotLook, StatementFailed):
                 self.at_once = max(1, min(self.at_once, len(some)) // 2)
                 self._count(some, readable, broken)
                 raise
             self.at_once = min(AT_ONCE, 2 * self.at_once)
             found += self._count(some, readable, broken)
+        if not left and published:
+            self.after = published[-1].hash
         return found
 
     def _count(
@@ -101,37 +110,42 @@ class EveryHash:
     ) -> list[Torn]:
         """Be done with these hashes, up to a readable one with a state that is not known. Gives the torn ones."""
         unknown = (
-            at for at, one in enumerate(some) if one.hash in readable and not _readable(one).keys() <= broken.keys()
+            at
+            for at, one in enumerate(some)
+            if one.hash in readable and not self._readable(one).keys() <= broken.keys()
         )
         some = some[: next(unknown, len(some))]
         judged = [commit for commit in some if commit.hash in readable]
-        self.judged += sum(not begins(commit, commit.moved) for commit in judged)
+        self.judged += len(judged)
         self.not_looked += len(some) - len(judged)
         self.waiting -= len(some)
         self.after = some[-1].hash if some else self.after
-        torn = _torn(judged, broken)
+        torn = _torn(judged, broken, self.databases)
         self.torn += torn
         return torn
+
+    def _readable(self, commit: PublishedCommit) -> States:
+        """The states of it whose files are promised to be there. A database that is no longer captured stays in newer
+        hashes at its last state, which was judged when it was new.
+        """
+        states = states_of(commit, self.databases)
+        return {state: claims for state, claims in states.items() if commit.is_readable(database=claims.source.name)}
 
 
 def judge(
     stack: Stack,
     commits: Sequence[PublishedCommit],
     broken: dict[State, InState] | None = None,
-    only: Collection[str] = NAMES,
+    databases: Collection[str] = NAMES,
 ) -> list[Torn]:
-    """Which of these hashes show a part of a transaction.
+    """Which of these hashes show a part of a transaction in the tables of these databases.
 
-    broken: what was found is added here as well, by state. only: the databases that are looked at.
+    broken: what was found is added here as well, by state.
     Raises: CouldNotLook, StatementFailed.
     """
     found = {} if broken is None else broken
-    wanted = [
-        (commit, {state: claims for state, claims in states_of(commit).items() if claims.source.name in only})
-        for commit in commits
-    ]
-    _read(stack, wanted, found)
-    return _torn(commits, found)
+    _read(stack, [(commit, states_of(commit, databases)) for commit in commits], found)
+    return _torn(commits, found, databases)
 
 
 def _read(stack: Stack, wanted: Iterable[tuple[PublishedCommit, States]], broken: dict[State, InState]) -> None:
@@ -160,8 +174,13 @@ class Asked:
     commit: PublishedCommit
 
 
-def _torn(commits: Iterable[PublishedCommit], broken: Mapping[State, InState]) -> list[Torn]:
-    found = ((one, tuple(chain.from_iterable(broken.get(state, ()) for state in states_of(one)))) for one in commits)
+def _torn(
+    commits: Iterable[PublishedCommit], broken: Mapping[State, InState], databases: Collection[str]
+) -> list[Torn]:
+    found = (
+        (one, tuple(chain.from_iterable(broken.get(state, ()) for state in states_of(one, databases))))
+        for one in commits
+    )
     return [Torn(commit, broken_in_it) for commit, broken_in_it in found if broken_in_it]
 
 
@@ -239,28 +258,21 @@ def _steps(before: PublishedCommit, commit: PublishedCommit) -> list[int]:
 
 
 def begins(commit: PublishedCommit, database: str) -> bool:
-    """Whether its tables are being read for the first time at that hash: row by row, not by transactions.
-
-    The heartbeat's row comes last of them, and knows no transaction until the database's changes are followed.
+    """Whether its tables are being read for the first time at that hash, row by row and not by transactions: no
+    heartbeat of a transaction has come yet.
     """
     state = commit.states.get(database)
     return state is not None and state.gtid is None
 
 
-def states_of(commit: PublishedCommit) -> States:
-    """What the claims read of that hash: the state of each database in it, but for those that are only being read."""
+def states_of(commit: PublishedCommit, databases: Collection[str] = NAMES) -> States:
+    """What the claims read of that hash: the state of each of these databases in it, but for those whose tables are
+    only being read for the first time.
+    """
     return {
         (database, tuple(tables.get(table) for table in claims.judged)): claims
         for claims in CLAIMS
         for database in [claims.source.name]
         for tables in [commit.tables_of(database)]
-        if tables and not begins(commit, database)
+        if database in databases and tables and not begins(commit, database)
     }
-
-
-def _readable(commit: PublishedCommit) -> States:
-    """Those whose files are promised to be there. A database that is no longer captured stays in newer hashes at its
-    last state, which was judged when it was new.
-    """
-    states = states_of(commit)
-    return {state: claims for state, claims in states.items() if commit.is_readable(database=claims.source.name)}
