@@ -187,6 +187,8 @@ def result_of(
         notes.append(ended)
     if not_looked:
         notes.append(f"{not_looked} published hashes were not looked at: nothing is known of them")
+    if following.first_read:
+        notes.append(f"{following.first_read} more hashes were of tables that were being read for the first time")
     if problems:
         notes.append(f"{len(problems)} looks were repeated, the last since: {problems[-1]}")
     return Result(

@@ -63,7 +63,7 @@ def audit_published(stack: Stack, source: Source, after: str | None) -> Audited:
     return Audited(
         finding=_sentence(own) if own else None,
         judged=max(1, following.judged),  # the newest hash was judged in any case
-        passed_over=following.not_looked,
+        passed_over=following.not_looked + following.first_read,
         waiting=following.waiting,
         got_on=following.judged > 0,
         through=following.after,

@@ -281,3 +281,21 @@ def test_a_hash_that_a_database_moved_of_which_this_version_does_not_know_is_lef
     following = EveryHash(STACK, "hash-0")
     assert following.look(Deadline(60)) == []
     assert (following.judged, following.not_looked, following.after) == (2, 0, "hash-3")
+
+
+def test_hashes_of_a_first_read_count_apart_and_are_no_gap(trino: Trino, publish: Callable[..., None]) -> None:
+    """A benchmark or a kill series may begin in the first seconds of a new stack."""
+    first = [replace(one, states={"oltp": replace(one.plain, gtid=None)}) for one in (commit(1), commit(2))]
+    publish(*first, commit(3))
+    following = EveryHash(STACK, "hash-0")
+    assert following.look(Deadline(60)) == []
+    assert (following.judged, following.first_read, following.not_looked, following.waiting) == (1, 2, 0, 0)
+
+
+def test_how_far_another_databases_tables_moved_on_splits_no_catalog(
+    trino: Trino, publish: Callable[..., None]
+) -> None:
+    """Between two states of PostgreSQL's tables MariaDB's move on by five snapshots and more."""
+    publish(*(replace(with_shop(30 * number, number), moved="shop") for number in range(1, 7)))
+    assert EveryHash(STACK, "hash-0", databases=["shop"]).look(Deadline(60)) == []
+    assert (trino.catalogs, len(trino.statements)) == (1, 2)

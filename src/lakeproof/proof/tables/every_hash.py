@@ -53,9 +53,9 @@ class Torn:
 class EveryHash:
     """Follows `main` from the hash `after` on, which is not judged itself.
 
-    judged: how many hashes were. not_looked: how many were passed over, since too many waited, their files may be
-    gone, or the tables that they moved were only being read for the first time (`begins`); of these nothing is known.
-    waiting: how many were left for the next look. torn: all found, oldest first. at_once: states in the next catalog;
+    judged: how many hashes were. not_looked: how many were passed over, since too many waited or their files may be
+    gone; nothing is known of these. first_read: how many moved tables that were only being read for the first time
+    (`begins`), so that nothing was to be judged. waiting: how many were left for the next look. torn: all found, oldest first. at_once: states in the next catalog;
     fewer after one in which a statement got no answer, which may have been too much. known: states that were judged a
     moment ago; they are not read again. databases: whose tables are judged; hashes that moved another's are left out,
     since they show these as a hash before did.
@@ -70,6 +70,7 @@ class EveryHash:
     at_once: int = AT_ONCE
     known: Mapping[State, InState] = NOTHING
     databases: Collection[str] = NAMES
+    first_read: int = 0
 
     def look(self, deadline: Deadline, most: int = MOST_WAITING) -> list[Torn]:
         """Judge what was published meanwhile, oldest first, until the deadline is over; gives the torn ones.
@@ -85,7 +86,7 @@ class EveryHash:
         left = commits[-most:]
         self.waiting = len(left)
         while left and not deadline.expired:
-            many = _of_states(left, self.at_once)
+            many = _of_states(left, self.at_once, self.databases)
             some, left = left[:many], left[many:]
             readable = {
                 commit.hash
@@ -116,8 +117,10 @@ class EveryHash:
         )
         some = some[: next(unknown, len(some))]
         judged = [commit for commit in some if commit.hash in readable]
+        first_read = sum(begins(commit, commit.moved) for commit in some)
         self.judged += len(judged)
-        self.not_looked += len(some) - len(judged)
+        self.first_read += first_read
+        self.not_looked += len(some) - len(judged) - first_read
         self.waiting -= len(some)
         self.after = some[-1].hash if some else self.after
         torn = _torn(judged, broken, self.databases)
@@ -231,26 +234,28 @@ def _by_state(claims: WholeClaims, asked: Sequence[Asked], rows: Sequence[Row]) 
     return {each.state: tuple(claims.broken_of(by_place[place])) for place, each in enumerate(asked)}
 
 
-def _of_states(commits: Sequence[PublishedCommit], most: int) -> int:
-    """How many of the first commits hold at most so many states, which the last one's metadata still knows.
+def _of_states(commits: Sequence[PublishedCommit], most: int, databases: Collection[str]) -> int:
+    """How many of the first commits hold at most so many states of these databases, which the last one's metadata
+    still knows.
 
     While nobody buys, many hashes are one state. Where a state was brought back by hand, a table's snapshot is older
     than at the hash before, and its metadata does not know the newer ones.
     """
-    states: set[State] = set(states_of(commits[0]))
+    states: set[State] = set(states_of(commits[0], databases))
     for number, (before, commit) in enumerate(pairwise(commits), start=1):
-        states.update(states_of(commit))
-        span = max(_steps(commits[0], commit))
-        if len(states) > most or span >= SNAPSHOTS_KEPT or min(_steps(before, commit)) < 0:
+        states.update(states_of(commit, databases))
+        span = max(_steps(commits[0], commit, databases))
+        if len(states) > most or span >= SNAPSHOTS_KEPT or min(_steps(before, commit, databases)) < 0:
             return number
     return len(commits)
 
 
-def _steps(before: PublishedCommit, commit: PublishedCommit) -> list[int]:
+def _steps(before: PublishedCommit, commit: PublishedCommit, databases: Collection[str]) -> list[int]:
     """How far the snapshot of each judged table that both have moved on."""
     return [
         now[table] - then[table]
         for claims in CLAIMS
+        if claims.source.name in databases
         for then, now in [(before.tables_of(claims.source.name), commit.tables_of(claims.source.name))]
         for table in claims.judged
         if table in then and table in now
