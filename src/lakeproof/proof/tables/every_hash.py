@@ -55,10 +55,10 @@ class EveryHash:
 
     judged: how many hashes were. not_looked: how many were passed over, since too many waited or their files may be
     gone; nothing is known of these. first_read: how many moved tables that were only being read for the first time
-    (`begins`), so that nothing was to be judged. waiting: how many were left for the next look. torn: all found, oldest first. at_once: states in the next catalog;
-    fewer after one in which a statement got no answer, which may have been too much. known: states that were judged a
-    moment ago; they are not read again. databases: whose tables are judged; hashes that moved another's are left out,
-    since they show these as a hash before did.
+    (`begins`), so that nothing was to be judged. waiting: how many were left for the next look. torn: all found,
+    oldest first. at_once: states in the next catalog; fewer after one in which a statement got no answer, which may
+    have been too much. known: states that were judged a moment ago; they are not read again. databases: whose tables
+    are judged; hashes that moved another's are left out, since they show these as a hash before did.
     """
 
     stack: Stack
