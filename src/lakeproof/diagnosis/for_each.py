@@ -78,7 +78,7 @@ def _filled(model: CauseModel, subject: Subject, where: str) -> CauseModel:
         asked = set(_PLACEHOLDER.findall(str(entry))) - words.keys()
         others = next((subjects for subjects in NOUNS.values() if asked <= subjects[0].keys()), ({},))
         for other in others if asked else ({},):
-            if words.get(_SHARED, other.get(_SHARED)) != other.get(_SHARED, words.get(_SHARED)):
+            if {_SHARED} <= words.keys() & other.keys() and words[_SHARED] != other[_SHARED]:
                 continue
             try:
                 yield fill(key, entry, {**other, **words})
