@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.engines, pytest.mark.timeout(580), pytest.mark.proof]
 
 CLOSURE = ("publisher", "connect", "lag-exporter", "flink-taskmanager", "prometheus")
 BOUND_SECONDS = 60.0
+ON_ITS_WAY_SECONDS = 15.0
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,7 @@ def test_main_is_stale_although_publishes_go_on(
     stopped = time.monotonic()
     try:
         first = history.newest(stack)
+        first_beat = first.beat_of("oltp") or 0
         Deadline(180).wait_for("the alert", lambda: firing(stack, "LakePublishStale") or None, every=0.5)
         fired_seconds = time.monotonic() - stopped
         last = history.newest(stack)
@@ -66,7 +68,9 @@ def test_main_is_stale_although_publishes_go_on(
             )
         assert last.plain.checkpoint > first.plain.checkpoint
         assert time.time() - last.at.timestamp() < BOUND_SECONDS / 2
-        assert (beat, age(stack) > BOUND_SECONDS - 5) == (first.beat_of("oltp"), True)
+        # What was on its way when Connect was stopped still came.
+        assert beat is not None and beat / 1e6 - first_beat / 1e6 < ON_ITS_WAY_SECONDS
+        assert age(stack) > BOUND_SECONDS - 5
         assert values and values[0][1] > BOUND_SECONDS
     finally:
         client.kill("connect", "CONT")
