@@ -130,6 +130,21 @@ def test_each_database_is_audited_by_itself_and_goes_on_where_its_own_last_audit
     assert (again.hooks["oltp"].after, again.hooks["shop"].after) == (["bb"], ["s1"])
 
 
+def test_nothing_is_told_of_a_database_whose_capture_was_stopped_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The publisher has forgotten it by then, and would show its age for ever."""
+    captured = [OLTP, SHOP]
+    monkeypatch.setattr(full_audit, "present", lambda stack: tuple(captured))
+
+    def hook(stack: Stack, source: Source, after: str | None) -> Audited:
+        if source is SHOP:
+            captured.remove(SHOP)
+        return PASSED
+
+    looks: list[AuditLook] = []
+    FullAudit(STACK, hook, looks.append).look()
+    assert [look.database for look in looks] == ["oltp"]
+
+
 @pytest.mark.usefixtures("both")
 def test_backup_follows_only_where_every_database_was_found_whole() -> None:
     clean: list[str] = []

@@ -142,7 +142,9 @@ class FullAudit:
         except Exception as error:
             log.exception("the full audit of %s could not look", source.name)
             look = AuditLook(source.name, "unknown", f"{type(error).__name__}: {error}", at)
-        self._tell(lambda: self._note(look))
+        # Nothing is told of a database whose capture was stopped meanwhile: what it showed was forgotten then.
+        if source in present(self._stack):
+            self._tell(lambda: self._note(look))
         return look
 
     def _tell(self, tell: Callable[[], None]) -> None:
