@@ -173,6 +173,11 @@ def test_a_cause_of_one_source_explains_what_its_own_services_refuse_and_no_othe
     }
 
 
+def test_every_service_whose_refusals_are_read_is_of_a_source_but_for_the_one_in_cassandra() -> None:
+    read = {probe.removesuffix("-refusals") for probe in all_probes() if probe.endswith("-service-refusals")}
+    assert {subject["service"] for subject in NOUNS["services"]} == read - {"inventory-service"}
+
+
 def test_a_where_that_fits_no_subject_is_refused() -> None:
     """Else the repair were gone without a word: MariaDB's engine is called mysql."""
     wrong_step = {"repairs": [{"id": "restore_column", "where": {"engine": "mariadb"}}]}
