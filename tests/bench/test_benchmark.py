@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 from tests.published_commit import published_commit
 
-from lakeproof.bench import scratch_database, start, whole_transactions
+from lakeproof.bench import audit, scratch_database, start, whole_transactions
 from lakeproof.bench.benchmark import Options, Ratio, Result, all_benchmarks, find
 from lakeproof.bench.own_stack import PORTS_BESIDE
 from lakeproof.bench.sightings import between, committed_at
@@ -127,3 +127,15 @@ def test_one_torn_hash_fails_and_one_that_nobody_looked_at_is_not_taken_for_whol
     assert result.command == "lakeproof bench whole-transactions --seed 3 --kill kafka"
     following.waiting = 0
     judging.stop()
+
+
+def test_two_ways_of_an_audit_that_do_not_tell_the_same_fail_it_whatever_they_cost() -> None:
+    row = {"hashes": 3, "not_judged": 0, "torn": 1, "seconds": 1.0}
+    rows = [row | {"way": audit.WHOLE, "seconds_a_hash": 0.4}, row | {"way": audit.CHANGES, "seconds_a_hash": 0.1}]
+    same = [{"ab": {"order 7: no order, 1 events"}, "cd": set[str]()}] * 2
+    result = audit.result_of(Options(rates=(20.0,)), rows, same, 1234)
+    assert (result.failed, result.unknown, result.notes) == (False, False, ["1234 orders in the lake"])
+    assert [(ratio.value, ratio.met) for ratio in result.ratios] == [(0.25, True)]
+    assert result.command == "lakeproof bench audit --rate 20"
+    assert audit.result_of(Options(), rows, [same[0], {"ab": set(), "cd": set()}], 1234).failed
+    assert audit.result_of(Options(), [row | {"way": audit.WHOLE, "seconds_a_hash": 1, "hashes": 0}], same, 0).unknown

@@ -9,16 +9,24 @@ from typing import Any
 import pytest
 from tests.published_commit import published_commit
 
+from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
 from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.proof import audit
-from lakeproof.proof.audit import audit_published
+from lakeproof.proof.audit import (
+    STATES_KEPT,
+    WHOLE_EVERY_SECONDS,
+    PublishedAudit,
+    Remembered,
+    audit_published,
+)
 from lakeproof.proof.tables import every_hash
-from lakeproof.proof.tables.every_hash import InState, State
+from lakeproof.proof.tables.by_changes import ManifestFiles
 from lakeproof.proof.tables.history_claims import NEWEST_CHANGE, BrokenHistory
 from lakeproof.proof.tables.order_claims import NEWEST_EVENT, BrokenOrder
+from lakeproof.proof.tables.states import Asked, InState, State
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -71,7 +79,7 @@ class Lake:
             raise history.NoSuchHash("no such commit")
         return self.commits[hashes.index(after) + 1 :]
 
-    def ask(self, stack: Stack, asked: Sequence[every_hash.Asked], broken: dict[State, InState]) -> None:
+    def ask(self, stack: Stack, asked: Sequence[Asked], broken: dict[State, InState], files: object) -> None:
         """As Trino would tell it, of different states."""
         for each in asked:
             nessie_hash = each.commit.hash
@@ -150,10 +158,10 @@ def test_a_torn_newest_hash_is_told_though_an_older_one_cannot_be_judged(
     main = lake(5)
     main.torn = {"0005": [7]}
 
-    def ask(stack: Stack, asked: Sequence[every_hash.Asked], broken: dict[State, InState]) -> None:
+    def ask(stack: Stack, asked: Sequence[Asked], broken: dict[State, InState], files: object) -> None:
         if asked[0].commit != main.commits[-1]:
             raise CouldNotLook("no answer within 60 s")
-        main.ask(stack, asked, broken)
+        main.ask(stack, asked, broken, files)
 
     monkeypatch.setattr(every_hash, "_ask", ask)
     audited = audit_published(STACK, OLTP, "0001")
@@ -279,3 +287,61 @@ def test_a_main_that_was_set_back_is_told_and_followed_anew(lake: Callable[[int]
     lake(10)
     audited = audit_published(STACK, OLTP, "gone")
     assert (audited.judged, audited.not_looked, audited.through) == (9, 1, "0010")
+
+
+def remembering() -> Remembered:
+    return Remembered(ManifestFiles(STACK))
+
+
+def test_what_was_judged_a_minute_ago_is_not_read_again(lake: Callable[[int], Lake]) -> None:
+    main, remembered = lake(40), remembering()
+    assert audit_published(STACK, OLTP, "0035", remembered).judged == 5
+    assert sorted(main.read) == ["0036", "0037", "0038", "0039", "0040"]
+    main.read.clear()
+    audited = audit_published(STACK, OLTP, "0040", remembered)
+    assert (audited.finding, audited.judged, audited.got_on) == (None, 1, False)
+    assert main.read == []
+
+
+def test_what_is_torn_still_is_told_still(lake: Callable[[int], Lake]) -> None:
+    main, remembered = lake(5), remembering()
+    main.torn = {"0005": [7]}
+    for _ in range(2):
+        audited = audit_published(STACK, OLTP, "0004", remembered)
+        assert audited.freezes
+        assert audited.finding == "1 broken at 0005 and whole in the source: order 7: no order, 1 events"
+    assert main.read == ["0005"]
+
+
+def test_the_newest_hash_is_read_whole_at_first_and_again_when_it_is_time(
+    lake: Callable[[int], Lake], caplog: pytest.LogCaptureFixture
+) -> None:
+    main, remembered = lake(5), remembering()
+    audit_published(STACK, OLTP, "0004", remembered)
+    assert remembered.whole.seconds >= WHOLE_EVERY_SECONDS
+    assert audit_published(STACK, OLTP, "0004", remembered).finding is None
+    assert main.read == ["0005"]
+    remembered.whole, main.torn = Deadline(0.0), {"0005": [7]}
+    audited = audit_published(STACK, OLTP, "0004", remembered)
+    assert audited.freezes
+    assert main.read == ["0005", "0005"]
+    assert "what changed in oltp told something else than all of it at 0005" in caplog.text
+    assert remembered.whole.seconds >= WHOLE_EVERY_SECONDS
+
+
+def test_each_source_is_remembered_by_itself(lake: Callable[[int], Lake]) -> None:
+    main, hook = lake(5), PublishedAudit()
+    main.publish_shop(2, 30)
+    for _ in range(2):
+        assert hook(STACK, OLTP, "0004").finding is None
+        assert hook(STACK, SHOP, "0004").finding is None
+    assert main.read == ["0005", "shop at 0005"]
+
+
+def test_so_many_judged_states_are_kept_and_the_newest_hash_is_one_of_them(lake: Callable[[int], Lake]) -> None:
+    main, remembered = lake(STATES_KEPT + 50), remembering()
+    audit_published(STACK, OLTP, "0001", remembered)
+    assert len(remembered.known) == STATES_KEPT + 1
+    main.read.clear()
+    audit_published(STACK, OLTP, main.commits[-1].hash, remembered)
+    assert main.read == []

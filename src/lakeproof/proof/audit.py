@@ -5,16 +5,20 @@ tells the truth, and `check` finds it. What is broken in the lake and whole in t
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.full_audit import Audited
 from lakeproof.lake.sources.source import Source
-from lakeproof.proof.tables.every_hash import MOST_WAITING, EveryHash, InState, State, Torn, begins, judge
+from lakeproof.proof.tables.by_changes import ManifestFiles
+from lakeproof.proof.tables.every_hash import MOST_WAITING, EveryHash, Torn, judge
 from lakeproof.proof.tables.order_claims import MOST
 from lakeproof.proof.tables.readers import snapshot_of
+from lakeproof.proof.tables.states import InState, State, begins, states_of
 from lakeproof.proof.tables.whole_claims import CLAIMS, Broken, WholeClaims
 from lakeproof.stack.stack import Stack
 
@@ -23,14 +27,42 @@ log = logging.getLogger(__name__)
 SECONDS = 30.0
 DATABASE_SECONDS = 30.0
 SHOWN = 5
+# What did not change since it was judged is read again so often, but for no more than a tenth of the time.
+WHOLE_EVERY_SECONDS = 600.0
+WHOLE_SHARE = 10
+STATES_KEPT = 100
 
 
-def audit_published(stack: Stack, source: Source, after: str | None) -> Audited:
+@dataclass
+class Remembered:
+    """What one audit of a source keeps for the next one, so that this reads only what changed since (by_changes.py).
+
+    known: the states it judged, the newest hash's last. whole: when the newest hash is to be read whole again.
+    """
+
+    files: ManifestFiles
+    known: dict[State, InState] = field(default_factory=dict)
+    whole: Deadline = field(default_factory=lambda: Deadline(0.0))
+
+
+class PublishedAudit:
+    """The full audit's hook: `audit_published`, with what it remembers of each source from one minute to the next."""
+
+    def __init__(self) -> None:
+        self._remembered: dict[str, Remembered] = {}
+
+    def __call__(self, stack: Stack, source: Source, after: str | None) -> Audited:
+        """Raises: as `audit_published`."""
+        remembered = self._remembered.setdefault(source.name, Remembered(ManifestFiles(stack)))
+        return audit_published(stack, source, after, remembered)
+
+
+def audit_published(stack: Stack, source: Source, after: str | None, remembered: Remembered | None = None) -> Audited:
     """Judge that source's tables at the newest hash, and then at every other one that moved them and was published
     after the hash `after`, oldest first.
 
     after: what the last audit of it gave as `through`, also that of an earlier publisher; None where none is known:
-    then all that is still promised to be readable is judged.
+    then all that is still promised to be readable is judged. remembered: None: every state is read whole.
     Raises: CouldNotLook, StatementFailed where Nessie, Trino or the source gave no answer, or where nothing of the
     source is published yet that could be judged.
     """
@@ -40,12 +72,13 @@ def audit_published(stack: Stack, source: Source, after: str | None) -> Audited:
         raise CouldNotLook(f"the tables of {source.name} are being read for the first time", where="lake")
     claims = next(claims for claims in CLAIMS if claims.source is source)
     # The source is looked at right after: what is mended there meanwhile would look like the lake's own fault.
-    known: dict[State, InState] = {}
-    torn = judge(stack, [newest], known, [source.name])
+    known = {} if remembered is None else dict(remembered.known)
+    files = None if remembered is None else remembered.files
+    torn = _judge_newest(stack, source, newest, known, remembered)
     own = _whole_in_source(stack, claims, torn)
 
     def follow(start: str, not_looked: int = 0) -> EveryHash:
-        return EveryHash(stack, start, not_looked=not_looked, known=known, databases=[source.name])
+        return EveryHash(stack, start, not_looked=not_looked, known=known, databases=[source.name], files=files)
 
     following = follow(after or _start(stack, source))
     try:
@@ -59,6 +92,8 @@ def audit_published(stack: Stack, source: Source, after: str | None) -> Audited:
         # What was judged until then counts; the next audit begins with the hash that could not be.
         log.warning("the full audit of %s could not judge every hash: %s", source.name, error.message)
         following.waiting = max(1, following.waiting)
+    if remembered is not None:
+        remembered.known = _newest_of(following.known, states_of(newest, [source.name]))
     own |= _whole_in_source(stack, claims, (torn for torn in following.torn if torn.commit.hash != newest.hash))
     return Audited(
         finding=_sentence(own) if own else None,
@@ -69,6 +104,36 @@ def audit_published(stack: Stack, source: Source, after: str | None) -> Audited:
         through=following.after,
         freezes=newest.hash in own and claims.freezes,
     )
+
+
+def _judge_newest(
+    stack: Stack,
+    source: Source,
+    newest: PublishedCommit,
+    known: dict[State, InState],
+    remembered: Remembered | None,
+) -> list[Torn]:
+    """Add to `known` what is broken at the newest hash: by what changed, and now and then by reading it whole."""
+    names = [source.name]
+    if remembered is None:
+        return judge(stack, [newest], known, names)
+    # Without anything to begin with the first look is a whole one by itself.
+    torn = judge(stack, [newest], known, names, remembered.files) if remembered.known else []
+    if not remembered.whole.expired:
+        return torn
+    reading, whole = Deadline(0.0), dict[State, InState]()
+    torn = judge(stack, [newest], whole, names)
+    if any({*known.get(state, broken)} != {*broken} for state, broken in whole.items()):
+        log.error("what changed in %s told something else than all of it at %s", source.name, newest.hash[:16])
+    known |= whole
+    remembered.whole = Deadline(max(WHOLE_EVERY_SECONDS, WHOLE_SHARE * reading.elapsed))
+    return torn
+
+
+def _newest_of(known: Mapping[State, InState], newest: Iterable[State]) -> dict[State, InState]:
+    """The states judged last, those of the newest hash at the end."""
+    kept = {state: known[state] for state in newest if state in known}
+    return dict([*((state, broken) for state, broken in known.items() if state not in kept)][-STATES_KEPT:]) | kept
 
 
 def _start(stack: Stack, source: Source) -> str:

@@ -9,7 +9,7 @@ import sys
 
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.publish.service import Service, serve
-from lakeproof.proof.audit import audit_published
+from lakeproof.proof.audit import PublishedAudit
 from lakeproof.stack.stack import load_stack
 
 
@@ -20,7 +20,7 @@ def main() -> int:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
         stack = load_stack()
-        service = Service(stack, audit=audit_published)
+        service = Service(stack, audit=PublishedAudit())
         server = serve(service, stack.settings.host, stack.port("publisher"))
     except LakeproofError as error:
         logging.error("%s", error.message)

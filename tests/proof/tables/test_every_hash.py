@@ -18,6 +18,7 @@ from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.proof.tables import every_hash
 from lakeproof.proof.tables.every_hash import AT_ONCE, IN_ONE_STATEMENT, EveryHash, Torn, judge
 from lakeproof.proof.tables.order_claims import NEWEST_EVENT, BrokenOrder
+from lakeproof.proof.tables.states import states_of
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -214,7 +215,7 @@ def test_a_state_that_was_judged_a_moment_ago_is_told_and_not_read_again(
     last = commit(3)
     publish(commit(1), commit(2), last)
     broken = (BrokenOrder(NEWEST_EVENT, 7, "known"),)
-    following = EveryHash(STACK, "hash-0", known=dict.fromkeys(every_hash.states_of(last), broken))
+    following = EveryHash(STACK, "hash-0", known=dict.fromkeys(states_of(last), broken))
     assert following.look(Deadline(60)) == [Torn(last, broken)]
     assert (following.judged, [text.count("oltp.orders ") for text in trino.statements]) == (3, [2])
     # Nothing but known states: no statement at all.

@@ -43,7 +43,7 @@ def test_a_row_of_sums_with_null_breaks_a_claim_and_no_check() -> None:
     broken = broken_of(
         [changed(order_id=None, orders=0, wanted=0, version=0, events=0, newest=0, sum=0), changed(total=None)]
     )
-    assert {(one.claim, one.order_id) for one in broken} == {(NO_ORPHANS, None), (WHOLE_ORDERS, 1)}
+    assert {(one.claim, one.key) for one in broken} == {(NO_ORPHANS, None), (WHOLE_ORDERS, 1)}
 
 
 @pytest.mark.parametrize(

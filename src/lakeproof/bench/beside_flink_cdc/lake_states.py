@@ -22,7 +22,7 @@ from lakeproof.lake.publish.history import MAIN
 from lakeproof.lake.publish.metadata import metadata_key, published_copy, published_key, read_metadata
 from lakeproof.lake.publish.snapshots import Kind, Snapshot, get_object, parse_snapshot
 from lakeproof.lake.query import trino
-from lakeproof.proof.tables.order_claims import across_sql, broken_of
+from lakeproof.proof.tables.order_claims import JUDGED, across_states_sql, broken_of
 from lakeproof.stack.object_store import LAKE_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
@@ -168,14 +168,17 @@ class Reader:
         for some in batched(states, STATES_AT_ONCE):
             # Each state by a query of its own, since the answer to one has a limit. Its own place in it is always 0.
             parts = [
-                f"SELECT {number} AS number, t.* FROM ({across_sql(self._database, [state])}) AS t"
+                f"SELECT {number} AS number, t.* FROM ({across_states_sql([self._named(state)])}) AS t"
                 for number, state in enumerate(some)
             ]
             rows = self._run(" UNION ALL ".join(parts))
             for number in range(len(some)):
                 broken = broken_of(row[2:] for row in rows if int(row[0]) == number)
-                found.append(len({each.order_id for each in broken}))
+                found.append(len({each.key for each in broken}))
         return found
+
+    def _named(self, state: State) -> dict[str, str]:
+        return {table: self._at(table, state[table]) for table in JUDGED}
 
     def first_shown(self, table: str, snapshots: Sequence[Timed], above: int) -> dict[int, float]:
         """Id → when the first of these snapshots that shows it was committed; ids greater than `above`."""
@@ -196,7 +199,7 @@ class Reader:
         return [tuple(row) for row in self._run(f"SELECT {named} FROM {self._at(table, snapshot)}")]
 
     def _at(self, table: str, snapshot: int) -> str:
-        return f"{self._database}.{table} FOR VERSION AS OF BIGINT '{snapshot}'"
+        return trino.at_snapshot(self._database, table, snapshot)
 
     def _run(self, sql: str) -> Sequence[Sequence[Any]]:
         return trino.run(self._stack, sql, Deadline(QUERY_SECONDS)).rows

@@ -18,7 +18,8 @@ _DATA = 0
 class DataFile:
     """A live file of a table. `is_data` is False for deletion vectors. `upper`: field id → upper bound's bytes.
 
-    size: in bytes; -1 where the manifest does not tell it.
+    size: in bytes; -1 where the manifest does not tell it. records: of a deletion vector, how many rows it removes
+    from the data file `removes_from`; of that one "" where it is a data file itself.
     sequence: grows with each snapshot that adds files, so that of two files the higher one was written later.
     """
 
@@ -28,6 +29,7 @@ class DataFile:
     records: int
     upper: dict[int, bytes]
     sequence: int
+    removes_from: str = ""
 
 
 class MissingFile(Exception):
@@ -79,4 +81,5 @@ def _data_file(line: dict[str, Any], manifest_sequence: int) -> DataFile:
         records=entry["record_count"],
         upper={bound["key"]: bound["value"] for bound in bounds},
         sequence=manifest_sequence if own is None else own,
+        removes_from=entry.get("referenced_data_file") or "",
     )

@@ -64,6 +64,11 @@ def run(
     return Answer(ENGINE, columns, tuple(rows), deadline.elapsed - started)
 
 
+def at_snapshot(schema: str, table: str, snapshot: int) -> str:
+    """That table as of one of its snapshots, for FROM."""
+    return f"{schema}.{table} FOR VERSION AS OF BIGINT '{snapshot}'"
+
+
 def _pages(client: httpx.Client, url: str, sql: str, deadline: Deadline) -> Iterator[Mapping[str, Any]]:
     following: str | None = None
     try:

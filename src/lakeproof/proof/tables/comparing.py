@@ -128,8 +128,7 @@ def _claims(expectations: Expectations, shown: Mapping[str, Shown]) -> list[Clai
         for claim in CLAIMS:
             broken = [each for each in one.broken if each.claim == claim]
             keys = tuple(
-                f"{'order id NULL' if each.order_id is None else name_of(each.order_id)}: {each.detail}"
-                for each in broken
+                f"{'order id NULL' if each.key is None else name_of(each.key)}: {each.detail}" for each in broken
             )
             claims.append(ClaimReport(f"{claim} ({engine})", keys))
     return claims

@@ -2,14 +2,14 @@
 
 A torn state may be on `main` for a single checkpoint, and whoever reads at that hash reads it for as long as the hash
 is readable. Each hash is judged by itself and in full: the claims of `whole_claims.py` on every captured database, at
-the very snapshots that the hash holds.
+the very snapshots that the hash holds. With a `ManifestFiles` a state is read whole only where no other one is known
+that it came from; of all others it is enough to read what changed (by_changes.py).
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
-from types import MappingProxyType
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
@@ -19,8 +19,10 @@ from lakeproof.lake.publish.metadata import SNAPSHOTS_KEPT
 from lakeproof.lake.query.answer import Row, StatementFailed
 from lakeproof.lake.query.trino import pinned_trino
 from lakeproof.lake.sources.source import NAMES
+from lakeproof.proof.tables.by_changes import ManifestFiles, judge_by_changes
 from lakeproof.proof.tables.order_claims import MOST
-from lakeproof.proof.tables.whole_claims import CLAIMS, Broken, WholeClaims
+from lakeproof.proof.tables.states import NOTHING, Asked, InState, State, States, begins, states_of
+from lakeproof.proof.tables.whole_claims import CLAIMS, WholeClaims
 from lakeproof.stack.stack import Stack
 
 # Different states in one catalog: making it and reading the manifests is shared by so many. It shows the newest of
@@ -31,14 +33,6 @@ AT_ONCE = 15
 IN_ONE_STATEMENT = 3
 CATALOG_SECONDS = 60.0  # for all statements in one catalog
 MOST_WAITING = 1000
-
-# A database, and the snapshots of its judged tables: hashes at which these are the same need one look.
-type State = tuple[str, tuple[int | None, ...]]
-# What is broken in it; empty where it is whole.
-type InState = tuple[Broken, ...]
-NOTHING: Mapping[State, InState] = MappingProxyType({})
-# States of one hash, each with the claims on it.
-type States = Mapping[State, WholeClaims]
 
 
 @dataclass(frozen=True)
@@ -57,8 +51,9 @@ class EveryHash:
     gone; nothing is known of these. first_read: how many moved tables that were only being read for the first time
     (`begins`), so that nothing was to be judged. waiting: how many were left for the next look. torn: all found,
     oldest first. at_once: states in the next catalog; fewer after one in which a statement got no answer, which may
-    have been too much. known: states that were judged a moment ago; they are not read again. databases: whose tables
-    are judged; hashes that moved another's are left out, since they show these as a hash before did.
+    have been too much. known: states that were judged, here or a moment ago; they are not read again. databases:
+    whose tables are judged; hashes that moved another's are left out, since they show these as a hash before did.
+    files: None where every state is to be read whole.
     """
 
     stack: Stack
@@ -71,6 +66,7 @@ class EveryHash:
     known: Mapping[State, InState] = NOTHING
     databases: Collection[str] = NAMES
     first_read: int = 0
+    files: ManifestFiles | None = None
 
     def look(self, deadline: Deadline, most: int = MOST_WAITING) -> list[Torn]:
         """Judge what was published meanwhile, oldest first, until the deadline is over; gives the torn ones.
@@ -93,9 +89,10 @@ class EveryHash:
                 for commit in some
                 if commit.is_readable(database=commit.moved) and not begins(commit, commit.moved)
             }
-            broken = dict(self.known)
+            self.known = broken = dict(self.known)
+            wanted = [(one, self._readable(one)) for one in some if one.hash in readable]
             try:
-                _read(self.stack, [(one, self._readable(one)) for one in some if one.hash in readable], broken)
+                _read(self.stack, wanted, broken, self.files)
             except (CouldNotLook, StatementFailed):
                 self.at_once = max(1, min(self.at_once, len(some)) // 2)
                 self._count(some, readable, broken)
@@ -140,18 +137,24 @@ def judge(
     commits: Sequence[PublishedCommit],
     broken: dict[State, InState] | None = None,
     databases: Collection[str] = NAMES,
+    files: ManifestFiles | None = None,
 ) -> list[Torn]:
     """Which of these hashes show a part of a transaction in the tables of these databases.
 
-    broken: what was found is added here as well, by state.
+    broken: what is known already; what was found is added here as well, by state. files: as `EveryHash` takes it.
     Raises: CouldNotLook, StatementFailed.
     """
     found = {} if broken is None else broken
-    _read(stack, [(commit, states_of(commit, databases)) for commit in commits], found)
+    _read(stack, [(commit, states_of(commit, databases)) for commit in commits], found, files)
     return _torn(commits, found, databases)
 
 
-def _read(stack: Stack, wanted: Iterable[tuple[PublishedCommit, States]], broken: dict[State, InState]) -> None:
+def _read(
+    stack: Stack,
+    wanted: Iterable[tuple[PublishedCommit, States]],
+    broken: dict[State, InState],
+    files: ManifestFiles | None,
+) -> None:
     """Add what is broken in those of the wanted states that `broken` does not have: as far as there were answers,
     where one fails. wanted: hashes, oldest first, each with the states of it that are asked about.
 
@@ -165,16 +168,7 @@ def _read(stack: Stack, wanted: Iterable[tuple[PublishedCommit, States]], broken
             newest[state] = Asked(state, claims, commit)
     asked = [each for state, each in newest.items() if state not in broken]
     if asked:
-        _ask(stack, asked, broken)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A state of one database, the claims on it, and the newest of the hashes that hold it."""
-
-    state: State
-    claims: WholeClaims
-    commit: PublishedCommit
+        _ask(stack, asked, broken, files)
 
 
 def _torn(
@@ -187,14 +181,18 @@ def _torn(
     return [Torn(commit, broken_in_it) for commit, broken_in_it in found if broken_in_it]
 
 
-def _ask(stack: Stack, asked: Sequence[Asked], broken: dict[State, InState]) -> None:
+def _ask(stack: Stack, asked: Sequence[Asked], broken: dict[State, InState], files: ManifestFiles | None) -> None:
     """Add what is broken in each of these different states, oldest hash first, asked in one catalog, or in two of one
     half each.
     """
     deadline = Deadline(CATALOG_SECONDS)
     try:
         with pinned_trino(stack, asked[-1].commit, deadline) as trino:
-            for some in _statements(asked):
+            if files is not None:
+                for claims in CLAIMS:
+                    of_claims = [each for each in asked if each.claims is claims]
+                    judge_by_changes(trino, asked[-1].commit, claims, of_claims, broken, files, deadline)
+            for some in _statements([each for each in asked if each.state not in broken]):
                 claims = some[0].claims
                 sql = claims.lake_sql([each.commit.tables_of(claims.source.name) for each in some])
                 rows = trino.run(sql, deadline).rows if sql else ()
@@ -212,7 +210,7 @@ def _ask(stack: Stack, asked: Sequence[Asked], broken: dict[State, InState]) -> 
     left = [each for each in asked if each.state not in broken]
     middle = len(left) // 2
     for half in filter(None, (left[:middle], left[middle:])):
-        _ask(stack, half, broken)
+        _ask(stack, half, broken, files)
 
 
 def _statements(asked: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
@@ -228,10 +226,8 @@ def _statements(asked: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
 
 def _by_state(claims: WholeClaims, asked: Sequence[Asked], rows: Sequence[Row]) -> dict[State, InState]:
     """What one statement gave, for each of its states."""
-    by_place: dict[int, list[Row]] = defaultdict(list)
-    for place, *row in rows:
-        by_place[int(place)].append(row)
-    return {each.state: tuple(claims.broken_of(by_place[place])) for place, each in enumerate(asked)}
+    found = claims.broken_by_place(rows, len(asked))
+    return {each.state: broken for each, broken in zip(asked, found, strict=True)}
 
 
 def _of_states(commits: Sequence[PublishedCommit], most: int, databases: Collection[str]) -> int:
@@ -260,24 +256,3 @@ def _steps(before: PublishedCommit, commit: PublishedCommit, databases: Collecti
         for table in claims.judged
         if table in then and table in now
     ] or [0]
-
-
-def begins(commit: PublishedCommit, database: str) -> bool:
-    """Whether its tables are being read for the first time at that hash, row by row and not by transactions: no
-    heartbeat of a transaction has come yet.
-    """
-    state = commit.states.get(database)
-    return state is not None and state.gtid is None
-
-
-def states_of(commit: PublishedCommit, databases: Collection[str] = NAMES) -> States:
-    """What the claims read of that hash: the state of each of these databases in it, but for those whose tables are
-    only being read for the first time.
-    """
-    return {
-        (database, tuple(tables.get(table) for table in claims.judged)): claims
-        for claims in CLAIMS
-        for database in [claims.source.name]
-        for tables in [commit.tables_of(database)]
-        if database in databases and tables and not begins(commit, database)
-    }

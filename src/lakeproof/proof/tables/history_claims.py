@@ -47,7 +47,12 @@ _NOT_THE_FIRST = (
     " WHERE NOT EXISTS (SELECT 1 FROM {cases} AS opened"
     " WHERE opened.id = beside.case_id AND opened.created_at = beside.at)"
 )
-JUDGED = tuple(table for history in _HISTORIES for table in history.tables)
+# Of each table that is judged: what its rows are part of, and the column with its id.
+SUBJECTS = {
+    table: (history.noun, "id" if table == history.table else history.key)
+    for history in _HISTORIES
+    for table in history.tables
+}
 
 
 @dataclass(frozen=True)

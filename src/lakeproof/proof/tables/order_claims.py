@@ -9,7 +9,13 @@ from lakeproof.lake.sources.source import OLTP
 WHOLE_ORDERS = "every order has all its items, and their sum"
 NO_ORPHANS = "no items without an order"
 NEWEST_EVENT = "every order is at the version of its newest event, with one event per version"
-JUDGED = ("orders", "order_items", "order_events")
+# Of each table that is judged: what its rows are part of, and the column with its id.
+SUBJECTS = {
+    "orders": ("order", "id"),
+    "order_items": ("order", "order_id"),
+    "order_events": ("order", "order_id"),
+}
+JUDGED = tuple(SUBJECTS)
 CLAIMS = (WHOLE_ORDERS, NO_ORPHANS, NEWEST_EVENT)
 
 # More violations than this are not counted one by one.
@@ -18,32 +24,36 @@ MOST = 10_000
 
 @dataclass(frozen=True)
 class BrokenOrder:
-    """A claim that one order breaks. `order_id` is all that every engine knows of an orphan; None: NULL."""
+    """A claim that one order breaks. `key`: its id, which is all that every engine knows of an orphan; None: NULL."""
 
     claim: str
-    order_id: int | None
+    key: int | None
     detail: str
+    noun: ClassVar = "order"
     database: ClassVar = OLTP.name
 
     @property
     def subject(self) -> str:
         """What breaks the claim."""
-        return f"order {'id NULL' if self.order_id is None else self.order_id}"
+        return f"order {'id NULL' if self.key is None else self.key}"
 
 
-def across_sql(schema: str, states: Sequence[Mapping[str, int]] = ()) -> str:
-    """Orders that break a claim, in SQL that MariaDB and Trino both take. Columns as `broken_of` wants them.
+def across_sql(schema: str) -> str:
+    """Orders that break a claim now, in SQL that MariaDB and Trino both take. Columns as `broken_of` wants them."""
+    return _sql("", _parts("", {table: f"{schema}.{table}" for table in JUDGED}))
 
-    states: several states of the tables in one statement, each of them table → the snapshot to read, for Trino; an
-    empty one is the newest state. Each is judged by itself; its place among them is one more column, the first one.
-    Without any: the newest state, and no place.
+
+def across_states_sql(states: Sequence[Mapping[str, str]]) -> str:
+    """As `across_sql`, of several states of the tables, each judged by itself: its place among them is one more
+    column, the first one.
+
+    states: of each, table → what stands for it in FROM.
     """
-    place = "place, " if states else ""
-    parts = (
-        [part for number, state in enumerate(states) for part in _parts(schema, f"{number} AS place, ", state)]
-        if states
-        else _parts(schema, "", {})
-    )
+    parts = [part for place, named in enumerate(states) for part in _parts(f"{place} AS place, ", named)]
+    return _sql("place, ", parts)
+
+
+def _sql(place: str, parts: Iterable[str]) -> str:
     return f"""\
 SELECT {place}order_id, SUM(orders) AS orders, SUM(wanted_items) AS wanted_items, SUM(items) AS items,
  SUM(total) AS total, SUM(amount) AS amount, SUM(version) AS version, SUM(events) AS events,
@@ -59,21 +69,16 @@ HAVING SUM(wanted_items) <> SUM(items) OR SUM(total) <> SUM(amount) OR SUM(event
 LIMIT {MOST}"""
 
 
-def _parts(schema: str, place: str, snapshots: Mapping[str, int]) -> list[str]:
+def _parts(place: str, named: Mapping[str, str]) -> list[str]:
     """What each of the three tables adds to an order's sums."""
-
-    def source(table: str) -> str:
-        version = f" FOR VERSION AS OF BIGINT '{snapshots[table]}'" if snapshots else ""
-        return f"{schema}.{table}{version}"
-
     return [
         f"SELECT {place}id AS order_id, 1 AS orders, item_count AS wanted_items, 0 AS items, total AS total,"
         " total - total AS amount, version AS version, 0 AS events, 0 AS event_version, 0 AS gone"
-        f" FROM {source('orders')}",
+        f" FROM {named['orders']}",
         f"SELECT {place}order_id, 0, 0, 1, unit_price - unit_price, quantity * unit_price, 0, 0, 0, 0"
-        f" FROM {source('order_items')}",
+        f" FROM {named['order_items']}",
         f"SELECT {place}order_id, 0, 0, 0, 0, 0, 0, 1, version, CASE WHEN type = 'deleted' THEN 1 ELSE 0 END"
-        f" FROM {source('order_events')}",
+        f" FROM {named['order_events']}",
     ]
 
 

@@ -1,9 +1,11 @@
 """What must hold of each captured database at every published hash, since it holds at the end of each transaction."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+from lakeproof.lake.query.trino import at_snapshot
 from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.proof.tables import history_claims, order_claims
 
@@ -12,6 +14,14 @@ class Broken(Protocol):
     """What breaks a claim: an order, a payment. database: the source's name."""
 
     database: ClassVar[str]
+
+    @property
+    def noun(self) -> str:
+        """What it is, as `WholeClaims.subjects` names it."""
+
+    @property
+    def key(self) -> int | None:
+        """Its id; None: NULL."""
 
     @property
     def claim(self) -> str:
@@ -30,30 +40,39 @@ class Broken(Protocol):
 class WholeClaims:
     """The claims on one database.
 
-    judged: the tables that they read. lake_sql: a statement for Trino over several states, each of them table →
-    snapshot; "" where none of them has the tables. source_sql: the same of the database as it is now, by the schema
-    of each table. broken_of: what rows of either break; without their first column, a state's place among the states.
-    freezes: whether nothing more is published while the newest hash breaks them and its source does not.
+    subjects: of each table that they read, what its rows are part of (the noun of what is broken), and the column
+    with its id: a claim on one order reads rows of that order alone. states_sql: a statement over several states, in
+    SQL that the source and Trino both take, each state being table → what stands for it in FROM; "" where none of
+    them has the tables. source_sql: the same of the database as it is now, by the schema of each table.
+    broken_of: what rows of either break; without their first column, a state's place among the states. freezes:
+    whether nothing more is published while the newest hash breaks them and its source does not.
     """
 
     source: Source
-    judged: tuple[str, ...]
-    lake_sql: Callable[[Sequence[Mapping[str, int]]], str]
+    subjects: Mapping[str, tuple[str, str]]
+    states_sql: Callable[[Sequence[Mapping[str, str]]], str]
     source_sql: Callable[[Mapping[str, str]], str]
     broken_of: Callable[[Iterable[Sequence[Any]]], Sequence[Broken]]
     freezes: bool
 
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The tables that they read."""
+        return tuple(self.subjects)
 
-def _histories_in_lake(states: Sequence[Mapping[str, int]]) -> str:
-    return history_claims.history_sql(
-        [
-            {
-                table: f"{SHOP.name}.{table} FOR VERSION AS OF BIGINT '{snapshot}'"
-                for table, snapshot in snapshots.items()
-            }
-            for snapshots in states
-        ]
-    )
+    def lake_sql(self, states: Sequence[Mapping[str, int]]) -> str:
+        """`states_sql` for Trino, each state being table → snapshot."""
+        name = self.source.name
+        return self.states_sql(
+            [{table: at_snapshot(name, table, snapshot) for table, snapshot in each.items()} for each in states]
+        )
+
+    def broken_by_place(self, rows: Iterable[Sequence[Any]], places: int) -> list[tuple[Broken, ...]]:
+        """What is broken in each state, of the rows that a statement over so many states gave."""
+        by_place: dict[int, list[Sequence[Any]]] = defaultdict(list)
+        for place, *row in rows:
+            by_place[int(place)].append(row)
+        return [tuple(self.broken_of(by_place[place])) for place in range(places)]
 
 
 def _histories_in_source(schemas: Mapping[str, str]) -> str:
@@ -63,9 +82,11 @@ def _histories_in_source(schemas: Mapping[str, str]) -> str:
 CLAIMS = (
     WholeClaims(
         OLTP,
-        order_claims.JUDGED,
-        lambda states: order_claims.across_sql(OLTP.name, states),
-        lambda schemas: order_claims.across_sql(OLTP.name, [{}]),
+        order_claims.SUBJECTS,
+        order_claims.across_states_sql,
+        lambda schemas: order_claims.across_states_sql(
+            [{table: f"{OLTP.name}.{table}" for table in order_claims.JUDGED}]
+        ),
         order_claims.broken_of,
         freezes=True,
     ),
@@ -73,8 +94,8 @@ CLAIMS = (
     # A `main` that stood still meanwhile would never show the end of that, and MariaDB's orders would wait for it.
     WholeClaims(
         SHOP,
-        history_claims.JUDGED,
-        _histories_in_lake,
+        history_claims.SUBJECTS,
+        history_claims.history_sql,
         _histories_in_source,
         history_claims.broken_of,
         freezes=False,

@@ -1,0 +1,103 @@
+"""audit: what it costs to judge published hashes by what changed between them, beside reading each of them whole.
+
+The same hashes, published under load just before, are judged in both ways in turns, and have to be told alike. As in
+the minute's audit (proof/audit.py) the hash before the first of them is known.
+"""
+
+from typing import Any
+
+from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
+from lakeproof.customers.shoppers import start as start_shoppers
+from lakeproof.deadline import Deadline
+from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.query.trino import pinned_trino
+from lakeproof.proof.tables.by_changes import ManifestFiles
+from lakeproof.proof.tables.every_hash import EveryHash, judge
+from lakeproof.proof.tables.states import InState, State
+from lakeproof.stack.stack import Stack
+
+HASHES = 30
+ROUNDS = 2
+CALLS_PER_SECOND = 20.0
+LONGEST_SECONDS = 600.0
+LOOK_SECONDS = 600.0
+WHOLE, CHANGES = "whole", "what changed"
+
+type Told = dict[str, set[str]]
+
+
+def run(stack: Stack, options: Options, progress: Progress) -> Result:
+    """Raises: CouldNotLook, StatementFailed where Nessie or Trino gave no answer."""
+    wanted = options.hashes or HASHES
+    rate = options.rates[0] if options.rates else CALLS_PER_SECOND
+    first = history.newest(stack)
+    shoppers = start_shoppers(stack, rate, options.seed)
+    over = Deadline(options.seconds or LONGEST_SECONDS)
+    try:
+        while len(published := history.since(stack, first.hash)) < wanted and not over.expired:
+            progress(f"{len(published)} of {wanted} hashes published")
+            over.pause(2.0)
+    finally:
+        shoppers.stop()
+    rows, told = [], list[Told]()
+    for number in range(options.rounds or ROUNDS):
+        for way in (WHOLE, CHANGES) if number % 2 else (CHANGES, WHOLE):
+            row, found = _judge(stack, first, way)
+            progress(f"{way}: {row['hashes']} hashes in {row['seconds']} s")
+            rows.append({"round": number + 1, **row})
+            told.append({one.hash: found.get(one.hash, set()) for one in published})
+    return result_of(options, rows, told, _orders(stack, published[-1] if published else first))
+
+
+def _judge(stack: Stack, first: PublishedCommit, way: str) -> tuple[dict[str, Any], Told]:
+    files = ManifestFiles(stack) if way == CHANGES else None
+    known: dict[State, InState] = {}
+    if files is not None:
+        judge(stack, [first], known, files=files)
+    following, look = EveryHash(stack, first.hash, known=known, files=files), Deadline(LOOK_SECONDS)
+    following.look(look)
+    seconds = look.elapsed
+    row = {
+        "way": way,
+        "hashes": following.judged,
+        "not_judged": following.not_looked + following.waiting,
+        "torn": len(following.torn),
+        "seconds": round(seconds, 1),
+        "seconds_a_hash": round(seconds / max(1, following.judged), 3),
+    }
+    return row, {one.commit.hash: {f"{each.subject}: {each.detail}" for each in one.broken} for one in following.torn}
+
+
+def _orders(stack: Stack, commit: PublishedCommit) -> int:
+    deadline = Deadline(60)
+    with pinned_trino(stack, commit, deadline) as trino:
+        ((number,),) = trino.run("SELECT COUNT(*) FROM oltp.orders", deadline).rows
+    return int(number)
+
+
+def result_of(options: Options, rows: list[dict[str, Any]], told: list[Told], orders: int) -> Result:
+    """What is told of these rounds. Two ways that do not tell the same fail it."""
+    alike = all(one == told[0] for one in told)
+    costs = {way: [row["seconds_a_hash"] for row in rows if row["way"] == way] for way in (WHOLE, CHANGES)}
+    ratio = sum(costs[CHANGES]) / max(0.001, sum(costs[WHOLE]))
+    notes = [f"{orders} orders in the lake"]
+    if not alike:
+        notes.append("the two ways do not tell the same of these hashes")
+    return Result(
+        "audit",
+        options,
+        {"rounds": rows},
+        [Ratio("seconds a hash, by what changed to whole", round(ratio, 2), "below 1", ratio < 1)],
+        notes,
+        failed=not alike,
+        unknown=any(row["not_judged"] or not row["hashes"] for row in rows),
+    )
+
+
+BENCHMARK = Benchmark(
+    "audit",
+    "judging published hashes by what changed between them, beside reading each whole: seconds, and the same answer",
+    ("order-service", "mysql", "kafka", "connect", "minio", "flink-taskmanager", "nessie", "publisher", "trino"),
+    run,
+)
