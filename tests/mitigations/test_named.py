@@ -22,8 +22,8 @@ from lakeproof.mitigations import (
 )
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.mitigations.named import Named, hold_to_found
-from lakeproof.stack.database_locks import Blocker
 from lakeproof.stack.database_sessions import Held, Sessions
+from lakeproof.stack.engines.sessions import Blocker
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 

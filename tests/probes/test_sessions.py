@@ -9,8 +9,8 @@ from lakeproof.mitigations import end_blocking_session, end_idle_sessions
 from lakeproof.mitigations.end_blocking_session import EndBlockingSession
 from lakeproof.mitigations.end_idle_sessions import EndIdleSessions
 from lakeproof.probes import sessions as probes
-from lakeproof.stack.database_locks import Blocker
-from lakeproof.stack.database_sessions import Held, NoneLeft, Sessions
+from lakeproof.stack.database_sessions import Held, Sessions
+from lakeproof.stack.engines.sessions import Blocker, NoneLeft
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 

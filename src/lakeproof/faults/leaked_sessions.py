@@ -13,7 +13,7 @@ from lakeproof.arguments import OfServer
 from lakeproof.errors import CouldNotLook
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.processes import detached
-from lakeproof.stack.database_sessions import KEPT, UNLIMITED, limit, limit_of, sessions
+from lakeproof.stack.database_sessions import ENGINES, UNLIMITED, limit, limit_of, sessions
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -68,7 +68,7 @@ def sign(stack: Stack, arguments: LeakedSessions) -> Sign:
         return Sign(False, error.what)
     held = seen.by_account.get(arguments.account)
     told = f"{held.idle if held else 0} of {seen.most} sessions are idle ones of {arguments.account}"
-    full = seen.total >= seen.most - KEPT[arguments.database] and seen.leaking == arguments.account
+    full = seen.total >= seen.most - ENGINES[arguments.database].KEPT and seen.leaking == arguments.account
     enough = held is not None and held.sessions >= arguments.sessions
     return Sign(full or enough, f"{told}, {seen.total} are taken")
 

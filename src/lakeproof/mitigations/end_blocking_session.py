@@ -9,7 +9,7 @@ from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, hold_to_found, named
 from lakeproof.probes.sessions import MANY_WAIT
-from lakeproof.stack.database_locks import blocker, end_session, ending_statement
+from lakeproof.stack.database_sessions import blocker, end_session, ending_statement
 from lakeproof.stack.stack import Stack
 
 SECONDS = 10.0

@@ -16,8 +16,8 @@ from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, hold_to_found, named
 from lakeproof.stack.database_sessions import (
+    ENGINES,
     LEAK_PERCENT,
-    MYSQL_IDLE,
     end_idle,
     idle_in_transaction,
     limit,
@@ -47,11 +47,7 @@ def typed(stack: Stack, arguments: EndIdleSessions) -> str:
     """The statements. Raises: InvalidInput where the account is a component's."""
     account = arguments.account or arguments.only or "ACCOUNT"
     _refuse_components_own(stack, arguments, account)
-    ending = (
-        f"KILL CONNECTION id; -- for each of {MYSQL_IDLE % repr(account)}"
-        if arguments.database == "mysql"
-        else f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{account}' AND state = 'idle'"
-    )
+    ending = ENGINES[arguments.database].ending_idle(account)
     return f"{limit_statement(arguments.database, account, arguments.limit)}; {ending}"
 
 

@@ -11,8 +11,8 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.probes.round import once
-from lakeproof.stack.database_locks import WAIT_SECONDS, Blocker, blocker
-from lakeproof.stack.database_sessions import LEAK_PERCENT, NoneLeft, Server, Sessions, sessions
+from lakeproof.stack.database_sessions import ENGINES, LEAK_PERCENT, Server, Sessions, blocker, sessions
+from lakeproof.stack.engines.sessions import WAIT_SECONDS, Blocker, NoneLeft
 from lakeproof.stack.stack import Stack
 
 FULL_PERCENT = 90
@@ -63,7 +63,7 @@ def who_blocks(stack: Stack, timeout: float, server: Server) -> Value:
 
 
 def _probes(server: Server) -> Iterator[Probe]:
-    tables = "information_schema.processlist" if server == "mysql" else "pg_stat_activity"
+    tables, locks = ENGINES[server].SESSIONS_SHOWN_IN, ENGINES[server].WAITS_SHOWN_IN
     few, below = Condition(Operator.BELOW, FULL_PERCENT), Condition(Operator.BELOW, LEAK_PERCENT)
     most = "max_connections"
     ask, query = partial(taken, server=server), f"{tables}: rows of {most}"
@@ -77,7 +77,6 @@ def _probes(server: Server) -> Iterator[Probe]:
         below,
         steady=True,
     )
-    locks = "information_schema.innodb_lock_waits" if server == "mysql" else "pg_blocking_pids(pid)"
     yield Probe(
         f"{server}-lock-waiters",
         server,

@@ -1,7 +1,7 @@
 """A wrong fix: end every session of MariaDB but the administrator's. The shop loses its own, and the leak goes on."""
 
 from lakeproof.arguments import Arguments
-from lakeproof.stack.database_sessions import ADMINISTRATORS, administrator
+from lakeproof.stack.database_sessions import ENGINES, administrator
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes.wrong_step import WrongStep
 
@@ -13,7 +13,7 @@ ALL = (
 
 
 def _administrator(stack: Stack) -> str:
-    user, secret = ADMINISTRATORS["mysql"]
+    user, secret = ENGINES["mysql"].ADMINISTRATOR
     return stack.account(secret, user)
 
 
