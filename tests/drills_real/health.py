@@ -1,11 +1,15 @@
 """How a whole stack is, by the program's own looks: what `diagnose` names and whether `check` is clean."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
 
 from lakeproof.deadline import Deadline
+from lakeproof.lake.publish import history
+from lakeproof.lake.publish.history import NothingPublished
 from lakeproof.proof.tables.every_hash import EveryHash
+from lakeproof.stack.stack import Stack
 
 type Run = Callable[..., Any]
 
@@ -55,6 +59,17 @@ def assert_whole_shop_clean(lakeproof: Run) -> dict[str, Any]:
     assert any(one["claim"].startswith("shop: captured money") for one in report["across"])
     assert report["oversold"] == 0
     return report
+
+
+def first_hash(stack: Stack) -> str:
+    """The newest published hash, once there is one."""
+
+    def look() -> str | None:
+        with contextlib.suppress(NothingPublished):
+            return history.newest(stack).hash
+        return None
+
+    return Deadline(BACK_SECONDS).wait_for("a first published hash", look)
 
 
 def assert_no_hash_is_torn(following: EveryHash) -> None:

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.drills_real.health import BACK_SECONDS, assert_clean, assert_no_hash_is_torn
+from tests.drills_real.health import BACK_SECONDS, assert_clean, assert_no_hash_is_torn, first_hash
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.publish import history
 from lakeproof.processes import lock, procfs
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.killing import kill_and_await
@@ -44,16 +43,21 @@ def shopping(whole_stack: Stack) -> Iterator[subprocess.Popen[str]]:
     """Shoppers that buy until the module ends."""
     SupervisorClient(whole_stack).up()
     sent = [str(PROGRAM), "traffic", "--rate", str(ORDERS_PER_SECOND), "--seconds", str(SHOPPING_SECONDS), "--json"]
-    shoppers = subprocess.Popen(sent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    yield shoppers
-    shoppers.kill()
-    shoppers.wait()
+    with whole_stack.log_path("shoppers").open("w") as said:
+        shoppers = subprocess.Popen(sent, stdout=subprocess.PIPE, stderr=said, text=True)
+    with shoppers:
+        yield shoppers
+        shoppers.kill()
+
+
+def assert_still_shopping(stack: Stack, shopping: subprocess.Popen[str]) -> None:
+    assert shopping.poll() is None, stack.log_path("shoppers").read_text()[-2000:]
 
 
 @pytest.fixture(scope="module")
 def following(whole_stack: Stack, shopping: subprocess.Popen[str]) -> EveryHash:
     """Every hash from the first kill on."""
-    return EveryHash(whole_stack, history.newest(whole_stack).hash)
+    return EveryHash(whole_stack, first_hash(whole_stack))
 
 
 @pytest.mark.parametrize("names", VICTIMS, ids="+".join)
@@ -61,7 +65,7 @@ def test_what_is_killed_comes_back_and_nothing_is_lost(
     whole_stack: Stack, lakeproof: Run, shopping: subprocess.Popen[str], following: EveryHash, names: tuple[str, ...]
 ) -> None:
     kill_and_await(SupervisorClient(whole_stack), list(names), Deadline(BACK_SECONDS))
-    assert shopping.poll() is None
+    assert_still_shopping(whole_stack, shopping)
     assert_clean(lakeproof)
     assert_no_hash_is_torn(following)
 
@@ -75,7 +79,7 @@ def test_after_kill_9_of_the_daemon_up_goes_on(
     os.kill(daemon.pid, signal.SIGKILL)
     Deadline(10).wait_for("the daemon's end", lambda: None if procfs.is_alive(daemon.process) else True, every=0.05)
     assert lakeproof("up", seconds=240).code == 0
-    assert shopping.poll() is None
+    assert_still_shopping(whole_stack, shopping)
     assert_clean(lakeproof)
 
 

@@ -1,25 +1,24 @@
 """A check that can fail: with a guard switched off, what that guard prevents is seen in the lake and reported."""
 
-import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.drills_real.health import first_hash
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.customers.shoppers import start
 from lakeproof.customers.shoppers.traffic import of_stack, serve_in_new_loop
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.states import Health
 from lakeproof.proof.checking import check
 from lakeproof.proof.findings import Wrong
 from lakeproof.proof.report import CheckReport
-from lakeproof.proof.tables.by_changes import ManifestFiles
+from lakeproof.proof.tables.by_changes import Changes
 from lakeproof.proof.tables.every_hash import EveryHash
 from lakeproof.stack.stack import Stack, load_stack
 
@@ -58,20 +57,11 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Iterator[Without]:
         shutil.rmtree(state_dir, ignore_errors=True)
 
 
-def first_hash(stack: Stack) -> str:
-    def look() -> str | None:
-        with contextlib.suppress(CouldNotLook):  # nothing is published yet
-            return history.newest(stack).hash
-        return None
-
-    return Deadline(60).wait_for("a first published hash", look)
-
-
 def test_with_operator_and_cut_off_parts_of_transactions_are_reported(without: Without) -> None:
     """Every torn hash, too; and whoever reads what changed from hash to hash finds what who reads all of it does."""
     stack, _ = without("LAKE__ALIGN_TRANSACTIONS", "LAKE__CUT")
     first = first_hash(stack)
-    whole, changes = EveryHash(stack, first), EveryHash(stack, first, files=ManifestFiles(stack))
+    whole, changes = EveryHash(stack, first), EveryHash(stack, first, changes=Changes(stack))
     shoppers = start(stack, rate=ORDERS_PER_SECOND, seed=1, run="parts")
 
     def parts() -> CheckReport | None:

@@ -12,7 +12,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.trino import pinned_trino
-from lakeproof.proof.tables.by_changes import ManifestFiles
+from lakeproof.proof.tables.by_changes import Changes
 from lakeproof.proof.tables.every_hash import EveryHash, judge
 from lakeproof.proof.tables.states import InState, State
 from lakeproof.stack.stack import Stack
@@ -51,17 +51,18 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 
 def _judge(stack: Stack, first: PublishedCommit, way: str) -> tuple[dict[str, Any], Told]:
-    files = ManifestFiles(stack) if way == CHANGES else None
+    changes = Changes(stack) if way == CHANGES else None
     known: dict[State, InState] = {}
-    if files is not None:
-        judge(stack, [first], known, files=files)
-    following, look = EveryHash(stack, first.hash, known=known, files=files), Deadline(LOOK_SECONDS)
+    if changes is not None:
+        judge(stack, [first], known)
+    following, look = EveryHash(stack, first.hash, known=known, changes=changes), Deadline(LOOK_SECONDS)
     following.look(look)
     seconds = look.elapsed
     row = {
         "way": way,
         "hashes": following.judged,
         "not_judged": following.not_looked + following.waiting,
+        "by_changes": changes.judged if changes else 0,
         "torn": len(following.torn),
         "seconds": round(seconds, 1),
         "seconds_a_hash": round(seconds / max(1, following.judged), 3),

@@ -7,9 +7,10 @@ compacted and tables are set back.
 import random
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -17,13 +18,22 @@ import pytest
 from tests.published_commit import published_commit
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.publish.manifests import MissingFile
+from lakeproof.errors import CouldNotLook
+from lakeproof.lake.publish import history as history_of_main
+from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.publish.manifests import DataFile, ManifestReader, MissingFile
+from lakeproof.lake.publish.metadata import SNAPSHOTS_KEPT
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.sources.source import OLTP, SHOP
-from lakeproof.proof.tables import by_changes
-from lakeproof.proof.tables.by_changes import Files, judge_by_changes, ranges_of
+from lakeproof.proof.audit import Remembered, audit_published
+from lakeproof.proof.tables import by_changes, every_hash
+from lakeproof.proof.tables.by_changes import MOST_BROKEN, Changes, Files, judge_by_changes, ranges_of
+from lakeproof.proof.tables.every_hash import IN_VAIN, EveryHash, Torn
+from lakeproof.proof.tables.order_claims import BrokenOrder
 from lakeproof.proof.tables.states import Asked, InState, State
-from lakeproof.proof.tables.whole_claims import CLAIMS, WholeClaims
+from lakeproof.proof.tables.whole_claims import CLAIMS, Broken, WholeClaims
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
 
 type Row = tuple[Any, ...]
 
@@ -41,6 +51,8 @@ COLUMNS = {
     "case_attachments": "id, case_id, at",
 }
 OF_ORDERS, OF_SHOP = CLAIMS
+STACK = Stack(Settings(name="none"))
+READABLE = timedelta(minutes=15)
 COMMIT = published_commit("hash", datetime(2026, 11, 30, tzinfo=UTC))
 
 
@@ -86,9 +98,15 @@ class Table:
 
 
 class Lake:
-    """A lake of one database's judged tables, in SQLite; stands for Trino and for the manifests."""
+    """A lake of one database's judged tables, in SQLite; stands for Trino and for the manifests.
 
-    def __init__(self, claims: WholeClaims) -> None:
+    knows: how many of a table's newest snapshots the metadata of a hash knows.
+    """
+
+    def __init__(self, claims: WholeClaims, knows: int = 1_000_000) -> None:
+        self.knows = knows
+        self.judged = self.read_whole = 0
+        self.pinned_at: Mapping[str, int] = {}
         self.claims = claims
         self.now = {table: Table() for table in claims.judged}
         self.kept: dict[tuple[str, int], Table] = {}
@@ -120,14 +138,31 @@ class Lake:
 
     def run(self, sql: str, deadline: Deadline) -> Any:
         self.statements.append(sql)
+        for table, snapshot in re.findall(r"\w+\.(\w+) FOR VERSION AS OF BIGINT '(\d+)'", sql):
+            if not self._is_known(table, int(snapshot)):
+                raise StatementFailed(f"no snapshot {snapshot} of {table}", where="trino")
         here = re.sub(r"\w+\.(\w+) FOR VERSION AS OF BIGINT '(\d+)'", r"\1_\2", sql)
         return type("Answer", (), {"rows": [list(row) for row in self._database.execute(here)]})()
 
-    def of(self, commit: object, database: str, wanted: Iterable[Mapping[str, int]]) -> list[dict[str, Files]]:
+    def _is_known(self, table: str, snapshot: int) -> bool:
+        return snapshot > self.pinned_at.get(table, snapshot) - self.knows
+
+    def files_of(
+        self, commit: PublishedCommit, database: str, wanted: Sequence[Mapping[str, int]]
+    ) -> list[dict[str, Files]]:
+        for table, snapshot in (each for snapshots in wanted for each in snapshots.items()):
+            if not self._is_known(table, snapshot):
+                raise MissingFile(f"snapshot {snapshot} of {table}")
         return [
             {table: self.kept[table, snapshot].told() for table, snapshot in snapshots.items()}
             for snapshots in wanted
         ]
+
+    @contextmanager
+    def pinned(self, stack: Stack, commit: PublishedCommit, deadline: Deadline) -> Any:
+        self.pinned_at = commit.tables_of(self.claims.source.name)
+        yield self
+        self.pinned_at = {}
 
     def whole(self, asked: Asked) -> InState:
         (found,) = self.claims.broken_by_place(
@@ -136,8 +171,9 @@ class Lake:
         return found
 
     def judge(self, asked: Sequence[Asked], known: dict[State, InState]) -> None:
+        """By what changed alone."""
         lake: Any = self
-        judge_by_changes(lake, COMMIT, self.claims, asked, known, lake, Deadline(60))
+        known |= judge_by_changes(lake, COMMIT, asked, known, lake, Deadline(60))
 
 
 class Shop:
@@ -233,22 +269,43 @@ def test_what_changed_tells_the_same_as_a_whole_look(seed: int) -> None:
     assert torn
 
 
-def test_the_first_state_is_read_whole_and_the_next_ones_by_what_changed() -> None:
+def known_of(lake: Lake, asked: Asked) -> dict[State, InState]:
+    return {asked.state: lake.whole(asked)}
+
+
+def test_what_changed_is_asked_in_three_statements() -> None:
+    lake, states = history(3, 6)
+    known = known_of(lake, states[0])
+    lake.statements.clear()
+    lake.judge(states[1:], known)
+    assert {*known} == {each.state for each in states}
+    keys, claims, counts = lake.statements
+    assert "$path" in keys
+    assert "BETWEEN" in claims
+    assert "COUNT" in counts and "BETWEEN" in counts
+    assert lake.judged == 5
+
+
+def test_without_a_state_that_they_came_from_nothing_is_told() -> None:
     lake, states = history(3, 6)
     known: dict[State, InState] = {}
     lake.judge(states, known)
-    assert {*known} == {each.state for each in states}
-    first, keys, counts, claims = lake.statements
-    assert "BETWEEN" not in first
-    assert "$path" in keys
-    assert "COUNT" in counts
-    assert "BETWEEN" in claims
-    assert "BETWEEN" in counts
+    assert known == {}
+    known = known_of(lake, states[-1])
+    lake.judge([states[2]], known)  # older than what is known
+    assert states[2].state not in known
+
+
+def test_from_a_state_that_may_have_been_told_in_part_no_other_is_judged() -> None:
+    lake, states = history(3, 6)
+    known: dict[State, InState] = {states[0].state: (BrokenOrder("claim", 1, ""),) * (MOST_BROKEN + 1)}
+    lake.judge(states[1:], known)
+    assert [*known] == [states[0].state]
 
 
 def test_where_nothing_changed_nothing_is_asked() -> None:
     lake, states = history(3, 6)
-    known = {states[-1].state: lake.whole(states[-1])}
+    known = known_of(lake, states[-1])
     lake.commit(OF_ORDERS.judged)
     lake.statements.clear()
     lake.judge([lake.state()], known)
@@ -259,7 +316,7 @@ def test_where_nothing_changed_nothing_is_asked() -> None:
 def test_a_row_deleted_behind_our_back_is_left_for_a_whole_look() -> None:
     """No new file tells of it; the number of rows does."""
     lake, states = history(3, 6)
-    known = {states[-1].state: lake.whole(states[-1])}
+    known = known_of(lake, states[-1])
     (_, row), *_ = lake.now["order_events"].live()
     lake.now["order_events"].remove([row])
     lake.commit(["order_events"])
@@ -277,7 +334,7 @@ def test_a_table_that_was_set_back_is_left_for_a_whole_look_where_as_many_rows_c
     apply(lake, "orders", ([(1, 0, 0, 1)], [(1, 0, 0, 2)]))
     apply(lake, "order_events", ([], [(3, 1, 2, "changed")]))
     lake.commit(OF_ORDERS.judged)
-    known = {lake.state().state: lake.whole(lake.state())}
+    known = known_of(lake, lake.state())
     assert [*known.values()] == [()]
 
     lake.now["orders"] = at_first
@@ -292,7 +349,7 @@ def test_what_was_broken_and_did_not_change_is_broken_still_and_what_was_mended_
     lake = Lake(OF_ORDERS)
     apply(lake, "orders", ([], [(1, 0, 0, 1), (5000, 0, 0, 1)]))
     lake.commit(OF_ORDERS.judged)
-    known = {lake.state().state: lake.whole(lake.state())}
+    known = known_of(lake, lake.state())
     assert [each.key for each in lake.whole(lake.state())] == [1, 5000]
     apply(lake, "order_events", ([], [(3, 5000, 1, "created")]))
     lake.commit(["order_events"])
@@ -305,46 +362,211 @@ def test_payments_parcels_and_cases_are_asked_about_each_by_its_own_ids() -> Non
     apply(lake, "payments", ([], [(7, 1)]))
     apply(lake, "payment_events", ([], [(1, 7, 1, "authorized")]))
     lake.commit(OF_SHOP.judged)
-    known = {lake.state().state: lake.whole(lake.state())}
+    known = known_of(lake, lake.state())
     assert [*known.values()] == [()]
     apply(lake, "fulfillments", ([], [(7, 1)]))
     lake.commit(["fulfillments"])
     lake.judge([lake.state()], known)
     assert [(each.noun, each.key) for each in known[lake.state().state]] == [("parcel", 7)]
-    asked = lake.statements[-1]
+    asked = next(sql for sql in lake.statements if "BETWEEN" in sql)
     assert "FROM (SELECT * FROM shop.payments FOR VERSION AS OF BIGINT '1' WHERE 1 = 0)" in asked
     assert "fulfillment_id BETWEEN 7 AND 7" in asked
 
 
-@pytest.mark.parametrize("error", [MissingFile("a manifest"), StatementFailed("no such snapshot", where="trino")])
-def test_where_the_manifests_or_trino_do_not_know_a_snapshot_it_is_left_for_a_whole_look(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
+@pytest.mark.parametrize(
+    "error", [MissingFile("a manifest"), StatementFailed("no such snapshot", where="trino"), ValueError("not Avro")]
+)
+def test_where_what_changed_cannot_be_told_a_state_is_left_for_a_whole_look(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     lake, states = history(3, 6)
-    known = {states[0].state: lake.whole(states[0])}
+    known = known_of(lake, states[0])
 
     def of(*_: object) -> list[dict[str, Files]]:
         raise error
 
-    monkeypatch.setattr(lake, "of", of)
+    monkeypatch.setattr(lake, "files_of", of)
     lake.judge(states[1:], known)
     assert [*known] == [states[0].state]
+    assert "so it is read whole" in caplog.text
+
+
+def test_a_trino_that_is_silent_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    lake, states = history(3, 6)
+    known = known_of(lake, states[0])
+
+    def run(sql: str, deadline: Deadline) -> Any:
+        raise CouldNotLook("no answer")
+
+    monkeypatch.setattr(lake, "run", run)
+    with pytest.raises(CouldNotLook):
+        lake.judge(states[1:], known)
 
 
 def test_a_change_of_most_of_a_table_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_changes, "MOST_KEYS", 2)
     lake, states = history(3, 6)
-    known = {states[0].state: lake.whole(states[0])}
+    known = known_of(lake, states[0])
     lake.judge(states[1:], known)
     assert [*known] == [states[0].state]
 
 
-def test_a_state_is_never_judged_from_a_newer_one() -> None:
-    lake, states = history(3, 6)
-    known = {states[-1].state: lake.whole(states[-1])}
-    lake.judge([states[2]], known)
-    assert "BETWEEN" not in lake.statements[-1]  # read whole
-    assert {*known[states[2].state]} == {*lake.whole(states[2])}
+def test_more_broken_than_an_answer_holds_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_changes, "MOST", 1)
+    lake = Lake(OF_ORDERS)
+    lake.commit(OF_ORDERS.judged)
+    known = known_of(lake, lake.state())
+    apply(lake, "orders", ([], [(1, 0, 0, 1)]))
+    lake.commit(["orders"])
+    lake.judge([lake.state()], known)
+    assert lake.state().state not in known
+
+
+def test_what_a_compaction_wrote_anew_is_not_asked_about() -> None:
+    lake = Lake(OF_ORDERS)
+    for order in range(1, 30):
+        apply(lake, "orders", ([], [(order, 0, 0, 1)]))
+        apply(lake, "order_events", ([], [(100 + order, order, 1, "created")]))
+    lake.commit(OF_ORDERS.judged)
+    known = known_of(lake, lake.state())
+    lake.now["order_events"].compact(lake.path())
+    apply(lake, "orders", ([], [(30, 0, 0, 1)]))
+    apply(lake, "order_events", ([], [(130, 30, 1, "created")]))
+    lake.commit(OF_ORDERS.judged)
+    lake.judge([lake.state()], known)
+    assert known[lake.state().state] == ()
+    assert "id BETWEEN 30 AND 30" in lake.statements[-1]
+    assert "BETWEEN 1 " not in lake.statements[-1]
+
+
+def test_what_a_compaction_lost_and_doubled_is_asked_about_though_the_number_is_right() -> None:
+    lake = Lake(OF_ORDERS)
+    for order in (1, 2):
+        apply(lake, "orders", ([], [(order, 0, 0, 1)]))
+        apply(lake, "order_events", ([], [(100 + order, order, 1, "created")]))
+    lake.commit(OF_ORDERS.judged)
+    known = known_of(lake, lake.state())
+    (_, first), _ = lake.now["order_events"].live()
+    lake.now["order_events"] = Table({lake.path(): [first, first]})
+    lake.commit(["order_events"])
+    lake.judge([lake.state()], known)
+    assert {each.key for each in known[lake.state().state]} == {1, 2}
+
+
+def test_a_file_that_was_away_and_is_back_is_read_again() -> None:
+    lake = Lake(OF_ORDERS)
+    apply(lake, "orders", ([], [(1, 0, 0, 1), (2, 0, 0, 1)]))
+    apply(lake, "order_events", ([], [(101, 1, 1, "created"), (102, 2, 1, "created")]))
+    lake.commit(OF_ORDERS.judged)
+    known = known_of(lake, lake.state())
+    orders = lake.now["orders"]
+    lake.now["orders"] = Table({lake.path(): [(1, 0, 0, 1), (2, 0, 0, 1)]})
+    lake.commit(["orders"])
+    away = lake.state()
+    lake.now["orders"] = orders
+    lake.now["orders"].remove([(2, 0, 0, 1)])
+    lake.commit(["orders"])
+    lake.judge([away, lake.state()], known)
+    assert known[away.state] == ()
+    assert [each.key for each in known[lake.state().state]] == [2]
+
+
+@pytest.mark.parametrize("claims", CLAIMS, ids=[claims.source.name for claims in CLAIMS])
+def test_the_claims_read_no_other_columns_than_those_that_tell_whether_a_row_changed(claims: WholeClaims) -> None:
+    database = sqlite3.connect(":memory:")
+    for table, judged in claims.tables.items():
+        assert judged.key in judged.columns
+        database.execute(f"CREATE TABLE {table} ({', '.join(judged.columns)})")
+    assert database.execute(claims.states_sql([{table: table for table in claims.tables}])).fetchall() == []
+
+
+def published(lake: Lake, states: Sequence[Asked]) -> list[PublishedCommit]:
+    """A hash of each state, two seconds apart."""
+    now, name = datetime.now(UTC), lake.claims.source.name
+    found = []
+    for number, each in enumerate(states):
+        at = now - timedelta(seconds=2 * (len(states) - number))
+        commit = published_commit(f"{number:04d}", at, number + 1, "0-1-1", None, dict(each.snapshots), at + READABLE)
+        state = replace(commit.states["oltp"], snapshots=dict(each.snapshots))
+        found.append(replace(commit, states={name: state}, moved=name))
+    return found
+
+
+class Main:
+    """What is published of these hashes so far."""
+
+    def __init__(self, commits: Sequence[PublishedCommit]) -> None:
+        self.commits, self.shown = commits, 1
+
+    def newest(self, stack: Stack) -> PublishedCommit:
+        return self.commits[self.shown - 1]
+
+    def log(self, stack: Stack, limit: int) -> list[PublishedCommit]:
+        return [*self.commits[: self.shown]][::-1][:limit]
+
+    def since(self, stack: Stack, after: str) -> list[PublishedCommit]:
+        shown = self.commits[: self.shown]
+        return [*shown[[each.hash for each in shown].index(after) + 1 :]]
+
+
+@pytest.fixture
+def main(monkeypatch: pytest.MonkeyPatch) -> Callable[[Lake, Sequence[Asked]], Main]:
+    def make(lake: Lake, states: Sequence[Asked]) -> Main:
+        made = Main(published(lake, states))
+        for name in ("newest", "log", "since"):
+            monkeypatch.setattr(history_of_main, name, getattr(made, name))
+        monkeypatch.setattr(every_hash, "pinned_trino", lake.pinned)
+        return made
+
+    return make
+
+
+def torn_of(torn: Iterable[Torn]) -> dict[str, set[Broken]]:
+    return {one.commit.hash: {*one.broken} for one in torn}
+
+
+@pytest.mark.parametrize("seed", range(41, 56))
+def test_every_hash_is_told_alike_in_both_ways(main: Callable[[Lake, Sequence[Asked]], Main], seed: int) -> None:
+    lake, states = history(seed)
+    lake.knows = 20
+    lake_as_changes: Any = lake
+    shown = main(lake, states)
+    shown.shown = len(states)
+    following = EveryHash(STACK, "0000", changes=lake_as_changes)
+    whole = EveryHash(STACK, "0000")
+    for one in (following, whole):
+        one.look(Deadline(600))
+    assert torn_of(following.torn) == torn_of(whole.torn)
+    assert following.judged == whole.judged == len(states) - 1
+    assert lake.judged > 5
+    assert lake.judged + lake.read_whole == len(states) - 1
+
+
+@pytest.mark.parametrize("snapshots_a_hash", [1, 2, 3, 4])
+def test_minute_by_minute_only_the_first_hash_is_read_whole(
+    main: Callable[[Lake, Sequence[Asked]], Main], snapshots_a_hash: int
+) -> None:
+    """Thirty hashes a minute, whose metadata knows no more than the newest forty snapshots of a table."""
+    lake = Lake(OF_ORDERS)
+    shop, states = Shop(lake, random.Random(1)), []
+    for _ in range(121):
+        for table, changed in shop.transaction().items():
+            apply(lake, table, changed)
+        for _ in range(snapshots_a_hash):
+            lake.commit(OF_ORDERS.judged)
+        states.append(lake.state())
+    lake.knows = SNAPSHOTS_KEPT
+    shown, remembered = main(lake, states), Remembered(STACK)
+    lake_as_changes: Any = lake
+    remembered.changes = lake_as_changes
+    after = "0000"
+    for minute in range(1, 5):
+        shown.shown = 1 + 30 * minute
+        audited = audit_published(STACK, OLTP, after, remembered)
+        assert (audited.finding, audited.judged, audited.waiting) == (None, 30, 0)
+        after = audited.through
+    assert lake.read_whole == 1
+    assert lake.judged == 119
 
 
 def test_ids_are_widened_to_few_ranges_at_the_widest_gaps() -> None:
@@ -363,3 +585,93 @@ def test_ids_are_widened_to_few_ranges_at_the_widest_gaps() -> None:
 def test_the_claims_name_every_table_of_their_database_that_has_a_history() -> None:
     assert [claims.source for claims in CLAIMS] == [OLTP, SHOP]
     assert {*COLUMNS} == {*OF_ORDERS.judged, *OF_SHOP.judged}
+
+
+def test_once_a_row_may_have_come_back_no_later_state_is_told() -> None:
+    """A vector that shrank hides, in a later state, as many rows as at first; what it hides may be another row."""
+    lake = Lake(OF_ORDERS)
+    apply(lake, "orders", ([], [(1, 0, 0, 1), (2, 0, 0, 1)]))
+    apply(lake, "order_events", ([], [(101, 1, 1, "created"), (102, 2, 1, "created"), (103, 2, 2, "deleted")]))
+    lake.now["orders"].remove([(2, 0, 0, 1)])
+    lake.commit(OF_ORDERS.judged)
+    known = known_of(lake, lake.state())
+    assert [*known.values()] == [()]
+    lake.now["orders"].removed = {}
+    lake.commit(["orders"])
+    shrank = lake.state()
+    lake.now["orders"].remove([(1, 0, 0, 1)])
+    lake.commit(["orders"])
+    assert {each.key for each in lake.whole(lake.state())} == {1, 2}
+    lake.judge([shrank, lake.state()], known)
+    assert shrank.state not in known
+    assert lake.state().state not in known
+
+
+def test_a_state_is_judged_from_one_of_its_own_database() -> None:
+    lake, states = history(3, 6)
+    known: dict[State, InState] = {("shop", (1, 1, 1)): ()}
+    lake.judge(states, known)
+    assert [*known] == [("shop", (1, 1, 1))]
+
+
+def test_where_nothing_can_be_told_of_what_changed_the_rest_is_read_whole_three_at_once(
+    main: Callable[[Lake, Sequence[Asked]], Main], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, states = history(3, 13)
+    shown = main(lake, states)
+    shown.shown = len(states)
+    monkeypatch.setattr(lake, "files_of", lambda *_: [][1])
+    lake_as_changes: Any = lake
+    following = EveryHash(STACK, "0000", changes=lake_as_changes)
+    lake.statements.clear()
+    following.look(Deadline(60))
+    assert (following.judged, lake.judged, lake.read_whole) == (12, 0, 12)
+    assert len(lake.statements) == IN_VAIN + 3
+
+
+def test_what_was_known_is_not_used_where_a_table_was_set_back_among_the_hashes(
+    main: Callable[[Lake, Sequence[Asked]], Main],
+) -> None:
+    lake, states = history(3, 6)
+    shown = main(lake, states)
+    at = shown.commits[-1].at
+    tables = dict.fromkeys(OF_ORDERS.judged, 1)
+    shown.commits = [*shown.commits, published_commit("back", at, 7, "0-1-1", None, tables, at + READABLE)]
+    shown.shown = len(shown.commits)
+    wrong = dict.fromkeys((each.state for each in states), (BrokenOrder("claim", 1, "not so"),))
+    following = EveryHash(STACK, "0000", known=wrong)
+    following.look(Deadline(60))
+    assert not any(each.detail == "not so" for one in following.torn for each in one.broken)
+
+
+def data_file(path: str, records: int, hides_of: str | None = None) -> DataFile:
+    return DataFile(path, hides_of is None, 900, records, {}, 1, hides_of or "")
+
+
+def test_files_are_told_with_what_their_deletion_vectors_hide_and_each_list_is_read_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    live = [data_file("a", 10), data_file("b", 5), data_file("vectors", 3, "a"), data_file("vectors", 1, "gone")]
+    read: list[str] = []
+
+    def live_files(reader: ManifestReader, manifest_list: str) -> list[DataFile]:
+        read.append(manifest_list)
+        return live
+
+    monkeypatch.setattr(ManifestReader, "live_files", live_files)
+    monkeypatch.setattr(Changes, "_s3", None)
+    lists = {"orders": {7: "list-7", 8: "list-8"}}
+    monkeypatch.setattr(Changes, "_manifest_lists", lambda *_: lists)
+    changes = Changes(STACK)
+    for _ in range(2):
+        ((told, _),) = [
+            [state["orders"] for state in changes.files_of(COMMIT, "oltp", [{"orders": 7}, {"orders": 8}])]
+        ]
+        assert (told.rows, told.live) == ({"a": 10, "b": 5}, 12)
+    assert read == ["list-7", "list-8"]
+    with pytest.raises(MissingFile, match=r"snapshot 6 of oltp\.orders"):
+        changes.files_of(COMMIT, "oltp", [{"orders": 6}])
+    live.append(data_file("vectors", 1, ""))
+    lists["orders"][9] = "list-9"
+    with pytest.raises(MissingFile, match="deletion vector"):
+        changes.files_of(COMMIT, "oltp", [{"orders": 9}])

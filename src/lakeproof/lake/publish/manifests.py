@@ -18,8 +18,8 @@ _DATA = 0
 class DataFile:
     """A live file of a table. `is_data` is False for deletion vectors. `upper`: field id → upper bound's bytes.
 
-    size: in bytes; -1 where the manifest does not tell it. records: of a deletion vector, how many rows it removes
-    from the data file `removes_from`; of that one "" where it is a data file itself.
+    size: in bytes; -1 where the manifest does not tell it. records: rows of a data file; of a deletion vector, how
+    many rows it hides. removes_from: the data file whose rows those are; "" for a data file.
     sequence: grows with each snapshot that adds files, so that of two files the higher one was written later.
     """
 

@@ -1,34 +1,35 @@
 """Judges a published state by what changed since another one that was judged before, instead of reading it whole.
 
 A claim on one order reads that order's rows alone. So only the orders of rows that changed have to be asked about,
-and what was broken of the others is broken still. The lake's manifests tell where these rows are:
+and what was broken of the others is broken still. The lake's manifests tell where such rows are:
 
-- a row that is new, or changed, lies in a data file that the state before did not have. The ids found in these files,
-  widened to a few ranges, are what is asked about;
-- a row that was taken away, and whose order has no row in such a file, is missed so. It shows in the number of rows:
-  outside of the ranges each table must have as many as before, by the manifests (rows of the files less what the
-  deletion vectors remove) and a count within the ranges.
+- in the data files that came and in those that went. What is in the one and not in the other changed; what a
+  compaction wrote anew did not. The ids of changed rows, widened to a few ranges, are what is asked about;
+- in data files that stayed, of which a deletion vector hides more rows than before. Which ones, no manifest tells. An
+  order that was changed has a row in a new file as well. Where a row was only taken away, the number of rows tells:
+  outside of the ranges each table must have as many as before, by the manifests (rows of the files, less what the
+  deletion vectors hide) and a count within the ranges.
 
-Where the numbers do not agree, or a deletion vector removes less than it did, the state is read whole.
+Where the numbers do not agree, or a deletion vector hides less than it did, the state has to be read whole.
 """
 
 import logging
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, pairwise
 from operator import and_
 from typing import Any
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.nessie import NessieUnreachable, Reference, client_of
+from lakeproof.lake.nessie import Reference, client_of
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.history import MAIN
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metadata import read_metadata
 from lakeproof.lake.publish.snapshots import get_object
-from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.trino import PinnedTrino, at_snapshot
 from lakeproof.proof.tables.order_claims import MOST
 from lakeproof.proof.tables.states import Asked, InState, State, snapshots_in
@@ -40,9 +41,12 @@ log = logging.getLogger(__name__)
 
 # More ids than these are not fetched: then most of a table changed, and it is read whole.
 MOST_KEYS = 50_000
-# A statement names so many ranges of ids for each table and state at most (Trino takes a million characters).
+# A statement names so many ranges of ids for each table and state at most: Trino takes a million characters.
 MOST_RANGES = 40
+# From a state in which more is broken no other one is judged: the answer that told of it may have been cut off.
+MOST_BROKEN = 1000
 S3_SECONDS = 10.0
+FILES_KEPT = 200
 
 # Table → snapshot: a state of the judged tables.
 type Snapshots = Mapping[str, int]
@@ -54,143 +58,147 @@ type Range = tuple[int, int]
 class Files:
     """A table's files at one snapshot.
 
-    rows: data file → rows in it. removed: data file → how many of them its deletion vector removes.
+    rows: data file → rows in it. hidden: data file → how many of them its deletion vector hides.
     """
 
     rows: Mapping[str, int]
-    removed: Mapping[str, int]
+    hidden: Mapping[str, int]
 
-    @property
+    @cached_property
     def live(self) -> int:
         """How many rows readers see."""
-        return sum(self.rows.values()) - sum(self.removed.values())
+        return sum(number - self.hidden.get(path, 0) for path, number in self.rows.items())
 
-    def came_from(self, before: "Files") -> bool:
-        """Whether no row of a file that both have can have come back: its deletion vector removes as many rows as
-        before, or more.
+    def only_hides_more_than(self, before: "Files") -> bool:
+        """Whether the deletion vector of each file that both have hides as many rows as before, or more.
+
+        A writer only ever adds to a vector. One that took rows back and hid as many others is not noticed.
         """
-        return all(
-            self.removed.get(path, 0) >= number for path, number in before.removed.items() if path in self.rows
-        )
+        both = self.rows.keys() & before.hidden.keys()
+        return all(self.hidden.get(path, 0) >= before.hidden[path] for path in both)
 
 
-class ManifestFiles:
-    """The files of tables at their snapshots, by Iceberg's manifests. Reads each manifest once."""
+class Changes:
+    """What changed between states, for one audit after the other: keeps what it read of manifests.
+
+    judged: how many states were judged by what changed. read_whole: how many were read whole, since none was known
+    that they came from, or what changed could not be told.
+    """
 
     def __init__(self, stack: Stack) -> None:
+        self.judged = self.read_whole = 0
         self._stack = stack
-        self._s3: Any = None
         self._readers: dict[tuple[str, str], ManifestReader] = {}
+        self._files: OrderedDict[str, Files] = OrderedDict()
 
-    def of(self, commit: PublishedCommit, database: str, wanted: Iterable[Snapshots]) -> list[dict[str, Files]]:
-        """Of each wanted state its tables' files. commit: the hash whose metadata is asked for the snapshots.
+    def files_of(self, commit: PublishedCommit, database: str, states: Sequence[Snapshots]) -> list[dict[str, Files]]:
+        """Of each state its tables' files. commit: the hash whose metadata knows their snapshots.
 
-        Raises: CouldNotLook where Nessie or the store gives no answer; MissingFile where a snapshot is not known
-        there, or a manifest is gone.
+        Raises: MissingFile where it does not, or where a manifest is gone; what the clients of Nessie and of the
+        store raise.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        states = [dict(snapshots) for snapshots in wanted]
-        tables = sorted({table for snapshots in states for table in snapshots})
-        try:
-            lists = {
-                table: self._manifest_lists(*held) for table, *held in self._metadata_of(commit, database, tables)
-            }
-            found: dict[tuple[str, int], Files] = {}
-            for table, snapshot in {each for snapshots in states for each in snapshots.items()}:
+        lists = self._manifest_lists(commit, database, sorted({table for state in states for table in state}))
+        found = []
+        for state in states:
+            for table, snapshot in state.items():
                 if snapshot not in lists.get(table, {}):
                     raise MissingFile(f"snapshot {snapshot} of {database}.{table}")
-                reader = self._readers.setdefault((database, table), ManifestReader(self._s3))
-                found[table, snapshot] = _files(reader, lists[table][snapshot])
-        except (BotoCoreError, ClientError) as error:
-            raise CouldNotLook(f"{type(error).__name__}", where="object store") from error
-        return [{table: found[table, snapshot] for table, snapshot in snapshots.items()} for snapshots in states]
+            found.append(
+                {table: self._read(database, table, lists[table][snapshot]) for table, snapshot in state.items()}
+            )
+        return found
 
-    def _metadata_of(
+    @cached_property
+    def _s3(self) -> Any:
+        return s3_client(self._stack, timeout_seconds=S3_SECONDS)
+
+    def _manifest_lists(
         self, commit: PublishedCommit, database: str, tables: Sequence[str]
-    ) -> Iterable[tuple[str, str]]:
+    ) -> dict[str, dict[int, str]]:
+        """Table → snapshot → its manifest list."""
         nessie = client_of(self._stack)
         try:
             held = nessie.contents(Reference("BRANCH", MAIN, commit.hash), database, tables)
-        except NessieUnreachable as error:
-            raise CouldNotLook(error.what, where=error.where, next_action=error.next_action) from error
         finally:
             nessie.close()
-        return [(table, entry.metadata_location) for table, entry in held.items()]
+        found = {}
+        for table, entry in held.items():
+            text = get_object(self._s3, bucket_and_key(entry.metadata_location)[1])
+            if text is None:
+                raise MissingFile(entry.metadata_location)
+            found[table] = {one["snapshot-id"]: one["manifest-list"] for one in read_metadata(text)["snapshots"]}
+        return found
 
-    def _manifest_lists(self, metadata_location: str) -> dict[int, str]:
-        if self._s3 is None:
-            self._s3 = s3_client(self._stack, timeout_seconds=S3_SECONDS)
-        text = get_object(self._s3, bucket_and_key(metadata_location)[1])
-        if text is None:
-            raise MissingFile(metadata_location)
-        return {entry["snapshot-id"]: entry["manifest-list"] for entry in read_metadata(text)["snapshots"]}
+    def _read(self, database: str, table: str, manifest_list: str) -> Files:
+        if manifest_list not in self._files:
+            reader = self._readers.setdefault((database, table), ManifestReader(self._s3))
+            live = reader.live_files(manifest_list)
+            vectors = [one for one in live if not one.is_data]
+            if not all(one.removes_from for one in vectors):
+                raise MissingFile(f"the data file of a deletion vector, in {manifest_list}")
+            self._files[manifest_list] = Files(
+                {one.path: one.records for one in live if one.is_data},
+                {one.removes_from: one.records for one in vectors},
+            )
+            while len(self._files) > FILES_KEPT:
+                self._files.popitem(last=False)
+        self._files.move_to_end(manifest_list)
+        return self._files[manifest_list]
 
 
-def _files(reader: ManifestReader, manifest_list: str) -> Files:
-    live = reader.live_files(manifest_list)
-    vectors = [one for one in live if not one.is_data]
-    if not all(one.removes_from for one in vectors):
-        raise MissingFile(f"the data file of a deletion vector, in {manifest_list}")
-    return Files(
-        {one.path: one.records for one in live if one.is_data}, {one.removes_from: one.records for one in vectors}
+def start_of(asked: Sequence[Asked], known: Mapping[State, InState]) -> State | None:
+    """The newest known state of their database from which all of these can be judged: none of them is older than it,
+    in any table, and they have the same tables.
+    """
+    claims, tables = asked[0].claims, asked[0].snapshots.keys()
+    if any(each.snapshots.keys() != tables for each in asked):
+        return None
+    oldest = {table: min(each.snapshots[table] for each in asked) for table in tables}
+    candidates = (
+        (sum(held.values()), state)
+        for state, broken in known.items()
+        if state[0] == claims.source.name and len(broken) <= MOST_BROKEN
+        for held in [snapshots_in(state, claims)]
+        if held.keys() == tables and all(held[table] <= oldest[table] for table in held)
     )
+    return max(candidates, default=(0, None), key=lambda each: each[0])[1]
 
 
 def judge_by_changes(
     trino: PinnedTrino,
     pinned: PublishedCommit,
-    claims: WholeClaims,
     asked: Sequence[Asked],
-    broken: dict[State, InState],
-    files: ManifestFiles,
+    known: Mapping[State, InState],
+    changes: Changes,
     deadline: Deadline,
-) -> None:
-    """Add to `broken` what is broken in those of the asked states, of one database and oldest first, that came from
-    one that is known there. Where none is, the first of them is read whole and is that one.
+) -> dict[State, InState]:
+    """What is broken in these states of one database, oldest first, by what changed since a known one. Those of which
+    that cannot be told are left out.
 
     trino: at the hash `pinned`, whose metadata is asked for all of their snapshots.
-    Raises: CouldNotLook, StatementFailed.
+    Raises: CouldNotLook where Trino gave no answer in time.
     """
-    if not asked:
-        return
-    start = _start_of(asked, broken)
+    start = start_of(asked, known)
     if start is None:
-        first, *asked = asked
-        sql = claims.lake_sql([first.snapshots])
-        (broken[first.state],) = claims.broken_by_place(trino.run(sql, deadline).rows if sql else (), 1)
-        start = first.state
-    begin = snapshots_in(start, claims)
-    alike = [each for each in asked if each.snapshots.keys() == begin.keys()]
-    # A row without an id is in no range of ids.
-    if not alike or any(each.key is None for each in broken[start]):
-        return
-    states = [begin, *(each.snapshots for each in alike)]
-    try:
-        changes = _Changes(trino, claims, states, files.of(pinned, claims.source.name, states), deadline)
-        found = changes.judged(broken[start])
-    except (MissingFile, StatementFailed) as error:
-        log.info("what changed in %s cannot be told, so it is read whole: %s", claims.source.name, error)
-        return
-    broken |= {each.state: one for each, one in zip(alike, found, strict=True) if one is not None}
-
-
-def _start_of(asked: Sequence[Asked], known: Mapping[State, InState]) -> State | None:
-    """The newest known state of their database that none of these is older than, in any table."""
+        return {}
     claims = asked[0].claims
-    oldest = {table: min(each.snapshots.get(table, 0) for each in asked) for table in claims.judged}
-    candidates = (
-        (sum(held.values()), state)
-        for state in known
-        if state[0] == claims.source.name
-        for held in [snapshots_in(state, claims)]
-        if held.keys() == asked[0].snapshots.keys() and all(held[table] <= oldest[table] for table in held)
-    )
-    return max(candidates, default=(0, None), key=lambda each: each[0])[1]
+    states = [snapshots_in(start, claims), *(each.snapshots for each in asked)]
+    try:
+        files = changes.files_of(pinned, claims.source.name, states)
+        found = _Between(trino, claims, states, files, deadline).judged(known[start])
+    except CouldNotLook:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with a manifest, a whole look is still possible
+        why = f"{type(error).__name__}: {error}"
+        log.warning("what changed in %s cannot be told, so it is read whole: %s", claims.source.name, why)
+        return {}
+    told = {each.state: broken for each, broken in zip(asked, found, strict=True) if broken is not None}
+    changes.judged += len(told)
+    return told
 
 
-class _Changes:
-    """Statements on what changed between a first state and later ones. files: of each of the states."""
+class _Between:
+    """Statements on what changed between states, each of which came from the one before. files: of each of them."""
 
     def __init__(
         self,
@@ -205,40 +213,25 @@ class _Changes:
 
     def judged(self, broken_at_first: Sequence[Broken]) -> list[InState | None]:
         """What is broken in each state but the first; None of one that has to be read whole."""
-        nothing: list[InState | None] = [None] * (len(self._states) - 1)
         asked = self._asked_about()
-        if asked is None:
-            return nothing
+        found = None if asked is None else self._broken_within(asked)
+        if asked is None or found is None:
+            return [None] * (len(self._states) - 1)
+        still = [each for each in broken_at_first if not _is_within(each, asked)]
         same = self._same_outside(asked)
-        found = self._broken_within(asked)
-        if found is None:
-            return nothing
-        still = [
-            each
-            for each in broken_at_first
-            if not any(each.key is not None and low <= each.key <= high for low, high in asked[each.noun])
-        ]
         return [(*still, *broken) if is_same else None for is_same, broken in zip(same, found, strict=True)]
 
     def _asked_about(self) -> dict[str, list[Range]] | None:
-        """Noun → ranges in which all ids lie that have a row in a file that the first state does not have; None where
-        these are too many, or a row has no id.
+        """Noun → ranges in which the ids of all rows lie that are in a file that came and in none that went, or the
+        other way round; None where these are too many, or a row has no id.
         """
-        parts = []
-        known = {table: set(held.rows) for table, held in self._files[0].items()}
-        for snapshots, held in zip(self._states[1:], self._files[1:], strict=True):
-            for table, snapshot in snapshots.items():
-                # Whoever sees a row of this file later sees it now, too: rows only leave a file.
-                new = held[table].rows.keys() - known[table]
-                known[table] |= new
-                if new:
-                    noun, column = self._claims.subjects[table]
-                    paths = ", ".join("'" + path.replace("'", "''") + "'" for path in sorted(new))
-                    parts.append(
-                        f"SELECT '{noun}' AS noun, {column} AS id"
-                        f" FROM {at_snapshot(self._claims.source.name, table, snapshot)}"
-                        f' WHERE "$path" IN ({paths})'
-                    )
+        pairs = zip(pairwise(self._states), pairwise(self._files), strict=True)
+        parts = [
+            part
+            for (before, after), (held, holds) in pairs
+            for table in after
+            if (part := self._changed(table, before[table], after[table], held[table], holds[table]))
+        ]
         ids: dict[str, list[int]] = defaultdict(list)
         if parts:
             sql = f"SELECT DISTINCT noun, id FROM ({' UNION ALL '.join(parts)}) AS changed LIMIT {MOST_KEYS}"
@@ -247,35 +240,61 @@ class _Changes:
                 return None
             for noun, id_ in rows:
                 ids[str(noun)].append(int(id_))
-        return {noun: ranges_of(ids[noun]) for noun, _ in self._claims.subjects.values()}
+        return {table.noun: ranges_of(ids[table.noun]) for table in self._claims.tables.values()}
+
+    def _changed(self, table: str, before: int, after: int, held: Files, holds: Files) -> str:
+        """Selects the noun and id of each row that changed between two snapshots of a table; "" where no file did."""
+        judged = self._claims.tables[table]
+        columns = ", ".join(judged.columns)
+        sides = [
+            f"SELECT {columns}, {sign} AS sign FROM {at_snapshot(self._claims.source.name, table, snapshot)}"
+            f' WHERE "$path" IN ({", ".join(map(_quoted, sorted(paths)))})'
+            for snapshot, paths, sign in (
+                (after, holds.rows.keys() - held.rows.keys(), 1),
+                (before, held.rows.keys() - holds.rows.keys(), -1),
+            )
+            if paths
+        ]
+        if not sides:
+            return ""
+        # Rows that are alike count as often as they are there: of two that went and one that came, one changed.
+        return (
+            f"SELECT '{judged.noun}' AS noun, {judged.key} AS id FROM ({' UNION ALL '.join(sides)}) AS files"
+            f" GROUP BY {columns} HAVING SUM(sign) <> 0"
+        )
 
     def _same_outside(self, asked: Mapping[str, Sequence[Range]]) -> list[bool]:
         """Of each state but the first: whether all rows outside of the ranges are those of the first one."""
-        counted: dict[tuple[int, str], int] = defaultdict(int)
-        parts = [
-            f"SELECT {place} AS place, '{table}' AS judged, COUNT(*) AS number FROM {named}"
-            for place, snapshots in enumerate(self._states)
+        within = {
+            (table, snapshot): named
+            for snapshots in self._states
             for table, named in self._within(snapshots, asked).items()
-            if asked[self._claims.subjects[table][0]]
+            if asked[self._claims.tables[table].noun]
+            for snapshot in [snapshots[table]]
+        }
+        parts = [
+            f"SELECT '{table}' AS judged, {snapshot} AS snapshot, COUNT(*) AS number FROM {named}"
+            for (table, snapshot), named in within.items()
         ]
+        counted: dict[tuple[str, int], int] = {}
         if parts:
-            for place, table, number in self._trino.run(" UNION ALL ".join(parts), self._deadline).rows:
-                counted[int(place), str(table)] = int(number)
+            for table, snapshot, number in self._trino.run(" UNION ALL ".join(parts), self._deadline).rows:
+                counted[str(table), int(snapshot)] = int(number)
         outside = [
-            {table: files.live - counted[place, table] for table, files in held.items()}
-            for place, held in enumerate(self._files)
+            {table: files.live - counted.get((table, snapshots[table]), 0) for table, files in held.items()}
+            for snapshots, held in zip(self._states, self._files, strict=True)
         ]
         # Once a row may have come back, it may be in every later state as well.
         follows = accumulate(
             (
-                all(files.came_from(before[table]) for table, files in after.items())
+                all(files.only_hides_more_than(before[table]) for table, files in after.items())
                 for before, after in pairwise(self._files)
             ),
             and_,
         )
         return [same and rows == outside[0] for same, rows in zip(follows, outside[1:], strict=True)]
 
-    def _broken_within(self, asked: Mapping[str, Sequence[Range]]) -> list[tuple[Broken, ...]] | None:
+    def _broken_within(self, asked: Mapping[str, Sequence[Range]]) -> list[InState] | None:
         """Of each state but the first, what is broken in it of what is asked about; None where that is too much."""
         states = [self._within(snapshots, asked) for snapshots in self._states[1:]]
         sql = self._claims.states_sql(states) if any(asked.values()) else ""
@@ -286,10 +305,21 @@ class _Changes:
         """Of each table what stands for its rows within the ranges in FROM."""
         found = {}
         for table, snapshot in snapshots.items():
-            noun, column = self._claims.subjects[table]
-            within = " OR ".join(f"{column} BETWEEN {low} AND {high}" for low, high in asked[noun]) or "1 = 0"
+            judged = self._claims.tables[table]
+            ranges = (f"{judged.key} BETWEEN {low} AND {high}" for low, high in asked[judged.noun])
+            within = " OR ".join(ranges) or "1 = 0"
             found[table] = f"(SELECT * FROM {at_snapshot(self._claims.source.name, table, snapshot)} WHERE {within})"
         return found
+
+
+def _is_within(broken: Broken, asked: Mapping[str, Sequence[Range]]) -> bool:
+    """A row without an id is in no range: where one changed, nothing is judged by what changed."""
+    key = broken.key
+    return key is not None and any(low <= key <= high for low, high in asked[broken.noun])
+
+
+def _quoted(path: str) -> str:
+    return "'" + path.replace("'", "''") + "'"
 
 
 def ranges_of(ids: Iterable[int], most: int = MOST_RANGES) -> list[Range]:

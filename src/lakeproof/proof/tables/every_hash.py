@@ -2,8 +2,8 @@
 
 A torn state may be on `main` for a single checkpoint, and whoever reads at that hash reads it for as long as the hash
 is readable. Each hash is judged by itself and in full: the claims of `whole_claims.py` on every captured database, at
-the very snapshots that the hash holds. With a `ManifestFiles` a state is read whole only where no other one is known
-that it came from; of all others it is enough to read what changed (by_changes.py).
+the very snapshots that the hash holds. With `Changes` a state is read whole only where no other one is known that it
+came from; of all others it is enough to read what changed (by_changes.py).
 """
 
 from collections import defaultdict
@@ -17,9 +17,9 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.metadata import SNAPSHOTS_KEPT
 from lakeproof.lake.query.answer import Row, StatementFailed
-from lakeproof.lake.query.trino import pinned_trino
+from lakeproof.lake.query.trino import PinnedTrino, pinned_trino
 from lakeproof.lake.sources.source import NAMES
-from lakeproof.proof.tables.by_changes import ManifestFiles, judge_by_changes
+from lakeproof.proof.tables.by_changes import Changes, judge_by_changes
 from lakeproof.proof.tables.order_claims import MOST
 from lakeproof.proof.tables.states import NOTHING, Asked, InState, State, States, begins, states_of
 from lakeproof.proof.tables.whole_claims import CLAIMS, WholeClaims
@@ -32,6 +32,12 @@ AT_ONCE = 15
 # those of three (docs/performance.md, "The minute's audit").
 IN_ONE_STATEMENT = 3
 CATALOG_SECONDS = 60.0  # for all statements in one catalog
+# The first of these states is judged by one before it, whose snapshots have to be known as well.
+SPAN = SNAPSHOTS_KEPT - 8
+# Of what changed so many states are asked about at once; each reads little.
+CHANGED_IN_ONE_STATEMENT = 5
+# So often in a row that nothing could be told of what changed, and what is left is read whole, three at once.
+IN_VAIN = 3
 MOST_WAITING = 1000
 
 
@@ -53,7 +59,7 @@ class EveryHash:
     oldest first. at_once: states in the next catalog; fewer after one in which a statement got no answer, which may
     have been too much. known: states that were judged, here or a moment ago; they are not read again. databases:
     whose tables are judged; hashes that moved another's are left out, since they show these as a hash before did.
-    files: None where every state is to be read whole.
+    changes: None where every state is to be read whole.
     """
 
     stack: Stack
@@ -66,7 +72,7 @@ class EveryHash:
     known: Mapping[State, InState] = NOTHING
     databases: Collection[str] = NAMES
     first_read: int = 0
-    files: ManifestFiles | None = None
+    changes: Changes | None = None
 
     def look(self, deadline: Deadline, most: int = MOST_WAITING) -> list[Torn]:
         """Judge what was published meanwhile, oldest first, until the deadline is over; gives the torn ones.
@@ -77,6 +83,8 @@ class EveryHash:
         """
         published = history.since(self.stack, self.after)
         commits = [commit for commit in published if commit.moved in self.databases]
+        if any(went_back(before, after, self.databases) for before, after in pairwise(published)):
+            self.known = NOTHING
         self.not_looked += max(0, len(commits) - most)
         found: list[Torn] = []
         left = commits[-most:]
@@ -92,7 +100,7 @@ class EveryHash:
             self.known = broken = dict(self.known)
             wanted = [(one, self._readable(one)) for one in some if one.hash in readable]
             try:
-                _read(self.stack, wanted, broken, self.files)
+                _read(self.stack, wanted, broken, self.changes)
             except (CouldNotLook, StatementFailed):
                 self.at_once = max(1, min(self.at_once, len(some)) // 2)
                 self._count(some, readable, broken)
@@ -137,15 +145,17 @@ def judge(
     commits: Sequence[PublishedCommit],
     broken: dict[State, InState] | None = None,
     databases: Collection[str] = NAMES,
-    files: ManifestFiles | None = None,
+    changes: Changes | None = None,
+    seconds: float = CATALOG_SECONDS,
 ) -> list[Torn]:
     """Which of these hashes show a part of a transaction in the tables of these databases.
 
-    broken: what is known already; what was found is added here as well, by state. files: as `EveryHash` takes it.
+    broken: what is known already; what was found is added here as well, by state. changes: as `EveryHash` takes it.
+    seconds: for all statements in one catalog.
     Raises: CouldNotLook, StatementFailed.
     """
     found = {} if broken is None else broken
-    _read(stack, [(commit, states_of(commit, databases)) for commit in commits], found, files)
+    _read(stack, [(commit, states_of(commit, databases)) for commit in commits], found, changes, seconds)
     return _torn(commits, found, databases)
 
 
@@ -153,7 +163,8 @@ def _read(
     stack: Stack,
     wanted: Iterable[tuple[PublishedCommit, States]],
     broken: dict[State, InState],
-    files: ManifestFiles | None,
+    changes: Changes | None,
+    seconds: float = CATALOG_SECONDS,
 ) -> None:
     """Add what is broken in those of the wanted states that `broken` does not have: as far as there were answers,
     where one fails. wanted: hashes, oldest first, each with the states of it that are asked about.
@@ -168,7 +179,7 @@ def _read(
             newest[state] = Asked(state, claims, commit)
     asked = [each for state, each in newest.items() if state not in broken]
     if asked:
-        _ask(stack, asked, broken, files)
+        _ask(stack, asked, broken, changes, seconds)
 
 
 def _torn(
@@ -181,17 +192,23 @@ def _torn(
     return [Torn(commit, broken_in_it) for commit, broken_in_it in found if broken_in_it]
 
 
-def _ask(stack: Stack, asked: Sequence[Asked], broken: dict[State, InState], files: ManifestFiles | None) -> None:
+def _ask(
+    stack: Stack,
+    asked: Sequence[Asked],
+    broken: dict[State, InState],
+    changes: Changes | None,
+    seconds: float = CATALOG_SECONDS,
+) -> None:
     """Add what is broken in each of these different states, oldest hash first, asked in one catalog, or in two of one
     half each.
     """
-    deadline = Deadline(CATALOG_SECONDS)
+    deadline = Deadline(seconds)
     try:
         with pinned_trino(stack, asked[-1].commit, deadline) as trino:
-            if files is not None:
+            if changes is not None:
                 for claims in CLAIMS:
                     of_claims = [each for each in asked if each.claims is claims]
-                    judge_by_changes(trino, asked[-1].commit, claims, of_claims, broken, files, deadline)
+                    _follow(trino, asked[-1].commit, of_claims, broken, changes, deadline)
             for some in _statements([each for each in asked if each.state not in broken]):
                 claims = some[0].claims
                 sql = claims.lake_sql([each.commit.tables_of(claims.source.name) for each in some])
@@ -200,6 +217,8 @@ def _ask(stack: Stack, asked: Sequence[Asked], broken: dict[State, InState], fil
                     # It was cut off: what is broken in one state may have hidden what is in another.
                     break
                 broken |= _by_state(claims, some, rows)
+                if changes is not None:
+                    changes.read_whole += len(some)
             else:
                 return
     except StatementFailed:
@@ -210,7 +229,34 @@ def _ask(stack: Stack, asked: Sequence[Asked], broken: dict[State, InState], fil
     left = [each for each in asked if each.state not in broken]
     middle = len(left) // 2
     for half in filter(None, (left[:middle], left[middle:])):
-        _ask(stack, half, broken, files)
+        _ask(stack, half, broken, changes, seconds)
+
+
+def _follow(
+    trino: PinnedTrino,
+    pinned: PublishedCommit,
+    asked: Sequence[Asked],
+    broken: dict[State, InState],
+    changes: Changes,
+    deadline: Deadline,
+) -> None:
+    """Add what is broken in these states of one database, oldest first: a few at a time by what changed, and whole
+    the first one of which that cannot be told. What was answered counts, whatever becomes of the rest; where nothing
+    can be told of several in a row, the rest is left.
+    """
+    left, in_vain = list(asked), 0
+    while left and in_vain < IN_VAIN:
+        some = left[:CHANGED_IN_ONE_STATEMENT]
+        told = judge_by_changes(trino, pinned, some, broken, changes, deadline)
+        broken |= told
+        in_vain = 0 if told else in_vain + 1
+        unknown = [each for each in some if each.state not in broken]
+        if unknown:
+            first = unknown[0]
+            sql = first.claims.lake_sql([first.snapshots])
+            broken |= _by_state(first.claims, [first], trino.run(sql, deadline).rows if sql else ())
+            changes.read_whole += 1
+        left = [each for each in left if each.state not in broken]
 
 
 def _statements(asked: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
@@ -241,9 +287,16 @@ def _of_states(commits: Sequence[PublishedCommit], most: int, databases: Collect
     for number, (before, commit) in enumerate(pairwise(commits), start=1):
         states.update(states_of(commit, databases))
         span = max(_steps(commits[0], commit, databases))
-        if len(states) > most or span >= SNAPSHOTS_KEPT or min(_steps(before, commit, databases)) < 0:
+        if len(states) > most or span >= SPAN or went_back(before, commit, databases):
             return number
     return len(commits)
+
+
+def went_back(before: PublishedCommit, after: PublishedCommit, databases: Collection[str]) -> bool:
+    """Whether a table's snapshot at the later hash is an older one. If somebody set the table back, the numbers after
+    it come again with other rows.
+    """
+    return min(_steps(before, after, databases)) < 0
 
 
 def _steps(before: PublishedCommit, commit: PublishedCommit, databases: Collection[str]) -> list[int]:

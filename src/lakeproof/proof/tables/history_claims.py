@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from lakeproof.lake.sources.source import SHOP
+from lakeproof.proof.tables.judged_table import JudgedTable
 from lakeproof.proof.tables.order_claims import MOST
 
 NEWEST_CHANGE = "every payment, parcel and case is at the version of its newest event, with an event of each version"
@@ -47,12 +48,12 @@ _NOT_THE_FIRST = (
     " WHERE NOT EXISTS (SELECT 1 FROM {cases} AS opened"
     " WHERE opened.id = beside.case_id AND opened.created_at = beside.at)"
 )
-# Of each table that is judged: what its rows are part of, and the column with its id.
-SUBJECTS = {
-    table: (history.noun, "id" if table == history.table else history.key)
-    for history in _HISTORIES
-    for table in history.tables
-}
+TABLES: dict[str, JudgedTable] = {}
+for _one in _HISTORIES:
+    _of_row = ("id", "version", *(["created_at"] if _one.beside else []))
+    TABLES[_one.table] = JudgedTable(_one.noun, "id", _of_row)
+    TABLES[_one.events] = JudgedTable(_one.noun, _one.key, (_one.key, "version", "type"))
+    TABLES |= {table: JudgedTable(_one.noun, _one.key, (_one.key, "at")) for table in _one.beside}
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from lakeproof.lake.sources.source import OLTP
+from lakeproof.proof.tables.judged_table import JudgedTable
 
 WHOLE_ORDERS = "every order has all its items, and their sum"
 NO_ORPHANS = "no items without an order"
 NEWEST_EVENT = "every order is at the version of its newest event, with one event per version"
-# Of each table that is judged: what its rows are part of, and the column with its id.
-SUBJECTS = {
-    "orders": ("order", "id"),
-    "order_items": ("order", "order_id"),
-    "order_events": ("order", "order_id"),
+TABLES = {
+    "orders": JudgedTable("order", "id", ("id", "item_count", "total", "version")),
+    "order_items": JudgedTable("order", "order_id", ("order_id", "quantity", "unit_price")),
+    "order_events": JudgedTable("order", "order_id", ("order_id", "version", "type")),
 }
-JUDGED = tuple(SUBJECTS)
+JUDGED = tuple(TABLES)
 CLAIMS = (WHOLE_ORDERS, NO_ORPHANS, NEWEST_EVENT)
 
 # More violations than this are not counted one by one.

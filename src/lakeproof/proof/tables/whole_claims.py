@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 from lakeproof.lake.query.trino import at_snapshot
 from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.proof.tables import history_claims, order_claims
+from lakeproof.proof.tables.judged_table import JudgedTable
 
 
 class Broken(Protocol):
@@ -17,7 +18,7 @@ class Broken(Protocol):
 
     @property
     def noun(self) -> str:
-        """What it is, as `WholeClaims.subjects` names it."""
+        """What it is, as the judged tables name it."""
 
     @property
     def key(self) -> int | None:
@@ -40,16 +41,15 @@ class Broken(Protocol):
 class WholeClaims:
     """The claims on one database.
 
-    subjects: of each table that they read, what its rows are part of (the noun of what is broken), and the column
-    with its id: a claim on one order reads rows of that order alone. states_sql: a statement over several states, in
-    SQL that the source and Trino both take, each state being table → what stands for it in FROM; "" where none of
-    them has the tables. source_sql: the same of the database as it is now, by the schema of each table.
-    broken_of: what rows of either break; without their first column, a state's place among the states. freezes:
-    whether nothing more is published while the newest hash breaks them and its source does not.
+    tables: those that they read. states_sql: a statement over several states, in SQL that the source and Trino both
+    take, each state being table → what stands for it in FROM; "" where none of them has the tables. source_sql: the
+    same of the database as it is now, by the schema of each table. broken_of: what rows of either break; without
+    their first column, a state's place among the states. freezes: whether nothing more is published while the newest
+    hash breaks them and its source does not.
     """
 
     source: Source
-    subjects: Mapping[str, tuple[str, str]]
+    tables: Mapping[str, JudgedTable]
     states_sql: Callable[[Sequence[Mapping[str, str]]], str]
     source_sql: Callable[[Mapping[str, str]], str]
     broken_of: Callable[[Iterable[Sequence[Any]]], Sequence[Broken]]
@@ -58,7 +58,7 @@ class WholeClaims:
     @property
     def judged(self) -> tuple[str, ...]:
         """The tables that they read."""
-        return tuple(self.subjects)
+        return tuple(self.tables)
 
     def lake_sql(self, states: Sequence[Mapping[str, int]]) -> str:
         """`states_sql` for Trino, each state being table → snapshot."""
@@ -82,7 +82,7 @@ def _histories_in_source(schemas: Mapping[str, str]) -> str:
 CLAIMS = (
     WholeClaims(
         OLTP,
-        order_claims.SUBJECTS,
+        order_claims.TABLES,
         order_claims.across_states_sql,
         lambda schemas: order_claims.across_states_sql(
             [{table: f"{OLTP.name}.{table}" for table in order_claims.JUDGED}]
@@ -94,7 +94,7 @@ CLAIMS = (
     # A `main` that stood still meanwhile would never show the end of that, and MariaDB's orders would wait for it.
     WholeClaims(
         SHOP,
-        history_claims.SUBJECTS,
+        history_claims.TABLES,
         history_claims.history_sql,
         _histories_in_source,
         history_claims.broken_of,

@@ -1,0 +1,15 @@
+"""A table that the claims on whole transactions read, and which of its rows belong together."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class JudgedTable:
+    """noun: what its rows are part of: an order, a payment. key: the column with the id of that.
+
+    columns: all that the claims read. A claim on one order reads rows of that order alone.
+    """
+
+    noun: str
+    key: str
+    columns: tuple[str, ...]
