@@ -51,7 +51,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 
 def _judge(stack: Stack, first: PublishedCommit, way: str) -> tuple[dict[str, Any], Told]:
-    changes = Changes(stack) if way == CHANGES else None
+    changes = Changes(stack, least_rows=0) if way == CHANGES else None
     known: dict[State, InState] = {}
     if changes is not None:
         judge(stack, [first], known)

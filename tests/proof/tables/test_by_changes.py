@@ -105,7 +105,7 @@ class Lake:
 
     def __init__(self, claims: WholeClaims, knows: int = 1_000_000) -> None:
         self.knows = knows
-        self.judged = self.read_whole = 0
+        self.judged = self.read_whole = self.least_rows = 0
         self.pinned_at: Mapping[str, int] = {}
         self.claims = claims
         self.now = {table: Table() for table in claims.judged}
@@ -173,7 +173,7 @@ class Lake:
     def judge(self, asked: Sequence[Asked], known: dict[State, InState]) -> None:
         """By what changed alone."""
         lake: Any = self
-        known |= judge_by_changes(lake, COMMIT, asked, known, lake, Deadline(60))
+        known |= judge_by_changes(lake, COMMIT, asked, known, lake, Deadline(60)) or {}
 
 
 class Shop:
@@ -675,3 +675,33 @@ def test_files_are_told_with_what_their_deletion_vectors_hide_and_each_list_is_r
     lists["orders"][9] = "list-9"
     with pytest.raises(MissingFile, match="deletion vector"):
         changes.files_of(COMMIT, "oltp", [{"orders": 9}])
+
+
+def test_small_tables_are_read_whole_three_states_at_once(
+    main: Callable[[Lake, Sequence[Asked]], Main],
+) -> None:
+    lake, states = history(3, 13)
+    lake.least_rows = 1_000_000
+    main(lake, states).shown = len(states)
+    known = known_of(lake, states[0])
+    lake_as_changes: Any = lake
+    following = EveryHash(STACK, "0000", known=known, changes=lake_as_changes)
+    lake.statements.clear()
+    following.look(Deadline(60))
+    assert (following.judged, lake.judged, lake.read_whole) == (12, 0, 12)
+    assert len(lake.statements) == 4
+
+
+def test_rows_are_counted_only_in_tables_of_which_a_file_that_stayed_hides_more() -> None:
+    lake = Lake(OF_ORDERS)
+    apply(lake, "orders", ([], [(1, 0, 0, 1), (2, 0, 0, 1)]))
+    apply(lake, "order_events", ([], [(101, 1, 1, "created"), (102, 2, 1, "created")]))
+    lake.commit(OF_ORDERS.judged)
+    known = known_of(lake, lake.state())
+    apply(lake, "orders", ([(2, 0, 0, 1)], [(2, 0, 0, 2)]))
+    apply(lake, "order_events", ([], [(103, 2, 2, "changed")]))
+    lake.commit(OF_ORDERS.judged)
+    lake.judge([lake.state()], known)
+    assert known[lake.state().state] == ()
+    (counts,) = (sql for sql in lake.statements if "COUNT(*)" in sql)
+    assert {*re.findall(r"'(\w+)' AS judged", counts)} == {"orders"}

@@ -41,8 +41,11 @@ log = logging.getLogger(__name__)
 
 # More ids than these are not fetched: then most of a table changed, and it is read whole.
 MOST_KEYS = 50_000
-# A statement names so many ranges of ids for each table and state at most: Trino takes a million characters.
-MOST_RANGES = 40
+# A statement names so many ranges of ids for each table and state at most: with forty Trino planned for ten times as
+# long as it read.
+MOST_RANGES = 4
+# Of tables with fewer rows three states are read whole in less time than it takes to plan what is asked of changes.
+LEAST_ROWS = 50_000
 # From a state in which more is broken no other one is judged: the answer that told of it may have been cut off.
 MOST_BROKEN = 1000
 S3_SECONDS = 10.0
@@ -69,24 +72,33 @@ class Files:
         """How many rows readers see."""
         return sum(number - self.hidden.get(path, 0) for path, number in self.rows.items())
 
-    def only_hides_more_than(self, before: "Files") -> bool:
-        """Whether the deletion vector of each file that both have hides as many rows as before, or more.
+    def hides_as_before(self, before: "Files") -> bool:
+        """Whether no deletion vector of a file that both have hides more rows than before, or fewer.
 
         A writer only ever adds to a vector. One that took rows back and hid as many others is not noticed.
         """
-        both = self.rows.keys() & before.hidden.keys()
-        return all(self.hidden.get(path, 0) >= before.hidden[path] for path in both)
+        return not self._otherwise(before)
+
+    def only_hides_more_than(self, before: "Files") -> bool:
+        """Whether the deletion vector of each file that both have hides as many rows as before, or more."""
+        return all(now > then for now, then in self._otherwise(before))
+
+    def _otherwise(self, before: "Files") -> list[tuple[int, int]]:
+        both = self.rows.keys() & before.rows.keys()
+        pairs = ((self.hidden.get(path, 0), before.hidden.get(path, 0)) for path in both)
+        return [(now, then) for now, then in pairs if now != then]
 
 
 class Changes:
     """What changed between states, for one audit after the other: keeps what it read of manifests.
 
     judged: how many states were judged by what changed. read_whole: how many were read whole, since none was known
-    that they came from, or what changed could not be told.
+    that they came from, or what changed could not be told, or the tables have fewer rows than `least_rows`.
     """
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, least_rows: int = LEAST_ROWS) -> None:
         self.judged = self.read_whole = 0
+        self.least_rows = least_rows
         self._stack = stack
         self._readers: dict[tuple[str, str], ManifestReader] = {}
         self._files: OrderedDict[str, Files] = OrderedDict()
@@ -171,11 +183,12 @@ def judge_by_changes(
     known: Mapping[State, InState],
     changes: Changes,
     deadline: Deadline,
-) -> dict[State, InState]:
+) -> dict[State, InState] | None:
     """What is broken in these states of one database, oldest first, by what changed since a known one. Those of which
     that cannot be told are left out.
 
-    trino: at the hash `pinned`, whose metadata is asked for all of their snapshots.
+    trino: at the hash `pinned`, whose metadata is asked for all of their snapshots. None where their tables are so
+    small that reading them whole costs less.
     Raises: CouldNotLook where Trino gave no answer in time.
     """
     start = start_of(asked, known)
@@ -185,6 +198,8 @@ def judge_by_changes(
     states = [snapshots_in(start, claims), *(each.snapshots for each in asked)]
     try:
         files = changes.files_of(pinned, claims.source.name, states)
+        if sum(each.live for each in files[-1].values()) < changes.least_rows:
+            return None
         found = _Between(trino, claims, states, files, deadline).judged(known[start])
     except CouldNotLook:
         raise
@@ -245,31 +260,40 @@ class _Between:
     def _changed(self, table: str, before: int, after: int, held: Files, holds: Files) -> str:
         """Selects the noun and id of each row that changed between two snapshots of a table; "" where no file did."""
         judged = self._claims.tables[table]
-        columns = ", ".join(judged.columns)
-        sides = [
-            f"SELECT {columns}, {sign} AS sign FROM {at_snapshot(self._claims.source.name, table, snapshot)}"
-            f' WHERE "$path" IN ({", ".join(map(_quoted, sorted(paths)))})'
-            for snapshot, paths, sign in (
-                (after, holds.rows.keys() - held.rows.keys(), 1),
-                (before, held.rows.keys() - holds.rows.keys(), -1),
-            )
-            if paths
-        ]
-        if not sides:
-            return ""
+        came, went = holds.rows.keys() - held.rows.keys(), held.rows.keys() - holds.rows.keys()
+
+        def rows_of(snapshot: int, paths: Iterable[str]) -> str:
+            named = at_snapshot(self._claims.source.name, table, snapshot)
+            return f'FROM {named} WHERE "$path" IN ({", ".join(map(_quoted, sorted(paths)))})'
+
+        select = f"SELECT '{judged.noun}' AS noun, {judged.key} AS id"
+        if not came or not went:
+            paths, snapshot = (came, after) if came else (went, before)
+            return f"{select} {rows_of(snapshot, paths)}" if paths else ""
         # Rows that are alike count as often as they are there: of two that went and one that came, one changed.
+        columns = ", ".join(judged.columns)
         return (
-            f"SELECT '{judged.noun}' AS noun, {judged.key} AS id FROM ({' UNION ALL '.join(sides)}) AS files"
+            f"{select} FROM (SELECT {columns}, 1 AS sign {rows_of(after, came)}"
+            f" UNION ALL SELECT {columns}, -1 AS sign {rows_of(before, went)}) AS files"
             f" GROUP BY {columns} HAVING SUM(sign) <> 0"
         )
 
     def _same_outside(self, asked: Mapping[str, Sequence[Range]]) -> list[bool]:
-        """Of each state but the first: whether all rows outside of the ranges are those of the first one."""
+        """Of each state but the first: whether all rows outside of the ranges are those of the first one.
+
+        Where no file that stayed hides more, they are: what is in a file that came or went is in the ranges.
+        """
+        hides_more = {
+            table
+            for before, after in pairwise(self._files)
+            for table, files in after.items()
+            if not files.hides_as_before(before[table])
+        }
         within = {
             (table, snapshot): named
             for snapshots in self._states
             for table, named in self._within(snapshots, asked).items()
-            if asked[self._claims.tables[table].noun]
+            if table in hides_more and asked[self._claims.tables[table].noun]
             for snapshot in [snapshots[table]]
         }
         parts = [
@@ -281,7 +305,7 @@ class _Between:
             for table, snapshot, number in self._trino.run(" UNION ALL ".join(parts), self._deadline).rows:
                 counted[str(table), int(snapshot)] = int(number)
         outside = [
-            {table: files.live - counted.get((table, snapshots[table]), 0) for table, files in held.items()}
+            {table: held[table].live - counted.get((table, snapshots[table]), 0) for table in hides_more}
             for snapshots, held in zip(self._states, self._files, strict=True)
         ]
         # Once a row may have come back, it may be in every later state as well.

@@ -242,12 +242,14 @@ def _follow(
 ) -> None:
     """Add what is broken in these states of one database, oldest first: a few at a time by what changed, and whole
     the first one of which that cannot be told. What was answered counts, whatever becomes of the rest; where nothing
-    can be told of several in a row, the rest is left.
+    can be told of several in a row, or the tables are small, the rest is left.
     """
     left, in_vain = list(asked), 0
     while left and in_vain < IN_VAIN:
         some = left[:CHANGED_IN_ONE_STATEMENT]
         told = judge_by_changes(trino, pinned, some, broken, changes, deadline)
+        if told is None:
+            return
         broken |= told
         in_vain = 0 if told else in_vain + 1
         unknown = [each for each in some if each.state not in broken]
