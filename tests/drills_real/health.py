@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.history import NothingPublished
 from lakeproof.proof.tables.every_hash import EveryHash
@@ -14,6 +15,7 @@ from lakeproof.stack.stack import Stack
 type Run = Callable[..., Any]
 
 BACK_SECONDS = 180.0
+JUDGED_SECONDS = 400.0
 
 
 def diagnosed(lakeproof: Run) -> dict[str, Any]:
@@ -74,5 +76,14 @@ def first_hash(stack: Stack) -> str:
 
 def assert_no_hash_is_torn(following: EveryHash) -> None:
     """Every hash that was published since the last look was judged, and none shows a part of a transaction."""
-    following.look(Deadline(120))
+
+    def look() -> bool | None:
+        try:
+            following.look(Deadline(60))
+        except CouldNotLook:  # Trino may be busy, or just be back
+            return None
+        return None if following.waiting else True
+
+    judging = Deadline(JUDGED_SECONDS)
+    judging.wait_for("every published hash to be judged", look, every=1.0, seen=lambda: f"{following.waiting} wait")
     assert (following.torn, following.waiting, following.not_looked) == ([], 0, 0)

@@ -88,6 +88,7 @@ def test_with_operator_and_cut_off_parts_of_transactions_are_reported(without: W
     print(f"{len(torn)} of {len(both)} hashes torn, {sum(map(len, torn.values()))} orders broken in them")
     assert torn
     assert by_changes == torn
+    assert changes.changes is not None and changes.changes.judged > len(both) / 2
 
 
 def test_with_exactly_once_off_a_killed_connect_doubles_events(without: Without) -> None:

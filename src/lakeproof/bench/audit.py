@@ -1,7 +1,7 @@
 """audit: what it costs to judge published hashes by what changed between them, beside reading each of them whole.
 
-The same hashes, published under load just before, are judged in both ways in turns, and have to be told alike. As in
-the minute's audit (proof/audit.py) the hash before the first of them is known.
+The same hashes, published under load just before, are judged in both ways in turns, and have to be told alike: also
+where the tables are so small that the minute's audit (proof/audit.py) would read them whole.
 """
 
 from typing import Any
@@ -13,8 +13,7 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.trino import pinned_trino
 from lakeproof.proof.tables.by_changes import Changes
-from lakeproof.proof.tables.every_hash import EveryHash, judge
-from lakeproof.proof.tables.states import InState, State
+from lakeproof.proof.tables.every_hash import EveryHash
 from lakeproof.stack.stack import Stack
 
 HASHES = 30
@@ -52,10 +51,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 def _judge(stack: Stack, first: PublishedCommit, way: str) -> tuple[dict[str, Any], Told]:
     changes = Changes(stack, least_rows=0) if way == CHANGES else None
-    known: dict[State, InState] = {}
-    if changes is not None:
-        judge(stack, [first], known)
-    following, look = EveryHash(stack, first.hash, known=known, changes=changes), Deadline(LOOK_SECONDS)
+    following, look = EveryHash(stack, first.hash, changes=changes), Deadline(LOOK_SECONDS)
     following.look(look)
     seconds = look.elapsed
     row = {
@@ -83,6 +79,11 @@ def result_of(options: Options, rows: list[dict[str, Any]], told: list[Told], or
     costs = {way: [row["seconds_a_hash"] for row in rows if row["way"] == way] for way in (WHOLE, CHANGES)}
     ratio = sum(costs[CHANGES]) / max(0.001, sum(costs[WHOLE]))
     notes = [f"{orders} orders in the lake"]
+    by_changes, judged = (
+        sum(row[name] for row in rows if row["way"] == CHANGES) for name in ("by_changes", "hashes")
+    )
+    if 2 * by_changes < judged:
+        notes.append("of most hashes it could not be told what changed, so they were read whole in both ways")
     if not alike:
         notes.append("the two ways do not tell the same of these hashes")
     return Result(
@@ -92,7 +93,7 @@ def result_of(options: Options, rows: list[dict[str, Any]], told: list[Told], or
         [Ratio("seconds a hash, by what changed to whole", round(ratio, 2), "below 1", ratio < 1)],
         notes,
         failed=not alike,
-        unknown=any(row["not_judged"] or not row["hashes"] for row in rows),
+        unknown=any(row["not_judged"] or not row["hashes"] for row in rows) or 2 * by_changes < judged,
     )
 
 

@@ -20,7 +20,7 @@ def main() -> int:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
         stack = load_stack()
-        service = Service(stack, audit=PublishedAudit())
+        service = Service(stack, audit=PublishedAudit(stack))
         server = serve(service, stack.settings.host, stack.port("publisher"))
     except LakeproofError as error:
         logging.error("%s", error.message)

@@ -25,7 +25,7 @@ from lakeproof.lake.publish.manifests import DataFile, ManifestReader, MissingFi
 from lakeproof.lake.publish.metadata import SNAPSHOTS_KEPT
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.sources.source import OLTP, SHOP
-from lakeproof.proof.audit import Remembered, audit_published
+from lakeproof.proof.audit import audit_published
 from lakeproof.proof.tables import by_changes, every_hash
 from lakeproof.proof.tables.by_changes import MOST_BROKEN, Changes, Files, judge_by_changes, ranges_of
 from lakeproof.proof.tables.every_hash import IN_VAIN, EveryHash, Torn
@@ -543,7 +543,7 @@ def test_every_hash_is_told_alike_in_both_ways(main: Callable[[Lake, Sequence[As
 
 
 @pytest.mark.parametrize("snapshots_a_hash", [1, 2, 3, 4])
-def test_minute_by_minute_only_the_first_hash_is_read_whole(
+def test_minute_by_minute_the_newest_hash_and_one_more_are_read_whole(
     main: Callable[[Lake, Sequence[Asked]], Main], snapshots_a_hash: int
 ) -> None:
     """Thirty hashes a minute, whose metadata knows no more than the newest forty snapshots of a table."""
@@ -556,17 +556,15 @@ def test_minute_by_minute_only_the_first_hash_is_read_whole(
             lake.commit(OF_ORDERS.judged)
         states.append(lake.state())
     lake.knows = SNAPSHOTS_KEPT
-    shown, remembered = main(lake, states), Remembered(STACK)
+    shown, after = main(lake, states), "0000"
     lake_as_changes: Any = lake
-    remembered.changes = lake_as_changes
-    after = "0000"
     for minute in range(1, 5):
         shown.shown = 1 + 30 * minute
-        audited = audit_published(STACK, OLTP, after, remembered)
+        lake.judged = lake.read_whole = 0
+        audited = audit_published(STACK, OLTP, after, lake_as_changes)
         assert (audited.finding, audited.judged, audited.waiting) == (None, 30, 0)
+        assert (lake.judged, lake.read_whole) == (28, 1)
         after = audited.through
-    assert lake.read_whole == 1
-    assert lake.judged == 119
 
 
 def test_ids_are_widened_to_few_ranges_at_the_widest_gaps() -> None:
@@ -629,19 +627,17 @@ def test_where_nothing_can_be_told_of_what_changed_the_rest_is_read_whole_three_
     assert len(lake.statements) == IN_VAIN + 3
 
 
-def test_what_was_known_is_not_used_where_a_table_was_set_back_among_the_hashes(
+def test_where_a_table_was_set_back_the_hashes_after_it_are_judged_anew(
     main: Callable[[Lake, Sequence[Asked]], Main],
 ) -> None:
-    lake, states = history(3, 6)
-    shown = main(lake, states)
-    at = shown.commits[-1].at
-    tables = dict.fromkeys(OF_ORDERS.judged, 1)
-    shown.commits = [*shown.commits, published_commit("back", at, 7, "0-1-1", None, tables, at + READABLE)]
-    shown.shown = len(shown.commits)
-    wrong = dict.fromkeys((each.state for each in states), (BrokenOrder("claim", 1, "not so"),))
-    following = EveryHash(STACK, "0000", known=wrong)
+    """The numbers of its snapshots come again, perhaps with other rows."""
+    lake, states = history(3, 4)
+    main(lake, [states[0], *states[1:3], *states[1:3]]).shown = 5
+    lake_as_changes: Any = lake
+    following = EveryHash(STACK, "0000", changes=lake_as_changes)
     following.look(Deadline(60))
-    assert not any(each.detail == "not so" for one in following.torn for each in one.broken)
+    assert following.judged == 4
+    assert lake.judged + lake.read_whole == 4
 
 
 def data_file(path: str, records: int, hides_of: str | None = None) -> DataFile:
@@ -705,3 +701,28 @@ def test_rows_are_counted_only_in_tables_of_which_a_file_that_stayed_hides_more(
     assert known[lake.state().state] == ()
     (counts,) = (sql for sql in lake.statements if "COUNT(*)" in sql)
     assert {*re.findall(r"'(\w+)' AS judged", counts)} == {"orders"}
+
+
+def test_a_hash_is_asked_once_for_its_manifest_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Nessie:
+        def contents(self, reference: Any, database: str, tables: Sequence[str]) -> dict[str, Any]:
+            asked.append(f"{reference.hash} {database}")
+            return {table: type("Entry", (), {"metadata_location": f"s3://lake/{table}"})() for table in tables}
+
+        def close(self) -> None:
+            asked.append("closed")
+
+    text = b'{"snapshots": [{"snapshot-id": 7, "manifest-list": "list-7"}]}'
+    monkeypatch.setattr(by_changes, "client_of", lambda stack: Nessie())
+    monkeypatch.setattr(by_changes, "get_object", lambda s3, key: text if key == "orders" else None)
+    monkeypatch.setattr(Changes, "_s3", None)
+    monkeypatch.setattr(ManifestReader, "live_files", lambda *_: [data_file("a", 10)])
+    changes, other = Changes(STACK), published_commit("other", COMMIT.at)
+    for commit in (COMMIT, COMMIT, other):
+        ((told,),) = (state.values() for state in changes.files_of(commit, "oltp", [{"orders": 7}]))
+        assert told.live == 10
+    assert asked == ["hash oltp", "closed", "other oltp", "closed"]
+    with pytest.raises(MissingFile, match="s3://lake/cases"):
+        changes.files_of(COMMIT, "oltp", [{"cases": 7}])

@@ -31,7 +31,7 @@ class Audited:
     newest alone does not count. through: the last hash it is done with; the next audit begins after it.
     freezes: the finding is of the hash that `main` showed when the audit began, and of tables for which `main` stands
     still then, until an audit finds whole what it shows. A wrong hash of the past with whole ones after it is told
-    and freezes nothing. whole_at: when tables were last read whole of which else only what changed is, UNIX time.
+    and freezes nothing.
     """
 
     finding: str | None
@@ -41,7 +41,6 @@ class Audited:
     waiting: int = 0
     got_on: bool = False
     freezes: bool = False
-    whole_at: float | None = None
 
     @property
     def not_looked(self) -> int:
@@ -56,7 +55,7 @@ class AuditLook:
 
     `at`: when it began, UNIX time. `judged`: how many hashes it judged; some, where it is unknown only because it did
     not come to all of them. `through`: of one that passed, the last hash that it is done with. `keeps_up`: it came to
-    all, or got on and passed none over for good. whole_at: as Audited has it.
+    all, or got on and passed none over for good.
     """
 
     database: str
@@ -66,7 +65,6 @@ class AuditLook:
     judged: int = 0
     through: str = ""
     keeps_up: bool = False
-    whole_at: float | None = None
 
 
 # Judges a source's tables at the hashes that were published after the given one; None: at all that readers may still
@@ -177,7 +175,7 @@ class FullAudit:
             outcome, why = "passed" if audited.finding is None else "failed", audited.finding
         through = audited.through if outcome == "passed" else ""
         keeps_up = not audited.not_looked or (audited.got_on and not audited.passed_over)
-        return AuditLook(source.name, outcome, why, at, audited.judged, through, keeps_up, audited.whole_at)
+        return AuditLook(source.name, outcome, why, at, audited.judged, through, keeps_up)
 
     def _file_of(self, source: Source) -> Path | None:
         place = self._remembered_in

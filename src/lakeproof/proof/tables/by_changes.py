@@ -102,6 +102,8 @@ class Changes:
         self._stack = stack
         self._readers: dict[tuple[str, str], ManifestReader] = {}
         self._files: OrderedDict[str, Files] = OrderedDict()
+        self._asked: tuple[str, ...] = ()
+        self._lists: dict[str, dict[int, str]] = {}
 
     def files_of(self, commit: PublishedCommit, database: str, states: Sequence[Snapshots]) -> list[dict[str, Files]]:
         """Of each state its tables' files. commit: the hash whose metadata knows their snapshots.
@@ -127,7 +129,10 @@ class Changes:
     def _manifest_lists(
         self, commit: PublishedCommit, database: str, tables: Sequence[str]
     ) -> dict[str, dict[int, str]]:
-        """Table → snapshot → its manifest list."""
+        """Table → snapshot → its manifest list. The last answer is kept: all that is asked in a catalog needs it."""
+        asked = (commit.hash, database, *tables)
+        if asked == self._asked:
+            return self._lists
         nessie = client_of(self._stack)
         try:
             held = nessie.contents(Reference("BRANCH", MAIN, commit.hash), database, tables)
@@ -139,6 +144,7 @@ class Changes:
             if text is None:
                 raise MissingFile(entry.metadata_location)
             found[table] = {one["snapshot-id"]: one["manifest-list"] for one in read_metadata(text)["snapshots"]}
+        self._asked, self._lists = asked, found
         return found
 
     def _read(self, database: str, table: str, manifest_list: str) -> Files:
@@ -197,9 +203,10 @@ def judge_by_changes(
     claims = asked[0].claims
     states = [snapshots_in(start, claims), *(each.snapshots for each in asked)]
     try:
-        files = changes.files_of(pinned, claims.source.name, states)
-        if sum(each.live for each in files[-1].values()) < changes.least_rows:
+        (newest,) = changes.files_of(pinned, claims.source.name, states[-1:])
+        if sum(each.live for each in newest.values()) < changes.least_rows:
             return None
+        files = changes.files_of(pinned, claims.source.name, states)
         found = _Between(trino, claims, states, files, deadline).judged(known[start])
     except CouldNotLook:
         raise

@@ -83,8 +83,6 @@ class EveryHash:
         """
         published = history.since(self.stack, self.after)
         commits = [commit for commit in published if commit.moved in self.databases]
-        if any(went_back(before, after, self.databases) for before, after in pairwise(published)):
-            self.known = NOTHING
         self.not_looked += max(0, len(commits) - most)
         found: list[Torn] = []
         left = commits[-most:]
@@ -97,7 +95,7 @@ class EveryHash:
                 for commit in some
                 if commit.is_readable(database=commit.moved) and not begins(commit, commit.moved)
             }
-            self.known = broken = dict(self.known)
+            broken = dict(self.known)
             wanted = [(one, self._readable(one)) for one in some if one.hash in readable]
             try:
                 _read(self.stack, wanted, broken, self.changes)
@@ -107,6 +105,10 @@ class EveryHash:
                 raise
             self.at_once = min(AT_ONCE, 2 * self.at_once)
             found += self._count(some, readable, broken)
+            if self.changes is not None:
+                # The next ones are judged from these, but where a table was set back: then its numbers come again,
+                # perhaps with other rows.
+                self.known = NOTHING if left and went_back(some[-1], left[0], self.databases) else broken
         if not left and published:
             self.after = published[-1].hash
         return found
@@ -146,16 +148,14 @@ def judge(
     broken: dict[State, InState] | None = None,
     databases: Collection[str] = NAMES,
     changes: Changes | None = None,
-    seconds: float = CATALOG_SECONDS,
 ) -> list[Torn]:
     """Which of these hashes show a part of a transaction in the tables of these databases.
 
     broken: what is known already; what was found is added here as well, by state. changes: as `EveryHash` takes it.
-    seconds: for all statements in one catalog.
     Raises: CouldNotLook, StatementFailed.
     """
     found = {} if broken is None else broken
-    _read(stack, [(commit, states_of(commit, databases)) for commit in commits], found, changes, seconds)
+    _read(stack, [(commit, states_of(commit, databases)) for commit in commits], found, changes)
     return _torn(commits, found, databases)
 
 
@@ -164,7 +164,6 @@ def _read(
     wanted: Iterable[tuple[PublishedCommit, States]],
     broken: dict[State, InState],
     changes: Changes | None,
-    seconds: float = CATALOG_SECONDS,
 ) -> None:
     """Add what is broken in those of the wanted states that `broken` does not have: as far as there were answers,
     where one fails. wanted: hashes, oldest first, each with the states of it that are asked about.
@@ -179,7 +178,7 @@ def _read(
             newest[state] = Asked(state, claims, commit)
     asked = [each for state, each in newest.items() if state not in broken]
     if asked:
-        _ask(stack, asked, broken, changes, seconds)
+        _ask(stack, asked, broken, changes)
 
 
 def _torn(
@@ -197,12 +196,11 @@ def _ask(
     asked: Sequence[Asked],
     broken: dict[State, InState],
     changes: Changes | None,
-    seconds: float = CATALOG_SECONDS,
 ) -> None:
     """Add what is broken in each of these different states, oldest hash first, asked in one catalog, or in two of one
     half each.
     """
-    deadline = Deadline(seconds)
+    deadline = Deadline(CATALOG_SECONDS)
     try:
         with pinned_trino(stack, asked[-1].commit, deadline) as trino:
             if changes is not None:
@@ -229,7 +227,7 @@ def _ask(
     left = [each for each in asked if each.state not in broken]
     middle = len(left) // 2
     for half in filter(None, (left[:middle], left[middle:])):
-        _ask(stack, half, broken, changes, seconds)
+        _ask(stack, half, broken, changes)
 
 
 def _follow(
@@ -295,9 +293,7 @@ def _of_states(commits: Sequence[PublishedCommit], most: int, databases: Collect
 
 
 def went_back(before: PublishedCommit, after: PublishedCommit, databases: Collection[str]) -> bool:
-    """Whether a table's snapshot at the later hash is an older one. If somebody set the table back, the numbers after
-    it come again with other rows.
-    """
+    """Whether a table's snapshot at the later hash is an older one: somebody set it back."""
     return min(_steps(before, after, databases)) < 0
 
 
