@@ -147,15 +147,14 @@ def judge(
     commits: Sequence[PublishedCommit],
     broken: dict[State, InState] | None = None,
     databases: Collection[str] = NAMES,
-    changes: Changes | None = None,
 ) -> list[Torn]:
-    """Which of these hashes show a part of a transaction in the tables of these databases.
+    """Which of these hashes show a part of a transaction in the tables of these databases, reading all of them.
 
-    broken: what is known already; what was found is added here as well, by state. changes: as `EveryHash` takes it.
+    broken: what is known already; what was found is added here as well, by state.
     Raises: CouldNotLook, StatementFailed.
     """
     found = {} if broken is None else broken
-    _read(stack, [(commit, states_of(commit, databases)) for commit in commits], found, changes)
+    _read(stack, [(commit, states_of(commit, databases)) for commit in commits], found, None)
     return _torn(commits, found, databases)
 
 
