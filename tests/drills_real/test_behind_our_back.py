@@ -155,9 +155,9 @@ def firing(stack: Stack, alert: str) -> list[dict[str, str]]:
     return [one["labels"] for one in told if (one["labels"]["alertname"], one["state"]) == (alert, "firing")]
 
 
-def counts(report: dict[str, Any], engine: str, table: str = "orders") -> dict[str, Any]:
-    """What the report says of the table in that engine."""
-    (found,) = [one for one in report["tables"] if (one["table"], one["engine"]) == (table, engine)]
+def counts(report: dict[str, Any], engine: str) -> dict[str, Any]:
+    """What the report says of `orders` in that engine."""
+    (found,) = [one for one in report["tables"] if (one["table"], one["engine"]) == ("orders", engine)]
     return {name: found[name] for name in ("lost", "duplicated", "stale", "phantom", "keys")}
 
 

@@ -44,7 +44,7 @@ MOST_KEYS = 50_000
 # A statement names so many ranges of ids for each table and state at most: with forty Trino planned for ten times as
 # long as it read.
 MOST_RANGES = 4
-# Of tables with fewer rows three states are read whole in less time than it takes to plan what is asked of changes.
+# Tables with fewer rows in all are read whole: planning what is asked of changes may cost more (decision 0042).
 LEAST_ROWS = 50_000
 # From a state in which more is broken no other one is judged: the answer that told of it may have been cut off.
 MOST_BROKEN = 1000
