@@ -273,6 +273,15 @@ def known_of(lake: Lake, asked: Asked) -> dict[State, InState]:
     return {asked.state: lake.whole(asked)}
 
 
+def two_orders() -> tuple[Lake, dict[State, InState]]:
+    """Two whole orders without items, in one file each of orders and events; judged."""
+    lake = Lake(OF_ORDERS)
+    apply(lake, "orders", ([], [(1, 0, 0, 1), (2, 0, 0, 1)]))
+    apply(lake, "order_events", ([], [(101, 1, 1, "created"), (102, 2, 1, "created")]))
+    lake.commit(OF_ORDERS.judged)
+    return lake, known_of(lake, lake.state())
+
+
 def test_what_changed_is_asked_in_three_statements() -> None:
     lake, states = history(3, 6)
     known = known_of(lake, states[0])
@@ -454,11 +463,7 @@ def test_what_a_compaction_lost_and_doubled_is_asked_about_though_the_number_is_
 
 
 def test_a_file_that_was_away_and_is_back_is_read_again() -> None:
-    lake = Lake(OF_ORDERS)
-    apply(lake, "orders", ([], [(1, 0, 0, 1), (2, 0, 0, 1)]))
-    apply(lake, "order_events", ([], [(101, 1, 1, "created"), (102, 2, 1, "created")]))
-    lake.commit(OF_ORDERS.judged)
-    known = known_of(lake, lake.state())
+    lake, known = two_orders()
     orders = lake.now["orders"]
     lake.now["orders"] = Table({lake.path(): [(1, 0, 0, 1), (2, 0, 0, 1)]})
     lake.commit(["orders"])
@@ -689,11 +694,7 @@ def test_small_tables_are_read_whole_three_states_at_once(
 
 
 def test_rows_are_counted_only_in_tables_of_which_a_file_that_stayed_hides_more() -> None:
-    lake = Lake(OF_ORDERS)
-    apply(lake, "orders", ([], [(1, 0, 0, 1), (2, 0, 0, 1)]))
-    apply(lake, "order_events", ([], [(101, 1, 1, "created"), (102, 2, 1, "created")]))
-    lake.commit(OF_ORDERS.judged)
-    known = known_of(lake, lake.state())
+    lake, known = two_orders()
     apply(lake, "orders", ([(2, 0, 0, 1)], [(2, 0, 0, 2)]))
     apply(lake, "order_events", ([], [(103, 2, 2, "changed")]))
     lake.commit(OF_ORDERS.judged)
