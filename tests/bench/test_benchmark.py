@@ -130,14 +130,16 @@ def test_one_torn_hash_fails_and_one_that_nobody_looked_at_is_not_taken_for_whol
 
 
 def test_two_ways_of_an_audit_that_do_not_tell_the_same_fail_it_whatever_they_cost() -> None:
-    row = {"hashes": 3, "by_changes": 2, "not_judged": 0, "torn": 1, "seconds": 1.0}
-    rows = [row | {"way": audit.WHOLE, "seconds_a_hash": 0.4}, row | {"way": audit.CHANGES, "seconds_a_hash": 0.1}]
+    row = {"hashes": 3, "states_by_changes": 2, "states_whole": 1, "not_judged": 0, "torn": 1, "seconds": 1.0}
+    rows = [row | {"way": audit.WHOLE, "seconds_a_state": 0.4}, row | {"way": audit.CHANGES, "seconds_a_state": 0.1}]
     same = [{"ab": {"order 7: no order, 1 events"}, "cd": set[str]()}] * 2
     result = audit.result_of(Options(rates=(20.0,)), rows, same, 1234)
     assert (result.failed, result.unknown, result.notes) == (False, False, ["1234 orders in the lake"])
     assert [(ratio.value, ratio.met) for ratio in result.ratios] == [(0.25, True)]
     assert result.command == "lakeproof bench audit --rate 20"
     assert audit.result_of(Options(), rows, [same[0], {"ab": set(), "cd": set()}], 1234).failed
-    assert audit.result_of(Options(), [row | {"way": audit.WHOLE, "seconds_a_hash": 1, "hashes": 0}], same, 0).unknown
-    never = [rows[0], rows[1] | {"by_changes": 1}]
+    assert audit.result_of(
+        Options(), [row | {"way": audit.WHOLE, "seconds_a_state": 1, "hashes": 0}], same, 0
+    ).unknown
+    never = [rows[0], rows[1] | {"states_by_changes": 1}]
     assert audit.result_of(Options(), never, same, 0).unknown

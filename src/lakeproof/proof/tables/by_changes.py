@@ -45,7 +45,7 @@ MOST_KEYS = 50_000
 # long as it read.
 MOST_RANGES = 4
 # Tables with fewer rows in all are read whole: planning what is asked of changes may cost more (decision 0042).
-LEAST_ROWS = 50_000
+LEAST_ROWS = 200_000
 # From a state in which more is broken no other one is judged: the answer that told of it may have been cut off.
 MOST_BROKEN = 1000
 S3_SECONDS = 10.0
