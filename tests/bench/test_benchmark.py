@@ -139,7 +139,11 @@ def test_two_ways_of_an_audit_that_do_not_tell_the_same_fail_it_whatever_they_co
     assert result.command == "lakeproof bench audit --rate 20"
     assert audit.result_of(Options(), rows, [same[0], {"ab": set(), "cd": set()}], 1234).failed
     assert audit.result_of(
-        Options(), [row | {"way": audit.WHOLE, "seconds_a_state": 1, "hashes": 0}], same, 0
+        Options(), [row | {"way": audit.WHOLE, "seconds_a_state": 1, "hashes": 0}], same[:1], 0
     ).unknown
+    cut_off = [rows[0] | {"not_judged": 2}, rows[1]]
+    missed = audit.result_of(Options(), cut_off, [{"ab": set(), "cd": set()}, same[0]], 0)
+    assert (missed.failed, missed.unknown) == (False, True), "it did not come to the torn hash"
+    assert audit.result_of(Options(), cut_off, [same[0], {"ab": set(), "cd": set()}], 0).failed
     never = [rows[0], rows[1] | {"states_by_changes": 1}]
     assert audit.result_of(Options(), never, same, 0).unknown
