@@ -69,6 +69,8 @@ binlog_expire_logs_seconds={BINLOG_KEPT_SECONDS}
 innodb_buffer_pool_size=64M
 innodb_log_file_size=64M
 performance_schema=OFF
+# shows who holds the lock on a table that others wait for
+plugin_load_add=metadata_lock_info
 """
 
 

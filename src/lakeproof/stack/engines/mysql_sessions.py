@@ -9,7 +9,7 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.engines.mysql_accounts import ACCOUNTS as ALL_ACCOUNTS
 from lakeproof.stack.engines.mysql_accounts import HOST, REPORT
-from lakeproof.stack.engines.sessions import WAIT_SECONDS, Ask, Blocker, NoneLeft
+from lakeproof.stack.engines.sessions import NOBODY_KNOWN, WAIT_SECONDS, Ask, Blocker, NoneLeft, blocker_of
 from lakeproof.stack.stack import Stack
 
 # The account that gets in also where the server is full: user, secret.
@@ -23,7 +23,7 @@ NO_SUCH_THREAD = 1094
 
 # Where it shows its sessions, and who waits for whom.
 SESSIONS_SHOWN_IN = "information_schema.processlist"
-WAITS_SHOWN_IN = "information_schema.innodb_lock_waits"
+WAITS_SHOWN_IN = "information_schema.innodb_lock_waits, metadata_lock_info"
 
 MOST = "SELECT @@max_connections"
 SESSIONS = """
@@ -47,6 +47,26 @@ _TRANSACTIONS = """
 SELECT trx_id, trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_wait_started, NOW())
 FROM information_schema.innodb_trx"""
 _USERS = "SELECT id, user FROM information_schema.processlist"
+# Locks on whole tables (LOCK TABLES, ALTER TABLE, FLUSH TABLES WITH READ LOCK) are shown by a plugin, and only those
+# that are held; who waits for one of them is seen by its state. In seconds.
+_TABLE_WAITS = """
+SELECT id, time_ms / 1000 FROM information_schema.processlist
+WHERE state IN ('Waiting for table metadata lock', 'Waiting for schema metadata lock', 'Waiting for backup lock')"""
+_TABLE_LOCKS_SHOWN = (
+    "SELECT 1 FROM information_schema.plugins WHERE plugin_name = 'METADATA_LOCK_INFO' AND plugin_status = 'ACTIVE'"
+)
+_TABLE_LOCKS = """
+SELECT thread_id, lock_mode, lock_time_ms / 1000, table_schema, table_name
+FROM information_schema.metadata_lock_info"""
+# Modes that keep readers or writers out of a table, or writers out of the whole server.
+_KEEPS_OUT = frozenset(
+    (
+        *("MDL_EXCLUSIVE", "MDL_SHARED_NO_READ_WRITE", "MDL_SHARED_NO_WRITE", "MDL_SHARED_READ_ONLY"),
+        *("MDL_BACKUP_FTWRL1", "MDL_BACKUP_FTWRL2"),
+    )
+)
+# What a statement holds that waits to become the only one at its table; all that ask later wait behind it.
+_ON_ITS_WAY = frozenset({"MDL_SHARED_UPGRADABLE", "MDL_SHARED_NO_WRITE"})
 
 
 def limit_statement(account: str, sessions: int) -> str:
@@ -73,8 +93,16 @@ def end_idle(ask: Ask, account: str) -> int:
 
 
 def blocker(ask: Ask) -> Blocker | None:
-    """The session that keeps the most others waiting; None where none does."""
-    return blocker_of(ask(_WAITS), ask(_TRANSACTIONS), dict(ask(_USERS)))
+    """The session that keeps the most others waiting, for rows or for whole tables; None where none does.
+
+    Locks on tables are left out where the server does not show them.
+    """
+    rows = blocker_of(ask(_WAITS), ask(_TRANSACTIONS), dict(ask(_USERS)))
+    waits = ask(_TABLE_WAITS)
+    if not waits or not ask(_TABLE_LOCKS_SHOWN):
+        return rows
+    tables = table_blocker_of(waits, ask(_TABLE_LOCKS), dict(ask(_USERS)))
+    return max((each for each in (rows, tables) if each), key=lambda each: each.waiting, default=None)
 
 
 @contextmanager
@@ -111,33 +139,22 @@ def session(stack: Stack, user: str, secret: str, seconds: float) -> Iterator[As
         yield ask
 
 
-def blocker_of(
-    waits: Iterable[tuple[Any, ...]], transactions: Iterable[tuple[Any, ...]], users: Mapping[int, str]
+def table_blocker_of(
+    waits: Iterable[tuple[Any, ...]], locks: Iterable[tuple[Any, ...]], users: Mapping[int, str]
 ) -> Blocker | None:
-    """waits: (waiting transaction, blocking one). transactions: (id, session, for how many seconds it waits)."""
-    known = {name: (int(session), waited) for name, session, waited in transactions}
-    ahead: dict[Any, set[Any]] = {}
-    for waiter, holder in waits:
-        if waiter in known and holder in known:  # else one of them ended between two of the questions
-            ahead.setdefault(waiter, set()).add(holder)
-    waiting: dict[int, dict[int, float]] = {}
-    for name, (session, waited) in known.items():
-        if waited is not None and waited >= WAIT_SECONDS:
-            for first in _firsts(name, ahead):
-                waiting.setdefault(known[first][0], {})[session] = float(waited)
-    if not waiting:
-        return None
-    most = max(waiting, key=lambda session: len(waiting[session]))
-    return Blocker(most, users.get(most, "nobody known"), len(waiting[most]), max(waiting[most].values()))
-
-
-def _firsts(name: Any, ahead: Mapping[Any, set[Any]]) -> set[Any]:
-    """The transactions at the head of all queues in which this one stands. MariaDB names, for each that waits, the
-    transactions just ahead of it, and these may wait as well.
+    """waits: (waiting session, for how many seconds). locks: (session, mode, for how many seconds it is held, schema,
+    table). For which table a session waits is not shown, so all of them count as one queue.
     """
-    seen, left = {name}, [name]
-    while left:
-        fresh = ahead.get(left.pop(), set()) - seen
-        seen |= fresh
-        left += fresh
-    return {each for each in seen if each not in ahead and each != name}
+    waiting = {int(session): float(seconds) for session, seconds in waits}
+    long = [seconds for seconds in waiting.values() if seconds >= WAIT_SECONDS]
+    if not long:
+        return None
+    held = [(int(session), mode, float(seconds), (schema, table)) for session, mode, seconds, schema, table in locks]
+    wanted = {table for session, mode, _, table in held if session in waiting and mode in _ON_ITS_WAY}
+    # Where nobody keeps others out, a statement waits for all who only use its table, and the others wait behind it.
+    of_others = [each for each in held if each[0] not in waiting]
+    first = [each for each in of_others if each[1] in _KEEPS_OUT] or [each for each in of_others if each[3] in wanted]
+    if not first:
+        return None
+    session, *_ = max(first, key=lambda each: each[2])
+    return Blocker(session, users.get(session, NOBODY_KNOWN), len(long), max(long))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from lakeproof.errors import CouldNotLook
 from lakeproof.stack.engines.postgres_accounts import ACCOUNTS as ALL_ACCOUNTS
 from lakeproof.stack.engines.postgres_config import NAME, ROOT_SECRET, ROOT_USER
-from lakeproof.stack.engines.sessions import WAIT_SECONDS, Ask, Blocker, NoneLeft
+from lakeproof.stack.engines.sessions import Ask, Blocker, NoneLeft, blocker_of
 from lakeproof.stack.stack import Stack
 
 # What it says to a login for which it has no place left.
@@ -31,14 +31,10 @@ IDLE_IN_TRANSACTION = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 
 LIMIT_OF = "SELECT greatest(rolconnlimit, 0) FROM pg_roles WHERE rolname = $1"
 BEFORE_LIMIT: Sequence[str] = ()
 _ENDING_IDLE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND state = 'idle'"
-# Names only sessions that wait for no lock themselves: these are at the head of a queue.
-_BLOCKER = f"""
-SELECT b.pid, b.usename, count(DISTINCT w.pid), max(extract(epoch FROM clock_timestamp() - w.query_start))
-FROM pg_stat_activity w
-CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS blocking(pid)
-JOIN pg_stat_activity b ON b.pid = blocking.pid AND b.wait_event_type IS DISTINCT FROM 'Lock'
-WHERE w.wait_event_type = 'Lock' AND w.query_start <= clock_timestamp() - interval '{WAIT_SECONDS} s'
-GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 1"""
+_WAITS = """
+SELECT pid, extract(epoch FROM clock_timestamp() - query_start), pg_blocking_pids(pid)
+FROM pg_stat_activity WHERE wait_event_type = 'Lock'"""
+_USERS = "SELECT pid, usename FROM pg_stat_activity WHERE pid IS NOT NULL"
 
 
 def limit_statement(account: str, sessions: int) -> str:
@@ -63,8 +59,11 @@ def end_idle(ask: Ask, account: str) -> int:
 
 def blocker(ask: Ask) -> Blocker | None:
     """The session that keeps the most others waiting; None where none does."""
-    rows = ask(_BLOCKER)
-    return Blocker(int(rows[0][0]), str(rows[0][1]), int(rows[0][2]), float(rows[0][3])) if rows else None
+    waiting = {pid: (seconds, ahead) for pid, seconds, ahead in ask(_WAITS)}
+    users: dict[int, str | None] = dict(ask(_USERS)) if waiting else {}
+    waits = ((pid, holder) for pid, (_, ahead) in waiting.items() for holder in ahead)
+    asked = ((pid, pid, waiting.get(pid, (None,))[0]) for pid in users)
+    return blocker_of(waits, asked, {pid: user for pid, user in users.items() if user})
 
 
 @contextmanager

@@ -1,0 +1,168 @@
+"""The real databases: the session that others wait for is named and ended, whatever kind of lock it holds."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from lakeproof.deadline import Deadline
+from lakeproof.mitigations import end_blocking_session
+from lakeproof.mitigations.end_blocking_session import EndBlockingSession
+from lakeproof.probes.probe import all_probes
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack import postgres_session
+from lakeproof.stack.database_sessions import Server, administrator, blocker
+from lakeproof.stack.engines import mysql
+from lakeproof.stack.stack import Stack
+
+pytestmark = [pytest.mark.engines, pytest.mark.proof]
+
+type Up = Callable[..., SupervisorClient]
+type Say = Callable[[str], list[tuple[Any, ...]]]
+
+WAITING = 6
+SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Lock:
+    """holds: what the session says that others wait for. first: of those who wait, what one says before the others
+    come. waits: what each of the others says.
+    """
+
+    server: Server
+    holds: tuple[str, ...]
+    waits: str
+    first: str | None = None
+
+
+READ, WRITE = "SELECT * FROM lock_test.one", "UPDATE lock_test.one SET n = n + 1 WHERE id = 1"
+LOCKS: Mapping[str, Lock] = {
+    "MariaDB, a row": Lock("mysql", ("BEGIN", WRITE), WRITE),
+    "MariaDB, LOCK TABLES": Lock("mysql", ("LOCK TABLES lock_test.one WRITE",), READ),
+    "MariaDB, ALTER TABLE behind a transaction": Lock(
+        "mysql", ("BEGIN", READ), READ, first="ALTER TABLE lock_test.one FORCE"
+    ),
+    "MariaDB, FLUSH TABLES WITH READ LOCK": Lock("mysql", ("FLUSH TABLES WITH READ LOCK",), WRITE),
+    "PostgreSQL, a row": Lock("postgres", ("BEGIN", WRITE), WRITE),
+    "PostgreSQL, LOCK TABLE": Lock("postgres", ("BEGIN", "LOCK TABLE lock_test.one"), READ),
+    "PostgreSQL, ALTER TABLE behind a transaction": Lock(
+        "postgres", ("BEGIN", READ), READ, first="ALTER TABLE lock_test.one ADD COLUMN IF NOT EXISTS more integer"
+    ),
+}
+ITS_NUMBER: Mapping[Server, str] = {"mysql": "SELECT CONNECTION_ID()", "postgres": "SELECT pg_backend_pid()"}
+
+
+@contextmanager
+def session(stack: Stack, server: Server) -> Iterator[Say]:
+    """A session of the administrator, each statement by itself; it may be ended meanwhile."""
+    if server == "mysql":
+        connection = mysql.connect(stack, "root", "mysql-root", SECONDS)
+        cursor = connection.cursor()
+
+        def say(statement: str) -> list[tuple[Any, ...]]:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
+        try:
+            yield say
+        finally:
+            connection.close()
+        return
+    with postgres_session.connection(stack, "postgres", "postgres-root", SECONDS) as postgres:
+        yield postgres.rows
+
+
+@pytest.fixture(scope="module")
+def table(stack: Stack, up: Up) -> Iterator[None]:
+    """A table with one row in each database, which nobody captures."""
+    up("mysql", "postgres")
+    for server in ITS_NUMBER:
+        with session(stack, server) as say:
+            say("CREATE SCHEMA IF NOT EXISTS lock_test")
+            say("CREATE TABLE lock_test.one (id integer PRIMARY KEY, n integer NOT NULL)")
+            say("INSERT INTO lock_test.one VALUES (1, 0)")
+    yield
+    for server in ITS_NUMBER:
+        with session(stack, server) as say:
+            say("DROP TABLE lock_test.one")
+
+
+def said(stack: Stack, server: Server, statement: str) -> threading.Thread:
+    """Another session says it, and waits."""
+
+    def say_it() -> None:
+        with session(stack, server) as say:
+            say(statement)
+
+    thread = threading.Thread(target=say_it, daemon=True)
+    thread.start()
+    return thread
+
+
+def await_waiting(stack: Stack, server: Server, number: int) -> int:
+    """The session for which so many wait now."""
+
+    def find() -> int | None:
+        found = blocker(stack, server, 10.0)
+        return found.session if found is not None and found.waiting == number else None
+
+    def seen() -> str:
+        return str(blocker(stack, server, 10.0))
+
+    holder: int = Deadline(15).wait_for(f"{number} to wait for one session", find, seen=seen)
+    return holder
+
+
+def await_nobody(stack: Stack, server: Server) -> None:
+    """Nobody waits. InnoDB shows what it read a moment ago."""
+
+    def look() -> bool | None:
+        return True if blocker(stack, server, 10.0) is None else None
+
+    Deadline(5).wait_for("nobody to wait", look)
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize("name", LOCKS)
+def test_the_session_that_others_wait_for_is_named_and_ended_and_they_go_on(stack: Stack, name: str) -> None:
+    lock = LOCKS[name]
+    server = lock.server
+    await_nobody(stack, server)
+    with session(stack, server) as say:
+        ((number,),) = say(ITS_NUMBER[server])
+        for statement in lock.holds:
+            say(statement)
+        waiting = [said(stack, server, lock.first)] if lock.first else []
+        if waiting:
+            assert await_waiting(stack, server, 1) == number
+        waiting += [said(stack, server, lock.waits) for _ in range(WAITING - len(waiting))]
+        assert await_waiting(stack, server, WAITING) == number
+        told = str(all_probes()[f"{server}-blocker"].look(stack).value)
+        assert told.startswith(f"session {number} of ") and f": {WAITING} wait" in told
+
+        done = end_blocking_session.run(stack, EndBlockingSession(database=server))
+        assert f"ended session {number} " in done
+        for thread in waiting:
+            thread.join(timeout=15)
+        assert not any(thread.is_alive() for thread in waiting)
+    await_nobody(stack, server)
+
+
+@pytest.mark.usefixtures("table")
+def test_nobody_is_named_where_the_server_does_not_show_who_holds_a_table(stack: Stack) -> None:
+    long = "SELECT 1 FROM information_schema.processlist WHERE state LIKE 'Waiting for %' AND time_ms > 2500"
+    with administrator(stack, "mysql", SECONDS) as ask, session(stack, "mysql") as say:
+        ask("UNINSTALL SONAME 'metadata_lock_info'")
+        try:
+            say("LOCK TABLES lock_test.one WRITE")
+            waits = said(stack, "mysql", READ)
+            Deadline(10).wait_for("it to wait", lambda: ask(long) or None)
+            assert blocker(stack, "mysql", 10.0) is None
+            say("UNLOCK TABLES")
+            waits.join(timeout=15)
+        finally:
+            ask("INSTALL SONAME 'metadata_lock_info'")
