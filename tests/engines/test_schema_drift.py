@@ -4,13 +4,16 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 
 from lakeproof.arguments import Arguments
+from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
 from lakeproof.faults import renamed_column
 from lakeproof.faults.drifted_schema import drift
@@ -185,3 +188,37 @@ def test_values_that_differ_in_case_or_in_a_trailing_blank_are_different_values(
         connection.commit()
     values = mariadb.values_in(stack, find_connector(OLTP.connector), "oltp.notes", "note")
     assert sorted(values) == ["Gói", "VIP", "vip", "vip "]
+
+
+def test_nobody_sees_a_column_that_is_not_filled_yet(
+    stack: Stack, up: Callable[..., SupervisorClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shop goes on the moment that it finds the column: an order without its goods would be sold."""
+    up("mysql")
+    monkeypatch.setattr(mariadb, "FILLED_ROWS", 500)
+    seen: set[tuple[int, int] | str] = set()
+    over = threading.Event()
+
+    def look_on() -> None:
+        with connect(stack, "root", "mysql-root", 60.0) as connection, connection.cursor() as cursor:
+            while not over.is_set():
+                try:
+                    cursor.execute("SELECT COUNT(*), COUNT(sku) FROM oltp.filled")
+                    seen.update(cursor.fetchall())
+                except pymysql.err.OperationalError as error:
+                    seen.add(str(error.args[1]))
+
+    with connect(stack, "root", "mysql-root", 60.0) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE OR REPLACE TABLE oltp.filled (id BIGINT PRIMARY KEY)")
+        cursor.execute("INSERT INTO oltp.filled SELECT seq FROM oltp.seq_1_to_10000")
+        connection.commit()
+        looking = threading.Thread(target=look_on, daemon=True)
+        looking.start()
+        values = {number: f"sku-{number}" for number in range(1, 10_001)}
+        mariadb.add_filled_column(stack, "oltp.filled", "sku", "VARCHAR(32) NOT NULL", values)
+        Deadline(20).wait_for("the filled column to be read", lambda: (10_000, 10_000) in seen or None)
+        over.set()
+        looking.join(timeout=20)
+        cursor.execute("DROP TABLE oltp.filled")
+    assert {each for each in seen if not isinstance(each, str)} == {(10_000, 10_000)}
+    assert all("sku" in each for each in seen if isinstance(each, str))

@@ -78,7 +78,9 @@ def test_the_column_is_filled_before_it_refuses_null(
     monkeypatch.setattr(restore_column, "ask", lambda *_, **__: (SimpleNamespace(hash="f" * 40), answer))
     wanted = "oltp.order_items.sku is there again, with 2 values of ffffffffffff"
     assert restore_column.run(stack, Arguments()) == wanted
-    assert cursor.told[0] == "ALTER TABLE oltp.order_items ADD COLUMN IF NOT EXISTS `sku` VARCHAR(32) NULL"
+    locked = cursor.told.index("LOCK TABLES oltp.order_items WRITE")
+    assert cursor.told[locked + 1] == "ALTER TABLE oltp.order_items ADD COLUMN IF NOT EXISTS `sku` VARCHAR(32) NULL"
+    assert not any("UNLOCK" in statement for statement in cursor.told)
     assert cursor.told[-1] == "ALTER TABLE oltp.order_items MODIFY `sku` VARCHAR(32) NOT NULL"
     assert cursor.values == [(1, "a"), (2, "b")]
 

@@ -161,16 +161,20 @@ def rename_column(stack: Stack, connector: Connector, table: str, column: str, n
 def add_filled_column(stack: Stack, table: str, column: str, definition: str, values: Mapping[int, str]) -> None:
     """Add the column, with the value of each row by its id. Fine where it is there: rows without a value get theirs.
 
-    The rows are filled by transactions of FILLED_ROWS each.
+    The rows are filled by transactions of FILLED_ROWS each, and nobody else reads or writes the table meanwhile: the
+    shop goes on the moment that it finds the column, and would sell orders with the NULLs of rows that are not filled
+    yet. The end of the connection releases the lock.
     Raises: TerminalError where a row has no value and the definition wants one: the column then allows NULL so far.
     """
     with as_root(stack, ALTER_SECONDS) as cursor:
-        cursor.execute(
-            f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS `{column}` {definition.replace('NOT NULL', 'NULL')}"
-        )
         kept = f"{table.partition('.')[0]}.lakeproof_kept_values"
         cursor.execute(f"CREATE TEMPORARY TABLE {kept} (id BIGINT PRIMARY KEY, kept TEXT)")
         cursor.executemany(f"INSERT INTO {kept} (id, kept) VALUES (%s, %s)", list(values.items()))
+        cursor.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
+        cursor.execute(f"LOCK TABLES {table} WRITE")
+        cursor.execute(
+            f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS `{column}` {definition.replace('NOT NULL', 'NULL')}"
+        )
         for ids in batched(sorted(values), FILLED_ROWS):
             cursor.execute(
                 f"UPDATE {table} JOIN {kept} USING (id) SET `{column}` = kept"
