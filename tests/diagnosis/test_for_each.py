@@ -190,7 +190,21 @@ def test_a_where_that_fits_no_subject_is_refused() -> None:
             made(id="{prefix}odd", for_each="sources", **wrong)
 
 
-def test_a_word_that_means_something_else_in_another_noun_leaves_nothing_out() -> None:
-    """{database} is a component among databases, and the source's name among sources."""
-    found = made(id="{database}_odd", for_each="databases", explains=["{source}-publish-age"])
-    assert {tuple(cause.explains) for cause in found.values()} == {("oltp-publish-age", "shop-publish-age")}
+def test_a_cause_of_a_database_speaks_of_the_sources_and_services_in_it() -> None:
+    """By its engine: {database} is a component among databases, and the source's name among sources."""
+    found = made(
+        id="{database}_odd", for_each="databases", masks=["{service}_unhealthy"], explains=["{source}-publish-age"]
+    )
+    assert {name: tuple(cause.explains) for name, cause in found.items()} == {
+        "mysql_odd": ("oltp-publish-age",),
+        "postgres_odd": ("shop-publish-age",),
+    }
+    assert found["mysql_odd"].masks == ["order_service_unhealthy"]
+    assert {"payment_service_unhealthy", "support_service_unhealthy"} < set(found["postgres_odd"].masks)
+
+
+def test_who_waits_for_a_lock_is_not_told_to_be_unwell_itself() -> None:
+    causes = {cause.id: cause for cause in load_causes(all_probes(), scenario_folders())}
+    assert "mysql_session_blocks" in causes["order_service_unhealthy"].masked_by
+    assert "postgres_session_blocks" not in causes["order_service_unhealthy"].masked_by
+    assert "order-service-ready" in causes["mysql_session_blocks"].explains

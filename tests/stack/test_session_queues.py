@@ -12,9 +12,9 @@ USERS = {10: "root", 20: "report", 30: "report", 40: "order_service", 50: "repor
 
 
 def test_the_session_that_waits_for_nobody_and_that_most_wait_for_is_told() -> None:
-    # 3 waits for 1 and for 2, which itself waits for 1; 4 has waited for a moment only.
+    # 3 waits for 1 and for 2, which itself waits for 1; 4 has waited for a moment only, and will for longer.
     waits = [("2", "1"), ("3", "1"), ("3", "2"), ("4", "1"), ("6", "5")]
-    assert blocker_of(waits, TRANSACTIONS, USERS) == Blocker(10, "root", 2, 9.0)
+    assert blocker_of(waits, TRANSACTIONS, USERS) == Blocker(10, "root", 3, 9.0)
 
 
 def test_who_waits_behind_another_that_waits_waits_for_the_first_of_the_queue() -> None:
@@ -34,7 +34,7 @@ def test_who_keeps_others_out_of_a_table_is_told_however_many_use_it() -> None:
         (10, "MDL_SHARED_NO_READ_WRITE", 10.0, "oltp", "orders"),
         (50, "MDL_SHARED_READ", 60.0, "oltp", "orders"),
     ]
-    assert table_blocker_of(waits, locks, USERS) == Blocker(10, "root", 2, 9.5)
+    assert table_blocker_of(waits, locks, USERS) == Blocker(10, "root", 3, 9.5)
 
 
 def test_behind_a_statement_that_waits_who_has_used_its_table_for_the_longest_is_told() -> None:
@@ -62,5 +62,5 @@ def test_who_waits_in_postgresql_behind_the_first_that_waits_for_a_row_counts_as
             return [(20, 9.0, [10]), (30, 8.0, [20]), (40, 1.0, [20, 30]), (50, 7.0, [0])]
         return [(10, "report"), (20, "payment"), (30, "payment"), (40, "payment"), (50, "payment"), (60, None)]
 
-    assert postgres_sessions.blocker(ask) == Blocker(10, "report", 2, 9.0)
+    assert postgres_sessions.blocker(ask) == Blocker(10, "report", 3, 9.0)
     assert postgres_sessions.blocker(lambda *_: []) is None

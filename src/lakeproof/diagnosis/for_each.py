@@ -4,8 +4,9 @@ A placeholder is a word in braces, in any text of a cause: id, says, probes, val
 masked_by_components, explains. In the ids of causes a `-` of the word becomes `_`.
 An entry of `supporting`, `masks`, `masked_by`, `masked_by_components` or `explains` is left out where the subject
 does not have the word. An entry of any list with placeholders of another noun stands once for each subject of that
-noun: `explains: ["{source}-publish-age"]` in a cause that is not of one source. In a cause of a source, subjects of
-another source are left out: `explains: ["{service}-refusals"]` stands for the services whose source that is.
+noun: `explains: ["{source}-publish-age"]` in a cause that is not of one source. In a cause of a source or database,
+subjects of another source or engine are left out: `explains: ["{service}-refusals"]` stands for the services that
+keep their tables there.
 """
 
 import re
@@ -19,8 +20,8 @@ from lakeproof.diagnosis.nouns import NOUNS, Subject
 from lakeproof.errors import InvalidInput
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-# The one word that means the same in several nouns.
-_SHARED = "source"
+# The words that mean the same in several nouns.
+_SHARED = ("source", "engine")
 # Their entries are ids of causes.
 _IDS = ("id", "masks", "masked_by")
 _MAY_LACK = ("supporting", "masks", "masked_by", "masked_by_components", "explains")
@@ -78,7 +79,7 @@ def _filled(model: CauseModel, subject: Subject, where: str) -> CauseModel:
         asked = set(_PLACEHOLDER.findall(str(entry))) - words.keys()
         others = next((subjects for subjects in NOUNS.values() if asked <= subjects[0].keys()), ({},))
         for other in others if asked else ({},):
-            if {_SHARED} <= words.keys() & other.keys() and words[_SHARED] != other[_SHARED]:
+            if any(words[word] != other[word] for word in _SHARED if word in words and word in other):
                 continue
             try:
                 yield fill(key, entry, {**other, **words})

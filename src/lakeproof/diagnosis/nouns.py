@@ -15,8 +15,8 @@ type Subject = Mapping[str, str | None]
 _COMPONENT = ("component", "database", "node")
 
 _SERVICES = {
-    OLTP.name: ("order-service",),
-    SHOP.name: ("payment-service", "fulfillment-service", "support-service", "notification-service"),
+    (OLTP.name, "mysql"): ("order-service",),
+    (SHOP.name, "postgres"): ("payment-service", "fulfillment-service", "support-service", "notification-service"),
 }
 
 NOUNS: Mapping[str, tuple[Subject, ...]] = {
@@ -25,6 +25,7 @@ NOUNS: Mapping[str, tuple[Subject, ...]] = {
     "databases": (
         {
             "database": "mysql",
+            "engine": "mysql",
             "server": "MariaDB",
             "exporter": "mysqld-exporter",
             "full": "error 1040",
@@ -32,6 +33,7 @@ NOUNS: Mapping[str, tuple[Subject, ...]] = {
         },
         {
             "database": "postgres",
+            "engine": "postgres",
             "server": "PostgreSQL",
             "exporter": "postgres-exporter",
             "full": "error 53300",
@@ -40,9 +42,11 @@ NOUNS: Mapping[str, tuple[Subject, ...]] = {
     ),
     # The databases whose changes come into the lake (lake/sources/source.py has their words).
     "sources": tuple(source.words for source in SOURCES),
-    # The services that keep their tables in a captured database, each with that database's source.
+    # The services that keep their tables in a captured database, each with that database's source and engine.
     "services": tuple(
-        {"service": service, "source": source} for source, kept in _SERVICES.items() for service in kept
+        {"service": service, "source": source, "engine": engine}
+        for (source, engine), kept in _SERVICES.items()
+        for service in kept
     ),
     # Cassandra's. {node} is the component.
     "nodes": tuple({"node": node} for node in NODES),

@@ -80,7 +80,7 @@ def _probes(server: Server) -> Iterator[Probe]:
     yield Probe(
         f"{server}-lock-waiters",
         server,
-        f"{locks}: sessions that have waited {WAIT_SECONDS} s for one other session",
+        f"{locks}: sessions that wait for one other session, one of them for {WAIT_SECONDS} s",
         "sessions",
         partial(lock_waiters, server=server),
         Condition(Operator.BELOW, MANY_WAIT),

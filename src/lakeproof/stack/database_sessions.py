@@ -165,7 +165,7 @@ def idle_in_transaction(stack: Stack, server: Server, account: str, seconds: flo
 
 
 def blocker(stack: Stack, server: Server, seconds: float) -> Blocker | None:
-    """The session that keeps the most others waiting, each for WAIT_SECONDS or longer; None where none does.
+    """The session that keeps the most others waiting, one of them for WAIT_SECONDS or longer; None where none does.
 
     Raises: as `looked_at`.
     """

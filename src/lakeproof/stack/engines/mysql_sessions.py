@@ -146,8 +146,8 @@ def table_blocker_of(
     table). For which table a session waits is not shown, so all of them count as one queue.
     """
     waiting = {int(session): float(seconds) for session, seconds in waits}
-    long = [seconds for seconds in waiting.values() if seconds >= WAIT_SECONDS]
-    if not long:
+    longest = max(waiting.values(), default=0.0)
+    if longest < WAIT_SECONDS:
         return None
     held = [(int(session), mode, float(seconds), (schema, table)) for session, mode, seconds, schema, table in locks]
     wanted = {table for session, mode, _, table in held if session in waiting and mode in _ON_ITS_WAY}
@@ -157,4 +157,4 @@ def table_blocker_of(
     if not first:
         return None
     session, *_ = max(first, key=lambda each: each[2])
-    return Blocker(session, users.get(session, NOBODY_KNOWN), len(long), max(long))
+    return Blocker(session, users.get(session, NOBODY_KNOWN), len(waiting), longest)

@@ -9,7 +9,8 @@ from lakeproof.errors import CouldNotLook
 # Asks one statement and gives its rows.
 type Ask = Callable[..., list[tuple[Any, ...]]]
 
-# A blocked session counts from so many seconds on: most locks are held for a moment.
+# A queue counts once its first has waited for so many seconds: most locks are held for a moment. Those behind it count
+# from the first moment, since services give a statement up after a few seconds and ask again.
 WAIT_SECONDS = 2
 NOBODY_KNOWN = "nobody known"
 
@@ -43,12 +44,13 @@ def blocker_of(
             ahead.setdefault(waiter, set()).add(holder)
     waiting: dict[int, dict[int, float]] = {}
     for name, (session, waited) in known.items():
-        if waited is not None and waited >= WAIT_SECONDS:
+        if waited is not None:
             for first in _firsts(name, ahead):
                 waiting.setdefault(known[first][0], {})[session] = float(waited)
-    if not waiting:
+    long = [session for session, queue in waiting.items() if max(queue.values()) >= WAIT_SECONDS]
+    if not long:
         return None
-    most = max(waiting, key=lambda session: len(waiting[session]))
+    most = max(long, key=lambda session: len(waiting[session]))
     return Blocker(most, users.get(most, NOBODY_KNOWN), len(waiting[most]), max(waiting[most].values()))
 
 
