@@ -9,8 +9,8 @@ from lakeproof.errors import CouldNotLook
 # Asks one statement and gives its rows.
 type Ask = Callable[..., list[tuple[Any, ...]]]
 
-# A queue counts once its first has waited for so many seconds: most locks are held for a moment. Those behind it count
-# from the first moment, since services give a statement up after a few seconds and ask again.
+# A queue counts once one in it has waited for so many seconds: most locks are held for a moment. All others in it
+# count at once, since services give a statement up after a few seconds and ask again.
 WAIT_SECONDS = 2
 NOBODY_KNOWN = "nobody known"
 
