@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
+from lakeproof.drills.drill_series import WRONG
 from lakeproof.drills.other_repairs import other_repairs
 from lakeproof.drills.report import step_in_words
 from lakeproof.scenarios.catalog import load_catalog
 
 SERIES_SECONDS = 3600
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(SERIES_SECONDS + 60)]
-
-WRONG = ("lost", "duplicated", "stale", "phantom", "oversold")
 
 type Run = Callable[..., Any]
 
@@ -33,5 +32,8 @@ def test_each_repair_that_is_accepted_and_not_proposed_mends_its_incident(lakepr
         for asked, ran in zip(other.steps, row["repaired_by"], strict=True):
             assert set(step_in_words(asked.id, asked.arguments).split()) <= set(ran.split()), str(folder)
         one = json.loads((tmp_path / row["report"]).read_text())
-        assert {one["data"][name] or 0 for name in WRONG} == {0}, (str(folder), one["data"])
+        counts = {name: one["data"][name] for name in WRONG}
+        # Of a stack without an inventory nobody can say whether it oversold.
+        assert counts.pop("oversold") in (0, None), str(folder)
+        assert set(counts.values()) == {0}, (str(folder), counts)
         assert one["residue"] == [], str(folder)

@@ -214,6 +214,7 @@ def test_nobody_sees_a_column_that_is_not_filled_yet(
         connection.commit()
         looking = threading.Thread(target=look_on, daemon=True)
         looking.start()
+        Deadline(20).wait_for("somebody to look", lambda: seen or None)
         values = {number: f"sku-{number}" for number in range(1, 10_001)}
         mariadb.add_filled_column(stack, "oltp.filled", "sku", "VARCHAR(32) NOT NULL", values)
         Deadline(20).wait_for("the filled column to be read", lambda: (10_000, 10_000) in seen or None)

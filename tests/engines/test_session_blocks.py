@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from lakeproof.deadline import Deadline
+from lakeproof.errors import TerminalError
+from lakeproof.lake.sources import mariadb
 from lakeproof.mitigations import end_blocking_session
 from lakeproof.mitigations.end_blocking_session import EndBlockingSession
 from lakeproof.probes.probe import all_probes
@@ -46,7 +48,13 @@ LOCKS: Mapping[str, Lock] = {
     "MariaDB, ALTER TABLE behind a transaction": Lock(
         "mysql", ("BEGIN", READ), READ, first="ALTER TABLE lock_test.one FORCE"
     ),
+    "MariaDB, LOCK TABLES behind a transaction": Lock(
+        "mysql", ("BEGIN", READ), READ, first="LOCK TABLES lock_test.one WRITE"
+    ),
+    "MariaDB, the last stage of a backup": Lock("mysql", ("BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"), WRITE),
     "MariaDB, FLUSH TABLES WITH READ LOCK": Lock("mysql", ("FLUSH TABLES WITH READ LOCK",), WRITE),
+    # The last one of MariaDB: its table is empty then.
+    "MariaDB, TRUNCATE behind a transaction": Lock("mysql", ("BEGIN", READ), READ, first="TRUNCATE lock_test.one"),
     "PostgreSQL, a row": Lock("postgres", ("BEGIN", WRITE), WRITE),
     "PostgreSQL, LOCK TABLE": Lock("postgres", ("BEGIN", "LOCK TABLE lock_test.one"), READ),
     "PostgreSQL, ALTER TABLE behind a transaction": Lock(
@@ -61,6 +69,7 @@ def session(stack: Stack, server: Server) -> Iterator[Say]:
     """A session of the administrator, each statement by itself; it may be ended meanwhile."""
     if server == "mysql":
         connection = mysql.connect(stack, "root", "mysql-root", SECONDS)
+        connection.autocommit(True)
         cursor = connection.cursor()
 
         def say(statement: str) -> list[tuple[Any, ...]]:
@@ -85,7 +94,11 @@ def table(stack: Stack, up: Up) -> Iterator[None]:
             say("CREATE SCHEMA IF NOT EXISTS lock_test")
             say("CREATE TABLE lock_test.one (id integer PRIMARY KEY, n integer NOT NULL)")
             say("INSERT INTO lock_test.one VALUES (1, 0)")
-    yield
+    # A leader that is chosen by a lock holds it for good: nobody's trouble, older than all others.
+    with session(stack, "mysql") as leader, session(stack, "postgres") as other_leader:
+        leader("SELECT GET_LOCK('leader', 0)")
+        other_leader("SELECT pg_advisory_lock(1)")
+        yield
     for server in ITS_NUMBER:
         with session(stack, server) as say:
             say("DROP TABLE lock_test.one")
@@ -153,6 +166,37 @@ def test_the_session_that_others_wait_for_is_named_and_ended_and_they_go_on(stac
 
 
 @pytest.mark.usefixtures("table")
+def test_who_waits_for_a_leader_to_go_waits_as_is_meant(stack: Stack) -> None:
+    with session(stack, "mysql") as leader, session(stack, "postgres") as other_leader:
+        leader("SELECT GET_LOCK('another', 0)")
+        other_leader("SELECT pg_advisory_lock(2)")
+        waits = [said(stack, "postgres", "SELECT pg_advisory_lock(2)") for _ in range(WAITING)]
+        waits += [said(stack, "mysql", "SELECT GET_LOCK('another', 20)") for _ in range(WAITING)]
+        Deadline(3).pause(3)
+        assert [blocker(stack, server, 10.0) for server in ITS_NUMBER] == [None, None]
+    for thread in waits:
+        thread.join(timeout=15)
+
+
+@pytest.mark.usefixtures("table")
+def test_a_repair_of_lakeproof_that_keeps_the_shop_out_is_told_to_be_one_and_not_ended(stack: Stack) -> None:
+    with mariadb.as_root(stack, SECONDS) as cursor:
+        mariadb.lock_out(cursor, "lock_test.one")
+        waits = [said(stack, "mysql", READ) for _ in range(WAITING)]
+        number = await_waiting(stack, "mysql", WAITING)
+        probes = all_probes()
+        assert probes["mysql-lock-waiters"].look(stack).value == 0
+        assert str(probes["mysql-blocker"].look(stack).value).startswith(
+            f"session {number} of a repair of Lakeproof: "
+        )
+        with pytest.raises(TerminalError, match="is a repair of Lakeproof"):
+            end_blocking_session.run(stack, EndBlockingSession(database="mysql"))
+    for thread in waits:
+        thread.join(timeout=15)
+    await_nobody(stack, "mysql")
+
+
+@pytest.mark.usefixtures("table")
 def test_nobody_is_named_where_the_server_does_not_show_who_holds_a_table(stack: Stack) -> None:
     long = "SELECT 1 FROM information_schema.processlist WHERE state LIKE 'Waiting for %' AND time_ms > 2500"
     with administrator(stack, "mysql", SECONDS) as ask, session(stack, "mysql") as say:
@@ -162,7 +206,10 @@ def test_nobody_is_named_where_the_server_does_not_show_who_holds_a_table(stack:
             waits = said(stack, "mysql", READ)
             Deadline(10).wait_for("it to wait", lambda: ask(long) or None)
             assert blocker(stack, "mysql", 10.0) is None
-            say("UNLOCK TABLES")
-            waits.join(timeout=15)
         finally:
             ask("INSTALL SONAME 'metadata_lock_info'")
+        # From now on it is shown, though not since when it is held.
+        ((number,),) = say(ITS_NUMBER["mysql"])
+        assert await_waiting(stack, "mysql", 1) == number
+        say("UNLOCK TABLES")
+        waits.join(timeout=15)

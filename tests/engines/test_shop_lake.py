@@ -275,6 +275,14 @@ TROUBLE: tuple[tuple[str, Callable[[Stack], object]], ...] = (
     ("shop_connector_login_rejected", lambda stack: root(stack, "ALTER ROLE cdc PASSWORD 'another'")),
     ("shop_connector_grant_lost", lambda stack: root(stack, "ALTER ROLE cdc NOREPLICATION")),
     ("shop_job_ended", cancel_the_job),
+    (
+        "shop_unannounced_column",
+        lambda stack: root(stack, "ALTER TABLE payment.payments ADD COLUMN gift_note text DEFAULT 'none'"),
+    ),
+    (
+        "shop_renamed_column",
+        lambda stack: root(stack, "ALTER TABLE support.cases RENAME COLUMN subject TO title"),
+    ),
 )
 
 

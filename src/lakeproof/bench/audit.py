@@ -25,13 +25,14 @@ ROUNDS = 2
 CALLS_PER_SECOND = 20.0
 LONGEST_SECONDS = 600.0
 LOOK_SECONDS = 600.0
+MOST_UNANSWERED = 6
 WHOLE, CHANGES = "whole", "what changed"
 
 type Told = dict[str, set[str]]
 
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
-    """Raises: CouldNotLook, StatementFailed where Nessie or Trino gave no answer."""
+    """Raises: CouldNotLook, StatementFailed where Nessie or Trino gave no answer at the beginning or the end."""
     wanted = options.hashes or HASHES
     rate = options.rates[0] if options.rates else CALLS_PER_SECOND
     first = history.newest(stack)
@@ -46,31 +47,33 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     rows, told = [], list[Told]()
     for number in range(options.rounds or ROUNDS):
         for way in (WHOLE, CHANGES) if number % 2 else (CHANGES, WHOLE):
-            row, found = _judge(stack, first, way)
+            row, found = _judge(stack, first, len(published), way, progress)
             progress(f"{way}: {row['hashes']} hashes in {row['seconds']} s")
             rows.append({"round": number + 1, **row})
             told.append({one.hash: found.get(one.hash, set()) for one in published})
     return result_of(options, rows, told, _orders(stack, published[-1] if published else first))
 
 
-def _judge(stack: Stack, first: PublishedCommit, way: str) -> tuple[dict[str, Any], Told]:
+def _judge(
+    stack: Stack, first: PublishedCommit, wanted: int, way: str, progress: Progress
+) -> tuple[dict[str, Any], Told]:
     changes = Changes(stack, least_rows=0 if way == CHANGES else sys.maxsize)
     following, look, unanswered = EveryHash(stack, first.hash, changes=changes), Deadline(LOOK_SECONDS), 0
     while not look.expired:
-        alone = following.at_once == 1
         try:
             following.look(look)
             break
-        except (CouldNotLook, StatementFailed):
-            # So many states were too much for Trino; the next look asks about half as many.
+        except (CouldNotLook, StatementFailed) as error:
+            # So many states were too much for Trino; the next look asks about half as many, and at last about one.
             unanswered += 1
-            if alone:
+            if unanswered == MOST_UNANSWERED:
+                progress(f"{way}: given up, {error.message}")
                 break
     seconds = look.elapsed
     row = {
         "way": way,
         "hashes": following.judged,
-        "not_judged": following.not_looked + following.waiting,
+        "not_judged": max(0, wanted - following.judged),
         "torn": len(following.torn),
         "states_by_changes": changes.judged,
         "states_whole": changes.read_whole,

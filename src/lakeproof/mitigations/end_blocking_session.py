@@ -31,7 +31,8 @@ def typed(stack: Stack, arguments: EndBlockingSession) -> str:
 def run(stack: Stack, arguments: EndBlockingSession) -> str:
     """End it and tell who waited; fine where nobody waits. What it had not committed is rolled back.
 
-    Raises: CouldNotLook; TerminalError where fewer than MANY_WAIT wait, or for another one than the proposal named.
+    Raises: CouldNotLook; TerminalError where fewer than MANY_WAIT wait, where it is another one than the proposal
+    named, or a repair of Lakeproof's own.
     """
     if arguments.session:
         end_session(stack, arguments.database, arguments.session, SECONDS)
@@ -39,6 +40,12 @@ def run(stack: Stack, arguments: EndBlockingSession) -> str:
     found = blocker(stack, arguments.database, SECONDS)
     if found is None:
         return "no session waits for another, so none is ended"
+    if found.ours:
+        raise TerminalError(
+            f"session {found.session} is a repair of Lakeproof, and has to come to its end",
+            where=arguments.database,
+            next_action="wait for it; ended half-way it leaves a column with NULLs",
+        )
     if found.waiting < MANY_WAIT:
         raise TerminalError(
             f"session {found.session} of {found.account} keeps {found.waiting} waiting, fewer than {MANY_WAIT}",
@@ -56,7 +63,7 @@ def hold(stack: Stack, arguments: EndBlockingSession) -> Mapping[str, str]:
 
     def find() -> list[int]:
         found = blocker(stack, arguments.database, SECONDS)
-        return [found.session] if found and found.waiting >= MANY_WAIT else []
+        return [found.session] if found and not found.ours and found.waiting >= MANY_WAIT else []
 
     return {} if arguments.session else hold_to_found(arguments, find)
 

@@ -5,6 +5,9 @@ of after this call: no row that was written before the drop is then missing. A r
 the lake, and a person has to say what is right. A column that a repair left behind half-way is filled as well: it
 allows NULL although the shop's schema does not. So is a column that seems to be renamed and is not: the new column in
 its table has other values than the lake has of it (another_name.py).
+
+Nobody reads or writes the table until all of it is filled. Where a repair was cut off in that time, the shop has gone
+on with the NULLs of rows that were not filled, and `check` lists what it did to them.
 """
 
 import time
@@ -31,10 +34,14 @@ def typed(stack: Stack, arguments: Arguments) -> str:
     try:
         found, unjudged = _missing(stack)
     except LakeproofError:
-        return "ALTER TABLE … ADD COLUMN IF NOT EXISTS …; UPDATE … SET … = (what the lake has) for each row"
+        return (
+            "LOCK TABLES … WRITE; ALTER TABLE … ADD COLUMN IF NOT EXISTS …;"
+            " UPDATE … SET … = (what the lake has) for each row; UNLOCK TABLES"
+        )
     told = [
+        f"LOCK TABLES {each.table} WRITE; "
         f"ALTER TABLE {each.table} ADD COLUMN IF NOT EXISTS {each.column} {definition(each.table, each.column)}; "
-        f"UPDATE {each.table} SET {each.column} = (SELECT {each.column} FROM lake) for each row"
+        f"UPDATE {each.table} SET {each.column} = (SELECT {each.column} FROM lake) for each row; UNLOCK TABLES"
         for each in found
     ]
     return "; ".join([*told, *unjudged]) or "nothing to restore"

@@ -49,9 +49,9 @@ def _blocker(stack: Stack, timeout: float, server: Server) -> Blocker | None:
 
 
 def lock_waiters(stack: Stack, timeout: float, server: Server) -> Value:
-    """How many sessions wait for the locks of the one that most wait for."""
+    """How many sessions wait for the locks of the one that most wait for; 0 where that is a repair of Lakeproof's."""
     found = _blocker(stack, timeout, server)
-    return found.waiting if found else 0
+    return found.waiting if found and not found.ours else 0
 
 
 def who_blocks(stack: Stack, timeout: float, server: Server) -> Value:
@@ -59,7 +59,8 @@ def who_blocks(stack: Stack, timeout: float, server: Server) -> Value:
     found = _blocker(stack, timeout, server)
     if found is None:
         return NOBODY
-    return f"session {found.session} of {found.account}: {found.waiting} wait, {found.longest:.0f} s the longest"
+    whose = "a repair of Lakeproof" if found.ours else found.account
+    return f"session {found.session} of {whose}: {found.waiting} wait, {found.longest:.0f} s the longest"
 
 
 def _probes(server: Server) -> Iterator[Probe]:

@@ -14,6 +14,7 @@ from lakeproof.errors import CouldNotLook, NotReady, TerminalError
 from lakeproof.lake.capture.connector import SIGNALS, Connector
 from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask, Definition, Keep
 from lakeproof.stack.engines import mysql, mysql_accounts
+from lakeproof.stack.engines.mysql_sessions import OURS
 from lakeproof.stack.stack import Stack
 
 if TYPE_CHECKING:
@@ -143,8 +144,7 @@ def _values_in(cursor: Any, table: str, column: str) -> list[str]:
 def drop_column(stack: Stack, connector: Connector, table: str, column: str, keep: Keep) -> None:
     """As Engine. The end of the connection releases the lock."""
     with as_root(stack, ALTER_SECONDS) as cursor:
-        cursor.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
-        cursor.execute(f"LOCK TABLES {table} WRITE")
+        lock_out(cursor, table)
         # The shop waits meanwhile: a look that takes longer than the one before it did is given up.
         cursor.execute(_MOST_SECONDS.format(ASK_SECONDS))
         keep(_values_in(cursor, table, column))
@@ -163,15 +163,16 @@ def add_filled_column(stack: Stack, table: str, column: str, definition: str, va
 
     The rows are filled by transactions of FILLED_ROWS each, and nobody else reads or writes the table meanwhile: the
     shop goes on the moment that it finds the column, and would sell orders with the NULLs of rows that are not filled
-    yet. The end of the connection releases the lock.
-    Raises: TerminalError where a row has no value and the definition wants one: the column then allows NULL so far.
+    yet. The end of the connection releases the lock; where that comes half-way, the column is there and allows NULL.
+    Raises: TerminalError where a row has no value and the definition wants one; nothing is changed then.
     """
     with as_root(stack, ALTER_SECONDS) as cursor:
         kept = f"{table.partition('.')[0]}.lakeproof_kept_values"
         cursor.execute(f"CREATE TEMPORARY TABLE {kept} (id BIGINT PRIMARY KEY, kept TEXT)")
         cursor.executemany(f"INSERT INTO {kept} (id, kept) VALUES (%s, %s)", list(values.items()))
-        cursor.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
-        cursor.execute(f"LOCK TABLES {table} WRITE")
+        lock_out(cursor, table)
+        if "NOT NULL" in definition:
+            _require_values(cursor, table, column, kept)
         cursor.execute(
             f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS `{column}` {definition.replace('NOT NULL', 'NULL')}"
         )
@@ -181,15 +182,30 @@ def add_filled_column(stack: Stack, table: str, column: str, definition: str, va
                 f" WHERE id BETWEEN %s AND %s AND `{column}` IS NULL",
                 (ids[0], ids[-1]),
             )
-        cursor.execute(f"SELECT COUNT(*) FROM {table} WHERE `{column}` IS NULL")
-        (without,) = cursor.fetchone()
-        if without and "NOT NULL" in definition:
-            raise TerminalError(
-                f"{without} rows have no value",
-                where=f"{table}.{column}",
-                next_action="give them one, then MODIFY it",
-            )
         cursor.execute(f"ALTER TABLE {table} MODIFY `{column}` {definition}")
+
+
+def lock_out(cursor: Any, table: str) -> None:
+    """Nobody else reads or writes the table until the connection ends. By the user lock others see whose it is."""
+    cursor.execute(f"SELECT GET_LOCK(CONCAT('{OURS}', CONNECTION_ID()), 0)")
+    cursor.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
+    cursor.execute(f"LOCK TABLES {table} WRITE")
+
+
+def _require_values(cursor: Any, table: str, column: str, kept: str) -> None:
+    """Raises: TerminalError, before anything is changed, where a row has no value: neither kept, nor in the column,
+    which is there where an earlier run was cut off.
+    """
+    cursor.execute(f"SHOW COLUMNS FROM {table} WHERE Field = %s", (column,))
+    empty = f"AND `{column}` IS NULL" if cursor.fetchall() else ""
+    cursor.execute(f"SELECT COUNT(*), MIN(id) FROM {table} LEFT JOIN {kept} USING (id) WHERE kept IS NULL {empty}")
+    without, first = cursor.fetchone()
+    if without:
+        raise TerminalError(
+            f"{without} rows have no value, the first is {first}",
+            where=f"{table}.{column}",
+            next_action="stop the service; add the column so that it allows NULL, give them theirs, run this again",
+        )
 
 
 def has_rows(stack: Stack, connector: Connector, table: str) -> bool:

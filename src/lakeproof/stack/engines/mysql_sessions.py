@@ -1,7 +1,10 @@
 """MariaDB's sessions: who holds them, who waits for whom, an account's limit, and how a session is ended."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from lakeproof.deadline import Deadline
@@ -9,7 +12,7 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.engines.mysql_accounts import ACCOUNTS as ALL_ACCOUNTS
 from lakeproof.stack.engines.mysql_accounts import HOST, REPORT
-from lakeproof.stack.engines.sessions import NOBODY_KNOWN, WAIT_SECONDS, Ask, Blocker, NoneLeft, blocker_of
+from lakeproof.stack.engines.sessions import Ask, Blocker, NoneLeft, Session, blocker_of
 from lakeproof.stack.stack import Stack
 
 # The account that gets in also where the server is full: user, secret.
@@ -20,6 +23,9 @@ ACCOUNTS: Sequence[tuple[str, str]] = [(one.user, one.secret) for one in ALL_ACC
 KEPT = 0
 AGAIN_SECONDS = 0.1
 NO_SUCH_THREAD = 1094
+# A user lock whose name begins so is held by a repair of Lakeproof that keeps others out for a while.
+OURS, USER_LOCK = "lakeproof ", "User lock"
+_WORDS = re.compile(r"\w+")
 
 # Where it shows its sessions, and who waits for whom.
 SESSIONS_SHOWN_IN = "information_schema.processlist"
@@ -40,33 +46,35 @@ _IDLE = (
     "SELECT id FROM information_schema.processlist WHERE command = 'Sleep' AND user = %s"
     " AND id NOT IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)"
 )
-# It shows row locks alone. Three lists are read, in milliseconds each: with 200 waiting sessions it took five seconds
-# to join them.
-_WAITS = "SELECT requesting_trx_id, blocking_trx_id FROM information_schema.innodb_lock_waits"
+# Waits for rows. Each list is read in milliseconds: with 200 waiting sessions it took five seconds to join them.
+_ROW_WAITS = "SELECT requesting_trx_id, blocking_trx_id FROM information_schema.innodb_lock_waits"
 _TRANSACTIONS = """
-SELECT trx_id, trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_wait_started, NOW())
-FROM information_schema.innodb_trx"""
-_USERS = "SELECT id, user FROM information_schema.processlist"
-# Locks on whole tables (LOCK TABLES, ALTER TABLE, FLUSH TABLES WITH READ LOCK) are shown by a plugin, and only those
-# that are held; who waits for one of them is seen by its state. In seconds.
-_TABLE_WAITS = """
-SELECT id, time_ms / 1000 FROM information_schema.processlist
-WHERE state IN ('Waiting for table metadata lock', 'Waiting for schema metadata lock', 'Waiting for backup lock')"""
-_TABLE_LOCKS_SHOWN = (
-    "SELECT 1 FROM information_schema.plugins WHERE plugin_name = 'METADATA_LOCK_INFO' AND plugin_status = 'ACTIVE'"
-)
-_TABLE_LOCKS = """
-SELECT thread_id, lock_mode, lock_time_ms / 1000, table_schema, table_name
-FROM information_schema.metadata_lock_info"""
-# Modes that keep readers or writers out of a table, or writers out of the whole server.
+SELECT trx_id, trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_wait_started, NOW()),
+TIMESTAMPDIFF(SECOND, trx_started, NOW()) FROM information_schema.innodb_trx"""
+# Locks on whole tables are shown by a plugin, and only those that are held. Who waits for one is seen by its state,
+# for which table by what it says. `time_ms`: since that statement began.
+BACKUP_LOCK = "Waiting for backup lock"
+_TABLE_WAITS = f"state IN ('Waiting for table metadata lock', '{BACKUP_LOCK}')"
+_PROCESSES = f"""
+SELECT id, user, state, IF({_TABLE_WAITS}, time_ms / 1000, NULL), IF({_TABLE_WAITS}, LEFT(info, 10000), NULL)
+FROM information_schema.processlist"""
+# Older forms of the plugin do not tell since when.
+_LOCKS_SHOWN = """
+SELECT 1 FROM information_schema.columns WHERE table_schema = 'information_schema'
+AND table_name = 'METADATA_LOCK_INFO' AND column_name = 'LOCK_TIME_MS'"""
+# Of a lock from before the plugin was loaded the time is NULL.
+_LOCKS = """
+SELECT thread_id, lock_type, lock_mode, lock_time_ms / 1000, table_schema, table_name
+FROM information_schema.metadata_lock_info
+WHERE lock_type IN ('Table metadata lock', 'Backup lock', 'User lock')"""
+# Modes that keep readers or writers out of a table, and those that keep writers out of the whole server.
 _KEEPS_OUT = frozenset(
     (
         *("MDL_EXCLUSIVE", "MDL_SHARED_NO_READ_WRITE", "MDL_SHARED_NO_WRITE", "MDL_SHARED_READ_ONLY"),
-        *("MDL_BACKUP_FTWRL1", "MDL_BACKUP_FTWRL2"),
+        *("MDL_BACKUP_FTWRL1", "MDL_BACKUP_FTWRL2", "MDL_BACKUP_WAIT_FLUSH", "MDL_BACKUP_WAIT_DDL"),
+        *("MDL_BACKUP_WAIT_COMMIT", "MDL_BACKUP_BLOCK_DDL"),
     )
 )
-# What a statement holds that waits to become the only one at its table; all that ask later wait behind it.
-_ON_ITS_WAY = frozenset({"MDL_SHARED_UPGRADABLE", "MDL_SHARED_NO_WRITE"})
 
 
 def limit_statement(account: str, sessions: int) -> str:
@@ -97,12 +105,31 @@ def blocker(ask: Ask) -> Blocker | None:
 
     Locks on tables are left out where the server does not show them.
     """
-    rows = blocker_of(ask(_WAITS), ask(_TRANSACTIONS), dict(ask(_USERS)))
-    waits = ask(_TABLE_WAITS)
-    if not waits or not ask(_TABLE_LOCKS_SHOWN):
-        return rows
-    tables = table_blocker_of(waits, ask(_TABLE_LOCKS), dict(ask(_USERS)))
-    return max((each for each in (rows, tables) if each), key=lambda each: each.waiting, default=None)
+    transactions = {name: (int(number), waited, age) for name, number, waited, age in ask(_TRANSACTIONS)}
+    # One that has ended between two of the questions is in one answer alone.
+    waits = [
+        (transactions[waiter][0], transactions[holder][0])
+        for waiter, holder in ask(_ROW_WAITS)
+        if waiter in transactions and holder in transactions
+    ]
+    waited = {number: float(seconds) for number, seconds, _ in transactions.values() if seconds is not None}
+    ages = {number: float(age) for number, _, age in transactions.values()}
+    processes = ask(_PROCESSES)
+    ours = set[int]()
+    for_tables = [(int(number), *row) for number, _, *row in processes if row[1] is not None]
+    if for_tables and ask(_LOCKS_SHOWN):
+        waited |= {number: float(seconds) for number, _, seconds, _ in for_tables}
+        locks = [lock_of(row) for row in ask(_LOCKS)]
+        ours = {lock.session for lock in locks if lock.kind == USER_LOCK and lock.schema.startswith(OURS)}
+        held = [lock for lock in locks if lock.kind != USER_LOCK]
+        waits += table_waits([(number, state, str(said)) for number, state, _, said in for_tables], held)
+        for lock in held:
+            ages[lock.session] = max(ages.get(lock.session, 0.0), lock.held)
+    sessions = {
+        int(number): Session(str(user), waited.get(number), ages.get(number, 0.0), int(number) in ours)
+        for number, user, *_ in processes
+    }
+    return blocker_of(waits, sessions)
 
 
 @contextmanager
@@ -139,22 +166,40 @@ def session(stack: Stack, user: str, secret: str, seconds: float) -> Iterator[As
         yield ask
 
 
-def table_blocker_of(
-    waits: Iterable[tuple[Any, ...]], locks: Iterable[tuple[Any, ...]], users: Mapping[int, str]
-) -> Blocker | None:
-    """waits: (waiting session, for how many seconds). locks: (session, mode, for how many seconds it is held, schema,
-    table). For which table a session waits is not shown, so all of them count as one queue.
+@dataclass(frozen=True)
+class Lock:
+    """A row of _LOCKS. held: for how many seconds. schema: of a user lock its name."""
+
+    session: int
+    kind: str
+    mode: str
+    held: float
+    schema: str
+    table: str
+
+
+def lock_of(row: tuple[Any, ...]) -> Lock:
+    """The lock that a row of _LOCKS tells of."""
+    session, kind, mode, held, schema, table = row
+    return Lock(int(session), kind, mode, math.inf if held is None else float(held), schema or "", table or "")
+
+
+def table_waits(wanting: Sequence[tuple[int, str, str]], held: Sequence[Lock]) -> list[tuple[int, int]]:
+    """(who waits, who is ahead of it). wanting: who waits, its state, what it says.
+
+    Who keeps others out of a table is ahead of all that name it. Where nobody does, one of those who wait wants the
+    table for itself: it waits for all who use it, and the others wait behind it.
     """
-    waiting = {int(session): float(seconds) for session, seconds in waits}
-    longest = max(waiting.values(), default=0.0)
-    if longest < WAIT_SECONDS:
-        return None
-    held = [(int(session), mode, float(seconds), (schema, table)) for session, mode, seconds, schema, table in locks]
-    wanted = {table for session, mode, _, table in held if session in waiting and mode in _ON_ITS_WAY}
-    # Where nobody keeps others out, a statement waits for all who only use its table, and the others wait behind it.
-    of_others = [each for each in held if each[0] not in waiting]
-    first = [each for each in of_others if each[1] in _KEEPS_OUT] or [each for each in of_others if each[3] in wanted]
-    if not first:
-        return None
-    session, *_ = max(first, key=lambda each: each[2])
-    return Blocker(session, users.get(session, NOBODY_KNOWN), len(waiting), longest)
+    waiting = {session for session, _, _ in wanting}
+    found = []
+    for session, state, said in wanting:
+        words = set(_WORDS.findall(said.lower()))
+        wanted = [
+            lock
+            for lock in held
+            if lock.session not in waiting
+            and (lock.kind == "Backup lock" if state == BACKUP_LOCK else lock.table.lower() in words)
+        ]
+        first = [lock for lock in wanted if lock.mode in _KEEPS_OUT] or wanted
+        found += [(session, lock.session) for lock in first]
+    return found

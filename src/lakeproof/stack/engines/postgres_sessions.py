@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from lakeproof.errors import CouldNotLook
 from lakeproof.stack.engines.postgres_accounts import ACCOUNTS as ALL_ACCOUNTS
 from lakeproof.stack.engines.postgres_config import NAME, ROOT_SECRET, ROOT_USER
-from lakeproof.stack.engines.sessions import Ask, Blocker, NoneLeft, blocker_of
+from lakeproof.stack.engines.sessions import Ask, Blocker, NoneLeft, Session, blocker_of
 from lakeproof.stack.stack import Stack
 
 # What it says to a login for which it has no place left.
@@ -31,10 +31,13 @@ IDLE_IN_TRANSACTION = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 
 LIMIT_OF = "SELECT greatest(rolconnlimit, 0) FROM pg_roles WHERE rolname = $1"
 BEFORE_LIMIT: Sequence[str] = ()
 _ENDING_IDLE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND state = 'idle'"
+# Who waits for an advisory lock waits for a leader to go, as is meant.
 _WAITS = """
-SELECT pid, extract(epoch FROM clock_timestamp() - query_start), pg_blocking_pids(pid)
-FROM pg_stat_activity WHERE wait_event_type = 'Lock'"""
-_USERS = "SELECT pid, usename FROM pg_stat_activity WHERE pid IS NOT NULL"
+SELECT pid, extract(epoch FROM clock_timestamp() - coalesce(min(waitstart), clock_timestamp())), pg_blocking_pids(pid)
+FROM pg_locks WHERE NOT granted AND locktype <> 'advisory' GROUP BY pid"""
+_SESSIONS = """
+SELECT pid, usename, coalesce(extract(epoch FROM clock_timestamp() - xact_start), 0)
+FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename IS NOT NULL"""
 
 
 def limit_statement(account: str, sessions: int) -> str:
@@ -59,11 +62,14 @@ def end_idle(ask: Ask, account: str) -> int:
 
 def blocker(ask: Ask) -> Blocker | None:
     """The session that keeps the most others waiting; None where none does."""
-    waiting = {pid: (seconds, ahead) for pid, seconds, ahead in ask(_WAITS)}
-    users: dict[int, str | None] = dict(ask(_USERS)) if waiting else {}
-    waits = ((pid, holder) for pid, (_, ahead) in waiting.items() for holder in ahead)
-    asked = ((pid, pid, waiting.get(pid, (None,))[0]) for pid in users)
-    return blocker_of(waits, asked, {pid: user for pid, user in users.items() if user})
+    waiting = {int(pid): (float(seconds), ahead) for pid, seconds, ahead in ask(_WAITS)}
+    if not waiting:
+        return None
+    sessions = {
+        int(pid): Session(str(user), waiting[pid][0] if pid in waiting else None, float(age))
+        for pid, user, age in ask(_SESSIONS)
+    }
+    return blocker_of(((pid, holder) for pid, (_, ahead) in waiting.items() for holder in ahead), sessions)
 
 
 @contextmanager
