@@ -27,6 +27,7 @@ from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES
 from lakeproof.mitigations import another_name, drop_unexpected_column, rename_column_back, restore_column
 from lakeproof.mitigations.another_name import Likeness, likeness
 from lakeproof.mitigations.drop_unexpected_column import DropUnexpectedColumn
+from lakeproof.mitigations.restore_column_type import definition, keys_with
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines.mysql import connect
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
@@ -223,3 +224,15 @@ def test_nobody_sees_a_column_that_is_not_filled_yet(
         cursor.execute("DROP TABLE oltp.filled")
     assert {each for each in seen if not isinstance(each, str)} == {(10_000, 10_000)}
     assert all("sku" in each for each in seen if isinstance(each, str))
+
+
+def test_a_column_comes_back_with_its_unique_key(stack: Stack, up: Callable[..., SupervisorClient]) -> None:
+    up("mysql")
+    with connect(stack, "root", "mysql-root", 60.0) as connection, connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE oltp.orders DROP COLUMN client_key")
+        keys = keys_with("oltp.orders", "client_key")
+        mariadb.add_filled_column(
+            stack, "oltp.orders", "client_key", definition("oltp.orders", "client_key"), {}, keys
+        )
+        cursor.execute("SHOW INDEX FROM oltp.orders WHERE Column_name = 'client_key' AND Non_unique = 0")
+        assert len(cursor.fetchall()) == 1

@@ -172,7 +172,12 @@ def test_who_waits_for_a_leader_to_go_waits_as_is_meant(stack: Stack) -> None:
         other_leader("SELECT pg_advisory_lock(2)")
         waits = [said(stack, "postgres", "SELECT pg_advisory_lock(2)") for _ in range(WAITING)]
         waits += [said(stack, "mysql", "SELECT GET_LOCK('another', 20)") for _ in range(WAITING)]
-        Deadline(3).pause(3)
+        with administrator(stack, "mysql", SECONDS) as ask:
+            sql = "SELECT 1 FROM information_schema.processlist WHERE state = 'User lock' AND time_ms > 2500"
+            Deadline(10).wait_for("them to wait", lambda: len(ask(sql)) == WAITING or None)
+        with administrator(stack, "postgres", SECONDS) as ask:
+            sql = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            assert len(ask(sql)) == WAITING
         assert [blocker(stack, server, 10.0) for server in ITS_NUMBER] == [None, None]
     for thread in waits:
         thread.join(timeout=15)

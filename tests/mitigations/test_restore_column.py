@@ -15,6 +15,7 @@ from lakeproof.lake.capture.columns import Difference, Differences
 from lakeproof.lake.sources import mariadb
 from lakeproof.mitigations import restore_column
 from lakeproof.mitigations.another_name import Likeness
+from lakeproof.mitigations.restore_column_type import keys_with
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -122,6 +123,21 @@ def test_a_pair_of_columns_that_nobody_can_judge_holds_up_no_other_column(
     monkeypatch.setattr(restore_column, "look", lambda *_: Differences(renamed[:1], renamed[1:]))
     with pytest.raises(CouldNotLook, match=r"oltp\.orders\.status is left"):
         restore_column.run(stack, Arguments())
+
+
+def test_the_keys_with_a_column_come_back_with_it(cursor: Cursor, stack: Stack) -> None:
+    """A dropped column takes a key of its own along; a client's key must not be taken twice."""
+    assert keys_with("oltp.orders", "client_key") == {
+        "one_order_per_client_key": "UNIQUE KEY one_order_per_client_key (client_key)"
+    }
+    assert keys_with("oltp.order_items", "line") == {"items_of_order": "KEY items_of_order (order_id, line)"}
+    assert keys_with("oltp.order_items", "sku") == {}
+    keys = keys_with("oltp.orders", "client_key")
+    mariadb.add_filled_column(stack, "oltp.orders", "client_key", "VARCHAR(64) NOT NULL", {1: "a"}, keys)
+    assert cursor.told[-1] == (
+        "ALTER TABLE oltp.orders MODIFY `client_key` VARCHAR(64) NOT NULL, DROP KEY IF EXISTS"
+        " `one_order_per_client_key`, ADD UNIQUE KEY one_order_per_client_key (client_key)"
+    )
 
 
 def test_a_row_that_the_lake_has_no_value_of_is_told(cursor: Cursor, stack: Stack) -> None:

@@ -73,7 +73,7 @@ def _judge(
     row = {
         "way": way,
         "hashes": following.judged,
-        "not_judged": max(0, wanted - following.judged),
+        "not_judged": following.not_looked + following.waiting if following.judged else wanted,
         "torn": len(following.torn),
         "states_by_changes": changes.judged,
         "states_whole": changes.read_whole,

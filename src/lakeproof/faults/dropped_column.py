@@ -32,6 +32,7 @@ def inject(stack: Stack, arguments: Arguments) -> None:
     if not _there(stack):
         return
     with mariadb.as_root(stack, SECONDS) as cursor:
+        cursor.execute(f"SET SESSION lock_wait_timeout = {mariadb.LOCK_SECONDS}")
         cursor.execute(f"LOCK TABLES {TABLE} WRITE")
         cursor.execute(f"SELECT id, {COLUMN} FROM {TABLE}")
         write_file(_kept(stack), json.dumps(dict(cursor.fetchall())))

@@ -23,7 +23,7 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations.another_name import likeness
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.mitigations.restore_column_type import definition
+from lakeproof.mitigations.restore_column_type import definition, keys_with
 from lakeproof.stack.stack import Stack
 
 READ_SECONDS, LOOK_SECONDS = 60.0, 5.0
@@ -66,7 +66,7 @@ def run(stack: Stack, arguments: Arguments) -> str:
         sql = f'SELECT id, "{each.column}" FROM {each.table} WHERE "{each.column}" IS NOT NULL'
         commit, answer = ask(stack, sql, seconds=READ_SECONDS)
         values = {int(key): str(value) for key, value in answer.rows}
-        mariadb.add_filled_column(stack, each.table, each.column, wanted, values)
+        mariadb.add_filled_column(stack, each.table, each.column, wanted, values, keys_with(each.table, each.column))
         done.append(f"{each} is there again, with {len(values)} values of {commit.hash[:12]}")
     return "; ".join([*done, *unjudged]) or "nothing to restore, no column is missing"
 

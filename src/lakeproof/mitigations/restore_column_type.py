@@ -75,6 +75,7 @@ def run(stack: Stack, arguments: Named) -> str:
 
 def _correct(stack: Stack, each: Difference, rows: Mapping[int, str], right: Mapping[int, int]) -> None:
     with mariadb.as_root(stack, SECONDS) as cursor:
+        mariadb.mark_ours(cursor)
         for key, value in right.items():
             # Only where nobody has changed it since.
             update = f"UPDATE {each.table} SET {each.column} = %s WHERE id = %s AND CONCAT({each.column}) = %s"
@@ -89,9 +90,7 @@ def hold(stack: Stack, arguments: Named) -> dict[str, str]:
 
 def definition(table: str, column: str) -> str:
     """The column's definition in the order service's schema. Raises: TerminalError where it has none."""
-    schema = (files("lakeproof.shop") / "order" / "schema.sql").read_text(encoding="utf-8")
-    body = re.search(rf"CREATE TABLE IF NOT EXISTS {re.escape(table)} \((.*?)\n\)", schema, re.DOTALL)
-    found = re.search(rf"^ +{re.escape(column)} (.+?),?$", body[1], re.MULTILINE) if body else None
+    found = re.search(rf"^ +{re.escape(column)} (.+?),?$", _body(table), re.MULTILINE)
     if found is None:
         raise TerminalError(
             "the shop's schema has no such column",
@@ -99,6 +98,18 @@ def definition(table: str, column: str) -> str:
             next_action="where it was added by `lakeproof lake evolve`: add it again, or take it back by --undo",
         )
     return found[1]
+
+
+def keys_with(table: str, column: str) -> dict[str, str]:
+    """Name → definition of the keys in the order service's schema that have that column; not the primary one."""
+    keys = re.findall(r"^ +((?:UNIQUE )?KEY (\w+) \(([\w, ]+)\)),?$", _body(table), re.MULTILINE)
+    return {name: key for key, name, columns in keys if column in columns.split(", ")}
+
+
+def _body(table: str) -> str:
+    schema = (files("lakeproof.shop") / "order" / "schema.sql").read_text(encoding="utf-8")
+    found = re.search(rf"CREATE TABLE IF NOT EXISTS {re.escape(table)} \((.*?)\n\)", schema, re.DOTALL)
+    return found[1] if found else ""
 
 
 def _changed(stack: Stack) -> list[Difference]:

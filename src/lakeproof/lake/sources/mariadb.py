@@ -155,11 +155,21 @@ def drop_column(stack: Stack, connector: Connector, table: str, column: str, kee
 def rename_column(stack: Stack, connector: Connector, table: str, column: str, name: str) -> None:
     """As Engine."""
     with as_root(stack, ALTER_SECONDS) as cursor:
+        mark_ours(cursor)
         cursor.execute(f"ALTER TABLE {table} RENAME COLUMN `{column}` TO `{name}`")
 
 
-def add_filled_column(stack: Stack, table: str, column: str, definition: str, values: Mapping[int, str]) -> None:
+def add_filled_column(
+    stack: Stack,
+    table: str,
+    column: str,
+    definition: str,
+    values: Mapping[int, str],
+    keys: Mapping[str, str] | None = None,
+) -> None:
     """Add the column, with the value of each row by its id. Fine where it is there: rows without a value get theirs.
+
+    keys: name → definition of the table's keys with that column, which went with it or lack it.
 
     The rows are filled by transactions of FILLED_ROWS each, and nobody else reads or writes the table meanwhile: the
     shop goes on the moment that it finds the column, and would sell orders with the NULLs of rows that are not filled
@@ -182,14 +192,20 @@ def add_filled_column(stack: Stack, table: str, column: str, definition: str, va
                 f" WHERE id BETWEEN %s AND %s AND `{column}` IS NULL",
                 (ids[0], ids[-1]),
             )
-        cursor.execute(f"ALTER TABLE {table} MODIFY `{column}` {definition}")
+        anew = "".join(f", DROP KEY IF EXISTS `{name}`, ADD {key}" for name, key in (keys or {}).items())
+        cursor.execute(f"ALTER TABLE {table} MODIFY `{column}` {definition}{anew}")
 
 
 def lock_out(cursor: Any, table: str) -> None:
-    """Nobody else reads or writes the table until the connection ends. By the user lock others see whose it is."""
-    cursor.execute(f"SELECT GET_LOCK(CONCAT('{OURS}', CONNECTION_ID()), 0)")
+    """Nobody else reads or writes the table until the connection ends."""
+    mark_ours(cursor)
     cursor.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
     cursor.execute(f"LOCK TABLES {table} WRITE")
+
+
+def mark_ours(cursor: Any) -> None:
+    """Others see by a user lock that this session is a repair, and does not have to be ended (mysql_sessions.py)."""
+    cursor.execute(f"SELECT GET_LOCK(CONCAT('{OURS}', CONNECTION_ID()), 0)")
 
 
 def _require_values(cursor: Any, table: str, column: str, kept: str) -> None:

@@ -17,6 +17,7 @@ from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask,
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines.postgres_accounts import DATABASE, LOOKING_ON
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
+from lakeproof.stack.engines.postgres_sessions import OURS
 from lakeproof.stack.postgres_session import Session, select
 from lakeproof.stack.stack import Stack
 
@@ -121,6 +122,7 @@ def drop_column(stack: Stack, connector: Connector, table: str, column: str, kee
             ) as session,
             session.transaction(),
         ):
+            session.rows(f"SET application_name = '{OURS}'")
             session.rows(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
             keep([str(row[0]) for row in session.rows(_VALUES.format(column=column, table=table))])
             session.rows(f'ALTER TABLE {table} DROP COLUMN "{column}"')

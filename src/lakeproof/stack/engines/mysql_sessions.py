@@ -25,7 +25,14 @@ AGAIN_SECONDS = 0.1
 NO_SUCH_THREAD = 1094
 # A user lock whose name begins so is held by a repair of Lakeproof that keeps others out for a while.
 OURS, USER_LOCK = "lakeproof ", "User lock"
-_WORDS = re.compile(r"\w+")
+BACKUP_KIND = "Backup lock"
+# Names of tables as a statement lists them, each perhaps with its schema and an alias or LOCK TABLES' mode behind it.
+_NAME = re.compile(r"(?:`[^`]+`|[\w$]+)(?:\s*\.\s*(?:`[^`]+`|[\w$]+))?")
+_TABLES = re.compile(
+    rf"\b(?:from|join|into|update|tables?|truncate)\s+(?=({_NAME.pattern}(?:\s+\w+){{0,3}}"
+    rf"(?:\s*,\s*{_NAME.pattern}(?:\s+\w+){{0,3}})*))",
+    re.IGNORECASE,
+)
 
 # Where it shows its sessions, and who waits for whom.
 SESSIONS_SHOWN_IN = "information_schema.processlist"
@@ -54,10 +61,10 @@ TIMESTAMPDIFF(SECOND, trx_started, NOW()) FROM information_schema.innodb_trx"""
 # Locks on whole tables are shown by a plugin, and only those that are held. Who waits for one is seen by its state,
 # for which table by what it says. `time_ms`: since that statement began.
 BACKUP_LOCK = "Waiting for backup lock"
-_TABLE_WAITS = f"state IN ('Waiting for table metadata lock', '{BACKUP_LOCK}')"
-_PROCESSES = f"""
-SELECT id, user, state, IF({_TABLE_WAITS}, time_ms / 1000, NULL), IF({_TABLE_WAITS}, LEFT(info, 10000), NULL)
-FROM information_schema.processlist"""
+TABLE_WAITS = ("Waiting for table metadata lock", BACKUP_LOCK)
+_PROCESSES = """
+SELECT id, user, db, state, IF(state LIKE 'Waiting for %' OR state = 'User lock', time_ms / 1000, NULL),
+LEFT(info, 10000) FROM information_schema.processlist"""
 # Older forms of the plugin do not tell since when.
 _LOCKS_SHOWN = """
 SELECT 1 FROM information_schema.columns WHERE table_schema = 'information_schema'
@@ -105,28 +112,33 @@ def blocker(ask: Ask) -> Blocker | None:
 
     Locks on tables are left out where the server does not show them.
     """
-    transactions = {name: (int(number), waited, age) for name, number, waited, age in ask(_TRANSACTIONS)}
+    # One that has not written has the number 0, and so have others: it cannot be told which of them is meant.
+    transactions = {name: row for name, *row in ask(_TRANSACTIONS) if int(name)}
     # One that has ended between two of the questions is in one answer alone.
     waits = [
-        (transactions[waiter][0], transactions[holder][0])
+        (int(transactions[waiter][0]), int(transactions[holder][0]))
         for waiter, holder in ask(_ROW_WAITS)
         if waiter in transactions and holder in transactions
     ]
-    waited = {number: float(seconds) for number, seconds, _ in transactions.values() if seconds is not None}
-    ages = {number: float(age) for number, _, age in transactions.values()}
+    waited = {int(number): float(seconds) for number, seconds, _ in transactions.values() if seconds is not None}
+    ages = {int(number): float(age) for number, _, age in transactions.values()}
     processes = ask(_PROCESSES)
+    waited |= {int(number): float(seconds) for number, *_, seconds, _ in processes if seconds is not None}
+    wanting = [
+        Wanting(int(number), state == BACKUP_LOCK, tables_in(said or "", database or ""))
+        for number, _, database, state, _, said in processes
+        if state in TABLE_WAITS
+    ]
     ours = set[int]()
-    for_tables = [(int(number), *row) for number, _, *row in processes if row[1] is not None]
-    if for_tables and ask(_LOCKS_SHOWN):
-        waited |= {number: float(seconds) for number, _, seconds, _ in for_tables}
+    if wanting and ask(_LOCKS_SHOWN):
         locks = [lock_of(row) for row in ask(_LOCKS)]
         ours = {lock.session for lock in locks if lock.kind == USER_LOCK and lock.schema.startswith(OURS)}
         held = [lock for lock in locks if lock.kind != USER_LOCK]
-        waits += table_waits([(number, state, str(said)) for number, state, _, said in for_tables], held)
+        waits += table_waits(wanting, held)
         for lock in held:
             ages[lock.session] = max(ages.get(lock.session, 0.0), lock.held)
     sessions = {
-        int(number): Session(str(user), waited.get(number), ages.get(number, 0.0), int(number) in ours)
+        int(number): Session(str(user), waited.get(int(number)), ages.get(int(number), 0.0), int(number) in ours)
         for number, user, *_ in processes
     }
     return blocker_of(waits, sessions)
@@ -184,22 +196,43 @@ def lock_of(row: tuple[Any, ...]) -> Lock:
     return Lock(int(session), kind, mode, math.inf if held is None else float(held), schema or "", table or "")
 
 
-def table_waits(wanting: Sequence[tuple[int, str, str]], held: Sequence[Lock]) -> list[tuple[int, int]]:
-    """(who waits, who is ahead of it). wanting: who waits, its state, what it says.
-
-    Who keeps others out of a table is ahead of all that name it. Where nobody does, one of those who wait wants the
-    table for itself: it waits for all who use it, and the others wait behind it.
+@dataclass(frozen=True)
+class Wanting:
+    """A session that waits for a lock on whole tables. tables: schema and name of those that its statement names.
+    for_all: it waits for the lock by which a backup keeps all writers out.
     """
-    waiting = {session for session, _, _ in wanting}
+
+    session: int
+    for_all: bool
+    tables: frozenset[tuple[str, str]]
+
+
+def tables_in(said: str, database: str) -> frozenset[tuple[str, str]]:
+    """Schema and name of each table that a statement names after FROM, JOIN, INTO, UPDATE, TABLE or TRUNCATE.
+
+    database: the schema of a name without one.
+    """
+    named = (name for list_ in _TABLES.finditer(said) for name in list_[1].split(","))
+    found = filter(None, (_NAME.match(name.strip()) for name in named))
+    parts = ([part.strip("` ") for part in each[0].split(".")] for each in found)
+    return frozenset((each[0], each[1]) if len(each) > 1 else (database, each[0]) for each in parts)
+
+
+def table_waits(wanting: Sequence[Wanting], held: Sequence[Lock]) -> list[tuple[int, int]]:
+    """(who waits, who is ahead of it). Others may wait behind one that waits itself.
+
+    Who keeps others out of a table is ahead of all that want it. Where nobody does, one of those who wait keeps the
+    others out: it waits for who writes that table, or else, where it wants the table for itself, for who reads it.
+    """
     found = []
-    for session, state, said in wanting:
-        words = set(_WORDS.findall(said.lower()))
+    for each in wanting:
         wanted = [
             lock
             for lock in held
-            if lock.session not in waiting
-            and (lock.kind == "Backup lock" if state == BACKUP_LOCK else lock.table.lower() in words)
+            if lock.session != each.session
+            and (lock.kind == BACKUP_KIND if each.for_all else (lock.schema, lock.table) in each.tables)
         ]
-        first = [lock for lock in wanted if lock.mode in _KEEPS_OUT] or wanted
-        found += [(session, lock.session) for lock in first]
+        first = [lock for lock in wanted if lock.mode in _KEEPS_OUT]
+        first = first or [lock for lock in wanted if lock.mode == "MDL_SHARED_WRITE"] or wanted
+        found += [(each.session, lock.session) for lock in first]
     return found

@@ -31,13 +31,16 @@ IDLE_IN_TRANSACTION = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 
 LIMIT_OF = "SELECT greatest(rolconnlimit, 0) FROM pg_roles WHERE rolname = $1"
 BEFORE_LIMIT: Sequence[str] = ()
 _ENDING_IDLE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND state = 'idle'"
-# Who waits for an advisory lock waits for a leader to go, as is meant.
+# Who waits for an advisory lock waits for a leader to go, as is meant: it does not count, and is no head either.
 _WAITS = """
-SELECT pid, extract(epoch FROM clock_timestamp() - coalesce(min(waitstart), clock_timestamp())), pg_blocking_pids(pid)
-FROM pg_locks WHERE NOT granted AND locktype <> 'advisory' GROUP BY pid"""
+SELECT pid, extract(epoch FROM clock_timestamp() - coalesce(min(waitstart), clock_timestamp())),
+CASE WHEN bool_or(locktype = 'advisory') THEN '{}' ELSE pg_blocking_pids(pid) END
+FROM pg_locks WHERE NOT granted GROUP BY pid"""
 _SESSIONS = """
-SELECT pid, usename, coalesce(extract(epoch FROM clock_timestamp() - xact_start), 0)
+SELECT pid, usename, coalesce(extract(epoch FROM clock_timestamp() - xact_start), 0), application_name = $1
 FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename IS NOT NULL"""
+# The application's name of a session in which a repair of Lakeproof keeps others out for a while.
+OURS = "lakeproof repair"
 
 
 def limit_statement(account: str, sessions: int) -> str:
@@ -66,8 +69,8 @@ def blocker(ask: Ask) -> Blocker | None:
     if not waiting:
         return None
     sessions = {
-        int(pid): Session(str(user), waiting[pid][0] if pid in waiting else None, float(age))
-        for pid, user, age in ask(_SESSIONS)
+        int(pid): Session(str(user), waiting[pid][0] if pid in waiting else None, float(age), bool(ours))
+        for pid, user, age, ours in ask(_SESSIONS, OURS)
     }
     return blocker_of(((pid, holder) for pid, (_, ahead) in waiting.items() for holder in ahead), sessions)
 

@@ -9,8 +9,8 @@ from lakeproof.errors import CouldNotLook
 # Asks one statement and gives its rows.
 type Ask = Callable[..., list[tuple[Any, ...]]]
 
-# A queue counts once one in it has waited, and its head has worked, for so many seconds: most locks are held for a
-# moment. All others in it count at once, since services give a statement up after a few seconds and ask again.
+# A queue counts once one in it has waited for so many seconds: most locks are held for a moment. All others in it
+# count at once, since services give a statement up after a few seconds and ask again.
 WAIT_SECONDS = 2
 
 
@@ -20,8 +20,8 @@ class NoneLeft(CouldNotLook):
 
 @dataclass(frozen=True)
 class Session:
-    """waited: for how many seconds it waits for a lock; None where it does not. age: for how many seconds it has been
-    in its transaction, or has held its lock. ours: it is a repair of Lakeproof's own.
+    """waited: for how many seconds it waits, for whatever lock; None where it does not. age: for how many seconds it
+    has been in its transaction, or has held its lock. ours: it is a repair of Lakeproof's own.
     """
 
     account: str
@@ -57,7 +57,7 @@ def blocker_of(waits: Iterable[tuple[int, int]], sessions: Mapping[int, Session]
         if session.waited is not None:
             for first in _firsts(number, ahead):
                 head = sessions.get(first)
-                if head is not None and head.waited is None and head.age >= WAIT_SECONDS:
+                if head is not None and head.waited is None:
                     queues.setdefault(first, []).append(session.waited)
     long = [first for first, waited in queues.items() if max(waited) >= WAIT_SECONDS]
     if not long:
