@@ -180,7 +180,7 @@ def test_the_fault_keeps_the_values_for_its_own_removal(
 ) -> None:
     monkeypatch.setattr(dropped_column, "_there", lambda stack: True)
     dropped_column.inject(stack, Arguments())
-    assert [word.split()[0] for word in cursor.told] == ["LOCK", "SELECT", "ALTER"]
+    assert [word.split()[0] for word in cursor.told] == ["SET", "LOCK", "SELECT", "ALTER"]
     dropped_column.remove(stack, Arguments())
     assert cursor.values == [(1, "a"), (2, "b")]
     cursor.told.clear()
