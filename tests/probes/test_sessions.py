@@ -9,6 +9,7 @@ from lakeproof.mitigations import end_blocking_session, end_idle_sessions
 from lakeproof.mitigations.end_blocking_session import EndBlockingSession
 from lakeproof.mitigations.end_idle_sessions import EndIdleSessions
 from lakeproof.probes import sessions as probes
+from lakeproof.stack import database_sessions
 from lakeproof.stack.database_sessions import Held, Sessions
 from lakeproof.stack.engines.sessions import Blocker, NoneLeft
 from lakeproof.stack.settings import Settings
@@ -142,3 +143,13 @@ def test_who_keeps_others_waiting_is_told_and_ended_alone(stack: Stack, monkeypa
     )
     assert ended == [("mysql", 41, 10.0)]
     assert end_blocking_session.typed(stack, EndBlockingSession(session=7)) == "KILL CONNECTION 7"
+
+
+@pytest.mark.parametrize("server", database_sessions.ENGINES)
+def test_the_account_of_people_may_be_limited_in_both_servers_and_no_component_s(
+    stack: Stack, server: database_sessions.Server
+) -> None:
+    """It is the one that the drills have leak."""
+    own = database_sessions.own_accounts(stack, server)
+    assert "report" not in own
+    assert {"mysql": "order_service", "postgres": "payment_service"}[server] in own

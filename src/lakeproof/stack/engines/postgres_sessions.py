@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.stack.engines.postgres_accounts import ACCOUNTS as ALL_ACCOUNTS
+from lakeproof.stack.engines.postgres_accounts import REPORT
 from lakeproof.stack.engines.postgres_config import NAME, ROOT_SECRET, ROOT_USER
 from lakeproof.stack.engines.sessions import Ask, Blocker, NoneLeft, Session, blocker_of
 from lakeproof.stack.stack import Stack
@@ -15,7 +16,7 @@ FULL = "53300"
 # The account that gets in also where the server is full: user, secret.
 ADMINISTRATOR = (ROOT_USER, ROOT_SECRET)
 # By which components log in: user, secret.
-ACCOUNTS: Sequence[tuple[str, str]] = [(one.user, one.secret) for one in ALL_ACCOUNTS]
+ACCOUNTS: Sequence[tuple[str, str]] = [(one.user, one.secret) for one in ALL_ACCOUNTS if one is not REPORT]
 # How many of the sessions it lets in are the administrator's alone (superuser_reserved_connections).
 KEPT = 3
 
