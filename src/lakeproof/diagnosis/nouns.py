@@ -14,14 +14,14 @@ type Subject = Mapping[str, str | None]
 # The word of a subject that is the name of a component. `component` is the one of a component's own causes.
 _COMPONENT = ("component", "database", "node")
 
-_SERVICES = {
-    (OLTP.name, "mysql"): ("order-service",),
-    (SHOP.name, "postgres"): ("payment-service", "fulfillment-service", "support-service", "notification-service"),
-}
+_SERVICES = (
+    (OLTP, ("order-service",)),
+    (SHOP, ("payment-service", "fulfillment-service", "support-service", "notification-service")),
+)
 
 NOUNS: Mapping[str, tuple[Subject, ...]] = {
     # The servers that the shop's services keep their tables in. {database} is the component, {full} what its liveness
-    # probe reads where it has no session left, {captured} the source in it.
+    # probe reads where it has no session left. By {engine} an entry finds the sources and services in it.
     "databases": (
         {
             "database": "mysql",
@@ -29,7 +29,6 @@ NOUNS: Mapping[str, tuple[Subject, ...]] = {
             "server": "MariaDB",
             "exporter": "mysqld-exporter",
             "full": "error 1040",
-            "captured": "oltp",
         },
         {
             "database": "postgres",
@@ -37,15 +36,14 @@ NOUNS: Mapping[str, tuple[Subject, ...]] = {
             "server": "PostgreSQL",
             "exporter": "postgres-exporter",
             "full": "error 53300",
-            "captured": "shop",
         },
     ),
     # The databases whose changes come into the lake (lake/sources/source.py has their words).
     "sources": tuple(source.words for source in SOURCES),
     # The services that keep their tables in a captured database, each with that database's source and engine.
     "services": tuple(
-        {"service": service, "source": source, "engine": engine}
-        for (source, engine), kept in _SERVICES.items()
+        {"service": service, "source": source.name, "engine": source.engine}
+        for source, kept in _SERVICES
         for service in kept
     ),
     # Cassandra's. {node} is the component.
