@@ -32,8 +32,7 @@ def inject(stack: Stack, arguments: Arguments) -> None:
     if not _there(stack):
         return
     with mariadb.as_root(stack, SECONDS) as cursor:
-        cursor.execute(f"SET SESSION lock_wait_timeout = {mariadb.LOCK_SECONDS}")
-        cursor.execute(f"LOCK TABLES {TABLE} WRITE")
+        mariadb.lock_table(cursor, TABLE)
         cursor.execute(f"SELECT id, {COLUMN} FROM {TABLE}")
         write_file(_kept(stack), json.dumps(dict(cursor.fetchall())))
         cursor.execute(f"ALTER TABLE {TABLE} DROP COLUMN {COLUMN}")

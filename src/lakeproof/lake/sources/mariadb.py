@@ -197,8 +197,13 @@ def add_filled_column(
 
 
 def lock_out(cursor: Any, table: str) -> None:
-    """Nobody else reads or writes the table until the connection ends."""
+    """Nobody else reads or writes the table until the connection ends; for a repair."""
     mark_ours(cursor)
+    lock_table(cursor, table)
+
+
+def lock_table(cursor: Any, table: str) -> None:
+    """As lock_out, for whoever is no repair."""
     cursor.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
     cursor.execute(f"LOCK TABLES {table} WRITE")
 
