@@ -6,7 +6,8 @@ from itertools import islice
 
 import pytest
 
-from lakeproof.lake.nessie import CLOCK_STEP, NEAR, Commit, NessieClient, NoSuchReference
+from lakeproof.lake.nessie import CLOCK_STEP, NEAR, NessieClient, NoSuchReference
+from lakeproof.lake.nessie_commit import Commit
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
 

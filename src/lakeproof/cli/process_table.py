@@ -1,16 +1,13 @@
 """What `lakeproof ps` prints. Typer is not loaded here, nor the settings' library (app.py says why)."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from lakeproof.cli.output import print_json, print_table, say
 from lakeproof.errors import CouldNotLook
 from lakeproof.processes import lock
-from lakeproof.processes.states import Health
+from lakeproof.processes.states import Health, State
 from lakeproof.processes.supervisor import Supervisor
 from lakeproof.stack.place import Located, find_place
-
-if TYPE_CHECKING:
-    from lakeproof.stack.stack import Stack
 
 
 def show(*, as_json: bool, slow: bool) -> None:
@@ -65,28 +62,35 @@ def show(*, as_json: bool, slow: bool) -> None:
             for row in rows
         ],
     )
-    if any(row.name == "nessie" and row.health == Health.HEALTHY for row in rows):
-        print(freshness(_whole_stack()))
+    nessie = next((row for row in rows if row.name == "nessie" and row.health == Health.HEALTHY), None)
+    if nessie is not None:
+        print(freshness(nessie.endpoints["http"], {row.name for row in rows if row.state != State.STOPPED}))
 
 
-def freshness(stack: "Stack") -> str:
-    """How old the data on `main` is, by database: the age of its newest heartbeat, whenever that was published."""
-    from lakeproof.lake.publish.history import NothingPublished, newest
-    from lakeproof.lake.sources.source import present
+def freshness(nessie: str, components: Collection[str]) -> str:
+    """How old the data on `main` is, by database: the age of its newest heartbeat, whenever that was published.
+
+    nessie: its host:port. components: what runs, or is to run; who captures a database is among them.
+    """
+    from lakeproof.lake.publish.main_now import states_on_main
+    from lakeproof.lake.sources.source import SOURCES
 
     try:
-        commit = newest(stack)
-    except NothingPublished:
-        return "main shows no data yet"
+        states = states_on_main(nessie)
     except CouldNotLook as error:
         return f"how old main's data is, is not known: {error.message}"
-    ages = {database.name: commit.age_seconds(database.name) for database in present(stack)}
-    told = [f"{name} {'unknown' if age is None else f'{age:.1f} s'}" for name, age in ages.items()]
+    if not states:
+        return "main shows no data yet"
+    told = []
+    for source in SOURCES:
+        if source.capture is None or source.capture in components:
+            age = states[source.name].age_seconds() if source.name in states else None
+            told.append(f"{source.name} {'unknown' if age is None else f'{age:.1f} s'}")
     return f"age of the data on main: {', '.join(told)}"
 
 
-def _whole_stack() -> "Stack":
-    """The stack with all its settings, read and checked. Raises: InvalidInput."""
+def _whole_stack() -> Located:
+    """The stack, all its settings read and checked. Raises: InvalidInput."""
     from lakeproof.stack.stack import load_stack
 
     return load_stack()

@@ -6,12 +6,13 @@ Every call has a timeout; Nessie being away, too slow or stopped is `NessieUnrea
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 
 import httpx
 
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError, TransientError
+from lakeproof.lake.nessie_commit import Commit, commit_of
 from lakeproof.stack.stack import Stack
 
 # So many commits are asked for first where one is looked for that should be near the head.
@@ -68,21 +69,6 @@ class IcebergTable:
     spec_id: int
     sort_order_id: int
     content_id: str | None = None
-
-
-@dataclass(frozen=True)
-class Commit:
-    """One entry of a branch's history; `properties` are ours (publish/commit.py names them).
-
-    author: who wrote it, as they say themselves; "" where they do not say.
-    """
-
-    hash: str
-    parent: str | None
-    at: datetime
-    message: str
-    properties: Mapping[str, str]
-    author: str = ""
 
 
 class NessieClient:
@@ -233,7 +219,7 @@ class NessieClient:
             params = {"max-records": str(min(left, 250))} | ({"page-token": token} if token else {})
             page = self._call("GET", path, params=params)
             for entry in page["logEntries"]:
-                yield _commit(entry)
+                yield commit_of(entry)
                 left -= 1
                 if left == 0:
                     return
@@ -337,16 +323,3 @@ def _commit_meta(message: str, properties: Mapping[str, str], author: str = OURS
 
 def _reference(entry: Mapping[str, Any]) -> Reference:
     return Reference(entry["type"], entry["name"], entry["hash"])
-
-
-def _commit(entry: Mapping[str, Any]) -> Commit:
-    meta = entry["commitMeta"]
-    every = meta.get("allProperties") or {key: [value] for key, value in (meta.get("properties") or {}).items()}
-    return Commit(
-        hash=meta["hash"],
-        parent=entry.get("parentCommitHash") or next(iter(meta.get("parentCommitHashes") or []), None),
-        at=datetime.fromisoformat(meta["commitTime"]),
-        message=meta.get("message", ""),
-        properties={key: values[0] for key, values in every.items() if values},
-        author=next(iter(meta.get("authors") or []), "") or meta.get("author") or "",
-    )

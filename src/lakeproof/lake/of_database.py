@@ -1,13 +1,23 @@
 """The arguments of what is done to one captured database, or to an account of it."""
 
+from typing import Annotated
+
+from pydantic import AfterValidator
+
 from lakeproof.arguments import Arguments, OfAccount
-from lakeproof.lake.sources.source import OLTP, Source, SourceName, find_source
+from lakeproof.lake.sources.source import NAMES, OLTP, Source, find_source
+
+
+def _known(name: str) -> str:
+    if name not in NAMES:
+        raise ValueError(f"should be {' or '.join(NAMES)}")
+    return name
 
 
 class OfDatabase(Arguments):
     """`database`: oltp (MariaDB) or shop (PostgreSQL)."""
 
-    database: SourceName = OLTP.name
+    database: Annotated[str, AfterValidator(_known)] = OLTP.name
 
     @property
     def source(self) -> Source:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lakeproof.lake.nessie import Commit
+from lakeproof.lake.nessie_commit import Commit
 from lakeproof.lake.publish.commit import DatabaseState, properties_of, read_commit, states_of
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)

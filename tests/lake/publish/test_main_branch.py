@@ -15,7 +15,6 @@ from lakeproof.errors import InvalidInput
 from lakeproof.faults import moved_main, written_main
 from lakeproof.lake.nessie import (
     OURS,
-    Commit,
     IcebergTable,
     Merged,
     NessieConflict,
@@ -23,6 +22,7 @@ from lakeproof.lake.nessie import (
     NothingToMerge,
     Reference,
 )
+from lakeproof.lake.nessie_commit import Commit
 from lakeproof.lake.publish import history, main_branch, tags
 from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.commit import ONTO, DatabaseState, properties_of, states_of

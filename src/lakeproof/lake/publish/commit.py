@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from lakeproof.lake.nessie import Commit
+from lakeproof.lake.nessie_commit import Commit
 from lakeproof.lake.sources.source import FIRST, SOURCES, find_source
 
 CHECKPOINT = "checkpoint"
@@ -56,6 +56,15 @@ class DatabaseState:
     snapshots: Mapping[str, int]
     at: datetime
 
+    def age_seconds(self, now: datetime | None = None) -> float | None:
+        """How old its newest heartbeat is, by the source database's clock: its freshness, whenever it was published.
+
+        None where it holds no heartbeat.
+        """
+        if self.beat_us is None:
+            return None
+        return max(0.0, (now or datetime.now(UTC)).timestamp() - self.beat_us / 1e6)
+
 
 @dataclass(frozen=True)
 class PublishedCommit:
@@ -90,12 +99,9 @@ class PublishedCommit:
         return None if state is None else state.beat_us
 
     def age_seconds(self, database: str, now: datetime | None = None) -> float | None:
-        """How old the newest heartbeat of that database in it is: its freshness, whenever it was published.
-
-        The heartbeat's time is by the source database's clock. None where it holds no heartbeat of it.
-        """
-        beat_us = self.beat_of(database)
-        return None if beat_us is None else max(0.0, (now or datetime.now(UTC)).timestamp() - beat_us / 1e6)
+        """As of that database's state. None also where the database is not published at it."""
+        state = self.states.get(database)
+        return None if state is None else state.age_seconds(now)
 
     def tables_of(self, database: str) -> Mapping[str, int]:
         """Table → snapshot id of that database; empty where it is not published."""

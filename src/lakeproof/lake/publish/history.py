@@ -1,7 +1,8 @@
 """What was published: the commits on `main`, looked up and read back."""
 
 from lakeproof.errors import CouldNotLook, InvalidInput
-from lakeproof.lake.nessie import Commit, NessieClient, NessieUnreachable, NoSuchReference, client_of
+from lakeproof.lake.nessie import NessieClient, NessieUnreachable, NoSuchReference, client_of
+from lakeproof.lake.nessie_commit import Commit
 from lakeproof.lake.publish.commit import PublishedCommit, read_commit
 from lakeproof.stack.stack import Stack
 

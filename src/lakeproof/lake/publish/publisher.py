@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lakeproof.errors import LakeproofError, TransientError
-from lakeproof.lake.nessie import Commit, IcebergTable, NessieClient, NessieConflict, Reference
+from lakeproof.lake.nessie import IcebergTable, NessieClient, NessieConflict, Reference
+from lakeproof.lake.nessie_commit import Commit
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState, unreadable_rows
 from lakeproof.lake.publish.beat import HEARTBEAT_TABLE, Beat, newest_beat

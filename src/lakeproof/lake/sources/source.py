@@ -11,18 +11,16 @@ killed supervisor) is one too: the next start captures the source only where tha
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
-
-from pydantic import AfterValidator
+from typing import TYPE_CHECKING
 
 from lakeproof.errors import InvalidInput
 from lakeproof.processes.run import current_run_id
-from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 if TYPE_CHECKING:
     from lakeproof.lake.sources.engine import Engine
     from lakeproof.stack.settings import LakeSettings
+    from lakeproof.stack.stack import Stack
 
 _WANTED = "wanted"
 
@@ -138,16 +136,6 @@ def find_source(wanted: str, *, by: str = "name") -> Source:
     if wanted not in known:
         raise InvalidInput(f"no captured database of {by} {wanted!r}", next_action=f"one of {', '.join(known)}")
     return known[wanted]
-
-
-def _known(name: str) -> str:
-    if name not in NAMES:
-        raise ValueError(f"should be {' or '.join(NAMES)}")
-    return name
-
-
-# An argument that names a source.
-SourceName = Annotated[str, AfterValidator(_known)]
 
 
 def engine_of(engine: str) -> "Engine":

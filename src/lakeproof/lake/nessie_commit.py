@@ -1,0 +1,35 @@
+"""A commit in Nessie's history. Loads no HTTP client: `lakeproof ps` reads one with the standard library's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One entry of a branch's history; `properties` are ours (publish/commit.py names them).
+
+    author: who wrote it, as they say themselves; "" where they do not say.
+    """
+
+    hash: str
+    parent: str | None
+    at: datetime
+    message: str
+    properties: Mapping[str, str]
+    author: str = ""
+
+
+def commit_of(entry: Mapping[str, Any]) -> Commit:
+    """What one entry of Nessie's history (REST API v2, LogEntry) tells."""
+    meta = entry["commitMeta"]
+    every = meta.get("allProperties") or {key: [value] for key, value in (meta.get("properties") or {}).items()}
+    return Commit(
+        hash=meta["hash"],
+        parent=entry.get("parentCommitHash") or next(iter(meta.get("parentCommitHashes") or []), None),
+        at=datetime.fromisoformat(meta["commitTime"]),
+        message=meta.get("message", ""),
+        properties={key: values[0] for key, values in every.items() if values},
+        author=next(iter(meta.get("authors") or []), "") or meta.get("author") or "",
+    )

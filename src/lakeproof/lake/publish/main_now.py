@@ -1,0 +1,35 @@
+"""What `main` shows now, for `lakeproof ps`: asked with the standard library's HTTP client.
+
+history.py tells more, and with the settings and the HTTP client that it loads `ps` took twice as long.
+"""
+
+import json
+from http.client import HTTPConnection, HTTPException
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.lake.nessie_commit import commit_of
+from lakeproof.lake.publish.commit import DatabaseState, states_of
+
+# Commits that are not ours (a person's) may lie above the newest published one.
+NEWEST = 20
+
+
+def states_on_main(address: str, *, seconds: float = 5.0) -> dict[str, DatabaseState]:
+    """The newest published state of each database, by name; empty where `main` shows none yet.
+
+    address: host:port of Nessie. Raises: CouldNotLook where it gives no usable answer within `seconds`.
+    """
+    connection = HTTPConnection(address, timeout=seconds)
+    try:
+        connection.request("GET", f"/api/v2/trees/main/history?max-records={NEWEST}")
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise CouldNotLook(f"answered {answer.status}", where=f"nessie at {address}", next_action="lakeproof ps")
+        commits = [commit_of(entry) for entry in json.loads(body)["logEntries"]]
+    except (OSError, HTTPException, ValueError, KeyError) as error:
+        problem = f"no answer ({type(error).__name__})"
+        raise CouldNotLook(problem, where=f"nessie at {address}", next_action="lakeproof ps") from error
+    finally:
+        connection.close()
+    return next((states for states in map(states_of, commits) if states), {})
