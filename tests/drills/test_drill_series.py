@@ -113,6 +113,5 @@ def test_no_series_ends_the_lake_before_the_shops_drills() -> None:
         for name, plan in plans.items()
     }
     assert {name: parts for name, parts in ended.items() if parts} == {
-        "connection-saturation:postgres_sessions_leaked": ["postgres-exporter"],
         "trino-backlog:trino_2_down": ["trino-2"],
     }

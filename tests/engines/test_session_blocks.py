@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import TerminalError
+from lakeproof.errors import CouldNotLook, TerminalError
+from lakeproof.faults import held_lock
+from lakeproof.faults.held_lock import HeldLock
 from lakeproof.lake.sources import mariadb
 from lakeproof.mitigations import end_blocking_session
 from lakeproof.mitigations.end_blocking_session import EndBlockingSession
 from lakeproof.probes.probe import all_probes
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack import postgres_session
-from lakeproof.stack.database_sessions import Server, administrator, blocker
+from lakeproof.stack.database_sessions import Server, administrator, blocker, sessions
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
@@ -218,3 +220,38 @@ def test_nobody_is_named_where_the_server_does_not_show_who_holds_a_table(stack:
         assert await_waiting(stack, "mysql", 1) == number
         say("UNLOCK TABLES")
         waits.join(timeout=15)
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize(("server", "table"), [("mysql", "oltp.orders"), ("postgres", "lock_test.one")])
+def test_the_fault_of_a_drill_fills_the_server_and_ends_with_the_session_that_holds_the_lock(
+    stack: Stack, server: Server, table: str
+) -> None:
+    given = HeldLock(database=server, table=table)
+
+    def landed() -> bool | None:
+        return held_lock.sign(stack, given).holds or None
+
+    held_lock.inject(stack, given)
+    try:
+        Deadline(40).wait_for("it to land", landed, seen=lambda: held_lock.sign(stack, given).seen)
+        probes = all_probes()
+        assert 90 < float(str(probes[f"{server}-connections"].look(stack).value)) < 100
+        assert float(str(probes[f"{server}-idle-account"].look(stack).value)) < 50
+        held_lock.inject(stack, given)  # safe to repeat
+
+        assert "ended session" in end_blocking_session.run(stack, EndBlockingSession(database=server))
+        Deadline(20).wait_for("it to end", lambda: not held_lock.running(stack, given) or None)
+        await_nobody(stack, server)
+        assert sessions(stack, server, SECONDS).percent < 50
+    finally:
+        held_lock.remove(stack, given)
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize("server", ITS_NUMBER)
+def test_the_fault_says_that_there_is_no_such_table_and_leaves_nothing(stack: Stack, server: Server) -> None:
+    given = HeldLock(database=server, table="no_such.table")
+    with pytest.raises(CouldNotLook, match=r"no_such\.table"):
+        held_lock.inject(stack, given)
+    assert not held_lock.running(stack, given)

@@ -7,7 +7,7 @@ import psycopg
 import pymysql
 import pytest
 
-from lakeproof.faults import leaked_sessions, session_leak
+from lakeproof.faults import account_limit, leaked_sessions, session_leak
 from lakeproof.faults.leaked_sessions import LeakedSessions
 from lakeproof.processes import detached
 from lakeproof.stack.database_sessions import Held, Sessions
@@ -54,8 +54,8 @@ def test_the_account_has_its_limit_of_before_the_fault_again_whatever_a_repair_h
     def set_limit(stack: Stack, server: str, account: str, sessions: int, seconds: float) -> None:
         limits[account] = sessions
 
-    monkeypatch.setattr(leaked_sessions, "limit", set_limit)
-    monkeypatch.setattr(leaked_sessions, "limit_of", lambda stack, server, account, seconds: limits[account])
+    monkeypatch.setattr(account_limit, "limit", set_limit)
+    monkeypatch.setattr(account_limit, "limit_of", lambda stack, server, account, seconds: limits[account])
     monkeypatch.setattr(detached, "start", lambda *_: None)
     monkeypatch.setattr(detached, "end", lambda *_: None)
     for _ in range(2):

@@ -4,20 +4,20 @@ The account is one of its own (mysql_accounts.py, postgres_accounts.py), which n
 the sessions is a process of its own (session_leak.py), since they must outlive the command that makes the fault.
 """
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from lakeproof.arguments import OfServer
 from lakeproof.errors import CouldNotLook
+from lakeproof.faults import account_limit
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.processes import detached
-from lakeproof.stack.database_sessions import ENGINES, UNLIMITED, limit, limit_of, sessions
+from lakeproof.stack.database_sessions import ENGINES, sessions
 from lakeproof.stack.stack import Stack
-from lakeproof.written import write_file
 
 SECONDS = 5.0
+NOTE = "the-leak"
 # Far above what any test server lets in, and below the files that a process may have open.
 MOST = 900
 
@@ -35,10 +35,7 @@ def _name(arguments: LeakedSessions) -> str:
 
 def inject(stack: Stack, arguments: LeakedSessions) -> None:
     """Take the account's limit away, note it for `remove`, and let the account leak."""
-    note = _limit_before(stack, arguments)
-    if not note.exists():
-        write_file(note, str(limit_of(stack, arguments.database, arguments.account, SECONDS)))
-    limit(stack, arguments.database, arguments.account, UNLIMITED, SECONDS)
+    account_limit.lift(stack, arguments.database, arguments.account, NOTE)
     given = (arguments.database, arguments.account, str(arguments.sessions))
     detached.start(stack, _name(arguments), "lakeproof.faults.session_leak", *given)
 
@@ -49,15 +46,7 @@ def remove(stack: Stack, arguments: LeakedSessions) -> None:
     Raises: CouldNotLook where the database does not answer.
     """
     detached.end(stack, _name(arguments))
-    note = _limit_before(stack, arguments)
-    if note.exists():
-        limit(stack, arguments.database, arguments.account, int(note.read_text(encoding="utf-8")), SECONDS)
-        note.unlink()
-
-
-def _limit_before(stack: Stack, arguments: LeakedSessions) -> Path:
-    """The file that keeps the account's limit while it leaks."""
-    return stack.data_dir("session-limits") / f"before-the-leak-{arguments.database}-{arguments.account}"
+    account_limit.put_back(stack, arguments.database, arguments.account, NOTE)
 
 
 def sign(stack: Stack, arguments: LeakedSessions) -> Sign:
