@@ -1,7 +1,8 @@
 """kill -9 of each part of the path, and of two at once, while shoppers buy: they come back by themselves, and `check`
 finds every order.
 
-Every hash that is published meanwhile is judged: none may show a part of a transaction.
+Every hash that is published meanwhile is judged: none may show a part of a transaction. The one from just before the
+kill can be read afterwards, and shows the same.
 """
 
 import json
@@ -16,7 +17,9 @@ from typing import Any
 import pytest
 from tests.drills_real.health import BACK_SECONDS, assert_clean, assert_no_hash_is_torn, first_hash
 
+from lakeproof.checks.promised_hashes_kept import shown_at
 from lakeproof.deadline import Deadline
+from lakeproof.lake.publish import history
 from lakeproof.processes import lock, procfs
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.killing import kill_and_await
@@ -64,9 +67,12 @@ def following(whole_stack: Stack, shopping: subprocess.Popen[str]) -> EveryHash:
 def test_what_is_killed_comes_back_and_nothing_is_lost(
     whole_stack: Stack, lakeproof: Run, shopping: subprocess.Popen[str], following: EveryHash, names: tuple[str, ...]
 ) -> None:
+    promised = history.newest(whole_stack)
+    shown = shown_at(whole_stack, promised)
     kill_and_await(SupervisorClient(whole_stack), list(names), Deadline(BACK_SECONDS))
     assert_still_shopping(whole_stack, shopping)
     assert_clean(lakeproof)
+    assert shown_at(whole_stack, promised) == shown
     assert_no_hash_is_torn(following)
 
 

@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -10,15 +11,19 @@ import pytest
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.nessie import Reference, client_of
-from lakeproof.lake.publish import history
+from lakeproof.lake.publish import history, old_manifests
 from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.publish.manifests import ManifestReader
+from lakeproof.lake.publish.metadata import current_snapshot, metadata_folder, read_metadata
 from lakeproof.lake.publish.metrics import PublisherMetrics
+from lakeproof.lake.publish.old_manifests import remove_old_manifests
 from lakeproof.lake.publish.old_metadata import OldMetadata
 from lakeproof.lake.publish.publisher import Publisher, RoundFailed
+from lakeproof.lake.publish.snapshots import get_object
 from lakeproof.lake.publish.tags import create_reference
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.stack.object_store import LAKE_BUCKET, s3_client
+from lakeproof.stack.object_store import LAKE_BUCKET, bucket_and_key, objects_under, s3_client
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
@@ -149,6 +154,55 @@ def test_old_metadata_goes_and_publishing_goes_on(client: SupervisorClient, stac
     later = wait_for_checkpoint(stack, published.plain.checkpoint + 3)
     assert later.plain.snapshots["cdc_heartbeat"] > published.plain.snapshots["cdc_heartbeat"]
     assert all(numbers(table)[-1] > found[-1] for table, found in before.items())
+
+
+def test_what_is_promised_stays_readable_where_paimon_writes_a_tables_metadata_anew(
+    client: SupervisorClient, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does so where the newest metadata is missing: a TaskManager killed right after an empty commit is enough. It
+    then asks for all earlier manifests to be deleted.
+    """
+    s3, table = s3_client(stack), "cdc_heartbeat"
+    before = wait_for_checkpoint(stack, 0)
+    folder = metadata_folder("oltp", table)
+
+    def numbers() -> list[int]:
+        names = (entry["Key"].removeprefix(folder) for entry in objects_under(s3, LAKE_BUCKET, folder))
+        return sorted(int(name[1:].split(".")[0]) for name in names if name.endswith(".metadata.json"))
+
+    def needed(commit: PublishedCommit) -> set[str]:
+        nessie = client_of(stack)
+        try:
+            held = nessie.contents(Reference("BRANCH", "main", commit.hash), "oltp", [table])
+        finally:
+            nessie.close()
+        _, key = bucket_and_key(held[table].metadata_location)
+        uri = current_snapshot(read_metadata(get_object(s3, key) or b""))["manifest-list"]
+        return {bucket_and_key(each)[1] for each in (uri, *ManifestReader(s3).manifests(uri))}
+
+    def there() -> set[str]:
+        return {entry["Key"] for entry in objects_under(s3, LAKE_BUCKET, folder)}
+
+    promised = needed(before)
+    assert promised <= there()
+    first = numbers()[0]
+
+    def written_anew() -> bool | None:
+        # Whatever is the newest one when it is deleted, the next commit misses it, unless that has begun already.
+        if numbers()[0] == first:
+            s3.delete_object(Bucket=LAKE_BUCKET, Key=f"{folder}v{numbers()[-1]}.metadata.json")
+            return None
+        return True
+
+    Deadline(60).wait_for("Paimon to write the metadata anew", written_anew, every=1.0)
+    after = wait_for_checkpoint(stack, wait_for_checkpoint(stack, before.plain.checkpoint).plain.checkpoint + 2)
+    assert promised | needed(after) <= there()
+
+    # Where nobody is promised it any more it goes.
+    monkeypatch.setattr(old_manifests, "MARGIN", timedelta(0))
+    assert remove_old_manifests(s3, "oltp", {table: after.plain.snapshots[table]}, kept_seconds=0) > 0
+    assert not (promised - needed(after)) & there()
+    assert needed(wait_for_checkpoint(stack, after.plain.checkpoint + 1)) <= there()
 
 
 def test_metrics_have_their_exact_names(client: SupervisorClient, stack: Stack) -> None:

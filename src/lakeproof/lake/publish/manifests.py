@@ -61,6 +61,10 @@ class ManifestReader:
             live.extend(self._cache[path])
         return live
 
+    def manifests(self, manifest_list: str) -> list[str]:
+        """Where the manifests lie that the list names. Raises: MissingFile; botocore's errors."""
+        return [str(entry["manifest_path"]) for entry in self._read(manifest_list)]
+
     def _read(self, uri: str) -> Iterable[dict[str, Any]]:
         import fastavro
 

@@ -20,9 +20,14 @@ FOLDER = "published"
 _NAME = re.compile(r"/published/\d+-(\d{13})-")
 
 
+def metadata_folder(database: str, table: str) -> str:
+    """Where Paimon writes a table's Iceberg metadata and manifests, in the lake's bucket."""
+    return f"wh/iceberg/{database}/{table}/metadata/"
+
+
 def metadata_key(database: str, table: str, snapshot_id: int) -> str:
     """Where Paimon writes the metadata of that snapshot, in the lake's bucket."""
-    return f"wh/iceberg/{database}/{table}/metadata/v{snapshot_id}.metadata.json"
+    return f"{metadata_folder(database, table)}v{snapshot_id}.metadata.json"
 
 
 def published_prefix(database: str, table: str) -> str:

@@ -10,13 +10,14 @@ from http.server import ThreadingHTTPServer
 from typing import Any, Protocol
 
 from lakeproof.errors import LakeproofError
-from lakeproof.lake.job.spec import metadata_files_kept
+from lakeproof.lake.job.spec import RETENTION_MARGIN_SECONDS, metadata_files_kept
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie import client_of
 from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.full_audit import AuditLook, FullAudit, Hook
 from lakeproof.lake.publish.main_branch import keep_as_backup
 from lakeproof.lake.publish.metrics import PublisherMetrics
+from lakeproof.lake.publish.old_manifests import remove_old_manifests
 from lakeproof.lake.publish.old_metadata import OldMetadata
 from lakeproof.lake.publish.publisher import Published, Publisher, RoundFailed
 from lakeproof.lake.publish.retention import abort_old_uploads, remove_expired_copies
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 CALL_SECONDS = 3.0
 # Each time all published copies are listed.
 RETENTION_SECONDS = 60.0
+# Each time the folders of all tables' manifests are listed: a thousand objects a table, and more.
+MANIFESTS_SECONDS = 300.0
 UPLOADS_SECONDS = 3600.0
 # A round that takes longer than this hangs: /health then says so.
 STUCK_SECONDS = 60.0
@@ -110,7 +113,7 @@ class Service:
         self._next_since: dict[str, float] = {}
         self._old_metadata = OldMetadata(self._s3)
         self._retention_due = clock() + RETENTION_SECONDS
-        self._uploads_due = self._retention_due
+        self._manifests_due = self._uploads_due = self._retention_due
 
     def stop(self) -> None:
         """End the loop after this round."""
@@ -245,6 +248,10 @@ class Service:
         for database in present(self._stack):
             _cleaned(f"what has expired of {database.name}", partial(self._remove_copies, database))
             _cleaned(f"old metadata of {database.name}", partial(self._remove_old_metadata, database))
+            if self._clock() >= self._manifests_due:
+                _cleaned(f"old manifests of {database.name}", partial(self._remove_old_manifests, database))
+        if self._clock() >= self._manifests_due:
+            self._manifests_due = self._clock() + MANIFESTS_SECONDS
         if self._clock() >= self._uploads_due:
             self._uploads_due = self._clock() + UPLOADS_SECONDS
             _cleaned("what killed uploads left", lambda: abort_old_uploads(self._s3))
@@ -257,6 +264,10 @@ class Service:
     def _remove_old_metadata(self, database: Source) -> None:
         kept = metadata_files_kept(self._stack, database)
         self._old_metadata.remove(database.name, self._publisher.newest(database.name), kept)
+
+    def _remove_old_manifests(self, database: Source) -> None:
+        kept_seconds = self._stack.settings.lake.readable_seconds + RETENTION_MARGIN_SECONDS
+        remove_old_manifests(self._s3, database.name, self._publisher.newest(database.name), kept_seconds)
 
 
 def _cleaned(what: str, clean: Callable[[], object]) -> None:

@@ -37,6 +37,9 @@ public final class LakeFileIO implements FileIO {
     private static final Pattern FOLDER_NAME =
             Pattern.compile("tag|consumer|branch|changelog|snapshot|schema|manifest|index|statistics");
 
+    /** Iceberg's manifests and lists of them; published hashes need them longer than Paimon does. */
+    private static final Pattern MANIFEST = Pattern.compile(".+/iceberg/.+/metadata/[^/]+\\.avro");
+
     private transient volatile ObjectStore store;
 
     /** For Paimon's loader: asks the store that Flink's configuration names. */
@@ -115,9 +118,17 @@ public final class LakeFileIO implements FileIO {
         return found.toArray(new FileStatus[0]);
     }
 
-    /** Deletes the object; with {@code recursive} also what lies under that name. True also where nothing was there. */
+    /**
+     * Deletes the object; with {@code recursive} also what lies under that name. True also where nothing was there.
+     *
+     * <p>A manifest of Iceberg's stays: where the newest metadata is missing Paimon deletes all of them at once. The
+     * publisher removes those that nobody needs (lake/publish/old_manifests.py).
+     */
     @Override
     public boolean delete(Path path, boolean recursive) throws IOException {
+        if (MANIFEST.matcher(path.toString()).matches()) {
+            return true;
+        }
         Location location = Location.of(path);
         boolean mayBeFolder = recursive && !FILE_NAME.matcher(path.getName()).matches();
         List<Location> found = mayBeFolder ? store().allUnder(location.asFolder()) : List.of();

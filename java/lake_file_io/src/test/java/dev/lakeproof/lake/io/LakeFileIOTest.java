@@ -260,6 +260,20 @@ class LakeFileIOTest {
     }
 
     @Test
+    void aManifestOfIcebergsStaysAndItsMetadataGoes() throws IOException {
+        Path metadata = at("iceberg/oltp/orders/metadata/v7.metadata.json");
+        Path list = at("iceberg/oltp/orders/metadata/snap-1-ab.avro");
+        Path other = at("oltp.db/orders/manifest/manifest-1.avro");
+        for (Path path : List.of(metadata, list, other)) {
+            write(path, noise(3), false);
+            assertTrue(io.delete(path, false));
+        }
+        assertFalse(io.exists(metadata));
+        assertTrue(io.exists(list));
+        assertFalse(io.exists(other));
+    }
+
+    @Test
     void aFolderThatIsDeletedLeavesNoMarkerOfItsOwn() throws IOException {
         assertTrue(io.mkdirs(at("gone.db/table")));
         assertTrue(io.mkdirs(at("gone.db")));
