@@ -81,6 +81,14 @@ def end_offset(stack: Stack, connector: str) -> int:
         consumer.close()
 
 
+def has_more(stack: Stack, connector: str, since: int) -> bool:
+    """Is there a record at `since` or later that a reader gets? Marks of Kafka's own, and what a killed connector did
+    not commit, are none. Raises: CouldNotLook.
+    """
+    with closing(_consumer(stack)) as consumer:
+        return any(True for _ in _values(consumer, _partition(connector), since))
+
+
 def orders_delivered(stack: Stack, connector: str, since: int, prefix: str) -> int:
     """Orders whose client key begins with `prefix` and whose first row came into the topic at `since` or later.
 

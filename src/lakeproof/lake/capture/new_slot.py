@@ -4,7 +4,6 @@ What changed in between is not in the log any more. The connector reads all rows
 become right but for rows deleted in between, and append-only ones hold their rows twice (docs/postgresql.md).
 """
 
-import json
 from collections.abc import Callable
 
 from lakeproof.deadline import Deadline
@@ -12,14 +11,13 @@ from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture import publication, slot
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import Connector, find_connector
+from lakeproof.lake.capture.offsets import PARTITIONER, offset_key, offset_topics
 from lakeproof.lake.sources.source import find_source, present
 from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
 
 FREE_SECONDS = 30.0
 BEGIN_SECONDS = 90.0
-# Where a worker keeps the offsets of all connectors, beside a topic of a connector's own (stack/engines/connect.py).
-WORKER_OFFSETS = "_connect_offsets"
 
 
 def require_lost(stack: Stack, name: str) -> Connector:
@@ -80,7 +78,7 @@ def steps(connector: Connector) -> tuple[str, ...]:
     return (
         f"PUT {there}/stop",
         f"SELECT pg_drop_replication_slot('{slot.slot_name(connector)}'), where it is there",
-        f"a record without value under each key of {there}/offsets, in {', '.join(_offset_topics(connector))}",
+        f"a record without value under each key of {there}/offsets, in {', '.join(offset_topics(connector))}",
         f"PUT {there}/resume",
     )
 
@@ -116,28 +114,18 @@ def make_new_slot(stack: Stack, name: str, tell: Callable[[str], None]) -> slot.
     return new
 
 
-def _offset_topics(connector: Connector) -> tuple[str, ...]:
-    return (connector.config["offsets.storage.topic"].replace("@name@", connector.name), WORKER_OFFSETS)
-
-
 def _forget_offsets(stack: Stack, connector: Connector) -> None:
-    """What `DELETE /connectors/NAME/offsets` is for.
-
-    Kafka Connect 4.3.1 never answers it where exactly-once is on and the connector has an offsets topic of its own:
-    its second write fails ("Cannot add partition … to transaction while in state READY") and nobody is told. So the
-    same records are written here, while the connector is stopped, and Connect is asked whether it knows none.
-    """
+    """What `DELETE /connectors/NAME/offsets` is for; then Connect is asked whether it knows none."""
     from confluent_kafka import KafkaException, Producer
 
     there = f"/connectors/{connector.name}/offsets"
     known = send(stack, "GET", there)["offsets"]
-    keys = [json.dumps([connector.name, one["partition"]], separators=(",", ":")) for one in known]
-    # Connect's own partitioner, for a topic of several partitions.
-    producer = Producer({"bootstrap.servers": stack.address("kafka", "tcp"), "acks": "all", "partitioner": "murmur2"})
+    keys = [offset_key(connector, one["partition"]) for one in known]
+    producer = Producer({"bootstrap.servers": stack.address("kafka", "tcp"), "acks": "all", **PARTITIONER})
     try:
-        for topic in _offset_topics(connector):
+        for topic in offset_topics(connector):
             for key in keys:
-                producer.produce(topic, key=key.encode(), value=None)
+                producer.produce(topic, key=key, value=None)
         unsent = producer.flush(FREE_SECONDS)
     except KafkaException as error:
         raise NotReady(error.args[0].str(), where="kafka") from error

@@ -123,6 +123,11 @@ class FlinkRest:
             raise FlinkRefused(f"it failed: {root_cause(cause.get('stack-trace', ''))}")
         return True
 
+    def newest_checkpoint(self, job_id: str) -> int | None:
+        """The number of the newest checkpoint that is complete; None before the first one."""
+        newest = self._call("GET", f"/jobs/{job_id}/checkpoints")["latest"]["completed"]
+        return None if newest is None else int(newest["id"])
+
     def cancel(self, job_id: str) -> None:
         """End the job without a savepoint; its checkpoints stay."""
         self._call("PATCH", f"/jobs/{job_id}", params={"mode": "cancel"})

@@ -1,0 +1,61 @@
+"""The binlog is purged before the connector has read it, as where it is kept for less long than an outage lasts."""
+
+import time
+
+from lakeproof.arguments import OfConnector
+from lakeproof.deadline import Deadline
+from lakeproof.faults.fault import Fault, Sign
+from lakeproof.lake.capture import gap
+from lakeproof.lake.capture.commands import await_state, send
+from lakeproof.lake.sources import mariadb
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.probes.connect import task_failure
+from lakeproof.stack.stack import Stack
+
+SECONDS = 10.0
+# While the connector stands still, shoppers buy what it will not find any more.
+MISSED_SECONDS = 5.0
+FAIL_SECONDS = 60.0
+LOST = "position lost"
+
+
+def inject(stack: Stack, arguments: OfConnector) -> None:
+    """Stop the connector for some seconds, purge every binlog but the newest, and start it again."""
+    send(stack, "PUT", f"/connectors/{arguments.connector}/stop")
+    await_state(stack, arguments.connector, "STOPPED")
+    time.sleep(MISSED_SECONDS)
+    with mariadb.as_root(stack, SECONDS) as cursor:
+        cursor.execute("FLUSH BINARY LOGS")
+        cursor.execute("SHOW BINARY LOGS")
+        newest = str(list(cursor.fetchall())[-1][0])
+        cursor.execute("PURGE BINARY LOGS TO %s", (newest,))
+    send(stack, "PUT", f"/connectors/{arguments.connector}/resume")
+    Deadline(FAIL_SECONDS).wait_for(
+        "its task to fail",
+        lambda: True if sign(stack, arguments).holds else None,
+        seen=lambda: sign(stack, arguments).seen,
+    )
+
+
+def remove(stack: Stack, arguments: OfConnector) -> None:
+    """What was purged does not come back: where nobody has bridged the gap, it is bridged."""
+    if sign(stack, arguments).holds:
+        gap.bridge(stack, arguments.connector, lambda text: None)
+    else:
+        send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)
+
+
+def sign(stack: Stack, arguments: OfConnector) -> Sign:
+    """What the failed task says."""
+    seen = task_failure(stack, SECONDS, OLTP)
+    return Sign(seen == LOST, f"the task of {arguments.connector} says: {seen}")
+
+
+FAULT = Fault(
+    "purged_binlog",
+    "purge the binlog before the connector has read it",
+    inject,
+    remove,
+    sign,
+    OfConnector,
+)

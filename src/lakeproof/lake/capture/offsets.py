@@ -1,0 +1,27 @@
+"""Where Kafka Connect keeps what a connector has read, for those that set it by hand.
+
+Kafka Connect 4.3.1 never answers a change of offsets by REST (DELETE) where exactly-once is on and the connector
+has an offsets topic of its own: its second write fails ("Cannot add partition … to transaction while in state READY")
+and nobody is told. So the same records are written here, while the connector is stopped.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lakeproof.lake.capture.connector import Connector
+
+# Where a worker keeps the offsets of all connectors, beside a topic of a connector's own (stack/engines/connect.py).
+WORKER_OFFSETS = "_connect_offsets"
+# Connect's own partitioner, for a topic of several partitions.
+PARTITIONER = {"partitioner": "murmur2"}
+
+
+def offset_topics(connector: Connector) -> tuple[str, ...]:
+    """The topics that hold the connector's offsets; a record of each counts."""
+    return (connector.config["offsets.storage.topic"].replace("@name@", connector.name), WORKER_OFFSETS)
+
+
+def offset_key(connector: Connector, partition: Mapping[str, Any]) -> bytes:
+    """The key of its records. partition: as `GET /connectors/NAME/offsets` tells it."""
+    return json.dumps([connector.name, partition], separators=(",", ":")).encode()
