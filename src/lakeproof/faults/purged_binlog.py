@@ -1,6 +1,7 @@
 """The binlog is purged before the connector has read it, as where it is kept for less long than an outage lasts."""
 
 import time
+from typing import Any
 
 from lakeproof.arguments import OfConnector
 from lakeproof.deadline import Deadline
@@ -15,6 +16,7 @@ from lakeproof.stack.stack import Stack
 SECONDS = 10.0
 # While the connector stands still, shoppers buy what it will not find any more.
 MISSED_SECONDS = 5.0
+PURGE_SECONDS = 30.0
 FAIL_SECONDS = 60.0
 LOST = "position lost"
 
@@ -24,17 +26,33 @@ def inject(stack: Stack, arguments: OfConnector) -> None:
     send(stack, "PUT", f"/connectors/{arguments.connector}/stop")
     await_state(stack, arguments.connector, "STOPPED")
     time.sleep(MISSED_SECONDS)
+    purge(stack, arguments)
+
+
+def purge(stack: Stack, arguments: OfConnector) -> None:
+    """Purge every binlog but the newest under a stopped connector, and start it; return once its task has failed."""
     with mariadb.as_root(stack, SECONDS) as cursor:
         cursor.execute("FLUSH BINARY LOGS")
-        cursor.execute("SHOW BINARY LOGS")
-        newest = str(list(cursor.fetchall())[-1][0])
-        cursor.execute("PURGE BINARY LOGS TO %s", (newest,))
+        newest = _logs(cursor)[-1]
+
+        def purged() -> bool | None:
+            # A file that is read is passed over, and who has read may go on for a moment in the server.
+            cursor.execute("PURGE BINARY LOGS TO %s", (newest,))
+            return True if _logs(cursor)[0] == newest else None
+
+        Deadline(PURGE_SECONDS).wait_for("the older binlogs to go", purged, seen=lambda: f"{_logs(cursor)} are there")
     send(stack, "PUT", f"/connectors/{arguments.connector}/resume")
     Deadline(FAIL_SECONDS).wait_for(
         "its task to fail",
         lambda: True if sign(stack, arguments).holds else None,
         seen=lambda: sign(stack, arguments).seen,
     )
+
+
+def _logs(cursor: Any) -> list[str]:
+    """The files of the binlog, oldest first."""
+    cursor.execute("SHOW BINARY LOGS")
+    return [str(row[0]) for row in cursor.fetchall()]
 
 
 def remove(stack: Stack, arguments: OfConnector) -> None:

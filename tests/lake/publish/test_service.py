@@ -1,5 +1,6 @@
 """The publisher's loop over the databases, and what its /health says."""
 
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import TransientError
+from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.publish import service
 from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.publisher import Published, RoundFailed
@@ -76,6 +78,7 @@ def cleaned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(service, "remove_expired_copies", fail)
     monkeypatch.setattr(service, "abort_old_uploads", lambda s3: done.append("uploads"))
+    monkeypatch.setattr(service, "remove_old_manifests", lambda *_: 0)
     return done
 
 
@@ -200,6 +203,27 @@ def old_files(monkeypatch: pytest.MonkeyPatch) -> OldFiles:
     files = OldFiles()
     monkeypatch.setattr(service, "OldMetadata", lambda s3: files)
     return files
+
+
+def test_old_manifests_go_every_five_minutes_in_every_database_whatever_fails(
+    service_of: Callable[[Rounds], Service], clock: Clock, monkeypatch: pytest.MonkeyPatch, old_files: OldFiles
+) -> None:
+    """Also where another clean-up fails first, and though one database after the other takes its time."""
+    asked: list[tuple[float, str, float]] = []
+
+    def remove(s3: object, database: str, tables: tuple[str, ...], kept_seconds: float) -> int:
+        assert tables == table_names(database)
+        asked.append((clock.now, database, kept_seconds))
+        clock.now += 0.3  # it takes its time
+        raise ValueError("a file of theirs is cut")
+
+    monkeypatch.setattr(service, "remove_old_manifests", remove)
+    run_for(service_of(Rounds({"oltp": published("oltp"), "shop": published("shop")})), clock, 1600)
+    assert {kept for *_, kept in asked} == {Settings().lake.readable_seconds + 300}
+    for name in ("oltp", "shop"):
+        times = [at for at, database, _ in asked if database == name]
+        assert len(times) == 6
+        assert all(300 <= later - earlier <= 370 for earlier, later in itertools.pairwise(times))
 
 
 def test_a_publisher_that_pauses_for_minutes_is_well_and_cleans_up_as_often_as_any(

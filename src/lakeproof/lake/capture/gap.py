@@ -22,6 +22,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, NotReady, TerminalError
 from lakeproof.lake.capture.backlog import end_offset, has_more
@@ -151,8 +153,6 @@ def _await_all_captured(stack: Stack, connector: Connector, source: Source) -> P
 
 
 def _kept_offset(stack: Stack, source: Source) -> int | None:
-    from confluent_kafka import Consumer, KafkaException, TopicPartition
-
     settings = {
         "bootstrap.servers": stack.address("kafka", "tcp"),
         "group.id": source.job,
@@ -301,8 +301,6 @@ def records(found: Difference, place: Place, now_us: int) -> Iterator[bytes]:
 
 def _write(stack: Stack, connector: Connector, found: Difference, place: Place, known: Mapping[str, Any]) -> None:
     """The rows and the connector's place in one transaction of Kafka's."""
-    from confluent_kafka import KafkaException, Producer
-
     offset = {name: value for name, value in known["offset"].items() if name in ("ts_sec", "server_id")}
     offset |= {"file": place.file, "pos": place.position, "gtids": place.gtid, "ts_sec": int(time.time())}
     key = offset_key(connector, known["partition"])

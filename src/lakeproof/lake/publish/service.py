@@ -245,13 +245,14 @@ class Service:
         if self._clock() < self._retention_due:
             return
         self._retention_due = self._clock() + RETENTION_SECONDS
+        manifests = self._clock() >= self._manifests_due
+        if manifests:
+            self._manifests_due = self._clock() + MANIFESTS_SECONDS
         for database in present(self._stack):
             _cleaned(f"what has expired of {database.name}", partial(self._remove_copies, database))
             _cleaned(f"old metadata of {database.name}", partial(self._remove_old_metadata, database))
-            if self._clock() >= self._manifests_due:
+            if manifests:
                 _cleaned(f"old manifests of {database.name}", partial(self._remove_old_manifests, database))
-        if self._clock() >= self._manifests_due:
-            self._manifests_due = self._clock() + MANIFESTS_SECONDS
         if self._clock() >= self._uploads_due:
             self._uploads_due = self._clock() + UPLOADS_SECONDS
             _cleaned("what killed uploads left", lambda: abort_old_uploads(self._s3))
@@ -267,17 +268,19 @@ class Service:
 
     def _remove_old_manifests(self, database: Source) -> None:
         kept_seconds = self._stack.settings.lake.readable_seconds + RETENTION_MARGIN_SECONDS
-        remove_old_manifests(self._s3, database.name, self._publisher.newest(database.name), kept_seconds)
+        remove_old_manifests(self._s3, database.name, table_names(database.name), kept_seconds)
 
 
 def _cleaned(what: str, clean: Callable[[], object]) -> None:
-    """A failure of it is only told: the next time comes."""
+    """A failure of it is only told: the next time comes. An old file that is cut ends no publisher."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         clean()
     except (LakeproofError, BotoCoreError, ClientError) as error:
         log.warning("%s stays for now: %s", what, error)
+    except Exception:
+        log.exception("%s stays for now", what)
 
 
 def serve(service: Service, host: str, port: int) -> ThreadingHTTPServer:
