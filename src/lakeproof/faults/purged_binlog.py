@@ -58,7 +58,7 @@ def _logs(cursor: Any) -> list[str]:
 def remove(stack: Stack, arguments: OfConnector) -> None:
     """What was purged does not come back: where nobody has bridged the gap, it is bridged."""
     if sign(stack, arguments).holds:
-        gap.bridge(stack, arguments.connector, lambda text: None)
+        gap.bridge(stack, arguments.connector)
     else:
         send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)
 

@@ -10,15 +10,15 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
     """Nobody types it all: what differs is written into the topic."""
     there = f"{stack.url('connect')}/connectors/{arguments.connector}"
     return (
-        f"curl -X PUT {there}/stop; # once main shows all that was captured, what the lake lacks of the database at"
-        " one instant, written into the topic as one transaction, together with the connector's place;"
+        f"curl -X PUT {there}/stop, and once main shows all that was captured, what the lake lacks of the database at"
+        " one instant, written into the topic as one transaction, together with the connector's place; then"
         f" curl -X PUT {there}/resume"
     )
 
 
 def run(stack: Stack, arguments: OfConnector) -> str:
     """Bridge it; gives how many rows of which table the lake lacked. Raises: as gap.bridge."""
-    found = gap.bridge(stack, arguments.connector, lambda text: None)
+    found = gap.bridge(stack, arguments.connector)
     told = ", ".join(f"{count} of {table}" for table, count in found.counts().items()) or "none"
     kept = "".join(f"; {count} rows of {table} stay, which takes none back" for table, count in found.kept.items())
     return f"rows that the lake lacked: {told}{kept}; connector {arguments.connector} goes on from there"

@@ -18,6 +18,8 @@ from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 5.0
 READ_SECONDS = 20.0
+# More records than a transaction has that the job keeps whole.
+LAST = 400_000
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,22 @@ def end_offset(stack: Stack, connector: str) -> int:
 
 def has_more(stack: Stack, connector: str, since: int) -> bool:
     """Is there a record at `since` or later that a reader gets? Marks of Kafka's own, and what a killed connector did
-    not commit, are none. Raises: CouldNotLook.
+    not commit, are none. Raises: CouldNotLook, also where the end was not reached in time.
     """
     with closing(_consumer(stack)) as consumer:
-        return any(True for _ in _values(consumer, _partition(connector), since))
+        return any(True for _ in _values(consumer, _partition(connector), since, to_the_end=True))
+
+
+def last_values(stack: Stack, connector: str, transaction: str) -> list[dict[str, Any]]:
+    """The rows of that transaction, the last one in the topic, which may not have ended. Raises: CouldNotLook."""
+    with closing(_consumer(stack)) as consumer:
+        try:
+            first, end = consumer.get_watermark_offsets(_partition(connector), timeout=ASK_SECONDS)
+        except KafkaException as error:
+            raise CouldNotLook(f"no offsets: {error}", where="kafka") from error
+        values = _values(consumer, _partition(connector), max(int(first), int(end) - LAST), to_the_end=True)
+        told = (json.loads(value) for value in values if value)
+        return [each for each in told if (each.get("transaction") or {}).get("id") == transaction]
 
 
 def orders_delivered(stack: Stack, connector: str, since: int, prefix: str) -> int:
@@ -127,8 +141,13 @@ def rows_so_far(value: bytes | str | None) -> int:
     return int(told["total_order"]) if told else 0
 
 
-def _values(consumer: Consumer, partition: TopicPartition, since: int) -> Iterator[bytes | None]:
-    """Every record from `since` to what is the topic's end now, or as many as come in time. Raises: CouldNotLook."""
+def _values(
+    consumer: Consumer, partition: TopicPartition, since: int, *, to_the_end: bool = False
+) -> Iterator[bytes | None]:
+    """Every record from `since` to what is the topic's end now, or as many as come in time.
+
+    Raises: CouldNotLook, with `to_the_end` also where not all came in time.
+    """
     try:
         end = int(consumer.get_watermark_offsets(partition, timeout=ASK_SECONDS)[1])
         partition.offset = since
@@ -137,16 +156,18 @@ def _values(consumer: Consumer, partition: TopicPartition, since: int) -> Iterat
         while not deadline.expired:
             message = consumer.poll(deadline.left)
             if message is None:
-                break
+                break  # the time is over
             error = message.error()
             if error is not None:
                 # The last records may be marks of the broker's, which no consumer gets.
                 if error.code() == KafkaError._PARTITION_EOF:
-                    break
+                    return
                 continue
             yield message.value()
             if (message.offset() or 0) >= end - 1:
-                break
+                return
+        if to_the_end:
+            raise CouldNotLook(f"not all records came within {READ_SECONDS:.0f} s", where=str(partition.topic))
     except KafkaException as error:
         raise CouldNotLook(f"cannot read {partition.topic}: {error}", where="kafka") from error
 

@@ -10,32 +10,36 @@ Here the difference goes into the topic instead, as one transaction of its own, 
 4. The connector goes on from there.
 
 The job takes the whole difference in at once, so no published state shows a part of it (up to the size of a
-transaction that the job keeps whole, docs/lake.md).
+transaction that the job keeps whole, docs/lake.md). Whoever else writes for the connector meanwhile (a second person
+with this, or the connector itself where somebody resumes it) writes by the same transactional id, so that one of the
+two is shut out by Kafka.
+
+Where the connector was stopped within a transaction, the job holds the rows of it that came and waits for its END.
+What differs is then written as the rest of that transaction.
 """
 
 import json
+import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, NotReady, TerminalError
-from lakeproof.lake.capture.backlog import end_offset, has_more
-from lakeproof.lake.capture.commands import await_state, send
+from lakeproof.lake.capture.backlog import end_offset, has_more, last_values
+from lakeproof.lake.capture.commands import await_state, restart, send, state_of
 from lakeproof.lake.capture.connector import Connector, find_connector
-from lakeproof.lake.capture.offsets import PARTITIONER, offset_key, offset_topics
+from lakeproof.lake.capture.difference import Difference, Event, Table, as_utc, compare, event_of, records, table_of
+from lakeproof.lake.capture.offsets import PARTITIONER, offset_key, offset_topics, transactional_id
+from lakeproof.lake.job.added_columns import job_files
 from lakeproof.lake.job.flink_rest import rest_of
-from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
 from lakeproof.lake.job.submission import find_job
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
-from lakeproof.lake.query.answer import Answer
 from lakeproof.lake.query.trino import PinnedTrino, pinned_trino
 from lakeproof.lake.sources.engine import Ask
 from lakeproof.lake.sources.source import Source, find_source
@@ -43,48 +47,34 @@ from lakeproof.stack.stack import Stack
 
 READ_SECONDS = 120.0
 PUBLISH_SECONDS = 120.0
+CHECKPOINT_SECONDS = 60.0
 KAFKA_SECONDS = 30.0
 BEGIN_SECONDS = 90.0
 STATEMENT_SECONDS = 60.0
-# Ids that are read at once; each side gives its rows of them.
-AT_ONCE = 20_000
+# From the first record of Kafka's transaction to its last; more than a broker allows as it comes.
+TRANSACTION_SECONDS = 600
+# What Debezium keeps of where it stands within a transaction or a snapshot, in place and out of it.
+OF_THE_MOMENT = ("row", "event", "transaction_", "snapshot")
 
-type Row = Mapping[str, Any]
-type Tell = Callable[[str], None]
-
-
-@dataclass
-class Difference:
-    """What the lake lacks, by table. events: as the connector would have written them.
-
-    kept: of a table that only takes new rows, how many the lake holds and the database does not, or holds otherwise.
-    """
-
-    events: list[tuple[str, str, Row | None, Row | None]] = field(default_factory=list)
-    kept: dict[str, int] = field(default_factory=dict)
-
-    def counts(self) -> dict[str, int]:
-        """Table → how many rows."""
-        found: dict[str, int] = {}
-        for table, *_ in self.events:
-            found[table] = found.get(table, 0) + 1
-        return found
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Place:
-    """A place in MariaDB's binlog. gtid: of the last transaction before it."""
+    """A place in MariaDB's binlog. gtid: of the last transaction before it. now_us: the database's time then."""
 
     file: str
     position: int
     gtid: str
+    now_us: int
 
 
-def bridge(stack: Stack, name: str, tell: Tell) -> Difference:
-    """Bridge the gap of that connector, which is stopped or has failed; gives what the lake lacked.
+def bridge(stack: Stack, name: str) -> Difference:
+    """Bridge the gap of that connector; gives what the lake lacked. Cut off anywhere, do it again.
 
-    Cut off anywhere, do it again. Raises: InvalidInput for a connector that follows no binlog; DeadlineExpired where
-    the job or the publisher does not get to the topic's end; CouldNotLook; NotReady.
+    Where it fails before anything is written the connector is as it was: it is resumed, and fails as before.
+    Raises: InvalidInput for a connector that follows no binlog of MariaDB's; TerminalError for a table that cannot be
+    compared; DeadlineExpired where the job or the publisher does not get to the topic's end; CouldNotLook; NotReady.
     """
     connector = find_connector(name)
     source = find_source(connector.database)
@@ -92,20 +82,41 @@ def bridge(stack: Stack, name: str, tell: Tell) -> Difference:
         raise InvalidInput(
             "it follows a slot and no binlog", where=name, next_action=f"lakeproof capture new-slot {name}"
         )
-    tell(f"PUT /connectors/{name}/stop")
+    with source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask:
+        _place(ask)  # raises where the server tells no place
+    known = _known_offset(stack, name)
+    log.info("stopping %s", name)
     send(stack, "PUT", f"/connectors/{name}/stop")
-    await_state(stack, name, "STOPPED")
-    offset = _known_offset(stack, name)
-    tell("waiting for main to show all that was captured")
+    try:
+        await_state(stack, name, "STOPPED")
+        # From here on a task of the connector's that somebody starts, and a second call of this, shut each other out.
+        producer = _producer(stack, connector)
+        found = _write_difference(stack, connector, source, known, producer)
+    finally:
+        log.info("resuming %s", name)
+        send(stack, "PUT", f"/connectors/{name}/resume")
+    _await_running(stack, name)
+    return found
+
+
+def _write_difference(
+    stack: Stack, connector: Connector, source: Source, known: Mapping[str, Any], producer: Producer
+) -> Difference:
     commit = _await_all_captured(stack, connector, source)
-    tell(f"comparing {source.server} with the lake at {commit.hash[:16]}")
-    found, place = compare(stack, connector, source, commit, tell)
-    told = ", ".join(f"{count} of {table}" for table, count in found.counts().items()) or "none"
-    tell(f"writing the rows that the lake lacks ({told}), and the connector's place, {place.gtid}")
-    _write(stack, connector, found, place, offset)
-    tell(f"PUT /connectors/{name}/resume")
-    send(stack, "PUT", f"/connectors/{name}/resume")
-    await_state(stack, name, "RUNNING", seconds=BEGIN_SECONDS)
+    log.info("comparing %s with the lake at %s", source.server, commit.hash[:16])
+    deadline = Deadline(STATEMENT_SECONDS)
+    with (
+        source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask,
+        pinned_trino(stack, commit, deadline) as trino,
+    ):
+        place = _place(ask)
+        open_one = known["offset"].get("transaction_id")
+        found, came = _compared(stack, connector, source, ask, trino, known, open_one)
+    log.info("writing what the lake lacks (%s) and the place %s", found.counts(), place.gtid)
+    _require_untouched(stack, connector, source, known)
+    # The rest of a transaction whose beginning came has its id; else that of the last one before the place.
+    rows = list(records(found, str(open_one or place.gtid), came, place.now_us)) if found.events or came else []
+    _write(producer, connector, rows, _offset_at(place, known), known["partition"])
     return found
 
 
@@ -126,17 +137,22 @@ def _await_all_captured(stack: Stack, connector: Connector, source: Source) -> P
     """The first published state that holds all of the topic. Nothing comes into it meanwhile."""
     flink = rest_of(stack)
 
-    def read() -> int | None:
+    def read() -> str | None:
         kept, job = _kept_offset(stack, source), find_job(flink, source)
         if kept is None or job is None or has_more(stack, connector.name, kept):
             return None
-        return flink.newest_checkpoint(job.id)
+        return job.id
 
-    checkpoint = Deadline(READ_SECONDS).wait_for(
+    job_id = Deadline(READ_SECONDS).wait_for(
         f"{source.job} to keep all of {source.topic}",
         read,
         every=0.5,
         seen=lambda: f"it is at {_kept_offset(stack, source)} of {end_offset(stack, connector.name)}",
+    )
+    # One that begins now: the JobManager's list of those that are complete may be seconds old.
+    asked = flink.checkpoint(job_id)
+    checkpoint = Deadline(CHECKPOINT_SECONDS).wait_for(
+        f"a checkpoint of {source.job}", lambda: flink.checkpoint_number(job_id, asked), every=0.3
     )
 
     def shown() -> PublishedCommit | None:
@@ -153,6 +169,7 @@ def _await_all_captured(stack: Stack, connector: Connector, source: Source) -> P
 
 
 def _kept_offset(stack: Stack, source: Source) -> int | None:
+    """Where the job would go on from its last checkpoint, as it tells Kafka."""
     settings = {
         "bootstrap.servers": stack.address("kafka", "tcp"),
         "group.id": source.job,
@@ -166,159 +183,142 @@ def _kept_offset(stack: Stack, source: Source) -> int | None:
     return int(found.offset) if found.error is None and found.offset >= 0 else None
 
 
-def compare(
-    stack: Stack, connector: Connector, source: Source, commit: PublishedCommit, tell: Tell = lambda text: None
-) -> tuple[Difference, Place]:
-    """What the lake at that hash lacks of the database as it is now, and where in the binlog that now is.
-
-    Raises: CouldNotLook, StatementFailed; TerminalError for a table whose primary key is not one whole number.
-    """
-    found = Difference()
-    files = {file.source: file for file in load_sql_files(source.name)}
-    deadline = Deadline(STATEMENT_SECONDS)
-    with (
-        source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask,
-        pinned_trino(stack, commit, deadline) as trino,
-    ):
-        place = _place(ask)
-        for table in connector.sources:
-            if table in files:
-                _compare_table(ask, trino, source, files[table], found)
-                tell(f"{table}: {found.counts().get(table, 0)} rows differ")
-    return found, place
-
-
 def _place(ask: Ask) -> Place:
+    """Where in the binlog the snapshot is that `ask` reads. Raises: TerminalError where the server does not tell."""
     status = {str(name).lower(): str(value) for name, value in ask("SHOW STATUS LIKE 'binlog_snapshot_%'")}
-    file, position = status["binlog_snapshot_file"], int(status["binlog_snapshot_position"])
-    ((gtid,),) = ask(f"SELECT BINLOG_GTID_POS('{file}', {position})")
+    file, position = status.get("binlog_snapshot_file"), status.get("binlog_snapshot_position", "0")
+    if not file:
+        raise TerminalError("it does not tell its snapshot's place in the binlog: it is not MariaDB", where="mysql")
+    ((gtid, now_us),) = ask(
+        f"SELECT BINLOG_GTID_POS('{file}', {position}), CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)"
+    )
     if not gtid:
         raise TerminalError("it does not tell the GTID of its snapshot", where=f"mysql, {file}:{position}")
-    return Place(file, position, str(gtid))
+    return Place(file, int(position), str(gtid), int(now_us))
 
 
-def _compare_table(ask: Ask, trino: PinnedTrino, source: Source, file: SqlFile, found: Difference) -> None:
-    schema, _, table = file.source.rpartition(".")
-    described = source.module.described(ask, schema, table)
-    if absent := file.columns.keys() - {name for name, *_ in described}:
+def _compared(
+    stack: Stack,
+    connector: Connector,
+    source: Source,
+    ask: Ask,
+    trino: PinnedTrino,
+    known: Mapping[str, Any],
+    open_one: str | None,
+) -> tuple[Difference, dict[str, int]]:
+    """What the lake lacks; and by table how many events came of the transaction that is open.
+
+    Raises: TerminalError, also where a table was changed since the capture stopped: rows before and after that are
+    of different form in the binlog, and the connector knows one form.
+    """
+
+    def ask_lake(sql: str) -> Sequence[Sequence[Any]]:
+        return trino.run(sql, Deadline(STATEMENT_SECONDS)).rows
+
+    _require_unchanged_tables(ask, connector, source, known)
+    tables: list[Table] = []
+    files = {file.source: file for file in job_files(stack, source)}
+    for name in connector.sources:
+        if file := files.get(name):
+            schema, _, table = name.rpartition(".")
+            described = source.module.described(ask, schema, table)
+            tables.append(table_of(ask, ask_lake, file, f"{source.name}.{file.table}", described))
+    came: dict[str, list[Event]] = {table.source: [] for table in tables}
+    if open_one is not None:
+        by_name = {table.source: table for table in tables}
+        for told in last_values(stack, connector.name, open_one):
+            table_name = f"{told['source']['db']}.{told['source']['table']}"
+            if table_name in by_name:
+                came[table_name].append(event_of(by_name[table_name], told))
+    found = Difference()
+    for each in tables:
+        compare(ask, ask_lake, each, came[each.source], found)
+        log.info("%s: %d rows differ", each.source, found.counts().get(each.source, 0))
+    return found, {name: len(events) for name, events in came.items() if events}
+
+
+def _require_unchanged_tables(ask: Ask, connector: Connector, source: Source, known: Mapping[str, Any]) -> None:
+    since = as_utc(float(known["offset"].get("ts_sec", 0)))
+    rows = ask(
+        "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables"
+        f" WHERE table_schema = '{source.name}' AND create_time > '{since:%Y-%m-%d %H:%M:%S}'"
+    )
+    changed = sorted(str(row[0]) for row in rows if row[0] in connector.sources)
+    if changed:
         raise TerminalError(
-            f"the database lacks what the job reads: {', '.join(sorted(absent))}",
-            where=file.source,
-            next_action="lakeproof diagnose names the repair; then this",
+            f"changed by DDL since the capture stopped ({since:%Y-%m-%d %H:%M:%S} UTC), so its rows cannot be told",
+            where=", ".join(changed),
+            next_action="a new connector has to read its definition (docs/decisions/0044)",
         )
-    keys = [name for name, _, in_key in described if in_key]
-    names = [name for name, *_ in described if name in file.columns]
-    if len(keys) != 1:
-        raise TerminalError(f"its primary key is {', '.join(keys) or 'nothing'}, not one column", where=file.source)
-    key, columns = keys[0], ", ".join(f"`{name}`" for name in names)
-    quoted = ", ".join(f'"{name}"' for name in names)
-    ours, lakes = f"{schema}.{table}", f"{source.name}.{file.table}"
-    bounds = [
-        (low, high)
-        for low, high in (
-            ask(f"SELECT MIN(`{key}`), MAX(`{key}`) FROM {ours}")[0],
-            _rows(trino, f'SELECT min("{key}"), max("{key}") FROM {lakes}').rows[0],
+
+
+def _require_untouched(stack: Stack, connector: Connector, source: Source, known: Mapping[str, Any]) -> None:
+    """Nobody has resumed the connector, and nothing came into the topic. Raises: NotReady."""
+    kept = _kept_offset(stack, source)
+    same = state_of(stack, connector.name) == "STOPPED" and _known_offset(stack, connector.name) == known
+    if not same or kept is None or has_more(stack, connector.name, kept):
+        raise NotReady(
+            "somebody has resumed it meanwhile, so the comparison no longer holds",
+            where=connector.name,
+            next_action="the same again, alone",
         )
-        if low is not None
-    ]
-    if not bounds:
-        return
-    low, last = min(int(each) for each, _ in bounds), max(int(each) for _, each in bounds)
-    while low <= last:
-        high = low + AT_ONCE - 1
-        between = f"BETWEEN {low} AND {high}"
-        there = images(names, ask(f"SELECT {columns} FROM {ours} WHERE `{key}` {between}"))
-        answer = _rows(trino, f'SELECT {quoted} FROM {lakes} WHERE "{key}" {between}')
-        in_lake = images(names, answer.rows)
-        add_differences(found, file, key, there, in_lake)
-        low = high + 1
 
 
-def _rows(trino: PinnedTrino, sql: str) -> Answer:
-    return trino.run(sql, Deadline(STATEMENT_SECONDS))
+def _offset_at(place: Place, known: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in known["offset"].items() if not name.startswith(OF_THE_MOMENT)}
+    return kept | {"file": place.file, "pos": place.position, "gtids": place.gtid, "ts_sec": int(time.time())}
 
 
-def images(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Row]:
-    """The rows as the connector writes them: decimals as text, times in ISO 8601."""
-    return [{name: _value(value) for name, value in zip(names, row, strict=True)} for row in rows]
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="microseconds") + "Z"
-    if isinstance(value, str) and len(value) == len("2026-11-30 12:00:00.000000"):
-        return _time(value)
-    return value
-
-
-def _time(text: str) -> str:
-    """A time as Trino writes it; other text as it is."""
-    try:
-        return datetime.fromisoformat(text).isoformat(timespec="microseconds") + "Z"
-    except ValueError:
-        return text
-
-
-def add_differences(found: Difference, file: SqlFile, key: str, there: Iterable[Row], in_lake: Iterable[Row]) -> None:
-    """there: the database's rows; in_lake: those of the lake. Both of the same keys."""
-    ours, lakes = {row[key]: row for row in there}, {row[key]: row for row in in_lake}
-    for number in sorted(ours.keys() | lakes.keys()):
-        now, before = ours.get(number), lakes.get(number)
-        if now == before:
-            continue
-        if before is not None and not file.has_key:
-            found.kept[file.source] = found.kept.get(file.source, 0) + 1
-            continue
-        op = "c" if before is None else "d" if now is None else "u"
-        found.events.append((file.source, op, before, now))
-
-
-def records(found: Difference, place: Place, now_us: int) -> Iterator[bytes]:
-    """The transaction as the connector would have written it: BEGIN, its rows, END."""
-
-    def marker(status: str, **more: Any) -> bytes:
-        return json.dumps({"status": status, "id": place.gtid, "ts_ms": now_us // 1000, **more}).encode()
-
-    yield marker("BEGIN", event_count=None, data_collections=None)
-    counts: dict[str, int] = {}
-    for order, (table, op, before, after) in enumerate(found.events, 1):
-        counts[table] = counts.get(table, 0) + 1
-        schema, _, name = table.rpartition(".")
-        told = {
-            "before": before,
-            "after": after,
-            "op": op,
-            "ts_ms": now_us // 1000,
-            "source": {"db": schema, "table": name, "ts_ms": now_us // 1000, "ts_us": now_us, "gtid": place.gtid},
-            "transaction": {"id": place.gtid, "total_order": order, "data_collection_order": counts[table]},
-        }
-        yield json.dumps(told).encode()
-    collections = [{"data_collection": table, "event_count": count} for table, count in counts.items()]
-    yield marker("END", event_count=len(found.events), data_collections=collections)
-
-
-def _write(stack: Stack, connector: Connector, found: Difference, place: Place, known: Mapping[str, Any]) -> None:
-    """The rows and the connector's place in one transaction of Kafka's."""
-    offset = {name: value for name, value in known["offset"].items() if name in ("ts_sec", "server_id")}
-    offset |= {"file": place.file, "pos": place.position, "gtids": place.gtid, "ts_sec": int(time.time())}
-    key = offset_key(connector, known["partition"])
+def _producer(stack: Stack, connector: Connector) -> Producer:
+    """A producer that has shut out every other one of the connector's id. Raises: NotReady."""
     producer = Producer(
         {
             "bootstrap.servers": stack.address("kafka", "tcp"),
-            "transactional.id": f"lakeproof-gap-{connector.name}",
+            "transactional.id": transactional_id(connector),
+            "transaction.timeout.ms": TRANSACTION_SECONDS * 1000,
             **PARTITIONER,
         }
     )
     try:
         producer.init_transactions(KAFKA_SECONDS)
-        producer.begin_transaction()
-        for value in records(found, place, time.time_ns() // 1000) if found.events else ():
-            producer.produce(connector.topic, value=value, partition=0)
-            producer.poll(0)
-        for topic in offset_topics(connector):
-            producer.produce(topic, key=key, value=json.dumps(offset, separators=(",", ":")).encode())
-        producer.commit_transaction(KAFKA_SECONDS)
     except KafkaException as error:
         raise NotReady(error.args[0].str(), where="kafka", next_action="the same again") from error
+    return producer
+
+
+def _write(
+    producer: Producer,
+    connector: Connector,
+    rows: Sequence[bytes],
+    offset: Mapping[str, Any],
+    partition: Mapping[str, Any],
+) -> None:
+    """The rows and the connector's place in one transaction of Kafka's. Raises: NotReady; then nothing is written."""
+
+    def put(topic: str, value: bytes, **more: Any) -> None:
+        while True:
+            try:
+                producer.produce(topic, value=value, **more)
+            except BufferError:  # the client's own queue is full
+                producer.poll(0.2)
+                continue
+            producer.poll(0)
+            return
+
+    try:
+        producer.begin_transaction()
+        for row in rows:
+            put(connector.topic, row, partition=0)
+        for topic in offset_topics(connector):
+            put(topic, json.dumps(offset, separators=(",", ":")).encode(), key=offset_key(connector, partition))
+        producer.commit_transaction(KAFKA_SECONDS)
+    except KafkaException as error:
+        raise NotReady(error.args[0].str(), where="kafka", next_action="the same again, alone") from error
+
+
+def _await_running(stack: Stack, name: str) -> None:
+    """Until it runs; a task that failed before is started, since it knows its new place now."""
+    status = send(stack, "GET", f"/connectors/{name}/status")
+    if any(task["state"] == "FAILED" for task in status["tasks"]):
+        restart(stack, name, only_failed=True)
+    await_state(stack, name, "RUNNING", seconds=BEGIN_SECONDS)

@@ -13,8 +13,15 @@ from lakeproof.lake.capture.connector import Connector
 
 # Where a worker keeps the offsets of all connectors, beside a topic of a connector's own (stack/engines/connect.py).
 WORKER_OFFSETS = "_connect_offsets"
+# As stack/engines/connect.py sets group.id.
+GROUP = "lake-connect"
 # Connect's own partitioner, for a topic of several partitions.
 PARTITIONER = {"partitioner": "murmur2"}
+
+
+def transactional_id(connector: Connector) -> str:
+    """By which the connector's one task writes, as Connect makes it up: the workers' group, connector, task."""
+    return f"{GROUP}-{connector.name}-0"
 
 
 def offset_topics(connector: Connector) -> tuple[str, ...]:

@@ -115,18 +115,20 @@ class FlinkRest:
         return str(self._call("POST", f"/jobs/{job_id}/checkpoints", json={})["request-id"])
 
     def checkpoint_ended(self, job_id: str, request_id: str) -> bool:
-        """Whether that checkpoint is made. Raises: FlinkRefused where it failed; FlinkUnreachable."""
+        """Whether that checkpoint is made. Raises: as `checkpoint_number`."""
+        return self.checkpoint_number(job_id, request_id) is not None
+
+    def checkpoint_number(self, job_id: str, request_id: str) -> int | None:
+        """The number of that checkpoint; None while it is being made.
+
+        Raises: FlinkRefused where it failed; FlinkUnreachable.
+        """
         answer = self._call("GET", f"/jobs/{job_id}/checkpoints/{request_id}")
         if answer["status"]["id"] != "COMPLETED":
-            return False
+            return None
         if cause := answer["operation"].get("failureCause"):
             raise FlinkRefused(f"it failed: {root_cause(cause.get('stack-trace', ''))}")
-        return True
-
-    def newest_checkpoint(self, job_id: str) -> int | None:
-        """The number of the newest checkpoint that is complete; None before the first one."""
-        newest = self._call("GET", f"/jobs/{job_id}/checkpoints")["latest"]["completed"]
-        return None if newest is None else int(newest["id"])
+        return int(answer["operation"]["checkpointId"])
 
     def cancel(self, job_id: str) -> None:
         """End the job without a savepoint; its checkpoints stay."""

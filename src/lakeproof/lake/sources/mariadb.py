@@ -70,6 +70,8 @@ def at_one_instant(stack: Stack, database: str, seconds: float) -> Iterator[Ask]
 
     try:
         ask("SET SESSION time_zone = '+00:00'")
+        # At a lower level, which somebody else's server may have for all, the snapshot would not hold.
+        ask("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         ask("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         yield ask
     finally:
