@@ -20,7 +20,7 @@ from lakeproof.stack.stack import Stack, load_stack
 # For people who make reports by hand; no part of the stack uses it.
 ACCOUNT = "report"
 # A table that each purchase writes.
-TABLES: Mapping[Server, str] = {"mysql": "oltp.orders", "postgres": "payments"}
+TABLES: Mapping[Server, str] = {"mysql": "oltp.orders", "postgres": "payment.payments"}
 LOCKS: Mapping[Server, tuple[str, ...]] = {
     "mysql": ("LOCK TABLES {table} WRITE",),
     "postgres": ("BEGIN", "LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"),
