@@ -14,12 +14,13 @@ from collections.abc import Mapping
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.processes.detached import detach
-from lakeproof.stack.database_sessions import ENGINES, Server, administrator, sessions
+from lakeproof.stack.database_sessions import ENGINES, Server, sessions
 from lakeproof.stack.stack import Stack, load_stack
 
 # For people who make reports by hand; no part of the stack uses it.
 ACCOUNT = "report"
 # A table that each purchase writes.
+DATABASES: Mapping[Server, str] = {"mysql": "oltp", "postgres": "shop"}
 TABLES: Mapping[Server, str] = {"mysql": "oltp.orders", "postgres": "payment.payments"}
 LOCKS: Mapping[Server, tuple[str, ...]] = {
     "mysql": ("LOCK TABLES {table} WRITE",),
@@ -33,7 +34,9 @@ PAUSE_SECONDS = 0.5
 
 def hold(stack: Stack, server: Server, table: str, percent: float) -> None:
     """Lock the table and let others wait for it; returns once the session with the lock has ended."""
-    with contextlib.suppress(CouldNotLook), administrator(stack, server, HELD_SECONDS) as ask:
+    engine = ENGINES[server]
+    session = engine.session(stack, *engine.ADMINISTRATOR, HELD_SECONDS, DATABASES[server])
+    with contextlib.suppress(CouldNotLook), session as ask:
         for statement in LOCKS[server]:
             ask(statement.format(table=table))
         waiting: list[threading.Thread] = []
@@ -69,7 +72,8 @@ def _wait_for(stack: Stack, server: Server, table: str) -> None:
 
 def read(stack: Stack, server: Server, table: str, seconds: float) -> None:
     """Count the table's rows by the account for reports. Raises: CouldNotLook, also where there is no such table."""
-    with ENGINES[server].session(stack, ACCOUNT, f"{server}-{ACCOUNT}", seconds) as ask:
+    secret = f"{server}-{ACCOUNT}"
+    with ENGINES[server].session(stack, ACCOUNT, secret, seconds, DATABASES[server]) as ask:
         ask(f"SELECT count(*) FROM {table}")
 
 

@@ -145,7 +145,7 @@ def blocker(ask: Ask) -> Blocker | None:
 
 
 @contextmanager
-def session(stack: Stack, user: str, secret: str, seconds: float) -> Iterator[Ask]:
+def session(stack: Stack, user: str, secret: str, seconds: float, database: str | None = None) -> Iterator[Ask]:
     """A session of the account. The administrator's one place may be taken for a moment; then it is tried again.
 
     Raises: NoneLeft, CouldNotLook.
@@ -155,7 +155,7 @@ def session(stack: Stack, user: str, secret: str, seconds: float) -> Iterator[As
     deadline = Deadline(seconds)
     while True:
         try:
-            connection = mysql.connect(stack, user, secret, max(1.0, deadline.left))
+            connection = mysql.connect(stack, user, secret, max(1.0, deadline.left), database)
             break
         except pymysql.MySQLError as error:
             full = bool(error.args) and error.args[0] == mysql.TOO_MANY

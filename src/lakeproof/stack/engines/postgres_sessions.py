@@ -77,14 +77,14 @@ def blocker(ask: Ask) -> Blocker | None:
 
 
 @contextmanager
-def session(stack: Stack, user: str, secret: str, seconds: float) -> Iterator[Ask]:
+def session(stack: Stack, user: str, secret: str, seconds: float, database: str = "postgres") -> Iterator[Ask]:
     """A session of the account. Raises: NoneLeft, CouldNotLook."""
     import psycopg
 
     from lakeproof.stack.postgres_session import TROUBLES, connection
 
     try:
-        with connection(stack, user, secret, seconds) as opened:
+        with connection(stack, user, secret, seconds, database) as opened:
             yield opened.rows
     except TROUBLES as error:
         if isinstance(error, psycopg.Error) and error.sqlstate == FULL:
