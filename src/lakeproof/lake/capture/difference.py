@@ -179,12 +179,13 @@ def event_of(table: Table, told: Mapping[str, Any]) -> Event:
     return Event(table.source, str(told["op"]), image(told.get("before")), image(told.get("after")))
 
 
-def records(found: Difference, transaction: str, came: Mapping[str, int], now_us: int) -> Iterator[bytes]:
+def records(found: Difference, transaction: str, now_us: int) -> Iterator[bytes]:
     """The rows as one transaction of that id, as the connector would have written it, and its END.
 
-    came: table → how many events of it came before; the END counts them too.
+    The END counts these rows alone. Of a transaction that came in part the job has more, which it takes for complete;
+    it has fewer than came where some came twice, and would stop at an END that counts them.
     """
-    counts = dict(came)
+    counts: dict[str, int] = {}
     for order, event in enumerate(found.events, 1):
         counts[event.table] = counts.get(event.table, 0) + 1
         schema, _, name = event.table.rpartition(".")

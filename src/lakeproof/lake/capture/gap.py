@@ -111,11 +111,11 @@ def _write_difference(
     ):
         place = _place(ask)
         open_one = known["offset"].get("transaction_id")
-        found, came = _compared(stack, connector, source, ask, trino, known, open_one)
+        found = _compared(stack, connector, source, ask, trino, known, open_one)
     log.info("writing what the lake lacks (%s) and the place %s", found.counts(), place.gtid)
     _require_untouched(stack, connector, source, known)
     # The rest of a transaction whose beginning came has its id; else that of the last one before the place.
-    rows = list(records(found, str(open_one or place.gtid), came, place.now_us)) if found.events or came else []
+    rows = list(records(found, str(open_one or place.gtid), place.now_us)) if found.events or open_one else []
     _write(producer, connector, rows, _offset_at(place, known), known["partition"])
     return found
 
@@ -205,8 +205,8 @@ def _compared(
     trino: PinnedTrino,
     known: Mapping[str, Any],
     open_one: str | None,
-) -> tuple[Difference, dict[str, int]]:
-    """What the lake lacks; and by table how many events came of the transaction that is open.
+) -> Difference:
+    """What the lake lacks, but for what came of the transaction that is open.
 
     Raises: TerminalError, also where a table was changed since the capture stopped: rows before and after that are
     of different form in the binlog, and the connector knows one form.
@@ -234,7 +234,7 @@ def _compared(
     for each in tables:
         compare(ask, ask_lake, each, came[each.source], found)
         log.info("%s: %d rows differ", each.source, found.counts().get(each.source, 0))
-    return found, {name: len(events) for name, events in came.items() if events}
+    return found
 
 
 def _require_unchanged_tables(ask: Ask, connector: Connector, source: Source, known: Mapping[str, Any]) -> None:
