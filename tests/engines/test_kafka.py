@@ -14,10 +14,10 @@ from tests.engines.health import await_health
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
-from lakeproof.lake.capture.backlog import largest_delivered
+from lakeproof.lake.capture.backlog import kept_offset, largest_delivered
 from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.mitigations import abort_hanging_transactions
-from lakeproof.probes.kafka import kept_offset, topic_end, unread
+from lakeproof.probes.kafka import topic_end, unread
 from lakeproof.probes.transactions import open_transaction_seconds
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack import provisioned
@@ -45,8 +45,8 @@ def test_what_a_job_has_not_read_is_what_comes_after_the_place_that_it_told(stac
     up("kafka")
     with closing(Consumer(servers(stack) | {"group.id": OLTP.job, "enable.auto.commit": False})) as job:
         producer = Producer(servers(stack))
-        for number in range(50):
-            producer.produce(CDC_TOPIC, str(number), partition=0)
+        for _ in range(50):
+            producer.produce(CDC_TOPIC, "{}", partition=0)
         assert producer.flush(10) == 0
         place = int(str(topic_end(stack, 10.0, OLTP))) - 20
         job.commit(offsets=[TopicPartition(CDC_TOPIC, 0, place)], asynchronous=False)

@@ -9,8 +9,9 @@ from pydantic import Field
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.errors import CouldNotLook
+from lakeproof.lake.capture.backlog import kept_offset
 from lakeproof.lake.of_database import OfDatabase
-from lakeproof.probes.kafka import kept_offset, topic_end, topic_start
+from lakeproof.probes.kafka import topic_end, topic_start
 from lakeproof.stack.stack import Stack
 
 CLAIM = "the job is past what waited in the topic, and nothing unread was deleted"

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.capture.backlog import rows_so_far
+from lakeproof.lake.capture.backlog import kept_offset, rows_so_far
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
@@ -146,23 +146,6 @@ def unread(stack: Stack, timeout: float, source: Source) -> int | None:
     end = int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
     kept = kept_offset(stack, timeout, source)
     return None if kept is None else max(0, end - kept)
-
-
-def kept_offset(stack: Stack, timeout: float, source: Source) -> int | None:
-    """Where in the topic the source's job would go on from its last checkpoint, as it tells Kafka; None where it
-    told none. Raises: CouldNotLook.
-    """
-    settings = client_settings(stack) | {"group.id": source.job, "enable.auto.commit": False}
-    try:
-        # It asks in the group's name, and does not join it. (The admin client's call for the same crashed the process
-        # where its time ran out.)
-        with closing(Consumer(settings)) as client:
-            (found,) = client.committed([TopicPartition(source.topic, 0)], timeout=timeout)
-    except KafkaException as error:
-        raise CouldNotLook(f"no place of {source.job} in {source.topic}: {error}", where="kafka") from error
-    if found.error is not None:
-        raise CouldNotLook(f"no place of {source.job} in {source.topic}: {found.error}", where="kafka")
-    return int(found.offset) if found.offset >= 0 else None
 
 
 def topics(stack: Stack, timeout: float) -> Value:

@@ -22,15 +22,14 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaException, Producer
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, NotReady, TerminalError
-from lakeproof.lake.capture.backlog import end_offset, has_more, last_values
+from lakeproof.lake.capture.backlog import end_offset, has_more, kept_offset, last_values
 from lakeproof.lake.capture.commands import await_state, restart, send, state_of
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.difference import Difference, Event, Table, as_utc, compare, event_of, records, table_of
@@ -138,7 +137,7 @@ def _await_all_captured(stack: Stack, connector: Connector, source: Source) -> P
     flink = rest_of(stack)
 
     def read() -> str | None:
-        kept, job = _kept_offset(stack, source), find_job(flink, source)
+        kept, job = kept_offset(stack, KAFKA_SECONDS, source), find_job(flink, source)
         if kept is None or job is None or has_more(stack, connector.name, kept):
             return None
         return job.id
@@ -147,7 +146,7 @@ def _await_all_captured(stack: Stack, connector: Connector, source: Source) -> P
         f"{source.job} to keep all of {source.topic}",
         read,
         every=0.5,
-        seen=lambda: f"it is at {_kept_offset(stack, source)} of {end_offset(stack, connector.name)}",
+        seen=lambda: f"it is at {kept_offset(stack, KAFKA_SECONDS, source)} of {end_offset(stack, connector.name)}",
     )
     # One that begins now: the JobManager's list of those that are complete may be seconds old.
     asked = flink.checkpoint(job_id)
@@ -166,21 +165,6 @@ def _await_all_captured(stack: Stack, connector: Connector, source: Source) -> P
         every=0.5,
         seen=lambda: f"main shows checkpoint {history.newest(stack).states[source.name].checkpoint}",
     )
-
-
-def _kept_offset(stack: Stack, source: Source) -> int | None:
-    """Where the job would go on from its last checkpoint, as it tells Kafka."""
-    settings = {
-        "bootstrap.servers": stack.address("kafka", "tcp"),
-        "group.id": source.job,
-        "enable.auto.commit": False,
-    }
-    try:
-        with closing(Consumer(settings)) as client:
-            (found,) = client.committed([TopicPartition(source.topic, 0)], timeout=KAFKA_SECONDS)
-    except KafkaException as error:
-        raise NotReady(error.args[0].str(), where="kafka") from error
-    return int(found.offset) if found.error is None and found.offset >= 0 else None
 
 
 def _place(ask: Ask) -> Place:
@@ -254,7 +238,7 @@ def _require_unchanged_tables(ask: Ask, connector: Connector, source: Source, kn
 
 def _require_untouched(stack: Stack, connector: Connector, source: Source, known: Mapping[str, Any]) -> None:
     """Nobody has resumed the connector, and nothing came into the topic. Raises: NotReady."""
-    kept = _kept_offset(stack, source)
+    kept = kept_offset(stack, KAFKA_SECONDS, source)
     same = state_of(stack, connector.name) == "STOPPED" and _known_offset(stack, connector.name) == known
     if not same or kept is None or has_more(stack, connector.name, kept):
         raise NotReady(
