@@ -83,11 +83,13 @@ def bridge(stack: Stack, name: str) -> Difference:
         )
     with source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask:
         _place(ask)  # raises where the server tells no place
-    known = _known_offset(stack, name)
+    _known_offset(stack, name)  # raises where there is none
     log.info("stopping %s", name)
     send(stack, "PUT", f"/connectors/{name}/stop")
     try:
         await_state(stack, name, "STOPPED")
+        # Only now: a task that still runs goes on until it is stopped.
+        known = _known_offset(stack, name)
         # From here on a task of the connector's that somebody starts, and a second call of this, shut each other out.
         producer = _producer(stack, connector)
         found = _write_difference(stack, connector, source, known, producer)
