@@ -1,6 +1,7 @@
 """A repair told to an incident: every step in its timeline, the failed one too, and by whom."""
 
 import itertools
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -133,10 +134,23 @@ def test_a_repair_goes_on_at_the_step_that_failed_and_the_same_one_is_run_once(t
         known,
         [first, second, second],
         lambda typed: None,
+        lambda text: None,
         lambda done: ran.append(done.action),
     )
     assert ran == ["oil_it", "turn_it", "light_it", "turn_it"]
     assert outcome is Outcome.FAILED and "the bolt is stuck" in why
+
+
+def test_a_person_hears_what_a_step_that_takes_long_is_doing(tmp_path: Path) -> None:
+    def bridge(stack: Stack, arguments: Arguments) -> str:
+        logging.getLogger("lakeproof.lake.capture.gap").info("comparing it")
+        return "it is whole"
+
+    heard: list[str] = []
+    known = {"bridge_it": Mitigation("bridge_it", "bridge", lambda stack, arguments: "by hand", bridge)}
+    stack = Stack(Settings(state_dir=tmp_path))
+    repair(stack, Desk(), "INC-000001", [Step("bridge_it")], known, who="an", tell=heard.append)
+    assert heard == ["[  0 s] comparing it", "bridge_it: passed, it is whole"]
 
 
 PAUSED, DOWN = (

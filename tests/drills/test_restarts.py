@@ -66,7 +66,9 @@ def test_a_component_that_a_fix_restarts_is_on_record_as_stopped_meanwhile(stack
         "nothing": WrongStep("nothing", "", lambda stack, arguments: "", restart),
     }
     fix = [Step(RESTART.id, (("component", "connect"),)), Step("nothing")]
-    mend(stack, on_record_by_step(steps, by="drill x"), [fix], lambda typed: None, lambda done: None)
+    mend(
+        stack, on_record_by_step(steps, by="drill x"), [fix], lambda typed: None, lambda text: None, lambda done: None
+    )
     steps["everything"].run(stack, Arguments())
     on_record_by_step(steps, by="drill x")["everything"].run(stack, Arguments())
     assert seen == [[("connect", "drill x")], [], [], [("kafka", "drill x"), ("mysql", "drill x")]]

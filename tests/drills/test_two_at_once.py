@@ -226,10 +226,9 @@ def test_a_repair_that_needs_the_other_one_first_is_tried_once_more(toy: Any, la
     bell.muffled = lamp.covered = True
     told: list[StepDone] = []
     repairs = [[Step("uncover_lamp")], [Step("ring_bell")]]
-    assert mend(drill.world.stack, drill.world.catalog.mitigations, repairs, lambda text: None, told.append) == (
-        Outcome.PASSED,
-        "",
-    )
+    steps = drill.world.catalog.mitigations
+    ended = mend(drill.world.stack, steps, repairs, lambda text: None, lambda text: None, told.append)
+    assert ended == (Outcome.PASSED, "")
     assert [(done.action, done.outcome.value) for done in told] == [
         ("uncover_lamp", "failed"),
         ("ring_bell", "passed"),
@@ -240,9 +239,9 @@ def test_a_repair_that_needs_the_other_one_first_is_tried_once_more(toy: Any, la
 def test_a_single_repair_is_not_tried_twice(toy: Any, tmp_path: Path) -> None:
     drill = both(toy, toy.Lamp(stuck=True), Bell(), tmp_path)
     told: list[StepDone] = []
-    outcome, why = mend(
-        drill.world.stack, drill.world.catalog.mitigations, [[Step("uncover_lamp")]], lambda text: None, told.append
-    )
+    steps = drill.world.catalog.mitigations
+    repairs = [[Step("uncover_lamp")]]
+    outcome, why = mend(drill.world.stack, steps, repairs, lambda text: None, lambda text: None, told.append)
     assert (outcome, len(told)) == (Outcome.FAILED, 1)
     assert "nailed down" in why
 

@@ -180,7 +180,7 @@ def test_a_held_repair_is_known_again_in_the_timeline(
     module, asks, look, first, _, _ = STEPS[name]
     monkeypatch.setattr(module, asks, lambda *_: look(first))
     steps = (Step(name), Step(name, tuple(proposed(stack, name).items())))
-    ran = [run_step(stack, all_mitigations(), step, lambda text: None).in_words for step in steps]
+    ran = [run_step(stack, all_mitigations(), step, lambda text: None, lambda text: None).in_words for step in steps]
     assert ran[0] == ran[1]
 
 

@@ -153,7 +153,7 @@ def test_one_with_a_probe_a_cause_a_fault_and_a_repair_of_its_own_needs_no_edit_
     assert fault.sign(stack, Arguments()).holds
     (found,) = diagnosed(catalog, stack).findings
     assert found.cause.id == catalog.truth(catalog.scenario(NAME)).root_cause
-    done = run_step(stack, catalog.mitigations, found.cause.repairs[0], lambda typed: None)
+    done = run_step(stack, catalog.mitigations, found.cause.repairs[0], lambda typed: None, lambda text: None)
     assert done.outcome is Outcome.PASSED
     assert not diagnosed(catalog, stack).findings
     assert "export-lock == held" in page(catalog.scenario(NAME), catalog.causes, "en")

@@ -7,9 +7,9 @@ import typer
 from lakeproof.cli.asking import agreed
 from lakeproof.cli.output import print_json, say
 from lakeproof.cli.requiring import require_healthy
-from lakeproof.cli.telling import Telling
 from lakeproof.errors import InvalidInput
 from lakeproof.stack.stack import Stack, load_stack
+from lakeproof.telling import Telling
 
 if TYPE_CHECKING:
     from lakeproof.lake.capture.evolution import Evolution

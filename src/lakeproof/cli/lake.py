@@ -8,9 +8,9 @@ import typer
 from lakeproof.cli.evolve import evolve
 from lakeproof.cli.output import print_json, print_rows, print_table, say
 from lakeproof.cli.requiring import require_healthy
-from lakeproof.cli.telling import Telling
 from lakeproof.errors import InvalidInput
 from lakeproof.stack.stack import Stack, load_stack
+from lakeproof.telling import Telling
 
 if TYPE_CHECKING:
     from lakeproof.lake.sources.source import Source

@@ -272,11 +272,13 @@ class Drill:
             self.world.desk.mitigate(self.report.incident, ", ".join(step.id for step in steps))
         announce_steps(self.world, steps, self._run.by)
         self._repair = self._repair or Stopwatch()
+        tell = self._run.tell(Phase.MITIGATE)
         return mend(
             self.world.stack,
             on_record_by_step(self.world.catalog.steps, by=self._run.by),
             repairs,
-            self._run.tell(Phase.MITIGATE),
+            tell,
+            tell,
             self._done,
         )
 

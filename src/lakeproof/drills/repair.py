@@ -20,6 +20,7 @@ from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.probe import Probe
 from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
+from lakeproof.telling import Telling
 
 # The words of a source that an argument of a repair names it by.
 NAMING = ("connector", "database")
@@ -29,9 +30,15 @@ SERVER_LABELS = {"component": "database"}
 
 
 def run_step(
-    stack: Stack, mitigations: Mapping[str, Mitigation], step: Step, tell: Callable[[str], None]
+    stack: Stack,
+    mitigations: Mapping[str, Mitigation],
+    step: Step,
+    tell: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> StepDone:
     """Tell what a person would type, do that, and give what happened. A step that breaks is an outcome, no error.
+
+    progress: hears what a step that takes long is doing.
 
     Raises: InvalidInput for a wrong argument.
     """
@@ -40,7 +47,8 @@ def run_step(
     tell(mitigation.typed(stack, arguments))
     watch = Stopwatch()
     try:
-        text = mitigation.run(stack, arguments)
+        with Telling("lakeproof.lake", progress, ""):
+            text = mitigation.run(stack, arguments)
     except LakeproofError as error:
         outcome, text = Outcome.FAILED, error.message
     else:
@@ -53,11 +61,13 @@ def mend(
     mitigations: Mapping[str, Mitigation],
     repairs: Sequence[Sequence[Step]],
     tell: Callable[[str], None],
+    progress: Callable[[str], None],
     done: Callable[[StepDone], None],
 ) -> tuple[Outcome, str]:
     """Run the steps of each repair until one step fails. Gives passed, or failed with the reasons.
 
-    `tell` hears what a person would type, `done` what each step came to. Two causes with the same repair get it once.
+    `tell` hears what a person would type, `progress` what is under way, `done` what each step came
+    to. Two causes with the same repair get it once.
     Of several repairs, those that failed go on at the failed step once the others were run: a connector that is
     paused and also has a wrong password does not run before both are mended. A step that went well is not run again.
     """
@@ -65,7 +75,7 @@ def mend(
     def left(steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], str]:
         """The steps from the one that fails, and why it does; none where all went well."""
         for at, step in enumerate(steps):
-            found = run_step(stack, mitigations, step, tell)
+            found = run_step(stack, mitigations, step, tell, progress)
             done(found)
             if found.outcome is not Outcome.PASSED:
                 return steps[at:], f"{step.id}: {found.text}"
@@ -183,7 +193,7 @@ def repair(
         lines.add(line)
 
     desk.change(incident, "mitigate", who=who, text=", ".join(step.id for step in steps))
-    mend(stack, mitigations, [steps], lambda typed: None, done)
+    mend(stack, mitigations, [steps], lambda typed: None, tell, done)
     return all_done, lines.lost
 
 

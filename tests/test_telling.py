@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from lakeproof.cli.telling import Telling
+from lakeproof.telling import Telling
 
 NAME = "lakeproof.test.telling"
 
@@ -28,6 +28,26 @@ def test_it_says_that_it_is_still_at_it() -> None:
 
     with Telling(NAME, say, "planning", silent_seconds=0.01):
         assert heard.wait(60)
+
+
+def test_it_says_nothing_of_work_that_is_over_at_once() -> None:
+    said: list[str] = []
+    with Telling(NAME, said.append, "", silent_seconds=60):
+        pass
+    assert not said
+
+
+def test_without_a_first_word_it_still_says_that_it_is_at_it() -> None:
+    heard = threading.Event()
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        heard.set()
+
+    with Telling(NAME, say, "", silent_seconds=0.01):
+        assert heard.wait(60)
+    assert said[0] == "[  0 s] … still at it"
 
 
 def test_an_error_passes_through() -> None:

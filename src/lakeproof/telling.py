@@ -12,7 +12,10 @@ SILENT_SECONDS = 4.0
 
 
 class Telling(logging.Handler):
-    """Inside the `with`, `say` hears each INFO line of the logger `name`, and what is under way every few seconds."""
+    """Inside the `with`, `say` hears each INFO line of the logger `name`, and what is under way every few seconds.
+
+    first: what is said at once; "" for work that may be over before there is anything to say.
+    """
 
     def __init__(
         self, name: str, say: Callable[[str], None], first: str, silent_seconds: float = SILENT_SECONDS
@@ -29,7 +32,8 @@ class Telling(logging.Handler):
         self._logger.setLevel(logging.INFO)
         self._logger.propagate = False
         self._logger.addHandler(self)
-        self._tell(self._last)
+        if self._last:
+            self._tell(self._last)
         self._beat.start()
         return self
 
@@ -49,7 +53,7 @@ class Telling(logging.Handler):
 
     def _beats(self) -> None:
         while not self._over.wait(self._silent_seconds):
-            self._tell(f"… still at it, after: {self._last}")
+            self._tell(f"… still at it, after: {self._last}" if self._last else "… still at it")
 
     def _tell(self, text: str) -> None:
         self._say(f"[{self._since.elapsed:3.0f} s] {text}")
