@@ -1,12 +1,13 @@
-"""How far a branch's history is walked for one commit."""
+"""How far a branch's history is walked for one commit, and lists that come page by page."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+import httpx
 import pytest
 
-from lakeproof.lake.nessie import CLOCK_STEP, NEAR, NessieClient, NoSuchReference
+from lakeproof.lake.nessie import CLOCK_STEP, NEAR, NessieClient, NessieConflict, NoSuchReference, Reference
 from lakeproof.lake.nessie_commit import Commit
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
@@ -42,3 +43,32 @@ def test_a_commit_is_not_looked_for_among_older_ones(commit: str, held: bool, wa
     nessie = Walked()
     assert nessie.holds("main", commit) is held
     assert nessie.seen == walked
+
+
+class Served(NessieClient):
+    """Answers from `served` in the place of a server."""
+
+    def __init__(self, served: Callable[[httpx.Request], httpx.Response]) -> None:
+        super().__init__("http://nessie.invalid")
+        self._http = httpx.Client(base_url=f"{self.url}/api/v2", transport=httpx.MockTransport(served))
+
+
+def test_all_references_are_read_also_where_nessie_gives_them_page_by_page() -> None:
+    def served(request: httpx.Request) -> httpx.Response:
+        page = int(request.url.params.get("page-token", 0))
+        found = [{"type": "TAG", "name": f"tag-{page}", "hash": "ab"}]
+        return httpx.Response(200, json={"references": found, "hasMore": page < 2, "token": str(page + 1)})
+
+    assert [each.name for each in Served(served).references()] == ["tag-0", "tag-1", "tag-2"]
+
+
+def test_a_reference_that_moved_is_not_deleted() -> None:
+    asked: list[str] = []
+
+    def served(request: httpx.Request) -> httpx.Response:
+        asked.append(f"{request.method} {request.url.raw_path.decode()}")
+        return httpx.Response(409, json={"message": "expected hash"})
+
+    with pytest.raises(NessieConflict, match="expected hash"):
+        Served(served).delete(Reference("TAG", "mine", "ab"))
+    assert asked == ["DELETE /api/v2/trees/mine@ab?type=TAG"]

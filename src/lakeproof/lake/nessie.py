@@ -92,14 +92,20 @@ class NessieClient:
 
     def references(self) -> list[Reference]:
         """All branches and tags. Raises: NessieUnreachable."""
-        found = self._call("GET", "/trees", params={"max-records": "1000"})
-        return [_reference(entry) for entry in found["references"]]
+        return [_reference(entry) for entry in self._pages("/trees", "references")]
 
     def create_reference(self, kind: Literal["BRANCH", "TAG"], name: str, source: Reference) -> Reference:
         """A new branch or tag at `source`'s hash. Raises: NessieConflict where the name is taken."""
         body = {"type": "BRANCH", "name": source.name, "hash": source.hash}
         made = self._call("POST", "/trees", params={"name": name, "type": kind}, body=body)
         return _reference(made["reference"])
+
+    def delete(self, reference: Reference) -> None:
+        """Take the branch or tag away. Its commits stay.
+
+        Raises: NessieConflict where it has moved since it was read; NoSuchReference, NessieUnreachable.
+        """
+        self._call("DELETE", f"/trees/{reference.name}@{reference.hash}", params={"type": reference.kind})
 
     def assign(self, branch: Reference, to_hash: str) -> Reference:
         """Have the branch begin at that commit from now on, wherever it lies.
@@ -124,15 +130,8 @@ class NessieClient:
 
     def tables(self, reference: str) -> list[str]:
         """`namespace.table` of every table that a branch or tag holds. Raises: NoSuchReference, NessieUnreachable."""
-        found: list[str] = []
-        token: str | None = None
-        while True:
-            params = {"max-records": "1000"} | ({"page-token": token} if token else {})
-            page = self._call("GET", f"/trees/{reference}/entries", params=params)
-            found += [".".join(each["name"]["elements"]) for each in page["entries"] if each["type"] != "NAMESPACE"]
-            token = page.get("token")
-            if not page.get("hasMore") or not token:
-                return found
+        entries = self._pages(f"/trees/{reference}/entries", "entries")
+        return [".".join(each["name"]["elements"]) for each in entries if each["type"] != "NAMESPACE"]
 
     def contents(self, reference: Reference, namespace: str, tables: Sequence[str]) -> dict[str, IcebergTable]:
         """What Nessie holds of these tables at that commit; absent ones are left out."""
@@ -245,6 +244,17 @@ class NessieClient:
             if each.at < wanted.at - CLOCK_STEP:
                 return False
         return False
+
+    def _pages(self, path: str, of: str) -> Iterator[dict[str, Any]]:
+        """Every entry of a list that Nessie gives page by page."""
+        token: str | None = None
+        while True:
+            params = {"max-records": "1000"} | ({"page-token": token} if token else {})
+            page = self._call("GET", path, params=params)
+            yield from page[of]
+            token = page.get("token")
+            if not page.get("hasMore") or not token:
+                return
 
     def _commit(
         self,

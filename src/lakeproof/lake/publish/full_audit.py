@@ -10,7 +10,7 @@ looked at never count as passed.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,7 +95,8 @@ class FullAudit:
         self._stop = threading.Event()
         self._remembered_in = remembered_in
         self._through: dict[str, str | None] = {}
-        self._findings: dict[str, str] = {}
+        # Replaced and never changed, since the publisher's own thread reads it meanwhile.
+        self._findings: Mapping[str, str] = {}
 
     @property
     def finding(self) -> str | None:
@@ -123,8 +124,8 @@ class FullAudit:
         if self._hook is None:
             return
         captured = present(self._stack)
-        for name in self._findings.keys() - {source.name for source in captured}:
-            del self._findings[name]
+        names = {source.name for source in captured}
+        self._findings = {name: finding for name, finding in self._findings.items() if name in names}
         looks = [self._look_at(source, self._hook) for source in captured]
         # The first one ended first: the hash that it came to is not newer than what the others came to.
         if looks and all(look.outcome == "passed" for look in looks):
@@ -156,10 +157,9 @@ class FullAudit:
             log.exception("not all that follows from the full audit was done")
 
     def _judged(self, source: Source, audited: Audited, at: float) -> AuditLook:
-        if audited.freezes and audited.finding is not None:
-            self._findings[source.name] = audited.finding
-        else:
-            self._findings.pop(source.name, None)
+        others = {name: finding for name, finding in self._findings.items() if name != source.name}
+        finding = audited.finding if audited.freezes else None
+        self._findings = others if finding is None else others | {source.name: finding}
         self._through[source.name] = audited.through
         self._remember(source, audited.through)
         told = ""

@@ -12,10 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import httpx
-
 from lakeproof.errors import CouldNotLook, LakeproofError
-from lakeproof.lake.nessie import NessieClient, NessieUnreachable, Reference, client_of
+from lakeproof.lake.nessie import NessieClient, NessieUnreachable, NoSuchReference, Reference, client_of
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.history import MAIN
 from lakeproof.stack.engines.trino import catalog_properties
@@ -61,8 +59,8 @@ def pinned_catalog(stack: Stack, commit: PublishedCommit, run_in_trino: RunInTri
             finally:
                 _drop_catalog(name, run_in_trino)
         finally:
-            _drop_tag(stack, tag)
-            _sweep(stack, nessie, run_in_trino)
+            _drop_tag(nessie, tag)
+            _sweep(nessie, run_in_trino)
     except NessieUnreachable as error:
         raise CouldNotLook(error.what, where=error.where, next_action=error.next_action) from error
     finally:
@@ -82,15 +80,16 @@ def _drop_catalog(name: str, run_in_trino: RunInTrino) -> None:
         log.info("catalog %s stays until a later sweep: %s", name, error.message)
 
 
-def _drop_tag(stack: Stack, tag: Reference) -> None:
-    url = f"{stack.url('nessie')}/api/v2/trees/{tag.name}@{tag.hash}"
+def _drop_tag(nessie: NessieClient, tag: Reference) -> None:
     try:
-        httpx.delete(url, params={"type": "TAG"}, timeout=5.0, trust_env=False)
-    except httpx.HTTPError as error:
-        log.info("tag %s stays until a later sweep: %s", tag.name, type(error).__name__)
+        nessie.delete(tag)
+    except NoSuchReference:
+        pass  # a sweep of somebody else's was first
+    except LakeproofError as error:
+        log.info("tag %s stays until a later sweep: %s", tag.name, error.message)
 
 
-def _sweep(stack: Stack, nessie: NessieClient, run_in_trino: RunInTrino) -> None:
+def _sweep(nessie: NessieClient, run_in_trino: RunInTrino) -> None:
     try:
         tags = [each for each in nessie.references() if each.kind == "TAG"]
     except NessieUnreachable:
@@ -98,4 +97,4 @@ def _sweep(stack: Stack, nessie: NessieClient, run_in_trino: RunInTrino) -> None
     for tag in tags:
         if is_forgotten(tag.name, time.time()):
             _drop_catalog(tag.name, run_in_trino)
-            _drop_tag(stack, tag)
+            _drop_tag(nessie, tag)
