@@ -20,7 +20,8 @@ from lakeproof.stack.stack import Stack
 
 # What rows and offsets of capture go through: every topic whose name begins so.
 CAPTURE_TOPICS = ("cdc.", "_connect_offsets_")
-# The coordinator ends a transaction after the producer's 60 s, looking every 10 s.
+# The coordinator, which looks every 10 s, ends a transaction after its producer's 60 s: Connect's, and that of
+# lake/capture/gap.py.
 HANGING_SECONDS = 75
 
 

@@ -50,8 +50,11 @@ CHECKPOINT_SECONDS = 60.0
 KAFKA_SECONDS = 30.0
 BEGIN_SECONDS = 90.0
 STATEMENT_SECONDS = 60.0
-# From the first record of Kafka's transaction to its last; more than a broker allows as it comes.
-TRANSACTION_SECONDS = 600
+# From the first record of Kafka's transaction to its last, or Kafka takes it back. As long as Connect's own, so that
+# an older one that is open in the capture's topics is never sound (probes/transactions.py).
+TRANSACTION_SECONDS = 60
+# How a connector gets back to the state in which the repair found it; else it is resumed.
+PUT_BACK = {"PAUSED": "pause", "STOPPED": "stop"}
 # What Debezium keeps of where it stands within a transaction or a snapshot, in place and out of it.
 OF_THE_MOMENT = ("row", "event", "transaction_", "snapshot")
 
@@ -71,7 +74,7 @@ class Place:
 def bridge(stack: Stack, name: str) -> Difference:
     """Bridge the gap of that connector; gives what the lake lacked. Cut off anywhere, do it again.
 
-    Where it fails before anything is written the connector is as it was: it is resumed, and fails as before.
+    Where it fails the connector is put back into the state in which it was: one that failed fails as before.
     Raises: InvalidInput for a connector that follows no binlog of MariaDB's; TerminalError for a table that cannot be
     compared; DeadlineExpired where the job or the publisher does not get to the topic's end; CouldNotLook; NotReady.
     """
@@ -84,6 +87,7 @@ def bridge(stack: Stack, name: str) -> Difference:
     with source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask:
         _place(ask)  # raises where the server tells no place
     _known_offset(stack, name)  # raises where there is none
+    put_back = PUT_BACK.get(state_of(stack, name) or "", "resume")
     log.info("stopping %s", name)
     send(stack, "PUT", f"/connectors/{name}/stop")
     try:
@@ -93,9 +97,11 @@ def bridge(stack: Stack, name: str) -> Difference:
         # From here on a task of the connector's that somebody starts, and a second call of this, shut each other out.
         producer = _producer(stack, connector)
         found = _write_difference(stack, connector, source, known, producer)
-    finally:
-        log.info("resuming %s", name)
-        send(stack, "PUT", f"/connectors/{name}/resume")
+    except BaseException:
+        send(stack, "PUT", f"/connectors/{name}/{put_back}")
+        raise
+    log.info("resuming %s", name)
+    send(stack, "PUT", f"/connectors/{name}/resume")
     _await_running(stack, name)
     return found
 
@@ -234,7 +240,7 @@ def _require_unchanged_tables(ask: Ask, connector: Connector, source: Source, kn
         raise TerminalError(
             f"changed by DDL since the capture stopped ({since:%Y-%m-%d %H:%M:%S} UTC), so its rows cannot be told",
             where=", ".join(changed),
-            next_action="a new connector has to read its definition (docs/decisions/0044)",
+            next_action='no command mends that: see docs/capture.md, "A gap"',
         )
 
 
