@@ -30,7 +30,7 @@ type Typed = Callable[..., str]
         (("mitigate", "1", "--action", "resume-connector", "--arg", "conector=x"), "argument conector"),
         (("incident", "show", "foo"), "no incident is called 'foo'"),
         (("incident", "ack", "foo"), "no incident is called 'foo'"),
-        (("runbook", "show", "replication-lagg"), "no scenario 'replication-lagg', closest: 'replication-lag'"),
+        (("runbook", "show", "replication-lagg"), "no page 'replication-lagg', closest: 'replication-lag'"),
         (("bench", "rat"), "no benchmark 'rat', closest: 'rate'"),
     ],
 )

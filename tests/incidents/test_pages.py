@@ -86,7 +86,15 @@ def test_a_person_leads_an_incident_through_the_five_steps_on_its_page(person: P
     person.press(f"{here}/resolve", text="the cache was emptied")
     assert person.press(f"{here}/review").status_code == 409
     person.press(f"{here}/lesson", text="an alert on the age of prices")
-    for item in ("alerts_cleared", "checkpoint", "cross_check", "ticket_resolved", "rca_kept", "health"):
+    for item in (
+        "alerts_cleared",
+        "checkpoint",
+        "cross_check",
+        "ticket_resolved",
+        "rca_kept",
+        "stakeholders_told",
+        "health",
+    ):
         person.press(f"{here}/checklist", item=item, state="waived", text="opened by hand")
     assert person.press(f"{here}/review").status_code == 200
     found = person.client.get("/api/incidents/1").json()
@@ -217,12 +225,14 @@ def test_the_review_names_what_is_due_never_drilled_and_never_fired(tmp_path: Pa
         DrillCards(tmp_path).all(),
         history,
         datetime(2026, 11, 26, tzinfo=UTC),
+        ["service-unavailable"],
     )
     assert {page.page: page.why for page in found.pages} == {
         "replication-lag": "",
         "trino-backlog": "not reviewed since its last major incident",
         "schema-drift": "not reviewed in this quarter",
         "ttl-oversell": "not reviewed in this quarter",
+        "service-unavailable": "not reviewed in this quarter",
     }
     assert found.quarter == "2026 Q4"
     assert found.never_drilled == ("trino-backlog", "schema-drift", "ttl-oversell")

@@ -152,7 +152,7 @@ def test_the_checklist_answers_itself_where_a_machine_can(
     found = {line.item: (line.state, line.who) for line in store.get("1").checklist}
     for item in ("alerts_cleared", "checkpoint", "cross_check", "health"):
         assert found[item] == (AnswerState.DONE, "desk")
-    for item in ("ticket_resolved", "rca_kept"):
+    for item in ("ticket_resolved", "rca_kept", "stakeholders_told"):
         assert found[item] == (AnswerState.OPEN, "")
     before = store.get("1").timeline
     clock.forward(minutes=30)
@@ -173,7 +173,8 @@ def test_what_was_proven_of_a_repair_that_did_not_hold_has_to_be_proven_again(
     stack = Well(clock.now)
     watch = Watch(store, lambda *_: {}, lambda scenario: [], stack_look=stack, clock=clock.monotonic)
     watch.look_at_checklists()
-    assert {line.item for line in store.get("1").checklist if line.state is AnswerState.OPEN} == {"rca_kept"}
+    open_ones = {line.item for line in store.get("1").checklist if line.state is AnswerState.OPEN}
+    assert open_ones == {"rca_kept", "stakeholders_told"}
 
     clock.forward(minutes=2)
     again = alert() | {"startsAt": "2026-11-24T12:02:00Z"}

@@ -1,14 +1,17 @@
-"""`lakeproof runbook`: what to do in an incident: prose in both languages, one page per scenario."""
+"""`lakeproof runbook`: what to do in an incident: prose in both languages, a page for each scenario, and one for each
+kind of alert that belongs to none.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lakeproof.cli.output import print_json, print_rows, print_table, say
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.person import person
+from lakeproof.observability.runbook import PREFIX, Language, all_runbooks, find_runbook, own_runbooks
 from lakeproof.stack.stack import load_stack
 from lakeproof.unknown_name import unknown_name
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="The runbook: prose in both languages, one page per scenario.")
+    group = typer.Typer(no_args_is_help=True, help="The runbook: prose in both languages, a page for each incident.")
     group.command("show")(show)
     group.command("list")(list_pages)
     group.command("write")(write)
@@ -27,17 +30,23 @@ def add_to(app: typer.Typer) -> None:
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="a scenario, see `runbook list`")],
+    name: Annotated[str, typer.Argument(help="a page, see `runbook list`")],
     lang: Annotated[str, typer.Option(help="vi or en")] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
 ) -> None:
-    """Print a scenario's page of the runbook, in Markdown: the prose, then what its data says."""
+    """Print a page of the runbook, in Markdown. A scenario's has the prose, then what its data says."""
     from lakeproof.scenarios.pages import page
 
     if lang not in ("vi", "en"):
         raise InvalidInput(f"no language {lang!r}", where="--lang", next_action="vi or en")
+    language: Language = "vi" if lang == "vi" else "en"
     catalog = _load()
-    text = page(catalog.scenario(name), catalog.causes, "vi" if lang == "vi" else "en").rstrip()
+    if name in catalog.scenarios:
+        text = page(catalog.scenarios[name], catalog.causes, language).rstrip()
+    elif name in own_runbooks():
+        text = str(find_runbook(name, language)).rstrip()
+    else:
+        raise unknown_name("page", name, (*catalog.scenarios, *own_runbooks()))
     if as_json:
         print_json({"scenario": name, "lang": lang, "markdown": text})
     else:
@@ -73,13 +82,15 @@ def review(
     scenarios = _load().scenarios
     desk = DeskClient(stack)
     if done is not None:
-        if done not in scenarios:
-            raise unknown_name("scenario", done, scenarios, where="--done")
+        pages = (*scenarios, *own_runbooks())
+        if done not in pages:
+            raise unknown_name("page", done, pages, where="--done")
         made = desk.review_page(done, who=person(), text=text)
         print_json(made) if as_json else say(f"{done}: reviewed by {made['who']}")
         return
     alerts = [rule.alert for file in find_rules(folders) for rule in file.alerts]
-    found = review_of(list(scenarios), alerts, DrillCards(stack.reports_dir).all(), desk.history(), datetime.now(UTC))
+    drills, now = DrillCards(stack.reports_dir).all(), datetime.now(UTC)
+    found = review_of(list(scenarios), alerts, drills, desk.history(), now, own_runbooks())
     if as_json:
         print_json(found.as_json())
         return
@@ -102,10 +113,20 @@ def _load() -> "Catalog":
     return load_catalog(tuple(load_stack().settings.scenario_dirs))
 
 
+def _told_team(label: str) -> str:
+    """The team of an alert's label; "by alert" where the rule makes it up from what the alert is about."""
+    return "by alert" if "{{" in label else label
+
+
 def list_pages(as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False) -> None:
-    """Every scenario with its titles, severity, team, alerts, and the other causes that a drill can play."""
+    """Every scenario with its titles, severity, team, alerts, and the other causes that a drill can play. Behind them
+    the pages of alerts that belong to no scenario, which no drill plays.
+    """
+    from lakeproof.observability.rules import find_rules
+    from lakeproof.scenarios.pages import LANGUAGES
+
     scenarios = _load().scenarios.values()
-    told = [
+    told: list[dict[str, Any]] = [
         {
             "scenario": each.id,
             "titles": dict(each.titles),
@@ -116,12 +137,29 @@ def list_pages(as_json: Annotated[bool, typer.Option("--json", help="As JSON on 
         }
         for each in scenarios
     ]
+    titles = {language: dict(all_runbooks((), language)) for language in LANGUAGES}
+    alerts = [rule for file in find_rules() for rule in file.alerts]
+    for name in own_runbooks():
+        linked = [rule for rule in alerts if rule.annotations.runbook_url == f"{PREFIX}{name}"]
+        told.append(
+            {
+                "scenario": name,
+                "titles": {language: titles[language][name] for language in LANGUAGES},
+                "severity": " ".join(dict.fromkeys(rule.labels.severity for rule in linked)),
+                "team": " ".join(dict.fromkeys(_told_team(rule.labels.team) for rule in linked)),
+                "alerts": [rule.alert for rule in linked],
+                "other_causes": [],
+            }
+        )
     print_rows(
         as_json,
         told,
-        ("Scenario", "Severity", "Team", "Alerts", "Other causes", "Title"),
+        ("Page", "Severity", "Team", "Alerts", "Other causes", "Title"),
         (
-            (one.id, one.severity, one.team, " ".join(one.owned_alerts), " ".join(one.others), one.titles["en"])
-            for one in scenarios
+            (
+                *(one["scenario"], one["severity"], one["team"]),
+                *(" ".join(one["alerts"]), " ".join(one["other_causes"]), one["titles"]["en"]),
+            )
+            for one in told
         ),
     )

@@ -1,4 +1,5 @@
-"""The checklist after recovery: the runbook's five items in its own words, and one of ours on health.
+"""The checklist after recovery: the runbook's five items in its own words, those whom it concerns (its step 4), and
+one of ours on health.
 
 A machine answers an item where it can look; a person answers the others, and may waive any item with a reason. What a
 person answered stays.
@@ -34,6 +35,7 @@ CHECKPOINT = "checkpoint"
 CROSS_CHECK = "cross_check"
 TICKET = "ticket_resolved"
 RCA = "rca_kept"
+STAKEHOLDERS = "stakeholders_told"
 HEALTH = "health"
 
 ITEMS = (
@@ -47,6 +49,7 @@ ITEMS = (
     ),
     Item(TICKET, "Ticket ITSM chuyển trạng thái Resolved.", "The ITSM ticket is resolved.", True),
     Item(RCA, "RCA document lưu vào wiki nội bộ.", "The RCA is kept in the internal wiki.", False),
+    Item(STAKEHOLDERS, "Stakeholder đã được cập nhật.", "Those whom the incident concerns were told.", False),
     Item(HEALTH, "Mọi thành phần trả lời /health.", "Every component answers its health question.", True),
 )
 BY_ID = {item.id: item for item in ITEMS}

@@ -47,8 +47,11 @@ def review_of(
     drills: Sequence[DrillCard],
     history: Mapping[str, Any],
     now: datetime,
+    further_pages: Sequence[str] = (),
 ) -> RunbookReview:
-    """history: as the desk gives it (`GET /api/runbook/history`). drills: newest first."""
+    """history: as the desk gives it (`GET /api/runbook/history`). drills: newest first. further_pages: of alerts that
+    belong to no scenario, so that nothing can be drilled.
+    """
     quarter_begins = datetime(now.year, 3 * ((now.month - 1) // 3) + 1, 1, tzinfo=UTC)
     reviewed = {one["page"]: datetime.fromisoformat(one["at"]) for one in history["reviews"]}
     incidents = {name: datetime.fromisoformat(at) for name, at in history["incidents"].items()}
@@ -64,7 +67,7 @@ def review_of(
         drilled, verdict = (_day(drill.at), drill.verdict) if drill else (NEVER, "")
         return PageReview(name, bool(why), why, _day(at), drilled, verdict, _day(incident))
 
-    pages = sorted((look(name) for name in scenarios), key=lambda page: not page.due)
+    pages = sorted((look(name) for name in (*scenarios, *further_pages)), key=lambda page: not page.due)
     fired = {*history["alerts"], *(alert for card in drills for alert in card.fired)}
     return RunbookReview(
         quarter=f"{now.year} Q{(now.month - 1) // 3 + 1}",

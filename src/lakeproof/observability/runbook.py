@@ -24,6 +24,11 @@ def all_runbooks(further_scenarios: Iterable[Path] = (), language: Language = "e
     return [(name, _title(path.read_text(encoding="utf-8"), name)) for name, path in sorted(pages.items())]
 
 
+def own_runbooks() -> tuple[str, ...]:
+    """The names of the pages for alerts that belong to no scenario."""
+    return tuple(sorted({path.name.partition(".")[0] for path in OWN_RUNBOOKS.glob("*.md")}))
+
+
 def _title(text: str, name: str) -> str:
     head = next((line for line in text.splitlines() if line.startswith("# ")), "")
     return head.removeprefix("# ").strip() or name

@@ -1,13 +1,14 @@
 """Pages of the runbook: a scenario's prose, with tables made from its data, so that the two cannot drift apart."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from lakeproof.diagnosis.cause import Cause, Step
+from lakeproof.observability.runbook import find_runbook, own_runbooks
 from lakeproof.scenarios.scenario import Language, Scenario
 
 LANGUAGES: tuple[Language, ...] = ("vi", "en")
-NOTE = "<!-- Made by `lakeproof runbook write` from scenarios/{name}/. Edit there. -->"
+NOTE = "<!-- Made by `lakeproof runbook write` from {place}. Edit there. -->"
 WORDS = {
     "en": {
         "facts": "At a glance",
@@ -84,7 +85,7 @@ def page(scenario: Scenario, causes: Iterable[Cause], language: Language) -> str
         "",
         words["components"],
         "",
-        NOTE.format(name=scenario.id),
+        NOTE.format(place=f"scenarios/{scenario.id}/"),
         "",
     ]
     return "\n".join(lines)
@@ -109,13 +110,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def write_pages(scenarios: Iterable[Scenario], causes: Sequence[Cause], folder: Path) -> list[Path]:
-    """Every page in every language, as ID.LANGUAGE.md; gives the files."""
+def write_pages(scenarios: Collection[Scenario], causes: Sequence[Cause], folder: Path) -> list[Path]:
+    """Every page in every language, as ID.LANGUAGE.md; gives the files. Those of no scenario are among them."""
     folder.mkdir(parents=True, exist_ok=True)
+    note = NOTE.format(place="observability/runbooks/")
     written = []
-    for scenario in scenarios:
-        for language in LANGUAGES:
-            path = folder / f"{scenario.id}.{language}.md"
-            path.write_text(page(scenario, causes, language), encoding="utf-8")
+    for language in LANGUAGES:
+        texts = {scenario.id: page(scenario, causes, language) for scenario in scenarios}
+        texts |= {name: f"{find_runbook(name, language)}\n{note}\n" for name in own_runbooks()}
+        for name, text in texts.items():
+            path = folder / f"{name}.{language}.md"
+            path.write_text(text, encoding="utf-8")
             written.append(path)
     return written
