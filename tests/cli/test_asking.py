@@ -48,7 +48,7 @@ def found(own_stack: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr("lakeproof.lake.capture.evolution.plan", lambda *_: planned)
     monkeypatch.setattr("lakeproof.lake.capture.evolving.evolve", lambda *_: done.append("evolved"))
     monkeypatch.setattr(DeskClient, "incident", lambda self, name: incident)
-    monkeypatch.setattr("lakeproof.drills.repair.repair", lambda *_, **__: done.append("repaired"))
+    monkeypatch.setattr("lakeproof.repairs.by_a_person.repair", lambda *_, **__: done.append("repaired"))
     (own_stack / "data" / "redis").mkdir(parents=True)
     (own_stack / "start.lock").touch()
     return done

@@ -87,7 +87,7 @@ def typed(*arguments: str) -> str:
         (("fault", "inject", "paused-connector", "--arg", "conector=orders"), "argument conector"),
         (("fault", "inject", "killed-process"), "argument component"),
         (("fault", "remove"), "give a fault's name"),
-        (("runbook", "show", "no-such"), "no scenario 'no-such'"),
+        (("runbook", "show", "no-such"), "no page 'no-such'"),
         (("runbook", "show", "replication-lag", "--lang", "fr"), "no language 'fr'"),
     ],
 )
@@ -236,7 +236,7 @@ def test_a_table_that_cannot_be_written_hides_nothing_that_a_series_found(
     (tmp_path / "file").touch()
     found = SeriesReport(tmp_path, 7)
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr("lakeproof.drills.drill_series.run_series", lambda *_: found)
+    monkeypatch.setattr("lakeproof.drills.playing.run_series", lambda *_: found)
     done = CliRunner().invoke(build(), ["drill", "all", "--json", "--table", str(tmp_path / "file" / "table.md")])
     assert isinstance(done.exception, OSError)
     assert json.loads(done.stdout) == found.as_json() and "report: " in done.stderr
@@ -252,7 +252,7 @@ def test_pairs_that_need_the_path_alone_come_before_those_that_start_the_shop(
         return SeriesReport(tmp_path, 7)
 
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr("lakeproof.drills.drill_series.run_series", remember)
+    monkeypatch.setattr("lakeproof.drills.playing.run_series", remember)
     CliRunner().invoke(build(), ["drill", "pairs", "--rounds", "30", "--seed", "7"])
     catalog = load_catalog()
     assert sorted(played) == sorted(draw_pairs(catalog, 7, 30))
@@ -273,7 +273,7 @@ def test_repairs_that_no_diagnosis_proposes_are_each_drilled_with_their_own_step
             return DrillReport(ran[-1][0], 7, "drill", verdict=Outcome.PASSED)
 
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr("lakeproof.drills.drill.Drill", Remember)
+    monkeypatch.setattr("lakeproof.drills.playing.Drill", Remember)
     done = CliRunner().invoke(build(), ["drill", "repairs", "--report", str(tmp_path / "series"), "--json"])
     assert done.exit_code == 0
     catalog = load_catalog()
@@ -288,10 +288,10 @@ def test_repairs_that_no_diagnosis_proposes_are_each_drilled_with_their_own_step
 
 
 def test_a_run_of_two_scenarios_has_a_name_that_a_ledger_takes() -> None:
-    from lakeproof.cli.drill import _run_name
+    from lakeproof.drills.playing import run_name
 
     for scenario in ("replication-lag+connector-failure", "healthy", "lake-commit-failure", "a+b"):
-        name = _run_name(scenario)
+        name = run_name(scenario)
         assert re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name), name
 
 
@@ -307,8 +307,8 @@ def test_what_one_drill_alone_needed_is_no_part_of_the_stack_any_more(monkeypatc
 
 
 def test_healthy_asks_for_half_of_the_fewest_calls_though_all_scenarios_are_watched() -> None:
-    from lakeproof.cli.drill import _plan
+    from lakeproof.drills.order import plan_of
 
-    plan = _plan(load_catalog(), "all", 7)
+    plan = plan_of(load_catalog(), "all", 7)
     assert (plan.traffic.rate, plan.traffic.purchases) == (3, 0.5)
     assert len(plan.parts) == 13

@@ -50,7 +50,7 @@ def desk(own_stack: object, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callab
         made = Desk(takes)
         monkeypatch.setattr(client, "DeskClient", lambda stack: made)
         monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.0)
-        monkeypatch.setattr("lakeproof.drills.repair.repair.__kwdefaults__", {"patience_seconds": 0.0})
+        monkeypatch.setattr("lakeproof.repairs.by_a_person.repair.__kwdefaults__", {"patience_seconds": 0.0})
         monkeypatch.setattr("lakeproof.proof.checking.check", lambda stack, progress: Report())
         return made
 

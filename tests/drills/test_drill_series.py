@@ -12,7 +12,8 @@ from lakeproof.drills.bound_checks import Judged
 from lakeproof.drills.drill_series import needed_by_it_alone, run_series, smallest_first
 from lakeproof.drills.phases import Phase, PhaseRecord
 from lakeproof.drills.plan import make_plan
-from lakeproof.drills.report import AlertTimes, DrillReport, StepDone
+from lakeproof.drills.report import AlertTimes, DrillReport
+from lakeproof.repairs.running import StepDone
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.stack.components import all_components
 

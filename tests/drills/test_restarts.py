@@ -15,13 +15,13 @@ from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.cause import Step
 from lakeproof.drills import clean_up, restarts
 from lakeproof.drills.bound_checks import BoundCheck, verify
-from lakeproof.drills.repair import mend
 from lakeproof.drills.restarts import on_record_by_step
 from lakeproof.faults import records
 from lakeproof.faults.fault import Sign
 from lakeproof.faults.stopped_process import FAULT
 from lakeproof.mitigations.restart_component import MITIGATION as RESTART
 from lakeproof.processes.states import State
+from lakeproof.repairs.running import mend
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes import restart_everything

@@ -16,8 +16,7 @@ from lakeproof.diagnosis.cause import Cause, Evidence, Step
 from lakeproof.drills.bound_checks import bind
 from lakeproof.drills.drill import Drill
 from lakeproof.drills.plan import DrillPlan, make_plan
-from lakeproof.drills.repair import mend
-from lakeproof.drills.report import DrillReport, StepDone
+from lakeproof.drills.report import DrillReport
 from lakeproof.drills.run import DrillOptions
 from lakeproof.drills.verdict import against_truth
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
@@ -25,6 +24,7 @@ from lakeproof.faults.fault import Fault, Sign, all_faults
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
+from lakeproof.repairs.running import StepDone, mend
 from lakeproof.scenarios.catalog import Catalog, load_catalog
 from lakeproof.scenarios.scenario import Traffic, read_scenario
 from lakeproof.scenarios.truth import Truth

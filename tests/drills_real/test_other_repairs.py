@@ -9,7 +9,7 @@ import pytest
 
 from lakeproof.drills.drill_series import WRONG
 from lakeproof.drills.other_repairs import other_repairs
-from lakeproof.drills.report import step_in_words
+from lakeproof.repairs.running import step_in_words
 from lakeproof.scenarios.catalog import load_catalog
 
 SERIES_SECONDS = 3600

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from lakeproof.diagnosis.cause import Step
-from lakeproof.drills.repair import run_step
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.lake.query.trino_queries import Query
 from lakeproof.mitigations import (
@@ -22,6 +21,7 @@ from lakeproof.mitigations import (
 )
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.mitigations.named import Named, hold_to_found
+from lakeproof.repairs.running import run_step
 from lakeproof.stack.database_sessions import Held, Sessions
 from lakeproof.stack.engines.sessions import Blocker
 from lakeproof.stack.settings import Settings

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.cli.drill import _steps
 from lakeproof.diagnosis.cause import Step
+from lakeproof.drills.order import steps_of
 from lakeproof.drills.other_repairs import other_repairs
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.scenarios.scenario import Scenario
@@ -38,7 +38,7 @@ def test_each_accepted_repair_is_the_diagnosed_one_or_drilled_by_itself() -> Non
 def test_an_accepted_repair_can_be_asked_for_by_its_step() -> None:
     redis_hung = CATALOG.scenario("support-timeline:redis_hung")
     restart = (Step("restart_component", (("component", "redis"),)),)
-    assert _steps(CATALOG, redis_hung, "restart-component") == restart
+    assert steps_of(CATALOG, redis_hung, "restart-component") == restart
 
 
 def test_no_wrong_fix_restarts_what_starts_the_stopped_component_too() -> None:

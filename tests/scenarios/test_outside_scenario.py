@@ -26,7 +26,6 @@ from lakeproof.checks.verdict import Outcome
 from lakeproof.console.scenario_facts import read_facts
 from lakeproof.diagnosis.diagnosis import Diagnosis
 from lakeproof.diagnosis.examination import examined
-from lakeproof.drills.repair import run_step
 from lakeproof.incidents.use_cases import find_use_cases
 from lakeproof.observability.rules import find_rules, render_rules
 from lakeproof.observability.runbook import all_runbooks, find_runbook
@@ -34,6 +33,7 @@ from lakeproof.observability.scenario_homes import find_scenario
 from lakeproof.observability.timing import factor_of
 from lakeproof.probes.looking import observe
 from lakeproof.processes.parts import Parts
+from lakeproof.repairs.running import run_step
 from lakeproof.scenarios.catalog import Catalog, load_catalog
 from lakeproof.scenarios.pages import page
 from lakeproof.stack.settings import Settings

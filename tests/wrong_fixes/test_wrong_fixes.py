@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.cli.commands import build
-from lakeproof.cli.drill import _steps as fix_steps
+from lakeproof.drills.order import steps_of
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.scenarios.catalog import load_catalog
@@ -43,12 +43,12 @@ def test_mitigate_refuses_a_wrong_fix_and_says_what_can_be_run(
 
 @pytest.mark.parametrize(("scenario", "fix"), WRONG_FIXES)
 def test_a_drill_finds_every_wrong_fix_of_its_scenario(scenario: str, fix: str) -> None:
-    steps = fix_steps(CATALOG, CATALOG.scenario(scenario), fix)
+    steps = steps_of(CATALOG, CATALOG.scenario(scenario), fix)
     assert all(step.id in CATALOG.steps for step in steps)
 
 
 def test_a_drill_finds_a_wrong_step_by_its_own_name_too() -> None:
-    (step,) = fix_steps(CATALOG, CATALOG.scenario("connector-failure"), "stop-ticker")
+    (step,) = steps_of(CATALOG, CATALOG.scenario("connector-failure"), "stop-ticker")
     assert step.id == "stop_ticker"
 
 

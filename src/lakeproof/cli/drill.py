@@ -1,32 +1,21 @@
 """`lakeproof drill`: break the stack on purpose, and have the system show that it recovers."""
 
-import re
-import signal
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from lakeproof.cli.output import print_json, say
-from lakeproof.errors import InvalidInput, LakeproofError
-from lakeproof.stack.stack import Stack, load_stack
-from lakeproof.unknown_name import unknown_name
+from lakeproof.errors import InvalidInput
+from lakeproof.stack.stack import load_stack
 
 if TYPE_CHECKING:
-    from lakeproof.diagnosis.cause import Step
     from lakeproof.drills.drill_series import SeriesReport
-    from lakeproof.drills.plan import DrillPlan
+    from lakeproof.drills.playing import Played
     from lakeproof.drills.report import DrillReport
     from lakeproof.drills.wrong_series import WrongSeries
     from lakeproof.observability.timing import Timing
-    from lakeproof.scenarios.catalog import Catalog
-    from lakeproof.scenarios.scenario import Scenario
 
-HEALTHY_MINUTES = 5.0
-PAIR_ROUNDS = 20
-LEAST_AFTERWARDS = 60.0
 EXIT_CODES = {"passed": 0, "failed": 1, "unknown": 3}
 
 
@@ -109,255 +98,59 @@ def drill(
     if timing is not None and timing not in ("drill", "production"):
         raise InvalidInput(f"no timing {timing!r}", where="--timing", next_action="drill or production")
 
-    from lakeproof.drills.blind import BLIND, PAIRS, draw_pairs
-    from lakeproof.drills.drill_series import ALL, run_series, smallest_first
-    from lakeproof.drills.healthy_drill import HEALTHY, least_minutes
-    from lakeproof.drills.live_world import end_needed_alone, known_parts, live_world
-    from lakeproof.drills.other_repairs import REPAIRS, other_repairs
-    from lakeproof.drills.run import TIMING_FACTOR, one_drill
-    from lakeproof.drills.wrong_series import WRONG_FIXES, run_wrong_fixes
-    from lakeproof.incidents.drill_cards import link_report
+    from lakeproof.drills.blind import BLIND
+    from lakeproof.drills.order import SERIES, Order, program_of
+    from lakeproof.drills.playing import play, stamp
     from lakeproof.processes.client import SupervisorClient
     from lakeproof.scenarios.catalog import load_catalog
 
     stack = load_stack()
-    catalog = load_catalog(tuple(stack.settings.scenario_dirs))
-    series = (ALL, REPAIRS, PAIRS, WRONG_FIXES)
-    is_one = name not in (*series, BLIND, HEALTHY) and "+" not in name
-    if cause is not None and not is_one:
-        raise InvalidInput("it is of one scenario", where="--cause", next_action="name that scenario alone")
-    if fix is not None and not is_one:
-        raise InvalidInput("it mends one scenario", where="--fix", next_action="name that scenario alone")
-    if cause is not None:
-        name = catalog.scenario(name).by_cause(cause.replace("-", "_")).name
-    if all_causes and name != ALL:
-        raise InvalidInput("they are of all scenarios", where="--causes", next_action=f"it goes with {ALL} alone")
-    whole = catalog.played if all_causes else catalog.scenarios.values()
-    wanted = [name]
-    if name == ALL:
-        wanted = smallest_first({one.name: one.components for one in whole})
-    if name == PAIRS:
-        pairs = draw_pairs(catalog, seed, rounds or PAIR_ROUNDS)
-        wanted = smallest_first({pair: _plan(catalog, pair, seed).components for pair in pairs})
-    repairs = other_repairs(catalog) if name == REPAIRS else {}
-    wanted = list(repairs) or wanted
-
-    # A wrong name is refused before anything starts.
-    def plan_of(each: str) -> "DrillPlan":
-        return _plan(catalog, repairs[each].scenario.name if each in repairs else each, seed)
-
-    plans = [plan_of(each) for each in wanted if each not in (HEALTHY, WRONG_FIXES)]
-    if afterwards:
-        _require_afterwards(stack, afterwards, timing, plans, "the drawn scenario" if name == BLIND else "")
-    if minutes is not None and name != HEALTHY:
-        raise InvalidInput(
-            "a scenario takes as long as it takes", where="--minutes", next_action=f"it goes with {HEALTHY} alone"
-        )
-    if near_misses and name != HEALTHY:
-        raise InvalidInput(
-            "a scenario's drill has its own fault", where="--near-misses", next_action=f"it goes with {HEALTHY} alone"
-        )
-    if near_misses and blind:
-        raise InvalidInput("each is named as it goes in", where="--near-misses", next_action="leave --blind out")
-    if near_misses and stack.settings.mode == "external":
-        raise InvalidInput("some slow our own processes down", where="--near-misses", next_action="leave it out")
-    if rounds is not None and name != PAIRS:
-        raise InvalidInput("nothing is drawn so often", where="--rounds", next_action=f"it goes with {PAIRS} alone")
-    if table is not None and name not in series:
-        raise InvalidInput("one drill has no table", where="--table", next_action=f"it goes with {', '.join(series)}")
-    steps = _steps(catalog, catalog.scenario(name), fix) if fix is not None else None
-    whole_stack = _plan(catalog, ALL, seed)
-    misses = [miss for part in whole_stack.parts for miss in part.near_misses] if near_misses else []
-    least = least_minutes(whole_stack, misses, TIMING_FACTOR[timing or "drill"]) if near_misses else 0.0
-    looks_on = max(HEALTHY_MINUTES, least) if minutes is None else minutes
-    if looks_on < least:
-        raise InvalidInput(
-            f"{len(misses)} near misses need {least:g}: each may take as long to tell as any fault",
-            where="--minutes",
-            next_action="give it more, or leave it out",
-        )
+    external = stack.settings.mode == "external"
+    order = Order(
+        name=name,
+        cause=cause,
+        all_causes=all_causes,
+        seed=seed,
+        fix=fix,
+        rounds=rounds,
+        minutes=minutes,
+        near_misses=near_misses,
+        blind=blind,
+        recover_seconds=recover_seconds,
+        afterwards=afterwards,
+        timing=cast("Timing | None", timing),
+    )
+    program = program_of(order, load_catalog(tuple(stack.settings.scenario_dirs)), external=external)
+    order = program.order
+    if table is not None and not order.is_series:
+        raise InvalidInput("one drill has no table", where="--table", next_action=f"it goes with {', '.join(SERIES)}")
     # Before anything is changed: at the baseline old faults would be out, and shoppers' leftovers settled.
-    if stack.settings.mode == "local":  # what runs here beside somebody else's stack is no business of its drill
+    if not external:  # what runs here beside somebody else's stack is no business of its drill
         SupervisorClient(stack).require_ours()
-    blind = blind or name == BLIND
-    folder = (report or stack.reports_dir / f"{BLIND if blind and name not in series else name}-{_now()}").absolute()
-
-    def run(scenario: str, to: Path, steps: "tuple[Step, ...] | None" = steps) -> "DrillReport":
-        from lakeproof.drills.drill import Drill
-        from lakeproof.drills.healthy_drill import HealthyDrill
-        from lakeproof.drills.run import DrillOptions
-
-        if scenario in repairs:
-            steps = repairs[scenario].steps
-        run_name = _run_name(BLIND if blind else scenario.partition("/")[0])
-        options = DrillOptions(seed, to, run_name, steps, blind, recover_seconds, afterwards)
-        world = live_world(stack, catalog, cast("Timing | None", timing))
-        if scenario == HEALTHY:
-            return HealthyDrill(world, whole_stack, options, looks_on * 60, say, misses).run()
-        return Drill(world, plan_of(scenario), options, say).run()
-
-    played = {"blind": blind, "afterwards_seconds": afterwards} | ({"timing": timing} if timing else {})
-    known_before = known_parts(stack) if name in series else frozenset()
-
-    def between(done: str, others: Sequence[str]) -> None:
-        plans = [plan_of(each) for each in others]
-        try:
-            end_needed_alone(stack, plan_of(done), plans, known_before, say)
-        except LakeproofError as error:
-            say(f"what only {done} needed runs on: {error.message}")
-
-    with one_drill(stack):
-        try:
-            link_report(stack.reports_dir, folder)
-        except OSError as error:
-            say(f"the console will not show this drill: {error}")
-        # A polite kill is treated as Ctrl-C is: the fault comes out first. SIGINT is set as well, since bash makes
-        # what a script starts in the background ignore it.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler)
-        try:
-            found: DrillReport | SeriesReport | WrongSeries
-            if name == WRONG_FIXES:
-                found = run_wrong_fixes(
-                    catalog, folder, seed, lambda one, fix, to: run(one.name, to, fix.steps), between
-                )
-            elif name in series:
-                found = run_series(wanted, folder, seed, run, between, played, name)
-            else:
-                found = run(name, folder)
-        finally:
-            _back_to(stack)
+    told = BLIND if order.is_blind and not order.is_series else order.name
+    folder = (report or stack.reports_dir / f"{told}-{stamp()}").absolute()
+    found = play(stack, program, folder, say)
     if as_json:
         print_json(found.as_json())
     _summary(found, folder)
     if table is not None:  # last: where it cannot be written, what hours of drills found is told all the same
-        flags = {
-            "--causes": all_causes,
-            "--blind": blind,
-            f"--rounds {rounds}": rounds,
-            f"--recover-seconds {recover_seconds}": recover_seconds,
-            f"--afterwards {afterwards:g}": afterwards,
-            f"--timing {timing}": timing,
-        }
-        asked = " ".join((name, *(flag for flag, given in flags.items() if given)))
-        _write_table(table, asked, cast("SeriesReport | WrongSeries", found))
+        _write_table(table, order.in_words, cast("SeriesReport | WrongSeries", found))
     raise typer.Exit(EXIT_CODES[found.verdict.value])
-
-
-def _require_afterwards(
-    stack: Stack, seconds: float, timing: str | None, plans: "Sequence[DrillPlan]", instead: str
-) -> None:
-    """Refuse `--afterwards` where it proves nothing. plans: none where nothing is mended. instead: of a plan's name,
-    where that must not be told. Raises: InvalidInput.
-    """
-    from lakeproof.checks.survives_restart import CHECK
-
-    unnamed = [instead or plan.id for plan in plans if CHECK.id not in {step.id for step in plan.checks}]
-    if not plans:
-        why = "nothing is mended that could stay well"
-    elif stack.settings.mode == "external":
-        why = "the processes are not ours to kill"
-    elif timing == "production":
-        why = "windows of production are longer than it looks"
-    elif seconds < LEAST_AFTERWARDS:
-        why = f"{seconds:g} s prove nothing, {LEAST_AFTERWARDS:g} at least"
-    elif unnamed:
-        why = f"{', '.join(unnamed)} does not say by {CHECK.id} which part to kill"
-    else:
-        return
-    raise InvalidInput(why, where="--afterwards", next_action="leave it out, or change that")
 
 
 def _write_table(path: Path, asked: str, series: "SeriesReport | WrongSeries") -> None:
     from lakeproof.bench.machine import look_at_machine
+    from lakeproof.drills.playing import stamp
 
     machine = look_at_machine()
-    ran = f"lakeproof drill {asked} --seed {series.seed}, {_now()}, commit {machine.commit}, {machine.cpu}"
+    ran = f"lakeproof drill {asked} --seed {series.seed}, {stamp()}, commit {machine.commit}, {machine.cpu}"
     note = f"Generated by `{ran}`, {machine.cores} cores, {machine.memory_gib:g} GiB. Times in seconds."
     head, *rest = series.lines()
     # Not by another file that takes its place: a person may have named a device.
     path.write_text("\n".join((head, "", note, *rest)) + "\n", encoding="utf-8")
 
 
-def _back_to(stack: Stack) -> None:
-    """Alerts go in the stack's own timing again; where that cannot be done now, the desk or the next `up` does it."""
-    from lakeproof.observability.reload import give_back
-    from lakeproof.processes.client import SupervisorClient
-
-    if stack.settings.mode == "external" or not SupervisorClient(stack).running():
-        return
-    try:
-        give_back(stack)
-    except (LakeproofError, OSError) as error:
-        say(f"alerts still go in the drill's timing: {error}")
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-
-
-def _run_name(scenario: str) -> str:
-    """Of the shoppers' run: a ledger's file name, at most 40 letters."""
-    short = re.sub(r"[^a-z0-9]+", "-", scenario)[:18].rstrip("-")
-    return f"drill-{short}-{_now()}"
-
-
-def _plan(catalog: "Catalog", name: str, seed: int) -> "DrillPlan":
-    """The scenario of that name, several joined by +, `all` of them at once, or what the seed draws.
-
-    Raises: InvalidInput.
-    """
-    from lakeproof.drills.blind import BLIND, PAIRS, draw
-    from lakeproof.drills.drill_series import ALL
-    from lakeproof.drills.healthy_drill import HEALTHY
-    from lakeproof.drills.other_repairs import REPAIRS
-    from lakeproof.drills.plan import DrillPlan, make_plan
-    from lakeproof.drills.wrong_series import WRONG_FIXES
-    from lakeproof.scenarios.scenario import CAUSE_SIGN
-
-    if name == ALL:
-        return DrillPlan(tuple(catalog.scenarios.values()), calm=True)
-    if name == BLIND:
-        return draw(catalog, seed)
-    if "+" not in name and name.partition(CAUSE_SIGN)[0] not in catalog.scenarios:
-        raise unknown_name("scenario", name, (*catalog.scenarios, ALL, REPAIRS, WRONG_FIXES, PAIRS, BLIND, HEALTHY))
-    return make_plan([catalog.scenario(part.strip()) for part in name.split("+")])
-
-
-def _steps(catalog: "Catalog", scenario: "Scenario", fix: str) -> "tuple[Step, ...]":
-    """The steps of a wrong fix of the scenario, of its accepted repair of one step, or one step alone.
-
-    Raises: InvalidInput.
-    """
-    from lakeproof.diagnosis.cause import Step
-    from lakeproof.scenarios.catalog import check_step
-
-    truth = catalog.truth(scenario)
-    identifier = fix.replace("-", "_")
-    wrong = truth.wrong_fix(identifier)
-    if wrong is not None:
-        return wrong.steps
-    for repair in truth.accepted_repairs:
-        if [step.id for step in repair] == [identifier]:
-            return repair
-    if identifier not in catalog.steps:
-        known = [each.id for each in truth.wrong_fixes]
-        alone = [
-            name
-            for name, each in catalog.steps.items()
-            if not any(field.is_required() for field in each.arguments.model_fields.values())
-        ]
-        raise InvalidInput(
-            f"no fix {fix!r}",
-            where="--fix",
-            next_action=f"a wrong fix ({', '.join(known)}) or one step ({', '.join(alone)})",
-        )
-    step = Step(identifier)
-    check_step("step", catalog.steps, step, "--fix")
-    return (step,)
-
-
-def _summary(found: "DrillReport | SeriesReport | WrongSeries", folder: Path) -> None:
+def _summary(found: "Played", folder: Path) -> None:
     from lakeproof.drills.drill_series import SeriesReport
     from lakeproof.drills.wrong_series import WrongSeries
 

@@ -49,12 +49,13 @@ def mitigate(
     did not take what was done.
     """
     from lakeproof.arguments import parse_arguments
-    from lakeproof.drills.repair import aimed, repair
     from lakeproof.incidents.client import DeskClient
     from lakeproof.lake.sources.source import present
     from lakeproof.mitigations.mitigation import all_mitigations
     from lakeproof.mitigations.risk import risk_of
     from lakeproof.processes.pressure import told_when_full
+    from lakeproof.repairs.by_a_person import repair
+    from lakeproof.repairs.choice import aimed
 
     stack = load_stack()
     folders = scenario_folders(tuple(stack.settings.scenario_dirs))
@@ -136,8 +137,8 @@ def _diagnose(
     tried.
     """
     from lakeproof.diagnosis.examination import examine
-    from lakeproof.drills.repair import fitting, untried
     from lakeproof.probes.probe import all_probes
+    from lakeproof.repairs.choice import fitting, untried
 
     found = examine(stack, folders).diagnosis
     if not found.findings:

@@ -30,8 +30,7 @@ from lakeproof.drills.journal import Journal, Stopwatch
 from lakeproof.drills.left_open import LeftOpen
 from lakeproof.drills.phases import Phase, PhaseRunner
 from lakeproof.drills.plan import DrillPlan
-from lakeproof.drills.repair import mend
-from lakeproof.drills.report import DrillReport, StepDone
+from lakeproof.drills.report import DrillReport
 from lakeproof.drills.restarts import on_record_by_step
 from lakeproof.drills.run import DrillOptions, Run
 from lakeproof.drills.verdict import against_truth, conclude
@@ -41,6 +40,7 @@ from lakeproof.faults import records
 from lakeproof.probes.reading import Reading
 from lakeproof.processes.mark import marking
 from lakeproof.proof.outcome import worst
+from lakeproof.repairs.running import StepDone, mend
 
 LOOK_SECONDS = 1.0
 # What a mended cause has brought about may show for so many quiet times more: the slower publisher's next commit.

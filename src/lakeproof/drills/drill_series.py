@@ -10,8 +10,9 @@ from lakeproof.bench.machine import commit_of_code
 from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
-from lakeproof.drills.report import REPORT_JSON, DrillReport, step_in_words, write_both
+from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
 from lakeproof.proof.outcome import worst
+from lakeproof.repairs.running import step_in_words
 from lakeproof.stack.closure import closure
 from lakeproof.stack.component import Component
 from lakeproof.stack.components import all_components

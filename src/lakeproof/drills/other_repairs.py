@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.drill_series import smallest_first
-from lakeproof.drills.report import step_in_words
+from lakeproof.repairs.running import step_in_words
 from lakeproof.scenarios.catalog import Catalog
 from lakeproof.scenarios.scenario import Scenario
 

@@ -12,33 +12,13 @@ from lakeproof.drills.bound_checks import Judged
 from lakeproof.drills.phases import Phase, PhaseRecord
 from lakeproof.errors import TerminalError
 from lakeproof.probes.reading import Value
+from lakeproof.repairs.running import StepDone
 from lakeproof.written import write_file
 
 REPORT_JSON = "report.json"
 REPORT_MARKDOWN = "report.md"
 COUNTS = ("acknowledged", "lost", "duplicated", "stale", "phantom", "oversold", "unclear")
 ROWS = "rows."
-
-
-@dataclass(frozen=True)
-class StepDone:
-    """One step as it was run; `arguments`: all of them, those too that had their default."""
-
-    action: str
-    seconds: float
-    outcome: Outcome
-    text: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def in_words(self) -> str:
-        """The step and its arguments."""
-        return step_in_words(self.action, self.arguments)
-
-
-def step_in_words(action: str, arguments: Mapping[str, Any]) -> str:
-    """`start_component component=NAME`."""
-    return " ".join((action, *(f"{name}={value}" for name, value in arguments.items())))
 
 
 @dataclass(frozen=True)

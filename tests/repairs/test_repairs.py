@@ -17,11 +17,13 @@ from lakeproof.checks.verdict import Outcome
 from lakeproof.diagnosis.cause import Cause, Step
 from lakeproof.diagnosis.diagnosis import Finding
 from lakeproof.diagnosis.nouns import component_of
-from lakeproof.drills.repair import aimed, fitting, mend, repair, untried
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.incidents.person import person
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
+from lakeproof.repairs.by_a_person import repair
+from lakeproof.repairs.choice import aimed, fitting, untried
+from lakeproof.repairs.running import mend
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.scenarios.scenario import read_scenario
 from lakeproof.scenarios.truth import load_truth

@@ -1,0 +1,93 @@
+"""The one way in which the steps of a repair are run, whoever wants them: a person, or a drill."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lakeproof.arguments import parse_arguments
+from lakeproof.checks.verdict import Outcome
+from lakeproof.deadline import Deadline
+from lakeproof.diagnosis.cause import Step
+from lakeproof.errors import LakeproofError
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.stack.stack import Stack
+from lakeproof.telling import Telling
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One step as it was run; `arguments`: all of them, those too that had their default."""
+
+    action: str
+    seconds: float
+    outcome: Outcome
+    text: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def in_words(self) -> str:
+        """The step and its arguments."""
+        return step_in_words(self.action, self.arguments)
+
+
+def step_in_words(action: str, arguments: Mapping[str, Any]) -> str:
+    """`start_component component=NAME`."""
+    return " ".join((action, *(f"{name}={value}" for name, value in arguments.items())))
+
+
+def run_step(
+    stack: Stack,
+    mitigations: Mapping[str, Mitigation],
+    step: Step,
+    tell: Callable[[str], None],
+    progress: Callable[[str], None],
+) -> StepDone:
+    """Tell what a person would type, do that, and give what happened. A step that breaks is an outcome, no error.
+
+    progress: hears what a step that takes long is doing.
+
+    Raises: InvalidInput for a wrong argument.
+    """
+    mitigation = mitigations[step.id]
+    arguments = parse_arguments(mitigation.arguments, step.arguments, step.id)
+    tell(mitigation.typed(stack, arguments))
+    watch = Deadline(float("inf"))
+    try:
+        with Telling("lakeproof.lake", progress, ""):
+            text = mitigation.run(stack, arguments)
+    except LakeproofError as error:
+        outcome, text = Outcome.FAILED, error.message
+    else:
+        outcome = Outcome.PASSED
+    return StepDone(step.id, watch.elapsed, outcome, text, arguments.model_dump())
+
+
+def mend(
+    stack: Stack,
+    mitigations: Mapping[str, Mitigation],
+    repairs: Sequence[Sequence[Step]],
+    tell: Callable[[str], None],
+    progress: Callable[[str], None],
+    done: Callable[[StepDone], None],
+) -> tuple[Outcome, str]:
+    """Run the steps of each repair until one step fails. Gives passed, or failed with the reasons.
+
+    `tell` hears what a person would type, `progress` what is under way, `done` what each step came
+    to. Two causes with the same repair get it once.
+    Of several repairs, those that failed go on at the failed step once the others were run: a connector that is
+    paused and also has a wrong password does not run before both are mended. A step that went well is not run again.
+    """
+
+    def left(steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], str]:
+        """The steps from the one that fails, and why it does; none where all went well."""
+        for at, step in enumerate(steps):
+            found = run_step(stack, mitigations, step, tell, progress)
+            done(found)
+            if found.outcome is not Outcome.PASSED:
+                return steps[at:], f"{step.id}: {found.text}"
+        return (), ""
+
+    failed = [(steps, "") for steps in dict.fromkeys(tuple(each) for each in repairs) if steps]
+    for _ in range(2 if len(failed) > 1 else 1):
+        failed = [(rest, why) for rest, why in (left(steps) for steps, _ in failed) if rest]
+    return (Outcome.FAILED if failed else Outcome.PASSED), "; ".join(why for _, why in failed)
