@@ -7,6 +7,7 @@ import pytest
 
 from lakeproof.install.doctor import NEEDED_FREE_GB
 from lakeproof.install.recipe import load_recipes
+from lakeproof.stack.settings_page import settings_page
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -24,6 +25,18 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_head(document: Path) -> N
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         head, *rows = (re.sub(r"\\\|", "", row) for row in table.splitlines())
         assert [row for row in rows if row.count("|") != head.count("|")] == []
+
+
+def test_every_decision_stands_in_their_list() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"\]\((\d{4}-[^)]+)\)", (folder / "README.md").read_text())
+    assert listed == sorted(path.name for path in folder.glob("0*.md"))
+
+
+def test_the_page_of_settings_is_what_the_settings_are() -> None:
+    assert (ROOT / "docs" / "settings.md").read_text() == settings_page(), (
+        "lakeproof render settings > docs/settings.md"
+    )
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:

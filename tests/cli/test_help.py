@@ -14,10 +14,10 @@ import typer
 from lakeproof.arguments import parse_arguments, parse_pairs
 from lakeproof.bench.benchmark import find as benchmark
 from lakeproof.cli.commands import build
-from lakeproof.cli.drill import _steps as fix_steps
 from lakeproof.cli.examples import EXAMPLES
 from lakeproof.cli.incident_name import check_name as check_incident
 from lakeproof.cli.logs import seconds_of
+from lakeproof.drills.order import steps_of
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.checklist import BY_ID as CHECKLIST
 from lakeproof.install.recipe import load_recipes
@@ -59,6 +59,7 @@ WITHOUT_JSON = {
     *("fault inject", "fault remove", "capture new-slot", "capture register", "incident export", "runbook write"),
     *(
         "render prometheus",
+        "render settings",
         "render alertmanager",
         "render dashboard",
         "render compose",
@@ -154,7 +155,7 @@ def test_the_fixes_and_arguments_in_examples_are_those_of_their_scenario_and_fau
     for line in (line for lines in EXAMPLES.values() for line in lines):
         _, given = typed(line)
         if "fix" in given:
-            assert fix_steps(CATALOG, CATALOG.scenario(given["name"]), given["fix"])
+            assert steps_of(CATALOG, CATALOG.scenario(given["name"]), given["fix"])
             looked_at += 1
         if "arg" in given:
             fault = CATALOG.faults[given["name"]]

@@ -73,6 +73,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "render dashboard": ("render dashboard > dataflow-overview.json",),
     "render compose": ("render compose --env-file .env", "render compose > compose.yaml"),
     "render prometheus": ("render prometheus --rules",),
+    "render settings": ("render settings > docs/settings.md",),
     "reset": ("reset", "reset --yes --json"),
     "restart": ("restart trino",),
     "ring repair": ("ring repair cassandra-node2",),

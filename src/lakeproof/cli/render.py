@@ -57,6 +57,13 @@ def add_to(app: typer.Typer) -> None:
             print(f"# --- {name}, windows divided by {factor}")
             print(text, end="" if text.endswith("\n") else "\n")
 
+    @render.command("settings")
+    def settings() -> None:
+        """Print every setting with its default, as docs/settings.md has them."""
+        from lakeproof.stack.settings_page import settings_page
+
+        print(settings_page(), end="")
+
     @render.command("alertmanager")
     def alertmanager(
         timing: TimingOption = None,

@@ -31,7 +31,9 @@ PORT_SHIFT_MAX = 46_000  # the highest port of a component stays a port; a test 
 class LakeSettings(StrictModel):
     """How the lake is written and published. Times in seconds."""
 
-    checkpoint_seconds: float = Field(2.0, ge=0.5, le=600)
+    checkpoint_seconds: float = Field(
+        2.0, ge=0.5, le=600, description="from one checkpoint of the job of MariaDB's tables to the next"
+    )
     shop_checkpoint_seconds: float = Field(
         10.0, ge=0.5, le=600, description="the same for PostgreSQL's tables, where they are captured"
     )
@@ -79,7 +81,7 @@ class ShopSettings(StrictModel):
 
     pool_size: int = Field(10, ge=1, le=500, description="database connections of a service")
     request_seconds: float = Field(5.0, ge=0.1, le=600, description="a request is given up after so long")
-    max_body_bytes: int = Field(65536, ge=1024, le=1 << 24)
+    max_body_bytes: int = Field(65536, ge=1024, le=1 << 24, description="a larger request is refused")
     ledger_covers: Literal["auto", "all", "own"] = Field(
         "auto",
         description="all: every order came from our shoppers, another one is phantom; own: another one is somebody "
@@ -130,7 +132,7 @@ class NotificationSettings(StrictModel):
     notification_rate_limit: int = Field(
         60, ge=1, le=1_000_000, description="messages that a customer gets by one channel within the window"
     )
-    notification_rate_window_seconds: int = Field(60, ge=1, le=86_400)
+    notification_rate_window_seconds: int = Field(60, ge=1, le=86_400, description="the window of that limit")
     redis_seconds: float = Field(
         0.1, ge=0.01, le=5, description="for each step of asking Redis, which is tried twice; then messages pass"
     )
@@ -174,11 +176,11 @@ class SupportSettings(StrictModel):
     source_seconds: float = Field(
         2.5, ge=0.05, le=60, description="a source that has not answered by then is missing"
     )
-    order_service_url: str | None = None
-    payment_service_url: str | None = None
-    fulfillment_service_url: str | None = None
+    order_service_url: str | None = Field(None, description="where a timeline asks for orders")
+    payment_service_url: str | None = Field(None, description="where it asks for payments")
+    fulfillment_service_url: str | None = Field(None, description="where it asks for parcels")
     support_attachment_dir: Path | None = Field(None, description="default: in the stack's data folder")
-    attachment_max_bytes: int = Field(10 * 1024 * 1024, ge=1, le=1 << 30)
+    attachment_max_bytes: int = Field(10 * 1024 * 1024, ge=1, le=1 << 30, description="a larger file is refused")
 
 
 class CassandraSettings(StrictModel):
@@ -198,8 +200,12 @@ class Settings(StrictModel):
     `accounts` gives the user that belongs to such a password, by the same name, where it is not the usual one.
     """
 
-    name: str = Field("default", pattern=NAME_PATTERN)
-    mode: Literal["local", "external"] = "local"
+    name: str = Field(
+        "default", pattern=NAME_PATTERN, description="of the stack: two of different names and ports run side by side"
+    )
+    mode: Literal["local", "external"] = Field(
+        "local", description="external: every server is somebody else's, and none is started here"
+    )
     state_dir: Path | None = Field(None, description="default: per-user state folder / name")
     host: str = Field(
         "127.0.0.1",
@@ -211,9 +217,11 @@ class Settings(StrictModel):
     timing: Literal["drill", "production"] = Field(
         "production", description="windows of the alert rules outside of drills"
     )
-    endpoints: dict[str, dict[str, str]] = Field({})
-    secrets: dict[str, str] = Field({})
-    accounts: dict[str, str] = Field({})
+    endpoints: dict[str, dict[str, str]] = Field({}, description="where somebody else's servers are, by component")
+    secrets: dict[str, str] = Field({}, description="passwords for such servers, by name")
+    accounts: dict[str, str] = Field(
+        {}, description="the user of such a password, by the same name, where it is not the usual one"
+    )
     scenario_dirs: list[Path] = Field([], description="further folders of scenarios")
     desk_url: str = Field(
         "", description="SQLAlchemy URL of the desk's database; default: SQLite in its state folder"
