@@ -45,8 +45,11 @@ def test_what_a_job_has_not_read_is_what_comes_after_the_place_that_it_told(stac
     up("kafka")
     with closing(Consumer(servers(stack) | {"group.id": OLTP.job, "enable.auto.commit": False})) as job:
         producer = Producer(servers(stack))
+        at_ms = int(
+            (time.time() - 3 * 3600) * 1000
+        )  # older than what the test of transactions that came of late reads
         for _ in range(50):
-            producer.produce(CDC_TOPIC, "{}", partition=0)
+            producer.produce(CDC_TOPIC, "{}", partition=0, timestamp=at_ms)
         assert producer.flush(10) == 0
         place = int(str(topic_end(stack, 10.0, OLTP))) - 20
         job.commit(offsets=[TopicPartition(CDC_TOPIC, 0, place)], asynchronous=False)
