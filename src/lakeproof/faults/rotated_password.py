@@ -1,7 +1,7 @@
 """The capture's password is changed in the database only, and its connections end.
 
 Debezium alone would stay RUNNING and retry for a minute and more; the restart of all tasks makes the failure show at
-once (facts/capture.md, 7).
+once (seen with Debezium 3.5.0).
 """
 
 import secrets

@@ -296,7 +296,7 @@ COMPONENTS = (
         uses=("nessie", "minio"),
         scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=150,
-        stop_seconds=15,  # the first stop writes the class archive: 5 s on 2 cores
+        stop_seconds=15,
         image="trinodb/trino:483",
         replicas=Replicas(further_server, "a query with work there fails, and has to be asked again"),
     ),
