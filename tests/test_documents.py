@@ -39,6 +39,13 @@ def test_the_page_of_settings_is_what_the_settings_are() -> None:
     )
 
 
+def test_the_page_of_proofs_names_each_file_that_holds_one() -> None:
+    page = (ROOT / "docs" / "proofs.md").read_text()
+    files = [*(ROOT / "tests" / "engines").glob("test_*.py"), *(ROOT / "tests" / "drills_real").glob("test_*.py")]
+    proofs = [path.name for path in files if "mark.proof" in path.read_text()]
+    assert [name for name in sorted(proofs) if name not in page] == []
+
+
 def test_every_make_target_that_the_readme_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"make ([a-z][a-z-]+)", (ROOT / "README.md").read_text()))
