@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lakeproof.arguments import Arguments
+from lakeproof.arguments import Arguments, OfServer
 from lakeproof.checks.queries_served import QueriesServed, judge
 from lakeproof.checks.verdict import Outcome
 from lakeproof.faults import flooded_resource_group
@@ -17,6 +17,7 @@ from lakeproof.faults.flooded_resource_group import FloodedResourceGroup
 from lakeproof.lake.query.trino_queries import queries
 from lakeproof.mitigations import kill_query
 from lakeproof.mitigations.kill_query import KillQuery
+from lakeproof.stack.database_sessions import Server
 from lakeproof.stack.engines.trino import USER_RUNNING
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -121,21 +122,33 @@ def test_a_query_beside_the_flood_that_trino_itself_gave_up_was_killed_by_nobody
     assert outcome(stack) is Outcome.FAILED
 
 
-def test_every_session_but_the_administrator_s_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("server", "itself", "ending"),
+    [
+        ("mysql", "CONNECTION_ID()", "KILL CONNECTION {}"),
+        ("postgres", "pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+    ],
+)
+def test_every_session_but_the_administrator_s_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server, itself: str, ending: str
+) -> None:
     """The administrator may have another name: somebody else's server."""
     said: list[str] = []
 
     def ask(statement: str, *values: object) -> list[tuple[int]]:
-        said.append(statement % tuple(map(repr, values)) if values else statement)
-        return [(7,), (9,)] if statement.startswith("SELECT") else []
+        for value in values:
+            statement = statement.replace("%s", repr(value)).replace("$1", repr(value))
+        said.append(statement)
+        return [(7,), (9,)] if values else []
 
     @contextmanager
     def administrator(*_: object) -> Iterator[object]:
         yield ask
 
     monkeypatch.setattr(kill_all_sessions, "administrator", administrator)
-    stack = Stack(Settings(state_dir=tmp_path, accounts={"mysql-root": "chief"}))
-    assert kill_all_sessions.run(stack, NONE) == "ended 2 sessions"
-    assert "'chief'" in said[0] and "CONNECTION_ID()" in said[0]
-    assert said[1:] == ["KILL CONNECTION 7", "KILL CONNECTION 9"]
-    assert said[0] in kill_all_sessions.typed(stack, NONE)
+    stack = Stack(Settings(state_dir=tmp_path, accounts={f"{server}-root": "chief"}))
+    arguments = OfServer(database=server)
+    assert kill_all_sessions.run(stack, arguments) == "ended 2 sessions"
+    assert "'chief'" in said[0] and itself in said[0]
+    assert said[1:] == [ending.format(7), ending.format(9)]
+    assert said[0] in kill_all_sessions.typed(stack, arguments)

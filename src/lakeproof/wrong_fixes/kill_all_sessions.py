@@ -1,34 +1,46 @@
-"""A wrong fix: end every session of MariaDB but the administrator's. The shop loses its own, and the leak goes on."""
+"""A wrong fix: end every session of a database but the administrator's. The shop loses its own; the leak goes on."""
 
-from lakeproof.arguments import Arguments
-from lakeproof.stack.database_sessions import ENGINES, administrator
+from collections.abc import Mapping
+
+from lakeproof.arguments import OfServer
+from lakeproof.stack.database_sessions import ENGINES, Server, administrator
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 SECONDS = 10.0
-ALL = (
-    "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID()"
-    " AND user NOT IN ('system user', 'event_scheduler', %s)"
-)
+ALL: Mapping[Server, str] = {
+    "mysql": (
+        "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID()"
+        " AND user NOT IN ('system user', 'event_scheduler', %s)"
+    ),
+    "postgres": (
+        "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        " AND usename <> $1"
+    ),
+}
+PLACEHOLDERS: Mapping[Server, str] = {"mysql": "%s", "postgres": "$1"}
 
 
-def _administrator(stack: Stack) -> str:
-    user, secret = ENGINES["mysql"].ADMINISTRATOR
+def _administrator(stack: Stack, server: Server) -> str:
+    user, secret = ENGINES[server].ADMINISTRATOR
     return stack.account(secret, user)
 
 
-def typed(stack: Stack, arguments: Arguments) -> str:
+def typed(stack: Stack, arguments: OfServer) -> str:
     """The statements."""
-    return f"KILL CONNECTION id; -- for each of {ALL % repr(_administrator(stack))}"
+    server = arguments.database
+    listed = ALL[server].replace(PLACEHOLDERS[server], repr(_administrator(stack, server)))
+    return f"{ENGINES[server].ending_statement('id')}; -- for each of {listed}"
 
 
-def run(stack: Stack, arguments: Arguments) -> str:
+def run(stack: Stack, arguments: OfServer) -> str:
     """End them; one that ends by itself meanwhile is fine. Raises: CouldNotLook."""
-    with administrator(stack, "mysql", SECONDS) as ask:
-        found = ask(ALL, _administrator(stack))
+    server = arguments.database
+    with administrator(stack, server, SECONDS) as ask:
+        found = ask(ALL[server], _administrator(stack, server))
         for (session,) in found:
-            ask(f"KILL CONNECTION {int(session)}")
+            ask(ENGINES[server].ending_statement(str(int(session))))
     return f"ended {len(found)} sessions"
 
 
-WRONG_STEP = WrongStep("kill_all_sessions", "end every session of MariaDB (mends nothing)", typed, run)
+WRONG_STEP = WrongStep("kill_all_sessions", "end every session of a database (mends nothing)", typed, run, OfServer)
