@@ -45,9 +45,21 @@ def test_without_a_first_word_it_still_says_that_it_is_at_it() -> None:
         said.append(text)
         heard.set()
 
-    with Telling(NAME, say, "", silent_seconds=0.01):
+    with Telling(NAME, say, "", silent_seconds=0.01, what="scaling"):
         assert heard.wait(60)
-    assert said[0] == "[  0 s] … still at it"
+    assert said[0] == "[  0 s] … still at it: scaling"
+
+
+def test_two_at_once_both_hear_and_the_logger_is_as_before_once_both_are_over() -> None:
+    first, second = list[str](), list[str]()
+    one, other = (Telling(NAME, heard.append, "", silent_seconds=60) for heard in (first, second))
+    with one:
+        other.__enter__()
+    logging.getLogger(NAME).info("half-way")
+    other.__exit__(None, None, None)
+    logging.getLogger(NAME).info("nobody hears this")
+    assert (first, second) == ([], ["[  0 s] half-way"])
+    assert logging.getLogger(NAME).level == logging.NOTSET and logging.getLogger(NAME).propagate
 
 
 def test_an_error_passes_through() -> None:

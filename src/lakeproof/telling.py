@@ -9,29 +9,41 @@ from typing import Self
 from lakeproof.deadline import Deadline
 
 SILENT_SECONDS = 4.0
+# Level and propagation of each logger that is listened to, as they were before the first one listened.
+_BEFORE: dict[str, tuple[int, bool]] = {}
+_LOCK = threading.Lock()
 
 
 class Telling(logging.Handler):
     """Inside the `with`, `say` hears each INFO line of the logger `name`, and what is under way every few seconds.
 
-    first: what is said at once; "" for work that may be over before there is anything to say.
+    first: what is said at once; "" for work that may be over before there is anything to say. what: names the work
+    where nothing was logged yet.
     """
 
     def __init__(
-        self, name: str, say: Callable[[str], None], first: str, silent_seconds: float = SILENT_SECONDS
+        self,
+        name: str,
+        say: Callable[[str], None],
+        first: str,
+        silent_seconds: float = SILENT_SECONDS,
+        *,
+        what: str = "",
     ) -> None:
         super().__init__(logging.INFO)
         self._logger = logging.getLogger(name)
-        self._say, self._last, self._silent_seconds = say, first, silent_seconds
+        self._say, self._last, self._silent_seconds, self._what = say, first, silent_seconds, what
         self._since = Deadline(float("inf"))
         self._over = threading.Event()
         self._beat = threading.Thread(target=self._beats, name="telling", daemon=True)
 
     def __enter__(self) -> Self:
-        self._level, self._propagates = self._logger.level, self._logger.propagate
-        self._logger.setLevel(logging.INFO)
-        self._logger.propagate = False
-        self._logger.addHandler(self)
+        with _LOCK:
+            if not any(isinstance(one, Telling) for one in self._logger.handlers):
+                _BEFORE[self._logger.name] = self._logger.level, self._logger.propagate
+            self._logger.setLevel(logging.INFO)
+            self._logger.propagate = False
+            self._logger.addHandler(self)
         if self._last:
             self._tell(self._last)
         self._beat.start()
@@ -42,9 +54,11 @@ class Telling(logging.Handler):
     ) -> None:
         self._over.set()
         self._beat.join()
-        self._logger.removeHandler(self)
-        self._logger.setLevel(self._level)
-        self._logger.propagate = self._propagates
+        with _LOCK:
+            self._logger.removeHandler(self)
+            if not any(isinstance(one, Telling) for one in self._logger.handlers):
+                level, self._logger.propagate = _BEFORE.pop(self._logger.name)
+                self._logger.setLevel(level)
 
     def emit(self, record: logging.LogRecord) -> None:
         """One line of the logger."""
@@ -53,7 +67,7 @@ class Telling(logging.Handler):
 
     def _beats(self) -> None:
         while not self._over.wait(self._silent_seconds):
-            self._tell(f"… still at it, after: {self._last}" if self._last else "… still at it")
+            self._tell(f"… still at it, after: {self._last}" if self._last else f"… still at it: {self._what}")
 
     def _tell(self, text: str) -> None:
         self._say(f"[{self._since.elapsed:3.0f} s] {text}")

@@ -68,6 +68,9 @@ def typed(*arguments: str) -> str:
         (("drill", "all", "--afterwards", "1"), "1 s prove nothing, 60 at least"),
         (("drill", "all", "--afterwards", "60", "--timing", "production"), "longer than it looks"),
         (("drill", "replication-lag+no-such"), "no scenario 'no-such'"),
+        (("drill", "helthy", "--minutes", "10"), "no scenario 'helthy', closest: 'healthy'"),
+        (("drill", "pair", "--rounds", "5"), "no scenario 'pair', closest: 'pairs'"),
+        (("drill", "helthy", "--near-misses"), "no scenario 'helthy', closest: 'healthy'"),
         (("drill", "replication-lag+replication-lag"), "paused_connector would be made twice"),
         (("drill", "all", "--fix", "silence_alert"), "it mends one scenario"),
         *(

@@ -211,11 +211,15 @@ def test_a_drill_whose_report_was_wanted_elsewhere_has_its_card_too(tmp_path: Pa
 def test_the_review_names_what_is_due_never_drilled_and_never_fired(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_bytes(REPORT.read_bytes())
     history = {
-        "alerts": {"TrinoQueuedQueriesHigh": "2026-01-01T00:00:00+00:00"},
+        "alerts": {
+            "TrinoQueuedQueriesHigh": "2026-01-01T00:00:00+00:00",
+            "ServiceUnavailable": "2026-11-20T00:00:00+00:00",
+        },
         "incidents": {"trino-backlog": "2026-11-20T00:00:00+00:00"},
         "reviews": [
             {"page": "replication-lag", "who": "an", "at": "2026-10-02T00:00:00+00:00", "text": ""},
             {"page": "trino-backlog", "who": "an", "at": "2026-11-02T00:00:00+00:00", "text": ""},
+            {"page": "service-unavailable", "who": "an", "at": "2026-11-01T00:00:00+00:00", "text": ""},
             {"page": "schema-drift", "who": "an", "at": "2026-09-30T00:00:00+00:00", "text": ""},
         ],
     }
@@ -225,15 +229,17 @@ def test_the_review_names_what_is_due_never_drilled_and_never_fired(tmp_path: Pa
         DrillCards(tmp_path).all(),
         history,
         datetime(2026, 11, 26, tzinfo=UTC),
-        ["service-unavailable"],
+        {"service-unavailable": ["ServiceUnavailable"], "alert-delivery": ["AlertDeliveryFailing"]},
     )
     assert {page.page: page.why for page in found.pages} == {
         "replication-lag": "",
         "trino-backlog": "not reviewed since its last major incident",
         "schema-drift": "not reviewed in this quarter",
         "ttl-oversell": "not reviewed in this quarter",
-        "service-unavailable": "not reviewed in this quarter",
+        "service-unavailable": "not reviewed since its last major incident",
+        "alert-delivery": "not reviewed in this quarter",
     }
+    assert {page.drilled for page in found.pages if page.page in ("service-unavailable", "alert-delivery")} == {"-"}
     assert found.quarter == "2026 Q4"
     assert found.never_drilled == ("trino-backlog", "schema-drift", "ttl-oversell")
     assert found.never_fired == ("SchemaDriftDetected",)

@@ -11,7 +11,7 @@ import typer
 from lakeproof.cli.output import print_json, print_rows, print_table, say
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.person import person
-from lakeproof.observability.runbook import PREFIX, Language, all_runbooks, find_runbook, own_runbooks
+from lakeproof.observability.runbook import Language, all_runbooks, find_runbook, own_runbooks
 from lakeproof.stack.stack import load_stack
 from lakeproof.unknown_name import unknown_name
 
@@ -48,7 +48,8 @@ def show(
     else:
         raise unknown_name("page", name, (*catalog.scenarios, *own_runbooks()))
     if as_json:
-        print_json({"scenario": name, "lang": lang, "markdown": text})
+        scenario = name if name in catalog.scenarios else None
+        print_json({"page": name, "scenario": scenario, "lang": lang, "markdown": text})
     else:
         print(text)
 
@@ -75,7 +76,7 @@ def review(
     from lakeproof.incidents.client import DeskClient
     from lakeproof.incidents.drill_cards import DrillCards
     from lakeproof.incidents.runbook_review import review_of
-    from lakeproof.observability.rules import find_rules
+    from lakeproof.observability.rules import find_rules, own_alerts
 
     stack = load_stack()
     folders = tuple(stack.settings.scenario_dirs)
@@ -88,9 +89,10 @@ def review(
         made = desk.review_page(done, who=person(), text=text)
         print_json(made) if as_json else say(f"{done}: reviewed by {made['who']}")
         return
-    alerts = [rule.alert for file in find_rules(folders) for rule in file.alerts]
+    rules = [rule for file in find_rules(folders) for rule in file.alerts]
+    further = {page: [rule.alert for rule in linked] for page, linked in own_alerts(rules).items()}
     drills, now = DrillCards(stack.reports_dir).all(), datetime.now(UTC)
-    found = review_of(list(scenarios), alerts, drills, desk.history(), now, own_runbooks())
+    found = review_of(list(scenarios), [rule.alert for rule in rules], drills, desk.history(), now, further)
     if as_json:
         print_json(found.as_json())
         return
@@ -122,13 +124,14 @@ def list_pages(as_json: Annotated[bool, typer.Option("--json", help="As JSON on 
     """Every scenario with its titles, severity, team, alerts, and the other causes that a drill can play. Behind them
     the pages of alerts that belong to no scenario, which no drill plays.
     """
-    from lakeproof.observability.rules import find_rules
+    from lakeproof.observability.rules import find_rules, own_alerts
     from lakeproof.scenarios.pages import LANGUAGES
 
     scenarios = _load().scenarios.values()
     told: list[dict[str, Any]] = [
         {
             "scenario": each.id,
+            "page": each.id,
             "titles": dict(each.titles),
             "severity": each.severity,
             "team": each.team,
@@ -138,12 +141,12 @@ def list_pages(as_json: Annotated[bool, typer.Option("--json", help="As JSON on 
         for each in scenarios
     ]
     titles = {language: dict(all_runbooks((), language)) for language in LANGUAGES}
-    alerts = [rule for file in find_rules() for rule in file.alerts]
-    for name in own_runbooks():
-        linked = [rule for rule in alerts if rule.annotations.runbook_url == f"{PREFIX}{name}"]
+    rules = [rule for file in find_rules() for rule in file.alerts]
+    for name, linked in own_alerts(rules).items():
         told.append(
             {
-                "scenario": name,
+                "scenario": None,
+                "page": name,
                 "titles": {language: titles[language][name] for language in LANGUAGES},
                 "severity": " ".join(dict.fromkeys(rule.labels.severity for rule in linked)),
                 "team": " ".join(dict.fromkeys(_told_team(rule.labels.team) for rule in linked)),
@@ -157,7 +160,7 @@ def list_pages(as_json: Annotated[bool, typer.Option("--json", help="As JSON on 
         ("Page", "Severity", "Team", "Alerts", "Other causes", "Title"),
         (
             (
-                *(one["scenario"], one["severity"], one["team"]),
+                *(one["page"], one["severity"], one["team"]),
                 *(" ".join(one["alerts"]), " ".join(one["other_causes"]), one["titles"]["en"]),
             )
             for one in told

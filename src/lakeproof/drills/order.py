@@ -109,18 +109,20 @@ def program_of(order: Order, catalog: Catalog, *, external: bool) -> Program:
     if order.cause is not None:
         by_cause = catalog.scenario(order.name).by_cause(order.cause.replace("-", "_"))
         order = replace(order, name=by_cause.name, cause=None)
-    _require_fitting_options(order, external=external)
+    if order.all_causes and order.name != ALL:
+        raise InvalidInput("they are of all scenarios", where="--causes", next_action=f"it goes with {ALL} alone")
     whole = plan_of(catalog, ALL, order.seed)
     misses = [miss for part in whole.parts for miss in part.near_misses] if order.near_misses else []
     repairs = other_repairs(catalog) if order.name == REPAIRS else {}
     drills = list(repairs) or _drills(order, catalog)
-    found = Program(order, catalog, drills, repairs, None, whole, misses, _minutes(order, whole, misses))
-    plans = [found.plan(each) for each in drills if each not in (HEALTHY, WRONG_FIXES)]  # raises for a wrong name
+    found = Program(order, catalog, drills, repairs, None, whole, misses, 0.0)
+    # A wrong name comes first: it may be why an option does not go with it.
+    plans = [found.plan(each) for each in drills if each not in (HEALTHY, WRONG_FIXES)]
     if order.afterwards:
         _require_afterwards(order, plans, external=external)
-    if order.fix is None:
-        return found
-    return replace(found, steps=steps_of(catalog, catalog.scenario(order.name), order.fix))
+    _require_fitting_options(order, external=external)
+    steps = steps_of(catalog, catalog.scenario(order.name), order.fix) if order.fix is not None else None
+    return replace(found, steps=steps, minutes=_minutes(order, whole, misses))
 
 
 def _drills(order: Order, catalog: Catalog) -> list[str]:
@@ -137,7 +139,6 @@ def _require_fitting_options(order: Order, *, external: bool) -> None:
     """Refuse an option that this order has no use for. Raises: InvalidInput."""
     alone = "it goes with {} alone"
     refusals = (
-        ("--causes", order.all_causes and order.name != ALL, "they are of all scenarios", alone.format(ALL)),
         (
             "--minutes",
             order.minutes is not None and order.name != HEALTHY,

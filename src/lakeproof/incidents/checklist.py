@@ -84,10 +84,13 @@ class Line:
         return self.state != AnswerState.OPEN
 
 
-def lines_of(answers: Iterable[Kept]) -> list[Line]:
-    """The whole checklist, in the runbook's order."""
+def lines_of(answers: Iterable[Kept], *, closed: bool = False) -> list[Line]:
+    """The whole checklist, in the runbook's order.
+
+    closed: the incident was closed, so an item without an answer was not asked for then, and nobody can answer it.
+    """
     known = {answer.item: answer for answer in answers}
-    return [_line(item, known.get(item.id)) for item in ITEMS]
+    return [_line(item, known.get(item.id)) for item in ITEMS if item.id in known or not closed]
 
 
 def _line(item: Item, answer: Kept | None) -> Line:

@@ -77,7 +77,7 @@ class Incident(Base):
     @property
     def checklist(self) -> list[Line]:
         """Every item of the checklist, with what is known of it."""
-        return lines_of(self.answers)
+        return lines_of(self.answers, closed=self.status == Status.REVIEWED)
 
     @property
     def step(self) -> Step | None:

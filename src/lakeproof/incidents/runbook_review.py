@@ -4,19 +4,23 @@ A page is due where nobody reviewed it in this quarter, or since the last high o
 (the runbook asks for both).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from lakeproof.incidents.drill_cards import DrillCard, newest_of
 
 NEVER = "never"
+NO_DRILL = "-"
 
 
 @dataclass(frozen=True)
 class PageReview:
-    """One page. reviewed, drilled, incident: days, or "never". why: what makes it due, "" where nothing does."""
+    """One page. reviewed, drilled, incident: days, or "never"; "-" where there is no drill. why: what makes it due,
+    "" where nothing does.
+    """
 
     page: str
     due: bool
@@ -47,10 +51,10 @@ def review_of(
     drills: Sequence[DrillCard],
     history: Mapping[str, Any],
     now: datetime,
-    further_pages: Sequence[str] = (),
+    further_pages: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> RunbookReview:
     """history: as the desk gives it (`GET /api/runbook/history`). drills: newest first. further_pages: of alerts that
-    belong to no scenario, so that nothing can be drilled.
+    belong to no scenario, by their names; nothing can be drilled there.
     """
     quarter_begins = datetime(now.year, 3 * ((now.month - 1) // 3) + 1, 1, tzinfo=UTC)
     reviewed = {one["page"]: datetime.fromisoformat(one["at"]) for one in history["reviews"]}
@@ -59,12 +63,18 @@ def review_of(
 
     def look(name: str) -> PageReview:
         at, incident, drill = reviewed.get(name), incidents.get(name), newest.get(name)
+        own = further_pages.get(name)
+        if own is not None:
+            fired_at = [
+                datetime.fromisoformat(history["alerts"][alert]) for alert in own if alert in history["alerts"]
+            ]
+            incident = max(fired_at, default=None)
         why = ""
         if at is None or at < quarter_begins:
             why = "not reviewed in this quarter"
         elif incident is not None and at < incident:
             why = "not reviewed since its last major incident"
-        drilled, verdict = (_day(drill.at), drill.verdict) if drill else (NEVER, "")
+        drilled, verdict = (_day(drill.at), drill.verdict) if drill else (NEVER if own is None else NO_DRILL, "")
         return PageReview(name, bool(why), why, _day(at), drilled, verdict, _day(incident))
 
     pages = sorted((look(name) for name in (*scenarios, *further_pages)), key=lambda page: not page.due)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lakeproof.errors import InvalidInput
 from lakeproof.observability.durations import parse_duration
+from lakeproof.observability.runbook import PREFIX, own_runbooks
 from lakeproof.observability.scenario_homes import scenario_homes
 from lakeproof.observability.teams import all_teams
 from lakeproof.observability.timing import compress
@@ -138,3 +139,11 @@ def _check_rule(rule: Any, path: Path) -> AlertRule:
 def render_rules(rules: Iterable[RulesFile], factor: int) -> dict[str, str]:
     """File name → text, windows divided by `factor`. Raises: InvalidInput for a window that gets too short."""
     return {f"{file.name}.yml": compress(file.text, factor, where=str(file.path)) for file in rules}
+
+
+def own_alerts(rules: Iterable[AlertRule]) -> dict[str, list[AlertRule]]:
+    """Each page that belongs to no scenario, with the alerts that lead to it."""
+    known = list(rules)
+    return {
+        name: [rule for rule in known if rule.annotations.runbook_url == f"{PREFIX}{name}"] for name in own_runbooks()
+    }

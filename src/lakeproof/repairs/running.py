@@ -53,7 +53,7 @@ def run_step(
     tell(mitigation.typed(stack, arguments))
     watch = Deadline(float("inf"))
     try:
-        with Telling("lakeproof.lake", progress, ""):
+        with Telling("lakeproof.lake", progress, "", what=step_in_words(step.id, step.arguments)):
             text = mitigation.run(stack, arguments)
     except LakeproofError as error:
         outcome, text = Outcome.FAILED, error.message

@@ -116,8 +116,8 @@ def write_pages(scenarios: Collection[Scenario], causes: Sequence[Cause], folder
     note = NOTE.format(place="observability/runbooks/")
     written = []
     for language in LANGUAGES:
-        texts = {scenario.id: page(scenario, causes, language) for scenario in scenarios}
-        texts |= {name: f"{find_runbook(name, language)}\n{note}\n" for name in own_runbooks()}
+        texts = {name: f"{find_runbook(name, language)}\n{note}\n" for name in own_runbooks()}
+        texts |= {scenario.id: page(scenario, causes, language) for scenario in scenarios}
         for name, text in texts.items():
             path = folder / f"{name}.{language}.md"
             path.write_text(text, encoding="utf-8")

@@ -15,10 +15,12 @@ HEAD = """# Settings
 the environment, which wins. In the file a value of a table stands under its heading (`[lake]`, then
 `checkpoint_seconds = 3`). In the environment table and value are joined by two underscores:
 `LAKEPROOF_LAKE__CHECKPOINT_SECONDS=3`. A whole list or table is JSON there:
-`LAKEPROOF_SCENARIO_DIRS='["more"]'`. A name that is not known, or a value out of range, is refused by every
-command. Times are in seconds.
+`LAKEPROOF_SCENARIO_DIRS='["more"]'`. A name that is not known, or a value out of range, is
+refused by every command that reads the settings. Times are in seconds.
 
-A running stack keeps what it was started with: `lakeproof down`, then `up`. What belongs to external endpoints,
+A running stack keeps what it was started with: `lakeproof down`, then `up`. Two are handed on by `start` and
+`restart` of their service too: `inventory.reservation_ttl_seconds` and `support.timeline_cache_ttl_seconds`.
+What belongs to external endpoints,
 with an example, stands in [external.md](external.md), what concerns alerts' receivers in
 [observability.md](observability.md).
 """

@@ -22,13 +22,14 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaException, Producer
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import InvalidInput, NotReady, TerminalError
+from lakeproof.errors import InvalidInput, LakeproofError, NotReady, TerminalError
 from lakeproof.lake.capture.backlog import end_offset, has_more, kept_offset, last_values
 from lakeproof.lake.capture.commands import await_state, restart, send, state_of
 from lakeproof.lake.capture.connector import Connector, find_connector
@@ -48,13 +49,12 @@ READ_SECONDS = 120.0
 PUBLISH_SECONDS = 120.0
 CHECKPOINT_SECONDS = 60.0
 KAFKA_SECONDS = 30.0
+ABORT_SECONDS = 10.0
 BEGIN_SECONDS = 90.0
 STATEMENT_SECONDS = 60.0
 # From the first record of Kafka's transaction to its last, or Kafka takes it back. As long as Connect's own, so that
 # an older one that is open in the capture's topics is never sound (probes/transactions.py).
 TRANSACTION_SECONDS = 60
-# How a connector gets back to the state in which the repair found it; else it is resumed.
-PUT_BACK = {"PAUSED": "pause", "STOPPED": "stop"}
 # What Debezium keeps of where it stands within a transaction or a snapshot, in place and out of it.
 OF_THE_MOMENT = ("row", "event", "transaction_", "snapshot")
 
@@ -74,7 +74,8 @@ class Place:
 def bridge(stack: Stack, name: str) -> Difference:
     """Bridge the gap of that connector; gives what the lake lacked. Cut off anywhere, do it again.
 
-    Where it fails the connector is put back into the state in which it was: one that failed fails as before.
+    Where it fails the connector is resumed: it fails as before, or goes on where somebody else has bridged the gap.
+    So one that a person had paused or stopped runs afterwards, whether this went well or not.
     Raises: InvalidInput for a connector that follows no binlog of MariaDB's; TerminalError for a table that cannot be
     compared; DeadlineExpired where the job or the publisher does not get to the topic's end; CouldNotLook; NotReady.
     """
@@ -87,7 +88,6 @@ def bridge(stack: Stack, name: str) -> Difference:
     with source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask:
         _place(ask)  # raises where the server tells no place
     _known_offset(stack, name)  # raises where there is none
-    put_back = PUT_BACK.get(state_of(stack, name) or "", "resume")
     log.info("stopping %s", name)
     send(stack, "PUT", f"/connectors/{name}/stop")
     try:
@@ -98,7 +98,10 @@ def bridge(stack: Stack, name: str) -> Difference:
         producer = _producer(stack, connector)
         found = _write_difference(stack, connector, source, known, producer)
     except BaseException:
-        send(stack, "PUT", f"/connectors/{name}/{put_back}")
+        try:
+            send(stack, "PUT", f"/connectors/{name}/resume")
+        except LakeproofError as error:  # what went wrong before says more
+            log.warning("%s stays stopped: %s", name, error.message)
         raise
     log.info("resuming %s", name)
     send(stack, "PUT", f"/connectors/{name}/resume")
@@ -285,7 +288,11 @@ def _write(
     offset: Mapping[str, Any],
     partition: Mapping[str, Any],
 ) -> None:
-    """The rows and the connector's place in one transaction of Kafka's. Raises: NotReady; then nothing is written."""
+    """The rows and the connector's place in one transaction of Kafka's.
+
+    Raises: NotReady. Then nothing is written, unless only the answer to the commit did not come: it may be through.
+    The next call sees that, for it compares anew.
+    """
 
     def put(topic: str, value: bytes, **more: Any) -> None:
         while True:
@@ -303,9 +310,33 @@ def _write(
             put(connector.topic, row, partition=0)
         for topic in offset_topics(connector):
             put(topic, json.dumps(offset, separators=(",", ":")).encode(), key=offset_key(connector, partition))
-        producer.commit_transaction(KAFKA_SECONDS)
     except KafkaException as error:
+        _abort(producer)
         raise NotReady(error.args[0].str(), where="kafka", next_action="the same again, alone") from error
+    except BaseException:
+        _abort(producer)
+        raise
+    _commit(producer, len(rows))
+
+
+def _abort(producer: Producer) -> None:
+    """At once, not when its time is over: until then nobody reads on in the topic."""
+    with suppress(KafkaException):
+        producer.abort_transaction(ABORT_SECONDS)
+
+
+def _commit(producer: Producer, rows: int) -> None:
+    deadline = Deadline(KAFKA_SECONDS)
+    while True:
+        try:
+            producer.commit_transaction(max(1.0, deadline.left))
+        except KafkaException as error:
+            told = error.args[0]
+            if told.retriable() and not deadline.expired:
+                continue
+            again = f"the same again, alone; where {rows} rows take over {TRANSACTION_SECONDS} s: docs/capture.md"
+            raise NotReady(told.str(), where="kafka", next_action=again) from error
+        return
 
 
 def _await_running(stack: Stack, name: str) -> None:

@@ -157,9 +157,10 @@ class FullAudit:
             log.exception("not all that follows from the full audit was done")
 
     def _judged(self, source: Source, audited: Audited, at: float) -> AuditLook:
-        others = {name: finding for name, finding in self._findings.items() if name != source.name}
-        finding = audited.finding if audited.freezes else None
-        self._findings = others if finding is None else others | {source.name: finding}
+        if audited.freezes and audited.finding is not None:
+            self._findings = {**self._findings, source.name: audited.finding}
+        else:
+            self._findings = {name: told for name, told in self._findings.items() if name != source.name}
         self._through[source.name] = audited.through
         self._remember(source, audited.through)
         told = ""

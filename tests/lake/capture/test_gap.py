@@ -1,0 +1,129 @@
+"""The bridge over a gap: what becomes of the connector and of Kafka's transaction where it fails."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from lakeproof.errors import NotReady
+from lakeproof.lake.capture import gap
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.sources.source import find_source
+from lakeproof.probes.transactions import HANGING_SECONDS
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+PLACE = {"file": "bin.000002", "pos": 4, "gtids": "0-1-9"}
+COORDINATOR_LOOKS_EVERY = 10
+
+
+class Sent(list[str]):
+    """What was sent to Connect."""
+
+    def __call__(self, stack: Stack, method: str, path: str, **more: Any) -> Any:
+        if method == "PUT":
+            self.append(path.rpartition("/")[2])
+        return {"offsets": [{"partition": {}, "offset": PLACE}], "tasks": []}
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
+    found = Sent()
+
+    @contextmanager
+    def instant(*_: object) -> Iterator[object]:
+        yield None
+
+    source = find_source(find_connector("orders").database)
+    monkeypatch.setattr(source.module, "at_one_instant", instant)
+    monkeypatch.setattr(gap, "_place", lambda ask: None)
+    monkeypatch.setattr(gap, "send", found)
+    monkeypatch.setattr(gap, "await_state", lambda *_, **__: None)
+    monkeypatch.setattr(gap, "_producer", lambda *_: None)
+    return found
+
+
+@pytest.mark.parametrize("error", [NotReady("somebody has resumed it"), KeyboardInterrupt()])
+def test_where_it_fails_the_connector_is_resumed_and_the_reason_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: Sent, error: BaseException
+) -> None:
+    """Also where Connect is away by then: what went wrong before says more."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(gap, "_write_difference", fail)
+    with pytest.raises(type(error)):
+        gap.bridge(Stack(Settings(state_dir=tmp_path)), "orders")
+    assert sent == ["stop", "resume"]
+
+    def away(stack: Stack, method: str, path: str, **more: Any) -> Any:
+        if path.endswith("/resume"):
+            raise NotReady("no answer", where="connect")
+        return sent(stack, method, path, **more)
+
+    monkeypatch.setattr(gap, "send", away)
+    with pytest.raises(type(error)) as told:
+        gap.bridge(Stack(Settings(state_dir=tmp_path)), "orders")
+    assert told.value is error
+
+
+class FakeProducer:
+    """A producer whose commits end as `commits` says, in turn."""
+
+    def __init__(self, *commits: KafkaError | None, produce: Callable[[], None] = lambda: None) -> None:
+        self.did: list[str] = []
+        self._commits, self._produce = list(commits), produce
+
+    def begin_transaction(self) -> None:
+        self.did.append("begin")
+
+    def produce(self, topic: str, **more: Any) -> None:
+        self._produce()
+
+    def poll(self, seconds: float) -> None:
+        pass
+
+    def abort_transaction(self, seconds: float) -> None:
+        self.did.append("abort")
+
+    def commit_transaction(self, seconds: float) -> None:
+        self.did.append("commit")
+        error = self._commits.pop(0)
+        if error is not None:
+            raise KafkaException(error)
+
+
+def write(producer: FakeProducer) -> None:
+    gap._write(producer, find_connector("orders"), [b"{}"], PLACE, {"server": "oltp"})  # type: ignore[arg-type]
+
+
+def test_a_commit_without_an_answer_is_asked_for_again() -> None:
+    late = KafkaError(KafkaError._TIMED_OUT, "no answer", retriable=True)
+    producer = FakeProducer(late, None)
+    write(producer)
+    assert producer.did == ["begin", "commit", "commit"]
+
+
+def test_a_commit_that_is_refused_is_told() -> None:
+    producer = FakeProducer(KafkaError(KafkaError.INVALID_PRODUCER_EPOCH, "fenced", fatal=True))
+    with pytest.raises(NotReady, match=r"docs/capture\.md"):
+        write(producer)
+
+
+@pytest.mark.parametrize("error", [KafkaException(KafkaError(KafkaError._FATAL, "fenced")), KeyboardInterrupt()])
+def test_what_is_not_committed_is_taken_back_at_once(error: BaseException) -> None:
+    def fail() -> None:
+        raise error
+
+    producer = FakeProducer(produce=fail)
+    with pytest.raises((NotReady, KeyboardInterrupt)):
+        write(producer)
+    assert producer.did == ["begin", "abort"]
+
+
+def test_its_transaction_is_over_before_one_is_taken_for_forgotten() -> None:
+    assert gap.TRANSACTION_SECONDS + COORDINATOR_LOOKS_EVERY < HANGING_SECONDS
