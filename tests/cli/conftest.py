@@ -11,6 +11,16 @@ from lakeproof.cli.commands import build
 type Typed = Callable[..., str]
 
 
+@pytest.fixture(autouse=True)
+def no_real_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that gets past what its test has put in the place of engines would start a whole stack."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a fast test would start a supervisor")
+
+    monkeypatch.setattr("lakeproof.processes.client.launch", refuse)
+
+
 @pytest.fixture
 def own_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No command may meet somebody's running stack: another folder, ports where nothing listens. Gives the folder.
