@@ -20,8 +20,7 @@ refused by every command that reads the settings. Times are in seconds.
 
 A running stack keeps what it was started with: `lakeproof down`, then `up`. Two are handed on by `start` and
 `restart` of their service too: `inventory.reservation_ttl_seconds` and `support.timeline_cache_ttl_seconds`.
-What belongs to external endpoints,
-with an example, stands in [external.md](external.md), what concerns alerts' receivers in
+External endpoints, with an example: [external.md](external.md). Receivers of alerts:
 [observability.md](observability.md).
 """
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}  # by pydantic's names
