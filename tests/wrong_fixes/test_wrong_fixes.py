@@ -26,7 +26,10 @@ CATALOG = load_catalog()
 WRONG_FIXES = [
     (scenario.id, fix.id) for scenario in CATALOG.scenarios.values() for fix in CATALOG.truth(scenario).wrong_fixes
 ]
-NEEDED: dict[str, dict[str, object]] = {"silence_alert": {"alert": "CdcReplicationLagHigh"}}
+NEEDED: dict[str, dict[str, object]] = {
+    "silence_alert": {"alert": "CdcReplicationLagHigh"},
+    "remove_node": {"component": "cassandra-node2"},
+}
 
 
 @pytest.mark.parametrize("name", sorted({*CATALOG.wrong_steps, *(fix for _, fix in WRONG_FIXES)}))

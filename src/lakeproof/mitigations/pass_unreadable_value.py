@@ -14,7 +14,7 @@ SECONDS = 10.0
 def typed(stack: Stack, arguments: OfDatabase) -> str:
     """By hand: the same file twice."""
     try:
-        column = _column(stack, arguments)
+        column = refused_column(stack, arguments)
     except (LakeproofError, OSError):
         column = None
     name = ".".join(column) if column else "the column that the job's exception names"
@@ -29,7 +29,7 @@ def run(stack: Stack, arguments: OfDatabase) -> str:
     still holds what the job cannot read.
     """
     source = arguments.source
-    column = _column(stack, arguments)
+    column = refused_column(stack, arguments)
     if column is None:
         cut_off = finish_pass(stack, source)
         if cut_off is None:
@@ -46,7 +46,7 @@ def run(stack: Stack, arguments: OfDatabase) -> str:
     return f"{source.job} is past the value of {'.'.join(column)} that it could not read, and reads as declared again"
 
 
-def _column(stack: Stack, arguments: OfDatabase) -> tuple[str, str] | None:
+def refused_column(stack: Stack, arguments: OfDatabase) -> tuple[str, str] | None:
     """Table and column that the job's newest failure names; None where it names none."""
     seen = refused_value(stack, SECONDS, arguments.source)
     if seen is None or seen == NO_EXCEPTION:

@@ -1,0 +1,78 @@
+"""A wrong fix: delete the large files in support's folder of attachments. There is room again, and the cases list
+files that nobody can read.
+
+A drill has to leave the stack as it was. So the files are laid aside in another folder, where support does not look:
+to everybody else they are gone.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import Field
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError
+from lakeproof.shop.support.file_store import attachment_dir
+from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.wrong_step import WrongStep
+
+
+class DeleteAttachments(Arguments):
+    """`megabytes`: files larger than this."""
+
+    megabytes: float = Field(1.0, ge=0)
+
+
+def typed(stack: Stack, arguments: DeleteAttachments) -> str:
+    """By hand."""
+    return f"find {attachment_dir(stack) / 'files'} -type f -size +{arguments.megabytes * 1e6:.0f}c -delete"
+
+
+def run(stack: Stack, arguments: DeleteAttachments) -> str:
+    """Lay them aside. Raises: TerminalError where that fails, with some laid aside."""
+    kept, moved = _laid_aside(stack), 0
+    for file in _files(attachment_dir(stack) / "files"):
+        if file.stat().st_size > arguments.megabytes * 1e6:
+            _move(file, kept / file.parent.name / file.name)
+            moved += 1
+    return f"{moved} attachments larger than {arguments.megabytes:g} MB are deleted"
+
+
+def undo(stack: Stack, arguments: DeleteAttachments) -> None:
+    """Put them back; safe to repeat, cut off anywhere. Raises: TerminalError."""
+    kept = _laid_aside(stack)
+    for file in _files(kept):
+        _move(file, attachment_dir(stack) / "files" / file.parent.name / file.name)
+    with contextlib.suppress(FileNotFoundError):  # nothing was laid aside
+        for folder in kept.iterdir():
+            folder.rmdir()
+        kept.rmdir()
+
+
+def _laid_aside(stack: Stack) -> Path:
+    folder = attachment_dir(stack)
+    return folder.with_name(f"{folder.name}.deleted-by-hand")
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Listed before the first is moved."""
+    yield from sorted(folder.glob("*/*"))
+
+
+def _move(file: Path, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(target)
+    except OSError as error:
+        raise TerminalError(f"not moved: {error.strerror}", where=str(file)) from error
+
+
+WRONG_STEP = WrongStep(
+    "delete_attachments",
+    "delete the large files among support's attachments (customers lose them)",
+    typed,
+    run,
+    DeleteAttachments,
+    undo,
+)

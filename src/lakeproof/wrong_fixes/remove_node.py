@@ -1,0 +1,65 @@
+"""A wrong fix: take a Cassandra node out of the ring because it is down. Nobody counts it as missing any more, so the
+alert ends, and the ring of three copies has two nodes.
+
+The node's process may only hang, and all of its rows are still on its disk: it was to come back, and no longer can.
+"""
+
+import shutil
+
+from lakeproof.arguments import OfComponent
+from lakeproof.errors import InvalidInput
+from lakeproof.probes.ring import RingNode, nodetool, ring
+from lakeproof.processes.ours import our_processes
+from lakeproof.stack.engines import cassandra
+from lakeproof.stack.engines.cassandra_config import NODES
+from lakeproof.stack.stack import Stack
+from lakeproof.unknown_name import unknown_name
+from lakeproof.wrong_fixes.wrong_step import WrongStep
+
+REMOVE_SECONDS = 240.0  # the others make the copies anew that they lack; of three nodes they lack none
+
+
+def typed(stack: Stack, arguments: OfComponent) -> str:
+    """By Cassandra's own tool."""
+    return f"nodetool removenode HOST_ID # of {arguments.component}, as `lakeproof ring` shows it"
+
+
+def run(stack: Stack, arguments: OfComponent) -> str:
+    """Remove it; fine where the ring does not have it. Raises: InvalidInput where it is up; CouldNotLook."""
+    name = arguments.component
+    if name not in NODES:
+        raise unknown_name("node", name, NODES)
+    member = _member(stack, name)
+    if member is None:
+        return f"the ring has no {name}"
+    if member.up:
+        raise InvalidInput("it is up", where=name, next_action="lakeproof ring")
+    nodetool(stack, _other(name), "removenode", member.host_id, seconds=REMOVE_SECONDS)
+    return f"{name} was taken out of the ring"
+
+
+def undo(stack: Stack, arguments: OfComponent) -> None:
+    """Have it join as a new node that copies its rows from the others. A node that was removed may not come back with
+    what it had. Nothing is done where the ring has it. Raises: CouldNotLook; what a start raises.
+    """
+    name = arguments.component
+    if _member(stack, name) is not None:
+        return
+    client = our_processes(stack, f"have {name} join the ring")
+    client.stop(name)
+    if cassandra.storage_dir(stack, name).exists():
+        shutil.rmtree(cassandra.storage_dir(stack, name))
+    client.start(name)
+
+
+def _member(stack: Stack, name: str) -> RingNode | None:
+    return next((node for node in ring(stack, ask=_other(name)) if node.name == name), None)
+
+
+def _other(name: str) -> str:
+    return next(each for each in NODES if each != name)
+
+
+WRONG_STEP = WrongStep(
+    "remove_node", "take a node out of the ring that is down (ends the alert)", typed, run, OfComponent, undo
+)

@@ -1,0 +1,152 @@
+"""Wrong fixes that end the alert: a node taken out of the ring, files deleted. What each leaves, and takes back."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lakeproof.arguments import OfComponent
+from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.probes.ring import RingNode
+from lakeproof.shop.support.file_store import attachment_dir
+from lakeproof.stack.engines import cassandra
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes import delete_attachments, raise_postgres_max_connections, remove_node
+from lakeproof.wrong_fixes.delete_attachments import DeleteAttachments
+from lakeproof.wrong_fixes.raise_postgres_max_connections import RaisePostgresMaxConnections
+
+NODE2 = OfComponent(component="cassandra-node2")
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def member(name: str, state: str) -> RingNode:
+    return RingNode(name, state, f"{name}:1", "1 KiB", 4, 100.0, f"id-of-{name}", "rack")
+
+
+class Ring:
+    """What the other nodes see, and what they are told by nodetool."""
+
+    def __init__(self) -> None:
+        self.nodes = [
+            member("cassandra-seed", "UN"),
+            member("cassandra-node2", "DN"),
+            member("cassandra-node3", "UN"),
+        ]
+        self.told: list[tuple[str, ...]] = []
+        self.calls: list[str] = []
+
+    def ring(self, stack: Stack, *, ask: str) -> list[RingNode]:
+        assert ask != NODE2.component, "a node that hangs gives no answer"
+        return self.nodes
+
+    def nodetool(self, stack: Stack, *arguments: str, seconds: float) -> str:
+        self.told.append(arguments)
+        self.nodes = [node for node in self.nodes if node.host_id != arguments[2]]
+        return ""
+
+
+@pytest.fixture
+def others(monkeypatch: pytest.MonkeyPatch) -> Ring:
+    made = Ring()
+    client = SimpleNamespace(
+        stop=lambda name: made.calls.append(f"stop {name}"), start=lambda name: made.calls.append(f"start {name}")
+    )
+    monkeypatch.setattr(remove_node, "ring", made.ring)
+    monkeypatch.setattr(remove_node, "nodetool", made.nodetool)
+    monkeypatch.setattr(remove_node, "our_processes", lambda *_: client)
+    return made
+
+
+def stored(stack: Stack) -> Path:
+    row = cassandra.storage_dir(stack, NODE2.component) / "data" / "row"
+    row.parent.mkdir(parents=True)
+    row.write_text("of before")
+    return row
+
+
+def test_a_node_that_was_removed_joins_anew_without_its_old_data(stack: Stack, others: Ring) -> None:
+    row = stored(stack)
+    assert remove_node.run(stack, NODE2) == "cassandra-node2 was taken out of the ring"
+    assert others.told == [("cassandra-seed", "removenode", "id-of-cassandra-node2")]
+    assert remove_node.run(stack, NODE2) == "the ring has no cassandra-node2"
+    assert row.exists(), "its disk is as it was"
+    remove_node.undo(stack, NODE2)
+    assert not row.exists()
+    assert others.calls == ["stop cassandra-node2", "start cassandra-node2"]
+
+
+def test_the_data_of_a_node_that_the_ring_has_are_not_touched(stack: Stack, others: Ring) -> None:
+    row = stored(stack)
+    remove_node.undo(stack, NODE2)  # the step was cut off before it removed the node
+    assert row.exists() and not others.calls
+
+
+def test_where_nobody_says_what_the_ring_has_the_data_stay(
+    stack: Stack, others: Ring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object, **__: object) -> list[RingNode]:
+        raise CouldNotLook("no answer", where="cassandra-seed")
+
+    row = stored(stack)
+    monkeypatch.setattr(remove_node, "ring", silent)
+    with pytest.raises(CouldNotLook):
+        remove_node.undo(stack, NODE2)
+    assert row.exists() and not others.calls
+
+
+def test_a_node_that_is_up_is_not_removed(stack: Stack, others: Ring) -> None:
+    others.nodes[1] = member("cassandra-node2", "UN")
+    with pytest.raises(InvalidInput, match="it is up"):
+        remove_node.run(stack, NODE2)
+    with pytest.raises(InvalidInput, match="no node 'redis'"):
+        remove_node.run(stack, OfComponent(component="redis"))
+    assert not others.told
+
+
+def test_large_attachments_are_gone_until_they_are_put_back(stack: Stack) -> None:
+    folder = attachment_dir(stack) / "files" / "ab"
+    folder.mkdir(parents=True)
+    (folder / "abc").write_bytes(b"x" * 1_000_001)
+    (folder / "abd").write_bytes(b"x" * 1_000_000)
+    for told in ("1 attachments", "0 attachments"):
+        done = delete_attachments.run(stack, DeleteAttachments())
+        assert done == f"{told} larger than 1 MB are deleted"
+    assert [file.name for file in folder.iterdir()] == ["abd"]
+    for _ in range(2):
+        delete_attachments.undo(stack, DeleteAttachments())
+    assert (folder / "abc").read_bytes() == b"x" * 1_000_001
+    assert [each.name for each in attachment_dir(stack).parent.iterdir()] == ["attachments"]
+
+
+@pytest.mark.parametrize(("most", "restarts"), [(400, 1), (200, 0)])
+def test_postgresql_has_as_many_sessions_as_before_in_the_end(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, most: int, restarts: int
+) -> None:
+    """most: what it still says when it is undone; it is restarted only where that is more than its own number."""
+    said: list[str] = []
+
+    class Administrator:
+        def __enter__(self) -> "Administrator":
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def __call__(self, statement: str) -> list[tuple[str]]:
+            said.append(statement)
+            return [(str(most),)]
+
+    client = SimpleNamespace(restart=lambda name: said.append(f"restart {name}"))
+    monkeypatch.setattr(raise_postgres_max_connections, "administrator", lambda *_: Administrator())
+    monkeypatch.setattr(raise_postgres_max_connections, "our_processes", lambda *_: client)
+    given = RaisePostgresMaxConnections()
+    assert raise_postgres_max_connections.run(stack, given) == "max_connections is 400, postgres was restarted"
+    assert said == ["ALTER SYSTEM SET max_connections = 400", "restart postgres"]
+    said.clear()
+    raise_postgres_max_connections.undo(stack, given)
+    assert said[0] == "ALTER SYSTEM RESET max_connections"
+    assert said.count("restart postgres") == restarts
