@@ -1,7 +1,7 @@
 """`lakeproof mitigate`: propose a repair for an incident, and on --yes run it."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +21,8 @@ from lakeproof.unknown_name import unknown_name
 if TYPE_CHECKING:
     from lakeproof.diagnosis.cause import Cause, Step
     from lakeproof.mitigations.mitigation import Mitigation
+    from lakeproof.repairs.by_a_person import Line
+    from lakeproof.repairs.running import StepDone
 
 
 def mitigate(
@@ -52,7 +54,6 @@ def mitigate(
     from lakeproof.incidents.client import DeskClient
     from lakeproof.lake.sources.source import present
     from lakeproof.mitigations.mitigation import all_mitigations
-    from lakeproof.mitigations.risk import risk_of
     from lakeproof.processes.pressure import told_when_full
     from lakeproof.repairs.by_a_person import repair
     from lakeproof.repairs.choice import aimed
@@ -79,21 +80,7 @@ def mitigate(
     else:
         steps = (aimed(typed, known[typed.id].arguments, row, [one.words for one in present(stack)]),)
     steps = tuple(_held(stack, step, known) for step in steps)
-    bound = [
-        (step, known[step.id], parse_arguments(known[step.id].arguments, step.arguments, step.id)) for step in steps
-    ]
-    proposed: list[dict[str, Any]] = [
-        {
-            "action": step.id,
-            "typed": found.typed(stack, given),
-            "summary": found.summary,
-            "arguments": step.arguments | given.model_dump(mode="json"),
-            "risk": asdict(risk_of(step.id)),
-            "cause": named,
-            "further": further,
-        }
-        for step, found, given in bound
-    ]
+    proposed = [_proposed(stack, step, known[step.id]) | {"cause": named, "further": further} for step in steps]
     for each in proposed:
         say(f"  {each['action']}: {each['typed']}")
         say(f"    risk {each['risk']['level']}: {each['risk']['en']}")
@@ -104,18 +91,7 @@ def mitigate(
         return
     done, lost = repair(stack, desk, row["id"], steps, known, who=person(), tell=lambda text: say(f"  {text}"))
     if as_json:
-        untold = [line.step for line in lost]
-        print_json(
-            [
-                {
-                    "action": each.action,
-                    "outcome": each.outcome.value,
-                    "text": each.text,
-                    "in_timeline": each not in untold,
-                }
-                for each in done
-            ]
-        )
+        print_json([_ran(each, lost) for each in done])
     if lost:
         say(f"{len(lost)} of {len(done)} steps do not stand in the timeline of {row['id']}. Once the desk answers:")
     for line in lost:
@@ -124,6 +100,31 @@ def mitigate(
         raise typer.Exit(1)
     if lost:
         raise typer.Exit(3)
+
+
+def _proposed(stack: Stack, step: "Step", found: "Mitigation") -> dict[str, Any]:
+    """A step before it is run, for --json and for the eye."""
+    from lakeproof.arguments import parse_arguments
+    from lakeproof.mitigations.risk import risk_of
+
+    given = parse_arguments(found.arguments, step.arguments, step.id)
+    return {
+        "action": step.id,
+        "typed": found.typed(stack, given),
+        "summary": found.summary,
+        "arguments": step.arguments | given.model_dump(mode="json"),
+        "risk": asdict(risk_of(step.id)),
+    }
+
+
+def _ran(step: "StepDone", lost: "Sequence[Line]") -> dict[str, Any]:
+    """A step after it was run, for --json; `lost`: what the incident's timeline lacks."""
+    return {
+        "action": step.action,
+        "outcome": step.outcome.value,
+        "text": step.text,
+        "in_timeline": step not in [line.step for line in lost],
+    }
 
 
 def _diagnose(
