@@ -63,6 +63,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
 # docs/drills.md says of each of them why.
 NOBODY_DIAGNOSES = {
     "FlinkJobRestarting": "a single restart that the job is over fires it too; from two failures on, job-failures",
+    "CapturePlaceExpiring": "it tells what a person stopped and forgot; what else stops a capture has causes",
     "LakeAuditStale": "no probe reads how old the newest full audit is",
     "IncidentNotAcknowledged": "it is about people",
     "AlertDeliveryFailing": "it is about the ways to people, not about what they are told of",

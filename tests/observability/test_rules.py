@@ -97,8 +97,12 @@ WATCHED = re.compile(r'lakeproof_component_watched_since_seconds(?:{component=~?
 @pytest.mark.parametrize("rules", RULES, ids=lambda rules: rules.name)
 def test_no_alert_speaks_of_a_component_that_is_started_or_stopped_by_command(rules: RulesFile) -> None:
     for rule in rules.alerts:
+        # It speaks of an incident: while the desk is away, what was told stays told.
         if rule.alert == "IncidentNotAcknowledged":
-            continue  # it speaks of an incident: while the desk is away, what was told stays told
+            continue
+        # It is there for a capture that was stopped by command and forgotten.
+        if rule.alert == "CapturePlaceExpiring":
+            continue
         asked = {name for found in WATCHED.findall(rule.expr) for name in found.split("|")}
         # An expression whose result has a label `component` compares that label; the others name theirs.
         assert (rule.labels.component if TEMPLATE_START not in rule.labels.component else "") in asked, rule.alert

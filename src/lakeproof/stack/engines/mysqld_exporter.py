@@ -10,7 +10,12 @@ from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 # Metrics that Prometheus keeps.
-METRICS = ("mysql_up", "mysql_global_status_threads_connected", "mysql_global_variables_max_connections")
+METRICS = (
+    "mysql_up",
+    "mysql_global_status_threads_connected",
+    "mysql_global_variables_max_connections",
+    "mysql_global_variables_binlog_expire_logs_seconds",
+)
 
 
 def command(stack: Stack) -> Command:

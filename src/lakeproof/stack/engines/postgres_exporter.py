@@ -11,7 +11,13 @@ from lakeproof.written import write_file
 
 NAME = "postgres-exporter"
 # Metrics that Prometheus keeps.
-METRICS = ("pg_up", "pg_stat_database_numbackends", "pg_settings_max_connections")
+METRICS = (
+    "pg_up",
+    "pg_stat_database_numbackends",
+    "pg_settings_max_connections",
+    "pg_settings_max_slot_wal_keep_size_bytes",
+    "pg_replication_slots_pg_wal_lsn_diff",
+)
 
 
 def command(stack: Stack) -> Command:
