@@ -10,7 +10,8 @@ from typing import Any
 class Commit:
     """One entry of a branch's history; `properties` are ours (publish/commit.py names them).
 
-    author: who wrote it, as they say themselves; "" where they do not say.
+    author: who wrote it, as they say themselves; "" where they do not say. merged: True where it brought another
+    branch in; Nessie gives such a commit two parents, of which `parent` is the one on this branch.
     """
 
     hash: str
@@ -19,17 +20,20 @@ class Commit:
     message: str
     properties: Mapping[str, str]
     author: str = ""
+    merged: bool = False
 
 
 def commit_of(entry: Mapping[str, Any]) -> Commit:
     """What one entry of Nessie's history (REST API v2, LogEntry) tells."""
     meta = entry["commitMeta"]
+    parents = meta.get("parentCommitHashes") or []
     every = meta.get("allProperties") or {key: [value] for key, value in (meta.get("properties") or {}).items()}
     return Commit(
         hash=meta["hash"],
-        parent=entry.get("parentCommitHash") or next(iter(meta.get("parentCommitHashes") or []), None),
+        parent=entry.get("parentCommitHash") or next(iter(parents), None),
         at=datetime.fromisoformat(meta["commitTime"]),
         message=meta.get("message", ""),
         properties={key: values[0] for key, values in every.items() if values},
         author=next(iter(meta.get("authors") or []), "") or meta.get("author") or "",
+        merged=len(parents) > 1,
     )

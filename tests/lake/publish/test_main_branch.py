@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lakeproof.arguments import Arguments
 from lakeproof.errors import InvalidInput
 from lakeproof.faults import moved_main, written_main
 from lakeproof.lake.nessie import (
@@ -35,6 +36,7 @@ from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.probes import nessie as probes
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes import point_main_at_ingest
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
 TABLES = ("orders", "items")
@@ -160,6 +162,7 @@ class Nessie:
         if not over_others and any(now.get(name) != before.get(name) for name in changed):
             raise NessieConflict("changed in conflict", where=target.name)
         made = self.add(target.name, now | changed, properties, message=message)
+        self.commits[made] = replace(self.commits[made], merged=True)
         self.merged[made] = source.hash
         return Merged(self.names[target.name], onto)
 
@@ -195,7 +198,7 @@ def nessie(monkeypatch: pytest.MonkeyPatch) -> Nessie:
         made.add(branch, {}, {}, message="create namespace oltp")
     for checkpoint in range(1, 8):
         last = made.publish(checkpoint)
-    for module in (main_branch, written_main, moved_main, probes):
+    for module in (main_branch, written_main, moved_main, point_main_at_ingest, probes):
         monkeypatch.setattr(module, "client_of", lambda *_: made)
     monkeypatch.setattr(main_branch, "last_merge", lambda stack: last)
     monkeypatch.setattr(probes, "get_json", lambda url, timeout: {"hash": last})
@@ -312,6 +315,32 @@ def test_a_backup_that_somebody_made_where_there_is_no_commit_yet_moves_forward_
     nessie.names["backup"] = Reference("BRANCH", "backup", NO_COMMIT)
     main_branch.keep_as_backup(nessie, head(nessie))  # type: ignore[arg-type]
     assert nessie.names["backup"].hash == head(nessie)
+
+
+def test_main_that_was_pointed_at_ingest_gets_its_history_back_however_often_one_asks(
+    stack: Stack, nessie: Nessie
+) -> None:
+    """What is ready on `ingest` is newer than what was published last, and looks like it but for its parents."""
+    published = head(nessie)
+    main_branch.keep_as_backup(nessie, published)  # type: ignore[arg-type]
+    ready = nessie.publish(8, "ingest")
+    point_main_at_ingest.run(stack, Arguments())
+    assert head(nessie) == ready
+    main_branch.keep_as_backup(nessie, ready)  # type: ignore[arg-type]
+    assert nessie.names["backup"].hash == published, "an audit that found it whole is no reason"
+    with pytest.raises(MainMoved):
+        publisher_of(nessie)._read_head()
+    for _ in range(2):
+        point_main_at_ingest.undo(stack, Arguments())
+        assert head(nessie) == published
+
+
+def test_a_backup_that_was_moved_to_ingest_is_no_way_back(stack: Stack, nessie: Nessie) -> None:
+    """By an earlier version, whose audit looked while somebody had pointed `main` there."""
+    published = head(nessie)
+    nessie.names["backup"] = Reference("BRANCH", "backup", nessie.publish(8, "ingest"))
+    assert main_branch.roll_back(stack) is None
+    assert head(nessie) == published
 
 
 def test_main_stays_where_it_is_newer_than_a_backup_that_it_has_lost(

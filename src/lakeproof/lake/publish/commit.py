@@ -198,6 +198,13 @@ def is_ours(commit: Commit) -> bool:
     return bool(states_of(commit)) or commit.message.startswith("create namespace ")
 
 
+def is_made_ready(commit: Commit) -> bool:
+    """True for a state that the publisher made ready on `ingest`. What it publishes is a merge of such a commit, and
+    has the same properties; what is brought in by hand says so.
+    """
+    return bool(states_of(commit)) and not commit.merged and BY_HAND not in commit.properties
+
+
 def strangers_commit(commits: Iterable[Commit]) -> Commit | None:
     """The newest one that is not ours, also below later publishes, which do not move every table.
 

@@ -34,6 +34,7 @@ from lakeproof.lake.publish.commit import (
     LOOKED_THROUGH,
     DatabaseState,
     author_of,
+    is_made_ready,
     is_ours,
     made_onto,
     properties_of,
@@ -112,6 +113,7 @@ def roll_back(stack: Stack) -> RolledBack | None:
 def _last_published(nessie: NessieClient, main: Reference, backup: Reference | None, merged: str | None) -> str:
     """What the publisher merged last, where `main` has lost it. Else the newest published state that `main` or
     `backup` holds; where the publisher merged nothing yet, `ingest` tells whether `main` has lost what it showed.
+    What was only made ready on `ingest` is none, though somebody pointed `main` there.
     """
     if merged is not None and not nessie.holds(main.name, merged):
         return merged
@@ -123,7 +125,7 @@ def _last_published(nessie: NessieClient, main: Reference, backup: Reference | N
             (
                 commit
                 for commit in nessie.history(each.name, PREFIX_SEARCH, at_hash=each.hash)
-                if is_ours(commit) and HELD not in commit.properties
+                if is_ours(commit) and HELD not in commit.properties and not is_made_ready(commit)
             ),
             None,
         )
@@ -146,14 +148,17 @@ def _head_of(nessie: NessieClient, name: str) -> Reference | None:
 def keep_as_backup(nessie: NessieClient, published: str) -> None:
     """Move the branch `backup` forward to that published commit of `main`, which a full audit found whole.
 
-    Never to an older state: where somebody pointed `main` back, `backup` is the way to return.
+    Never to an older state: where somebody pointed `main` back, `backup` is the way to return. Nor to what was only
+    made ready on `ingest`, where somebody pointed `main` there: its history lacks what `main` showed.
     Raises: NessieConflict where somebody moves it at the same time; NessieUnreachable.
     """
+    newer = next(nessie.history(MAIN, 1, at_hash=published))
+    if is_made_ready(newer):
+        return
     held = _head_of(nessie, BACKUP)
     if held is None:
         nessie.create_reference("BRANCH", BACKUP, Reference("BRANCH", MAIN, published))
         return
-    newer = next(nessie.history(MAIN, 1, at_hash=published))
     # Somebody made the branch by hand where it has no commit yet.
     older = next(nessie.history(BACKUP, 1, at_hash=held.hash), None)
     if older is None or newer.at > older.at:
