@@ -17,6 +17,8 @@ BEFORE = {START: 0, KEPT: 1_000, END: 1_400}
         (0, 3_000, 9_000, Outcome.FAILED),
         (9_000, 9_000, 9_000, Outcome.FAILED),
         (0, 10, 300, Outcome.FAILED),
+        (0, 9_000, 120, Outcome.FAILED),  # made anew
+        (0, 1_200, 1_300, Outcome.FAILED),
     ],
 )
 def test_what_waited_must_have_been_read_from_where_the_job_stood(

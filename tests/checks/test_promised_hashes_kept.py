@@ -53,6 +53,8 @@ class Lake:
     read: list[int]
     digests: dict[int, int] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    gone: str = ""
+    """What Trino says of a table of the second database."""
 
 
 @dataclass
@@ -67,8 +69,14 @@ class Trino:
         number = self.commit.plain.checkpoint
         digest = 7_000 + number + self.lake.digests.get(number, 0)
         rows = [["0.orders", "0", self.lake.rows(self.commit), str(digest), "1"]]
-        if "stock" in sql:
-            rows = [["stock", 3]]
+        if "information_schema" in sql:
+            rows = [["oltp", "stock", "id"], ["oltp", "stock", "on hand"], ["shop", "cases", "id"]]
+        if "checksum" in sql:
+            gone = self.lake.gone if "cases" in sql else ""
+            if gone:
+                raise StatementFailed(gone, where="trino", next_action="")
+            told = [["stock", 3, "AB"], ["shop.cases", 0, None]]
+            rows = [row for row in told if f"'{row[0]}'" in sql]
         return Answer("trino", (), tuple(rows), 0.1)
 
 
@@ -162,8 +170,40 @@ def test_a_hash_is_read_by_one_statement_over_every_column_of_its_tables(lake: L
     states = {name: replace(state, snapshots={"stock": 4}) for name, state in lake.log[0].states.items()}
     lake.log = [replace(lake.log[0], states=states)]
     taken = before(context)
-    assert taken.values[lake.log[0].hash] == "stock 3 -"
-    assert lake.asked[1:] == ["SELECT 'stock' AS table_name, count(id) AS row_count FROM stock"]
+    assert taken.values[lake.log[0].hash] == "stock 3 AB"
+    assert lake.asked[2:] == [
+        'SELECT \'stock\' AS table_name, count(*) AS row_count, to_hex(checksum(ROW("id", "on hand"))) AS digest'
+        ' FROM "oltp"."stock"'
+    ]
+
+
+def with_shop(one: PublishedCommit, minutes_old: float = 0.0) -> PublishedCommit:
+    """The second database's tables are in it too, as they were published so long before the others."""
+    cases = replace(one.plain, snapshots={"cases": 3}, at=one.plain.at - timedelta(minutes=minutes_old))
+    return replace(one, states={**one.states, "shop": cases})
+
+
+def test_tables_of_the_second_database_are_read_too(lake: Lake, context: CheckContext) -> None:
+    lake.log = [with_shop(commit(1))]
+    taken = before(context)
+    assert str(taken.values[lake.log[0].hash]).endswith("; shop.cases 0 -")
+    lake.log = [with_shop(commit(2)), *lake.log]
+    assert after(context, taken).outcome is Outcome.PASSED
+    lake.gone = "a data file of shop.cases is missing"
+    verdict = after(context, taken)
+    assert verdict.outcome is Outcome.FAILED and "cannot be read: trino: a data file" in verdict.summary
+
+
+@pytest.mark.parametrize("minutes_old", [9.0, 13.8])
+def test_a_database_whose_own_promise_ends_sooner_is_read_for_so_long(
+    lake: Lake, context: CheckContext, minutes_old: float
+) -> None:
+    """The second one was published long before; it is read where it stays readable until it is looked at again."""
+    lake.log = [with_shop(commit(1), minutes_old)]
+    taken = before(context)
+    assert "shop" not in str(taken.values[lake.log[0].hash])
+    lake.log, lake.gone = [with_shop(commit(2)), *lake.log], "gone"
+    assert after(context, taken).outcome is Outcome.PASSED
 
 
 def test_a_hash_whose_promise_ended_meanwhile_is_not_read(lake: Lake, context: CheckContext) -> None:

@@ -103,6 +103,19 @@ def test_a_node_away_a_hint_that_waits_and_digests_that_differ_do_not_pass(
     assert words in verdict.summary
 
 
+def test_of_four_nodes_each_has_to_be_up_and_two_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them lacks the copy of some ranges."""
+    made = Ring(nodes=ALL_NODES)
+    verdict = verify(made, tmp_path, monkeypatch)
+    assert verdict.outcome is Outcome.PASSED and "cassandra-node4" in verdict.summary
+    assert len(made.asked) == 2
+    assert verify(Ring(nodes=ALL_NODES, said=(IN_SYNC, DIFFER)), tmp_path, monkeypatch).outcome is Outcome.FAILED
+    away = verify(Ring(down="cassandra-node4", nodes=ALL_NODES, answers=True), tmp_path, monkeypatch)
+    assert away.outcome is Outcome.FAILED and "cassandra-node4 DN" in away.summary
+    hints = verify(Ring(hints={"cassandra-node4": 1}, nodes=ALL_NODES), tmp_path, monkeypatch)
+    assert hints.outcome is Outcome.FAILED
+
+
 def test_digests_are_not_compared_while_a_hint_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Ring(hints={"cassandra-node3": 1})
     verify(made, tmp_path, monkeypatch)

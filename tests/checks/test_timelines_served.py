@@ -1,10 +1,11 @@
 """Timelines against what a refresh tells, over looks made up."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from lakeproof.checks.timelines_served import Look, is_slow_and_nothing_else, judge
+from lakeproof.checks.timelines_served import Look, is_slow_and_nothing_else, judge, settled
 from lakeproof.checks.verdict import Outcome, Verdict
 
 OK = {"complete": True, "entries": [{"type": "order.created", "ref": 1}], "sources": {}}
@@ -42,10 +43,46 @@ def test_a_slow_cut_or_old_one_fails_and_is_named(look: Look, words: str) -> Non
 
 def test_only_whole_timelines_that_came_late_are_asked_again() -> None:
     late = replace(GOOD, took=(2.5, 2.5, 2.5))
-    assert is_slow_and_nothing_else([GOOD, late])
-    assert not is_slow_and_nothing_else([GOOD])
-    assert not is_slow_and_nothing_else([late, replace(late, served=CUT, anew=CUT)])
-    assert not is_slow_and_nothing_else([])
+    other = replace(late, anew=OK | {"entries": []})
+
+    def asked_again(*looks: Look, at_rest: bool = True) -> bool:
+        return is_slow_and_nothing_else(looks, 2.0, at_rest=at_rest)
+
+    assert asked_again(GOOD, late)
+    assert not asked_again(GOOD)
+    assert not asked_again(late, replace(late, served=CUT, anew=CUT))
+    assert not asked_again(late, replace(late, age=9.0))
+    assert not asked_again(late, other) and asked_again(late, other, at_rest=False)
+    assert not asked_again()
+
+
+def told(*times: str, collected: str = "2026-11-26T10:00:00Z") -> dict[str, Any]:
+    """A timeline with an entry of each of these times."""
+    return OK | {"entries": [{"at": at, "ref": 1} for at in times], "collected_at": collected}
+
+
+BEFORE, AFTER = "2026-11-26T09:00:00Z", "2026-11-26T10:00:01Z"
+
+
+def test_a_stale_timeline_that_the_refresh_mends_stays_seen() -> None:
+    stale = replace(GOOD, served=told(), anew=told(BEFORE), age=3_600.0)
+    current = replace(GOOD, served=told(BEFORE), anew=told(BEFORE))
+    left = [stale, current]
+    look = settled(lambda: left.pop(0))
+    verdict = judged(look)
+    assert left == [current], "nothing happened meanwhile that another look could explain"
+    assert verdict.outcome is Outcome.FAILED
+    assert (verdict.numbers["too_old"], verdict.numbers["not_current"]) == (1, 1)
+
+
+def test_what_happened_between_two_answers_is_looked_at_again_and_its_age_is_kept() -> None:
+    shipped = replace(GOOD, served=told(BEFORE), anew=told(BEFORE, AFTER), age=3.0)
+    current = replace(GOOD, served=told(BEFORE, AFTER), anew=told(BEFORE, AFTER))
+    left = [shipped, current]
+    look = settled(lambda: left.pop(0))
+    assert not left
+    verdict = judged(look)
+    assert (verdict.numbers["too_old"], verdict.numbers["not_current"]) == (1, 0)
 
 
 def test_while_shoppers_buy_entries_may_differ() -> None:

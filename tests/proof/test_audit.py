@@ -144,6 +144,14 @@ def test_what_the_source_shows_just_so_is_no_finding(lake: Callable[[int], Lake]
     assert set(main.asked_sources) == {"oltp"}
 
 
+def test_what_the_source_shows_broken_in_another_way_excuses_nothing(lake: Callable[[int], Lake]) -> None:
+    """An order that lacks an item in the source, and the order itself in the lake."""
+    main = lake(5)
+    main.torn, main.source = {"0003": [7]}, {"oltp": [(0, 7, 1, 2, 1, "10.00", "5.00", 1, 1, 1, 0, 1)]}
+    finding = audit_published(STACK, OLTP, "0001").finding
+    assert finding is not None and "order 7" in finding
+
+
 def test_a_torn_newest_hash_is_told_though_an_older_one_cannot_be_judged(
     lake: Callable[[int], Lake], monkeypatch: pytest.MonkeyPatch
 ) -> None:

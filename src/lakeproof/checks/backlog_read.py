@@ -44,6 +44,8 @@ def judge(now: dict[str, int], before: dict[str, int], records: int, moved: int)
     read = now[KEPT] - before[KEPT]
     numbers = {"waiting": float(waiting), "read": float(read)}
     wrong = []
+    if now[END] < max(before[END], now[KEPT]):
+        wrong.append(f"the topic ends at {now[END]}: it was made anew, and what waited there is gone")
     if now[START] > before[KEPT]:
         wrong.append(f"{now[START] - before[KEPT]} records were deleted from the topic that the job had not read")
     if read < moved:

@@ -70,7 +70,7 @@ def judge(seen: Sessions, arguments: ConnectionsSpare, login: str, took: float, 
         wrong.append(f"a login took {took:.3f} s, not less than {arguments.seconds:g} s")
     if seen.percent >= arguments.percent:
         wrong.append(f"{seen.percent:g} % of {seen.most} sessions are taken, not fewer than {arguments.percent:g} %")
-    if limit == UNLIMITED:
+    if limit == UNLIMITED or (limit is not None and limit >= seen.most):
         wrong.append(f"{arguments.account} may have as many sessions as there are")
     elif limit is not None:
         numbers["limit"] = float(limit)

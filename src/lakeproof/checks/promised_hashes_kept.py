@@ -1,7 +1,9 @@
 """`main` moved on, its history is whole, and every hash that was promised before the fault can still be read."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
@@ -26,7 +28,7 @@ LEFT = timedelta(minutes=6)
 # So many promised hashes must still be in main's history; so many of them are read, from the newest to the oldest.
 REMEMBERED = 200
 READ = 3
-READ_SECONDS = 30.0
+READ_SECONDS = 60.0
 _HEARTBEAT = Table(
     "cdc_heartbeat",
     (Column("id", Kind.INTEGER), Column("beat_us", Kind.INTEGER), Column("gtid", Kind.TEXT)),
@@ -35,6 +37,9 @@ _HEARTBEAT = Table(
 )
 # Wider than any id is large: of a whole table one digest.
 WHOLE = 2**62
+# What stands for the sum over no row.
+NOTHING = "-"
+_COLUMNS = "SELECT table_schema, table_name, column_name FROM information_schema.columns"
 
 
 def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
@@ -43,7 +48,7 @@ def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
     if not found:
         return Baseline(Verdict(CLAIM, Outcome.UNKNOWN, "nothing is published yet"))
     promised = [each for each in found if each.is_readable(datetime.now(UTC) + LEFT)] or found[:1]
-    shown = {each.hash: shown_at(context.stack, each) for each in spread(promised)}
+    shown = {each.hash: shown_at(context.stack, each, readable_for(each, LEFT)) for each in spread(promised)}
     summary = f"{len(promised)} hashes are promised; {len(shown)} of them were read"
     return Baseline(
         Verdict(CLAIM, Outcome.PASSED, summary, {"promised": float(len(promised))}),
@@ -57,28 +62,55 @@ def spread(commits: Sequence[PublishedCommit]) -> list[PublishedCommit]:
     return [commits[place] for place in sorted({round(last * step / (READ - 1)) for step in range(READ)})]
 
 
-def shown_at(stack: Stack, commit: PublishedCommit) -> str:
-    """What the tables show at that hash, MariaDB's: of each how many rows, and the sum of their digests
-    (proof/tables/canonical.py), which other rows of that number do not have. All columns are read, so the data files
-    must be there. Of a table that was captured later the keys are counted.
+def readable_for(commit: PublishedCommit, left: timedelta) -> list[str]:
+    """The databases whose tables stay readable at that hash for so long."""
+    until = datetime.now(UTC) + left
+    return [name for name in commit.states if name == OLTP.name or commit.is_readable(until, database=name)]
+
+
+def shown_at(stack: Stack, commit: PublishedCommit, databases: Collection[str]) -> str:
+    """What the tables of these databases show at that hash: of each how many rows, and a sum over all of them that
+    other rows of that number do not have. All columns are read, so the data files must be there. Of the tables that
+    the ledger knows the sum is that of proof/tables/canonical.py, of all others Trino's checksum.
 
     Raises: StatementFailed where they cannot be read; CouldNotLook where nobody answers.
     """
-    there = commit.tables_of(OLTP.name)
-    known = [table for table in (*TABLES, _HEARTBEAT) if table.name in there]
-    counts = [
-        f"SELECT '{name}' AS table_name, count(id) AS row_count FROM {name}"
-        for name in there.keys() - {table.name for table in known}
-    ]
+    known = [table for table in (*TABLES, _HEARTBEAT) if table.name in commit.tables_of(OLTP.name)]
+    others = {
+        (database, table)
+        for database in databases
+        for table in commit.tables_of(database)
+        if database != OLTP.name or table not in {each.name for each in known}
+    }
     deadline = Deadline(READ_SECONDS)
     with pinned_trino(stack, commit, deadline) as trino:
         found = Reader(ENGINE, TRINO, lambda sql: trino.run(sql, deadline).rows).digests(WHOLE, known)
-        others = trino.run(" UNION ALL ".join(counts), deadline).rows if counts else ()
-    shown = {str(name): f"{count} -" for name, count in others}
+        columns = trino.run(_COLUMNS, deadline).rows if others else ()
+        sums = trino.run(_checksums(others, columns), deadline).rows if others else ()
+    shown = {str(name): f"{count} {digest or NOTHING}" for name, count, digest in sums}
     for name, parts in found.items():
         rows, digest = sum(part.rows for part in parts.values()), sum(part.full for part in parts.values())
         shown[name] = f"{rows} {digest:x}"
     return "; ".join(f"{name} {shown[name]}" for name in sorted(shown))
+
+
+def _checksums(tables: Collection[tuple[str, str]], columns: Iterable[Sequence[Any]]) -> str:
+    """One statement over tables of (database, table). columns: rows of _COLUMNS. A table that Trino does not list is
+    asked for all the same, and refused by its name.
+    """
+    of: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for database, table, column in columns:
+        of[str(database), str(table)].append(f'"{column}"')
+    return " UNION ALL ".join(
+        f"SELECT '{_told(database, table)}' AS table_name, count(*) AS row_count,"
+        f" to_hex(checksum(ROW({', '.join(of[database, table]) or '1'}))) AS digest"
+        f' FROM "{database}"."{table}"'
+        for database, table in sorted(tables)
+    )
+
+
+def _told(database: str, table: str) -> str:
+    return table if database == OLTP.name else f"{database}.{table}"
 
 
 def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
@@ -120,12 +152,26 @@ def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Ver
 
 
 def _problems_at(stack: Stack, commit: PublishedCommit, was: object) -> list[str]:
-    """was: what `shown_at` told before; None where it was not read then."""
+    """was: what `shown_at` told before; None where it was not read then. A database whose time at that hash is nearly
+    over is left out.
+    """
+    databases = readable_for(commit, timedelta(seconds=READ_SECONDS))
+    shown = [] if was is None else [each for each in str(was).split("; ") if _database_of(each) in databases]
+    if was is not None:
+        databases = list({OLTP.name, *map(_database_of, shown)})
     try:
-        now = shown_at(stack, commit)
+        now = shown_at(stack, commit, databases)
     except StatementFailed as error:
         return [f"{commit.hash[:16]} cannot be read: {error.message}"]
-    return [] if was is None else [f"{commit.hash[:16]}: {each}" for each in other_rows(str(was), now)]
+    if was is None:
+        return []
+    return [f"{commit.hash[:16]}: {each}" for each in other_rows("; ".join(shown), now)]
+
+
+def _database_of(told: str) -> str:
+    """Of an entry of `shown_at`: the first database's tables stand there without its name."""
+    database, dot, _ = told.partition(" ")[0].partition(".")
+    return database if dot else OLTP.name
 
 
 def other_rows(was: str, now: str) -> list[str]:

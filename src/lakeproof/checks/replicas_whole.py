@@ -17,7 +17,7 @@ from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.ring import KEYSPACE, RingNode, hints_of, nodetool, ring
-from lakeproof.stack.engines.cassandra_config import NODES
+from lakeproof.stack.engines.cassandra_config import FURTHER, NODES
 from lakeproof.stack.stack import Stack
 
 CLAIM = "every Cassandra node is up for the others, holds every row, and no hint waits for one"
@@ -25,6 +25,7 @@ SAME = "Previewed data was in sync"
 # `inventory.requests - 34 ranges, 1 sstables, …`: a table with ranges of rows that are not the same in all nodes.
 DIFFERS = re.compile(r"^\s*\S+ - [1-9]\d* ranges")
 PREVIEW_SECONDS = 60.0
+COPIES = 3
 LOOK_SECONDS = 2.0
 
 
@@ -58,8 +59,9 @@ def _await(context: CheckContext, arguments: ReplicasWhole) -> Verdict:
 def look(stack: Stack, keyspace: str) -> Verdict:
     """One look. Digests are compared only where all nodes are up and no hint waits."""
     try:
-        views = {name: ring(stack, ask=name) for name in NODES}
-        hints = {name: hints_of(stack, name) for name in NODES}
+        members = _members(ring(stack))
+        views = {name: ring(stack, ask=name) for name in members}
+        hints = {name: hints_of(stack, name) for name in members}
     except CouldNotLook as error:
         # A node that does not answer is not up for the others either; one of them says so.
         return Verdict(CLAIM, _why_silent(stack), f"a node gives no answer: {error.message}")
@@ -67,12 +69,17 @@ def look(stack: Stack, keyspace: str) -> Verdict:
         "nodes_up_in_every_view": float(min(len(up(nodes)) for nodes in views.values())),
         "hints_waiting": float(sum(hints.values())),
     }
-    problems = [f"{name} sees {_in_words(nodes)}" for name, nodes in views.items() if set(NODES) - set(up(nodes))]
+    problems = [
+        f"{name} sees {_in_words(nodes)}"
+        for name, nodes in views.items()
+        if set(members) - set(up(nodes)) or any(node.state != "UN" for node in nodes)
+    ]
     problems += [f"{count} hint files wait at {name}" for name, count in hints.items() if count]
     if problems:
         return Verdict(CLAIM, Outcome.FAILED, "; ".join(problems), numbers)
     try:
-        differs = difference(nodetool(stack, NODES[0], *preview(keyspace), seconds=PREVIEW_SECONDS))
+        compared = (nodetool(stack, name, *preview(keyspace), seconds=PREVIEW_SECONDS) for name in asked_by(members))
+        differs = "; ".join(filter(None, map(difference, compared)))
     except CouldNotLook as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, f"digests could not be compared: {error.message}", numbers)
     if differs:
@@ -80,9 +87,21 @@ def look(stack: Stack, keyspace: str) -> Verdict:
     return Verdict(
         CLAIM,
         Outcome.PASSED,
-        f"{', '.join(NODES)} are up in every view, hold the same rows of {keyspace}, and no hint waits",
+        f"{', '.join(members)} are up in every view, hold the same rows of {keyspace}, and no hint waits",
         numbers,
     )
+
+
+def _members(nodes: Sequence[RingNode]) -> tuple[str, ...]:
+    """The nodes that there have to be, and a further one that has joined."""
+    return (*NODES, *(name for name in FURTHER if name in {node.name for node in nodes}))
+
+
+def asked_by(members: Sequence[str]) -> Sequence[str]:
+    """The nodes that are to compare the ranges of which they hold a copy, so that each range is compared. Of three
+    copies each node of three holds one; of four nodes each lacks the copy of some ranges, and no two of the same.
+    """
+    return members[: len(members) - COPIES + 1]
 
 
 def preview(keyspace: str) -> tuple[str, ...]:

@@ -5,9 +5,10 @@ tell the same. It only reads (a refresh makes support forget what it has cached,
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -59,21 +60,35 @@ def _verdict(context: CheckContext, wanted: int, *, at_rest: bool) -> Verdict:
     try:
         cases = [int(row[0]) for row in rows_of(stack, "support", NEWEST)]
         with httpx.Client(base_url=stack.url(SERVICE), timeout=CALL_SECONDS, trust_env=False) as client:
+            ttl = stack.settings.support.timeline_cache_ttl_seconds
             looks = ask_again(
-                lambda: [_settled(client, case) for case in cases], is_slow_and_nothing_else, context.deadline
+                lambda: [settled(partial(_look, client, case)) for case in cases],
+                lambda seen: is_slow_and_nothing_else(seen, ttl, at_rest=at_rest),
+                context.deadline,
             )[-1]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, f"{SERVICE}: {type(error).__name__}: {error}")
-    return judge(looks, stack.settings.support.timeline_cache_ttl_seconds, wanted, at_rest=at_rest)
+    return judge(looks, ttl, wanted, at_rest=at_rest)
 
 
-def _settled(client: httpx.Client, case: int) -> Look:
-    """The last look of a few, since a parcel may be shipped between the two answers of one look."""
+def settled(look_at: Callable[[], Look]) -> Look:
+    """A look at a case, with the highest age that was seen. Where the two answers of a look differ because something
+    happened between them, as a parcel that was shipped, it looks again; any other difference stands: the refresh has
+    mended what was served.
+    """
+    ages: list[float] = []
     for _ in range(LOOKS):
-        look = _look(client, case)
-        if look.served["entries"] == look.anew["entries"]:
+        look = look_at()
+        ages.append(look.age - max(look.took))
+        if look.served["entries"] == look.anew["entries"] or not _changed_meanwhile(look):
             break
-    return look
+    return replace(look, age=max(ages) + max(look.took))
+
+
+def _changed_meanwhile(look: Look) -> bool:
+    """True where the new timeline has something of after the time up to which the served one has all."""
+    since = datetime.fromisoformat(look.served["collected_at"])
+    return any(datetime.fromisoformat(entry["at"]) >= since for entry in look.anew["entries"])
 
 
 def _look(client: httpx.Client, case: int) -> Look:
@@ -101,17 +116,29 @@ def _p95(looks: Sequence[Look]) -> float:
     return took[min(len(took) - 1, int(len(took) * 0.95))] if took else 0.0
 
 
-def is_slow_and_nothing_else(looks: Sequence[Look]) -> bool:
-    """True where the answers are whole and late: a busy machine may be the reason."""
-    return _p95(looks) >= P95_SECONDS and all(look.is_whole for look in looks)
+def is_slow_and_nothing_else(looks: Sequence[Look], ttl_seconds: float, *, at_rest: bool) -> bool:
+    """True where the answers are whole and current, and late: a busy machine may be the reason."""
+    return _p95(looks) >= P95_SECONDS and not any(
+        not look.is_whole or is_old(look, ttl_seconds) or (at_rest and is_other(look)) for look in looks
+    )
+
+
+def is_old(look: Look, ttl_seconds: float) -> bool:
+    """True where it was kept for longer than it may be."""
+    return look.age > ttl_seconds + max(look.took)
+
+
+def is_other(look: Look) -> bool:
+    """True where a refresh tells another story than what was served."""
+    return bool(look.served["entries"] != look.anew["entries"])
 
 
 def judge(looks: Sequence[Look], ttl_seconds: float, wanted: int, *, at_rest: bool) -> Verdict:
     """wanted: so many cases there must be. at_rest: nobody changes anything, so both timelines tell the same."""
     p95 = _p95(looks)
     cut = [look for look in looks if not look.is_whole]
-    old = [look for look in looks if look.age > ttl_seconds + max(look.took)]
-    other = [look for look in looks if at_rest and look.served["entries"] != look.anew["entries"]]
+    old = [look for look in looks if is_old(look, ttl_seconds)]
+    other = [look for look in looks if at_rest and is_other(look)]
     numbers = {
         "timelines": float(len(looks)),
         "p95_seconds": round(p95, 3),

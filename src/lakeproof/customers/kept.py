@@ -129,7 +129,8 @@ def acknowledged(acked: list[Contact], unclear: list[Contact]) -> tuple[int, tup
 
     A call that was answered at once made its version, or found the preferences already so. A call that was repeated
     may have been done at its first try. It is then answered with the newest version, which may say what another call
-    of this customer asked for.
+    of this customer asked for: one that was repeated or is unclear, for one that was answered at once made an older
+    version.
     """
     version = max((one.ref for one in acked), default=0)
     if version == 0:
@@ -137,7 +138,8 @@ def acknowledged(acked: list[Contact], unclear: list[Contact]) -> tuple[int, tup
     at_once = {one.text for one in acked if one.ref == version and one.event is Event.OK}
     if len(at_once) > 1:
         return version, ()  # one version cannot say two things
-    return version, tuple(at_once or sorted({one.text for one in (*acked, *unclear)}))
+    others = [*(one for one in acked if one.event is not Event.OK), *unclear]
+    return version, tuple(at_once or sorted({one.text for one in others}))
 
 
 def _of(contacts: Iterable[Contact], kind: Kind) -> list[Contact]:

@@ -112,11 +112,11 @@ def _whole_in_source(stack: Stack, claims: WholeClaims, torn: Iterable[Torn]) ->
         rows = database.ask(claims.source_sql(database.schemas))
     if len(rows) >= MOST:
         raise CouldNotLook(f"{MOST} or more are broken in it", where=claims.source.engine)
-    also_in_source = {each.subject for each in claims.broken_of(row[1:] for row in rows)}
+    also_in_source = {(each.claim, each.subject) for each in claims.broken_of(row[1:] for row in rows)}
     return {
         one.commit.hash: broken
         for one in torn
-        if (broken := [each for each in one.broken if each.subject not in also_in_source])
+        if (broken := [each for each in one.broken if (each.claim, each.subject) not in also_in_source])
     }
 
 

@@ -1,5 +1,6 @@
-"""A wrong fix: take a Cassandra node out of the ring because it is down. Nobody counts it as missing any more, so the
-alert ends, and the ring of three copies has two nodes.
+"""A wrong fix: take a Cassandra node out of the ring because it is down. The ring of three copies then has two nodes,
+and `nodetool status` shows nothing that is down. (The metric by which the alert goes
+went on counting it when this was played.)
 
 The node's process may only hang, and all of its rows are still on its disk: it was to come back, and no longer can.
 """
@@ -61,5 +62,5 @@ def _other(name: str) -> str:
 
 
 WRONG_STEP = WrongStep(
-    "remove_node", "take a node out of the ring that is down (ends the alert)", typed, run, OfComponent, undo
+    "remove_node", "take a node out of the ring that is down (mends nothing)", typed, run, OfComponent, undo
 )

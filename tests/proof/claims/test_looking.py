@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.proof.claims.shop_in_order import (
     BOUGHT,
+    FILE,
     IN_ORDER,
     OLD,
     OPEN,
@@ -23,9 +24,9 @@ from tests.proof.claims.shop_in_order import (
 
 from lakeproof.proof.claims import looking
 from lakeproof.proof.claims.catalog import CLAIMS
-from lakeproof.proof.claims.facts import DeliveryFact, Part, ReservedLine, Scope, ShopFacts, Store
+from lakeproof.proof.claims.facts import ActFact, DeliveryFact, Part, ReservedLine, Scope, ShopFacts, Store
 from lakeproof.proof.claims.looking import ShopReport, settled
-from lakeproof.shop.inventory.audit import SkuTotals
+from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -70,6 +71,55 @@ def test_another_checkout_at_each_look_is_not_one_that_lasts() -> None:
         pause_seconds=0.01,
     )
     assert not broken(found)
+
+
+STOCK = "shop: received - sold - reserved = on hand, never below zero"
+LOST_LINE = replace(IN_ORDER, sums={"s": (LineSum("received", 1, 10), LineSum("held", 1, 1))})
+BOUGHT_NOW = replace(LOST_LINE, steady=frozenset())
+
+
+@pytest.mark.parametrize(
+    ("seen", "verdict"),
+    [
+        ((LOST_LINE, BOUGHT_NOW), "unknown"),
+        ((LOST_LINE, BOUGHT_NOW, LOST_LINE, BOUGHT_NOW), "broken"),
+        ((LOST_LINE, BOUGHT_NOW, IN_ORDER), "whole"),
+        ((BOUGHT_NOW,), "whole"),
+    ],
+    ids=["judged once", "judged twice", "in order when it was judged again", "never judged, which is counted"],
+)
+def test_what_a_later_look_could_not_judge_is_not_mended_by_that(seen: tuple[ShopFacts, ...], verdict: str) -> None:
+    """A SKU that is bought all the time keeps still at few looks."""
+    found = settled(looks(*seen), lambda text: None, settle_seconds=0.1, pause_seconds=0.01)
+    assert (STOCK in broken(found), any(STOCK in told for told in found.unknown)) == (
+        verdict == "broken",
+        verdict == "unknown",
+    )
+
+
+def test_one_sku_that_was_judged_once_does_not_hide_one_that_is_broken_for_certain() -> None:
+    two = tuple(replace((IN_ORDER.totals or ())[0], sku=sku) for sku in "st")
+    sums = {sku: (LOST_LINE.sums or {})["s"] for sku in "st"}
+    both = replace(LOST_LINE, totals=two, sums=sums, young=frozenset("st"))
+    first, later = replace(both, steady=frozenset("st")), replace(both, steady=frozenset("t"))
+    found = settled(looks(first, later), lambda text: None, settle_seconds=0.1, pause_seconds=0.01)
+    assert all(word.startswith("t: ") for word in found.claims[STOCK].keys) and found.claims[STOCK].keys
+    assert [told for told in found.unknown if STOCK in told] == [f"{STOCK}: s did not hold at the only look at it"]
+
+
+def test_a_file_a_case_and_an_event_that_were_broken_are_looked_at_again_by_name() -> None:
+    rotten = replace(
+        IN_ORDER,
+        attachments=(replace(FILE, found_sha256="abc"),),
+        timelines=(replace(TIMELINE, shown=()),),
+        acts=(ActFact("0c", "payment.captured", False, None, False),),
+    )
+    asked: list[Scope] = []
+    slower = replace(rotten, attachments=(), timelines=(), acts=())
+    found = settled(looks(rotten, slower, asked=asked), lambda text: None, settle_seconds=0.1, pause_seconds=0.01)
+    named = (asked[1].attachments, asked[1].cases, asked[1].events)
+    assert named == (frozenset({42}), frozenset({31}), frozenset({"0c"}))
+    assert not broken(found) and len(found.unknown) == 3, "they were seen once, and that is no reason to pass them"
 
 
 def test_it_is_told_how_many_were_judged_and_that_nothing_was_old_enough() -> None:

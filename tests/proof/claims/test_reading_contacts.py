@@ -47,6 +47,15 @@ def test_a_repeated_opt_out_does_not_hide_what_nobody_said(monkeypatch: pytest.M
     assert preferences_are_kept(facts(monkeypatch, [(7, 2, '["order/email"]')], [OUT, IN]))
 
 
+def test_what_was_acknowledged_as_an_older_version_is_not_what_a_repeated_call_may_have_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else an opt-out that was lost would pass once its call had been repeated."""
+    first = told("first", Event.OK, "", 1)
+    assert preferences_are_kept(facts(monkeypatch, [(7, 2, "[]")], [first, OUT]))
+    assert preferences_are_kept(facts(monkeypatch, [(7, 2, '["order/email"]')], [first, OUT])) == []
+
+
 def test_one_version_that_was_acknowledged_for_two_things_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     both = [told("out", Event.OK, "order/email", 2), IN]
     assert preferences_are_kept(facts(monkeypatch, [(7, 2, "[]")], both))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.proof.claims.shop_in_order import BACK, BOUGHT, IN_ORDER, claims_broken_by, parcel, with_checkouts
+from tests.proof.claims.shop_in_order import BACK, BOUGHT, FAILED, IN_ORDER, claims_broken_by, parcel, with_checkouts
 
 from lakeproof.proof.claims.facts import Part, Receipt, ReservedLine, ShopFacts
 from lakeproof.shop.checkout.models import restock_key
@@ -62,6 +62,21 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
         replace(IN_ORDER, lines=(*(IN_ORDER.lines or ()), ReservedLine("r9", "s", "held", 1, overdue_seconds=121.0))),
         "past its time",
     ),
+    (
+        "bought without a reservation",
+        with_checkouts(replace(BOUGHT, reservation_id=None)),
+        "bought is sold",
+    ),
+    (
+        "failed, its goods sold and not back",
+        replace(
+            IN_ORDER,
+            lines=tuple(
+                replace(line, state="sold") if line.reservation_id == "r2" else line for line in IN_ORDER.lines or ()
+            ),
+        ),
+        "failed holds nothing",
+    ),
     ("undone, goods gone", replace(IN_ORDER, receipts=BACK[:1]), "on the shelf again"),
     (
         "undone, too many came back",
@@ -106,6 +121,7 @@ def test_a_fault_of_stock_breaks_the_claim_that_is_for_it(facts: ShopFacts, clai
         ),
         replace(OLD_STOCK, sums={"s": (LineSum("sold", 1, 1), LineSum("held", 1, 1))}),
         replace(with_checkouts(TWO_LINES), lines=(ReservedLine("r1", "t", "sold", 1), *(IN_ORDER.lines or ()))),
+        with_checkouts(replace(FAILED, reservation_id=None)),
     ],
     ids=[
         "about to expire",
@@ -114,6 +130,7 @@ def test_a_fault_of_stock_breaks_the_claim_that_is_for_it(facts: ShopFacts, clai
         "received long ago and first bought yesterday",
         "sold in part long ago",
         "two lines bought and sold",
+        "failed before it had a reservation",
     ],
 )
 def test_stock_in_order_breaks_nothing(facts: ShopFacts) -> None:

@@ -16,6 +16,7 @@ from lakeproof.proof.tables.buckets import Digest, Digests, digests_of, order_va
 from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDER_ITEMS, ORDERS, TABLES, digest_of
 from lakeproof.proof.tables.comparing import Shown, compare
 from lakeproof.proof.tables.contents import Contents, EventRow
+from lakeproof.proof.tables.differences import differences
 from lakeproof.proof.tables.ledger_rules import Judge
 from lakeproof.shop.order.models import Item, Op, Order
 
@@ -307,6 +308,20 @@ def test_an_unclear_deletion_may_have_happened_or_not() -> None:
     one = unclear(1, State(2, None, 200))
     assert wrong(ledger(one), engine(events={1: 2})) == set()
     assert wrong(ledger(one), engine(order(1))) == set()
+
+
+@pytest.mark.parametrize(
+    ("cut_us", "lost"), [(10, set()), (NOW_US + 120_000_000, {("order_events", "lost", "k1 v2")})]
+)
+@pytest.mark.parametrize("state", [State(2, replace(order(1, 2), id=None), 200), State(2, None, 200)])
+def test_what_became_of_an_unclear_call_the_database_knows_and_the_lake_must_show(
+    state: State, cut_us: int, lost: set[tuple[str, str, str]]
+) -> None:
+    """cut_us: just now the transaction may still have been open at the lake's heartbeat; later it was not."""
+    decided = engine(events={1: 2}) if state.order is None else engine(order(1, 2))
+    judge = Judge(ledger(unclear(1, state)), cut_us)
+    assert {(one.table, one.wrong.value, one.key) for one in differences(decided, engine(order(1)), judge)} == lost
+    assert not differences(decided, decided, judge)
 
 
 def test_an_unclear_creation_may_have_happened_or_not() -> None:

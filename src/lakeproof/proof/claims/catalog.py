@@ -68,6 +68,8 @@ class Claim:
     count: the things that were judged, or how many; `subjects` is their name, in the plural.
     aside: in words, which of the subjects the claim lets pass, and what could not be judged; "" for nothing.
     unsettled: how many more subjects were not judged, since they changed each time that they were read.
+    each: the subjects that were judged, as the violations name them, where a look may leave one out that an earlier
+    look judged; None: every look judges all that is named to it.
     """
 
     judge: Callable[[ShopFacts], Violations | None]
@@ -76,6 +78,7 @@ class Claim:
     count: Callable[[ShopFacts], Sized | int | None]
     aside: Callable[[ShopFacts], str] = lambda facts: ""
     unsettled: Callable[[ShopFacts], int] = lambda facts: 0
+    each: Callable[[ShopFacts], Set[str]] | None = None
 
     def __call__(self, facts: ShopFacts) -> Violations | None:
         """What breaks the claim; None where its stores are not part of the stack, or could not be read."""
@@ -147,6 +150,7 @@ CLAIMS: dict[str, Claim] = {
         "SKUs that did not change meanwhile",
         lambda facts: len(facts.totals or ()) - moving_skus(facts),
         unsettled=moving_skus,
+        each=lambda facts: facts.steady,
     ),
     "shop: what was bought is sold, what failed holds nothing": Claim(
         bought_is_sold,
@@ -188,6 +192,7 @@ CLAIMS: dict[str, Claim] = {
         {Part.ACTS},
         f"events sent {ACT_SECONDS:g} s ago or longer",
         attrgetter("acts"),
+        each=lambda facts: {f"event {one.event_id}" for one in facts.acts or ()},
     ),
     "shop: timelines are whole, and show nothing old": Claim(
         timelines_are_whole,
@@ -195,6 +200,7 @@ CLAIMS: dict[str, Claim] = {
         "cases that have an order",
         attrgetter("timelines"),
         cases_in_words,
+        each=lambda facts: {f"case {one.case_id}" for one in facts.timelines or ()},
     ),
     "shop: who complained has one case with it": Claim(
         complaints_are_kept_once,
@@ -208,6 +214,7 @@ CLAIMS: dict[str, Claim] = {
         "attachments, byte by byte",
         attrgetter("attachments"),
         unread_in_words,
+        each=lambda facts: {f"attachment {one.id}" for one in facts.attachments or ()},
     ),
     "shop: who opted out stays opted out": Claim(
         preferences_are_kept,

@@ -52,13 +52,17 @@ class Part(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a look reads: these parts. Of checkouts, orders and payments, and of what belongs to them, only those that
-    are named; None: all.
+    are named; None: all. cases, attachments, events: of parts of which only some are looked at, those that are looked
+    at in any case.
     """
 
     parts: frozenset[Part] = frozenset(Part)
     checkouts: frozenset[str] | None = None
     orders: frozenset[int] | None = None
     payments: frozenset[int] | None = None
+    cases: frozenset[int] = frozenset()
+    attachments: frozenset[int] = frozenset()
+    events: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

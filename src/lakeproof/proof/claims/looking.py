@@ -22,6 +22,7 @@ from lakeproof.stack.stack import Stack
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 15.0
+SHOWN = 5
 PAUSE_SECONDS = 1.0
 
 
@@ -80,8 +81,9 @@ def settled(
     The first look reads everything. A further look reads only what was broken at every look so far and what belongs
     to it, and in full whatever could not be read before. A claim whose facts could not be read at the last look is
     unknown, whatever earlier looks showed.
-    A claim that was broken at the only look that could judge it gets one more look after the time is over. If the
-    facts cannot be read then either, the claim is unknown.
+    What a look could not judge, as a SKU that is bought all the time, is as the look before found it. What was broken
+    at the only look that could judge it gets one more look after the time is over. If it cannot be judged then
+    either, it is unknown.
     Raises: as `read` does.
     """
     deadline = Deadline(settle_seconds)
@@ -89,11 +91,11 @@ def settled(
     lasting = _broken(facts)
     whole = _reports(lasting, facts)
     units = oversold(facts)
-    times = Counter(list(lasting))
+    times = _seen(lasting)
     one_more = False
     while any(lasting.values()) or facts.unknown:
         if deadline.expired:
-            if one_more or not _seen_once(lasting, times):
+            if one_more or not any(_seen_once(name, lasting, times) for name in lasting):
                 break
             one_more = True
         progress(
@@ -105,31 +107,35 @@ def settled(
         (Deadline(pause_seconds) if one_more else deadline).pause(pause_seconds)
         facts = read(scope_of(lasting, facts))
         now = _broken(facts)
-        times.update(list(now))
+        times += _seen(now)
         whole = _reports(now, facts) | whole  # the first look at a claim is the whole one
         lasting = {name: now[name] for name in now if name not in lasting} | {
-            name: _in_both(before, now.get(name, [])) if CLAIMS[name].is_judged_by(facts) else before
+            name: _still(name, before, now.get(name, []), facts) if CLAIMS[name].is_judged_by(facts) else before
             for name, before in lasting.items()
         }
         units = units if (seen := oversold(facts)) is None else seen
-    once = [name for name in _seen_once(lasting, times) if CLAIMS[name].is_judged_by(facts)]
+    judged = [name for name in CLAIMS if name in lasting and CLAIMS[name].is_judged_by(facts)]
+    once = {name: _seen_once(name, lasting, times) for name in judged}
     known = {
-        name: replace(whole[name], keys=tuple(lasting[name]))
-        for name in CLAIMS
-        if name in lasting and name not in once and CLAIMS[name].is_judged_by(facts)
+        name: replace(whole[name], keys=tuple(word for word in lasting[name] if word not in once[name]))
+        for name in judged
+        if not once[name] or len(once[name]) < len(lasting[name])
     }
-    unknown = [*facts.unknown.values(), *(f"{name}: does not hold at the only look at it" for name in once)]
+    unknown = [
+        *facts.unknown.values(),
+        *(_only_once(name, once[name], name in known) for name in judged if once[name]),
+    ]
     return ShopReport(known, units, tuple(dict.fromkeys(unknown)))
 
 
 def scope_of(lasting: dict[str, list[str]], facts: ShopFacts) -> Scope:
     """What the next look has to read, after `facts` were read."""
     parts = {part for name, broken in lasting.items() if broken for part in CLAIMS[name].needs}
+    subjects = {_subject(word) for broken in lasting.values() for word in broken}
     if facts.unknown:
         # What is judged for the first time is judged whole, and so is all that it is compared with.
         again = (claim.needs for claim in CLAIMS.values() if not claim.is_judged_by(facts))
-        return Scope(frozenset(parts).union(*again))
-    subjects = {_subject(word) for broken in lasting.values() for word in broken}
+        return Scope(frozenset(parts).union(*again), None, None, None, *_looked_at_in_any_case(subjects))
     keys = {subject.removeprefix("checkout ") for subject in subjects if subject.startswith("checkout ")}
     payments = {
         int(subject.removeprefix("payment ")) for subject in subjects if re.fullmatch(r"payment \d+", subject)
@@ -139,12 +145,18 @@ def scope_of(lasting: dict[str, list[str]], facts: ShopFacts) -> Scope:
     # The orders that these payments and parcels are for: what else belongs to such an order is read too.
     of_payments = {one.order_id for one in facts.payments or () if one.id in payments}
     of_parcels = {one.order_id for one in facts.parcels or () if one.id in parcels}
-    return Scope(
-        frozenset(parts),
-        frozenset(keys),
-        frozenset(of_checkouts | of_payments | of_parcels),
-        frozenset(payments),
-    )
+    orders = frozenset(of_checkouts | of_payments | of_parcels)
+    return Scope(frozenset(parts), frozenset(keys), orders, frozenset(payments), *_looked_at_in_any_case(subjects))
+
+
+def _looked_at_in_any_case(subjects: set[str]) -> tuple[frozenset[int], frozenset[int], frozenset[str]]:
+    """The cases, attachments and events among them."""
+    numbers = {
+        noun: frozenset(int(one.split()[1]) for one in subjects if re.fullmatch(rf"{noun} \d+", one))
+        for noun in ("case", "attachment")
+    }
+    events = frozenset(one.removeprefix("event ") for one in subjects if one.startswith("event "))
+    return numbers["case"], numbers["attachment"], events
 
 
 def _broken(facts: ShopFacts) -> dict[str, list[str]]:
@@ -155,15 +167,32 @@ def _reports(broken: dict[str, list[str]], facts: ShopFacts) -> dict[str, ClaimR
     return {name: CLAIMS[name].report(name, keys, facts) for name, keys in broken.items()}
 
 
-def _seen_once(lasting: dict[str, list[str]], times: Counter[str]) -> list[str]:
-    """The claims that are broken after one look."""
-    return [name for name, broken in lasting.items() if broken and times[name] == 1]
+def _seen(broken: dict[str, list[str]]) -> Counter[tuple[str, str]]:
+    """How often each claim and subject is broken at a look: once."""
+    return Counter({(name, _subject(word)) for name, words in broken.items() for word in words})
 
 
-def _in_both(before: list[str], now: list[str]) -> list[str]:
-    # Compared by subject. The details may differ: an age or an amount may have changed meanwhile.
-    subjects = {_subject(word) for word in before}
-    return [word for word in now if _subject(word) in subjects]
+def _seen_once(name: str, lasting: dict[str, list[str]], times: Counter[tuple[str, str]]) -> list[str]:
+    """What breaks the claim after one look."""
+    return [word for word in lasting[name] if times[name, _subject(word)] == 1]
+
+
+def _only_once(name: str, words: list[str], has_more: bool) -> str:
+    """has_more: other things break the claim for certain."""
+    what = f"{', '.join(_subject(word) for word in words[:SHOWN])} did not hold" if has_more else "does not hold"
+    return f"{name}: {what} at the only look at it"
+
+
+def _still(name: str, before: list[str], now: list[str], facts: ShopFacts) -> list[str]:
+    """What was broken before and is broken now, or could not be judged now.
+
+    Compared by subject. The details may differ: an age or an amount may have changed meanwhile.
+    """
+    subjects, broken = {_subject(word) for word in before}, {_subject(word) for word in now}
+    each = CLAIMS[name].each
+    judged = None if each is None else each(facts)
+    left_out = [] if judged is None else [word for word in before if _subject(word) not in judged | broken]
+    return [word for word in now if _subject(word) in subjects] + left_out
 
 
 def _subject(word: str) -> str:

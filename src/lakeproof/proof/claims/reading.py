@@ -120,7 +120,11 @@ def _readers(
     return (
         # Attachments come first, since they take longest: parts that are compared with each other are read close
         # together.
-        _Reader(Part.ATTACHMENTS, shop | {Store.SUPPORT}, lambda: read_attachments(stack, there, seed, progress)),
+        _Reader(
+            Part.ATTACHMENTS,
+            shop | {Store.SUPPORT},
+            lambda: read_attachments(stack, there, seed, progress, scope.attachments),
+        ),
         _Reader(Part.CHANGES, shop | ({Store.EVENTS} & there), lambda: {"changes": read_changes(stack, there)}),
         _Reader(Part.STOCK, frozenset({Store.STOCK}), lambda: read_stock(stack)),
         _Reader(Part.OUTBOXES, shop, lambda: {"outboxes": _outboxes(stack)}),
@@ -133,13 +137,13 @@ def _readers(
             frozenset({Store.EVENTS}) | ({Store.SHOP, Store.STOCK} & there),
             lambda: {"deliveries": read_deliveries(stack, there, seed)},
         ),
-        _Reader(Part.ACTS, shop | {Store.NOTIFIER}, lambda: {"acts": read_acts(stack)}),
+        _Reader(Part.ACTS, shop | {Store.NOTIFIER}, lambda: {"acts": read_acts(stack, scope.events)}),
         _Reader(
             Part.CONTACTS,
             contacts,
             lambda: read_told(stack, read_contacts(stack.ledger_dir), there),
         ),
-        _Reader(Part.TIMELINES, shop | _OF_TIMELINES, lambda: read_timelines(stack, seed)),
+        _Reader(Part.TIMELINES, shop | _OF_TIMELINES, lambda: read_timelines(stack, seed, scope.cases)),
         _Reader(
             Part.CHECKOUTS,
             frozenset({Store.ORDERS}),

@@ -1,5 +1,7 @@
 """Which events were sent, and what their consumer made of them."""
 
+from collections.abc import Collection
+
 from lakeproof.proof.claims.facts import ACT_SECONDS, ACTS_WITHIN_SECONDS, ActFact
 from lakeproof.services.database.rows import rows_of
 from lakeproof.shop.notification.incoming import TEMPLATES
@@ -10,9 +12,9 @@ from lakeproof.stack.topics import event_topic
 SOURCES = ("payment", "fulfillment", "support")
 _SENT = """
 SELECT event_id, type FROM outbox
-WHERE sent_at BETWEEN clock_timestamp() - $1::float8 * interval '1 second'
-                  AND clock_timestamp() - $2::float8 * interval '1 second' AND type = ANY($3::text[])
-    AND ($4::timestamptz IS NULL OR created_at >= $4)
+WHERE (sent_at BETWEEN clock_timestamp() - $1::float8 * interval '1 second'
+                   AND clock_timestamp() - $2::float8 * interval '1 second' AND type = ANY($3::text[])
+       AND ($4::timestamptz IS NULL OR created_at >= $4)) OR event_id = ANY($5::uuid[])
 """
 _SINCE = "SELECT topic, at FROM reading_since"
 _CONSUMED = """
@@ -21,8 +23,8 @@ FROM consumed_events c LEFT JOIN notifications n ON n.id = c.event_id WHERE c.ev
 """
 
 
-def read_acts(stack: Stack) -> tuple[ActFact, ...]:
-    """What the notification service did about the newest events that a customer is to be told of.
+def read_acts(stack: Stack, named: Collection[str] = ()) -> tuple[ActFact, ...]:
+    """What the notification service did about the newest events that a customer is to be told of, and about `named`.
 
     Left out are events that were sent a moment ago, and those from before it first read their topic.
     Raises: CouldNotLook.
@@ -33,7 +35,8 @@ def read_acts(stack: Stack) -> tuple[ActFact, ...]:
         row
         for service in SOURCES
         for row in rows_of(
-            *(stack, service, _SENT, ACTS_WITHIN_SECONDS, ACT_SECONDS, told), since.get(event_topic(service))
+            *(stack, service, _SENT, ACTS_WITHIN_SECONDS, ACT_SECONDS, told),
+            *(since.get(event_topic(service)), sorted(named)),
         )
     ]
     rows = rows_of(stack, "notification", _CONSUMED, [event_id for event_id, _ in sent])

@@ -30,19 +30,27 @@ WHERE = "attachments"
 _ROWS = """
 WITH newest AS (SELECT * FROM case_attachments ORDER BY id DESC LIMIT $1),
      others AS (SELECT * FROM case_attachments WHERE id NOT IN (SELECT id FROM newest)
-                ORDER BY md5(id::text || ':' || $3::text) LIMIT $2)
+                ORDER BY md5(id::text || ':' || $3::text) LIMIT $2),
+     named AS (SELECT * FROM case_attachments WHERE id = ANY($4::bigint[]))
 SELECT id, case_id, file, place, size, sha256, (SELECT count(*) FROM case_attachments) AS of_all
-FROM (SELECT * FROM newest UNION ALL SELECT * FROM others) AS chosen
+FROM (SELECT * FROM named UNION SELECT * FROM newest UNION SELECT * FROM others) AS chosen
+ORDER BY id = ANY($4::bigint[]) DESC, id DESC
 """
 
 
 def read_attachments(
-    stack: Stack, there: Collection[Store], seed: int, progress: Callable[[str], None]
+    stack: Stack,
+    there: Collection[Store],
+    seed: int,
+    progress: Callable[[str], None],
+    named: Collection[int] = (),
 ) -> dict[str, Any]:
-    """Fields of the facts. Raises: CouldNotLook where a file is there and cannot be read, or none was in time;
-    InvalidInput where it is not known in which folder they lie.
+    """Fields of the facts; the `named` ones are read first.
+
+    Raises: CouldNotLook where a file is there and cannot be read, or none was in time; InvalidInput where it is not
+    known in which folder they lie.
     """
-    rows = rows_of(stack, "support", _ROWS, NEWEST, OTHERS, str(seed))
+    rows = rows_of(stack, "support", _ROWS, NEWEST, OTHERS, str(seed), sorted(named))
     bytes_of = _Bytes(stack, there)
     deadline, told_at = Deadline(SECONDS_AT_MOST), time.monotonic()
     facts: list[AttachmentFact] = []

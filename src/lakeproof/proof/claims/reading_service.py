@@ -1,7 +1,7 @@
 """What customers see: support's timelines over HTTP, and what the stores hold of it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import httpx
@@ -21,9 +21,10 @@ _CASES = """
 WITH able AS (SELECT id, order_id FROM cases WHERE order_id IS NOT NULL),
      newest AS (SELECT id, order_id FROM able ORDER BY id DESC LIMIT $1),
      others AS (SELECT id, order_id FROM able WHERE id NOT IN (SELECT id FROM newest)
-                ORDER BY md5(id::text || ':' || $3::text) LIMIT $2)
-SELECT id, order_id, (SELECT count(*) FROM able) AS of_all FROM newest
-UNION ALL SELECT id, order_id, 0 FROM others
+                ORDER BY md5(id::text || ':' || $3::text) LIMIT $2),
+     named AS (SELECT id, order_id FROM able WHERE id = ANY($4::bigint[]))
+SELECT id, order_id, (SELECT count(*) FROM able) AS of_all
+FROM (SELECT * FROM named UNION SELECT * FROM newest UNION SELECT * FROM others) AS chosen ORDER BY id DESC
 """
 _PAYMENTS = """
 SELECT order_id, id, status, version, created_at, updated_at FROM payments WHERE order_id = ANY($1::bigint[])
@@ -35,11 +36,11 @@ WHERE f.order_id = ANY($1::bigint[])
 _ORDERS = "SELECT id, status, version, created_at, updated_at FROM oltp.orders WHERE id IN %s"
 
 
-def read_timelines(stack: Stack, seed: int) -> dict[str, Any]:
-    """Of the newest cases that have an order, and of others by the seed: first what the stores hold, then what
-    support shows. Fields of the facts. Raises: CouldNotLook.
+def read_timelines(stack: Stack, seed: int, named: Collection[int] = ()) -> dict[str, Any]:
+    """Of the newest cases that have an order, of the `named` ones, and of others by the seed: first what the stores
+    hold, then what support shows. Fields of the facts. Raises: CouldNotLook.
     """
-    cases = rows_of(stack, "support", _CASES, NEWEST_TIMELINES, OTHER_TIMELINES, str(seed))
+    cases = rows_of(stack, "support", _CASES, NEWEST_TIMELINES, OTHER_TIMELINES, str(seed), sorted(named))
     timelines: list[TimelineFact] = []
     with httpx.Client(base_url=stack.url("support-service"), timeout=ASK_SECONDS, trust_env=False) as support:
         for part in (cases[start : start + AT_ONCE] for start in range(0, len(cases), AT_ONCE)):

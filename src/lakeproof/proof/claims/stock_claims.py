@@ -39,17 +39,24 @@ def moving_skus(facts: ShopFacts) -> int:
 
 
 def with_lines(facts: ShopFacts) -> list[CheckoutFact]:
-    """Ended checkouts whose lines inventory must still have."""
+    """Ended checkouts whose lines inventory must still have. A purchase without a reservation has lost it; a checkout
+    that failed may have failed before it got one.
+    """
     return [
         one
         for one in ended(facts.checkouts)
-        if one.reservation_id is not None and one.age_seconds <= LINES_KEPT_SECONDS
+        if one.age_seconds <= LINES_KEPT_SECONDS and (one.reservation_id is not None or _were_sold(one))
     ]
+
+
+def _were_sold(one: CheckoutFact) -> bool:
+    """True of a purchase, also of one that was cancelled or returned since."""
+    return bought(one) or one.step in UNDONE
 
 
 def bought_is_sold(facts: ShopFacts) -> Violations | None:
     """The goods of every purchase are sold, each line with just its units; those of a checkout that failed are not
-    held.
+    held, and not sold either unless they came in again.
 
     The goods of a purchase that was cancelled or returned were sold too, and came in again: see
     what_came_back_is_received_once.
@@ -63,11 +70,16 @@ def bought_is_sold(facts: ShopFacts) -> Violations | None:
     for one in with_lines(facts):
         found = sorted(lines[one.reservation_id or ""])
         wanted = sorted((sku, units, State.SOLD.value) for sku, units in one.items)
-        is_sold = bought(one) or one.step in UNDONE
-        if (found != wanted) if is_sold else any(state == State.HELD for _, _, state in found):
+        if _were_sold(one):
+            is_broken, expected = found != wanted, _in_words(wanted)
+        else:
+            lasting = {State.HELD} if one.back else {State.HELD, State.SOLD}
+            is_broken = any(state in lasting for _, _, state in found)
+            expected = "nothing held" if one.back else "nothing held or sold"
+        if is_broken:
             broken.append(
                 f"checkout {one.key}: {one.step}, reservation {one.reservation_id} is {_in_words(found)},"
-                f" wanted {_in_words(wanted) if is_sold else 'nothing held'}"
+                f" wanted {expected}"
             )
     return broken
 

@@ -9,15 +9,19 @@ from lakeproof.proof.tables.contents import Contents
 from lakeproof.proof.tables.ledger_rules import Judge
 from lakeproof.shop.order.models import Item, Order
 
+# An event has its time from before its transaction's commit; it may be so much older than the commit.
+COMMITTED_WITHIN_US = 120_000_000
+
 
 def differences(database: Contents, lake: Contents, judge: Judge) -> list[Finding]:
     """Rows that both have at one version, with another content in the lake.
 
     An event never changes or goes, and the database is read after the lake's state was published: what the lake has,
-    the database has, equal. An order is compared only at the same version, and only where the ledger does not know
-    that version (else the ledger has judged both).
+    the database has, equal. What the database had well before the cut, the lake has too: a call without an answer may
+    have been done or not, and by then the database has decided. An order is compared only at the same version, and
+    only where the ledger does not know that version (else the ledger has judged both).
     """
-    return [*_events(database, lake, judge), *_orders(database, lake, judge)]
+    return [*_events(database, lake, judge), *_lost_events(database, lake, judge), *_orders(database, lake, judge)]
 
 
 def _events(database: Contents, lake: Contents, judge: Judge) -> Iterator[Finding]:
@@ -29,6 +33,15 @@ def _events(database: Contents, lake: Contents, judge: Judge) -> Iterator[Findin
                 key = f"{judge.name_of(row.order_id)} v{row.version}"
                 how = "is not in the database" if other is None else "differs from the database's"
                 yield Finding(ORDER_EVENTS.name, Wrong.PHANTOM, key, f"event {row.id} {how}")
+
+
+def _lost_events(database: Contents, lake: Contents, judge: Judge) -> Iterator[Finding]:
+    there = {row.id for rows in lake.events.values() for row in rows}
+    for rows in database.events.values():
+        for row in rows:
+            if row.id not in there and row.at_us < judge.cut_us - COMMITTED_WITHIN_US:
+                key = f"{judge.name_of(row.order_id)} v{row.version}"
+                yield Finding(ORDER_EVENTS.name, Wrong.LOST, key, f"event {row.id} is in the database alone")
 
 
 def _orders(database: Contents, lake: Contents, judge: Judge) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ class Judge:
 
     def __init__(self, expectations: Expectations, cut_us: int, *, whole: bool = True) -> None:
         self._expected = expectations.by_key
-        self._cut_us = cut_us
+        self.cut_us = cut_us
         self._whole = whole
         self.not_ours: Counter[str] = Counter()
         self.id_of_key = {key: id_ for key, one in self._expected.items() if (id_ := _known_id(one)) is not None}
@@ -88,7 +88,7 @@ class Judge:
                 for item in items.get(row.id or 0, ()):
                     yield Finding(ORDER_ITEMS.name, Wrong.PHANTOM, f"{key} line {item.line}", why)
             return
-        must = one.newest_acked_before(self._cut_us)
+        must = one.newest_acked_before(self.cut_us)
         if len(rows) > 1:
             ids = ", ".join(str(row.id) for row in rows)
             yield Finding(ORDERS.name, Wrong.DUPLICATED, key, f"ids {ids} for one client key")
@@ -111,7 +111,7 @@ class Judge:
             yield from _content(key, states, row, items.get(row.id or 0, []))
 
     def _absent(self, one: Expectation, must: State, left: list[Item]) -> Iterator[Finding]:
-        later_gone = any(state.order is None for state in one.acknowledged if state.at_us >= self._cut_us)
+        later_gone = any(state.order is None for state in one.acknowledged if state.at_us >= self.cut_us)
         may_be_gone = later_gone or (one.open_call is not None and one.open_call.order is None)
         if must.version == 0 or must.order is None or may_be_gone:
             return
@@ -124,7 +124,7 @@ class Judge:
     def _orphans(self, order_id: int, key: str | None, items: list[Item]) -> Iterator[Finding]:
         """Items without their order: stale where it was deleted; where the order itself is lost, they are right."""
         one = self._expected.get(key) if key is not None else None
-        must = one.newest_acked_before(self._cut_us) if one is not None else None
+        must = one.newest_acked_before(self.cut_us) if one is not None else None
         if must is not None and (must.order is not None or must.version == 0):
             return
         wrong = Wrong.PHANTOM if one is None else Wrong.STALE
@@ -144,7 +144,7 @@ class Judge:
             for version in counts:
                 yield Finding(ORDER_EVENTS.name, Wrong.PHANTOM, f"{named} v{version}", "no shopper asked for it")
             return
-        for version in range(1, one.newest_acked_before(self._cut_us).version + 1):
+        for version in range(1, one.newest_acked_before(self.cut_us).version + 1):
             if version not in counts:
                 yield Finding(ORDER_EVENTS.name, Wrong.LOST, f"{named} v{version}", "acknowledged, absent")
         for version in counts:
