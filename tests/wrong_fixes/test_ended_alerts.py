@@ -39,9 +39,13 @@ class Ring:
         ]
         self.told: list[tuple[str, ...]] = []
         self.calls: list[str] = []
+        self.wakes_up: list[RingNode] = []
+        """How the others see the node once it was stopped, look by look."""
 
     def ring(self, stack: Stack, *, ask: str) -> list[RingNode]:
         assert ask != NODE2.component, "a node that hangs gives no answer"
+        if self.calls and self.wakes_up:
+            return [*self.nodes, self.wakes_up.pop(0)]
         return self.nodes
 
     def nodetool(self, stack: Stack, *arguments: str, seconds: float) -> str:
@@ -56,6 +60,7 @@ def others(monkeypatch: pytest.MonkeyPatch) -> Ring:
     client = SimpleNamespace(
         stop=lambda name: made.calls.append(f"stop {name}"), start=lambda name: made.calls.append(f"start {name}")
     )
+    monkeypatch.setattr(remove_node, "repair_rows", lambda stack, name: made.calls.append(f"repair {name}"))
     monkeypatch.setattr(remove_node, "ring", made.ring)
     monkeypatch.setattr(remove_node, "nodetool", made.nodetool)
     monkeypatch.setattr(remove_node, "our_processes", lambda *_: client)
@@ -75,9 +80,19 @@ def test_a_node_that_was_removed_joins_anew_without_its_old_data(stack: Stack, o
     assert others.told == [("cassandra-seed", "removenode", "id-of-cassandra-node2")]
     assert remove_node.run(stack, NODE2) == "the ring has no cassandra-node2"
     assert row.exists(), "its disk is as it was"
-    remove_node.undo(stack, NODE2)
+    for _ in range(2):
+        remove_node.undo(stack, NODE2)
     assert not row.exists()
-    assert others.calls == ["stop cassandra-node2", "start cassandra-node2"]
+    assert others.calls == ["stop cassandra-node2", "start cassandra-node2", "repair cassandra-node2"]
+
+
+def test_a_hung_node_that_wakes_up_as_a_member_again_is_removed_once_more(stack: Stack, others: Ring) -> None:
+    """It tells the others so when it is stopped; before it is seen down it cannot be removed."""
+    remove_node.run(stack, NODE2)
+    others.wakes_up = [member("cassandra-node2", state) for state in ("UN", "UN", "DN")]
+    remove_node.undo(stack, NODE2)
+    assert others.told == 2 * [("cassandra-seed", "removenode", "id-of-cassandra-node2")]
+    assert others.calls[-1] == "repair cassandra-node2"
 
 
 def test_the_data_of_a_node_that_the_ring_has_are_not_touched(stack: Stack, others: Ring) -> None:
@@ -93,10 +108,11 @@ def test_where_nobody_says_what_the_ring_has_the_data_stay(
         raise CouldNotLook("no answer", where="cassandra-seed")
 
     row = stored(stack)
+    remove_node.run(stack, NODE2)
     monkeypatch.setattr(remove_node, "ring", silent)
     with pytest.raises(CouldNotLook):
         remove_node.undo(stack, NODE2)
-    assert row.exists() and not others.calls
+    assert row.exists() and others.calls == ["stop cassandra-node2"]
 
 
 def test_a_node_that_is_up_is_not_removed(stack: Stack, others: Ring) -> None:

@@ -2,21 +2,27 @@
 and `nodetool status` shows nothing that is down. (The metric by which the alert goes
 went on counting it when this was played.)
 
-The node's process may only hang, and all of its rows are still on its disk: it was to come back, and no longer can.
+The node's process may only hang, and all of its rows are still on its disk: it was to come back. One that wakes up
+later tells the others that it is a member, and they believe it, whatever it has missed.
 """
 
 import shutil
+from pathlib import Path
 
 from lakeproof.arguments import OfComponent
+from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput
+from lakeproof.mitigations.repair_node import repair_rows
 from lakeproof.probes.ring import RingNode, nodetool, ring
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import NODES
 from lakeproof.stack.stack import Stack
 from lakeproof.unknown_name import unknown_name
+from lakeproof.written import write_file
 from lakeproof.wrong_fixes.wrong_step import WrongStep
 
+DOWN_SECONDS = 60.0
 REMOVE_SECONDS = 240.0  # the others make the copies anew that they lack; of three nodes they lack none
 
 
@@ -35,22 +41,42 @@ def run(stack: Stack, arguments: OfComponent) -> str:
         return f"the ring has no {name}"
     if member.up:
         raise InvalidInput("it is up", where=name, next_action="lakeproof ring")
-    nodetool(stack, _other(name), "removenode", member.host_id, seconds=REMOVE_SECONDS)
+    write_file(_mark(stack, name), "taken away once the node has joined anew\n")
+    _remove(stack, member)
     return f"{name} was taken out of the ring"
 
 
 def undo(stack: Stack, arguments: OfComponent) -> None:
-    """Have it join as a new node that copies its rows from the others. A node that was removed may not come back with
-    what it had. Nothing is done where the ring has it. Raises: CouldNotLook; what a start raises.
+    """Have it join as a new node that copies its rows from the others, since a node that was removed may not come
+    back with what it had; then a repair, since a row may be on one of the others alone. Safe to repeat; nothing is
+    done where it was not removed. Raises: CouldNotLook, DeadlineExpired; what a start raises.
     """
     name = arguments.component
-    if _member(stack, name) is not None:
+    if not _mark(stack, name).exists():
         return
     client = our_processes(stack, f"have {name} join the ring")
-    client.stop(name)
+    client.stop(name)  # one that hung wakes up for that, and is a member again
+    if _member(stack, name) is not None:
+        _remove(stack, Deadline(DOWN_SECONDS).wait_for(f"the ring to see {name} down", lambda: _away(stack, name)))
     if cassandra.storage_dir(stack, name).exists():
         shutil.rmtree(cassandra.storage_dir(stack, name))
     client.start(name)
+    repair_rows(stack, name)
+    _mark(stack, name).unlink(missing_ok=True)
+
+
+def _remove(stack: Stack, member: RingNode) -> None:
+    nodetool(stack, _other(member.name), "removenode", member.host_id, seconds=REMOVE_SECONDS)
+
+
+def _away(stack: Stack, name: str) -> RingNode | None:
+    member = _member(stack, name)
+    return member if member is not None and not member.up else None
+
+
+def _mark(stack: Stack, name: str) -> Path:
+    """A file that is there from before the node is removed until it has joined anew."""
+    return stack.etc_dir(name) / "taken-out-of-the-ring"
 
 
 def _member(stack: Stack, name: str) -> RingNode | None:
