@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lakeproof.errors import NotReady, TerminalError
+from lakeproof.errors import InvalidInput, NotReady, TerminalError
 from lakeproof.lake.capture.columns import declared_columns
 from lakeproof.lake.capture.evolution import Evolution, find_table
 from lakeproof.lake.sources import mariadb
@@ -74,6 +74,22 @@ def test_a_column_that_came_after_the_proposal_is_not_declared(
 def test_a_renamed_column_is_left_to_its_own_repair(tables: dict[str, dict[str, str]], stack: Stack) -> None:
     tables["oltp.order_items"]["sku_code"] = tables["oltp.order_items"].pop("sku")
     assert declare_column.typed(stack, DeclareColumn()) == "nothing to declare"
+
+
+def test_nothing_is_declared_while_a_table_of_it_lacks_another_column(
+    tables: dict[str, dict[str, str]], stack: Stack
+) -> None:
+    tables["oltp.order_items"]["gift_note"] = "varchar"
+    tables["oltp.orders"]["gift_note"] = "varchar"
+    del tables["oltp.orders"]["item_count"]
+    refused = "oltp.orders: item_count is missing in the same table, restore it first"
+    assert declare_column.typed(stack, DeclareColumn()).startswith(f"nothing, it will be refused: {refused}")
+    with pytest.raises(InvalidInput, match=refused):
+        declare_column.run(stack, DeclareColumn())
+    assert "gift_note" in tables["oltp.order_items"]
+    assert declare_column.run(stack, DeclareColumn(only="oltp.order_items.gift_note")).startswith(
+        "declared: oltp.order_"
+    )
 
 
 def test_without_an_answer_of_the_database_it_says_how_the_command_looks(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.errors import CouldNotLook, DeadlineExpired, NotReady, TerminalError
+from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady, TerminalError
 from lakeproof.faults import renamed_column
 from lakeproof.faults.renamed_column import RenamedColumn
 from lakeproof.lake.capture.columns import declared_columns
@@ -37,12 +37,15 @@ class Database:
         self.likeness = Likeness(3, 3, ())
         self.read: list[str] = []
         self.paused = False
+        self.dropped_amid_renaming: str | None = None
 
     def columns(self, *_: object) -> dict[str, dict[str, str]]:
         return self.tables
 
     def rename_column(self, stack: object, connector: object, table: str, column: str, name: str) -> None:
         self.tables[table][name] = self.tables[table].pop(column)
+        if self.dropped_amid_renaming is not None:
+            del self.tables[table][self.dropped_amid_renaming]
 
     def read_existing_rows(self, stack: object, connector: object, tables: list[str]) -> None:
         if self.paused and tables:
@@ -105,6 +108,36 @@ def test_a_second_run_has_the_rows_read_that_the_first_was_cut_off_before(databa
     assert rename_column_back.typed(stack, OfDatabase()) == read_anew
     assert (run(stack), database.read) == (read_anew, ["oltp.order_items"])
     assert run(stack) == "nothing to rename, every column has its name"
+
+
+def test_a_table_that_lacks_another_column_by_then_is_not_read_until_it_is_restored(
+    database: Database, stack: Stack
+) -> None:
+    """The lake's values of that one, from which alone it can be restored, became NULL."""
+    renamed_column.inject(stack, RenamedColumn())
+    database.paused = True
+    with pytest.raises(DeadlineExpired):
+        run(stack)
+    database.paused = False
+    del database.tables["oltp.order_items"]["quantity"]
+    refused = "oltp.order_items: quantity is missing in the same table, restore it first"
+    assert rename_column_back.typed(stack, OfDatabase()).startswith(f"nothing, it will be refused: {refused}")
+    with pytest.raises(InvalidInput, match=refused):
+        run(stack)
+    assert database.read == []
+    database.tables["oltp.order_items"]["quantity"] = "int"
+    assert run(stack) == "the rows of oltp.order_items are read anew"
+    assert database.read == ["oltp.order_items"]
+
+
+def test_a_column_that_is_dropped_amid_the_renaming_is_seen_before_the_rows_are_read(
+    database: Database, stack: Stack
+) -> None:
+    renamed_column.inject(stack, RenamedColumn())
+    database.dropped_amid_renaming = "quantity"
+    with pytest.raises(InvalidInput, match="quantity is missing in the same table"):
+        run(stack)
+    assert database.read == []
 
 
 def test_a_new_column_of_another_type_is_no_other_name(database: Database, stack: Stack) -> None:

@@ -4,9 +4,12 @@ The other repair of a column that nobody announced is to drop it (drop_unexpecte
 is for whoever changed the table to say, so a diagnosis never proposes this one by itself.
 """
 
-from lakeproof.errors import NotReady
-from lakeproof.lake.capture.columns import Difference, look
+from collections.abc import Iterable
+
+from lakeproof.errors import InvalidInput, NotReady
+from lakeproof.lake.capture.columns import Difference, Differences, look, require_none_missing
 from lakeproof.lake.capture.evolving import evolve
+from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.lake.of_database import OfDatabase
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, left_out, named
@@ -19,33 +22,43 @@ class DeclareColumn(Named, OfDatabase):
 
 
 def typed(stack: Stack, arguments: DeclareColumn) -> str:
-    """The commands, and the way back. Without an answer of the database, how they look."""
+    """The commands, and the way back, or why there are none. Without an answer of the database, how they look."""
     try:
-        found = named(arguments, _unexpected(stack, arguments))
+        looked = look(stack, arguments.source).without_renamed
+        found = named(arguments, looked.unexpected)
+        _require_complete(arguments, looked, found)
     except NotReady:
         return "lakeproof lake evolve TABLE COLUMN for each column that the lake's SQL does not declare"
+    except InvalidInput as error:
+        return f"nothing, it will be refused: {error.message}"
     commands = [f"lakeproof lake evolve {each.table} {each.column} --yes" for each in found]
     return f"{'; '.join(commands)} (back: the same with --undo)" if commands else "nothing to declare"
 
 
 def run(stack: Stack, arguments: DeclareColumn) -> str:
-    """Declare them, one after another; fine where there is none. Raises: as `evolve`."""
-    unexpected = _unexpected(stack, arguments)
-    found = named(arguments, unexpected)
+    """Declare them, one after another; fine where there is none.
+
+    Raises: InvalidInput, with none declared, where the table of one lacks another column; as `evolve`.
+    """
+    looked = look(stack, arguments.source).without_renamed
+    found = named(arguments, looked.unexpected)
+    _require_complete(arguments, looked, found)
     told = []
     for each in found:
         done = evolve(stack, each.table, each.column)
         told.append(f"{each} as {done.kind}{f' ({done.said})' if done.said else ''}")
-    return f"declared: {'; '.join(told) or 'nothing, no column is unexpected'}{left_out(unexpected, found)}"
+    return f"declared: {'; '.join(told) or 'nothing, no column is unexpected'}{left_out(looked.unexpected, found)}"
 
 
 def hold(stack: Stack, arguments: DeclareColumn) -> dict[str, str]:
     """The columns that are unexpected now. Raises: NotReady where the database gives no answer."""
-    return hold_to(arguments, _unexpected(stack, arguments))
+    return hold_to(arguments, look(stack, arguments.source).without_renamed.unexpected)
 
 
-def _unexpected(stack: Stack, arguments: DeclareColumn) -> list[Difference]:
-    return list(look(stack, arguments.source).without_renamed.unexpected)
+def _require_complete(arguments: DeclareColumn, looked: Differences, found: Iterable[Difference]) -> None:
+    """Of each table whose rows are read anew. Raises: as require_none_missing."""
+    keyed = {file.source for file in load_sql_files(arguments.database) if file.has_key}
+    require_none_missing(looked, [each.table for each in found if each.table in keyed])
 
 
 MITIGATION = Mitigation(

@@ -3,7 +3,8 @@
 Rows that were changed while it had another name are NULL there in the lake until they change again. So the connector
 is asked to read the table's rows once more. An append-only table of the lake would hold them twice: its rows of that
 time have to be looked at by a person. The tables are kept in a file of the stack until their rows were asked for: a
-second run goes on where the first was cut off between the two.
+second run goes on where the first was cut off between the two. Where such a table lacks another column by then,
+nothing is read: the lake would lose that column's values.
 
 A column that was dropped while somebody added another one looks the same in the list of columns. Before anything is
 renamed, the values of both are therefore compared (another_name.py): a reading of the wrong column's rows would
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from lakeproof.errors import LakeproofError, NotReady
 from lakeproof.lake.capture.backfill import read_existing_rows
-from lakeproof.lake.capture.columns import Difference, look
+from lakeproof.lake.capture.columns import Difference, look, require_none_missing
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.lake.of_database import OfDatabase
@@ -31,16 +32,18 @@ def typed(stack: Stack, arguments: OfDatabase) -> str:
     """The statements, or why there are none. Without an answer of the database, how they look."""
     source = arguments.source
     try:
-        found = look(stack, source).renamed
+        looked = look(stack, source)
     except NotReady:
         return "ALTER TABLE … RENAME COLUMN … TO … for each column that has another name than the lake's SQL knows"
+    found = looked.renamed
+    again = _read_anew(arguments, {gone.table for gone, _ in found} | _kept_tables(stack, arguments))
     try:
+        require_none_missing(looked.without_renamed, again)
         _require_renamed(stack, source, found)
     except LakeproofError as error:
         return f"nothing, it will be refused: {error.message}"
     told = [statement(gone, new) for gone, new in found]
-    tables = {gone.table for gone, _ in found} | _kept_tables(stack, arguments)
-    told += [f"the rows of {table} are read anew" for table in _read_anew(arguments, tables)]
+    told += [f"the rows of {table} are read anew" for table in again]
     return "; ".join(told) or "nothing to rename"
 
 
@@ -52,18 +55,23 @@ def statement(gone: Difference, new: Difference) -> str:
 def run(stack: Stack, arguments: OfDatabase) -> str:
     """Rename, then ask for the rows; fine where no column is renamed.
 
-    Raises: as require_another_name, with nothing renamed; NotReady, DeadlineExpired.
+    Raises: as require_none_missing and require_another_name, with nothing renamed; NotReady, DeadlineExpired.
     """
     source = arguments.source
     connector = find_connector(source.connector)
-    found = look(stack, source).renamed
-    _require_renamed(stack, source, found)
+    looked = look(stack, source)
+    found = looked.renamed
     kept, tables = _kept(stack, arguments), {gone.table for gone, _ in found} | _kept_tables(stack, arguments)
+    again = _read_anew(arguments, tables)
+    require_none_missing(looked.without_renamed, again)
+    _require_renamed(stack, source, found)
     if found:
         write_file(kept, json.dumps(sorted(tables)))
     for gone, new in found:
         source.module.rename_column(stack, connector, gone.table, new.column, gone.column)
-    again = _read_anew(arguments, tables)
+    if again:
+        # Once more: to compare the values and to rename takes long enough for somebody to drop a column.
+        require_none_missing(look(stack, source), again)
     read_existing_rows(stack, connector, again)
     kept.unlink(missing_ok=True)
     done = [f"{new} is {gone.column} again" for gone, new in found]

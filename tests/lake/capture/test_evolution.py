@@ -327,6 +327,46 @@ def test_a_renamed_column_is_no_new_one(world: World, stack: Stack) -> None:
         plan(stack, "orders", "state")
 
 
+def test_a_table_that_lacks_another_column_is_not_read_anew(world: World, stack: Stack) -> None:
+    """The lake's values of the dropped one, from which alone it can be restored, became NULL."""
+    world.has("gift_note")
+    world.values = ["for Ann"]
+    del world.columns[ORDERS]["item_count"]
+    refused = r"orders: item_count is missing in the same table, restore it first.*Next: lakeproof diagnose"
+    with pytest.raises(InvalidInput, match=refused):
+        evolve(stack, "orders", "gift_note")
+    assert world.done == [] and not path_of(stack, OLTP).exists()
+    world.columns[ORDERS]["item_count"] = "int"
+    evolve(stack, "orders", "gift_note")
+    assert world.done == ["alter", "redeploy", "reread oltp.orders"]
+
+
+def test_a_column_that_is_dropped_while_the_job_restarts_holds_up_the_reading_until_it_is_back(
+    world: World, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redeployed = world.redeployed
+
+    def meanwhile(stack: Stack, source: Source) -> str:
+        del world.columns[ORDERS]["item_count"]
+        return redeployed(stack, source)
+
+    monkeypatch.setattr(submission, "redeploy", meanwhile)
+    world.has("gift_note")
+    world.values = ["for Ann"]
+    with pytest.raises(InvalidInput, match="item_count is missing in the same table"):
+        evolve(stack, "orders", "gift_note")
+    world.columns[ORDERS]["item_count"] = "int"
+    evolve(stack, "orders", "gift_note")
+    assert world.done == ["alter", "redeploy", "reread oltp.orders"]
+
+
+def test_a_table_that_is_never_read_anew_may_lack_another_column(world: World, stack: Stack) -> None:
+    world.has("reason", table="oltp.order_events")
+    del world.columns["oltp.order_events"]["version"]
+    evolve(stack, "order_events", "reason")
+    assert world.done == ["alter", "redeploy"]
+
+
 def test_a_type_that_was_typed_has_to_be_that_of_the_database(world: World, stack: Stack) -> None:
     world.has("gift_note")
     assert plan(stack, "orders", "gift_note", "TEXT").kind == "STRING"

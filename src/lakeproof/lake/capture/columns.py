@@ -6,11 +6,11 @@ cannot makes the job restart for ever.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from lakeproof.errors import NotReady
+from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.job.added_columns import added_columns, with_added
 from lakeproof.lake.job.sql_files import load_sql_files
@@ -138,6 +138,22 @@ def look(stack: Stack, source: Source, seconds: float = ASK_SECONDS) -> Differen
     """The differences now. Raises: NotReady without an answer of the database."""
     there = source.module.columns(stack, find_connector(source.connector), seconds)
     return differences(there, _declared_and_due(stack, source, there))
+
+
+def require_none_missing(found: Differences, tables: Collection[str]) -> None:
+    """To be asked before all rows of these tables are read anew. A row that is read without a column becomes NULL
+    there in the lake, and the lake is all that a dropped column can be restored from.
+
+    Raises: InvalidInput where the database lacks a declared column of one of them.
+    """
+    for each in found.unreadable:
+        if each.kind is None and each.table in tables:
+            raise InvalidInput(
+                f"{each.column} is missing in the same table, restore it first: the rows would be read anew without "
+                "it, and the lake would lose its values",
+                where=each.table,
+                next_action="lakeproof diagnose names the repair (restore_column, rename_column_back), then this",
+            )
 
 
 class ColumnWatch(threading.Thread):

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.capture.columns import look
+from lakeproof.lake.capture.columns import look, require_none_missing
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.job import added_columns
 from lakeproof.lake.job.added_columns import AddedColumn, Stage, find_added
@@ -223,6 +223,7 @@ def _evolution(
         )
     if there is not None and (stage is not Stage.DONE or arrived):
         if file.has_key:
+            require_none_missing(look(stack, source), [file.source])
             does = f"rows of {file.source} that have a value already are read anew by connector {source.connector}"
             steps.append(Step("reread", does))
         else:

@@ -24,6 +24,7 @@ from dataclasses import replace
 from lakeproof.errors import NotReady
 from lakeproof.held_file import hold
 from lakeproof.lake.capture.backfill import read_existing_rows
+from lakeproof.lake.capture.columns import look, require_none_missing
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.evolution import Evolution, find_table, plan, plan_undo
 from lakeproof.lake.job import added_columns, submission
@@ -82,12 +83,15 @@ def _alter(stack: Stack, wanted: Evolution) -> None:
 def _reread(stack: Stack, connector: Connector, wanted: Evolution, *, filled: bool) -> None:
     """Have the rows read anew where one has a value, here or in the lake (`filled`). A database too busy to say so
     has them read as well.
+
+    Raises: as require_none_missing, for a column that was dropped since `plan`; the next run goes on here.
     """
     try:
         values = filled or wanted.source.module.values_in(stack, connector, wanted.file.source, wanted.column)
     except NotReady:
         values = True
     if values:
+        require_none_missing(look(stack, wanted.source), [wanted.file.source])
         read_existing_rows(stack, connector, [wanted.file.source])
     else:
         log.info("no row of %s has a value yet", wanted.file.source)
