@@ -175,7 +175,7 @@ def test_both_servers_take_the_question_for_the_rows_that_the_lake_has(
     up(source.engine)
     lake(monkeypatch, [[-1, "1.00" if kind.startswith("DECIMAL") else "0"]])
     gone, new = Difference(table, f"was_{there}", None, kind), Difference(table, there, "", None)
-    assert likeness(stack, source, gone, new) == Likeness(1, 0, ())
+    assert likeness(stack, source, gone, new) == Likeness(1, 0, (), 0)
 
 
 def test_values_that_differ_in_case_or_in_a_trailing_blank_are_different_values(

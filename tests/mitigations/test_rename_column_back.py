@@ -34,7 +34,7 @@ class Database:
             table: {column: KINDS[kind] for column, kind in columns.items()}
             for table, columns in declared_columns(OLTP).items()
         }
-        self.likeness = Likeness(3, 3, ())
+        self.likeness = Likeness(3, 3, (), 2)
         self.read: list[str] = []
         self.paused = False
         self.dropped_amid_renaming: str | None = None
@@ -154,7 +154,7 @@ def test_a_dropped_column_beside_an_added_one_is_not_renamed_and_none_other_is(
     del database.tables["oltp.order_items"]["sku"]
     database.tables["oltp.order_items"]["loaded_at"] = "datetime"
     assert renamed_columns(stack, 1.0, OLTP) == "oltp.order_items.sku→loaded_at"
-    database.likeness = Likeness(3, 0, (1, 2, 3))
+    database.likeness = Likeness(3, 0, (1, 2, 3), 0)
     refused = "it is not so that loaded_at is sku renamed"
     assert rename_column_back.typed(stack, OfDatabase()).startswith(
         f"nothing, it will be refused: oltp.order_items: {refused}"

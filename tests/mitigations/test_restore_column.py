@@ -94,9 +94,9 @@ def test_a_column_in_whose_place_another_one_was_added_is_restored_and_a_renamed
     monkeypatch.setattr(restore_column, "look", lambda *_: Differences((added,), (GONE,)))
     monkeypatch.setattr(restore_column, "_await_published", lambda *_: None)
     monkeypatch.setattr(restore_column, "ask", lambda *_, **__: (SimpleNamespace(hash="f" * 40), answer))
-    monkeypatch.setattr(restore_column, "likeness", lambda *_: Likeness(2, 2, ()))
+    monkeypatch.setattr(restore_column, "likeness", lambda *_: Likeness(2, 2, (), 2))
     assert restore_column.run(stack, Arguments()) == "nothing to restore, no column is missing"
-    monkeypatch.setattr(restore_column, "likeness", lambda *_: Likeness(2, 0, (1, 2)))
+    monkeypatch.setattr(restore_column, "likeness", lambda *_: Likeness(2, 0, (1, 2), 0))
     assert "ADD COLUMN IF NOT EXISTS sku VARCHAR(32) NOT NULL" in restore_column.typed(stack, Arguments())
     wanted = "oltp.order_items.sku is there again, with 2 values of ffffffffffff"
     assert restore_column.run(stack, Arguments()) == wanted

@@ -3,6 +3,9 @@
 Two lists of columns cannot tell a rename from a column that was dropped while somebody added another one. A rename
 changes no row. So each row that was not changed since then has the value that the lake has of it; of a row that was
 changed since, the lake has NULL in the column that is gone.
+
+One value that is the same in both tells nothing: it may be a new column's DEFAULT, which the newest rows of the lake
+have as well. So the oldest rows are asked as well as the newest, and they have to agree in two different values.
 """
 
 import re
@@ -41,21 +44,24 @@ _COMPARED = {
 
 @dataclass(frozen=True)
 class Likeness:
-    """in_lake: how many rows were taken: of those that have a value of the gone column in the lake, the newest ROWS.
+    """in_lake: how many rows were taken: of those that have a value of the gone column in the lake, the oldest and
+    the newest, ROWS at most.
 
     alike: in so many of them the new column has that value. unlike: keys of those in which it has another, or NULL,
-    in their order.
+    in their order. values: how many different values the alike rows have.
     Rows that were deleted, or changed since the column is gone, count in neither.
     """
 
     in_lake: int
     alike: int
     unlike: tuple[Key, ...]
+    values: int
 
 
 def require_another_name(stack: Stack, source: Source, gone: Difference, new: Difference) -> None:
     """Returns where the rows say that `new` is `gone` renamed, and where the table has no row.
 
+    They say so where they agree in two values or more, or where each row of both tables has the one value.
     Raises: TerminalError where they say that it is another column; CouldNotLook where no row tells; as `likeness`.
     """
     found = likeness(stack, source, gone, new)
@@ -74,10 +80,14 @@ def require_another_name(stack: Stack, source: Source, gone: Difference, new: Di
             where=gone.table,
             next_action=f"{restore}; then drop or declare {new.column}",
         )
-    if found.alike:
+    if found.values > 1 or (found.values == 1 and _has_one_value(stack, source, gone, new)):
         return
-    if found.in_lake:
-        why = f"each of the {found.in_lake} newest rows that the lake has a value of is deleted, or was changed since"
+    if found.alike:
+        why = (
+            f"{found.alike} rows have the lake's value, all of them the same one, and other rows have none or others"
+        )
+    elif found.in_lake:
+        why = f"each of the {found.in_lake} rows that the lake has a value of is deleted, or was changed since"
     elif source.module.has_rows(stack, find_connector(source.connector), gone.table):
         why = "the lake has no value of it"
     else:
@@ -100,15 +110,29 @@ def likeness(stack: Stack, source: Source, gone: Difference, new: Difference) ->
     key = _key(stack, source, gone, new)
     in_lake = _in_lake(stack, source, gone, kind, key)
     there = _in_database(stack, source, new, kind, key, in_lake)
-    unlike = {row for row, value in there.items() if value != in_lake[row]}
-    alike = len(there) - len(unlike)
+    alike = {row: value for row, value in there.items() if value == in_lake[row]}
+    unlike = there.keys() - alike.keys()
     if unlike:
         publish_now(stack, source, SECONDS)
         again = _in_lake(stack, source, gone, kind, key, only=unlike)
-        still = {row: again[row] for row in unlike if row in again}
-        alike += sum(1 for row, value in still.items() if value == there[row])
-        unlike = {row for row, value in still.items() if value != there[row]}
-    return Likeness(len(in_lake), alike, tuple(row for row in reversed(list(in_lake)) if row in unlike))
+        alike |= {row: there[row] for row in unlike if row in again and again[row] == there[row]}
+        unlike = (unlike & again.keys()) - alike.keys()
+    keys = tuple(row for row in in_lake if row in unlike)
+    return Likeness(len(in_lake), len(alike), keys, len(set(alike.values())))
+
+
+def _has_one_value(stack: Stack, source: Source, gone: Difference, new: Difference) -> bool:
+    """Whether each row of the database has one and the same value in `new`, and each row of the lake in `gone`."""
+    if len(source.module.values_in(stack, find_connector(source.connector), new.table, new.column)) != 1:
+        return False
+    with snapshot_of(stack, source, SECONDS) as database:
+        named = database.dialect.quoted(new.column)
+        if database.ask(f"SELECT 1 FROM {new.table} WHERE {named} IS NULL LIMIT 1"):
+            return False
+    _, answer = ask(
+        stack, f'SELECT DISTINCT "{gone.column}" FROM {_lake_table(source, gone)} LIMIT 2', seconds=SECONDS
+    )
+    return len(answer.rows) == 1
 
 
 def _key(stack: Stack, source: Source, gone: Difference, new: Difference) -> str:
@@ -127,13 +151,23 @@ def _key(stack: Stack, source: Source, gone: Difference, new: Difference) -> str
 def _in_lake(
     stack: Stack, source: Source, gone: Difference, kind: Kind, key: str, only: Collection[Key] = ()
 ) -> Mapping[Key, object]:
-    """Key → value at the newest published hash, of the newest rows that have one, or of these alone."""
-    table = next(file.table for file in load_sql_files(source.name) if file.source == gone.table)
-    rows = f' AND "{key}" IN ({_literals(gone.table, only)})' if only else f' ORDER BY "{key}" DESC LIMIT {ROWS}'
+    """Key → value at the newest published hash, by their keys' order: of the oldest and the newest rows that have
+    one, or of these alone.
+    """
     value = TRINO.value(Column(gone.column, kind))
-    sql = f'SELECT "{key}", {value} FROM {source.name}."{table}" WHERE "{gone.column}" IS NOT NULL{rows}'
+    sql = f'SELECT "{key}", {value} AS of_lake FROM {_lake_table(source, gone)} WHERE "{gone.column}" IS NOT NULL'
+    if only:
+        sql += f' AND "{key}" IN ({_literals(gone.table, only)})'
+    else:
+        ends = (f'SELECT * FROM ({sql} ORDER BY "{key}" {order} LIMIT {ROWS // 2})' for order in ("ASC", "DESC"))
+        sql = f"{' UNION '.join(ends)} ORDER BY 1"
     _, answer = ask(stack, sql, seconds=SECONDS)
     return {_key_of(row): _comparable(kind, value) for row, value in answer.rows}
+
+
+def _lake_table(source: Source, gone: Difference) -> str:
+    table = next(file.table for file in load_sql_files(source.name) if file.source == gone.table)
+    return f'{source.name}."{table}"'
 
 
 def _in_database(
