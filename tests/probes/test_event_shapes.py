@@ -1,5 +1,6 @@
 """Events of another shape: told by what they lack, rolled back, and sent again under their own ids."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lakeproof.errors import TerminalError
+from lakeproof.errors import TerminalError, TransientError
 from lakeproof.faults import reshaped_events
 from lakeproof.faults.reshaped_events import ReshapedEvents
 from lakeproof.mitigations import restore_event_shape
@@ -71,11 +72,20 @@ class Database:
         self.done: list[tuple[str, tuple[object, ...]]] = []
         self.under_way = [2, 0]
         self.triggers, self.newest_is_usual, self.older = {"payment": ["strange"]}, False, 0
+        # Newer events of the type, and how many of them have the other shape.
+        self.newer = (1, 0)
 
     def rows(self, sql: str, *args: object) -> Sequence[tuple[Any, ...]]:
         if "pg_trigger" in sql:
-            assert args == (restore_event_shape.REWRITES, "order_id")
-            return [(name,) for name in self.triggers.get(sql.partition(".outbox'")[0].rpartition("'")[2], [])]
+            words = map(restore_event_shape._word, ("order_id", "order"))
+            assert args == (restore_event_shape.REWRITES, *words)
+            names = self.triggers.get(sql.partition(".outbox'")[0].rpartition("'")[2], [])
+            return [(name, f"CREATE TRIGGER {name} …", "CREATE FUNCTION …") for name in names]
+        if "max(id)" in sql:
+            return [(7,)]
+        if "FILTER" in sql:
+            assert args == ("payment.captured", 7, "order", "order_id") or args[0] == "payment.refunded"
+            return [self.newer]
         if "ORDER BY id DESC" in sql:
             return [(self.newest_is_usual,)]
         if "count(*)" in sql:
@@ -96,6 +106,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Database:
         yield made
 
     monkeypatch.setattr(restore_event_shape, "_database", session)
+    monkeypatch.setattr(restore_event_shape, "NEWER_SECONDS", 0.0)
     monkeypatch.setattr(event_shapes, "read_rows", lambda *_, **__: [(made.older,)])
     return made
 
@@ -142,7 +153,8 @@ def test_it_looks_back_as_long_as_senders_keep_their_events_and_tells_of_what_is
     monkeypatch.setattr(restore_event_shape, "reshaped", lambda *_: found)
     database.older = 7
     beyond = "; 7 of the day before could not be read either, and are not sent again"
-    assert restore_event_shape.run(stack, RestoreEventShape()).endswith(f"sent again: 1 payment.captured{beyond}")
+    said = restore_event_shape.run(stack, RestoreEventShape())
+    assert "sent again: 1 payment.captured" in said and said.endswith(beyond)
     found.clear()
     assert restore_event_shape.run(stack, RestoreEventShape(minutes=60)).endswith(f"could be read{beyond}")
 
@@ -160,6 +172,19 @@ def test_only_a_function_that_gives_an_event_other_data_is_dropped(source: str, 
     # PostgreSQL's \m is the beginning of a word.
     pattern = restore_event_shape.REWRITES.replace(r"\m", r"\b")
     assert bool(re.search(pattern, source, re.IGNORECASE)) is is_one
+
+
+@pytest.mark.parametrize(
+    ("source", "names_it"),
+    [
+        (reshaped_events.FUNCTION.format(key="order_id", name="order"), True),
+        ("IF NEW.payload ? 'order_id' THEN NEW.payload := NEW.payload || '{\"currency\":\"EUR\"}'; END IF;", False),
+    ],
+)
+def test_a_function_that_only_reads_the_key_does_not_name_the_new_one(source: str, names_it: bool) -> None:
+    """`order` stands in `order_id`."""
+    assert re.search(restore_event_shape._word("order_id"), source)
+    assert bool(re.search(restore_event_shape._word("order"), source)) is names_it
 
 
 @pytest.mark.parametrize("has", [(), ("order", "number")])
@@ -201,8 +226,8 @@ def test_an_odd_event_is_passed_over_and_named_and_the_others_are_sent_again(
     said, statements = run_over([[PLAIN, odd][: 2 - first], [PLAIN, odd]], stack, database, monkeypatch)
     assert statements == ["DROP", "UPDATE", "DELETE", "UPDATE"]
     assert all(args[0] == ["a"] for _, args in database.done[1:])
-    assert said.startswith("the senders' events have their usual shape; sent again: 1 payment.captured; left alone")
-    assert said.endswith("which: payment: 1 payment.captured lack order_id and have number, order")
+    assert said.startswith("the senders' newest events have their usual shape; sent again: 1 payment.captured; left")
+    assert "which: payment: 1 payment.captured lack order_id and have number, order; dropped" in said
 
 
 def test_odd_events_that_go_on_coming_fail_the_repair_after_the_others_were_sent_again(
@@ -229,7 +254,60 @@ def test_what_the_dropped_trigger_changed_of_another_type_meanwhile_is_sent_agai
 ) -> None:
     refund = replace(PLAIN, type="payment.refunded", ids=("r",))
     said, _ = run_over([[PLAIN], [PLAIN, refund]], stack, database, monkeypatch)
-    assert said.endswith("sent again: 1 payment.captured, 1 payment.refunded")
+    assert "sent again: 1 payment.captured, 1 payment.refunded; dropped" in said
+
+
+def test_a_dropped_trigger_is_named_and_its_definition_is_kept(
+    stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was gone for good, and nothing told that it had been there."""
+    said, _ = run_over([[PLAIN]] * 2, stack, database, monkeypatch)
+    assert "dropped: trigger strange of payment.outbox, its definition is kept in /" in said
+    (path,) = (stack.state_dir / "kept-values").glob("shop-*.json")
+    assert said.endswith(str(path))
+    kept = json.loads(path.read_text())["definitions"]
+    assert kept == {"strange of payment.outbox": ["CREATE TRIGGER strange …", "CREATE FUNCTION …"]}
+
+
+def test_without_a_place_for_the_definition_nothing_is_dropped(
+    stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (stack.state_dir / "kept-values").write_text("a file where the folder should be")
+    said, statements = run_over([[PLAIN]] * 2, stack, database, monkeypatch)
+    assert "the definitions cannot be kept" in said and statements == []
+
+
+def test_where_newer_events_have_the_other_shape_as_well_the_usual_one_is_not_claimed(
+    stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trigger was another one's."""
+    database.newer = (5, 2)
+    said, statements = run_over([[PLAIN]] * 2, stack, database, monkeypatch)
+    assert "newer events have it as well: payment: 1 payment.captured lack order_id" in said
+    assert "dropped: trigger strange of payment.outbox" in said and "make the trigger again from that file" in said
+    assert statements == ["DROP", "UPDATE", "DELETE", "UPDATE"]
+
+
+def test_where_no_newer_event_came_the_usual_shape_is_not_claimed(
+    stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.newer = (0, 0)
+    said, _ = run_over([[PLAIN]] * 2, stack, database, monkeypatch)
+    assert said.startswith(
+        "whether it helped is not seen yet, no newer event came of payment.captured; sent again: 1"
+    )
+
+
+def test_a_failure_after_the_drop_does_not_hide_where_the_definition_is(
+    stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.under_way = [1] * 100
+    monkeypatch.setattr(restore_event_shape, "TAKEN_SECONDS", 0.0)
+    monkeypatch.setattr(restore_event_shape, "reshaped", lambda *_: [PLAIN])
+    with pytest.raises(
+        TransientError, match=r"events under way .*strange of payment.outbox, .*kept in .*do this again"
+    ):
+        restore_event_shape.run(stack, RestoreEventShape())
 
 
 def test_the_fault_is_a_trigger_of_the_sender_and_goes_with_its_function(

@@ -129,7 +129,7 @@ def _keep(stack: Stack, source: Source, values: dict[Difference, list[str]]) -> 
     """Keep them. Gives the words that name their file; "" where there is nothing to keep. Raises: as keep_values."""
     if not values:
         return ""
-    path = keep_values(stack, source, {str(each): held for each, held in values.items()})
+    path = keep_values(stack, source.name, {str(each): held for each, held in values.items()})
     return f"; {sum(map(len, values.values()))} different values kept in {path}"
 
 

@@ -63,7 +63,7 @@ def run(stack: Stack, arguments: Named) -> str:
     for each in found:
         rows = _unfit(stack, each)
         right = _last_read(stack, each, rows)
-        kept = f"; what they had is kept in {keep_values(stack, OLTP, {str(each): rows})}" if rows else ""
+        kept = f"; what they had is kept in {keep_values(stack, OLTP.name, {str(each): rows})}" if rows else ""
         try:
             _correct(stack, each, rows, right)
         except NotReady as error:

@@ -1,16 +1,24 @@
 """Roll the shape of a service's events back, and send again what nobody could read meanwhile.
 
 An event is sent again under its own id, so whoever had read it drops it, and each customer is told once.
+
+A trigger is told by its text: it gives an event other data and names the key that is gone and the new one. It may
+still be another one's, so its definition is kept in a file before it is dropped (kept_values.py), and the sender's
+next events are looked at.
 """
 
-from contextlib import AbstractContextManager
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
-from lakeproof.errors import TerminalError
+from lakeproof.errors import CouldNotLook, DeadlineExpired, TerminalError, TransientError
+from lakeproof.mitigations.kept_values import keep_values
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.event_shapes import Reshaped, reshaped, unread_before
 from lakeproof.stack.engines.postgres_accounts import DATABASE
@@ -18,15 +26,22 @@ from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.postgres_session import Session, transient_connection
 from lakeproof.stack.stack import Stack
 
-SECONDS, TAKEN_SECONDS = 30.0, 15.0
-# Of the sender's triggers those that give an event other data, and name the key that is gone.
+SECONDS, TAKEN_SECONDS, NEWER_SECONDS = 30.0, 15.0, 5.0
+# Of the sender's triggers those that give an event other data, and name the key that is gone and the new one.
 TRIGGERS = """
-SELECT quote_ident(t.tgname) FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+SELECT quote_ident(t.tgname), pg_get_triggerdef(t.oid), pg_get_functiondef(p.oid)
+FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
 WHERE t.tgrelid = '{sender}.outbox'::regclass AND NOT t.tgisinternal AND t.tgenabled <> 'D'
-  AND p.prosrc ~* $1::text AND position($2::text IN p.prosrc) > 0
+  AND p.prosrc ~* $1::text AND p.prosrc ~ $2::text AND p.prosrc ~ $3::text
 """
 REWRITES = r"(^|;|\mbegin|\mthen|\melse|\mloop)\s*new\.payload\s*:?="
 DROP = "DROP TRIGGER {trigger} ON {sender}.outbox"
+NEWEST = "SELECT coalesce(max(id), 0) FROM {sender}.outbox"
+# How many events of that type are newer, and how many of these still have the other shape.
+NEWER = """
+SELECT count(*), count(*) FILTER (WHERE payload ? $3::text AND NOT payload ? $4::text)
+FROM {sender}.outbox WHERE type = $1 AND id > $2
+"""
 HAS_KEY = "SELECT payload ? $2::text FROM {sender}.outbox WHERE type = $1 ORDER BY id DESC LIMIT 1"
 # Of another shape, and neither acted on nor dropped yet.
 UNDER_WAY = """
@@ -48,10 +63,28 @@ class RestoreEventShape(Arguments):
     minutes: float = Field(1440.0, gt=0, le=1440)
 
 
+@dataclass(frozen=True, order=True)
+class Trigger:
+    """One of a sender's outbox, with its own definition and its function's."""
+
+    sender: str
+    name: str
+    definition: str
+    function: str
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.sender}.outbox"
+
+
+# A change of the shape → what makes it.
+type Triggers = Mapping[tuple[object, ...], list[Trigger]]
+
+
 def typed(stack: Stack, arguments: RestoreEventShape) -> str:
     """By hand: first the sender's change, then its events."""
     return (
-        "roll the sender's release back (here: DROP TRIGGER … ON payment.outbox); give outbox.payload its key again;"
+        "roll the sender's release back (here: DROP TRIGGER … ON payment.outbox, its definition is kept in a file);"
+        " give outbox.payload its key again;"
         " DELETE FROM notification.consumed_events of these events; UPDATE payment.outbox SET sent_at = NULL"
     )
 
@@ -59,8 +92,9 @@ def typed(stack: Stack, arguments: RestoreEventShape) -> str:
 def run(stack: Stack, arguments: RestoreEventShape) -> str:
     """Fine where every event could be read. What cannot be mended is left as it is, and named.
 
-    Raises: CouldNotLook, TransientError; TerminalError where nothing can be mended, with nothing changed, and, once
-    the others are sent again, where events that cannot be mended go on coming.
+    Raises: CouldNotLook, TransientError; TerminalError where nothing can be mended or a trigger's definition cannot
+    be kept, with nothing changed, and, once the others are sent again, where events that cannot be mended go on
+    coming, or events of the other shape do although the trigger is dropped.
     """
     since = datetime.now(UTC) - timedelta(minutes=arguments.minutes)
     found = reshaped(stack, SECONDS, since)
@@ -70,17 +104,31 @@ def run(stack: Stack, arguments: RestoreEventShape) -> str:
         return f"every event of the last {arguments.minutes:g} minutes could be read{beyond}"
     with _database(stack) as session:
         triggers = {one.change: _triggers(session, one) for one in found if one.is_plain}
-        # Without a trigger it may be rolled back already, by a person or by a run that was cut off.
-        mended = [one for one in found if triggers.get(one.change) or (one.is_plain and _is_over(session, one))]
+        mended = [one for one in found if _is_rolled_back(session, one, triggers)]
         if not mended:
             raise _stuck(found, "nothing was changed")
-        for sender, trigger in sorted({(one.sender, name) for one in mended for name in triggers[one.change]}):
-            session.rows(DROP.format(trigger=trigger, sender=sender))
-        _await_taken(session, mended, since)
+    kept = _keep(stack, _of(mended, triggers))
+    try:
+        return _send_again(stack, since, mended, triggers, f"{kept}{beyond}")
+    except (CouldNotLook, TransientError) as error:
+        raise TransientError(f"{error.what}{kept}", where=error.where, next_action="do this again") from error
+
+
+def _send_again(stack: Stack, since: datetime, before: list[Reshaped], triggers: Triggers, beyond: str) -> str:
+    """Drop the triggers, then mend and send what could not be read. before: what was found until then."""
+    with _database(stack) as session:
+        for trigger in _of(before, triggers):
+            session.rows(DROP.format(trigger=trigger.name, sender=trigger.sender))
+        # The drop waited for whoever was writing events, so what comes after these is of the sender's own shape.
+        senders = {trigger.sender for trigger in _of(before, triggers)}
+        marks = {sender: session.rows(NEWEST.format(sender=sender))[0][0] for sender in senders}
+        _await_taken(session, before, since)
+        _await_newer(session, [one for one in before if one.sender in marks], marks)
     # Once more: some were dropped since.
     found = reshaped(stack, SECONDS, since)
     with _database(stack) as session, session.transaction():
-        mended = [one for one in found if triggers.get(one.change) or (one.is_plain and _is_over(session, one))]
+        mended = [one for one in found if _is_rolled_back(session, one, triggers)]
+        newer = {one: _newer(session, one, marks) for one in mended if triggers.get(one.change)}
         for one in mended:
             session.rows(MEND.format(sender=one.sender), list(one.ids), one.has[0], one.lacks[0])
             session.rows(FORGET, list(one.ids))
@@ -92,9 +140,38 @@ def run(stack: Stack, arguments: RestoreEventShape) -> str:
     if odd:
         told += f"; left alone, for it is not plain which key stands for which: {'; '.join(map(str, odd))}"
     told += beyond
+    if still := [one for one, (_, reshaped_ones) in newer.items() if reshaped_ones]:
+        raise TerminalError(
+            f"what was dropped did not change the shape, newer events have it as well: {'; '.join(map(str, still))};"
+            f" {told}",
+            where="outbox",
+            next_action="make the trigger again from that file; roll the sender's release back, then do this again",
+        )
     if coming:
         raise _stuck(coming, told)
-    return f"the senders' events have their usual shape; {told}"
+    if unseen := sorted({one.type for one, (count, _) in newer.items() if not count}):
+        return f"whether it helped is not seen yet, no newer event came of {', '.join(unseen)}; {told}"
+    return f"the senders' newest events have their usual shape; {told}"
+
+
+def _is_rolled_back(session: Session, one: Reshaped, triggers: Triggers) -> bool:
+    """Whether triggers are there that change the shape so, or were. Without one it may be rolled back already, by a
+    person or by a run that was cut off.
+    """
+    return bool(triggers.get(one.change)) or (one.is_plain and _is_over(session, one))
+
+
+def _of(found: Iterable[Reshaped], triggers: Triggers) -> list[Trigger]:
+    return sorted({trigger for one in found for trigger in triggers[one.change]})
+
+
+def _keep(stack: Stack, triggers: Iterable[Trigger]) -> str:
+    """Keep their definitions. Gives the words that name them and the file. Raises: as keep_values."""
+    definitions = {str(each): [each.definition, each.function] for each in triggers}
+    if not definitions:
+        return ""
+    path = keep_values(stack, DATABASE, definitions, kind="definitions")
+    return f"; dropped: trigger {', '.join(definitions)}, its definition is kept in {path}"
 
 
 def _stuck(found: list[Reshaped], done: str) -> TerminalError:
@@ -117,14 +194,37 @@ def _stuck(found: list[Reshaped], done: str) -> TerminalError:
     )
 
 
-def _triggers(session: Session, one: Reshaped) -> list[str]:
-    """The names of the sender's triggers that change the shape so."""
-    return [name for (name,) in session.rows(TRIGGERS.format(sender=one.sender), REWRITES, one.lacks[0])]
+def _triggers(session: Session, one: Reshaped) -> list[Trigger]:
+    """The sender's triggers that change the shape so."""
+    rows = session.rows(TRIGGERS.format(sender=one.sender), REWRITES, _word(one.lacks[0]), _word(one.has[0]))
+    return [Trigger(one.sender, *row) for row in rows]
+
+
+def _word(key: str) -> str:
+    """A pattern for that key, and not as a part of another one: order stands in order_id."""
+    return rf"(^|\W){re.escape(key)}(\W|$)"
 
 
 def _is_over(session: Session, one: Reshaped) -> bool:
     """Whether the sender's newest event of that type has the key again."""
     return all(session.rows(HAS_KEY.format(sender=one.sender), one.type, key)[0][0] for key in one.lacks)
+
+
+def _newer(session: Session, one: Reshaped, marks: Mapping[str, int]) -> tuple[int, int]:
+    """How many events of that type are newer than the sender's mark, and how many of them have the other shape."""
+    rows = session.rows(NEWER.format(sender=one.sender), one.type, marks[one.sender], one.has[0], one.lacks[0])
+    return rows[0][0], rows[0][1]
+
+
+def _await_newer(session: Session, found: list[Reshaped], marks: Mapping[str, int]) -> None:
+    """Until each type has a newer event, or one of them has the other shape; not for long: some types are rare."""
+
+    def look() -> bool | None:
+        counts = [_newer(session, one, marks) for one in found]
+        return True if all(count for count, _ in counts) or any(odd for _, odd in counts) else None
+
+    with suppress(DeadlineExpired):
+        Deadline(NEWER_SECONDS).wait_for("newer events", look, every=0.5)
 
 
 def _await_taken(session: Session, found: list[Reshaped], since: datetime) -> None:
