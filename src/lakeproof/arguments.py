@@ -33,7 +33,7 @@ class OfServer(Arguments):
 
 
 class OfAccount(Arguments):
-    """`user`: the capture's account in the database."""
+    """`user`: the capture's account, as we call it; the settings may say what the database calls it (`accounts`)."""
 
     user: str = "cdc"
 

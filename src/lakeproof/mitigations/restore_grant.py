@@ -6,14 +6,16 @@ from lakeproof.stack.stack import Stack
 
 
 def typed(stack: Stack, arguments: OfAccountOfDatabase) -> str:
-    """The statements."""
-    return "; ".join(arguments.source.module.grant_statements(arguments.user))
+    """The statements. Raises: InvalidInput for an account of which nothing is known."""
+    return "; ".join(arguments.source.module.grant_statements(stack, arguments.user))
 
 
 def run(stack: Stack, arguments: OfAccountOfDatabase) -> str:
-    """Grant. Connections that would still go by the old privileges end."""
-    ended = arguments.source.module.grant(stack, arguments.user)
-    return f"account {arguments.user} of {arguments.database} has all its privileges; {ended} connections ended"
+    """Grant. Connections that would still go by the old privileges end. Raises: as `typed`; NotReady."""
+    module = arguments.source.module
+    ended = module.grant(stack, arguments.user)
+    name = module.account_name(stack, arguments.user)
+    return f"account {name} of {arguments.database} has all its privileges; {ended} connections ended"
 
 
 MITIGATION = Mitigation("restore_grant", "grant the capture's account what it needs", typed, run, OfAccountOfDatabase)

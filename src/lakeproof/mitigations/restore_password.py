@@ -8,14 +8,15 @@ from lakeproof.stack.stack import Stack
 def typed(stack: Stack, arguments: OfAccountOfDatabase) -> str:
     """The password itself stays out of it."""
     source = arguments.source
-    return source.module.password_statement(arguments.user, f"(secret {source.secret(arguments.user)})")
+    return source.module.password_statement(stack, arguments.user, f"(secret {source.secret(arguments.user)})")
 
 
 def run(stack: Stack, arguments: OfAccountOfDatabase) -> str:
     """Set it."""
     source = arguments.source
     source.module.set_password(stack, arguments.user, stack.secret(source.secret(arguments.user)))
-    return f"account {arguments.user} of {arguments.database} has the connector's password again"
+    name = source.module.account_name(stack, arguments.user)
+    return f"account {name} of {arguments.database} has the connector's password again"
 
 
 MITIGATION = Mitigation(

@@ -52,7 +52,8 @@ def answers(stack: Stack, timeout: float) -> Value:
 def missing_privileges(stack: Stack, timeout: float, source: Source) -> Value:
     """As Database (to log in, to follow a slot, groups); None without that user."""
     groups = [group for account in LOOKING_ON if account.user == CAPTURE_USER for group in account.member_of]
-    rows = read_rows(stack, LACKING, CAPTURE_USER, groups, seconds=timeout, database=source.name)
+    name = source.module.account_name(stack, CAPTURE_USER)
+    rows = read_rows(stack, LACKING, name, groups, seconds=timeout, database=source.name)
     return int(rows[0][0]) if rows else None
 
 

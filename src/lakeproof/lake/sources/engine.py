@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lakeproof.errors import InvalidInput
+
 if TYPE_CHECKING:
     from lakeproof.lake.capture.connector import Connector
     from lakeproof.stack.stack import Stack
@@ -33,6 +35,15 @@ class Definition:
     nullable: bool
     has_default: bool
     generated: bool
+
+
+def nothing_to_grant(user: str, known: Sequence[str]) -> InvalidInput:
+    """The error of grant_statements."""
+    return InvalidInput(
+        "nothing is known of what this account is meant to have, so there is nothing to grant",
+        where=user,
+        next_action=f"leave user out for the capture's account; or one of {', '.join(known)}",
+    )
 
 
 class Engine(Protocol):
@@ -92,7 +103,11 @@ class Engine(Protocol):
     def send_signal(self, stack: "Stack", connector: "Connector", name: str, data: str) -> None:
         """Ask the running connector to read tables anew, by a row in its table of signals."""
 
-    # The account that a connector logs in with.
+    # The accounts, above all the one that a connector logs in with. `user` is what we call it (mysql_accounts.py,
+    # postgres_accounts.py); the settings may give it another name, under which the server knows it.
+
+    def account_name(self, stack: "Stack", user: str) -> str:
+        """What the server calls that account."""
 
     def accepts(self, stack: "Stack", user: str, seconds: float = ASK_SECONDS) -> bool:
         """Does the account take the password that this stack has for it?"""
@@ -100,14 +115,16 @@ class Engine(Protocol):
     def set_password(self, stack: "Stack", user: str, password: str) -> None:
         """Give the account that password."""
 
-    def password_statement(self, user: str, password: str) -> str:
+    def password_statement(self, stack: "Stack", user: str, password: str) -> str:
         """The SQL for it."""
 
     def grant(self, stack: "Stack", user: str) -> int:
-        """Give the account every privilege that it is meant to have; gives how many connections had to end for it."""
+        """Give the account every privilege that it is meant to have; gives how many connections had to end for it:
+        none where it had them all. Raises: as grant_statements.
+        """
 
-    def grant_statements(self, user: str) -> tuple[str, ...]:
-        """The SQL for it."""
+    def grant_statements(self, stack: "Stack", user: str) -> tuple[str, ...]:
+        """The SQL for it. Raises: InvalidInput for an account of which nothing is known."""
 
     def end_connections(self, stack: "Stack", user: str) -> int:
         """End the account's connections; gives how many."""

@@ -12,7 +12,15 @@ import pymysql
 
 from lakeproof.errors import CouldNotLook, NotReady, TerminalError
 from lakeproof.lake.capture.connector import SIGNALS, Connector
-from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask, Definition, Keep
+from lakeproof.lake.sources.engine import (
+    ASK_SECONDS,
+    KEPT_VALUES,
+    READER,
+    Ask,
+    Definition,
+    Keep,
+    nothing_to_grant,
+)
 from lakeproof.stack.engines import mysql, mysql_accounts
 from lakeproof.stack.engines.mysql_sessions import OURS
 from lakeproof.stack.stack import Stack
@@ -261,34 +269,53 @@ def accepts(stack: Stack, user: str, seconds: float = ASK_SECONDS) -> bool:
         raise NotReady(f"{type(error).__name__} {error.args}", where="mysql", next_action="lakeproof ps") from error
 
 
+def account_name(stack: Stack, user: str) -> str:
+    """As Engine."""
+    secret = next((account.secret for account in mysql_accounts.ACCOUNTS if account.user == user), f"mysql-{user}")
+    return stack.account(secret, user)
+
+
+def _grantee(stack: Stack, user: str) -> str:
+    name = account_name(stack, user).replace("'", "''")
+    return f"'{name}'@'{mysql_accounts.HOST}'"
+
+
 def set_password(stack: Stack, user: str, password: str) -> None:
     """As Engine."""
     with _unlogged(stack) as cursor:
         # The host is "%": as a parameter, since the text of a statement with parameters is a format.
-        cursor.execute("ALTER USER %s@%s IDENTIFIED BY %s", (user, mysql_accounts.HOST, password))
+        name = account_name(stack, user)
+        cursor.execute("ALTER USER %s@%s IDENTIFIED BY %s", (name, mysql_accounts.HOST, password))
 
 
-def password_statement(user: str, password: str) -> str:
+def password_statement(stack: Stack, user: str, password: str) -> str:
     """As Engine."""
-    return f"ALTER USER '{user}'@'{mysql_accounts.HOST}' IDENTIFIED BY '{password}'"
+    return f"ALTER USER {_grantee(stack, user)} IDENTIFIED BY '{password}'"
 
 
 def grant(stack: Stack, user: str) -> int:
-    """As Engine. The account's connections end, which would still go by its old privileges."""
+    """As Engine. Where one was missing, the account's connections end, which would still go by its old privileges."""
+    statements = grant_statements(stack, user)
     with _unlogged(stack) as cursor:
-        for statement in grant_statements(user):
+        before = _grants(cursor, stack, user)
+        for statement in statements:
             cursor.execute(statement)
-    return end_connections(stack, user)
+        was_whole = _grants(cursor, stack, user) == before
+    return 0 if was_whole else end_connections(stack, user)
 
 
-def grant_statements(user: str) -> tuple[str, ...]:
+def _grants(cursor: Any, stack: Stack, user: str) -> list[str]:
+    cursor.execute(f"SHOW GRANTS FOR {_grantee(stack, user)}")
+    return sorted(str(row[0]) for row in cursor.fetchall())
+
+
+def grant_statements(stack: Stack, user: str) -> tuple[str, ...]:
     """As Engine."""
-    return tuple(
-        f"GRANT {privileges} ON {scope} TO '{user}'@'{mysql_accounts.HOST}'"
-        for account in mysql_accounts.ACCOUNTS
-        if account.user == user
-        for privileges, scope in account.grants
-    )
+    for account in mysql_accounts.ACCOUNTS:
+        if account.user == user:
+            grantee = _grantee(stack, user)
+            return tuple(f"GRANT {privileges} ON {scope} TO {grantee}" for privileges, scope in account.grants)
+    raise nothing_to_grant(user, [account.user for account in mysql_accounts.ACCOUNTS])
 
 
 def holds(stack: Stack, user: str, privilege: str) -> bool:
@@ -296,7 +323,7 @@ def holds(stack: Stack, user: str, privilege: str) -> bool:
     with as_root(stack, ASK_SECONDS) as cursor:
         cursor.execute(
             "SELECT 1 FROM information_schema.user_privileges WHERE grantee = %s AND privilege_type = %s",
-            (f"'{user}'@'{mysql_accounts.HOST}'", privilege),
+            (_grantee(stack, user), privilege),
         )
         return cursor.fetchone() is not None
 
@@ -304,13 +331,13 @@ def holds(stack: Stack, user: str, privilege: str) -> bool:
 def give(stack: Stack, user: str, privilege: str) -> None:
     """Give one global privilege. Raises: NotReady."""
     with _unlogged(stack) as cursor:
-        cursor.execute(f"GRANT {privilege} ON *.* TO '{user}'@'{mysql_accounts.HOST}'")
+        cursor.execute(f"GRANT {privilege} ON *.* TO {_grantee(stack, user)}")
 
 
 def revoke(stack: Stack, user: str, privilege: str) -> None:
     """Take one global privilege away; fine where it is not there. Raises: NotReady."""
     with _unlogged(stack) as cursor:
-        cursor.execute(f"REVOKE {privilege} ON *.* FROM '{user}'@'{mysql_accounts.HOST}'")
+        cursor.execute(f"REVOKE {privilege} ON *.* FROM {_grantee(stack, user)}")
 
 
 def replica_ids(stack: Stack) -> set[int]:
@@ -328,7 +355,7 @@ def replica_ids(stack: Stack) -> set[int]:
 def end_connections(stack: Stack, user: str) -> int:
     """As Engine."""
     with _unlogged(stack) as cursor:
-        cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", (user,))
+        cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", (account_name(stack, user),))
         found = [int(row[0]) for row in cursor.fetchall()]
         for thread in found:
             try:

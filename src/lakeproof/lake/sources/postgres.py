@@ -3,6 +3,7 @@
 Statements about accounts run as superuser.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,9 +14,17 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, NotReady
 from lakeproof.lake.capture import publication
 from lakeproof.lake.capture.connector import SIGNALS, Connector
-from lakeproof.lake.sources.engine import ASK_SECONDS, KEPT_VALUES, READER, Ask, Definition, Keep
+from lakeproof.lake.sources.engine import (
+    ASK_SECONDS,
+    KEPT_VALUES,
+    READER,
+    Ask,
+    Definition,
+    Keep,
+    nothing_to_grant,
+)
 from lakeproof.stack import postgres_session
-from lakeproof.stack.engines.postgres_accounts import DATABASE, LOOKING_ON
+from lakeproof.stack.engines.postgres_accounts import ACCOUNTS, DATABASE, LOOKING_ON
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.engines.postgres_sessions import OURS
 from lakeproof.stack.postgres_session import Session, select
@@ -25,6 +34,7 @@ TROUBLES: tuple[type[Exception], ...] = postgres_session.TROUBLES
 RESTORES_COLUMNS = False
 # To lock a table, look at a column and drop it; of that ASK_SECONDS for the lock.
 DROP_SECONDS = 3 * ASK_SECONDS
+PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 NO_LOGIN = "not permitted to log in"
 _COLUMNS = """
 SELECT a.attrelid::regclass::text, a.attname, format_type(a.atttypid, NULL) FROM pg_attribute a
@@ -163,40 +173,52 @@ def accepts(stack: Stack, user: str, seconds: float = ASK_SECONDS) -> bool:
     return True
 
 
+def account_name(stack: Stack, user: str) -> str:
+    """As Engine."""
+    secret = next((account.secret for account in ACCOUNTS if account.user == user), f"postgres-{user}")
+    return stack.account(secret, user)
+
+
+def _role(stack: Stack, user: str) -> str:
+    """Its name as an identifier. One that is not plain would be folded to lower case, or break the statement."""
+    name = account_name(stack, user)
+    return name if PLAIN_NAME.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+
+
 def set_password(stack: Stack, user: str, password: str) -> None:
     """As Engine."""
-    _as_root(stack, password_statement(user, password))
+    _as_root(stack, password_statement(stack, user, password))
 
 
-def password_statement(user: str, password: str) -> str:
+def password_statement(stack: Stack, user: str, password: str) -> str:
     """As Engine. The password is hex, and so needs no quoting."""
-    return f"ALTER ROLE {user} LOGIN PASSWORD '{password}'"
+    return f"ALTER ROLE {_role(stack, user)} LOGIN PASSWORD '{password}'"
 
 
 def grant(stack: Stack, user: str) -> int:
     """As Engine: 0, for a privilege counts at once."""
-    for statement in grant_statements(user):
+    for statement in grant_statements(stack, user):
         _as_root(stack, statement)
     return 0
 
 
-def grant_statements(user: str) -> tuple[str, ...]:
+def grant_statements(stack: Stack, user: str) -> tuple[str, ...]:
     """As Engine."""
-    return tuple(
-        statement
-        for account in LOOKING_ON
-        if account.user == user
-        for statement in (
-            f"ALTER ROLE {user} LOGIN {account.attributes}".rstrip(),
-            f"GRANT CONNECT ON DATABASE {DATABASE} TO {user}",
-            *(f"GRANT {group} TO {user}" for group in account.member_of),
-        )
-    )
+    for account in LOOKING_ON:
+        if account.user == user:
+            role = _role(stack, user)
+            return (
+                f"ALTER ROLE {role} LOGIN {account.attributes}".rstrip(),
+                f"GRANT CONNECT ON DATABASE {DATABASE} TO {role}",
+                *(f"GRANT {group} TO {role}" for group in account.member_of),
+            )
+    raise nothing_to_grant(user, [account.user for account in LOOKING_ON])
 
 
 def end_connections(stack: Stack, user: str) -> int:
     """As Engine."""
-    return len(_as_root(stack, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", user))
+    ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1"
+    return len(_as_root(stack, ending, account_name(stack, user)))
 
 
 def _as_root(stack: Stack, statement: str, *args: object) -> list[tuple[Any, ...]]:
