@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pymysql
 import pytest
 
 from lakeproof.errors import NotReady, TerminalError
@@ -27,12 +28,22 @@ class Cursor:
         self.unfit = [(7, "3000000001"), (9, "3000000002")]
         self.told: list[tuple[str, int]] = []
         self.refuses = ""
+        # Rows that nobody has changed since; statements, in full.
+        self.untouched = {7, 9}
+        self.statements: list[str] = []
+        self.rowcount = 0
+        self.written_meanwhile = ""
         self._folder = folder
 
     def execute(self, statement: str, values: tuple[Any, ...] = ()) -> None:
         word = statement.split()[0]
         if word == self.refuses:
             raise NotReady("Lock wait timeout exceeded", where="mysql")
+        if word == "UPDATE":
+            self.rowcount = int(values[1] in self.untouched)
+        if word == "ALTER" and self.written_meanwhile:
+            raise pymysql.DataError(1366, f"Incorrect integer value: '{self.written_meanwhile}'")
+        self.statements.append(statement)
         self.told.append((word, len(list(self._folder.glob("*.json")))))
 
     def fetchall(self) -> list[tuple[int, str]]:
@@ -69,7 +80,8 @@ def test_what_the_rows_had_is_kept_for_its_owner_before_the_first_update(cursor:
     assert Path(path).stat().st_mode & 0o777 == 0o600
     assert "3000000001" not in said  # it stands in the incident's timeline
     # The second one tells others that the session is a repair.
-    assert cursor.told == [("SELECT", 0), ("SELECT", 1), ("UPDATE", 1), ("UPDATE", 1), ("ALTER", 1)]
+    assert cursor.told == [("SELECT", 0), ("SELECT", 1), ("SET", 1), ("UPDATE", 1), ("UPDATE", 1), ("ALTER", 1)]
+    assert "STRICT_ALL_TABLES" in cursor.statements[2]
 
 
 def test_the_dry_run_lists_what_would_be_overwritten_and_keeps_nothing(
@@ -93,6 +105,26 @@ def test_a_database_that_refuses_midway_does_not_hide_where_the_values_are(curso
     cursor.refuses = "ALTER"
     with pytest.raises(NotReady, match=r"line is not INT yet: Lock wait .*; what they had is kept in .*oltp-"):
         restore_column_type.run(stack, Named())
+
+
+def test_a_row_that_somebody_changed_meanwhile_is_not_counted(cursor: Cursor, stack: Stack) -> None:
+    cursor.untouched = {9}
+    wanted = (
+        "oltp.order_items.line is INT again, 1 rows corrected, 1 left, for somebody had changed them meanwhile; what"
+    )
+    assert restore_column_type.run(stack, Named()).startswith(wanted)
+
+
+def test_a_value_that_does_not_fit_and_was_written_meanwhile_fails_the_step_and_is_not_told(
+    cursor: Cursor, stack: Stack
+) -> None:
+    """Where the server was not strict, it became 0."""
+    cursor.written_meanwhile = "12 pieces"
+    with pytest.raises(
+        NotReady, match=r"not INT yet: a value that does not fit was .*1366.*; what .*Next: do"
+    ) as told:
+        restore_column_type.run(stack, Named())
+    assert "pieces" not in told.value.message
 
 
 def test_a_type_whose_values_all_fit_leaves_no_file(cursor: Cursor, stack: Stack) -> None:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 
+import pymysql
+
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.query.asking import ask
@@ -25,6 +27,8 @@ READ_SECONDS = 60.0
 MOST_ROWS = 100
 # Of the values that would be overwritten, so many are listed.
 SHOWN = 20
+# Without it MariaDB changes a value that does not fit into one that does, 0 for example, and only warns.
+STRICT = "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'STRICT_ALL_TABLES')"
 # Flink's whole numbers, in bytes.
 BYTES = {"INT": 4, "BIGINT": 8}
 
@@ -55,7 +59,8 @@ def run(stack: Stack, arguments: Named) -> str:
     """Correct the rows, then the type; fine where both are right.
 
     Raises: TerminalError where a person has to look, or the old values cannot be kept, with that column not touched;
-    NotReady where the database does not do it: then some rows may be corrected already.
+    NotReady where the database does not do it, or a value that does not fit was written meanwhile: then some rows may
+    be corrected already.
     """
     done = []
     changed = _changed(stack)
@@ -65,22 +70,37 @@ def run(stack: Stack, arguments: Named) -> str:
         right = _last_read(stack, each, rows)
         kept = f"; what they had is kept in {keep_values(stack, OLTP.name, {str(each): rows})}" if rows else ""
         try:
-            _correct(stack, each, rows, right)
+            corrected = _correct(stack, each, rows, right)
         except NotReady as error:
             words = f"{each} is not {each.declared} yet: {error.what}{kept}"
             raise NotReady(words, where=error.where, next_action=error.next_action) from error
-        done.append(f"{each} is {each.declared} again, {len(right)} rows corrected{kept}")
+        left = len(right) - corrected
+        meanwhile = f", {left} left, for somebody had changed them meanwhile" if left else ""
+        done.append(f"{each} is {each.declared} again, {corrected} rows corrected{meanwhile}{kept}")
     return f"{'; '.join(done) or 'nothing to restore, every column has its type'}{left_out(changed, found)}"
 
 
-def _correct(stack: Stack, each: Difference, rows: Mapping[int, str], right: Mapping[int, int]) -> None:
+def _correct(stack: Stack, each: Difference, rows: Mapping[int, str], right: Mapping[int, int]) -> int:
+    """Gives how many rows were corrected. Raises: NotReady."""
+    corrected = 0
     with mariadb.as_root(stack, SECONDS) as cursor:
         mariadb.mark_ours(cursor)
+        cursor.execute(STRICT)
         for key, value in right.items():
             # Only where nobody has changed it since.
             update = f"UPDATE {each.table} SET {each.column} = %s WHERE id = %s AND CONCAT({each.column}) = %s"
             cursor.execute(update, (value, key, rows[key]))
-        cursor.execute(f"ALTER TABLE {each.table} MODIFY {each.column} {definition(each.table, each.column)}")
+            corrected += cursor.rowcount
+        try:
+            cursor.execute(f"ALTER TABLE {each.table} MODIFY {each.column} {definition(each.table, each.column)}")
+        except pymysql.DataError as error:
+            # The server's own words may tell the value.
+            raise NotReady(
+                f"a value that does not fit was written meanwhile (error {error.args[0]})",
+                where=str(each),
+                next_action="do this again",
+            ) from error
+    return corrected
 
 
 def hold(stack: Stack, arguments: Named) -> dict[str, str]:
