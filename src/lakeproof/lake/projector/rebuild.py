@@ -10,8 +10,10 @@ from cassandra.cluster import NoHostAvailable
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady
 from lakeproof.lake.capture.backfill import read_existing_rows
+from lakeproof.lake.capture.columns import look, require_none_missing
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.projector.statements import PROJECTION
+from lakeproof.lake.sources.source import find_source
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import cassandra_session
 from lakeproof.stack.stack import Stack
@@ -29,7 +31,8 @@ def rebuild(stack: Stack, say: Callable[[str], None], *, from_database: bool = F
 
     from_database: have the connector read all orders once more, for a topic that is younger than they are.
     Meanwhile services see what is projected already, and its age. Raises: InvalidInput where somebody else runs the
-    projector; CouldNotLook where Kafka or a node of the ring does not answer (TRUNCATE needs all three).
+    projector, or where the database lacks a column of the orders that would be read; CouldNotLook where Kafka or a
+    node of the ring does not answer (TRUNCATE needs all three).
     """
     if stack.settings.mode == "external":
         raise InvalidInput(
@@ -38,6 +41,8 @@ def rebuild(stack: Stack, say: Callable[[str], None], *, from_database: bool = F
             next_action=f"stop it, delete group {GROUP}, truncate projections.{PROJECTION} and progress, start it",
         )
     client = SupervisorClient(stack)
+    if from_database:
+        require_none_missing(look(stack, find_source(CONNECTOR, by="connector")), [SOURCE])
     client.require_ours()  # it would refuse the start, and the projection is empty by then
     say("stopping the projector")
     client.stop(COMPONENT)

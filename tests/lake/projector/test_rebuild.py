@@ -1,0 +1,34 @@
+"""What a rebuild of the projection asks before anything is stopped."""
+
+from pathlib import Path
+
+import pytest
+
+from lakeproof.errors import InvalidInput
+from lakeproof.lake.capture.columns import declared_columns
+from lakeproof.lake.projector import rebuild as rebuild_module
+from lakeproof.lake.projector.rebuild import rebuild
+from lakeproof.lake.sources import mariadb
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+class Client:
+    """The supervisor's, of which nothing may be asked."""
+
+    def __init__(self, stack: Stack) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> object:
+        pytest.fail(f"asked to {name}")
+
+
+def test_orders_that_lack_a_column_are_not_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lake, which reads the same topic, lost that column's values."""
+    columns = {table: dict.fromkeys(names, "int") for table, names in declared_columns(OLTP).items()}
+    del columns["oltp.orders"]["item_count"]
+    monkeypatch.setattr(mariadb, "columns", lambda *_: columns)
+    monkeypatch.setattr(rebuild_module, "SupervisorClient", Client)
+    with pytest.raises(InvalidInput, match="item_count is missing in the same table, restore it first"):
+        rebuild(Stack(Settings(state_dir=tmp_path)), print, from_database=True)
