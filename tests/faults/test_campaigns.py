@@ -7,7 +7,7 @@ from typing import Any, Self
 import pytest
 
 from lakeproof.arguments import parse_arguments
-from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.errors import InvalidInput, TerminalError, TransientError
 from lakeproof.faults import campaigns, crowded_campaign, unwelcome_campaign
 from lakeproof.faults.crowded_campaign import CrowdedCampaign
 from lakeproof.faults.unwelcome_campaign import UnwelcomeCampaign
@@ -27,6 +27,8 @@ class Service:
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
         self.subject, self.waiting, self.opted_out = "", 0, set[int]()
+        self.customers: Sequence[int] = ()
+        self.sent, self.sending = set[int](), set[int]()  # sending: by its own worker, at this moment
 
     def __enter__(self) -> Self:
         return self
@@ -36,8 +38,14 @@ class Service:
 
     def create_batch(self, customers: Sequence[int], subject: str, topic: str, spread_seconds: int) -> str:
         self.asked.append(("create", len(set(customers)), topic, spread_seconds))
-        self.subject, self.waiting = subject, len(customers)
+        self.subject, self.waiting, self.customers = subject, len(customers), customers
         return BATCH
+
+    def send(self, message: str) -> dict[str, Any]:
+        if int(message) in self.sending:
+            raise TransientError('answered 409: {"error": {"code": "being_sent"}}')
+        self.sent.add(int(message))
+        return {}
 
     def opt_out(self, customer: int, *topics: str) -> None:
         (self.opted_out.add if topics else self.opted_out.discard)(customer)
@@ -54,6 +62,8 @@ class Service:
     def read(self, stack: Stack, statement: str, *args: object, seconds: float) -> list[tuple[Any, ...]]:
         if statement == campaigns.GOING_ON:
             return [(BATCH, self.waiting)] if self.waiting and args == (self.subject,) else []
+        if statement == unwelcome_campaign.TO_THE_FIRST:
+            return [(str(one),) for one in self.customers if one <= args[1]]  # type: ignore[operator]
         if statement == unwelcome_campaign.WHO_OPTED_OUT:
             return [(one,) for one in sorted(self.opted_out)]
         return [(self.waiting,)]
@@ -95,6 +105,31 @@ def test_of_an_unwelcome_campaign_the_rehearsals_customers_want_all_again(stack:
     assert (service.waiting, service.opted_out) == (0, set())
 
 
+def test_an_unwelcome_campaign_reaches_its_first_customers_before_they_opt_out(
+    stack: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who opts out of a campaign that was not sent to them shows nothing against it."""
+    first = 9_000_000_001
+    monkeypatch.setattr(unwelcome_campaign, "probed_customer", lambda at: first)
+    service.sending = {first}
+    sent_before: list[int] = []
+    monkeypatch.setattr(service, "opt_out", lambda customer, *topics: sent_before.append(len(service.sent)))
+    unwelcome_campaign.inject(stack, UnwelcomeCampaign())
+    assert service.sent == set(range(first + 1, first + 40))
+    assert sent_before == [39] * 40
+
+
+def test_an_unwelcome_campaign_that_cannot_be_sent_says_so(
+    stack: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(message: str) -> dict[str, Any]:
+        raise TransientError("answered 502: the provider did not take it")
+
+    monkeypatch.setattr(service, "send", refused)
+    with pytest.raises(TransientError, match="502"):
+        unwelcome_campaign.inject(stack, UnwelcomeCampaign())
+
+
 def test_fewer_opt_outs_than_the_alert_asks_for_are_no_such_fault() -> None:
     with pytest.raises(InvalidInput):
         parse_arguments(UnwelcomeCampaign, {"opt_outs": 20}, "unwelcome_campaign")
@@ -121,6 +156,18 @@ def test_the_campaign_whose_customers_opt_out_is_called_off(
     service.waiting = 160
     monkeypatch.setattr(stop_campaign, "opted_out", lambda *_: f"{BATCH}: 40 opted out")
     assert "7 sent, 160 dropped" in stop_campaign.run(stack, StopCampaign())
+
+
+def test_of_two_campaigns_that_reached_those_who_opted_out_none_is_called_off(
+    stack: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = BATCH.replace("1", "2")
+    monkeypatch.setattr(stop_campaign, "opted_out", lambda *_: f"{BATCH} and {other}: 40 opted out")
+    assert stop_campaign.hold(stack, StopCampaign()) == {"only": ""}
+    for arguments in (StopCampaign(), StopCampaign(only="")):
+        with pytest.raises(TerminalError, match=f"{BATCH} and {other}.*batch=ID"):
+            stop_campaign.run(stack, arguments)
+    assert service.asked == []
 
 
 @pytest.mark.parametrize("module", [spread_campaign, stop_campaign])

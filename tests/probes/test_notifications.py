@@ -1,5 +1,6 @@
 """What is read of notifications: the share of failures, their reasons; and the provider's account is set."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,44 @@ def test_failures_are_told_by_channel_and_reason(stack: Stack, monkeypatch: pyte
     monkeypatch.setattr(postgres_session, "select", away)
     with pytest.raises(CouldNotLook):
         notifications.reasons(stack, 1.0)
+
+
+def opt_outs(*sent: tuple[str, range, int | None], opted_out_at: int = 10) -> list[tuple[str, int]]:
+    """What the query gives where each batch has those customers, and was sent to them then; None: it still waits.
+
+    Customers 1 to 25 opt out. One more message of each batch waits. SQLite knows no intervals and no casts: whether
+    the text runs in PostgreSQL is for the drill to show.
+    """
+    session = sqlite3.connect(":memory:")
+    session.execute("ATTACH ':memory:' AS notification")
+    session.execute("CREATE TABLE notification.notifications (customer_id, batch_id, due_at, sent_at)")
+    session.execute("CREATE TABLE notification.preferences (customer_id, opted_out, updated_at)")
+    for batch, customers, sent_at in sent:
+        rows = [(one, batch, 99 if sent_at is None else None, sent_at) for one in customers]
+        session.executemany(
+            "INSERT INTO notification.notifications VALUES (?, ?, ?, ?)", [*rows, (0, batch, 99, None)]
+        )
+    choices = [(one, '["marketing/email"]', opted_out_at) for one in range(1, 26)]
+    session.executemany("INSERT INTO notification.preferences VALUES (?, ?, ?)", choices)
+    asked = notifications.OPTED_OUT.replace("::text", "").replace("now() - interval '15 minutes'", "0")
+    return session.execute(asked).fetchall()
+
+
+@pytest.mark.parametrize("sent_at", [None, 11], ids=["not sent yet", "sent after they had opted out"])
+def test_a_larger_campaign_that_reached_nobody_before_they_opted_out_is_not_blamed(sent_at: int | None) -> None:
+    unwelcome = ("unwelcome", range(1, 41), 5)
+    assert opt_outs(unwelcome, ("innocent", range(1, 401), sent_at)) == [("unwelcome", 25)]
+    assert opt_outs(("innocent", range(1, 401), sent_at)) == []
+
+
+def test_two_campaigns_that_reached_the_same_customers_are_both_told_and_none_is_the_one(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = opt_outs(("one", range(1, 41), 5), ("other", range(1, 401), 6), ("less", range(1, 23), 5))
+    monkeypatch.setattr(notifications, "read_rows", lambda *_, **__: rows)
+    told = notifications.opted_out(stack, 1.0)
+    assert told == "one and other: 25 opted out"
+    assert notifications.batch_of(told) == ""
 
 
 def test_fault_and_repair_set_the_account(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

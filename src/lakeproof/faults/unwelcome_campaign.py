@@ -5,15 +5,20 @@ from datetime import UTC, datetime
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
+from lakeproof.errors import TransientError
 from lakeproof.faults import campaigns
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.probes.notifications import NONE, OPT_OUTS_MANY, opted_out
 from lakeproof.services.database.rows import read_rows
-from lakeproof.shop.notification.client import probed_customer
+from lakeproof.shop.notification.client import NotificationClient, probed_customer
 from lakeproof.shop.notification.requests import MAX_BATCH
 from lakeproof.stack.stack import Stack
 
 SUBJECT = "Rehearsal: an unwelcome campaign"
+TO_THE_FIRST = """
+SELECT id::text FROM notification.notifications WHERE batch_id = $1::uuid AND customer_id <= $2::bigint
+ORDER BY customer_id
+"""
 WHO_OPTED_OUT = """
 SELECT DISTINCT customer_id FROM notification.preferences p JOIN notification.notifications n USING (customer_id)
 WHERE n.subject = $1 AND p.opted_out <> '[]'
@@ -21,7 +26,9 @@ WHERE n.subject = $1 AND p.opted_out <> '[]'
 
 
 class UnwelcomeCampaign(Arguments):
-    """`recipients`, one after the other within `seconds`; the first `opt_outs` of them want no more of it."""
+    """`recipients`, one after the other within `seconds`, but the first `opt_outs` of them at once: they want no more
+    of it.
+    """
 
     recipients: int = Field(200, ge=1, le=MAX_BATCH)
     opt_outs: int = Field(40, gt=OPT_OUTS_MANY, le=MAX_BATCH)
@@ -29,15 +36,28 @@ class UnwelcomeCampaign(Arguments):
 
 
 def inject(stack: Stack, arguments: UnwelcomeCampaign) -> None:
-    """Make it unless it goes on, and have customers opt out."""
+    """Make it unless it goes on, send it to the first customers, and have them opt out."""
     if campaigns.going_on(stack, SUBJECT):
         return
     first = probed_customer(datetime.now(UTC))
     with campaigns.client(stack) as calling:
         customers = range(first, first + arguments.recipients)
-        calling.create_batch(customers, SUBJECT, "marketing", arguments.seconds)
-        for customer in customers[: arguments.opt_outs]:
+        batch = calling.create_batch(customers, SUBJECT, "marketing", arguments.seconds)
+        unwilling = customers[: arguments.opt_outs]
+        # Nobody opts out of a campaign that has not reached them.
+        for (message,) in read_rows(stack, TO_THE_FIRST, batch, unwilling[-1], seconds=campaigns.SECONDS):
+            _send(calling, message)
+        for customer in unwilling:
             calling.opt_out(customer, "marketing")
+
+
+def _send(calling: NotificationClient, message: str) -> None:
+    """Fine where the service's own worker is sending it at this moment. Raises: TransientError."""
+    try:
+        calling.send(message)
+    except TransientError as error:
+        if "being_sent" not in error.message:
+            raise
 
 
 def remove(stack: Stack, arguments: UnwelcomeCampaign) -> None:

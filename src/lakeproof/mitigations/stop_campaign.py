@@ -6,13 +6,13 @@ from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, hold_to_found, named
 from lakeproof.mitigations.spread_campaign import SECONDS, Batch
-from lakeproof.probes.notifications import SERVICE, batch_of, opted_out
+from lakeproof.probes.notifications import NONE, SERVICE, batch_of, opted_out
 from lakeproof.shop.notification.client import NotificationClient
 from lakeproof.stack.stack import Stack
 
 
 class StopCampaign(Named):
-    """`batch`: its id; without one, the batch whose customers opt out. `only`: this batch (named.py)."""
+    """`batch`: its id; without one, the one after whose message customers opt out. `only`: this batch (named.py)."""
 
     batch: Batch = ""
 
@@ -26,8 +26,8 @@ def typed(stack: Stack, arguments: StopCampaign) -> str:
 def run(stack: Stack, arguments: StopCampaign) -> str:
     """What was sent stays sent, and who opted out stays so.
 
-    Raises: CouldNotLook, TransientError; TerminalError where nobody opts out of a campaign and none was named, or it
-    is another one than the proposal named.
+    Raises: CouldNotLook, TransientError; TerminalError where none was named and nobody opts out of a campaign, or as
+    many of another one, or it is another one than the proposal named.
     """
     batch = arguments.batch or next(iter(named(arguments, _found(stack))), "")
     if not batch:
@@ -41,13 +41,23 @@ def run(stack: Stack, arguments: StopCampaign) -> str:
 
 
 def hold(stack: Stack, arguments: StopCampaign) -> Mapping[str, str]:
-    """The batch whose customers opt out now."""
+    """The batch of which customers opt out now."""
     return {} if arguments.batch else hold_to_found(arguments, lambda: _found(stack))
 
 
 def _found(stack: Stack) -> list[str]:
-    batch = batch_of(opted_out(stack, SECONDS))
-    return [batch] if batch else []
+    """Raises: CouldNotLook; TerminalError where nobody can tell which of several campaigns customers opt out of."""
+    seen = opted_out(stack, SECONDS)
+    if seen == NONE:
+        return []
+    batch = batch_of(seen)
+    if not batch:
+        raise TerminalError(
+            f"several campaigns had reached the same number of customers who then opted out ({seen})",
+            where=SERVICE,
+            next_action="look which of them is wrong, and name it: --arg batch=ID",
+        )
+    return [batch]
 
 
 MITIGATION = Mitigation(

@@ -22,6 +22,7 @@ WHERE status = 'failed' AND updated_at > now() - interval '1 minute' GROUP BY 1,
 """
 # Of batches that still go on. MANY and the times are those of the alerts (scenarios/notification-failure/alerts.yml).
 NONE, TURNED_DOWN_MANY, OPT_OUTS_MANY = "none", 5, 20
+SHOWN, AND = 5, " and "
 _GOES_ON = "SELECT batch_id FROM notification.notifications WHERE due_at IS NOT NULL AND batch_id IS NOT NULL"
 TURNED_DOWN = f"""
 SELECT batch_id::text, count(*) FROM notification.notifications
@@ -29,11 +30,13 @@ WHERE status = 'dropped' AND reason = 'rate_limited' AND updated_at > now() - in
   AND batch_id IN ({_GOES_ON})
 GROUP BY 1 HAVING count(*) > {TURNED_DOWN_MANY} ORDER BY 2 DESC LIMIT 1
 """
+# Customers opt out of a message that they got: another batch may have the same customers, and have sent them nothing.
 OPTED_OUT = f"""
 SELECT n.batch_id::text, count(DISTINCT n.customer_id)
 FROM notification.preferences p JOIN notification.notifications n USING (customer_id)
-WHERE p.updated_at > now() - interval '15 minutes' AND p.opted_out <> '[]' AND n.batch_id IN ({_GOES_ON})
-GROUP BY 1 HAVING count(DISTINCT n.customer_id) > {OPT_OUTS_MANY} ORDER BY 2 DESC LIMIT 1
+WHERE p.updated_at > now() - interval '15 minutes' AND p.opted_out <> '[]' AND n.sent_at <= p.updated_at
+  AND n.batch_id IN ({_GOES_ON})
+GROUP BY 1 HAVING count(DISTINCT n.customer_id) > {OPT_OUTS_MANY} ORDER BY 2 DESC, 1 LIMIT {SHOWN}
 """
 
 
@@ -67,24 +70,28 @@ def turned_down(stack: Stack, timeout: float) -> Value:
     """NONE, or the batch of which the limiter turned down the most in the last minute while more of it waits:
     `ID: 12 turned down`. Raises: CouldNotLook.
     """
-    return _batch(read_rows(stack, TURNED_DOWN, seconds=timeout), "turned down")
+    return _batches(read_rows(stack, TURNED_DOWN, seconds=timeout), "turned down")
 
 
 def opted_out(stack: Stack, timeout: float) -> Value:
-    """NONE, or the batch of whose customers the most opted out lately while more of it waits: `ID: 30 opted out`.
+    """NONE, or the batch after whose message the most customers opted out lately while more of it waits:
+    `ID: 30 opted out`. Where as many opted out after another batch's message, both: `ID and ID: 30 opted out`.
 
     Raises: CouldNotLook.
     """
-    return _batch(read_rows(stack, OPTED_OUT, seconds=timeout), "opted out")
+    return _batches(read_rows(stack, OPTED_OUT, seconds=timeout), "opted out")
 
 
 def batch_of(value: Value) -> str:
-    """The batch's id in what the two above gave; "" in NONE."""
-    return "" if value == NONE else str(value).partition(":")[0]
+    """The batch's id in what the two above gave; "" in NONE, and where it is not plain which of several is meant."""
+    batch = "" if value == NONE else str(value).partition(":")[0]
+    return "" if AND in batch else batch
 
 
-def _batch(rows: Sequence[tuple[Any, ...]], what: str) -> str:
-    return next((f"{batch}: {count} {what}" for batch, count in rows), NONE)
+def _batches(rows: Sequence[tuple[Any, ...]], what: str) -> str:
+    """The batches with the highest count, of rows that begin with the highest."""
+    most = [batch for batch, count in rows if count == rows[0][1]]
+    return f"{AND.join(most)}: {rows[0][1]} {what}" if most else NONE
 
 
 PROBES = (
@@ -129,7 +136,7 @@ PROBES = (
     Probe(
         "campaign-opt-outs",
         "postgres",
-        "customers of a batch that goes on who opted out in the last 15 minutes",
+        "customers who opted out in the last 15 minutes, after the message of a batch that goes on",
         "",
         opted_out,
         Condition(Operator.IS, NONE),
