@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import InvalidInput
-from lakeproof.mitigations import replace_node, scale_ring
+from lakeproof.errors import CouldNotLook, InvalidInput, TransientError
+from lakeproof.held_file import hold
+from lakeproof.mitigations import repair_node, replace_node, scale_ring
 from lakeproof.probes.ring import RingNode
 from lakeproof.stack.components import all_components
 from lakeproof.stack.engines import cassandra
@@ -28,6 +29,8 @@ class Cluster:
         self.did: list[str] = []
         self.cut_off_at = ""
         self.still_leaving = 0  # looks at the ring in which it is seen all the same
+        self.dead = list[str]()
+        self.repairs = True
 
     def step(self, name: str) -> None:
         self.did.append(name)
@@ -39,13 +42,17 @@ class Cluster:
     def ring(self, stack: Stack) -> list[RingNode]:
         leaves = [FOURTH] if self.still_leaving and FOURTH not in self.members else []
         self.still_leaving -= len(leaves)
-        states = dict.fromkeys(self.members, "UN") | dict.fromkeys(leaves, "UL")
+        states = dict.fromkeys(self.members, "UN") | dict.fromkeys(leaves, "UL") | dict.fromkeys(self.dead, "DN")
         return [RingNode(name, state, "", "", 16, None, "id", "") for name, state in states.items()]
 
     def nodetool(self, stack: Stack, name: str, *arguments: str, seconds: float) -> str:
         if arguments[0] == "decommission" and FOURTH in self.members:
             self.members.remove(FOURTH)
+        if arguments[0] == "removenode":
+            self.dead.remove(FOURTH)
         self.step(arguments[0])
+        if arguments[0] == "repair" and not self.repairs:
+            raise CouldNotLook("nodetool repair failed")
         return ""
 
     # as the supervisor answers
@@ -68,12 +75,19 @@ class Cluster:
         self.step("forget")
         return True
 
+    # and what happens to the fourth
+
+    def dies(self) -> None:
+        self.members.remove(FOURTH)
+        self.dead.append(FOURTH)
+
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     made = Cluster(Stack(Settings(state_dir=tmp_path)))
     monkeypatch.setattr(scale_ring, "ring", made.ring)
-    monkeypatch.setattr(scale_ring, "nodetool", made.nodetool)
+    for module in (scale_ring, repair_node):
+        monkeypatch.setattr(module, "nodetool", made.nodetool)
     monkeypatch.setattr(scale_ring, "our_processes", lambda stack, what: made)
     return made
 
@@ -153,3 +167,56 @@ def test_a_join_that_was_cut_off_can_be_taken_back(cluster: Cluster) -> None:
     assert scale_ring.scale(cluster.stack, 3) == "cassandra-node4 left"
     marks: tuple[Callable[[Stack, str], Path], ...] = (cassandra.joining_mark, cassandra.leaving_mark)
     assert not any(mark(cluster.stack, FOURTH).exists() for mark in marks)
+
+
+def test_after_a_dead_node_was_taken_out_the_others_are_repaired_before_its_data_go(cluster: Cluster) -> None:
+    """Who takes a copy over gets it from one node alone, which may lack a row that was acknowledged."""
+    scale_ring.scale(cluster.stack, 4)
+    cluster.dies()
+    cluster.did, cluster.repairs = [], False
+    with pytest.raises(CouldNotLook, match="repair failed"):
+        scale_ring.scale(cluster.stack, 3)
+    assert cluster.did == ["forget", "removenode", "repair"]
+    assert cassandra.has_data(cluster.stack, FOURTH) and not comes_back(cluster.stack)
+    cluster.repairs, cluster.did = True, []
+    assert scale_ring.scale(cluster.stack, 3) == "cassandra-node4 left"
+    assert cluster.did == ["forget", "repair"]
+    assert not cassandra.storage_dir(cluster.stack, FOURTH).exists()
+
+
+def test_a_dead_node_that_was_taken_out_just_before_the_cut_is_still_repaired_after(cluster: Cluster) -> None:
+    scale_ring.scale(cluster.stack, 4)
+    cluster.dies()
+    cut_off(cluster, 3, "removenode")
+    assert scale_ring.scale(cluster.stack, 3) == "cassandra-node4 left"
+    assert cluster.did == ["forget", "repair"]
+
+
+def test_a_node_that_hands_its_copies_over_needs_no_repair_of_the_others(cluster: Cluster) -> None:
+    scale_ring.scale(cluster.stack, 4)
+    cluster.did = []
+    scale_ring.scale(cluster.stack, 3)
+    assert cluster.did == ["decommission", "forget"]
+
+
+def test_whoever_changes_the_ring_second_is_told_who_is_at_it(cluster: Cluster) -> None:
+    with hold(cluster.stack.state_dir / "ring.lock", "process 7 (ring scale 4, since 09:00:00)"):
+        with pytest.raises(TransientError, match=r"process 7 \(ring scale 4, since 09:00:00\)"):
+            scale_ring.scale(cluster.stack, 3)
+        with pytest.raises(TransientError, match="process 7"):
+            replace_node.run(cluster.stack, replace_node.ReplaceNode(node="cassandra-node2"))
+    assert cluster.did == []
+    assert scale_ring.scale(cluster.stack, 4) == "cassandra-node4 joined"
+
+
+def test_a_mark_that_somebody_else_took_away_meanwhile_is_no_trouble(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nodetool(stack: Stack, name: str, *arguments: str, seconds: float) -> str:
+        cassandra.joining_mark(stack, FOURTH).unlink(missing_ok=True)
+        cassandra.leaving_mark(stack, FOURTH).unlink(missing_ok=True)
+        return cluster.nodetool(stack, name, *arguments, seconds=seconds)
+
+    monkeypatch.setattr(scale_ring, "nodetool", nodetool)
+    assert scale_ring.scale(cluster.stack, 4) == "cassandra-node4 joined"
+    assert scale_ring.scale(cluster.stack, 3) == "cassandra-node4 left"

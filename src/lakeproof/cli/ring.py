@@ -72,8 +72,9 @@ def replace(
     It copies what it must hold from the others before it answers. A node that still has its data is refused here: it
     needs no more than `lakeproof start` and `lakeproof ring repair`.
 
-    Exit 0 once another node sees it up and normal (UN), 1 where it did not join, or is not UN in the end (its state
-    is told), 2 where it is refused, 3 where no other node answers, or the repair after it failed.
+    Exit 0 once another node sees it up and normal (UN), 1 where it did not join, is not UN in the end (its state
+    is told), or somebody else is changing the ring, 2 where it is refused, 3 where no other node answers, or the
+    repair after it failed.
     """
     from lakeproof.mitigations.replace_node import ReplaceNode, run
 
@@ -87,8 +88,8 @@ def scale(nodes: Annotated[int, typer.Argument(help="how many in all: 3 or 4", m
     Reads and writes go on meanwhile. A fourth node comes back with `up` until it has left. One that is dead is taken
     out as well: the others make its copies anew.
 
-    Where nothing runs the ring is started. Exit 0 once the ring is of that size, 1 where a node did not start, 2
-    where it cannot be, 3 where no node answers.
+    Where nothing runs the ring is started. Exit 0 once the ring is of that size, 1 where a node did not start or
+    somebody else is changing the ring, 2 where it cannot be, 3 where no node answers, or a repair failed.
     """
     from lakeproof.mitigations.scale_ring import scale as scale_ring
 

@@ -12,7 +12,9 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, LakeproofError, TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.repair_node import repair_rows
+from lakeproof.mitigations.ring_turn import changing_the_ring
 from lakeproof.probes.ring import RingNode, ring
+from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, NODES
@@ -42,13 +44,20 @@ def run(stack: Stack, arguments: ReplaceNode) -> str:
 
     Raises: InvalidInput, before anything is stopped, where it is no node, is leaving, still has data, one of the
     others is not up to copy from, or another clone started the stack. TerminalError where that run left a node that
-    cannot join. DeadlineExpired with its state where another node does not see it up and normal.
+    cannot join. DeadlineExpired with its state where another node does not see it up and normal. TransientError where
+    somebody else is changing the ring.
     """
     name = arguments.node
     if name not in ALL_NODES:
         raise unknown_name("node", name, ALL_NODES)
     client = our_processes(stack, f"replace {name}")
     client.require_ours()
+    with changing_the_ring(stack, f"replace {name}"):
+        return _replace(stack, client, arguments)
+
+
+def _replace(stack: Stack, client: SupervisorClient, arguments: ReplaceNode) -> str:
+    name = arguments.node
     if cassandra.leaving_mark(stack, name).exists():
         raise InvalidInput(
             "it was cut off while it left the ring", where=name, next_action=f"lakeproof ring scale {len(NODES)}"

@@ -27,7 +27,7 @@ MARKS = frozenset({"start.lock", "drill.lock", "secrets.json", DELETING})
 OURS = MARKS | {
     *("data", "etc", "log", "ledger", "reports", "faults", "hunts", "jobs", "kept-values"),
     "dropped-columns",  # as kept-values was called once
-    *("secrets.lock", "secrets.partial", "submission.lock", ".write-probe-*"),
+    *("secrets.lock", "secrets.partial", "submission.lock", "ring.lock", ".write-probe-*"),
     *("dropped_column.json", "rename_column_back-*.json"),
 }
 # What a writer that was killed left of one of them (written.py).
