@@ -91,6 +91,17 @@ def test_a_repeat_tells_the_way_back_to_the_limit_of_before_the_first(
     assert "CONNECTIONS 40)" in end_idle_sessions.run(stack, EndIdleSessions())
 
 
+def test_an_account_of_any_name_may_be_named_and_its_limit_of_before_is_kept(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(monkeypatch, limit=25)
+    for given in (10, 5):
+        arguments = EndIdleSessions(database="postgres", account="../bi-reader", limit=given)
+        assert '"../bi-reader" CONNECTION LIMIT 25)' in end_idle_sessions.run(stack, arguments)
+        assert server.limit == given
+    assert [each.name for each in stack.data_dir("session-limits").iterdir()] == ["postgres-..%2Fbi-reader.json"]
+
+
 def test_sessions_that_are_idle_within_a_transaction_are_not_ended_and_that_fails_where_they_leak(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -39,7 +40,7 @@ class EndIdleSessions(Named, OfServer):
     `limit`: so many sessions the account may have from then on. `only`: this account (named.py).
     """
 
-    account: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,30})?$")] = ""
+    account: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{0,128}$")] = ""
     limit: int = Field(LIMIT, ge=1, le=1000)
 
 
@@ -83,7 +84,7 @@ def run(stack: Stack, arguments: EndIdleSessions) -> str:
 
 def _noted(stack: Stack, arguments: EndIdleSessions, account: str) -> int:
     """The account's limit before this step first changed it: a repeat reads the one that the step itself has set."""
-    note = stack.data_dir("session-limits") / f"{arguments.database}-{account}.json"
+    note = stack.data_dir("session-limits") / f"{arguments.database}-{quote(account, safe='')}.json"
     before = limit_of(stack, arguments.database, account, SECONDS)
     if note.is_file():
         noted = json.loads(note.read_text(encoding="utf-8"))

@@ -86,7 +86,7 @@ _KEEPS_OUT = frozenset(
 
 def limit_statement(account: str, sessions: int) -> str:
     """The SQL that limits the account; 0 takes the limit away."""
-    return f"ALTER USER '{account}'@'{HOST}' WITH MAX_USER_CONNECTIONS {sessions}"
+    return f"ALTER USER {_quoted(account)}@'{HOST}' WITH MAX_USER_CONNECTIONS {sessions}"
 
 
 def ending_statement(session: str) -> str:
@@ -96,7 +96,7 @@ def ending_statement(session: str) -> str:
 
 def ending_idle(account: str) -> str:
     """What `end_idle` does, as a person would type it."""
-    return f"{ending_statement('id')}; -- for each of {_IDLE % repr(account)}"
+    return f"{ending_statement('id')}; -- for each of {_IDLE % _quoted(account)}"
 
 
 def end_idle(ask: Ask, account: str) -> int:
@@ -142,6 +142,12 @@ def blocker(ask: Ask) -> Blocker | None:
         for number, user, *_ in processes
     }
     return blocker_of(waits, sessions)
+
+
+def _quoted(text: str) -> str:
+    """The text as SQL has it. A backslash begins an escape there."""
+    doubled = text.replace("\\", "\\\\").replace("'", "''")
+    return f"'{doubled}'"
 
 
 @contextmanager

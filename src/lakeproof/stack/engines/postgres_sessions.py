@@ -46,7 +46,8 @@ OURS = "lakeproof repair"
 
 def limit_statement(account: str, sessions: int) -> str:
     """The SQL that limits the account; 0 takes the limit away."""
-    return f"ALTER ROLE {account} CONNECTION LIMIT {sessions or -1}"
+    # Without quotes Report would be the role report, and bi-reader a syntax error.
+    return f"ALTER ROLE {_quoted(account, '"')} CONNECTION LIMIT {sessions or -1}"
 
 
 def ending_statement(session: str) -> str:
@@ -56,7 +57,7 @@ def ending_statement(session: str) -> str:
 
 def ending_idle(account: str) -> str:
     """What `end_idle` does, as a person would type it."""
-    return _ENDING_IDLE.replace("$1", f"'{account}'")
+    return _ENDING_IDLE.replace("$1", _quoted(account, "'"))
 
 
 def end_idle(ask: Ask, account: str) -> int:
@@ -74,6 +75,11 @@ def blocker(ask: Ask) -> Blocker | None:
         for pid, user, age, ours in ask(_SESSIONS, OURS)
     }
     return blocker_of(((pid, holder) for pid, (_, ahead) in waiting.items() for holder in ahead), sessions)
+
+
+def _quoted(name: str, quote: str) -> str:
+    """The name as SQL has it: an identifier between double quotes, a text between single ones."""
+    return f"{quote}{name.replace(quote, quote * 2)}{quote}"
 
 
 @contextmanager
