@@ -33,14 +33,14 @@ class Memory:
     def setrange(self, key: str, offset: int, value: bytes) -> None:
         self.keys[key] = (offset + len(value), -1)
 
-    def ttl(self, key: str) -> int:
-        return self.keys[key][1]
+    def ttl(self, key: bytes) -> int:
+        return self.keys[key.decode()][1]
 
-    def scan_iter(self, match: str = "*", count: int = 0) -> list[str]:
-        return fnmatch.filter(list(self.keys), match)
+    def scan_iter(self, match: str = "*", count: int = 0) -> list[bytes]:
+        return [key.encode() for key in fnmatch.filter(list(self.keys), match)]
 
-    def unlink(self, key: str) -> int:
-        return int(self.keys.pop(key, None) is not None)
+    def unlink(self, key: bytes) -> int:
+        return int(self.keys.pop(key.decode(), None) is not None)
 
 
 @pytest.fixture
@@ -78,9 +78,24 @@ def test_it_is_filled_beyond_its_limit_and_emptied_again(redis: Memory, stack: S
 def test_the_repair_deletes_what_never_ends_and_nothing_else(redis: Memory, stack: Stack) -> None:
     filled_redis.inject(stack, Arguments())
     redis.setrange("somebody's", 0, b"x")
-    assert "and Redis has room" in delete_endless_keys.run(stack, Arguments())
+    told = delete_endless_keys.run(stack, Arguments())
+    assert told == "2 keys that never end are deleted (rubbish:0, somebody's), and Redis has room"
     assert list(redis.keys) == ["support:timeline:1"]
-    assert delete_endless_keys.run(stack, Arguments()).startswith("0 keys")
+    assert delete_endless_keys.run(stack, Arguments()) == "Redis has room, so no key is deleted"
+
+
+def test_of_a_redis_that_has_room_no_key_is_deleted(redis: Memory, stack: Stack) -> None:
+    """A key without an end may be somebody's, and is in nobody's way."""
+    redis.setrange("feature-flags", 0, b"x")
+    assert delete_endless_keys.run(stack, Arguments()) == "Redis has room, so no key is deleted"
+    assert "feature-flags" in redis.keys
+
+
+def test_of_many_keys_that_are_deleted_some_are_named(redis: Memory, stack: Stack) -> None:
+    for at in range(7):
+        redis.setrange(f"endless:{at}", 10 * MB, b"x")
+    told = delete_endless_keys.run(stack, Arguments())
+    assert told.startswith("7 keys that never end are deleted (endless:0, ") and "endless:4 and 2 more)" in told
 
 
 def test_full_of_keys_that_end_is_no_trouble_and_the_last_byte_is_not_needed(redis: Memory, stack: Stack) -> None:

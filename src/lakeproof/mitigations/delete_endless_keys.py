@@ -10,6 +10,7 @@ from lakeproof.stack.stack import Stack
 
 SECONDS = 5.0
 ENDLESS = -1
+SHOWN = 5
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
@@ -18,24 +19,32 @@ def typed(stack: Stack, arguments: Arguments) -> str:
     cli = f"redis-cli -h {host} -p {port}"
     return (
         f'{cli} --scan | while read -r key; do [ "$({cli} TTL "$key")" = {ENDLESS} ] && {cli} UNLINK "$key"; done'
-        " # look at them first: redis-cli --bigkeys"
+        " # only where used_memory is near maxmemory (redis-cli INFO memory); look at them first: redis-cli --bigkeys"
     )
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Fine where there is none. Raises: InvalidInput for somebody else's Redis, where such keys may be wanted;
-    TransientError; TerminalError where it is full all the same.
+    """Nothing is deleted of a Redis that has room: such a key may be somebody's, and is in nobody's way.
+
+    Raises: InvalidInput for somebody else's Redis, where such keys may be wanted; TransientError; TerminalError where
+    it is full all the same.
     """
     our_processes(stack, "delete keys of Redis")
-    deleted = 0
+    if room(stack, SECONDS) == ROOM:
+        return "Redis has room, so no key is deleted"
+    deleted, names = 0, list[str]()
     with asked(stack, SECONDS) as redis:
         for key in redis.scan_iter(count=1000):
-            if redis.ttl(key) == ENDLESS:
-                deleted += int(redis.unlink(key))
+            if redis.ttl(key) == ENDLESS and redis.unlink(key):
+                deleted += 1
+                if len(names) < SHOWN:
+                    names.append(key.decode(errors="replace"))
+    more = f" and {deleted - len(names)} more" if deleted > len(names) else ""
+    told = f"{deleted} keys that never end are deleted{f' ({", ".join(names)}{more})' if names else ''}"
     left = room(stack, SECONDS)
     if left != ROOM:
-        raise TerminalError(f"{deleted} keys are deleted, and it is {left}", where="redis")
-    return f"{deleted} keys that never end are deleted, and Redis has room"
+        raise TerminalError(f"{told}, and it is {left}", where="redis")
+    return f"{told}, and Redis has room"
 
 
 MITIGATION = Mitigation("delete_endless_keys", "delete the keys of Redis that never end", typed, run)
