@@ -184,6 +184,34 @@ def test_a_held_repair_is_known_again_in_the_timeline(
     assert ran[0] == ran[1]
 
 
+@pytest.mark.parametrize(
+    ("name", "module", "asks", "look"),
+    [
+        ("kill_query", kill_query, "queries", waiting),
+        ("end_idle_sessions", end_idle_sessions, "sessions", lambda name: Sessions(200, {name: Held(150, 150)})),
+    ],
+)
+def test_a_name_with_a_comma_is_one_name(
+    name: str,
+    module: Any,
+    asks: str,
+    look: Callable[[str], object],
+    stack: Stack,
+    done: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    step = all_mitigations()[name]
+    monkeypatch.setattr(module, asks, lambda *_: look("etl,anna"))
+    held = step.arguments.model_validate(proposed(stack, name))
+    monkeypatch.setattr(module, asks, lambda *_: look("anna"))
+    with pytest.raises(TerminalError, match="anna was not named when this was proposed"):
+        step.run(stack, held)
+    assert done == []
+    monkeypatch.setattr(module, asks, lambda *_: look("etl,anna"))
+    step.run(stack, held)
+    assert set(done) == {"etl,anna"}
+
+
 @pytest.mark.parametrize("others", [1, 4])
 def test_a_session_for_which_fewer_wait_than_the_cause_asks_for_is_not_ended(
     others: int, stack: Stack, done: list[str], monkeypatch: pytest.MonkeyPatch

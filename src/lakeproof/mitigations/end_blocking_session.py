@@ -7,7 +7,7 @@ from pydantic import Field
 from lakeproof.arguments import OfServer
 from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.mitigations.named import Named, hold_to_found, named
+from lakeproof.mitigations.named import Named, hold_to_found, named_one
 from lakeproof.probes.sessions import MANY_WAIT
 from lakeproof.stack.database_sessions import blocker, end_session, ending_statement
 from lakeproof.stack.stack import Stack
@@ -52,7 +52,7 @@ def run(stack: Stack, arguments: EndBlockingSession) -> str:
             where=arguments.database,
             next_action=f"it may be done soon; --arg session={found.session} ends it all the same",
         )
-    named(arguments, [found.session])  # raises where the proposal named another one
+    named_one(arguments, [found.session])  # raises where the proposal named another one
     end_session(stack, arguments.database, found.session, SECONDS)
     waited = f"{found.waiting} sessions waited for it, {found.longest:.0f} s the longest"
     return f"ended session {found.session} of {found.account}; {waited}"

@@ -15,7 +15,7 @@ from pydantic import Field
 from lakeproof.arguments import OfServer
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.mitigations.named import Named, hold_to_found, named
+from lakeproof.mitigations.named import Named, hold_to_found, named_one
 from lakeproof.stack.database_sessions import (
     ENGINES,
     LEAK_PERCENT,
@@ -60,7 +60,7 @@ def run(stack: Stack, arguments: EndIdleSessions) -> str:
     changed, where the account is a component's; CouldNotLook; TerminalError where another one leaks than the proposal
     named, or where it leaks after that all the same, by sessions within transactions.
     """
-    account = arguments.account or next(iter(named(arguments, _leaking(stack, arguments))), None)
+    account = arguments.account or named_one(arguments, _leaking(stack, arguments))
     if account is None:
         return "no account holds more than half of the sessions, so nobody's are ended"
     _refuse_components_own(stack, arguments, account)

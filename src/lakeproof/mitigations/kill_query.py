@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from lakeproof.errors import TerminalError
 from lakeproof.lake.query.trino_queries import REASON, SECONDS, Query, busiest, kill, queries
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.mitigations.named import Named, hold_to_found, named
+from lakeproof.mitigations.named import Named, hold_to_found, named_one
 from lakeproof.stack.engines.trino import NAME
 from lakeproof.stack.stack import Stack
 
@@ -32,7 +32,7 @@ def run(stack: Stack, arguments: KillQuery) -> str:
     where that is another user than the proposal named.
     """
     found = queries(stack, SECONDS)
-    user = arguments.user or next(iter(named(arguments, _whose(found))), None)
+    user = arguments.user or named_one(arguments, _whose(found))
     if user is None:
         if waiting := sum(one.waits for one in found):
             raise TerminalError(

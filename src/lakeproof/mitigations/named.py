@@ -9,8 +9,9 @@ from lakeproof.errors import TerminalError
 
 
 class Named(Arguments):
-    """`only`: what may be touched, several of it joined by commas; left out: whatever is found. It is no part of the
-    step's name in the timeline, so that a repair that was run is known again.
+    """`only`: what may be touched; left out: whatever is found. Of a step that may touch several at once (`named`)
+    several, joined by commas; of a step that touches one (`named_one`) that one, with its commas if it has any. It is
+    no part of the step's name in the timeline, so that a repair that was run is known again.
     """
 
     only: str | None = Field(None, exclude=True)
@@ -21,7 +22,20 @@ def named[T](arguments: Named, found: Sequence[T]) -> list[T]:
     if arguments.only is None:
         return list(found)
     names = arguments.only.split(",")
-    kept = [each for each in found if str(each) in names]
+    return _required([each for each in found if str(each) in names], found)
+
+
+def named_one[T](arguments: Named, found: Sequence[T]) -> T | None:
+    """The first of the found that may be touched; None where nothing was found.
+
+    `only` is compared as a whole: the user "etl,anna" is another one than anna. Raises: TerminalError where none of
+    the found may be touched.
+    """
+    kept = _required([each for each in found if arguments.only in (None, str(each))], found)
+    return kept[0] if kept else None
+
+
+def _required[T](kept: list[T], found: Sequence[T]) -> list[T]:
     if found and not kept:
         raise TerminalError(
             f"{', '.join(map(str, found))} was not named when this was proposed",

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.mitigations.named import Named, hold_to_found, named
+from lakeproof.mitigations.named import Named, hold_to_found, named_one
 from lakeproof.probes.notifications import SERVICE, batch_of, turned_down
 from lakeproof.services.database.rows import read_rows
 from lakeproof.shop.notification.client import NotificationClient
@@ -66,7 +66,7 @@ def _found(stack: Stack) -> list[str]:
 
 def _plan(stack: Stack, arguments: SpreadCampaign) -> tuple[str, int, int]:
     """The batch's id, and as spread_of. Raises: CouldNotLook, TerminalError as `run`."""
-    batch = arguments.batch or next(iter(named(arguments, _found(stack))), "")
+    batch = arguments.batch or named_one(arguments, _found(stack))
     if not batch:
         raise TerminalError(
             "the limiter turns down no campaign that goes on", where=SERVICE, next_action="name one: --arg batch=ID"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.mitigations.named import Named, hold_to_found, named
+from lakeproof.mitigations.named import Named, hold_to_found, named_one
 from lakeproof.mitigations.spread_campaign import SECONDS, Batch
 from lakeproof.probes.notifications import NONE, SERVICE, batch_of, opted_out
 from lakeproof.shop.notification.client import NotificationClient
@@ -29,7 +29,7 @@ def run(stack: Stack, arguments: StopCampaign) -> str:
     Raises: CouldNotLook, TransientError; TerminalError where none was named and nobody opts out of a campaign, or as
     many of another one, or it is another one than the proposal named.
     """
-    batch = arguments.batch or next(iter(named(arguments, _found(stack))), "")
+    batch = arguments.batch or named_one(arguments, _found(stack))
     if not batch:
         raise TerminalError(
             "no campaign that goes on has many opt-outs", where=SERVICE, next_action="name one: --arg batch=ID"
