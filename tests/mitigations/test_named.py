@@ -95,9 +95,12 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return 150
 
     monkeypatch.setattr(kill_query, "kill", lambda _, found: did.extend(one.user for one in found))
-    monkeypatch.setattr(
-        end_blocking_session, "end_session", lambda _, server, session, *rest: did.append(str(session))
-    )
+
+    def end_session(_: Stack, server: str, session: int, seconds: float) -> bool:
+        did.append(str(session))
+        return True
+
+    monkeypatch.setattr(end_blocking_session, "end_session", end_session)
     monkeypatch.setattr(end_idle_sessions, "limit_of", lambda *_: 0)
     monkeypatch.setattr(end_idle_sessions, "limit", lambda *_: None)
     monkeypatch.setattr(end_idle_sessions, "end_idle", end_idle)

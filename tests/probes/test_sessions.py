@@ -1,6 +1,9 @@
 """What the probes make of a server's sessions, and of a server that has none left."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +65,23 @@ def test_the_leaking_account_is_limited_first_and_nobody_elses_sessions_end(
     said = end_idle_sessions.run(stack, EndIdleSessions())
     assert done == [("limit", "mysql", "report", 10, 10.0), ("end", "mysql", "report", 10.0)]
     assert "ended 195 idle sessions of report" in said and "WITH MAX_USER_CONNECTIONS 0" in said
+
+
+def answer_as(monkeypatch: pytest.MonkeyPatch, answer: Callable[[str], list[tuple[Any, ...]]]) -> list[str]:
+    """Both servers answer so; what they were asked."""
+    asked: list[str] = []
+
+    @contextmanager
+    def session(*_: object) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+        def ask(statement: str, *values: object) -> list[tuple[Any, ...]]:
+            asked.append(statement)
+            return answer(statement)
+
+        yield ask
+
+    for engine in database_sessions.ENGINES.values():
+        monkeypatch.setattr(engine, "session", session)
+    return asked
 
 
 class Server:
@@ -143,7 +163,12 @@ def test_who_keeps_others_waiting_is_told_and_ended_alone(stack: Stack, monkeypa
     found: list[Blocker | None] = [None]
     for module in (probes, end_blocking_session):
         monkeypatch.setattr(module, "blocker", lambda *_: found[0])
-    monkeypatch.setattr(end_blocking_session, "end_session", lambda _, *rest: ended.append(rest))
+
+    def end_session(_: Stack, *rest: object) -> bool:
+        ended.append(rest)
+        return True
+
+    monkeypatch.setattr(end_blocking_session, "end_session", end_session)
     assert (probes.lock_waiters(stack, 1.0, "mysql"), probes.who_blocks(stack, 1.0, "mysql")) == (0, "nobody")
     assert "none is ended" in end_blocking_session.run(stack, EndBlockingSession())
     found[0] = Blocker(41, "root", 187, 31.4)
@@ -154,6 +179,35 @@ def test_who_keeps_others_waiting_is_told_and_ended_alone(stack: Stack, monkeypa
     )
     assert ended == [("mysql", 41, 10.0)]
     assert end_blocking_session.typed(stack, EndBlockingSession(session=7)) == "KILL CONNECTION 7"
+
+
+@pytest.mark.parametrize("server", database_sessions.ENGINES)
+def test_a_session_that_a_person_names_is_said_to_have_ended_only_where_it_was_there(
+    stack: Stack, server: database_sessions.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer_as(monkeypatch, lambda statement: [(False,)] if "pg_terminate" in statement else [])
+    gone = end_blocking_session.run(stack, EndBlockingSession(database=server, session=999))
+    assert gone == "session 999 had ended already"
+    answer_as(
+        monkeypatch, lambda statement: [(True,)] if "pg_terminate" in statement or "SELECT 1" in statement else []
+    )
+    ended = end_blocking_session.run(stack, EndBlockingSession(database=server, session=41))
+    assert ended == "ended session 41"
+
+
+def test_a_session_that_a_person_names_is_spared_where_it_is_our_own_repair(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = (41, "User lock", "MDL_SHARED_NO_WRITE", 9.0, "lakeproof 41", "")
+    shown: dict[database_sessions.Server, Callable[[str], list[tuple[Any, ...]]]] = {
+        "postgres": lambda statement: [(True,)],
+        "mysql": lambda statement: [lock] if "thread_id" in statement else [(1,)],
+    }
+    for server, answer in shown.items():
+        asked = answer_as(monkeypatch, answer)
+        with pytest.raises(TerminalError, match="session 41 is a repair of Lakeproof"):
+            end_blocking_session.run(stack, EndBlockingSession(database=server, session=41))
+        assert not [one for one in asked if "KILL" in one or "terminate" in one]
 
 
 @pytest.mark.parametrize("server", database_sessions.ENGINES)

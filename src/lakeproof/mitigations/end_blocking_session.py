@@ -9,7 +9,7 @@ from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, hold_to_found, named_one
 from lakeproof.probes.sessions import MANY_WAIT
-from lakeproof.stack.database_sessions import blocker, end_session, ending_statement
+from lakeproof.stack.database_sessions import blocker, end_session, ending_statement, is_ours
 from lakeproof.stack.stack import Stack
 
 SECONDS = 10.0
@@ -29,23 +29,21 @@ def typed(stack: Stack, arguments: EndBlockingSession) -> str:
 
 
 def run(stack: Stack, arguments: EndBlockingSession) -> str:
-    """End it and tell who waited; fine where nobody waits. What it had not committed is rolled back.
+    """End it and tell who waited; fine where nobody waits, or it had ended already. What it had not committed is
+    rolled back.
 
     Raises: CouldNotLook; TerminalError where fewer than MANY_WAIT wait, where it is another one than the proposal
     named, or a repair of Lakeproof's own.
     """
     if arguments.session:
-        end_session(stack, arguments.database, arguments.session, SECONDS)
-        return f"ended session {arguments.session}"
+        if is_ours(stack, arguments.database, arguments.session, SECONDS):
+            raise _is_ours(arguments, arguments.session)
+        return _end(stack, arguments, arguments.session, "")
     found = blocker(stack, arguments.database, SECONDS)
     if found is None:
         return "no session waits for another, so none is ended"
     if found.ours:
-        raise TerminalError(
-            f"session {found.session} is a repair of Lakeproof, and has to come to its end",
-            where=arguments.database,
-            next_action="wait for it; ended half-way it leaves a column with NULLs",
-        )
+        raise _is_ours(arguments, found.session)
     if found.waiting < MANY_WAIT:
         raise TerminalError(
             f"session {found.session} of {found.account} keeps {found.waiting} waiting, fewer than {MANY_WAIT}",
@@ -53,9 +51,23 @@ def run(stack: Stack, arguments: EndBlockingSession) -> str:
             next_action=f"it may be done soon; --arg session={found.session} ends it all the same",
         )
     named_one(arguments, [found.session])  # raises where the proposal named another one
-    end_session(stack, arguments.database, found.session, SECONDS)
     waited = f"{found.waiting} sessions waited for it, {found.longest:.0f} s the longest"
-    return f"ended session {found.session} of {found.account}; {waited}"
+    return f"{_end(stack, arguments, found.session, f' of {found.account}')}; {waited}"
+
+
+def _end(stack: Stack, arguments: EndBlockingSession, session: int, whose: str) -> str:
+    """End the session and tell whether it was there. Raises: CouldNotLook."""
+    if end_session(stack, arguments.database, session, SECONDS):
+        return f"ended session {session}{whose}"
+    return f"session {session}{whose} had ended already"
+
+
+def _is_ours(arguments: EndBlockingSession, session: int) -> TerminalError:
+    return TerminalError(
+        f"session {session} is a repair of Lakeproof, and has to come to its end",
+        where=arguments.database,
+        next_action="wait for it; ended half-way it leaves a column with NULLs",
+    )
 
 
 def hold(stack: Stack, arguments: EndBlockingSession) -> Mapping[str, str]:

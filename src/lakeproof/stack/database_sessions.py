@@ -48,6 +48,8 @@ class Engine(Protocol):
     def ending_statement(self, session: str) -> str: ...
     def ending_idle(self, account: str) -> str: ...
     def end_idle(self, ask: Ask, account: str) -> int: ...
+    def end_one(self, ask: Ask, session: int) -> bool: ...
+    def is_ours(self, ask: Ask, session: int) -> bool: ...
     def blocker(self, ask: Ask) -> Blocker | None: ...
     def session(
         self, stack: Stack, user: str, secret: str, seconds: float, database: str = ...
@@ -192,10 +194,15 @@ def ending_statement(server: Server, session: str) -> str:
     return ENGINES[server].ending_statement(session)
 
 
-def end_session(stack: Stack, server: Server, session: int, seconds: float) -> None:
-    """End the session; nothing happens where it has ended by itself. Raises: CouldNotLook."""
+def is_ours(stack: Stack, server: Server, session: int, seconds: float) -> bool:
+    """True where the session is a repair of Lakeproof's own, which ends by itself. Raises: as `looked_at`."""
+    return looked_at(stack, server, seconds, lambda ask: ENGINES[server].is_ours(ask, session))
+
+
+def end_session(stack: Stack, server: Server, session: int, seconds: float) -> bool:
+    """End the session; False where it had ended already. Raises: CouldNotLook."""
     with administrator(stack, server, seconds) as ask:
-        ask(ending_statement(server, str(session)))
+        return ENGINES[server].end_one(ask, session)
 
 
 def set_most(stack: Stack, most: int, seconds: float) -> int:

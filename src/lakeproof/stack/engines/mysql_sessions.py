@@ -53,6 +53,7 @@ _IDLE = (
     "SELECT id FROM information_schema.processlist WHERE command = 'Sleep' AND user = %s"
     " AND id NOT IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)"
 )
+_IS_THERE = "SELECT 1 FROM information_schema.processlist WHERE id = %s"
 # Waits for rows. Each list is read in milliseconds: with 200 waiting sessions it took five seconds to join them.
 _ROW_WAITS = "SELECT requesting_trx_id, blocking_trx_id FROM information_schema.innodb_lock_waits"
 _TRANSACTIONS = """
@@ -107,6 +108,18 @@ def end_idle(ask: Ask, account: str) -> int:
     return len(idle)
 
 
+def end_one(ask: Ask, session: int) -> bool:
+    """End the session; False where it had ended already."""
+    is_there = bool(ask(_IS_THERE, session))
+    ask(ending_statement(str(session)))
+    return is_there
+
+
+def is_ours(ask: Ask, session: int) -> bool:
+    """True where the session is a repair of Lakeproof's own; False also where the server does not show locks."""
+    return bool(ask(_LOCKS_SHOWN)) and session in _ours([lock_of(row) for row in ask(_LOCKS)])
+
+
 def blocker(ask: Ask) -> Blocker | None:
     """The session that keeps the most others waiting, for rows or for whole tables; None where none does.
 
@@ -132,7 +145,7 @@ def blocker(ask: Ask) -> Blocker | None:
     ours = set[int]()
     if wanting and ask(_LOCKS_SHOWN):
         locks = [lock_of(row) for row in ask(_LOCKS)]
-        ours = {lock.session for lock in locks if lock.kind == USER_LOCK and lock.schema.startswith(OURS)}
+        ours = _ours(locks)
         held = [lock for lock in locks if lock.kind != USER_LOCK]
         waits += table_waits(wanting, held)
         for lock in held:
@@ -200,6 +213,11 @@ def lock_of(row: tuple[Any, ...]) -> Lock:
     """The lock that a row of _LOCKS tells of."""
     session, kind, mode, held, schema, table = row
     return Lock(int(session), kind, mode, math.inf if held is None else float(held), schema or "", table or "")
+
+
+def _ours(locks: Sequence[Lock]) -> set[int]:
+    """The sessions that hold a user lock of a repair of Lakeproof's own."""
+    return {lock.session for lock in locks if lock.kind == USER_LOCK and lock.schema.startswith(OURS)}
 
 
 @dataclass(frozen=True)

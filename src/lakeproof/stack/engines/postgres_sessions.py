@@ -40,6 +40,7 @@ FROM pg_locks WHERE NOT granted GROUP BY pid"""
 _SESSIONS = """
 SELECT pid, usename, coalesce(extract(epoch FROM clock_timestamp() - xact_start), 0), application_name = $1
 FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename IS NOT NULL"""
+_IS_OURS = "SELECT application_name = $1 FROM pg_stat_activity WHERE pid = $2::bigint"
 # The application's name of a session in which a repair of Lakeproof keeps others out for a while.
 OURS = "lakeproof repair"
 
@@ -63,6 +64,16 @@ def ending_idle(account: str) -> str:
 def end_idle(ask: Ask, account: str) -> int:
     """End the account's idle sessions, but none within a transaction; gives how many."""
     return len(ask(_ENDING_IDLE, account))
+
+
+def end_one(ask: Ask, session: int) -> bool:
+    """End the session; False where it had ended already."""
+    return bool(ask(ending_statement(str(session)))[0][0])
+
+
+def is_ours(ask: Ask, session: int) -> bool:
+    """True where the session is a repair of Lakeproof's own."""
+    return any(ours for (ours,) in ask(_IS_OURS, OURS, session))
 
 
 def blocker(ask: Ask) -> Blocker | None:
