@@ -1,5 +1,6 @@
 """A repair told to an incident: every step in its timeline, the failed one too, and by whom."""
 
+import errno
 import itertools
 import logging
 import re
@@ -57,9 +58,23 @@ def break_down(stack: Stack, arguments: Arguments) -> str:
     raise TerminalError("the bolt is stuck", where="lamp")
 
 
+def run_out_of_disk(stack: Stack, arguments: Arguments) -> str:
+    raise OSError(errno.ENOSPC, "No space left on device", "/lamp/oil")
+
+
+def hang_up(stack: Stack, arguments: Arguments) -> str:
+    raise ConnectionResetError
+
+
 KNOWN = {
     name: Mitigation(name, name, lambda stack, arguments: "by hand", run)
-    for name, run in (("oil_it", well), ("turn_it", break_down), ("light_it", well))
+    for name, run in (
+        ("oil_it", well),
+        ("turn_it", break_down),
+        ("light_it", well),
+        ("fill_it", run_out_of_disk),
+        ("call_it", hang_up),
+    )
 }
 
 
@@ -76,6 +91,21 @@ def test_a_step_that_fails_stands_in_the_timeline_and_ends_the_repair(tmp_path: 
         ("note", "an", "oil_it: passed, it runs"),
         ("note", "an", "turn_it: failed, lamp: the bolt is stuck"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("step", "text"),
+    [
+        ("fill_it", "fill_it: failed, [Errno 28] No space left on device: '/lamp/oil'"),
+        ("call_it", "call_it: failed, ConnectionResetError"),
+    ],
+)
+def test_a_step_that_the_machine_ends_stands_in_the_timeline_too(tmp_path: Path, step: str, text: str) -> None:
+    desk, steps = Desk(), [Step("oil_it"), Step(step), Step("light_it")]
+    stack = Stack(Settings(state_dir=tmp_path))
+    done, _ = repair(stack, desk, "INC-000001", steps, KNOWN, who="an", tell=lambda text: None)
+    assert [each.outcome for each in done] == [Outcome.PASSED, Outcome.FAILED]
+    assert desk.told[-1] == ("note", "an", text)
 
 
 OILED, LIT = (f"{name}: passed, it runs" for name in ("oil_it", "light_it"))

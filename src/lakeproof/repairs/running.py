@@ -42,7 +42,8 @@ def run_step(
     tell: Callable[[str], None],
     progress: Callable[[str], None],
 ) -> StepDone:
-    """Tell what a person would type, do that, and give what happened. A step that breaks is an outcome, no error.
+    """Tell what a person would type, do that, and give what happened. A step that breaks is an outcome, no error;
+    also one that ends by the machine's own word, such as a full disk: what it did until then is to stand somewhere.
 
     progress: hears what a step that takes long is doing.
 
@@ -57,6 +58,8 @@ def run_step(
             text = mitigation.run(stack, arguments)
     except LakeproofError as error:
         outcome, text = Outcome.FAILED, error.message
+    except OSError as error:
+        outcome, text = Outcome.FAILED, str(error) or type(error).__name__
     else:
         outcome = Outcome.PASSED
     return StepDone(step.id, watch.elapsed, outcome, text, arguments.model_dump())
