@@ -71,6 +71,45 @@ def test_a_restart_by_hand_hands_over_nothing_of_the_shell_as_the_repair_does(tm
     assert typed == "lakeproof stop support-service; lakeproof up support-service"
 
 
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        (
+            "redeploy_connector",
+            "curl -X PUT --json @orders.json http://127.0.0.1:8083/connectors/orders/config;"
+            " curl -X PUT http://127.0.0.1:8083/connectors/orders/resume",
+        ),
+        (
+            "take_free_server_id",
+            'SHOW SLAVE HOSTS; curl -X PUT --json \'{… "database.server.id": "an id that is not there"}\''
+            " http://127.0.0.1:8083/connectors/orders/config",
+        ),
+    ],
+)
+def test_what_connect_is_sent_by_hand_is_json_and_a_paused_connector_is_resumed(
+    name: str, typed: str, tmp_path: Path
+) -> None:
+    """Connect answers 415 to a body of curl's own type."""
+    step = all_mitigations()[name]
+    assert step.typed(Stack(Settings(state_dir=tmp_path)), step.arguments()) == typed
+
+
+@pytest.mark.parametrize("step", all_mitigations().values(), ids=lambda step: step.id)
+def test_no_body_of_json_is_typed_without_its_type(step: Mitigation, tmp_path: Path) -> None:
+    typed = step.typed(
+        Stack(Settings(state_dir=tmp_path)), parse_arguments(step.arguments, NEEDED.get(step.id, {}), step.id)
+    )
+    for call in typed.split("curl ")[1:]:
+        assert ("-d '{" not in call and "-d @" not in call) or "content-type: application/json" in call.lower()
+
+
+@pytest.mark.parametrize("name", ["continue_process", "lift_cpu_limit"])
+def test_by_hand_all_processes_of_a_component_go_on_as_by_the_repair(name: str, tmp_path: Path) -> None:
+    step = all_mitigations()[name]
+    typed = step.typed(Stack(Settings(state_dir=tmp_path)), step.arguments.model_validate({"component": "trino"}))
+    assert typed.endswith("lakeproof kill trino --signal CONT")
+
+
 def test_arguments_are_frozen_and_closed() -> None:
     assert Arguments.model_config["extra"] == "forbid"
 

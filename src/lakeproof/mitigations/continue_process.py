@@ -12,8 +12,8 @@ HEALTHY_SECONDS = 30.0
 
 
 def typed(stack: Stack, arguments: OfComponent) -> str:
-    """By the pid that `lakeproof ps` shows."""
-    return f"kill -CONT $(lakeproof ps --json | jq '.[] | select(.name==\"{arguments.component}\").pid')"
+    """It reaches all processes of the component; the pid that `lakeproof ps` shows is of the first alone."""
+    return f"lakeproof kill {arguments.component} --signal CONT"
 
 
 def run(stack: Stack, arguments: OfComponent) -> str:

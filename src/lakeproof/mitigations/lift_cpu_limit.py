@@ -16,10 +16,7 @@ class LiftCpuLimit(Arguments):
 
 def typed(stack: Stack, arguments: LiftCpuLimit) -> str:
     """The limit works by signals; a container's own (cpu.max) is lifted where the container is run."""
-    return (
-        f"end the process cpu_limit {arguments.component}, then "
-        f"kill -CONT $(lakeproof ps --json | jq '.[] | select(.name==\"{arguments.component}\").pid')"
-    )
+    return f"end the process cpu_limit {arguments.component}, then lakeproof kill {arguments.component} --signal CONT"
 
 
 def run(stack: Stack, arguments: LiftCpuLimit) -> str:

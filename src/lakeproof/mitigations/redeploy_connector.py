@@ -8,10 +8,9 @@ from lakeproof.stack.stack import Stack
 
 
 def typed(stack: Stack, arguments: OfConnector) -> str:
-    """With the rendered file as the body."""
-    return (
-        f"curl -X PUT {stack.url('connect')}/connectors/{arguments.connector}/config -d @{arguments.connector}.json"
-    )
+    """The two calls; the body of the first is the rendered file."""
+    there = f"{stack.url('connect')}/connectors/{arguments.connector}"
+    return f"curl -X PUT --json @{arguments.connector}.json {there}/config; curl -X PUT {there}/resume"
 
 
 def run(stack: Stack, arguments: OfConnector) -> str:

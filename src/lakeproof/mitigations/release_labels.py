@@ -21,7 +21,7 @@ def typed(stack: Stack, arguments: Arguments) -> str:
     key = f"{LABEL_BUCKET}/pending/ID"
     return (
         f"aws --endpoint-url {stack.url('minio')} s3 cp s3://{key} s3://{key} --metadata-directive REPLACE"
-        " --metadata sha256=AS-BEFORE; curl -X POST -H 'Idempotency-Key: KEY' -d '{\"hold_until\": null}'"
+        " --metadata sha256=AS-BEFORE; curl -X POST -H 'Idempotency-Key: KEY' --json '{\"hold_until\": null}'"
         f" {stack.url(SERVICE)}/fulfillments/ID/hold; compare ready/ID with sha256"
         " # a rehearsal's: make chaos-fulfillment-delay ARGS=--revert"
     )

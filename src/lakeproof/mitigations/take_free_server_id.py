@@ -18,7 +18,7 @@ KEY = "database.server.id"
 def typed(stack: Stack, arguments: OfConnector) -> str:
     """The two calls."""
     path = f"{stack.url('connect')}/connectors/{arguments.connector}/config"
-    return f'SHOW SLAVE HOSTS; curl -X PUT {path} -d \'{{… "{KEY}": "an id that is not there"}}\''
+    return f'SHOW SLAVE HOSTS; curl -X PUT --json \'{{… "{KEY}": "an id that is not there"}}\' {path}'
 
 
 def run(stack: Stack, arguments: OfConnector) -> str:

@@ -32,7 +32,7 @@ def typed(stack: Stack, arguments: RecreateConnectorWithoutData) -> str:
     connect = stack.url("connect")
     return (
         f"curl -X DELETE {connect}/connectors/{arguments.connector}; "
-        f'curl -X PUT {connect}/connectors/{arguments.successor}/config -d \'{{… "snapshot.mode": "no_data"}}\''
+        f'curl -X PUT --json \'{{… "snapshot.mode": "no_data"}}\' {connect}/connectors/{arguments.successor}/config'
     )
 
 
