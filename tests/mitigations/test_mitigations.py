@@ -12,6 +12,8 @@ from lakeproof.mitigations import abort_hanging_transactions, restore_ttl
 from lakeproof.mitigations.await_capture import bound_seconds
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.mitigations.take_free_server_id import free_id
+from lakeproof.processes import handed_variable
+from lakeproof.processes.environment import RESERVATION_TTL
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -108,6 +110,53 @@ def test_by_hand_all_processes_of_a_component_go_on_as_by_the_repair(name: str, 
     step = all_mitigations()[name]
     typed = step.typed(Stack(Settings(state_dir=tmp_path)), step.arguments.model_validate({"component": "trino"}))
     assert typed.endswith("lakeproof kill trino --signal CONT")
+
+
+class Handed:
+    """A supervisor that tells what a component was handed at its last start."""
+
+    def __init__(self, **variables: str) -> None:
+        self.variables = variables
+
+    def handed(self, component: str) -> dict[str, str]:
+        return dict(self.variables)
+
+
+ORDER, PAYMENT = "SERVICE_ORDER_SERVICE_URL", "SERVICE_PAYMENT_SERVICE_URL"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "typed"),
+    [
+        (
+            "switch_source",
+            {"source": "order", "to": "off"},
+            f"lakeproof stop support-service; SERVICE_REDIS_URL=AS-BEFORE {PAYMENT}='http://far:1/a b' {ORDER}="
+            " lakeproof start support-service",
+        ),
+        (
+            "switch_source",
+            {"source": "payment"},
+            "lakeproof stop support-service; SERVICE_REDIS_URL=AS-BEFORE lakeproof start support-service",
+        ),
+        (
+            "restore_setting",
+            {},
+            f"unset {RESERVATION_TTL}; lakeproof stop inventory-service; SERVICE_REDIS_URL=AS-BEFORE"
+            f" {PAYMENT}='http://far:1/a b' lakeproof start inventory-service",
+        ),
+    ],
+)
+def test_a_start_by_hand_gives_the_component_the_other_variables_that_it_had(
+    name: str, given: dict[str, object], typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`lakeproof start` takes away what it had and is not given again; the repair leaves that as it is."""
+    variables = {"SERVICE_REDIS_URL": "redis://:s3cret@far:6379/0", PAYMENT: "http://far:1/a b"}
+    if name == "restore_setting":
+        variables[RESERVATION_TTL] = "60"
+    monkeypatch.setattr(handed_variable, "SupervisorClient", lambda stack: Handed(**variables))
+    step = all_mitigations()[name]
+    assert step.typed(Stack(Settings(state_dir=tmp_path)), step.arguments.model_validate(given)) == typed
 
 
 def test_arguments_are_frozen_and_closed() -> None:

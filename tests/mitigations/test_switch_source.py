@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.mitigations import switch_source
-from lakeproof.mitigations.switch_source import SwitchSource, run
+from lakeproof.mitigations.switch_source import SwitchSource, run, typed
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -39,6 +39,7 @@ def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(switch_source, "hand_variable", hand)
     monkeypatch.setattr(switch_source, "handed_variables", lambda *_: made.given if made.pid else {})
     monkeypatch.setattr(switch_source, "late_sources", lambda *_: made.late)
+    monkeypatch.setattr(switch_source, "last_handed", lambda *_: made.given)
     return made
 
 
@@ -53,6 +54,15 @@ def test_on_gives_back_the_address_that_off_took(stack: Stack, support: SimpleNa
     run(stack, OFF)
     run(stack, ON)
     assert support.given == {}, "the note of before counts only once"
+
+
+def test_on_by_hand_gives_back_the_address_that_off_took(stack: Stack, support: SimpleNamespace) -> None:
+    support.given = {VARIABLE: "http://far:8001"}
+    run(stack, OFF)
+    on = f"lakeproof stop support-service; {VARIABLE}=http://far:8001 lakeproof start support-service"
+    assert typed(stack, ON) == on
+    support.given = {}  # somebody has started it with the stack's own address meanwhile
+    assert typed(stack, ON) == "lakeproof stop support-service; lakeproof start support-service"
 
 
 @pytest.mark.parametrize("cut", [OFF, ON])

@@ -73,6 +73,10 @@ def test_support_keeps_timelines_for_longer_at_the_addresses_that_it_had(
     tmp_path: Path, support: SimpleNamespace
 ) -> None:
     stack, given = Stack(Settings(state_dir=tmp_path)), LongerCache(seconds=900)
+    assert longer_cache.typed(stack, given) == (
+        f"lakeproof stop support-service; {VARIABLE}=http://far:8001 {TIMELINE_CACHE_TTL}=900"
+        " lakeproof start support-service"
+    )
     for _ in range(2):
         assert longer_cache.run(stack, given) == "support-service keeps a timeline for 900 s"
     assert (support.variables, support.restarts) == (

@@ -5,7 +5,7 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.inventory import SERVICE, setting
 from lakeproof.processes.environment import RESERVATION_TTL
-from lakeproof.processes.handed_variable import hand_variable, handed_variables
+from lakeproof.processes.handed_variable import hand_variable, handed_variables, last_handed, start_by_hand
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
@@ -14,7 +14,8 @@ LOOK_SECONDS = 3.0
 
 def typed(stack: Stack, arguments: Arguments) -> str:
     """The same by hand; `start` hands on what this shell has set, so it must not be set there."""
-    return f"unset {RESERVATION_TTL}; lakeproof stop {SERVICE}; lakeproof start {SERVICE}"
+    start = start_by_hand(SERVICE, last_handed(stack, SERVICE) | {RESERVATION_TTL: None})
+    return f"unset {RESERVATION_TTL}; lakeproof stop {SERVICE}; {start}"
 
 
 def run(stack: Stack, arguments: Arguments) -> str:

@@ -13,7 +13,7 @@ from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, hold_to_found, named
 from lakeproof.probes.support import SERVICE, late_sources, variable_of
-from lakeproof.processes.handed_variable import hand_variable, handed_variables
+from lakeproof.processes.handed_variable import hand_variable, handed_variables, last_handed, start_by_hand
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
@@ -33,8 +33,11 @@ class SwitchSource(Named):
 def typed(stack: Stack, arguments: SwitchSource) -> str:
     """The same by hand; `start` hands on what this shell has set."""
     sources = (arguments.source or arguments.only or "SOURCE").split(",")
-    off = "".join(f"{variable_of(source)}= " for source in sources) if arguments.to == "off" else ""
-    return f"lakeproof stop {SERVICE}; {off}lakeproof start {SERVICE}"
+    had, to = last_handed(stack, SERVICE), dict[str, str | None]()
+    for source in sources:
+        variable = variable_of(source)
+        to[variable] = "" if arguments.to == "off" else _before(stack, source, had.get(variable))
+    return f"lakeproof stop {SERVICE}; {start_by_hand(SERVICE, had | to)}"
 
 
 def run(stack: Stack, arguments: SwitchSource) -> str:
@@ -76,13 +79,20 @@ def _on(stack: Stack, source: str, *, is_late: bool) -> str:
     address = handed_variables(stack, SERVICE).get(variable_of(source))
     if address and not is_late and f"{source}-service" not in str(late_sources(stack, LOOK_SECONDS)).split():
         return f"{source}: stays on at {address}, where it is not late"
-    noted = None
-    if address == "" and _note(stack, source).is_file():
-        noted = _note(stack, source).read_text(encoding="utf-8")
+    noted = _before(stack, source, address)
     hand_variable(stack, SERVICE, variable_of(source), noted)
     _note(stack, source).unlink(missing_ok=True)
     before = f" (it was {address})" if address else ""
     return f"{source}: switched off and on again, at {noted or "the stack's own address"}{before}"
+
+
+def _before(stack: Stack, source: str, address: str | None) -> str | None:
+    """The address that it had before it was switched off; None where that was the stack's own, or it is not off.
+
+    address: the one that it has now, "" where it is off. A note of a source that is on is of an earlier time.
+    """
+    note = _note(stack, source)
+    return note.read_text(encoding="utf-8") if address == "" and note.is_file() else None
 
 
 def _note(stack: Stack, source: str) -> Path:

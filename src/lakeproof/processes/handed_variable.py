@@ -2,11 +2,18 @@
 long a reservation lives, and for how long a timeline is kept (environment.py lists them).
 """
 
+import re
+import shlex
+from collections.abc import Mapping
+
+from lakeproof.errors import LakeproofError
 from lakeproof.processes import procfs
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.environment import service_variables
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
+
+_WITH_PASSWORD = re.compile(r"//[^/@]*:[^/]*@")
 
 
 def handed_variables(stack: Stack, component: str) -> dict[str, str]:
@@ -37,3 +44,27 @@ def take_back_variable(stack: Stack, component: str, variable: str) -> None:
     found = [row for row in client.ps() if row.name == component] if client.running() else []
     if any(row.pid is None or variable in client.handed(component) for row in found):
         hand_variable(stack, component, variable, None)
+
+
+def last_handed(stack: Stack, component: str) -> dict[str, str]:
+    """Those of its last start, for what a person is told to type; none where the supervisor does not answer."""
+    try:
+        return SupervisorClient(stack).handed(component)
+    except LakeproofError:
+        return {}
+
+
+def start_by_hand(component: str, variables: Mapping[str, str | None]) -> str:
+    """What a person types to start the stopped component with these variables: all that it is to have, for
+    `lakeproof start` takes those away that it had and is not given again.
+
+    None: the variable is not set. An address with a password is told as AS-BEFORE.
+    """
+    given = [f"{name}={_shown(value)}" for name, value in variables.items() if value is not None]
+    return " ".join((*given, f"lakeproof start {component}"))
+
+
+def _shown(value: str) -> str:
+    if _WITH_PASSWORD.search(value):
+        return "AS-BEFORE"
+    return shlex.quote(value) if value else ""

@@ -9,7 +9,13 @@ from pydantic import Field
 from lakeproof.arguments import Arguments
 from lakeproof.probes.support import SERVICE
 from lakeproof.processes.environment import TIMELINE_CACHE_TTL
-from lakeproof.processes.handed_variable import hand_variable, handed_variables, take_back_variable
+from lakeproof.processes.handed_variable import (
+    hand_variable,
+    handed_variables,
+    last_handed,
+    start_by_hand,
+    take_back_variable,
+)
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes.wrong_step import WrongStep
@@ -23,7 +29,8 @@ class LongerCache(Arguments):
 
 def typed(stack: Stack, arguments: LongerCache) -> str:
     """The same by hand; `start` hands on what this shell has set."""
-    return f"lakeproof stop {SERVICE}; {TIMELINE_CACHE_TTL}={arguments.seconds} lakeproof start {SERVICE}"
+    start = start_by_hand(SERVICE, last_handed(stack, SERVICE) | {TIMELINE_CACHE_TTL: str(arguments.seconds)})
+    return f"lakeproof stop {SERVICE}; {start}"
 
 
 def stops(stack: Stack) -> Sequence[str]:
