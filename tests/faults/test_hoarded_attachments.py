@@ -144,6 +144,8 @@ def test_the_repair_tells_what_moved_and_what_stayed(stack: Stack, monkeypatch: 
 
     monkeypatch.setattr(offload_attachments, "offload", offload)
     assert "3 attachments (15 MB)" in offload_attachments.run(stack, OffloadAttachments())
+    done.moved_by_another = 2
+    assert "2 more were moved by another run" in offload_attachments.run(stack, OffloadAttachments())
     assert "--age-days 30" in offload_attachments.typed(stack, OffloadAttachments(age_days=30))
     done.failed.append({"attachment": 9, "case": 7, "why": "the local file is not what was uploaded"})
     with pytest.raises(TerminalError, match="1 of 3 attachments stayed: attachment 9"):

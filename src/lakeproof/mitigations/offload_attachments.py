@@ -34,7 +34,9 @@ def run(stack: Stack, arguments: OffloadAttachments) -> str:
     if done.failed:
         why = "; ".join(f"attachment {one['attachment']}: {one['why']}" for one in done.failed[:SHOWN])
         raise TerminalError(f"{len(done.failed)} of {done.candidates} attachments stayed: {why}", where="minio")
-    return f"{done.moved} attachments ({done.moved_bytes / 1e6:.0f} MB) are in the object store, each byte for byte"
+    others = f"; {done.moved_by_another} more were moved by another run meanwhile" if done.moved_by_another else ""
+    moved = f"{done.moved} attachments ({done.moved_bytes / 1e6:.0f} MB)"
+    return f"{moved} are in the object store, each byte for byte{others}"
 
 
 MITIGATION = Mitigation(

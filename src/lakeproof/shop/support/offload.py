@@ -34,7 +34,7 @@ STORE_SECONDS = 30.0
 
 @dataclass
 class Offloaded:
-    """What a run found and did."""
+    """What a run found and did. moved_by_another: by another run meanwhile, of the candidates of this one."""
 
     dry_run: bool
     age_days: float
@@ -42,6 +42,7 @@ class Offloaded:
     candidate_bytes: int = 0
     moved: int = 0
     moved_bytes: int = 0
+    moved_by_another: int = 0
     leftovers_deleted: int = 0
     failed: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
@@ -55,6 +56,7 @@ class Offloaded:
             "candidateBytes": self.candidate_bytes,
             "moved": self.moved,
             "movedBytes": self.moved_bytes,
+            "movedByAnother": self.moved_by_another,
             "leftoversDeleted": self.leftovers_deleted,
             "failed": self.failed,
             "seconds": round(self.seconds, 3),
@@ -94,6 +96,10 @@ class Offload:
             await asyncio.to_thread(self._archive.put, stored.case_id, stored.file, path, stored.sha256)
             await self._verify(stored)
         except (NotInArchive, OSError) as error:
+            if isinstance(error, FileNotFoundError) and await self._is_archived(stored):
+                done.moved_by_another += 1
+                self._progress(f"attachment {stored.id} was moved by another run meanwhile")
+                return
             done.failed.append({"attachment": stored.id, "case": stored.case_id, "why": str(error)})
             self._progress(f"attachment {stored.id} stays: {error}")
             return
@@ -102,6 +108,11 @@ class Offload:
         done.moved += 1
         done.moved_bytes += stored.size
         self._progress(f"attachment {stored.id} moved ({stored.size} bytes)")
+
+    async def _is_archived(self, stored: StoredFile) -> bool:
+        """True where its row says so by now. Raises: DatabaseTrouble."""
+        known = await self._rows.known([stored.file])
+        return stored.file in known and known[stored.file][1] == Place.ARCHIVE
 
     async def _verify(self, stored: StoredFile) -> None:
         """Raises: NotInArchive."""
