@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ class Rows:
 
     def __init__(self, stored: Sequence[StoredFile]) -> None:
         self.places = dict.fromkeys(stored, Place.LOCAL)
-        self.meanwhile = lambda: None
+        self.meanwhile: Callable[[], None] = lambda: None
 
     async def due(self, age_seconds: float, after_id: int, limit: int) -> list[StoredFile]:
         batch = [one for one, place in self.places.items() if place == Place.LOCAL and one.id > after_id]
@@ -41,7 +41,7 @@ class Store:
     """An archive; putting: is done before it opens the file."""
 
     def __init__(self) -> None:
-        self.putting = lambda: None
+        self.putting: Callable[[], None] = lambda: None
 
     def put(self, case_id: int, file: uuid.UUID, path: Path, sha256: str) -> None:
         self.putting()
