@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from lakeproof.lake.nessie import CLOCK_STEP, NEAR, NessieClient, NessieConflict, NoSuchReference, Reference
-from lakeproof.lake.nessie_commit import Commit
+from lakeproof.lake.nessie_commit import Commit, commit_of
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
 
@@ -72,3 +72,11 @@ def test_a_reference_that_moved_is_not_deleted() -> None:
     with pytest.raises(NessieConflict, match="expected hash"):
         Served(served).delete(Reference("TAG", "mine", "ab"))
     assert asked == ["DELETE /api/v2/trees/mine@ab?type=TAG"]
+
+
+@pytest.mark.parametrize(("parents", "merged"), [([], False), (["a"], False), (["a", "b"], True)])
+def test_a_merge_is_told_by_its_two_parents(parents: list[str], merged: bool) -> None:
+    """Such as Nessie 0.99.0 gives them: the first one is on the branch, the second one was brought in."""
+    meta = {"hash": "c", "commitTime": "2026-11-30T19:21:21.061704312Z", "parentCommitHashes": parents}
+    found = commit_of({"commitMeta": meta, "parentCommitHash": None})
+    assert (found.merged, found.parent) == (merged, parents[0] if parents else None)
