@@ -18,6 +18,7 @@ BEFORE = {START: 0, KEPT: 1_000, END: 1_400}
         (9_000, 9_000, 9_000, Outcome.FAILED),
         (0, 10, 300, Outcome.FAILED),
         (0, 9_000, 120, Outcome.FAILED),  # made anew
+        (0, 9_000, 2_000, Outcome.FAILED),
         (0, 1_200, 1_300, Outcome.FAILED),
     ],
 )
