@@ -8,7 +8,7 @@ import pytest
 
 from lakeproof.checks import messages_delivered
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.messages_delivered import Kept, MessagesDelivered, Notified, judge, sent_beside, strangers
+from lakeproof.checks.messages_delivered import Kept, MessagesDelivered, Notified, judge, strangers
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.stack import postgres_session
@@ -51,15 +51,6 @@ def test_what_is_missing_late_or_there_twice_fails(
     verdict = judge(found, called_for, kept)
     assert verdict.outcome is Outcome.FAILED
     assert words in verdict.summary and verdict.keys
-
-
-def test_an_older_message_that_is_sent_once_more_counts_and_one_that_was_late_does_not() -> None:
-    late, again = (f"<{number}@notification.lakeproof>" for number in "12")
-    beside = sent_beside({"1": late, "2": again}, {late, again}, has("1", "2", "2"))
-    assert beside == [again]
-    verdict = judge([told("3")], [], has("1", "2", "2", "3"), beside=beside)
-    assert (verdict.outcome, verdict.numbers["sent_twice"]) == (Outcome.FAILED, 1)
-    assert "sent again, 2 times in all" in verdict.keys[0]
 
 
 def test_every_page_of_the_providers_list_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,7 +161,7 @@ def test_killed_between_the_mark_and_the_deletion_the_next_run_repairs_it_and_ta
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(replace_node, "_discard", killed)
+        patched.setattr(replace_node, "discard_data", killed)
         replace_node.run(cluster.stack, ReplaceNode(node=NODE, discard_data=True))
     assert cassandra.has_data(cluster.stack, NODE)
     cluster.did = []

@@ -2,15 +2,14 @@
 
 Accepted: a notification that is there, or an event of another service that called for one (a notification by a call
 that was deleted since leaves no trace here). An event that was dropped because its sender changed its shape is lost.
-A mail from the shop's address for which no notification stands was sent beside the service: its customer got two; so
-did the customer of an older notification of which the provider got another mail since.
+A mail from the shop's address for which no notification stands was sent beside the service: its customer got two.
 The provider's own list is read, not the service's word. The bound: the mail sink keeps its newest messages (50,000 at
 least).
 """
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -112,15 +111,8 @@ def _look(stack: Stack, since: datetime, wanted: int = 0) -> Verdict:
     except (httpx.HTTPError, ValueError, KeyError) as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, f"the provider does not list its messages: {type(error).__name__}")
     kept = Counter(one.id for one in messages)
-    return judge(found, called_for, kept, wanted, unread, sent_beside(unknown, stand, kept))
-
-
-def sent_beside(unknown: Mapping[str, str], stand: Collection[str], kept: Mapping[str, int]) -> list[str]:
-    """Of these mails (`strangers`) those that their customers got beside another one, or for no notification at all.
-
-    stand: the message ids of the notifications that are there. kept: how often the provider has each message id.
-    """
-    return [message for message in unknown.values() if message not in stand or kept[message] > 1]
+    beside = [message for message in unknown.values() if message not in stand]
+    return judge(found, called_for, kept, wanted, unread, beside)
 
 
 def strangers(messages: Sequence[Kept], known: Collection[str], since: str) -> dict[str, str]:
@@ -156,7 +148,7 @@ def judge(
 ) -> Verdict:
     """called_for: ids that events called for. kept: how often the provider has each message id. wanted: so many
     messages there must be; a claim over none says nothing. unread: events that were dropped for their shape.
-    beside: ids of the shop's mails for which no notification stands, or an older one that had its mail before.
+    beside: ids of the shop's mails for which no notification stands.
     """
     there = {one.id for one in found}
     lost = [f"{one}: an event called for it, and it is gone" for one in called_for if one not in there]
@@ -175,10 +167,7 @@ def judge(
     waiting = [f"{one.id}: failed, and will be tried again: {one.reason}" for one in failed if one.awaited]
     waiting += [f"{one.id}: not sent yet" for one in found if one.status == "pending"]
     twice = [f"{one.id}: {kept[one.message_id]} times" for one in found if kept[one.message_id] > 1]
-    twice += [
-        f"{one}: {f'sent again, {kept[one]} times in all' if kept[one] > 1 else 'no notification stands for it'}"
-        for one in beside
-    ]
+    twice += [f"{one}: no notification stands for it" for one in beside]
     dropped = [one for one in found if one.status == "dropped"]
     mute = [f"{one.id}: dropped without a reason" for one in dropped if not one.reason]
     numbers = {

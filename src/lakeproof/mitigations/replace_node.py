@@ -80,7 +80,7 @@ def _replace(stack: Stack, client: SupervisorClient, arguments: ReplaceNode) -> 
         )
         # First: a node without its data and without the mark would count as one that needs no repair.
         write_file(mark, "taken away once the node has joined and was repaired\n")
-        _discard(stack, name)
+        discard_data(stack, name)
     try:
         client.start(name)
     except LakeproofError as error:
@@ -98,7 +98,7 @@ def _replace(stack: Stack, client: SupervisorClient, arguments: ReplaceNode) -> 
     return f"replaced: {name} is UN"
 
 
-def _discard(stack: Stack, name: str) -> None:
+def discard_data(stack: Stack, name: str) -> None:
     """Delete its data. Killed in the midst of it, they are all there or all gone to whoever starts the node: one that
     found what it knows of the ring, and not its rows, would be a member that lacks them.
     """

@@ -6,16 +6,15 @@ The node's process may only hang, and all of its rows are still on its disk: it 
 later tells the others that it is a member, and they believe it, whatever it has missed.
 """
 
-import shutil
 from pathlib import Path
 
 from lakeproof.arguments import OfComponent
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput
 from lakeproof.mitigations.repair_node import repair_rows
+from lakeproof.mitigations.replace_node import discard_data
 from lakeproof.probes.ring import RingNode, nodetool, ring
 from lakeproof.processes.ours import our_processes
-from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import NODES
 from lakeproof.stack.stack import Stack
 from lakeproof.unknown_name import unknown_name
@@ -58,8 +57,7 @@ def undo(stack: Stack, arguments: OfComponent) -> None:
     client.stop(name)  # one that hung wakes up for that, and is a member again
     if _member(stack, name) is not None:
         _remove(stack, Deadline(DOWN_SECONDS).wait_for(f"the ring to see {name} down", lambda: _away(stack, name)))
-    if cassandra.storage_dir(stack, name).exists():
-        shutil.rmtree(cassandra.storage_dir(stack, name))
+    discard_data(stack, name)
     client.start(name)
     repair_rows(stack, name)
     _mark(stack, name).unlink(missing_ok=True)

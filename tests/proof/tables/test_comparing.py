@@ -15,7 +15,7 @@ from lakeproof.proof.tables import comparing
 from lakeproof.proof.tables.buckets import Digest, Digests, digests_of, order_values
 from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDER_ITEMS, ORDERS, TABLES, digest_of
 from lakeproof.proof.tables.comparing import Shown, compare
-from lakeproof.proof.tables.contents import Contents, EventRow
+from lakeproof.proof.tables.contents import Contents, EventRow, IncompleteRow
 from lakeproof.proof.tables.differences import differences
 from lakeproof.proof.tables.ledger_rules import Judge
 from lakeproof.shop.order.models import Item, Op, Order
@@ -322,6 +322,13 @@ def test_what_became_of_an_unclear_call_the_database_knows_and_the_lake_must_sho
     judge = Judge(ledger(unclear(1, state)), cut_us)
     assert {(one.table, one.wrong.value, one.key) for one in differences(decided, engine(order(1)), judge)} == lost
     assert not differences(decided, decided, judge)
+
+
+def test_an_event_that_is_there_with_null_in_it_is_not_lost_as_well() -> None:
+    spoilt = replace(engine(order(1)), events={}, incomplete=[IncompleteRow("order_events", ("type",), 1, None, "")])
+    judge = Judge(ledger(expected(1)), NOW_US + 120_000_000)
+    assert differences(engine(order(1)), spoilt, judge) == []
+    assert differences(engine(order(1)), replace(spoilt, incomplete=[]), judge)
 
 
 def test_an_unclear_creation_may_have_happened_or_not() -> None:

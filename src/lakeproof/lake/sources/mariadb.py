@@ -300,8 +300,8 @@ def grant(stack: Stack, user: str) -> int:
         before = _grants(cursor, stack, user)
         for statement in statements:
             cursor.execute(statement)
-        was_whole = _grants(cursor, stack, user) == before
-    return 0 if was_whole else end_connections(stack, user)
+        # On the same session: a second one may find the server full, and the next run would find nothing missing.
+        return 0 if _grants(cursor, stack, user) == before else _end_connections(cursor, stack, user)
 
 
 def _grants(cursor: Any, stack: Stack, user: str) -> list[str]:
@@ -355,16 +355,20 @@ def replica_ids(stack: Stack) -> set[int]:
 def end_connections(stack: Stack, user: str) -> int:
     """As Engine."""
     with _unlogged(stack) as cursor:
-        cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", (account_name(stack, user),))
-        found = [int(row[0]) for row in cursor.fetchall()]
-        for thread in found:
-            try:
-                cursor.execute(f"KILL CONNECTION {thread}")
-            except pymysql.MySQLError as error:
-                # It ended by itself between the two statements.
-                if error.args[0] != NO_SUCH_THREAD:
-                    raise
-        return len(found)
+        return _end_connections(cursor, stack, user)
+
+
+def _end_connections(cursor: Any, stack: Stack, user: str) -> int:
+    cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", (account_name(stack, user),))
+    found = [int(row[0]) for row in cursor.fetchall()]
+    for thread in found:
+        try:
+            cursor.execute(f"KILL CONNECTION {thread}")
+        except pymysql.MySQLError as error:
+            # It ended by itself between the two statements.
+            if error.args[0] != NO_SUCH_THREAD:
+                raise
+    return len(found)
 
 
 @contextmanager
