@@ -8,6 +8,7 @@ import pytest
 
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import new_slot, publication, slot
+from lakeproof.lake.capture.columns import Difference, Differences
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.new_slot import make_new_slot, require_lost
 from lakeproof.lake.capture.slot import Slot
@@ -31,6 +32,7 @@ class World:
         self.known = True
         self.made = KEPT
         self.done: list[str] = []
+        self.missing: list[Difference] = []
 
     def connect(self, method: str, path: str, body: bytes) -> tuple[int, object]:
         if self.state is None:
@@ -69,6 +71,7 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World()
     monkeypatch.setattr(slot, "look", lambda stack, connector: made.slot)
+    monkeypatch.setattr(new_slot, "look", lambda stack, source: Differences((), tuple(made.missing)))
     monkeypatch.setattr(publication, "ask", made.ask)
     monkeypatch.setattr("confluent_kafka.Producer", made.producer)
     return made
@@ -160,3 +163,14 @@ def test_while_shop_capture_does_not_run_its_connector_rests(stack: Stack, world
     with pytest.raises(InvalidInput, match="lakeproof up shop-capture"):
         require_lost(ours, "shop")
     assert world.done == []
+
+
+def test_rows_that_lack_a_declared_column_are_not_read_anew(stack: Stack, world: World) -> None:
+    """The lake is all that the column's values can be restored from. A table that only grows is never overwritten."""
+    world.missing = [Difference("payment.payments", "captured", None, "DECIMAL(12, 2)")]
+    with pytest.raises(InvalidInput, match="captured is missing in the same table"):
+        make_new_slot(stack, "shop", lambda text: None)
+    assert world.done == []
+    world.missing = [Difference("payment.payment_events", "amount", None, "DECIMAL(12, 2)")]
+    make_new_slot(stack, "shop", lambda text: None)
+    assert world.done == DONE

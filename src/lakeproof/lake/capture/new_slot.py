@@ -9,9 +9,11 @@ from collections.abc import Callable
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture import publication, slot
+from lakeproof.lake.capture.columns import look, require_none_missing
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.offsets import PARTITIONER, offset_key, offset_topics
+from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.lake.sources.source import find_source, present
 from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
@@ -24,7 +26,8 @@ def require_lost(stack: Stack, name: str) -> Connector:
     """The connector, where a new slot is what it needs, or where an earlier command was cut off on its way to one.
 
     Raises: InvalidInput for one that has no slot, a slot that keeps its place or was not made yet, a connector that
-    is not there or rests with shop-capture; CouldNotLook, DeadlineExpired where PostgreSQL or Connect do not answer.
+    is not there or rests with shop-capture, and where the database lacks a declared column, whose values the lake
+    would lose; CouldNotLook, NotReady, DeadlineExpired where PostgreSQL or Connect do not answer.
     """
     connector = find_connector(name)
     if slot.NAME not in connector.config:
@@ -65,6 +68,8 @@ def require_lost(stack: Stack, name: str) -> Connector:
             where=name,
             next_action="lakeproof diagnose",
         )
+    keyed = [file.source for file in load_sql_files(source.name) if file.has_key]
+    require_none_missing(look(stack, source), keyed)
     return connector
 
 
