@@ -29,7 +29,9 @@ def schema_statements() -> list[str]:
 def provision(stack: Stack) -> None:
     """Once the first node is ready: our superuser, keyspaces, tables and roles. What exists stays as it is.
 
-    Raises: TerminalError where the superuser's password is not the one that this ring was made with.
+    Of four nodes each lacks the copy of some accounts. While the others of a ring are down, nobody whose account the
+    first node lacks can log in there: then nothing is done, if all is made already.
+    Raises: TerminalError where the superuser's password is not the one that this ring was made with; NotReady.
     """
     try:
         if cassandra.is_new(stack):
@@ -40,7 +42,9 @@ def provision(stack: Stack) -> None:
         ) as ring:
             _make_tables_and_roles(stack, ring)
     except NoHostAvailable as error:
-        if cassandra.is_refused_login(error):
+        if cassandra.lacks_account(error) and _is_made(stack):
+            return
+        if cassandra.is_refused_login(error) and not cassandra.lacks_account(error):
             raise TerminalError(
                 f"the password of {SUPERUSER} in secrets.json is not the one that this ring was made with",
                 where=str(stack.state_dir / "secrets.json"),
@@ -67,15 +71,27 @@ def _take_over(stack: Stack) -> None:
         ring.execute(f"ALTER ROLE {FACTORY_ROLE} WITH SUPERUSER = false AND LOGIN = false")
 
 
-def _make_tables_and_roles(stack: Stack, ring: Session) -> None:
+def _digests() -> tuple[str, str]:
+    """Of the tables and of the roles, as they are to be made."""
     tables = provisioned.digest(REPLICATION, *KEYSPACES, *schema_statements())
+    return tables, provisioned.digest(*cassandra_roles.statements(lambda secret: secret))
+
+
+def _is_made(stack: Stack) -> bool:
+    tables, roles = _digests()
+    return provisioned.is_made(stack, cassandra.SEED, "tables", tables) and provisioned.is_made(
+        stack, cassandra.SEED, "roles", roles
+    )
+
+
+def _make_tables_and_roles(stack: Stack, ring: Session) -> None:
+    tables, roles = _digests()
     if not provisioned.is_made(stack, cassandra.SEED, "tables", tables):
         for keyspace in KEYSPACES:
             ring.execute(f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {REPLICATION}")
         for statement in schema_statements():
             ring.execute(statement)
         provisioned.remember(stack, cassandra.SEED, "tables", tables)
-    roles = provisioned.digest(*cassandra_roles.statements(lambda secret: secret))
     if not provisioned.is_made(stack, cassandra.SEED, "roles", roles):
         for statement in cassandra_roles.statements(stack.secret):
             ring.execute(statement)

@@ -177,6 +177,13 @@ def is_refused_login(error: "NoHostAvailable") -> bool:
     return any(isinstance(each, AuthenticationFailed) for each in error.errors.values())
 
 
+def lacks_account(error: "NoHostAvailable") -> bool:
+    """True where the node could not look the role up, since the nodes that hold its row are down. It counts as a
+    refused login too.
+    """
+    return any("Cannot achieve consistency level" in str(each) for each in error.errors.values())
+
+
 def awaited(stack: Stack, name: str) -> tuple[str, ...]:
     """The node that must be healthy before this one starts; empty: none.
 
