@@ -6,7 +6,6 @@ to everybody else they are gone.
 """
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import Field
@@ -55,9 +54,9 @@ def _laid_aside(stack: Stack) -> Path:
     return folder.with_name(f"{folder.name}.deleted-by-hand")
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path) -> list[Path]:
     """Listed before the first is moved."""
-    yield from sorted(folder.glob("*/*"))
+    return sorted(folder.glob("*/*"))
 
 
 def _move(file: Path, target: Path) -> None:

@@ -22,7 +22,7 @@ from lakeproof.lake.sources.engine import (
     nothing_to_grant,
 )
 from lakeproof.stack.engines import mysql, mysql_accounts
-from lakeproof.stack.engines.mysql_sessions import OURS
+from lakeproof.stack.engines.mysql_sessions import OURS, quoted
 from lakeproof.stack.stack import Stack
 
 if TYPE_CHECKING:
@@ -276,8 +276,7 @@ def account_name(stack: Stack, user: str) -> str:
 
 
 def _grantee(stack: Stack, user: str) -> str:
-    name = account_name(stack, user).replace("'", "''")
-    return f"'{name}'@'{mysql_accounts.HOST}'"
+    return f"{quoted(account_name(stack, user))}@'{mysql_accounts.HOST}'"
 
 
 def set_password(stack: Stack, user: str, password: str) -> None:

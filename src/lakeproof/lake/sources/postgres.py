@@ -26,7 +26,7 @@ from lakeproof.lake.sources.engine import (
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines.postgres_accounts import ACCOUNTS, DATABASE, LOOKING_ON
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
-from lakeproof.stack.engines.postgres_sessions import OURS
+from lakeproof.stack.engines.postgres_sessions import OURS, quoted
 from lakeproof.stack.postgres_session import Session, select
 from lakeproof.stack.stack import Stack
 
@@ -182,7 +182,7 @@ def account_name(stack: Stack, user: str) -> str:
 def _role(stack: Stack, user: str) -> str:
     """Its name as an identifier. One that is not plain would be folded to lower case, or break the statement."""
     name = account_name(stack, user)
-    return name if PLAIN_NAME.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+    return name if PLAIN_NAME.fullmatch(name) else quoted(name, '"')
 
 
 def set_password(stack: Stack, user: str, password: str) -> None:

@@ -87,7 +87,7 @@ _KEEPS_OUT = frozenset(
 
 def limit_statement(account: str, sessions: int) -> str:
     """The SQL that limits the account; 0 takes the limit away."""
-    return f"ALTER USER {_quoted(account)}@'{HOST}' WITH MAX_USER_CONNECTIONS {sessions}"
+    return f"ALTER USER {quoted(account)}@'{HOST}' WITH MAX_USER_CONNECTIONS {sessions}"
 
 
 def ending_statement(session: str) -> str:
@@ -97,7 +97,7 @@ def ending_statement(session: str) -> str:
 
 def ending_idle(account: str) -> str:
     """What `end_idle` does, as a person would type it."""
-    return f"{ending_statement('id')}; -- for each of {_IDLE % _quoted(account)}"
+    return f"{ending_statement('id')}; -- for each of {_IDLE % quoted(account)}"
 
 
 def end_idle(ask: Ask, account: str) -> int:
@@ -157,7 +157,7 @@ def blocker(ask: Ask) -> Blocker | None:
     return blocker_of(waits, sessions)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """The text as SQL has it. A backslash begins an escape there."""
     doubled = text.replace("\\", "\\\\").replace("'", "''")
     return f"'{doubled}'"

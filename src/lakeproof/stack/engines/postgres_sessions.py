@@ -48,7 +48,7 @@ OURS = "lakeproof repair"
 def limit_statement(account: str, sessions: int) -> str:
     """The SQL that limits the account; 0 takes the limit away."""
     # Without quotes Report would be the role report, and bi-reader a syntax error.
-    return f"ALTER ROLE {_quoted(account, '"')} CONNECTION LIMIT {sessions or -1}"
+    return f"ALTER ROLE {quoted(account, '"')} CONNECTION LIMIT {sessions or -1}"
 
 
 def ending_statement(session: str) -> str:
@@ -58,7 +58,7 @@ def ending_statement(session: str) -> str:
 
 def ending_idle(account: str) -> str:
     """What `end_idle` does, as a person would type it."""
-    return _ENDING_IDLE.replace("$1", _quoted(account, "'"))
+    return _ENDING_IDLE.replace("$1", quoted(account, "'"))
 
 
 def end_idle(ask: Ask, account: str) -> int:
@@ -88,7 +88,7 @@ def blocker(ask: Ask) -> Blocker | None:
     return blocker_of(((pid, holder) for pid, (_, ahead) in waiting.items() for holder in ahead), sessions)
 
 
-def _quoted(name: str, quote: str) -> str:
+def quoted(name: str, quote: str) -> str:
     """The name as SQL has it: an identifier between double quotes, a text between single ones."""
     return f"{quote}{name.replace(quote, quote * 2)}{quote}"
 
