@@ -2,6 +2,7 @@
 
 from lakeproof.arguments import OfConnector
 from lakeproof.lake.capture import gap
+from lakeproof.lake.capture.difference import in_words
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
 
@@ -19,9 +20,7 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
 def run(stack: Stack, arguments: OfConnector) -> str:
     """Bridge it; gives how many rows of which table the lake lacked. Raises: as gap.bridge."""
     found = gap.bridge(stack, arguments.connector)
-    told = ", ".join(f"{count} of {table}" for table, count in found.counts().items()) or "none"
-    kept = "".join(f"; {count} rows of {table} stay, which takes none back" for table, count in found.kept.items())
-    return f"rows that the lake lacked: {told}{kept}; connector {arguments.connector} goes on from there"
+    return f"{in_words(found)}; connector {arguments.connector} goes on from there"
 
 
 MITIGATION = Mitigation(

@@ -21,7 +21,7 @@ from lakeproof.stack.stack import Stack
 # What rows and offsets of capture go through: every topic whose name begins so.
 CAPTURE_TOPICS = ("cdc.", "_connect_offsets_")
 # The coordinator, which looks every 10 s, ends a transaction after its producer's 60 s: Connect's, and that of
-# lake/capture/gap.py.
+# lake/capture/bridge.py.
 HANGING_SECONDS = 75
 
 

@@ -198,15 +198,30 @@ def records(found: Difference, transaction: str, now_us: int) -> Iterator[bytes]
             "transaction": {"id": transaction, "total_order": order, "data_collection_order": counts[event.table]},
         }
         yield json.dumps(told).encode()
-    collections = [{"data_collection": table, "event_count": count} for table, count in counts.items()]
+    yield _end(transaction, now_us, counts)
+
+
+def ends(transactions: Iterable[str], now_us: int) -> Iterator[bytes]:
+    """An END for each of these, of which no more rows come."""
+    return (_end(each, now_us, {}) for each in transactions)
+
+
+def _end(transaction: str, now_us: int, counts: Mapping[str, int]) -> bytes:
     end = {
         "status": "END",
         "id": transaction,
         "ts_ms": now_us // 1000,
         "event_count": sum(counts.values()),
-        "data_collections": collections,
+        "data_collections": [{"data_collection": table, "event_count": count} for table, count in counts.items()],
     }
-    yield json.dumps(end).encode()
+    return json.dumps(end).encode()
+
+
+def in_words(found: Difference) -> str:
+    """A difference in words."""
+    rows = ", ".join(f"{count} of {table}" for table, count in found.counts().items()) or "none"
+    kept = "".join(f"; {count} rows of {table} stay, which takes none back" for table, count in found.kept.items())
+    return f"rows that the lake lacked: {rows}{kept}"
 
 
 def as_utc(seconds: float) -> datetime:

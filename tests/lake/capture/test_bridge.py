@@ -1,4 +1,4 @@
-"""The bridge over a gap: what becomes of the connector and of Kafka's transaction where it fails."""
+"""Bridging a gap: what becomes of the connector and of Kafka's transaction where it fails."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from lakeproof.errors import NotReady
-from lakeproof.lake.capture import gap
+from lakeproof.lake.capture import bridge
+from lakeproof.lake.capture.bridge import Place, Resting
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources.source import find_source
 from lakeproof.probes.transactions import HANGING_SECONDS
@@ -39,10 +40,10 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
 
     source = find_source(find_connector("orders").database)
     monkeypatch.setattr(source.module, "at_one_instant", instant)
-    monkeypatch.setattr(gap, "_place", lambda ask: None)
-    monkeypatch.setattr(gap, "send", found)
-    monkeypatch.setattr(gap, "await_state", lambda *_, **__: None)
-    monkeypatch.setattr(gap, "_producer", lambda *_: None)
+    monkeypatch.setattr(bridge, "place_of", lambda ask: None)
+    monkeypatch.setattr(bridge, "send", found)
+    monkeypatch.setattr(bridge, "await_state", lambda *_, **__: None)
+    monkeypatch.setattr(bridge, "producer_of", lambda *_: None)
     return found
 
 
@@ -52,12 +53,12 @@ def test_where_it_fails_the_connector_is_resumed_and_the_reason_is_told(
 ) -> None:
     """Also where Connect is away by then: what went wrong before says more."""
 
-    def fail(*_: object) -> None:
-        raise error
+    def fail() -> None:
+        with bridge.at_rest(Stack(Settings(state_dir=tmp_path)), "orders"):
+            raise error
 
-    monkeypatch.setattr(gap, "_write_difference", fail)
     with pytest.raises(type(error)):
-        gap.bridge(Stack(Settings(state_dir=tmp_path)), "orders")
+        fail()
     assert sent == ["stop", "resume"]
 
     def away(stack: Stack, method: str, path: str, **more: Any) -> Any:
@@ -65,9 +66,9 @@ def test_where_it_fails_the_connector_is_resumed_and_the_reason_is_told(
             raise NotReady("no answer", where="connect")
         return sent(stack, method, path, **more)
 
-    monkeypatch.setattr(gap, "send", away)
+    monkeypatch.setattr(bridge, "send", away)
     with pytest.raises(type(error)) as told:
-        gap.bridge(Stack(Settings(state_dir=tmp_path)), "orders")
+        fail()
     assert told.value is error
 
 
@@ -87,6 +88,9 @@ class FakeProducer:
     def poll(self, seconds: float) -> None:
         pass
 
+    def flush(self, seconds: float) -> None:
+        pass
+
     def abort_transaction(self, seconds: float) -> None:
         self.did.append("abort")
 
@@ -98,7 +102,10 @@ class FakeProducer:
 
 
 def write(producer: FakeProducer) -> None:
-    gap._write(producer, find_connector("orders"), [b"{}"], PLACE, {"server": "oltp"})  # type: ignore[arg-type]
+    connector = find_connector("orders")
+    known = {"partition": {"server": "oltp"}, "offset": PLACE}
+    resting = Resting(connector, find_source(connector.database), known, producer)  # type: ignore[arg-type]
+    bridge.write(resting, [b"{}"], Place("bin.000002", 900, "0-1-12", 1))
 
 
 def test_a_commit_without_an_answer_is_asked_for_again() -> None:
@@ -126,4 +133,4 @@ def test_what_is_not_committed_is_taken_back_at_once(error: BaseException) -> No
 
 
 def test_its_transaction_is_over_before_one_is_taken_for_forgotten() -> None:
-    assert gap.TRANSACTION_SECONDS + COORDINATOR_LOOKS_EVERY < HANGING_SECONDS
+    assert bridge.TRANSACTION_SECONDS + COORDINATOR_LOOKS_EVERY < HANGING_SECONDS

@@ -1,0 +1,290 @@
+"""What it takes to bridge a gap in the capture: the connector at rest, the database read at one instant and held
+against the lake, and what differs written into the topic as one transaction, together with the connector's place.
+
+The job takes the whole difference in at once, so no published state shows a part of it (up to the size of a
+transaction that the job keeps whole, docs/lake.md). Whoever else writes for the connector meanwhile (a second person
+with this, or the connector itself where somebody resumes it) writes by the same transactional id, so that one of the
+two is shut out by Kafka.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from lakeproof.deadline import Deadline
+from lakeproof.errors import InvalidInput, LakeproofError, NotReady, TerminalError
+from lakeproof.lake.capture.commands import await_state, restart, send
+from lakeproof.lake.capture.connector import Connector, find_connector
+from lakeproof.lake.capture.difference import Difference, Event, Table, as_utc, compare, event_of, table_of
+from lakeproof.lake.capture.offsets import PARTITIONER, offset_key, offset_topics, transactional_id
+from lakeproof.lake.job.added_columns import job_files
+from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.query.trino import pinned_trino
+from lakeproof.lake.sources.engine import Ask
+from lakeproof.lake.sources.source import Source, find_source
+from lakeproof.stack.stack import Stack
+
+KAFKA_SECONDS = 30.0
+ABORT_SECONDS = 10.0
+BEGIN_SECONDS = 90.0
+STATEMENT_SECONDS = 60.0
+# From the first record of Kafka's transaction to its last, or Kafka takes it back. As long as Connect's own, so that
+# an older one that is open in the capture's topics is never sound (probes/transactions.py).
+TRANSACTION_SECONDS = 60
+# What Debezium keeps of where it stands within a transaction or a snapshot, in place and out of it.
+OF_THE_MOMENT = ("row", "event", "transaction_", "snapshot")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in MariaDB's binlog. gtid: of the last transaction before it. now_us: the database's time then."""
+
+    file: str
+    position: int
+    gtid: str
+    now_us: int
+
+
+@contextmanager
+def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
+    """Stop that connector for the block, shut out whoever writes for it, and have it go on after it.
+
+    Where the block fails the connector is resumed: it fails as before, or goes on where somebody else has bridged the
+    gap. So one that a person had paused or stopped runs afterwards, whether this went well or not.
+    Raises: InvalidInput for a connector that follows no binlog of MariaDB's, or has no offsets; TerminalError for a
+    server that tells no place in it; NotReady.
+    """
+    connector = find_connector(name)
+    source = find_source(connector.database)
+    if connector.engine != "mysql":
+        raise InvalidInput(
+            "it follows a slot and no binlog", where=name, next_action=f"lakeproof capture new-slot {name}"
+        )
+    with source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask:
+        place_of(ask)  # raises where the server tells no place
+    known_offset(stack, name)  # raises where there is none
+    log.info("stopping %s", name)
+    send(stack, "PUT", f"/connectors/{name}/stop")
+    try:
+        await_state(stack, name, "STOPPED")
+        # Only now: a task that still runs goes on until it is stopped.
+        known = known_offset(stack, name)
+        # From here on a task of the connector's that somebody starts, and a second call of this, shut each other out.
+        yield Resting(connector, source, known, producer_of(stack, connector))
+    except BaseException:
+        try:
+            send(stack, "PUT", f"/connectors/{name}/resume")
+        except LakeproofError as error:  # what went wrong before says more
+            log.warning("%s stays stopped: %s", name, error.message)
+        raise
+    log.info("resuming %s", name)
+    send(stack, "PUT", f"/connectors/{name}/resume")
+    _await_running(stack, name)
+
+
+@dataclass(frozen=True)
+class Resting:
+    """A connector that is stopped. known: its partition and offset, as Connect keeps them. producer: by which its
+    records are written in its place.
+    """
+
+    connector: Connector
+    source: Source
+    known: Mapping[str, Any]
+    producer: Producer
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What the lake lacks of the database, as it was at that place."""
+
+    place: Place
+    found: Difference
+
+
+def known_offset(stack: Stack, name: str) -> Mapping[str, Any]:
+    """What Connect keeps of the connector: its partition and offset. Raises: InvalidInput where it keeps nothing."""
+    known = send(stack, "GET", f"/connectors/{name}/offsets")["offsets"]
+    if not known:
+        raise InvalidInput(
+            "it has no offsets, so it reads all rows at its next start",
+            where=name,
+            next_action=f"lakeproof mitigate --action resume_connector --arg connector={name}",
+        )
+    found: Mapping[str, Any] = known[0]
+    return found
+
+
+def place_of(ask: Ask) -> Place:
+    """Where in the binlog the snapshot is that `ask` reads. Raises: TerminalError where the server does not tell."""
+    status = {str(name).lower(): str(value) for name, value in ask("SHOW STATUS LIKE 'binlog_snapshot_%'")}
+    file, position = status.get("binlog_snapshot_file"), status.get("binlog_snapshot_position", "0")
+    if not file:
+        raise TerminalError("it does not tell its snapshot's place in the binlog: it is not MariaDB", where="mysql")
+    ((gtid, now_us),) = ask(
+        f"SELECT BINLOG_GTID_POS('{file}', {position}), CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)"
+    )
+    if not gtid:
+        raise TerminalError("it does not tell the GTID of its snapshot", where=f"mysql, {file}:{position}")
+    return Place(file, int(position), str(gtid), int(now_us))
+
+
+def compared(stack: Stack, resting: Resting, commit: PublishedCommit, came: Iterable[Mapping[str, Any]]) -> Missing:
+    """What the lake lacks at that commit, but for `came`: events that the job holds and will show.
+
+    Raises: TerminalError for a table that cannot be compared, also where one was changed since the capture stopped:
+    rows before and after that are of different form in the binlog, and the connector knows one form.
+    """
+    source = resting.source
+    log.info("comparing %s with the lake at %s", source.server, commit.hash[:16])
+    deadline = Deadline(STATEMENT_SECONDS)
+    with (
+        source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask,
+        pinned_trino(stack, commit, deadline) as trino,
+    ):
+
+        def ask_lake(sql: str) -> Sequence[Sequence[Any]]:
+            return trino.run(sql, Deadline(STATEMENT_SECONDS)).rows
+
+        place = place_of(ask)
+        _require_unchanged_tables(ask, resting.connector, source, resting.known)
+        tables: list[Table] = []
+        files = {file.source: file for file in job_files(stack, source)}
+        for name in resting.connector.sources:
+            if file := files.get(name):
+                schema, _, table = name.rpartition(".")
+                described = source.module.described(ask, schema, table)
+                tables.append(table_of(ask, ask_lake, file, f"{source.name}.{file.table}", described))
+        held = _by_table(tables, came)
+        found = Difference()
+        for each in tables:
+            compare(ask, ask_lake, each, held[each.source], found)
+            log.info("%s: %d rows differ", each.source, found.counts().get(each.source, 0))
+    return Missing(place, found)
+
+
+def _by_table(tables: Sequence[Table], came: Iterable[Mapping[str, Any]]) -> dict[str, list[Event]]:
+    by_name = {table.source: table for table in tables}
+    found: dict[str, list[Event]] = {table.source: [] for table in tables}
+    for told in came:
+        name = f"{told['source']['db']}.{told['source']['table']}"
+        if name in by_name:
+            found[name].append(event_of(by_name[name], told))
+    return found
+
+
+def _require_unchanged_tables(ask: Ask, connector: Connector, source: Source, known: Mapping[str, Any]) -> None:
+    since = as_utc(float(known["offset"].get("ts_sec", 0)))
+    rows = ask(
+        "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables"
+        f" WHERE table_schema = '{source.name}' AND create_time > '{since:%Y-%m-%d %H:%M:%S}'"
+    )
+    changed = sorted(str(row[0]) for row in rows if row[0] in connector.sources)
+    if changed:
+        raise TerminalError(
+            f"changed by DDL since the capture stopped ({since:%Y-%m-%d %H:%M:%S} UTC), so its rows cannot be told",
+            where=", ".join(changed),
+            next_action='no command mends that: see docs/capture.md, "A gap"',
+        )
+
+
+def _offset_at(place: Place, known: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in known["offset"].items() if not name.startswith(OF_THE_MOMENT)}
+    return kept | {"file": place.file, "pos": place.position, "gtids": place.gtid, "ts_sec": int(time.time())}
+
+
+def producer_of(stack: Stack, connector: Connector) -> Producer:
+    """A producer that has shut out every other one of the connector's id. Raises: NotReady."""
+    producer = Producer(
+        {
+            "bootstrap.servers": stack.address("kafka", "tcp"),
+            "transactional.id": transactional_id(connector),
+            "transaction.timeout.ms": TRANSACTION_SECONDS * 1000,
+            **PARTITIONER,
+        }
+    )
+    try:
+        producer.init_transactions(KAFKA_SECONDS)
+    except KafkaException as error:
+        raise NotReady(error.args[0].str(), where="kafka", next_action="the same again") from error
+    return producer
+
+
+def write(resting: Resting, rows: Sequence[bytes], place: Place) -> int | None:
+    """The rows, and that place as the connector's, in one transaction of Kafka's; gives where in the topic the first
+    row lies, None where there is none.
+
+    Raises: NotReady. Then nothing is written, unless only the answer to the commit did not come: it may be through.
+    The next call sees that, for it compares anew.
+    """
+    producer, connector = resting.producer, resting.connector
+    offset = _offset_at(place, resting.known)
+    offsets: list[int] = []
+
+    def note(error: KafkaError | None, message: Message) -> None:
+        at = message.offset()
+        if error is None and at is not None:
+            offsets.append(at)
+
+    def put(topic: str, value: bytes, **more: Any) -> None:
+        while True:
+            try:
+                producer.produce(topic, value=value, **more)
+            except BufferError:  # the client's own queue is full
+                producer.poll(0.2)
+                continue
+            producer.poll(0)
+            return
+
+    try:
+        producer.begin_transaction()
+        for row in rows:
+            put(connector.topic, row, partition=0, on_delivery=note)
+        for topic in offset_topics(connector):
+            key = offset_key(connector, resting.known["partition"])
+            put(topic, json.dumps(offset, separators=(",", ":")).encode(), key=key)
+        producer.flush(KAFKA_SECONDS)  # what is not through by then the commit waits for
+    except KafkaException as error:
+        _abort(producer)
+        raise NotReady(error.args[0].str(), where="kafka", next_action="the same again, alone") from error
+    except BaseException:
+        _abort(producer)
+        raise
+    _commit(producer, len(rows))
+    return min(offsets, default=None)
+
+
+def _abort(producer: Producer) -> None:
+    """At once, not when its time is over: until then nobody reads on in the topic."""
+    with suppress(KafkaException):
+        producer.abort_transaction(ABORT_SECONDS)
+
+
+def _commit(producer: Producer, rows: int) -> None:
+    deadline = Deadline(KAFKA_SECONDS)
+    while True:
+        try:
+            producer.commit_transaction(max(1.0, deadline.left))
+        except KafkaException as error:
+            told = error.args[0]
+            if told.retriable() and not deadline.expired:
+                continue
+            again = f"the same again, alone; where {rows} rows take over {TRANSACTION_SECONDS} s: docs/capture.md"
+            raise NotReady(told.str(), where="kafka", next_action=again) from error
+        return
+
+
+def _await_running(stack: Stack, name: str) -> None:
+    """Until it runs; a task that failed before is started, since it knows its new place now."""
+    status = send(stack, "GET", f"/connectors/{name}/status")
+    if any(task["state"] == "FAILED" for task in status["tasks"]):
+        restart(stack, name, only_failed=True)
+    await_state(stack, name, "RUNNING", seconds=BEGIN_SECONDS)
