@@ -48,6 +48,7 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-job-failures": 0,
     "oltp-job-exception": "none",
     "oltp-refused-value": "none",
+    "oltp-topic-gap": "none",
     "oltp-checkpoint-age": 0.8,
     "oltp-checkpoints-failed": 2,
     "oltp-topic-unread": 900,
@@ -117,6 +118,7 @@ JOB_GONE: dict[str, Value] = {
         "oltp-job-failures",
         "oltp-job-exception",
         "oltp-refused-value",
+        "oltp-topic-gap",
         "oltp-checkpoint-age",
         "oltp-checkpoints-failed",
     )
@@ -135,6 +137,10 @@ REFUSED_VALUE: dict[str, Value] = {
     "oltp-job-exception": "java.lang.ArithmeticException: 3000000001 is out of range",
     "oltp-refused-value": "oltp.order_items.line: 3000000001 is not INT",
     "oltp-unreadable-columns": "oltp.order_items.line",
+}
+TOPIC_GAP: dict[str, Value] = {
+    "oltp-job-exception": "java.io.IOException: events of a transaction are missing",
+    "oltp-topic-gap": "transaction 0-1-7: END counts {oltp.order_items=2}, came {}",
 }
 JOB_WAITS: dict[str, Value] = {"oltp-job-state": "restarting", "oltp-checkpoint-age": 70.0, **NOT_PUBLISHED}
 STARVED: dict[str, Value] = {"taskmanager-stopped": 93.0, "taskmanager-cpu": 4.8}

@@ -157,6 +157,7 @@ BESIDE: list[tuple[str, dict[str, Value], tuple[str, ...]]] = [
     ("taskmanager_starved", {"taskmanager-stopped": 90.0, "taskmanager-cpu": 2.0}, ("lake-backlog",)),
     ("store_late", {"taskmanager-store-delay": 1.0}, ("lake-backlog",)),
     ("unreadable_value", {"oltp-refused-value": "a", "oltp-job-failures": 7}, ("lake-backlog",)),
+    ("topic_gap", {"oltp-topic-gap": "a", "oltp-job-failures": 7}, ("lake-backlog",)),
     ("flink_taskmanager_hung", {"flink-taskmanager-answers": "silent"}, ("lake-backlog",)),
     ("kafka_down", {"broker-answers": "refused"}, ("lake-backlog",)),
     ("large_transaction", {"oltp-transaction-rows": 9000}, ("lake-backlog",)),

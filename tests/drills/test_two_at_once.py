@@ -142,7 +142,7 @@ def test_a_fault_that_shows_behind_the_capture_goes_in_before_one_that_may_stop_
 
 def test_a_value_that_the_job_refuses_shows_behind_the_capture() -> None:
     faults = all_faults()
-    assert [name for name, fault in faults.items() if fault.through_capture] == ["widened_column"]
+    assert [name for name, fault in faults.items() if fault.through_capture] == ["filtered_capture", "widened_column"]
 
 
 def test_both_alerts_are_awaited_before_the_diagnosis(toy: Any, lamp: Any, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lakeproof.lake.sources.source import OLTP, SHOP
-from lakeproof.probes.flink import job_exception, job_failures, refused_value
+from lakeproof.probes.flink import job_exception, job_failures, refused_value, topic_gap
 from lakeproof.probes.probe import all_probes
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -142,3 +142,32 @@ def test_a_value_that_the_types_refuse_is_told_with_its_column_while_the_job_fai
     # It is over them: a checkpoint since, and no other failure.
     manager.completed = 2.0
     assert refused_value(stack_of(manager), 3.0, OLTP) == "none"
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        (
+            "java.io.IOException: events of a transaction are missing, nothing of it is written: transaction 0-1-77:"
+            " END counts {oltp.orders=1, oltp.order_items=2}, came {oltp.orders=1}. If the source is MariaDB >= 11,",
+            "transaction 0-1-77: END counts {oltp.orders=1, oltp.order_items=2}, came {oltp.orders=1}",
+        ),
+        (
+            "org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.OffsetOutOfRangeException: Fetch"
+            " position FetchPosition{offset=900} is out of range for partition cdc.oltp-0\n\tat org.apache.flink",
+            "Fetch position FetchPosition{offset=900} is out of range for partition cdc.oltp-0",
+        ),
+    ],
+    ids=["torn", "place gone"],
+)
+def test_what_the_topic_does_not_hold_is_told_while_the_job_fails_by_it(
+    stack_of: Callable[[JobManager], Stack], cause: str, told: str
+) -> None:
+    manager = JobManager(oltp=[5.0])
+    assert topic_gap(stack_of(manager), 3.0, OLTP) == "none"
+    trace = f"org.apache.flink.util.FlinkException: a task failed\nCaused by: {cause}\n\tat x\n"
+    manager.history = {"exceptionHistory": {"entries": [entry(30.0) | {"stacktrace": trace}]}}
+    assert topic_gap(stack_of(manager), 3.0, OLTP) == told
+    manager.completed = 2.0
+    assert topic_gap(stack_of(manager), 3.0, OLTP) == "none"
+    assert topic_gap(stack_of(JobManager()), 3.0, OLTP) is None

@@ -46,6 +46,12 @@ NO_EXCEPTION = "none"
 LONGEST_EXCEPTION = 200
 # What the job's reader says of a value that is not of the declared type (RowReader.java).
 REFUSED = re.compile(r"IOException: (\w+\.\w+\.\w+: .* is not [A-Z_]+)")
+# What it says where the topic does not hold what it has to read: of a transaction (TransactionAligner.java), and of
+# its own place (Kafka's client).
+TORN = re.compile(
+    r"IOException: events of a transaction are missing, .*?(transaction \S+: END counts \{.*?\}, came \{.*?\})"
+)
+PLACE_GONE = re.compile(r"OffsetOutOfRangeException: (.*)")
 
 
 def _ask(stack: Stack, path: str, timeout: float) -> Any:
@@ -178,12 +184,25 @@ def refused_value(stack: Stack, timeout: float, source: Source) -> Value:
     """Which value the job could not read, by its newest failure: `table.column: VALUE is not TYPE`; "none" where it
     did not fail by such a one lately, or is over it (as `job_failures`); None where there is no job.
     """
+    return _named_failure(stack, timeout, source, REFUSED)
+
+
+def topic_gap(stack: Stack, timeout: float, source: Source) -> Value:
+    """What its topic does not hold, by the job's newest failure: rows of a transaction, or the job's own place.
+
+    "none" where it did not fail by that lately, or is over it (as `job_failures`); None where there is no job.
+    """
+    return _named_failure(stack, timeout, source, TORN, PLACE_GONE)
+
+
+def _named_failure(stack: Stack, timeout: float, source: Source, *named: re.Pattern[str]) -> Value:
     failures = _failures(stack, timeout, source)
     if failures is None:
         return None
     if not failures or not job_failures(stack, timeout, source):
         return NO_EXCEPTION
-    found = REFUSED.search(str(_newest(failures)["stacktrace"]))
+    trace = str(_newest(failures)["stacktrace"])
+    found = next(filter(None, (each.search(trace) for each in named)), None)
     return found[1][:LONGEST_EXCEPTION] if found else NO_EXCEPTION
 
 
@@ -238,6 +257,14 @@ def _probes(source: Source) -> tuple[Probe, ...]:
             f"GET /jobs/ID/exceptions of {name}: the newest entry, a value that is not of the declared type",
             "",
             refused_value,
+            Condition(Operator.IS, NO_EXCEPTION),
+            steady=True,
+        ),
+        probe(
+            "topic-gap",
+            f"GET /jobs/ID/exceptions of {name}: the newest entry, what its topic does not hold",
+            "",
+            topic_gap,
             Condition(Operator.IS, NO_EXCEPTION),
             steady=True,
         ),

@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Literal
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, TransientError
@@ -93,15 +93,16 @@ def redeploy(
     allow_non_restored: bool = False,
     seconds: float = 60.0,
     sql_files: tuple[SqlFile, ...] | None = None,
+    on_lost_place: Literal["NONE", "EARLIEST"] = "NONE",
 ) -> str:
     """Take over changed SQL: stop with savepoint, submit anew from it; gives the new job's id.
 
     Wrong SQL is refused before the job is stopped: Flink plans the new job first. Where the new job is refused later
     on, the next `ensure_submitted` starts from the same savepoint. `allow_non_restored`: needed when a table was
-    taken away. `sql_files`: instead of those of the source.
+    taken away. `sql_files`, `on_lost_place`: as `make_spec`.
     Raises: as `ensure_submitted` and `stop_with_savepoint`.
     """
-    spec = make_spec(stack, database, sql_files)
+    spec = make_spec(stack, database, sql_files, on_lost_place)
     flink = rest_of(stack)
     with submitting(stack):
         alive = find_job(flink, database)

@@ -8,22 +8,20 @@ import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.OffsetRes
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.TopicPartition;
 
 /**
- * Starts at the earliest event; later on, an offset that no longer exists stops the job.
+ * Starts at the earliest event; later on, an offset that no longer exists stops the job where {@code onLostPlace} is NONE.
  *
- * <p>Flink's own {@code earliest()} would go on with the oldest event that is left, and the gap (an emptied topic, a
- * retention shorter than an outage) would be a silent loss.
+ * <p>With EARLIEST, as Flink's own {@code earliest()}, it goes on with the oldest event that is left. The gap (an emptied
+ * topic, a retention shorter than an outage) is a silent loss then, unless a repair has written before what it held.
  */
-final class EarliestThenExact implements OffsetsInitializer {
-    private final OffsetsInitializer earliest = OffsetsInitializer.earliest();
-
+record EarliestThenExact(String onLostPlace) implements OffsetsInitializer {
     @Override
     public Map<TopicPartition, Long> getPartitionOffsets(
             Collection<TopicPartition> partitions, PartitionOffsetsRetriever retriever) {
-        return earliest.getPartitionOffsets(partitions, retriever);
+        return OffsetsInitializer.earliest().getPartitionOffsets(partitions, retriever);
     }
 
     @Override
     public OffsetResetStrategy getAutoOffsetResetStrategy() {
-        return OffsetResetStrategy.NONE;
+        return OffsetResetStrategy.valueOf(onLostPlace);
     }
 }

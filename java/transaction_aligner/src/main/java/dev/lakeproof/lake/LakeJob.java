@@ -159,7 +159,7 @@ public final class LakeJob {
                 .setTopics(spec.path("topic").asText())
                 .setGroupId(name)
                 .setClientIdPrefix(name)
-                .setStartingOffsets(new EarliestThenExact())
+                .setStartingOffsets(new EarliestThenExact(spec.path("on_lost_place").asText("NONE")))
                 .setValueOnlyDeserializer(new RawBytes())
                 .setProperty("isolation.level", "read_committed")
                 .setProperty("partition.discovery.interval.ms", "-1")
