@@ -42,9 +42,12 @@ def _filter(config: dict[str, str]) -> dict[str, str]:
 
 
 def remove(stack: Stack, arguments: OfConnector) -> None:
-    """Register the connector from its file, and bring what was dropped into the lake where the job stopped at it."""
+    """Register the connector from its file, and bring what was dropped into the lake where the job cannot get on.
+
+    It cannot either where somebody has emptied the topic since.
+    """
     register(stack, arguments.connector)
-    if sign(stack, arguments).holds:
+    if flink.topic_gap(stack, SECONDS, _source(arguments)) not in (None, flink.NO_EXCEPTION):
         topic_gap.bridge(stack, arguments.connector)
     else:
         send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)

@@ -1,0 +1,144 @@
+"""A topic that does not hold what the lake's job has to read next: the database brings it, at once, and no published
+hash shows a part of that. The repair is killed on the way, and done again.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
+from tests.drills_real.health import assert_clean, assert_no_hash_is_torn, await_health, diagnosed, first_hash, named
+
+from lakeproof.arguments import OfConnector
+from lakeproof.deadline import Deadline
+from lakeproof.faults import filtered_capture
+from lakeproof.lake.capture.offsets import PARTITIONER
+from lakeproof.lake.job.held_rows import held_rows
+from lakeproof.lake.job.states import complete_states
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.mitigations import bridge_topic_gap, redeploy_connector
+from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.tables.every_hash import EveryHash
+from lakeproof.stack.object_store import s3_client
+from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes import empty_topic
+
+pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
+
+type Run = Callable[..., Any]
+
+PROGRAM = Path(sys.executable).with_name("lakeproof")
+CONNECTOR = OfConnector()
+KILLS = (2.0, 4.0, 6.0, 8.0, 10.0, 12.0)
+
+
+def tear(stack: Stack) -> None:
+    """The capture drops one table's rows, and its configuration is right again."""
+    filtered_capture.inject(stack, CONNECTOR)
+    Deadline(60).wait_for(
+        "the job to stop at a torn transaction",
+        lambda: True if filtered_capture.sign(stack, CONNECTOR).holds else None,
+        seen=lambda: filtered_capture.sign(stack, CONNECTOR).seen,
+    )
+    redeploy_connector.run(stack, CONNECTOR)
+
+
+def empty(stack: Stack) -> None:
+    """What came while the job was away is deleted, and its state holds rows of a transaction that has no END."""
+    begin_a_transaction(stack)
+    client = SupervisorClient(stack)
+    client.stop("flink-taskmanager")
+    time.sleep(5)
+    empty_topic.run(stack, empty_topic.EmptyTopic())
+    client.up(["flink-taskmanager"])
+
+
+def begin_a_transaction(stack: Stack) -> None:
+    """Write two rows of a transaction whose END does not come, and wait until the job's state holds them.
+
+    They say of an order what the database does not, so that they must not be what the lake shows in the end.
+    """
+    made = newest_order(stack)
+    rows = [
+        made
+        | {"after": made["after"] | {"status": f"never {number}"}, "transaction": {"id": "9-9-1"}}
+        | {"source": made["source"] | {"pos": number}}
+        for number in (1, 2)
+    ]
+    producer = Producer({"bootstrap.servers": stack.address("kafka", "tcp"), **PARTITIONER})
+    for row in rows:
+        producer.produce(OLTP.topic, value=json.dumps(row).encode(), partition=0)
+    producer.flush(10)
+    s3 = s3_client(stack)
+
+    def held() -> bool | None:
+        found = held_rows(s3, complete_states(s3, OLTP)[0])
+        return True if [each for each in found if each["transaction"]["id"] == "9-9-1"] == rows else None
+
+    Deadline(60).wait_for("the job's state to hold them", held, every=0.5)
+
+
+def newest_order(stack: Stack) -> dict[str, Any]:
+    """The event of an order's first row."""
+    settings = {"bootstrap.servers": stack.address("kafka", "tcp"), "group.id": "test", "enable.auto.commit": False}
+    with closing(Consumer(settings)) as consumer:
+        consumer.assign([TopicPartition(OLTP.topic, 0, OFFSET_END)])
+        deadline = Deadline(30)
+        while not deadline.expired:
+            message = consumer.poll(1.0)
+            event = json.loads(message.value() or b"{}") if message is not None and message.error() is None else {}
+            if event.get("op") == "c" and event["source"]["table"] == "orders":
+                return dict(event)
+    raise AssertionError("no order came within 30 s")
+
+
+def cut_off(seconds: float) -> None:
+    """Begin the repair in a process of its own, and kill it with -9 after so long."""
+    script = (
+        "from lakeproof.arguments import OfConnector; from lakeproof.mitigations import bridge_topic_gap;"
+        "from lakeproof.stack.stack import load_stack; bridge_topic_gap.run(load_stack(), OfConnector())"
+    )
+    with subprocess.Popen([sys.executable, "-c", script]) as repairing:
+        time.sleep(seconds)
+        repairing.kill()
+
+
+@pytest.mark.parametrize("make", [tear, empty], ids=["torn", "place gone"])
+def test_what_the_topic_lacks_comes_from_the_database_at_once(
+    whole_stack: Stack, lakeproof: Run, make: Callable[[Stack], None]
+) -> None:
+    SupervisorClient(whole_stack).up()
+    sent = [str(PROGRAM), "traffic", "--rate", "20", "--seconds", "3600", "--json"]
+    with subprocess.Popen(sent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as shoppers:
+        try:
+            following = EveryHash(whole_stack, first_hash(whole_stack))
+            time.sleep(20)
+            make(whole_stack)
+            said: list[str] = []
+
+            def is_named() -> bool | None:
+                said[:] = named(diagnosed(lakeproof))
+                return True if said == ["topic_gap"] else None
+
+            Deadline(90).wait_for("the gap to be named alone", is_named, every=1.0, seen=lambda: str(said))
+            for seconds in KILLS:
+                cut_off(seconds)
+                print(f"killed after {seconds} s: {named(diagnosed(lakeproof))}")
+            print(bridge_topic_gap.run(whole_stack, CONNECTOR))
+            await_health(lakeproof)
+            time.sleep(10)
+        finally:
+            shoppers.send_signal(signal.SIGINT)
+            out, _ = shoppers.communicate(timeout=150)
+    assert json.loads(out)["acknowledged"] > 500
+    report = assert_clean(lakeproof)
+    assert_no_hash_is_torn(following)
+    assert following.judged > 10
+    print(f"{following.judged} hashes judged", json.dumps(report)[:2000])

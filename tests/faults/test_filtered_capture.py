@@ -1,0 +1,74 @@
+"""A filter in the connector's configuration, and what is taken back of it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.arguments import OfConnector
+from lakeproof.faults import filtered_capture
+from lakeproof.lake.capture import topic_gap
+from lakeproof.lake.capture.connector import find_connector, render
+from lakeproof.probes import flink
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+CONNECTOR = OfConnector()
+TORN = "transaction 0-1-7: END counts {oltp.order_items=2}, came {}"
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+@pytest.fixture
+def connect(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What Connect has of the connector."""
+    config = render(stack, find_connector("orders"))
+
+    def send(stack: Stack, method: str, path: str, *, body: dict[str, str] | None = None, **_: Any) -> None:
+        if body is not None:
+            config.clear()
+            config.update(body)
+
+    monkeypatch.setattr(filtered_capture, "send", send)
+    monkeypatch.setattr(filtered_capture, "await_state", lambda *_, **__: None)
+    monkeypatch.setattr(filtered_capture, "live_config", lambda *_: dict(config))
+    return config
+
+
+def test_the_filter_goes_before_the_transforms_that_are_there_and_only_once(
+    stack: Stack, connect: dict[str, str]
+) -> None:
+    before = dict(connect)
+    filtered_capture.inject(stack, CONNECTOR)
+    assert connect["transforms"] == f"drop,{before['transforms']}"
+    assert connect["predicates.dropped.pattern"] == r"oltp\.oltp\.order_items"
+    assert {name: connect[name] for name in before if name not in ("transforms", "predicates")} == {
+        name: value for name, value in before.items() if name not in ("transforms", "predicates")
+    }
+    once = dict(connect)
+    filtered_capture.inject(stack, CONNECTOR)
+    assert connect == once
+
+
+@pytest.mark.parametrize(
+    ("seen", "bridged"),
+    [(TORN, True), ("Fetch position is out of range for partition cdc.oltp-0", True), ("none", False), (None, False)],
+)
+def test_taken_back_it_leaves_no_job_that_cannot_get_on(
+    stack: Stack, connect: dict[str, str], monkeypatch: pytest.MonkeyPatch, seen: str | None, bridged: bool
+) -> None:
+    did: list[str] = []
+    monkeypatch.setattr(filtered_capture, "register", lambda *_: did.append("registered"))
+    monkeypatch.setattr(topic_gap, "bridge", lambda *_: did.append("bridged"))
+    monkeypatch.setattr(flink, "topic_gap", lambda *_: seen)
+    filtered_capture.remove(stack, CONNECTOR)
+    assert did == ["registered", *(["bridged"] if bridged else [])]
+
+
+def test_its_sign_is_the_torn_transaction_and_no_other_gap(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seen, holds in ((TORN, True), ("Fetch position is out of range", False), ("none", False), (None, False)):
+        monkeypatch.setattr(flink, "topic_gap", lambda *_, seen=seen: seen)
+        assert filtered_capture.sign(stack, CONNECTOR).holds is holds
