@@ -11,6 +11,7 @@ from lakeproof.stack.stack import load_stack
 
 if TYPE_CHECKING:
     from lakeproof.drills.drill_series import SeriesReport
+    from lakeproof.drills.order import Order
     from lakeproof.drills.playing import Played
     from lakeproof.drills.report import DrillReport
     from lakeproof.drills.wrong_series import WrongSeries
@@ -98,14 +99,8 @@ def drill(
     if timing is not None and timing not in ("drill", "production"):
         raise InvalidInput(f"no timing {timing!r}", where="--timing", next_action="drill or production")
 
-    from lakeproof.drills.blind import BLIND
-    from lakeproof.drills.order import SERIES, Order, program_of
-    from lakeproof.drills.playing import play, stamp
-    from lakeproof.processes.client import SupervisorClient
-    from lakeproof.scenarios.catalog import load_catalog
+    from lakeproof.drills.order import Order
 
-    stack = load_stack()
-    external = stack.settings.mode == "external"
     order = Order(
         name=name,
         cause=cause,
@@ -120,6 +115,20 @@ def drill(
         afterwards=afterwards,
         timing=cast("Timing | None", timing),
     )
+    found = _carry_out(order, report, table, as_json=as_json)
+    raise typer.Exit(EXIT_CODES[found.verdict.value])
+
+
+def _carry_out(order: "Order", report: Path | None, table: Path | None, *, as_json: bool) -> "Played":
+    """Play what was ordered, then tell what was found. Raises: InvalidInput; what a drill raises."""
+    from lakeproof.drills.blind import BLIND
+    from lakeproof.drills.order import SERIES, program_of
+    from lakeproof.drills.playing import play, stamp
+    from lakeproof.processes.client import SupervisorClient
+    from lakeproof.scenarios.catalog import load_catalog
+
+    stack = load_stack()
+    external = stack.settings.mode == "external"
     program = program_of(order, load_catalog(tuple(stack.settings.scenario_dirs)), external=external)
     order = program.order
     if table is not None and not order.is_series:
@@ -135,7 +144,7 @@ def drill(
     _summary(found, folder)
     if table is not None:  # last: where it cannot be written, what hours of drills found is told all the same
         _write_table(table, order.in_words, cast("SeriesReport | WrongSeries", found))
-    raise typer.Exit(EXIT_CODES[found.verdict.value])
+    return found
 
 
 def _write_table(path: Path, asked: str, series: "SeriesReport | WrongSeries") -> None:

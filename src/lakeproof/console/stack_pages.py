@@ -38,10 +38,16 @@ def add_stack_pages(
     """Add `/`, `/live/stack`, `/components/NAME` and its live part. `look` stands in for what asks the stack."""
     watcher = Watcher("console-look", look or Looking(stack).look, LOOK_SECONDS, first_wait=first_wait)
 
-    external = stack.settings.mode == "external"
-
     def newest() -> Look:
         return watcher.newest() or Look(datetime.now(UTC), {}, unseen=("…",))
+
+    _add_stack(app, pages, stack, store, newest)
+    _add_components(app, pages, stack, facts, newest)
+    return watcher
+
+
+def _add_stack(app: FastAPI, pages: Pages, stack: Stack, store: Store, newest: Callable[[], Look]) -> None:
+    external = stack.settings.mode == "external"
 
     def live(request: Request, template: str) -> HTMLResponse:
         seen = newest()
@@ -81,6 +87,10 @@ def add_stack_pages(
         """The part of it that changes."""
         return live(request, "stack_live.html")
 
+
+def _add_components(
+    app: FastAPI, pages: Pages, stack: Stack, facts: ScenarioFacts, newest: Callable[[], Look]
+) -> None:
     def component_page(request: Request, name: str, template: str) -> HTMLResponse:
         component = all_components().get(name)
         if component is None:
@@ -97,7 +107,7 @@ def add_stack_pages(
             row=row,
             state=seen.absent if row is None else state_of(row),
             look=seen,
-            external=external,
+            external=stack.settings.mode == "external",
             replicas=[one for one in all_components().values() if one.replica_of == name],
             alerts=None if seen.alerts is None else [one for one in seen.alerts if one.component == name],
             rules=dict(sorted(known.alerts.get(name, {}).items())),
@@ -117,5 +127,3 @@ def add_stack_pages(
     def show_component_now(request: Request, name: str) -> HTMLResponse:
         """The part of it that changes."""
         return component_page(request, name, "component_live.html")
-
-    return watcher

@@ -27,7 +27,7 @@ from lakeproof.incidents.escalation import Look, ReadActive, Watch
 from lakeproof.incidents.guard import WEBHOOK_PATH, Guard, known_hosts
 from lakeproof.incidents.memory import NoSuchIncident
 from lakeproof.incidents.rca import draft_rca
-from lakeproof.incidents.rounds import stop_all
+from lakeproof.incidents.rounds import Rounds, stop_all
 from lakeproof.incidents.self_check import StackLook
 from lakeproof.incidents.session import Sessions
 from lakeproof.incidents.shapes import (
@@ -149,11 +149,18 @@ def build_desk(
     )
     _add_errors(app, metrics)
     _add_incidents(app, store, watch)
+    _add_changes(app, store)
+    _add_runbook(app, store)
+    _add_documents(app, store)
     _add_webhook(app, store, watch)
     add_static_files(app)
     pages.add_pages(app, stack, store, sessions)
     add_alert_links(app, store)
+    _add_health_and_metrics(app, store, rounds, metrics)
+    return app
 
+
+def _add_health_and_metrics(app: FastAPI, store: Store, rounds: Sequence[Rounds], metrics: DeskMetrics) -> None:
     @app.get("/health")
     def health() -> Response:
         """200 while the database answers and the desk's own rounds go on; else 503 and why."""
@@ -169,8 +176,6 @@ def build_desk(
     def read_metrics() -> Response:
         """Prometheus' text format."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-    return app
 
 
 def _add_webhook(app: FastAPI, store: Store, watch: Watch) -> None:
@@ -209,6 +214,8 @@ def _add_incidents(app: FastAPI, store: Store, watch: Watch) -> None:
         """One, with alerts, timeline and evidence."""
         return store.get(name)
 
+
+def _add_changes(app: FastAPI, store: Store) -> None:
     def add_move(path: str, status: Status) -> None:
         def move(name: str, act: Act | None = None) -> IncidentOut:
             return store.move(name, status, act or Act())
@@ -252,6 +259,8 @@ def _add_incidents(app: FastAPI, store: Store, watch: Watch) -> None:
         """It is an incident of its own again."""
         return store.unmerge(name, given or Act())
 
+
+def _add_runbook(app: FastAPI, store: Store) -> None:
     @app.get("/api/lessons")
     def lessons(scenario: str = "", most: int = 50) -> list[LessonOut]:
         """What was learnt, newest first."""
@@ -267,6 +276,8 @@ def _add_incidents(app: FastAPI, store: Store, watch: Watch) -> None:
         """A page of the runbook was reviewed."""
         return store.review_page(given)
 
+
+def _add_documents(app: FastAPI, store: Store) -> None:
     @app.post("/api/incidents/{name}/evidence")
     def attach(name: str, given: EvidenceIn) -> IncidentOut:
         """Attach JSON, at most 1 MiB and 64 levels deep."""
