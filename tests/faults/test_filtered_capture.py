@@ -54,18 +54,32 @@ def test_the_filter_goes_before_the_transforms_that_are_there_and_only_once(
 
 
 @pytest.mark.parametrize(
-    ("seen", "bridged"),
-    [(TORN, True), ("Fetch position is out of range for partition cdc.oltp-0", True), ("none", False), (None, False)],
+    ("filtered", "seen", "bridged"),
+    [
+        (True, "none", True),  # the job has not come to what was dropped
+        (False, TORN, True),
+        (False, "Fetch position is out of range for partition cdc.oltp-0", True),
+        (False, flink.PASSED_OVER, True),
+        (False, "none", False),
+        (False, None, False),
+    ],
 )
 def test_taken_back_it_leaves_no_job_that_cannot_get_on(
-    stack: Stack, connect: dict[str, str], monkeypatch: pytest.MonkeyPatch, seen: str | None, bridged: bool
+    stack: Stack,
+    connect: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    filtered: bool,
+    seen: str | None,
+    bridged: bool,
 ) -> None:
     did: list[str] = []
+    if filtered:
+        filtered_capture.inject(stack, CONNECTOR)
     monkeypatch.setattr(filtered_capture, "register", lambda *_: did.append("registered"))
     monkeypatch.setattr(topic_gap, "bridge", lambda *_: did.append("bridged"))
     monkeypatch.setattr(flink, "topic_gap", lambda *_: seen)
     filtered_capture.remove(stack, CONNECTOR)
-    assert did == ["registered", *(["bridged"] if bridged else [])]
+    assert did == [*(["bridged"] if bridged else []), "registered"]
 
 
 def test_its_sign_is_the_torn_transaction_and_no_other_gap(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,15 +42,15 @@ def _filter(config: dict[str, str]) -> dict[str, str]:
 
 
 def remove(stack: Stack, arguments: OfConnector) -> None:
-    """Register the connector from its file, and bring what was dropped into the lake where the job cannot get on.
+    """Register the connector from its file, and bring into the lake what was dropped.
 
-    It cannot either where somebody has emptied the topic since.
+    Done again it finds no filter; what is left to bring then says the job, or the mark of a bridge that was cut off.
     """
-    register(stack, arguments.connector)
-    if flink.topic_gap(stack, SECONDS, _source(arguments)) not in (None, flink.NO_EXCEPTION):
+    was_in = f"transforms.{FILTER}.type" in (live_config(stack, arguments.connector) or {})
+    if was_in or flink.topic_gap(stack, SECONDS, _source(arguments)) not in (None, flink.NO_EXCEPTION):
         topic_gap.bridge(stack, arguments.connector)
-    else:
-        send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)
+    register(stack, arguments.connector)
+    send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)
 
 
 def sign(stack: Stack, arguments: OfConnector) -> Sign:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.job.flink_rest import root_cause
+from lakeproof.lake.job.passing_over import is_passed_over
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
@@ -43,6 +44,7 @@ MANY_FAILURES = 2
 # fail completes checkpoints too, but fails again sooner.
 OVER_SECONDS = 20
 NO_EXCEPTION = "none"
+PASSED_OVER = "passed over, and not brought yet"
 LONGEST_EXCEPTION = 200
 # What the job's reader says of a value that is not of the declared type (RowReader.java).
 REFUSED = re.compile(r"IOException: (\w+\.\w+\.\w+: .* is not [A-Z_]+)")
@@ -190,8 +192,11 @@ def refused_value(stack: Stack, timeout: float, source: Source) -> Value:
 def topic_gap(stack: Stack, timeout: float, source: Source) -> Value:
     """What its topic does not hold, by the job's newest failure: rows of a transaction, or the job's own place.
 
-    "none" where it did not fail by that lately, or is over it (as `job_failures`); None where there is no job.
+    PASSED_OVER where a repair was cut off and the lake still lacks what the job did not take. "none" where there is
+    neither: it did not fail by that lately, or is over it (as `job_failures`). None where there is no job.
     """
+    if is_passed_over(stack, source):
+        return PASSED_OVER
     return _named_failure(stack, timeout, source, TORN, PLACE_GONE)
 
 
@@ -262,7 +267,7 @@ def _probes(source: Source) -> tuple[Probe, ...]:
         ),
         probe(
             "topic-gap",
-            f"GET /jobs/ID/exceptions of {name}: the newest entry, what its topic does not hold",
+            f"GET /jobs/ID/exceptions of {name}: the newest entry, what its topic lacks; or what a repair left",
             "",
             topic_gap,
             Condition(Operator.IS, NO_EXCEPTION),

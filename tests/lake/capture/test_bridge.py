@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -77,6 +78,7 @@ class FakeProducer:
 
     def __init__(self, *commits: KafkaError | None, produce: Callable[[], None] = lambda: None) -> None:
         self.did: list[str] = []
+        self.takes = True
         self._commits, self._produce = list(commits), produce
 
     def begin_transaction(self) -> None:
@@ -84,6 +86,8 @@ class FakeProducer:
 
     def produce(self, topic: str, **more: Any) -> None:
         self._produce()
+        if "on_delivery" in more and self.takes:
+            more["on_delivery"](None, SimpleNamespace(offset=lambda: 40))
 
     def poll(self, seconds: float) -> None:
         pass
@@ -105,7 +109,7 @@ def write(producer: FakeProducer) -> None:
     connector = find_connector("orders")
     known = {"partition": {"server": "oltp"}, "offset": PLACE}
     resting = Resting(connector, find_source(connector.database), known, producer)  # type: ignore[arg-type]
-    bridge.write(resting, [b"{}"], Place("bin.000002", 900, "0-1-12", 1))
+    assert bridge.write(resting, [b"{}"], Place("bin.000002", 900, "0-1-12", 1)) == 40
 
 
 def test_a_commit_without_an_answer_is_asked_for_again() -> None:
@@ -113,6 +117,14 @@ def test_a_commit_without_an_answer_is_asked_for_again() -> None:
     producer = FakeProducer(late, None)
     write(producer)
     assert producer.did == ["begin", "commit", "commit"]
+
+
+def test_rows_that_kafka_did_not_take_are_not_committed() -> None:
+    producer = FakeProducer(None)
+    producer.takes = False
+    with pytest.raises(NotReady, match="0 of 1 rows"):
+        write(producer)
+    assert producer.did == ["begin", "abort"]
 
 
 def test_a_commit_that_is_refused_is_told() -> None:

@@ -1,40 +1,37 @@
-"""The order of a bridge over a gap in the topic: nothing is deleted before what the lake lacks is written."""
+"""The order of a bridge over a gap in the topic: what a step leaves behind where it, or the next one, fails."""
 
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from lakeproof.errors import CouldNotLook, NotReady
-from lakeproof.lake.capture import topic_gap
-from lakeproof.lake.capture.bridge import Missing, Place
+from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
+from lakeproof.lake.capture import bridge, gap, topic_gap
+from lakeproof.lake.capture.bridge import Missing, Place, Resting
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.difference import Difference, Event
-from lakeproof.lake.job.states import State
-from lakeproof.lake.publish import history
+from lakeproof.lake.job import passing_over
+from lakeproof.lake.job.passing_over import is_passed_over
+from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-AT = datetime(2026, 11, 30, tzinfo=UTC)
 PLACE = Place("bin.000002", 900, "0-1-12", 7)
-STEPS = ("settled", "compared", "written", "deleted before 40", "lenient", "awaited beyond 40", "exact")
-
-
-def state(checkpoint: int) -> State:
-    return State(checkpoint, AT, f"s3://flink/checkpoints/lake-oltp/a/chk-{checkpoint}")
+STEPS = (
+    *("transforms", "marker", "pass over", "read to 40", "job ended", "compared"),
+    *("difference", "submitted", "read to 52"),
+)
+MARKED = STEPS[STEPS.index("pass over") :]
 
 
 class Steps(list[str]):
-    """What was done, and what is met on the way. fails_at: the step that raises."""
+    """What was done. fails_at: the step that raises, when it has been done."""
 
     rows: list[bytes]
-    held: list[dict[str, Any]]
     fails_at = ""
 
     def do(self, step: str) -> None:
@@ -44,120 +41,115 @@ class Steps(list[str]):
 
 
 @pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+@pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     found = Steps()
-    found.held = []
     resting = SimpleNamespace(connector=find_connector("orders"), source=OLTP, known={"offset": {}})
 
     @contextmanager
     def at_rest(*_: object) -> Iterator[object]:
         yield resting
 
-    def settled(*_: object) -> tuple[State, None]:
-        found.do("settled")
-        return state(7), None
+    @contextmanager
+    def instant(*_: object) -> Iterator[Callable[[str], list[tuple[str, str]]]]:
+        yield lambda sql: []
 
-    def compared(stack: Stack, resting: object, commit: object, came: list[dict[str, Any]]) -> Missing:
-        assert came == found.held
+    def compared(*_: object, came: object) -> Missing:
         found.do("compared")
         return Missing(PLACE, Difference([Event("oltp.orders", "c", None, {"id": 1})]))
 
-    def write(resting: object, rows: list[bytes], place: Place) -> int:
+    def write(resting: object, rows: list[bytes], place: Place | None = None) -> int:
+        if place is None:
+            found.do("marker")
+            return 40
         found.rows = rows
-        found.do("written")
-        return 40
+        found.do("difference")
+        return 52
 
     monkeypatch.setattr(topic_gap, "at_rest", at_rest)
-    monkeypatch.setattr(topic_gap, "_settled", settled)
-    monkeypatch.setattr(topic_gap, "s3_client", lambda stack: None)
-    monkeypatch.setattr(topic_gap, "held_rows", lambda *_: found.held)
-    monkeypatch.setattr(topic_gap, "compared", compared)
+    monkeypatch.setattr(gap, "at_rest", at_rest)
+    monkeypatch.setattr(mariadb, "at_one_instant", instant)
+    monkeypatch.setattr(topic_gap, "restore_transforms", lambda *_: found.do("transforms"))
     monkeypatch.setattr(topic_gap, "write", write)
-    monkeypatch.setattr(topic_gap, "state_of", lambda *_: "STOPPED")
-    monkeypatch.setattr(topic_gap, "known_offset", lambda *_: {"offset": {}})
-    monkeypatch.setattr(topic_gap, "complete_states", lambda *_: [state(7)])
-    monkeypatch.setattr(topic_gap, "_delete_before", lambda stack, source, at: found.do(f"deleted before {at}"))
-    monkeypatch.setattr(topic_gap, "go_on_at_oldest", lambda *_: found.do("lenient"))
-    monkeypatch.setattr(topic_gap, "await_all_captured", lambda *_, beyond: found.do(f"awaited beyond {beyond}"))
-    monkeypatch.setattr(topic_gap, "exact_again", lambda *_: found.do("exact"))
+    monkeypatch.setattr(passing_over, "redeploy", lambda *_, pass_over: found.do("pass over"))
+    monkeypatch.setattr(topic_gap, "await_all_captured", lambda *_, beyond: found.do(f"read to {beyond}"))
+    monkeypatch.setattr(topic_gap, "end_job", lambda *_: found.do("job ended"))
+    monkeypatch.setattr(topic_gap, "compared", compared)
+    monkeypatch.setattr(topic_gap, "require_at_rest", lambda *_: None)
+    monkeypatch.setattr(topic_gap, "ensure_submitted", lambda *_: found.do("submitted"))
     return found
 
 
-@pytest.fixture
-def bridge(tmp_path: Path, steps: Steps) -> Callable[[], Difference]:
-    return lambda: topic_gap.bridge(Stack(Settings(state_dir=tmp_path)), "orders")
-
-
-def test_the_difference_is_in_the_topic_before_anything_is_deleted(
-    steps: Steps, bridge: Callable[[], Difference]
-) -> None:
-    assert bridge().counts() == {"oltp.orders": 1}
+def test_what_the_job_passes_over_is_brought_as_one_transaction(steps: Steps, stack: Stack) -> None:
+    assert topic_gap.bridge(stack, "orders").counts() == {"oltp.orders": 1}
     assert tuple(steps) == STEPS
     row, end = map(json.loads, steps.rows)
     assert (row["transaction"]["id"], end["id"], end["event_count"]) == ("0-1-12", "0-1-12", 1)
+    assert not is_passed_over(stack, OLTP)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_where_a_step_fails_none_after_it_is_done(steps: Steps, bridge: Callable[[], Difference], step: str) -> None:
+def test_where_a_step_fails_a_mark_tells_what_the_lake_may_lack(steps: Steps, stack: Stack, step: str) -> None:
+    """From before the job passes anything over until main shows what was brought, whatever becomes of the job."""
     steps.fails_at = step
     with pytest.raises(CouldNotLook):
-        bridge()
+        topic_gap.bridge(stack, "orders")
     assert tuple(steps) == STEPS[: STEPS.index(step) + 1]
+    assert is_passed_over(stack, OLTP) is (step in MARKED)
+    steps.fails_at = ""
+    topic_gap.bridge(stack, "orders")
+    assert not is_passed_over(stack, OLTP)
 
 
-def test_what_the_state_holds_ends_with_the_difference(steps: Steps, bridge: Callable[[], Difference]) -> None:
-    """Else it would come a thousand transactions later, over what is newer."""
-    steps.held = [{"op": "c", "transaction": {"id": name}} for name in ("0-1-4", "0-1-5", "0-1-5")]
-    bridge()
-    told = [json.loads(row) for row in steps.rows]
-    assert [(each.get("status"), each.get("id"), each.get("event_count")) for each in told] == [
-        ("END", "0-1-4", 0),
-        (None, None, None),
-        ("END", "0-1-5", 1),
-    ]
-    assert told[1]["transaction"]["id"] == "0-1-5"
+def test_nothing_is_written_where_the_connector_was_resumed_meanwhile(
+    steps: Steps, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resumed(*_: object) -> None:
+        raise NotReady("somebody has resumed it meanwhile", where="orders")
+
+    monkeypatch.setattr(topic_gap, "require_at_rest", resumed)
+    with pytest.raises(NotReady):
+        topic_gap.bridge(stack, "orders")
+    assert steps[-1] == "compared"
 
 
 @pytest.mark.parametrize(
-    ("name", "now"),
-    [("state_of", "RUNNING"), ("known_offset", {"offset": {"pos": 5}}), ("complete_states", [state(8)])],
+    ("state", "known", "holds"),
+    [("STOPPED", {"pos": 4}, True), ("RUNNING", {"pos": 4}, False), ("STOPPED", {"pos": 5}, False)],
 )
-def test_nothing_is_written_where_somebody_has_gone_on_meanwhile(
-    steps: Steps, bridge: Callable[[], Difference], monkeypatch: pytest.MonkeyPatch, name: str, now: object
+def test_a_connector_that_was_resumed_and_stopped_again_is_seen_too(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, state: str, known: dict[str, int], holds: bool
 ) -> None:
-    monkeypatch.setattr(topic_gap, name, lambda *_: now)
-    with pytest.raises(NotReady, match="no longer holds"):
-        bridge()
-    assert tuple(steps) == ("settled", "compared")
+    monkeypatch.setattr(bridge, "state_of", lambda *_: state)
+    monkeypatch.setattr(bridge, "known_offset", lambda *_: known)
+    resting = Resting(find_connector("orders"), OLTP, {"pos": 4}, None)  # type: ignore[arg-type]
+    if holds:
+        bridge.require_at_rest(stack, resting)
+    else:
+        with pytest.raises(NotReady):
+            bridge.require_at_rest(stack, resting)
 
 
-def test_nothing_is_deleted_where_kafka_does_not_tell_where_the_rows_lie(
-    steps: Steps, bridge: Callable[[], Difference], monkeypatch: pytest.MonkeyPatch
+def test_a_job_that_takes_all_rows_of_a_transaction_for_repeats_is_not_helped_so(
+    steps: Steps, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topic_gap, "write", lambda *_: None)
-    with pytest.raises(NotReady):
-        bridge()
-    assert tuple(steps) == ("settled", "compared")
+    @contextmanager
+    def instant(*_: object) -> Iterator[Callable[[str], list[tuple[str, str]]]]:
+        yield lambda sql: [("binlog_legacy_event_pos", "OFF")]
+
+    monkeypatch.setattr(mariadb, "at_one_instant", instant)
+    with pytest.raises(TerminalError, match="share a place"):
+        topic_gap.bridge(stack, "orders")
+    assert steps == []
 
 
-def test_the_job_is_ended_at_a_state_that_main_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint that it completes while it is being ended is waited for as well."""
-    shown, complete, cancelled = iter((6, 7, 8)), [7], []
-
-    class Flink:
-        def cancel(self, job_id: str) -> None:
-            cancelled.append(job_id)
-            complete[0] = 8
-
-    def newest(*_: object) -> SimpleNamespace:
-        return SimpleNamespace(states={"oltp": SimpleNamespace(checkpoint=next(shown))})
-
-    monkeypatch.setattr(topic_gap, "rest_of", lambda *_: Flink())
-    monkeypatch.setattr(topic_gap, "s3_client", lambda *_: None)
-    monkeypatch.setattr(topic_gap, "ensure_submitted", lambda *_: "a")
-    monkeypatch.setattr(topic_gap, "find_job", lambda *_: SimpleNamespace(id=f"job{len(cancelled)}"))
-    monkeypatch.setattr(topic_gap, "complete_states", lambda *_: [state(complete[0])])
-    monkeypatch.setattr(history, "newest", newest)
-    found, commit = topic_gap._settled(Stack(Settings(state_dir=tmp_path)), OLTP)
-    assert (found.checkpoint, commit.states["oltp"].checkpoint) == (8, 8)
-    assert cancelled == ["job0", "job1"]
+def test_the_other_bridge_waits_for_one_that_was_cut_off(steps: Steps, stack: Stack) -> None:
+    """Its rows would be passed over, and it would tell of success."""
+    passing_over.pass_over(stack, OLTP)
+    with pytest.raises(InvalidInput, match="nobody has brought") as told:
+        gap.bridge(stack, "orders")
+    assert "bridge_topic_gap" in str(told.value.next_action)

@@ -4,11 +4,12 @@ against the lake, and what differs written into the topic as one transaction, to
 The job takes the whole difference in at once, so no published state shows a part of it (up to the size of a
 transaction that the job keeps whole, docs/lake.md). Whoever else writes for the connector meanwhile (a second person
 with this, or the connector itself where somebody resumes it) writes by the same transactional id, so that one of the
-two is shut out by Kafka.
+two is shut out by Kafka. Two calls on one machine do not even begin.
 """
 
 import json
 import logging
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,7 +20,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, LakeproofError, NotReady, TerminalError
-from lakeproof.lake.capture.commands import await_state, restart, send
+from lakeproof.held_file import HeldByAnother, hold
+from lakeproof.lake.capture.commands import await_state, restart, send, state_of
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.difference import Difference, Event, Table, as_utc, compare, event_of, table_of
 from lakeproof.lake.capture.offsets import PARTITIONER, offset_key, offset_topics, transactional_id
@@ -60,7 +62,7 @@ def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
     Where the block fails the connector is resumed: it fails as before, or goes on where somebody else has bridged the
     gap. So one that a person had paused or stopped runs afterwards, whether this went well or not.
     Raises: InvalidInput for a connector that follows no binlog of MariaDB's, or has no offsets; TerminalError for a
-    server that tells no place in it; NotReady.
+    server that tells no place in it; NotReady, also where another call is at it.
     """
     connector = find_connector(name)
     source = find_source(connector.database)
@@ -68,26 +70,38 @@ def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
         raise InvalidInput(
             "it follows a slot and no binlog", where=name, next_action=f"lakeproof capture new-slot {name}"
         )
-    with source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask:
-        place_of(ask)  # raises where the server tells no place
-    known_offset(stack, name)  # raises where there is none
-    log.info("stopping %s", name)
-    send(stack, "PUT", f"/connectors/{name}/stop")
-    try:
-        await_state(stack, name, "STOPPED")
-        # Only now: a task that still runs goes on until it is stopped.
-        known = known_offset(stack, name)
-        # From here on a task of the connector's that somebody starts, and a second call of this, shut each other out.
-        yield Resting(connector, source, known, producer_of(stack, connector))
-    except BaseException:
+    with _alone(stack, name):
+        with source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask:
+            place_of(ask)  # raises where the server tells no place
+        known_offset(stack, name)  # raises where there is none
+        log.info("stopping %s", name)
+        send(stack, "PUT", f"/connectors/{name}/stop")
         try:
-            send(stack, "PUT", f"/connectors/{name}/resume")
-        except LakeproofError as error:  # what went wrong before says more
-            log.warning("%s stays stopped: %s", name, error.message)
-        raise
-    log.info("resuming %s", name)
-    send(stack, "PUT", f"/connectors/{name}/resume")
-    _await_running(stack, name)
+            await_state(stack, name, "STOPPED")
+            # Only now: a task that still runs goes on until it is stopped.
+            known = known_offset(stack, name)
+            # From here on a task of the connector's that somebody starts is shut out, or shuts this out.
+            yield Resting(connector, source, known, producer_of(stack, connector))
+        except BaseException:
+            try:
+                send(stack, "PUT", f"/connectors/{name}/resume")
+            except LakeproofError as error:  # what went wrong before says more
+                log.warning("%s stays stopped: %s", name, error.message)
+            raise
+        log.info("resuming %s", name)
+        send(stack, "PUT", f"/connectors/{name}/resume")
+        _await_running(stack, name)
+
+
+@contextmanager
+def _alone(stack: Stack, name: str) -> Iterator[None]:
+    try:
+        with hold(stack.state_dir / f"bridge-{name}.lock", f"process {os.getpid()}"):
+            yield
+    except HeldByAnother as held:
+        raise NotReady(
+            f"{held.holder} bridges a gap there now", where=name, next_action="wait for its end, then look again"
+        ) from held
 
 
 @dataclass(frozen=True)
@@ -108,6 +122,13 @@ class Missing:
 
     place: Place
     found: Difference
+
+
+def require_at_rest(stack: Stack, resting: Resting) -> None:
+    """Raises: NotReady where somebody has resumed the connector since: a comparison no longer holds then."""
+    name = resting.connector.name
+    if state_of(stack, name) != "STOPPED" or known_offset(stack, name) != resting.known:
+        raise NotReady("somebody has resumed it meanwhile", where=name, next_action="the same again, alone")
 
 
 def known_offset(stack: Stack, name: str) -> Mapping[str, Any]:
@@ -218,15 +239,15 @@ def producer_of(stack: Stack, connector: Connector) -> Producer:
     return producer
 
 
-def write(resting: Resting, rows: Sequence[bytes], place: Place) -> int | None:
-    """The rows, and that place as the connector's, in one transaction of Kafka's; gives where in the topic the first
-    row lies, None where there is none.
+def write(resting: Resting, rows: Sequence[bytes], place: Place | None = None) -> int:
+    """The rows, and that place as the connector's, in one transaction of Kafka's; gives where the last row lies.
+
+    That is an offset in the topic, -1 where there is no row. Without a place the connector keeps its own.
 
     Raises: NotReady. Then nothing is written, unless only the answer to the commit did not come: it may be through.
     The next call sees that, for it compares anew.
     """
     producer, connector = resting.producer, resting.connector
-    offset = _offset_at(place, resting.known)
     offsets: list[int] = []
 
     def note(error: KafkaError | None, message: Message) -> None:
@@ -248,10 +269,14 @@ def write(resting: Resting, rows: Sequence[bytes], place: Place) -> int | None:
         producer.begin_transaction()
         for row in rows:
             put(connector.topic, row, partition=0, on_delivery=note)
-        for topic in offset_topics(connector):
-            key = offset_key(connector, resting.known["partition"])
-            put(topic, json.dumps(offset, separators=(",", ":")).encode(), key=key)
-        producer.flush(KAFKA_SECONDS)  # what is not through by then the commit waits for
+        if place is not None:
+            offset = json.dumps(_offset_at(place, resting.known), separators=(",", ":")).encode()
+            for topic in offset_topics(connector):
+                put(topic, offset, key=offset_key(connector, resting.known["partition"]))
+        producer.flush(TRANSACTION_SECONDS)
+        if len(offsets) < len(rows):
+            took = f"it took {len(offsets)} of {len(rows)} rows in {TRANSACTION_SECONDS} s"
+            raise NotReady(took, where="kafka", next_action="the same again, alone; then docs/capture.md")
     except KafkaException as error:
         _abort(producer)
         raise NotReady(error.args[0].str(), where="kafka", next_action="the same again, alone") from error
@@ -259,7 +284,7 @@ def write(resting: Resting, rows: Sequence[bytes], place: Place) -> int | None:
         _abort(producer)
         raise
     _commit(producer, len(rows))
-    return min(offsets, default=None)
+    return max(offsets, default=-1)
 
 
 def _abort(producer: Producer) -> None:

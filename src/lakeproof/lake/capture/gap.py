@@ -16,12 +16,12 @@ What differs is then written as the rest of that transaction.
 import logging
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import NotReady
+from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture.backlog import end_offset, has_more, kept_offset, last_values
-from lakeproof.lake.capture.bridge import KAFKA_SECONDS, Resting, at_rest, compared, known_offset, write
-from lakeproof.lake.capture.commands import state_of
+from lakeproof.lake.capture.bridge import KAFKA_SECONDS, Resting, at_rest, compared, require_at_rest, write
 from lakeproof.lake.capture.difference import Difference, records
 from lakeproof.lake.job.flink_rest import rest_of
+from lakeproof.lake.job.passing_over import is_passed_over
 from lakeproof.lake.job.submission import find_job
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
@@ -37,10 +37,17 @@ log = logging.getLogger(__name__)
 def bridge(stack: Stack, name: str) -> Difference:
     """Bridge the gap of that connector; gives what the lake lacked. Cut off anywhere, do it again.
 
-    Raises: as bridge.at_rest and bridge.compared; DeadlineExpired where the job or the publisher does not get to the
-    topic's end; CouldNotLook; NotReady.
+    Raises: as bridge.at_rest and bridge.compared; InvalidInput where topic_gap.bridge was cut off, which is to be
+    finished first; DeadlineExpired where the job or the publisher does not get to the topic's end; CouldNotLook;
+    NotReady.
     """
     with at_rest(stack, name) as resting:
+        if is_passed_over(stack, resting.source):
+            raise InvalidInput(
+                f"{resting.source.job} passed over records that nobody has brought yet",
+                where=name,
+                next_action=f"lakeproof mitigate --action bridge_topic_gap --arg connector={name}",
+            )
         return _write_difference(stack, resting)
 
 
@@ -99,13 +106,9 @@ def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> Publ
 
 
 def _require_untouched(stack: Stack, resting: Resting) -> None:
-    """Nobody has resumed the connector, and nothing came into the topic. Raises: NotReady."""
+    """Raises: NotReady where somebody has resumed the connector, or something came into the topic."""
     name = resting.connector.name
     kept = kept_offset(stack, KAFKA_SECONDS, resting.source)
-    same = state_of(stack, name) == "STOPPED" and known_offset(stack, name) == resting.known
-    if not same or kept is None or has_more(stack, name, kept):
-        raise NotReady(
-            "somebody has resumed it meanwhile, so the comparison no longer holds",
-            where=name,
-            next_action="the same again, alone",
-        )
+    require_at_rest(stack, resting)
+    if kept is None or has_more(stack, name, kept):
+        raise NotReady("something came into its topic meanwhile", where=name, next_action="the same again, alone")

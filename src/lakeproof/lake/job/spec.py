@@ -3,7 +3,7 @@
 import base64
 import json
 import math
-from typing import Any, Literal
+from typing import Any
 
 from lakeproof.lake.job.added_columns import job_files
 from lakeproof.lake.job.sql_files import SqlFile, load_result_files
@@ -72,10 +72,10 @@ def make_spec(
     stack: Stack,
     database: Source,
     sql_files: tuple[SqlFile, ...] | None = None,
-    on_lost_place: Literal["NONE", "EARLIEST"] = "NONE",
+    *,
+    pass_over: bool = False,
 ) -> dict[str, Any]:
-    """The whole spec. sql_files: instead of those of the source (`job_files`). on_lost_place: what the job does where
-    its place in the topic is gone: stop, or go on with the oldest record.
+    """The whole spec. sql_files: instead of those of the source (`job_files`). pass_over: see passing_over.py.
 
     Raises: InvalidInput where an SQL file is wrong, TerminalError where the list of added columns is.
     """
@@ -86,7 +86,7 @@ def make_spec(
         "name": database.job,
         "brokers": f"{host}:{port}",
         "topic": database.topic,
-        "on_lost_place": on_lost_place,
+        "pass_over": pass_over,
         "align": lake.align_transactions,
         # One promise in two places: Connect's transactions, and the job for what the connector sends again anyway.
         "drop_repeats": stack.settings.capture.exactly_once,

@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Literal
+from typing import Any
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, TransientError
@@ -86,6 +86,23 @@ def stop_with_savepoint(stack: Stack, database: Source, seconds: float) -> str |
     return location
 
 
+def end_job(stack: Stack, database: Source, seconds: float) -> None:
+    """Stop the job with a savepoint within `seconds`; return once it has ended. Nothing where there is none.
+
+    A job that cannot make a savepoint (restarting, S3 away) is cancelled, and would go on from its newest checkpoint.
+    Raises: FlinkUnreachable, FlinkRefused, DeadlineExpired.
+    """
+    flink = rest_of(stack)
+    alive = find_job(flink, database)
+    if alive is None:
+        return
+    try:
+        stop_with_savepoint(stack, database, seconds)
+    except (FlinkRefused, DeadlineExpired):
+        flink.cancel(alive.id)
+    find_job(flink, database)
+
+
 def redeploy(
     stack: Stack,
     database: Source,
@@ -93,28 +110,23 @@ def redeploy(
     allow_non_restored: bool = False,
     seconds: float = 60.0,
     sql_files: tuple[SqlFile, ...] | None = None,
-    on_lost_place: Literal["NONE", "EARLIEST"] = "NONE",
+    pass_over: bool = False,
 ) -> str:
     """Take over changed SQL: stop with savepoint, submit anew from it; gives the new job's id.
 
     Wrong SQL is refused before the job is stopped: Flink plans the new job first. Where the new job is refused later
     on, the next `ensure_submitted` starts from the same savepoint. `allow_non_restored`: needed when a table was
-    taken away. `sql_files`, `on_lost_place`: as `make_spec`.
+    taken away. `sql_files`, `pass_over`: as `make_spec`.
     Raises: as `ensure_submitted` and `stop_with_savepoint`.
     """
-    spec = make_spec(stack, database, sql_files, on_lost_place)
+    spec = make_spec(stack, database, sql_files, pass_over=pass_over)
     flink = rest_of(stack)
     with submitting(stack):
         alive = find_job(flink, database)
         if alive is not None:
             with _uploaded(flink) as jar_id:
-                flink.plan(jar_id, _body(spec, database))
-            try:
-                stop_with_savepoint(stack, database, seconds)
-            except (FlinkRefused, DeadlineExpired):
-                # A job that cannot make a savepoint (restarting, S3 away) goes on from its newest checkpoint.
-                flink.cancel(alive.id)
-            find_job(flink, database)
+                flink.plan(jar_id, body_of(spec, database))
+            end_job(stack, database, seconds)
         return _submit(stack, flink, database, allow_non_restored=allow_non_restored, spec=spec)
 
 
@@ -124,7 +136,7 @@ def plan(stack: Stack, database: Source, sql_files: tuple[SqlFile, ...]) -> None
     """
     flink = rest_of(stack)
     with submitting(stack), _uploaded(flink) as jar_id:
-        flink.plan(jar_id, _body(make_spec(stack, database, sql_files), database))
+        flink.plan(jar_id, body_of(make_spec(stack, database, sql_files), database))
 
 
 def _submit(
@@ -148,7 +160,7 @@ def _submit(
     if begun is not None:
         return begun.id
     start = states[0].uri if states else ""
-    body = _body(spec, database) | {"allowNonRestoredState": allow_non_restored}
+    body = body_of(spec, database) | {"allowNonRestoredState": allow_non_restored}
     if states:
         body["savepointPath"] = start
         log.info("submitting %s from %s (checkpoint %d)", database.job, states[0].uri, states[0].checkpoint)
@@ -184,7 +196,8 @@ def _require_begun(flink: FlinkRest, job_id: str, database: Source) -> None:
         )
 
 
-def _body(spec: dict[str, Any], database: Source) -> dict[str, Any]:
+def body_of(spec: dict[str, Any], database: Source) -> dict[str, Any]:
+    """What is sent to Flink to run a job of that spec, without a state to begin from."""
     config = spec["config"] | {"execution.checkpointing.dir": uri_of(checkpoints_prefix(database))}
     return {"entryClass": MAIN_CLASS, "programArgsList": ["--spec", encode(spec | {"config": config})]}
 

@@ -8,12 +8,10 @@ import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.OffsetRes
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.TopicPartition;
 
 /**
- * Starts at the earliest event; later on, an offset that no longer exists stops the job where {@code onLostPlace} is NONE.
- *
- * <p>With EARLIEST, as Flink's own {@code earliest()}, it goes on with the oldest event that is left. The gap (an emptied
- * topic, a retention shorter than an outage) is a silent loss then, unless a repair has written before what it held.
+ * Starts at the earliest event; later on, an offset that no longer exists stops the job, unless all is passed over anyway.
+ * To go on with the oldest event that is left, as Flink's own {@code earliest()} does, would be a silent loss.
  */
-record EarliestThenExact(String onLostPlace) implements OffsetsInitializer {
+record EarliestThenExact(boolean passOver) implements OffsetsInitializer {
     @Override
     public Map<TopicPartition, Long> getPartitionOffsets(
             Collection<TopicPartition> partitions, PartitionOffsetsRetriever retriever) {
@@ -22,6 +20,6 @@ record EarliestThenExact(String onLostPlace) implements OffsetsInitializer {
 
     @Override
     public OffsetResetStrategy getAutoOffsetResetStrategy() {
-        return OffsetResetStrategy.valueOf(onLostPlace);
+        return passOver ? OffsetResetStrategy.EARLIEST : OffsetResetStrategy.NONE;
     }
 }

@@ -159,7 +159,7 @@ public final class LakeJob {
                 .setTopics(spec.path("topic").asText())
                 .setGroupId(name)
                 .setClientIdPrefix(name)
-                .setStartingOffsets(new EarliestThenExact(spec.path("on_lost_place").asText("NONE")))
+                .setStartingOffsets(new EarliestThenExact(spec.path("pass_over").asBoolean(false)))
                 .setValueOnlyDeserializer(new RawBytes())
                 .setProperty("isolation.level", "read_committed")
                 .setProperty("partition.discovery.interval.ms", "-1")
@@ -173,6 +173,7 @@ public final class LakeJob {
                         results,
                         spec.path("align").asBoolean(true),
                         spec.path("drop_repeats").asBoolean(true),
+                        spec.path("pass_over").asBoolean(false),
                         spec.path("max_transaction_bytes").asLong(128L << 20)))
                 .name("transaction aligner")
                 .uid("transaction-aligner")

@@ -41,8 +41,7 @@ import org.slf4j.LoggerFactory;
  * <p>State: the events of the open transactions as they came (bytes), so that a changed SQL file can read them anew
  * and their places in the source's log are known again; the id of the newest transaction passed on; the ids of those
  * that were too large to be kept whole, and how many events of them were passed on; and of the newest passed on how far
- * their rows went, so that what the source sends again is dropped. A state of before there were the counts or the last
- * one restores; it then knows of none.
+ * their rows went, so that what the source sends again is dropped. An older state without the last two restores too.
  */
 final class TransactionAligner extends ProcessFunction<byte[], Void> implements CheckpointedFunction {
     private static final Logger LOG = LoggerFactory.getLogger(TransactionAligner.class);
@@ -56,6 +55,7 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
     private final List<ResultTopic> results;
     private final boolean align;
     private final boolean dropRepeats;
+    private final boolean passOver;
     private final long maxBytes;
 
     private transient ObjectMapper json;
@@ -82,14 +82,17 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
      * @param results topics that get the rows too, in the order in which they are passed on
      * @param align false passes every row straight on (parts of transactions may then be seen)
      * @param dropRepeats false takes a row as often as the source sends it; without {@code align} none is dropped
+     * @param passOver true takes nothing of what comes, and forgets what waits for its END: a repair brings all of it
      * @param maxBytes an open transaction that is larger is passed on in pieces, and counted
      */
     TransactionAligner(
-            List<CapturedTable> tables, List<ResultTopic> results, boolean align, boolean dropRepeats, long maxBytes) {
+            List<CapturedTable> tables, List<ResultTopic> results, boolean align, boolean dropRepeats, boolean passOver,
+            long maxBytes) {
         this.tables = new ArrayList<>(tables);
         this.results = new ArrayList<>(results);
         this.align = align;
         this.dropRepeats = dropRepeats;
+        this.passOver = passOver;
         this.maxBytes = maxBytes;
     }
 
@@ -137,7 +140,7 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
                 splitState.get(),
                 splitCountsState.get(),
                 passedState.get());
-        for (byte[] raw : openState.get()) {
+        for (byte[] raw : passOver ? List.<byte[]>of() : openState.get()) {
             JsonNode event = json.readTree(raw);
             String id = idOf(event.path("transaction"), event);
             open.add(id, source(event), Place.of(event), RowReader.writtenAt(event), change(raw, event), raw.length);
@@ -159,7 +162,7 @@ final class TransactionAligner extends ProcessFunction<byte[], Void> implements 
 
     @Override
     public void processElement(byte[] raw, Context context, Collector<Void> out) throws Exception {
-        JsonNode event = read(raw);
+        JsonNode event = passOver ? json.missingNode() : read(raw);
         if (event.has("op")) {
             onChange(raw, event, context);
         } else if (event.has("status")) {

@@ -38,10 +38,12 @@ final class RunningAligner implements AutoCloseable {
     }
 
     void start(boolean align, boolean dropRepeats, long maxBytes) throws Exception {
-        start(align, dropRepeats, maxBytes, null);
+        start(align, dropRepeats, false, maxBytes, null);
     }
 
-    private void start(boolean align, boolean dropRepeats, long maxBytes, OperatorSubtaskState state) throws Exception {
+    private void start(
+            boolean align, boolean dropRepeats, boolean passOver, long maxBytes, OperatorSubtaskState state)
+            throws Exception {
         TestingMetricRegistry registry = TestingMetricRegistry.builder()
                 .setRegisterConsumer((metric, name, group) -> metrics.put(name, metric))
                 .build();
@@ -51,7 +53,7 @@ final class RunningAligner implements AutoCloseable {
                 .addTask(ExecutionAttemptID.randomId(), "aligner");
         harness = new OneInputStreamOperatorTestHarness<>(
                 new ProcessOperator<>(new TransactionAligner(
-                        List.of(ORDERS, EVENTS), List.of(Events.results(2)), align, dropRepeats, maxBytes)),
+                        List.of(ORDERS, EVENTS), List.of(Events.results(2)), align, dropRepeats, passOver, maxBytes)),
                 new MockEnvironmentBuilder().setMetricGroup(task).build());
         harness.setup();
         if (state != null) {
@@ -62,9 +64,13 @@ final class RunningAligner implements AutoCloseable {
 
     /** The job goes on from a checkpoint taken now. */
     void restart() throws Exception {
+        restart(false);
+    }
+
+    void restart(boolean passOver) throws Exception {
         OperatorSubtaskState state = harness.snapshot(1, 1);
         harness.close();
-        start(true, true, LARGE, state);
+        start(true, true, passOver, LARGE, state);
     }
 
     @Override

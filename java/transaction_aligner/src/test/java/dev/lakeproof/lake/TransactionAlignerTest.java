@@ -52,6 +52,22 @@ class TransactionAlignerTest {
         assertEquals(2, aligner.count("rowsPassed"));
     }
 
+    /** What waits is forgotten too: its rest is passed over, and what a repair brings instead holds all of it. */
+    @Test
+    void allThatComesIsPassedOverWhereARepairBringsIt() throws Exception {
+        aligner.start();
+        aligner.send(begin("0-1-1"), order("0-1-1", 10, 1));
+        aligner.restart(true);
+        aligner.send(end("0-1-1", 1, 1));
+        aligner.send(wholeTransaction("0-1-2"));
+        aligner.send("no JSON".getBytes());
+        assertEquals(List.of(), rows(ORDERS));
+        aligner.restart(false);
+        assertEquals(0, aligner.gauge("openRows"));
+        aligner.send(wholeTransaction("0-1-3"));
+        assertEquals(List.of("+I[1, new, 0-1-3, 1000]"), rows(ORDERS));
+    }
+
     @Test
     void updatesAndDeletesBecomeTheirChanges() throws Exception {
         aligner.start();
