@@ -36,7 +36,7 @@ def run(stack: Stack, arguments: OfConnector) -> str:
         raise InvalidInput(
             f"{source.job} has not failed by it lately",
             where=name,
-            next_action="lakeproof diagnose; where the lake lacks rows: lakeproof mitigate --action"
+            next_action="lakeproof diagnose; where the lake lacks rows: lakeproof mitigate INCIDENT --action"
             f" bridge_capture_gap --arg connector={name}",
         )
     found = topic_gap.bridge(stack, name)

@@ -138,7 +138,7 @@ def known_offset(stack: Stack, name: str) -> Mapping[str, Any]:
         raise InvalidInput(
             "it has no offsets, so it reads all rows at its next start",
             where=name,
-            next_action=f"lakeproof mitigate --action resume_connector --arg connector={name}",
+            next_action=f"lakeproof mitigate INCIDENT --action resume_connector --arg connector={name}",
         )
     found: Mapping[str, Any] = known[0]
     return found

@@ -46,7 +46,7 @@ def bridge(stack: Stack, name: str) -> Difference:
             raise InvalidInput(
                 f"{resting.source.job} passed over records that nobody has brought yet",
                 where=name,
-                next_action=f"lakeproof mitigate --action bridge_topic_gap --arg connector={name}",
+                next_action=f"lakeproof mitigate INCIDENT --action bridge_topic_gap --arg connector={name}",
             )
         return _write_difference(stack, resting)
 
