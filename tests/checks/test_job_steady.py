@@ -102,3 +102,18 @@ def test_before_the_fault_it_must_run_and_have_a_checkpoint(
     asked(monkeypatch, job)
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(10))
     assert job_steady.baseline(context, JobSteady()).verdict.outcome is outcome
+
+
+def test_a_job_that_passed_over_what_nobody_has_brought_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_steady, "job_history", lambda *_: replace(HEALTHY, completed_ms=int(time.time() * 1000)))
+    stack = Stack(Settings(state_dir=tmp_path))
+    context = CheckContext(stack=stack, deadline=Deadline(5))
+    before = Baseline(Verdict("", Outcome.PASSED, ""), BEFORE)
+    assert job_steady.verify(context, JobSteady(), before).outcome is Outcome.PASSED
+    mark = stack.data_dir("flink-jobmanager") / "oltp-passed-over"
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    verdict = job_steady.verify(context, JobSteady(), before)
+    assert (verdict.outcome, "not brought" in verdict.summary) == (Outcome.FAILED, True)

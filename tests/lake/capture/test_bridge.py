@@ -146,3 +146,13 @@ def test_what_is_not_committed_is_taken_back_at_once(error: BaseException) -> No
 
 def test_its_transaction_is_over_before_one_is_taken_for_forgotten() -> None:
     assert bridge.TRANSACTION_SECONDS + COORDINATOR_LOOKS_EVERY < HANGING_SECONDS
+
+
+def test_of_two_calls_at_once_the_second_touches_nothing(tmp_path: Path, sent: Sent) -> None:
+    stack = Stack(Settings(state_dir=tmp_path))
+    with bridge.at_rest(stack, "orders"):
+        assert sent == ["stop"]
+        with pytest.raises(NotReady, match="bridges a gap there now"), bridge.at_rest(stack, "orders"):
+            pass
+        assert sent == ["stop"]
+    assert sent[-1] == "resume"

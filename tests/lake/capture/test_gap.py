@@ -1,0 +1,64 @@
+"""When all that was captured is on main: by the offset that the job keeps, and never by one that tells nothing."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lakeproof.errors import DeadlineExpired
+from lakeproof.lake.capture import gap
+from lakeproof.lake.capture.bridge import Resting
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.publish import history
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+END = 60
+RESTING = Resting(find_connector("orders"), OLTP, {}, None)  # type: ignore[arg-type]
+
+
+class Flink:
+    def checkpoint(self, job_id: str) -> str:
+        return "asked"
+
+    def checkpoint_number(self, job_id: str, asked: str) -> int:
+        return 9
+
+
+@pytest.mark.parametrize(
+    ("kept", "beyond", "has_more", "checkpoint", "holds"),
+    [
+        (50, -1, False, 9, True),
+        (50, 49, False, 9, True),
+        (50, 50, False, 9, False),  # not read yet
+        (None, -1, False, 9, False),
+        (900, 49, False, 9, False),  # kept of a topic that was made anew since
+        (50, 49, True, 9, False),
+        (50, 49, False, 8, False),  # main does not show it yet
+    ],
+)
+def test_all_that_was_captured_is_on_main(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kept: int | None,
+    beyond: int,
+    has_more: bool,
+    checkpoint: int,
+    holds: bool,
+) -> None:
+    commit = SimpleNamespace(states={"oltp": SimpleNamespace(checkpoint=checkpoint)})
+    monkeypatch.setattr(gap, "rest_of", lambda *_: Flink())
+    monkeypatch.setattr(gap, "find_job", lambda *_: SimpleNamespace(id="a"))
+    monkeypatch.setattr(gap, "kept_offset", lambda *_: kept)
+    monkeypatch.setattr(gap, "end_offset", lambda *_: END)
+    monkeypatch.setattr(gap, "has_more", lambda *_: has_more)
+    monkeypatch.setattr(history, "newest", lambda *_: commit)
+    for name in ("READ_SECONDS", "PUBLISH_SECONDS"):
+        monkeypatch.setattr(gap, name, 0.1)
+    stack = Stack(Settings(state_dir=tmp_path))
+    if holds:
+        assert gap.await_all_captured(stack, RESTING, beyond).states == commit.states
+    else:
+        with pytest.raises(DeadlineExpired):
+            gap.await_all_captured(stack, RESTING, beyond)
