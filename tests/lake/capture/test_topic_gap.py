@@ -75,7 +75,9 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     monkeypatch.setattr(mariadb, "at_one_instant", instant)
     monkeypatch.setattr(topic_gap, "restore_transforms", lambda *_: found.do("transforms"))
     monkeypatch.setattr(topic_gap, "write", write)
-    monkeypatch.setattr(passing_over, "redeploy", lambda *_, pass_over: found.do("pass over"))
+    monkeypatch.setattr(
+        passing_over, "redeploy", lambda *_, pass_over: found.do("pass over" if pass_over else "took all")
+    )
     monkeypatch.setattr(topic_gap, "await_all_captured", lambda *_, beyond: found.do(f"read to {beyond}"))
     monkeypatch.setattr(topic_gap, "end_job", lambda *_: found.do("job ended"))
     monkeypatch.setattr(topic_gap, "compared", compared)
