@@ -1,8 +1,8 @@
-"""More stock, a longer cache: what each asks for, what it says where that is refused, and what it takes back."""
+"""More stock, a longer cache, more messages: what each asks for, says where it is refused, and takes back."""
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from tests.conftest import Answering
@@ -10,12 +10,13 @@ from tests.conftest import Answering
 from lakeproof.arguments import parse_arguments
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.processes import handed_variable, procfs
-from lakeproof.processes.environment import TIMELINE_CACHE_TTL, service_variables
+from lakeproof.processes.environment import MESSAGE_LIMIT, TIMELINE_CACHE_TTL, service_variables
 from lakeproof.stack.settings import Settings, load_settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import add_stock_by_hand, longer_cache
+from lakeproof.wrong_fixes import add_stock_by_hand, longer_cache, raise_message_limit
 from lakeproof.wrong_fixes.add_stock_by_hand import AddStockByHand
 from lakeproof.wrong_fixes.longer_cache import LongerCache
+from lakeproof.wrong_fixes.raise_message_limit import RaiseMessageLimit
 
 VARIABLE = "SERVICE_FULFILLMENT_SERVICE_URL"
 
@@ -46,10 +47,11 @@ def test_as_much_is_booked_in_as_the_service_takes() -> None:
         parse_arguments(AddStockByHand, {"quantity": 0}, "add_stock_by_hand")
 
 
-@pytest.fixture
-def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Support, which was given another address of a source. pid: None while it has no process."""
-    made = SimpleNamespace(name="support-service", pid=1, variables={VARIABLE: "http://far:8001"}, restarts=0)
+def handed_at_its_start(
+    name: str, variables: dict[str, str], step: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> SimpleNamespace:
+    """A service that was started with these variables. pid: None while it has no process."""
+    made = SimpleNamespace(name=name, pid=1, variables=variables, restarts=0)
 
     def restart(name: str, variables: dict[str, str]) -> None:
         made.pid, made.variables, made.restarts = 1, variables, made.restarts + 1
@@ -63,10 +65,16 @@ def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         restart=restart,
     )
     monkeypatch.setattr(handed_variable, "SupervisorClient", lambda stack: client)
-    for module in (handed_variable, longer_cache):
+    for module in (handed_variable, step):
         monkeypatch.setattr(module, "our_processes", lambda *_: client)
     monkeypatch.setattr(procfs, "read_environment", lambda pid: made.variables)
     return made
+
+
+@pytest.fixture
+def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Support, which was given another address of a source."""
+    return handed_at_its_start("support-service", {VARIABLE: "http://far:8001"}, longer_cache, monkeypatch)
 
 
 def test_support_keeps_timelines_for_longer_at_the_addresses_that_it_had(
@@ -102,3 +110,34 @@ def test_the_variable_is_handed_on_and_wins_over_the_table_that_every_child_gets
     settings = load_settings().support
     assert (settings.timeline_cache_ttl_seconds, settings.source_seconds) == (900.0, 4.0)
     assert service_variables({TIMELINE_CACHE_TTL: "900"}) == {TIMELINE_CACHE_TTL: "900"}
+
+
+def test_a_customer_gets_any_number_of_messages_by_the_redis_that_the_service_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    had = {"SERVICE_REDIS_URL": "redis://far:6379"}
+    service = handed_at_its_start("notification-service", had, raise_message_limit, monkeypatch)
+    stack, given = Stack(Settings(state_dir=tmp_path)), RaiseMessageLimit()
+    assert raise_message_limit.typed(stack, given) == (
+        f"lakeproof stop notification-service; SERVICE_REDIS_URL=redis://far:6379 {MESSAGE_LIMIT}=1000000"
+        " lakeproof start notification-service"
+    )
+    for _ in range(2):
+        assert raise_message_limit.run(stack, given) == (
+            "notification-service lets a customer have 1000000 messages in a window"
+        )
+    assert (service.variables, service.restarts) == (had | {MESSAGE_LIMIT: "1000000"}, 1)
+    for _ in range(2):
+        raise_message_limit.undo(stack, given)
+    assert (service.variables, service.restarts) == (had, 2)
+    assert list(raise_message_limit.stops(stack)) == ["notification-service"]
+
+
+def test_the_message_limit_is_handed_on_and_wins_over_the_table_that_every_child_gets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LAKEPROOF_NOTIFICATION", '{"notification_rate_limit": 60, "attempts": 4}')
+    monkeypatch.setenv(MESSAGE_LIMIT, "1000000")
+    settings = load_settings().notification
+    assert (settings.notification_rate_limit, settings.attempts) == (1_000_000, 4)
+    assert service_variables({MESSAGE_LIMIT: "1000000"}) == {MESSAGE_LIMIT: "1000000"}

@@ -149,8 +149,9 @@ def start(name: Annotated[str, typer.Argument(help="a component")]) -> None:
     """Start one component (and what it needs) of the running stack; ends when it is healthy.
 
     SERVICE_…_URL of this shell are handed to it; SERVICE_ORDER_SERVICE_URL= (empty) switches that source of
-    the support service off. So are LAKEPROOF_INVENTORY__RESERVATION_TTL_SECONDS and
-    LAKEPROOF_SUPPORT__TIMELINE_CACHE_TTL_SECONDS; and ALERTMANAGER_… to alertmanager.
+    the support service off. So are LAKEPROOF_INVENTORY__RESERVATION_TTL_SECONDS,
+    LAKEPROOF_SUPPORT__TIMELINE_CACHE_TTL_SECONDS and LAKEPROOF_NOTIFICATION__NOTIFICATION_RATE_LIMIT; and
+    ALERTMANAGER_… to alertmanager.
     """
     from lakeproof.processes.ours import our_processes
 

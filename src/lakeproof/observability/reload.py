@@ -58,9 +58,16 @@ def give_back_abandoned(stack: Stack) -> tuple[str, ...]:
 
 
 def _renew_rules(stack: Stack, timing: Timing, timeout: float) -> bool:
-    wanted, old = prometheus.files_in(stack, timing), prometheus.files_now(stack)
-    if wanted == old and not _mark(stack, PROMETHEUS).exists():
+    wanted = prometheus.files_in(stack, timing)
+    if wanted == prometheus.files_now(stack) and not _mark(stack, PROMETHEUS).exists():
         return False
+    go_by(stack, wanted, timeout=timeout)
+    return True
+
+
+def go_by(stack: Stack, wanted: prometheus.Files, *, timeout: float = RELOAD_SECONDS) -> None:
+    """Have Prometheus go by these files. Raises: as `renew`, with the former files in their place again."""
+    old = prometheus.files_now(stack)
     with _marked(stack, PROMETHEUS):
         prometheus.write(stack, wanted)
         try:
@@ -68,7 +75,6 @@ def _renew_rules(stack: Stack, timing: Timing, timeout: float) -> bool:
         except LakeproofError:
             prometheus.write(stack, old)
             raise
-    return True
 
 
 def _renew_pace(stack: Stack, timing: Timing, timeout: float) -> bool:

@@ -23,11 +23,12 @@ COMPONENT = "SUPERVISED_COMPONENT"
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
 # One of the inventory service's settings. By itself it wins over the table of settings that every child gets.
 RESERVATION_TTL = "LAKEPROOF_INVENTORY__RESERVATION_TTL_SECONDS"
-# One of the support service's, in the same way.
+# One of the support service's and one of the notification service's, in the same way.
 TIMELINE_CACHE_TTL = "LAKEPROOF_SUPPORT__TIMELINE_CACHE_TTL_SECONDS"
-SETTINGS_OF_ONE = (RESERVATION_TTL, TIMELINE_CACHE_TTL)
-# Where a service of the shop finds others, how long it lets a reservation live, and for how long it keeps a timeline;
-# `lakeproof start NAME` may give one component others than the daemon's.
+MESSAGE_LIMIT = "LAKEPROOF_NOTIFICATION__NOTIFICATION_RATE_LIMIT"
+SETTINGS_OF_ONE = (RESERVATION_TTL, TIMELINE_CACHE_TTL, MESSAGE_LIMIT)
+# Where a service of the shop finds others, how long it lets a reservation live, for how long it keeps a timeline, and
+# how many messages a customer gets; `lakeproof start NAME` may give one component others than the daemon's.
 SERVICE_VARIABLES = (
     "SERVICE_REDIS_URL",
     "SERVICE_ORDER_SERVICE_URL",

@@ -1,5 +1,6 @@
 """The variables that a component reads once, at its start: the addresses of the shop's services, SERVICE_…_URL, how
-long a reservation lives, and for how long a timeline is kept (environment.py lists them).
+long a reservation lives, for how long a timeline is kept, and how many messages a customer gets (environment.py lists
+them).
 """
 
 import re

@@ -36,7 +36,7 @@ from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.probes import nessie as probes
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import point_main_at_ingest
+from lakeproof.wrong_fixes import drop_table, point_main_at_ingest
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
 TABLES = ("orders", "items")
@@ -333,6 +333,26 @@ def test_main_that_was_pointed_at_ingest_gets_its_history_back_however_often_one
     for _ in range(2):
         point_main_at_ingest.undo(stack, Arguments())
         assert head(nessie) == published
+
+
+@pytest.mark.parametrize("buried", [False, True])
+def test_a_table_that_somebody_dropped_comes_back_by_a_rollback_alone(
+    stack: Stack, nessie: Nessie, buried: bool
+) -> None:
+    """The publisher stops at that commit, as at the one before. buried: it had published once upon that one."""
+    written_main.inject(stack, written_main.WrittenMain())
+    if buried:
+        nessie.publish(8, moved=["items"])
+    left = {name: table for name, table in nessie.tables[head(nessie)].items() if name != "orders"}
+    nessie.add("main", left, {}, drop_table.AUTHOR, "drop orders")
+    with pytest.raises(MainWritten, match="somebody wrote"):
+        publisher_of(nessie)._read_head()
+    for _ in range(2):
+        drop_table.undo(stack, drop_table.DropTable())
+        assert shown(nessie) == shown(nessie, "ingest")
+        assert publisher_of(nessie)._read_head().main.hash == head(nessie)
+    nessie.publish(9)
+    assert shown(nessie) == {"orders": 9, "items": 9}
 
 
 def test_a_backup_that_was_moved_to_ingest_is_no_way_back(stack: Stack, nessie: Nessie) -> None:
