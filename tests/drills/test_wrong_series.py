@@ -105,7 +105,12 @@ def test_those_that_lose_data_for_good_are_left_out() -> None:
     left_out = {
         (one.name, fix.id) for one in CATALOG.played for fix in CATALOG.truth(one).wrong_fixes if fix.loses_data
     }
-    assert {fix for _, fix in left_out} == {"recreate_connector_without_data", "delete_what_failed", "empty_topic"}
+    assert {fix for _, fix in left_out} == {
+        "recreate_connector_without_data",
+        "delete_what_failed",
+        "empty_topic",
+        "start_from_latest",
+    }
     assert ("kafka-backlog", "empty_topic") in left_out and ("replication-lag", "empty_topic") not in left_out
     assert not left_out & {(scenario.name, fix.id) for scenario, fix in wrong_fixes(CATALOG)}
 
