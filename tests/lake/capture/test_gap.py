@@ -1,5 +1,6 @@
 """When all that was captured is on main: by the offset that the job keeps, and never by one that tells nothing."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 END = 60
+EARLIER, LATER = (datetime.now(UTC) + timedelta(hours=hours) for hours in (-1, 1))
 RESTING = Resting(find_connector("orders"), OLTP, {}, None)  # type: ignore[arg-type]
 
 
@@ -27,15 +29,16 @@ class Flink:
 
 
 @pytest.mark.parametrize(
-    ("kept", "beyond", "has_more", "checkpoint", "holds"),
+    ("kept", "beyond", "has_more", "checkpoint", "published", "holds"),
     [
-        (50, -1, False, 9, True),
-        (50, 49, False, 9, True),
-        (50, 50, False, 9, False),  # not read yet
-        (None, -1, False, 9, False),
-        (900, 49, False, 9, False),  # kept of a topic that was made anew since
-        (50, 49, True, 9, False),
-        (50, 49, False, 8, False),  # main does not show it yet
+        (50, -1, False, 9, LATER, True),
+        (50, 49, False, 9, LATER, True),
+        (50, 50, False, 9, LATER, False),  # not read yet
+        (None, -1, False, 9, LATER, False),
+        (900, 49, False, 9, LATER, False),  # kept of a topic that was made anew since
+        (50, 49, True, 9, LATER, False),
+        (50, 49, False, 8, LATER, False),  # main does not show it yet
+        (50, 49, False, 190, EARLIER, False),  # of the job before, whose state this one did not get
     ],
 )
 def test_all_that_was_captured_is_on_main(
@@ -45,9 +48,10 @@ def test_all_that_was_captured_is_on_main(
     beyond: int,
     has_more: bool,
     checkpoint: int,
+    published: datetime,
     holds: bool,
 ) -> None:
-    commit = SimpleNamespace(states={"oltp": SimpleNamespace(checkpoint=checkpoint)})
+    commit = SimpleNamespace(states={"oltp": SimpleNamespace(checkpoint=checkpoint, at=published)})
     monkeypatch.setattr(gap, "rest_of", lambda *_: Flink())
     monkeypatch.setattr(gap, "find_job", lambda *_: SimpleNamespace(id="a"))
     monkeypatch.setattr(gap, "kept_offset", lambda *_: kept)

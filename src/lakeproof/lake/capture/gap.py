@@ -14,6 +14,7 @@ What differs is then written as the rest of that transaction.
 """
 
 import logging
+from datetime import UTC, datetime
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, NotReady
@@ -87,6 +88,7 @@ def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> Publ
         seen=lambda: f"it is at {kept_offset(stack, KAFKA_SECONDS, source)} of {end_offset(stack, name)}",
     )
     # One that begins now: the JobManager's list of those that are complete may be seconds old.
+    begun = datetime.now(UTC)
     asked = flink.checkpoint(job_id)
     checkpoint = Deadline(CHECKPOINT_SECONDS).wait_for(
         f"a checkpoint of {source.job}", lambda: flink.checkpoint_number(job_id, asked), every=0.3
@@ -95,7 +97,8 @@ def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> Publ
     def shown() -> PublishedCommit | None:
         commit = history.newest(stack)
         state = commit.states.get(source.name)
-        return commit if state is not None and state.checkpoint >= checkpoint else None
+        # A job that was started without its state counts from 1 again: what main showed before has a higher number.
+        return commit if state is not None and state.checkpoint >= checkpoint and state.at > begun else None
 
     return Deadline(PUBLISH_SECONDS).wait_for(
         f"main to show checkpoint {checkpoint} of {source.name}",
