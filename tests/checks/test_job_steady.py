@@ -11,6 +11,8 @@ from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.job_steady import CHECKPOINT, JOB, JobSteady, judge
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
+from lakeproof.lake.job.passing_over import begin_passing_over
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.flink import RESTARTING, RUNNING, JobHistory
 from lakeproof.probes.reading import Value
 from lakeproof.stack.settings import Settings
@@ -112,8 +114,6 @@ def test_a_job_that_passed_over_what_nobody_has_brought_is_not(
     context = CheckContext(stack=stack, deadline=Deadline(5))
     before = Baseline(Verdict("", Outcome.PASSED, ""), BEFORE)
     assert job_steady.verify(context, JobSteady(), before).outcome is Outcome.PASSED
-    mark = stack.data_dir("flink-jobmanager") / "oltp-passed-over"
-    mark.parent.mkdir(parents=True)
-    mark.touch()
+    begin_passing_over(stack, OLTP)
     verdict = job_steady.verify(context, JobSteady(), before)
     assert (verdict.outcome, "not brought" in verdict.summary) == (Outcome.FAILED, True)

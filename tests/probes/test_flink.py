@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lakeproof.lake.job.passing_over import begin_passing_over
 from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.probes.flink import job_exception, job_failures, refused_value, topic_gap
 from lakeproof.probes.probe import all_probes
@@ -173,7 +174,5 @@ def test_what_the_topic_does_not_hold_is_told_while_the_job_fails_by_it(
     assert topic_gap(stack, 3.0, OLTP) == "none"
     assert topic_gap(stack_of(JobManager()), 3.0, OLTP) is None
     # Whatever the job says: a repair that was cut off has left something to bring.
-    mark = stack.data_dir("flink-jobmanager") / "oltp-passed-over"
-    mark.parent.mkdir(parents=True)
-    mark.touch()
+    begin_passing_over(stack, OLTP)
     assert "not brought" in str(topic_gap(stack, 3.0, OLTP))

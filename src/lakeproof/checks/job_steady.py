@@ -13,7 +13,7 @@ from pydantic import Field
 
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
-from lakeproof.lake.job.passing_over import is_passed_over
+from lakeproof.lake.job.passing_over import is_behind
 from lakeproof.lake.of_database import OfDatabase
 from lakeproof.probes.flink import RUNNING, JobHistory, job_history
 from lakeproof.probes.reading import Value
@@ -46,7 +46,7 @@ def verify(context: CheckContext, arguments: JobSteady, before: Baseline) -> Ver
     while True:
         now = job_history(context.stack, LOOK_SECONDS, arguments.source)
         verdict = judge(now, before.values, time.time(), arguments.seconds)
-        if is_passed_over(context.stack, arguments.source):
+        if is_behind(context.stack, arguments.source):
             return Verdict(CLAIM, Outcome.FAILED, "it passed over records that a repair has not brought")
         failed_meanwhile = now is not None and now.failed_ms > began * 1000
         if verdict.outcome is Outcome.PASSED or failed_meanwhile or context.deadline.expired:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.job.flink_rest import root_cause
-from lakeproof.lake.job.passing_over import is_passed_over
+from lakeproof.lake.job.passing_over import is_behind
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
@@ -195,7 +195,7 @@ def topic_gap(stack: Stack, timeout: float, source: Source) -> Value:
     PASSED_OVER where a repair was cut off and the lake still lacks what the job did not take. "none" where there is
     neither: it did not fail by that lately, or is over it (as `job_failures`). None where there is no job.
     """
-    if is_passed_over(stack, source):
+    if is_behind(stack, source):
         return PASSED_OVER
     return _named_failure(stack, timeout, source, TORN, PLACE_GONE)
 

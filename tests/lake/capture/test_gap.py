@@ -10,6 +10,7 @@ from lakeproof.errors import DeadlineExpired
 from lakeproof.lake.capture import gap
 from lakeproof.lake.capture.bridge import Resting
 from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.job.flink_rest import FlinkRefused
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.settings import Settings
@@ -21,7 +22,14 @@ RESTING = Resting(find_connector("orders"), OLTP, {}, None)  # type: ignore[arg-
 
 
 class Flink:
+    """Refuses the first checkpoint: a task of the job has not started yet."""
+
+    refused = False
+
     def checkpoint(self, job_id: str) -> str:
+        if not self.refused:
+            self.refused = True
+            raise FlinkRefused("not all tasks run")
         return "asked"
 
     def checkpoint_number(self, job_id: str, asked: str) -> int:
@@ -52,12 +60,13 @@ def test_all_that_was_captured_is_on_main(
     holds: bool,
 ) -> None:
     commit = SimpleNamespace(states={"oltp": SimpleNamespace(checkpoint=checkpoint, at=published)})
+    shown = iter([SimpleNamespace(states={"oltp": SimpleNamespace(checkpoint=190, at=EARLIER)})])
     monkeypatch.setattr(gap, "rest_of", lambda *_: Flink())
     monkeypatch.setattr(gap, "find_job", lambda *_: SimpleNamespace(id="a"))
     monkeypatch.setattr(gap, "kept_offset", lambda *_: kept)
     monkeypatch.setattr(gap, "end_offset", lambda *_: END)
     monkeypatch.setattr(gap, "has_more", lambda *_: has_more)
-    monkeypatch.setattr(history, "newest", lambda *_: commit)
+    monkeypatch.setattr(history, "newest", lambda *_: next(shown, commit))
     for name in ("READ_SECONDS", "PUBLISH_SECONDS"):
         monkeypatch.setattr(gap, name, 0.1)
     stack = Stack(Settings(state_dir=tmp_path))

@@ -13,19 +13,19 @@ from lakeproof.lake.capture import bridge, gap, topic_gap
 from lakeproof.lake.capture.bridge import Missing, Place, Resting
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.difference import Difference, Event
-from lakeproof.lake.job import passing_over
-from lakeproof.lake.job.passing_over import is_passed_over
+from lakeproof.lake.job.passing_over import begin_passing_over, is_behind
+from lakeproof.lake.job.spec import make_spec
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
+from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 PLACE = Place("bin.000002", 900, "0-1-12", 7)
 STEPS = (
-    *("transforms", "marker", "pass over", "read to 40", "job ended", "compared"),
-    *("difference", "submitted", "read to 52"),
+    *("comparable", "transforms", "marker", "redeployed", "read to 40", "compared"),
+    *("job ended", "difference", "submitted", "read to 52"),
 )
-MARKED = STEPS[STEPS.index("pass over") :]
 
 
 class Steps(list[str]):
@@ -58,6 +58,11 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     def instant(*_: object) -> Iterator[Callable[[str], list[tuple[str, str]]]]:
         yield lambda sql: []
 
+    @contextmanager
+    def no_job(*_: object) -> Iterator[None]:
+        found.do("job ended")
+        yield
+
     def compared(*_: object, came: object) -> Missing:
         found.do("compared")
         return Missing(PLACE, Difference([Event("oltp.orders", "c", None, {"id": 1})]))
@@ -75,11 +80,10 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     monkeypatch.setattr(mariadb, "at_one_instant", instant)
     monkeypatch.setattr(topic_gap, "restore_transforms", lambda *_: found.do("transforms"))
     monkeypatch.setattr(topic_gap, "write", write)
-    monkeypatch.setattr(
-        passing_over, "redeploy", lambda *_, pass_over: found.do("pass over" if pass_over else "took all")
-    )
+    monkeypatch.setattr(topic_gap, "require_comparable", lambda *_: found.do("comparable"))
+    monkeypatch.setattr(topic_gap, "redeploy", lambda *_: found.do("redeployed"))
     monkeypatch.setattr(topic_gap, "await_all_captured", lambda *_, beyond: found.do(f"read to {beyond}"))
-    monkeypatch.setattr(topic_gap, "end_job", lambda *_: found.do("job ended"))
+    monkeypatch.setattr(topic_gap, "no_job", no_job)
     monkeypatch.setattr(topic_gap, "compared", compared)
     monkeypatch.setattr(topic_gap, "require_at_rest", lambda *_: None)
     monkeypatch.setattr(topic_gap, "ensure_submitted", lambda *_: found.do("submitted"))
@@ -91,20 +95,28 @@ def test_what_the_job_passes_over_is_brought_as_one_transaction(steps: Steps, st
     assert tuple(steps) == STEPS
     row, end = map(json.loads, steps.rows)
     assert (row["transaction"]["id"], end["id"], end["event_count"]) == ("0-1-12", "0-1-12", 1)
-    assert not is_passed_over(stack, OLTP)
+    assert not is_behind(stack, OLTP)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_where_a_step_fails_a_mark_tells_what_the_lake_may_lack(steps: Steps, stack: Stack, step: str) -> None:
-    """From before the job passes anything over until main shows what was brought, whatever becomes of the job."""
+def test_where_a_step_fails_the_mark_tells_what_the_next_submission_does(
+    steps: Steps, stack: Stack, step: str
+) -> None:
+    """From before anything is passed over until main shows what is missing, and over a start of the JobManager."""
     steps.fails_at = step
     with pytest.raises(CouldNotLook):
         topic_gap.bridge(stack, "orders")
-    assert tuple(steps) == STEPS[: STEPS.index(step) + 1]
-    assert is_passed_over(stack, OLTP) is (step in MARKED)
+    done = STEPS.index(step)
+    assert tuple(steps) == STEPS[: done + 1]
+    prepare = all_components()["flink-jobmanager"].prepare
+    assert prepare is not None
+    prepare(stack)
+    assert is_behind(stack, OLTP) is (done >= STEPS.index("transforms"))
+    passes = STEPS.index("transforms") <= done <= STEPS.index("difference")
+    assert make_spec(stack, OLTP)["pass_over"] is passes
     steps.fails_at = ""
     topic_gap.bridge(stack, "orders")
-    assert not is_passed_over(stack, OLTP)
+    assert not is_behind(stack, OLTP) and not make_spec(stack, OLTP)["pass_over"]
 
 
 def test_nothing_is_written_where_the_connector_was_resumed_meanwhile(
@@ -116,7 +128,7 @@ def test_nothing_is_written_where_the_connector_was_resumed_meanwhile(
     monkeypatch.setattr(topic_gap, "require_at_rest", resumed)
     with pytest.raises(NotReady):
         topic_gap.bridge(stack, "orders")
-    assert steps[-1] == "compared"
+    assert steps[-1] == "job ended"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +163,7 @@ def test_a_job_that_takes_all_rows_of_a_transaction_for_repeats_is_not_helped_so
 
 def test_the_other_bridge_waits_for_one_that_was_cut_off(steps: Steps, stack: Stack) -> None:
     """Its rows would be passed over, and it would tell of success."""
-    passing_over.pass_over(stack, OLTP)
+    begin_passing_over(stack, OLTP)
     with pytest.raises(InvalidInput, match="nobody has brought") as told:
         gap.bridge(stack, "orders")
     assert "bridge_topic_gap" in str(told.value.next_action)

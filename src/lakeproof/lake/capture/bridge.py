@@ -23,9 +23,10 @@ from lakeproof.errors import InvalidInput, LakeproofError, NotReady, TerminalErr
 from lakeproof.held_file import HeldByAnother, hold
 from lakeproof.lake.capture.commands import await_state, restart, send, state_of
 from lakeproof.lake.capture.connector import Connector, find_connector
-from lakeproof.lake.capture.difference import Difference, Event, Table, as_utc, compare, event_of, table_of
+from lakeproof.lake.capture.difference import AskLake, Difference, Event, Table, as_utc, compare, event_of, table_of
 from lakeproof.lake.capture.offsets import PARTITIONER, offset_key, offset_topics, transactional_id
 from lakeproof.lake.job.added_columns import job_files
+from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.trino import pinned_trino
 from lakeproof.lake.sources.engine import Ask
@@ -164,32 +165,46 @@ def compared(stack: Stack, resting: Resting, commit: PublishedCommit, came: Iter
     Raises: TerminalError for a table that cannot be compared, also where one was changed since the capture stopped:
     rows before and after that are of different form in the binlog, and the connector knows one form.
     """
-    source = resting.source
-    log.info("comparing %s with the lake at %s", source.server, commit.hash[:16])
-    deadline = Deadline(STATEMENT_SECONDS)
-    with (
-        source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask,
-        pinned_trino(stack, commit, deadline) as trino,
-    ):
-
-        def ask_lake(sql: str) -> Sequence[Sequence[Any]]:
-            return trino.run(sql, Deadline(STATEMENT_SECONDS)).rows
-
+    log.info("comparing %s with the lake at %s", resting.source.server, commit.hash[:16])
+    with _both(stack, resting, commit) as (ask, ask_lake):
         place = place_of(ask)
-        _require_unchanged_tables(ask, resting.connector, source, resting.known)
-        tables: list[Table] = []
-        files = {file.source: file for file in job_files(stack, source)}
-        for name in resting.connector.sources:
-            if file := files.get(name):
-                schema, _, table = name.rpartition(".")
-                described = source.module.described(ask, schema, table)
-                tables.append(table_of(ask, ask_lake, file, f"{source.name}.{file.table}", described))
+        tables = _tables(stack, resting, ask, ask_lake)
         held = _by_table(tables, came)
         found = Difference()
         for each in tables:
             compare(ask, ask_lake, each, held[each.source], found)
             log.info("%s: %d rows differ", each.source, found.counts().get(each.source, 0))
     return Missing(place, found)
+
+
+def require_comparable(stack: Stack, resting: Resting) -> None:
+    """Raises: TerminalError where `compared` would refuse a table."""
+    with _both(stack, resting, history.newest(stack)) as (ask, ask_lake):
+        _tables(stack, resting, ask, ask_lake)
+
+
+@contextmanager
+def _both(stack: Stack, resting: Resting, commit: PublishedCommit) -> Iterator[tuple[Ask, AskLake]]:
+    """How the database is asked at one instant, and the lake at that commit."""
+    source = resting.source
+    with (
+        source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask,
+        pinned_trino(stack, commit, Deadline(STATEMENT_SECONDS)) as trino,
+    ):
+        yield ask, lambda sql: trino.run(sql, Deadline(STATEMENT_SECONDS)).rows
+
+
+def _tables(stack: Stack, resting: Resting, ask: Ask, ask_lake: AskLake) -> list[Table]:
+    source = resting.source
+    _require_unchanged_tables(ask, resting.connector, source, resting.known)
+    tables: list[Table] = []
+    files = {file.source: file for file in job_files(stack, source)}
+    for name in resting.connector.sources:
+        if file := files.get(name):
+            schema, _, table = name.rpartition(".")
+            described = source.module.described(ask, schema, table)
+            tables.append(table_of(ask, ask_lake, file, f"{source.name}.{file.table}", described))
+    return tables
 
 
 def _by_table(tables: Sequence[Table], came: Iterable[Mapping[str, Any]]) -> dict[str, list[Event]]:
@@ -249,10 +264,13 @@ def write(resting: Resting, rows: Sequence[bytes], place: Place | None = None) -
     """
     producer, connector = resting.producer, resting.connector
     offsets: list[int] = []
+    errors: list[str] = []
 
     def note(error: KafkaError | None, message: Message) -> None:
         at = message.offset()
-        if error is None and at is not None:
+        if error is not None:
+            errors.append(error.str())
+        elif at is not None:
             offsets.append(at)
 
     def put(topic: str, value: bytes, **more: Any) -> None:
@@ -275,8 +293,12 @@ def write(resting: Resting, rows: Sequence[bytes], place: Place | None = None) -
                 put(topic, offset, key=offset_key(connector, resting.known["partition"]))
         producer.flush(TRANSACTION_SECONDS)
         if len(offsets) < len(rows):
-            took = f"it took {len(offsets)} of {len(rows)} rows in {TRANSACTION_SECONDS} s"
-            raise NotReady(took, where="kafka", next_action="the same again, alone; then docs/capture.md")
+            why = errors[0] if errors else f"no answer in {TRANSACTION_SECONDS} s"
+            raise NotReady(
+                f"it took {len(offsets)} of {len(rows)} rows: {why}",
+                where="kafka",
+                next_action="the same again, alone; then docs/capture.md",
+            )
     except KafkaException as error:
         _abort(producer)
         raise NotReady(error.args[0].str(), where="kafka", next_action="the same again, alone") from error

@@ -17,6 +17,10 @@ from lakeproof.lake.sources.engine import Ask
 
 # Rows that are read at once.
 AT_ONCE = 20_000
+DECIMALS, TEXTS = ("DECIMAL", "NUMERIC"), ("STRING", "VARCHAR", "CHAR")
+NUMBERS = ("TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT")
+# Types of the job's SQL, beside every TIMESTAMP.
+COMPARED = frozenset((*DECIMALS, *TEXTS, *NUMBERS, "BOOLEAN"))
 WHOLE_NUMBERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint"))
 
 type Row = Mapping[str, Any]
@@ -78,21 +82,21 @@ def value_of(kind: str, value: Any) -> Any:
     It may come from the database's driver, from Trino (times and decimals as text) or from the connector itself.
     Raises: TerminalError for a type of which nothing is known here.
     """
+    name = kind.upper().partition("(")[0].strip()
+    if name not in COMPARED and not name.startswith("TIMESTAMP"):
+        raise TerminalError(f"values of the type {kind} are not compared", where="bridge_capture_gap")
     if value is None:
         return None
-    name = kind.upper().partition("(")[0].strip()
     if name.startswith("TIMESTAMP"):
         at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).removesuffix("Z"))
         return at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-    if name in ("DECIMAL", "NUMERIC"):
+    if name in DECIMALS:
         return format(Decimal(str(value)), "f")
-    if name in ("STRING", "VARCHAR", "CHAR"):
+    if name in TEXTS:
         return str(value)
-    if name in ("TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT"):
+    if name in NUMBERS:
         return int(value)
-    if name == "BOOLEAN":
-        return bool(value)
-    raise TerminalError(f"values of the type {kind} are not compared", where="bridge_capture_gap")
+    return bool(value)
 
 
 def table_of(ask: Ask, ask_lake: AskLake, file: SqlFile, lake: str, described: Sequence[Sequence[Any]]) -> Table:
@@ -114,7 +118,10 @@ def table_of(ask: Ask, ask_lake: AskLake, file: SqlFile, lake: str, described: S
                 where=file.source,
                 next_action="lakeproof diagnose names the repair; then this",
             )
-    return Table(file, lake, tuple(name for name in kinds if name in file.columns), keys[0])
+    names = tuple(name for name in kinds if name in file.columns)
+    for name in names:
+        value_of(file.columns[name], None)  # raises for a type that is not compared
+    return Table(file, lake, names, keys[0])
 
 
 def compare(ask: Ask, ask_lake: AskLake, table: Table, came: Sequence[Event], found: Difference) -> None:

@@ -14,18 +14,19 @@ What differs is then written as the rest of that transaction.
 """
 
 import logging
-from datetime import UTC, datetime
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture.backlog import end_offset, has_more, kept_offset, last_values
 from lakeproof.lake.capture.bridge import KAFKA_SECONDS, Resting, at_rest, compared, require_at_rest, write
+from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.difference import Difference, records
-from lakeproof.lake.job.flink_rest import rest_of
-from lakeproof.lake.job.passing_over import is_passed_over
+from lakeproof.lake.job.flink_rest import FlinkRefused, FlinkRest, rest_of
+from lakeproof.lake.job.passing_over import is_behind
 from lakeproof.lake.job.submission import find_job
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.sources.source import Source, find_source
 from lakeproof.stack.stack import Stack
 
 READ_SECONDS = 120.0
@@ -42,14 +43,20 @@ def bridge(stack: Stack, name: str) -> Difference:
     finished first; DeadlineExpired where the job or the publisher does not get to the topic's end; CouldNotLook;
     NotReady.
     """
+    _require_not_behind(stack, name)  # before the connector is touched
     with at_rest(stack, name) as resting:
-        if is_passed_over(stack, resting.source):
-            raise InvalidInput(
-                f"{resting.source.job} passed over records that nobody has brought yet",
-                where=name,
-                next_action=f"lakeproof mitigate INCIDENT --action bridge_topic_gap --arg connector={name}",
-            )
+        _require_not_behind(stack, name)
         return _write_difference(stack, resting)
+
+
+def _require_not_behind(stack: Stack, name: str) -> None:
+    source = find_source(find_connector(name).database)
+    if is_behind(stack, source):
+        raise InvalidInput(
+            f"{source.job} passed over records that nobody has brought yet",
+            where=name,
+            next_action=f"lakeproof mitigate INCIDENT --action bridge_topic_gap --arg connector={name}",
+        )
 
 
 def _write_difference(stack: Stack, resting: Resting) -> Difference:
@@ -73,32 +80,30 @@ def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> Publ
     """
     flink, source, name = rest_of(stack), resting.source, resting.connector.name
 
-    def read() -> str | None:
+    def read() -> bool | None:
         kept, job = kept_offset(stack, KAFKA_SECONDS, source), find_job(flink, source)
         if kept is None or job is None or has_more(stack, name, kept):
             return None
         if not beyond < kept <= end_offset(stack, name):  # also one of a topic that was made anew
             return None
-        return job.id
+        return True
 
-    job_id = Deadline(READ_SECONDS).wait_for(
+    Deadline(READ_SECONDS).wait_for(
         f"{source.job} to keep all of {source.topic}",
         read,
         every=0.5,
         seen=lambda: f"it is at {kept_offset(stack, KAFKA_SECONDS, source)} of {end_offset(stack, name)}",
     )
-    # One that begins now: the JobManager's list of those that are complete may be seconds old.
-    begun = datetime.now(UTC)
-    asked = flink.checkpoint(job_id)
-    checkpoint = Deadline(CHECKPOINT_SECONDS).wait_for(
-        f"a checkpoint of {source.job}", lambda: flink.checkpoint_number(job_id, asked), every=0.3
-    )
+    before = history.newest(stack).states.get(source.name)
+    checkpoint = _new_checkpoint(flink, source)
 
     def shown() -> PublishedCommit | None:
         commit = history.newest(stack)
         state = commit.states.get(source.name)
+        if state is None or state.checkpoint < checkpoint:
+            return None
         # A job that was started without its state counts from 1 again: what main showed before has a higher number.
-        return commit if state is not None and state.checkpoint >= checkpoint and state.at > begun else None
+        return commit if before is None or state.at != before.at else None
 
     return Deadline(PUBLISH_SECONDS).wait_for(
         f"main to show checkpoint {checkpoint} of {source.name}",
@@ -106,6 +111,27 @@ def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> Publ
         every=0.5,
         seen=lambda: f"main shows checkpoint {history.newest(stack).states[source.name].checkpoint}",
     )
+
+
+def _new_checkpoint(flink: FlinkRest, source: Source) -> int:
+    """The number of a checkpoint that begins now: the JobManager's list of complete ones may be seconds old.
+
+    A job of which a task has not started yet refuses one, and is asked again.
+    """
+    asked: tuple[str, str] | None = None
+
+    def complete() -> int | None:
+        nonlocal asked
+        try:
+            if asked is None:
+                job = find_job(flink, source)
+                asked = None if job is None else (job.id, flink.checkpoint(job.id))
+            return None if asked is None else flink.checkpoint_number(*asked)
+        except FlinkRefused:
+            asked = None
+            return None
+
+    return Deadline(CHECKPOINT_SECONDS).wait_for(f"a checkpoint of {source.job}", complete, every=0.3)
 
 
 def _require_untouched(stack: Stack, resting: Resting) -> None:

@@ -5,10 +5,11 @@ Neither a restart nor an older state gets the job on, for the topic stays as it 
 topic had. So the job passes over what is left of the topic, and the database brings it:
 
 1. The connector is stopped, and gets its own transforms back where somebody has changed them.
-2. The job goes on from its newest state and takes nothing, to the end of the topic. A mark (job/passing_over.py) says
-   that the lake lacks what it passes over, until the last step; `main` stays as old as it is.
-3. Once `main` shows that state the job is stopped, and the database is held against the lake at that hash (gap.py).
-4. What differs is written as one transaction, together with the connector's place; the job goes on as ever.
+2. The job goes on from its newest state and takes nothing, to the end of the topic. From before that until the end a
+   mark (job/passing_over.py) says that the lake is behind. `main` stays as old as it is.
+3. Once `main` shows that state the database is held against the lake at that hash (bridge.py).
+4. The job is ended, what differs is written as one transaction together with the connector's place, and the job goes
+   on as ever.
 5. Once `main` shows the difference the mark is taken away, and the connector goes on.
 
 Cut off anywhere the next call begins anew, and compares what the lake lacks by then. No published state shows a part
@@ -19,12 +20,12 @@ import json
 import logging
 
 from lakeproof.errors import TerminalError
-from lakeproof.lake.capture.bridge import Resting, at_rest, compared, require_at_rest, write
+from lakeproof.lake.capture.bridge import Resting, at_rest, compared, require_at_rest, require_comparable, write
 from lakeproof.lake.capture.difference import Difference, records
 from lakeproof.lake.capture.gap import await_all_captured
 from lakeproof.lake.capture.registration import restore_transforms
-from lakeproof.lake.job.passing_over import all_is_brought, pass_over
-from lakeproof.lake.job.submission import end_job, ensure_submitted
+from lakeproof.lake.job.passing_over import all_is_brought, all_is_written, begin_passing_over
+from lakeproof.lake.job.submission import ensure_submitted, no_job, redeploy
 from lakeproof.stack.stack import Stack
 
 STOP_SECONDS = 30.0
@@ -44,18 +45,22 @@ def bridge(stack: Stack, name: str) -> Difference:
     with at_rest(stack, name) as resting:
         source = resting.source
         _require_places(stack, resting)
+        require_comparable(stack, resting)
+        begin_passing_over(stack, source)
         restore_transforms(stack, resting.connector)
         # So that there is a record to read, whatever was emptied: by it the job tells how far it is.
         last = write(resting, [MARKER])
         log.info("having %s pass over what %s holds", source.job, source.topic)
-        pass_over(stack, source)
+        redeploy(stack, source)
         commit = await_all_captured(stack, resting, beyond=last)
-        end_job(stack, source, STOP_SECONDS)
         missing = compared(stack, resting, commit, came=())
         found, place = missing.found, missing.place
-        require_at_rest(stack, resting)
         log.info("writing what the lake lacks (%s) and the place %s", found.counts(), place.gtid)
-        last = write(resting, list(records(found, place.gtid, place.now_us)), place)
+        # A job that passes over must not be there when it is written, nor come before the mark says that it is.
+        with no_job(stack, source, STOP_SECONDS):
+            require_at_rest(stack, resting)
+            last = write(resting, list(records(found, place.gtid, place.now_us)), place)
+            all_is_written(stack, source)
         ensure_submitted(stack, source)
         await_all_captured(stack, resting, beyond=last)
         all_is_brought(stack, source)

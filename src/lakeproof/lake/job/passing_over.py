@@ -1,37 +1,59 @@
-"""A job that takes nothing of what its topic holds, while a repair brings all of that from the database.
+"""The mark of a job that takes nothing of what its topic holds, while a repair brings all of that from the database.
 
-So it gets past what it cannot read. The lake lacks what the job passes over until the repair has brought it. A mark
-says that this is still to come, whatever becomes of the repair and the job meanwhile.
+So the job gets past what it cannot read, and the lake lacks what it passes over until the repair has brought it.
+While the mark says OPEN, every submission of the job passes over, whoever makes it: one that took rows from the
+middle on would show parts of transactions. Once what is missing lies in the topic the mark says WRITTEN. The job reads
+on as ever then, and is known to be behind until `main` shows that.
 """
 
 from pathlib import Path
 
-from lakeproof.lake.job.submission import redeploy
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
-
-def pass_over(stack: Stack, source: Source) -> None:
-    """Have the job go on from its newest state and take nothing, until it is submitted again.
-
-    It forgets what it holds of transactions without an END, too. Raises: as `redeploy`.
-    """
-    mark = _mark(stack, source)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    write_file(mark, source.topic)
-    redeploy(stack, source, pass_over=True)
+OPEN = "open"
+WRITTEN = "written"
 
 
-def is_passed_over(stack: Stack, source: Source) -> bool:
-    """Whether the lake may lack what the job passed over."""
-    return _mark(stack, source).exists()
+def begin_passing_over(stack: Stack, source: Source) -> None:
+    """From now on a submission of the job passes over what its topic holds."""
+    _write(stack, source, OPEN)
+
+
+def all_is_written(stack: Stack, source: Source) -> None:
+    """What the lake lacks lies in the topic: from now on a submission of the job takes what comes."""
+    _write(stack, source, WRITTEN)
 
 
 def all_is_brought(stack: Stack, source: Source) -> None:
-    """Take the mark away: the lake has what the job passed over."""
+    """Take the mark away: the lake shows it."""
     _mark(stack, source).unlink(missing_ok=True)
 
 
+def passes_over(stack: Stack, source: Source) -> bool:
+    """Whether a submission of the job now passes over what comes."""
+    return _read(stack, source) == OPEN
+
+
+def is_behind(stack: Stack, source: Source) -> bool:
+    """Whether the lake may lack what the job passed over."""
+    return bool(_read(stack, source))
+
+
+def _write(stack: Stack, source: Source, state: str) -> None:
+    mark = _mark(stack, source)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    write_file(mark, state)
+
+
+def _read(stack: Stack, source: Source) -> str:
+    try:
+        return _mark(stack, source).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
 def _mark(stack: Stack, source: Source) -> Path:
-    return stack.data_dir("flink-jobmanager") / f"{source.name}-passed-over"
+    # In no component's folder: a start of the JobManager empties its own.
+    return stack.data_dir(source.job) / "passed-over"

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from lakeproof.lake.job.added_columns import job_files
+from lakeproof.lake.job.passing_over import passes_over
 from lakeproof.lake.job.sql_files import SqlFile, load_result_files
 from lakeproof.lake.result_topics import result_topic
 from lakeproof.lake.sources.source import Source
@@ -68,14 +69,8 @@ def table_options(stack: Stack, database: Source) -> dict[str, str]:
     }
 
 
-def make_spec(
-    stack: Stack,
-    database: Source,
-    sql_files: tuple[SqlFile, ...] | None = None,
-    *,
-    pass_over: bool = False,
-) -> dict[str, Any]:
-    """The whole spec. sql_files: instead of those of the source (`job_files`). pass_over: see passing_over.py.
+def make_spec(stack: Stack, database: Source, sql_files: tuple[SqlFile, ...] | None = None) -> dict[str, Any]:
+    """The whole spec. sql_files: instead of those of the source (`job_files`).
 
     Raises: InvalidInput where an SQL file is wrong, TerminalError where the list of added columns is.
     """
@@ -86,7 +81,7 @@ def make_spec(
         "name": database.job,
         "brokers": f"{host}:{port}",
         "topic": database.topic,
-        "pass_over": pass_over,
+        "pass_over": passes_over(stack, database),
         "align": lake.align_transactions,
         # One promise in two places: Connect's transactions, and the job for what the connector sends again anyway.
         "drop_repeats": stack.settings.capture.exactly_once,

@@ -103,6 +103,14 @@ def end_job(stack: Stack, database: Source, seconds: float) -> None:
     find_job(flink, database)
 
 
+@contextmanager
+def no_job(stack: Stack, database: Source, seconds: float) -> Iterator[None]:
+    """End the job (as `end_job`), and let nobody submit one during the block. Raises: SubmissionHeld too."""
+    with submitting(stack):
+        end_job(stack, database, seconds)
+        yield
+
+
 def redeploy(
     stack: Stack,
     database: Source,
@@ -110,16 +118,15 @@ def redeploy(
     allow_non_restored: bool = False,
     seconds: float = 60.0,
     sql_files: tuple[SqlFile, ...] | None = None,
-    pass_over: bool = False,
 ) -> str:
     """Take over changed SQL: stop with savepoint, submit anew from it; gives the new job's id.
 
     Wrong SQL is refused before the job is stopped: Flink plans the new job first. Where the new job is refused later
     on, the next `ensure_submitted` starts from the same savepoint. `allow_non_restored`: needed when a table was
-    taken away. `sql_files`, `pass_over`: as `make_spec`.
+    taken away. `sql_files`: instead of those of the source.
     Raises: as `ensure_submitted` and `stop_with_savepoint`.
     """
-    spec = make_spec(stack, database, sql_files, pass_over=pass_over)
+    spec = make_spec(stack, database, sql_files)
     flink = rest_of(stack)
     with submitting(stack):
         alive = find_job(flink, database)
