@@ -2,8 +2,8 @@
 
 So the job gets past what it cannot read, and the lake lacks what it passes over until the repair has brought it.
 While the mark says OPEN, every submission of the job passes over, whoever makes it: one that took rows from the
-middle on would show parts of transactions. Once what is missing lies in the topic the mark says WRITTEN. The job reads
-on as ever then, and is known to be behind until `main` shows that.
+middle on would show parts of transactions. Once what is missing lies in the topic the mark says WRITTEN: then the
+job takes what comes, and is known to be behind until `main` shows that.
 """
 
 from pathlib import Path
