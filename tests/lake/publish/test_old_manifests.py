@@ -1,6 +1,7 @@
 """Which of Iceberg's manifests go: none that a promised hash needs, nor one that Paimon still reads."""
 
 import io
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -19,6 +20,12 @@ FOLDER = metadata_folder("oltp", "orders")
 KEPT = 20 * 60.0
 LIST_SCHEMA = {"type": "record", "name": "entry", "fields": [{"name": "manifest_path", "type": "string"}]}
 NOW = datetime.now(UTC)
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the test: a suite on a full machine comes to it minutes after it has read this file."""
+    monkeypatch.setattr(sys.modules[__name__], "NOW", datetime.now(UTC))
 
 
 def minutes_ago(minutes: float) -> datetime:

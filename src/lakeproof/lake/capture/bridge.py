@@ -71,7 +71,7 @@ def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
         raise InvalidInput(
             "it follows a slot and no binlog", where=name, next_action=f"lakeproof capture new-slot {name}"
         )
-    with _alone(stack, name):
+    with _alone(stack, source):
         with source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask:
             place_of(ask)  # raises where the server tells no place
         known_offset(stack, name)  # raises where there is none
@@ -95,13 +95,15 @@ def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
 
 
 @contextmanager
-def _alone(stack: Stack, name: str) -> Iterator[None]:
+def _alone(stack: Stack, source: Source) -> Iterator[None]:
     try:
-        with hold(stack.state_dir / f"bridge-{name}.lock", f"process {os.getpid()}"):
+        with hold(stack.data_dir(source.job) / "bridge.lock", f"process {os.getpid()}"):
             yield
     except HeldByAnother as held:
         raise NotReady(
-            f"{held.holder} bridges a gap there now", where=name, next_action="wait for its end, then look again"
+            f"{held.holder} bridges a gap there now",
+            where=source.connector,
+            next_action="wait for its end, then look again",
         ) from held
 
 
