@@ -38,7 +38,6 @@ class Job:
     who: str
     started_at: datetime
     folder: Path
-    commands: tuple[tuple[str, ...], ...]
     code: int | None
     lost: bool
 
@@ -148,7 +147,6 @@ class Jobs:
             who=facts["who"],
             started_at=datetime.fromisoformat(facts["at"]),
             folder=folder,
-            commands=tuple(tuple(command) for command in facts["commands"]),
             code=code,
             lost=code is None and not is_alive,
         )

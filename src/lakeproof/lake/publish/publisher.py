@@ -79,7 +79,6 @@ class Published:
     hash: str
     checkpoint: int
     snapshots: Mapping[str, int]
-    beat: Beat | None
     seconds: float
 
 
@@ -183,7 +182,7 @@ class Publisher:
         merged = self._commit(source, head, cut, tables, beat)
         seconds = time.monotonic() - started
         self.sees_next = False
-        return Published(merged.hash, cut.checkpoint, cut.ids, beat, seconds)
+        return Published(merged.hash, cut.checkpoint, cut.ids, seconds)
 
     def _another_is_about_to_merge(self, head: _Head, database: str) -> bool:
         """True while `ingest` holds a state of the database that `main` does not, for as long as a merge may take.
