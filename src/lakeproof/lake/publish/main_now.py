@@ -12,14 +12,15 @@ from lakeproof.lake.publish.commit import DatabaseState, states_of
 
 # Commits that are not ours (a person's) may lie above the newest published one.
 NEWEST = 20
+ASK_SECONDS = 5.0
 
 
-def states_on_main(address: str, *, seconds: float = 5.0) -> dict[str, DatabaseState]:
+def states_on_main(address: str) -> dict[str, DatabaseState]:
     """The newest published state of each database, by name; empty where `main` shows none yet.
 
-    address: host:port of Nessie. Raises: CouldNotLook where it gives no usable answer within `seconds`.
+    address: host:port of Nessie. Raises: CouldNotLook where it gives no usable answer within ASK_SECONDS.
     """
-    connection = HTTPConnection(address, timeout=seconds)
+    connection = HTTPConnection(address, timeout=ASK_SECONDS)
     try:
         connection.request("GET", f"/api/v2/trees/main/history?max-records={NEWEST}")
         answer = connection.getresponse()

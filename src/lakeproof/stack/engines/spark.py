@@ -102,7 +102,7 @@ def command(stack: Stack) -> Command:
     home, etc, data = artifacts.path(NAME), stack.etc_dir(NAME), stack.data_dir(NAME)
     return Command(
         argv=(
-            str(java.find_java(17)),
+            str(java.find_java_17()),
             "-Xms256m",
             f"-Xmx{HEAP}",
             *jvm.FLAGS,
