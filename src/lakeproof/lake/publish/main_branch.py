@@ -37,8 +37,8 @@ from lakeproof.lake.publish.commit import (
     is_made_ready,
     is_ours,
     made_onto,
+    newest_states,
     properties_of,
-    states_of,
     strangers_commit,
 )
 from lakeproof.lake.publish.history import INGEST, MAIN, PREFIX_SEARCH
@@ -243,8 +243,7 @@ def _put_all(
 
 def _states(nessie: NessieClient, branch: Reference) -> dict[str, DatabaseState]:
     """Of the newest published state in it; empty where there is none."""
-    commits = nessie.history(branch.name, STATE_SEARCH, at_hash=branch.hash)
-    return next((states for commit in commits if (states := states_of(commit))), {})
+    return newest_states(nessie.history(branch.name, STATE_SEARCH, at_hash=branch.hash))
 
 
 def require_whole(s3: object, states: dict[str, DatabaseState], tables: dict[str, dict[str, IcebergTable]]) -> None:

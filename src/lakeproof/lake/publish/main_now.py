@@ -8,7 +8,7 @@ from http.client import HTTPConnection, HTTPException
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.nessie_commit import commit_of
-from lakeproof.lake.publish.commit import DatabaseState, states_of
+from lakeproof.lake.publish.commit import DatabaseState, newest_states
 
 # Commits that are not ours (a person's) may lie above the newest published one.
 NEWEST = 20
@@ -33,4 +33,4 @@ def states_on_main(address: str) -> dict[str, DatabaseState]:
         raise CouldNotLook(problem, where=f"nessie at {address}", next_action="lakeproof ps") from error
     finally:
         connection.close()
-    return next((states for states in map(states_of, commits) if states), {})
+    return newest_states(commits)
