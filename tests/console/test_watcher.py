@@ -5,6 +5,10 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 
 
+def runs(name: str) -> bool:
+    return any(thread.name == name for thread in threading.enumerate())
+
+
 def test_nobody_is_asked_before_somebody_looks_nor_after_the_last_one_went() -> None:
     asked = threading.Event()
 
@@ -12,10 +16,10 @@ def test_nobody_is_asked_before_somebody_looks_nor_after_the_last_one_went() -> 
         asked.set()
         return 7
 
-    watcher = Watcher("test", ask, pause=0.1, idle=1.0, first_wait=10)
-    assert not watcher.watching and not asked.is_set()
+    watcher = Watcher("until nobody looks", ask, pause=0.1, idle=1.0, first_wait=10)
+    assert not runs("until nobody looks") and not asked.is_set()
     assert watcher.newest() == 7
-    Deadline(20).wait_for("the thread to end", lambda: None if watcher.watching else True, every=0.02)
+    Deadline(20).wait_for("its end", lambda: None if runs("until nobody looks") else True, every=0.02)
     asked.clear()
     assert watcher.newest() == 7 and asked.is_set()
 
@@ -56,9 +60,9 @@ def test_who_comes_back_later_is_not_shown_how_things_were_then() -> None:
     def ask() -> bool:
         return held.wait(30)
 
-    watcher = Watcher("test", ask, pause=0.1, idle=1.0, first_wait=2.0)
+    watcher = Watcher("until later", ask, pause=0.1, idle=1.0, first_wait=2.0)
     assert watcher.newest() is True
-    Deadline(20).wait_for("the thread to end", lambda: None if watcher.watching else True, every=0.02)
+    Deadline(20).wait_for("its end", lambda: None if runs("until later") else True, every=0.02)
     held.clear()
     assert watcher.newest() is None
     held.set()

@@ -9,9 +9,8 @@ import pytest
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.drills.blind import draw_pairs
 from lakeproof.drills.bound_checks import Judged
-from lakeproof.drills.drill_series import cell
 from lakeproof.drills.phases import Phase, PhaseRecord
-from lakeproof.drills.report import DrillReport
+from lakeproof.drills.report import DrillReport, cell
 from lakeproof.drills.wrong_series import place, run_wrong_fixes, wrong_fixes
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.scenarios.scenario import Scenario

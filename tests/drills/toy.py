@@ -147,7 +147,7 @@ class Lamp:
     def mitigate(self, incident: str, text: str) -> None:
         self.told.append("mitigating")
 
-    def note(self, incident: str, kind: str, text: str, readings: Sequence[Reading] = ()) -> None:
+    def note(self, incident: str, kind: str, text: str) -> None:
         self.told.append(f"note {kind}")
 
     def attach(self, incident: str, kind: str, title: str, body: Any, readings: Sequence[Reading] = ()) -> None:

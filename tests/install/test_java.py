@@ -28,19 +28,19 @@ def no_other_javas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_system_java_17_is_taken_and_a_newer_one_is_not(tmp_path: Path) -> None:
     make_home(tmp_path / "jvm" / "a-25", "25.0.3")
     wanted = make_home(tmp_path / "jvm" / "b-17", "17.0.15")
-    assert java.find_java(17) == wanted / "bin" / "java"
+    assert java.find_java_17() == wanted / "bin" / "java"
 
 
 def test_java_home_comes_before_the_usual_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_home(tmp_path / "jvm" / "17", "17.0.1")
     mine = make_home(tmp_path / "mine", "17.0.15")
     monkeypatch.setenv("JAVA_HOME", str(mine))
-    assert java.find_java(17) == mine / "bin" / "java"
+    assert java.find_java_17() == mine / "bin" / "java"
 
 
 def test_without_any_java_17_set_up_is_named() -> None:
     with pytest.raises(MissingArtifact, match="lakeproof setup"):
-        java.find_java(17)
+        java.find_java_17()
 
 
 def test_a_jdk_without_the_vector_module_does_not_do(tmp_path: Path) -> None:

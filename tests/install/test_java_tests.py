@@ -25,7 +25,7 @@ def remote(tmp_path: Path, make_program: MakeProgram, monkeypatch: pytest.Monkey
     """The folder of a fake Maven."""
     make_program("mvn", FAKE_MAVEN.replace("REMOTE", str(tmp_path)))
     monkeypatch.setattr(java_tests, "find_vector_jdk", lambda: java.Java(tmp_path, 25, frozenset(), True))
-    monkeypatch.setattr(java_tests, "find_java", lambda release: tmp_path / f"java{release}")
+    monkeypatch.setattr(java_tests, "find_java_17", lambda: tmp_path / "java17")
     (tmp_path / "reports").mkdir()
     return tmp_path
 

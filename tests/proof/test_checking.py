@@ -156,7 +156,7 @@ def test_a_contacts_ledger_whose_lines_are_later_than_now_makes_the_check_unknow
 
 def test_an_acknowledgement_of_something_else_than_was_asked_for_fails_the_check(check_of: Check) -> None:
     now = now_us()
-    other = Order.from_json(ORDER.to_json() | {"total": "99.00"})
+    other = replace(ORDER, total="99.00")
     lines = (a_line(Event.INVOKE, now - HOUR_US), a_line(Event.OK, now - HOUR_US, other))
     report = check_of(*lines, beat_us=now - 2 * HOUR_US)
     (claim,) = (claim for claim in report.across if claim.claim == checking.AS_ASKED)

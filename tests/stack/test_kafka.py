@@ -107,7 +107,7 @@ def test_a_new_cluster_has_no_connector_of_which_rows_are_unread(
 
     stack = Stack(Settings(state_dir=tmp_path))
     monkeypatch.setattr("subprocess.run", format_it)
-    monkeypatch.setattr("lakeproof.install.java.find_java", lambda version: Path("java"))
+    monkeypatch.setattr("lakeproof.install.java.find_java_17", lambda: Path("java"))
     monkeypatch.setattr("lakeproof.install.artifacts.path", lambda name: tmp_path)
     provisioned.remember(stack, "connect", "unread rows of shop", "support.coupons")
     kafka.prepare(stack)
@@ -120,7 +120,7 @@ def test_a_format_that_hangs_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise subprocess.TimeoutExpired("java", 120)
 
     monkeypatch.setattr("subprocess.run", hang)
-    monkeypatch.setattr("lakeproof.install.java.find_java", lambda version: Path("java"))
+    monkeypatch.setattr("lakeproof.install.java.find_java_17", lambda: Path("java"))
     monkeypatch.setattr("lakeproof.install.artifacts.path", lambda name: tmp_path)
     with pytest.raises(TerminalError, match=r"StorageTool: no end after 120 s"):
         kafka.prepare(Stack(Settings(state_dir=tmp_path)))

@@ -77,7 +77,7 @@ def test_a_servers_socket_folder_that_is_not_ours_is_not_handed_over(
     made(folder)
     before = folder.stat() if folder.exists() else None
     with pytest.raises(LakeproofError, match=re.escape("not used")):
-        make_socket_folder(folder, "daemon", "base-passwd", 0o755)
+        make_socket_folder(folder, "daemon", "base-passwd")
     assert (folder.stat() if folder.exists() else None) == before
 
 
@@ -85,6 +85,6 @@ def test_a_servers_socket_folder_that_is_not_ours_is_not_handed_over(
 def test_a_servers_socket_folder_is_the_servers_and_may_be_made_twice(tmp_path: Path) -> None:
     folder = tmp_path / "lakeproof-mysql-0"
     for _ in range(2):
-        make_socket_folder(folder, "daemon", "base-passwd", 0o755)
+        make_socket_folder(folder, "daemon", "base-passwd")
     found = folder.stat()
     assert (found.st_uid, found.st_mode & OTHERS_WRITE) == (1, 0)

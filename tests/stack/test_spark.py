@@ -16,7 +16,7 @@ KEYS = ("s3-access-key", "s3-secret-key", spark.TOKEN)
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """A stack of its own; where Spark is installed does not matter here."""
     monkeypatch.setattr(artifacts, "path", lambda name: tmp_path / name)
-    monkeypatch.setattr(java, "find_java", lambda release: tmp_path / "java")
+    monkeypatch.setattr(java, "find_java_17", lambda: tmp_path / "java")
     return Stack(Settings(state_dir=tmp_path / "state", port_shift=100))
 
 

@@ -1,7 +1,5 @@
 """What a benchmark is, what it gives, and which there are: every module of this folder with a `BENCHMARK`."""
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +7,7 @@ from typing import Any
 
 from lakeproof import bench
 from lakeproof.bench.machine import Machine, look_at_machine
+from lakeproof.modules import package_modules
 from lakeproof.stack.stack import Stack
 from lakeproof.unknown_name import unknown_name
 
@@ -97,9 +96,8 @@ class Benchmark:
 def all_benchmarks() -> Mapping[str, Benchmark]:
     """Name → benchmark."""
     found: dict[str, Benchmark] = {}
-    for module in sorted(pkgutil.iter_modules(bench.__path__), key=lambda entry: entry.name):
-        loaded = importlib.import_module(f"{bench.__name__}.{module.name}")
-        if isinstance(one := getattr(loaded, "BENCHMARK", None), Benchmark):
+    for module in package_modules(bench):
+        if isinstance(one := getattr(module, "BENCHMARK", None), Benchmark):
             found[one.name] = one
     return found
 

@@ -5,7 +5,6 @@ A secret stands in them as ${NAME}, which compose fills in from .env; every othe
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -26,7 +25,7 @@ from lakeproof.observability.routing import (
 from lakeproof.observability.rules import find_rules, render_rules
 from lakeproof.observability.scrape import render_prometheus
 from lakeproof.provisioning.mysql import SIGNAL_TABLE, schema_statements
-from lakeproof.stack.engines import blackbox_exporter, flink_config, mysql_accounts, trino
+from lakeproof.stack.engines import blackbox_exporter, flink_config, jvm, mysql_accounts, trino
 from lakeproof.stack.engines.connect import PASSWORDS, SECRETS_FILE
 from lakeproof.stack.stack import Stack
 from lakeproof.yaml_file import load_yaml
@@ -83,7 +82,7 @@ def engine_files(stack: Stack, receivers: Receivers) -> list[File]:
         File(
             "trino",
             Path("/etc/trino/catalog/lake.properties"),
-            _lines({"connector.name": "iceberg"} | trino.catalog_properties(stack, "main")),
+            jvm.properties_text({"connector.name": "iceberg"} | trino.catalog_properties(stack, "main")),
         ),
         File("trino", Path("/etc/trino/resource-groups.json"), json.dumps(trino.resource_groups(), indent=1)),
         File(
@@ -149,10 +148,6 @@ def _alertmanager(stack: Stack, receivers: Receivers) -> list[File]:
             raise TerminalError(f"nothing makes the file {name}", where="alertmanager", next_action="add it here")
         found.append(File("alertmanager", etc / name, known[name]))
     return found
-
-
-def _lines(properties: Mapping[str, str]) -> str:
-    return "".join(f"{name}={value}\n" for name, value in properties.items())
 
 
 def jmx_rules(component: str) -> str:

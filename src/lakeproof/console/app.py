@@ -40,14 +40,14 @@ def add_console(
     return facts
 
 
-def run(stack: Stack, *, log_level: str = "warning", opened: Callable[[str], None] | None = None) -> None:
+def run(stack: Stack, *, opened: Callable[[str], None] | None = None) -> None:
     """Serve until a signal ends it. Raises: InvalidInput, TerminalError."""
     store = open_store(stack)
     app = build_desk(stack, store, read_active=read_active_of(stack), stack_look=LiveLook(stack))
     add_console(app, stack, store).read_ahead()
     if opened is not None:
         opened(stack.url("desk"))
-    uvicorn.run(app, host=stack.settings.host, port=stack.port("desk"), log_level=log_level, access_log=False)
+    uvicorn.run(app, host=stack.settings.host, port=stack.port("desk"), log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":

@@ -123,10 +123,6 @@ class Dashboard(_Read):
         """The panel of that id."""
         return next((panel for panel in self.all_panels() if panel.id == id_), None)
 
-    def undrawable(self) -> set[str]:
-        """The types of its panels that the console cannot draw."""
-        return {panel.type for panel in self.all_panels()} - DRAWN
-
 
 def read_dashboards() -> Mapping[str, Dashboard]:
     """Every committed dashboard, by its uid."""

@@ -114,7 +114,6 @@ def _add_components(
             scenarios=known.touching.get(name, ()),
             signed_in=signed_in,
             lines=logfile.tail(log_path, LOG_LINES) if signed_in else [],
-            log_path=log_path,
             rss=show_quantity(row.rss_bytes, "bytes") if row is not None else "",
         )
 

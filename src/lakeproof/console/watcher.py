@@ -39,12 +39,6 @@ class Watcher[T]:
         self._wanted_at = 0.0
         self._answer: T | None = None
 
-    @property
-    def watching(self) -> bool:
-        """True while its thread runs."""
-        with self._lock:
-            return self._thread is not None
-
     def newest(self) -> T | None:
         """The newest answer, and a wish for more. Waits at most `first_wait` seconds where nobody looked before."""
         with self._lock:

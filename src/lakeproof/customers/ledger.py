@@ -158,11 +158,6 @@ class Expectation:
         """The newest acknowledged version; 0: the order was never acknowledged."""
         return self.acknowledged[-1].version if self.acknowledged else 0
 
-    @property
-    def deleted(self) -> bool:
-        """True where the shop acknowledged that the order is gone."""
-        return self.last_version_acked > 0 and self.acknowledged[-1].order is None
-
     def newest_acked_before(self, at_us: int) -> State:
         """The newest state acknowledged before that time: whoever covers that time must show it or a newer one."""
         for state in reversed(self.acknowledged):

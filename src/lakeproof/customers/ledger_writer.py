@@ -31,7 +31,7 @@ class Ledger:
 
     def __init__(self, path: Path, run: str, *, group_seconds: float = 0.02) -> None:
         """Make the run's file. Raises: InvalidInput where the run exists, LedgerBroken where it cannot be made."""
-        self.path, self.run, self.fsyncs = path, run, 0
+        self.path, self.run = path, run
         self._group_seconds = group_seconds
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._flusher: asyncio.Task[None] | None = None
@@ -101,7 +101,6 @@ class Ledger:
             os.ftruncate(self._file, self._durable_bytes)
             raise
         self._durable_bytes += len(data)
-        self.fsyncs += 1
 
     async def close(self) -> None:
         """Wait for the lines under way, then close the file. Safe to repeat."""

@@ -58,7 +58,7 @@ def component_causes(components: Mapping[str, Component], probes: Mapping[str, P
     alive = {probe.source: probe for probe in probes.values() if probe.liveness and probe.source in components}
     found = [cause for name in sorted(alive) for cause in _causes(components, name, alive[name], above, probes)]
     if alive:
-        found.append(_nothing_runs(alive.values(), [cause.id for cause in found], probes))
+        found.append(_nothing_runs(alive.values(), probes))
     return found
 
 
@@ -150,7 +150,7 @@ def _causes(
     )
 
 
-def _nothing_runs(alive: Iterable[Probe], others: list[str], probes: Mapping[str, Probe]) -> Cause:
+def _nothing_runs(alive: Iterable[Probe], probes: Mapping[str, Probe]) -> Cause:
     asked = sorted(alive, key=lambda probe: probe.source)
     return Cause(
         id=NOTHING_RUNS,

@@ -10,9 +10,10 @@ from lakeproof.bench.machine import commit_of_code
 from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
-from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
+from lakeproof.drills.report import REPORT_JSON, DrillReport, cell, write_both
 from lakeproof.proof.outcome import worst
 from lakeproof.repairs.running import step_in_words
+from lakeproof.scenarios.pages import table
 from lakeproof.stack.closure import closure
 from lakeproof.stack.component import Component
 from lakeproof.stack.components import all_components
@@ -84,8 +85,7 @@ class SeriesReport:
         title = (
             f"# Drills: {self.verdict.value}, {passed} of {len(self.drills)} passed, seed {self.seed}, {whole:.0f} s"
         )
-        rows = [title, "", f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}"]
-        return [*rows, *(f"| {' | '.join(_cells(drill))} |" for drill in self.drills.values())]
+        return [title, "", *table(HEAD, [_cells(drill) for drill in self.drills.values()])]
 
     def write(self) -> None:
         """Both files, in the series' own folder. Raises: TerminalError where that cannot be done."""
@@ -123,11 +123,6 @@ def _repaired_by(drill: Mapping[str, Any]) -> list[str]:
 def whole_seconds(drill: Mapping[str, Any]) -> float:
     """All phases of that report.json together."""
     return round(sum(float(phase["seconds"]) for phase in drill["phases"]), 1)
-
-
-def cell(text: str) -> str:
-    """The text as it may stand in a cell of a Markdown table."""
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def smallest_first(needs: Mapping[str, Iterable[str]]) -> list[str]:

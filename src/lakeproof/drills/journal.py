@@ -71,26 +71,26 @@ class Journal:
         """A line for people that is not worth keeping."""
         self._progress(f"{self._watch.seconds:7.1f} s  {phase:<8}  {what}")
 
-    def seldom(self, phase: str, every: float = 3.0) -> Callable[[str], None]:
-        """A teller for what may come many times a second: at most one line each `every` seconds."""
+    def seldom(self, phase: str) -> Callable[[str], None]:
+        """A teller for what may come many times a second: at most one line each three seconds."""
         watch, next_at = Stopwatch(), 0.0
 
         def tell(text: str) -> None:
             nonlocal next_at
             if watch.seconds >= next_at:
-                next_at = watch.seconds + every
+                next_at = watch.seconds + 3.0
                 self.tell(phase, text)
 
         return tell
 
-    def waiting(self, phase: str, every: float = 5.0) -> Callable[[str, float], None]:
-        """A teller for Deadline.wait_for: what was last seen, each `every` seconds."""
-        next_at = every
+    def waiting(self, phase: str) -> Callable[[str, float], None]:
+        """A teller for Deadline.wait_for: what was last seen, each five seconds."""
+        next_at = 5.0
 
         def tell(last: str, elapsed: float) -> None:
             nonlocal next_at
             if elapsed >= next_at:
-                next_at = elapsed + every
+                next_at = elapsed + 5.0
                 self.tell(phase, f"waiting {elapsed:.0f} s: {last[:160]}")
 
         return tell

@@ -163,9 +163,9 @@ class LiveDesk:
         """Say that the repair begins."""
         self._change(incident, "mitigate", text=text)
 
-    def note(self, incident: str, kind: str, text: str, readings: Sequence[Reading] = ()) -> None:
+    def note(self, incident: str, kind: str, text: str) -> None:
         """Add a line to its timeline."""
-        self._change(incident, "note", kind=kind, text=text, readings=shapes(readings))
+        self._change(incident, "note", kind=kind, text=text)
 
     def attach(self, incident: str, kind: str, title: str, body: Any, readings: Sequence[Reading] = ()) -> None:
         """Attach a document."""

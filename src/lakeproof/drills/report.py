@@ -13,6 +13,7 @@ from lakeproof.drills.phases import Phase, PhaseRecord
 from lakeproof.errors import TerminalError
 from lakeproof.probes.reading import Value
 from lakeproof.repairs.running import StepDone
+from lakeproof.scenarios.pages import table
 from lakeproof.written import write_file
 
 REPORT_JSON = "report.json"
@@ -209,12 +210,9 @@ def _seconds(value: float | None) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    if not rows:
-        return []
-    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
-    return [
-        "| " + " | ".join(head) + " |",
-        "|" + " --- |" * len(head),
-        *("| " + " | ".join(row) + " |" for row in cells),
-        "",
-    ]
+    return [*table(head, [[cell(each) for each in row] for row in rows]), ""] if rows else []
+
+
+def cell(text: str) -> str:
+    """The text as it may stand in a cell of a Markdown table."""
+    return text.replace("|", "\\|").replace("\n", " ")

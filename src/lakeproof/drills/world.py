@@ -55,7 +55,7 @@ class Desk(Protocol):
     def mitigate(self, incident: str, text: str) -> None:
         """Say that the repair begins."""
 
-    def note(self, incident: str, kind: str, text: str, readings: Sequence[Reading] = ()) -> None:
+    def note(self, incident: str, kind: str, text: str) -> None:
         """Add a line to its timeline."""
 
     def attach(self, incident: str, kind: str, title: str, body: Any, readings: Sequence[Reading] = ()) -> None:

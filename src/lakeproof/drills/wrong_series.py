@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from lakeproof.checks.verdict import Outcome
-from lakeproof.drills.drill_series import Between, cell, ended_before, smallest_first, whole_seconds
-from lakeproof.drills.report import REPORT_JSON, DrillReport, write_both
+from lakeproof.drills.drill_series import Between, ended_before, smallest_first, whole_seconds
+from lakeproof.drills.report import REPORT_JSON, DrillReport, cell, write_both
 from lakeproof.proof.outcome import worst
 from lakeproof.scenarios.catalog import Catalog
+from lakeproof.scenarios.pages import table
 from lakeproof.scenarios.scenario import Scenario
 from lakeproof.scenarios.truth import WrongFix
 
@@ -87,8 +88,7 @@ class WrongSeries:
         """The table for people, in Markdown. `Whole`: seconds of the drill."""
         down = sum(each.outcome is Outcome.PASSED for each in self.tried)
         title = f"# Wrong fixes: {self.verdict.value}, {down} of {len(self.tried)} turned down, seed {self.seed}"
-        rows = [title, "", f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}"]
-        return [*rows, *(f"| {' | '.join(_cells(each))} |" for each in self.tried)]
+        return [title, "", *table(HEAD, [_cells(each) for each in self.tried])]
 
     def write(self) -> None:
         """Both files, in the series' own folder. Raises: TerminalError where that cannot be done."""

@@ -50,10 +50,9 @@ class DeskClient:
     write.
     """
 
-    def __init__(self, stack: Stack, *, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, stack: Stack) -> None:
         self.url = stack.url("desk")
         self._stack = stack
-        self._timeout = timeout
 
     def incidents(self, status: str | None = None) -> list[dict[str, Any]]:
         """All of them, newest first."""
@@ -89,10 +88,6 @@ class DeskClient:
         """Draft and keep the RCA (who, root_cause), or keep `markdown`. Gives the text."""
         return str(self._ask("POST", f"/api/incidents/{name}/rca", fields).json()["markdown"])
 
-    def rca(self, name: str) -> str:
-        """The kept RCA, or a draft of now."""
-        return self._ask("GET", f"/api/incidents/{name}/rca").text
-
     def lessons(self, scenario: str = "") -> list[dict[str, Any]]:
         """What was learnt, newest first; of one scenario or of all."""
         return list(self._ask("GET", f"/api/lessons?{urlencode({'scenario': scenario})}").json())
@@ -109,7 +104,7 @@ class DeskClient:
         headers = {} if method == "GET" else {"Authorization": f"Bearer {self._stack.secret('desk-token')}"}
         try:
             answer = httpx.request(
-                method, self.url + path, json=body, headers=headers, timeout=self._timeout, trust_env=False
+                method, self.url + path, json=body, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             what, next_action = f"the desk does not answer ({type(error).__name__})", "lakeproof up desk"

@@ -37,7 +37,6 @@ class DrillCard:
     wrong: tuple[tuple[str, int], ...]
     incident: str
     fired: tuple[str, ...]
-    folder: Path
     by_fix: bool = False
 
 
@@ -122,7 +121,6 @@ def _read(path: Path) -> DrillCard | None:
             wrong=tuple((name, int(data[name])) for name in WRONG if data.get(name) is not None),
             incident=report["incident"] or "",
             fired=tuple(alert["name"] for alert in fired),
-            folder=path.parent,
             by_fix=bool(report.get("fix")),
         )
     except (OSError, ValueError, KeyError, TypeError, IndexError):

@@ -1,8 +1,9 @@
 """A notification of Alertmanager becomes alerts in incidents: opened, joined, updated, each at most once."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import batched
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
@@ -56,7 +57,7 @@ def take_in(session: Session, notification: Notification, now: datetime, rejoin:
 def find_ended(session: Session, source: str, starts: Mapping[str, datetime], ended_before: datetime) -> list[Alert]:
     """The newest firing of each of these fingerprints, where it ended by then and did not begin before that start."""
     found: list[Alert] = []
-    for part in _chunks(starts):
+    for part in batched(sorted(starts), CHUNK):
         newest = select(func.max(Alert.id)).where(Alert.fingerprint.in_(part)).group_by(Alert.fingerprint)
         ended = select(Alert).where(Alert.id.in_(newest), Alert.source == source, Alert.ends_at <= ended_before)
         found += [one for one in session.scalars(ended) if starts[one.fingerprint] <= one.starts_at]
@@ -137,7 +138,7 @@ class _Intake:
         Where writers do not queue up (PostgreSQL), the incidents are locked before anything is read from them: else
         an alert could land in one that somebody resolves meanwhile.
         """
-        fingerprints = list(_chunks({given.fingerprint for given in self._given}))
+        fingerprints = list(batched(sorted({given.fingerprint for given in self._given}), CHUNK))
         groups = {given.group for given in self._given}
         # One that a person opened may have no group of its own, but alerts, since a merge brought them. A part has no
         # alerts, but it ends with its whole.
@@ -155,7 +156,7 @@ class _Intake:
         fires = any(given.status is AlertStatus.FIRING for given in self._given)
         akin_ids.update(self._session.scalars(closed.order_by(Incident.id.desc()).limit(MOST_AKIN)) if fires else ())
         wanted = set(akin_ids)
-        for part in _chunks(groups):
+        for part in batched(sorted(groups), CHUNK):
             ids = select(Incident.id, Incident.merged_into).where(Incident.open_key.in_(part))
             wanted.update(number for row in self._session.execute(ids) for number in row if number is not None)
         for part in fingerprints:
@@ -176,10 +177,9 @@ class _Intake:
 
     def _lock(self, ids: set[int]) -> Iterator[Incident]:
         """By ascending id, as every writer does (memory.lock): so two never wait crosswise."""
-        ordered = sorted(ids)
         asked = select(Incident).options(selectinload(Incident.alerts)).order_by(Incident.id).with_for_update()
-        for start in range(0, len(ordered), CHUNK):
-            yield from self._session.scalars(asked.where(Incident.id.in_(ordered[start : start + CHUNK])))
+        for part in batched(sorted(ids), CHUNK):
+            yield from self._session.scalars(asked.where(Incident.id.in_(part)))
 
     def _take(self, given: AlertIn) -> Incident | None:
         """The incident that the alert changed; None where it changed nothing."""
@@ -336,12 +336,6 @@ def _is_worse(given: AlertIn, incident: Incident) -> bool:
 def _scenario(alert: Alert) -> str:
     scenario = alert.labels.get("scenario", "")
     return "" if scenario in NO_SCENARIO else scenario
-
-
-def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
-    ordered = sorted(values)
-    for start in range(0, len(ordered), CHUNK):
-        yield ordered[start : start + CHUNK]
 
 
 def _reading(given: AlertIn) -> list[ReadingShape]:

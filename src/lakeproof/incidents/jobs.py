@@ -38,7 +38,6 @@ class Job:
     who: str
     started_at: datetime
     folder: Path
-    commands: tuple[tuple[str, ...], ...]
     code: int | None
     lost: bool
 
@@ -51,10 +50,10 @@ class Job:
         """What it told people, the newest lines."""
         return logfile.tail(self.folder / LOG, most)
 
-    def printed(self, number: int = 0) -> Any:
-        """The JSON that its command printed; None where it printed none."""
+    def printed(self) -> Any:
+        """The JSON that its first command printed; None where it printed none."""
         try:
-            return json.loads((self.folder / f"{number}.json").read_text(encoding="utf-8"))
+            return json.loads((self.folder / "0.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
 
@@ -148,7 +147,6 @@ class Jobs:
             who=facts["who"],
             started_at=datetime.fromisoformat(facts["at"]),
             folder=folder,
-            commands=tuple(tuple(command) for command in facts["commands"]),
             code=code,
             lost=code is None and not is_alive,
         )

@@ -80,17 +80,17 @@ class Sessions:
 class Tries:
     """How often somebody was wrong lately. At most `most` wrong tries count within `seconds`."""
 
-    def __init__(self, most: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most, self._seconds, self._clock = most, seconds, clock
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most, self._seconds = most, seconds
         self._wrong: deque[float] = deque(maxlen=most)
 
     def count_wrong(self) -> None:
         """One more."""
-        self._wrong.append(self._clock())
+        self._wrong.append(time.monotonic())
 
     def wait_seconds(self) -> int:
         """How long nobody may try any more; 0 where one may."""
         if len(self._wrong) < self._most:
             return 0
-        left = self._wrong[0] + self._seconds - self._clock()
+        left = self._wrong[0] + self._seconds - time.monotonic()
         return max(0, int(left) + 1) if left > 0 else 0

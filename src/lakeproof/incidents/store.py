@@ -50,7 +50,6 @@ class FiringAlert:
     id: int
     fingerprint: str
     source: str
-    received_at: datetime
 
 
 # An incident's id, what was looked up for it, and the use cases that it concerns.
@@ -276,9 +275,7 @@ class Store(Lists, Reviews):
         """Every alert that fires as far as the desk has heard."""
         asked = select(Alert).where(Alert.status == AlertStatus.FIRING.value).order_by(Alert.id)
         with self._read() as session:
-            return [
-                FiringAlert(one.id, one.fingerprint, one.source, one.received_at) for one in session.scalars(asked)
-            ]
+            return [FiringAlert(one.id, one.fingerprint, one.source) for one in session.scalars(asked)]
 
     def forget(self, alerts: Iterable[FiringAlert]) -> None:
         """These ended without a word: Alertmanager does not know them any more."""

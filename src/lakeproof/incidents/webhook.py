@@ -112,8 +112,6 @@ class Notification(BaseModel):
 
     version: Literal["4"]
     status: AlertStatus
-    groupKey: str = ""
-    receiver: str = ""
     externalURL: Annotated[str, Field(max_length=512)] = ""
     truncatedAlerts: int = 0
     alerts: list[AlertIn] = Field(max_length=MOST_ALERTS)

@@ -21,7 +21,7 @@ from lakeproof.install.recipe import (
     ServiceJarStep,
     Step,
 )
-from lakeproof.install.store import discard, faults_of, finish, is_complete, open_unfinished
+from lakeproof.install.store import faults_of, finish, is_complete, open_unfinished, remove
 from lakeproof.install.workplace import Workplace
 
 
@@ -103,7 +103,7 @@ def _make(recipe: Recipe, options: Options, progress: Progress, stop: threading.
         # --relock may have changed the digest, and with it the folder's name
         finish(unfinished, artifacts.directory_of(recipe), seconds=time.monotonic() - started)
     finally:
-        discard(unfinished)
+        remove(unfinished)
 
 
 def _run_step(step: Step, place: Workplace) -> None:

@@ -47,17 +47,15 @@ class NoJava(TerminalError):
     """No Java of the kind asked for is on this machine."""
 
 
-def find_java(release: int = 17) -> Path:
-    """The java binary of exactly this release: the system's first, else the artifact `jdk17`.
+def find_java_17() -> Path:
+    """The java binary of exactly that release: the system's first, else the artifact `jdk17`.
 
-    Raises: MissingArtifact for 17 when neither is there (`lakeproof setup` brings it); NoJava for others.
+    Raises: MissingArtifact where neither is there (`lakeproof setup` brings it).
     """
     for java in system_javas():
-        if java.release == release:
+        if java.release == 17:
             return java.program
-    if release == 17:
-        return artifacts.path("jdk17") / "bin" / "java"
-    raise NoJava(f"no Java {release} found", where=_searched(), next_action="install it, or set JAVA_HOME to it")
+    return artifacts.path("jdk17") / "bin" / "java"
 
 
 def find_vector_java() -> Path:
@@ -114,9 +112,9 @@ def look_at(home: Path) -> Java | None:
 
 
 def java_17_or_missing() -> Path | None:
-    """`find_java(17)`, or None where set-up has not brought one yet."""
+    """`find_java_17()`, or None where set-up has not brought one yet."""
     try:
-        return find_java(17)
+        return find_java_17()
     except MissingArtifact:
         return None
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lakeproof.errors import LakeproofError, TerminalError
 from lakeproof.install.cache import hold_artifact, maven_dir
-from lakeproof.install.java import find_java, find_vector_jdk
+from lakeproof.install.java import find_java_17, find_vector_jdk
 from lakeproof.install.maven import find_maven
 from lakeproof.install.recipe import clone_dir
 
@@ -42,7 +42,7 @@ def run_tests(folder: Path, artifact: str = ARTIFACT, environment: Mapping[str, 
         find_maven(),
         *("-B", "-q", "-ntp", "-C", "-f", str(folder / "pom.xml"), "-Ptests"),
         f"-Dmaven.repo.local={maven_dir(artifact)}",
-        f"-Djvm={find_java(17)}",
+        f"-Djvm={find_java_17()}",
         "test",
     ]
 

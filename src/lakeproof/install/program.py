@@ -38,15 +38,14 @@ def run(
     stop: threading.Event,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    deadline: Deadline | None = None,
 ) -> str:
     """Run to its end, and give what it printed (also appended to `log`).
 
-    The program gets a process group of its own, which is killed when `stop` is set, at the deadline (default an
-    hour), and by the kernel when we are killed. `env` is added to our own environment.
+    The program gets a process group of its own, which is killed when `stop` is set, after an hour, and by the
+    kernel when we are killed. `env` is added to our own environment.
     Raises: ProgramFailed; Stopped.
     """
-    deadline = deadline or Deadline(PROGRAM_SECONDS)
+    deadline = Deadline(PROGRAM_SECONDS)
     name = Path(str(command[0])).name
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:

@@ -70,7 +70,7 @@ def open_unfinished(directory: Path) -> Path:
     """An empty sibling folder to build in. Leftovers of builds that died are removed: the caller holds the lock."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     for leftover in directory.parent.glob(f"{UNFINISHED}*"):
-        _remove(leftover)
+        remove(leftover)
     unfinished = directory.parent / f"{UNFINISHED}{directory.name}-{os.getpid()}"
     unfinished.mkdir()
     return unfinished
@@ -97,13 +97,8 @@ def finish(unfinished: Path, directory: Path, *, seconds: float) -> list[StoredF
         directory.rename(directory.parent / f"{UNFINISHED}old-{os.getpid()}")
     unfinished.rename(directory)
     for leftover in directory.parent.glob(f"{UNFINISHED}*"):
-        _remove(leftover)
+        remove(leftover)
     return files
-
-
-def discard(unfinished: Path) -> None:
-    """Remove a build that will not be finished; nothing when it is gone already."""
-    _remove(unfinished)
 
 
 def place_file(source: Path, target: Path) -> None:
@@ -120,8 +115,8 @@ def place_file(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder, folders without the write bit (Go makes them) included."""
+def remove(folder: Path) -> None:
+    """Remove a folder, folders without the write bit (Go makes them) included; nothing when it is gone already."""
     if not folder.exists():
         return
     for parent, _, _ in os.walk(folder):

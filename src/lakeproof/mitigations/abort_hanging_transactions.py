@@ -77,7 +77,7 @@ def rows_first(found: set[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
 
 def _tool(stack: Stack, *arguments: str) -> str:
     jars = artifacts.path("kafka") / "libs"
-    argv = (str(java.find_java(17)), "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*", TOOL)
+    argv = (str(java.find_java_17()), "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*", TOOL)
     command = (*argv, "--bootstrap-server", stack.address("kafka", "tcp"), *arguments)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TOOL_SECONDS, check=False)

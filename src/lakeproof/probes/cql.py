@@ -6,6 +6,7 @@ from lakeproof.probes.http import ANSWERS, REFUSED
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.stack.engines import cassandra_session
+from lakeproof.stack.engines.cassandra import is_refused_login
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, NODES
 from lakeproof.stack.stack import Stack
 
@@ -36,15 +37,13 @@ def _select(stack: Stack, statement: str, timeout: float) -> list[tuple[Value, .
 
 def quorum_answers(stack: Stack, timeout: float) -> Value:
     """answers, refused (no node takes connections), rejected (the reader's password), or the ring's error."""
-    from cassandra import AuthenticationFailed, DriverException
+    from cassandra import DriverException
     from cassandra.cluster import NoHostAvailable
 
     try:
         _select(stack, "SELECT sku FROM inventory.stock LIMIT 1", timeout)
     except NoHostAvailable as error:
-        if any(isinstance(each, AuthenticationFailed) for each in error.errors.values()):
-            return "rejected"
-        return REFUSED
+        return "rejected" if is_refused_login(error) else REFUSED
     except DriverException as error:
         return f"error {type(error).__name__}"
     return ANSWERS

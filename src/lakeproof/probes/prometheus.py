@@ -20,6 +20,7 @@ from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
 
 FIRING = "firing"
+ASK_SECONDS = 3.0
 SERVICE = "-service"  # what the names of the shop's services end with (stack/shop_service.py)
 # Fewer refused calls than this in a minute say nothing, however few were asked for.
 FEW_REFUSED = 3
@@ -29,7 +30,7 @@ MINUTE, NOW = "1m", "20s"
 
 
 def instant(
-    stack: Stack, expression: str, timeout: float = 3.0, at: datetime | None = None
+    stack: Stack, expression: str, timeout: float = ASK_SECONDS, at: datetime | None = None
 ) -> list[tuple[dict[str, str], float]]:
     """The vector (or scalar) of an expression, now or at that moment, as (labels, value). Raises: CouldNotLook."""
     asked = {"query": expression} | ({"time": str(at.timestamp())} if at is not None else {})
@@ -43,11 +44,11 @@ def instant(
     return [(entry["metric"], float(entry["value"][1])) for entry in result]
 
 
-def reading(stack: Stack, name: str, expression: str, unit: str = "", timeout: float = 3.0) -> Reading:
+def reading(stack: Stack, name: str, expression: str, unit: str = "") -> Reading:
     """The largest value of an expression now as a Reading; None where it gives no series."""
     at = datetime.now(UTC)
     try:
-        values = [value for _, value in instant(stack, expression, timeout)]
+        values = [value for _, value in instant(stack, expression)]
     except CouldNotLook as error:
         return Reading(name, None, unit, at, "prometheus", expression, error.message)
     return Reading(name, max(values) if values else None, unit, at, "prometheus", expression)
@@ -70,34 +71,34 @@ def require_scraped(stack: Stack, timeout: float, job: str, window: str) -> None
         )
 
 
-def _rules(stack: Stack, timeout: float) -> list[Any]:
-    data = get_json(f"{stack.url('prometheus')}/api/v1/rules?type=alert", timeout)
+def _rules(stack: Stack) -> list[Any]:
+    data = get_json(f"{stack.url('prometheus')}/api/v1/rules?type=alert", ASK_SECONDS)
     if not isinstance(data, dict) or data.get("status") != "success":
         raise CouldNotLook("Prometheus gave no rules", where="prometheus")
     return [rule for group in data["data"]["groups"] for rule in group["rules"] if rule.get("type") == "alerting"]
 
 
-def alert_states(stack: Stack, timeout: float = 3.0) -> dict[str, str]:
+def alert_states(stack: Stack) -> dict[str, str]:
     """The alerts that fire now (FIRING) or are about to ("pending"), by name. Raises: CouldNotLook."""
     states: dict[str, str] = {}
-    for rule in _rules(stack, timeout):
+    for rule in _rules(stack):
         if rule["state"] != "inactive" and states.get(rule["name"]) != FIRING:
             states[rule["name"]] = rule["state"]
     return states
 
 
-def all_firing(stack: Stack, timeout: float = 3.0) -> tuple[str, ...]:
+def all_firing(stack: Stack) -> tuple[str, ...]:
     """The names of all alerts that fire now. Raises: CouldNotLook where Prometheus gives no answer."""
-    return tuple(name for name, state in alert_states(stack, timeout).items() if state == FIRING)
+    return tuple(name for name, state in alert_states(stack).items() if state == FIRING)
 
 
-def firing(stack: Stack, alert: str, timeout: float = 3.0) -> bool:
+def firing(stack: Stack, alert: str) -> bool:
     """True while a rule of that name fires.
 
     Read from the rules themselves, which also tells "does not fire" from "is not loaded" and "cannot be evaluated".
     Raises: CouldNotLook where Prometheus gives no answer, has no such rule, or could not evaluate it last.
     """
-    rules = [rule for rule in _rules(stack, timeout) if rule["name"] == alert]
+    rules = [rule for rule in _rules(stack) if rule["name"] == alert]
     if not rules:
         raise CouldNotLook("no rule of that name is loaded", where=alert, next_action="restart prometheus")
     if any(rule["state"] == FIRING for rule in rules):

@@ -108,7 +108,7 @@ def nodetool(stack: Stack, name: str, *arguments: str, seconds: float = NODETOOL
     if not (etc / "jmx.password").exists():
         raise CouldNotLook("it was never started here", where=name)
     argv = (
-        str(java.find_java(17)),
+        str(java.find_java_17()),
         "-Xmx64m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",

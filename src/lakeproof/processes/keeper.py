@@ -113,9 +113,9 @@ class Keeper:
         leader = self.process.pid if self.process is not None else None
         return {pid for pid in (leader, self._hooks.pid) if pid is not None}
 
-    def log_tail(self, lines: int = 12) -> list[str]:
+    def log_tail(self) -> list[str]:
         """The last lines of its log."""
-        return logfile.tail(self.context.stack.log_path(self.name), lines)
+        return logfile.tail(self.context.stack.log_path(self.name), 12)
 
     # what is asked of it
 

@@ -215,9 +215,9 @@ class CheckReport:
         """
         return self.cut.heartbeat_us if self.cut else None
 
-    def total(self, wrong: Wrong, engine: str | None = None) -> int:
-        """How many rows of all tables are wrong in that way: in the engine that shows most, or in the given one."""
-        engines = {table.engine for table in self.tables} if engine is None else {engine}
+    def total(self, wrong: Wrong) -> int:
+        """How many rows of all tables are wrong in that way: in the engine that shows most."""
+        engines = {table.engine for table in self.tables}
         return max((sum(t.count(wrong) for t in self.tables if t.engine == each) for each in engines), default=0)
 
     @property

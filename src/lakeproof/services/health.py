@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+LIMIT_SECONDS = 1.0
+
 # What is asked of a dependency: "" or what is wrong with it.
 type Question = Callable[[], str | Awaitable[str]]
 
@@ -41,15 +43,14 @@ class HealthQuestion:
         self,
         questions: Mapping[str, Question],
         *,
-        limit_seconds: float = 1.0,
         works_without: frozenset[str] = frozenset(),
     ) -> None:
-        self._questions, self._limit_seconds, self._works_without = dict(questions), limit_seconds, works_without
+        self._questions, self._works_without = dict(questions), works_without
         self._look: asyncio.Task[dict[str, DependencyHealth]] | None = None
         self._was_healthy = False
 
     async def ask(self) -> tuple[Health, dict[str, DependencyHealth]]:
-        """The service's health and its dependencies', at most `limit_seconds` after the call."""
+        """The service's health and its dependencies', at most LIMIT_SECONDS after the call."""
         if self._look is None or self._look.done():
             self._look = asyncio.create_task(self._look_at_all())
         found = await asyncio.shield(self._look)
@@ -65,11 +66,11 @@ class HealthQuestion:
     async def _look_at(self, question: Question) -> DependencyHealth:
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(self._limit_seconds):
+            async with asyncio.timeout(LIMIT_SECONDS):
                 answer = question()
                 problem = answer if isinstance(answer, str) else await answer
         except TimeoutError:
-            problem = f"no answer within {self._limit_seconds:g} s"
+            problem = f"no answer within {LIMIT_SECONDS:g} s"
         except Exception as error:  # noqa: BLE001 - as above
             problem = str(error) or type(error).__name__
         return DependencyHealth(round(time.perf_counter() - started, 6), problem)

@@ -1,11 +1,10 @@
 """The list of components: every `COMPONENTS` tuple in stack/engines/ and stack/services/, and what `scale` adds."""
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
 from functools import cache
 
 from lakeproof.errors import TerminalError
+from lakeproof.modules import package_modules
 from lakeproof.stack import engines, services
 from lakeproof.stack.component import Component
 from lakeproof.stack.replicas import with_replicas
@@ -17,9 +16,8 @@ def all_components() -> Mapping[str, Component]:
     """Name → component, in the order of the names. Raises: TerminalError where two share a name."""
     declared: list[Component] = []
     for package in (engines, services):
-        for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda entry: entry.name):
-            loaded = importlib.import_module(f"{package.__name__}.{module.name}")
-            declared += getattr(loaded, "COMPONENTS", ())
+        for module in package_modules(package):
+            declared += getattr(module, "COMPONENTS", ())
     found: dict[str, Component] = {}
     for component in with_replicas(declared):
         if component.name in found:

@@ -58,8 +58,8 @@ def socket_folder(stack: "Stack", component: str, socket: str) -> Path:
     return COMMON / f"lakeproof-{component}-{short}"
 
 
-def make_socket_folder(folder: Path, user: str, package: str, mode: int) -> None:
-    """Make the folder of a server's socket, for the OS user that the server runs as.
+def make_socket_folder(folder: Path, user: str, package: str) -> None:
+    """Make the folder of a server's socket, which all may enter, for the OS user that the server runs as.
 
     Raises: TerminalError where a folder of that name is there and not ours, MissingArtifact naming `package`, which
     brings that user.
@@ -71,7 +71,7 @@ def make_socket_folder(folder: Path, user: str, package: str, mode: int) -> None
     for _ in range(2):  # once more after it was made: somebody else may have been quicker
         refuse_foreign(folder, owners=owners, closed=OTHERS_WRITE, next_action="set a shorter LAKEPROOF_STATE_DIR")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    hand_over(folder, user, package, mode)
+    hand_over(folder, user, package, 0o755)
 
 
 def _name_of(user_id: int) -> str:

@@ -42,7 +42,7 @@ class Rounds:
 
 
 def published(database: str) -> Published:
-    return Published(f"hash of {database}", 7, {}, None, 0.1)
+    return Published(f"hash of {database}", 7, {}, 0.1)
 
 
 class Clock:

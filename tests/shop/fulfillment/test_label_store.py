@@ -103,7 +103,7 @@ def test_a_hold_that_is_no_time_keeps_the_label_where_it_is(text: str) -> None:
     [("pending/12", 12), ("pending/x", None), ("ready/12", None), ("pending/٣", None), ("pending/" + "9" * 30, None)],
 )
 def test_a_key_tells_its_fulfillment(key: str, found: int | None) -> None:
-    assert fulfillment_of(key) == WaitingLabel(key, 1, None, True, "").fulfillment_id == found
+    assert fulfillment_of(key) == WaitingLabel(key, None, True, "").fulfillment_id == found
 
 
 def test_labels_of_others_count_with_their_hold() -> None:

@@ -40,7 +40,7 @@ class ServiceDesk(HttpCaller):
             "subject": f"About order {order_id}",
             "message": message,
         }
-        reply = await self._change("POST", f"{self._support}/support/cases", key, _json(body), "id")
+        reply = await self._change("POST", f"{self._support}/support/cases", key, orjson.dumps(body), "id")
         if reply.word is Word.OK:
             self.newest_cases.append(reply.ref)
         return reply
@@ -56,7 +56,7 @@ class ServiceDesk(HttpCaller):
         """Say which messages are not wanted ("TOPIC/CHANNEL" each); it replaces what was said before."""
         listed = [dict(zip(("topic", "channel"), one.split("/"), strict=True)) for one in opted_out]
         url = f"{self._notification}/notifications/preferences/{customer_id}"
-        return await self._change("PUT", url, key, _json({"opted_out": listed}), "version")
+        return await self._change("PUT", url, key, orjson.dumps({"opted_out": listed}), "version")
 
     async def read_timeline(self, case_id: int) -> bool:
         """True where it was answered."""
@@ -86,10 +86,6 @@ class ServiceDesk(HttpCaller):
             return Reply(Word.UNAVAILABLE, f"no connection ({type(error).__name__})")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             return Reply(Word.UNCLEAR, f"no answer ({type(error).__name__})")
-
-
-def _json(body: dict[str, Any]) -> bytes:
-    return orjson.dumps(body)
 
 
 def _read(status: int, raw: bytes, ref: str) -> Reply:

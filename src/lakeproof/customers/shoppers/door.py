@@ -28,14 +28,14 @@ def check_url(url: str) -> str:
     return url
 
 
-def require_open(url: str, seconds: float = ASK_SECONDS) -> None:
+def require_open(url: str) -> None:
     """Ask GET /health once.
 
     Raises: InvalidInput (no address), TerminalError where the shop is not there or not well.
     """
     check_url(url)
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=seconds, trust_env=False)
+        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=ASK_SECONDS, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise TerminalError(f"no shop answers ({type(error).__name__})", where=url, next_action=NEXT) from error
     try:

@@ -75,7 +75,7 @@ def read_existing_rows(stack: Stack, connector: Connector, tables: Sequence[str]
         while missing:
             data = json.dumps({"data-collections": sorted(missing), "type": "INCREMENTAL"})
             engine.send_signal(stack, connector, uuid.uuid4().hex, data)
-            _await_reads(consumer, connector, missing, Deadline(min(RESEND_SECONDS, deadline.left)))
+            _await_reads(consumer, missing, Deadline(min(RESEND_SECONDS, deadline.left)))
             if missing and deadline.expired:
                 raise DeadlineExpired(
                     f"the connector did not begin to read what {', '.join(sorted(missing))} had before",
@@ -86,7 +86,7 @@ def read_existing_rows(stack: Stack, connector: Connector, tables: Sequence[str]
         log.info("the rows of %s are being read", ", ".join(filled))
 
 
-def _await_reads(consumer: "Consumer", connector: Connector, missing: set[str], deadline: Deadline) -> None:
+def _await_reads(consumer: "Consumer", missing: set[str], deadline: Deadline) -> None:
     """Takes the tables of which a read row comes by out of `missing`."""
     while missing and not deadline.expired:
         for message in consumer.consume(500, timeout=0.2):

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 MAIN_CLASS = "dev.lakeproof.lake.LakeJob"
 BEGIN_SECONDS = 10.0
+REDEPLOY_SECONDS = 60.0
 # From a job's acceptance until the JobManager lists it.
 LISTED_SECONDS = 30.0
 
@@ -116,7 +117,6 @@ def redeploy(
     database: Source,
     *,
     allow_non_restored: bool = False,
-    seconds: float = 60.0,
     sql_files: tuple[SqlFile, ...] | None = None,
 ) -> str:
     """Take over changed SQL: stop with savepoint, submit anew from it; gives the new job's id.
@@ -133,7 +133,7 @@ def redeploy(
         if alive is not None:
             with _uploaded(flink) as jar_id:
                 flink.plan(jar_id, body_of(spec, database))
-            end_job(stack, database, seconds)
+            end_job(stack, database, REDEPLOY_SECONDS)
         return _submit(stack, flink, database, allow_non_restored=allow_non_restored, spec=spec)
 
 

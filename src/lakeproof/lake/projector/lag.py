@@ -6,7 +6,7 @@ Both are of the whole group, so every instance tells the same, and neither needs
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -48,9 +48,8 @@ class Lag:
         *,
         topic: str,
         parts: int,
-        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._ring, self._metrics, self._asking, self._clock = ring, metrics, asking, clock
+        self._ring, self._metrics, self._asking = ring, metrics, asking
         self._topic, self._parts = topic, parts
         self._covered_us: int | None = None
 
@@ -66,7 +65,7 @@ class Lag:
         except DatabaseTrouble as error:
             logger.debug("what is covered was not read", extra={"reason": str(error)})
         if self._covered_us is not None:
-            self._metrics.lag_seconds.set(max(0.0, self._clock() - self._covered_us / 1e6))
+            self._metrics.lag_seconds.set(max(0.0, time.time() - self._covered_us / 1e6))
 
     async def _records(self) -> None:
         try:

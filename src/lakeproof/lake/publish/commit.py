@@ -193,6 +193,11 @@ def states_of(commit: Commit) -> dict[str, DatabaseState]:
     return states
 
 
+def newest_states(commits: Iterable[Commit]) -> dict[str, DatabaseState]:
+    """Those of the newest published state among the commits, which come newest first; empty where there is none."""
+    return next((states for commit in commits if (states := states_of(commit))), {})
+
+
 def is_ours(commit: Commit) -> bool:
     """True for a published state, and for the namespace that provisioning makes before the first one."""
     return bool(states_of(commit)) or commit.message.startswith("create namespace ")

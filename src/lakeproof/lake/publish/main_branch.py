@@ -37,8 +37,8 @@ from lakeproof.lake.publish.commit import (
     is_made_ready,
     is_ours,
     made_onto,
+    newest_states,
     properties_of,
-    states_of,
     strangers_commit,
 )
 from lakeproof.lake.publish.history import INGEST, MAIN, PREFIX_SEARCH
@@ -94,7 +94,7 @@ def roll_back(stack: Stack) -> RolledBack | None:
     nessie = client_of(stack)
     try:
         # In this order: a publisher that goes on meanwhile only moves `main` beyond what is known of it.
-        merged, backup = last_merge(stack), _head_of(nessie, BACKUP)
+        merged, backup = last_merge(stack), _backup_of(nessie)
         main = nessie.reference(MAIN)
         wanted = _last_published(nessie, main, backup, merged)
         buried = strangers_commit(nessie.history(MAIN, LOOKED_THROUGH, at_hash=wanted)) is not None
@@ -138,9 +138,9 @@ def _last_published(nessie: NessieClient, main: Reference, backup: Reference | N
     return max(published, key=lambda commit: commit.at).hash
 
 
-def _head_of(nessie: NessieClient, name: str) -> Reference | None:
+def _backup_of(nessie: NessieClient) -> Reference | None:
     try:
-        return nessie.reference(name)
+        return nessie.reference(BACKUP)
     except NoSuchReference:
         return None
 
@@ -155,7 +155,7 @@ def keep_as_backup(nessie: NessieClient, published: str) -> None:
     newer = next(nessie.history(MAIN, 1, at_hash=published))
     if is_made_ready(newer):
         return
-    held = _head_of(nessie, BACKUP)
+    held = _backup_of(nessie)
     if held is None:
         nessie.create_reference("BRANCH", BACKUP, Reference("BRANCH", MAIN, published))
         return
@@ -243,8 +243,7 @@ def _put_all(
 
 def _states(nessie: NessieClient, branch: Reference) -> dict[str, DatabaseState]:
     """Of the newest published state in it; empty where there is none."""
-    commits = nessie.history(branch.name, STATE_SEARCH, at_hash=branch.hash)
-    return next((states for commit in commits if (states := states_of(commit))), {})
+    return newest_states(nessie.history(branch.name, STATE_SEARCH, at_hash=branch.hash))
 
 
 def require_whole(s3: object, states: dict[str, DatabaseState], tables: dict[str, dict[str, IcebergTable]]) -> None:

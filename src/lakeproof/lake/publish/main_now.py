@@ -8,18 +8,19 @@ from http.client import HTTPConnection, HTTPException
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.nessie_commit import commit_of
-from lakeproof.lake.publish.commit import DatabaseState, states_of
+from lakeproof.lake.publish.commit import DatabaseState, newest_states
 
 # Commits that are not ours (a person's) may lie above the newest published one.
 NEWEST = 20
+ASK_SECONDS = 5.0
 
 
-def states_on_main(address: str, *, seconds: float = 5.0) -> dict[str, DatabaseState]:
+def states_on_main(address: str) -> dict[str, DatabaseState]:
     """The newest published state of each database, by name; empty where `main` shows none yet.
 
-    address: host:port of Nessie. Raises: CouldNotLook where it gives no usable answer within `seconds`.
+    address: host:port of Nessie. Raises: CouldNotLook where it gives no usable answer within ASK_SECONDS.
     """
-    connection = HTTPConnection(address, timeout=seconds)
+    connection = HTTPConnection(address, timeout=ASK_SECONDS)
     try:
         connection.request("GET", f"/api/v2/trees/main/history?max-records={NEWEST}")
         answer = connection.getresponse()
@@ -32,4 +33,4 @@ def states_on_main(address: str, *, seconds: float = 5.0) -> dict[str, DatabaseS
         raise CouldNotLook(problem, where=f"nessie at {address}", next_action="lakeproof ps") from error
     finally:
         connection.close()
-    return next((states for states in map(states_of, commits) if states), {})
+    return newest_states(commits)

@@ -6,7 +6,7 @@ one's first round, and of two at once the slower one loses the race for a commit
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,6 +26,7 @@ from lakeproof.lake.publish.commit import (
     DatabaseState,
     author_of,
     made_onto,
+    newest_states,
     plain_of,
     properties_of,
     states_of,
@@ -79,7 +80,6 @@ class Published:
     hash: str
     checkpoint: int
     snapshots: Mapping[str, int]
-    beat: Beat | None
     seconds: float
 
 
@@ -183,7 +183,7 @@ class Publisher:
         merged = self._commit(source, head, cut, tables, beat)
         seconds = time.monotonic() - started
         self.sees_next = False
-        return Published(merged.hash, cut.checkpoint, cut.ids, beat, seconds)
+        return Published(merged.hash, cut.checkpoint, cut.ids, seconds)
 
     def _another_is_about_to_merge(self, head: _Head, database: str) -> bool:
         """True while `ingest` holds a state of the database that `main` does not, for as long as a merge may take.
@@ -233,7 +233,7 @@ class Publisher:
             )
         # So the next look need not go back far, however long this publisher merges nothing: another one may.
         self._merged = main.hash
-        return _Head(main, ingest, _states(newest), _states(staged))
+        return _Head(main, ingest, newest_states(newest), newest_states(staged))
 
     def _newest(self, branch: Reference) -> list[Commit]:
         return list(self._nessie.history(branch.name, LOOKED_THROUGH, at_hash=branch.hash))
@@ -339,11 +339,6 @@ class Publisher:
         """End its threads."""
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._nessie.close()
-
-
-def _states(commits: Iterable[Commit]) -> Mapping[str, DatabaseState]:
-    """Those of the newest published state among the commits."""
-    return next((states for commit in commits if (states := states_of(commit))), {})
 
 
 def _entry(state: TableState, location: str, held: IcebergTable | None) -> IcebergTable:

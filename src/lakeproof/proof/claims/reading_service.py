@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from itertools import batched
 from typing import Any
 
 import httpx
@@ -43,7 +44,7 @@ def read_timelines(stack: Stack, seed: int, named: Collection[int] = ()) -> dict
     cases = rows_of(stack, "support", _CASES, NEWEST_TIMELINES, OTHER_TIMELINES, str(seed), sorted(named))
     timelines: list[TimelineFact] = []
     with httpx.Client(base_url=stack.url("support-service"), timeout=ASK_SECONDS, trust_env=False) as support:
-        for part in (cases[start : start + AT_ONCE] for start in range(0, len(cases), AT_ONCE)):
+        for part in batched(cases, AT_ONCE):
             timelines += _timelines(stack, support, [(case_id, order_id) for case_id, order_id, _ in part])
     return {"timelines": tuple(timelines), "cases": cases[0][2] if cases else 0, "seed": seed}
 

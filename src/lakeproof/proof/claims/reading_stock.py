@@ -7,6 +7,7 @@ milliseconds, in which even a SKU that is bought often may well keep still.
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import batched
 from typing import Any
 
 from lakeproof.proof.claims.facts import Receipt, ReservedLine
@@ -40,9 +41,7 @@ def read_stock(stack: Stack) -> dict[str, Any]:
         moving = _look(ask, None, totals, lines)
         young = frozenset(row[0] for row in ask(_FIRST_EVENTS))
         for _ in range(1, LOOKS):
-            skus = sorted(moving)
-            for start in range(0, len(skus), SKUS_AT_ONCE):
-                some = skus[start : start + SKUS_AT_ONCE]
+            for some in batched(sorted(moving), SKUS_AT_ONCE):
                 moving = moving.difference(some) | _look(ask, some, totals, lines)
     now = datetime.now(UTC)
     rows = [row for of_sku in lines.values() for row in of_sku]

@@ -90,13 +90,12 @@ def connector(
     *,
     connect_seconds: float,
     statement_seconds: float,
-    schema: str | None = None,
 ) -> Callable[[], Awaitable[Connection]]:
     """A function that opens one connection: UTC, READ COMMITTED, autocommit outside explicit transactions.
 
     `statement_seconds` also bounds a statement, and a bit less a wait for a lock, in the server; a transaction whose
     client is silent for twice as long is ended there: what a client has given up does not go on holding locks.
-    `schema`: where plain names are looked for; None: as the account has it. Opening raises DatabaseDown.
+    Opening raises DatabaseDown.
     """
     session = {
         "application_name": user,
@@ -105,7 +104,7 @@ def connector(
         "statement_timeout": _milliseconds(statement_seconds),
         "lock_timeout": _milliseconds(0.8 * statement_seconds),
         "idle_in_transaction_session_timeout": _milliseconds(2 * statement_seconds),
-    } | ({"search_path": schema} if schema is not None else {})
+    }
 
     async def connect() -> Connection:
         try:

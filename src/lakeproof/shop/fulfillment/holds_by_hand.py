@@ -50,7 +50,6 @@ class WaitingLabel:
     """
 
     key: str
-    size: int
     hold_until: datetime | None
     by_hand: bool
     sha256: str
@@ -92,7 +91,7 @@ def waiting_keys(client: Any) -> list[tuple[str, int]]:
 def read_labels(client: Any, keys: Iterable[tuple[str, int]]) -> list[WaitingLabel]:
     """What is written on these, but for those that were moved meanwhile. Raises: botocore's errors."""
     found = []
-    for key, size in keys:
+    for key, _ in keys:
         metadata = _metadata(client, key)
         if metadata is None:
             continue
@@ -100,7 +99,7 @@ def read_labels(client: Any, keys: Iterable[tuple[str, int]]) -> list[WaitingLab
             until = parse_hold(metadata.get(HOLD_UNTIL, metadata.get(WAS_HELD_UNTIL, "")))
         except StoreRefused:  # no time that anybody can read
             until = datetime.max.replace(tzinfo=UTC)
-        found.append(WaitingLabel(key, size, until, HOLD_VERSION not in metadata, metadata.get(SHA256, "")))
+        found.append(WaitingLabel(key, until, HOLD_VERSION not in metadata, metadata.get(SHA256, "")))
     return found
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import batched, islice
 from uuid import UUID
 
 from lakeproof.deadline import Deadline
@@ -170,7 +170,7 @@ class Sweeper:
         start = known.floor if whole else max(known.floor, known.read_to - LATE_MILLISECONDS)
         rows = await self._ring.read(statements.DUE, (sku, start, _LAST), Deadline(CALL_SECONDS))
         unknown = list(dict.fromkeys(id_ for _, id_ in rows if id_ not in known.held and id_ not in known.ended))
-        for ids in _parts(unknown, AT_ONCE):
+        for ids in batched(unknown, AT_ONCE):
             for id_, line in (await read_lines(self._ring, sku, ids, Deadline(CALL_SECONDS))).items():
                 if line is not None and line.state is State.HELD:
                     known.held[id_] = line
@@ -196,8 +196,8 @@ class Sweeper:
     async def _vanished(self, held: Mapping[UUID, Line]) -> set[UUID]:
         """Held lines whose reservation is not there any more: it was written before them, so its TTL is over."""
         there: set[UUID] = set()
-        for ids in _parts(list(held), AT_ONCE):
-            rows = await self._ring.read(statements.WHICH_RESERVATIONS, (ids,), Deadline(CALL_SECONDS))
+        for ids in batched(list(held), AT_ONCE):
+            rows = await self._ring.read(statements.WHICH_RESERVATIONS, (list(ids),), Deadline(CALL_SECONDS))
             there |= {row[0] for row in rows}
         return set(held) - there
 
@@ -230,7 +230,3 @@ class _Known:
 
 def _is_past(line: Line, now: datetime) -> bool:
     return line.expires_at is not None and line.expires_at <= now
-
-
-def _parts(ids: list[UUID], size: int) -> Iterable[list[UUID]]:
-    return (ids[start : start + size] for start in range(0, len(ids), size))

@@ -94,13 +94,9 @@ class Order:
     updated_at: str | None
     items: tuple[Item, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """As the service returns it and the ledger keeps it."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Order":
-        """The inverse of `to_json`. Raises: KeyError, TypeError for another shape."""
+        """As the service returns it and the ledger keeps it. Raises: KeyError, TypeError for another shape."""
         return cls(
             id=data["id"],
             client_key=data["client_key"],

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from itertools import batched
 
 from lakeproof.services.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.shop.support.attachment_store import AttachmentStore
@@ -49,8 +50,7 @@ class Caretaker:
         await asyncio.to_thread(self._files.drop_abandoned, age_seconds)
         old = await asyncio.to_thread(self._files.older_than, age_seconds)
         aside = 0
-        for start in range(0, len(old), BATCH):
-            batch = old[start : start + BATCH]
+        for batch in batched(old, BATCH):
             known = await self._rows.known(batch)
             for file in [each for each in batch if each not in known]:
                 await asyncio.to_thread(self._files.set_aside, file)

@@ -11,6 +11,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,8 @@ class Offload:
     async def _delete_leftovers(self, done: Offloaded) -> None:
         """Files whose row says archive: a run was cut off before it deleted them."""
         local = await asyncio.to_thread(self._files.older_than, 0.0)
-        for start in range(0, len(local), BATCH):
-            known = await self._rows.known(local[start : start + BATCH])
+        for some in batched(local, BATCH):
+            known = await self._rows.known(some)
             for stored in [each for each, place in known.values() if place == Place.ARCHIVE]:
                 try:
                     await self._verify(stored)

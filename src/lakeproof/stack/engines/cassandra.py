@@ -78,7 +78,7 @@ def is_member(stack: Stack, name: str) -> bool:
 def command(stack: Stack, name: str) -> Command:
     """The node in the foreground."""
     replaces = replace_mark(stack, name).exists()
-    program = java.find_java(17)
+    program = java.find_java_17()
     return Command(
         (
             str(program),

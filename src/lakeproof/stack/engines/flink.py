@@ -132,7 +132,7 @@ def _command(
     class_path = ":".join(f"{folder}/*" for folder in folders)
     watched = (jvm.agent_flag(stack, component),) if agent else ()
     arguments = () if main.endswith("SqlGateway") else ("--configDir", str(etc), *settings)
-    program = java.find_java(17)
+    program = java.find_java_17()
     return Command(
         (
             str(program),

@@ -26,6 +26,11 @@ def write_agent_rules(stack: Stack, component: str, rules: str) -> None:
     write_file(stack.etc_dir(component) / "jmx.yml", exported.read_text(encoding="utf-8"))
 
 
+def properties_text(properties: Mapping[str, str]) -> str:
+    """A .properties file; for names and values in which nothing needs an escape."""
+    return "".join(f"{name}={value}\n" for name, value in properties.items())
+
+
 def log4j2(levels: Mapping[str, str], *, root: str = "info", pattern: str = LOG_PATTERN) -> str:
     """log4j2.properties: everything to standard output, which the supervisor keeps; `levels`: logger → level."""
     lines = [

@@ -106,7 +106,7 @@ def _format(stack: Stack, fresh: Path, log_dir: Path) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     properties = stack.etc_dir("kafka") / "format.properties"
     write_file(properties, server_properties(stack, fresh))
-    program = java.find_java(17)
+    program = java.find_java_17()
     first_start.run(
         (
             str(program),

@@ -103,7 +103,7 @@ def prepare(stack: Stack) -> None:
     database = data / "db"
     data.mkdir(parents=True, exist_ok=True)
     _hand_over(data)
-    make_socket_folder(socket_path(stack).parent, OS_USER, PACKAGE, 0o755)
+    make_socket_folder(socket_path(stack).parent, OS_USER, PACKAGE)
     let_pass(stack.state_dir, data.parent, OS_USER)
     _write_cnf(stack, stack.etc_dir("mysql") / "my.cnf", database)
     if not database.exists():

@@ -77,7 +77,7 @@ def prepare(stack: Stack) -> None:
     database = data / "db"
     data.mkdir(parents=True, exist_ok=True)
     hand_over(data, OS_USER, PACKAGE, 0o700)
-    make_socket_folder(socket_folder(stack), OS_USER, PACKAGE, 0o755)
+    make_socket_folder(socket_folder(stack), OS_USER, PACKAGE)
     let_pass(stack.state_dir, data.parent, OS_USER)
     for name, text in (
         ("postgresql.conf", postgresql_conf(stack, database)),

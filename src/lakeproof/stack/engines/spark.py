@@ -102,7 +102,7 @@ def command(stack: Stack) -> Command:
     home, etc, data = artifacts.path(NAME), stack.etc_dir(NAME), stack.data_dir(NAME)
     return Command(
         argv=(
-            str(java.find_java(17)),
+            str(java.find_java_17()),
             "-Xms256m",
             f"-Xmx{HEAP}",
             *jvm.FLAGS,
@@ -141,8 +141,7 @@ def prepare(stack: Stack) -> None:
     shutil.rmtree(data, ignore_errors=True)
     for folder in ("tmp", "scratch"):
         (data / folder).mkdir(parents=True)
-    lines = "".join(f"{name}={value}\n" for name, value in settings(stack).items())
-    write_file(etc / "spark.properties", lines)
+    write_file(etc / "spark.properties", jvm.properties_text(settings(stack)))
     logs = jvm.log4j2({}, root="warn", pattern=f"{jvm.LOG_PATTERN}%throwable")
     write_file(etc / "log4j2.properties", logs + _QUIET)
 

@@ -14,7 +14,6 @@ import os
 import threading
 import time
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -171,12 +170,14 @@ def prepare(stack: Stack) -> None:
     for left in catalogs.glob("*.properties"):
         left.unlink()
     lake = {"connector.name": "iceberg"} | catalog_properties(stack, "main")
-    (catalogs / f"{CATALOG}.properties").write_text(_lines(lake))
+    (catalogs / f"{CATALOG}.properties").write_text(jvm.properties_text(lake))
     # Only the coordinator reads them, in etc/ under its working folder, as it does with catalogs.
     groups = etc / "etc" / "resource-groups.json"
     groups.write_text(json.dumps(resource_groups(), indent=2))
     (etc / "etc" / "resource-groups.properties").write_text(
-        _lines({"resource-groups.configuration-manager": "file", "resource-groups.config-file": str(groups)})
+        jvm.properties_text(
+            {"resource-groups.configuration-manager": "file", "resource-groups.config-file": str(groups)}
+        )
     )
     _write_server(stack, NAME)
 
@@ -185,13 +186,9 @@ def _write_server(stack: Stack, name: str) -> None:
     etc = stack.etc_dir(name)
     etc.mkdir(parents=True, exist_ok=True)
     stack.data_dir(name).mkdir(parents=True, exist_ok=True)
-    (etc / _SERVER_FILE).write_text(_lines(server_properties(stack, name)))
+    (etc / _SERVER_FILE).write_text(jvm.properties_text(server_properties(stack, name)))
     (etc / "log.properties").write_text(_LOG_LEVELS)
     jvm.write_agent_rules(stack, name, NAME)
-
-
-def _lines(properties: Mapping[str, str]) -> str:
-    return "".join(f"{name}={value}\n" for name, value in properties.items())
 
 
 def boot_jar() -> Path:
