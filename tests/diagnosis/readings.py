@@ -142,6 +142,12 @@ TOPIC_GAP: dict[str, Value] = {
     "oltp-job-exception": "java.io.IOException: events of a transaction are missing",
     "oltp-topic-gap": "transaction 0-1-7: END counts {oltp.order_items=2}, came {}",
 }
+CUT_OFF: dict[str, Value] = {
+    "oltp-topic-gap": "passed over, and not brought yet",
+    "oltp-connector-state": "STOPPED",
+    "oltp-task-state": None,
+    **BEHIND,
+}
 JOB_WAITS: dict[str, Value] = {"oltp-job-state": "restarting", "oltp-checkpoint-age": 70.0, **NOT_PUBLISHED}
 STARVED: dict[str, Value] = {"taskmanager-stopped": 93.0, "taskmanager-cpu": 4.8}
 STOPPED: dict[str, Value] = {"taskmanager-stopped": 100.0, "taskmanager-cpu": 0.0}

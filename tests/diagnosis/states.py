@@ -3,6 +3,7 @@
 from tests.diagnosis.readings import (
     BEHIND,
     CONNECT_GONE,
+    CUT_OFF,
     DATABASE_GONE,
     JOB_FAILS,
     JOB_GONE,
@@ -305,6 +306,19 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("topic_gap", {**JOB_FAILS, **TOPIC_GAP}),
     ("topic_gap", {**JOB_FAILS, **TOPIC_GAP, "oltp-job-state": "running"}),
     ("shop_topic_gap", of_shop(JOB_FAILS, TOPIC_GAP)),
+    # Its repair was cut off: the job is well, or ended, or gone, and the connector stopped.
+    ("topic_gap", CUT_OFF),
+    ("topic_gap", {**CUT_OFF, "oltp-job-state": "ended", "oltp-checkpoint-age": 70.0}),
+    (
+        "topic_gap",
+        {
+            **CUT_OFF,
+            "oltp-job-state": None,
+            "oltp-job-restarts": None,
+            "oltp-refused-value": None,
+            "oltp-checkpoint-age": None,
+        },
+    ),
     ("shop_unreadable_value", of_shop(JOB_FAILS, REFUSED_VALUE)),
     ("changed_column", {"oltp-unreadable-columns": "oltp.orders.total"}),
     ("binlog_purged", {"oltp-task-state": "FAILED", "oltp-task-failure": "position lost", **BEHIND}),

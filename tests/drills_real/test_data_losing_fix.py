@@ -67,7 +67,8 @@ def test_what_a_wrong_fix_lost_is_found_by_the_check_of_that_data(
 def brought_back(lakeproof: Run) -> dict[str, dict[str, int]]:
     """Bridge the gap that the wrong fix left, and what `check` says then of each table and engine."""
     action = "bridge_topic_gap" if "topic_gap" in named(diagnosed(lakeproof)) else "bridge_capture_gap"
-    done = lakeproof("mitigate", "--action", action, "--arg", "connector=orders", "--yes")
+    opened = lakeproof("incident", "open", f"after a wrong fix: {action}").out.split()
+    done = lakeproof("mitigate", opened[0], "--action", action, "--arg", "connector=orders", "--yes")
     print(action, done.out, done.err[-2000:])
     assert done.code == 0, done.err[-4000:]
     await_health(lakeproof)

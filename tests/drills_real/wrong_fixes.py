@@ -34,7 +34,7 @@ class WrongFix:
 
 def _wrong_fixes() -> Iterator[WrongFix]:
     catalog = load_catalog()
-    # One that loses data for good is not among them: test_data_losing_fix.py runs each on a stack of its own.
+    # One that loses data is not among them: test_data_losing_fix.py runs each on a stack of its own.
     for scenario, fix in wrong_fixes(catalog):
         steps = {step.id for step in fix.steps}
         quick = scenario.name in OFTEN_GREEN and not steps & SLOW_STEPS

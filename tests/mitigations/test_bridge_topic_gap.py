@@ -38,7 +38,7 @@ def test_a_job_that_reads_its_topic_is_left_alone(
             " lake-oltp and connector orders go on from there"
         )
     else:
-        with pytest.raises(InvalidInput, match="lately") as told:
+        with pytest.raises(InvalidInput, match="did not stop at a gap") as told:
             run(stack, OfConnector())
         assert "bridge_capture_gap" in str(told.value.next_action)
     assert bridged == (["orders"] if is_bridged else [])

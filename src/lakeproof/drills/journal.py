@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 JOURNAL_FILE = "journal.json"
+# Between two lines of what may come many times a second, and of what is waited for.
+SELDOM_SECONDS = 3.0
+WAITING_SECONDS = 5.0
 
 
 class Stopwatch:
@@ -72,25 +75,25 @@ class Journal:
         self._progress(f"{self._watch.seconds:7.1f} s  {phase:<8}  {what}")
 
     def seldom(self, phase: str) -> Callable[[str], None]:
-        """A teller for what may come many times a second: at most one line each three seconds."""
+        """A teller for what may come many times a second: at most one line each SELDOM_SECONDS."""
         watch, next_at = Stopwatch(), 0.0
 
         def tell(text: str) -> None:
             nonlocal next_at
             if watch.seconds >= next_at:
-                next_at = watch.seconds + 3.0
+                next_at = watch.seconds + SELDOM_SECONDS
                 self.tell(phase, text)
 
         return tell
 
     def waiting(self, phase: str) -> Callable[[str, float], None]:
-        """A teller for Deadline.wait_for: what was last seen, each five seconds."""
-        next_at = 5.0
+        """A teller for Deadline.wait_for: what was last seen, each WAITING_SECONDS."""
+        next_at = WAITING_SECONDS
 
         def tell(last: str, elapsed: float) -> None:
             nonlocal next_at
             if elapsed >= next_at:
-                next_at = elapsed + 5.0
+                next_at = elapsed + WAITING_SECONDS
                 self.tell(phase, f"waiting {elapsed:.0f} s: {last[:160]}")
 
         return tell

@@ -113,7 +113,7 @@ def place(scenario: str, fix: str) -> Path:
 
 
 def wrong_fixes(catalog: Catalog) -> Iterator[tuple[Scenario, WrongFix]]:
-    """Every wrong fix of every scenario and cause that leaves a stack of use: one that loses data for good spoils it
+    """Every wrong fix of every scenario and cause that leaves a stack of use: one that loses data spoils it
     for the drills after it. Those first that need the fewest components, as in `drill all`.
     """
     by_name = {each.name: each for each in catalog.played}

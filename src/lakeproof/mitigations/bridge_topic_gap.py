@@ -34,7 +34,7 @@ def run(stack: Stack, arguments: OfConnector) -> str:
     source = find_source(find_connector(name).database)
     if flink.topic_gap(stack, ASK_SECONDS, source) == flink.NO_EXCEPTION:
         raise InvalidInput(
-            f"{source.job} has not failed by it lately",
+            f"{source.job} did not stop at a gap in {source.topic} in the last minute",
             where=name,
             next_action="lakeproof diagnose; where the lake lacks rows: lakeproof mitigate INCIDENT --action"
             f" bridge_capture_gap --arg connector={name}",

@@ -29,6 +29,8 @@ from lakeproof.stack.component import Component, Hook
 
 BEFORE_STOP_SECONDS = 60.0
 PROVISION_SECONDS_MIN = 60.0
+# Of its log, where it did not become healthy.
+LOG_LINES = 12
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +117,7 @@ class Keeper:
 
     def log_tail(self) -> list[str]:
         """The last lines of its log."""
-        return logfile.tail(self.context.stack.log_path(self.name), 12)
+        return logfile.tail(self.context.stack.log_path(self.name), LOG_LINES)
 
     # what is asked of it
 

@@ -34,8 +34,10 @@ def run(stack: Stack, arguments: OfDatabase) -> str:
             find_job(flink, source)  # waits for its end
         emptied = empty_topic.run(stack, empty_topic.EmptyTopic(topic=source.topic))
         jar_id = flink.upload(artifacts.path("lake-job") / "lake-job.jar")
-        job_id = flink.run(jar_id, body_of(make_spec(stack, source), source))
-        flink.delete_jar(jar_id)
+        try:
+            job_id = flink.run(jar_id, body_of(make_spec(stack, source), source))
+        finally:
+            flink.delete_jar(jar_id)
     return f"{source.job} was started anew as {job_id}, without a state; {emptied}"
 
 

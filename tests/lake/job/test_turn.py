@@ -4,13 +4,18 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.job import turn
+from lakeproof.lake.job import submission, turn
+from lakeproof.lake.job.passing_over import all_is_written, begin_passing_over
 from lakeproof.lake.job.turn import SubmissionHeld, submitting
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -49,3 +54,26 @@ def test_who_waits_in_vain_is_told_who_holds_the_turn_and_gets_it_when_that_one_
         pass
     with submitting(stack):
         pass
+
+
+def test_what_a_submission_takes_is_decided_while_it_has_the_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who had the turn before may have written what a job that passes over would miss."""
+    stack, specs = Stack(Settings(state_dir=tmp_path)), list[dict[str, Any]]()
+    begin_passing_over(stack, OLTP)
+
+    @contextmanager
+    def turn(stack: Stack) -> Iterator[None]:
+        all_is_written(stack, OLTP)
+        yield
+
+    def submit(*_: object, spec: dict[str, Any], **__: object) -> str:
+        specs.append(spec)
+        return "a"
+
+    monkeypatch.setattr(submission, "submitting", turn)
+    monkeypatch.setattr(submission, "find_job", lambda *_: None)
+    monkeypatch.setattr(submission, "_submit", submit)
+    submission.redeploy(stack, OLTP)
+    assert [spec["pass_over"] for spec in specs] == [False]

@@ -84,7 +84,7 @@ def value_of(kind: str, value: Any) -> Any:
     """
     name = kind.upper().partition("(")[0].strip()
     if name not in COMPARED and not name.startswith("TIMESTAMP"):
-        raise TerminalError(f"values of the type {kind} are not compared", where="bridge_capture_gap")
+        raise TerminalError(f"values of the type {kind} are not compared", where="the job's SQL files")
     if value is None:
         return None
     if name.startswith("TIMESTAMP"):
@@ -205,23 +205,15 @@ def records(found: Difference, transaction: str, now_us: int) -> Iterator[bytes]
             "transaction": {"id": transaction, "total_order": order, "data_collection_order": counts[event.table]},
         }
         yield json.dumps(told).encode()
-    yield _end(transaction, now_us, counts)
-
-
-def ends(transactions: Iterable[str], now_us: int) -> Iterator[bytes]:
-    """An END for each of these, of which no more rows come."""
-    return (_end(each, now_us, {}) for each in transactions)
-
-
-def _end(transaction: str, now_us: int, counts: Mapping[str, int]) -> bytes:
+    collections = [{"data_collection": table, "event_count": count} for table, count in counts.items()]
     end = {
         "status": "END",
         "id": transaction,
         "ts_ms": now_us // 1000,
         "event_count": sum(counts.values()),
-        "data_collections": [{"data_collection": table, "event_count": count} for table, count in counts.items()],
+        "data_collections": collections,
     }
-    return json.dumps(end).encode()
+    yield json.dumps(end).encode()
 
 
 def in_words(found: Difference) -> str:

@@ -109,7 +109,7 @@ def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> Publ
         f"main to show checkpoint {checkpoint} of {source.name}",
         shown,
         every=0.5,
-        seen=lambda: f"main shows checkpoint {history.newest(stack).states[source.name].checkpoint}",
+        seen=lambda: f"main shows {history.newest(stack).states.get(source.name)}",
     )
 
 

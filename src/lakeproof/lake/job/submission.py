@@ -126,9 +126,10 @@ def redeploy(
     taken away. `sql_files`: instead of those of the source.
     Raises: as `ensure_submitted` and `stop_with_savepoint`.
     """
-    spec = make_spec(stack, database, sql_files)
     flink = rest_of(stack)
     with submitting(stack):
+        # Here, not before: who held the turn may have changed what a submission takes (passing_over.py).
+        spec = make_spec(stack, database, sql_files)
         alive = find_job(flink, database)
         if alive is not None:
             with _uploaded(flink) as jar_id:
