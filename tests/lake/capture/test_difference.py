@@ -12,7 +12,7 @@ import pytest
 from lakeproof.errors import TerminalError
 from lakeproof.lake.capture import difference
 from lakeproof.lake.capture.difference import Difference, Event, Table, compare, event_of, records, table_of, value_of
-from lakeproof.lake.job.sql_files import load_sql_files
+from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
 
 FILES = {file.source: file for file in load_sql_files("oltp")}
 ORDERS = Table(FILES["oltp.orders"], "oltp.orders", ("id", "status"), "id")
@@ -171,3 +171,13 @@ def test_a_column_that_the_database_lacks_is_left_out_where_the_lake_has_no_valu
     )
     with pytest.raises(TerminalError, match="lacks the column type"):
         table_of(Server({}), Server({1: "x"}), file, "oltp.order_events", described)
+
+
+def test_a_type_that_is_not_compared_is_refused_before_a_row_is_read() -> None:
+    """The job may have been ended by the time a row comes."""
+    file = FILES["oltp.orders"]
+    odd = SqlFile(file.table, tuple(each.replace("status STRING", "status BYTES") for each in file.statements))
+    assert odd.columns["status"] == "BYTES"
+    described = [(name, "bigint", name == "id") for name in odd.columns]
+    with pytest.raises(TerminalError, match="BYTES are not compared"):
+        table_of(Server({}), Server({}), odd, "oltp.orders", described)
