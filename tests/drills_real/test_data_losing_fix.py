@@ -48,7 +48,7 @@ def test_what_a_wrong_fix_lost_is_found_and_what_the_lake_lost_comes_back(
     state_dir = Path(f"{whole_stack.state_dir}-spoilt")
     state_dir.mkdir(mode=0o755)
     of_lake = scenario.partition(":")[0] != "notification-failure"
-    # A job without its state publishes parts of transactions, so that the audit freezes main. Nobody has mended that.
+    # After a job without its state main showed parts of transactions and did not move. Nobody has mended that.
     mendable = of_lake and fix.id != "start_from_latest"
     with monkeypatch.context() as other:
         other.setenv("LAKEPROOF_NAME", "spoilt")
