@@ -44,7 +44,7 @@ def _filter(config: dict[str, str]) -> dict[str, str]:
 def remove(stack: Stack, arguments: OfConnector) -> None:
     """Register the connector from its file, and bring into the lake what was dropped.
 
-    Done again it finds no filter; what is left to bring then says the job, or the mark of a bridge that was cut off.
+    Done again it finds no filter. The job, or the mark of a bridge that was cut off, then says what is left to bring.
     """
     was_in = f"transforms.{FILTER}.type" in (live_config(stack, arguments.connector) or {})
     if was_in or flink.topic_gap(stack, SECONDS, _source(arguments)) not in (None, flink.NO_EXCEPTION):
