@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import Answering
 
-from lakeproof.errors import TerminalError
-from lakeproof.lake.nessie import NessieUnreachable
+from lakeproof.lake.nessie import NessieConflict, NessieUnreachable
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes import drop_table
@@ -61,7 +60,7 @@ def test_the_table_is_deleted_in_one_commit_of_somebody_s(stack: Stack, nessie: 
 
 def test_a_commit_that_nessie_does_not_take_and_a_nessie_that_is_away_are_told(stack: Stack, nessie: Nessie) -> None:
     nessie.status = 409
-    with pytest.raises(TerminalError, match="not dropped: answered 409"):
+    with pytest.raises(NessieConflict):
         drop_table.run(stack, GIVEN)
     away = Stack(stack.settings.model_copy(update={"endpoints": {"nessie": {"http": "127.0.0.1:9"}}}))
     with pytest.raises(NessieUnreachable):

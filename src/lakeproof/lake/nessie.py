@@ -179,6 +179,11 @@ class NessieClient:
         puts = [_put(namespace, name, table) for namespace, of in tables.items() for name, table in of.items()]
         return self._commit(branch, message, properties, puts, author)
 
+    def drop_table(self, branch: Reference, namespace: str, table: str, message: str, author: str) -> Reference:
+        """One commit that takes the table out of the branch; its files stay. Raises: as `commit_tables`."""
+        drop = {"type": "DELETE", "key": {"elements": [namespace, table]}}
+        return self._commit(branch, message, {}, [drop], author)
+
     def merge(
         self,
         source: Reference,
