@@ -56,6 +56,7 @@ ONE_HEALTHY: dict[str, Value] = {
     "taskmanager-cpu": 32.0,
     "store-writes": "writable",
     "oltp-publisher-status": "healthy",
+    "oltp-audit-finding": "none",
     "oltp-publish-age": 2.0,
     **{name: "answers" for name in PROBES if name.endswith("-answers")},
     **{name: 0.0 for name in PROBES if name.endswith("-refusals")},
@@ -141,6 +142,10 @@ REFUSED_VALUE: dict[str, Value] = {
 TOPIC_GAP: dict[str, Value] = {
     "oltp-job-exception": "java.io.IOException: events of a transaction are missing",
     "oltp-topic-gap": "transaction 0-1-7: END counts {oltp.order_items=2}, came {}",
+}
+BROKEN_IN_LAKE: dict[str, Value] = {
+    "oltp-audit-finding": "81 broken at 0e4bba86f785f463 and whole in the source: order 289: 0 of 4 items",
+    "oltp-publisher-status": "frozen",
 }
 CUT_OFF: dict[str, Value] = {
     "oltp-topic-gap": "passed over, and not brought yet",

@@ -2,6 +2,7 @@
 
 from tests.diagnosis.readings import (
     BEHIND,
+    BROKEN_IN_LAKE,
     CONNECT_GONE,
     CUT_OFF,
     DATABASE_GONE,
@@ -365,6 +366,13 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ),
     ("checkpoints_failing", {"oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9, **NOT_PUBLISHED}),
     ("publishing_frozen", {"oltp-publisher-status": "frozen", **NOT_PUBLISHED}),
+    ("broken_in_lake", BROKEN_IN_LAKE),
+    # A finding of MariaDB's tables keeps PostgreSQL's as they are, too.
+    (
+        "broken_in_lake",
+        {**BROKEN_IN_LAKE, **NOT_PUBLISHED, **of_shop({"oltp-publisher-status": "frozen"}, NOT_PUBLISHED)},
+    ),
+    ("shop_broken_in_lake", {"shop-audit-finding": "1 broken at 0e4bba86f785f463 and whole in the source"}),
     ("publishing_failing", {"oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
     ("main_written", {"main-author": "somebody", "oltp-publisher-status": "degraded", **NOT_PUBLISHED}),
     (

@@ -140,9 +140,9 @@ def test_a_fault_that_shows_behind_the_capture_goes_in_before_one_that_may_stop_
     assert removed == ["covered_lamp", "muffled_bell"]
 
 
-def test_a_value_that_the_job_refuses_shows_behind_the_capture() -> None:
-    faults = all_faults()
-    assert [name for name, fault in faults.items() if fault.through_capture] == ["filtered_capture", "widened_column"]
+def test_what_shows_behind_the_capture_or_needs_the_lakes_job_goes_in_first() -> None:
+    first = [name for name, fault in all_faults().items() if fault.through_capture]
+    assert first == ["deleted_lake_rows", "filtered_capture", "widened_column"]
 
 
 def test_both_alerts_are_awaited_before_the_diagnosis(toy: Any, lamp: Any, tmp_path: Path) -> None:

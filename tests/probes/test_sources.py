@@ -69,6 +69,28 @@ def test_the_publishers_state_is_that_of_the_database(
     assert publisher.publisher_status(stack, 1.0, SHOP) == shop
 
 
+@pytest.mark.parametrize(
+    ("audits", "seen"),
+    [
+        ({}, "none"),  # of a publisher that was started a moment ago
+        ({"oltp": {"outcome": "passed", "why": None}, "shop": {"outcome": "failed", "why": "theirs"}}, "none"),
+        ({"oltp": {"outcome": "unknown", "why": "trino is away"}}, "none"),
+        ({"oltp": {"outcome": "failed", "why": "2 broken at 0e4bba86f785f463"}}, "2 broken at 0e4bba86f785f463"),
+    ],
+)
+def test_the_newest_audits_finding_is_that_of_the_database(
+    answering: Answering, tmp_path: Path, audits: dict[str, Any], seen: str
+) -> None:
+    stack = stack_of("publisher", answering(lambda *_: (200, {"full_audit": audits})), tmp_path)
+    assert publisher.audit_finding(stack, 1.0, OLTP) == seen
+
+
+def test_a_publisher_that_tells_of_no_audits_gives_no_finding(answering: Answering, tmp_path: Path) -> None:
+    stack = stack_of("publisher", answering(lambda *_: (200, {"status": "healthy"})), tmp_path)
+    with pytest.raises(CouldNotLook):
+        publisher.audit_finding(stack, 1.0, OLTP)
+
+
 def test_each_database_is_as_old_as_its_newest_heartbeat_on_main_whenever_that_was_published(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -31,8 +31,8 @@ class Fault:
     `remove` must work after a crash half-way through `inject`, and when the fault is not there at all.
     sign(stack, arguments): reads, from the broken part itself, whether the fault is in; raises LakeproofError. It is
     asked after each `inject`, since a drill of a fault that never landed would prove nothing.
-    through_capture: the sign is read behind the capture, where a changed row arrives. Of several faults such a one
-    goes in first, for another may stop the capture.
+    through_capture: the sign is read behind the capture, where a changed row arrives, or the fault itself needs a job
+    that runs. Of several faults such a one goes in first, for another may stop the capture.
     """
 
     id: str

@@ -1,4 +1,10 @@
-"""What the publisher says of itself: publishing, held up by something that it needs, or kept off main by an audit."""
+"""What the publisher says of itself: publishing, held up by something that it needs, or kept off main by an audit;
+and what the newest full audit of each database found.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.sources.source import SOURCES, Source
@@ -9,18 +15,35 @@ from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
 HEALTHY = "healthy"
+NOTHING_FOUND = "none"
 # What concerns every database.
 WHOLLY = ("starting", "stuck")
 
 
 def publisher_status(stack: Stack, timeout: float, source: Source) -> Value:
     """Of that database: starting, healthy, degraded (rounds fail), frozen (an audit failed), stuck (one hangs)."""
-    url = f"{stack.url('publisher')}/health"
-    try:
-        # Also where it answers 503, its way to say that it is stuck.
-        told = get(url, timeout).json()
+    with _health(stack, timeout) as told:
         whole = str(told["status"])
         return whole if whole in WHOLLY else str(told.get("databases", {}).get(source.name, whole))
+
+
+def audit_finding(stack: Stack, timeout: float, source: Source) -> Value:
+    """What the newest full audit of that database found wrong in what is published. "none" where it found nothing,
+    could not look, or was not made yet by the publisher that runs now.
+    """
+    with _health(stack, timeout) as told:
+        look = told["full_audit"].get(source.name, {})
+        return str(look["why"]) if look.get("outcome") == "failed" else NOTHING_FOUND
+
+
+@contextmanager
+def _health(stack: Stack, timeout: float) -> Iterator[dict[str, Any]]:
+    """What it tells, also where it answers 503, its way to say that it is stuck. Raises: CouldNotLook, also in place
+    of what reading an answer of another shape raises in the block.
+    """
+    url = f"{stack.url('publisher')}/health"
+    try:
+        yield get(url, timeout).json()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CouldNotLook("answered something that is no health", where=url) from error
 
@@ -32,4 +55,11 @@ def _status(source: Source) -> Probe:
     )
 
 
-PROBES = tuple(_status(source) for source in SOURCES)
+def _finding(source: Source) -> Probe:
+    query, healthy = f"GET /health: .full_audit.{source.name}", Condition(Operator.IS, NOTHING_FOUND)
+    return of_source(
+        source, "audit-finding", "publisher", query, audit_finding, "", healthy, always=True, steady=True
+    )
+
+
+PROBES = tuple(make(source) for source in SOURCES for make in (_status, _finding))

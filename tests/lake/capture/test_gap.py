@@ -1,5 +1,7 @@
 """When all that was captured is on main: by the offset that the job keeps, and never by one that tells nothing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,8 +10,9 @@ import pytest
 
 from lakeproof.errors import DeadlineExpired
 from lakeproof.lake.capture import gap
-from lakeproof.lake.capture.bridge import Resting
+from lakeproof.lake.capture.bridge import Missing, Place, Resting
 from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.capture.difference import Difference, Event
 from lakeproof.lake.job.flink_rest import FlinkRefused
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import OLTP
@@ -75,3 +78,29 @@ def test_all_that_was_captured_is_on_main(
     else:
         with pytest.raises(DeadlineExpired):
             gap.await_all_captured(stack, RESTING, beyond)
+
+
+@pytest.mark.parametrize("differs", [True, False])
+def test_the_connector_goes_on_only_once_main_shows_what_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, differs: bool
+) -> None:
+    """While the bridge is there an audit's finding does not keep `main` as it is (publish/service.py)."""
+    steps: list[str] = []
+
+    @contextmanager
+    def at_rest(*_: object) -> Iterator[Resting]:
+        yield Resting(find_connector("orders"), OLTP, {"offset": {}}, None)  # type: ignore[arg-type]
+        steps.append("resumed")
+
+    def write(*_: object) -> int:
+        steps.append("written")
+        return 52
+
+    found = Difference([Event("oltp.orders", "c", None, {"id": 1})] if differs else [])
+    monkeypatch.setattr(gap, "at_rest", at_rest)
+    monkeypatch.setattr(gap, "await_all_captured", lambda *_, beyond=-1: steps.append(f"shown to {beyond}"))
+    monkeypatch.setattr(gap, "compared", lambda *_: Missing(Place("bin.000002", 900, "0-1-12", 7), found))
+    monkeypatch.setattr(gap, "_require_untouched", lambda *_: None)
+    monkeypatch.setattr(gap, "write", write)
+    assert gap.bridge(Stack(Settings(state_dir=tmp_path)), "orders") is found
+    assert steps == ["shown to -1", "written", *(["shown to 52"] if differs else []), "resumed"]

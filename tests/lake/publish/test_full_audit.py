@@ -271,10 +271,23 @@ def test_audits_begin_at_their_pace_and_rest_for_half_the_time_that_they_take(
 
     def wait(seconds: float) -> bool:
         pauses.append(seconds)
-        return len(pauses) == 3
+        if len(pauses) == 3:
+            audit.stop()
+        return False
 
     audit = FullAudit(STACK, audited)
-    monkeypatch.setattr(audit._stop, "wait", wait)
+    monkeypatch.setattr(audit._wake, "wait", wait)
     monkeypatch.setattr("lakeproof.lake.publish.full_audit.time.monotonic", lambda: clock[0])
     audit._run()
     assert pauses == [5.0, pause, pause]
+
+
+def test_an_audit_that_is_asked_for_does_not_wait_for_its_time() -> None:
+    hook = Hook()
+    audit = FullAudit(STACK, hook)
+    audit.start()
+    try:
+        audit.hurry()
+        assert hook.asked.wait(STACK.settings.lake.audit_seconds / 2)
+    finally:
+        audit.stop()

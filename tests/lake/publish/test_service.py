@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import TransientError
+from lakeproof.lake.job.bridging import bridging
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.publish import service
 from lakeproof.lake.publish.audit import AuditFailed
+from lakeproof.lake.publish.full_audit import Audited, FullAudit
 from lakeproof.lake.publish.publisher import Published, RoundFailed
 from lakeproof.lake.publish.service import PAUSE_BEFORE_NEXT_SECONDS, STUCK_SECONDS, Health, Service, health_page
-from lakeproof.lake.sources.source import SOURCES, Source
+from lakeproof.lake.sources.source import OLTP, SOURCES, Source
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -25,9 +27,11 @@ class Rounds:
         self.outcomes = outcomes
         self.sees_next = False
         self.looks: list[str] = []
+        self.frozen: list[bool] = []
 
     def round(self, source: Source, *, frozen: bool) -> Published | None:
         self.looks.append(source.name)
+        self.frozen.append(frozen)
         outcome = self.outcomes[source.name]
         if isinstance(outcome, Exception):
             raise outcome
@@ -254,6 +258,29 @@ def test_old_metadata_of_each_database_is_removed_every_minute_though_removing_c
         ("shop", {"a table of shop": 900}),
     ]
     assert all(20 <= kept < 900 for _, _, kept in old_files.removed)
+
+
+def test_what_an_audit_found_keeps_main_as_it_is_but_for_a_repair_after_which_it_looks_again(
+    service_of: Callable[[Rounds], Service], clock: Clock, tmp_path: Path
+) -> None:
+    """The repair compares with new states, and main is whole once it shows what the repair has written."""
+    rounds = Rounds({"oltp": None, "shop": None})
+    loop = service_of(rounds)
+    audit = FullAudit(loop._stack, lambda *_: Audited("an order without items", 1, "aa", freezes=True))
+    loop._full_audit = audit
+    audit.look()
+
+    def next_round() -> tuple[list[bool], str | None, bool]:
+        rounds.frozen.clear()
+        clock.now += 60
+        loop.round()
+        return rounds.frozen, loop.health.frozen, audit._wake.is_set()
+
+    assert next_round() == ([True, True], "an order without items", False)
+    with bridging(Stack(Settings(state_dir=tmp_path)), OLTP):
+        assert next_round() == ([False, False], None, False)
+        assert next_round() == ([False, False], None, False)
+    assert next_round() == ([True, True], "an order without items", True)
 
 
 def test_a_database_that_is_not_captured_any_more_is_begun_anew(

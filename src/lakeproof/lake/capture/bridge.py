@@ -9,7 +9,6 @@ two is shut out by Kafka. Two calls on one machine do not even begin.
 
 import json
 import logging
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,12 +19,13 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, LakeproofError, NotReady, TerminalError
-from lakeproof.held_file import HeldByAnother, hold
+from lakeproof.held_file import HeldByAnother
 from lakeproof.lake.capture.commands import await_state, restart, send, state_of
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.difference import AskLake, Difference, Event, Table, as_utc, compare, event_of, table_of
 from lakeproof.lake.capture.offsets import PARTITIONER, offset_key, offset_topics, transactional_id
 from lakeproof.lake.job.added_columns import job_files
+from lakeproof.lake.job.bridging import bridging
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.trino import pinned_trino
@@ -97,7 +97,7 @@ def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
 @contextmanager
 def _alone(stack: Stack, source: Source) -> Iterator[None]:
     try:
-        with hold(stack.data_dir(source.job) / "bridge.lock", f"process {os.getpid()}"):
+        with bridging(stack, source):
             yield
     except HeldByAnother as held:
         raise NotReady(

@@ -6,8 +6,8 @@ Here the difference goes into the topic instead, as one transaction of its own, 
 1. The connector is stopped, and all that it had captured is on `main`.
 2. The database is read at one instant, whose place in the log it tells, and held against the lake at that hash.
 3. What differs is written into the topic as one transaction, and in the same transaction of Kafka's the connector's
-   offsets are set to that place. Cut off before, nothing has happened; after, only the last step is missing.
-4. The connector goes on from there.
+   offsets are set to that place. Cut off before, nothing has happened; after, the lake gets it all the same.
+4. Once `main` shows the difference, the connector goes on from there.
 
 Where the connector was stopped within a transaction, the job holds the rows of it that came and waits for its END.
 What differs is then written as the rest of that transaction.
@@ -69,7 +69,9 @@ def _write_difference(stack: Stack, resting: Resting) -> Difference:
     _require_untouched(stack, resting)
     # The rest of a transaction whose beginning came has its id; else that of the last one before the place.
     rows = list(records(found, str(open_one or place.gtid), place.now_us)) if found.events or open_one else []
-    write(resting, rows, place)
+    last = write(resting, rows, place)
+    if rows:
+        await_all_captured(stack, resting, beyond=last)
     return found
 
 

@@ -93,6 +93,7 @@ class FullAudit:
         self._note, self._clean = note, clean
         self._hook = hook
         self._stop = threading.Event()
+        self._wake = threading.Event()
         self._remembered_in = remembered_in
         self._through: dict[str, str | None] = {}
         # Replaced and never changed, since the publisher's own thread reads it meanwhile.
@@ -111,10 +112,19 @@ class FullAudit:
     def stop(self) -> None:
         """End after the audit that is running."""
         self._stop.set()
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """Have the next audit begin now, or right after the one that is running."""
+        self._wake.set()
 
     def _run(self) -> None:
         pause = self._stack.settings.lake.audit_seconds
-        while not self._stop.wait(pause):
+        while True:
+            self._wake.wait(pause)
+            self._wake.clear()
+            if self._stop.is_set():
+                return
             began = time.monotonic()
             self.look()
             pause = pause_after(time.monotonic() - began, self._stack.settings.lake.audit_seconds)

@@ -3,13 +3,14 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from http.server import ThreadingHTTPServer
 from typing import Any, Protocol
 
 from lakeproof.errors import LakeproofError
+from lakeproof.lake.job.bridging import is_bridged
 from lakeproof.lake.job.spec import RETENTION_MARGIN_SECONDS, metadata_files_kept
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie import client_of
@@ -107,6 +108,7 @@ class Service:
         )
         audited_through = stack.data_dir("publisher") / "audited-through"
         self._full_audit = FullAudit(stack, audit, self._note_audit, self._keep_as_backup, audited_through)
+        self._bridged = False
         self._refused: dict[str, str] = {}
         self._failing: dict[str, str] = {}
         self._due: dict[str, float] = {}
@@ -134,8 +136,8 @@ class Service:
         What fails in one of them keeps neither the others nor the clean-up waiting, nor does it hurry them.
         """
         self.health.round_at = time.monotonic()
-        finding = self._full_audit.finding
         databases = present(self._stack)
+        finding = self._finding(databases)
         self._forget_all_but({database.name for database in databases})
         for database in databases:
             if not self._is_due(database):
@@ -151,6 +153,17 @@ class Service:
         nearest = min(self._retention_due, *(self._due.get(database.name, 0.0) for database in databases))
         self.health.round_at = None
         return max(0.0, nearest - self._clock())
+
+    def _finding(self, databases: Iterable[Source]) -> str | None:
+        """What keeps `main` as it is. Nothing does while a repair brings into the lake what it lacks: the repair
+        needs new states to compare with, and `main` is whole only once it shows what the repair has written.
+        """
+        finding = self._full_audit.finding
+        bridged = finding is not None and any(is_bridged(self._stack, database) for database in databases)
+        if self._bridged and not bridged:
+            self._full_audit.hurry()
+        self._bridged = bridged
+        return None if bridged else finding
 
     def _look(self, database: Source, *, frozen: bool) -> float:
         """Publish what is there of it; gives the pause until its own next look, in seconds."""
