@@ -1,7 +1,7 @@
 """A row deleted from the lake by somebody who writes to the table itself: `check` names the order or payment that it
-was, and the minute's audit tells of it.
+was, the minute's audit tells of it, and a bridge gives the lake MariaDB's row back.
 
-On a stack of its own: nothing gives the lake its row back, since capture has delivered it once and for all.
+On a stack of its own: capture has delivered the row once and for all, and nothing gives PostgreSQL's back.
 """
 
 import json
@@ -17,33 +17,17 @@ from tests.drills_real.health import assert_clean, await_health
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
-from lakeproof.lake.job.flink_rest import rest_of
-from lakeproof.lake.job.submission import ensure_submitted, find_job, stop_with_savepoint
-from lakeproof.lake.job.turn import submitting
+from lakeproof.faults.deleted_lake_rows import write_to_lake
 from lakeproof.lake.publish import history
-from lakeproof.lake.query.flink import PinnedFlink, start_gateway
 from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines import mysql
-from lakeproof.stack.object_store import WAREHOUSE
 from lakeproof.stack.stack import Stack, load_stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
 
 type Run = Callable[..., Any]
-
-# A statement returns once its job has ended, and each of its tasks is one.
-SESSION = {
-    "execution.runtime-mode": "batch",
-    "execution.batch-shuffle-mode": "ALL_EXCHANGES_HYBRID_FULL",
-    "execution.batch.adaptive.auto-parallelism.enabled": "false",
-    "parallelism.default": "1",
-    "restart-strategy.type": "none",
-    "table.dml-sync": "true",
-    "table.local-time-zone": "UTC",
-}
-CATALOG = f"CREATE CATALOG store WITH ('type' = 'paimon', 'warehouse' = '{WAREHOUSE}')"
 
 
 @pytest.fixture(scope="module")
@@ -69,21 +53,6 @@ def bought(whole_stack: Stack, lakeproof: Run) -> Iterator[Stack]:
 
 def shop(lakeproof: Run) -> None:
     assert lakeproof("traffic", "--rate", "20", "--seconds", "10", seconds=120).code == 0
-
-
-def write_to_lake(stack: Stack, source: Source, statement: str) -> None:
-    """One statement by Paimon's own SQL, while the source's job is stopped: a table has one writer at a time."""
-    start_gateway(stack)
-    with submitting(stack):
-        assert stop_with_savepoint(stack, source, 60.0) is not None
-        assert find_job(rest_of(stack), source) is None
-        with httpx.Client(base_url=stack.url("flink-sql-gateway"), timeout=30, trust_env=False) as client:
-            session = client.post("/v1/sessions", json={"properties": SESSION}).json()["sessionHandle"]
-            flink, deadline = PinnedFlink(client, session), Deadline(120)
-            flink.run(CATALOG, deadline)
-            flink.run(statement, deadline)
-            client.delete(f"/v1/sessions/{session}")
-    ensure_submitted(stack, source)
 
 
 def an_order(stack: Stack) -> tuple[int, str]:
@@ -222,11 +191,23 @@ def test_a_row_deleted_from_the_lake_behind_our_back_is_listed_as_lost_by_its_ke
     assert [(one["key"], one["wrong"]) for one in listed] == [(client_key, "lost")]
 
 
-def test_the_minutes_audit_keeps_main_as_it_is_and_a_person_is_called(bought: Stack, lakeproof: Run) -> None:
+def test_the_minutes_audit_keeps_main_as_it_is_until_the_row_is_brought_back(bought: Stack, lakeproof: Run) -> None:
     """The source has the order whole, so the lake is wrong: nothing is published on top of it."""
 
     def look() -> bool | None:
         found = json.loads(lakeproof("diagnose", "--json", seconds=60).out)
-        return True if "publishing_frozen" in [cause["cause"] for cause in found["causes"]] else None
+        return True if "broken_in_lake" in [cause["cause"] for cause in found["causes"]] else None
 
     Deadline(180).wait_for("main to be frozen", look)
+    opened = lakeproof("incident", "open", "rows of the lake are gone").out.split()
+    done = lakeproof(
+        *("mitigate", opened[0], "--action", "bridge_capture_gap", "--arg", "connector=orders", "--yes"), seconds=180
+    )
+    print(done.out)
+    assert done.code == 0, done.err
+    assert await_audit(bought, OLTP, "passed")["why"] is None
+    shop(lakeproof)
+    done = lakeproof("check", "--wait-seconds", "60", "--json", seconds=300)
+    wrong = {one["where"] for one in json.loads(done.out)["findings"]}
+    # The payment of the first test is still missing: no repair brings PostgreSQL's rows back.
+    assert wrong and all(f"{SHOP.name}.payment" in where for where in wrong), wrong

@@ -73,9 +73,10 @@ def test_the_publishers_state_is_that_of_the_database(
     ("audits", "seen"),
     [
         ({}, "none"),  # of a publisher that was started a moment ago
-        ({"oltp": {"outcome": "passed", "why": None}, "shop": {"outcome": "failed", "why": "theirs"}}, "none"),
+        ({"oltp": {"outcome": "passed", "why": None}, "shop": {"of_newest": True, "why": "theirs"}}, "none"),
         ({"oltp": {"outcome": "unknown", "why": "trino is away"}}, "none"),
-        ({"oltp": {"outcome": "failed", "why": "2 broken at 0e4bba86f785f463"}}, "2 broken at 0e4bba86f785f463"),
+        ({"oltp": {"outcome": "failed", "of_newest": False, "why": "2 broken at 0e4bba86f785f463"}}, "none"),
+        ({"oltp": {"outcome": "failed", "of_newest": True, "why": "2 broken at 0e4b"}}, "2 broken at 0e4b"),
     ],
 )
 def test_the_newest_audits_finding_is_that_of_the_database(

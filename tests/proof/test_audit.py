@@ -117,7 +117,7 @@ def test_a_hash_in_the_middle_that_is_torn_is_a_finding_though_the_newest_is_who
     assert audited.finding is not None
     assert audited.finding.startswith("2 broken at 0023 and whole in the source: order 7: no order")
     assert (audited.judged, audited.not_looked, audited.through) == (30, 0, "0040")
-    assert not audited.freezes
+    assert (audited.of_newest, audited.freezes) == (False, False)
     assert main.read[0] == "0040"
     assert sorted(main.read) == [f"{n:04d}" for n in range(11, 41)]
 
@@ -129,7 +129,7 @@ def test_an_older_hash_of_the_newest_ones_state_is_judged_by_it_and_not_read(lak
     assert main.read == ["0005", "0002", "0004"]
     main.torn = {"0005": [7]}
     audited = audit_published(STACK, OLTP, "0001")
-    assert audited.freezes and audited.finding is not None
+    assert audited.of_newest and audited.freezes and audited.finding is not None
     assert audited.finding.startswith("1 broken at 0005 (and 1 more hashes)")
 
 
@@ -221,6 +221,7 @@ def test_what_is_torn_in_postgresqls_tables_is_told_and_freezes_nothing(torn_in_
     assert shop.finding == "1 broken at 0010 and whole in the source: payment 5: version 1, 2 events"
     assert oltp.finding == "1 broken at 0010 and whole in the source: order 7: no order, 1 events"
     assert (shop.freezes, oltp.freezes) == (False, True)
+    assert (shop.of_newest, oltp.of_newest) == (True, True)
 
 
 def test_a_source_that_gives_no_answer_leaves_its_own_audit_unknown(torn_in_both: Lake) -> None:

@@ -28,12 +28,12 @@ def publisher_status(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def audit_finding(stack: Stack, timeout: float, source: Source) -> Value:
-    """What the newest full audit of that database found wrong in what is published. "none" where it found nothing,
-    could not look, or was not made yet by the publisher that runs now.
+    """What the newest full audit of that database found wrong in what `main` showed then. "none" where it found
+    nothing there (a wrong hash of the past is LakeCommitFailing's to tell), could not look, or was not made yet.
     """
     with _health(stack, timeout) as told:
         look = told["full_audit"].get(source.name, {})
-        return str(look["why"]) if look.get("outcome") == "failed" else NOTHING_FOUND
+        return str(look["why"]) if look.get("of_newest") else NOTHING_FOUND
 
 
 @contextmanager

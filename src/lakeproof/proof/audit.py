@@ -86,6 +86,7 @@ def audit_published(stack: Stack, source: Source, after: str | None, changes: Ch
         waiting=following.waiting,
         got_on=following.judged > 0,
         through=following.after,
+        of_newest=newest.hash in own,
         freezes=newest.hash in own and claims.freezes,
     )
 

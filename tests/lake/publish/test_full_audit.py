@@ -16,7 +16,7 @@ from lakeproof.stack.stack import Stack
 
 STACK = Stack(Settings(name="none", lake=LakeSettings(audit_seconds=5)))
 WRONG = "an order without items"
-PASSED, FAILED = Audited(None, 30, "bb"), Audited(WRONG, 30, "aa", freezes=True)
+PASSED, FAILED = Audited(None, 30, "bb"), Audited(WRONG, 30, "aa", of_newest=True, freezes=True)
 
 
 class Hook:
@@ -91,7 +91,10 @@ def test_a_wrong_hash_of_the_past_is_told_and_freezes_nothing() -> None:
     assert audit.finding == WRONG
     audit.look()
     assert audit.finding is None
-    assert (looks[-1].outcome, looks[-1].why) == ("failed", WRONG)
+    assert [(look.outcome, look.why, look.of_newest) for look in looks] == [
+        ("failed", WRONG, True),
+        ("failed", WRONG, False),
+    ]
 
 
 @pytest.fixture

@@ -29,9 +29,9 @@ class Audited:
     finding: a sentence where a hash is wrong in itself, else None. Hashes that it did not come to: `waiting` for the
     next audit, or `passed_over`, of which nobody will ever know. got_on: it judged some after the last one's, the
     newest alone does not count. through: the last hash it is done with; the next audit begins after it.
-    freezes: the finding is of the hash that `main` showed when the audit began, and of tables for which `main` stands
-    still then, until an audit finds whole what it shows. A wrong hash of the past with whole ones after it is told
-    and freezes nothing.
+    of_newest: the finding is of the hash that `main` showed when the audit began, too. A wrong hash of the past with
+    whole ones after it is told, and freezes nothing.
+    freezes: it is, and of tables for which `main` stands still then, until an audit finds whole what it shows.
     """
 
     finding: str | None
@@ -40,6 +40,7 @@ class Audited:
     passed_over: int = 0
     waiting: int = 0
     got_on: bool = False
+    of_newest: bool = False
     freezes: bool = False
 
     @property
@@ -55,7 +56,7 @@ class AuditLook:
 
     `at`: when it began, UNIX time. `judged`: how many hashes it judged; some, where it is unknown only because it did
     not come to all of them. `through`: of one that passed, the last hash that it is done with. `keeps_up`: it came to
-    all, or got on and passed none over for good.
+    all, or got on and passed none over for good. `of_newest`: as Audited's.
     """
 
     database: str
@@ -65,6 +66,7 @@ class AuditLook:
     judged: int = 0
     through: str = ""
     keeps_up: bool = False
+    of_newest: bool = False
 
 
 # Judges a source's tables at the hashes that were published after the given one; None: at all that readers may still
@@ -186,7 +188,7 @@ class FullAudit:
             outcome, why = "passed" if audited.finding is None else "failed", audited.finding
         through = audited.through if outcome == "passed" else ""
         keeps_up = not audited.not_looked or (audited.got_on and not audited.passed_over)
-        return AuditLook(source.name, outcome, why, at, audited.judged, through, keeps_up)
+        return AuditLook(source.name, outcome, why, at, audited.judged, through, keeps_up, audited.of_newest)
 
     def _file_of(self, source: Source) -> Path | None:
         place = self._remembered_in
