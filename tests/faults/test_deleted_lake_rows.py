@@ -1,6 +1,6 @@
 """Rows deleted from the lake's own table: which, by whose SQL, and what is brought back of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +11,7 @@ from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.faults import deleted_lake_rows
 from lakeproof.faults.deleted_lake_rows import DeletedLakeRows
 from lakeproof.lake.capture import gap
+from lakeproof.lake.job.flink_rest import Job
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.sources import mariadb
 from lakeproof.stack.settings import Settings
@@ -20,38 +21,51 @@ TWO = DeletedLakeRows(rows=2)
 
 
 class World:
-    """The ids that MariaDB has, those that the lake has, and what was done."""
+    """The ids that MariaDB has and those that the lake has, who may write to it, and what was done.
+
+    finding: what an audit says of `main`. refuses: the lake's table takes no statement.
+    """
 
     def __init__(self) -> None:
-        self.source, self.lake = [4, 7, 9], {4, 7, 9}
+        self.source, self.lake = [9, 4, 7], {4, 7, 9}
         self.steps: list[str] = []
-        self.running = True
-        self.refuses = False
+        self.running, self.statement_runs, self.refuses = True, False, False
+        self.finding = "none"
 
     def execute(self, sql: str) -> None:
+        assert "ORDER BY id LIMIT" in sql
         self.most = int(sql.rpartition(" ")[2])
 
     def fetchall(self) -> list[tuple[int]]:
         return [(id_,) for id_ in sorted(self.source)[: self.most]]
 
     def run(self, sql: str, deadline: object) -> SimpleNamespace:
-        named = {int(id_) for id_ in sql.partition("(")[2].rpartition(")")[0].split("(")[-1].split(",")}
-        if sql.startswith("DELETE FROM store.oltp.order_items"):
+        named = {int(id_) for id_ in sql.rpartition("(")[2].rstrip(")").split(",")}
+        assert "store.oltp.order_items" in sql
+        if sql.startswith("DELETE"):
             assert not self.running, "a second writer"
+            self.statement_runs = self.refuses
             if self.refuses:
-                raise StatementFailed("no", where="flink")
+                raise StatementFailed("cancelled", where="flink")
             self.lake -= named
         return SimpleNamespace(rows=((len(self.lake & named),),))
 
-    def bridge(self, stack: Stack, name: str) -> None:
-        self.steps.append(f"bridged {name}")
-        self.lake = {*self.source}
+    def jobs(self) -> list[Job]:
+        there, self.statement_runs = self.statement_runs, False  # it ends after one look
+        return [Job("1", deleted_lake_rows.NAME, "CANCELLING" if there else "CANCELED")]
 
-    def stop(self, *_: object) -> str | None:
-        was, self.running = self.running, False
-        return "s3://savepoint" if was else None
+    def bridge(self, stack: Stack, name: str) -> None:
+        assert self.running
+        self.steps.append(f"bridged {name}")
+        self.lake, self.finding = {*self.source}, "none"
+
+    @contextmanager
+    def no_job(self, *_: object) -> Iterator[None]:
+        self.running = False
+        yield
 
     def submit(self, *_: object) -> None:
+        assert not self.statement_runs, "a second writer"
         self.running = True
 
 
@@ -71,11 +85,20 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(mariadb, "as_root", of)
     monkeypatch.setattr(deleted_lake_rows, "_paimon", of)
     monkeypatch.setattr(deleted_lake_rows, "start_gateway", lambda *_: None)
-    monkeypatch.setattr(deleted_lake_rows, "stop_with_savepoint", made.stop)
+    monkeypatch.setattr(deleted_lake_rows, "rest_of", lambda *_: made)
+    monkeypatch.setattr(deleted_lake_rows, "find_job", lambda *_: made.running or None)
+    monkeypatch.setattr(deleted_lake_rows, "no_job", made.no_job)
+    monkeypatch.setattr(deleted_lake_rows, "audit_finding", lambda *_: made.finding)
+    monkeypatch.setattr(
+        deleted_lake_rows, "send", lambda _, method, path, **__: made.steps.append(f"{method} {path}")
+    )
     monkeypatch.setattr(deleted_lake_rows, "ensure_submitted", made.submit)
     monkeypatch.setattr(deleted_lake_rows, "roll_back", lambda *_: made.steps.append("rolled back"))
     monkeypatch.setattr(gap, "bridge", made.bridge)
     return made
+
+
+RESUMED = "PUT /connectors/orders/resume"
 
 
 def test_the_oldest_rows_go_and_come_back(world: World, stack: Stack) -> None:
@@ -85,24 +108,41 @@ def test_the_oldest_rows_go_and_come_back(world: World, stack: Stack) -> None:
         assert world.lake == {9} and world.running
     told = deleted_lake_rows.sign(stack, TWO)
     assert told.holds and told.seen == "the lake's order_items has 0 of its 2 oldest rows"
+    world.lake.add(4)  # the shop has changed that row meanwhile, so that it came again
+    assert deleted_lake_rows.sign(stack, TWO).holds
     for _ in range(2):
         deleted_lake_rows.remove(stack, TWO)
-    assert world.steps == ["rolled back", "bridged orders", "rolled back"] and world.lake == {4, 7, 9}
+    assert world.steps == ["rolled back", "bridged orders", "rolled back", RESUMED] and world.lake == {4, 7, 9}
 
 
-@pytest.mark.parametrize(
-    ("broken", "error"),
-    [
-        (lambda world: setattr(world, "source", []), InvalidInput),
-        (lambda world: setattr(world, "running", False), NotReady),
-        (lambda world: setattr(world, "refuses", True), StatementFailed),
-    ],
-)
-def test_where_nothing_can_be_deleted_the_job_runs_all_the_same(
-    world: World, stack: Stack, broken: Callable[[World], None], error: type[Exception]
-) -> None:
-    broken(world)
-    with pytest.raises(error):
+def test_what_an_earlier_call_brought_and_main_does_not_show_is_bridged_again(world: World, stack: Stack) -> None:
+    world.finding, world.running = "2 broken", False
+    deleted_lake_rows.remove(stack, TWO)
+    assert world.steps == ["rolled back", "bridged orders"]
+
+
+def test_without_rows_there_is_no_fault(world: World, stack: Stack) -> None:
+    world.source = []
+    with pytest.raises(InvalidInput):
         deleted_lake_rows.inject(stack, TWO)
-    assert world.lake == {4, 7, 9}
-    assert world.running or not world.source
+    assert not deleted_lake_rows.sign(stack, TWO).holds
+
+
+def test_a_job_that_somebody_else_stopped_stays_stopped(world: World, stack: Stack) -> None:
+    world.running = False
+    with pytest.raises(NotReady):
+        deleted_lake_rows.inject(stack, TWO)
+    assert not world.running and world.lake == {4, 7, 9}
+
+
+def test_where_the_statement_fails_the_job_goes_on_once_its_own_has_ended(world: World, stack: Stack) -> None:
+    world.refuses = True
+    with pytest.raises(StatementFailed):
+        deleted_lake_rows.inject(stack, TWO)
+    assert world.running and world.lake == {4, 7, 9}
+
+
+def test_a_gateway_that_does_not_answer_is_an_error_of_ours(tmp_path: Path) -> None:
+    stack = Stack(Settings(state_dir=tmp_path, endpoints={"flink-sql-gateway": {"http": "127.0.0.1:9"}}))
+    with pytest.raises(NotReady, match="flink-sql-gateway"), deleted_lake_rows._paimon(stack):
+        pass

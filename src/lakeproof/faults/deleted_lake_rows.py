@@ -14,21 +14,25 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.capture import gap
-from lakeproof.lake.job.submission import ensure_submitted, stop_with_savepoint
-from lakeproof.lake.job.turn import submitting
+from lakeproof.lake.capture.commands import send
+from lakeproof.lake.job.flink_rest import ALIVE, ENDING, FlinkRest, rest_of
+from lakeproof.lake.job.submission import ensure_submitted, find_job, no_job
 from lakeproof.lake.publish.main_branch import roll_back
 from lakeproof.lake.query.flink import PinnedFlink, open_session, start_gateway
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP, Source
+from lakeproof.probes.publisher import NOTHING_FOUND, audit_finding
 from lakeproof.stack.object_store import WAREHOUSE
 from lakeproof.stack.stack import Stack
 
 SECONDS = 30.0
 STATEMENT_SECONDS = 120.0
 SAVEPOINT_SECONDS = 60.0
+NAME = "by-hand"
 CATALOG = f"CREATE CATALOG store WITH ('type' = 'paimon', 'warehouse' = '{WAREHOUSE}')"
 # A statement returns once its job has ended, and each of its tasks is one: the TaskManager has one free slot.
 SESSION = {
+    "pipeline.name": NAME,
     "execution.runtime-mode": "batch",
     "execution.batch-shuffle-mode": "ALL_EXCHANGES_HYBRID_FULL",
     "execution.batch.adaptive.auto-parallelism.enabled": "false",
@@ -58,17 +62,22 @@ def inject(stack: Stack, arguments: DeletedLakeRows) -> None:
 
 
 def remove(stack: Stack, arguments: DeletedLakeRows) -> None:
-    """Bring back what the lake lacks of the database, where it lacks any, once `main` goes on from where it was."""
-    ids = _oldest(stack, arguments)
+    """Bring back what the lake lacks of the database. The job, `main` and the connector go on, whatever stopped them.
+
+    An earlier call may have brought the rows, and have ended before `main` showed them: then an audit still tells.
+    """
+    ensure_submitted(stack, OLTP)
     roll_back(stack)
-    if ids and _still_there(stack, arguments, ids) < len(ids):
+    if sign(stack, arguments).holds or audit_finding(stack, SECONDS, OLTP) != NOTHING_FOUND:
         gap.bridge(stack, OLTP.connector)
+    else:
+        send(stack, "PUT", f"/connectors/{OLTP.connector}/resume", absent_is_fine=True)
 
 
 def sign(stack: Stack, arguments: DeletedLakeRows) -> Sign:
-    """The table's newest snapshot lacks them, published or not."""
+    """The table's newest snapshot lacks some of the oldest rows, published or not."""
     ids = _oldest(stack, arguments)
-    there = _still_there(stack, arguments, ids)
+    there = _still_there(stack, arguments, ids) if ids else 0
     return Sign(there < len(ids), f"the lake's {arguments.table} has {there} of its {len(ids)} oldest rows")
 
 
@@ -76,17 +85,23 @@ def write_to_lake(stack: Stack, source: Source, statement: str) -> None:
     """One statement by Paimon's own SQL, on the catalog `store`, while the source's job is stopped: a table has one
     writer at a time. The job goes on afterwards, whatever became of the statement.
 
-    Raises: NotReady where the job made no savepoint; as PinnedFlink.run and submission.ensure_submitted.
+    Raises: NotReady where the job does not run; as PinnedFlink.run, submission.no_job and ensure_submitted.
     """
+    flink = rest_of(stack)
+    if find_job(flink, source) is None:
+        raise NotReady("it does not run", where=source.job, next_action="lakeproof diagnose")
     start_gateway(stack)
     try:
-        with submitting(stack):
-            if stop_with_savepoint(stack, source, SAVEPOINT_SECONDS) is None:
-                raise NotReady("it does not run", where=source.job, next_action="lakeproof diagnose")
-            with _paimon(stack) as flink:
-                flink.run(statement, Deadline(STATEMENT_SECONDS))
+        with no_job(stack, source, SAVEPOINT_SECONDS), _paimon(stack) as paimon:
+            paimon.run(statement, Deadline(STATEMENT_SECONDS))
     finally:
+        # A statement that took too long is cancelled, and its job may end later.
+        Deadline(SECONDS).wait_for(f"{NAME} to end", lambda: None if _is_there(flink) else True)
         ensure_submitted(stack, source)
+
+
+def _is_there(flink: FlinkRest) -> bool:
+    return any(job.name == NAME and job.state in ALIVE | ENDING for job in flink.jobs())
 
 
 def _still_there(stack: Stack, arguments: DeletedLakeRows, ids: list[int]) -> int:
@@ -107,13 +122,16 @@ def _oldest(stack: Stack, arguments: DeletedLakeRows) -> list[int]:
 def _paimon(stack: Stack) -> Iterator[PinnedFlink]:
     """A session of the gateway in which the catalog `store` is the lake as the job writes it, published or not."""
     with httpx.Client(base_url=stack.url("flink-sql-gateway"), timeout=SECONDS, trust_env=False) as client:
-        session = open_session(client, SESSION)
         try:
-            flink = PinnedFlink(client, session)
-            flink.run(CATALOG, Deadline(SECONDS))
-            yield flink
-        finally:
-            client.delete(f"/v1/sessions/{session}")
+            session = open_session(client, SESSION)
+            try:
+                flink = PinnedFlink(client, session)
+                flink.run(CATALOG, Deadline(SECONDS))
+                yield flink
+            finally:
+                client.delete(f"/v1/sessions/{session}")
+        except httpx.HTTPError as error:
+            raise NotReady(f"no answer ({type(error).__name__})", where="flink-sql-gateway") from error
 
 
 def _in_lake(arguments: DeletedLakeRows) -> str:

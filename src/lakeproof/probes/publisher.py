@@ -28,12 +28,13 @@ def publisher_status(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def audit_finding(stack: Stack, timeout: float, source: Source) -> Value:
-    """What the newest full audit of that database found wrong in what `main` showed then. "none" where it found
-    nothing there (a wrong hash of the past is LakeCommitFailing's to tell), could not look, or was not made yet.
+    """What is wrong in what `main` shows of that database, by the newest full audit that could look.
+
+    "none" where that found nothing there: a wrong hash of the past with whole ones after it is LakeCommitFailing's to
+    tell. A publisher that was started a moment ago has made no audit yet.
     """
     with _health(stack, timeout) as told:
-        look = told["full_audit"].get(source.name, {})
-        return str(look["why"]) if look.get("of_newest") else NOTHING_FOUND
+        return str(told["broken"].get(source.name, NOTHING_FOUND))
 
 
 @contextmanager
@@ -56,7 +57,7 @@ def _status(source: Source) -> Probe:
 
 
 def _finding(source: Source) -> Probe:
-    query, healthy = f"GET /health: .full_audit.{source.name}", Condition(Operator.IS, NOTHING_FOUND)
+    query, healthy = f"GET /health: .broken.{source.name}", Condition(Operator.IS, NOTHING_FOUND)
     return of_source(
         source, "audit-finding", "publisher", query, audit_finding, "", healthy, always=True, steady=True
     )

@@ -97,6 +97,13 @@ def test_a_table_that_only_takes_new_rows_gets_those_that_are_missing_alone() ->
     assert found.kept == {"oltp.order_events": 2}
 
 
+def test_rows_that_such_a_table_holds_twice_are_told_and_stay() -> None:
+    found = Difference()
+    lakes = Server({1: "a", 2: "b"})
+    compare(Server({1: "a", 2: "b"}), lambda sql: [*lakes(sql), *lakes(sql)[1:]], EVENTS, (), found)
+    assert (told(found), found.kept) == ([], {"oltp.order_events": 1})
+
+
 @pytest.mark.parametrize("at_once", [1, 2, 3, 4, 100])
 def test_all_rows_are_compared_once_however_many_are_read_at_a_time(
     at_once: int, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,6 @@
 """When all that was captured is on main: by the offset that the job keeps, and never by one that tells nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.errors import DeadlineExpired
+from lakeproof.errors import DeadlineExpired, NotReady
 from lakeproof.lake.capture import gap
 from lakeproof.lake.capture.bridge import Missing, Place, Resting
 from lakeproof.lake.capture.connector import find_connector
@@ -80,27 +80,66 @@ def test_all_that_was_captured_is_on_main(
             gap.await_all_captured(stack, RESTING, beyond)
 
 
-@pytest.mark.parametrize("differs", [True, False])
-def test_the_connector_goes_on_only_once_main_shows_what_was_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, differs: bool
-) -> None:
-    """While the bridge is there an audit's finding does not keep `main` as it is (publish/service.py)."""
-    steps: list[str] = []
+class Steps(list[str]):
+    """What a bridge does in turn. known: what Connect keeps of its offset. shown: whether `main` shows what comes."""
+
+    known: Mapping[str, str] = {}
+    shown = True
+    found = Difference([Event("oltp.orders", "c", None, {"id": 1})])
+
+    def await_shown(self, *_: object, beyond: int = -1) -> None:
+        if beyond >= 0 and not self.shown:
+            raise DeadlineExpired("waited 120 s for main", last_seen="main shows checkpoint 3")
+        self.append(f"shown to {beyond}")
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
+    made = Steps()
 
     @contextmanager
     def at_rest(*_: object) -> Iterator[Resting]:
-        yield Resting(find_connector("orders"), OLTP, {"offset": {}}, None)  # type: ignore[arg-type]
-        steps.append("resumed")
+        yield Resting(find_connector("orders"), OLTP, {"offset": made.known}, None)  # type: ignore[arg-type]
+        made.append("resumed")
 
     def write(*_: object) -> int:
-        steps.append("written")
+        made.append("written")
         return 52
 
-    found = Difference([Event("oltp.orders", "c", None, {"id": 1})] if differs else [])
     monkeypatch.setattr(gap, "at_rest", at_rest)
-    monkeypatch.setattr(gap, "await_all_captured", lambda *_, beyond=-1: steps.append(f"shown to {beyond}"))
-    monkeypatch.setattr(gap, "compared", lambda *_: Missing(Place("bin.000002", 900, "0-1-12", 7), found))
+    monkeypatch.setattr(gap, "require_comparable", lambda *_: made.append("comparable"))
+    monkeypatch.setattr(gap, "await_all_captured", made.await_shown)
+    monkeypatch.setattr(gap, "last_values", lambda *_: [])
+    monkeypatch.setattr(gap, "compared", lambda *_: Missing(Place("bin.000002", 900, "0-1-12", 7), made.found))
     monkeypatch.setattr(gap, "_require_untouched", lambda *_: None)
     monkeypatch.setattr(gap, "write", write)
+    return made
+
+
+NOTHING = Difference([])
+
+
+@pytest.mark.parametrize(
+    ("found", "known", "awaited"),
+    [
+        (Steps.found, {}, True),
+        (NOTHING, {"transaction_id": "0-1-7"}, True),  # its END alone is written
+        (NOTHING, {}, False),
+    ],
+)
+def test_the_connector_goes_on_only_once_main_shows_what_was_written(
+    tmp_path: Path, steps: Steps, found: Difference, known: Mapping[str, str], awaited: bool
+) -> None:
+    """While the bridge is there an audit's finding does not keep `main` as it is (publish/service.py)."""
+    steps.found, steps.known = found, known
     assert gap.bridge(Stack(Settings(state_dir=tmp_path)), "orders") is found
-    assert steps == ["shown to -1", "written", *(["shown to 52"] if differs else []), "resumed"]
+    shown = ["shown to 52"] if awaited else []
+    assert steps == ["comparable", "shown to -1", "written", *shown, "resumed"]
+
+
+def test_what_was_written_and_is_not_shown_is_told_with_what_to_do(tmp_path: Path, steps: Steps) -> None:
+    steps.shown = False
+    with pytest.raises(NotReady) as told:
+        gap.bridge(Stack(Settings(state_dir=tmp_path)), "orders")
+    assert "1 of oltp.orders; all of that lies in its topic now" in told.value.message
+    assert "the same again" in told.value.next_action

@@ -73,7 +73,9 @@ def test_an_audit_whose_place_cannot_be_kept_is_one_all_the_same(tmp_path: Path)
 
 def test_hashes_that_it_did_not_come_to_never_count_as_passed(caplog: pytest.LogCaptureFixture) -> None:
     outcomes: list[str] = []
-    hook = Hook(FAILED, Audited(None, 30, "bb", waiting=7), Audited(WRONG, 30, "cc", waiting=7, freezes=True))
+    hook = Hook(
+        FAILED, Audited(None, 30, "bb", waiting=7), Audited(WRONG, 30, "cc", waiting=7, of_newest=True, freezes=True)
+    )
     audit = FullAudit(STACK, hook, lambda look: outcomes.append(look.outcome))
     for _ in range(3):
         audit.look()
@@ -88,13 +90,20 @@ def test_a_wrong_hash_of_the_past_is_told_and_freezes_nothing() -> None:
     hook = Hook(FAILED, Audited(WRONG, 30, "bb"))
     audit = FullAudit(STACK, hook, looks.append)
     audit.look()
-    assert audit.finding == WRONG
+    assert (audit.finding, audit.broken) == (WRONG, {"oltp": WRONG})
     audit.look()
-    assert audit.finding is None
-    assert [(look.outcome, look.why, look.of_newest) for look in looks] == [
-        ("failed", WRONG, True),
-        ("failed", WRONG, False),
-    ]
+    assert (audit.finding, audit.broken) == (None, {})
+    assert [(look.outcome, look.why) for look in looks] == [("failed", WRONG)] * 2
+
+
+def test_what_freezes_nothing_is_told_as_broken_too_also_while_no_audit_can_look() -> None:
+    hook = Hook(Audited(WRONG, 1, "aa", of_newest=True), CouldNotLook("trino is away"))
+    audit = FullAudit(STACK, hook)
+    for _ in range(2):
+        audit.look()
+        assert (audit.finding, audit.broken) == (None, {"oltp": WRONG})
+    audit.look()
+    assert audit.broken == {}
 
 
 @pytest.fixture
@@ -285,12 +294,17 @@ def test_audits_begin_at_their_pace_and_rest_for_half_the_time_that_they_take(
     assert pauses == [5.0, pause, pause]
 
 
-def test_an_audit_that_is_asked_for_does_not_wait_for_its_time() -> None:
+def test_an_audit_that_is_asked_for_does_not_wait_for_its_time_and_the_one_after_it_does() -> None:
     hook = Hook()
     audit = FullAudit(STACK, hook)
     audit.start()
+    (thread,) = [each for each in threading.enumerate() if each.name == "full audit" and each.is_alive()][-1:]
     try:
         audit.hurry()
         assert hook.asked.wait(STACK.settings.lake.audit_seconds / 2)
+        time.sleep(0.3)  # were it asked again and again, it would have been by now
+        assert len(hook.after) == 1
     finally:
         audit.stop()
+    thread.join(STACK.settings.lake.audit_seconds / 2)
+    assert not thread.is_alive()

@@ -266,21 +266,45 @@ def test_what_an_audit_found_keeps_main_as_it_is_but_for_a_repair_after_which_it
     """The repair compares with new states, and main is whole once it shows what the repair has written."""
     rounds = Rounds({"oltp": None, "shop": None})
     loop = service_of(rounds)
-    audit = FullAudit(loop._stack, lambda *_: Audited("an order without items", 1, "aa", freezes=True))
+    audit = FullAudit(
+        loop._stack, lambda *_: Audited("an order without items", 1, "aa", of_newest=True, freezes=True)
+    )
     loop._full_audit = audit
-    audit.look()
 
     def next_round() -> tuple[list[bool], str | None, bool]:
         rounds.frozen.clear()
         clock.now += 60
         loop.round()
-        return rounds.frozen, loop.health.frozen, audit._wake.is_set()
+        asked = audit._wake.is_set()
+        audit._wake.clear()
+        return rounds.frozen, loop.health.frozen, asked
 
+    stack = Stack(Settings(state_dir=tmp_path))
+    audit.look()
     assert next_round() == ([True, True], "an order without items", False)
+    assert loop.health.broken == {"oltp": "an order without items"}
+    for _ in range(2):
+        with bridging(stack, OLTP):
+            assert next_round() == ([False, False], None, False)
+            assert next_round() == ([False, False], None, False)
+        assert next_round() == ([True, True], "an order without items", True)
+        assert next_round() == ([True, True], "an order without items", False)
+
+
+def test_an_audit_that_ends_after_a_repair_is_followed_by_another(
+    service_of: Callable[[Rounds], Service], clock: Clock, tmp_path: Path
+) -> None:
+    """It judged a hash from before the repair."""
+    loop = service_of(Rounds({"oltp": None, "shop": None}))
+    audit = FullAudit(
+        loop._stack, lambda *_: Audited("an order without items", 1, "aa", of_newest=True, freezes=True)
+    )
+    loop._full_audit = audit
     with bridging(Stack(Settings(state_dir=tmp_path)), OLTP):
-        assert next_round() == ([False, False], None, False)
-        assert next_round() == ([False, False], None, False)
-    assert next_round() == ([True, True], "an order without items", True)
+        loop.round()
+    audit.look()
+    loop.round()
+    assert audit._wake.is_set()
 
 
 def test_a_database_that_is_not_captured_any_more_is_begun_anew(

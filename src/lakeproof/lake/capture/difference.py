@@ -41,11 +41,16 @@ class Event:
 @dataclass
 class Difference:
     """What the lake lacks. kept: of a table that only takes new rows, how many the lake holds and the database does
-    not, or holds otherwise.
+    not, or holds otherwise, or holds once.
     """
 
     events: list[Event] = field(default_factory=list)
     kept: dict[str, int] = field(default_factory=dict)
+
+    def keep(self, table: str, rows: int) -> None:
+        """So many more rows of that table stay as they are."""
+        if rows:
+            self.kept[table] = self.kept.get(table, 0) + rows
 
     def counts(self) -> dict[str, int]:
         """Table → how many events."""
@@ -146,6 +151,7 @@ def compare(ask: Ask, ask_lake: AskLake, table: Table, came: Sequence[Event], fo
         where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
         lakes = [table.image(row) for row in ask_lake(f"SELECT {lake_columns} FROM {table.lake}{where}")]
         shown = {row[table.key]: row for row in lakes}
+        found.keep(table.source, len(lakes) - len(shown))
         for event in came:
             number = int((event.after or event.before or {})[table.key])
             if (after is None or number > after) and (last is None or number <= last):
@@ -172,7 +178,7 @@ def add_differences(found: Difference, table: Table, there: Iterable[Row], shown
         if now == before:
             continue
         if before is not None and not table.file.has_key:
-            found.kept[table.source] = found.kept.get(table.source, 0) + 1
+            found.keep(table.source, 1)
             continue
         found.events.append(Event(table.source, "c" if before is None else "d" if now is None else "u", before, now))
 
@@ -219,7 +225,10 @@ def records(found: Difference, transaction: str, now_us: int) -> Iterator[bytes]
 def in_words(found: Difference) -> str:
     """A difference in words."""
     rows = ", ".join(f"{count} of {table}" for table, count in found.counts().items()) or "none"
-    kept = "".join(f"; {count} rows of {table} stay, which takes none back" for table, count in found.kept.items())
+    kept = "".join(
+        f"; {count} rows of {table} stay in the lake: the database has them otherwise, once, or not at all"
+        for table, count in found.kept.items()
+    )
     return f"rows that the lake lacked: {rows}{kept}"
 
 

@@ -16,11 +16,19 @@ What differs is then written as the rest of that transaction.
 import logging
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import InvalidInput, NotReady
+from lakeproof.errors import DeadlineExpired, InvalidInput, NotReady
 from lakeproof.lake.capture.backlog import end_offset, has_more, kept_offset, last_values
-from lakeproof.lake.capture.bridge import KAFKA_SECONDS, Resting, at_rest, compared, require_at_rest, write
+from lakeproof.lake.capture.bridge import (
+    KAFKA_SECONDS,
+    Resting,
+    at_rest,
+    compared,
+    require_at_rest,
+    require_comparable,
+    write,
+)
 from lakeproof.lake.capture.connector import find_connector
-from lakeproof.lake.capture.difference import Difference, records
+from lakeproof.lake.capture.difference import Difference, in_words, records
 from lakeproof.lake.job.flink_rest import FlinkRefused, FlinkRest, rest_of
 from lakeproof.lake.job.passing_over import is_behind
 from lakeproof.lake.job.submission import find_job
@@ -41,7 +49,7 @@ def bridge(stack: Stack, name: str) -> Difference:
 
     Raises: as bridge.at_rest and bridge.compared; InvalidInput where topic_gap.bridge was cut off, which is to be
     finished first; DeadlineExpired where the job or the publisher does not get to the topic's end; CouldNotLook;
-    NotReady.
+    NotReady, also where all was written and `main` does not show it.
     """
     _require_not_behind(stack, name)  # before the connector is touched
     with at_rest(stack, name) as resting:
@@ -60,6 +68,7 @@ def _require_not_behind(stack: Stack, name: str) -> None:
 
 
 def _write_difference(stack: Stack, resting: Resting) -> Difference:
+    require_comparable(stack, resting)  # before `main` moves, which an audit's finding keeps from that (bridging.py)
     commit = await_all_captured(stack, resting)
     open_one = resting.known["offset"].get("transaction_id")
     came = last_values(stack, resting.connector.name, open_one) if open_one is not None else []
@@ -71,8 +80,19 @@ def _write_difference(stack: Stack, resting: Resting) -> Difference:
     rows = list(records(found, str(open_one or place.gtid), place.now_us)) if found.events or open_one else []
     last = write(resting, rows, place)
     if rows:
-        await_all_captured(stack, resting, beyond=last)
+        _await_shown(stack, resting, last, found)
     return found
+
+
+def _await_shown(stack: Stack, resting: Resting, last: int, found: Difference) -> None:
+    try:
+        await_all_captured(stack, resting, beyond=last)
+    except DeadlineExpired as late:
+        raise NotReady(
+            f"{in_words(found)}; all of that lies in its topic now, and is not on main yet: {late.what}",
+            where=resting.connector.name,
+            next_action="lakeproof diagnose; then the same again, which brings what differs by then",
+        ) from late
 
 
 def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> PublishedCommit:
@@ -111,7 +131,11 @@ def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> Publ
         f"main to show checkpoint {checkpoint} of {source.name}",
         shown,
         every=0.5,
-        seen=lambda: f"main shows {history.newest(stack).states.get(source.name)}",
+        seen=lambda: (
+            f"main shows checkpoint {getattr(history.newest(stack).states.get(source.name), 'checkpoint', None)};"
+            " where somebody set it to backup: lakeproof lake rollback; where the publisher runs on another machine:"
+            " this, on that machine"
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """Who brings into the lake, from the database, what it lacks: one at a time, and the publisher knows of it."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from lakeproof.stack.stack import Stack
 
 # Longer than somebody's look at who holds the file, which holds it for that moment (`holder_of`).
 TURN_SECONDS = 1.0
+# One that takes longer hangs, or was stopped (Ctrl-Z), and no longer counts.
+LONGEST_SECONDS = 900.0
 
 
 @contextmanager
@@ -21,8 +24,10 @@ def bridging(stack: Stack, source: Source) -> Iterator[None]:
 
 
 def is_bridged(stack: Stack, source: Source) -> bool:
-    """Whether somebody on this machine is at it now."""
-    return holder_of(_lock(stack, source)) is not None
+    """Whether somebody on this machine is at it now, and has not been for longer than LONGEST_SECONDS."""
+    lock = _lock(stack, source)
+    # Who takes it writes into it.
+    return holder_of(lock) is not None and time.time() - lock.stat().st_mtime < LONGEST_SECONDS
 
 
 def _lock(stack: Stack, source: Source) -> Path:

@@ -56,7 +56,7 @@ class AuditLook:
 
     `at`: when it began, UNIX time. `judged`: how many hashes it judged; some, where it is unknown only because it did
     not come to all of them. `through`: of one that passed, the last hash that it is done with. `keeps_up`: it came to
-    all, or got on and passed none over for good. `of_newest`: as Audited's.
+    all, or got on and passed none over for good.
     """
 
     database: str
@@ -66,7 +66,6 @@ class AuditLook:
     judged: int = 0
     through: str = ""
     keeps_up: bool = False
-    of_newest: bool = False
 
 
 # Judges a source's tables at the hashes that were published after the given one; None: at all that readers may still
@@ -99,12 +98,17 @@ class FullAudit:
         self._remembered_in = remembered_in
         self._through: dict[str, str | None] = {}
         # Replaced and never changed, since the publisher's own thread reads it meanwhile.
-        self._findings: Mapping[str, str] = {}
+        self._broken: Mapping[str, Audited] = {}
 
     @property
     def finding(self) -> str | None:
         """What keeps `main` where it is, of the newest audit that could look; None where that found no such thing."""
-        return next(iter(self._findings.values()), None)
+        return next((audited.finding for audited in self._broken.values() if audited.freezes), None)
+
+    @property
+    def broken(self) -> dict[str, str]:
+        """Database → what is wrong in the hash that `main` showed, by the newest audit that could look."""
+        return {name: audited.finding for name, audited in self._broken.items() if audited.finding is not None}
 
     def start(self) -> None:
         """Begin; does nothing where there is no audit to run."""
@@ -137,7 +141,7 @@ class FullAudit:
             return
         captured = present(self._stack)
         names = {source.name for source in captured}
-        self._findings = {name: finding for name, finding in self._findings.items() if name in names}
+        self._broken = {name: audited for name, audited in self._broken.items() if name in names}
         looks = [self._look_at(source, self._hook) for source in captured]
         # The first one ended first: the hash that it came to is not newer than what the others came to.
         if looks and all(look.outcome == "passed" for look in looks):
@@ -169,10 +173,8 @@ class FullAudit:
             log.exception("not all that follows from the full audit was done")
 
     def _judged(self, source: Source, audited: Audited, at: float) -> AuditLook:
-        if audited.freezes and audited.finding is not None:
-            self._findings = {**self._findings, source.name: audited.finding}
-        else:
-            self._findings = {name: told for name, told in self._findings.items() if name != source.name}
+        others = {name: told for name, told in self._broken.items() if name != source.name}
+        self._broken = {**others, source.name: audited} if audited.of_newest else others
         self._through[source.name] = audited.through
         self._remember(source, audited.through)
         told = ""
@@ -188,7 +190,7 @@ class FullAudit:
             outcome, why = "passed" if audited.finding is None else "failed", audited.finding
         through = audited.through if outcome == "passed" else ""
         keeps_up = not audited.not_looked or (audited.got_on and not audited.passed_over)
-        return AuditLook(source.name, outcome, why, at, audited.judged, through, keeps_up, audited.of_newest)
+        return AuditLook(source.name, outcome, why, at, audited.judged, through, keeps_up)
 
     def _file_of(self, source: Source) -> Path | None:
         place = self._remembered_in

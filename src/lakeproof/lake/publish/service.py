@@ -54,7 +54,7 @@ class Health:
 
     round_at: when the round that is under way began, monotonic; None while the publisher pauses.
     `full_audit`: the newest full audit of each database: outcome, why and at. Where it could not look, the publisher
-    is not unwell.
+    is not unwell. `broken`: what is wrong in what `main` shows of a database, by the newest audit that could look.
     """
 
     status: str = "starting"
@@ -66,6 +66,7 @@ class Health:
     published_at: float | None = None
     round_at: float | None = None
     full_audit: dict[str, dict[str, Any]] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
 
 
 class Rounds(Protocol):
@@ -158,8 +159,9 @@ class Service:
         """What keeps `main` as it is. Nothing does while a repair brings into the lake what it lacks: the repair
         needs new states to compare with, and `main` is whole only once it shows what the repair has written.
         """
-        finding = self._full_audit.finding
-        bridged = finding is not None and any(is_bridged(self._stack, database) for database in databases)
+        finding, self.health.broken = self._full_audit.finding, self._full_audit.broken
+        bridged = any(is_bridged(self._stack, database) for database in databases)
+        # Also where nothing keeps `main` yet: an audit that is under way judges a hash from before the repair.
         if self._bridged and not bridged:
             self._full_audit.hurry()
         self._bridged = bridged

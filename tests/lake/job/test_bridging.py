@@ -1,0 +1,36 @@
+"""Who brings into the lake what it lacks is known to the publisher, for as long as that may take."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from lakeproof.held_file import HeldByAnother
+from lakeproof.lake.job import bridging
+from lakeproof.lake.sources.source import OLTP, SHOP
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def test_one_at_a_time_for_each_database(stack: Stack) -> None:
+    assert not bridging.is_bridged(stack, OLTP)
+    with bridging.bridging(stack, OLTP):
+        assert bridging.is_bridged(stack, OLTP) and not bridging.is_bridged(stack, SHOP)
+        with pytest.raises(HeldByAnother), bridging.bridging(stack, OLTP):
+            pass
+    assert not bridging.is_bridged(stack, OLTP)
+
+
+def test_one_that_hangs_does_not_count_for_ever(stack: Stack) -> None:
+    with bridging.bridging(stack, OLTP):
+        long_ago = time.time() - bridging.LONGEST_SECONDS - 1
+        os.utime(bridging._lock(stack, OLTP), (long_ago, long_ago))
+        assert not bridging.is_bridged(stack, OLTP)
+    with bridging.bridging(stack, OLTP):
+        assert bridging.is_bridged(stack, OLTP)
