@@ -306,6 +306,8 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ),
     ("topic_gap", {**JOB_FAILS, **TOPIC_GAP}),
     ("topic_gap", {**JOB_FAILS, **TOPIC_GAP, "oltp-job-state": "running"}),
+    # Its repair brings what an audit found missing as well.
+    ("topic_gap", {**JOB_FAILS, **TOPIC_GAP, **BROKEN_IN_LAKE}),
     ("shop_topic_gap", of_shop(JOB_FAILS, TOPIC_GAP)),
     # Its repair was cut off: the job is well, or ended, or gone, and the connector stopped.
     ("topic_gap", CUT_OFF),

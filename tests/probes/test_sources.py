@@ -82,6 +82,7 @@ def test_what_an_audit_found_is_that_of_the_database(
 ) -> None:
     stack = stack_of("publisher", answering(lambda *_: (200, {"broken": broken})), tmp_path)
     assert publisher.audit_finding(stack, 1.0, OLTP) == seen
+    assert publisher.audit_finding(stack, 1.0, SHOP) == broken.get("shop", "none")
 
 
 def test_a_publisher_that_tells_of_no_audits_gives_no_finding(answering: Answering, tmp_path: Path) -> None:
