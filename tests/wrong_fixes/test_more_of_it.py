@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 from tests.conftest import Answering
@@ -13,7 +13,7 @@ from lakeproof.processes import handed_variable, procfs
 from lakeproof.processes.environment import MESSAGE_LIMIT, TIMELINE_CACHE_TTL, service_variables
 from lakeproof.stack.settings import Settings, load_settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import add_stock_by_hand, longer_cache, raise_message_limit
+from lakeproof.wrong_fixes import add_stock_by_hand, handed_setting, longer_cache, raise_message_limit
 from lakeproof.wrong_fixes.add_stock_by_hand import AddStockByHand
 from lakeproof.wrong_fixes.longer_cache import LongerCache
 from lakeproof.wrong_fixes.raise_message_limit import RaiseMessageLimit
@@ -47,9 +47,7 @@ def test_as_much_is_booked_in_as_the_service_takes() -> None:
         parse_arguments(AddStockByHand, {"quantity": 0}, "add_stock_by_hand")
 
 
-def handed_at_its_start(
-    name: str, variables: dict[str, str], step: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> SimpleNamespace:
+def handed_at_its_start(name: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A service that was started with these variables. pid: None while it has no process."""
     made = SimpleNamespace(name=name, pid=1, variables=variables, restarts=0)
 
@@ -65,7 +63,7 @@ def handed_at_its_start(
         restart=restart,
     )
     monkeypatch.setattr(handed_variable, "SupervisorClient", lambda stack: client)
-    for module in (handed_variable, step):
+    for module in (handed_variable, handed_setting):
         monkeypatch.setattr(module, "our_processes", lambda *_: client)
     monkeypatch.setattr(procfs, "read_environment", lambda pid: made.variables)
     return made
@@ -74,31 +72,33 @@ def handed_at_its_start(
 @pytest.fixture
 def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Support, which was given another address of a source."""
-    return handed_at_its_start("support-service", {VARIABLE: "http://far:8001"}, longer_cache, monkeypatch)
+    return handed_at_its_start("support-service", {VARIABLE: "http://far:8001"}, monkeypatch)
 
 
 def test_support_keeps_timelines_for_longer_at_the_addresses_that_it_had(
     tmp_path: Path, support: SimpleNamespace
 ) -> None:
-    stack, given = Stack(Settings(state_dir=tmp_path)), LongerCache(seconds=900)
-    assert longer_cache.typed(stack, given) == (
+    stack, given, step = Stack(Settings(state_dir=tmp_path)), LongerCache(seconds=900), longer_cache.WRONG_STEP
+    assert step.undo is not None
+    assert step.typed(stack, given) == (
         f"lakeproof stop support-service; {VARIABLE}=http://far:8001 {TIMELINE_CACHE_TTL}=900"
         " lakeproof start support-service"
     )
     for _ in range(2):
-        assert longer_cache.run(stack, given) == "support-service keeps a timeline for 900 s"
+        assert step.run(stack, given) == "support-service keeps a timeline for 900 s"
     assert (support.variables, support.restarts) == (
         {VARIABLE: "http://far:8001", TIMELINE_CACHE_TTL: "900"},
         1,
     )
     for _ in range(2):
-        longer_cache.undo(stack, given)
+        step.undo(stack, given)
     assert (support.variables, support.restarts) == ({VARIABLE: "http://far:8001"}, 2)
 
 
 def test_a_run_that_was_cut_off_before_the_start_is_undone(tmp_path: Path, support: SimpleNamespace) -> None:
     support.pid, support.variables = None, {TIMELINE_CACHE_TTL: "900"}
-    longer_cache.undo(Stack(Settings(state_dir=tmp_path)), LongerCache())
+    assert longer_cache.WRONG_STEP.undo is not None
+    longer_cache.WRONG_STEP.undo(Stack(Settings(state_dir=tmp_path)), LongerCache())
     assert (support.pid, support.variables) == (1, {})
 
 
@@ -116,21 +116,20 @@ def test_a_customer_gets_any_number_of_messages_by_the_redis_that_the_service_ha
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     had = {"SERVICE_REDIS_URL": "redis://far:6379"}
-    service = handed_at_its_start("notification-service", had, raise_message_limit, monkeypatch)
-    stack, given = Stack(Settings(state_dir=tmp_path)), RaiseMessageLimit()
-    assert raise_message_limit.typed(stack, given) == (
+    service = handed_at_its_start("notification-service", had, monkeypatch)
+    stack, given, step = Stack(Settings(state_dir=tmp_path)), RaiseMessageLimit(), raise_message_limit.WRONG_STEP
+    assert step.undo is not None
+    assert step.typed(stack, given) == (
         f"lakeproof stop notification-service; SERVICE_REDIS_URL=redis://far:6379 {MESSAGE_LIMIT}=1000000"
         " lakeproof start notification-service"
     )
     for _ in range(2):
-        assert raise_message_limit.run(stack, given) == (
-            "notification-service lets a customer have 1000000 messages in a window"
-        )
+        assert step.run(stack, given) == ("notification-service lets a customer have 1000000 messages in a window")
     assert (service.variables, service.restarts) == (had | {MESSAGE_LIMIT: "1000000"}, 1)
     for _ in range(2):
-        raise_message_limit.undo(stack, given)
+        step.undo(stack, given)
     assert (service.variables, service.restarts) == (had, 2)
-    assert list(raise_message_limit.stops(stack)) == ["notification-service"]
+    assert list(step.stops(stack)) == ["notification-service"]
 
 
 def test_the_message_limit_is_handed_on_and_wins_over_the_table_that_every_child_gets(
