@@ -17,7 +17,7 @@ from tests.drills_real.health import assert_clean, await_health
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
-from lakeproof.faults.deleted_lake_rows import write_to_lake
+from lakeproof.lake.capture.rewriting import write_to_lake
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.processes.client import SupervisorClient
@@ -141,7 +141,7 @@ def test_a_payment_deleted_from_the_lake_is_told_by_the_minutes_audit_and_main_g
     await_published(lakeproof, "shop.payments", id_, 1)
     assert await_audit(bought, SHOP, "passed")["why"] is None
 
-    write_to_lake(bought, SHOP, f"DELETE FROM store.{SHOP.name}.payments WHERE id = {id_}")
+    write_to_lake(bought, SHOP, [f"DELETE FROM store.{SHOP.name}.payments WHERE id = {id_}"])
     await_published(lakeproof, "shop.payments", id_, 0)
     told = await_audit(bought, SHOP, "failed")
     print("a payment deleted from the lake:", told)
@@ -175,7 +175,7 @@ def test_a_row_deleted_from_the_lake_behind_our_back_is_listed_as_lost_by_its_ke
     bought: Stack, lakeproof: Run
 ) -> None:
     id_, client_key = an_order(bought)
-    write_to_lake(bought, OLTP, f"DELETE FROM store.{OLTP.name}.orders WHERE id = {id_}")
+    write_to_lake(bought, OLTP, [f"DELETE FROM store.{OLTP.name}.orders WHERE id = {id_}"])
     shop(lakeproof)  # the job goes on writing to that table as before
     await_published(lakeproof, "orders", id_, 0)
 

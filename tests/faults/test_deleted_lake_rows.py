@@ -7,29 +7,33 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.errors import InvalidInput, NotReady
+from lakeproof.errors import InvalidInput
 from lakeproof.faults import deleted_lake_rows
 from lakeproof.faults.deleted_lake_rows import DeletedLakeRows
-from lakeproof.lake.capture import gap
-from lakeproof.lake.job.flink_rest import Job
-from lakeproof.lake.query.answer import StatementFailed
+from lakeproof.lake.capture import gap, rewriting
 from lakeproof.lake.sources import mariadb
+from lakeproof.lake.sources.source import Source
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 TWO = DeletedLakeRows(rows=2)
 
 
+def named_in(sql: str) -> set[int]:
+    assert "store.oltp.order_items" in sql
+    return {int(id_) for id_ in sql.rpartition("(")[2].rstrip(")").split(",")}
+
+
 class World:
     """The ids that MariaDB has and those that the lake has, who may write to it, and what was done.
 
-    finding: what an audit says of `main`. refuses: the lake's table takes no statement.
+    finding: what an audit says of `main`.
     """
 
     def __init__(self) -> None:
         self.source, self.lake = [9, 4, 7], {4, 7, 9}
         self.steps: list[str] = []
-        self.running, self.statement_runs, self.refuses = True, False, False
+        self.running = True
         self.finding = "none"
 
     def execute(self, sql: str) -> None:
@@ -40,32 +44,19 @@ class World:
         return [(id_,) for id_ in sorted(self.source)[: self.most]]
 
     def run(self, sql: str, deadline: object) -> SimpleNamespace:
-        named = {int(id_) for id_ in sql.rpartition("(")[2].rstrip(")").split(",")}
-        assert "store.oltp.order_items" in sql
-        if sql.startswith("DELETE"):
-            assert not self.running, "a second writer"
-            self.statement_runs = self.refuses
-            if self.refuses:
-                raise StatementFailed("cancelled", where="flink")
-            self.lake -= named
-        return SimpleNamespace(rows=((len(self.lake & named),),))
+        return SimpleNamespace(rows=((len(self.lake & named_in(sql)),),))
 
-    def jobs(self) -> list[Job]:
-        there, self.statement_runs = self.statement_runs, False  # it ends after one look
-        return [Job("1", deleted_lake_rows.NAME, "CANCELLING" if there else "CANCELED")]
+    def write(self, stack: Stack, source: Source, statements: list[str]) -> None:
+        for sql in statements:
+            assert sql.startswith("DELETE FROM store.oltp.order_items WHERE id IN (")
+            self.lake -= named_in(sql)
 
     def bridge(self, stack: Stack, name: str) -> None:
         assert self.running
         self.steps.append(f"bridged {name}")
         self.lake, self.finding = {*self.source}, "none"
 
-    @contextmanager
-    def no_job(self, *_: object) -> Iterator[None]:
-        self.running = False
-        yield
-
     def submit(self, *_: object) -> None:
-        assert not self.statement_runs, "a second writer"
         self.running = True
 
 
@@ -83,11 +74,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         yield made
 
     monkeypatch.setattr(mariadb, "as_root", of)
-    monkeypatch.setattr(deleted_lake_rows, "_paimon", of)
-    monkeypatch.setattr(deleted_lake_rows, "start_gateway", lambda *_: None)
-    monkeypatch.setattr(deleted_lake_rows, "rest_of", lambda *_: made)
-    monkeypatch.setattr(deleted_lake_rows, "find_job", lambda *_: made.running or None)
-    monkeypatch.setattr(deleted_lake_rows, "no_job", made.no_job)
+    monkeypatch.setattr(deleted_lake_rows, "paimon", of)
+    monkeypatch.setattr(rewriting, "write_to_lake", made.write)
     monkeypatch.setattr(deleted_lake_rows, "audit_finding", lambda *_: made.finding)
     monkeypatch.setattr(
         deleted_lake_rows, "send", lambda _, method, path, **__: made.steps.append(f"{method} {path}")
@@ -126,23 +114,3 @@ def test_without_rows_there_is_no_fault(world: World, stack: Stack) -> None:
     with pytest.raises(InvalidInput):
         deleted_lake_rows.inject(stack, TWO)
     assert not deleted_lake_rows.sign(stack, TWO).holds
-
-
-def test_a_job_that_somebody_else_stopped_stays_stopped(world: World, stack: Stack) -> None:
-    world.running = False
-    with pytest.raises(NotReady):
-        deleted_lake_rows.inject(stack, TWO)
-    assert not world.running and world.lake == {4, 7, 9}
-
-
-def test_where_the_statement_fails_the_job_goes_on_once_its_own_has_ended(world: World, stack: Stack) -> None:
-    world.refuses = True
-    with pytest.raises(StatementFailed):
-        deleted_lake_rows.inject(stack, TWO)
-    assert world.running and world.lake == {4, 7, 9}
-
-
-def test_a_gateway_that_does_not_answer_is_an_error_of_ours(tmp_path: Path) -> None:
-    stack = Stack(Settings(state_dir=tmp_path, endpoints={"flink-sql-gateway": {"http": "127.0.0.1:9"}}))
-    with pytest.raises(NotReady, match="flink-sql-gateway"), deleted_lake_rows._paimon(stack):
-        pass

@@ -71,7 +71,7 @@ def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
         raise InvalidInput(
             "it follows a slot and no binlog", where=name, next_action=f"lakeproof capture new-slot {name}"
         )
-    with _alone(stack, source):
+    with alone(stack, source):
         with source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask:
             place_of(ask)  # raises where the server tells no place
         known_offset(stack, name)  # raises where there is none
@@ -95,7 +95,8 @@ def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
 
 
 @contextmanager
-def _alone(stack: Stack, source: Source) -> Iterator[None]:
+def alone(stack: Stack, source: Source) -> Iterator[None]:
+    """Be the one who bridges a gap of that source, for the block. Raises: NotReady where somebody else is at it."""
     try:
         with bridging(stack, source):
             yield

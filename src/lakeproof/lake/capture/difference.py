@@ -226,7 +226,8 @@ def in_words(found: Difference) -> str:
     """A difference in words."""
     rows = ", ".join(f"{count} of {table}" for table, count in found.counts().items()) or "none"
     kept = "".join(
-        f"; {count} rows of {table} stay in the lake: the database has them otherwise, once, or not at all"
+        f"; {count} rows of {table} stay in the lake: the database has them otherwise, not at all, or once (these"
+        " remove_second_rows takes out)"
         for table, count in found.kept.items()
     )
     return f"rows that the lake lacked: {rows}{kept}"

@@ -116,8 +116,13 @@ def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> Publ
         every=0.5,
         seen=lambda: f"it is at {kept_offset(stack, KAFKA_SECONDS, source)} of {end_offset(stack, name)}",
     )
+    return await_published(stack, source)
+
+
+def await_published(stack: Stack, source: Source) -> PublishedCommit:
+    """The first published state that holds all that its job has read and written by now. Raises: DeadlineExpired."""
     before = history.newest(stack).states.get(source.name)
-    checkpoint = _new_checkpoint(flink, source)
+    checkpoint = _new_checkpoint(rest_of(stack), source)
 
     def shown() -> PublishedCommit | None:
         commit = history.newest(stack)
