@@ -17,7 +17,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.diagnosis import Diagnosis
 from lakeproof.diagnosis.examination import examine
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.capture import commands
+from lakeproof.lake.capture import commands, rewriting
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.asking import ask
@@ -387,4 +387,13 @@ def test_a_new_slot_reads_all_rows_anew_and_check_lists_what_the_gap_left(
     assert {(table, key) for table, wrong, key in found if wrong is Wrong.PHANTOM} >= {("shop.cases", str(deleted))}
     assert {table for table, wrong, _ in found if wrong is Wrong.DUPLICATED} == appended
     assert {table for table, wrong, _ in found} <= {"shop.cases", *appended}
+
+    # A row that was deleted in the gap stays; those that are there twice can be taken out.
+    gone = rewriting.remove_second_rows(stack, SHOP)
+    print("second rows that went:", gone)
+    assert gone.keys() == appended
+    _one_more(stack)
+    covering(stack, now_us())
+    found = findings(check(stack, engines=("trino",)))
+    assert {table for table, *_ in found} == {"shop.cases"}
     await_diagnosis(stack, [])
