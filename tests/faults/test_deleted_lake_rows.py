@@ -46,10 +46,9 @@ class World:
     def run(self, sql: str, deadline: object) -> SimpleNamespace:
         return SimpleNamespace(rows=((len(self.lake & named_in(sql)),),))
 
-    def write(self, stack: Stack, source: Source, statements: list[str]) -> None:
-        for sql in statements:
-            assert sql.startswith("DELETE FROM store.oltp.order_items WHERE id IN (")
-            self.lake -= named_in(sql)
+    def write(self, stack: Stack, source: Source, sql: str) -> None:
+        assert sql.startswith("DELETE FROM store.oltp.order_items WHERE id IN (")
+        self.lake -= named_in(sql)
 
     def bridge(self, stack: Stack, name: str) -> None:
         assert self.running

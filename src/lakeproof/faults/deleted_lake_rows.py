@@ -38,7 +38,7 @@ def inject(stack: Stack, arguments: DeletedLakeRows) -> None:
     ids = _oldest(stack, arguments)
     if not ids:
         raise InvalidInput("it has no row", where=f"{OLTP.name}.{arguments.table}", next_action="lakeproof traffic")
-    rewriting.write_to_lake(stack, OLTP, [f"DELETE FROM {_in_lake(arguments)} WHERE id IN ({_listed(ids)})"])
+    rewriting.write_to_lake(stack, OLTP, f"DELETE FROM {_in_lake(arguments)} WHERE id IN ({_listed(ids)})")
 
 
 def remove(stack: Stack, arguments: DeletedLakeRows) -> None:

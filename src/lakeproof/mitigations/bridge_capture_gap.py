@@ -1,8 +1,10 @@
 """Bring into the lake what changed while the capture could not see it, and have the connector go on from there."""
 
 from lakeproof.arguments import OfConnector
-from lakeproof.lake.capture import gap
+from lakeproof.lake.capture import gap, rewriting
+from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.difference import in_words
+from lakeproof.lake.sources.source import find_source
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
 
@@ -18,9 +20,15 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
 
 
 def run(stack: Stack, arguments: OfConnector) -> str:
-    """Bridge it; gives how many rows of which table the lake lacked. Raises: as gap.bridge."""
+    """Bridge it, and take out the rows that came twice; gives how many of which table. Raises: as gap.bridge and
+    rewriting.remove_second_rows.
+    """
     found = gap.bridge(stack, arguments.connector)
-    return f"{in_words(found)}; connector {arguments.connector} goes on from there"
+    told = f"{in_words(found)}; connector {arguments.connector} goes on from there"
+    if found.twice:
+        source = find_source(find_connector(arguments.connector).database)
+        told += f"; second rows taken out: {rewriting.in_counts(rewriting.remove_second_rows(stack, source))}"
+    return told
 
 
 MITIGATION = Mitigation(

@@ -2,7 +2,7 @@
 
 from lakeproof.arguments import OfConnector
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.capture import topic_gap
+from lakeproof.lake.capture import rewriting, topic_gap
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.difference import in_words
 from lakeproof.lake.sources.source import find_source
@@ -40,7 +40,10 @@ def run(stack: Stack, arguments: OfConnector) -> str:
             f" bridge_capture_gap --arg connector={name}",
         )
     found = topic_gap.bridge(stack, name)
-    return f"{in_words(found)}; {source.job} and connector {name} go on from there"
+    told = f"{in_words(found)}; {source.job} and connector {name} go on from there"
+    if found.twice:
+        told += f"; second rows taken out: {rewriting.in_counts(rewriting.remove_second_rows(stack, source))}"
+    return told
 
 
 MITIGATION = Mitigation(

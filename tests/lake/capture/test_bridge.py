@@ -152,7 +152,7 @@ def test_of_two_calls_at_once_the_second_touches_nothing(tmp_path: Path, sent: S
     stack = Stack(Settings(state_dir=tmp_path))
     with bridge.at_rest(stack, "orders"):
         assert sent == ["stop"]
-        with pytest.raises(NotReady, match="bridges a gap there now"), bridge.at_rest(stack, "orders"):
+        with pytest.raises(NotReady, match="repairs the lake's tables of oltp now"), bridge.at_rest(stack, "orders"):
             pass
         assert sent == ["stop"]
     assert sent[-1] == "resume"

@@ -11,7 +11,17 @@ import pytest
 
 from lakeproof.errors import TerminalError
 from lakeproof.lake.capture import difference
-from lakeproof.lake.capture.difference import Difference, Event, Table, compare, event_of, records, table_of, value_of
+from lakeproof.lake.capture.difference import (
+    Difference,
+    Event,
+    Table,
+    compare,
+    event_of,
+    in_words,
+    records,
+    table_of,
+    value_of,
+)
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
 
 FILES = {file.source: file for file in load_sql_files("oltp")}
@@ -101,7 +111,15 @@ def test_rows_that_such_a_table_holds_twice_are_told_and_stay() -> None:
     found = Difference()
     lakes = Server({1: "a", 2: "b"})
     compare(Server({1: "a", 2: "b"}), lambda sql: [*lakes(sql), *lakes(sql)[1:]], EVENTS, (), found)
-    assert (told(found), found.kept) == ([], {"oltp.order_events": 1})
+    assert (told(found), found.kept, found.twice) == ([], {}, {"oltp.order_events": 1})
+    assert in_words(found) == "rows that the lake lacked: none"
+
+
+def test_two_rows_of_one_key_that_differ_are_no_second_rows() -> None:
+    """As of a column that was declared between them: to take one out somebody would have to know which."""
+    found = Difference()
+    compare(Server({1: "a"}), lambda sql: [(1, None), (1, "a")], EVENTS, (), found)
+    assert (told(found), found.kept, found.twice) == ([], {"oltp.order_events": 1}, {})
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 4, 100])

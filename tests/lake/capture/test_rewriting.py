@@ -7,55 +7,66 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.errors import DeadlineExpired, NotReady
+from lakeproof.errors import DeadlineExpired, InvalidInput, NotReady
 from lakeproof.lake.capture import rewriting
+from lakeproof.lake.job import turn
 from lakeproof.lake.job.bridging import bridging, is_bridged
 from lakeproof.lake.job.flink_rest import Job
+from lakeproof.lake.job.passing_over import begin_passing_over
+from lakeproof.lake.job.turn import SubmissionHeld, submitting
+from lakeproof.lake.job.writer import writer_of
 from lakeproof.lake.query.answer import EngineUnreachable, StatementFailed
-from lakeproof.lake.query.paimon import NAME, paimon
+from lakeproof.lake.query.paimon import paimon
 from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
 class World:
-    """A job, and who else writes to its tables. twice: rows that order_events holds twice. refuses: statements fail.
+    """A job and its tables. twice: rows that each table holds twice. ends_as: the job, once it has its savepoint.
 
-    did: the statements that were run, without those that only read.
+    did: what was done, without statements that only read.
     """
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self.running, self.statement_runs, self.refuses = True, False, False
-        self.twice: int | None = 0
+        self.running, self.refuses, self.no_savepoint = True, False, False
+        self.twice: dict[str, int | None] = {}
+        self.ends_as = "FINISHED"
         self.did: list[str] = []
+        self.names: list[str] = []
         self.shown = True
 
     def run(self, sql: str, deadline: object) -> SimpleNamespace:
         if sql.startswith("DESCRIBE"):
             return SimpleNamespace(rows=[("id", "BIGINT"), ("type", "STRING")])
         if sql.startswith("SELECT"):
-            assert "COUNT(*) AS n FROM store.oltp.order_events GROUP BY `id`, `type`" in sql
-            return SimpleNamespace(rows=[(self.twice,)])
+            table = sql.partition(" FROM store.")[2].partition(" ")[0]
+            assert sql == f"SELECT SUM(n - 1) FROM (SELECT COUNT(*) AS n FROM store.{table} GROUP BY `id`, `type`)"
+            return SimpleNamespace(rows=[(self.twice.get(table, 0),)])
         assert not self.running, "a second writer"
+        with pytest.raises(SubmissionHeld), submitting(self.stack):
+            pass
         self.did.append(sql)
-        self.statement_runs = self.refuses
         if self.refuses:
             raise StatementFailed("cancelled", where="flink")
-        self.twice = 0
+        self.twice.pop(sql.partition("store.")[2].partition(" ")[0], None)
         return SimpleNamespace(rows=[])
 
-    def jobs(self) -> list[Job]:
-        there, self.statement_runs = self.statement_runs, False  # it ends after one look
-        return [Job("1", NAME, "CANCELLING" if there else "CANCELED"), Job("2", OLTP.job, "RUNNING")]
-
-    @contextmanager
-    def no_job(self, *_: object) -> Iterator[None]:
+    def stop(self, *_: object) -> str:
+        if self.no_savepoint:
+            raise DeadlineExpired("waited 60 s for the savepoint", last_seen="nothing yet")
         self.running = False
-        yield
+        return "s3://savepoint"
+
+    def state(self, job_id: str) -> str:
+        return self.ends_as
+
+    def cancel(self, job_id: str) -> None:
+        self.did.append(f"cancelled {job_id}")
+        self.running = False
 
     def submit(self, *_: object) -> None:
-        assert not self.statement_runs, "a second writer"
         self.running = True
 
     def published(self, *_: object) -> None:
@@ -69,30 +80,56 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(Stack(Settings(state_dir=tmp_path)))
 
     @contextmanager
-    def session(*_: object) -> Iterator[World]:
+    def session(stack: Stack, name: str = "") -> Iterator[World]:
+        made.names.append(name)
         yield made
 
+    monkeypatch.setattr(turn, "TURN_SECONDS", 0.1)
     monkeypatch.setattr(rewriting, "paimon", session)
     monkeypatch.setattr(rewriting, "rest_of", lambda *_: made)
-    monkeypatch.setattr(rewriting, "find_job", lambda *_: made.running or None)
-    monkeypatch.setattr(rewriting, "no_job", made.no_job)
+    monkeypatch.setattr(rewriting, "find_job", lambda *_: Job("a", OLTP.job, "RUNNING") if made.running else None)
+    monkeypatch.setattr(rewriting, "stop_with_savepoint", made.stop)
     monkeypatch.setattr(rewriting, "ensure_submitted", made.submit)
     monkeypatch.setattr(rewriting, "await_published", made.published)
     return made
 
 
+DELETE = "DELETE FROM store.oltp.orders"
+ANEW = "INSERT OVERWRITE store.oltp.order_events SELECT DISTINCT * FROM store.oltp.order_events"
+
+
+def test_a_statement_runs_in_the_place_of_the_job_and_by_a_name_that_whoever_submits_it_knows(world: World) -> None:
+    rewriting.write_to_lake(world.stack, OLTP, DELETE)
+    assert (world.did, world.names, world.running) == ([DELETE], [writer_of(OLTP)], True)
+
+
 def test_a_job_that_somebody_else_stopped_stays_stopped(world: World) -> None:
     world.running = False
     with pytest.raises(NotReady):
-        rewriting.write_to_lake(world.stack, OLTP, ["DELETE FROM store.oltp.orders"])
+        rewriting.write_to_lake(world.stack, OLTP, DELETE)
     assert not world.running and world.did == []
 
 
-def test_where_the_statement_fails_the_job_goes_on_once_its_own_has_ended(world: World) -> None:
+def test_where_the_statement_fails_the_job_goes_on(world: World) -> None:
     world.refuses = True
     with pytest.raises(StatementFailed):
-        rewriting.write_to_lake(world.stack, OLTP, ["DELETE FROM store.oltp.orders"])
+        rewriting.write_to_lake(world.stack, OLTP, DELETE)
     assert world.running
+
+
+def test_nothing_is_written_without_a_savepoint_and_a_late_one_ends_no_job_for_good(world: World) -> None:
+    """What the job has not committed yet would conflict with a table that was written anew."""
+    world.no_savepoint = True
+    with pytest.raises(DeadlineExpired):
+        rewriting.write_to_lake(world.stack, OLTP, DELETE)
+    assert (world.did, world.running) == (["cancelled a"], True)
+
+
+def test_nothing_is_written_where_the_job_did_not_end_well(world: World) -> None:
+    world.ends_as = "FAILED"
+    with pytest.raises(NotReady, match="after its savepoint it is FAILED"):
+        rewriting.write_to_lake(world.stack, OLTP, DELETE)
+    assert (world.did, world.running) == ([], True)
 
 
 def test_a_gateway_that_does_not_answer_is_an_error_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,29 +140,38 @@ def test_a_gateway_that_does_not_answer_is_an_error_of_ours(tmp_path: Path, monk
 
 
 def test_second_rows_go_from_the_tables_that_have_some(world: World) -> None:
-    world.twice = 3
+    world.twice = {"oltp.order_events": 3, "oltp.orders": 5}  # one with a key is not looked at
     assert rewriting.remove_second_rows(world.stack, OLTP) == {"oltp.order_events": 3}
-    anew = "INSERT OVERWRITE store.oltp.order_events SELECT DISTINCT * FROM store.oltp.order_events"
-    assert world.did == [anew] and world.running
+    assert world.did == [ANEW] and world.running
     assert rewriting.remove_second_rows(world.stack, OLTP) == {}
-    assert world.did == [anew]
+    assert world.did == [ANEW]
+
+
+def test_of_each_database_its_own_tables(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rewriting, "await_published", lambda *_: None)
+    world.twice = {"oltp.order_events": 3, "shop.payment_events": 2, "shop.case_events": 1}
+    assert rewriting.remove_second_rows(world.stack, SHOP) == {"shop.payment_events": 2, "shop.case_events": 1}
+    assert world.names[1:] == [writer_of(SHOP)] * 2
 
 
 def test_an_empty_table_holds_nothing_twice(world: World) -> None:
-    world.twice = None
+    world.twice = {"oltp.order_events": None}
     assert rewriting.remove_second_rows(world.stack, OLTP) == {}
 
 
 def test_it_ends_only_once_main_shows_it_also_in_the_second_call(world: World) -> None:
     """An audit's finding does not keep `main` as it is meanwhile (publish/service.py)."""
-    world.twice, world.shown = 3, False
-    for _ in range(2):
-        with pytest.raises(DeadlineExpired):
+    world.twice, world.shown = {"oltp.order_events": 3}, False
+    for rows in ("3 of oltp.order_events", "none"):
+        with pytest.raises(NotReady, match=f"second rows taken out: {rows}; that is not on main yet"):
             rewriting.remove_second_rows(world.stack, OLTP)
-    assert len(world.did) == 1
+    assert world.did == [ANEW]
 
 
-def test_one_repair_at_a_time_for_each_database(world: World) -> None:
-    with bridging(world.stack, OLTP), pytest.raises(NotReady):
+def test_one_repair_at_a_time_for_each_database_and_one_that_was_cut_off_first(world: World) -> None:
+    with bridging(world.stack, OLTP), pytest.raises(NotReady, match="repairs the lake's tables of oltp"):
         rewriting.remove_second_rows(world.stack, OLTP)
-    assert not is_bridged(world.stack, SHOP)
+    begin_passing_over(world.stack, OLTP)
+    with pytest.raises(InvalidInput, match="bridge_topic_gap"):
+        rewriting.remove_second_rows(world.stack, OLTP)
+    assert world.did == []

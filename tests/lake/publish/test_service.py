@@ -15,7 +15,7 @@ from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.full_audit import Audited, FullAudit
 from lakeproof.lake.publish.publisher import Published, RoundFailed
 from lakeproof.lake.publish.service import PAUSE_BEFORE_NEXT_SECONDS, STUCK_SECONDS, Health, Service, health_page
-from lakeproof.lake.sources.source import OLTP, SOURCES, Source
+from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -288,6 +288,8 @@ def test_what_an_audit_found_keeps_main_as_it_is_but_for_a_repair_after_which_it
             assert next_round() == ([False, False], None, False)
             assert next_round() == ([False, False], None, False)
         assert next_round() == ([True, True], "an order without items", True)
+        assert next_round() == ([True, True], "an order without items", False)
+    with bridging(stack, SHOP):  # not for what is wrong in MariaDB's tables
         assert next_round() == ([True, True], "an order without items", False)
 
 

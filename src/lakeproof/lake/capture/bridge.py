@@ -96,14 +96,14 @@ def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
 
 @contextmanager
 def alone(stack: Stack, source: Source) -> Iterator[None]:
-    """Be the one who bridges a gap of that source, for the block. Raises: NotReady where somebody else is at it."""
+    """Be the one who repairs that source's tables in the lake, for the block. Raises: NotReady where another is."""
     try:
         with bridging(stack, source):
             yield
     except HeldByAnother as held:
         raise NotReady(
-            f"{held.holder} bridges a gap there now",
-            where=source.connector,
+            f"{held.holder} repairs the lake's tables of {source.name} now",
+            where=source.job,
             next_action="wait for its end, then look again",
         ) from held
 

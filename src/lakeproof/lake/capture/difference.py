@@ -40,17 +40,13 @@ class Event:
 
 @dataclass
 class Difference:
-    """What the lake lacks. kept: of a table that only takes new rows, how many the lake holds and the database does
-    not, or holds otherwise, or holds once.
+    """What the lake lacks. Of a table that only takes new rows: kept: how many the lake holds and the database does
+    not, or holds otherwise; twice: how many are in the lake once more, with all their values.
     """
 
     events: list[Event] = field(default_factory=list)
     kept: dict[str, int] = field(default_factory=dict)
-
-    def keep(self, table: str, rows: int) -> None:
-        """So many more rows of that table stay as they are."""
-        if rows:
-            self.kept[table] = self.kept.get(table, 0) + rows
+    twice: dict[str, int] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         """Table → how many events."""
@@ -151,7 +147,9 @@ def compare(ask: Ask, ask_lake: AskLake, table: Table, came: Sequence[Event], fo
         where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
         lakes = [table.image(row) for row in ask_lake(f"SELECT {lake_columns} FROM {table.lake}{where}")]
         shown = {row[table.key]: row for row in lakes}
-        found.keep(table.source, len(lakes) - len(shown))
+        different = len({tuple(row.values()) for row in lakes})
+        _add(found.twice, table.source, len(lakes) - different)
+        _add(found.kept, table.source, different - len(shown))
         for event in came:
             number = int((event.after or event.before or {})[table.key])
             if (after is None or number > after) and (last is None or number <= last):
@@ -178,9 +176,14 @@ def add_differences(found: Difference, table: Table, there: Iterable[Row], shown
         if now == before:
             continue
         if before is not None and not table.file.has_key:
-            found.keep(table.source, 1)
+            _add(found.kept, table.source, 1)
             continue
         found.events.append(Event(table.source, "c" if before is None else "d" if now is None else "u", before, now))
+
+
+def _add(counts: dict[str, int], table: str, rows: int) -> None:
+    if rows:
+        counts[table] = counts.get(table, 0) + rows
 
 
 def event_of(table: Table, told: Mapping[str, Any]) -> Event:
@@ -225,11 +228,7 @@ def records(found: Difference, transaction: str, now_us: int) -> Iterator[bytes]
 def in_words(found: Difference) -> str:
     """A difference in words."""
     rows = ", ".join(f"{count} of {table}" for table, count in found.counts().items()) or "none"
-    kept = "".join(
-        f"; {count} rows of {table} stay in the lake: the database has them otherwise, not at all, or once (these"
-        " remove_second_rows takes out)"
-        for table, count in found.kept.items()
-    )
+    kept = "".join(f"; {count} rows of {table} stay, which takes none back" for table, count in found.kept.items())
     return f"rows that the lake lacked: {rows}{kept}"
 
 

@@ -51,19 +51,20 @@ def bridge(stack: Stack, name: str) -> Difference:
     finished first; DeadlineExpired where the job or the publisher does not get to the topic's end; CouldNotLook;
     NotReady, also where all was written and `main` does not show it.
     """
-    _require_not_behind(stack, name)  # before the connector is touched
+    source = find_source(find_connector(name).database)
+    require_not_behind(stack, source)  # before the connector is touched
     with at_rest(stack, name) as resting:
-        _require_not_behind(stack, name)
+        require_not_behind(stack, source)
         return _write_difference(stack, resting)
 
 
-def _require_not_behind(stack: Stack, name: str) -> None:
-    source = find_source(find_connector(name).database)
+def require_not_behind(stack: Stack, source: Source) -> None:
+    """Raises: InvalidInput where the lake lacks what the job passed over, since topic_gap.bridge was cut off."""
     if is_behind(stack, source):
         raise InvalidInput(
             f"{source.job} passed over records that nobody has brought yet",
-            where=name,
-            next_action=f"lakeproof mitigate INCIDENT --action bridge_topic_gap --arg connector={name}",
+            where=source.connector,
+            next_action=f"lakeproof mitigate INCIDENT --action bridge_topic_gap --arg connector={source.connector}",
         )
 
 

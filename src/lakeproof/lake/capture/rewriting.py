@@ -1,75 +1,100 @@
 """Writes to the lake's own tables by Paimon's SQL, while the job that writes them is stopped."""
 
 import logging
-from collections.abc import Iterable
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import NotReady
+from lakeproof.errors import DeadlineExpired, NotReady
 from lakeproof.lake.capture.bridge import alone
-from lakeproof.lake.capture.gap import await_published
+from lakeproof.lake.capture.gap import await_published, require_not_behind
 from lakeproof.lake.job.added_columns import job_files
-from lakeproof.lake.job.flink_rest import ALIVE, ENDING, FlinkRest, rest_of
+from lakeproof.lake.job.flink_rest import FlinkRest, rest_of
 from lakeproof.lake.job.sql_files import SqlFile
-from lakeproof.lake.job.submission import ensure_submitted, find_job, no_job
+from lakeproof.lake.job.submission import ensure_submitted, find_job, stop_with_savepoint
+from lakeproof.lake.job.turn import submitting
+from lakeproof.lake.job.writer import writer_of
 from lakeproof.lake.query.flink import PinnedFlink
-from lakeproof.lake.query.paimon import NAME, paimon
+from lakeproof.lake.query.paimon import paimon
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
 
 STOP_SECONDS = 60.0
-END_SECONDS = 30.0
 STATEMENT_SECONDS = 300.0
+# How a job ends that was stopped with a savepoint, and has committed all that the savepoint holds.
+STOPPED = "FINISHED"
 
 log = logging.getLogger(__name__)
 
 
-def write_to_lake(stack: Stack, source: Source, statements: Iterable[str]) -> None:
-    """These statements, on the catalog `store`, while the source's job is stopped: a table has one writer at a time.
-    The job goes on afterwards, whatever became of them.
+def write_to_lake(stack: Stack, source: Source, statement: str) -> None:
+    """One statement, on the catalog `store`, while the source's job is stopped with a savepoint: a table has one
+    writer at a time. Then the job goes on; where this was cut off, whoever submits the job ends the statement first.
 
-    Raises: NotReady where the job does not run; as paimon.paimon, submission.no_job and ensure_submitted.
+    Raises: NotReady where the job does not run, or did not end well: then nothing was written; as paimon.paimon,
+    stop_with_savepoint and ensure_submitted.
     """
     flink = rest_of(stack)
     if find_job(flink, source) is None:
         raise NotReady("it does not run", where=source.job, next_action="lakeproof diagnose")
     try:
-        with paimon(stack) as session, no_job(stack, source, STOP_SECONDS):
-            for statement in statements:
-                session.run(statement, Deadline(STATEMENT_SECONDS))
+        with paimon(stack, writer_of(source)) as session, submitting(stack):
+            _stop(stack, source, flink)
+            session.run(statement, Deadline(STATEMENT_SECONDS))
     finally:
-        # A statement that took too long is cancelled, and its job may end later.
-        Deadline(END_SECONDS).wait_for(f"{NAME} to end", lambda: None if _is_there(flink) else True)
         ensure_submitted(stack, source)
 
 
-def _is_there(flink: FlinkRest) -> bool:
-    return any(job.name == NAME and job.state in ALIVE | ENDING for job in flink.jobs())
+def _stop(stack: Stack, source: Source, flink: FlinkRest) -> None:
+    """What a job has not committed yet would conflict, once it is restored, with a table that was written anew."""
+    job = find_job(flink, source)
+    if job is None:
+        return
+    try:
+        stop_with_savepoint(stack, source, STOP_SECONDS)
+    except DeadlineExpired:
+        flink.cancel(job.id)  # it might end at any time later, and nobody would start it again
+        raise
+    find_job(flink, source)
+    if (state := flink.state(job.id)) != STOPPED:
+        raise NotReady(f"after its savepoint it is {state}", where=source.job, next_action="the same again")
 
 
 def remove_second_rows(stack: Stack, source: Source) -> dict[str, int]:
     """Take out of the append-only tables what they hold twice, row for row; gives table → how many rows went.
 
-    They have no key, so that a second row of an event is seen. A connector that reads all rows anew brings one of
-    each. A table is written anew as a whole, in one commit; cut off before that, it is as it was. Hashes of before
-    stay as they are.
-    Raises: as write_to_lake; NotReady where somebody bridges a gap there; DeadlineExpired where `main` does not show
-    it in time: the rows are out then, and a second call finds none.
+    They have no key on purpose, so that a second row of an event is seen. A connector that reads all rows anew brings
+    one of each. A table is written anew as a whole, in one commit; cut off before that, it is as it was. Hashes of
+    before stay as they are.
+    Raises: as write_to_lake; InvalidInput where topic_gap.bridge was cut off, which is to be finished first; NotReady
+    where somebody repairs that database's tables, also where all was done and `main` does not show it.
     """
+    require_not_behind(stack, source)
     with alone(stack, source):
+        require_not_behind(stack, source)
         files = [file for file in job_files(stack, source) if not file.has_key]
         log.info("counting what %s hold twice", ", ".join(file.table for file in files))
         with paimon(stack) as session:
             rows = {file: _second_rows(session, source, file) for file in files}
         twice = {file: count for file, count in rows.items() if count}
-        if twice:
-            log.info("writing %s anew", ", ".join(file.table for file in twice))
-            tables = [_stored(source, file) for file in twice]
-            write_to_lake(
-                stack, source, [f"INSERT OVERWRITE {each} SELECT DISTINCT * FROM {each}" for each in tables]
-            )
-        # Also where an earlier call has taken them out, and has ended before main showed it.
-        await_published(stack, source)
-    return {f"{source.name}.{file.table}": count for file, count in twice.items()}
+        for file in twice:
+            log.info("writing %s anew", file.table)
+            table = _stored(source, file)
+            write_to_lake(stack, source, f"INSERT OVERWRITE {table} SELECT DISTINCT * FROM {table}")
+        found = {f"{source.name}.{file.table}": count for file, count in twice.items()}
+        try:
+            # Also where an earlier call has taken them out, and has ended before main showed it.
+            await_published(stack, source)
+        except DeadlineExpired as late:
+            raise NotReady(
+                f"second rows taken out: {in_counts(found)}; that is not on main yet: {late.what}",
+                where=source.name,
+                next_action="lakeproof diagnose",
+            ) from late
+    return found
+
+
+def in_counts(found: dict[str, int]) -> str:
+    """Table → how many rows, in words."""
+    return ", ".join(f"{count} of {table}" for table, count in found.items()) or "none"
 
 
 def _second_rows(session: PinnedFlink, source: Source, file: SqlFile) -> int:

@@ -29,6 +29,7 @@ from lakeproof.lake.job.states import (
     uri_of,
 )
 from lakeproof.lake.job.turn import submitting
+from lakeproof.lake.job.writer import end_writer
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
@@ -51,7 +52,7 @@ def ensure_submitted(stack: Stack, database: Source) -> str:
 
     "There" means accepted: it may still wait for a TaskManager. Safe to repeat.
     Raises: FlinkUnreachable, FlinkRefused with the root cause, ObjectStoreUnreachable, InvalidInput (a wrong file),
-    SubmissionHeld (somebody else submits).
+    SubmissionHeld (somebody else submits), WriterStays.
     """
     flink = rest_of(stack)
     with submitting(stack):
@@ -158,6 +159,7 @@ def _submit(
     from botocore.exceptions import BotoCoreError, ClientError
 
     spec = spec or make_spec(stack, database)
+    end_writer(flink, database)
     s3 = s3_client(stack)
     try:
         states = complete_states(s3, database)

@@ -103,7 +103,12 @@ class FullAudit:
     @property
     def finding(self) -> str | None:
         """What keeps `main` where it is, of the newest audit that could look; None where that found no such thing."""
-        return next((audited.finding for audited in self._broken.values() if audited.freezes), None)
+        return next(iter(self.freezing.values()), None)
+
+    @property
+    def freezing(self) -> dict[str, str]:
+        """Database → what of its tables keeps `main` where it is, by the newest audit that could look."""
+        return {name: told for name, told in self.broken.items() if self._broken[name].freezes}
 
     @property
     def broken(self) -> dict[str, str]:

@@ -109,7 +109,7 @@ class Service:
         )
         audited_through = stack.data_dir("publisher") / "audited-through"
         self._full_audit = FullAudit(stack, audit, self._note_audit, self._keep_as_backup, audited_through)
-        self._bridged = False
+        self._bridged: set[str] = set()
         self._refused: dict[str, str] = {}
         self._failing: dict[str, str] = {}
         self._due: dict[str, float] = {}
@@ -159,13 +159,13 @@ class Service:
         """What keeps `main` as it is. Nothing does while a repair brings into the lake what it lacks: the repair
         needs new states to compare with, and `main` is whole only once it shows what the repair has written.
         """
-        finding, self.health.broken = self._full_audit.finding, self._full_audit.broken
-        bridged = any(is_bridged(self._stack, database) for database in databases)
+        self.health.broken = self._full_audit.broken
+        bridged = {database.name for database in databases if is_bridged(self._stack, database)}
         # Also where nothing keeps `main` yet: an audit that is under way judges a hash from before the repair.
-        if self._bridged and not bridged:
+        if self._bridged - bridged:
             self._full_audit.hurry()
         self._bridged = bridged
-        return None if bridged else finding
+        return next((why for name, why in self._full_audit.freezing.items() if name not in bridged), None)
 
     def _look(self, database: Source, *, frozen: bool) -> float:
         """Publish what is there of it; gives the pause until its own next look, in seconds."""

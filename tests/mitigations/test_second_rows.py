@@ -1,0 +1,54 @@
+"""Rows that came twice go with the repair that has seen them, or by a step of their own."""
+
+from pathlib import Path
+
+import pytest
+
+from lakeproof.arguments import OfConnector
+from lakeproof.lake.capture import gap, rewriting, topic_gap
+from lakeproof.lake.capture.difference import Difference
+from lakeproof.lake.of_database import OfDatabase
+from lakeproof.lake.sources.source import Source
+from lakeproof.mitigations import bridge_capture_gap, bridge_topic_gap, remove_second_rows
+from lakeproof.probes import flink
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    monkeypatch.setattr(flink, "topic_gap", lambda *_: "passed over, and not brought yet")
+    return Stack(Settings(state_dir=tmp_path))
+
+
+@pytest.fixture
+def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The databases of which second rows were taken out."""
+    done: list[str] = []
+
+    def remove(stack: Stack, source: Source) -> dict[str, int]:
+        done.append(source.name)
+        return {f"{source.name}.order_events": 7}
+
+    monkeypatch.setattr(rewriting, "remove_second_rows", remove)
+    return done
+
+
+@pytest.mark.parametrize("twice", [{}, {"oltp.order_events": 7}])
+def test_a_bridge_takes_out_those_that_it_has_seen(
+    twice: dict[str, int], stack: Stack, removed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (gap, topic_gap):
+        monkeypatch.setattr(module, "bridge", lambda *_: Difference(twice=twice))
+    for step in (bridge_capture_gap, bridge_topic_gap):
+        told = step.run(stack, OfConnector())
+        assert told.endswith("; second rows taken out: 7 of oltp.order_events") is bool(twice)
+    assert removed == ["oltp", "oltp"] * bool(twice)
+
+
+def test_by_itself_it_says_how_many(stack: Stack, removed: list[str]) -> None:
+    given = OfDatabase(database="shop")
+    assert remove_second_rows.run(stack, given) == "second rows taken out: 7 of shop.order_events"
+    typed = remove_second_rows.typed(stack, given)
+    assert "INSERT OVERWRITE store.shop.TABLE SELECT DISTINCT * FROM store.shop.TABLE" in typed
+    assert "lakeproof-write-shop" in typed and "lake-shop" in typed
