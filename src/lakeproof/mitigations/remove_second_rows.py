@@ -13,9 +13,8 @@ def typed(stack: Stack, arguments: OfDatabase) -> str:
     table = f"store.{source.name}.TABLE"
     return (
         f"{source.job} stopped with a savepoint; in Flink's SQL client, with SET 'execution.runtime-mode' = 'batch',"
-        f" SET 'pipeline.name' = '{writer_of(source)}' and the lake's Paimon catalog as store:"
-        f" INSERT OVERWRITE {table} SELECT DISTINCT * FROM {table}, for each table without a key that holds rows twice;"
-        " once that has ended,"
+        f" SET 'pipeline.name' = '{writer_of(source)}' and the lake's Paimon catalog as store, for each table without"
+        f" a key that holds rows twice: INSERT OVERWRITE {table} SELECT DISTINCT * FROM {table}; once that has ended,"
         f" {source.job} from its savepoint"
     )
 
