@@ -67,7 +67,6 @@ def remove_second_rows(stack: Stack, source: Source) -> dict[str, int]:
     Raises: as write_to_lake; InvalidInput where topic_gap.bridge was cut off, which is to be finished first; NotReady
     where somebody repairs that database's tables, also where all was done and `main` does not show it.
     """
-    require_not_behind(stack, source)
     with alone(stack, source):
         require_not_behind(stack, source)
         files = [file for file in job_files(stack, source) if not file.has_key]
