@@ -6,8 +6,6 @@ so no aligner, no Kafka, no heartbeat, no forced snapshot of an idle table, and 
 
 from collections.abc import Callable, Iterator
 
-import httpx
-
 from lakeproof.deadline import Deadline
 from lakeproof.install import artifacts
 from lakeproof.install.build import Options
@@ -16,7 +14,7 @@ from lakeproof.install.setup import set_up
 from lakeproof.lake.job.flink_rest import ALIVE, rest_of
 from lakeproof.lake.job.spec import table_options
 from lakeproof.lake.job.sql_files import load_sql_files
-from lakeproof.lake.query.flink import PinnedFlink, open_session
+from lakeproof.lake.query.flink import flink_session
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.object_store import FLINK_BUCKET, WAREHOUSE
@@ -70,8 +68,7 @@ def submit(stack: Stack) -> str:
         "table.local-time-zone": "UTC",
         "pipeline.name": JOB,
     }
-    with httpx.Client(base_url=stack.url(GATEWAY), timeout=STATEMENT_SECONDS, trust_env=False) as client:
-        gateway = PinnedFlink(client, open_session(client, session))
+    with flink_session(stack, session) as gateway:
         for statement in statements(stack):
             gateway.run(statement, Deadline(STATEMENT_SECONDS))
     flink = rest_of(stack)

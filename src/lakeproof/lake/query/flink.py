@@ -33,14 +33,14 @@ _PAGE_SECONDS = 15.0
 _PAUSE_SECONDS = 0.05
 _LOOK_SECONDS = 3.0
 _TASKMANAGER_SECONDS = 15.0
-_SESSION = {
+# Of every session. A statement that fails has failed; the cluster would try it again for ever.
+BATCH = {
     "execution.runtime-mode": "batch",
     "table.local-time-zone": "UTC",
     # blocking exchanges ask for 512 network buffers each, more than a small TaskManager has beside the lake's job;
     # the scheduler of batch jobs takes no pipelined ones
     "execution.batch-shuffle-mode": "ALL_EXCHANGES_HYBRID_FULL",
     "pipeline.name": "lakeproof-query",
-    # a statement that fails has failed; the cluster would try it again for ever
     "restart-strategy.type": "none",
 }
 
@@ -89,7 +89,7 @@ def _taskmanagers(stack: Stack) -> int:
 
 
 class PinnedFlink:
-    """Statements of one session that all see the lake at one published hash."""
+    """Statements of one session; by `pinned_flink` all see the lake at one published hash."""
 
     def __init__(self, client: httpx.Client, session: str) -> None:
         self._client, self._path = client, f"/v1/sessions/{session}"
@@ -127,9 +127,21 @@ class PinnedFlink:
         return Answer(ENGINE, columns, tuple(rows), deadline.elapsed - started)
 
 
-def open_session(client: httpx.Client, properties: dict[str, str]) -> str:
-    """A new session of the gateway; gives its handle. Raises: httpx errors; StatementFailed with Flink's message."""
-    return str(_json(client.post("/v1/sessions", json={"properties": properties}))["sessionHandle"])
+@contextmanager
+def flink_session(stack: Stack, properties: dict[str, str]) -> Iterator[PinnedFlink]:
+    """A session of the gateway that runs, closed afterwards. Raises: EngineUnreachable, StatementFailed."""
+    url = stack.url(_GATEWAY)
+    with httpx.Client(base_url=url, timeout=_PAGE_SECONDS, trust_env=False) as client:
+        try:
+            session = _json(client.post("/v1/sessions", json={"properties": properties}))["sessionHandle"]
+            try:
+                yield PinnedFlink(client, session)
+            finally:
+                client.delete(f"/v1/sessions/{session}")
+        except httpx.HTTPError as error:
+            raise EngineUnreachable(
+                f"no answer ({type(error).__name__})", where=f"flink at {url}", next_action=f"lakeproof up {_GATEWAY}"
+            ) from error
 
 
 def _column(described: dict[str, Any]) -> Column:
@@ -181,21 +193,10 @@ def pinned_flink(
     Raises: EngineUnreachable, StatementFailed.
     """
     start_gateway(stack, progress, taskmanager_seconds=min(_TASKMANAGER_SECONDS, deadline.left))
-    url = stack.url(_GATEWAY)
-    with httpx.Client(base_url=url, timeout=_PAGE_SECONDS, trust_env=False) as client:
-        try:
-            session = open_session(client, _SESSION)
-            try:
-                flink = PinnedFlink(client, session)
-                for statement in pin_statements(commit):
-                    flink.run(statement, deadline)
-                yield flink
-            finally:
-                client.delete(f"/v1/sessions/{session}")
-        except httpx.HTTPError as error:
-            raise EngineUnreachable(
-                f"no answer ({type(error).__name__})", where=f"flink at {url}", next_action=f"lakeproof up {_GATEWAY}"
-            ) from error
+    with flink_session(stack, BATCH) as flink:
+        for statement in pin_statements(commit):
+            flink.run(statement, deadline)
+        yield flink
 
 
 def pin_statements(commit: PublishedCommit) -> Iterator[str]:
