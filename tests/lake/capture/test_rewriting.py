@@ -10,7 +10,7 @@ import pytest
 from lakeproof.errors import DeadlineExpired, InvalidInput, NotReady
 from lakeproof.lake.capture import rewriting
 from lakeproof.lake.job import turn
-from lakeproof.lake.job.bridging import bridging, is_bridged
+from lakeproof.lake.job.bridging import bridging, main_may_move
 from lakeproof.lake.job.flink_rest import Job
 from lakeproof.lake.job.passing_over import begin_passing_over
 from lakeproof.lake.job.turn import SubmissionHeld, submitting
@@ -45,6 +45,7 @@ class World:
             assert sql == f"SELECT SUM(n - 1) FROM (SELECT COUNT(*) AS n FROM store.{table} GROUP BY `id`, `type`)"
             return SimpleNamespace(rows=[(self.twice.get(table, 0),)])
         assert not self.running, "a second writer"
+        assert not main_may_move(self.stack, OLTP)
         with pytest.raises(SubmissionHeld), submitting(self.stack):
             pass
         self.did.append(sql)
@@ -70,7 +71,7 @@ class World:
         self.running = True
 
     def published(self, *_: object) -> None:
-        assert self.running and is_bridged(self.stack, OLTP)
+        assert self.running and main_may_move(self.stack, OLTP)
         if not self.shown:
             raise DeadlineExpired("waited 120 s for main", last_seen="main shows checkpoint 3")
 

@@ -23,7 +23,7 @@ from lakeproof.stack.stack import Stack
 
 PLACE = Place("bin.000002", 900, "0-1-12", 7)
 STEPS = (
-    *("comparable", "transforms", "marker", "redeployed", "read to 40", "compared"),
+    *("comparable", "main moves", "transforms", "marker", "redeployed", "read to 40", "compared"),
     *("job ended", "difference", "submitted", "read to 52"),
 )
 
@@ -78,6 +78,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     monkeypatch.setattr(topic_gap, "at_rest", at_rest)
     monkeypatch.setattr(gap, "at_rest", at_rest)
     monkeypatch.setattr(mariadb, "at_one_instant", instant)
+    monkeypatch.setattr(topic_gap, "let_main_move", lambda *_: found.do("main moves"))
     monkeypatch.setattr(topic_gap, "restore_transforms", lambda *_: found.do("transforms"))
     monkeypatch.setattr(topic_gap, "write", write)
     monkeypatch.setattr(topic_gap, "require_comparable", lambda *_: found.do("comparable"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import TransientError
-from lakeproof.lake.job.bridging import bridging
+from lakeproof.lake.job.bridging import bridging, let_main_move
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.publish import service
 from lakeproof.lake.publish.audit import AuditFailed
@@ -285,11 +285,14 @@ def test_what_an_audit_found_keeps_main_as_it_is_but_for_a_repair_after_which_it
     assert loop.health.broken == {"oltp": "an order without items"}
     for _ in range(2):
         with bridging(stack, OLTP):
+            assert next_round() == ([True, True], "an order without items", False)
+            let_main_move(stack, OLTP)
             assert next_round() == ([False, False], None, False)
             assert next_round() == ([False, False], None, False)
         assert next_round() == ([True, True], "an order without items", True)
         assert next_round() == ([True, True], "an order without items", False)
-    with bridging(stack, SHOP):  # not for what is wrong in MariaDB's tables
+    with bridging(stack, SHOP):
+        let_main_move(stack, SHOP)  # not for what is wrong in MariaDB's tables
         assert next_round() == ([True, True], "an order without items", False)
 
 
@@ -302,7 +305,9 @@ def test_an_audit_that_ends_after_a_repair_is_followed_by_another(
         loop._stack, lambda *_: Audited("an order without items", 1, "aa", of_newest=True, freezes=True)
     )
     loop._full_audit = audit
-    with bridging(Stack(Settings(state_dir=tmp_path)), OLTP):
+    stack = Stack(Settings(state_dir=tmp_path))
+    with bridging(stack, OLTP):
+        let_main_move(stack, OLTP)
         loop.round()
     audit.look()
     loop.round()

@@ -29,6 +29,7 @@ from lakeproof.lake.capture.bridge import (
 )
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.difference import Difference, in_words, records
+from lakeproof.lake.job.bridging import let_main_move
 from lakeproof.lake.job.flink_rest import FlinkRefused, FlinkRest, rest_of
 from lakeproof.lake.job.passing_over import is_behind
 from lakeproof.lake.job.submission import find_job
@@ -40,6 +41,10 @@ from lakeproof.stack.stack import Stack
 READ_SECONDS = 120.0
 PUBLISH_SECONDS = 120.0
 CHECKPOINT_SECONDS = 60.0
+WHERE_MAIN_STAYS = (
+    "where somebody set it to backup: lakeproof lake rollback;"
+    " where the publisher runs on another machine: this repair there"
+)
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +74,8 @@ def require_not_behind(stack: Stack, source: Source) -> None:
 
 
 def _write_difference(stack: Stack, resting: Resting) -> Difference:
-    require_comparable(stack, resting)  # before `main` moves, which an audit's finding keeps from that (bridging.py)
+    require_comparable(stack, resting)
+    let_main_move(stack, resting.source)
     commit = await_all_captured(stack, resting)
     open_one = resting.known["offset"].get("transaction_id")
     came = last_values(stack, resting.connector.name, open_one) if open_one is not None else []
@@ -137,11 +143,7 @@ def await_published(stack: Stack, source: Source) -> PublishedCommit:
         f"main to show checkpoint {checkpoint} of {source.name}",
         shown,
         every=0.5,
-        seen=lambda: (
-            f"main shows checkpoint {getattr(history.newest(stack).states.get(source.name), 'checkpoint', None)};"
-            " where somebody set it to backup: lakeproof lake rollback; where the publisher runs on another machine:"
-            " this, on that machine"
-        ),
+        seen=lambda: f"main shows {history.newest(stack).states.get(source.name)}; {WHERE_MAIN_STAYS}",
     )
 
 

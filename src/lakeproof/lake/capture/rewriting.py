@@ -7,7 +7,8 @@ from lakeproof.errors import DeadlineExpired, NotReady
 from lakeproof.lake.capture.bridge import alone
 from lakeproof.lake.capture.gap import await_published, require_not_behind
 from lakeproof.lake.job.added_columns import job_files
-from lakeproof.lake.job.flink_rest import FlinkRest, rest_of
+from lakeproof.lake.job.bridging import let_main_move
+from lakeproof.lake.job.flink_rest import FlinkRest, Job, rest_of
 from lakeproof.lake.job.sql_files import SqlFile
 from lakeproof.lake.job.submission import ensure_submitted, find_job, stop_with_savepoint
 from lakeproof.lake.job.turn import submitting
@@ -32,22 +33,22 @@ def write_to_lake(stack: Stack, source: Source, statement: str) -> None:
     Raises: NotReady where the job does not run, or did not end well: then nothing was written; as paimon.paimon,
     stop_with_savepoint and ensure_submitted.
     """
-    flink = rest_of(stack)
-    if find_job(flink, source) is None:
-        raise NotReady("it does not run", where=source.job, next_action="lakeproof diagnose")
+    flink, stopped = rest_of(stack), False
     try:
         with paimon(stack, writer_of(source)) as session, submitting(stack):
-            _stop(stack, source, flink)
+            job = find_job(flink, source)
+            if job is None:
+                raise NotReady("it does not run", where=source.job, next_action="lakeproof diagnose")
+            stopped = True
+            _stop(stack, source, flink, job)
             session.run(statement, Deadline(STATEMENT_SECONDS))
     finally:
-        ensure_submitted(stack, source)
+        if stopped:
+            ensure_submitted(stack, source)
 
 
-def _stop(stack: Stack, source: Source, flink: FlinkRest) -> None:
+def _stop(stack: Stack, source: Source, flink: FlinkRest, job: Job) -> None:
     """What a job has not committed yet would conflict, once it is restored, with a table that was written anew."""
-    job = find_job(flink, source)
-    if job is None:
-        return
     try:
         stop_with_savepoint(stack, source, STOP_SECONDS)
     except DeadlineExpired:
@@ -79,6 +80,7 @@ def remove_second_rows(stack: Stack, source: Source) -> dict[str, int]:
             table = _stored(source, file)
             write_to_lake(stack, source, f"INSERT OVERWRITE {table} SELECT DISTINCT * FROM {table}")
         found = {f"{source.name}.{file.table}": count for file, count in twice.items()}
+        let_main_move(stack, source)
         try:
             # Also where an earlier call has taken them out, and has ended before main showed it.
             await_published(stack, source)

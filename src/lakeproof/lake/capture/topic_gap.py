@@ -25,6 +25,7 @@ from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.difference import Difference, records
 from lakeproof.lake.capture.gap import await_all_captured
 from lakeproof.lake.capture.registration import restore_transforms
+from lakeproof.lake.job.bridging import let_main_move
 from lakeproof.lake.job.passing_over import all_is_brought, all_is_written, begin_passing_over
 from lakeproof.lake.job.submission import ensure_submitted, no_job, redeploy
 from lakeproof.stack.stack import Stack
@@ -53,6 +54,7 @@ def bridge(stack: Stack, name: str) -> Difference:
         source = resting.source
         _require_places(stack, resting)
         require_comparable(stack, resting)
+        let_main_move(stack, source)
         begin_passing_over(stack, source)
         restore_transforms(stack, resting.connector)
         # So that there is a record to read, whatever was emptied: by it the job tells how far it is.

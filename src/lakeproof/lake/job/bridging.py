@@ -1,4 +1,8 @@
-"""Who brings into the lake, from the database, what it lacks: one at a time, and the publisher knows of it."""
+"""Who repairs a database's tables in the lake: one at a time, and the publisher knows when `main` has to move for it.
+
+An audit's finding keeps `main` as it is. But a repair compares with new states, and `main` is whole only once it
+shows what the repair has written.
+"""
 
 import os
 import time
@@ -12,8 +16,9 @@ from lakeproof.stack.stack import Stack
 
 # Longer than somebody's look at who holds the file, which holds it for that moment (`holder_of`).
 TURN_SECONDS = 1.0
-# One that takes longer hangs, or was stopped (Ctrl-Z), and no longer counts.
+# Of a repair for which `main` moves. One that takes longer hangs, or was stopped (Ctrl-Z), and no longer counts.
 LONGEST_SECONDS = 900.0
+_MOVES = "main moves for it"
 
 
 @contextmanager
@@ -23,11 +28,16 @@ def bridging(stack: Stack, source: Source) -> Iterator[None]:
         yield
 
 
-def is_bridged(stack: Stack, source: Source) -> bool:
-    """Whether somebody on this machine is at it now, and has not been for longer than LONGEST_SECONDS."""
+def let_main_move(stack: Stack, source: Source) -> None:
+    """Have `main` move until the end of the `bridging` in which this is called."""
+    _lock(stack, source).write_text(f"process {os.getpid()} ({_MOVES})", encoding="utf-8")
+
+
+def main_may_move(stack: Stack, source: Source) -> bool:
+    """Whether somebody on this machine is at a repair now for which `main` has to move, and not for too long."""
     lock = _lock(stack, source)
-    # Who takes it writes into it.
-    return holder_of(lock) is not None and time.time() - lock.stat().st_mtime < LONGEST_SECONDS
+    holder = holder_of(lock)
+    return holder is not None and _MOVES in holder and time.time() - lock.stat().st_mtime < LONGEST_SECONDS
 
 
 def _lock(stack: Stack, source: Source) -> Path:

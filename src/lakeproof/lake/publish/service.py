@@ -10,7 +10,7 @@ from http.server import ThreadingHTTPServer
 from typing import Any, Protocol
 
 from lakeproof.errors import LakeproofError
-from lakeproof.lake.job.bridging import is_bridged
+from lakeproof.lake.job.bridging import main_may_move
 from lakeproof.lake.job.spec import RETENTION_MARGIN_SECONDS, metadata_files_kept
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie import client_of
@@ -109,7 +109,7 @@ class Service:
         )
         audited_through = stack.data_dir("publisher") / "audited-through"
         self._full_audit = FullAudit(stack, audit, self._note_audit, self._keep_as_backup, audited_through)
-        self._bridged: set[str] = set()
+        self._mended: set[str] = set()
         self._refused: dict[str, str] = {}
         self._failing: dict[str, str] = {}
         self._due: dict[str, float] = {}
@@ -156,16 +156,14 @@ class Service:
         return max(0.0, nearest - self._clock())
 
     def _finding(self, databases: Iterable[Source]) -> str | None:
-        """What keeps `main` as it is. Nothing does while a repair brings into the lake what it lacks: the repair
-        needs new states to compare with, and `main` is whole only once it shows what the repair has written.
-        """
+        """What keeps `main` as it is, but for what a repair is mending now (bridging.py)."""
         self.health.broken = self._full_audit.broken
-        bridged = {database.name for database in databases if is_bridged(self._stack, database)}
+        mended = {database.name for database in databases if main_may_move(self._stack, database)}
         # Also where nothing keeps `main` yet: an audit that is under way judges a hash from before the repair.
-        if self._bridged - bridged:
+        if self._mended - mended:
             self._full_audit.hurry()
-        self._bridged = bridged
-        return next((why for name, why in self._full_audit.freezing.items() if name not in bridged), None)
+        self._mended = mended
+        return next((why for name, why in self._full_audit.freezing.items() if name not in mended), None)
 
     def _look(self, database: Source, *, frozen: bool) -> float:
         """Publish what is there of it; gives the pause until its own next look, in seconds."""
