@@ -6,6 +6,9 @@ On a stack of its own: capture has delivered the row once and for all, and nothi
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,8 +21,12 @@ from tests.drills_real.health import assert_clean, await_health
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.lake.capture.rewriting import write_to_lake
+from lakeproof.lake.job.flink_rest import ALIVE, rest_of
+from lakeproof.lake.job.writer import writer_of
+from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import OLTP, SHOP, Source
+from lakeproof.mitigations import remove_second_rows, resubmit_job
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines import mysql
@@ -28,6 +35,12 @@ from lakeproof.stack.stack import Stack, load_stack
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
 
 type Run = Callable[..., Any]
+
+PROGRAM = Path(sys.executable).with_name("lakeproof")
+
+
+AGAIN = "INSERT INTO store.oltp.order_events SELECT * FROM store.oltp.order_events WHERE id <= 20"
+KILLS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0)
 
 
 @pytest.fixture(scope="module")
@@ -230,11 +243,42 @@ def test_the_minutes_audit_keeps_main_as_it_is_until_the_row_is_brought_back(bou
 
 def test_rows_that_a_table_without_a_key_holds_twice_go(bought: Stack, lakeproof: Run) -> None:
     """As after a connector that read all rows anew. They are not the database's to bring."""
-    again = "INSERT INTO store.oltp.order_events SELECT * FROM store.oltp.order_events WHERE id <= 20"
-    write_to_lake(bought, OLTP, again)
+    write_to_lake(bought, OLTP, AGAIN)
     await_freeze(lakeproof)
     told = mend(lakeproof, "bridge_capture_gap", "connector=orders")
     assert "second rows taken out: 20 of oltp.order_events" in told
     assert await_audit(bought, OLTP, "passed")["why"] is None
     shop(lakeproof)
+    assert_only_the_payment_is_wrong(lakeproof)
+
+
+def test_a_table_that_is_written_anew_loses_nothing_though_who_does_it_is_killed(
+    bought: Stack, lakeproof: Run
+) -> None:
+    """Its statement may go on in the TaskManager, and would remove what the job commits beside it: who submits the
+    job ends the statement first. Under shoppers, as `diagnose` proposes after each kill.
+    """
+    script = (
+        "from lakeproof.lake.of_database import OfDatabase; from lakeproof.mitigations import remove_second_rows;"
+        "from lakeproof.stack.stack import load_stack; remove_second_rows.run(load_stack(), OfDatabase())"
+    )
+    statements: list[str] = []
+    sent = [str(PROGRAM), "traffic", "--rate", "20", "--seconds", "3600", "--json"]
+    with subprocess.Popen(sent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as shoppers:
+        try:
+            for seconds in KILLS:
+                write_to_lake(bought, OLTP, AGAIN)
+                with subprocess.Popen([sys.executable, "-c", script]) as rewriting:
+                    time.sleep(seconds)
+                    rewriting.kill()
+                alive = {job.name for job in rest_of(bought).jobs() if job.state in ALIVE}
+                statements.append(f"{OLTP.job in alive}, {writer_of(OLTP) in alive}")
+                resubmit_job.run(bought, OfDatabase())
+                time.sleep(5)
+            print("whether job and statement were there after each kill:", statements)
+            print(remove_second_rows.run(bought, OfDatabase()))
+        finally:
+            shoppers.send_signal(signal.SIGINT)
+            out, _ = shoppers.communicate(timeout=150)
+    assert json.loads(out)["acknowledged"] > 500
     assert_only_the_payment_is_wrong(lakeproof)
