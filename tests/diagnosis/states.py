@@ -309,6 +309,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     # Its repair brings what an audit found missing as well.
     ("topic_gap", {**JOB_FAILS, **TOPIC_GAP, **BROKEN_IN_LAKE}),
     ("shop_topic_gap", of_shop(JOB_FAILS, TOPIC_GAP)),
+    ("shop_topic_gap", of_shop(CUT_OFF)),
     # Its repair was cut off: the job is well, or ended, or gone, and the connector stopped.
     ("topic_gap", CUT_OFF),
     ("topic_gap", {**CUT_OFF, "oltp-job-state": "ended", "oltp-checkpoint-age": 70.0}),

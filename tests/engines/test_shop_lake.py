@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lakeproof.arguments import parse_arguments
+from lakeproof.arguments import OfConnector, parse_arguments
 from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.diagnosis import Diagnosis
 from lakeproof.diagnosis.examination import examine
@@ -22,6 +22,7 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.asking import ask
 from lakeproof.lake.sources.source import SHOP, present
+from lakeproof.mitigations import bridge_topic_gap
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.checking import check
@@ -30,6 +31,7 @@ from lakeproof.proof.report import CheckReport
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes import empty_topic
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(1200)]
 
@@ -396,4 +398,34 @@ def test_a_new_slot_reads_all_rows_anew_and_check_lists_what_the_gap_left(
     covering(stack, now_us())
     found = findings(check(stack, engines=("trino",)))
     assert {table for table, *_ in found} == {"shop.cases"}
+    await_diagnosis(stack, [])
+
+
+def test_a_gap_in_its_topic_is_named_and_mended_by_reading_all_rows_anew(
+    stack: Stack, client: SupervisorClient
+) -> None:
+    """What the job had not read is deleted while its TaskManager is away. The repair is killed on its way."""
+    client.stop("flink-taskmanager")
+    for _ in range(3):
+        _one_more(stack)
+    time.sleep(5)  # until they are in the topic
+    print(empty_topic.run(stack, empty_topic.EmptyTopic(topic=SHOP.topic)))
+    client.up(["flink-taskmanager"])
+    await_diagnosis(stack, ["shop_topic_gap"])
+    script = (
+        "from lakeproof.arguments import OfConnector; from lakeproof.mitigations import bridge_topic_gap;"
+        "from lakeproof.stack.stack import load_stack;"
+        "bridge_topic_gap.run(load_stack(), OfConnector(connector='shop'))"
+    )
+    for seconds in (4.0, 8.0, 12.0, 16.0):
+        with subprocess.Popen([sys.executable, "-c", script]) as repairing:
+            time.sleep(seconds)
+            repairing.kill()
+        await_diagnosis(stack, ["shop_topic_gap"])
+    print(bridge_topic_gap.run(stack, OfConnector(connector="shop")))
+    _one_more(stack)
+    covering(stack, now_us())
+    found = findings(check(stack, engines=("trino",)))
+    # Of before: a case that was deleted while there was no slot.
+    assert {table for table, *_ in found} <= {"shop.cases"}
     await_diagnosis(stack, [])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.arguments import OfConnector
-from lakeproof.lake.capture import gap, rewriting, topic_gap
+from lakeproof.lake.capture import gap, reading_anew, rewriting, topic_gap
 from lakeproof.lake.capture.difference import Difference
 from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.sources.source import Source
@@ -44,6 +44,18 @@ def test_a_bridge_takes_out_those_that_it_has_seen(
         told = step.run(stack, OfConnector())
         assert told.endswith("; second rows taken out: 7 of oltp.order_events") is bool(twice)
     assert removed == ["oltp", "oltp"] * bool(twice)
+
+
+def test_of_postgresql_all_rows_are_read_anew(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = OfConnector(connector="shop")
+    monkeypatch.setattr(topic_gap, "bridge", lambda *_: pytest.fail("compared"))
+    monkeypatch.setattr(reading_anew, "read_anew", lambda _, name: {f"{name}.payment_events": 7})
+    assert bridge_topic_gap.run(stack, given) == (
+        "all rows of shop were read anew; second rows taken out: 7 of shop.payment_events; what was deleted stays"
+    )
+    typed = bridge_topic_gap.typed(stack, given)
+    assert "pg_drop_replication_slot('lake')" in typed and "lake-shop" in typed
+    assert "pg_drop" not in bridge_topic_gap.typed(stack, OfConnector())
 
 
 def test_by_itself_it_says_how_many(stack: Stack, removed: list[str]) -> None:

@@ -2,8 +2,8 @@
 
 from lakeproof.arguments import OfConnector
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.capture import rewriting, topic_gap
-from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.capture import new_slot, reading_anew, rewriting, topic_gap
+from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.difference import in_words
 from lakeproof.lake.sources.source import find_source
 from lakeproof.mitigations.mitigation import Mitigation
@@ -18,9 +18,15 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
     there = f"{stack.url('connect')}/connectors/{arguments.connector}"
     connector = find_connector(arguments.connector)
     job = find_source(connector.database).job
-    return (
+    passed_over = (
         f"curl -X PUT {there}/stop, and {there}/config with its own transforms; {job} to the end of"
-        f" {connector.topic}, of which it takes nothing; what the lake lacks of the database at one instant, written"
+        f" {connector.topic}, of which it takes nothing"
+    )
+    if not _is_compared(connector):
+        anew = "; ".join(new_slot.steps(connector))
+        return f"{passed_over}; {job} as ever; {anew}; once all rows are read, what is there twice taken out"
+    return (
+        f"{passed_over}; what the lake lacks of the database at one instant, written"
         f" into that topic as one transaction, together with the connector's place; {job} as ever; then curl -X PUT"
         f" {there}/resume"
     )
@@ -31,7 +37,8 @@ def run(stack: Stack, arguments: OfConnector) -> str:
     the job reads its topic without trouble.
     """
     name = arguments.connector
-    source = find_source(find_connector(name).database)
+    connector = find_connector(name)
+    source = find_source(connector.database)
     if flink.topic_gap(stack, ASK_SECONDS, source) == flink.NO_EXCEPTION:
         raise InvalidInput(
             f"{source.job} did not stop at a gap in {source.topic} in the last minute",
@@ -39,11 +46,19 @@ def run(stack: Stack, arguments: OfConnector) -> str:
             next_action="lakeproof diagnose; where the lake lacks rows: lakeproof mitigate INCIDENT --action"
             f" bridge_capture_gap --arg connector={name}",
         )
+    if not _is_compared(connector):
+        twice = rewriting.in_counts(reading_anew.read_anew(stack, name))
+        return f"all rows of {source.name} were read anew; second rows taken out: {twice}; what was deleted stays"
     found = topic_gap.bridge(stack, name)
     told = f"{in_words(found)}; {source.job} and connector {name} go on from there"
     if found.twice:
         told += f"; second rows taken out: {rewriting.in_counts(rewriting.remove_second_rows(stack, source))}"
     return told
+
+
+def _is_compared(connector: Connector) -> bool:
+    """Whether what differs can be written as one transaction; else all rows are read anew."""
+    return connector.engine == "mysql"
 
 
 MITIGATION = Mitigation(

@@ -1,6 +1,7 @@
 """A new slot is made only where the old one is lost or gone, in the right order, and again where it was cut off."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,14 @@ def test_where_it_would_mend_nothing_it_is_refused_and_nothing_is_done(
         require_lost(stack, name)
     assert words in refused.value.message
     assert world.done == []
+
+
+def test_one_that_keeps_its_place_is_made_anew_where_its_topic_has_lost_what_it_brought(
+    stack: Stack, world: World
+) -> None:
+    world.slot = replace(KEPT, active=False)  # since the connector is stopped
+    assert make_new_slot(stack, "shop", lambda text: None, kept_too=True) == KEPT
+    assert world.done == DONE
 
 
 def test_a_slot_that_nobody_follows_while_all_rows_are_read_is_there(stack: Stack, world: World) -> None:

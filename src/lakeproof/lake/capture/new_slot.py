@@ -22,9 +22,10 @@ FREE_SECONDS = 30.0
 BEGIN_SECONDS = 90.0
 
 
-def require_lost(stack: Stack, name: str) -> Connector:
+def require_lost(stack: Stack, name: str, *, kept_too: bool = False) -> Connector:
     """The connector, where a new slot is what it needs, or where an earlier command was cut off on its way to one.
 
+    kept_too: also where the slot keeps its place, and something else than the slot has lost what it brought.
     Raises: InvalidInput for one that has no slot, a slot that keeps its place or was not made yet, a connector that
     is not there or rests with shop-capture, and where the database lacks a declared column, whose values the lake
     would lose; CouldNotLook, NotReady, DeadlineExpired where PostgreSQL or Connect do not answer.
@@ -62,7 +63,7 @@ def require_lost(stack: Stack, name: str) -> Connector:
         )
     # By a start between two of our steps the connector may have made a slot, and failed by its old offsets.
     cut_off = halted and provisioned.is_made(stack, "connect", _begun(name), "yes")
-    if seen is not None and seen.status != slot.LOST and not cut_off:
+    if seen is not None and seen.status != slot.LOST and not cut_off and not kept_too:
         raise InvalidInput(
             f"slot {seen.name} keeps its place ({seen.status}): a new one would read every row again for nothing",
             where=name,
@@ -88,14 +89,14 @@ def steps(connector: Connector) -> tuple[str, ...]:
     )
 
 
-def make_new_slot(stack: Stack, name: str, tell: Callable[[str], None]) -> slot.Slot:
+def make_new_slot(stack: Stack, name: str, tell: Callable[[str], None], *, kept_too: bool = False) -> slot.Slot:
     """Stop, drop, forget, resume; gives the slot once it is there: the connector reads all rows before it follows it.
 
-    Cut off anywhere, do it again.
+    kept_too: as require_lost. Cut off anywhere, do it again.
 
     Raises: as `require_lost`, TerminalError where Connect refuses.
     """
-    connector = require_lost(stack, name)
+    connector = require_lost(stack, name, kept_too=kept_too)
     stop, drop, forget, resume = steps(connector)
     there = f"/connectors/{name}"
     provisioned.remember(stack, "connect", _begun(name), "yes")

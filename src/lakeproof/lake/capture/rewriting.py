@@ -62,34 +62,42 @@ def _stop(stack: Stack, source: Source, flink: FlinkRest, job: Job) -> None:
 def remove_second_rows(stack: Stack, source: Source) -> dict[str, int]:
     """Take out of the append-only tables what they hold twice, row for row; gives table → how many rows went.
 
-    They have no key on purpose, so that a second row of an event is seen. A connector that reads all rows anew brings
-    one of each. A table is written anew as a whole, in one commit; cut off before that, it is as it was. Hashes of
-    before stay as they are.
-    Raises: as write_to_lake; InvalidInput where topic_gap.bridge was cut off, which is to be finished first; NotReady
-    where somebody repairs that database's tables, also where all was done and `main` does not show it.
+    Raises: as take_out_second_rows; InvalidInput where topic_gap.bridge was cut off, which is to be finished first;
+    NotReady where somebody repairs that database's tables.
     """
     with alone(stack, source):
         require_not_behind(stack, source)
-        files = [file for file in job_files(stack, source) if not file.has_key]
-        log.info("counting what %s hold twice", ", ".join(file.table for file in files))
-        with paimon(stack) as session:
-            rows = {file: _second_rows(session, source, file) for file in files}
-        twice = {file: count for file, count in rows.items() if count}
-        for file in twice:
-            log.info("writing %s anew", file.table)
-            table = _stored(source, file)
-            write_to_lake(stack, source, f"INSERT OVERWRITE {table} SELECT DISTINCT * FROM {table}")
-        found = {f"{source.name}.{file.table}": count for file, count in twice.items()}
-        let_main_move(stack, source)
-        try:
-            # Also where an earlier call has taken them out, and has ended before main showed it.
-            await_published(stack, source)
-        except DeadlineExpired as late:
-            raise NotReady(
-                f"second rows taken out: {in_counts(found)}; that is not on main yet: {late.what}",
-                where=source.name,
-                next_action="lakeproof diagnose",
-            ) from late
+        return take_out_second_rows(stack, source)
+
+
+def take_out_second_rows(stack: Stack, source: Source) -> dict[str, int]:
+    """As remove_second_rows, for who is `alone` with these tables.
+
+    They have no key on purpose, so that a second row of an event is seen. A connector that reads all rows anew brings
+    one of each. A table is written anew as a whole, in one commit; cut off before that, it is as it was. Hashes of
+    before stay as they are.
+    Raises: as write_to_lake; NotReady, also where all was done and `main` does not show it.
+    """
+    files = [file for file in job_files(stack, source) if not file.has_key]
+    log.info("counting what %s hold twice", ", ".join(file.table for file in files))
+    with paimon(stack) as session:
+        rows = {file: _second_rows(session, source, file) for file in files}
+    twice = {file: count for file, count in rows.items() if count}
+    for file in twice:
+        log.info("writing %s anew", file.table)
+        table = _stored(source, file)
+        write_to_lake(stack, source, f"INSERT OVERWRITE {table} SELECT DISTINCT * FROM {table}")
+    found = {f"{source.name}.{file.table}": count for file, count in twice.items()}
+    let_main_move(stack, source)
+    try:
+        # Also where an earlier call has taken them out, and has ended before main showed it.
+        await_published(stack, source)
+    except DeadlineExpired as late:
+        raise NotReady(
+            f"second rows taken out: {in_counts(found)}; that is not on main yet: {late.what}",
+            where=source.name,
+            next_action="lakeproof diagnose",
+        ) from late
     return found
 
 

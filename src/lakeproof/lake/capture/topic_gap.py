@@ -19,9 +19,8 @@ of a transaction (of one up to the size that the job keeps whole, docs/lake.md).
 import json
 import logging
 
-from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.errors import TerminalError
 from lakeproof.lake.capture.bridge import Resting, at_rest, compared, require_at_rest, require_comparable, write
-from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.difference import Difference, records
 from lakeproof.lake.capture.gap import await_all_captured
 from lakeproof.lake.capture.registration import restore_transforms
@@ -40,16 +39,11 @@ log = logging.getLogger(__name__)
 def bridge(stack: Stack, name: str) -> Difference:
     """Bridge the gap in that connector's topic; gives what the lake lacked. Cut off anywhere, do it again.
 
-    Raises: as bridge.at_rest and bridge.compared, submission.redeploy, registration.restore_transforms; InvalidInput
-    for a connector of PostgreSQL's; TerminalError for a MariaDB whose transactions the job can never tell whole;
-    DeadlineExpired where the job or the publisher does not get to the topic's end; CouldNotLook; NotReady.
+    Raises: as bridge.at_rest (also for a connector of PostgreSQL's: reading_anew.py), bridge.compared,
+    submission.redeploy and registration.restore_transforms; TerminalError for a MariaDB whose transactions the job
+    can never tell whole; DeadlineExpired where the job or the publisher does not get to the topic's end;
+    CouldNotLook; NotReady.
     """
-    if find_connector(name).engine != "mysql":
-        raise InvalidInput(
-            "a gap in the topic of PostgreSQL's capture has no repair",
-            where=name,
-            next_action="lakeproof reset, then up: a new stack, with an empty database and an empty lake",
-        )
     with at_rest(stack, name) as resting:
         source = resting.source
         _require_places(stack, resting)

@@ -1,0 +1,87 @@
+"""Bridges a gap in the topic of PostgreSQL's capture: all rows are read anew.
+
+PostgreSQL tells no place of a snapshot from which a slot could go on, so what differs cannot be written as one
+transaction, as of MariaDB (topic_gap.py). So hashes show parts of transactions until all is read, and what was
+deleted in the gap stays in the lake (docs/postgresql.md).
+
+1. The connector is stopped, and gets its own transforms back where somebody has changed them.
+2. The job goes on from its newest state and takes nothing, to the end of the topic. From before that until the end a
+   mark (job/passing_over.py) says that the lake is behind.
+3. The connector gets a new slot, and reads all rows anew; the job takes them.
+4. Once `main` shows a transaction of after that, what the append-only tables hold twice is taken out.
+
+Cut off anywhere the next call begins anew.
+"""
+
+import logging
+import time
+
+from lakeproof.deadline import Deadline
+from lakeproof.lake.capture.bridge import Resting, alone, producer_of, write
+from lakeproof.lake.capture.commands import await_state, send
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.capture.gap import await_all_captured
+from lakeproof.lake.capture.new_slot import make_new_slot
+from lakeproof.lake.capture.registration import restore_transforms
+from lakeproof.lake.capture.rewriting import take_out_second_rows
+from lakeproof.lake.capture.topic_gap import MARKER, STOP_SECONDS
+from lakeproof.lake.job.bridging import let_main_move
+from lakeproof.lake.job.passing_over import all_is_brought, all_is_written, begin_passing_over
+from lakeproof.lake.job.submission import ensure_submitted, no_job, redeploy
+from lakeproof.lake.publish import history
+from lakeproof.lake.sources.source import Source, find_source
+from lakeproof.stack.stack import Stack
+
+READ_SECONDS = 900.0
+
+log = logging.getLogger(__name__)
+
+
+def read_anew(stack: Stack, name: str) -> dict[str, int]:
+    """Have that connector of PostgreSQL's read all rows anew, past what its topic holds; gives how many second rows
+    of which table went. Cut off anywhere, do it again.
+
+    Raises: as bridge.alone, submission.redeploy, new_slot.make_new_slot and rewriting.take_out_second_rows;
+    DeadlineExpired where the job does not get to the topic's end, or where not all is read in time: the mark stays
+    then, and all of it is done again by the next call.
+    """
+    connector = find_connector(name)
+    source = find_source(connector.database)
+    with alone(stack, source):
+        let_main_move(stack, source)
+        begin_passing_over(stack, source)
+        log.info("stopping %s", name)
+        send(stack, "PUT", f"/connectors/{name}/stop")
+        await_state(stack, name, "STOPPED")
+        restore_transforms(stack, connector)
+        resting = Resting(connector, source, {}, producer_of(stack, connector))
+        last = write(resting, [MARKER])
+        log.info("having %s pass over what %s holds", source.job, source.topic)
+        redeploy(stack, source)
+        await_all_captured(stack, resting, beyond=last)
+        with no_job(stack, source, STOP_SECONDS):
+            all_is_written(stack, source)
+        ensure_submitted(stack, source)
+        began = time.time()
+        make_new_slot(stack, name, log.info, kept_too=True)
+        log.info("waiting until all rows of %s are read", source.name)
+        _await_read(stack, source, began)
+        found = take_out_second_rows(stack, source)
+        all_is_brought(stack, source)
+    return found
+
+
+def _await_read(stack: Stack, source: Source, began: float) -> None:
+    """Until `main` shows a heartbeat of a transaction: those of the rows that are read first have none."""
+
+    def read() -> bool | None:
+        state = history.newest(stack).states.get(source.name)
+        newer = state is not None and state.gtid is not None and (state.beat_us or 0) > began * 1e6
+        return True if newer else None
+
+    Deadline(READ_SECONDS).wait_for(
+        f"main to show {source.name} after all rows were read",
+        read,
+        every=1.0,
+        seen=lambda: f"main shows {history.newest(stack).states.get(source.name)}",
+    )
