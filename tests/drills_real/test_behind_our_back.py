@@ -208,7 +208,9 @@ def await_freeze(lakeproof: Run) -> None:
     """Until `diagnose` says that main is kept as it is, since the lake's rows are broken."""
 
     def look() -> bool | None:
-        found = json.loads(lakeproof("diagnose", "--json", seconds=60).out)
+        done = lakeproof("diagnose", "--json", seconds=60)
+        assert done.out, (done.code, done.err)
+        found = json.loads(done.out)
         return True if "broken_in_lake" in [cause["cause"] for cause in found["causes"]] else None
 
     Deadline(180).wait_for("main to be frozen", look)

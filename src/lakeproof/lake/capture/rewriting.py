@@ -54,7 +54,6 @@ def _stop(stack: Stack, source: Source, flink: FlinkRest, job: Job) -> None:
     except DeadlineExpired:
         flink.cancel(job.id)  # it might end at any time later, and nobody would start it again
         raise
-    find_job(flink, source)
     if (state := flink.state(job.id)) != STOPPED:
         raise NotReady(f"after its savepoint it is {state}", where=source.job, next_action="the same again")
 

@@ -72,8 +72,11 @@ def find_job(flink: FlinkRest, database: Source) -> Job | None:
 
 
 def stop_with_savepoint(stack: Stack, database: Source, seconds: float) -> str | None:
-    """Stop the job with a savepoint within `seconds`; gives where it lies, None where there was no job.
+    """Stop the job with a savepoint within `seconds`, and return once it has ended; gives where the savepoint lies,
+    None where there was no job.
 
+    A job that has made its savepoint runs for a moment longer. Who submits the job then would find it there, and
+    submit none.
     Raises: FlinkUnreachable, FlinkRefused, DeadlineExpired; the job's checkpoints are kept in any case.
     """
     flink = rest_of(stack)
@@ -84,6 +87,7 @@ def stop_with_savepoint(stack: Stack, database: Source, seconds: float) -> str |
         return None
     request = flink.stop_with_savepoint(job.id, uri_of(savepoints_prefix(database)))
     location = deadline.wait_for(f"the savepoint of {name}", lambda: flink.savepoint(job.id, request))
+    deadline.wait_for(f"{name} to end", lambda: None if flink.state(job.id) in ALIVE | ENDING else True)
     log.info("stopped %s with savepoint %s", name, location)
     return location
 
