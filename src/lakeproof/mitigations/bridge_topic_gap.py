@@ -37,14 +37,23 @@ def run(stack: Stack, arguments: OfConnector) -> str:
     the job reads its topic without trouble.
     """
     name = arguments.connector
+    bridged = (
+        f"; where the lake lacks rows: lakeproof mitigate INCIDENT --action bridge_capture_gap --arg connector={name}"
+    )
     connector = find_connector(name)
     source = find_source(connector.database)
-    if flink.topic_gap(stack, ASK_SECONDS, source) == flink.NO_EXCEPTION:
+    seen = flink.topic_gap(stack, ASK_SECONDS, source)
+    if seen is None and not _is_compared(connector):
+        raise InvalidInput(
+            "its job is not there, so nothing tells of a gap",
+            where=name,
+            next_action=f"lakeproof mitigate INCIDENT --action resubmit_job --arg database={source.name}",
+        )
+    if seen == flink.NO_EXCEPTION:
         raise InvalidInput(
             f"{source.job} did not stop at a gap in {source.topic} in the last minute",
             where=name,
-            next_action="lakeproof diagnose; where the lake lacks rows: lakeproof mitigate INCIDENT --action"
-            f" bridge_capture_gap --arg connector={name}",
+            next_action="lakeproof diagnose" + (bridged if _is_compared(connector) else ""),
         )
     if not _is_compared(connector):
         twice = rewriting.in_counts(reading_anew.read_anew(stack, name))

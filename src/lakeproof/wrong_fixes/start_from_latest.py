@@ -8,6 +8,7 @@ from lakeproof.lake.job.flink_rest import rest_of
 from lakeproof.lake.job.spec import make_spec
 from lakeproof.lake.job.submission import body_of, find_job
 from lakeproof.lake.job.turn import submitting
+from lakeproof.lake.job.writer import end_writer
 from lakeproof.lake.of_database import OfDatabase
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes import empty_topic
@@ -33,6 +34,7 @@ def run(stack: Stack, arguments: OfDatabase) -> str:
             flink.cancel(job.id)
             find_job(flink, source)  # waits for its end
         emptied = empty_topic.run(stack, empty_topic.EmptyTopic(topic=source.topic))
+        end_writer(stack, flink, source)
         jar_id = flink.upload(artifacts.path("lake-job") / "lake-job.jar")
         try:
             job_id = flink.run(jar_id, body_of(make_spec(stack, source), source))

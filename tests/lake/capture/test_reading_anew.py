@@ -1,6 +1,5 @@
 """The order in which PostgreSQL's rows are read anew: what a step leaves behind where it, or the next one, fails."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.errors import CouldNotLook, DeadlineExpired, NotReady
+from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady
 from lakeproof.lake.capture import reading_anew
+from lakeproof.lake.capture.topic_gap import MARKER
 from lakeproof.lake.job.bridging import bridging, main_may_move
 from lakeproof.lake.job.passing_over import is_behind, passes_over
 from lakeproof.lake.publish import history
@@ -18,9 +18,20 @@ from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 STEPS = (
-    *("stopped", "transforms", "marker", "redeployed", "read to 40", "job ended", "submitted", "new slot"),
+    *(
+        "PUT /connectors/shop/stop",
+        "STOPPED",
+        "transforms",
+        "marker",
+        "redeployed",
+        "read to 40",
+        "job ended",
+        "submitted",
+        "new slot",
+    ),
     *("all read", "second rows"),
 )
+RESUMED = "PUT /connectors/shop/resume"
 
 
 class Steps(list[str]):
@@ -47,9 +58,18 @@ def steps(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Steps:
     def no_job(*_: object) -> Iterator[None]:
         found.do("job ended")
         yield
+        assert not passes_over(stack, SHOP)
 
-    def write(*_: object) -> int:
-        assert main_may_move(stack, SHOP)
+    def await_all(*_: object, beyond: int) -> SimpleNamespace:
+        found.do(f"read to {beyond}")
+        return SimpleNamespace(states={"shop": SimpleNamespace(gtid="1:1")})
+
+    def await_read(_: object, __: object, before: str) -> None:
+        assert before == "1:1"
+        found.do("all read")
+
+    def write(_: object, rows: list[bytes]) -> int:
+        assert rows == [MARKER] and main_may_move(stack, SHOP)
         found.do("marker")
         return 40
 
@@ -62,17 +82,18 @@ def steps(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Steps:
         return {"shop.payment_events": 7}
 
     for name, fake in {
-        "send": lambda *_: None,
-        "await_state": lambda *_: found.do("stopped"),
+        "require_lost": lambda *_, kept_too: None if kept_too else pytest.fail("only where it is lost"),
+        "send": lambda _, method, path: found.do(f"{method} {path}"),
+        "await_state": lambda _, name, state: found.do(state),
         "restore_transforms": lambda *_: found.do("transforms"),
         "producer_of": lambda *_: None,
         "write": write,
         "redeploy": lambda *_: found.do("redeployed"),
-        "await_all_captured": lambda *_, beyond: found.do(f"read to {beyond}"),
+        "await_all_captured": await_all,
         "no_job": no_job,
         "ensure_submitted": lambda *_: found.do("submitted"),
         "make_new_slot": make_new_slot,
-        "_await_read": lambda *_: found.do("all read"),
+        "_await_read": await_read,
         "take_out_second_rows": take_out,
     }.items():
         monkeypatch.setattr(reading_anew, name, fake)
@@ -92,12 +113,25 @@ def test_where_a_step_fails_the_mark_tells_what_the_next_submission_does_and_all
     steps.fails_at = step
     with pytest.raises(CouldNotLook):
         reading_anew.read_anew(stack, "shop")
-    assert is_behind(stack, SHOP)
+    assert steps[-1] == RESUMED
+    assert is_behind(stack, SHOP) is (step != "second rows")
     # Once the new rows may come the job must take them.
     assert passes_over(stack, SHOP) is (STEPS.index(step) <= STEPS.index("job ended"))
     steps.fails_at = ""
     reading_anew.read_anew(stack, "shop")
     assert tuple(steps[-len(STEPS) :]) == STEPS and not is_behind(stack, SHOP)
+
+
+def test_what_a_new_slot_would_refuse_is_refused_before_anything_is_touched(
+    steps: Steps, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise InvalidInput("shop-capture does not run")
+
+    monkeypatch.setattr(reading_anew, "require_lost", refuse)
+    with pytest.raises(InvalidInput):
+        reading_anew.read_anew(stack, "shop")
+    assert steps == [] and not is_behind(stack, SHOP)
 
 
 def test_one_at_a_time(steps: Steps, stack: Stack) -> None:
@@ -107,20 +141,24 @@ def test_one_at_a_time(steps: Steps, stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gtid", "seconds", "is_read"),
-    [("1:2", 1.0, True), (None, 1.0, False), ("1:2", -1.0, False), ("1:2", None, False)],
+    ("gtids", "is_read"),
+    [(["1:1", None, "", "1:2"], True), (["1:1"], False), ([None], False), ([""], False)],
 )
-def test_all_is_read_once_a_transaction_of_after_it_is_on_main(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, gtid: str | None, seconds: float | None, is_read: bool
+def test_all_is_read_once_another_transaction_than_before_is_on_main(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, gtids: list[str | None], is_read: bool
 ) -> None:
-    """The heartbeat's row is read among the others, and tells of no transaction then."""
-    began = time.time()
-    beat = None if seconds is None else (began + seconds) * 1e6
-    commit = SimpleNamespace(states={"shop": SimpleNamespace(gtid=gtid, beat_us=beat)})
-    monkeypatch.setattr(history, "newest", lambda *_: commit)
-    monkeypatch.setattr(reading_anew, "READ_SECONDS", 0.05)
+    """The heartbeat's row is read among the others, and tells of no transaction then. "": Nessie does not answer."""
+
+    def newest(*_: object) -> SimpleNamespace:
+        gtid = gtids.pop(0) if len(gtids) > 1 else gtids[0]
+        if gtid == "":
+            raise CouldNotLook("nessie is away")
+        return SimpleNamespace(states={"shop": SimpleNamespace(gtid=gtid)})
+
+    monkeypatch.setattr(history, "newest", newest)
+    monkeypatch.setattr(reading_anew, "READ_SECONDS", 5.0 if is_read else 0.05)
     if is_read:
-        reading_anew._await_read(stack, SHOP, began)
+        reading_anew._await_read(stack, SHOP, "1:1")
     else:
         with pytest.raises(DeadlineExpired):
-            reading_anew._await_read(stack, SHOP, began)
+            reading_anew._await_read(stack, SHOP, "1:1")

@@ -14,7 +14,7 @@ from lakeproof.lake.job.bridging import bridging, main_may_move
 from lakeproof.lake.job.flink_rest import Job
 from lakeproof.lake.job.passing_over import begin_passing_over
 from lakeproof.lake.job.turn import SubmissionHeld, submitting
-from lakeproof.lake.job.writer import writer_of
+from lakeproof.lake.job.writer import _mark, writer_of
 from lakeproof.lake.query.answer import EngineUnreachable, StatementFailed
 from lakeproof.lake.query.paimon import paimon
 from lakeproof.lake.sources.source import OLTP, SHOP
@@ -27,6 +27,8 @@ class World:
 
     did: what was done, without statements that only read.
     """
+
+    url = "http://gateway/v1/sessions/7"
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -45,6 +47,7 @@ class World:
             assert sql == f"SELECT SUM(n - 1) FROM (SELECT COUNT(*) AS n FROM store.{table} GROUP BY `id`, `type`)"
             return SimpleNamespace(rows=[(self.twice.get(table, 0),)])
         assert not self.running, "a second writer"
+        assert _mark(self.stack, OLTP if "oltp" in sql else SHOP).read_text() == self.url
         assert not main_may_move(self.stack, OLTP)
         with pytest.raises(SubmissionHeld), submitting(self.stack):
             pass
@@ -60,8 +63,8 @@ class World:
         self.running = False
         return "s3://savepoint"
 
-    def state(self, job_id: str) -> str:
-        return self.ends_as
+    def jobs(self) -> list[Job]:
+        return [Job("other", OLTP.job, "FINISHED"), Job("a", OLTP.job, self.ends_as)]
 
     def cancel(self, job_id: str) -> None:
         self.did.append(f"cancelled {job_id}")
@@ -84,6 +87,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     def session(stack: Stack, name: str = "") -> Iterator[World]:
         made.names.append(name)
         yield made
+        if name:  # it is closed before somebody else gets the turn
+            with pytest.raises(SubmissionHeld), submitting(stack):
+                pass
 
     monkeypatch.setattr(turn, "TURN_SECONDS", 0.1)
     monkeypatch.setattr(rewriting, "paimon", session)
@@ -102,6 +108,7 @@ ANEW = "INSERT OVERWRITE store.oltp.order_events SELECT DISTINCT * FROM store.ol
 def test_a_statement_runs_in_the_place_of_the_job_and_by_a_name_that_whoever_submits_it_knows(world: World) -> None:
     rewriting.write_to_lake(world.stack, OLTP, DELETE)
     assert (world.did, world.names, world.running) == ([DELETE], [writer_of(OLTP)], True)
+    assert not _mark(world.stack, OLTP).exists()
 
 
 def test_a_job_that_somebody_else_stopped_stays_stopped(world: World) -> None:
@@ -115,7 +122,8 @@ def test_where_the_statement_fails_the_job_goes_on(world: World) -> None:
     world.refuses = True
     with pytest.raises(StatementFailed):
         rewriting.write_to_lake(world.stack, OLTP, DELETE)
-    assert world.running
+    # Whoever submits it looks whether the statement has ended.
+    assert world.running and _mark(world.stack, OLTP).exists()
 
 
 def test_nothing_is_written_without_a_savepoint_and_a_late_one_ends_no_job_for_good(world: World) -> None:

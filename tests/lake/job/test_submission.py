@@ -6,7 +6,7 @@ import pytest
 
 from lakeproof.errors import DeadlineExpired
 from lakeproof.lake.job import submission
-from lakeproof.lake.job.flink_rest import Job
+from lakeproof.lake.job.flink_rest import ALIVE, ENDING, Job
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -21,8 +21,10 @@ class Flink:
     def jobs(self) -> list[Job]:
         return [Job("a", OLTP.job, "RUNNING")]
 
-    def state(self, job_id: str) -> str:
-        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+    def is_there(self, job_id: str) -> bool:
+        assert job_id == "a"
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return state in ALIVE | ENDING
 
     def stop_with_savepoint(self, job_id: str, directory: str) -> str:
         return "asked"

@@ -14,14 +14,16 @@ Cut off anywhere the next call begins anew.
 """
 
 import logging
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.lake.capture.bridge import Resting, alone, producer_of, write
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.gap import await_all_captured
-from lakeproof.lake.capture.new_slot import make_new_slot
+from lakeproof.lake.capture.new_slot import make_new_slot, require_lost
 from lakeproof.lake.capture.registration import restore_transforms
 from lakeproof.lake.capture.rewriting import take_out_second_rows
 from lakeproof.lake.capture.topic_gap import MARKER, STOP_SECONDS
@@ -43,11 +45,13 @@ def read_anew(stack: Stack, name: str) -> dict[str, int]:
 
     Raises: as bridge.alone, submission.redeploy, new_slot.make_new_slot and rewriting.take_out_second_rows;
     DeadlineExpired where the job does not get to the topic's end, or where not all is read in time: the mark stays
-    then, and all of it is done again by the next call.
+    then, and all of it is done again by the next call. What fails after that leaves second rows alone
+    (remove_second_rows).
     """
     connector = find_connector(name)
     source = find_source(connector.database)
-    with alone(stack, source):
+    require_lost(stack, name, kept_too=True)  # before anything is touched
+    with alone(stack, source), _resumed_where_it_fails(stack, name):
         let_main_move(stack, source)
         begin_passing_over(stack, source)
         log.info("stopping %s", name)
@@ -58,30 +62,44 @@ def read_anew(stack: Stack, name: str) -> dict[str, int]:
         last = write(resting, [MARKER])
         log.info("having %s pass over what %s holds", source.job, source.topic)
         redeploy(stack, source)
-        await_all_captured(stack, resting, beyond=last)
+        before = await_all_captured(stack, resting, beyond=last).states[source.name].gtid
         with no_job(stack, source, STOP_SECONDS):
             all_is_written(stack, source)
         ensure_submitted(stack, source)
-        began = time.time()
         make_new_slot(stack, name, log.info, kept_too=True)
         log.info("waiting until all rows of %s are read", source.name)
-        _await_read(stack, source, began)
-        found = take_out_second_rows(stack, source)
+        _await_read(stack, source, before)
         all_is_brought(stack, source)
-    return found
+        return take_out_second_rows(stack, source)
 
 
-def _await_read(stack: Stack, source: Source, began: float) -> None:
-    """Until `main` shows a heartbeat of a transaction: those of the rows that are read first have none."""
+@contextmanager
+def _resumed_where_it_fails(stack: Stack, name: str) -> Iterator[None]:
+    """Else its slot would fill up. What comes is passed over, or taken in, and is read anew in any case."""
+    try:
+        yield
+    except BaseException:
+        try:
+            send(stack, "PUT", f"/connectors/{name}/resume")
+        except LakeproofError as error:  # what went wrong before says more
+            log.warning("%s stays stopped: %s", name, error.message)
+        raise
+
+
+def _await_read(stack: Stack, source: Source, before: str | None) -> None:
+    """Until `main` shows a heartbeat of a transaction, and not the one of before: the row that is read among the
+    others tells of none.
+    """
 
     def read() -> bool | None:
-        state = history.newest(stack).states.get(source.name)
-        newer = state is not None and state.gtid is not None and (state.beat_us or 0) > began * 1e6
-        return True if newer else None
+        try:
+            state = history.newest(stack).states.get(source.name)
+        except CouldNotLook:
+            return None
+        return True if state is not None and state.gtid not in (None, before) else None
 
     Deadline(READ_SECONDS).wait_for(
         f"main to show {source.name} after all rows were read",
         read,
         every=1.0,
-        seen=lambda: f"main shows {history.newest(stack).states.get(source.name)}",
     )

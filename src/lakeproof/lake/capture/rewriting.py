@@ -12,7 +12,7 @@ from lakeproof.lake.job.flink_rest import FlinkRest, Job, rest_of
 from lakeproof.lake.job.sql_files import SqlFile
 from lakeproof.lake.job.submission import ensure_submitted, find_job, stop_with_savepoint
 from lakeproof.lake.job.turn import submitting
-from lakeproof.lake.job.writer import writer_of
+from lakeproof.lake.job.writer import all_is_done, begin_writing, writer_of
 from lakeproof.lake.query.flink import PinnedFlink
 from lakeproof.lake.query.paimon import paimon
 from lakeproof.lake.sources.source import Source
@@ -35,13 +35,17 @@ def write_to_lake(stack: Stack, source: Source, statement: str) -> None:
     """
     flink, stopped = rest_of(stack), False
     try:
-        with paimon(stack, writer_of(source)) as session, submitting(stack):
-            job = find_job(flink, source)
-            if job is None:
-                raise NotReady("it does not run", where=source.job, next_action="lakeproof diagnose")
-            stopped = True
-            _stop(stack, source, flink, job)
-            session.run(statement, Deadline(STATEMENT_SECONDS))
+        with submitting(stack):
+            with paimon(stack, writer_of(source)) as session:
+                job = find_job(flink, source)
+                if job is None:
+                    raise NotReady("it does not run", where=source.job, next_action="lakeproof diagnose")
+                stopped = True
+                _stop(stack, source, flink, job)
+                begin_writing(stack, source, session.url)
+                session.run(statement, Deadline(STATEMENT_SECONDS))
+            # Its session is closed, before somebody else gets the turn.
+            all_is_done(stack, source)
     finally:
         if stopped:
             ensure_submitted(stack, source)
@@ -54,7 +58,8 @@ def _stop(stack: Stack, source: Source, flink: FlinkRest, job: Job) -> None:
     except DeadlineExpired:
         flink.cancel(job.id)  # it might end at any time later, and nobody would start it again
         raise
-    if (state := flink.state(job.id)) != STOPPED:
+    state = next((each.state for each in flink.jobs() if each.id == job.id), "forgotten")
+    if state != STOPPED:
         raise NotReady(f"after its savepoint it is {state}", where=source.job, next_action="the same again")
 
 

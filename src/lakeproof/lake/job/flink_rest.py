@@ -48,6 +48,13 @@ class FlinkRest:
         found = self._call("GET", "/jobs/overview")["jobs"]
         return [Job(entry["jid"], entry["name"], entry["state"]) for entry in found]
 
+    def is_there(self, job_id: str) -> bool:
+        """Whether that job is alive or about to end, by the list: what `state` tells may be seconds old.
+
+        Raises: FlinkUnreachable.
+        """
+        return any(job.id == job_id and job.state in ALIVE | ENDING for job in self.jobs())
+
     def state(self, job_id: str) -> str:
         """The job's state. Raises: FlinkUnreachable, FlinkRefused where it is unknown."""
         return str(self._call("GET", f"/jobs/{job_id}")["state"])

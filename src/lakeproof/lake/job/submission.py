@@ -87,7 +87,7 @@ def stop_with_savepoint(stack: Stack, database: Source, seconds: float) -> str |
         return None
     request = flink.stop_with_savepoint(job.id, uri_of(savepoints_prefix(database)))
     location = deadline.wait_for(f"the savepoint of {name}", lambda: flink.savepoint(job.id, request))
-    deadline.wait_for(f"{name} to end", lambda: None if flink.state(job.id) in ALIVE | ENDING else True)
+    deadline.wait_for(f"{name} to end", lambda: None if flink.is_there(job.id) else True)
     log.info("stopped %s with savepoint %s", name, location)
     return location
 
@@ -163,7 +163,7 @@ def _submit(
     from botocore.exceptions import BotoCoreError, ClientError
 
     spec = spec or make_spec(stack, database)
-    end_writer(flink, database)
+    end_writer(stack, flink, database)
     s3 = s3_client(stack)
     try:
         states = complete_states(s3, database)

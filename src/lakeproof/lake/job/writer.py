@@ -1,15 +1,25 @@
 """A statement that writes a database's tables of the lake in the place of its job (capture/rewriting.py).
 
 Never both: what the job commits while the statement runs would be gone with the statement's own commit. Whoever
-submits the job ends such a statement first, for the one that began it may have been killed.
+submits the job ends such a statement first, for the one that began it may have been killed. Until Flink lists it, it
+is in the gateway's hands alone: a mark tells of its session.
 """
+
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, TransientError
-from lakeproof.lake.job.flink_rest import ALIVE, ENDING, FlinkRest, Job
+from lakeproof.lake.job.flink_rest import ALIVE, ENDING, FlinkRefused, FlinkRest, Job
 from lakeproof.lake.sources.source import Source
+from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 END_SECONDS = 30.0
+# From the end of its session until a statement that was sent just before is listed.
+LISTED_SECONDS = 3.0
 
 
 class WriterStays(TransientError):
@@ -21,19 +31,64 @@ def writer_of(source: Source) -> str:
     return f"lakeproof-write-{source.name}"
 
 
-def end_writer(flink: FlinkRest, source: Source) -> None:
-    """Cancel such a statement, and return once it has ended. Raises: WriterStays; FlinkUnreachable, FlinkRefused."""
+def begin_writing(stack: Stack, source: Source, session: str) -> None:
+    """Call it before such a statement is sent. session: where the gateway has it, a URL."""
+    mark = _mark(stack, source)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    write_file(mark, session)
+
+
+def all_is_done(stack: Stack, source: Source) -> None:
+    """The statement has ended, and so has its session."""
+    _mark(stack, source).unlink(missing_ok=True)
+
+
+def end_writer(stack: Stack, flink: FlinkRest, source: Source) -> None:
+    """End such a statement, where there may be one. Raises: WriterStays; FlinkUnreachable."""
+    try:
+        session = _mark(stack, source).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        session = ""
+    if session:
+        _close(session, source)
 
     def there() -> list[Job]:
         return [job for job in flink.jobs() if job.name == writer_of(source) and job.state in ALIVE | ENDING]
 
-    for job in there():
-        flink.cancel(job.id)
+    def ended() -> bool | None:
+        for job in there():
+            with suppress(FlinkRefused):  # it has ended since
+                flink.cancel(job.id)
+            return None
+        return True if quiet.expired else None
+
+    quiet = Deadline(LISTED_SECONDS if session else 0.0)
     try:
-        Deadline(END_SECONDS).wait_for(f"{writer_of(source)} to end", lambda: None if there() else True)
+        Deadline(END_SECONDS).wait_for(f"{writer_of(source)} to end", ended)
     except DeadlineExpired as late:
-        raise WriterStays(
-            f"{writer_of(source)} still writes its tables, although it was cancelled",
-            where=source.job,
-            next_action="lakeproof restart flink-taskmanager",
-        ) from late
+        raise _stays(source) from late
+    all_is_done(stack, source)
+
+
+def _close(session: str, source: Source) -> None:
+    """The gateway sends nothing more for a session that it has closed. One that is gone sends nothing either."""
+    with suppress(httpx.ConnectError):
+        try:
+            httpx.delete(session, timeout=END_SECONDS, trust_env=False)
+        except httpx.ConnectError:
+            raise
+        except httpx.HTTPError as silent:
+            raise _stays(source) from silent
+
+
+def _stays(source: Source) -> WriterStays:
+    return WriterStays(
+        f"{writer_of(source)} may still write its tables, although it was cancelled",
+        where=source.job,
+        next_action="lakeproof restart flink-sql-gateway; then lakeproof diagnose",
+    )
+
+
+def _mark(stack: Stack, source: Source) -> Path:
+    # In no component's folder: a start of Flink empties those of its own.
+    return stack.data_dir("lake") / f"{source.name}-writing"

@@ -94,6 +94,11 @@ class PinnedFlink:
     def __init__(self, client: httpx.Client, session: str) -> None:
         self._client, self._path = client, f"/v1/sessions/{session}"
 
+    @property
+    def url(self) -> str:
+        """Of its session: a DELETE of it ends what it still runs."""
+        return f"{self._client.base_url}{self._path}".replace("//v1", "/v1")
+
     def run(self, sql: str, deadline: Deadline, *, progress: Progress = lambda text: None) -> Answer:
         """The whole answer to one statement.
 
