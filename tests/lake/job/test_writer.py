@@ -89,7 +89,7 @@ def test_a_gateway_that_hangs_may_still_send_it(stack: Stack, monkeypatch: pytes
         raise httpx.ReadTimeout("silent")
 
     begin_writing(stack, OLTP, "http://127.0.0.1:9/v1/sessions/7")
-    monkeypatch.setattr(writer.httpx, "delete", hang)
+    monkeypatch.setattr("lakeproof.lake.job.writer.httpx.delete", hang)
     with pytest.raises(WriterStays, match="restart flink-sql-gateway"):
         end_writer(stack, Flink("FINISHED"), OLTP)  # type: ignore[arg-type]
     assert writer._mark(stack, OLTP).exists()
