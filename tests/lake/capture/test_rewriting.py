@@ -160,7 +160,8 @@ def test_of_each_database_its_own_tables(world: World, monkeypatch: pytest.Monke
     monkeypatch.setattr(rewriting, "await_published", lambda *_: None)
     world.twice = {"oltp.order_events": 3, "shop.payment_events": 2, "shop.case_events": 1}
     assert rewriting.remove_second_rows(world.stack, SHOP) == {"shop.payment_events": 2, "shop.case_events": 1}
-    assert world.names[1:] == [writer_of(SHOP)] * 2
+    assert world.names[1:] == [writer_of(SHOP)]
+    assert [sql.rpartition(".")[2] for sql in world.did] == ["case_events", "payment_events"]
 
 
 def test_an_empty_table_holds_nothing_twice(world: World) -> None:

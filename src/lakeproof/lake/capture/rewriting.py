@@ -26,9 +26,9 @@ STOPPED = "FINISHED"
 log = logging.getLogger(__name__)
 
 
-def write_to_lake(stack: Stack, source: Source, statement: str) -> None:
-    """One statement, on the catalog `store`, while the source's job is stopped with a savepoint: a table has one
-    writer at a time. Then the job goes on; where this was cut off, whoever submits the job ends the statement first.
+def write_to_lake(stack: Stack, source: Source, *statements: str) -> None:
+    """Statements on the catalog `store`, while the source's job is stopped with a savepoint: a table has one writer
+    at a time. Then the job goes on; where this was cut off, whoever submits the job ends the statement first.
 
     Raises: NotReady where the job does not run, or did not end well: then nothing was written; as paimon.paimon,
     stop_with_savepoint and ensure_submitted.
@@ -43,7 +43,8 @@ def write_to_lake(stack: Stack, source: Source, statement: str) -> None:
                 stopped = True
                 _stop(stack, source, flink, job)
                 begin_writing(stack, source, session.url)
-                session.run(statement, Deadline(STATEMENT_SECONDS))
+                for statement in statements:
+                    session.run(statement, Deadline(STATEMENT_SECONDS))
             # Its session is closed, before somebody else gets the turn.
             all_is_done(stack, source)
     finally:
@@ -87,10 +88,11 @@ def take_out_second_rows(stack: Stack, source: Source) -> dict[str, int]:
     with paimon(stack) as session:
         rows = {file: _second_rows(session, source, file) for file in files}
     twice = {file: count for file, count in rows.items() if count}
-    for file in twice:
-        log.info("writing %s anew", file.table)
-        table = _stored(source, file)
-        write_to_lake(stack, source, f"INSERT OVERWRITE {table} SELECT DISTINCT * FROM {table}")
+    if twice:
+        log.info("writing %s anew", ", ".join(file.table for file in twice))
+        # In one stop of the job: one that was submitted a moment ago makes no savepoint yet.
+        tables = [_stored(source, file) for file in twice]
+        write_to_lake(stack, source, *(f"INSERT OVERWRITE {each} SELECT DISTINCT * FROM {each}" for each in tables))
     found = {f"{source.name}.{file.table}": count for file, count in twice.items()}
     let_main_move(stack, source)
     try:
