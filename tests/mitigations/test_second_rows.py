@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.arguments import OfConnector
+from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import gap, reading_anew, rewriting, topic_gap
 from lakeproof.lake.capture.difference import Difference
 from lakeproof.lake.of_database import OfDatabase
@@ -56,6 +57,18 @@ def test_of_postgresql_all_rows_are_read_anew(stack: Stack, monkeypatch: pytest.
     typed = bridge_topic_gap.typed(stack, given)
     assert "pg_drop_replication_slot('lake')" in typed and "lake-shop" in typed
     assert "pg_drop" not in bridge_topic_gap.typed(stack, OfConnector())
+
+
+@pytest.mark.parametrize("seen", [None, flink.NO_EXCEPTION])
+def test_where_nothing_tells_of_a_gap_postgresqls_rows_are_not_read_anew(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, seen: str | None
+) -> None:
+    """None: its job is not there."""
+    monkeypatch.setattr(flink, "topic_gap", lambda *_: seen)
+    monkeypatch.setattr(reading_anew, "read_anew", lambda *_: pytest.fail("read anew"))
+    with pytest.raises(InvalidInput) as refused:
+        bridge_topic_gap.run(stack, OfConnector(connector="shop"))
+    assert "bridge_capture_gap" not in refused.value.message
 
 
 def test_by_itself_it_says_how_many(stack: Stack, removed: list[str]) -> None:
