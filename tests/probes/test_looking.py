@@ -1,6 +1,8 @@
 """Many probes at once: none may hold up or hide another."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -180,3 +182,17 @@ def test_every_probe_says_what_a_person_could_type() -> None:
     for known in all_probes().values():
         assert known.query
         assert known.source
+
+
+def test_a_driver_whose_modules_import_each_other_is_loaded_before_several_threads_do() -> None:
+    """In a process of its own: here the driver is loaded already."""
+    script = (
+        "import sys; from lakeproof.probes.looking import look_once; from lakeproof.probes.probe import Probe;"
+        "from lakeproof.stack.settings import Settings; from lakeproof.stack.stack import Stack\n"
+        "def probe(source): return Probe(source, source, '', '', lambda *_: 'psycopg.errors' in sys.modules)\n"
+        "assert 'psycopg' not in sys.modules\n"
+        "for source in ('mysql', 'postgres'):\n"
+        "    print(look_once(Stack(Settings()), [probe(source)])[source].value)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["False", "True"], done.stderr

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 from lakeproof.probes.condition import Condition
 from lakeproof.probes.probe import TIMEOUT_SECONDS, Probe
@@ -18,6 +19,9 @@ PAUSE_SECONDS = 2.0
 # Whoever has not answered after so long is asked a second time while the first question still waits: what hangs is
 # told within five seconds then, and has been silent for four and a half of them.
 LATE_SECONDS = 1.5
+# Drivers whose modules import each other, by the component that is asked. Loaded by several threads at once, one of
+# them may see half of such a module (psycopg 3.3 on Python 3.12.1: "partially initialized module").
+DRIVERS = {"postgres": ("psycopg",)}
 # For the second readings where this machine's processors are full. A process that hangs stays silent for so long too;
 # one that is only late answers. (Which clients give up sooner by themselves stands in docs/decisions/0039.)
 PATIENT_SECONDS = 9.0
@@ -82,6 +86,9 @@ class _Questions:
         self._ends = 0.0
         if not self._probes:
             return
+        for component in {probe.source for probe in self._probes.values()} & DRIVERS.keys():
+            for driver in DRIVERS[component]:
+                import_module(driver)
         now = datetime.now(UTC)
         delays = {name: max(0.0, (due - now).total_seconds()) for name, due in (not_before or {}).items()}
 
