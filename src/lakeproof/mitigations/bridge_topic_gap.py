@@ -5,7 +5,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import new_slot, reading_anew, rewriting, topic_gap
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.difference import in_words
-from lakeproof.lake.sources.source import find_source
+from lakeproof.lake.sources.source import Source, find_source
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes import flink
 from lakeproof.stack.stack import Stack
@@ -33,28 +33,13 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
 
 
 def run(stack: Stack, arguments: OfConnector) -> str:
-    """Bridge it; gives how many rows of which table the lake lacked. Raises: as topic_gap.bridge; InvalidInput where
-    the job reads its topic without trouble.
+    """Bridge it; gives how many rows of which table the lake lacked. Raises: as topic_gap.bridge or
+    reading_anew.read_anew; InvalidInput where the job reads its topic without trouble.
     """
     name = arguments.connector
-    bridged = (
-        f"; where the lake lacks rows: lakeproof mitigate INCIDENT --action bridge_capture_gap --arg connector={name}"
-    )
     connector = find_connector(name)
     source = find_source(connector.database)
-    seen = flink.topic_gap(stack, ASK_SECONDS, source)
-    if seen is None and not _is_compared(connector):
-        raise InvalidInput(
-            "its job is not there, so nothing tells of a gap",
-            where=name,
-            next_action=f"lakeproof mitigate INCIDENT --action resubmit_job --arg database={source.name}",
-        )
-    if seen == flink.NO_EXCEPTION:
-        raise InvalidInput(
-            f"{source.job} did not stop at a gap in {source.topic} in the last minute",
-            where=name,
-            next_action="lakeproof diagnose" + (bridged if _is_compared(connector) else ""),
-        )
+    _require_gap(stack, connector, source)
     if not _is_compared(connector):
         twice = rewriting.in_counts(reading_anew.read_anew(stack, name))
         return f"all rows of {source.name} were read anew; second rows taken out: {twice}; what was deleted stays"
@@ -63,6 +48,26 @@ def run(stack: Stack, arguments: OfConnector) -> str:
     if found.twice:
         told += f"; second rows taken out: {rewriting.in_counts(rewriting.remove_second_rows(stack, source))}"
     return told
+
+
+def _require_gap(stack: Stack, connector: Connector, source: Source) -> None:
+    seen = flink.topic_gap(stack, ASK_SECONDS, source)
+    if seen is None and not _is_compared(connector):
+        raise InvalidInput(
+            "its job is not there, so nothing tells of a gap",
+            where=connector.name,
+            next_action=f"lakeproof mitigate INCIDENT --action resubmit_job --arg database={source.name}",
+        )
+    if seen == flink.NO_EXCEPTION:
+        bridged = (
+            "; where the lake lacks rows: lakeproof mitigate INCIDENT --action bridge_capture_gap"
+            f" --arg connector={connector.name}"
+        )
+        raise InvalidInput(
+            f"{source.job} did not stop at a gap in {source.topic} in the last minute",
+            where=connector.name,
+            next_action=f"lakeproof diagnose{bridged if _is_compared(connector) else ''}",
+        )
 
 
 def _is_compared(connector: Connector) -> bool:
