@@ -57,11 +57,12 @@ def new_slot(
     """Give a connector a new replication slot where its old one is lost or was dropped; it then reads all rows anew.
 
     Tables with a primary key become right but for rows that were deleted meanwhile, which stay in the lake, and the
-    append-only ones (…_events) hold their rows twice: `lakeproof check` lists both. Without --yes it asks; without a
+    append-only ones (…_events) hold their rows twice: `lakeproof check` lists both, and once all is read the repair
+    remove_second_rows takes the second ones out. Without --yes it asks; without a
     terminal to ask on, it only says what it would do.
     Exit 0 done, or only said, 1 failed, 2 where the answer is no, or the slot keeps its place, 3 could not look.
     """
-    from lakeproof.lake.capture.new_slot import make_new_slot, require_lost, steps
+    from lakeproof.lake.capture.new_slot import replace_slot, require_lost, steps
 
     stack = load_stack()
     connector = require_lost(stack, name)
@@ -70,5 +71,6 @@ def new_slot(
     if not yes and not agreed("do it?", f"capture new-slot {name}"):
         say("nothing was done; --yes does it")
         return
-    made = make_new_slot(stack, name, say)
+    made = replace_slot(stack, name, say)
     say(f"connector {name} follows a new slot {made.name} and reads all rows anew; then: lakeproof check")
+    say(f"  what is there twice: mitigate INCIDENT --action remove_second_rows --arg database={connector.database}")

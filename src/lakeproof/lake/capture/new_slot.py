@@ -6,12 +6,16 @@ become right but for rows deleted in between, and append-only ones hold their ro
 
 from collections.abc import Callable
 
+from confluent_kafka import KafkaException, Producer
+
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture import publication, slot
+from lakeproof.lake.capture.bridge import alone
 from lakeproof.lake.capture.columns import look, require_none_missing
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import Connector, find_connector
+from lakeproof.lake.capture.gap import require_not_behind
 from lakeproof.lake.capture.offsets import PARTITIONER, offset_key, offset_topics
 from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.lake.sources.source import find_source, present
@@ -89,6 +93,18 @@ def steps(connector: Connector) -> tuple[str, ...]:
     )
 
 
+def replace_slot(stack: Stack, name: str, tell: Callable[[str], None]) -> slot.Slot:
+    """make_new_slot for who types it: not beside another repair of that database's tables, nor where one was cut off,
+    since the job would pass over all rows that are read then.
+
+    Raises: as make_new_slot, bridge.alone and gap.require_not_behind.
+    """
+    source = find_source(find_connector(name).database)
+    with alone(stack, source):
+        require_not_behind(stack, source)
+        return make_new_slot(stack, name, tell)
+
+
 def make_new_slot(stack: Stack, name: str, tell: Callable[[str], None], *, kept_too: bool = False) -> slot.Slot:
     """Stop, drop, forget, resume; gives the slot once it is there: the connector reads all rows before it follows it.
 
@@ -122,8 +138,6 @@ def make_new_slot(stack: Stack, name: str, tell: Callable[[str], None], *, kept_
 
 def _forget_offsets(stack: Stack, connector: Connector) -> None:
     """What `DELETE /connectors/NAME/offsets` is for; then Connect is asked whether it knows none."""
-    from confluent_kafka import KafkaException, Producer
-
     there = f"/connectors/{connector.name}/offsets"
     known = send(stack, "GET", there)["offsets"]
     keys = [offset_key(connector, one["partition"]) for one in known]
