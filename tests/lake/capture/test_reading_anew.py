@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady
-from lakeproof.lake.capture import reading_anew
+from lakeproof.lake.capture import bridge, reading_anew
 from lakeproof.lake.capture.topic_gap import MARKER
 from lakeproof.lake.job.bridging import bridging, main_may_move
 from lakeproof.lake.job.passing_over import is_behind, passes_over
@@ -97,6 +97,7 @@ def steps(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Steps:
         "take_out_second_rows": take_out,
     }.items():
         monkeypatch.setattr(reading_anew, name, fake)
+    monkeypatch.setattr(bridge, "send", lambda _, method, path: found.do(f"{method} {path}"))
     return found
 
 

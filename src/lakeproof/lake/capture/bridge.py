@@ -77,21 +77,28 @@ def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
         known_offset(stack, name)  # raises where there is none
         log.info("stopping %s", name)
         send(stack, "PUT", f"/connectors/{name}/stop")
-        try:
+        with resumed_where_it_fails(stack, name):
             await_state(stack, name, "STOPPED")
             # Only now: a task that still runs goes on until it is stopped.
             known = known_offset(stack, name)
             # From here on a task of the connector's that somebody starts is shut out, or shuts this out.
             yield Resting(connector, source, known, producer_of(stack, connector))
-        except BaseException:
-            try:
-                send(stack, "PUT", f"/connectors/{name}/resume")
-            except LakeproofError as error:  # what went wrong before says more
-                log.warning("%s stays stopped: %s", name, error.message)
-            raise
         log.info("resuming %s", name)
         send(stack, "PUT", f"/connectors/{name}/resume")
         _await_running(stack, name)
+
+
+@contextmanager
+def resumed_where_it_fails(stack: Stack, name: str) -> Iterator[None]:
+    """Have a connector go on where the block fails, however."""
+    try:
+        yield
+    except BaseException:
+        try:
+            send(stack, "PUT", f"/connectors/{name}/resume")
+        except LakeproofError as error:  # what went wrong before says more
+            log.warning("%s stays stopped: %s", name, error.message)
+        raise
 
 
 @contextmanager

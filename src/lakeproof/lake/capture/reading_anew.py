@@ -14,12 +14,10 @@ Cut off anywhere the next call begins anew.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook, LakeproofError
-from lakeproof.lake.capture.bridge import Resting, alone, producer_of, write
+from lakeproof.errors import CouldNotLook
+from lakeproof.lake.capture.bridge import Resting, alone, producer_of, resumed_where_it_fails, write
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.gap import await_all_captured
@@ -51,7 +49,9 @@ def read_anew(stack: Stack, name: str) -> dict[str, int]:
     connector = find_connector(name)
     source = find_source(connector.database)
     require_lost(stack, name, kept_too=True)  # before anything is touched
-    with alone(stack, source), _resumed_where_it_fails(stack, name):
+    # Where it fails the connector goes on, or its slot would fill up: what comes is passed over, or taken in, and is
+    # read anew in any case.
+    with alone(stack, source), resumed_where_it_fails(stack, name):
         let_main_move(stack, source)
         begin_passing_over(stack, source)
         log.info("stopping %s", name)
@@ -71,19 +71,6 @@ def read_anew(stack: Stack, name: str) -> dict[str, int]:
         _await_read(stack, source, before)
         all_is_brought(stack, source)
         return take_out_second_rows(stack, source)
-
-
-@contextmanager
-def _resumed_where_it_fails(stack: Stack, name: str) -> Iterator[None]:
-    """Else its slot would fill up. What comes is passed over, or taken in, and is read anew in any case."""
-    try:
-        yield
-    except BaseException:
-        try:
-            send(stack, "PUT", f"/connectors/{name}/resume")
-        except LakeproofError as error:  # what went wrong before says more
-            log.warning("%s stays stopped: %s", name, error.message)
-        raise
 
 
 def _await_read(stack: Stack, source: Source, before: str | None) -> None:
