@@ -96,7 +96,7 @@ class PinnedFlink:
 
     @property
     def url(self) -> str:
-        """Of its session: a DELETE of it ends what it still runs."""
+        """Of its session."""
         return f"{self._client.base_url}{self._path}".replace("//v1", "/v1")
 
     def run(self, sql: str, deadline: Deadline, *, progress: Progress = lambda text: None) -> Answer:
