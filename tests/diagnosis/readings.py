@@ -28,6 +28,7 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-connector-state": "RUNNING",
     "oltp-task-state": "RUNNING",
     "oltp-task-failure": "none",
+    "oltp-connector-changes": "none",
     "mysql-answers": "answers",
     "oltp-capture-login": "accepted",
     "oltp-missing-privileges": 0,
@@ -101,6 +102,7 @@ CONNECT_GONE: dict[str, Value] = {
     "oltp-connector-state": NO_ANSWER,
     "oltp-task-state": NO_ANSWER,
     "oltp-task-failure": NO_ANSWER,
+    "oltp-connector-changes": NO_ANSWER,
 }
 DATABASE_GONE: dict[str, Value] = {
     "oltp-unexpected-columns": NO_ANSWER,
@@ -143,6 +145,7 @@ TOPIC_GAP: dict[str, Value] = {
     "oltp-job-exception": "java.io.IOException: events of a transaction are missing",
     "oltp-topic-gap": "transaction 0-1-7: END counts {oltp.order_items=2}, came {}",
 }
+CHANGED_CONNECTOR: dict[str, Value] = {"oltp-connector-changes": "table.include.list"}
 BROKEN_IN_LAKE: dict[str, Value] = {
     "oltp-audit-finding": "81 broken at 0e4bba86f785f463 and whole in the source: order 289: 0 of 4 items",
     "oltp-publisher-status": "frozen",

@@ -3,6 +3,7 @@
 from tests.diagnosis.readings import (
     BEHIND,
     BROKEN_IN_LAKE,
+    CHANGED_CONNECTOR,
     CONNECT_GONE,
     CUT_OFF,
     DATABASE_GONE,
@@ -325,6 +326,16 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ),
     ("shop_unreadable_value", of_shop(JOB_FAILS, REFUSED_VALUE)),
     ("changed_column", {"oltp-unreadable-columns": "oltp.orders.total"}),
+    ("connector_changed", CHANGED_CONNECTOR),
+    # An audit tells it as well, and the task may fail by it: its repair brings all of it.
+    ("connector_changed", {**CHANGED_CONNECTOR, **BROKEN_IN_LAKE, **NOT_PUBLISHED}),
+    (
+        "connector_changed",
+        {**CHANGED_CONNECTOR, "oltp-task-state": "FAILED", "oltp-task-failure": "other", **BEHIND},
+    ),
+    # Its records did not come into the topic whole: the job stopped, and its repair gives the configuration back too.
+    ("topic_gap", {**JOB_FAILS, **TOPIC_GAP, **CHANGED_CONNECTOR}),
+    ("shop_connector_changed", of_shop(CHANGED_CONNECTOR)),
     ("binlog_purged", {"oltp-task-state": "FAILED", "oltp-task-failure": "position lost", **BEHIND}),
     ("large_transaction", {"oltp-transaction-rows": 41_000, "oltp-source-lag": 42_000}),
     ("shop_large_transaction", {"shop-transaction-rows": 41_000}),

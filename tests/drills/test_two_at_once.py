@@ -142,7 +142,7 @@ def test_a_fault_that_shows_behind_the_capture_goes_in_before_one_that_may_stop_
 
 def test_what_shows_behind_the_capture_or_needs_the_lakes_job_goes_in_first() -> None:
     first = [name for name, fault in all_faults().items() if fault.through_capture]
-    assert first == ["deleted_lake_rows", "filtered_capture", "widened_column"]
+    assert first == ["changed_connector", "deleted_lake_rows", "filtered_capture", "widened_column"]
 
 
 def test_both_alerts_are_awaited_before_the_diagnosis(toy: Any, lamp: Any, tmp_path: Path) -> None:
@@ -259,7 +259,8 @@ def test_our_two_scenarios_go_together_and_the_same_claim_with_other_arguments_i
     assert len(names) == len(set(names))
     assert {"metric_below_threshold", "metric_below_threshold (2)", "no_order_lost"} <= set(names)
     assert names[-1] == "survives_restart"
-    assert plan.alerts == ("CdcReplicationLagHigh", "KafkaConnectTaskFailed", "KafkaConnectConnectorMissing")
+    of_connect = ("KafkaConnectTaskFailed", "KafkaConnectConnectorMissing", "KafkaConnectConnectorChanged")
+    assert plan.alerts == ("CdcReplicationLagHigh", *of_connect)
 
 
 def _traffic(*names: str) -> tuple[float, float, int]:

@@ -1,12 +1,19 @@
 """lag-exporter's two pages, from given beats."""
 
 import threading
+from pathlib import Path
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.heartbeat import BeatReader, Ticker
-from lakeproof.observability.lag_exporter import LagCollector, Pair, health
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.observability.lag_exporter import ChangeCollector, ChangeWatch, LagCollector, Pair, health
+from lakeproof.probes import connect
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
 
 
 class NoTable:
@@ -54,3 +61,35 @@ def test_health_names_the_dependency_that_is_down() -> None:
     status, body = health({"orders": beats}, {}, "lag-exporter")
     assert status == 503
     assert body["dependencies"] == {"mysql": "ok", "kafka": "connection refused"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "line"),
+    [
+        (["table.include.list", "transforms"], 'lakeproof_connector_changed_keys{connector="orders"} 2.0'),
+        ([], 'lakeproof_connector_changed_keys{connector="orders"} 0.0'),
+        (None, None),
+        (CouldNotLook("no answer"), None),
+    ],
+)
+def test_a_connector_that_is_not_as_its_file_is_counted_by_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: list[str] | Exception | None, line: str | None
+) -> None:
+    """Where nobody could look there is no number: not the one of before, and no 0."""
+    stop = threading.Event()
+    watch = ChangeWatch(Stack(Settings(state_dir=tmp_path)), OLTP, stop)
+    watch.keys = 7
+
+    def changed(*_: object) -> list[str] | None:
+        stop.set()
+        if isinstance(seen, Exception):
+            raise seen
+        return seen
+
+    monkeypatch.setattr(connect, "changed", changed)
+    watch.start()
+    watch.join(10)
+    registry = CollectorRegistry()
+    registry.register(ChangeCollector([watch]))
+    text = generate_latest(registry).decode()
+    assert line in text if line else "changed_keys{" not in text

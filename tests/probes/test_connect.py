@@ -1,9 +1,14 @@
-"""What a failed task's trace says."""
+"""What a failed task's trace says, and in what a connector is not as its file."""
+
+from pathlib import Path
 
 import pytest
 
-from lakeproof.lake.sources.source import OLTP
+from lakeproof.lake.capture.connector import find_connector, render
+from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.probes import connect
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
 
 
 @pytest.mark.parametrize(
@@ -43,3 +48,17 @@ def test_a_connector_without_tasks_has_no_failure(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(connect, "_status", lambda *asked: {"connector": {"state": "STOPPED"}, "tasks": []})
     assert connect.task_state(object(), 1, OLTP) is None  # type: ignore[arg-type]
     assert connect.task_failure(object(), 1, OLTP) == "none"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("source", [OLTP, SHOP])
+def test_a_connector_is_held_against_its_file(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = Stack(Settings(state_dir=tmp_path))
+    live: dict[str, str] | None = render(stack, find_connector(source.connector)) | {"name": source.connector}
+    monkeypatch.setattr(connect, "get_json", lambda url, timeout: live)
+    assert connect.connector_changes(stack, 1, source) == "none"
+    live = {**(live or {}), "table.include.list": "x", "skipped.operations": "d"}
+    assert connect.connector_changes(stack, 1, source) == "skipped.operations table.include.list"
+    live = None
+    assert connect.connector_changes(stack, 1, source) is None

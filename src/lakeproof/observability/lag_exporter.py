@@ -6,7 +6,8 @@ or dead, Kafka down; and the database down or this ticker's own writes failing, 
 `lakeproof_ticker_*` tell apart. It is absent until a beat was seen, never 0 for want of knowledge.
 Run as `python -m lakeproof.observability.lag_exporter NAME`, the component NAME: for the sources that name it.
 Where a source's server keeps the connector's place in its log (a replication slot), that is watched as well; and so
-are the columns of the captured tables, in which a database may run ahead of the lake.
+are the columns of the captured tables, in which a database may run ahead of the lake, and each connector's live
+configuration against its file.
 """
 
 import logging
@@ -23,7 +24,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from lakeproof.errors import CouldNotLook
+from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.lake.capture import slot
 from lakeproof.lake.capture.columns import ColumnWatch
 from lakeproof.lake.capture.connector import Connector, find_connector
@@ -31,12 +32,14 @@ from lakeproof.lake.capture.heartbeat import BeatReader, HeartbeatTable, Ticker,
 from lakeproof.lake.capture.slot import LOST, SlotWatch
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.metrics_server import make_metrics_server
-from lakeproof.probes import kafka
+from lakeproof.probes import connect, kafka
 from lakeproof.probes.round import Round
 from lakeproof.stack.stack import Stack, load_stack
 
 # Between two looks at what a job has not read. Each takes two short questions to Kafka.
 BACKLOG_SECONDS = 4.0
+# Between two looks at a connector's configuration, and for an answer.
+CHANGES_SECONDS = 4.0
 
 type Pair = tuple[Ticker, BeatReader]
 
@@ -138,6 +141,52 @@ class BacklogCollector(Collector):
         yield unread
 
 
+class ChangeWatch(threading.Thread):
+    """Looks at how many keys of a connector's live configuration are not as in its file, until `stop` is set.
+
+    `keys`: of the newest look; None before the first one, and where Kafka Connect gives no answer or has no such
+    connector.
+    """
+
+    def __init__(self, stack: Stack, source: Source, stop: threading.Event) -> None:
+        super().__init__(name=f"changes-{source.name}", daemon=True)
+        self.source = source
+        self.keys: int | None = None
+        self._stack, self._stop_asked = stack, stop
+
+    def run(self) -> None:
+        """The thread's work, with one HTTP client for all looks."""
+        Round().begin()
+        while not self._stop_asked.is_set():
+            try:
+                changes = connect.changed(self._stack, CHANGES_SECONDS, self.source)
+                self.keys = None if changes is None else len(changes)
+            except LakeproofError:
+                # The supervisor's own question to Kafka Connect tells.
+                self.keys = None
+            self._stop_asked.wait(CHANGES_SECONDS)
+
+
+class ChangeCollector(Collector):
+    """In how many keys each connector's live configuration is not its file's."""
+
+    def __init__(self, watches: list[ChangeWatch]) -> None:
+        self._watches = watches
+
+    def collect(self) -> Iterator[Metric]:
+        """The newest look of each; nothing of one without an answer."""
+        keys = GaugeMetricFamily(
+            "lakeproof_connector_changed_keys",
+            "keys of a connector's live configuration, of those that decide what it delivers, that are not as in its"
+            " file",
+            labels=["connector"],
+        )
+        for watch in self._watches:
+            if watch.keys is not None:
+                keys.add_metric([watch.source.connector], watch.keys)
+        yield keys
+
+
 class ColumnCollector(Collector):
     """How many columns of each captured table are not as the lake's SQL declares them."""
 
@@ -194,10 +243,12 @@ def run(stack: Stack, name: str) -> None:
     watches = {each.name: SlotWatch(stack, each, stop) for each in watched if slot.NAME in each.config}
     columns = [ColumnWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
     backlogs = [BacklogWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
+    changes = [ChangeWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
     registry = CollectorRegistry()
     registry.register(LagCollector(pairs))
     registry.register(ColumnCollector(columns))
     registry.register(BacklogCollector(backlogs))
+    registry.register(ChangeCollector(changes))
     if watches:
         registry.register(SlotCollector(watches))
     ProcessCollector(registry=registry)
@@ -211,7 +262,8 @@ def run(stack: Stack, name: str) -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
-    threads = [*(thread for pair in pairs.values() for thread in pair), *watches.values(), *columns, *backlogs]
+    pair_threads = [thread for pair in pairs.values() for thread in pair]
+    threads = [*pair_threads, *watches.values(), *columns, *backlogs, *changes]
     for thread in threads:
         thread.start()
     stop.wait()

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.lake.capture.connector import find_connector, render
+from lakeproof.lake.capture.restoring import changed_keys
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
@@ -19,6 +21,7 @@ from lakeproof.stack.stack import Stack
 # What a failed task's stack trace says, of MariaDB's connector and PostgreSQL's → the kind of failure; the first that
 # matches counts.
 SERVER_ID_TAKEN = "server id taken"
+AS_ITS_FILE = "none"
 FAILURES = (
     (re.compile(r"same server_(uuid|id)", re.I), SERVER_ID_TAKEN),
     (
@@ -92,6 +95,18 @@ def capture_position(stack: Stack, timeout: float, source: Source) -> Value:
     return f"{offset['file']}:{offset['pos']}" if "file" in offset else f"lsn:{offset['lsn']}"
 
 
+def changed(stack: Stack, timeout: float, source: Source) -> list[str] | None:
+    """The keys in which its live configuration is not its file's; None without a connector. Raises: CouldNotLook."""
+    live = get_json(f"{stack.url('connect')}/connectors/{source.connector}/config", timeout)
+    return None if live is None else changed_keys(live, render(stack, find_connector(source.connector)))
+
+
+def connector_changes(stack: Stack, timeout: float, source: Source) -> Value:
+    """These keys, joined by spaces; "none"."""
+    keys = changed(stack, timeout, source)
+    return None if keys is None else " ".join(keys) or AS_ITS_FILE
+
+
 def connectors(stack: Stack, timeout: float) -> Value:
     """The names of all connectors, sorted, joined by spaces."""
     names = get_json(f"{stack.url('connect')}/connectors", timeout)
@@ -113,6 +128,18 @@ def _probes(source: Source) -> Iterator[Probe]:
     ):
         healthy, query = Condition(Operator.IS, sound), f"{path}/status {part}"
         yield of_source(source, kind, "connect", query, ask, "", healthy, about=source.about(), steady=steady)
+    healthy, query = Condition(Operator.IS, AS_ITS_FILE), f"{path}/config, against its file"
+    yield of_source(
+        source,
+        "connector-changes",
+        "connect",
+        query,
+        connector_changes,
+        "",
+        healthy,
+        about=source.about(),
+        steady=True,
+    )
     yield of_source(source, "capture-position", "connect", f"{path}/offsets", capture_position)
 
 

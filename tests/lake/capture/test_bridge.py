@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from lakeproof.errors import NotReady
+from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture import bridge
 from lakeproof.lake.capture.bridge import Place, Resting
 from lakeproof.lake.capture.connector import find_connector
@@ -23,12 +23,16 @@ COORDINATOR_LOOKS_EVERY = 10
 
 
 class Sent(list[str]):
-    """What was sent to Connect."""
+    """What was sent to Connect. It keeps a second place, of a prefix that somebody gave the connector for a while."""
+
+    has_offsets = True
 
     def __call__(self, stack: Stack, method: str, path: str, **more: Any) -> Any:
         if method == "PUT":
             self.append(path.rpartition("/")[2])
-        return {"offsets": [{"partition": {}, "offset": PLACE}], "tasks": []}
+        of_another_prefix = {"partition": {"server": "other"}, "offset": {"file": "bin.000001"}}
+        own = {"partition": {"server": "oltp"}, "offset": PLACE}
+        return {"offsets": [of_another_prefix, own] if self.has_offsets else [of_another_prefix], "tasks": []}
 
 
 @pytest.fixture
@@ -71,6 +75,15 @@ def test_where_it_fails_the_connector_is_resumed_and_the_reason_is_told(
     with pytest.raises(type(error)) as told:
         fail()
     assert told.value is error
+
+
+def test_the_place_is_that_of_the_connectors_own_name(tmp_path: Path, sent: Sent) -> None:
+    stack = Stack(Settings(state_dir=tmp_path))
+    with bridge.at_rest(stack, "orders") as resting:
+        assert resting.known["offset"] == PLACE
+    sent.has_offsets = False
+    with pytest.raises(InvalidInput, match="no offsets"):
+        bridge.known_offset(stack, "orders")
 
 
 class FakeProducer:

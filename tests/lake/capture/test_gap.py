@@ -109,6 +109,8 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     monkeypatch.setattr(gap, "at_rest", at_rest)
     monkeypatch.setattr(gap, "require_comparable", lambda *_: made.append("comparable"))
     monkeypatch.setattr(gap, "let_main_move", lambda *_: made.append("main moves"))
+    monkeypatch.setattr(gap, "require_readers", lambda *_: made.append("readers"))
+    monkeypatch.setattr(gap, "restore", lambda *_: made.append("file's configuration"))
     monkeypatch.setattr(gap, "await_all_captured", made.await_shown)
     monkeypatch.setattr(gap, "last_values", lambda *_: [])
     monkeypatch.setattr(gap, "compared", lambda *_: Missing(Place("bin.000002", 900, "0-1-12", 7), made.found))
@@ -135,7 +137,8 @@ def test_the_connector_goes_on_only_once_main_shows_what_was_written(
     steps.found, steps.known = found, known
     assert gap.bridge(Stack(Settings(state_dir=tmp_path)), "orders") is found
     shown = ["shown to 52"] if awaited else []
-    assert steps == ["comparable", "main moves", "shown to -1", "written", *shown, "resumed"]
+    before = ("readers", "comparable", "main moves", "shown to -1")
+    assert steps == [*before, "written", "file's configuration", *shown, "resumed"]
 
 
 def test_what_was_written_and_is_not_shown_is_told_with_what_to_do(tmp_path: Path, steps: Steps) -> None:

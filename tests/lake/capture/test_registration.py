@@ -290,29 +290,3 @@ def test_a_database_that_has_no_table_of_signals_is_told_how_to_make_it(stack: S
     assert "CREATE TABLE capture.cdc_signal (id varchar(64) PRIMARY KEY" in refused.value.message
     assert "ADD TABLE capture.cdc_signal" in refused.value.message
     assert world.done == []
-
-
-def test_a_connector_gets_its_own_transforms_back_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Another server id is a repair of somebody's (take_free_server_id)."""
-    stack, connector, put = Stack(Settings(state_dir=tmp_path)), find_connector("orders"), list[dict[str, str]]()
-    wanted = render(stack, connector)
-    live = wanted | {
-        "database.server.id": "7",
-        "transforms": f"drop,{wanted['transforms']}",
-        "transforms.drop.type": "org.apache.kafka.connect.transforms.Filter",
-        "predicates.marker.pattern": "another",
-    }
-
-    def ask(stack: Stack, method: str, path: str, seconds: float, body: dict[str, str] | None = None) -> object:
-        if body is not None:
-            put.append(body)
-        return live
-
-    monkeypatch.setattr(registration, "_ask", ask)
-    registration.restore_transforms(stack, connector)
-    assert put == [wanted | {"database.server.id": "7"}]
-    live = put[0]
-    registration.restore_transforms(stack, connector)
-    assert len(put) == 1

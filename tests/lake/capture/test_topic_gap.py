@@ -23,7 +23,7 @@ from lakeproof.stack.stack import Stack
 
 PLACE = Place("bin.000002", 900, "0-1-12", 7)
 STEPS = (
-    *("comparable", "main moves", "transforms", "marker", "redeployed", "read to 40", "compared"),
+    *("comparable", "main moves", "marker", "redeployed", "read to 40", "file's configuration", "compared"),
     *("job ended", "difference", "submitted", "read to 52"),
 )
 
@@ -79,7 +79,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     monkeypatch.setattr(gap, "at_rest", at_rest)
     monkeypatch.setattr(mariadb, "at_one_instant", instant)
     monkeypatch.setattr(topic_gap, "let_main_move", lambda *_: found.do("main moves"))
-    monkeypatch.setattr(topic_gap, "restore_transforms", lambda *_: found.do("transforms"))
+    monkeypatch.setattr(topic_gap, "restore", lambda *_: found.do("file's configuration"))
     monkeypatch.setattr(topic_gap, "write", write)
     monkeypatch.setattr(topic_gap, "require_comparable", lambda *_: found.do("comparable"))
     monkeypatch.setattr(topic_gap, "redeploy", lambda *_: found.do("redeployed"))
@@ -112,8 +112,8 @@ def test_where_a_step_fails_the_mark_tells_what_the_next_submission_does(
     prepare = all_components()["flink-jobmanager"].prepare
     assert prepare is not None
     prepare(stack)
-    assert is_behind(stack, OLTP) is (done >= STEPS.index("transforms"))
-    passes = STEPS.index("transforms") <= done <= STEPS.index("difference")
+    assert is_behind(stack, OLTP) is (done >= STEPS.index("marker"))
+    passes = STEPS.index("marker") <= done <= STEPS.index("difference")
     assert make_spec(stack, OLTP)["pass_over"] is passes
     steps.fails_at = ""
     topic_gap.bridge(stack, "orders")

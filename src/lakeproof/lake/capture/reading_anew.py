@@ -4,10 +4,11 @@ PostgreSQL tells no place of a snapshot from which a slot could go on, so what d
 transaction, as of MariaDB (topic_gap.py). So hashes show parts of transactions until all is read, and what was
 deleted in the gap stays in the lake (docs/postgresql.md).
 
-1. The connector is stopped, and gets its own transforms back where somebody has changed them.
+1. The connector is stopped.
 2. The job goes on from its newest state and takes nothing, to the end of the topic. From before that until the end a
    mark (job/passing_over.py) says that the lake is behind.
-3. The connector gets a new slot, and reads all rows anew; the job takes them.
+3. The connector gets its file's configuration back where somebody has changed it, and a new slot. It reads all rows
+   anew, and the job takes them.
 4. Once `main` shows a transaction of after that, what the append-only tables hold twice is taken out.
 
 Cut off anywhere the next call begins anew.
@@ -22,7 +23,7 @@ from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.gap import await_all_captured
 from lakeproof.lake.capture.new_slot import make_new_slot, require_lost
-from lakeproof.lake.capture.registration import restore_transforms
+from lakeproof.lake.capture.restoring import restore
 from lakeproof.lake.capture.rewriting import take_out_second_rows
 from lakeproof.lake.capture.topic_gap import MARKER, STOP_SECONDS
 from lakeproof.lake.job.bridging import let_main_move
@@ -41,10 +42,10 @@ def read_anew(stack: Stack, name: str) -> dict[str, int]:
     """Have that connector of PostgreSQL's read all rows anew, past what its topic holds; gives how many second rows
     of which table went. Cut off anywhere, do it again.
 
-    Raises: as bridge.alone, submission.redeploy, new_slot.make_new_slot and rewriting.take_out_second_rows;
-    DeadlineExpired where the job does not get to the topic's end, or where not all is read in time: the mark stays
-    then, and all of it is done again by the next call. What fails after that leaves second rows alone
-    (remove_second_rows).
+    Raises: as bridge.alone, submission.redeploy, restoring.restore, new_slot.make_new_slot and
+    rewriting.take_out_second_rows; DeadlineExpired where the job does not get to the topic's end, or where not all
+    is read in time: the mark stays then, and all of it is done again by the next call. What fails after that leaves
+    second rows alone (remove_second_rows).
     """
     connector = find_connector(name)
     source = find_source(connector.database)
@@ -57,12 +58,12 @@ def read_anew(stack: Stack, name: str) -> dict[str, int]:
         log.info("stopping %s", name)
         send(stack, "PUT", f"/connectors/{name}/stop")
         await_state(stack, name, "STOPPED")
-        restore_transforms(stack, connector)
         resting = Resting(connector, source, {}, producer_of(stack, connector))
         last = write(resting, [MARKER])
         log.info("having %s pass over what %s holds", source.job, source.topic)
         redeploy(stack, source)
         before = await_all_captured(stack, resting, beyond=last).states[source.name].gtid
+        restore(stack, connector)
         with no_job(stack, source, STOP_SECONDS):
             all_is_written(stack, source)
         ensure_submitted(stack, source)

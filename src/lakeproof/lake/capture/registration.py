@@ -81,25 +81,6 @@ def _put(stack: Stack, connector: Connector) -> None:
         provisioned.remember(stack, "connect", _unread(connector), "")
 
 
-def restore_transforms(stack: Stack, connector: Connector) -> None:
-    """Give a connector the transforms and predicates of its file, where somebody has changed them, and nothing else.
-
-    A connector that is stopped stays so. Nothing where Connect has no such connector. Raises: as `register`.
-    """
-    wanted, live = render(stack, connector), live_config(stack, connector.name, REGISTER_SECONDS)
-    if live is None or _transforms(live) == _transforms(wanted):
-        return
-    kept = {key: value for key, value in live.items() if key not in _transforms(live)}
-    body = kept | _transforms(wanted)
-    _ask(stack, "PUT", f"/connectors/{connector.name}/config", REGISTER_SECONDS, body)
-
-
-def _transforms(config: dict[str, str]) -> dict[str, str]:
-    """The part of a configuration that says what becomes of a record before it is written."""
-    parts = ("transforms", "predicates")
-    return {key: value for key, value in config.items() if key.partition(".")[0] in parts}
-
-
 def unread_tables(stack: Stack, connector: Connector) -> list[str]:
     """The tables of its file that the connector does not capture so far, or of which a command that was cut off left
     the earlier rows unread; as Connector.sources. Raises: NotReady.

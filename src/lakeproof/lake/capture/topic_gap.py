@@ -4,10 +4,11 @@ never came into it, so that the job stops at that transaction's END.
 Neither a restart nor an older state gets the job on, for the topic stays as it is. But the database has all that the
 topic had. So the job passes over what is left of the topic, and the database brings it:
 
-1. The connector is stopped, and gets its own transforms back where somebody has changed them.
+1. The connector is stopped.
 2. The job goes on from its newest state and takes nothing, to the end of the topic. From before that until the end a
    mark (job/passing_over.py) says that the lake is behind. `main` stays as old as it is.
-3. Once `main` shows that state the database is held against the lake at that hash (bridge.py).
+3. The connector gets its file's configuration back where somebody has changed it. Once `main` shows that state the
+   database is held against the lake at that hash (bridge.py).
 4. The job is ended, what differs is written as one transaction together with the connector's place, and the job goes
    on as ever.
 5. Once `main` shows the difference the mark is taken away, and the connector goes on.
@@ -23,7 +24,7 @@ from lakeproof.errors import TerminalError
 from lakeproof.lake.capture.bridge import Resting, at_rest, compared, require_at_rest, require_comparable, write
 from lakeproof.lake.capture.difference import Difference, records
 from lakeproof.lake.capture.gap import await_all_captured
-from lakeproof.lake.capture.registration import restore_transforms
+from lakeproof.lake.capture.restoring import restore
 from lakeproof.lake.job.bridging import let_main_move
 from lakeproof.lake.job.passing_over import all_is_brought, all_is_written, begin_passing_over
 from lakeproof.lake.job.submission import ensure_submitted, no_job, redeploy
@@ -40,7 +41,7 @@ def bridge(stack: Stack, name: str) -> Difference:
     """Bridge the gap in that connector's topic; gives what the lake lacked. Cut off anywhere, do it again.
 
     Raises: as bridge.at_rest (also for a connector of PostgreSQL's: reading_anew.py), bridge.compared,
-    submission.redeploy and registration.restore_transforms; TerminalError for a MariaDB whose transactions the job
+    submission.redeploy and restoring.restore; TerminalError for a MariaDB whose transactions the job
     can never tell whole; DeadlineExpired where the job or the publisher does not get to the topic's end;
     CouldNotLook; NotReady.
     """
@@ -50,12 +51,12 @@ def bridge(stack: Stack, name: str) -> Difference:
         require_comparable(stack, resting)
         let_main_move(stack, source)
         begin_passing_over(stack, source)
-        restore_transforms(stack, resting.connector)
         # So that there is a record to read, whatever was emptied: by it the job tells how far it is.
         last = write(resting, [MARKER])
         log.info("having %s pass over what %s holds", source.job, source.topic)
         redeploy(stack, source)
         commit = await_all_captured(stack, resting, beyond=last)
+        restore(stack, resting.connector)
         missing = compared(stack, resting, commit, came=())
         found, place = missing.found, missing.place
         log.info("writing what the lake lacks (%s) and the place %s", found.counts(), place.gtid)

@@ -1,0 +1,78 @@
+"""Somebody changes one key of a connector's configuration by Kafka Connect's REST API.
+
+By the default arguments it is registered from an old template that lacks a table: it runs on, its delay stays small,
+and what changes in that table never comes into the topic.
+"""
+
+from pydantic import Field
+
+from lakeproof.arguments import OfConnector
+from lakeproof.errors import InvalidInput
+from lakeproof.faults.fault import Fault, Sign
+from lakeproof.lake.capture import gap
+from lakeproof.lake.capture.commands import await_state, send
+from lakeproof.lake.capture.connector import find_connector, render
+from lakeproof.lake.capture.registration import TABLES_KEY, live_config, register
+from lakeproof.lake.capture.restoring import changed_keys
+from lakeproof.stack.stack import Stack
+
+RUN_SECONDS = 60.0
+WITHOUT_EVENTS = "oltp.orders,oltp.order_items,oltp.cdc_heartbeat"
+
+
+class ChangedConnector(OfConnector):
+    """`key`: what is changed, of those that decide what the connector delivers. `value`: what it is changed to."""
+
+    key: str = Field(TABLES_KEY, pattern=r"^[a-z][A-Za-z0-9._-]+$")
+    value: str = WITHOUT_EVENTS
+
+
+def inject(stack: Stack, arguments: ChangedConnector) -> None:
+    """Change it, and return once connector and task run with it. Done again it finds it so, and changes nothing.
+
+    Raises: InvalidInput where Kafka Connect has no such connector, where its file has that value, or for a key that
+    a person may change; TerminalError with what Kafka Connect refused; DeadlineExpired where it does not run with it.
+    """
+    name = arguments.connector
+    config = live_config(stack, name)
+    if config is None:
+        raise InvalidInput("Kafka Connect has no such connector", where=name, next_action="lakeproof diagnose")
+    changed = config | {arguments.key: arguments.value}
+    if arguments.key not in changed_keys(changed, render(stack, find_connector(name))):
+        raise InvalidInput(
+            "its file says the same, or a person may change that",
+            where=f"{name}: {arguments.key}",
+            next_action="another key or value",
+        )
+    if changed != config:
+        send(stack, "PUT", f"/connectors/{name}/config", body=changed)
+    await_state(stack, name, "RUNNING", seconds=RUN_SECONDS)
+
+
+def remove(stack: Stack, arguments: ChangedConnector) -> None:
+    """Bring what was not delivered, and register the connector from its file. Done again it finds nothing changed.
+
+    Of PostgreSQL no command brings it, but of a table that comes back all rows are read.
+    """
+    connector = find_connector(arguments.connector)
+    if connector.engine == "mysql" and sign(stack, arguments).holds:
+        gap.bridge(stack, connector.name)
+    register(stack, connector.name)
+    send(stack, "PUT", f"/connectors/{connector.name}/resume", absent_is_fine=True)
+
+
+def sign(stack: Stack, arguments: ChangedConnector) -> Sign:
+    """What Kafka Connect itself has under that key."""
+    found = (live_config(stack, arguments.connector) or {}).get(arguments.key)
+    return Sign(found == arguments.value, f"{arguments.key} of connector {arguments.connector} is {found!r}")
+
+
+FAULT = Fault(
+    "changed_connector",
+    "change one key of a connector's configuration over REST, by default to leave a table out",
+    inject,
+    remove,
+    sign,
+    ChangedConnector,
+    through_capture=True,
+)

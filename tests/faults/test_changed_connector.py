@@ -1,0 +1,88 @@
+"""One key of a connector's configuration is changed, and taken back with what did not come meanwhile."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeproof.errors import InvalidInput
+from lakeproof.faults import changed_connector
+from lakeproof.faults.changed_connector import ChangedConnector
+from lakeproof.lake.capture import gap
+from lakeproof.lake.capture.connector import find_connector, render
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+DEFAULT = ChangedConnector()
+OF_SHOP = ChangedConnector(connector="shop", key="table.include.list", value="payment.payments")
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+class Connect:
+    """Its connectors' configurations; did: what was done to them, in turn."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.configs = {name: render(stack, find_connector(name)) for name in ("orders", "shop")}
+        self.did: list[str] = []
+
+    def send(self, stack: Stack, method: str, path: str, *, body: dict[str, str] | None = None, **_: Any) -> None:
+        self.did.append(f"{method} {path}")
+        if body is not None:
+            self.configs[path.split("/")[2]] = body
+
+
+@pytest.fixture
+def connect(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Connect:
+    made = Connect(stack)
+    monkeypatch.setattr(changed_connector, "send", made.send)
+    monkeypatch.setattr(changed_connector, "await_state", lambda *_, **__: made.did.append("runs"))
+    monkeypatch.setattr(changed_connector, "live_config", lambda _, name: made.configs.get(name))
+    monkeypatch.setattr(changed_connector, "register", lambda _, name: made.did.append(f"registered {name}"))
+    monkeypatch.setattr(gap, "bridge", lambda _, name: made.did.append(f"bridged {name}"))
+    return made
+
+
+def test_by_default_one_table_of_the_file_is_left_out(stack: Stack, connect: Connect) -> None:
+    file = render(stack, find_connector("orders"))
+    assert set(file["table.include.list"].split(",")) - set(DEFAULT.value.split(",")) == {"oltp.order_events"}
+    assert not changed_connector.sign(stack, DEFAULT).holds
+    changed_connector.inject(stack, DEFAULT)
+    assert connect.configs["orders"] == file | {"table.include.list": DEFAULT.value}
+    assert changed_connector.sign(stack, DEFAULT).holds
+    changed_connector.inject(stack, DEFAULT)
+    assert connect.did == ["PUT /connectors/orders/config", "runs", "runs"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "did"),
+    [
+        (DEFAULT, ["bridged orders", "registered orders", "PUT /connectors/orders/resume"]),
+        (OF_SHOP, ["registered shop", "PUT /connectors/shop/resume"]),
+    ],
+)
+def test_taken_back_it_brings_what_did_not_come(
+    stack: Stack, connect: Connect, arguments: ChangedConnector, did: list[str]
+) -> None:
+    """Only of MariaDB a command brings it, and only where the fault is still there."""
+    changed_connector.remove(stack, arguments)
+    assert connect.did == did[-2:]
+    changed_connector.inject(stack, arguments)
+    connect.did.clear()
+    changed_connector.remove(stack, arguments)
+    assert connect.did == did
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("database.server.id", "9"), ("poll.interval.ms", "9"), ("tasks.max", "1"), ("name", "x")]
+)
+def test_what_is_no_fault_is_refused(stack: Stack, connect: Connect, key: str, value: str) -> None:
+    with pytest.raises(InvalidInput):
+        changed_connector.inject(stack, ChangedConnector(key=key, value=value))
+    connect.configs.clear()
+    with pytest.raises(InvalidInput, match="no such connector"):
+        changed_connector.inject(stack, DEFAULT)
+    assert connect.did == []
