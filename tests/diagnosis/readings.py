@@ -32,6 +32,7 @@ ONE_HEALTHY: dict[str, Value] = {
     "mysql-answers": "answers",
     "oltp-capture-login": "accepted",
     "oltp-missing-privileges": 0,
+    "oltp-log-lacks": "none",
     "oltp-heartbeat-age": 0.6,
     "broker-answers": "answers",
     "oltp-topic-silence": 0.4,
@@ -112,6 +113,7 @@ DATABASE_GONE: dict[str, Value] = {
     "oltp-heartbeat-age": NO_ANSWER,
     "oltp-capture-login": NO_ANSWER,
     "oltp-missing-privileges": NO_ANSWER,
+    "oltp-log-lacks": NO_ANSWER,
 }
 JOB_GONE: dict[str, Value] = {
     name: NO_ANSWER
@@ -145,6 +147,7 @@ TOPIC_GAP: dict[str, Value] = {
     "oltp-job-exception": "java.io.IOException: events of a transaction are missing",
     "oltp-topic-gap": "transaction 0-1-7: END counts {oltp.order_items=2}, came {}",
 }
+PARTIAL_ROWS: dict[str, Value] = {"oltp-task-state": "FAILED", "oltp-task-failure": "partial rows"}
 CHANGED_CONNECTOR: dict[str, Value] = {"oltp-connector-changes": "table.include.list"}
 BROKEN_IN_LAKE: dict[str, Value] = {
     "oltp-audit-finding": "81 broken at 0e4bba86f785f463 and whole in the source: order 289: 0 of 4 items",

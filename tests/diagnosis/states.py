@@ -14,6 +14,7 @@ from tests.diagnosis.readings import (
     LOCK_WAIT,
     NO_ANSWER,
     NOT_PUBLISHED,
+    PARTIAL_ROWS,
     READ_ONLY,
     REFUSALS_UNSEEN,
     REFUSED_VALUE,
@@ -336,6 +337,11 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     # Its records did not come into the topic whole: the job stopped, and its repair gives the configuration back too.
     ("topic_gap", {**JOB_FAILS, **TOPIC_GAP, **CHANGED_CONNECTOR}),
     ("shop_connector_changed", of_shop(CHANGED_CONNECTOR)),
+    ("log_changed", {"oltp-log-lacks": "binlog_row_image=MINIMAL"}),
+    ("log_changed", {**PARTIAL_ROWS, "oltp-log-lacks": "binlog_row_image=MINIMAL", **BEHIND}),
+    # Somebody has set it right: what is in the binlog stays there.
+    ("log_changed", {**PARTIAL_ROWS, **BEHIND}),
+    ("shop_log_changed", {"shop-log-lacks": "payment.payments: not published"}),
     ("binlog_purged", {"oltp-task-state": "FAILED", "oltp-task-failure": "position lost", **BEHIND}),
     ("large_transaction", {"oltp-transaction-rows": 41_000, "oltp-source-lag": 42_000}),
     ("shop_large_transaction", {"shop-transaction-rows": 41_000}),

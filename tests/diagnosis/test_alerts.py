@@ -39,7 +39,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
     "PostgreSQLConnectionsHigh": ("postgres-connections",),
     "KafkaConnectTaskFailed": of_each_source("task-state"),
     "KafkaConnectConnectorMissing": of_each_source("connector-state"),
-    "KafkaConnectConnectorChanged": of_each_source("connector-changes"),
+    "CaptureSettingsChanged": (*of_each_source("connector-changes"), *of_each_source("log-lacks")),
     "FulfillmentDelay": ("fulfillment-lag",),
     "FulfillmentLagUnknown": ("fulfillment-lag",),
     "FulfillmentLabelsRefused": ("labels-ready-writes", "store-writes"),

@@ -259,7 +259,7 @@ def test_our_two_scenarios_go_together_and_the_same_claim_with_other_arguments_i
     assert len(names) == len(set(names))
     assert {"metric_below_threshold", "metric_below_threshold (2)", "no_order_lost"} <= set(names)
     assert names[-1] == "survives_restart"
-    of_connect = ("KafkaConnectTaskFailed", "KafkaConnectConnectorMissing", "KafkaConnectConnectorChanged")
+    of_connect = ("KafkaConnectTaskFailed", "KafkaConnectConnectorMissing", "CaptureSettingsChanged")
     assert plan.alerts == ("CdcReplicationLagHigh", *of_connect)
 
 

@@ -66,7 +66,7 @@ def pages() -> dict[str, str]:
         lag_exporter.SlotCollector({}),
         lag_exporter.BacklogCollector([]),
         lag_exporter.ColumnCollector([]),
-        lag_exporter.ChangeCollector([]),
+        lag_exporter.SettingsCollector([]),
     )
     return {job: generate_latest(registry).decode() for job, registry in shop.items()} | {
         "lag-exporter": capture,

@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.heartbeat import BeatReader, Ticker
+from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.observability.lag_exporter import ChangeCollector, ChangeWatch, LagCollector, Pair, health
+from lakeproof.observability.lag_exporter import LagCollector, Pair, SettingsCollector, SettingsWatch, health
 from lakeproof.probes import connect
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -63,33 +64,42 @@ def test_health_names_the_dependency_that_is_down() -> None:
     assert body["dependencies"] == {"mysql": "ok", "kafka": "connection refused"}
 
 
+NO_ANSWER = CouldNotLook("no answer")
+
+
 @pytest.mark.parametrize(
-    ("seen", "line"),
+    ("connector", "database", "told"),
     [
-        (["table.include.list", "transforms"], 'lakeproof_connector_changed_keys{connector="orders"} 2.0'),
-        ([], 'lakeproof_connector_changed_keys{connector="orders"} 0.0'),
-        (None, None),
-        (CouldNotLook("no answer"), None),
+        (["table.include.list", "transforms"], [], {"connector": 2.0, "database": 0.0}),
+        ([], ["binlog_row_image=MINIMAL"], {"connector": 0.0, "database": 1.0}),
+        (None, [], {"database": 0.0}),
+        (NO_ANSWER, ["binlog_row_image=MINIMAL"], {"database": 1.0}),
+        ([], NO_ANSWER, {"connector": 0.0}),
+        (NO_ANSWER, NO_ANSWER, {}),
     ],
 )
-def test_a_connector_that_is_not_as_its_file_is_counted_by_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: list[str] | Exception | None, line: str | None
+def test_settings_that_are_otherwise_than_the_capture_needs_are_counted_by_whose_they_are(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    connector: list[str] | CouldNotLook | None,
+    database: list[str] | CouldNotLook,
+    told: dict[str, float],
 ) -> None:
     """Where nobody could look there is no number: not the one of before, and no 0."""
     stop = threading.Event()
-    watch = ChangeWatch(Stack(Settings(state_dir=tmp_path)), OLTP, stop)
-    watch.keys = 7
+    watch = SettingsWatch(Stack(Settings(state_dir=tmp_path)), OLTP, stop)
+    watch.changed = {"connector": 7, "database": 7}
 
-    def changed(*_: object) -> list[str] | None:
+    def answer(told: list[str] | CouldNotLook | None) -> list[str] | None:
         stop.set()
-        if isinstance(seen, Exception):
-            raise seen
-        return seen
+        if isinstance(told, CouldNotLook):
+            raise told
+        return told
 
-    monkeypatch.setattr(connect, "changed", changed)
+    monkeypatch.setattr(connect, "changed", lambda *_: answer(connector))
+    monkeypatch.setattr(mariadb, "log_lacks", lambda *_: answer(database))
     watch.start()
     watch.join(10)
-    registry = CollectorRegistry()
-    registry.register(ChangeCollector([watch]))
-    text = generate_latest(registry).decode()
-    assert line in text if line else "changed_keys{" not in text
+    (metric,) = SettingsCollector([watch]).collect()
+    assert {sample.labels["of"]: sample.value for sample in metric.samples} == told
+    assert {sample.labels["connector"] for sample in metric.samples} <= {"orders"}

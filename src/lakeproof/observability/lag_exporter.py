@@ -6,8 +6,8 @@ or dead, Kafka down; and the database down or this ticker's own writes failing, 
 `lakeproof_ticker_*` tell apart. It is absent until a beat was seen, never 0 for want of knowledge.
 Run as `python -m lakeproof.observability.lag_exporter NAME`, the component NAME: for the sources that name it.
 Where a source's server keeps the connector's place in its log (a replication slot), that is watched as well; and so
-are the columns of the captured tables, in which a database may run ahead of the lake, and each connector's live
-configuration against its file.
+are the columns of the captured tables, in which a database may run ahead of the lake, and the settings by which a
+connector delivers and a database writes its log.
 """
 
 import logging
@@ -16,7 +16,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 
@@ -38,8 +39,8 @@ from lakeproof.stack.stack import Stack, load_stack
 
 # Between two looks at what a job has not read. Each takes two short questions to Kafka.
 BACKLOG_SECONDS = 4.0
-# Between two looks at a connector's configuration, and for an answer.
-CHANGES_SECONDS = 4.0
+# Between two looks at a capture's settings, and for an answer.
+SETTINGS_SECONDS = 4.0
 
 type Pair = tuple[Ticker, BeatReader]
 
@@ -141,50 +142,59 @@ class BacklogCollector(Collector):
         yield unread
 
 
-class ChangeWatch(threading.Thread):
-    """Looks at how many keys of a connector's live configuration are not as in its file, until `stop` is set.
+class SettingsWatch(threading.Thread):
+    """Looks at a source's connector and at the log that it reads, until `stop` is set.
 
-    `keys`: of the newest look; None before the first one, and where Kafka Connect gives no answer or has no such
-    connector.
+    `changed`: how many settings are otherwise than the capture needs, by whose they are ("connector", "database"), of
+    the newest look; nothing of one that gave no answer, or of a connector that is not there.
     """
 
     def __init__(self, stack: Stack, source: Source, stop: threading.Event) -> None:
-        super().__init__(name=f"changes-{source.name}", daemon=True)
+        super().__init__(name=f"settings-{source.name}", daemon=True)
         self.source = source
-        self.keys: int | None = None
+        self.changed: Mapping[str, int] = {}
         self._stack, self._stop_asked = stack, stop
+        self._connector = find_connector(source.connector)
 
     def run(self) -> None:
         """The thread's work, with one HTTP client for all looks."""
         Round().begin()
+        looks = {"connector": self._of_connector, "database": self._of_database}
         while not self._stop_asked.is_set():
-            try:
-                changes = connect.changed(self._stack, CHANGES_SECONDS, self.source)
-                self.keys = None if changes is None else len(changes)
-            except LakeproofError:
-                # The supervisor's own question to Kafka Connect tells.
-                self.keys = None
-            self._stop_asked.wait(CHANGES_SECONDS)
+            found = {}
+            for whose, look in looks.items():
+                # The supervisor's questions to Kafka Connect and to the database tell that there is no answer.
+                with suppress(LakeproofError):
+                    if (changed := look()) is not None:
+                        found[whose] = len(changed)
+            self.changed = found
+            self._stop_asked.wait(SETTINGS_SECONDS)
+
+    def _of_connector(self) -> list[str] | None:
+        return connect.changed(self._stack, SETTINGS_SECONDS, self.source)
+
+    def _of_database(self) -> list[str]:
+        return self.source.module.log_lacks(self._stack, self._connector, SETTINGS_SECONDS)
 
 
-class ChangeCollector(Collector):
-    """In how many keys each connector's live configuration is not its file's."""
+class SettingsCollector(Collector):
+    """How many settings of each capture are otherwise than it needs."""
 
-    def __init__(self, watches: list[ChangeWatch]) -> None:
+    def __init__(self, watches: list[SettingsWatch]) -> None:
         self._watches = watches
 
     def collect(self) -> Iterator[Metric]:
         """The newest look of each; nothing of one without an answer."""
-        keys = GaugeMetricFamily(
-            "lakeproof_connector_changed_keys",
-            "keys of a connector's live configuration, of those that decide what it delivers, that are not as in its"
-            " file",
-            labels=["connector"],
+        settings = GaugeMetricFamily(
+            "lakeproof_capture_changed_settings",
+            "settings that are otherwise than the capture needs: of the connector (not as in its file), of the"
+            " database (how it writes its log)",
+            labels=["connector", "of"],
         )
         for watch in self._watches:
-            if watch.keys is not None:
-                keys.add_metric([watch.source.connector], watch.keys)
-        yield keys
+            for whose, count in watch.changed.items():
+                settings.add_metric([watch.source.connector, whose], count)
+        yield settings
 
 
 class ColumnCollector(Collector):
@@ -243,12 +253,12 @@ def run(stack: Stack, name: str) -> None:
     watches = {each.name: SlotWatch(stack, each, stop) for each in watched if slot.NAME in each.config}
     columns = [ColumnWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
     backlogs = [BacklogWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
-    changes = [ChangeWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
+    settings = [SettingsWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
     registry = CollectorRegistry()
     registry.register(LagCollector(pairs))
     registry.register(ColumnCollector(columns))
     registry.register(BacklogCollector(backlogs))
-    registry.register(ChangeCollector(changes))
+    registry.register(SettingsCollector(settings))
     if watches:
         registry.register(SlotCollector(watches))
     ProcessCollector(registry=registry)
@@ -263,7 +273,7 @@ def run(stack: Stack, name: str) -> None:
     signal.signal(signal.SIGINT, end)
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
     pair_threads = [thread for pair in pairs.values() for thread in pair]
-    threads = [*pair_threads, *watches.values(), *columns, *backlogs, *changes]
+    threads = [*pair_threads, *watches.values(), *columns, *backlogs, *settings]
     for thread in threads:
         thread.start()
     stop.wait()

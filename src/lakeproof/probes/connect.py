@@ -21,9 +21,19 @@ from lakeproof.stack.stack import Stack
 # What a failed task's stack trace says, of MariaDB's connector and PostgreSQL's → the kind of failure; the first that
 # matches counts.
 SERVER_ID_TAKEN = "server id taken"
+# The log has parts of rows, or statements in place of rows: no restart gets past that.
+PARTIAL_ROWS = "partial rows"
 AS_ITS_FILE = "none"
 FAILURES = (
     (re.compile(r"same server_(uuid|id)", re.I), SERVER_ID_TAKEN),
+    (
+        re.compile(
+            r"Data row is smaller than a column index|statement or mixed based replication format"
+            r"|not configured to use a (FULL binlog_row_image|ROW binlog_format)",
+            re.I,
+        ),
+        PARTIAL_ROWS,
+    ),
     (
         re.compile(r"Access denied for user|password authentication failed|no pg_hba.conf entry", re.I),
         "login rejected",
@@ -120,7 +130,7 @@ def _probes(source: Source) -> Iterator[Probe]:
     # No trouble of a component pauses or stops a connector, or makes its task fail for one of these reasons. A worker
     # that cannot read its topics from Kafka knows no connector, so absence may be an outage.
     by_hand: tuple[Value, ...] = ("PAUSED", "STOPPED")
-    lasting: tuple[Value, ...] = (SERVER_ID_TAKEN, "login rejected", "no privilege", "position lost")
+    lasting: tuple[Value, ...] = (SERVER_ID_TAKEN, "login rejected", "no privilege", "position lost", PARTIAL_ROWS)
     for kind, part, ask, sound, steady in (
         ("connector-state", ".connector.state", connector_state, "RUNNING", by_hand),
         ("task-state", ".tasks[0].state", task_state, "RUNNING", ()),

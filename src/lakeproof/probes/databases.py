@@ -7,6 +7,7 @@ capture of its own is asked only where that capture is part of the stack. Whethe
 from collections.abc import Iterator
 from typing import Protocol
 
+from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources.engine import CAPTURE_USER
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes import mariadb, postgres
@@ -16,13 +17,16 @@ from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
+NOTHING_LACKS = "none"
+
 
 class Database(Protocol):
     """A module that asks the databases of one engine. Each raises CouldNotLook without an answer."""
 
-    # What a person could type instead of `missing_privileges` and `tables`.
+    # What a person could type instead of `missing_privileges`, `tables` and the engine's `log_lacks`.
     PRIVILEGES: str
     TABLES: str
+    LOG: str
 
     def answers(self, stack: Stack, timeout: float) -> Value:
         """answers, silent, refused, rejected (it knows no reader of that password), or its error."""
@@ -45,6 +49,12 @@ def capture_login(stack: Stack, timeout: float, source: Source) -> Value:
     return "accepted" if source.module.accepts(stack, CAPTURE_USER, timeout) else "rejected"
 
 
+def log_lacks(stack: Stack, timeout: float, source: Source) -> Value:
+    """What keeps changes, or parts of rows, out of the log that the capture reads, as Engine.log_lacks; "none"."""
+    found = source.module.log_lacks(stack, find_connector(source.connector), timeout)
+    return ", ".join(found) or NOTHING_LACKS
+
+
 def _probes(engine: str, ask: Database) -> Iterator[Probe]:
     """Whether the engine answers, and of each source in it the capture's login and privileges, heartbeat, tables."""
     alive = Condition(Operator.IS, ANSWERS)
@@ -63,6 +73,8 @@ def _probes(engine: str, ask: Database) -> Iterator[Probe]:
         yield of_source(
             source, "heartbeat-age", engine, beat, ask.heartbeat_age, "s", young, about=ticker, within=source.exporter
         )
+        complete = Condition(Operator.IS, NOTHING_LACKS)
+        yield of_source(source, "log-lacks", engine, ask.LOG, log_lacks, "", complete, steady=True)
         yield of_source(source, "tables", engine, ask.TABLES, ask.tables, inventory=True)
 
 

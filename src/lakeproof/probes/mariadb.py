@@ -10,6 +10,7 @@ import pymysql
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources.engine import CAPTURE_USER, READER
+from lakeproof.lake.sources.mariadb import LOG_NEEDS
 from lakeproof.lake.sources.source import Source
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.reading import Value
@@ -21,6 +22,7 @@ TABLES = (
     "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
     " AND table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')"
 )
+LOG = f"SHOW GLOBAL VARIABLES: {', '.join(LOG_NEEDS)}"
 # What the capture cannot do without (Debezium's MariaDB connector).
 CAPTURE_PRIVILEGES = ("SELECT", "RELOAD", "SHOW DATABASES", "REPLICATION SLAVE", "BINLOG MONITOR", "LOCK TABLES")
 ACCESS_DENIED = 1045

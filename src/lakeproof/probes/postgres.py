@@ -18,6 +18,7 @@ PRIVILEGES = f"pg_roles, pg_auth_members: what {CAPTURE_USER} lacks"
 TABLES = """
 SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')
 """
+LOG = "pg_publication, pg_publication_rel, relreplident of pg_class: what they leave out of the capture's tables"
 # Whether it may log in, into this database, and follow a slot; and of which groups it is not a member.
 LACKING = """
 SELECT (NOT role.rolcanlogin)::int + (NOT has_database_privilege(role.oid, current_database(), 'CONNECT'))::int

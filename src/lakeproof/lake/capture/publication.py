@@ -5,7 +5,8 @@ before the connector takes it: what is changed before is read with the rows that
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture.connector import SIGNALS, Connector
@@ -17,6 +18,15 @@ ASK_SECONDS = 15.0
 # The key of a connector's file with the name of its publication. One without it follows a log that has every table.
 NAME = "publication.name"
 _LISTED = "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = $1"
+# Of each table that is to be in it: is it, with all of its rows and columns, and does the log have whole old rows?
+# The second comes as JSON, since older servers have no such columns.
+_LACKS = """
+SELECT t.name, p.puballtables OR r.prrelid IS NOT NULL,
+  to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL, c.relreplident = 'f'
+FROM pg_publication p CROSS JOIN unnest($2::text[]) AS t(name) LEFT JOIN pg_class c ON c.oid = to_regclass(t.name)
+LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = c.oid WHERE p.pubname = $1 ORDER BY t.name
+"""
+_PUBLISHES = "SELECT pubinsert, pubupdate, pubdelete FROM pg_publication WHERE pubname = $1"
 _THERE = "SELECT relreplident <> 'f', relkind FROM pg_class WHERE oid = to_regclass($1)"
 
 
@@ -37,6 +47,73 @@ def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
     return bool(look_up(stack, connector, f"SELECT 1 FROM {table} LIMIT 1"))
 
 
+@dataclass(frozen=True)
+class Lack:
+    """Something that keeps changes, or parts of rows, out of the publication. table: of which; "" for all."""
+
+    kind: Literal["publication", "operations", "table", "part", "old rows"]
+    table: str = ""
+
+    @property
+    def words(self) -> str:
+        """One line of it."""
+        return {
+            "publication": "no publication",
+            "operations": "publishes not every operation",
+            "table": f"{self.table}: not published",
+            "part": f"{self.table}: published in part",
+            "old rows": f"{self.table}: old rows not whole",
+        }[self.kind]
+
+
+def lacks(stack: Stack, connector: Connector, seconds: float = ASK_SECONDS) -> list[Lack]:
+    """What the publication lacks of the connector's file. Raises: NotReady."""
+    name = publication_name(connector)
+    publishes = look_up(stack, connector, _PUBLISHES, name, seconds=seconds)
+    if not publishes:
+        return [Lack("publication")]
+    found = [] if all(publishes[0]) else [Lack("operations")]
+    for table, listed, whole, old_rows in look_up(
+        stack, connector, _LACKS, name, list(connector.published), seconds=seconds
+    ):
+        if not listed:
+            found.append(Lack("table", table))
+        elif not whole:
+            found.append(Lack("part", table))
+        if table in connector.tables and not old_rows:
+            found.append(Lack("old rows", table))
+    return found
+
+
+def statements(connector: Connector, lack: Lack) -> tuple[str, ...]:
+    """The SQL that sets it right. Raises: InvalidInput without the publication."""
+    name = publication_name(connector)
+    add, identity = (
+        f"ALTER PUBLICATION {name} ADD TABLE {lack.table}",
+        f"ALTER TABLE {lack.table} REPLICA IDENTITY FULL",
+    )
+    match lack.kind:
+        case "publication":
+            raise _without(connector)
+        case "operations":
+            return (f"ALTER PUBLICATION {name} SET (publish = 'insert, update, delete')",)
+        case "table":
+            return (add,)
+        case "part":
+            return (f"ALTER PUBLICATION {name} DROP TABLE {lack.table}", add)
+        case "old rows":
+            return (identity,)
+
+
+def _without(connector: Connector) -> InvalidInput:
+    name = publication_name(connector)
+    return InvalidInput(
+        f"PostgreSQL has no publication {name}",
+        where=connector.name,
+        next_action=f"as superuser: CREATE PUBLICATION {name} FOR TABLE …; {connector.name}.json lists them",
+    )
+
+
 def widen(stack: Stack, connector: Connector, tables: Sequence[str]) -> list[str]:
     """Have these tables in it, as superuser, each with its old rows whole; gives those that were added.
 
@@ -48,11 +125,7 @@ def widen(stack: Stack, connector: Connector, tables: Sequence[str]) -> list[str
         return []
     name = publication_name(connector)
     if not look_up(stack, connector, "SELECT 1 FROM pg_publication WHERE pubname = $1", name):
-        raise InvalidInput(
-            f"PostgreSQL has no publication {name}",
-            where=connector.name,
-            next_action=f"as superuser: CREATE PUBLICATION {name} FOR TABLE …; {connector.name}.json lists them",
-        )
+        raise _without(connector)
     there = published(stack, connector)
     added = [table for table in tables if table not in there]
     if not added:
@@ -94,18 +167,20 @@ def _adding(stack: Stack, connector: Connector, table: str) -> Iterator[str]:
     yield f"ALTER PUBLICATION {publication_name(connector)} ADD TABLE {table}"
 
 
-def look_up(stack: Stack, connector: Connector, sql: str, *args: object) -> list[tuple[Any, ...]]:
+def look_up(
+    stack: Stack, connector: Connector, sql: str, *args: object, seconds: float = ASK_SECONDS
+) -> list[tuple[Any, ...]]:
     """The rows of one question as `reader`, in the connector's database. Raises: NotReady."""
-    return _select(stack, connector, "reader", "postgres-reader", sql, args)
+    return _select(stack, connector, "reader", "postgres-reader", sql, args, seconds)
 
 
 def ask(stack: Stack, connector: Connector, sql: str, *args: object) -> list[tuple[Any, ...]]:
     """The rows of one statement as superuser, in the connector's database. Raises: NotReady."""
-    return _select(stack, connector, ROOT_USER, ROOT_SECRET, sql, args)
+    return _select(stack, connector, ROOT_USER, ROOT_SECRET, sql, args, ASK_SECONDS)
 
 
 def _select(
-    stack: Stack, connector: Connector, user: str, secret: str, sql: str, args: tuple[object, ...]
+    stack: Stack, connector: Connector, user: str, secret: str, sql: str, args: tuple[object, ...], seconds: float
 ) -> list[tuple[Any, ...]]:
     from lakeproof.stack import postgres_session
 
@@ -116,7 +191,7 @@ def _select(
             secret,
             sql,
             *args,
-            seconds=ASK_SECONDS,
+            seconds=seconds,
             database=connector.database,
             lock_seconds=postgres_session.LOCK_SECONDS,
         )

@@ -103,6 +103,23 @@ class Engine(Protocol):
     def send_signal(self, stack: "Stack", connector: "Connector", name: str, data: str) -> None:
         """Ask the running connector to read tables anew, by a row in its table of signals."""
 
+    # The log that a connector reads: what of the server's own settings keeps changes, or parts of rows, out of it.
+
+    def log_lacks(self, stack: "Stack", connector: "Connector", seconds: float) -> list[str]:
+        """What is otherwise than the capture needs it, in words of one line each; none where all is well. Asked by
+        the account `reader`.
+        """
+
+    def log_statements(self, stack: "Stack", connector: "Connector") -> tuple[str, ...]:
+        """The SQL that sets it right, as superuser; none where all is well."""
+
+    def restore_log(self, stack: "Stack", connector: "Connector") -> int:
+        """Set it right; gives how many sessions, which would have gone on by the old settings, had to end for it.
+
+        What was written meanwhile stays in the log as it is. Raises: TerminalError where only a start of the server
+        sets it right.
+        """
+
     # The accounts, above all the one that a connector logs in with. `user` is what we call it (mysql_accounts.py,
     # postgres_accounts.py); the settings may give it another name, under which the server knows it.
 

@@ -41,6 +41,16 @@ LOCK_SECONDS = 15
 FILLED_ROWS = 10_000
 # MySQL has no such variable, and passes over the comment.
 _MOST_SECONDS = "SET /*M!100108 SESSION max_statement_time = {}, */ @lakeproof = 1"
+# What the capture needs of the binlog. A session goes by what stood here when it began. Others' variables
+# (binlog_row_value_options is MySQL's) are passed over where a server does not have them.
+LOG_NEEDS = {
+    "log_bin": "ON",
+    "binlog_format": "ROW",
+    "binlog_row_image": "FULL",
+    "binlog_row_value_options": "",
+    "binlog_legacy_event_pos": "ON",
+}
+ONLY_AT_A_START = "log_bin"
 NO_SUCH_THREAD = 1094
 ACCESS_DENIED = 1045
 
@@ -251,6 +261,47 @@ def send_signal(stack: Stack, connector: Connector, name: str, data: str) -> Non
     with as_root(stack, SIGNAL_SECONDS) as cursor:
         insert = f"INSERT INTO {signals_of(connector)} (id, type, data) VALUES (%s, 'execute-snapshot', %s)"
         cursor.execute(insert, (name, data))
+
+
+def log_lacks(stack: Stack, connector: Connector, seconds: float) -> list[str]:
+    """As Engine: NAME=VALUE of the server's own settings."""
+    with _session(stack, READER, seconds) as cursor:
+        return [f"{name}={value}" for name, value in _log_settings(cursor).items() if value != LOG_NEEDS[name]]
+
+
+def _log_settings(cursor: Any) -> dict[str, str]:
+    listed = ", ".join(quoted(name) for name in LOG_NEEDS)
+    cursor.execute(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({listed})")
+    found = {str(name).lower(): str(value) for name, value in cursor.fetchall()}
+    return {name: found[name] for name in LOG_NEEDS if name in found}
+
+
+def log_statements(stack: Stack, connector: Connector) -> tuple[str, ...]:
+    """As Engine."""
+    lacking = [told.partition("=")[0] for told in log_lacks(stack, connector, ASK_SECONDS)]
+    return tuple(f"SET GLOBAL {name} = {quoted(LOG_NEEDS[name])}" for name in lacking)
+
+
+def restore_log(stack: Stack, connector: Connector) -> int:
+    """As Engine. The sessions of every account of the stack's that writes end, also where the settings are right: a
+    run of this may have been cut off, and a session tells nobody by which settings it began.
+    """
+    statements = log_statements(stack, connector)
+    if any(ONLY_AT_A_START in statement for statement in statements):
+        raise TerminalError(
+            "it writes no binlog, so nothing can be captured",
+            where="mysql",
+            next_action="start the server with log_bin, then lakeproof diagnose",
+        )
+    with _unlogged(stack) as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        return sum(_end_connections(cursor, stack, user) for user in writing_accounts())
+
+
+def writing_accounts() -> list[str]:
+    """The accounts of the stack that write what is captured, as we call them."""
+    return [one.user for one in mysql_accounts.ACCOUNTS if any("INSERT" in what for what, _ in one.grants)]
 
 
 def signals_of(connector: Connector) -> str:

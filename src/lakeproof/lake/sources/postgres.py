@@ -173,6 +173,24 @@ def accepts(stack: Stack, user: str, seconds: float = ASK_SECONDS) -> bool:
     return True
 
 
+def log_lacks(stack: Stack, connector: Connector, seconds: float) -> list[str]:
+    """As Engine: what the publication leaves out, and of which tables old rows are not whole."""
+    return [lack.words for lack in publication.lacks(stack, connector, seconds)]
+
+
+def log_statements(stack: Stack, connector: Connector) -> tuple[str, ...]:
+    """As Engine. Raises: InvalidInput without the publication."""
+    found = publication.lacks(stack, connector, ASK_SECONDS)
+    return tuple(statement for lack in found for statement in publication.statements(connector, lack))
+
+
+def restore_log(stack: Stack, connector: Connector) -> int:
+    """As Engine: 0, for it counts at once. Raises: InvalidInput without the publication."""
+    for statement in log_statements(stack, connector):
+        publication.ask(stack, connector, statement)
+    return 0
+
+
 def account_name(stack: Stack, user: str) -> str:
     """As Engine."""
     secret = next((account.secret for account in ACCOUNTS if account.user == user), f"postgres-{user}")

@@ -1,0 +1,65 @@
+"""Somebody changes how MariaDB writes its binlog, to save room or because another replica likes it better.
+
+A session goes by what the setting was when it began, so the order service gets new ones, as by its next restart.
+By the default the binlog has only the changed columns of a row, which no connector of Debezium's can read on from.
+"""
+
+from typing import Literal
+
+from lakeproof.arguments import Arguments
+from lakeproof.faults.fault import Fault, Sign
+from lakeproof.lake.capture import gap
+from lakeproof.lake.capture.connector import Connector, find_connector
+from lakeproof.lake.sources import mariadb
+from lakeproof.lake.sources.engine import ASK_SECONDS
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.probes.connect import PARTIAL_ROWS, task_failure
+from lakeproof.stack.stack import Stack
+
+VALUES = {"binlog_row_image": "MINIMAL", "binlog_format": "STATEMENT"}
+WRITER = "order_service"
+
+
+class ChangedBinlog(Arguments):
+    """`setting`: which; each gets the value by which the binlog no longer has whole rows."""
+
+    setting: Literal["binlog_row_image", "binlog_format"] = "binlog_row_image"
+
+
+def inject(stack: Stack, arguments: ChangedBinlog) -> None:
+    """Change it, and have the order service open its sessions anew. Raises: NotReady."""
+    with mariadb.as_root(stack, ASK_SECONDS) as cursor:
+        cursor.execute(f"SET GLOBAL {arguments.setting} = '{VALUES[arguments.setting]}'")
+    mariadb.end_connections(stack, WRITER)
+
+
+def remove(stack: Stack, arguments: ChangedBinlog) -> None:
+    """Set it back, and bring what the connector could not read, where it may have come to that.
+
+    Done again it finds all well. Raises: as mariadb.restore_log and gap.bridge.
+    """
+    was_in = sign(stack, arguments).holds
+    mariadb.restore_log(stack, _connector())
+    if was_in or task_failure(stack, ASK_SECONDS, OLTP) == PARTIAL_ROWS:
+        gap.bridge(stack, OLTP.connector)
+
+
+def sign(stack: Stack, arguments: ChangedBinlog) -> Sign:
+    """The server's own setting, by which every new session goes."""
+    told = mariadb.log_lacks(stack, _connector(), ASK_SECONDS)
+    wanted = f"{arguments.setting}={VALUES[arguments.setting]}"
+    return Sign(wanted in told, f"MariaDB's binlog: {', '.join(told) or 'as the capture needs it'}")
+
+
+def _connector() -> Connector:
+    return find_connector(OLTP.connector)
+
+
+FAULT = Fault(
+    "changed_binlog",
+    "have MariaDB write only parts of rows, or statements, into its binlog",
+    inject,
+    remove,
+    sign,
+    ChangedBinlog,
+)

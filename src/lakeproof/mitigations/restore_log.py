@@ -1,0 +1,33 @@
+"""Have a database write its log as the capture needs it: MariaDB's settings of the binlog, PostgreSQL's publication.
+
+What was written meanwhile stays in the log as it is, so that rows are missing in the lake, or a task cannot read on:
+that is another step's (bridge_capture_gap, of PostgreSQL bridge_topic_gap).
+"""
+
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.of_database import OfDatabase
+from lakeproof.lake.sources.engine import ASK_SECONDS
+from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.stack.stack import Stack
+
+
+def typed(stack: Stack, arguments: OfDatabase) -> str:
+    """The statements. Raises: NotReady without an answer of the database."""
+    source = arguments.source
+    found = source.module.log_statements(stack, find_connector(source.connector))
+    ending = "; -- and the sessions of every account that writes end, since they go by the old settings"
+    return ("; ".join(found) or "-- nothing is to be set") + (ending if source.engine == "mysql" else "")
+
+
+def run(stack: Stack, arguments: OfDatabase) -> str:
+    """Set what is wrong. Raises: as Engine.restore_log."""
+    source = arguments.source
+    connector = find_connector(source.connector)
+    before = source.module.log_lacks(stack, connector, ASK_SECONDS)
+    ended = source.module.restore_log(stack, connector)
+    return f"set right in {source.server}: {', '.join(before) or 'nothing'}; {ended} sessions ended"
+
+
+MITIGATION = Mitigation(
+    "restore_log", "have the database write its log as the capture needs it", typed, run, OfDatabase
+)
