@@ -1,20 +1,24 @@
 """lag-exporter's two pages, from given beats."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.capture.heartbeat import BeatReader, Ticker
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
+from lakeproof.observability import lag_exporter
 from lakeproof.observability.lag_exporter import LagCollector, Pair, SettingsCollector, SettingsWatch, health
 from lakeproof.probes import connect
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+
+type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 class NoTable:
@@ -103,3 +107,26 @@ def test_settings_that_are_otherwise_than_the_capture_needs_are_counted_by_whose
     (metric,) = SettingsCollector([watch]).collect()
     assert {sample.labels["of"]: sample.value for sample in metric.samples} == told
     assert {sample.labels["connector"] for sample in metric.samples} <= {"orders"}
+
+
+def test_each_look_asks_anew(tmp_path: Path, answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one, while Kafka Connect starts, finds no connector."""
+    stop = threading.Event()
+    answers: list[tuple[int, object]] = [(404, {}), (200, {}), (200, {})]
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, object]:
+        assert (method, path) == ("GET", "/connectors/orders/config")
+        if len(answers) == 1:
+            stop.set()
+        return answers.pop(0)
+
+    where = {"connect": {"http": answering(answer)}, "mysql": {"tcp": "m:1"}, "kafka": {"tcp": "k:9092"}}
+    stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints=where))
+    file = render(stack, find_connector("orders"))
+    answers[1:] = [(200, file), (200, file | {"skipped.operations": "u"})]
+    monkeypatch.setattr(mariadb, "log_lacks", lambda *_: [])
+    monkeypatch.setattr(lag_exporter, "SETTINGS_SECONDS", 0.1)
+    watch = SettingsWatch(stack, OLTP, stop)
+    watch.start()
+    watch.join(10)
+    assert answers == [] and watch.changed == {"connector": 1, "database": 0}

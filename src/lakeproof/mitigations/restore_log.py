@@ -12,11 +12,11 @@ from lakeproof.stack.stack import Stack
 
 
 def typed(stack: Stack, arguments: OfDatabase) -> str:
-    """The statements. Raises: NotReady without an answer of the database."""
+    """The statements."""
     source = arguments.source
-    found = source.module.log_statements(stack, find_connector(source.connector))
-    ending = "; -- and the sessions of every account that writes end, since they go by the old settings"
-    return ("; ".join(found) or "-- nothing is to be set") + (ending if source.engine == "mysql" else "")
+    found = "; ".join(source.module.log_statements(find_connector(source.connector)))
+    ending = "; -- then end the sessions of every account that writes: they go by the old settings"
+    return found + (ending if source.engine == "mysql" else "")
 
 
 def run(stack: Stack, arguments: OfDatabase) -> str:

@@ -40,7 +40,7 @@ from lakeproof.stack.stack import Stack, load_stack
 # Between two looks at what a job has not read. Each takes two short questions to Kafka.
 BACKLOG_SECONDS = 4.0
 # Between two looks at a capture's settings, and for an answer.
-SETTINGS_SECONDS = 4.0
+SETTINGS_SECONDS, ANSWER_SECONDS = 4.0, 3.0
 
 type Pair = tuple[Ticker, BeatReader]
 
@@ -157,8 +157,7 @@ class SettingsWatch(threading.Thread):
         self._connector = find_connector(source.connector)
 
     def run(self) -> None:
-        """The thread's work, with one HTTP client for all looks."""
-        Round().begin()
+        """The thread's work. Its looks are no round (probes/round.py), which would keep the first answer."""
         looks = {"connector": self._of_connector, "database": self._of_database}
         while not self._stop_asked.is_set():
             found = {}
@@ -171,10 +170,10 @@ class SettingsWatch(threading.Thread):
             self._stop_asked.wait(SETTINGS_SECONDS)
 
     def _of_connector(self) -> list[str] | None:
-        return connect.changed(self._stack, SETTINGS_SECONDS, self.source)
+        return connect.changed(self._stack, ANSWER_SECONDS, self.source)
 
     def _of_database(self) -> list[str]:
-        return self.source.module.log_lacks(self._stack, self._connector, SETTINGS_SECONDS)
+        return self.source.module.log_lacks(self._stack, self._connector, ANSWER_SECONDS)
 
 
 class SettingsCollector(Collector):

@@ -85,24 +85,51 @@ def lacks(stack: Stack, connector: Connector, seconds: float = ASK_SECONDS) -> l
     return found
 
 
-def statements(connector: Connector, lack: Lack) -> tuple[str, ...]:
-    """The SQL that sets it right. Raises: InvalidInput without the publication."""
+def restore(stack: Stack, connector: Connector) -> None:
+    """Take away what `lacks` tells, as superuser; what else it publishes stays. Cut off anywhere, do it again.
+
+    Raises: NotReady; InvalidInput without the publication.
+    """
+    for lack in lacks(stack, connector):
+        for statement in _mending(connector, lack):
+            ask(stack, connector, statement)
+
+
+def whole(connector: Connector) -> tuple[str, ...]:
+    """The SQL by which a person makes the publication what the connector's file needs, and nothing more."""
     name = publication_name(connector)
-    add, identity = (
-        f"ALTER PUBLICATION {name} ADD TABLE {lack.table}",
-        f"ALTER TABLE {lack.table} REPLICA IDENTITY FULL",
+    return (
+        _operations(name),
+        f"ALTER PUBLICATION {name} SET TABLE {', '.join(connector.published)}",
+        *(_old_rows(table) for table in connector.tables),
     )
+
+
+def _mending(connector: Connector, lack: Lack) -> tuple[str, ...]:
+    name = publication_name(connector)
     match lack.kind:
         case "publication":
             raise _without(connector)
         case "operations":
-            return (f"ALTER PUBLICATION {name} SET (publish = 'insert, update, delete')",)
+            return (_operations(name),)
         case "table":
-            return (add,)
+            return (_add(name, lack.table),)
         case "part":
-            return (f"ALTER PUBLICATION {name} DROP TABLE {lack.table}", add)
+            return (f"ALTER PUBLICATION {name} DROP TABLE {lack.table}", _add(name, lack.table))
         case "old rows":
-            return (identity,)
+            return (_old_rows(lack.table),)
+
+
+def _operations(name: str) -> str:
+    return f"ALTER PUBLICATION {name} SET (publish = 'insert, update, delete')"
+
+
+def _add(name: str, table: str) -> str:
+    return f"ALTER PUBLICATION {name} ADD TABLE {table}"
+
+
+def _old_rows(table: str) -> str:
+    return f"ALTER TABLE {table} REPLICA IDENTITY FULL"
 
 
 def _without(connector: Connector) -> InvalidInput:
@@ -163,8 +190,8 @@ def _making(signals: str) -> tuple[str, ...]:
 
 def _adding(stack: Stack, connector: Connector, table: str) -> Iterator[str]:
     if any(row[0] for row in look_up(stack, connector, _THERE, table)):
-        yield f"ALTER TABLE {table} REPLICA IDENTITY FULL"
-    yield f"ALTER PUBLICATION {publication_name(connector)} ADD TABLE {table}"
+        yield _old_rows(table)
+    yield _add(publication_name(connector), table)
 
 
 def look_up(

@@ -110,8 +110,8 @@ class Engine(Protocol):
         the account `reader`.
         """
 
-    def log_statements(self, stack: "Stack", connector: "Connector") -> tuple[str, ...]:
-        """The SQL that sets it right, as superuser; none where all is well."""
+    def log_statements(self, connector: "Connector") -> tuple[str, ...]:
+        """The SQL that sets it right, as superuser, whatever is wrong. Nobody is asked."""
 
     def restore_log(self, stack: "Stack", connector: "Connector") -> int:
         """Set it right; gives how many sessions, which would have gone on by the old settings, had to end for it.

@@ -276,26 +276,29 @@ def _log_settings(cursor: Any) -> dict[str, str]:
     return {name: found[name] for name in LOG_NEEDS if name in found}
 
 
-def log_statements(stack: Stack, connector: Connector) -> tuple[str, ...]:
-    """As Engine."""
-    lacking = [told.partition("=")[0] for told in log_lacks(stack, connector, ASK_SECONDS)]
-    return tuple(f"SET GLOBAL {name} = {quoted(LOG_NEEDS[name])}" for name in lacking)
+def log_statements(connector: Connector) -> tuple[str, ...]:
+    """As Engine, of the settings that every server has."""
+    return tuple(_setting(name) for name in ("binlog_format", "binlog_row_image"))
+
+
+def _setting(name: str) -> str:
+    return f"SET GLOBAL {name} = {quoted(LOG_NEEDS[name])}"
 
 
 def restore_log(stack: Stack, connector: Connector) -> int:
     """As Engine. The sessions of every account of the stack's that writes end, also where the settings are right: a
     run of this may have been cut off, and a session tells nobody by which settings it began.
     """
-    statements = log_statements(stack, connector)
-    if any(ONLY_AT_A_START in statement for statement in statements):
+    lacking = [told.partition("=")[0] for told in log_lacks(stack, connector, ASK_SECONDS)]
+    if ONLY_AT_A_START in lacking:
         raise TerminalError(
             "it writes no binlog, so nothing can be captured",
             where="mysql",
             next_action="start the server with log_bin, then lakeproof diagnose",
         )
     with _unlogged(stack) as cursor:
-        for statement in statements:
-            cursor.execute(statement)
+        for name in lacking:
+            cursor.execute(_setting(name))
         return sum(_end_connections(cursor, stack, user) for user in writing_accounts())
 
 

@@ -178,16 +178,14 @@ def log_lacks(stack: Stack, connector: Connector, seconds: float) -> list[str]:
     return [lack.words for lack in publication.lacks(stack, connector, seconds)]
 
 
-def log_statements(stack: Stack, connector: Connector) -> tuple[str, ...]:
-    """As Engine. Raises: InvalidInput without the publication."""
-    found = publication.lacks(stack, connector, ASK_SECONDS)
-    return tuple(statement for lack in found for statement in publication.statements(connector, lack))
+def log_statements(connector: Connector) -> tuple[str, ...]:
+    """As Engine."""
+    return publication.whole(connector)
 
 
 def restore_log(stack: Stack, connector: Connector) -> int:
     """As Engine: 0, for it counts at once. Raises: InvalidInput without the publication."""
-    for statement in log_statements(stack, connector):
-        publication.ask(stack, connector, statement)
+    publication.restore(stack, connector)
     return 0
 
 
