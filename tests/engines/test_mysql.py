@@ -21,6 +21,7 @@ from lakeproof.faults import records
 from lakeproof.faults.fault import all_faults
 from lakeproof.mitigations import end_idle_sessions
 from lakeproof.mitigations.end_idle_sessions import EndIdleSessions
+from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes.probe import all_probes
 from lakeproof.probes.reading import Value
 from lakeproof.processes import detached
@@ -206,3 +207,31 @@ def test_a_database_of_an_earlier_version_gets_what_it_lacks(stack: Stack, up: U
     altered = "SELECT COUNT(*) FROM information_schema.check_constraints WHERE constraint_name = 'status_is_known'"
     provision(stack)  # and again, without a word
     assert ask(stack, altered) == ((1,),)
+
+
+@pytest.mark.proof  # until it was green three times in a row
+def test_a_binlog_without_whole_rows_is_told_and_set_right_and_the_writers_sessions_end(stack: Stack, up: Up) -> None:
+    """A session goes by what the setting was when it began, whatever it is by now."""
+    up("mysql")
+
+    def seen() -> Value:
+        return all_probes()["oltp-log-lacks"].look(stack).value
+
+    assert seen() == "none"
+    ask(stack, "SET GLOBAL binlog_row_image = 'MINIMAL'")
+    ask(stack, "SET GLOBAL binlog_format = 'STATEMENT'")
+    try:
+        assert seen() == "binlog_format=STATEMENT, binlog_row_image=MINIMAL"
+        with mysql.connect(stack, "order_service", "mysql-order-service", 10.0) as writer:
+            mend = all_mitigations()["restore_log"]
+            told = mend.run(stack, mend.arguments())
+            assert told.startswith("set right in MariaDB: binlog_format=STATEMENT, binlog_row_image=MINIMAL; ")
+            with pytest.raises(pymysql.MySQLError), writer.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        own = "SELECT @@binlog_format, @@binlog_row_image"
+        assert ask(stack, own, "order_service", "mysql-order-service") == (("ROW", "FULL"),)
+        assert seen() == "none"
+        assert "set right in MariaDB: nothing" in mend.run(stack, mend.arguments())
+    finally:
+        ask(stack, "SET GLOBAL binlog_row_image = 'FULL'")
+        ask(stack, "SET GLOBAL binlog_format = 'ROW'")

@@ -16,9 +16,14 @@ import pytest
 from psycopg.errors import DuplicateObject, InsufficientPrivilege, InvalidPassword, TooManyConnections
 from tests.engines.health import await_health
 
+from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, PortTaken, TerminalError
+from lakeproof.lake.capture import publication
 from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.sources.source import find_source
+from lakeproof.mitigations.mitigation import all_mitigations
+from lakeproof.probes.databases import log_lacks
 from lakeproof.probes.postgres import answers
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.provisioning.postgres import provision
@@ -186,6 +191,49 @@ def test_a_table_taken_out_of_the_publication_by_hand_stays_out(stack: Stack, up
         assert left == [(len(find_connector("shop").published) - 1,)]
     finally:
         ask(stack, "ALTER PUBLICATION lake ADD TABLE support.cases", database=SHOP)
+
+
+CHANGES = {
+    "ALTER PUBLICATION lake DROP TABLE support.cases": "support.cases: not published",
+    "ALTER PUBLICATION lake SET (publish = 'insert, delete')": "publishes not every operation",
+    "ALTER TABLE payment.payments REPLICA IDENTITY DEFAULT": "payment.payments: old rows not whole",
+    "ALTER PUBLICATION lake DROP TABLE notification.preferences;"
+    " ALTER PUBLICATION lake ADD TABLE notification.preferences WHERE (customer_id > 7)": (
+        "notification.preferences: published in part"
+    ),
+    "ALTER PUBLICATION lake DROP TABLE support.case_events;"
+    " ALTER PUBLICATION lake ADD TABLE support.case_events (id)": "support.case_events: published in part",
+}
+
+
+@pytest.mark.proof  # until it was green three times in a row
+def test_what_the_publication_leaves_out_is_told_and_put_back(stack: Stack, up: Up) -> None:
+    """All that it has besides stays in it. One that lists no tables, since it has them all, lacks none."""
+    up("postgres")
+    shop, restore = find_connector("shop"), all_mitigations()["restore_log"]
+    arguments = parse_arguments(restore.arguments, {"database": "shop"}, "restore_log")
+    assert publication.lacks(stack, shop) == []
+    statements = [one for change in CHANGES for one in change.split("; ")]
+    for statement in (*statements, "ALTER PUBLICATION lake ADD TABLE payment.payment_operations"):
+        ask(stack, statement, database=SHOP)
+    try:
+        assert log_lacks(stack, 5.0, find_source("shop")) == ", ".join(
+            sorted(CHANGES.values(), key=lambda told: (told.startswith("publishes") is False, told))
+        )
+        restore.run(stack, arguments)
+        assert publication.lacks(stack, shop) == []
+        assert publication.published(stack, shop) == {*shop.published, "payment.payment_operations"}
+        restore.run(stack, arguments)
+        ask(stack, "CREATE PUBLICATION everything FOR ALL TABLES", database=SHOP)
+        all_of_it = shop.model_copy(update={"config": {**shop.config, publication.NAME: "everything"}})
+        assert [lack.kind for lack in publication.lacks(stack, all_of_it)] == []
+        none = shop.model_copy(update={"config": {**shop.config, publication.NAME: "nothing"}})
+        assert [lack.words for lack in publication.lacks(stack, none)] == ["no publication"]
+    finally:
+        ask(stack, "DROP PUBLICATION IF EXISTS everything", database=SHOP)
+        for statement in publication.whole(shop):
+            ask(stack, statement, database=SHOP)
+    assert publication.lacks(stack, shop) == [] and publication.published(stack, shop) == set(shop.published)
 
 
 def test_data_of_the_older_layout_are_left_alone_and_said(stack: Stack, up: Up) -> None:

@@ -1,0 +1,82 @@
+"""MariaDB's binlog is written otherwise than the capture needs, and what is taken back of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lakeproof.faults import changed_binlog
+from lakeproof.faults.changed_binlog import ChangedBinlog
+from lakeproof.lake.capture import gap
+from lakeproof.lake.sources import mariadb
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+IMAGE, FORMAT = ChangedBinlog(), ChangedBinlog(setting="binlog_format")
+
+
+class Server:
+    """Its settings that are not as the capture needs them; did: what was done to it, in turn."""
+
+    def __init__(self) -> None:
+        self.lacks: list[str] = []
+        self.did: list[str] = []
+
+    def execute(self, statement: str) -> None:
+        name, _, value = statement.removeprefix("SET GLOBAL ").partition(" = ")
+        self.lacks.append(f"{name}={value.strip("'")}")
+
+    def restore(self, *_: object) -> int:
+        self.lacks.clear()
+        self.did.append("set right")
+        return 3
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    made = Server()
+
+    @contextmanager
+    def as_root(*_: object) -> Iterator[Server]:
+        yield made
+
+    monkeypatch.setattr(mariadb, "as_root", as_root)
+    monkeypatch.setattr(mariadb, "end_connections", lambda _, user: made.did.append(f"{user} out"))
+    monkeypatch.setattr(mariadb, "log_lacks", lambda *_: list(made.lacks))
+    monkeypatch.setattr(mariadb, "restore_log", made.restore)
+    monkeypatch.setattr(gap, "bridge", lambda _, name: made.did.append(f"bridged {name}"))
+    monkeypatch.setattr(changed_binlog, "task_failure", lambda *_: "none")
+    return made
+
+
+@pytest.mark.parametrize("arguments", [IMAGE, FORMAT])
+def test_its_sign_is_that_setting_and_who_writes_gets_new_sessions(
+    stack: Stack, server: Server, arguments: ChangedBinlog
+) -> None:
+    assert not changed_binlog.sign(stack, arguments).holds
+    changed_binlog.inject(stack, arguments)
+    assert server.did == ["order_service out"]
+    assert changed_binlog.sign(stack, arguments).holds
+    other = FORMAT if arguments is IMAGE else IMAGE
+    assert not changed_binlog.sign(stack, other).holds
+
+
+def test_taken_back_it_brings_what_cannot_be_read(
+    stack: Stack, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where somebody has set it right since, and the task still stands before a part of a row."""
+    changed_binlog.inject(stack, IMAGE)
+    changed_binlog.remove(stack, IMAGE)
+    assert server.did[1:] == ["set right", "bridged orders"]
+    server.did.clear()
+    changed_binlog.remove(stack, IMAGE)
+    assert server.did == ["set right"]
+    monkeypatch.setattr(changed_binlog, "task_failure", lambda *_: "partial rows")
+    changed_binlog.remove(stack, IMAGE)
+    assert server.did[1:] == ["set right", "bridged orders"]
