@@ -28,7 +28,7 @@ FAILURES = (
     (re.compile(r"same server_(uuid|id)", re.I), SERVER_ID_TAKEN),
     (
         re.compile(
-            r"Data row is smaller than a column index|statement or mixed based replication format"
+            r"internal schema size \d+, but row size \d+|statement or mixed based replication format"
             r"|not configured to use a (FULL binlog_row_image|ROW binlog_format)",
             re.I,
         ),
