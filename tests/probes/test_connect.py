@@ -36,8 +36,8 @@ from lakeproof.stack.stack import Stack
         ('ERROR: replication slot "lake" does not exist', "position lost"),
         ('ERROR: cannot read from logical replication slot "lake"', "position lost"),
         (
-            "Caused by: io.debezium.DebeziumException: Error processing row in orders, internal schema size 9, but row"
-            " size 1 , restart connector with schema recovery mode.",
+            "Caused by: io.debezium.DebeziumException: Error processing row in orders, internal schema size 9,"
+            " but row size 1 , restart connector with schema recovery mode.",
             "partial rows",
         ),
         ("The MariaDB server is not configured to use a FULL binlog_row_image, which is required", "partial rows"),
