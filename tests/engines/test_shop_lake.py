@@ -18,6 +18,7 @@ from lakeproof.diagnosis.diagnosis import Diagnosis
 from lakeproof.diagnosis.examination import examine
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture import commands, rewriting
+from lakeproof.lake.capture.registration import live_config
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.asking import ask
@@ -431,4 +432,37 @@ def test_a_gap_in_its_topic_is_named_and_mended_by_reading_all_rows_anew(
     found = findings(check(stack, engines=("trino",)))
     # Of before: a case that was deleted while there was no slot.
     assert {table for table, *_ in found} <= {"shop.cases"}
+    await_diagnosis(stack, [])
+
+
+def skip_updates(stack: Stack) -> None:
+    config = live_config(stack, "shop")
+    assert config is not None
+    commands.send(stack, "PUT", "/connectors/shop/config", body=config | {"skipped.operations": "u"})
+    commands.await_state(stack, "shop", "RUNNING")
+
+
+def leave_payments_out(stack: Stack) -> None:
+    root(stack, "ALTER PUBLICATION lake DROP TABLE payment.payments")
+
+
+@pytest.mark.parametrize(
+    ("cause", "make"), [("shop_connector_changed", skip_updates), ("shop_log_changed", leave_payments_out)]
+)
+def test_what_this_capture_passed_over_is_named_and_comes_by_reading_all_rows_anew(
+    stack: Stack, client: SupervisorClient, cause: str, make: Callable[[Stack], object]
+) -> None:
+    """The connector runs on, and nothing else tells of it."""
+    await_diagnosis(stack, [])
+    make(stack)
+    for _ in range(3):
+        _one_more(stack)
+    found = await_diagnosis(stack, [cause])
+    known = all_mitigations()
+    for step in found.findings[0].cause.repairs:
+        print(known[step.id].run(stack, parse_arguments(known[step.id].arguments, step.arguments, step.id)))
+    _one_more(stack)
+    covering(stack, now_us())
+    # Of before: a case that was deleted while there was no slot.
+    assert {table for table, *_ in findings(check(stack, engines=("trino",)))} <= {"shop.cases"}
     await_diagnosis(stack, [])
