@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ from lakeproof.faults import held_parcels
 from lakeproof.faults.held_parcels import HeldParcels
 from lakeproof.mitigations import release_labels
 from lakeproof.probes import labels
+from lakeproof.probes.probe import all_probes
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.fulfillment.label import make_label
 from lakeproof.shop.fulfillment.worker import Step
@@ -296,6 +298,8 @@ def test_without_the_store_requests_are_taken_the_backlog_grows_and_it_catches_u
             assert slowest < 2.0
             await_metric(shop, "fulfillment_artifacts_backlog_objects", lambda seen: seen >= before + 10)
             assert metric(shop, "fulfillment_artifacts_backlog_bytes") > 0
+            told = str(all_probes()["fulfillment-worker"].look(stack).value)
+            assert re.search(r"\d+ due", told) and re.search(r"tried \d+ times at most: \S+", told), told
             started = time.monotonic()
             health = shop.get("/health")
             assert time.monotonic() - started < 2.0

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -207,6 +208,22 @@ def test_a_database_of_an_earlier_version_gets_what_it_lacks(stack: Stack, up: U
     altered = "SELECT COUNT(*) FROM information_schema.check_constraints WHERE constraint_name = 'status_is_known'"
     provision(stack)  # and again, without a word
     assert ask(stack, altered) == ((1,),)
+
+
+@pytest.mark.proof  # until it was green three times in a row
+def test_the_statement_that_runs_for_the_longest_is_told(stack: Stack, up: Up) -> None:
+    up("mysql")
+    sleeper = threading.Thread(target=ask, args=(stack, "SELECT 'a name', SLEEP(6)"))
+    sleeper.start()
+    try:
+        told = Deadline(5).wait_for(
+            "the statement",
+            lambda: seen if (seen := all_probes()["mysql-longest"].look(stack).value) != "nobody" else None,
+        )
+        assert re.fullmatch(r"root, for [1-6] s: SELECT \?, SLEEP\(\?\)", str(told)), told
+    finally:
+        sleeper.join()
+    assert all_probes()["mysql-longest"].look(stack).value == "nobody"
 
 
 @pytest.mark.proof  # until it was green three times in a row

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import re
 import signal
 import socket
 import threading
@@ -25,6 +26,7 @@ from lakeproof.lake.sources.source import find_source
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes.databases import log_lacks
 from lakeproof.probes.postgres import answers
+from lakeproof.probes.probe import all_probes
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.provisioning.postgres import provision
 from lakeproof.stack import postgres_session
@@ -234,6 +236,22 @@ def test_what_the_publication_leaves_out_is_told_and_put_back(stack: Stack, up: 
         for statement in publication.whole(shop):
             ask(stack, statement, database=SHOP)
     assert publication.lacks(stack, shop) == [] and publication.published(stack, shop) == set(shop.published)
+
+
+@pytest.mark.proof  # until it was green three times in a row
+def test_the_statement_that_runs_for_the_longest_is_told(stack: Stack, up: Up) -> None:
+    up("postgres")
+    sleeper = threading.Thread(target=ask, args=(stack, "SELECT 'a name', pg_sleep(6)"))
+    sleeper.start()
+    try:
+        told = Deadline(5).wait_for(
+            "the statement",
+            lambda: seen if (seen := all_probes()["postgres-longest"].look(stack).value) != "nobody" else None,
+        )
+        assert re.fullmatch(r"postgres, for [1-6] s: SELECT \?, pg_sleep\(\?\)", str(told)), told
+    finally:
+        sleeper.join()
+    assert all_probes()["postgres-longest"].look(stack).value == "nobody"
 
 
 def test_data_of_the_older_layout_are_left_alone_and_said(stack: Stack, up: Up) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from lakeproof.lake.job.passing_over import begin_passing_over
 from lakeproof.lake.sources.source import OLTP, SHOP
-from lakeproof.probes.flink import job_exception, job_failures, refused_value, topic_gap
+from lakeproof.probes.flink import garbage, job_exception, job_failures, job_pressure, refused_value, topic_gap
 from lakeproof.probes.probe import all_probes
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -93,6 +93,36 @@ def test_a_job_that_is_over_its_failures_is_healthy_again(
     manager = JobManager(oltp=failed)
     manager.completed = completed
     assert job_failures(stack_of(manager), 3.0, OLTP) == counted
+
+
+def test_the_operator_that_holds_the_others_back_is_told_first(tmp_path: Path, answering: Answering) -> None:
+    """Ratios are not there until they were counted once, and a quiet operator is not told."""
+    shares = {"source": (40.0, 930.4), "writer": (955.0, 0.0), "committer": (99.0, 12.0), "new": ("NaN", "NaN")}
+    vertices = [{"id": name, "name": f"{name} : orders -> end: Writer"} for name in shares]
+
+    def answer(_method: str, path: str, _body: bytes) -> tuple[int, object]:
+        if path == "/jobs/overview":
+            return 200, {"jobs": [{"jid": "a", "name": "lake-oltp", "state": "RUNNING", "start-time": 1}]}
+        if path == "/jobs/a":
+            return 200, {"vertices": vertices}
+        if path == "/taskmanagers":
+            return 200, {"taskmanagers": [{"id": "one"}, {"id": "two"}]}
+        if path.startswith("/taskmanagers/"):
+            assert path.endswith("/metrics?get=Status.JVM.GarbageCollector.All.TimeMsPerSecond")
+            return 200, [{"id": "x", "value": "312.04"}] if "/two/" in path else []
+        assert path.endswith("/subtasks/metrics?get=busyTimeMsPerSecond,backPressuredTimeMsPerSecond&agg=max")
+        busy, held_back = shares[path.split("/")[4]]
+        return 200, [
+            {"id": "busyTimeMsPerSecond", "max": busy},
+            {"id": "backPressuredTimeMsPerSecond", "max": held_back},
+        ]
+
+    stack = Stack(Settings(state_dir=tmp_path, endpoints={"flink-jobmanager": {"http": answering(answer)}}))
+    told = "writer : orders: busy 96 %, held back 0 %; source : orders: busy 4 %, held back 93 %"
+    assert job_pressure(stack, 3.0, OLTP) == f"{told}; committer : orders: busy 10 %, held back 1 %"
+    assert (job_pressure(stack, 3.0, SHOP), garbage(stack, 3.0)) == (None, 31.2)
+    shares |= dict.fromkeys(shares, (0.0, 0.0))
+    assert job_pressure(stack, 3.0, OLTP) == "none"
 
 
 def test_one_kill_of_a_taskmanager_is_healthy(stack_of: Callable[[JobManager], Stack]) -> None:

@@ -14,6 +14,7 @@ from lakeproof.mitigations.end_idle_sessions import EndIdleSessions
 from lakeproof.probes import sessions as probes
 from lakeproof.stack import database_sessions
 from lakeproof.stack.database_sessions import Held, Sessions
+from lakeproof.stack.database_sessions import Server as Server_
 from lakeproof.stack.engines.sessions import Blocker, NoneLeft
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -32,6 +33,32 @@ def test_the_accounts_are_told_with_their_idle_sessions(stack: Stack, monkeypatc
     assert probes.idle_share(stack, 1.0, "mysql") == 97.5
     told = "report: 195, 195 of them idle; order_service: 5, 5 of them idle"
     assert probes.by_account(stack, 1.0, "mysql") == told
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([], "nobody"),
+        ([("report", 0.4, "SELECT 1")], "nobody"),
+        (
+            [("report", 340.2, "SELECT *\n FROM orders WHERE total > 12.5 AND name = 'O''Hara'")],
+            "report, for 340 s: SELECT * FROM orders WHERE total > ? AND name = ?",
+        ),
+        (
+            [("root", 2, "ALTER USER x IDENTIFIED BY 'a1\\'b2' -- y")],
+            "root, for 2 s: ALTER USER x IDENTIFIED BY ? -- y",
+        ),
+        # Its end was cut off.
+        ([("root", 2, "ALTER ROLE cdc PASSWORD 'secret")], "root, for 2 s: ALTER ROLE cdc PASSWORD ?"),
+        ([("root", 2, "SELECT $$secret 7$$, $1")], "root, for 2 s: SELECT ?, $?"),
+    ],
+)
+@pytest.mark.parametrize("server", ["mysql", "postgres"])
+def test_what_runs_for_the_longest_is_told_without_its_values(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, server: Server_, rows: list[tuple[Any, ...]], told: str
+) -> None:
+    answer_as(monkeypatch, lambda statement: rows)
+    assert probes.longest(stack, 1.0, server) == told
 
 
 def test_none_left_reads_as_all_taken_and_no_answer_as_none(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Trino's queries as its REST API tells them: who waits, for how long, and whose are killed."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,8 @@ def test_a_query_is_read_as_trino_tells_it() -> None:
         "session": {"user": "analyst", "source": "bi"},
         "resourceGroupId": ["people", "analyst"],
         "state": "FAILED",
-        "queryStats": {"createTime": "2026-11-26T12:00:00.000Z"},
+        "query": "SELECT *\n  FROM a",
+        "queryStats": {"createTime": "2026-11-26T12:00:00.000Z", "totalMemoryReservation": "12MB"},
         "errorCode": {"name": "EXCEEDED_TIME_LIMIT"},
     }
     found = trino_queries._query(told, {})
@@ -84,6 +86,8 @@ def test_a_query_is_read_as_trino_tells_it() -> None:
         "FAILED",
         datetime(2026, 11, 26, 12, tzinfo=UTC),
         "EXCEEDED_TIME_LIMIT",
+        text="SELECT * FROM a",
+        memory="12MB",
     )
     assert not found.waits and not found.lives
 
@@ -172,6 +176,18 @@ def test_whose_queries_wait_for_those_of_others_is_not_named(stack: Stack, monke
     monkeypatch.setattr(kill_query, "kill", lambda *_: pytest.fail("killed"))
     with pytest.raises(TerminalError, match="2 queries wait, and no user alone fills"):
         kill_query.run(stack, KillQuery())
+
+
+def test_the_sql_of_the_oldest_query_that_fills_a_group_is_told(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heavy = replace(query("r1", seconds=600), text="SELECT  * FROM a, b", memory="112MB")
+    known([replace(query("r2"), text="SELECT 2"), heavy, flooding("q1"), *OTHERS], monkeypatch)
+    assert trino.oldest_text(stack, 1.0) == "analyst, 112MB: SELECT  * FROM a, b"
+    known([replace(heavy, text="x" * 300, memory=""), flooding("q1")], monkeypatch)
+    assert trino.oldest_text(stack, 1.0) == f"analyst, memory not told: {'x' * 200}… (300)"
+    known([heavy], monkeypatch)
+    assert trino.oldest_text(stack, 1.0) == "nobody"
 
 
 def test_of_a_full_group_that_several_users_share_nobody_is_named() -> None:

@@ -46,6 +46,10 @@ OVER_SECONDS = 20
 NO_EXCEPTION = "none"
 PASSED_OVER = "passed over, and not brought yet"
 LONGEST_EXCEPTION = 200
+# What Flink counts in milliseconds of each second.
+BUSY, HELD_BACK = "busyTimeMsPerSecond", "backPressuredTimeMsPerSecond"
+GARBAGE = "Status.JVM.GarbageCollector.All.TimeMsPerSecond"
+BUSY_PERCENT = 10
 # What the job's reader says of a value that is not of the declared type (RowReader.java).
 REFUSED = re.compile(r"IOException: (\w+\.\w+\.\w+: .* is not [A-Z_]+)")
 # What it says where the topic does not hold what it has to read: of a transaction (TransactionAligner.java), and of
@@ -230,6 +234,37 @@ def checkpoints_failed(stack: Stack, timeout: float, source: Source) -> Value:
     return None if job is None else int(_checkpoints(stack, timeout, job)["counts"]["failed"])
 
 
+def job_pressure(stack: Stack, timeout: float, source: Source) -> Value:
+    """The operators that are busy, or held back by the next one, for BUSY_PERCENT of the time and more, in words, who
+    is so the most first; "none". None where there is no job. The one that is busy is what holds the others back.
+    """
+    job = _job(stack, timeout, source)
+    if job is None:
+        return None
+    seen = []
+    for vertex in _ask(stack, f"/jobs/{job['jid']}", timeout)["vertices"]:
+        path = f"/jobs/{job['jid']}/vertices/{vertex['id']}/subtasks/metrics"
+        told = _ask(stack, f"{path}?get={BUSY},{HELD_BACK}&agg=max", timeout)
+        # A thousandth of a second of each second is a tenth of a percent. NaN until it was counted.
+        shares = {one["id"]: float(one["max"]) / 10 for one in told}
+        busy, held_back = (round(shares[kind]) if shares.get(kind, 0.0) > 0 else 0 for kind in (BUSY, HELD_BACK))
+        if max(busy, held_back) >= BUSY_PERCENT:
+            name = vertex["name"].partition(" -> ")[0]
+            seen.append((max(busy, held_back), f"{name}: busy {busy} %, held back {held_back} %"))
+    return "; ".join(words for _, words in sorted(seen, reverse=True)) or "none"
+
+
+def garbage(stack: Stack, timeout: float) -> Value:
+    """The share of its time that the TaskManager which collects the most spends on collecting garbage, in percent;
+    None where there is no TaskManager.
+    """
+    shares = []
+    for one in _ask(stack, "/taskmanagers", timeout)["taskmanagers"]:
+        told = _ask(stack, f"/taskmanagers/{one['id']}/metrics?get={GARBAGE}", timeout)
+        shares += [round(float(each["value"]) / 10, 1) for each in told]
+    return max(shares, default=None)
+
+
 def _probes(source: Source) -> tuple[Probe, ...]:
     name = source.job
 
@@ -286,7 +321,23 @@ def _probes(source: Source) -> tuple[Probe, ...]:
             "checkpoints",
             checkpoints_failed,
         ),
+        probe(
+            "job-pressure",
+            f"GET /jobs/ID/vertices/ID/subtasks/metrics of {name}: {BUSY}, {HELD_BACK}",
+            "",
+            job_pressure,
+        ),
     )
 
 
-PROBES = tuple(probe for source in SOURCES for probe in _probes(source))
+PROBES = (
+    *(probe for source in SOURCES for probe in _probes(source)),
+    Probe(
+        "taskmanager-garbage",
+        JOBMANAGER,
+        f"GET /taskmanagers/ID/metrics?get={GARBAGE}",
+        "%",
+        garbage,
+        about=("flink-taskmanager",),
+    ),
+)

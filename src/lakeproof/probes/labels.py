@@ -10,6 +10,7 @@ from lakeproof.probes.exporters import told
 from lakeproof.probes.object_store import WRITABLE, answering, write_probe
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
+from lakeproof.services.database.rows import read_rows
 from lakeproof.shop.fulfillment.holds_by_hand import MOST_LOOKED_AT, SERVICE, listed, read_labels, waiting_keys
 from lakeproof.shop.fulfillment.label import CHAOS, PENDING, READY
 from lakeproof.stack.engines import minio
@@ -18,6 +19,15 @@ from lakeproof.stack.stack import Stack
 
 LAG = "fulfillment_lag_minutes"
 LATE_MINUTES = 10
+SCHEMA = "fulfillment"
+# `attempts` counts the one that is under way, so that a parcel at its first one counts for none.
+WORK = """
+SELECT count(*) FILTER (WHERE is_due), extract(epoch FROM now() - min(due_at) FILTER (WHERE is_due)),
+  count(*) FILTER (WHERE is_leased), extract(epoch FROM min(lease_until) FILTER (WHERE is_leased) - now()),
+  coalesce(max(vain), 0), (array_agg(problem ORDER BY vain DESC, due_at) FILTER (WHERE vain > 0))[1]
+FROM fulfillments, LATERAL (SELECT coalesce(lease_until > now(), false) AS is_leased) AS l,
+  LATERAL (SELECT due_at <= now() AND NOT is_leased AS is_due, attempts - is_leased::int AS vain) AS w WHERE has_work
+"""
 
 
 def lag(stack: Stack, timeout: float) -> Value:
@@ -57,6 +67,18 @@ def by_prefix(stack: Stack, timeout: float) -> Value:
     return ", ".join(_ask(stack, timeout, count))
 
 
+def worker(stack: Stack, timeout: float) -> Value:
+    """What the worker has to do, in words: how much waits and for how long, what is leased and until when, and what
+    was tried in vain. Raises: CouldNotLook.
+    """
+    ((due, since, leased, ends, tried, problem),) = read_rows(stack, WORK, seconds=timeout, schema=SCHEMA)
+    words = [f"{due} due" + (f", the first since {since:.0f} s" if due else "")]
+    words.append(f"{leased} leased" + (f", the first for {ends:.0f} s more" if leased else ""))
+    if tried:
+        words.append(f"tried {tried} times at most: {problem or 'no answer was noted'}")
+    return "; ".join(words)
+
+
 def ready_writes(stack: Stack, timeout: float) -> Value:
     """WRITABLE, or how the store refuses an object under ready/. Without ready/ there is none. Raises: CouldNotLook.
 
@@ -86,6 +108,14 @@ PROBES = (
         steady=True,
     ),
     Probe("labels-by-prefix", "minio", f"list {LABEL_BUCKET} by prefix", "", by_prefix, within=SERVICE),
+    Probe(
+        "fulfillment-worker",
+        "postgres",
+        "fulfillment.fulfillments: work, leases, attempts",
+        "",
+        worker,
+        within=SERVICE,
+    ),
     Probe(
         "labels-ready-writes",
         "minio",

@@ -4,6 +4,7 @@ whether one session keeps many others waiting.
 A server that has none left says so, and that is an answer: all are taken.
 """
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -11,7 +12,15 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.probes.round import once
-from lakeproof.stack.database_sessions import ENGINES, LEAK_PERCENT, Server, Sessions, blocker, sessions
+from lakeproof.stack.database_sessions import (
+    ENGINES,
+    LEAK_PERCENT,
+    Server,
+    Sessions,
+    blocker,
+    longest_statement,
+    sessions,
+)
 from lakeproof.stack.engines.sessions import WAIT_SECONDS, Blocker, NoneLeft
 from lakeproof.stack.stack import Stack
 
@@ -19,6 +28,12 @@ FULL_PERCENT = 90
 # Fewer wait for one session now and then, where two change the same row.
 MANY_WAIT = 5
 NOBODY = "nobody"
+# What ends within a second is nobody's trouble.
+LONG_SECONDS, LONGEST_TEXT = 1.0, 200
+# Quoted texts, also one whose end was cut off, and numbers.
+_VALUES = re.compile(
+    r"\$\w*\$.*?(?:\$\w*\$|$)|'(?:[^'\\]|''|\\.)*(?:'|$)|\"(?:[^\"\\]|\\.)*(?:\"|$)|\b\d+(?:\.\d+)?\b"
+)
 
 
 def _look(stack: Stack, timeout: float, server: Server) -> Sessions:
@@ -42,6 +57,17 @@ def by_account(stack: Stack, timeout: float, server: Server) -> Value:
     """In words: the accounts, who holds the most first; "nobody" where nobody is logged in."""
     held = sorted(_look(stack, timeout, server).by_account.items(), key=lambda one: (-one[1].sessions, one[0]))
     return "; ".join(f"{name}: {one.sessions}, {one.idle} of them idle" for name, one in held) or NOBODY
+
+
+def longest(stack: Stack, timeout: float, server: Server) -> Value:
+    """The statement that runs for the longest, in words, without its values (a password or a name may be among them);
+    "nobody" where none runs for LONG_SECONDS.
+    """
+    found = longest_statement(stack, server, timeout)
+    if found is None or found[1] < LONG_SECONDS:
+        return NOBODY
+    account, seconds, text = found
+    return f"{account}, for {seconds:.0f} s: {_VALUES.sub('?', text)[:LONGEST_TEXT]}"
 
 
 def _blocker(stack: Stack, timeout: float, server: Server) -> Blocker | None:
@@ -88,6 +114,9 @@ def _probes(server: Server) -> Iterator[Probe]:
         steady=True,
     )
     yield Probe(f"{server}-blocker", server, f"{locks}: that session", "", partial(who_blocks, server=server))
+    yield Probe(
+        f"{server}-longest", server, f"{tables}: what runs for the longest", "", partial(longest, server=server)
+    )
     yield Probe(f"{server}-accounts", server, f"{tables} by account", "", partial(by_account, server=server))
 
 

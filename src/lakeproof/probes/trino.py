@@ -13,6 +13,9 @@ from lakeproof.probes.round import once
 from lakeproof.stack.engines.trino import NAME
 from lakeproof.stack.stack import Stack
 
+NOBODY = "nobody"
+LONGEST_TEXT = 200
+
 
 def _all(stack: Stack, timeout: float) -> list[Query]:
     """The queries, asked for once in a round: a busy Trino answers this question late, and several probes have it."""
@@ -36,7 +39,7 @@ def by_user(stack: Stack, timeout: float) -> Value:
         begin = sum(one.state == QUEUED for one in held) - waiting
         counts = f"{len(held) - waiting - begin} run, {waiting} wait" + (f", {begin} begin" if begin else "")
         words.append(f"{user} in {group or 'no group'}: {counts}")
-    return "; ".join(words) or "nobody"
+    return "; ".join(words) or NOBODY
 
 
 def oldest(stack: Stack, timeout: float) -> Value:
@@ -55,7 +58,22 @@ def longest_wait(stack: Stack, timeout: float) -> Value:
     return _age(_all(stack, timeout), lambda one: one.group_full is True)
 
 
-def _age(found: list[Query], counts: Callable[[Query], bool]) -> float | None:
+def oldest_text(stack: Stack, timeout: float) -> Value:
+    """The SQL of that query, and what it holds in memory; "nobody" where nobody alone fills a group.
+
+    Raises: as `oldest`.
+    """
+    found = _all(stack, timeout)
+    user = _filler(found)
+    first = min((one for one in found if one.user == user and one.lives), key=lambda one: one.made_at, default=None)
+    if first is None:
+        return NOBODY
+    text = first.text if len(first.text) <= LONGEST_TEXT else f"{first.text[:LONGEST_TEXT]}… ({len(first.text)})"
+    return f"{first.user}, {first.memory or 'memory not told'}: {text}"
+
+
+def _filler(found: list[Query]) -> str | None:
+    """The user who alone fills a group. Raises: CouldNotLook where Trino does not tell whose group is full."""
     user = busiest(found)
     if user is None and any(one.group_full is None for one in found):
         raise CouldNotLook(
@@ -63,6 +81,11 @@ def _age(found: list[Query], counts: Callable[[Query], bool]) -> float | None:
             where=NAME,
             next_action="let lakeproof-diagnosis read /v1/resourceGroupState",
         )
+    return user
+
+
+def _age(found: list[Query], counts: Callable[[Query], bool]) -> float | None:
+    user = _filler(found)
     ages = [(datetime.now(UTC) - one.made_at).total_seconds() for one in found if one.user == user and counts(one)]
     return round(max(ages), 1) if ages else None
 
@@ -78,6 +101,7 @@ PROBES = (
     ),
     Probe("trino-queries-by-user", NAME, "GET /v1/query: running and queued by user and group", "", by_user),
     Probe("trino-oldest-query", NAME, "GET /v1/query: the oldest of the user who alone fills a group", "s", oldest),
+    Probe("trino-oldest-text", NAME, "GET /v1/query: the SQL of that one, and what it holds", "", oldest_text),
     Probe(
         "trino-longest-wait",
         NAME,

@@ -40,6 +40,7 @@ class Engine(Protocol):
     WAITS_SHOWN_IN: str
     MOST: str
     SESSIONS: str
+    STATEMENTS: str
     IDLE_IN_TRANSACTION: str
     LIMIT_OF: str
     BEFORE_LIMIT: Sequence[str]
@@ -118,6 +119,14 @@ def sessions(stack: Stack, server: Server, seconds: float) -> Sessions:
         return Sessions(int(most), {str(name): Held(int(held), int(idle)) for name, held, idle in rows})
 
     return looked_at(stack, server, seconds, count)
+
+
+def longest_statement(stack: Stack, server: Server, seconds: float) -> tuple[str, float, str] | None:
+    """(account, for how many seconds, SQL) of what runs for the longest; None where nothing runs. Raises: as
+    `looked_at`.
+    """
+    rows = looked_at(stack, server, seconds, lambda ask: ask(ENGINES[server].STATEMENTS))
+    return next(((str(user), float(age), " ".join(str(text).split())) for user, age, text in rows), None)
 
 
 def looked_at[T](stack: Stack, server: Server, seconds: float, look: Callable[[Ask], T]) -> T:

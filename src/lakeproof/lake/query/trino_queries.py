@@ -38,6 +38,7 @@ class Query:
     group_full: it waits, and its group may start no further one, for what runs there already has all its places or
     all its memory. Where the group could start one, the query waits for others: the group around its own is full.
     None: Trino does not tell it.
+    text: its SQL. memory: what it holds, in Trino's own words.
     """
 
     id: str
@@ -49,6 +50,8 @@ class Query:
     error: str = ""
     waits: bool = False
     group_full: bool | None = False
+    text: str = ""
+    memory: str = ""
 
     @property
     def lives(self) -> bool:
@@ -115,6 +118,8 @@ def _query(told: dict[str, Any], keeping: Mapping[Group, bool | None]) -> Query:
         error=(told.get("errorCode") or {}).get("name", "") if told["state"] == "FAILED" else "",
         waits=queued and group in keeping,
         group_full=keeping.get(group, False) if queued else False,
+        text=" ".join(told.get("query", "").split()),
+        memory=told["queryStats"].get("totalMemoryReservation", ""),
     )
 
 
