@@ -1,6 +1,7 @@
 """One key of a connector's configuration is changed, and taken back with what did not come meanwhile."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from lakeproof.errors import InvalidInput
 from lakeproof.faults import changed_connector
 from lakeproof.faults.changed_connector import ChangedConnector
-from lakeproof.lake.capture import gap
+from lakeproof.lake.capture import gap, rewriting
 from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -28,6 +29,11 @@ class Connect:
     def __init__(self, stack: Stack) -> None:
         self.configs = {name: render(stack, find_connector(name)) for name in ("orders", "shop")}
         self.did: list[str] = []
+        self.twice = 7
+
+    def bridge(self, _: Stack, name: str) -> Any:
+        self.did.append(f"bridged {name}")
+        return SimpleNamespace(twice=self.twice)
 
     def send(self, stack: Stack, method: str, path: str, *, body: dict[str, str] | None = None, **_: Any) -> None:
         self.did.append(f"{method} {path}")
@@ -42,7 +48,9 @@ def connect(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Connect:
     monkeypatch.setattr(changed_connector, "await_state", lambda *_, **__: made.did.append("runs"))
     monkeypatch.setattr(changed_connector, "live_config", lambda _, name: made.configs.get(name))
     monkeypatch.setattr(changed_connector, "register", lambda _, name: made.did.append(f"registered {name}"))
-    monkeypatch.setattr(gap, "bridge", lambda _, name: made.did.append(f"bridged {name}"))
+    monkeypatch.setattr(gap, "bridge", made.bridge)
+    out = "second rows of {} out"
+    monkeypatch.setattr(rewriting, "remove_second_rows", lambda _, source: made.did.append(out.format(source.name)))
     return made
 
 
@@ -60,20 +68,29 @@ def test_by_default_one_table_of_the_file_is_left_out(stack: Stack, connect: Con
 @pytest.mark.parametrize(
     ("arguments", "did"),
     [
-        (DEFAULT, ["bridged orders", "registered orders", "PUT /connectors/orders/resume"]),
+        (
+            DEFAULT,
+            ["bridged orders", "second rows of oltp out", "registered orders", "PUT /connectors/orders/resume"],
+        ),
         (OF_SHOP, ["registered shop", "PUT /connectors/shop/resume"]),
     ],
 )
+@pytest.mark.parametrize("registered_before", [True, False])
 def test_taken_back_it_brings_what_did_not_come(
-    stack: Stack, connect: Connect, arguments: ChangedConnector, did: list[str]
+    stack: Stack, connect: Connect, arguments: ChangedConnector, did: list[str], registered_before: bool
 ) -> None:
-    """Only of MariaDB a command brings it, and only where the fault is still there."""
-    changed_connector.remove(stack, arguments)
-    assert connect.did == did[-2:]
-    changed_connector.inject(stack, arguments)
+    """Also where somebody has registered the connector from its file since, and so had a table read anew."""
+    if not registered_before:
+        changed_connector.inject(stack, arguments)
     connect.did.clear()
     changed_connector.remove(stack, arguments)
     assert connect.did == did
+
+
+def test_where_nothing_came_twice_no_table_is_written_anew(stack: Stack, connect: Connect) -> None:
+    connect.twice = 0
+    changed_connector.remove(stack, DEFAULT)
+    assert connect.did == ["bridged orders", "registered orders", "PUT /connectors/orders/resume"]
 
 
 @pytest.mark.parametrize(

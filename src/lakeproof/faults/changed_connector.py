@@ -9,11 +9,12 @@ from pydantic import Field
 from lakeproof.arguments import OfConnector
 from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.lake.capture import gap
+from lakeproof.lake.capture import gap, rewriting
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.capture.registration import TABLES_KEY, live_config, register
 from lakeproof.lake.capture.restoring import changed_keys
+from lakeproof.lake.sources.source import find_source
 from lakeproof.stack.stack import Stack
 
 RUN_SECONDS = 60.0
@@ -50,13 +51,15 @@ def inject(stack: Stack, arguments: ChangedConnector) -> None:
 
 
 def remove(stack: Stack, arguments: ChangedConnector) -> None:
-    """Bring what was not delivered, and register the connector from its file. Done again it finds nothing changed.
+    """Bring what was not delivered, take out what came twice, and register the connector from its file.
 
-    Of PostgreSQL no command brings it, but of a table that comes back all rows are read.
+    Once the configuration is the file's, by whatever was done, nothing tells of rows that were passed over, nor of a
+    table that was read anew. So MariaDB is compared with the lake each time. Of PostgreSQL tables that come back are
+    read anew.
     """
     connector = find_connector(arguments.connector)
-    if connector.engine == "mysql" and sign(stack, arguments).holds:
-        gap.bridge(stack, connector.name)
+    if connector.engine == "mysql" and gap.bridge(stack, connector.name).twice:
+        rewriting.remove_second_rows(stack, find_source(connector.database))
     register(stack, connector.name)
     send(stack, "PUT", f"/connectors/{connector.name}/resume", absent_is_fine=True)
 
