@@ -9,7 +9,7 @@ import pytest
 from lakeproof.errors import InvalidInput
 from lakeproof.faults import changed_connector
 from lakeproof.faults.changed_connector import ChangedConnector
-from lakeproof.lake.capture import gap, rewriting
+from lakeproof.lake.capture import rewriting, topic_gap
 from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -48,7 +48,7 @@ def connect(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Connect:
     monkeypatch.setattr(changed_connector, "await_state", lambda *_, **__: made.did.append("runs"))
     monkeypatch.setattr(changed_connector, "live_config", lambda _, name: made.configs.get(name))
     monkeypatch.setattr(changed_connector, "register", lambda _, name: made.did.append(f"registered {name}"))
-    monkeypatch.setattr(gap, "bridge", made.bridge)
+    monkeypatch.setattr(topic_gap, "bridge", made.bridge)
     out = "second rows of {} out"
     monkeypatch.setattr(rewriting, "remove_second_rows", lambda _, source: made.did.append(out.format(source.name)))
     return made

@@ -4,12 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.arguments import OfConnector
+from lakeproof.arguments import OfConnector, parse_arguments
+from lakeproof.diagnosis.causes import load_causes
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.capture import topic_gap
+from lakeproof.lake.capture import gap, reading_anew, topic_gap
 from lakeproof.lake.capture.difference import Difference, Event
+from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.mitigations.bridge_topic_gap import run
-from lakeproof.probes import flink
+from lakeproof.mitigations.mitigation import all_mitigations
+from lakeproof.probes import connect, flink
+from lakeproof.probes.databases import NOT_BROUGHT, log_lacks
+from lakeproof.probes.probe import all_probes
+from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -32,6 +38,7 @@ def test_a_job_that_reads_its_topic_is_left_alone(
     stack = Stack(Settings(state_dir=tmp_path))
     monkeypatch.setattr(topic_gap, "bridge", bridge)
     monkeypatch.setattr(flink, "topic_gap", lambda *_: seen)
+    monkeypatch.setattr(connect, "changed", lambda *_: [])
     if is_bridged:
         assert run(stack, OfConnector()) == (
             "rows that the lake lacked: 1 of oltp.orders; 2 rows of oltp.order_events stay, which takes none back;"
@@ -42,3 +49,41 @@ def test_a_job_that_reads_its_topic_is_left_alone(
             run(stack, OfConnector())
         assert "bridge_capture_gap" in str(told.value.next_action)
     assert bridged == (["orders"] if is_bridged else [])
+
+
+@pytest.mark.parametrize("cause", ["connector_changed", "log_changed"])
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_what_is_proposed_for_a_changed_capture_is_not_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: Source, cause: str
+) -> None:
+    """The job reads its topic without trouble: what the capture missed is not in it. It was refused for that."""
+    stack, did = Stack(Settings(state_dir=tmp_path)), list[str]()
+    lacks = ["something"] if cause == "log_changed" else []
+
+    def restored(*_: object) -> int:
+        lacks.clear()
+        return 0
+
+    def read_anew(stack: Stack, name: str) -> dict[str, int]:
+        did.append(f"read anew {name}")
+        return {}
+
+    def bridge(stack: Stack, name: str) -> Difference:
+        did.append(f"bridged {name}")
+        return Difference([])
+
+    monkeypatch.setattr(flink, "topic_gap", lambda *_: flink.NO_EXCEPTION)
+    monkeypatch.setattr(connect, "changed", lambda *_: ["skipped.operations"] if cause == "connector_changed" else [])
+    monkeypatch.setattr(source.module, "log_lacks", lambda *_: list(lacks))
+    monkeypatch.setattr(source.module, "restore_log", restored)
+    monkeypatch.setattr(topic_gap, "bridge", bridge)
+    monkeypatch.setattr(gap, "bridge", bridge)
+    monkeypatch.setattr(reading_anew, "read_anew", read_anew)
+    known = load_causes(all_probes(), scenario_folders())
+    (named,) = [one for one in known if one.id == f"{source.prefix('_')}{cause}"]
+    for step in named.repairs:
+        mitigation = all_mitigations()[step.id]
+        mitigation.run(stack, parse_arguments(mitigation.arguments, step.arguments, step.id))
+        if step.id == "restore_log":
+            assert log_lacks(stack, 1.0, source) == NOT_BROUGHT  # cut off here it is still named
+    assert did == [f"bridged {source.connector}" if source.engine == "mysql" else f"read anew {source.connector}"]

@@ -40,6 +40,7 @@ from lakeproof.stack.stack import Stack
             " but row size 1 , restart connector with schema recovery mode.",
             "partial rows",
         ),
+        ("Error processing row in orders, internal schema size 9, but row size 10 , restart connector", "schema"),
         ("The MariaDB server is not configured to use a FULL binlog_row_image, which is required", "partial rows"),
         ('ERROR: publication "lake" does not exist', "no publication"),
     ],

@@ -9,7 +9,7 @@ from pydantic import Field
 from lakeproof.arguments import OfConnector
 from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.lake.capture import gap, rewriting
+from lakeproof.lake.capture import rewriting, topic_gap
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.capture.registration import TABLES_KEY, live_config, register
@@ -39,7 +39,8 @@ def inject(stack: Stack, arguments: ChangedConnector) -> None:
     if config is None:
         raise InvalidInput("Kafka Connect has no such connector", where=name, next_action="lakeproof diagnose")
     changed = config | {arguments.key: arguments.value}
-    if arguments.key not in changed_keys(changed, render(stack, find_connector(name))):
+    connector = find_connector(name)
+    if arguments.key not in changed_keys(connector, changed, render(stack, connector)):
         raise InvalidInput(
             "its file says the same, or a person may change that",
             where=f"{name}: {arguments.key}",
@@ -54,11 +55,11 @@ def remove(stack: Stack, arguments: ChangedConnector) -> None:
     """Bring what was not delivered, take out what came twice, and register the connector from its file.
 
     Once the configuration is the file's, by whatever was done, nothing tells of rows that were passed over, nor of a
-    table that was read anew. So MariaDB is compared with the lake each time. Of PostgreSQL tables that come back are
-    read anew.
+    table that was read anew. So MariaDB is compared with the lake each time. Of PostgreSQL
+    `lakeproof mitigate` has all rows read anew; here tables that come back are.
     """
     connector = find_connector(arguments.connector)
-    if connector.engine == "mysql" and gap.bridge(stack, connector.name).twice:
+    if connector.engine == "mysql" and topic_gap.bridge(stack, connector.name).twice:
         rewriting.remove_second_rows(stack, find_source(connector.database))
     register(stack, connector.name)
     send(stack, "PUT", f"/connectors/{connector.name}/resume", absent_is_fine=True)

@@ -15,7 +15,6 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
     return (
         f"curl -X PUT {there}/stop, and once main shows all that was captured, what the lake lacks of the database at"
         " one instant, written into the topic as one transaction, together with the connector's place; then"
-        f" curl -X PUT --json @{arguments.connector}.json {there}/config where it is not the file's;"
         f" curl -X PUT {there}/resume"
     )
 

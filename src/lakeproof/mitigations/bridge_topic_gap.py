@@ -2,12 +2,12 @@
 
 from lakeproof.arguments import OfConnector
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.capture import new_slot, reading_anew, rewriting, topic_gap
+from lakeproof.lake.capture import missed, new_slot, reading_anew, rewriting, topic_gap
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.difference import in_words
 from lakeproof.lake.sources.source import Source, find_source
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.probes import flink
+from lakeproof.probes import connect, flink
 from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 10.0
@@ -19,7 +19,7 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
     connector = find_connector(arguments.connector)
     job = find_source(connector.database).job
     passed_over = (
-        f"curl -X PUT {there}/stop, and {there}/config with its own transforms; {job} to the end of"
+        f"curl -X PUT {there}/stop, and {there}/config with its file's configuration; {job} to the end of"
         f" {connector.topic}, of which it takes nothing"
     )
     if not _is_compared(connector):
@@ -34,7 +34,8 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
 
 def run(stack: Stack, arguments: OfConnector) -> str:
     """Bridge it; gives how many rows of which table the lake lacked. Raises: as topic_gap.bridge or
-    reading_anew.read_anew; InvalidInput where the job reads its topic without trouble.
+    reading_anew.read_anew; InvalidInput where the job reads its topic without trouble, and nothing of
+    the capture was changed.
     """
     name = arguments.connector
     connector = find_connector(name)
@@ -51,7 +52,11 @@ def run(stack: Stack, arguments: OfConnector) -> str:
 
 
 def _require_gap(stack: Stack, connector: Connector, source: Source) -> None:
+    """Raises: InvalidInput where nothing tells that the lake lacks something of the topic, or of the database."""
     seen = flink.topic_gap(stack, ASK_SECONDS, source)
+    told = seen not in (None, flink.NO_EXCEPTION)
+    if told or missed.is_noted(stack, source) or connect.changed(stack, ASK_SECONDS, source):
+        return
     if seen is None and not _is_compared(connector):
         raise InvalidInput(
             "its job is not there, so nothing tells of a gap",

@@ -1,9 +1,10 @@
 """Have a database write its log as the capture needs it: MariaDB's settings of the binlog, PostgreSQL's publication.
 
 What was written meanwhile stays in the log as it is, so that rows are missing in the lake, or a task cannot read on:
-that is another step's (bridge_capture_gap, of PostgreSQL bridge_topic_gap).
+that is another step's (bridge_capture_gap, of PostgreSQL bridge_topic_gap). Until then a mark tells of it.
 """
 
+from lakeproof.lake.capture import missed
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.sources.engine import ASK_SECONDS
@@ -24,6 +25,8 @@ def run(stack: Stack, arguments: OfDatabase) -> str:
     source = arguments.source
     connector = find_connector(source.connector)
     before = source.module.log_lacks(stack, connector, ASK_SECONDS)
+    if before:
+        missed.note(stack, source)
     ended = source.module.restore_log(stack, connector)
     return f"set right in {source.server}: {', '.join(before) or 'nothing'}; {ended} sessions ended"
 

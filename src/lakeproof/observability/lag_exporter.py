@@ -34,6 +34,7 @@ from lakeproof.lake.capture.slot import LOST, SlotWatch
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.metrics_server import make_metrics_server
 from lakeproof.probes import connect, kafka
+from lakeproof.probes.probe import RUBBISH
 from lakeproof.probes.round import Round
 from lakeproof.stack.stack import Stack, load_stack
 
@@ -162,8 +163,9 @@ class SettingsWatch(threading.Thread):
         while not self._stop_asked.is_set():
             found = {}
             for whose, look in looks.items():
-                # The supervisor's questions to Kafka Connect and to the database tell that there is no answer.
-                with suppress(LakeproofError):
+                # The supervisor's questions to Kafka Connect and to the database tell that there is no answer, or
+                # rubbish in its place.
+                with suppress(LakeproofError, *RUBBISH):
                     if (changed := look()) is not None:
                         found[whose] = len(changed)
             self.changed = found

@@ -10,6 +10,7 @@ from typing import Any
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.connector import find_connector, render
+from lakeproof.lake.capture.offsets import own_offsets
 from lakeproof.lake.capture.restoring import changed_keys
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
@@ -18,6 +19,8 @@ from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
+# Of a row that has not the columns that the connector knows of its table. One with more is no part of a row.
+_SIZES = re.compile(r"internal schema size (\d+), but row size (\d+)")
 # What a failed task's stack trace says, of MariaDB's connector and PostgreSQL's → the kind of failure; the first that
 # matches counts.
 SERVER_ID_TAKEN = "server id taken"
@@ -28,7 +31,7 @@ FAILURES = (
     (re.compile(r"same server_(uuid|id)", re.I), SERVER_ID_TAKEN),
     (
         re.compile(
-            r"internal schema size \d+, but row size \d+|statement or mixed based replication format"
+            r"statement or mixed based replication format"
             r"|not configured to use a (FULL binlog_row_image|ROW binlog_format)",
             re.I,
         ),
@@ -93,22 +96,31 @@ def task_failure(stack: Stack, timeout: float, source: Source) -> Value:
     if task is None or task["state"] != "FAILED":
         return "none"
     trace = str(task.get("trace", ""))
+    if (sizes := _SIZES.search(trace)) is not None:
+        return PARTIAL_ROWS if int(sizes[2]) < int(sizes[1]) else "schema"
     return next((kind for pattern, kind in FAILURES if pattern.search(trace)), "other")
 
 
 def capture_position(stack: Stack, timeout: float, source: Source) -> Value:
     """Where it stands by its committed offsets, `FILE:POSITION` or `lsn:POSITION`; None where it has none."""
     found = get_json(f"{stack.url('connect')}/connectors/{source.connector}/offsets", timeout)
-    if found is None or not found.get("offsets"):
+    own = [] if found is None else own_offsets(found["offsets"], find_connector(source.connector))
+    if not own:
         return None
-    offset = found["offsets"][0]["offset"]
+    offset = own[0]["offset"]
     return f"{offset['file']}:{offset['pos']}" if "file" in offset else f"lsn:{offset['lsn']}"
 
 
 def changed(stack: Stack, timeout: float, source: Source) -> list[str] | None:
     """The keys in which its live configuration is not its file's; None without a connector. Raises: CouldNotLook."""
-    live = get_json(f"{stack.url('connect')}/connectors/{source.connector}/config", timeout)
-    return None if live is None else changed_keys(live, render(stack, find_connector(source.connector)))
+    where, connector = (
+        f"{stack.url('connect')}/connectors/{source.connector}/config",
+        find_connector(source.connector),
+    )
+    live = get_json(where, timeout)
+    if live is not None and not isinstance(live, dict):
+        raise CouldNotLook("answered something that is no configuration", where=where)
+    return None if live is None else changed_keys(connector, live, render(stack, connector))
 
 
 def connector_changes(stack: Stack, timeout: float, source: Source) -> Value:

@@ -7,6 +7,7 @@ capture of its own is asked only where that capture is part of the stack. Whethe
 from collections.abc import Iterator
 from typing import Protocol
 
+from lakeproof.lake.capture import missed
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources.engine import CAPTURE_USER
 from lakeproof.lake.sources.source import SOURCES, Source
@@ -18,6 +19,7 @@ from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
 NOTHING_LACKS = "none"
+NOT_BROUGHT = "set right, and what was missed is not brought yet"
 
 
 class Database(Protocol):
@@ -50,9 +52,12 @@ def capture_login(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def log_lacks(stack: Stack, timeout: float, source: Source) -> Value:
-    """What keeps changes, or parts of rows, out of the log that the capture reads, as Engine.log_lacks; "none"."""
+    """What keeps changes, or parts of rows, out of the log that the capture reads, as Engine.log_lacks.
+
+    NOT_BROUGHT where all is right, and a repair was cut off before it brought what was missed; else "none".
+    """
     found = source.module.log_lacks(stack, find_connector(source.connector), timeout)
-    return ", ".join(found) or NOTHING_LACKS
+    return ", ".join(found) or (NOT_BROUGHT if missed.is_noted(stack, source) else NOTHING_LACKS)
 
 
 def _probes(engine: str, ask: Database) -> Iterator[Probe]:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady
-from lakeproof.lake.capture import bridge, reading_anew
+from lakeproof.lake.capture import bridge, missed, reading_anew
 from lakeproof.lake.capture.topic_gap import MARKER
 from lakeproof.lake.job.bridging import bridging, main_may_move
 from lakeproof.lake.job.passing_over import is_behind, passes_over
@@ -112,8 +112,10 @@ def test_where_a_step_fails_the_mark_tells_what_the_next_submission_does_and_all
     steps: Steps, stack: Stack, step: str
 ) -> None:
     steps.fails_at = step
+    missed.note(stack, SHOP)
     with pytest.raises(CouldNotLook):
         reading_anew.read_anew(stack, "shop")
+    assert missed.is_noted(stack, SHOP) is (step != "second rows")
     assert steps[-1] == RESUMED
     assert is_behind(stack, SHOP) is (step != "second rows")
     # Once the new rows may come the job must take them.

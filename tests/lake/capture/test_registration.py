@@ -206,18 +206,8 @@ def test_without_a_reader_it_says_what_comes_first(
 
 def test_what_stands_already_is_left_alone(stack: Stack, world: World) -> None:
     world.live = render(stack, world.more)
-    world.published.add(NEW)
     registration.register(stack, "shop")
     assert world.done == []
-
-
-def test_a_table_that_somebody_took_out_of_the_publication_is_published_and_read_anew(
-    stack: Stack, world: World
-) -> None:
-    """The connector has it in its list, so that nothing but the publication tells."""
-    world.live = render(stack, world.more)
-    registration.register(stack, "shop")
-    assert world.done[-2:] == [f"PUBLICATION {NEW}", f"rows {NEW}"]
 
 
 def test_a_stack_of_before_gets_the_table_of_signals_published(stack: Stack, world: World) -> None:

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import restoring
 from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.capture.restoring import changed_keys, restore
@@ -28,7 +26,7 @@ class Connect:
         self.config = config
         self.put: list[Mapping[str, str]] = []
 
-    def send(self, stack: Stack, method: str, path: str, *, body: Mapping[str, str]) -> None:
+    def send(self, stack: Stack, method: str, path: str, *, body: Mapping[str, str], **_: float) -> None:
         assert (method, path) == ("PUT", "/connectors/orders/config")
         self.config = body
         self.put.append(body)
@@ -36,11 +34,10 @@ class Connect:
 
 @pytest.fixture
 def connect(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Connect, with the connector as its file has it; every table has its reader."""
+    """Connect, with the connector as its file has it."""
     made = Connect(render(stack, CONNECTOR) | {"name": "orders"})
     monkeypatch.setattr(restoring, "live_config", lambda *_: made.config)
     monkeypatch.setattr(restoring, "send", made.send)
-    monkeypatch.setattr(restoring, "require_readers", lambda *_: None)
     return made
 
 
@@ -52,6 +49,11 @@ CHANGES = [
     ({"max.queue.size.in.bytes": "9", "producer.override.linger.ms": "5"}, []),
     ({"producer.override.acks": "0", "xmax.batch.size": "9"}, ["producer.override.acks", "xmax.batch.size"]),
     ({"transforms": "envelope,one", "name": "another"}, ["transforms"]),
+    ({"errors.log.enable": "true", "connect.keep.alive.interval.ms": "9", "heartbeat.interval.ms": "7"}, []),
+    (
+        {"errors.tolerance": "all", "database.connectionTimeZone": "UTC"},
+        ["database.connectionTimeZone", "errors.tolerance"],
+    ),
 ]
 
 
@@ -61,19 +63,19 @@ def test_what_decides_what_is_delivered_is_told_and_given_back(
 ) -> None:
     """How fast it reads, and by which id (take_free_server_id), is a person's own."""
     file, live = render(stack, CONNECTOR), {**dict(connect.config or {}), **changes}
-    assert changed_keys(live, file) == told
+    assert changed_keys(CONNECTOR, live, file) == told
     connect.config = live
     restore(stack, CONNECTOR)
     restore(stack, CONNECTOR)
     assert len(connect.put) == (1 if told else 0)
-    assert changed_keys(connect.config or {}, file) == []
+    assert changed_keys(CONNECTOR, connect.config or {}, file) == []
     free = {key: value for key, value in changes.items() if key not in (*told, "name")}
     assert {key: (connect.config or {})[key] for key in free} == free
 
 
 def test_a_key_that_is_gone_is_told(stack: Stack) -> None:
     file = render(stack, CONNECTOR)
-    assert changed_keys({key: file[key] for key in file if key != "transforms"}, file) == ["transforms"]
+    assert changed_keys(CONNECTOR, {key: file[key] for key in file if key != "transforms"}, file) == ["transforms"]
 
 
 def test_nothing_is_given_to_a_connector_that_is_not_there(stack: Stack, connect: Connect) -> None:
@@ -82,17 +84,21 @@ def test_nothing_is_given_to_a_connector_that_is_not_there(stack: Stack, connect
     assert connect.put == []
 
 
-def test_a_table_that_the_job_does_not_read_yet_is_not_captured_by_the_way(
-    stack: Stack, connect: Connect, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("captured", [False, True])
+def test_a_new_table_of_the_file_without_its_sql_file_is_left_as_it_is(
+    stack: Stack, connect: Connect, captured: bool
 ) -> None:
-    """Its rows would be passed over, and would not come again."""
+    """The job would pass its rows over, and they would not come again. Nobody has changed the connector by it."""
+    newer = CONNECTOR.model_copy(update={"tables": (*CONNECTOR.tables, "coupons")})
+    file = render(stack, newer)
+    live = file if captured else render(stack, CONNECTOR)
+    assert changed_keys(newer, live, file) == []
+    connect.config = live | {"skipped.operations": "u"}
+    restore(stack, newer)
+    assert connect.put == [live]
 
-    def refuse(*_: Any) -> None:
-        raise InvalidInput("the lake's running job does not read it")
 
-    monkeypatch.setattr(restoring, "require_readers", refuse)
-    restore(stack, CONNECTOR)
-    connect.config = {**dict(connect.config or {}), "table.include.list": "oltp.orders"}
-    with pytest.raises(InvalidInput):
-        restore(stack, CONNECTOR)
-    assert connect.put == []
+def test_the_order_of_the_tables_says_nothing(stack: Stack) -> None:
+    file = render(stack, CONNECTOR)
+    turned = ", ".join(reversed(file["table.include.list"].split(",")))
+    assert changed_keys(CONNECTOR, file | {"table.include.list": turned}, file) == []

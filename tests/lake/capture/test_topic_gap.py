@@ -4,12 +4,11 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
-from lakeproof.lake.capture import bridge, gap, topic_gap
+from lakeproof.lake.capture import bridge, gap, missed, topic_gap
 from lakeproof.lake.capture.bridge import Missing, Place, Resting
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.difference import Difference, Event
@@ -48,7 +47,7 @@ def stack(tmp_path: Path) -> Stack:
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     found = Steps()
-    resting = SimpleNamespace(connector=find_connector("orders"), source=OLTP, known={"offset": {}})
+    resting = Resting(find_connector("orders"), OLTP, {"offset": {}}, None)  # type: ignore[arg-type]
 
     @contextmanager
     def at_rest(*_: object) -> Iterator[object]:
@@ -63,7 +62,9 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
         found.do("job ended")
         yield
 
-    def compared(*_: object, came: object) -> Missing:
+    def compared(stack: Stack, resting: Resting, *_: object, came: object) -> Missing:
+        # What Connect keeps by the file's configuration.
+        assert resting.known["partition"]
         found.do("compared")
         return Missing(PLACE, Difference([Event("oltp.orders", "c", None, {"id": 1})]))
 
@@ -79,6 +80,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     monkeypatch.setattr(gap, "at_rest", at_rest)
     monkeypatch.setattr(mariadb, "at_one_instant", instant)
     monkeypatch.setattr(topic_gap, "let_main_move", lambda *_: found.do("main moves"))
+    monkeypatch.setattr(topic_gap, "known_offset", lambda *_: {"offset": {}, "partition": {"server": "oltp"}})
     monkeypatch.setattr(topic_gap, "restore", lambda *_: found.do("file's configuration"))
     monkeypatch.setattr(topic_gap, "write", write)
     monkeypatch.setattr(topic_gap, "require_comparable", lambda *_: found.do("comparable"))
@@ -92,7 +94,9 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
 
 
 def test_what_the_job_passes_over_is_brought_as_one_transaction(steps: Steps, stack: Stack) -> None:
+    missed.note(stack, OLTP)
     assert topic_gap.bridge(stack, "orders").counts() == {"oltp.orders": 1}
+    assert not missed.is_noted(stack, OLTP)
     assert tuple(steps) == STEPS
     row, end = map(json.loads, steps.rows)
     assert (row["transaction"]["id"], end["id"], end["event_count"]) == ("0-1-12", "0-1-12", 1)
@@ -105,8 +109,10 @@ def test_where_a_step_fails_the_mark_tells_what_the_next_submission_does(
 ) -> None:
     """From before anything is passed over until main shows what is missing, and over a start of the JobManager."""
     steps.fails_at = step
+    missed.note(stack, OLTP)
     with pytest.raises(CouldNotLook):
         topic_gap.bridge(stack, "orders")
+    assert missed.is_noted(stack, OLTP)
     done = STEPS.index(step)
     assert tuple(steps) == STEPS[: done + 1]
     prepare = all_components()["flink-jobmanager"].prepare

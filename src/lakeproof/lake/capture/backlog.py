@@ -13,6 +13,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.commands import send
 from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.capture.offsets import own_offsets
 from lakeproof.lake.sources.source import Source
 from lakeproof.services.database.rows import mysql_rows
 from lakeproof.stack.stack import Stack
@@ -41,10 +42,10 @@ def database_place(stack: Stack) -> BinlogPlace:
 
 def connector_place(stack: Stack, connector: str) -> BinlogPlace | None:
     """Where the connector stands by its committed offsets; None where it has none yet."""
-    found = send(stack, "GET", f"/connectors/{connector}/offsets")
-    if not found.get("offsets"):
+    own = own_offsets(send(stack, "GET", f"/connectors/{connector}/offsets")["offsets"], find_connector(connector))
+    if not own:
         return None
-    offset: dict[str, Any] = found["offsets"][0]["offset"]
+    offset: dict[str, Any] = own[0]["offset"]
     return BinlogPlace(_number(str(offset["file"])), int(offset["pos"]))
 
 

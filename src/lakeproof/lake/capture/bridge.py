@@ -23,7 +23,7 @@ from lakeproof.held_file import HeldByAnother
 from lakeproof.lake.capture.commands import await_state, restart, send, state_of
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.difference import AskLake, Difference, Event, Table, as_utc, compare, event_of, table_of
-from lakeproof.lake.capture.offsets import PARTITIONER, offset_key, offset_topics, transactional_id
+from lakeproof.lake.capture.offsets import PARTITIONER, offset_key, offset_topics, own_offsets, transactional_id
 from lakeproof.lake.job.added_columns import job_files
 from lakeproof.lake.job.bridging import bridging
 from lakeproof.lake.publish import history
@@ -144,9 +144,7 @@ def require_at_rest(stack: Stack, resting: Resting) -> None:
 
 def known_offset(stack: Stack, name: str) -> Mapping[str, Any]:
     """What Connect keeps of the connector: its partition and offset. Raises: InvalidInput where it keeps nothing."""
-    kept, prefix = send(stack, "GET", f"/connectors/{name}/offsets")["offsets"], find_connector(name).database
-    # By the name that its topics begin with: under another, that somebody gave it for a while, it has a second place.
-    known = [one for one in kept if one["partition"].get("server") == prefix]
+    known = own_offsets(send(stack, "GET", f"/connectors/{name}/offsets")["offsets"], find_connector(name))
     if not known:
         raise InvalidInput(
             "it has no offsets, so it reads all rows at its next start",

@@ -7,8 +7,6 @@ Here the difference goes into the topic instead, as one transaction of its own, 
 2. The database is read at one instant, whose place in the log it tells, and held against the lake at that hash.
 3. What differs is written into the topic as one transaction, and in the same transaction of Kafka's the connector's
    offsets are set to that place. Cut off before, nothing has happened; after, the lake gets it all the same.
-   Only then the connector gets its file's configuration back, where somebody has changed it: until what it did not
-   deliver is written, the changed configuration is what tells of the gap (the cause connector_changed).
 4. Once `main` shows the difference, the connector goes on from there.
 
 Where the connector was stopped within a transaction, the job holds the rows of it that came and waits for its END.
@@ -19,6 +17,7 @@ import logging
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, InvalidInput, NotReady
+from lakeproof.lake.capture import missed
 from lakeproof.lake.capture.backlog import end_offset, has_more, kept_offset, last_values
 from lakeproof.lake.capture.bridge import (
     KAFKA_SECONDS,
@@ -31,8 +30,6 @@ from lakeproof.lake.capture.bridge import (
 )
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.difference import Difference, in_words, records
-from lakeproof.lake.capture.new_tables import require_readers
-from lakeproof.lake.capture.restoring import restore
 from lakeproof.lake.job.bridging import let_main_move
 from lakeproof.lake.job.flink_rest import FlinkRefused, FlinkRest, rest_of
 from lakeproof.lake.job.passing_over import is_behind
@@ -57,14 +54,11 @@ def bridge(stack: Stack, name: str) -> Difference:
     """Bridge the gap of that connector; gives what the lake lacked. Cut off anywhere, do it again.
 
     Raises: as bridge.at_rest and bridge.compared; InvalidInput where topic_gap.bridge was cut off, which is to be
-    finished first, or where its file has a table that the job does not read yet; DeadlineExpired where the job or
-    the publisher does not get to the topic's end; CouldNotLook; NotReady, also where all was written and `main` does
-    not show it; as restoring.restore, where all is written too.
+    finished first; DeadlineExpired where the job or the publisher does not get to the topic's end; CouldNotLook;
+    NotReady, also where all was written and `main` does not show it.
     """
     source = find_source(find_connector(name).database)
-    # Before the connector is touched.
-    require_not_behind(stack, source)
-    require_readers(stack, name)
+    require_not_behind(stack, source)  # before the connector is touched
     with at_rest(stack, name) as resting:
         require_not_behind(stack, source)
         return _write_difference(stack, resting)
@@ -93,9 +87,9 @@ def _write_difference(stack: Stack, resting: Resting) -> Difference:
     # The rest of a transaction whose beginning came has its id; else that of the last one before the place.
     rows = list(records(found, str(open_one or place.gtid), place.now_us)) if found.events or open_one else []
     last = write(resting, rows, place)
-    restore(stack, resting.connector)
     if rows:
         _await_shown(stack, resting, last, found)
+    missed.is_brought(stack, resting.source)
     return found
 
 

@@ -6,7 +6,7 @@ and nobody is told. So the same records are written here, while the connector is
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lakeproof.lake.capture.connector import Connector
@@ -22,6 +22,14 @@ PARTITIONER = {"partitioner": "murmur2"}
 def transactional_id(connector: Connector) -> str:
     """By which the connector's one task writes, as Connect makes it up: the workers' group, connector, task."""
     return f"{GROUP}-{connector.name}-0"
+
+
+def own_offsets(kept: Iterable[Mapping[str, Any]], connector: Connector) -> list[Mapping[str, Any]]:
+    """Of what `GET /connectors/NAME/offsets` lists, what is kept by the name that the connector's topics begin with.
+
+    Under another name, that somebody gave it for a while, it has a second place for good.
+    """
+    return [one for one in kept if one["partition"].get("server") == connector.database]
 
 
 def offset_topics(connector: Connector) -> tuple[str, ...]:

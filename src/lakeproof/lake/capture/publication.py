@@ -18,13 +18,16 @@ ASK_SECONDS = 15.0
 # The key of a connector's file with the name of its publication. One without it follows a log that has every table.
 NAME = "publication.name"
 _LISTED = "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = $1"
-# Of each table that is to be in it: is it, with all of its rows and columns, and does the log have whole old rows?
-# The second comes as JSON, since older servers have no such columns.
+# Of each table that is to be in it, and exists: is it, with all of its rows and columns, and does the log have whole
+# old rows? The second is read as JSON, since older servers do not tell it.
 _LACKS = """
-SELECT t.name, p.puballtables OR r.prrelid IS NOT NULL,
-  to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL, c.relreplident = 'f'
-FROM pg_publication p CROSS JOIN unnest($2::text[]) AS t(name) LEFT JOIN pg_class c ON c.oid = to_regclass(t.name)
-LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = c.oid WHERE p.pubname = $1 ORDER BY t.name
+SELECT t.name, p.tablename IS NOT NULL, to_jsonb(p) ->> 'rowfilter' IS NULL AND (to_jsonb(p) -> 'attnames' IS NULL
+  OR jsonb_array_length(to_jsonb(p) -> 'attnames') >= (SELECT count(*) FROM pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '')), c.relreplident = 'f'
+FROM unnest($2::text[]) AS t(name) JOIN pg_class c ON c.oid = to_regclass(t.name)
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_publication_tables p ON p.pubname = $1 AND p.schemaname = n.nspname AND p.tablename = c.relname
+ORDER BY t.name
 """
 _PUBLISHES = "SELECT pubinsert, pubupdate, pubdelete FROM pg_publication WHERE pubname = $1"
 _THERE = "SELECT relreplident <> 'f', relkind FROM pg_class WHERE oid = to_regclass($1)"

@@ -18,6 +18,7 @@ import logging
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
+from lakeproof.lake.capture import missed
 from lakeproof.lake.capture.bridge import Resting, alone, producer_of, resumed_where_it_fails, write
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import find_connector
@@ -70,6 +71,7 @@ def read_anew(stack: Stack, name: str) -> dict[str, int]:
         make_new_slot(stack, name, log.info, kept_too=True)
         log.info("waiting until all rows of %s are read", source.name)
         _await_read(stack, source, before)
+        missed.is_brought(stack, source)
         all_is_brought(stack, source)
         return take_out_second_rows(stack, source)
 

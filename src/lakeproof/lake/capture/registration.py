@@ -61,9 +61,9 @@ def _put(stack: Stack, connector: Connector) -> None:
     wanted = render(stack, connector)
     live = live_config(stack, connector.name, REGISTER_SECONDS)
     stands = live is not None and {key: value for key, value in live.items() if key != "name"} == wanted
-    new = _new(stack, connector, live, wanted)
-    if stands and not new:
+    if stands and not _noted(stack, connector):
         return
+    new = _new(stack, connector, live, wanted)
     made = _was_made(stack, connector, live)
     require_readable(stack, connector, new)
     if new and made:
@@ -89,12 +89,13 @@ def unread_tables(stack: Stack, connector: Connector) -> list[str]:
 
 
 def _new(stack: Stack, connector: Connector, live: dict[str, str] | None, wanted: dict[str, str]) -> list[str]:
-    """Whether the connector is there or not, what PostgreSQL does not publish is not captured."""
+    """Of a connector that is not there, the database may still tell what was captured."""
     found = _noted(stack, connector)
     if live is not None:
         found |= set(new_tables(live, wanted))
-    there = publication.published(stack, connector)
-    found |= {table for table in connector.sources if there and table not in there}
+    else:
+        there = publication.published(stack, connector)
+        found |= {table for table in connector.sources if there and table not in there}
     return [table for table in connector.sources if table in found]
 
 

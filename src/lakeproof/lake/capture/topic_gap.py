@@ -19,9 +19,19 @@ of a transaction (of one up to the size that the job keeps whole, docs/lake.md).
 
 import json
 import logging
+from dataclasses import replace
 
 from lakeproof.errors import TerminalError
-from lakeproof.lake.capture.bridge import Resting, at_rest, compared, require_at_rest, require_comparable, write
+from lakeproof.lake.capture import missed
+from lakeproof.lake.capture.bridge import (
+    Resting,
+    at_rest,
+    compared,
+    known_offset,
+    require_at_rest,
+    require_comparable,
+    write,
+)
 from lakeproof.lake.capture.difference import Difference, records
 from lakeproof.lake.capture.gap import await_all_captured
 from lakeproof.lake.capture.restoring import restore
@@ -57,6 +67,8 @@ def bridge(stack: Stack, name: str) -> Difference:
         redeploy(stack, source)
         commit = await_all_captured(stack, resting, beyond=last)
         restore(stack, resting.connector)
+        # Where its offsets lie is a part of the configuration.
+        resting = replace(resting, known=known_offset(stack, name))
         missing = compared(stack, resting, commit, came=())
         found, place = missing.found, missing.place
         log.info("writing what the lake lacks (%s) and the place %s", found.counts(), place.gtid)
@@ -67,6 +79,7 @@ def bridge(stack: Stack, name: str) -> Difference:
             all_is_written(stack, source)
         ensure_submitted(stack, source)
         await_all_captured(stack, resting, beyond=last)
+        missed.is_brought(stack, source)
         all_is_brought(stack, source)
     return found
 
@@ -79,5 +92,6 @@ def _require_places(stack: Stack, resting: Resting) -> None:
         raise TerminalError(
             "rows of one transaction share a place in its binlog, so that the job takes them for repeats",
             where=resting.source.server,
-            next_action="SET GLOBAL binlog_legacy_event_pos = ON, and in its configuration (docs/external.md)",
+            next_action=f"lakeproof mitigate INCIDENT --action restore_log --arg database={resting.source.name}, and"
+            " binlog_legacy_event_pos=ON in its configuration (docs/external.md)",
         )
