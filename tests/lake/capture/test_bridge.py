@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture import bridge
 from lakeproof.lake.capture.bridge import Place, Resting
 from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.publish.commit import DatabaseState
 from lakeproof.lake.sources.source import find_source
 from lakeproof.probes.transactions import HANGING_SECONDS
 from lakeproof.stack.settings import Settings
@@ -169,3 +171,22 @@ def test_of_two_calls_at_once_the_second_touches_nothing(tmp_path: Path, sent: S
             pass
         assert sent == ["stop"]
     assert sent[-1] == "resume"
+
+
+@pytest.mark.parametrize(
+    ("offset", "beat_us", "since"),
+    [
+        ({"ts_sec": 1_800_000_000}, 1_800_000_900_000_000, datetime(2027, 1, 15, 8)),
+        # It has captured nothing since its start, but markers of transactions.
+        ({"gtids": "0-1-9"}, 1_800_000_900_000_000, datetime(2027, 1, 15, 8, 15)),
+        ({"gtids": "0-1-9"}, None, datetime(1970, 1, 1)),
+    ],
+)
+def test_ddl_counts_since_the_newest_change_that_was_captured(
+    offset: dict[str, Any], beat_us: int | None, since: datetime
+) -> None:
+    state = DatabaseState(7, "0-1-9", beat_us, {}, datetime(2027, 1, 15, tzinfo=UTC))
+    commit = SimpleNamespace(states={"oltp": state})
+    connector = find_connector("orders")
+    resting = Resting(connector, find_source("oltp"), {"offset": offset}, None)  # type: ignore[arg-type]
+    assert bridge._captured_at(resting, commit) == since  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -178,7 +179,7 @@ def compared(stack: Stack, resting: Resting, commit: PublishedCommit, came: Iter
     log.info("comparing %s with the lake at %s", resting.source.server, commit.hash[:16])
     with _both(stack, resting, commit) as (ask, ask_lake):
         place = place_of(ask)
-        tables = _tables(stack, resting, ask, ask_lake)
+        tables = _tables(stack, resting, commit, ask, ask_lake)
         held = _by_table(tables, came)
         found = Difference()
         for each in tables:
@@ -189,8 +190,9 @@ def compared(stack: Stack, resting: Resting, commit: PublishedCommit, came: Iter
 
 def require_comparable(stack: Stack, resting: Resting) -> None:
     """Raises: TerminalError where `compared` would refuse a table."""
-    with _both(stack, resting, history.newest(stack)) as (ask, ask_lake):
-        _tables(stack, resting, ask, ask_lake)
+    commit = history.newest(stack)
+    with _both(stack, resting, commit) as (ask, ask_lake):
+        _tables(stack, resting, commit, ask, ask_lake)
 
 
 @contextmanager
@@ -204,9 +206,9 @@ def _both(stack: Stack, resting: Resting, commit: PublishedCommit) -> Iterator[t
         yield ask, lambda sql: trino.run(sql, Deadline(STATEMENT_SECONDS)).rows
 
 
-def _tables(stack: Stack, resting: Resting, ask: Ask, ask_lake: AskLake) -> list[Table]:
+def _tables(stack: Stack, resting: Resting, commit: PublishedCommit, ask: Ask, ask_lake: AskLake) -> list[Table]:
     source = resting.source
-    _require_unchanged_tables(ask, resting.connector, source, resting.known)
+    _require_unchanged_tables(ask, resting.connector, source, _captured_at(resting, commit))
     tables: list[Table] = []
     files = {file.source: file for file in job_files(stack, source)}
     for name in resting.connector.sources:
@@ -227,8 +229,17 @@ def _by_table(tables: Sequence[Table], came: Iterable[Mapping[str, Any]]) -> dic
     return found
 
 
-def _require_unchanged_tables(ask: Ask, connector: Connector, source: Source, known: Mapping[str, Any]) -> None:
-    since = as_utc(float(known["offset"].get("ts_sec", 0)))
+def _captured_at(resting: Resting, commit: PublishedCommit) -> datetime:
+    """When the newest change was captured: by the connector's offset, or, where it has none since its last start, by
+    the newest heartbeat that `main` shows.
+    """
+    told = resting.known["offset"].get("ts_sec")
+    state = commit.states.get(resting.source.name)
+    beat_us = None if state is None else state.beat_us
+    return as_utc(float(told) if told is not None else (beat_us or 0) / 1e6)
+
+
+def _require_unchanged_tables(ask: Ask, connector: Connector, source: Source, since: datetime) -> None:
     rows = ask(
         "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables"
         f" WHERE table_schema = '{source.name}' AND create_time > '{since:%Y-%m-%d %H:%M:%S}'"
