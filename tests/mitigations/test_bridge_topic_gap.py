@@ -7,9 +7,10 @@ import pytest
 from lakeproof.arguments import OfConnector, parse_arguments
 from lakeproof.diagnosis.causes import load_causes
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.capture import gap, reading_anew, topic_gap
+from lakeproof.lake.capture import gap, missed, reading_anew, topic_gap
 from lakeproof.lake.capture.difference import Difference, Event
-from lakeproof.lake.sources.source import SOURCES, Source
+from lakeproof.lake.sources import mariadb
+from lakeproof.lake.sources.source import OLTP, SOURCES, Source
 from lakeproof.mitigations.bridge_topic_gap import run
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes import connect, flink
@@ -87,3 +88,13 @@ def test_what_is_proposed_for_a_changed_capture_is_not_refused(
         if step.id == "restore_log":
             assert log_lacks(stack, 1.0, source) == NOT_BROUGHT  # cut off here it is still named
     assert did == [f"bridged {source.connector}" if source.engine == "mysql" else f"read anew {source.connector}"]
+
+
+def test_where_the_log_was_right_nothing_is_said_to_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, restore = Stack(Settings(state_dir=tmp_path)), all_mitigations()["restore_log"]
+    monkeypatch.setattr(mariadb, "log_lacks", lambda *_: [])
+    monkeypatch.setattr(mariadb, "restore_log", lambda *_: 4)
+    assert restore.run(stack, restore.arguments()) == "set right in MariaDB: nothing; 4 sessions ended"
+    assert not missed.is_noted(stack, OLTP)

@@ -80,12 +80,13 @@ NO_ANSWER = CouldNotLook("no answer")
         (NO_ANSWER, ["binlog_row_image=MINIMAL"], {"database": 1.0}),
         ([], NO_ANSWER, {"connector": 0.0}),
         (NO_ANSWER, NO_ANSWER, {}),
+        (AttributeError("rubbish"), [], {"database": 0.0}),
     ],
 )
 def test_settings_that_are_otherwise_than_the_capture_needs_are_counted_by_whose_they_are(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    connector: list[str] | CouldNotLook | None,
+    connector: list[str] | Exception | None,
     database: list[str] | CouldNotLook,
     told: dict[str, float],
 ) -> None:
@@ -94,9 +95,9 @@ def test_settings_that_are_otherwise_than_the_capture_needs_are_counted_by_whose
     watch = SettingsWatch(Stack(Settings(state_dir=tmp_path)), OLTP, stop)
     watch.changed = {"connector": 7, "database": 7}
 
-    def answer(told: list[str] | CouldNotLook | None) -> list[str] | None:
+    def answer(told: list[str] | Exception | None) -> list[str] | None:
         stop.set()
-        if isinstance(told, CouldNotLook):
+        if isinstance(told, Exception):
             raise told
         return told
 

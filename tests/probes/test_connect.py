@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.probes import connect
@@ -41,6 +42,7 @@ from lakeproof.stack.stack import Stack
             "partial rows",
         ),
         ("Error processing row in orders, internal schema size 9, but row size 10 , restart connector", "schema"),
+        ("Error processing row in orders, internal schema size 9, but row size 9 , restart connector", "schema"),
         ("The MariaDB server is not configured to use a FULL binlog_row_image, which is required", "partial rows"),
         ('ERROR: publication "lake" does not exist', "no publication"),
     ],
@@ -69,3 +71,21 @@ def test_a_connector_is_held_against_its_file(
     assert connect.connector_changes(stack, 1, source) == "skipped.operations table.include.list"
     live = None
     assert connect.connector_changes(stack, 1, source) is None
+
+
+def test_an_answer_that_is_no_configuration_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "get_json", lambda url, timeout: ["x"])
+    with pytest.raises(CouldNotLook, match="no configuration"):
+        connect.connector_changes(Stack(Settings(state_dir=tmp_path)), 1, OLTP)
+
+
+def test_the_position_is_that_of_the_connectors_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps a second place, of a prefix that somebody gave it for a while."""
+    stack = Stack(Settings(state_dir=tmp_path))
+    other = {"partition": {"server": "other"}, "offset": {"file": "bin.000001", "pos": 4}}
+    own = {"partition": {"server": "oltp"}, "offset": {"file": "bin.000002", "pos": 9}}
+    known = {"offsets": [other, own]}
+    monkeypatch.setattr(connect, "get_json", lambda url, timeout: known)
+    assert connect.capture_position(stack, 1, OLTP) == "bin.000002:9"
+    known = {"offsets": [other]}
+    assert connect.capture_position(stack, 1, OLTP) is None

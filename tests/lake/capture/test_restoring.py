@@ -47,6 +47,10 @@ CHANGES = [
     ({"provide.transaction.metadata": "false"}, ["provide.transaction.metadata"]),
     ({"database.server.id": "7", "poll.interval.ms": "500"}, []),
     ({"max.queue.size.in.bytes": "9", "producer.override.linger.ms": "5"}, []),
+    (
+        {"database.server.id": "7", "skipped.operations": "u", "max.batch.size.of": "1"},
+        ["max.batch.size.of", "skipped.operations"],
+    ),
     ({"producer.override.acks": "0", "xmax.batch.size": "9"}, ["producer.override.acks", "xmax.batch.size"]),
     ({"transforms": "envelope,one", "name": "another"}, ["transforms"]),
     ({"errors.log.enable": "true", "connect.keep.alive.interval.ms": "9", "heartbeat.interval.ms": "7"}, []),
