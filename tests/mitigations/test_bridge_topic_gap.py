@@ -9,12 +9,13 @@ from lakeproof.diagnosis.causes import load_causes
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import gap, missed, reading_anew, topic_gap
 from lakeproof.lake.capture.difference import Difference, Event
+from lakeproof.lake.capture.missed import NOT_BROUGHT
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP, SOURCES, Source
 from lakeproof.mitigations.bridge_topic_gap import run
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes import connect, flink
-from lakeproof.probes.databases import NOT_BROUGHT, log_lacks
+from lakeproof.probes.databases import log_lacks
 from lakeproof.probes.probe import all_probes
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.settings import Settings
@@ -97,4 +98,4 @@ def test_where_the_log_was_right_nothing_is_said_to_be_missing(
     monkeypatch.setattr(mariadb, "log_lacks", lambda *_: [])
     monkeypatch.setattr(mariadb, "restore_log", lambda *_: 4)
     assert restore.run(stack, restore.arguments()) == "set right in MariaDB: nothing; 4 sessions ended"
-    assert not missed.is_noted(stack, OLTP)
+    assert not missed.is_noted(stack, OLTP, missed.BY_LOG)

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.lake.capture import missed
 from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.capture.heartbeat import BeatReader, Ticker
 from lakeproof.lake.sources import mariadb
@@ -131,3 +132,21 @@ def test_each_look_asks_anew(tmp_path: Path, answering: Answering, monkeypatch: 
     watch.start()
     watch.join(10)
     assert answers == [] and watch.changed == {"connector": 1, "database": 0}
+
+
+def test_what_is_set_right_and_not_brought_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The alert ended, and with it the incident, while the lake lacked rows."""
+    stop, stack = threading.Event(), Stack(Settings(state_dir=tmp_path))
+    monkeypatch.setattr(connect, "get_json", lambda *_: render(stack, find_connector("orders")))
+
+    def log_lacks(*_: object) -> list[str]:
+        stop.set()
+        return []
+
+    monkeypatch.setattr(mariadb, "log_lacks", log_lacks)
+    missed.note(stack, OLTP, missed.BY_LOG)
+    missed.note(stack, OLTP, missed.BY_CONNECTOR)
+    watch = SettingsWatch(stack, OLTP, stop)
+    watch.start()
+    watch.join(10)
+    assert watch.changed == {"connector": 1, "database": 1}

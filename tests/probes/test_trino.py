@@ -181,9 +181,9 @@ def test_whose_queries_wait_for_those_of_others_is_not_named(stack: Stack, monke
 def test_the_sql_of_the_oldest_query_that_fills_a_group_is_told(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heavy = replace(query("r1", seconds=600), text="SELECT  * FROM a, b", memory="112MB")
+    heavy = replace(query("r1", seconds=600), text="SELECT  * FROM a, b WHERE name = 'Le' AND n > 7", memory="112MB")
     known([replace(query("r2"), text="SELECT 2"), heavy, flooding("q1"), *OTHERS], monkeypatch)
-    assert trino.oldest_text(stack, 1.0) == "analyst, 112MB: SELECT  * FROM a, b"
+    assert trino.oldest_text(stack, 1.0) == "analyst, 112MB: SELECT * FROM a, b WHERE name = ? AND n > ?"
     known([replace(heavy, text="x" * 300, memory=""), flooding("q1")], monkeypatch)
     assert trino.oldest_text(stack, 1.0) == f"analyst, memory not told: {'x' * 200}… (300)"
     known([heavy], monkeypatch)

@@ -11,9 +11,9 @@ from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.capture import rewriting, topic_gap
 from lakeproof.lake.capture.commands import await_state, send
-from lakeproof.lake.capture.connector import find_connector, render
-from lakeproof.lake.capture.registration import TABLES_KEY, live_config, register
-from lakeproof.lake.capture.restoring import changed_keys
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.capture.registered import TABLES_KEY, as_registered, changed_keys
+from lakeproof.lake.capture.registration import live_config, register
 from lakeproof.lake.sources.source import find_source
 from lakeproof.stack.stack import Stack
 
@@ -31,18 +31,17 @@ class ChangedConnector(OfConnector):
 def inject(stack: Stack, arguments: ChangedConnector) -> None:
     """Change it, and return once connector and task run with it. Done again it finds it so, and changes nothing.
 
-    Raises: InvalidInput where Kafka Connect has no such connector, where its file has that value, or for a key that
-    a person may change; TerminalError with what Kafka Connect refused; DeadlineExpired where it does not run with it.
+    Raises: InvalidInput where Kafka Connect has no such connector, where it was registered with that value, or for a
+    key that a person may change; TerminalError with what Kafka Connect refused; DeadlineExpired where it stays down.
     """
     name = arguments.connector
     config = live_config(stack, name)
     if config is None:
         raise InvalidInput("Kafka Connect has no such connector", where=name, next_action="lakeproof diagnose")
     changed = config | {arguments.key: arguments.value}
-    connector = find_connector(name)
-    if arguments.key not in changed_keys(connector, changed, render(stack, connector)):
+    if arguments.key not in changed_keys(changed, as_registered(stack, find_connector(name))):
         raise InvalidInput(
-            "its file says the same, or a person may change that",
+            "it was registered so, or a person may change that",
             where=f"{name}: {arguments.key}",
             next_action="another key or value",
         )

@@ -19,7 +19,7 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
     connector = find_connector(arguments.connector)
     job = find_source(connector.database).job
     passed_over = (
-        f"curl -X PUT {there}/stop, and {there}/config with its file's configuration; {job} to the end of"
+        f"curl -X PUT {there}/stop, and {there}/config as it was registered; {job} to the end of"
         f" {connector.topic}, of which it takes nothing"
     )
     if not _is_compared(connector):
@@ -55,7 +55,8 @@ def _require_gap(stack: Stack, connector: Connector, source: Source) -> None:
     """Raises: InvalidInput where nothing tells that the lake lacks something of the topic, or of the database."""
     seen = flink.topic_gap(stack, ASK_SECONDS, source)
     told = seen not in (None, flink.NO_EXCEPTION)
-    if told or missed.is_noted(stack, source) or connect.changed(stack, ASK_SECONDS, source):
+    changed = told or missed.is_noted(stack, source, missed.BY_LOG) or connect.changed(stack, ASK_SECONDS, source)
+    if changed:
         return
     if seen is None and not _is_compared(connector):
         raise InvalidInput(

@@ -26,7 +26,7 @@ def run(stack: Stack, arguments: OfDatabase) -> str:
     connector = find_connector(source.connector)
     before = source.module.log_lacks(stack, connector, ASK_SECONDS)
     if before:
-        missed.note(stack, source)
+        missed.note(stack, source, missed.BY_LOG)
     ended = source.module.restore_log(stack, connector)
     return f"set right in {source.server}: {', '.join(before) or 'nothing'}; {ended} sessions ended"
 

@@ -17,7 +17,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from functools import partial
 from types import FrameType
 
@@ -33,10 +32,11 @@ from lakeproof.lake.capture.heartbeat import BeatReader, HeartbeatTable, Ticker,
 from lakeproof.lake.capture.slot import LOST, SlotWatch
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.metrics_server import make_metrics_server
-from lakeproof.probes import connect, kafka
-from lakeproof.probes.probe import RUBBISH
+from lakeproof.probes import connect, databases, kafka
 from lakeproof.probes.round import Round
 from lakeproof.stack.stack import Stack, load_stack
+
+log = logging.getLogger(__name__)
 
 # Between two looks at what a job has not read. Each takes two short questions to Kafka.
 BACKLOG_SECONDS = 4.0
@@ -155,27 +155,23 @@ class SettingsWatch(threading.Thread):
         self.source = source
         self.changed: Mapping[str, int] = {}
         self._stack, self._stop_asked = stack, stop
-        self._connector = find_connector(source.connector)
 
     def run(self) -> None:
         """The thread's work. Its looks are no round (probes/round.py), which would keep the first answer."""
-        looks = {"connector": self._of_connector, "database": self._of_database}
+        looks = {"connector": connect.changed, "database": databases.lacking}
         while not self._stop_asked.is_set():
             found = {}
             for whose, look in looks.items():
-                # The supervisor's questions to Kafka Connect and to the database tell that there is no answer, or
-                # rubbish in its place.
-                with suppress(LakeproofError, *RUBBISH):
-                    if (changed := look()) is not None:
+                try:
+                    if (changed := look(self._stack, ANSWER_SECONDS, self.source)) is not None:
                         found[whose] = len(changed)
+                except LakeproofError:
+                    # The supervisor's questions to Kafka Connect and to the database tell that there is no answer.
+                    pass
+                except Exception:  # a thread that died would keep its last figure for good
+                    log.exception("could not look at the settings of the %s of %s", whose, self.source.name)
             self.changed = found
             self._stop_asked.wait(SETTINGS_SECONDS)
-
-    def _of_connector(self) -> list[str] | None:
-        return connect.changed(self._stack, ANSWER_SECONDS, self.source)
-
-    def _of_database(self) -> list[str]:
-        return self.source.module.log_lacks(self._stack, self._connector, ANSWER_SECONDS)
 
 
 class SettingsCollector(Collector):

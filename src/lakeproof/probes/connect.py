@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.capture.connector import find_connector, render
+from lakeproof.lake.capture import missed
+from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.capture.missed import NOT_BROUGHT
 from lakeproof.lake.capture.offsets import own_offsets
-from lakeproof.lake.capture.restoring import changed_keys
+from lakeproof.lake.capture.registered import as_registered, changed_keys
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
@@ -26,7 +28,7 @@ _SIZES = re.compile(r"internal schema size (\d+), but row size (\d+)")
 SERVER_ID_TAKEN = "server id taken"
 # The log has parts of rows, or statements in place of rows: no restart gets past that.
 PARTIAL_ROWS = "partial rows"
-AS_ITS_FILE = "none"
+UNCHANGED = "none"
 FAILURES = (
     (re.compile(r"same server_(uuid|id)", re.I), SERVER_ID_TAKEN),
     (
@@ -112,7 +114,11 @@ def capture_position(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def changed(stack: Stack, timeout: float, source: Source) -> list[str] | None:
-    """The keys in which its live configuration is not its file's; None without a connector. Raises: CouldNotLook."""
+    """The keys in which its live configuration is not the one that it was registered with; None without a connector.
+
+    NOT_BROUGHT in their place where somebody has registered it anew since, and what it missed is not brought yet.
+    Raises: CouldNotLook.
+    """
     where, connector = (
         f"{stack.url('connect')}/connectors/{source.connector}/config",
         find_connector(source.connector),
@@ -120,13 +126,16 @@ def changed(stack: Stack, timeout: float, source: Source) -> list[str] | None:
     live = get_json(where, timeout)
     if live is not None and not isinstance(live, dict):
         raise CouldNotLook("answered something that is no configuration", where=where)
-    return None if live is None else changed_keys(connector, live, render(stack, connector))
+    if live is None:
+        return None
+    found = changed_keys(live, as_registered(stack, connector))
+    return found or ([NOT_BROUGHT] if missed.is_noted(stack, source, missed.BY_CONNECTOR) else [])
 
 
 def connector_changes(stack: Stack, timeout: float, source: Source) -> Value:
     """These keys, joined by spaces; "none"."""
     keys = changed(stack, timeout, source)
-    return None if keys is None else " ".join(keys) or AS_ITS_FILE
+    return None if keys is None else " ".join(keys) or UNCHANGED
 
 
 def connectors(stack: Stack, timeout: float) -> Value:
@@ -150,7 +159,7 @@ def _probes(source: Source) -> Iterator[Probe]:
     ):
         healthy, query = Condition(Operator.IS, sound), f"{path}/status {part}"
         yield of_source(source, kind, "connect", query, ask, "", healthy, about=source.about(), steady=steady)
-    healthy, query = Condition(Operator.IS, AS_ITS_FILE), f"{path}/config, against its file"
+    healthy, query = Condition(Operator.IS, UNCHANGED), f"{path}/config, against what it was registered with"
     yield of_source(
         source,
         "connector-changes",

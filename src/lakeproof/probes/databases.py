@@ -9,6 +9,7 @@ from typing import Protocol
 
 from lakeproof.lake.capture import missed
 from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.capture.missed import NOT_BROUGHT
 from lakeproof.lake.sources.engine import CAPTURE_USER
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes import mariadb, postgres
@@ -19,7 +20,6 @@ from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
 NOTHING_LACKS = "none"
-NOT_BROUGHT = "set right, and what was missed is not brought yet"
 
 
 class Database(Protocol):
@@ -51,13 +51,19 @@ def capture_login(stack: Stack, timeout: float, source: Source) -> Value:
     return "accepted" if source.module.accepts(stack, CAPTURE_USER, timeout) else "rejected"
 
 
-def log_lacks(stack: Stack, timeout: float, source: Source) -> Value:
+def lacking(stack: Stack, timeout: float, source: Source) -> list[str]:
     """What keeps changes, or parts of rows, out of the log that the capture reads, as Engine.log_lacks.
 
-    NOT_BROUGHT where all is right, and a repair was cut off before it brought what was missed; else "none".
+    NOT_BROUGHT in its place where all is right, and a repair was cut off before it brought what was missed.
+    Raises: NotReady.
     """
     found = source.module.log_lacks(stack, find_connector(source.connector), timeout)
-    return ", ".join(found) or (NOT_BROUGHT if missed.is_noted(stack, source) else NOTHING_LACKS)
+    return found or ([NOT_BROUGHT] if missed.is_noted(stack, source, missed.BY_LOG) else [])
+
+
+def log_lacks(stack: Stack, timeout: float, source: Source) -> Value:
+    """That, joined by commas; "none"."""
+    return ", ".join(lacking(stack, timeout, source)) or NOTHING_LACKS
 
 
 def _probes(engine: str, ask: Database) -> Iterator[Probe]:

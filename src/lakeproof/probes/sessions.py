@@ -4,7 +4,6 @@ whether one session keeps many others waiting.
 A server that has none left says so, and that is an answer: all are taken.
 """
 
-import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -29,11 +28,7 @@ FULL_PERCENT = 90
 MANY_WAIT = 5
 NOBODY = "nobody"
 # What ends within a second is nobody's trouble.
-LONG_SECONDS, LONGEST_TEXT = 1.0, 200
-# Quoted texts, also one whose end was cut off, and numbers.
-_VALUES = re.compile(
-    r"\$\w*\$.*?(?:\$\w*\$|$)|'(?:[^'\\]|''|\\.)*(?:'|$)|\"(?:[^\"\\]|\\.)*(?:\"|$)|\b\d+(?:\.\d+)?\b"
-)
+LONG_SECONDS = 1.0
 
 
 def _look(stack: Stack, timeout: float, server: Server) -> Sessions:
@@ -60,14 +55,15 @@ def by_account(stack: Stack, timeout: float, server: Server) -> Value:
 
 
 def longest(stack: Stack, timeout: float, server: Server) -> Value:
-    """The statement that runs for the longest, in words, without its values (a password or a name may be among them);
-    "nobody" where none runs for LONG_SECONDS.
+    """The statement that runs for the longest, in words: whose, in which session, for how long, and its first word.
+
+    The rest of it is left to the server's own list: a password or a customer's name may be among its values. "nobody"
+    where none runs for LONG_SECONDS.
     """
     found = longest_statement(stack, server, timeout)
-    if found is None or found[1] < LONG_SECONDS:
+    if found is None or found.seconds < LONG_SECONDS:
         return NOBODY
-    account, seconds, text = found
-    return f"{account}, for {seconds:.0f} s: {_VALUES.sub('?', text)[:LONGEST_TEXT]}"
+    return f"{found.account}, session {found.session}, for {found.seconds:.0f} s: {found.verb}"
 
 
 def _blocker(stack: Stack, timeout: float, server: Server) -> Blocker | None:

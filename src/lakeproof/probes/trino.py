@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.lake.query.statement import without_values
 from lakeproof.lake.query.trino_queries import QUEUED, Query, busiest, queries
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
@@ -59,7 +60,7 @@ def longest_wait(stack: Stack, timeout: float) -> Value:
 
 
 def oldest_text(stack: Stack, timeout: float) -> Value:
-    """The SQL of that query, and what it holds in memory; "nobody" where nobody alone fills a group.
+    """The SQL of that query without its values, and what it holds in memory; "nobody" where none fills a group alone.
 
     Raises: as `oldest`.
     """
@@ -68,7 +69,8 @@ def oldest_text(stack: Stack, timeout: float) -> Value:
     first = min((one for one in found if one.user == user and one.lives), key=lambda one: one.made_at, default=None)
     if first is None:
         return NOBODY
-    text = first.text if len(first.text) <= LONGEST_TEXT else f"{first.text[:LONGEST_TEXT]}… ({len(first.text)})"
+    told = without_values(first.text)
+    text = told if len(told) <= LONGEST_TEXT else f"{told[:LONGEST_TEXT]}… ({len(told)})"
     return f"{first.user}, {first.memory or 'memory not told'}: {text}"
 
 

@@ -10,6 +10,7 @@ whoever finds it taken tries again until its time is over. While the server is n
 the sessions: for that, somebody else's server need not give us its administrator's password.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -28,6 +29,8 @@ READER = "reader"
 LEAK_PERCENT = 50.0
 UNLIMITED = 0
 BETWEEN_LOOKS = 0.5
+# The first word of a statement, behind comments.
+_VERB = re.compile(r"(?:\s|/\*.*?\*/|--[^\n]*\n)*([A-Za-z]+)", re.DOTALL)
 
 
 class Engine(Protocol):
@@ -121,12 +124,22 @@ def sessions(stack: Stack, server: Server, seconds: float) -> Sessions:
     return looked_at(stack, server, seconds, count)
 
 
-def longest_statement(stack: Stack, server: Server, seconds: float) -> tuple[str, float, str] | None:
-    """(account, for how many seconds, SQL) of what runs for the longest; None where nothing runs. Raises: as
-    `looked_at`.
-    """
-    rows = looked_at(stack, server, seconds, lambda ask: ask(ENGINES[server].STATEMENTS))
-    return next(((str(user), float(age), " ".join(str(text).split())) for user, age, text in rows), None)
+@dataclass(frozen=True)
+class Statement:
+    """What a session runs. seconds: for how long. verb: its first word."""
+
+    session: int
+    account: str
+    seconds: float
+    verb: str
+
+
+def longest_statement(stack: Stack, server: Server, seconds: float) -> Statement | None:
+    """What runs for the longest; None where nothing runs. Raises: as `looked_at`."""
+    for session, user, age, text in looked_at(stack, server, seconds, lambda ask: ask(ENGINES[server].STATEMENTS)):
+        verb = _VERB.match(str(text))
+        return Statement(int(session), str(user), float(age), verb[1].upper() if verb else "no word")
+    return None
 
 
 def looked_at[T](stack: Stack, server: Server, seconds: float, look: Callable[[Ask], T]) -> T:

@@ -108,6 +108,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
 
     monkeypatch.setattr(gap, "at_rest", at_rest)
     monkeypatch.setattr(gap, "require_comparable", lambda *_: made.append("comparable"))
+    monkeypatch.setattr(gap, "require_unchanged", lambda *_: made.append("unchanged"))
     monkeypatch.setattr(gap, "let_main_move", lambda *_: made.append("main moves"))
     monkeypatch.setattr(gap, "await_all_captured", made.await_shown)
     monkeypatch.setattr(gap, "last_values", lambda *_: [])
@@ -134,19 +135,19 @@ def test_the_connector_goes_on_only_once_main_shows_what_was_written(
     """While the bridge is there an audit's finding does not keep `main` as it is (publish/service.py)."""
     steps.found, steps.known = found, known
     stack = Stack(Settings(state_dir=tmp_path))
-    missed.note(stack, OLTP)
+    missed.note(stack, OLTP, missed.BY_LOG)
     assert gap.bridge(stack, "orders") is found
-    assert not missed.is_noted(stack, OLTP)
+    assert not missed.is_noted(stack, OLTP, missed.BY_LOG)
     shown = ["shown to 52"] if awaited else []
-    assert steps == ["comparable", "main moves", "shown to -1", "written", *shown, "resumed"]
+    assert steps == ["unchanged", "comparable", "main moves", "shown to -1", "written", *shown, "resumed"]
 
 
 def test_what_was_written_and_is_not_shown_is_told_with_what_to_do(tmp_path: Path, steps: Steps) -> None:
     steps.shown = False
     stack = Stack(Settings(state_dir=tmp_path))
-    missed.note(stack, OLTP)
+    missed.note(stack, OLTP, missed.BY_LOG)
     with pytest.raises(NotReady) as told:
         gap.bridge(stack, "orders")
-    assert missed.is_noted(stack, OLTP)
+    assert missed.is_noted(stack, OLTP, missed.BY_LOG)
     assert "1 of oltp.orders; all of that lies in its topic now" in told.value.message
     assert "the same again" in told.value.next_action

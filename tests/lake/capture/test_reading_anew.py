@@ -112,10 +112,10 @@ def test_where_a_step_fails_the_mark_tells_what_the_next_submission_does_and_all
     steps: Steps, stack: Stack, step: str
 ) -> None:
     steps.fails_at = step
-    missed.note(stack, SHOP)
+    missed.note(stack, SHOP, missed.BY_LOG)
     with pytest.raises(CouldNotLook):
         reading_anew.read_anew(stack, "shop")
-    assert missed.is_noted(stack, SHOP) is (step != "second rows")
+    assert missed.is_noted(stack, SHOP, missed.BY_LOG) is (step != "second rows")
     assert steps[-1] == RESUMED
     assert is_behind(stack, SHOP) is (step != "second rows")
     # Once the new rows may come the job must take them.

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from lakeproof.errors import InvalidInput, TerminalError
-from lakeproof.lake.capture import publication, registration, slot
+from lakeproof.lake.capture import missed, publication, registered, registration, slot
 from lakeproof.lake.capture.connector import Connector, find_connector, render
 from lakeproof.lake.capture.new_tables import require_readers
 from lakeproof.lake.sources import mariadb, postgres
 from lakeproof.lake.sources.engine import Ask
 from lakeproof.lake.sources.source import SHOP
+from lakeproof.stack import provisioned
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -290,3 +291,38 @@ def test_a_database_that_has_no_table_of_signals_is_told_how_to_make_it(stack: S
     assert "CREATE TABLE capture.cdc_signal (id varchar(64) PRIMARY KEY" in refused.value.message
     assert "ADD TABLE capture.cdc_signal" in refused.value.message
     assert world.done == []
+
+
+@pytest.mark.parametrize("by", ["register", "provision"])
+@pytest.mark.parametrize(
+    ("live", "noted"),
+    [
+        ({"skipped.operations": "u"}, True),
+        ({"table.include.list": "payment.payments"}, True),
+        ({"poll.interval.ms": "7"}, False),
+        ({}, False),  # the file is newer: nobody has changed what was registered
+    ],
+)
+def test_a_changed_connector_that_is_registered_anew_is_known_to_have_missed_something(
+    stack: Stack, world: World, by: str, live: dict[str, str], noted: bool
+) -> None:
+    """Its configuration told of that until then: it read as healthy."""
+    before = render(stack, world.listed) | {"decimal.handling.mode": "precise"}
+    registered.remember(stack, world.listed, before)
+    world.more, world.live = world.listed, before | live
+    if by == "provision" and "table.include.list" in live:
+        registration.provision(stack, SHOP)  # takes its file for one with new tables, and leaves it alone
+        assert registered.changed_keys(world.live, registered.as_registered(stack, world.listed))
+        return
+    registration.register(stack, "shop") if by == "register" else registration.provision(stack, SHOP)
+    assert world.live == render(stack, world.listed)
+    assert registered.as_registered(stack, world.listed) == world.live
+    assert missed.is_noted(stack, SHOP, missed.BY_CONNECTOR) is noted
+
+
+def test_what_a_version_of_before_registered_is_noted_at_the_next_start(stack: Stack, world: World) -> None:
+    world.more = world.listed
+    registration.provision(stack, SHOP)
+    provisioned.remember(stack, "connect", "configuration of shop", "")
+    registration.provision(stack, SHOP)
+    assert registered.is_known(stack, world.listed) and world.done == []

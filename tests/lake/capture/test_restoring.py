@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.lake.capture import restoring
+from lakeproof.errors import InvalidInput
+from lakeproof.lake.capture import missed, restoring
 from lakeproof.lake.capture.connector import find_connector, render
-from lakeproof.lake.capture.restoring import changed_keys, restore
+from lakeproof.lake.capture.registered import as_registered, changed_keys, remember
+from lakeproof.lake.capture.restoring import require_unchanged, restore
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -67,19 +70,19 @@ def test_what_decides_what_is_delivered_is_told_and_given_back(
 ) -> None:
     """How fast it reads, and by which id (take_free_server_id), is a person's own."""
     file, live = render(stack, CONNECTOR), {**dict(connect.config or {}), **changes}
-    assert changed_keys(CONNECTOR, live, file) == told
+    assert changed_keys(live, file) == told
     connect.config = live
     restore(stack, CONNECTOR)
     restore(stack, CONNECTOR)
     assert len(connect.put) == (1 if told else 0)
-    assert changed_keys(CONNECTOR, connect.config or {}, file) == []
+    assert changed_keys(connect.config or {}, file) == []
     free = {key: value for key, value in changes.items() if key not in (*told, "name")}
     assert {key: (connect.config or {})[key] for key in free} == free
 
 
 def test_a_key_that_is_gone_is_told(stack: Stack) -> None:
     file = render(stack, CONNECTOR)
-    assert changed_keys(CONNECTOR, {key: file[key] for key in file if key != "transforms"}, file) == ["transforms"]
+    assert changed_keys({key: file[key] for key in file if key != "transforms"}, file) == ["transforms"]
 
 
 def test_nothing_is_given_to_a_connector_that_is_not_there(stack: Stack, connect: Connect) -> None:
@@ -88,21 +91,33 @@ def test_nothing_is_given_to_a_connector_that_is_not_there(stack: Stack, connect
     assert connect.put == []
 
 
-@pytest.mark.parametrize("captured", [False, True])
-def test_a_new_table_of_the_file_without_its_sql_file_is_left_as_it_is(
-    stack: Stack, connect: Connect, captured: bool
-) -> None:
-    """The job would pass its rows over, and they would not come again. Nobody has changed the connector by it."""
+def test_a_file_that_is_newer_is_no_change_and_is_not_registered_by_the_way(stack: Stack, connect: Connect) -> None:
+    """Its new table may have no reader yet: its rows would be passed over, and would not come again."""
+    before = render(stack, CONNECTOR)
+    remember(stack, CONNECTOR, before)
     newer = CONNECTOR.model_copy(update={"tables": (*CONNECTOR.tables, "coupons")})
-    file = render(stack, newer)
-    live = file if captured else render(stack, CONNECTOR)
-    assert changed_keys(newer, live, file) == []
-    connect.config = live | {"skipped.operations": "u"}
+    assert changed_keys(before, as_registered(stack, newer)) == []
+    connect.config = before | {"skipped.operations": "u"}
     restore(stack, newer)
-    assert connect.put == [live]
+    assert connect.put == [before]
+
+
+@pytest.mark.parametrize("by", ["configuration", "mark"])
+def test_a_bridge_that_leaves_to_the_job_what_it_holds_is_refused(stack: Stack, connect: Connect, by: str) -> None:
+    require_unchanged(stack, CONNECTOR)
+    if by == "mark":
+        missed.note(stack, OLTP, missed.BY_CONNECTOR)
+    else:
+        connect.config = {**dict(connect.config or {}), "transforms.one.regex": "x"}
+    with pytest.raises(InvalidInput) as refused:
+        require_unchanged(stack, CONNECTOR)
+    assert "bridge_topic_gap" in str(refused.value.next_action)
+    connect.config = None
+    missed.is_brought(stack, OLTP)
+    require_unchanged(stack, CONNECTOR)
 
 
 def test_the_order_of_the_tables_says_nothing(stack: Stack) -> None:
     file = render(stack, CONNECTOR)
     turned = ", ".join(reversed(file["table.include.list"].split(",")))
-    assert changed_keys(CONNECTOR, file | {"table.include.list": turned}, file) == []
+    assert changed_keys(file | {"table.include.list": turned}, file) == []

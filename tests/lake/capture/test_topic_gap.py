@@ -94,9 +94,9 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
 
 
 def test_what_the_job_passes_over_is_brought_as_one_transaction(steps: Steps, stack: Stack) -> None:
-    missed.note(stack, OLTP)
+    missed.note(stack, OLTP, missed.BY_LOG)
     assert topic_gap.bridge(stack, "orders").counts() == {"oltp.orders": 1}
-    assert not missed.is_noted(stack, OLTP)
+    assert not missed.is_noted(stack, OLTP, missed.BY_LOG)
     assert tuple(steps) == STEPS
     row, end = map(json.loads, steps.rows)
     assert (row["transaction"]["id"], end["id"], end["event_count"]) == ("0-1-12", "0-1-12", 1)
@@ -109,10 +109,10 @@ def test_where_a_step_fails_the_mark_tells_what_the_next_submission_does(
 ) -> None:
     """From before anything is passed over until main shows what is missing, and over a start of the JobManager."""
     steps.fails_at = step
-    missed.note(stack, OLTP)
+    missed.note(stack, OLTP, missed.BY_LOG)
     with pytest.raises(CouldNotLook):
         topic_gap.bridge(stack, "orders")
-    assert missed.is_noted(stack, OLTP)
+    assert missed.is_noted(stack, OLTP, missed.BY_LOG)
     done = STEPS.index(step)
     assert tuple(steps) == STEPS[: done + 1]
     prepare = all_components()["flink-jobmanager"].prepare

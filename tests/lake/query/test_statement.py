@@ -3,7 +3,7 @@
 import pytest
 
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.query.statement import in_catalog, require_reading, with_texts
+from lakeproof.lake.query.statement import in_catalog, require_reading, with_texts, without_values
 
 SCHEMAS = frozenset({"oltp", "information_schema"})
 
@@ -84,3 +84,16 @@ def test_each_text_is_written_anew_and_nothing_else() -> None:
     assert with_texts(sql, lambda text: f"<{text}>") == (
         "SELECT <it's>, \"it's\" -- it's\n FROM a WHERE b = <> AND c LIKE r'\\d'"
     )
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SELECT 'O''Hara',  1.5e3 -- secret\nFROM \"a b\" /* 7 */", 'SELECT ?, ? FROM "a b"'),
+        ("SELECT * FROM t WHERE x LIKE '\\' AND name = 'Le'", "SELECT * FROM t WHERE x LIKE ? AND name = ?"),
+        ("SELECT 'not closed, Le", "SELECT …"),
+        ("SELECT x2, 0xDEAD", "SELECT x2, ?"),
+    ],
+)
+def test_a_statement_is_told_without_its_values(sql: str, told: str) -> None:
+    assert without_values(sql) == told

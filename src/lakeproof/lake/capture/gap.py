@@ -30,6 +30,7 @@ from lakeproof.lake.capture.bridge import (
 )
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.difference import Difference, in_words, records
+from lakeproof.lake.capture.restoring import require_unchanged
 from lakeproof.lake.job.bridging import let_main_move
 from lakeproof.lake.job.flink_rest import FlinkRefused, FlinkRest, rest_of
 from lakeproof.lake.job.passing_over import is_behind
@@ -54,11 +55,14 @@ def bridge(stack: Stack, name: str) -> Difference:
     """Bridge the gap of that connector; gives what the lake lacked. Cut off anywhere, do it again.
 
     Raises: as bridge.at_rest and bridge.compared; InvalidInput where topic_gap.bridge was cut off, which is to be
-    finished first; DeadlineExpired where the job or the publisher does not get to the topic's end; CouldNotLook;
-    NotReady, also where all was written and `main` does not show it.
+    finished first, or where the connector was changed (restoring.require_unchanged); DeadlineExpired where the job or
+    the publisher does not get to the topic's end; CouldNotLook; NotReady, also where all was written and `main` does
+    not show it.
     """
     source = find_source(find_connector(name).database)
-    require_not_behind(stack, source)  # before the connector is touched
+    # Before the connector is touched.
+    require_not_behind(stack, source)
+    require_unchanged(stack, find_connector(name))
     with at_rest(stack, name) as resting:
         require_not_behind(stack, source)
         return _write_difference(stack, resting)

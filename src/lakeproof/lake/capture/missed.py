@@ -2,32 +2,42 @@
 
 Until then the wrong setting itself tells of that. Who sets it right leaves this mark before, so that the capture does
 not read as healthy where the repair is cut off between the two; who has brought what is missing takes it away.
+In mode "external" the mark is that machine's alone.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
+type Kind = Literal["log", "connector"]
 
-def note(stack: Stack, source: Source) -> None:
+# By the way in which the database wrote its log; by the connector's configuration.
+BY_LOG: Kind = "log"
+BY_CONNECTOR: Kind = "connector"
+NOT_BROUGHT = "set right, and what was missed is not brought yet"
+
+
+def note(stack: Stack, source: Source, kind: Kind) -> None:
     """From now on the lake is known to lack something of that source."""
-    mark = _mark(stack, source)
+    mark = _mark(stack, source, kind)
     mark.parent.mkdir(parents=True, exist_ok=True)
     write_file(mark, "")
 
 
-def is_noted(stack: Stack, source: Source) -> bool:
-    """Whether the lake may lack what the capture missed."""
-    return _mark(stack, source).exists()
+def is_noted(stack: Stack, source: Source, kind: Kind) -> bool:
+    """Whether the lake may lack what the capture missed in that way."""
+    return _mark(stack, source, kind).exists()
 
 
 def is_brought(stack: Stack, source: Source) -> None:
-    """Take the mark away: every row of the lake was compared with the database, or read anew."""
-    _mark(stack, source).unlink(missing_ok=True)
+    """Take the marks away: every row of the lake was compared with the database, or read anew."""
+    for kind in (BY_LOG, BY_CONNECTOR):
+        _mark(stack, source, kind).unlink(missing_ok=True)
 
 
-def _mark(stack: Stack, source: Source) -> Path:
+def _mark(stack: Stack, source: Source, kind: Kind) -> Path:
     # As job/passing_over.py: in no component's folder.
-    return stack.data_dir(source.job) / "missed"
+    return stack.data_dir(source.job) / f"missed-by-{kind}"

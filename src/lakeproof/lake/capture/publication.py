@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lakeproof.errors import InvalidInput, NotReady
+from lakeproof.lake.capture import registered
 from lakeproof.lake.capture.connector import SIGNALS, Connector
 from lakeproof.stack.engines.postgres_accounts import SIGNAL_COLUMNS
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
@@ -76,14 +77,15 @@ def lacks(stack: Stack, connector: Connector, seconds: float = ASK_SECONDS) -> l
     if not publishes:
         return [Lack("publication")]
     found = [] if all(publishes[0]) else [Lack("operations")]
-    for table, listed, whole, old_rows in look_up(
-        stack, connector, _LACKS, name, list(connector.published), seconds=seconds
-    ):
+    # A table that only a newer file has is not captured yet, and nobody has taken it out.
+    captured = registered.tables(registered.as_registered(stack, connector))
+    wanted = [*captured, connector.config[SIGNALS]]
+    for table, listed, whole, old_rows in look_up(stack, connector, _LACKS, name, wanted, seconds=seconds):
         if not listed:
             found.append(Lack("table", table))
         elif not whole:
             found.append(Lack("part", table))
-        if table in connector.tables and not old_rows:
+        if table in captured and not old_rows:
             found.append(Lack("old rows", table))
     return found
 

@@ -4,11 +4,11 @@ import json
 import logging
 from typing import Any
 
-from lakeproof.lake.capture import publication, slot
+from lakeproof.lake.capture import missed, publication, registered, slot
 from lakeproof.lake.capture.backfill import read_existing_rows, require_readable
 from lakeproof.lake.capture.commands import send
 from lakeproof.lake.capture.connector import SIGNALS, Connector, find_connector, render
-from lakeproof.lake.sources.source import Source
+from lakeproof.lake.sources.source import Source, find_source
 from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
 
@@ -16,7 +16,6 @@ log = logging.getLogger(__name__)
 
 REGISTER_SECONDS = 40.0
 ASK_SECONDS = 15.0
-TABLES_KEY = "table.include.list"
 
 
 def provision(stack: Stack, source: Source) -> None:
@@ -31,6 +30,8 @@ def provision(stack: Stack, source: Source) -> None:
     name, connector = source.connector, find_connector(source.connector)
     mark = provisioned.digest(cluster, json.dumps(render(stack, connector), sort_keys=True))
     if provisioned.is_made(stack, "connect", f"connector {name}", mark):
+        if not registered.is_known(stack, connector):  # made by a version that did not note it
+            registered.remember(stack, connector, render(stack, connector))
         return
     live = live_config(stack, name)
     new = _new(stack, connector, live, render(stack, connector))
@@ -62,7 +63,11 @@ def _put(stack: Stack, connector: Connector) -> None:
     live = live_config(stack, connector.name, REGISTER_SECONDS)
     stands = live is not None and {key: value for key, value in live.items() if key != "name"} == wanted
     if stands and not _noted(stack, connector):
+        registered.remember(stack, connector, wanted)
         return
+    if live is not None and registered.changed_keys(live, registered.as_registered(stack, connector)):
+        # Its changed configuration has told of that until now.
+        missed.note(stack, find_source(connector.database), missed.BY_CONNECTOR)
     new = _new(stack, connector, live, wanted)
     made = _was_made(stack, connector, live)
     require_readable(stack, connector, new)
@@ -76,6 +81,7 @@ def _put(stack: Stack, connector: Connector) -> None:
         publication.require_signals(stack, connector, new)
     if not stands:
         _ask(stack, "PUT", f"/connectors/{connector.name}/config", REGISTER_SECONDS, wanted)
+    registered.remember(stack, connector, wanted)
     if new and made:
         read_existing_rows(stack, connector, new)
         provisioned.remember(stack, "connect", _unread(connector), "")
@@ -115,8 +121,8 @@ def _noted(stack: Stack, connector: Connector) -> set[str]:
 
 def new_tables(live: dict[str, str], wanted: dict[str, str]) -> list[str]:
     """Tables (as Connector.sources) that the second configuration captures and the first does not."""
-    known = live.get(TABLES_KEY, "").split(",")
-    return [table for table in wanted[TABLES_KEY].split(",") if table not in known]
+    known = registered.tables(live)
+    return [table for table in registered.tables(wanted) if table not in known]
 
 
 def live_config(stack: Stack, name: str, patience_seconds: float = ASK_SECONDS) -> dict[str, str] | None:

@@ -49,6 +49,19 @@ def _tokens(sql: str) -> Iterator[Token]:
         yield Token(str(found.lastgroup), found.group())
 
 
+def without_values(sql: str) -> str:
+    """The statement without its texts and numbers, in whose place a ? stands, without comments, on one line."""
+    hidden = {"text": "?", "number": "?", "space": " ", "hint": " "}
+    # What is not closed is no token of its kind: from there on nothing is told.
+    words = []
+    for token in _tokens(sql):
+        if token.text in ("'", '"', "`"):
+            words.append("…")
+            break
+        words.append(hidden.get(token.kind, token.text))
+    return " ".join("".join(words).split())
+
+
 def require_reading(sql: str) -> str:
     """The statement without its closing semicolon, if it is one statement that only reads.
 

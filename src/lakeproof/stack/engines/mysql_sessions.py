@@ -44,7 +44,7 @@ SELECT user, COUNT(*), SUM(command = 'Sleep') FROM information_schema.processlis
 WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', 'event_scheduler') GROUP BY user"""
 # What runs for the longest. A reader of the binlog runs for ever, and says nothing.
 STATEMENTS = """
-SELECT user, time_ms / 1000, LEFT(info, 2000) FROM information_schema.processlist
+SELECT id, user, time_ms / 1000, LEFT(info, 2000) FROM information_schema.processlist
 WHERE command = 'Query' AND id <> CONNECTION_ID() AND info IS NOT NULL ORDER BY time_ms DESC LIMIT 1"""
 IDLE_IN_TRANSACTION = (
     "SELECT COUNT(*) FROM information_schema.processlist WHERE command = 'Sleep' AND user = %s"

@@ -29,7 +29,7 @@ SESSIONS = """
 SELECT usename, count(*), count(*) FILTER (WHERE state LIKE 'idle%') FROM pg_stat_activity
 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND usename IS NOT NULL GROUP BY usename"""
 STATEMENTS = """
-SELECT usename, extract(epoch FROM clock_timestamp() - query_start), left(query, 2000) FROM pg_stat_activity
+SELECT pid, usename, extract(epoch FROM clock_timestamp() - query_start), left(query, 2000) FROM pg_stat_activity
 WHERE backend_type = 'client backend' AND state = 'active' AND pid <> pg_backend_pid() AND usename IS NOT NULL
 ORDER BY query_start LIMIT 1"""
 IDLE_IN_TRANSACTION = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND state LIKE 'idle in transaction%'"
