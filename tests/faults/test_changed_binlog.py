@@ -8,8 +8,9 @@ import pytest
 
 from lakeproof.faults import changed_binlog
 from lakeproof.faults.changed_binlog import ChangedBinlog
-from lakeproof.lake.capture import gap
+from lakeproof.lake.capture import gap, missed
 from lakeproof.lake.sources import mariadb
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -77,6 +78,12 @@ def test_taken_back_it_brings_what_cannot_be_read(
     server.did.clear()
     changed_binlog.remove(stack, IMAGE)
     assert server.did == ["set right"]
+    missed.note(stack, OLTP, missed.BY_LOG)
+    server.did.clear()
+    changed_binlog.remove(stack, IMAGE)
+    assert server.did == ["set right", "bridged orders"]
+    missed.is_brought(stack, OLTP)
+    server.did[:] = ["before"]
     monkeypatch.setattr(changed_binlog, "task_failure", lambda *_: "partial rows")
     changed_binlog.remove(stack, IMAGE)
     assert server.did[1:] == ["set right", "bridged orders"]

@@ -7,8 +7,9 @@ import pytest
 
 from lakeproof.arguments import OfConnector
 from lakeproof.faults import filtered_capture
-from lakeproof.lake.capture import topic_gap
+from lakeproof.lake.capture import missed, topic_gap
 from lakeproof.lake.capture.connector import find_connector, render
+from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes import flink
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -80,6 +81,11 @@ def test_taken_back_it_leaves_no_job_that_cannot_get_on(
     monkeypatch.setattr(flink, "topic_gap", lambda *_: seen)
     filtered_capture.remove(stack, CONNECTOR)
     assert did == [*(["bridged"] if bridged else []), "registered"]
+    # Somebody has registered it from its file: what it dropped is still missing.
+    missed.note(stack, OLTP, missed.BY_CONNECTOR)
+    did.clear()
+    filtered_capture.remove(stack, CONNECTOR)
+    assert did == ["bridged", "registered"]
 
 
 def test_its_sign_is_the_torn_transaction_and_no_other_gap(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.observability import lag_exporter
 from lakeproof.observability.lag_exporter import LagCollector, Pair, SettingsCollector, SettingsWatch, health
-from lakeproof.probes import connect
+from lakeproof.probes import connect, databases
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -150,3 +150,38 @@ def test_what_is_set_right_and_not_brought_is_counted(tmp_path: Path, monkeypatc
     watch.start()
     watch.join(10)
     assert watch.changed == {"connector": 1, "database": 1}
+
+
+@pytest.mark.parametrize(
+    ("looks", "noted"),
+    [
+        ([["skipped.operations"], ["skipped.operations"], []], True),
+        # A look amid a registration, and somebody who goes on changing.
+        ([["skipped.operations"], [], []], False),
+        ([["skipped.operations"], ["transforms"], []], False),
+        ([[missed.NOT_BROUGHT], [missed.NOT_BROUGHT], []], False),
+        ([["skipped.operations"], None, ["skipped.operations"]], False),
+    ],
+)
+@pytest.mark.parametrize("whose", ["connector", "database"])
+def test_what_stays_changed_leaves_a_mark_whoever_sets_it_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: str, looks: list[list[str] | None], noted: bool
+) -> None:
+    stop, stack, left = threading.Event(), Stack(Settings(state_dir=tmp_path)), list(looks)
+
+    def look(*_: object) -> list[str] | None:
+        if len(left) == 1:
+            stop.set()
+        if (told := left.pop(0)) is None:
+            raise CouldNotLook("no answer")
+        return told
+
+    monkeypatch.setattr(connect, "changed", look if whose == "connector" else lambda *_: [])
+    monkeypatch.setattr(databases, "lacking", look if whose == "database" else lambda *_: [])
+    monkeypatch.setattr(lag_exporter, "SETTINGS_SECONDS", 0.01)
+    watch = SettingsWatch(stack, OLTP, stop)
+    watch.start()
+    watch.join(10)
+    assert left == []
+    kinds = {kind for kind in (missed.BY_LOG, missed.BY_CONNECTOR) if missed.is_noted(stack, OLTP, kind)}
+    assert kinds == ({missed.BY_CONNECTOR if whose == "connector" else missed.BY_LOG} if noted else set())

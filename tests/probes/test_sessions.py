@@ -43,6 +43,7 @@ def test_the_accounts_are_told_with_their_idle_sessions(stack: Stack, monkeypatc
         ([(7, "report", 340.2, "select * FROM orders WHERE name = 'Le'")], "report, session 7, for 340 s: SELECT"),
         ([(8, "root", 2, " /* don't */ -- not\n ALTER USER x BY 'y'")], "root, session 8, for 2 s: ALTER"),
         ([(9, "root", 2, "'secret")], "root, session 9, for 2 s: no word"),
+        ([(9, "root", 2, "/* a */" * 40 + "(SELECT 1)")], "root, session 9, for 2 s: no word"),
         ([(9, "root", 2, "/* secret")], "root, session 9, for 2 s: no word"),
     ],
 )

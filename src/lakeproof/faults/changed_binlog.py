@@ -8,7 +8,7 @@ from typing import Literal
 
 from lakeproof.arguments import Arguments
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.lake.capture import gap
+from lakeproof.lake.capture import gap, missed
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.engine import ASK_SECONDS
@@ -40,7 +40,8 @@ def remove(stack: Stack, arguments: ChangedBinlog) -> None:
     """
     was_in = sign(stack, arguments).holds
     mariadb.restore_log(stack, _connector())
-    if was_in or task_failure(stack, ASK_SECONDS, OLTP) == PARTIAL_ROWS:
+    marked = missed.is_noted(stack, OLTP, missed.BY_LOG)
+    if was_in or marked or task_failure(stack, ASK_SECONDS, OLTP) == PARTIAL_ROWS:
         gap.bridge(stack, OLTP.connector)
 
 

@@ -6,7 +6,7 @@ stops at the first such END: the capture is torn. What the filter dropped is in 
 
 from lakeproof.arguments import OfConnector
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.lake.capture import topic_gap
+from lakeproof.lake.capture import missed, topic_gap
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.registration import live_config, register
@@ -47,7 +47,8 @@ def remove(stack: Stack, arguments: OfConnector) -> None:
     Done again it finds no filter. The job, or the mark of a bridge that was cut off, then says what is left to bring.
     """
     was_in = f"transforms.{FILTER}.type" in (live_config(stack, arguments.connector) or {})
-    if was_in or flink.topic_gap(stack, SECONDS, _source(arguments)) not in (None, flink.NO_EXCEPTION):
+    marked = missed.is_noted(stack, _source(arguments), missed.BY_CONNECTOR)
+    if was_in or marked or flink.topic_gap(stack, SECONDS, _source(arguments)) not in (None, flink.NO_EXCEPTION):
         topic_gap.bridge(stack, arguments.connector)
     register(stack, arguments.connector)
     send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)

@@ -25,7 +25,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from lakeproof.errors import CouldNotLook, LakeproofError
-from lakeproof.lake.capture import slot
+from lakeproof.lake.capture import missed, slot
 from lakeproof.lake.capture.columns import ColumnWatch
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.heartbeat import BeatReader, HeartbeatTable, Ticker, topic_consumer
@@ -44,6 +44,7 @@ BACKLOG_SECONDS = 4.0
 SETTINGS_SECONDS, ANSWER_SECONDS = 4.0, 3.0
 
 type Pair = tuple[Ticker, BeatReader]
+type Look = Callable[[Stack, float, Source], list[str] | None]
 
 
 class LagCollector(Collector):
@@ -147,7 +148,8 @@ class SettingsWatch(threading.Thread):
     """Looks at a source's connector and at the log that it reads, until `stop` is set.
 
     `changed`: how many settings are otherwise than the capture needs, by whose they are ("connector", "database"), of
-    the newest look; nothing of one that gave no answer, or of a connector that is not there.
+    the newest look; nothing of one that gave no answer, or of a connector that is not there. What stays changed for
+    two looks leaves a mark (capture/missed.py).
     """
 
     def __init__(self, stack: Stack, source: Source, stop: threading.Event) -> None:
@@ -158,19 +160,26 @@ class SettingsWatch(threading.Thread):
 
     def run(self) -> None:
         """The thread's work. Its looks are no round (probes/round.py), which would keep the first answer."""
-        looks = {"connector": connect.changed, "database": databases.lacking}
+        looks: tuple[tuple[str, Look, missed.Kind], ...] = (
+            ("connector", connect.changed, missed.BY_CONNECTOR),
+            ("database", databases.lacking, missed.BY_LOG),
+        )
+        before: dict[str, list[str]] = {}
         while not self._stop_asked.is_set():
-            found = {}
-            for whose, look in looks.items():
+            found: dict[str, list[str]] = {}
+            for whose, look, kind in looks:
                 try:
                     if (changed := look(self._stack, ANSWER_SECONDS, self.source)) is not None:
-                        found[whose] = len(changed)
+                        found[whose] = changed
+                    # Whoever sets it right, and by whatever, does not bring what it has kept from the lake.
+                    if changed and changed == before.get(whose) and changed != [missed.NOT_BROUGHT]:
+                        missed.note(self._stack, self.source, kind)
                 except LakeproofError:
                     # The supervisor's questions to Kafka Connect and to the database tell that there is no answer.
                     pass
                 except Exception:  # a thread that died would keep its last figure for good
                     log.exception("could not look at the settings of the %s of %s", whose, self.source.name)
-            self.changed = found
+            before, self.changed = found, {whose: len(changed) for whose, changed in found.items()}
             self._stop_asked.wait(SETTINGS_SECONDS)
 
 

@@ -30,7 +30,7 @@ LEAK_PERCENT = 50.0
 UNLIMITED = 0
 BETWEEN_LOOKS = 0.5
 # The first word of a statement, behind comments.
-_VERB = re.compile(r"(?:\s|/\*.*?\*/|--[^\n]*\n)*([A-Za-z]+)", re.DOTALL)
+_VERB = re.compile(r"(?>\s|/\*(?:(?!\*/).)*\*/|--[^\n]*\n)*+([A-Za-z]+)", re.DOTALL)
 
 
 class Engine(Protocol):

@@ -320,6 +320,34 @@ def test_a_changed_connector_that_is_registered_anew_is_known_to_have_missed_som
     assert missed.is_noted(stack, SHOP, missed.BY_CONNECTOR) is noted
 
 
+@pytest.mark.parametrize("by", ["register", "provision"])
+@pytest.mark.parametrize("changed", [False, True])
+def test_of_a_version_of_before_a_newer_file_is_no_change_of_somebodys(
+    stack: Stack, world: World, by: str, changed: bool
+) -> None:
+    """It noted a digest alone. One that was changed as well cannot be told from one that is only old."""
+    world.more = world.listed
+    before = render(stack, world.listed) | {"database.port": "7"}
+    made = provisioned.digest("k", json.dumps(before, sort_keys=True))
+    provisioned.remember(stack, "connect", "connector shop", made)
+    world.live = before | ({"skipped.operations": "u"} if changed else {})
+    registration.register(stack, "shop") if by == "register" else registration.provision(stack, SHOP)
+    assert world.live == registered.as_registered(stack, world.listed) == render(stack, world.listed)
+    assert not missed.is_noted(stack, SHOP, missed.BY_CONNECTOR)
+
+
+def test_a_newer_file_of_which_the_start_takes_nothing_changes_nothing_in_what_was_registered(
+    stack: Stack, world: World
+) -> None:
+    """Its new table was called a change of the connector's, and the repair captured it past its reader."""
+    before = render(stack, world.listed)
+    provisioned.remember(
+        stack, "connect", "connector shop", provisioned.digest("k", json.dumps(before, sort_keys=True))
+    )
+    registration.provision(stack, SHOP)
+    assert world.done == [] and registered.as_registered(stack, world.more) == before
+
+
 def test_what_a_version_of_before_registered_is_noted_at_the_next_start(stack: Stack, world: World) -> None:
     world.more = world.listed
     registration.provision(stack, SHOP)

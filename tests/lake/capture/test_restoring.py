@@ -75,6 +75,7 @@ def test_what_decides_what_is_delivered_is_told_and_given_back(
     restore(stack, CONNECTOR)
     restore(stack, CONNECTOR)
     assert len(connect.put) == (1 if told else 0)
+    assert missed.is_noted(stack, OLTP, missed.BY_CONNECTOR) is bool(told)
     assert changed_keys(connect.config or {}, file) == []
     free = {key: value for key, value in changes.items() if key not in (*told, "name")}
     assert {key: (connect.config or {})[key] for key in free} == free

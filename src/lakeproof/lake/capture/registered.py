@@ -62,6 +62,11 @@ def changed_keys(live: Mapping[str, str], wanted: Mapping[str, str]) -> list[str
     return sorted(changed)
 
 
+def without_name(live: Mapping[str, str]) -> dict[str, str]:
+    """What Kafka Connect tells, as it was given."""
+    return {key: value for key, value in live.items() if key != NAME}
+
+
 def with_free_keys_of(live: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
     """What is wanted, but for the free keys, which stay as they are."""
     return dict(wanted) | {key: value for key, value in live.items() if _FREE.fullmatch(key)}

@@ -34,6 +34,7 @@ def provision(stack: Stack, source: Source) -> None:
             registered.remember(stack, connector, render(stack, connector))
         return
     live = live_config(stack, name)
+    _know(stack, connector, live, cluster)
     new = _new(stack, connector, live, render(stack, connector))
     if new and _was_made(stack, connector, live):
         log.warning(
@@ -61,13 +62,15 @@ def register(stack: Stack, name: str) -> None:
 def _put(stack: Stack, connector: Connector) -> None:
     wanted = render(stack, connector)
     live = live_config(stack, connector.name, REGISTER_SECONDS)
-    stands = live is not None and {key: value for key, value in live.items() if key != "name"} == wanted
+    _know(stack, connector, live)
+    known = live is not None and registered.is_known(stack, connector)
+    if live is not None and known and registered.changed_keys(live, registered.as_registered(stack, connector)):
+        # Its changed configuration has told of that until now.
+        missed.note(stack, find_source(connector.database), missed.BY_CONNECTOR)
+    stands = live is not None and registered.without_name(live) == wanted
     if stands and not _noted(stack, connector):
         registered.remember(stack, connector, wanted)
         return
-    if live is not None and registered.changed_keys(live, registered.as_registered(stack, connector)):
-        # Its changed configuration has told of that until now.
-        missed.note(stack, find_source(connector.database), missed.BY_CONNECTOR)
     new = _new(stack, connector, live, wanted)
     made = _was_made(stack, connector, live)
     require_readable(stack, connector, new)
@@ -85,6 +88,19 @@ def _put(stack: Stack, connector: Connector) -> None:
     if new and made:
         read_existing_rows(stack, connector, new)
         provisioned.remember(stack, "connect", _unread(connector), "")
+
+
+def _know(stack: Stack, connector: Connector, live: dict[str, str] | None, cluster: str = "") -> None:
+    """Where a version of before registered it, which noted a digest alone, and it stands so still: note with what.
+
+    Else a newer file, or another port, would be taken for somebody's change. Raises: NotReady.
+    """
+    if live is None or registered.is_known(stack, connector):
+        return
+    cluster = cluster or str(_ask(stack, "GET", "/", REGISTER_SECONDS)["kafka_cluster_id"])
+    as_it_stands = provisioned.digest(cluster, json.dumps(registered.without_name(live), sort_keys=True))
+    if provisioned.is_made(stack, "connect", f"connector {connector.name}", as_it_stands):
+        registered.remember(stack, connector, registered.without_name(live))
 
 
 def unread_tables(stack: Stack, connector: Connector) -> list[str]:

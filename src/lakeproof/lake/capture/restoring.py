@@ -14,11 +14,14 @@ def restore(stack: Stack, connector: Connector) -> None:
     """Give it back, but for free keys; a connector that is stopped stays so.
 
     Nothing is sent where nothing differs, or where Connect has no such connector. What it did not deliver meanwhile
-    does not come by this. Raises: DeadlineExpired; TerminalError with what was refused.
+    does not come by this: a mark tells of it from then on, which the bridges take away.
+    Raises: DeadlineExpired; TerminalError with what was refused.
     """
     live, wanted = live_config(stack, connector.name, REGISTER_SECONDS), as_registered(stack, connector)
     if live is None or not changed_keys(live, wanted):
         return
+    # Until now its changed configuration has told that the lake lacks something.
+    missed.note(stack, find_source(connector.database), missed.BY_CONNECTOR)
     send(
         stack,
         "PUT",
