@@ -9,8 +9,9 @@ import pytest
 from lakeproof.errors import InvalidInput
 from lakeproof.faults import changed_connector
 from lakeproof.faults.changed_connector import ChangedConnector
-from lakeproof.lake.capture import rewriting, topic_gap
+from lakeproof.lake.capture import missed, rewriting, topic_gap
 from lakeproof.lake.capture.connector import find_connector, render
+from lakeproof.lake.sources.source import find_source
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -80,15 +81,23 @@ def test_taken_back_it_brings_what_did_not_come(
     stack: Stack, connect: Connect, arguments: ChangedConnector, did: list[str], registered_before: bool
 ) -> None:
     """Also where somebody has registered the connector from its file since, and so had a table read anew."""
-    if not registered_before:
+    if registered_before:
+        missed.note(stack, find_source(find_connector(arguments.connector).database), missed.BY_CONNECTOR)
+    else:
         changed_connector.inject(stack, arguments)
     connect.did.clear()
     changed_connector.remove(stack, arguments)
     assert connect.did == did
 
 
-def test_where_nothing_came_twice_no_table_is_written_anew(stack: Stack, connect: Connect) -> None:
+def test_where_nothing_is_missing_nothing_is_compared_and_where_nothing_came_twice_no_table_is_written_anew(
+    stack: Stack, connect: Connect
+) -> None:
     connect.twice = 0
+    changed_connector.remove(stack, DEFAULT)
+    assert connect.did == ["registered orders", "PUT /connectors/orders/resume"]
+    changed_connector.inject(stack, DEFAULT)
+    connect.did.clear()
     changed_connector.remove(stack, DEFAULT)
     assert connect.did == ["bridged orders", "registered orders", "PUT /connectors/orders/resume"]
 

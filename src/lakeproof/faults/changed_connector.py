@@ -9,7 +9,7 @@ from pydantic import Field
 from lakeproof.arguments import OfConnector
 from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.lake.capture import rewriting, topic_gap
+from lakeproof.lake.capture import missed, rewriting, topic_gap
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.registered import TABLES_KEY, as_registered, changed_keys
@@ -53,13 +53,14 @@ def inject(stack: Stack, arguments: ChangedConnector) -> None:
 def remove(stack: Stack, arguments: ChangedConnector) -> None:
     """Bring what was not delivered, take out what came twice, and register the connector from its file.
 
-    Once the configuration is the file's, by whatever was done, nothing tells of rows that were passed over, nor of a
-    table that was read anew. So MariaDB is compared with the lake each time. Of PostgreSQL
+    Where its configuration was set right by whatever was done, a mark tells of what is still missing. Of PostgreSQL
     `lakeproof mitigate` has all rows read anew; here tables that come back are.
     """
     connector = find_connector(arguments.connector)
-    if connector.engine == "mysql" and topic_gap.bridge(stack, connector.name).twice:
-        rewriting.remove_second_rows(stack, find_source(connector.database))
+    source = find_source(connector.database)
+    missing = sign(stack, arguments).holds or missed.is_noted(stack, source, missed.BY_CONNECTOR)
+    if connector.engine == "mysql" and missing and topic_gap.bridge(stack, connector.name).twice:
+        rewriting.remove_second_rows(stack, source)
     register(stack, connector.name)
     send(stack, "PUT", f"/connectors/{connector.name}/resume", absent_is_fine=True)
 

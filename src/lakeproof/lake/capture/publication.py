@@ -71,7 +71,7 @@ class Lack:
 
 
 def lacks(stack: Stack, connector: Connector, seconds: float = ASK_SECONDS) -> list[Lack]:
-    """What the publication lacks of the connector's file. Raises: NotReady."""
+    """What the publication lacks of what the connector was registered with. Raises: NotReady."""
     name = publication_name(connector)
     publishes = look_up(stack, connector, _PUBLISHES, name, seconds=seconds)
     if not publishes:

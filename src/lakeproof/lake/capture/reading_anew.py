@@ -7,8 +7,8 @@ deleted in the gap stays in the lake (docs/postgresql.md).
 1. The connector is stopped.
 2. The job goes on from its newest state and takes nothing, to the end of the topic. From before that until the end a
    mark (job/passing_over.py) says that the lake is behind.
-3. The connector gets its file's configuration back where somebody has changed it, and a new slot. It reads all rows
-   anew, and the job takes them.
+3. The connector gets back what it was registered with, where somebody has changed it, and a new slot. It reads all
+   rows anew, and the job takes them.
 4. Once `main` shows a transaction of after that, what the append-only tables hold twice is taken out.
 
 Cut off anywhere the next call begins anew.

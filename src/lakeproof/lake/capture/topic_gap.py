@@ -7,8 +7,8 @@ topic had. So the job passes over what is left of the topic, and the database br
 1. The connector is stopped.
 2. The job goes on from its newest state and takes nothing, to the end of the topic. From before that until the end a
    mark (job/passing_over.py) says that the lake is behind. `main` stays as old as it is.
-3. The connector gets its file's configuration back where somebody has changed it. Once `main` shows that state the
-   database is held against the lake at that hash (bridge.py).
+3. The connector gets back what it was registered with, where somebody has changed it. Once `main` shows that state
+   the database is held against the lake at that hash (bridge.py).
 4. The job is ended, what differs is written as one transaction together with the connector's place, and the job goes
    on as ever.
 5. Once `main` shows the difference the mark is taken away, and the connector goes on.
