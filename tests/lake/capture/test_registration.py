@@ -348,6 +348,16 @@ def test_a_newer_file_of_which_the_start_takes_nothing_changes_nothing_in_what_w
     assert world.done == [] and registered.as_registered(stack, world.more) == before
 
 
+def test_what_was_changed_before_anything_was_noted_is_not_noted_as_registered(stack: Stack, world: World) -> None:
+    before = render(stack, world.listed)
+    provisioned.remember(
+        stack, "connect", "connector shop", provisioned.digest("k", json.dumps(before, sort_keys=True))
+    )
+    world.live = before | {"skipped.operations": "u"}
+    registration.provision(stack, SHOP)
+    assert world.done == [] and not registered.is_known(stack, world.more)
+
+
 def test_what_a_version_of_before_registered_is_noted_at_the_next_start(stack: Stack, world: World) -> None:
     world.more = world.listed
     registration.provision(stack, SHOP)

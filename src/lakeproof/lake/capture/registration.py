@@ -62,7 +62,6 @@ def register(stack: Stack, name: str) -> None:
 def _put(stack: Stack, connector: Connector) -> None:
     wanted = render(stack, connector)
     live = live_config(stack, connector.name, REGISTER_SECONDS)
-    _know(stack, connector, live)
     known = live is not None and registered.is_known(stack, connector)
     if live is not None and known and registered.changed_keys(live, registered.as_registered(stack, connector)):
         # Its changed configuration has told of that until now.
@@ -90,14 +89,13 @@ def _put(stack: Stack, connector: Connector) -> None:
         provisioned.remember(stack, "connect", _unread(connector), "")
 
 
-def _know(stack: Stack, connector: Connector, live: dict[str, str] | None, cluster: str = "") -> None:
+def _know(stack: Stack, connector: Connector, live: dict[str, str] | None, cluster: str) -> None:
     """Where a version of before registered it, which noted a digest alone, and it stands so still: note with what.
 
-    Else a newer file, or another port, would be taken for somebody's change. Raises: NotReady.
+    Else a newer file, which a start leaves alone, would be taken for somebody's change.
     """
     if live is None or registered.is_known(stack, connector):
         return
-    cluster = cluster or str(_ask(stack, "GET", "/", REGISTER_SECONDS)["kafka_cluster_id"])
     as_it_stands = provisioned.digest(cluster, json.dumps(registered.without_name(live), sort_keys=True))
     if provisioned.is_made(stack, "connect", f"connector {connector.name}", as_it_stands):
         registered.remember(stack, connector, registered.without_name(live))
