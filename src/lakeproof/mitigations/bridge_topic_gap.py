@@ -54,9 +54,9 @@ def run(stack: Stack, arguments: OfConnector) -> str:
 def _require_gap(stack: Stack, connector: Connector, source: Source) -> None:
     """Raises: InvalidInput where nothing tells that the lake lacks something of the topic, or of the database."""
     seen = flink.topic_gap(stack, ASK_SECONDS, source)
-    told = seen not in (None, flink.NO_EXCEPTION)
-    changed = told or missed.is_noted(stack, source, missed.BY_LOG) or connect.changed(stack, ASK_SECONDS, source)
-    if changed:
+    if seen not in (None, flink.NO_EXCEPTION):
+        return
+    if missed.is_noted(stack, source, missed.BY_LOG) or connect.changed(stack, ASK_SECONDS, source):
         return
     if seen is None and not _is_compared(connector):
         raise InvalidInput(

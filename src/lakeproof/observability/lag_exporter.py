@@ -193,8 +193,8 @@ class SettingsCollector(Collector):
         """The newest look of each; nothing of one without an answer."""
         settings = GaugeMetricFamily(
             "lakeproof_capture_changed_settings",
-            "settings that are otherwise than the capture needs: of the connector (not as in its file), of the"
-            " database (how it writes its log)",
+            "settings that are otherwise than the capture needs: of the connector (not as it was registered), of"
+            " the database (how it writes its log)",
             labels=["connector", "of"],
         )
         for watch in self._watches:

@@ -119,16 +119,13 @@ def changed(stack: Stack, timeout: float, source: Source) -> list[str] | None:
     NOT_BROUGHT in their place where somebody has registered it anew since, and what it missed is not brought yet.
     Raises: CouldNotLook.
     """
-    where, connector = (
-        f"{stack.url('connect')}/connectors/{source.connector}/config",
-        find_connector(source.connector),
-    )
+    where = f"{stack.url('connect')}/connectors/{source.connector}/config"
     live = get_json(where, timeout)
-    if live is not None and not isinstance(live, dict):
-        raise CouldNotLook("answered something that is no configuration", where=where)
     if live is None:
         return None
-    found = changed_keys(live, as_registered(stack, connector))
+    if not isinstance(live, dict):
+        raise CouldNotLook("answered something that is no configuration", where=where)
+    found = changed_keys(live, as_registered(stack, find_connector(source.connector)))
     return found or ([NOT_BROUGHT] if missed.is_noted(stack, source, missed.BY_CONNECTOR) else [])
 
 
