@@ -105,6 +105,7 @@ CONNECT_GONE: dict[str, Value] = {
     "oltp-task-failure": NO_ANSWER,
     "oltp-connector-changes": NO_ANSWER,
 }
+TOPICS_UNKNOWN: dict[str, Value] = {"oltp-topic-changes": NO_ANSWER, "other-topic-changes": NO_ANSWER}
 DATABASE_GONE: dict[str, Value] = {
     "oltp-unexpected-columns": NO_ANSWER,
     "oltp-unreadable-columns": NO_ANSWER,

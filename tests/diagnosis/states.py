@@ -21,6 +21,7 @@ from tests.diagnosis.readings import (
     STARVED,
     STOPPED,
     TOPIC_GAP,
+    TOPICS_UNKNOWN,
     gone,
     of_shop,
 )
@@ -206,6 +207,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             "broker-answers": "refused",
             "oltp-topic-silence": NO_ANSWER,
             "open-transaction": NO_ANSWER,
+            **TOPICS_UNKNOWN,
             "oltp-source-lag": 40_000,
             "connect-ready": "/health answered 503",
             "oltp-task-state": "FAILED",
@@ -219,6 +221,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             "broker-answers": "silent",
             "oltp-topic-silence": NO_ANSWER,
             "open-transaction": NO_ANSWER,
+            **TOPICS_UNKNOWN,
             **CONNECT_GONE,
             **JOB_FAILS,
         },
@@ -342,6 +345,17 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     # Somebody has set it right: what is in the binlog stays there.
     ("log_changed", {**PARTIAL_ROWS, **BEHIND}),
     ("shop_log_changed", {"shop-log-lacks": "payment.payments: not published"}),
+    ("topic_changed", {"oltp-topic-changes": "retention.ms=1000"}),
+    (
+        "topic_changed",
+        {
+            "oltp-topic-changes": "max.message.bytes=100",
+            "oltp-task-state": "FAILED",
+            "oltp-task-failure": "too large",
+            **BEHIND,
+        },
+    ),
+    ("shop_topic_changed", {"shop-topic-changes": "no such topic"}),
     ("binlog_purged", {"oltp-task-state": "FAILED", "oltp-task-failure": "position lost", **BEHIND}),
     ("large_transaction", {"oltp-transaction-rows": 41_000, "oltp-source-lag": 42_000}),
     ("shop_large_transaction", {"shop-transaction-rows": 41_000}),

@@ -39,7 +39,11 @@ BY_HAND: dict[str, tuple[str, ...]] = {
     "PostgreSQLConnectionsHigh": ("postgres-connections",),
     "KafkaConnectTaskFailed": of_each_source("task-state"),
     "KafkaConnectConnectorMissing": of_each_source("connector-state"),
-    "CaptureSettingsChanged": (*of_each_source("connector-changes"), *of_each_source("log-lacks")),
+    "CaptureSettingsChanged": (
+        *of_each_source("connector-changes"),
+        *of_each_source("log-lacks"),
+        *of_each_source("topic-changes"),
+    ),
     "FulfillmentDelay": ("fulfillment-lag",),
     "FulfillmentLagUnknown": ("fulfillment-lag",),
     "FulfillmentLabelsRefused": ("labels-ready-writes", "store-writes"),

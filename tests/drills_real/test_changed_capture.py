@@ -1,10 +1,13 @@
-"""A connector changed by plain REST, key by key: named, and mended by the repairs that are proposed."""
+"""A connector changed by plain REST, and its topic by Kafka's admin calls, key by key: named, and mended by the
+repairs that are proposed.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
+from confluent_kafka.admin import AdminClient
 from tests.drills_real.health import assert_clean, await_health
 
 from lakeproof.arguments import parse_arguments
@@ -14,10 +17,12 @@ from lakeproof.diagnosis.examination import examine
 from lakeproof.lake.capture import topic_gap
 from lakeproof.lake.capture.commands import await_state
 from lakeproof.lake.capture.registration import live_config, register
+from lakeproof.lake.topic_settings import alter
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.stack import Stack
+from lakeproof.stack.topics import CDC_TOPIC
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
 
@@ -36,6 +41,14 @@ CHANGES = {
     "transforms": "envelope,pin",  # each table into a topic of its own
     "topic.prefix": "other",  # a new name, and so a snapshot of all, into other topics
     "database.include.list": "other",  # nothing at all
+}
+# The same of its topic.
+SETTINGS = {
+    "max.message.bytes": "100",  # no record is small enough
+    "min.insync.replicas": "2",  # there is one broker
+    "message.timestamp.before.max.ms": "0",  # every change is older than its record
+    "cleanup.policy": "compact",  # no record without a key, as order_events has
+    "retention.ms": "1000",  # records go, after a while
 }
 
 
@@ -68,6 +81,28 @@ def await_name(stack: Stack) -> Diagnosis:
     return Deadline(60).wait_for("a cause", lambda: found if (found := look(stack)).findings else None)
 
 
+def follow(stack: Stack, change: str, names: tuple[str, ...]) -> None:
+    """Run what is proposed for the first cause, as long as there is one; each must be one of these names."""
+    for _ in range(3):
+        found = await_name(stack)
+        print(f"{change}: {in_words(found)}", flush=True)
+        first = found.findings[0].cause
+        assert first.id in names, in_words(found)
+        for step in first.repairs:
+            mitigation = all_mitigations()[step.id]
+            arguments = parse_arguments(mitigation.arguments, step.arguments, step.id)
+            print(f"  {step.id}: {mitigation.run(stack, arguments)}", flush=True)
+        if look(stack).healthy:
+            return
+
+
+def assert_well(stack: Stack, lakeproof: Run) -> None:
+    await_state(stack, "orders", "RUNNING")
+    buy(lakeproof)
+    await_health(lakeproof)
+    assert_clean(lakeproof)
+
+
 @pytest.mark.parametrize(("key", "value"), CHANGES.items(), ids=list(CHANGES))
 def test_a_changed_key_is_named_and_what_it_kept_from_the_lake_comes(
     running: SupervisorClient, whole_stack: Stack, lakeproof: Run, key: str, value: str
@@ -79,23 +114,30 @@ def test_a_changed_key_is_named_and_what_it_kept_from_the_lake_comes(
     assert changed.status_code == 200, changed.text
     try:
         buy(lakeproof)
-        for _ in range(2):
-            found = await_name(whole_stack)
-            print(f"{key}={value}: {in_words(found)}", flush=True)
-            first = found.findings[0].cause
-            assert first.id in ("connector_changed", "topic_gap"), in_words(found)
-            for step in first.repairs:
-                mitigation = all_mitigations()[step.id]
-                arguments = parse_arguments(mitigation.arguments, step.arguments, step.id)
-                print(f"  {step.id}: {mitigation.run(whole_stack, arguments)}", flush=True)
-            if look(whole_stack).healthy:
-                break
-        await_state(whole_stack, "orders", "RUNNING")
-        buy(lakeproof)
-        await_health(lakeproof)
-        assert_clean(lakeproof)
+        follow(whole_stack, f"{key}={value}", ("connector_changed", "topic_gap"))
+        assert_well(whole_stack, lakeproof)
     except BaseException:
         # The next test must not find this one's connector, nor its job.
         topic_gap.bridge(whole_stack, "orders")
         register(whole_stack, "orders")
         raise
+
+
+@pytest.mark.parametrize(("key", "value"), SETTINGS.items(), ids=list(SETTINGS))
+def test_a_changed_topic_is_named_and_set_right(
+    running: SupervisorClient, whole_stack: Stack, lakeproof: Run, key: str, value: str
+) -> None:
+    alter(AdminClient({"bootstrap.servers": whole_stack.address("kafka", "tcp")}), CDC_TOPIC, {key: value})
+    buy(lakeproof)
+    follow(whole_stack, f"{key}={value}", ("topic_changed",))
+    assert_well(whole_stack, lakeproof)
+
+
+def test_a_deleted_topic_is_named_and_made_anew_and_what_nobody_had_read_comes(
+    running: SupervisorClient, whole_stack: Stack, lakeproof: Run
+) -> None:
+    admin = AdminClient({"bootstrap.servers": whole_stack.address("kafka", "tcp")})
+    admin.delete_topics([CDC_TOPIC])[CDC_TOPIC].result(20)
+    buy(lakeproof)
+    follow(whole_stack, "deleted", ("topic_changed", "topic_gap"))
+    assert_well(whole_stack, lakeproof)

@@ -16,8 +16,9 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.lake.capture.backlog import kept_offset, largest_delivered
 from lakeproof.lake.sources.source import OLTP, SHOP
+from lakeproof.lake.topic_settings import MISSING, alter, find_topic, restore
 from lakeproof.mitigations import abort_hanging_transactions
-from lakeproof.probes.kafka import topic_end, unread
+from lakeproof.probes.kafka import other_topic_changes, topic_changes, topic_end, unread
 from lakeproof.probes.transactions import open_transaction_seconds
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack import provisioned
@@ -38,6 +39,41 @@ def test_the_topic_of_change_capture_has_one_partition(stack: Stack, up: Up) -> 
     up("kafka")
     found = AdminClient(servers(stack)).list_topics(timeout=10).topics
     assert len(found[CDC_TOPIC].partitions) == 1
+
+
+@pytest.mark.proof  # not yet green three times in a row
+@pytest.mark.parametrize("name", [CDC_TOPIC, "events.payment", "results.orders_by_customer"])
+def test_a_topic_that_somebody_changes_is_told_by_what_was_changed_and_set_right(
+    stack: Stack, up: Up, name: str
+) -> None:
+    up("kafka")
+    admin, topic = AdminClient(servers(stack)), find_topic(name)
+
+    def told() -> str:
+        of_capture, of_others = topic_changes(stack, 5.0, OLTP), other_topic_changes(stack, 5.0)
+        return str(of_capture) if of_others == "none" else f"{of_capture}; {of_others}"
+
+    def await_told(wanted: str) -> None:
+        told_as = wanted if name == CDC_TOPIC or wanted == "none" else f"none; {name}: {wanted}"
+        Deadline(10).wait_for(wanted, lambda: True if told() == told_as else None, seen=told)
+
+    await_told("none")
+    other = "compact" if topic.config["cleanup.policy"] == "delete" else "delete"
+    for key, value in (
+        ("cleanup.policy", other),
+        ("max.message.bytes", "100"),
+        ("min.insync.replicas", "2"),
+        ("message.timestamp.after.max.ms", "1"),
+    ):
+        alter(admin, name, {key: value, "segment.ms": "1000000"})
+        await_told(f"{key}={value}")
+        assert restore(stack, admin, topic) == [f"{key}={value}"]
+        await_told("none")
+    admin.delete_topics([name])[name].result(20)
+    await_told(MISSING)
+    assert restore(stack, admin, topic) == [MISSING]
+    await_told("none")
+    assert len(admin.list_topics(timeout=10).topics[name].partitions) == topic.partitions
 
 
 @pytest.mark.proof  # not yet green three times in a row

@@ -15,7 +15,7 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.observability import lag_exporter
 from lakeproof.observability.lag_exporter import LagCollector, Pair, SettingsCollector, SettingsWatch, health
-from lakeproof.probes import connect, databases
+from lakeproof.probes import connect, databases, kafka
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -73,15 +73,16 @@ NO_ANSWER = CouldNotLook("no answer")
 
 
 @pytest.mark.parametrize(
-    ("connector", "database", "told"),
+    ("connector", "database", "topic", "told"),
     [
-        (["table.include.list", "transforms"], [], {"connector": 2.0, "database": 0.0}),
-        ([], ["binlog_row_image=MINIMAL"], {"connector": 0.0, "database": 1.0}),
-        (None, [], {"database": 0.0}),
-        (NO_ANSWER, ["binlog_row_image=MINIMAL"], {"database": 1.0}),
-        ([], NO_ANSWER, {"connector": 0.0}),
-        (NO_ANSWER, NO_ANSWER, {}),
-        (AttributeError("rubbish"), [], {"database": 0.0}),
+        (["table.include.list", "transforms"], [], [], {"connector": 2.0, "database": 0.0, "topic": 0.0}),
+        ([], ["binlog_row_image=MINIMAL"], [], {"connector": 0.0, "database": 1.0, "topic": 0.0}),
+        ([], [], ["retention.ms=1", "cleanup.policy=compact"], {"connector": 0.0, "database": 0.0, "topic": 2.0}),
+        (None, [], NO_ANSWER, {"database": 0.0}),
+        (NO_ANSWER, ["binlog_row_image=MINIMAL"], [], {"database": 1.0, "topic": 0.0}),
+        ([], NO_ANSWER, ["retention.ms=1"], {"connector": 0.0, "topic": 1.0}),
+        (NO_ANSWER, NO_ANSWER, NO_ANSWER, {}),
+        (AttributeError("rubbish"), [], AttributeError("rubbish"), {"database": 0.0}),
     ],
 )
 def test_settings_that_are_otherwise_than_the_capture_needs_are_counted_by_whose_they_are(
@@ -89,12 +90,13 @@ def test_settings_that_are_otherwise_than_the_capture_needs_are_counted_by_whose
     monkeypatch: pytest.MonkeyPatch,
     connector: list[str] | Exception | None,
     database: list[str] | CouldNotLook,
+    topic: list[str] | Exception,
     told: dict[str, float],
 ) -> None:
     """Where nobody could look there is no number: not the one of before, and no 0."""
     stop = threading.Event()
     watch = SettingsWatch(Stack(Settings(state_dir=tmp_path)), OLTP, stop)
-    watch.changed = {"connector": 7, "database": 7}
+    watch.changed = {"connector": 7, "database": 7, "topic": 7}
 
     def answer(told: list[str] | Exception | None) -> list[str] | None:
         stop.set()
@@ -104,6 +106,7 @@ def test_settings_that_are_otherwise_than_the_capture_needs_are_counted_by_whose
 
     monkeypatch.setattr(connect, "changed", lambda *_: answer(connector))
     monkeypatch.setattr(mariadb, "log_lacks", lambda *_: answer(database))
+    monkeypatch.setattr(kafka, "changed_settings", lambda *_: answer(topic))
     watch.start()
     watch.join(10)
     (metric,) = SettingsCollector([watch]).collect()
@@ -127,11 +130,12 @@ def test_each_look_asks_anew(tmp_path: Path, answering: Answering, monkeypatch: 
     file = render(stack, find_connector("orders"))
     answers[1:] = [(200, file), (200, file | {"skipped.operations": "u"})]
     monkeypatch.setattr(mariadb, "log_lacks", lambda *_: [])
+    monkeypatch.setattr(kafka, "changed_settings", lambda *_: [])
     monkeypatch.setattr(lag_exporter, "SETTINGS_SECONDS", 0.1)
     watch = SettingsWatch(stack, OLTP, stop)
     watch.start()
     watch.join(10)
-    assert answers == [] and watch.changed == {"connector": 1, "database": 0}
+    assert answers == [] and watch.changed == {"connector": 1, "database": 0, "topic": 0}
 
 
 def test_what_is_set_right_and_not_brought_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,12 +148,13 @@ def test_what_is_set_right_and_not_brought_is_counted(tmp_path: Path, monkeypatc
         return []
 
     monkeypatch.setattr(mariadb, "log_lacks", log_lacks)
+    monkeypatch.setattr(kafka, "changed_settings", lambda *_: [])
     missed.note(stack, OLTP, missed.BY_LOG)
     missed.note(stack, OLTP, missed.BY_CONNECTOR)
     watch = SettingsWatch(stack, OLTP, stop)
     watch.start()
     watch.join(10)
-    assert watch.changed == {"connector": 1, "database": 1}
+    assert watch.changed == {"connector": 1, "database": 1, "topic": 0}
 
 
 @pytest.mark.parametrize(
@@ -163,7 +168,7 @@ def test_what_is_set_right_and_not_brought_is_counted(tmp_path: Path, monkeypatc
         ([["skipped.operations"], None, ["skipped.operations"]], False),
     ],
 )
-@pytest.mark.parametrize("whose", ["connector", "database"])
+@pytest.mark.parametrize("whose", ["connector", "database", "topic"])
 def test_what_stays_changed_leaves_a_mark_whoever_sets_it_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: str, looks: list[list[str] | None], noted: bool
 ) -> None:
@@ -178,10 +183,38 @@ def test_what_stays_changed_leaves_a_mark_whoever_sets_it_right(
 
     monkeypatch.setattr(connect, "changed", look if whose == "connector" else lambda *_: [])
     monkeypatch.setattr(databases, "lacking", look if whose == "database" else lambda *_: [])
+    monkeypatch.setattr(kafka, "changed_settings", look if whose == "topic" else lambda *_: [])
     monkeypatch.setattr(lag_exporter, "SETTINGS_SECONDS", 0.01)
     watch = SettingsWatch(stack, OLTP, stop)
     watch.start()
     watch.join(10)
     assert left == []
     kinds = {kind for kind in (missed.BY_LOG, missed.BY_CONNECTOR) if missed.is_noted(stack, OLTP, kind)}
-    assert kinds == ({missed.BY_CONNECTOR if whose == "connector" else missed.BY_LOG} if noted else set())
+    # What a topic lost, the job itself misses.
+    of_whom = {"connector": {missed.BY_CONNECTOR}, "database": {missed.BY_LOG}, "topic": set()}
+    assert kinds == (of_whom[whose] if noted else set())
+
+
+def test_the_looks_at_the_topic_share_one_client_of_kafka_and_ask_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client of its own for each look would open connections and threads every four seconds."""
+    stop, stack = threading.Event(), Stack(Settings(state_dir=tmp_path))
+    clients: list[object] = []
+    answers = [["retention.ms=1"], []]
+
+    def look(stack: Stack, client: object, *_: object) -> list[str]:
+        clients.append(client)
+        if len(answers) == 1:
+            stop.set()
+        return answers.pop(0)
+
+    monkeypatch.setattr(connect, "changed", lambda *_: [])
+    monkeypatch.setattr(databases, "lacking", lambda *_: [])
+    monkeypatch.setattr(kafka, "_reach", lambda *_: None)
+    monkeypatch.setattr(kafka, "changed", look)
+    monkeypatch.setattr(lag_exporter, "SETTINGS_SECONDS", 0.01)
+    watch = SettingsWatch(stack, OLTP, stop)
+    watch.start()
+    watch.join(10)
+    assert len(clients) == 2 and clients[0] is clients[1] and watch.changed["topic"] == 0

@@ -7,7 +7,7 @@ or dead, Kafka down; and the database down or this ticker's own writes failing, 
 Run as `python -m lakeproof.observability.lag_exporter NAME`, the component NAME: for the sources that name it.
 Where a source's server keeps the connector's place in its log (a replication slot), that is watched as well; and so
 are the columns of the captured tables, in which a database may run ahead of the lake, and the settings by which a
-connector delivers and a database writes its log.
+connector delivers, a database writes its log, and a topic keeps and takes records.
 """
 
 import logging
@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import copy_context
 from functools import partial
 from types import FrameType
 
@@ -145,11 +146,12 @@ class BacklogCollector(Collector):
 
 
 class SettingsWatch(threading.Thread):
-    """Looks at a source's connector and at the log that it reads, until `stop` is set.
+    """Looks at a source's connector, at the log that it reads and the topic that it writes, until `stop` is set.
 
-    `changed`: how many settings are otherwise than the capture needs, by whose they are ("connector", "database"), of
-    the newest look; nothing of one that gave no answer, or of a connector that is not there. What stays changed for
-    two looks leaves a mark (capture/missed.py).
+    `changed`: how many settings are otherwise than the capture needs, by whose they are ("connector", "database",
+    "topic"), of the newest look; nothing of one that gave no answer, or of a connector that is not there. What stays
+    changed for two looks leaves a mark (capture/missed.py), but for the topic's: what that lost, the job itself
+    misses.
     """
 
     def __init__(self, stack: Stack, source: Source, stop: threading.Event) -> None:
@@ -159,10 +161,16 @@ class SettingsWatch(threading.Thread):
         self._stack, self._stop_asked = stack, stop
 
     def run(self) -> None:
-        """The thread's work. Its looks are no round (probes/round.py), which would keep the first answer."""
-        looks: tuple[tuple[str, Look, missed.Kind], ...] = (
+        """The thread's work. Its looks are no round (probes/round.py), which would keep the first answer.
+
+        But those at the topic are one, of which nothing but the client of Kafka is kept.
+        """
+        of_kafka = copy_context()
+        of_kafka.run(Round().begin)
+        looks: tuple[tuple[str, Look, missed.Kind | None], ...] = (
             ("connector", connect.changed, missed.BY_CONNECTOR),
             ("database", databases.lacking, missed.BY_LOG),
+            ("topic", lambda *asked: of_kafka.run(kafka.changed_settings, *asked), None),
         )
         before: dict[str, list[str]] = {}
         while not self._stop_asked.is_set():
@@ -172,7 +180,7 @@ class SettingsWatch(threading.Thread):
                     if (changed := look(self._stack, ANSWER_SECONDS, self.source)) is not None:
                         found[whose] = changed
                     # Whoever sets it right, and by whatever, does not bring what it has kept from the lake.
-                    if changed and changed == before.get(whose) and changed != [missed.NOT_BROUGHT]:
+                    if kind and changed and changed == before.get(whose) and changed != [missed.NOT_BROUGHT]:
                         missed.note(self._stack, self.source, kind)
                 except LakeproofError:
                     # The supervisor's questions to Kafka Connect and to the database tell that there is no answer.
@@ -194,7 +202,7 @@ class SettingsCollector(Collector):
         settings = GaugeMetricFamily(
             "lakeproof_capture_changed_settings",
             "settings that are otherwise than the capture needs: of the connector (not as it was registered), of"
-            " the database (how it writes its log)",
+            " the database (how it writes its log), of the topic (which records it keeps and takes)",
             labels=["connector", "of"],
         )
         for watch in self._watches:

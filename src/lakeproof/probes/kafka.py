@@ -17,16 +17,19 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.backlog import kept_offset, rows_so_far
 from lakeproof.lake.sources.source import SOURCES, Source
+from lakeproof.lake.topic_settings import MISSING, changed, find_topic, is_ours, made_here, of_connect
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.probes.round import once
 from lakeproof.stack.stack import Stack
+from lakeproof.stack.topics import TOPICS
 
 TAIL_RECORDS = 20
 # More than any call of the shop writes at once.
 LARGE_ROWS = 1_000
+UNCHANGED = "none"
 # The library neither exports nor types it.
 OffsetSpec: Any = kafka_admin.OffsetSpec  # type: ignore[attr-defined]
 
@@ -53,6 +56,11 @@ def _reachable(stack: Stack, timeout: float) -> bool:
     return True
 
 
+def _reach(stack: Stack, timeout: float) -> None:
+    if not _reachable(stack, timeout):
+        raise CouldNotLook("connection refused", where="kafka", next_action="is it up?")
+
+
 def broker_answers(stack: Stack, timeout: float) -> Value:
     """answers, silent (accepts, but no metadata in time) or refused."""
     if not _reachable(stack, timeout):
@@ -74,8 +82,7 @@ def broker_ids(stack: Stack, timeout: float) -> list[int]:
 
 def _offsets(stack: Stack, spec: Any, timeout: float, topic: str) -> Any:
     """The one partition's (offset, timestamp) for a spec. Raises: CouldNotLook."""
-    if not _reachable(stack, timeout):
-        raise CouldNotLook("connection refused", where="kafka", next_action="is it up?")
+    _reach(stack, timeout)
     try:
         client = admin(stack)
         # A fresh client asked for offsets knows no leader yet and waits for its whole timeout.
@@ -148,10 +155,38 @@ def unread(stack: Stack, timeout: float, source: Source) -> int | None:
     return None if kept is None else max(0, end - kept)
 
 
+def changed_settings(stack: Stack, timeout: float, source: Source) -> list[str]:
+    """What of the capture's topic is otherwise than it needs to be, as topic_settings.changed.
+
+    Raises: CouldNotLook.
+    """
+    _reach(stack, timeout)
+    return changed(stack, admin(stack), find_topic(source.topic), timeout)
+
+
+def topic_changes(stack: Stack, timeout: float, source: Source) -> Value:
+    """That, joined by commas; "none"."""
+    return ", ".join(changed_settings(stack, timeout, source)) or UNCHANGED
+
+
+def other_topic_changes(stack: Stack, timeout: float) -> Value:
+    """The same of all other topics of ours: TOPIC: KEY=VALUE, joined by commas; "none"."""
+    _reach(stack, timeout)
+    client, deadline = admin(stack), Deadline(timeout)
+    found, connects_own = [], of_connect()
+    for topic in (*made_here(), *connects_own):
+        if topic in TOPICS or not is_ours(stack, topic):
+            continue
+        told = changed(stack, client, topic, max(0.1, deadline.left))
+        # Kafka Connect does not run without its own, and has none before its first start.
+        if told != [MISSING] or topic not in connects_own:
+            found += [f"{topic.name}: {one}" for one in told]
+    return ", ".join(found) or UNCHANGED
+
+
 def topics(stack: Stack, timeout: float) -> Value:
     """The names of all topics, sorted, joined by spaces."""
-    if not _reachable(stack, timeout):
-        raise CouldNotLook("connection refused", where="kafka", next_action="is it up?")
+    _reach(stack, timeout)
     try:
         names: dict[str, object] = dict(admin(stack).list_topics(timeout=timeout).topics)
     except KafkaException as error:
@@ -172,6 +207,9 @@ def _probes(source: Source) -> Iterator[Probe]:
         f"transaction.total_order of the newest record of {source.topic}",
     )
     yield of_source(source, "transaction-rows", "kafka", order, transaction_rows, "rows", small, steady=True)
+    right = Condition(Operator.IS, UNCHANGED)
+    typed = f"kafka-configs.sh --describe --all --topic {source.topic}"
+    yield of_source(source, "topic-changes", "kafka", typed, topic_changes, "", right, steady=True)
     # Without a range: how much comes in between two checkpoints is the shoppers' matter.
     group = f"offset of the group {source.job} in {source.topic}, and the topic's end"
     yield of_source(source, "topic-unread", "kafka", group, unread, "records")
@@ -189,5 +227,15 @@ PROBES = (
         liveness=True,
     ),
     *(probe for source in SOURCES for probe in _probes(source)),
+    Probe(
+        "other-topic-changes",
+        "kafka",
+        "kafka-configs.sh --describe --all of the shop's events, results, and Kafka Connect's own topics",
+        "",
+        other_topic_changes,
+        Condition(Operator.IS, UNCHANGED),
+        always=True,
+        steady=True,
+    ),
     Probe("topics", "kafka", "list topics", "", topics, inventory=True),
 )

@@ -1,4 +1,5 @@
-"""The Kafka topics: of change capture, of the shop's events (one for each service that has an outbox)."""
+"""The Kafka topics: of change capture, of the shop's events (one for each service that has an outbox), and those in
+which Kafka Connect keeps its own state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,3 +58,7 @@ EVENT_TOPICS = tuple(
     )
     for service in SERVICES
 )
+
+# Kafka Connect makes them. Beside the workers' offsets each connector's are in a topic of its own
+# (lake/capture/offsets.py).
+CONFIGS_TOPIC, OFFSETS_TOPIC, STATUS_TOPIC = "_connect_configs", "_connect_offsets", "_connect_status"

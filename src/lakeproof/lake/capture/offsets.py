@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lakeproof.lake.capture.connector import Connector
+from lakeproof.stack.topics import OFFSETS_TOPIC
 
-# Where a worker keeps the offsets of all connectors, beside a topic of a connector's own (stack/engines/connect.py).
-WORKER_OFFSETS = "_connect_offsets"
 # As stack/engines/connect.py sets group.id.
 GROUP = "lake-connect"
 # Connect's own partitioner, for a topic of several partitions.
@@ -33,8 +32,8 @@ def own_offsets(kept: Iterable[Mapping[str, Any]], connector: Connector) -> list
 
 
 def offset_topics(connector: Connector) -> tuple[str, ...]:
-    """The topics that hold the connector's offsets; a record of each counts."""
-    return (connector.config["offsets.storage.topic"].replace("@name@", connector.name), WORKER_OFFSETS)
+    """The topics that hold the connector's offsets, its own and the workers'; a record of each counts."""
+    return (connector.config["offsets.storage.topic"].replace("@name@", connector.name), OFFSETS_TOPIC)
 
 
 def offset_key(connector: Connector, partition: Mapping[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ from lakeproof.stack.addresses import replica_name
 from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import kafka_jvm
 from lakeproof.stack.stack import Stack
+from lakeproof.stack.topics import CONFIGS_TOPIC, OFFSETS_TOPIC, STATUS_TOPIC
 from lakeproof.written import write_file
 
 NAME = "connect"
@@ -54,12 +55,12 @@ rest.advertised.host.name={host}
 rest.advertised.port={port}
 key.converter=org.apache.kafka.connect.json.JsonConverter
 value.converter=org.apache.kafka.connect.json.JsonConverter
-config.storage.topic=_connect_configs
+config.storage.topic={CONFIGS_TOPIC}
 config.storage.replication.factor=1
-offset.storage.topic=_connect_offsets
+offset.storage.topic={OFFSETS_TOPIC}
 offset.storage.replication.factor=1
 offset.storage.partitions=1
-status.storage.topic=_connect_status
+status.storage.topic={STATUS_TOPIC}
 status.storage.replication.factor=1
 status.storage.partitions=1
 offset.flush.interval.ms=5000
