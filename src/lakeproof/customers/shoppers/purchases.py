@@ -16,6 +16,9 @@ CARDS = {"tok_visa": 0.94, "tok_declined": 0.03, "tok_insufficient_funds": 0.03}
 # Of all buyers; an undoing, a complaint and what follows from it only where something was bought.
 # So few opt out that an hour of buyers is no NotificationOptOutSpike (more than 20 in 15 minutes).
 BROWSE, CANCEL, RETURN, COMPLAIN, OPT_OUT = 0.5, 0.06, 0.08, 0.06, 0.01
+# The first ones of a run complain in any case, unless their card is declined: so the shop's own people have timelines
+# to read from its beginning, whatever the seed.
+FIRST_COMPLAIN = 3
 ATTACH, OPT_IN = 0.5, 0.5  # of those who complain, who opt out
 KEEP = 0.3  # of those who undo nothing
 KEEP_SECONDS = 20  # so long the parcel waits of a buyer who will cancel, or who wants to think it over
@@ -63,12 +66,12 @@ def purchases(rate: float, seed: int, seconds: float | None = None) -> Iterator[
             return
         number += 1
         (card,) = dice.choices(list(CARDS), list(CARDS.values()))
-        yield Purchase(at, number, 1 + dice.randrange(CUSTOMERS), card, _fill(dice), _wish(wishing))
+        yield Purchase(at, number, 1 + dice.randrange(CUSTOMERS), card, _fill(dice), _wish(wishing, number))
 
 
-def _wish(dice: random.Random) -> Wishes:
+def _wish(dice: random.Random, number: int) -> Wishes:
     undoing = dice.choices((Undoing.CANCEL, Undoing.RETURN, None), (CANCEL, RETURN, 1 - CANCEL - RETURN))[0]
-    complains, opts_out = dice.random() < COMPLAIN, dice.random() < OPT_OUT
+    complains, opts_out = dice.random() < COMPLAIN or number <= FIRST_COMPLAIN, dice.random() < OPT_OUT
     attaches, opts_in = dice.random() < ATTACH, dice.random() < OPT_IN
     browses = dice.random() < BROWSE
     keeps = undoing is None and dice.random() < KEEP
