@@ -345,17 +345,27 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     # Somebody has set it right: what is in the binlog stays there.
     ("log_changed", {**PARTIAL_ROWS, **BEHIND}),
     ("shop_log_changed", {"shop-log-lacks": "payment.payments: not published"}),
-    ("topic_changed", {"oltp-topic-changes": "retention.ms=1000"}),
+    ("topic_changed", {"oltp-topic-changes": "cdc.oltp: retention.ms=1000"}),
     (
         "topic_changed",
         {
-            "oltp-topic-changes": "max.message.bytes=100",
+            "oltp-topic-changes": "cdc.oltp: max.message.bytes=100",
             "oltp-task-state": "FAILED",
             "oltp-task-failure": "too large",
             **BEHIND,
         },
     ),
-    ("shop_topic_changed", {"shop-topic-changes": "no such topic"}),
+    ("shop_topic_changed", {"shop-topic-changes": "cdc.shop: no such topic"}),
+    # The job finds its place gone as well; no bridge writes into a topic that is not right.
+    (
+        "topic_changed",
+        {**JOB_FAILS, **TOPIC_GAP, "oltp-topic-changes": "cdc.oltp: retention.ms=1000, cdc.oltp: made anew"},
+    ),
+    # The job goes on where it stood in the topic of before, and says nothing.
+    ("topic_gap", {"oltp-topic-changes": "cdc.oltp: made anew"}),
+    ("shop_topic_gap", {"shop-topic-changes": "cdc.shop: made anew"}),
+    ("other_topic_changed", {"other-topic-changes": "events.payment: retention.ms=1000"}),
+    ("other_topic_changed", {**JOB_FAILS, "other-topic-changes": "results.orders_by_customer: no such topic"}),
     ("binlog_purged", {"oltp-task-state": "FAILED", "oltp-task-failure": "position lost", **BEHIND}),
     ("large_transaction", {"oltp-transaction-rows": 41_000, "oltp-source-lag": 42_000}),
     ("shop_large_transaction", {"shop-transaction-rows": 41_000}),

@@ -16,7 +16,8 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.lake.capture.backlog import kept_offset, largest_delivered
 from lakeproof.lake.sources.source import OLTP, SHOP
-from lakeproof.lake.topic_settings import MISSING, alter, find_topic, restore
+from lakeproof.lake.topic_settings import ANEW, MISSING, alter, note_id, restore
+from lakeproof.lake.topics import find_topic
 from lakeproof.mitigations import abort_hanging_transactions
 from lakeproof.probes.kafka import other_topic_changes, topic_changes, topic_end, unread
 from lakeproof.probes.transactions import open_transaction_seconds
@@ -54,7 +55,8 @@ def test_a_topic_that_somebody_changes_is_told_by_what_was_changed_and_set_right
         return str(of_capture) if of_others == "none" else f"{of_capture}; {of_others}"
 
     def await_told(wanted: str) -> None:
-        told_as = wanted if name == CDC_TOPIC or wanted == "none" else f"none; {name}: {wanted}"
+        found = wanted if wanted == "none" else f"{name}: {wanted}"
+        told_as = found if name == CDC_TOPIC or wanted == "none" else f"none; {found}"
         Deadline(10).wait_for(wanted, lambda: True if told() == told_as else None, seen=told)
 
     await_told("none")
@@ -72,6 +74,8 @@ def test_a_topic_that_somebody_changes_is_told_by_what_was_changed_and_set_right
     admin.delete_topics([name])[name].result(20)
     await_told(MISSING)
     assert restore(stack, admin, topic) == [MISSING]
+    await_told(ANEW)
+    note_id(stack, admin, topic)
     await_told("none")
     assert len(admin.list_topics(timeout=10).topics[name].partitions) == topic.partitions
 

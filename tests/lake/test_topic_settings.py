@@ -8,69 +8,129 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from lakeproof.arguments import parse_arguments
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady, TerminalError
+from lakeproof.faults import changed_topic
+from lakeproof.faults.changed_topic import ChangedTopic
 from lakeproof.lake import topic_settings
-from lakeproof.lake.topic_settings import MISSING, changed, find_topic, made_here, needs, of_connect, restore
+from lakeproof.lake.capture import registered
+from lakeproof.lake.capture.connector import find_connector, render
+from lakeproof.lake.sources.source import OLTP, SHOP
+from lakeproof.lake.topic_settings import ANEW, MISSING, changes, needs, note_id, require_right, restore
+from lakeproof.lake.topics import find_topic, made_here, of_capture, others
+from lakeproof.mitigations import restore_topic
+from lakeproof.mitigations.restore_topic import RestoreTopic
+from lakeproof.probes import kafka
+from lakeproof.probes.kafka import other_topic_changes, topic_changes
 from lakeproof.stack import provisioned
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import CDC_TOPIC, Topic
 
 CAPTURE = find_topic(CDC_TOPIC)
+HISTORY = find_topic("_schema_history_oltp")
 WEEK = str(7 * 86_400_000)
+ALL = {topic.name: topic for topic in (*of_capture(OLTP), *of_capture(SHOP), *others())}
 
 
 class Broker:
-    """Kafka's admin calls over one topic; `config` None: there is none. `refusal`: of what would change it."""
+    """Kafka's admin calls. `settings`: by topic; one without any is not there. `ids`: which one bears the name.
+    `refusal`: of what would change something. `failure`: of every question.
+    """
 
-    def __init__(self, topic: Topic, config: dict[str, str] | None = None) -> None:
-        self.topic = topic
-        self.config: dict[str, str] | None = {**needs(topic), "segment.bytes": "1000"} if config is None else config
-        self.altered: dict[str, str] = {}
+    def __init__(self) -> None:
+        self.settings = {name: {**needs(topic), "segment.bytes": "1000"} for name, topic in ALL.items()}
+        self.ids = dict.fromkeys(ALL, "first")
+        self.altered: dict[str, dict[str, str]] = {}
         self.refusal: KafkaError | None = None
         self.failure: BaseException | None = None
 
-    def describe_configs(self, resources: list[Any], **_: object) -> dict[Any, Future[Any]]:
+    def _answer(self, name: str, value: Any) -> Future[Any]:
         future: Future[Any] = Future()
         if self.failure is not None:
             future.set_exception(self.failure)
-        elif self.config is None:
+        elif name not in self.settings:
             future.set_exception(KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)))
         else:
-            future.set_result({key: SimpleNamespace(value=value) for key, value in self.config.items()})
-        return {resources[0]: future}
+            future.set_result(value)
+        return future
+
+    def describe_configs(self, resources: list[Any], **_: object) -> dict[Any, Future[Any]]:
+        return {
+            each: self._answer(
+                each.name,
+                {key: SimpleNamespace(value=value) for key, value in self.settings.get(each.name, {}).items()},
+            )
+            for each in resources
+        }
+
+    def describe_topics(self, topics: Any, **_: object) -> dict[str, Future[Any]]:
+        names = [str(name) for name in topics.topic_names]
+        return {name: self._answer(name, SimpleNamespace(topic_id=self.ids[name])) for name in names}
 
     def incremental_alter_configs(self, resources: list[Any], **_: object) -> dict[Any, Future[None]]:
         future: Future[None] = Future()
         if self.refusal is not None:
             future.set_exception(KafkaException(self.refusal))
         else:
-            assert self.config is not None
-            self.altered = {entry.name: entry.value for entry in resources[0].incremental_configs}
-            self.config |= self.altered
+            (resource,) = resources
+            self.altered[resource.name] = {entry.name: entry.value for entry in resource.incremental_configs}
+            self.settings[resource.name] |= self.altered[resource.name]
             future.set_result(None)
         return {resources[0]: future}
 
     def create_topics(self, topics: list[Any], **_: object) -> dict[str, Future[None]]:
         future: Future[None] = Future()
-        if self.config is None:
-            self.config = {**needs(self.topic), **topics[0].config}
-            future.set_result(None)
-        else:
+        name = topics[0].topic
+        if name in self.settings:
             future.set_exception(KafkaException(KafkaError(KafkaError.TOPIC_ALREADY_EXISTS)))
-        return {topics[0].topic: future}
+        else:
+            self.settings[name], self.ids[name] = {**needs(ALL[name]), **topics[0].config}, "second"
+            future.set_result(None)
+        return {name: future}
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    made = Stack(Settings(state_dir=tmp_path))
-    for topic in made_here():
-        provisioned.remember(made, "kafka", f"topic {topic.name}", "any")
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    made = Broker()
+    monkeypatch.setattr(kafka, "_reach", lambda *_: None)
+    for module in (kafka, restore_topic, changed_topic):
+        monkeypatch.setattr(module, "admin", lambda _: made)
+    monkeypatch.setattr(topic_settings, "_client", lambda _: made)
+    monkeypatch.setattr(topic_settings, "SEEN_SECONDS", 0.2)
     return made
 
 
+@pytest.fixture
+def stack(tmp_path: Path, broker: Any) -> Stack:
+    """Provisioned, and both connectors registered."""
+    made = Stack(Settings(state_dir=tmp_path))
+    for topic in made_here():
+        provisioned.remember(made, "kafka", f"topic {topic.name}", "any")
+        note_id(made, broker, topic)
+    for source in (OLTP, SHOP):
+        connector = find_connector(source.connector)
+        registered.remember(made, connector, render(made, connector))
+    return made
+
+
+@pytest.fixture
+def restarted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The connectors of which what had failed was started again."""
+    names: list[str] = []
+
+    def restart(stack: Stack, name: str, *, only_failed: bool, absent_is_fine: bool) -> None:
+        assert only_failed and absent_is_fine
+        names.append(name)
+
+    for module in (restore_topic, changed_topic):
+        monkeypatch.setattr(module, "restart", restart)
+    monkeypatch.setattr(restore_topic, "await_none_failed", lambda *_: None)
+    return names
+
+
 def told(stack: Stack, broker: Any, topic: Topic = CAPTURE) -> list[str]:
-    return changed(stack, broker, topic, 1.0)
+    return changes(stack, broker, [topic], 1.0).get(topic.name, [])
 
 
 @pytest.mark.parametrize(
@@ -86,91 +146,213 @@ def told(stack: Stack, broker: Any, topic: Topic = CAPTURE) -> list[str]:
         ("cleanup.policy", "compact,delete", True),
         ("max.message.bytes", "1000", True),
         ("max.message.bytes", "9000000", False),
+        ("max.message.bytes", "None", True),
         ("min.insync.replicas", "2", True),
         ("message.timestamp.before.max.ms", "1000", True),
         ("message.timestamp.after.max.ms", "1", True),
         ("segment.bytes", "100", False),
         ("compression.type", "zstd", False),
         # Of a topic that is not compacted.
-        ("min.compaction.lag.ms", "0", False),
+        ("min.compaction.lag.ms", "-5", False),
     ],
 )
-def test_only_what_takes_records_or_keeps_them_out_is_told(stack: Stack, key: str, value: str, is_told: bool) -> None:
-    broker = Broker(CAPTURE, {**needs(CAPTURE), key: value})
+def test_only_what_takes_records_or_keeps_them_out_is_told(
+    stack: Stack, broker: Any, key: str, value: str, is_told: bool
+) -> None:
+    broker.settings[CDC_TOPIC][key] = value
     assert told(stack, broker) == ([f"{key}={value}"] if is_told else [])
-    assert restore(stack, broker, CAPTURE) == ([f"{key}={value}"] if is_told else [])  # type: ignore[arg-type]
-    assert broker.altered == ({key: needs(CAPTURE)[key]} if is_told else {})
+    assert restore(stack, broker, CAPTURE) == ([f"{key}={value}"] if is_told else [])
+    assert broker.altered == ({CDC_TOPIC: {key: needs(CAPTURE)[key]}} if is_told else {})
 
 
-def test_a_topic_of_results_is_compacted_whatever_its_retention(stack: Stack) -> None:
+def test_a_topic_of_results_is_compacted_whatever_its_retention(stack: Stack, broker: Any) -> None:
     results = find_topic("results.orders_by_customer")
     fine = {**needs(results), "retention.ms": "1"}
-    assert told(stack, Broker(results, fine), results) == []
-    assert told(stack, Broker(results, {**fine, "min.compaction.lag.ms": "5"}), results) == [
-        "min.compaction.lag.ms=5"
-    ]
-    assert told(stack, Broker(results, {**fine, "cleanup.policy": "delete"}), results) == ["cleanup.policy=delete"]
+    for changed, wanted in (
+        ({}, []),
+        ({"min.compaction.lag.ms": "5"}, ["min.compaction.lag.ms=5"]),
+        ({"cleanup.policy": "delete"}, ["cleanup.policy=delete"]),
+    ):
+        broker.settings[results.name] = fine | changed
+        assert told(stack, broker, results) == wanted
 
 
-def test_a_topic_that_is_gone_is_made_with_what_it_needs(stack: Stack) -> None:
-    broker = Broker(CAPTURE)
-    broker.config = None
-    assert told(stack, broker) == [MISSING]
-    assert restore(stack, broker, CAPTURE) == [MISSING]  # type: ignore[arg-type]
-    assert broker.config is not None and broker.config["retention.ms"] == WEEK
+def test_all_topics_that_a_connector_writes_are_looked_at_and_told_by_name(stack: Stack, broker: Any) -> None:
+    """Its offsets go with the rows in one transaction, and it does not start without its history of columns."""
+    assert (
+        topic_changes(stack, 1.0, OLTP)
+        == topic_changes(stack, 1.0, SHOP)
+        == other_topic_changes(stack, 1.0)
+        == "none"
+    )
+    broker.settings["_connect_offsets_orders"]["max.message.bytes"] = "100"
+    broker.settings["_schema_history_oltp"]["retention.ms"] = WEEK
+    broker.settings["_connect_offsets"]["cleanup.policy"] = "delete"
+    broker.settings["events.payment"]["retention.ms"] = "1"
+    told_of_oltp = "_connect_offsets_orders: max.message.bytes=100, _schema_history_oltp: retention.ms=604800000"
+    assert topic_changes(stack, 1.0, OLTP) == told_of_oltp
+    assert topic_changes(stack, 1.0, SHOP) == "none"
+    assert (
+        other_topic_changes(stack, 1.0) == "events.payment: retention.ms=1, _connect_offsets: cleanup.policy=delete"
+    )
 
 
-def test_of_kafka_connects_own_topics_none_is_made(stack: Stack) -> None:
-    """They begin with a record that Kafka Connect writes, and their number of partitions is its matter."""
-    own = find_topic("_connect_offsets_orders")
-    broker = Broker(own)
-    broker.config = None
-    with pytest.raises(TerminalError, match="Kafka Connect makes it itself"):
-        restore(stack, broker, own)  # type: ignore[arg-type]
-    assert broker.config is None
-    assert {topic.name for topic in of_connect()} == {
-        "_connect_configs",
-        "_connect_status",
-        "_connect_offsets",
-        "_connect_offsets_orders",
-        "_connect_offsets_shop",
-    }
+def test_a_topic_that_is_gone_is_told_and_made_and_then_known_as_another_one(stack: Stack, broker: Any) -> None:
+    """The job would go on in it where it stood in the old one, and miss what lies before that."""
+    del broker.settings[CDC_TOPIC]
+    assert topic_changes(stack, 1.0, OLTP) == f"{CDC_TOPIC}: {MISSING}"
+    with pytest.raises(InvalidInput, match=rf"{CDC_TOPIC}: {MISSING}"):
+        require_right(stack, OLTP)
+    assert restore(stack, broker, CAPTURE) == [MISSING]
+    assert broker.settings[CDC_TOPIC]["retention.ms"] == WEEK
+    assert topic_changes(stack, 1.0, OLTP) == f"{CDC_TOPIC}: {ANEW}"
+    require_right(stack, OLTP)
+    assert restore(stack, broker, CAPTURE) == [ANEW] and broker.altered == {}
+    topic_settings.is_compared(stack, OLTP)
+    assert topic_changes(stack, 1.0, OLTP) == "none"
 
 
-def test_of_a_topic_that_somebody_else_made_the_policy_alone_is_compared(tmp_path: Path) -> None:
-    stack = Stack(Settings(mode="external", state_dir=tmp_path))
-    theirs = {**needs(CAPTURE), "retention.ms": "86400000", "min.insync.replicas": "2"}
-    assert told(stack, Broker(CAPTURE, theirs)) == []
-    assert told(stack, Broker(CAPTURE, {**theirs, "cleanup.policy": "compact"})) == ["cleanup.policy=compact"]
-    offsets = find_topic("_connect_offsets")
-    assert told(stack, Broker(offsets, {**needs(offsets), "min.insync.replicas": "2"}), offsets) == []
+def test_nothing_is_said_of_a_topic_that_nobody_has_made_yet(tmp_path: Path, broker: Any) -> None:
+    """At the first start, and where Kafka Connect is no part of the stack."""
+    stack = Stack(Settings(state_dir=tmp_path))
+    broker.settings.clear()
+    assert topic_changes(stack, 1.0, OLTP) == other_topic_changes(stack, 1.0) == "none"
+    provisioned.remember(stack, "kafka", "topic events.payment", "any")
+    assert other_topic_changes(stack, 1.0) == f"events.payment: {MISSING}"
+    connector = find_connector("orders")
+    registered.remember(stack, connector, render(stack, connector))
+    assert f"_connect_offsets_orders: {MISSING}, _schema_history_oltp: {MISSING}" in str(
+        topic_changes(stack, 1.0, OLTP)
+    )
+    assert f"_connect_offsets: {MISSING}" in str(other_topic_changes(stack, 1.0))
+    assert topic_changes(stack, 1.0, SHOP) == "none"
+
+
+def test_what_others_make_is_not_made(stack: Stack, broker: Any) -> None:
+    """Kafka Connect's own begin with a record that it writes, and their number of partitions is its matter."""
+    del broker.settings["_connect_offsets_orders"]
+    with pytest.raises(TerminalError, match="Lakeproof does not make it"):
+        restore(stack, broker, find_topic("_connect_offsets_orders"))
+    assert "_connect_offsets_orders" not in broker.settings
+
+
+def test_in_mode_external_the_policy_alone_is_compared_and_nothing_is_made(tmp_path: Path, broker: Any) -> None:
+    where = {"kafka": {"tcp": "k:9092"}}
+    stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints=where))
+    broker.settings[CDC_TOPIC] |= {"retention.ms": "86400000", "min.insync.replicas": "2"}
+    del broker.settings["events.payment"]
+    assert topic_changes(stack, 1.0, OLTP) == other_topic_changes(stack, 1.0) == "none"
+    require_right(stack, OLTP)
+    broker.settings[CDC_TOPIC]["cleanup.policy"] = "compact"
+    broker.settings["_connect_offsets"]["cleanup.policy"] = "delete"
+    assert topic_changes(stack, 1.0, OLTP) == f"{CDC_TOPIC}: cleanup.policy=compact"
+    assert other_topic_changes(stack, 1.0) == "_connect_offsets: cleanup.policy=delete"
+    del broker.settings[CDC_TOPIC]
+    assert topic_changes(stack, 1.0, OLTP) == f"{CDC_TOPIC}: {MISSING}"
+    with pytest.raises(TerminalError, match="Lakeproof does not make it"):
+        restore(stack, broker, CAPTURE)
+    with pytest.raises(InvalidInput, match="its owner's settings would be lost"):
+        changed_topic.inject(stack, ChangedTopic())
 
 
 @pytest.mark.parametrize(
     "failure", [KafkaException(KafkaError(KafkaError._TIMED_OUT)), TimeoutError(), KafkaException(KafkaError(7))]
 )
-def test_without_an_answer_nothing_is_said_of_it(stack: Stack, failure: BaseException) -> None:
-    broker = Broker(CAPTURE)
+def test_without_an_answer_nothing_is_said_of_it(stack: Stack, broker: Any, failure: BaseException) -> None:
     broker.failure = failure
     with pytest.raises(CouldNotLook, match=r"no settings of cdc\.oltp"):
         told(stack, broker)
 
 
-def test_what_kafka_refuses_is_told(stack: Stack) -> None:
-    broker = Broker(CAPTURE, {**needs(CAPTURE), "retention.ms": "1"})
+def test_what_kafka_refuses_is_told(stack: Stack, broker: Any) -> None:
+    broker.settings[CDC_TOPIC]["retention.ms"] = "1"
     broker.refusal = KafkaError(KafkaError.POLICY_VIOLATION)
     with pytest.raises(NotReady, match=r"topic cdc\.oltp was not configured"):
-        restore(stack, broker, CAPTURE)  # type: ignore[arg-type]
+        restore(stack, broker, CAPTURE)
 
 
-def test_what_does_not_show_is_no_success(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    broker = Broker(CAPTURE, {**needs(CAPTURE), "retention.ms": "1"})
+def test_what_does_not_show_is_no_success(stack: Stack, broker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker.settings[CDC_TOPIC]["retention.ms"] = "1"
     monkeypatch.setattr(topic_settings, "alter", lambda *_: None)
-    monkeypatch.setattr(topic_settings, "SEEN_SECONDS", 0.2)
     with pytest.raises(DeadlineExpired, match=r"retention\.ms=1"):
-        restore(stack, broker, CAPTURE)  # type: ignore[arg-type]
+        restore(stack, broker, CAPTURE)
 
 
-def test_a_topic_that_is_none_of_ours_is_refused() -> None:
+def test_the_step_sets_right_what_a_capture_writes_and_starts_its_connector(
+    stack: Stack, broker: Any, restarted: list[str]
+) -> None:
+    broker.settings[CDC_TOPIC]["retention.ms"] = "1"
+    broker.settings["_connect_offsets_orders"]["cleanup.policy"] = "delete"
+    broker.settings["events.payment"]["retention.ms"] = "1"
+    said = "set right of cdc.oltp: retention.ms=1; set right of _connect_offsets_orders: cleanup.policy=delete"
+    assert restore_topic.run(stack, RestoreTopic()) == said
+    assert topic_changes(stack, 1.0, OLTP) == "none" and restarted == ["orders"]
+    assert restore_topic.run(stack, RestoreTopic(topic="cdc.shop")) == "nothing was otherwise"
+    assert restarted == ["orders", "shop"]
+    assert other_topic_changes(stack, 1.0) == "events.payment: retention.ms=1"
+    assert restore_topic.run(stack, RestoreTopic(topic="others")) == "set right of events.payment: retention.ms=1"
+    assert other_topic_changes(stack, 1.0) == "none" and restarted == ["orders", "shop"]
+
+
+def test_of_another_topic_that_is_made_anew_the_step_says_what_it_does_not_bring(
+    stack: Stack, broker: Any, restarted: list[str]
+) -> None:
+    del broker.settings["results.orders_by_customer"]
+    broker.ids["events.payment"] = "another"
+    assert restore_topic.run(stack, RestoreTopic(topic="others")) == (
+        "set right of events.payment: made anew (what it held is not brought back: its reader, from its source);"
+        " set right of results.orders_by_customer: no such topic (what it held is not brought back: lakeproof"
+        " projector rebuild --from-database)"
+    )
+    assert other_topic_changes(stack, 1.0) == "none" and restarted == []
+
+
+def test_what_a_person_types_names_every_topic_that_is_meant(stack: Stack) -> None:
+    typed = restore_topic.typed(stack, RestoreTopic())
+    for name in (CDC_TOPIC, "_connect_offsets_orders", "_schema_history_oltp"):
+        assert f"--alter --topic {name} --add-config" in typed
+    assert f"retention.ms={WEEK}" in typed and "without the keys that are longer or larger" in typed
     with pytest.raises(InvalidInput, match=r"no topic of ours is called 'their\.topic'"):
-        find_topic("their.topic")
+        parse_arguments(RestoreTopic, {"topic": "their.topic"}, "restore_topic")
+
+
+def test_the_fault_is_in_where_kafka_says_so_and_takes_back_its_own_key_alone(
+    stack: Stack, broker: Any, restarted: list[str]
+) -> None:
+    assert not changed_topic.sign(stack, ChangedTopic()).holds
+    changed_topic.remove(stack, ChangedTopic())
+    assert broker.altered == {}
+    changed_topic.inject(stack, ChangedTopic())
+    shown = changed_topic.sign(stack, ChangedTopic())
+    assert shown.holds and shown.seen == "max.message.bytes of topic cdc.oltp is 100"
+    broker.settings[CDC_TOPIC]["retention.ms"] = "1"
+    restarted.clear()
+    changed_topic.remove(stack, ChangedTopic())
+    assert told(stack, broker) == ["retention.ms=1"] and restarted == ["orders"]
+    del broker.settings[CDC_TOPIC]
+    changed_topic.remove(stack, ChangedTopic())
+    assert CDC_TOPIC not in broker.settings and not changed_topic.sign(stack, ChangedTopic()).holds
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"key": "segment.bytes", "value": "1"}, "it decides nothing about the records"),
+        ({"key": "retention.ms", "value": "999999999999"}, "by that nothing is lost"),
+        ({"value": "99"}, "a broker that cannot end a transaction ends itself"),
+        ({"topic": "their.topic"}, "no topic of ours"),
+    ],
+)
+def test_the_fault_refuses_what_breaks_nothing_or_too_much(
+    stack: Stack, broker: Any, arguments: dict[str, str], why: str
+) -> None:
+    with pytest.raises(InvalidInput, match=why):
+        changed_topic.inject(stack, ChangedTopic(**arguments))
+    assert broker.altered == {}
+
+
+def test_the_fault_makes_no_topic(stack: Stack, broker: Any) -> None:
+    del broker.settings[CDC_TOPIC]
+    with pytest.raises(InvalidInput, match=MISSING):
+        changed_topic.inject(stack, ChangedTopic())
+    assert CDC_TOPIC not in broker.settings

@@ -3,11 +3,14 @@
 Kafka sets a topic otherwise for whoever asks. A shorter retention, or compaction, takes records that nobody has read;
 a smaller record, or more replicas in step than there are brokers, keeps a writer from writing. Other settings (the
 size of segments, compression, flushing) change neither.
+
+A topic that was deleted and made anew has the same name and another id. Its offsets begin at 0, so that a reader goes
+on where it stood before, and nobody tells it what lay between.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
     AdminClient,
     AlterConfigOpType,
@@ -19,18 +22,17 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
-from lakeproof.lake.capture.connector import find_connector
-from lakeproof.lake.capture.offsets import offset_topics
-from lakeproof.lake.result_topics import result_topics
-from lakeproof.lake.sources.source import SOURCES
+from lakeproof.lake.sources.source import Source
+from lakeproof.lake.topics import is_expected, made_here, of_capture
 from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
-from lakeproof.stack.topics import CONFIGS_TOPIC, EVENT_TOPICS, STATUS_TOPIC, TOPICS, Topic
+from lakeproof.stack.topics import TOPICS, Topic
 
-MISSING = "no such topic"
-CONNECTS_OWN = "_connect_"
+MISSING, ANEW = "no such topic", "made anew"
 POLICY, IN_STEP, UNLIMITED = "cleanup.policy", "min.insync.replicas", "-1"
-# Kafka's own values (4.3) of the settings of which more does no harm, and less takes or refuses records.
+COMPACT = "compact"
+# Of these more does no harm, and less takes records or refuses them. Where a topic declares none: what takes nothing,
+# and lets through as much as Kafka 4.3 does by itself.
 _AT_LEAST = {
     "retention.ms": UNLIMITED,
     "retention.bytes": UNLIMITED,
@@ -39,81 +41,113 @@ _AT_LEAST = {
     "message.timestamp.before.max.ms": "9223372036854775807",
     "message.timestamp.after.max.ms": "3600000",
 }
-# Of compaction alone, and of the deletion of old records alone.
 _OF_COMPACTION, _OF_DELETION = ("min.compaction.lag.ms",), ("retention.ms", "retention.bytes")
 ALTER_SECONDS, SEEN_SECONDS = 20.0, 10.0
 
 
-def made_here() -> tuple[Topic, ...]:
-    """The topics that kafka's provision makes: of change capture, of the shop's events and of results."""
-    return (*TOPICS, *EVENT_TOPICS, *result_topics())
-
-
-def of_connect() -> tuple[Topic, ...]:
-    """Those in which Kafka Connect keeps its own state. It makes them, and needs the newest record of each key: with
-    another policy its offsets would be deleted at their age, and a connector would begin anew.
-    """
-    offsets = {name for source in SOURCES for name in offset_topics(find_connector(source.connector))}
-    config = {POLICY: "compact", IN_STEP: "1"}
-    return tuple(Topic(name, 1, config) for name in (CONFIGS_TOPIC, STATUS_TOPIC, *sorted(offsets)))
-
-
-def find_topic(name: str) -> Topic:
-    """One of ours, or of Kafka Connect's own. Raises: InvalidInput that lists them."""
-    known = {topic.name: topic for topic in (*made_here(), *of_connect())}
-    if name not in known:
-        raise InvalidInput(f"no topic of ours is called {name!r}", next_action=f"one of {', '.join(known)}")
-    return known[name]
-
-
 def needs(topic: Topic) -> dict[str, str]:
     """The settings that decide which records it keeps and takes, and what they have to be."""
-    of_other = _OF_DELETION if topic.config[POLICY] == "compact" else _OF_COMPACTION
+    of_other = _OF_DELETION if topic.config[POLICY] == COMPACT else _OF_COMPACTION
     usual = {key: value for key, value in _AT_LEAST.items() if key not in of_other}
-    declared = {key: value for key, value in topic.config.items() if key in (POLICY, IN_STEP, *usual)}
-    return usual | declared
+    return usual | {key: value for key, value in topic.config.items() if key in (POLICY, IN_STEP, *usual)}
 
 
-def changed(stack: Stack, client: AdminClient, topic: Topic, seconds: float) -> list[str]:
-    """What of a topic is otherwise than it needs to be, as KEY=VALUE; MISSING alone where it is gone.
+def changes(stack: Stack, client: AdminClient, topics: Iterable[Topic], seconds: float) -> dict[str, list[str]]:
+    """What of these is otherwise than it needs to be, by topic: KEY=VALUE, or ANEW; MISSING alone where one is gone.
 
-    A topic that somebody else made (mode "external") has settings of its own: of it the policy alone is compared.
-    Raises: CouldNotLook.
+    One that is as it has to be is left out, and so is one that nobody has made yet. In mode "external" a topic has
+    settings of its own, of which the policy alone is compared.
+    Raises: CouldNotLook; TerminalError for a broken file of what was made.
     """
-    live = _live(client, topic.name, seconds)
+    asked = list(topics)
+    live, ids = _live(client, asked, seconds), _ids(client, asked, seconds)
+    found = {topic.name: _wrong(stack, topic, live[topic.name], ids.get(topic.name)) for topic in asked}
+    return {name: told for name, told in found.items() if told}
+
+
+def _wrong(stack: Stack, topic: Topic, live: Mapping[str, str] | None, made: str | None) -> list[str]:
+    theirs = stack.settings.mode == "external"
     if live is None:
-        return [MISSING]
-    wanted = needs(topic) if is_ours(stack, topic) else {POLICY: topic.config[POLICY]}
-    return [
-        f"{key}={live[key]}" for key in sorted(wanted) if key in live and not _enough(key, live[key], wanted[key])
+        return [MISSING] if is_expected(stack, topic) or (theirs and topic in TOPICS) else []
+    wanted = {POLICY: topic.config[POLICY]} if theirs else needs(topic)
+    told = [
+        f"{key}={live[key]}" for key in sorted(wanted) if key in live and not is_enough(key, live[key], wanted[key])
     ]
+    known = provisioned.recall(stack, "kafka", _id_of(topic))
+    return [*told, ANEW] if known and made and made != known else told
 
 
 def restore(stack: Stack, client: AdminClient, topic: Topic) -> list[str]:
-    """Set right what `changed` tells, and make a topic that is gone; what that was. What is right stays as it is.
+    """Set right what `changes` tells of its settings, and make a topic that is gone; what was wrong, ANEW among it.
 
-    Raises: CouldNotLook; NotReady where Kafka refuses it; DeadlineExpired where it does not show; TerminalError where
-    Kafka Connect's own is gone, which it makes itself.
+    What is right stays as it is.
+    Raises: CouldNotLook; NotReady where Kafka refuses it; DeadlineExpired where it does not show; TerminalError for
+    one that is gone and that others make.
     """
-    before = changed(stack, client, topic, ALTER_SECONDS)
-    if before == [MISSING] and topic in of_connect():
+    before = changes(stack, client, [topic], ALTER_SECONDS).get(topic.name, [])
+    if before == [MISSING] and (topic not in made_here() or stack.settings.mode == "external"):
         raise TerminalError(
-            "Kafka Connect makes it itself, at its start", where=topic.name, next_action="lakeproof restart connect"
+            "it is gone, and Lakeproof does not make it",
+            where=topic.name,
+            next_action="Kafka Connect makes its own at its start; an external one is made by who owns it",
         )
+    wanted = needs(topic)
+    settings = [told.partition("=")[0] for told in before if "=" in told]
     if before == [MISSING]:
         make(client, topic)
-    elif before:
-        wanted = needs(topic)
-        alter(client, topic.name, {key: wanted[key] for key in (told.partition("=")[0] for told in before)})
-    seen = before
+    elif settings:
+        alter(client, topic.name, {key: wanted[key] for key in settings})
+    seen: list[str] = []
 
     def is_right() -> bool | None:
-        nonlocal seen
-        seen = changed(stack, client, topic, ALTER_SECONDS)
-        return None if seen else True
+        seen[:] = changes(stack, client, [topic], ALTER_SECONDS).get(topic.name, [])
+        return True if seen in ([], [ANEW]) else None
 
     Deadline(SEEN_SECONDS).wait_for(f"{topic.name} to be set right", is_right, seen=lambda: ", ".join(seen))
     return before
+
+
+def note_id(stack: Stack, client: AdminClient, topic: Topic) -> None:
+    """From now on the topic that bears the name is the one that is meant. Raises: CouldNotLook; HeldByAnother."""
+    if made := _ids(client, [topic], ALTER_SECONDS).get(topic.name):
+        provisioned.remember(stack, "kafka", _id_of(topic), made)
+
+
+def is_id_noted(stack: Stack, topic: Topic) -> bool:
+    """Whether a topic that is made anew would be told. Raises: TerminalError for a broken file."""
+    return bool(provisioned.recall(stack, "kafka", _id_of(topic)))
+
+
+def require_right(stack: Stack, source: Source) -> None:
+    """Asked by whoever writes into the topics of a capture.
+
+    Raises: InvalidInput where they do not keep or take what is written; CouldNotLook.
+    """
+    wrong = {
+        name: ", ".join(others)
+        for name, told in changes(stack, _client(stack), of_capture(source), ALTER_SECONDS).items()
+        if (others := [one for one in told if one != ANEW])
+    }
+    if wrong:
+        raise InvalidInput(
+            "; ".join(f"{name}: {told}" for name, told in wrong.items()),
+            where="kafka",
+            next_action=f"lakeproof mitigate INCIDENT --action restore_topic --arg database={source.name}",
+        )
+
+
+def is_compared(stack: Stack, source: Source) -> None:
+    """The lake was compared with the database, or has all from there: what a topic held that was deleted is in it.
+
+    Raises: CouldNotLook; HeldByAnother.
+    """
+    if stack.settings.mode != "external":
+        (topic,) = (topic for topic in made_here() if topic.name == source.topic)
+        note_id(stack, _client(stack), topic)
+
+
+def _client(stack: Stack) -> AdminClient:
+    return AdminClient({"bootstrap.servers": stack.address("kafka", "tcp"), "log_level": 0})
 
 
 def make(client: AdminClient, topic: Topic) -> None:
@@ -138,38 +172,60 @@ def alter(client: AdminClient, topic: str, config: Mapping[str, str]) -> None:
         raise NotReady(f"topic {topic} was not configured: {error.args[0].str()}", where="kafka") from error
 
 
-def is_ours(stack: Stack, topic: Topic) -> bool:
-    """Whether kafka's provision made it on this machine, or our Kafka Connect.
+def live_settings(client: AdminClient, topic: Topic, seconds: float) -> dict[str, str] | None:
+    """Its settings as they count now, Kafka's own among them; None where there is no such topic.
 
-    Raises: TerminalError for a broken file.
+    Raises: CouldNotLook.
     """
-    if topic.name.startswith(CONNECTS_OWN):
-        return stack.settings.mode != "external"
-    return bool(provisioned.recall(stack, "kafka", provisioned_as(topic)))
+    return _live(client, [topic], seconds)[topic.name]
 
 
-def provisioned_as(topic: Topic) -> str:
-    """What the note of its making is called."""
-    return f"topic {topic.name}"
+def _id_of(topic: Topic) -> str:
+    return f"id of topic {topic.name}"
 
 
-def _live(client: AdminClient, name: str, seconds: float) -> dict[str, str] | None:
-    """Its settings as they count now, Kafka's own among them; None where there is no such topic."""
-    resource = ConfigResource(ResourceType.TOPIC, name)
-    try:
-        told = client.describe_configs([resource], request_timeout=seconds)[resource].result(timeout=seconds)
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            return None
-        raise CouldNotLook(f"no settings of {name}: {error.args[0].str()}", where="kafka") from error
-    except TimeoutError as error:
-        raise CouldNotLook(f"no settings of {name} in time", where="kafka") from error
-    return {key: str(entry.value) for key, entry in told.items()}
+def _live(client: AdminClient, topics: list[Topic], seconds: float) -> dict[str, dict[str, str] | None]:
+    resources = {topic.name: ConfigResource(ResourceType.TOPIC, topic.name) for topic in topics}
+    asked = client.describe_configs(list(resources.values()), request_timeout=seconds)
+    found: dict[str, dict[str, str] | None] = {}
+    for name, resource in resources.items():
+        try:
+            told = asked[resource].result(timeout=seconds)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise CouldNotLook(f"no settings of {name}: {error.args[0].str()}", where="kafka") from error
+            found[name] = None
+        except TimeoutError as error:
+            raise CouldNotLook(f"no settings of {name} in time", where="kafka") from error
+        else:
+            found[name] = {key: str(entry.value) for key, entry in told.items()}
+    return found
 
 
-def _enough(key: str, live: str, wanted: str) -> bool:
+def _ids(client: AdminClient, topics: list[Topic], seconds: float) -> dict[str, str]:
+    """The ids of those that are there."""
+    found = {}
+    for name, answer in client.describe_topics(
+        TopicCollection([topic.name for topic in topics]), request_timeout=seconds
+    ).items():
+        try:
+            found[name] = str(answer.result(timeout=seconds).topic_id)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise CouldNotLook(f"no id of {name}: {error.args[0].str()}", where="kafka") from error
+        except TimeoutError as error:
+            raise CouldNotLook(f"no id of {name} in time", where="kafka") from error
+    return found
+
+
+def is_enough(key: str, live: str, wanted: str) -> bool:
+    """Whether a setting lets a topic keep and take what it has to."""
     if key == POLICY:
         return set(live.split(",")) == set(wanted.split(","))
+    try:
+        number, limit = int(live), int(wanted)
+    except ValueError:
+        return False
     if key == IN_STEP:
-        return int(live) <= int(wanted)
-    return live == UNLIMITED or (wanted != UNLIMITED and int(live) >= int(wanted))
+        return number <= limit
+    return live == UNLIMITED or (wanted != UNLIMITED and number >= limit)

@@ -6,8 +6,9 @@ from lakeproof.lake.capture import missed, new_slot, reading_anew, rewriting, to
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.difference import in_words
 from lakeproof.lake.sources.source import Source, find_source
+from lakeproof.lake.topic_settings import ANEW
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.probes import connect, flink
+from lakeproof.probes import connect, flink, kafka
 from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 10.0
@@ -57,6 +58,8 @@ def _require_gap(stack: Stack, connector: Connector, source: Source) -> None:
     if seen not in (None, flink.NO_EXCEPTION):
         return
     if missed.is_noted(stack, source, missed.BY_LOG) or connect.changed(stack, ASK_SECONDS, source):
+        return
+    if f"{source.topic}: {ANEW}" in kafka.changed_settings(stack, ASK_SECONDS, source):
         return
     if seen is None and not _is_compared(connector):
         raise InvalidInput(

@@ -57,7 +57,7 @@ REFUSED = re.compile(r"IOException: (\w+\.\w+\.\w+: .* is not [A-Z_]+)")
 TORN = re.compile(
     r"IOException: events of a transaction are missing, .*?(transaction \S+: END counts \{.*?\}, came \{.*?\})"
 )
-PLACE_GONE = re.compile(r"OffsetOutOfRangeException: (.*)")
+PLACE_GONE = re.compile(r"(?:OffsetOutOfRange|LogTruncation)Exception: (.*)")
 
 
 def _ask(stack: Stack, path: str, timeout: float) -> Any:

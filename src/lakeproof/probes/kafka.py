@@ -5,7 +5,7 @@ A broker that is down is found by its socket first: librdkafka itself only ever 
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -17,14 +17,15 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture.backlog import kept_offset, rows_so_far
 from lakeproof.lake.sources.source import SOURCES, Source
-from lakeproof.lake.topic_settings import MISSING, changed, find_topic, is_ours, made_here, of_connect
+from lakeproof.lake.topic_settings import changes
+from lakeproof.lake.topics import of_capture, others
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.probes.round import once
 from lakeproof.stack.stack import Stack
-from lakeproof.stack.topics import TOPICS
+from lakeproof.stack.topics import Topic
 
 TAIL_RECORDS = 20
 # More than any call of the shop writes at once.
@@ -156,12 +157,10 @@ def unread(stack: Stack, timeout: float, source: Source) -> int | None:
 
 
 def changed_settings(stack: Stack, timeout: float, source: Source) -> list[str]:
-    """What of the capture's topic is otherwise than it needs to be, as topic_settings.changed.
-
-    Raises: CouldNotLook.
+    """What of the topics that a connector writes is otherwise than it needs to be: TOPIC: WHAT, as
+    topic_settings.changes. Raises: CouldNotLook.
     """
-    _reach(stack, timeout)
-    return changed(stack, admin(stack), find_topic(source.topic), timeout)
+    return _changes(stack, timeout, of_capture(source))
 
 
 def topic_changes(stack: Stack, timeout: float, source: Source) -> Value:
@@ -170,18 +169,14 @@ def topic_changes(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def other_topic_changes(stack: Stack, timeout: float) -> Value:
-    """The same of all other topics of ours: TOPIC: KEY=VALUE, joined by commas; "none"."""
+    """The same of the topics that are of no capture."""
+    return ", ".join(_changes(stack, timeout, others())) or UNCHANGED
+
+
+def _changes(stack: Stack, timeout: float, of: Iterable[Topic]) -> list[str]:
     _reach(stack, timeout)
-    client, deadline = admin(stack), Deadline(timeout)
-    found, connects_own = [], of_connect()
-    for topic in (*made_here(), *connects_own):
-        if topic in TOPICS or not is_ours(stack, topic):
-            continue
-        told = changed(stack, client, topic, max(0.1, deadline.left))
-        # Kafka Connect does not run without its own, and has none before its first start.
-        if told != [MISSING] or topic not in connects_own:
-            found += [f"{topic.name}: {one}" for one in told]
-    return ", ".join(found) or UNCHANGED
+    found = changes(stack, admin(stack), of, timeout)
+    return [f"{name}: {told}" for name, what in found.items() for told in what]
 
 
 def topics(stack: Stack, timeout: float) -> Value:
@@ -208,7 +203,7 @@ def _probes(source: Source) -> Iterator[Probe]:
     )
     yield of_source(source, "transaction-rows", "kafka", order, transaction_rows, "rows", small, steady=True)
     right = Condition(Operator.IS, UNCHANGED)
-    typed = f"kafka-configs.sh --describe --all --topic {source.topic}"
+    typed = f"kafka-configs.sh --describe --all --topic {' or '.join(topic.name for topic in of_capture(source))}"
     yield of_source(source, "topic-changes", "kafka", typed, topic_changes, "", right, steady=True)
     # Without a range: how much comes in between two checkpoints is the shoppers' matter.
     group = f"offset of the group {source.job} in {source.topic}, and the topic's end"

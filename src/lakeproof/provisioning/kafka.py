@@ -2,7 +2,8 @@
 
 from confluent_kafka.admin import AdminClient
 
-from lakeproof.lake.topic_settings import made_here, make, provisioned_as
+from lakeproof.lake.topic_settings import is_id_noted, make, note_id
+from lakeproof.lake.topics import made_here, provisioned_as
 from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import Topic
@@ -11,18 +12,21 @@ from lakeproof.stack.topics import Topic
 def provision(stack: Stack) -> None:
     """Once ready: the topics of change capture, of the shop's events and of results, each once.
 
-    A deleted one stays deleted.
-    Raises: NotReady when the broker does not answer.
+    A deleted one stays deleted. The id of each is noted as well: one that bears its name later may be another one.
+    Raises: NotReady or CouldNotLook when the broker does not answer.
     """
     wanted = [
         topic for topic in made_here() if not provisioned.is_made(stack, "kafka", provisioned_as(topic), _mark(topic))
     ]
-    if not wanted:
+    unnoted = [topic for topic in made_here() if not is_id_noted(stack, topic)]
+    if not wanted and not unnoted:
         return
     client = AdminClient({"bootstrap.servers": stack.address("kafka", "tcp"), "socket.timeout.ms": 10000})
     for topic in wanted:
         make(client, topic)
         provisioned.remember(stack, "kafka", provisioned_as(topic), _mark(topic))
+    for topic in unnoted:
+        note_id(stack, client, topic)
 
 
 def _mark(topic: Topic) -> str:

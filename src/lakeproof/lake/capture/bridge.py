@@ -32,6 +32,7 @@ from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.trino import pinned_trino
 from lakeproof.lake.sources.engine import Ask
 from lakeproof.lake.sources.source import Source, find_source
+from lakeproof.lake.topic_settings import require_right
 from lakeproof.stack.stack import Stack
 
 KAFKA_SECONDS = 30.0
@@ -63,8 +64,9 @@ def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
 
     Where the block fails the connector is resumed: it fails as before, or goes on where somebody else has bridged the
     gap. So one that a person had paused or stopped runs afterwards, whether this went well or not.
-    Raises: InvalidInput for a connector that follows no binlog of MariaDB's, or has no offsets; TerminalError for a
-    server that tells no place in it; NotReady, also where another call is at it.
+    Raises: InvalidInput for a connector that follows no binlog of MariaDB's, or has no offsets, and for a topic that
+    would not keep or take what is written (restore_topic); TerminalError for a server that tells no place in it;
+    NotReady, also where another call is at it; CouldNotLook.
     """
     connector = find_connector(name)
     source = find_source(connector.database)
@@ -73,6 +75,7 @@ def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
             "it follows a slot and no binlog", where=name, next_action=f"lakeproof capture new-slot {name}"
         )
     with alone(stack, source):
+        require_right(stack, source)
         with source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask:
             place_of(ask)  # raises where the server tells no place
         known_offset(stack, name)  # raises where there is none

@@ -83,7 +83,23 @@ def await_state(stack: Stack, connector: str, wanted: str, seconds: float = PATI
     Deadline(seconds).wait_for(f"connector {connector} to be {wanted}", look, seen=lambda: seen)
 
 
-def restart(stack: Stack, connector: str, *, only_failed: bool) -> None:
+def restart(stack: Stack, connector: str, *, only_failed: bool, absent_is_fine: bool = False) -> None:
     """Restart the connector and its task, or only what has failed."""
     query = f"includeTasks=true&onlyFailed={str(only_failed).lower()}"
-    send(stack, "POST", f"/connectors/{connector}/restart?{query}")
+    send(stack, "POST", f"/connectors/{connector}/restart?{query}", absent_is_fine=absent_is_fine)
+
+
+def await_none_failed(stack: Stack, connector: str) -> None:
+    """Until neither the connector nor its task says FAILED; one that rests, or is not there, may.
+
+    Raises: DeadlineExpired.
+    """
+
+    def look() -> bool | None:
+        status = send(stack, "GET", f"/connectors/{connector}/status", absent_is_fine=True, patience_seconds=2)
+        if status is None:
+            return True
+        states = (status["connector"]["state"], *(task["state"] for task in status["tasks"]))
+        return None if "FAILED" in states else True
+
+    Deadline(PATIENCE_SECONDS).wait_for(f"nothing of connector {connector} to be FAILED", look)

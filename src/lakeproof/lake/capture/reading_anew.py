@@ -32,6 +32,7 @@ from lakeproof.lake.job.passing_over import all_is_brought, all_is_written, begi
 from lakeproof.lake.job.submission import ensure_submitted, no_job, redeploy
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import Source, find_source
+from lakeproof.lake.topic_settings import is_compared, require_right
 from lakeproof.stack.stack import Stack
 
 READ_SECONDS = 900.0
@@ -54,6 +55,7 @@ def read_anew(stack: Stack, name: str) -> dict[str, int]:
     # Where it fails the connector goes on, or its slot would fill up: what comes is passed over, or taken in, and is
     # read anew in any case.
     with alone(stack, source), resumed_where_it_fails(stack, name):
+        require_right(stack, source)
         let_main_move(stack, source)
         begin_passing_over(stack, source)
         log.info("stopping %s", name)
@@ -71,6 +73,7 @@ def read_anew(stack: Stack, name: str) -> dict[str, int]:
         make_new_slot(stack, name, log.info, kept_too=True)
         log.info("waiting until all rows of %s are read", source.name)
         _await_read(stack, source, before)
+        is_compared(stack, source)
         missed.is_brought(stack, source)
         all_is_brought(stack, source)
         return take_out_second_rows(stack, source)

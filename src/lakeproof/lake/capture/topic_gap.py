@@ -38,6 +38,7 @@ from lakeproof.lake.capture.restoring import restore
 from lakeproof.lake.job.bridging import let_main_move
 from lakeproof.lake.job.passing_over import all_is_brought, all_is_written, begin_passing_over
 from lakeproof.lake.job.submission import ensure_submitted, no_job, redeploy
+from lakeproof.lake.topic_settings import is_compared
 from lakeproof.stack.stack import Stack
 
 STOP_SECONDS = 30.0
@@ -79,6 +80,7 @@ def bridge(stack: Stack, name: str) -> Difference:
             all_is_written(stack, source)
         ensure_submitted(stack, source)
         await_all_captured(stack, resting, beyond=last)
+        is_compared(stack, source)
         missed.is_brought(stack, source)
         all_is_brought(stack, source)
     return found

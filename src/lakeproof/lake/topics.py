@@ -1,0 +1,67 @@
+"""Which topics there are, by whose they are: of a capture, made by kafka's provision, or Kafka Connect's own."""
+
+from lakeproof.errors import InvalidInput
+from lakeproof.lake.capture import registered
+from lakeproof.lake.capture.connector import Connector, find_connector
+from lakeproof.lake.capture.offsets import offset_topics
+from lakeproof.lake.result_topics import result_topics
+from lakeproof.lake.sources.source import SOURCES, Source
+from lakeproof.stack import provisioned
+from lakeproof.stack.stack import Stack
+from lakeproof.stack.topics import CONFIGS_TOPIC, EVENT_TOPICS, OFFSETS_TOPIC, STATUS_TOPIC, TOPICS, Topic
+
+HISTORY = "schema.history.internal.kafka.topic"
+# Of what Kafka Connect makes: it needs the newest record of each key. With another policy its offsets would be
+# deleted at their age, and a connector would begin anew.
+_OF_CONNECT = {"cleanup.policy": "compact", "min.insync.replicas": "1"}
+# A history of columns of which a part is gone cannot be read, and the connector does not start without it.
+_OF_HISTORY = {"cleanup.policy": "delete", "retention.ms": str(2**63 - 1), "min.insync.replicas": "1"}
+
+
+def made_here() -> tuple[Topic, ...]:
+    """The topics that kafka's provision makes: of change capture, of the shop's events and of results."""
+    return (*TOPICS, *EVENT_TOPICS, *result_topics())
+
+
+def of_capture(source: Source) -> tuple[Topic, ...]:
+    """What its connector writes: the changes, its offsets in the same transactions, and the history of columns."""
+    connector = find_connector(source.connector)
+    changes = next(topic for topic in TOPICS if topic.name == source.topic)
+    own = next(name for name in offset_topics(connector) if name != OFFSETS_TOPIC)
+    return (changes, Topic(own, 1, _OF_CONNECT), *_history(connector))
+
+
+def _history(connector: Connector) -> tuple[Topic, ...]:
+    name = connector.config.get(HISTORY)
+    return (Topic(name.replace("@database@", connector.database), 1, _OF_HISTORY),) if name else ()
+
+
+def others() -> tuple[Topic, ...]:
+    """All that are of no capture: of the shop's events, of results, and those of Kafka Connect's workers."""
+    workers = (Topic(name, 1, _OF_CONNECT) for name in (CONFIGS_TOPIC, STATUS_TOPIC, OFFSETS_TOPIC))
+    return (*EVENT_TOPICS, *result_topics(), *workers)
+
+
+def is_expected(stack: Stack, topic: Topic) -> bool:
+    """Whether it has been made once, so that somebody has deleted it where it is not there. Of the topics that Kafka
+    Connect makes: whether a connector that needs it was registered on this machine.
+
+    Raises: TerminalError for a broken file.
+    """
+    if topic in made_here():
+        return bool(provisioned.recall(stack, "kafka", provisioned_as(topic)))
+    own = [source for source in SOURCES if topic in of_capture(source)]
+    return any(registered.is_known(stack, find_connector(source.connector)) for source in own or SOURCES)
+
+
+def provisioned_as(topic: Topic) -> str:
+    """What kafka's provision calls the note of its making."""
+    return f"topic {topic.name}"
+
+
+def find_topic(name: str) -> Topic:
+    """The one of that name. Raises: InvalidInput that lists them."""
+    known = {topic.name: topic for topic in (*(one for source in SOURCES for one in of_capture(source)), *others())}
+    if name not in known:
+        raise InvalidInput(f"no topic of ours is called {name!r}", next_action=f"one of {', '.join(known)}")
+    return known[name]
