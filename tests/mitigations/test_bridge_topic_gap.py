@@ -14,7 +14,7 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP, SOURCES, Source
 from lakeproof.mitigations.bridge_topic_gap import run
 from lakeproof.mitigations.mitigation import all_mitigations
-from lakeproof.probes import connect, flink
+from lakeproof.probes import connect, flink, kafka
 from lakeproof.probes.databases import log_lacks
 from lakeproof.probes.probe import all_probes
 from lakeproof.scenarios.folder import scenario_folders
@@ -25,12 +25,20 @@ TORN = "transaction 0-1-7: END counts {oltp.order_items=2}, came {}"
 
 
 @pytest.mark.parametrize(
-    ("seen", "is_bridged"), [(TORN, True), (flink.PASSED_OVER, True), (None, True), (flink.NO_EXCEPTION, False)]
+    ("seen", "topic", "is_bridged"),
+    [
+        (TORN, [], True),
+        (flink.PASSED_OVER, [], True),
+        (None, [], True),
+        (flink.NO_EXCEPTION, [], False),
+        (flink.NO_EXCEPTION, ["cdc.oltp: made anew"], True),
+        (flink.NO_EXCEPTION, ["cdc.oltp: retention.ms=1"], False),
+    ],
 )
 def test_a_job_that_reads_its_topic_is_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: str | None, is_bridged: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: str | None, topic: list[str], is_bridged: bool
 ) -> None:
-    """None: there is no job, so that nothing says that it would read on."""
+    """None: there is no job, so that nothing says that it would read on. A topic made anew is another one."""
     bridged: list[str] = []
 
     def bridge(stack: Stack, name: str) -> Difference:
@@ -41,6 +49,7 @@ def test_a_job_that_reads_its_topic_is_left_alone(
     monkeypatch.setattr(topic_gap, "bridge", bridge)
     monkeypatch.setattr(flink, "topic_gap", lambda *_: seen)
     monkeypatch.setattr(connect, "changed", lambda *_: [])
+    monkeypatch.setattr(kafka, "changed_settings", lambda *_: topic)
     if is_bridged:
         assert run(stack, OfConnector()) == (
             "rows that the lake lacked: 1 of oltp.orders; 2 rows of oltp.order_events stay, which takes none back;"

@@ -11,7 +11,7 @@ from lakeproof.lake.capture.difference import Difference
 from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.sources.source import Source
 from lakeproof.mitigations import bridge_capture_gap, bridge_topic_gap, remove_second_rows
-from lakeproof.probes import connect, flink
+from lakeproof.probes import connect, flink, kafka
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -66,6 +66,7 @@ def test_where_nothing_tells_of_a_gap_postgresqls_rows_are_not_read_anew(
     """None: its job is not there."""
     monkeypatch.setattr(flink, "topic_gap", lambda *_: seen)
     monkeypatch.setattr(connect, "changed", lambda *_: [])
+    monkeypatch.setattr(kafka, "changed_settings", lambda *_: [])
     monkeypatch.setattr(reading_anew, "read_anew", lambda *_: pytest.fail("read anew"))
     with pytest.raises(InvalidInput) as refused:
         bridge_topic_gap.run(stack, OfConnector(connector="shop"))

@@ -47,6 +47,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
 
     source = find_source(find_connector("orders").database)
     monkeypatch.setattr(source.module, "at_one_instant", instant)
+    monkeypatch.setattr(bridge, "require_right", lambda *_: None)
     monkeypatch.setattr(bridge, "place_of", lambda ask: None)
     monkeypatch.setattr(bridge, "send", found)
     monkeypatch.setattr(bridge, "await_state", lambda *_, **__: None)

@@ -23,7 +23,7 @@ from lakeproof.stack.stack import Stack
 PLACE = Place("bin.000002", 900, "0-1-12", 7)
 STEPS = (
     *("comparable", "main moves", "marker", "redeployed", "read to 40", "file's configuration", "compared"),
-    *("job ended", "difference", "submitted", "read to 52"),
+    *("job ended", "difference", "submitted", "read to 52", "topic noted"),
 )
 
 
@@ -88,6 +88,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     monkeypatch.setattr(topic_gap, "await_all_captured", lambda *_, beyond: found.do(f"read to {beyond}"))
     monkeypatch.setattr(topic_gap, "no_job", no_job)
     monkeypatch.setattr(topic_gap, "compared", compared)
+    monkeypatch.setattr(topic_gap, "is_compared", lambda *_: found.do("topic noted"))
     monkeypatch.setattr(topic_gap, "require_at_rest", lambda *_: None)
     monkeypatch.setattr(topic_gap, "ensure_submitted", lambda *_: found.do("submitted"))
     return found

@@ -44,18 +44,19 @@ def read_anew(stack: Stack, name: str) -> dict[str, int]:
     """Have that connector of PostgreSQL's read all rows anew, past what its topic holds; gives how many second rows
     of which table went. Cut off anywhere, do it again.
 
-    Raises: as bridge.alone, submission.redeploy, restoring.restore, new_slot.make_new_slot and
-    rewriting.take_out_second_rows; DeadlineExpired where the job does not get to the topic's end, or where not all
+    Raises: as topic_settings.require_right, bridge.alone, submission.redeploy, restoring.restore,
+    new_slot.make_new_slot and rewriting.take_out_second_rows; DeadlineExpired where the job does not get to the topic's end, or where not all
     is read in time: the mark stays then, and all of it is done again by the next call. What fails after that leaves
     second rows alone (remove_second_rows).
     """
     connector = find_connector(name)
     source = find_source(connector.database)
-    require_lost(stack, name, kept_too=True)  # before anything is touched
+    # Before anything is touched.
+    require_right(stack, source)
+    require_lost(stack, name, kept_too=True)
     # Where it fails the connector goes on, or its slot would fill up: what comes is passed over, or taken in, and is
     # read anew in any case.
     with alone(stack, source), resumed_where_it_fails(stack, name):
-        require_right(stack, source)
         let_main_move(stack, source)
         begin_passing_over(stack, source)
         log.info("stopping %s", name)
