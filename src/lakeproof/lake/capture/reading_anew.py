@@ -45,9 +45,9 @@ def read_anew(stack: Stack, name: str) -> dict[str, int]:
     of which table went. Cut off anywhere, do it again.
 
     Raises: as topic_settings.require_right, bridge.alone, submission.redeploy, restoring.restore,
-    new_slot.make_new_slot and rewriting.take_out_second_rows; DeadlineExpired where the job does not get to the topic's end, or where not all
-    is read in time: the mark stays then, and all of it is done again by the next call. What fails after that leaves
-    second rows alone (remove_second_rows).
+    new_slot.make_new_slot and rewriting.take_out_second_rows; DeadlineExpired where the job does not get to the
+    topic's end, or where not all is read in time: the mark stays then, and all of it is done again by the next call.
+    What fails after that leaves second rows alone (remove_second_rows).
     """
     connector = find_connector(name)
     source = find_source(connector.database)
