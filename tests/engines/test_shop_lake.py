@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from lakeproof.arguments import OfConnector, parse_arguments
 from lakeproof.deadline import Deadline
@@ -304,16 +305,21 @@ def await_diagnosis(stack: Stack, wanted: list[str]) -> Diagnosis:
     return Deadline(90).wait_for(f"diagnosis: {wanted or 'healthy'}", look, seen=lambda: " ".join(last))
 
 
+def mend(stack: Stack, cause: str) -> None:
+    """Once that cause alone is named, what is proposed for it."""
+    found = await_diagnosis(stack, [cause])
+    known = all_mitigations()
+    for step in found.findings[0].cause.repairs:
+        print(known[step.id].run(stack, parse_arguments(known[step.id].arguments, step.arguments, step.id)))
+
+
 @pytest.mark.parametrize(("cause", "make"), TROUBLE, ids=[name for name, _ in TROUBLE])
 def test_trouble_of_this_capture_is_called_by_its_own_name_and_its_repair_mends_it(
     stack: Stack, client: SupervisorClient, cause: str, make: Callable[[Stack], object]
 ) -> None:
     await_diagnosis(stack, [])
     make(stack)
-    found = await_diagnosis(stack, [cause])
-    known = all_mitigations()
-    for step in found.findings[0].cause.repairs:
-        print(known[step.id].run(stack, parse_arguments(known[step.id].arguments, step.arguments, step.id)))
+    mend(stack, cause)
     await_diagnosis(stack, [])
 
 
@@ -457,10 +463,24 @@ def test_what_this_capture_passed_over_is_named_and_comes_by_reading_all_rows_an
     make(stack)
     for _ in range(3):
         _one_more(stack)
-    found = await_diagnosis(stack, [cause])
-    known = all_mitigations()
-    for step in found.findings[0].cause.repairs:
-        print(known[step.id].run(stack, parse_arguments(known[step.id].arguments, step.arguments, step.id)))
+    mend(stack, cause)
+    _one_more(stack)
+    covering(stack, now_us())
+    # Of before: a case that was deleted while there was no slot.
+    assert {table for table, *_ in findings(check(stack, engines=("trino",)))} <= {"shop.cases"}
+    await_diagnosis(stack, [])
+
+
+def test_this_captures_topic_that_somebody_deleted_is_made_anew_and_all_rows_are_read_anew(
+    stack: Stack, client: SupervisorClient
+) -> None:
+    await_diagnosis(stack, [])
+    admin = AdminClient({"bootstrap.servers": stack.address("kafka", "tcp")})
+    admin.delete_topics([SHOP.topic])[SHOP.topic].result(20)
+    for _ in range(3):
+        _one_more(stack)
+    for cause in ("shop_topic_changed", "shop_topic_gap"):
+        mend(stack, cause)
     _one_more(stack)
     covering(stack, now_us())
     # Of before: a case that was deleted while there was no slot.
