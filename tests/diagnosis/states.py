@@ -355,6 +355,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             **BEHIND,
         },
     ),
+    ("topic_changed", {"oltp-topic-changes": "cdc.oltp: no such topic", "oltp-transaction-rows": None, **BEHIND}),
     ("shop_topic_changed", {"shop-topic-changes": "cdc.shop: no such topic"}),
     # The job finds its place gone as well; no bridge writes into a topic that is not right.
     (
