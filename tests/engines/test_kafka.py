@@ -14,9 +14,10 @@ from tests.engines.health import await_health
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
+from lakeproof.lake import topic_ids
 from lakeproof.lake.capture.backlog import kept_offset, largest_delivered
 from lakeproof.lake.sources.source import OLTP, SHOP
-from lakeproof.lake.topic_settings import ANEW, MISSING, alter, note_id, restore
+from lakeproof.lake.topic_settings import ANEW, MISSING, alter, restore
 from lakeproof.lake.topics import find_topic
 from lakeproof.mitigations import abort_hanging_transactions
 from lakeproof.probes.kafka import other_topic_changes, topic_changes, topic_end, unread
@@ -75,7 +76,7 @@ def test_a_topic_that_somebody_changes_is_told_by_what_was_changed_and_set_right
     await_told(MISSING)
     assert restore(stack, admin, topic) == [MISSING]
     await_told(ANEW)
-    note_id(stack, admin, topic)
+    topic_ids.note(stack, topic, topic_ids.ids(admin, [topic], 10.0)[name])
     await_told("none")
     assert len(admin.list_topics(timeout=10).topics[name].partitions) == topic.partitions
 

@@ -1,6 +1,8 @@
 """What a topic is held against, by the answers that Kafka's admin client gives; the real broker's are in engines/."""
 
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,16 +14,18 @@ from lakeproof.arguments import parse_arguments
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady, TerminalError
 from lakeproof.faults import changed_topic
 from lakeproof.faults.changed_topic import ChangedTopic
-from lakeproof.lake import topic_settings
-from lakeproof.lake.capture import registered
-from lakeproof.lake.capture.connector import find_connector, render
-from lakeproof.lake.sources.source import OLTP, SHOP
-from lakeproof.lake.topic_settings import ANEW, MISSING, changes, needs, note_id, require_right, restore
+from lakeproof.lake import topic_ids, topic_settings
+from lakeproof.lake.capture import topic_gap
+from lakeproof.lake.job.passing_over import passes_over
+from lakeproof.lake.sources.source import OLTP, SHOP, Source
+from lakeproof.lake.topic_settings import ANEW, MISSING, changes, needs, require_known, require_right, restore
 from lakeproof.lake.topics import find_topic, made_here, of_capture, others
 from lakeproof.mitigations import restore_topic
 from lakeproof.mitigations.restore_topic import RestoreTopic
 from lakeproof.probes import kafka
 from lakeproof.probes.kafka import other_topic_changes, topic_changes
+from lakeproof.provisioning import kafka as provisioning
+from lakeproof.provisioning.kafka import provision
 from lakeproof.stack import provisioned
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -96,21 +100,22 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     monkeypatch.setattr(kafka, "_reach", lambda *_: None)
     for module in (kafka, restore_topic, changed_topic):
         monkeypatch.setattr(module, "admin", lambda _: made)
-    monkeypatch.setattr(topic_settings, "_client", lambda _: made)
+    monkeypatch.setattr(topic_settings, "admin_client", lambda _: made)
+    monkeypatch.setattr(topic_gap, "admin_client", lambda _: made)
+    monkeypatch.setattr(provisioning, "AdminClient", lambda _: made)
     monkeypatch.setattr(topic_settings, "SEEN_SECONDS", 0.2)
     return made
 
 
 @pytest.fixture
 def stack(tmp_path: Path, broker: Any) -> Stack:
-    """Provisioned, and both connectors registered."""
+    """Provisioned."""
     made = Stack(Settings(state_dir=tmp_path))
-    for topic in made_here():
-        provisioned.remember(made, "kafka", f"topic {topic.name}", "any")
-        note_id(made, broker, topic)
-    for source in (OLTP, SHOP):
-        connector = find_connector(source.connector)
-        registered.remember(made, connector, render(made, connector))
+    provision(made)
+    assert {topic_ids.noted(made, topic) for topic in made_here()} == {"first"} and broker.altered.keys() == {
+        topic.name for topic in made_here()
+    }
+    broker.altered.clear()
     return made
 
 
@@ -123,9 +128,23 @@ def restarted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         assert only_failed and absent_is_fine
         names.append(name)
 
-    for module in (restore_topic, changed_topic):
-        monkeypatch.setattr(module, "restart", restart)
-    monkeypatch.setattr(restore_topic, "await_none_failed", lambda *_: None)
+    monkeypatch.setattr(changed_topic, "restart", restart)
+    monkeypatch.setattr(restore_topic, "restart_failed", lambda _, name: names.append(name))
+    return names
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch, broker: Any) -> list[str]:
+    """The jobs that were ended, each with whether its topic was there then."""
+    names: list[str] = []
+
+    @contextmanager
+    def no_job(stack: Stack, source: Source, _: float) -> Iterator[None]:
+        assert passes_over(stack, source)
+        names.append(f"{source.job} {source.topic in broker.settings}")
+        yield
+
+    monkeypatch.setattr(topic_gap, "no_job", no_job)
     return names
 
 
@@ -197,19 +216,39 @@ def test_all_topics_that_a_connector_writes_are_looked_at_and_told_by_name(stack
     )
 
 
-def test_a_topic_that_is_gone_is_told_and_made_and_then_known_as_another_one(stack: Stack, broker: Any) -> None:
+def test_a_captures_topic_that_is_gone_is_made_with_its_job_ended_and_known_as_another_one(
+    stack: Stack, broker: Any, restarted: list[str], ended: list[str]
+) -> None:
     """The job would go on in it where it stood in the old one, and miss what lies before that."""
     del broker.settings[CDC_TOPIC]
     assert topic_changes(stack, 1.0, OLTP) == f"{CDC_TOPIC}: {MISSING}"
     with pytest.raises(InvalidInput, match=rf"{CDC_TOPIC}: {MISSING}"):
         require_right(stack, OLTP)
-    assert restore(stack, broker, CAPTURE) == [MISSING]
+    said = restore_topic.run(stack, RestoreTopic())
+    assert said == "cdc.oltp was made anew; what it held comes by bridge_topic_gap"
+    assert ended == ["lake-oltp False"] and restarted == ["orders"] and passes_over(stack, OLTP)
     assert broker.settings[CDC_TOPIC]["retention.ms"] == WEEK
     assert topic_changes(stack, 1.0, OLTP) == f"{CDC_TOPIC}: {ANEW}"
-    require_right(stack, OLTP)
+    # The bridge may write into it, and notes which one it was; the other bridge leaves the rest to the job.
+    assert require_right(stack, OLTP) == "second"
+    with pytest.raises(InvalidInput, match="deleted and made anew"):
+        require_known(stack, OLTP)
+    require_known(stack, SHOP)
     assert restore(stack, broker, CAPTURE) == [ANEW] and broker.altered == {}
-    topic_settings.is_compared(stack, OLTP)
+    topic_ids.note(stack, CAPTURE, "second")
     assert topic_changes(stack, 1.0, OLTP) == "none"
+    require_known(stack, OLTP)
+
+
+def test_a_topic_of_kafkas_data_that_were_made_anew_is_another_one_for_the_lakes_job(
+    stack: Stack, broker: Any
+) -> None:
+    """Its state lies elsewhere, and tells the place in the old one."""
+    provisioned.forget(stack, "kafka")
+    broker.ids = dict.fromkeys(ALL, "second")
+    provision(stack)
+    assert topic_changes(stack, 1.0, OLTP) == f"{CDC_TOPIC}: {ANEW}"
+    assert other_topic_changes(stack, 1.0) == "none"
 
 
 def test_nothing_is_said_of_a_topic_that_nobody_has_made_yet(tmp_path: Path, broker: Any) -> None:
@@ -219,21 +258,6 @@ def test_nothing_is_said_of_a_topic_that_nobody_has_made_yet(tmp_path: Path, bro
     assert topic_changes(stack, 1.0, OLTP) == other_topic_changes(stack, 1.0) == "none"
     provisioned.remember(stack, "kafka", "topic events.payment", "any")
     assert other_topic_changes(stack, 1.0) == f"events.payment: {MISSING}"
-    connector = find_connector("orders")
-    registered.remember(stack, connector, render(stack, connector))
-    assert f"_connect_offsets_orders: {MISSING}, _schema_history_oltp: {MISSING}" in str(
-        topic_changes(stack, 1.0, OLTP)
-    )
-    assert f"_connect_offsets: {MISSING}" in str(other_topic_changes(stack, 1.0))
-    assert topic_changes(stack, 1.0, SHOP) == "none"
-
-
-def test_what_others_make_is_not_made(stack: Stack, broker: Any) -> None:
-    """Kafka Connect's own begin with a record that it writes, and their number of partitions is its matter."""
-    del broker.settings["_connect_offsets_orders"]
-    with pytest.raises(TerminalError, match="Lakeproof does not make it"):
-        restore(stack, broker, find_topic("_connect_offsets_orders"))
-    assert "_connect_offsets_orders" not in broker.settings
 
 
 def test_in_mode_external_the_policy_alone_is_compared_and_nothing_is_made(tmp_path: Path, broker: Any) -> None:
@@ -249,7 +273,7 @@ def test_in_mode_external_the_policy_alone_is_compared_and_nothing_is_made(tmp_p
     assert other_topic_changes(stack, 1.0) == "_connect_offsets: cleanup.policy=delete"
     del broker.settings[CDC_TOPIC]
     assert topic_changes(stack, 1.0, OLTP) == f"{CDC_TOPIC}: {MISSING}"
-    with pytest.raises(TerminalError, match="Lakeproof does not make it"):
+    with pytest.raises(TerminalError, match="its owner makes it"):
         restore(stack, broker, CAPTURE)
     with pytest.raises(InvalidInput, match="its owner's settings would be lost"):
         changed_topic.inject(stack, ChangedTopic())
@@ -300,11 +324,29 @@ def test_of_another_topic_that_is_made_anew_the_step_says_what_it_does_not_bring
     del broker.settings["results.orders_by_customer"]
     broker.ids["events.payment"] = "another"
     assert restore_topic.run(stack, RestoreTopic(topic="others")) == (
-        "set right of events.payment: made anew (what it held is not brought back: its reader, from its source);"
-        " set right of results.orders_by_customer: no such topic (what it held is not brought back: lakeproof"
-        " projector rebuild --from-database)"
+        "set right of events.payment: made anew (what it held is not brought back; what brings it: nothing in"
+        " Lakeproof); set right of results.orders_by_customer: no such topic (what it held is not brought back; what"
+        " brings it: lakeproof projector rebuild --from-database)"
     )
     assert other_topic_changes(stack, 1.0) == "none" and restarted == []
+
+
+def test_where_one_topic_is_refused_the_others_are_set_right_and_all_is_told(
+    stack: Stack, broker: Any, restarted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.settings[CDC_TOPIC]["retention.ms"] = broker.settings["_schema_history_oltp"]["retention.ms"] = "1"
+
+    def refused(stack: Stack, client: Any, topic: Topic) -> list[str]:
+        if topic.name == CDC_TOPIC:
+            raise NotReady("no", where="kafka")
+        return restore(stack, client, topic)
+
+    monkeypatch.setattr(restore_topic, "restore", refused)
+    with pytest.raises(
+        NotReady, match=r"cdc\.oltp: kafka: no \(set right of _schema_history_oltp: retention\.ms=1\)"
+    ):
+        restore_topic.run(stack, RestoreTopic())
+    assert topic_changes(stack, 1.0, OLTP) == "cdc.oltp: retention.ms=1" and restarted == ["orders"]
 
 
 def test_what_a_person_types_names_every_topic_that_is_meant(stack: Stack) -> None:
@@ -339,6 +381,8 @@ def test_the_fault_is_in_where_kafka_says_so_and_takes_back_its_own_key_alone(
     [
         ({"key": "segment.bytes", "value": "1"}, "it decides nothing about the records"),
         ({"key": "retention.ms", "value": "999999999999"}, "by that nothing is lost"),
+        ({"key": "cleanup.policy", "value": "5"}, "it has no such values"),
+        ({"value": "compact"}, "it has no such values"),
         ({"value": "99"}, "a broker that cannot end a transaction ends itself"),
         ({"topic": "their.topic"}, "no topic of ours"),
     ],

@@ -190,7 +190,6 @@ def test_what_stays_changed_leaves_a_mark_whoever_sets_it_right(
     watch.join(10)
     assert left == []
     kinds = {kind for kind in (missed.BY_LOG, missed.BY_CONNECTOR) if missed.is_noted(stack, OLTP, kind)}
-    # What a topic lost, the job itself misses.
     of_whom = {"connector": {missed.BY_CONNECTOR}, "database": {missed.BY_LOG}, "topic": set()}
     assert kinds == (of_whom[whose] if noted else set())
 
@@ -201,9 +200,9 @@ def test_the_looks_at_the_topic_share_one_client_of_kafka_and_ask_anew(
     """A client of its own for each look would open connections and threads every four seconds."""
     stop, stack = threading.Event(), Stack(Settings(state_dir=tmp_path))
     clients: list[object] = []
-    answers = [["retention.ms=1"], []]
+    answers: list[dict[str, list[str]]] = [{"cdc.oltp": ["retention.ms=1"]}, {}]
 
-    def look(stack: Stack, client: object, *_: object) -> list[str]:
+    def look(stack: Stack, client: object, *_: object) -> dict[str, list[str]]:
         clients.append(client)
         if len(answers) == 1:
             stop.set()
@@ -212,7 +211,7 @@ def test_the_looks_at_the_topic_share_one_client_of_kafka_and_ask_anew(
     monkeypatch.setattr(connect, "changed", lambda *_: [])
     monkeypatch.setattr(databases, "lacking", lambda *_: [])
     monkeypatch.setattr(kafka, "_reach", lambda *_: None)
-    monkeypatch.setattr(kafka, "changed", look)
+    monkeypatch.setattr(kafka, "changes", look)
     monkeypatch.setattr(lag_exporter, "SETTINGS_SECONDS", 0.01)
     watch = SettingsWatch(stack, OLTP, stop)
     watch.start()

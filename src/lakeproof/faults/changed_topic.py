@@ -14,7 +14,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.capture.commands import restart
 from lakeproof.lake.sources.source import SOURCES
-from lakeproof.lake.topic_settings import MISSING, alter, is_enough, live_settings, needs
+from lakeproof.lake.topic_settings import MISSING, POLICY, alter, is_enough, live_settings, needs
 from lakeproof.lake.topics import find_topic, of_capture
 from lakeproof.probes.kafka import admin
 from lakeproof.stack.stack import Stack
@@ -29,7 +29,7 @@ class ChangedTopic(Arguments):
 
     topic: str = CDC_TOPIC
     key: str = Field(LARGEST_RECORD, pattern=r"^[a-z][a-z.]+$")
-    value: str = Field(str(SMALLEST), pattern=r"^(-1|0|[1-9][0-9]*|[a-z]+(,[a-z]+)?)$")
+    value: str = Field(str(SMALLEST), pattern=r"^(-1|0|[1-9][0-9]*|compact|delete)$")
 
 
 def inject(stack: Stack, arguments: ChangedTopic) -> None:
@@ -49,7 +49,9 @@ def inject(stack: Stack, arguments: ChangedTopic) -> None:
         next_action = f"one of {', '.join(known)}"
         raise InvalidInput("it decides nothing about the records", where=where, next_action=next_action)
     if is_enough(key, arguments.value, known[key]):
-        raise InvalidInput("by that nothing is lost", where=where, next_action=f"less than {known[key]}")
+        raise InvalidInput("by that nothing is lost", where=where, next_action=f"it has to be {known[key]}")
+    if (key == POLICY) != arguments.value.isalpha():
+        raise InvalidInput("it has no such values", where=where, next_action=f"it has to be {known[key]}")
     if key == LARGEST_RECORD and int(arguments.value) < SMALLEST:
         next_action = f"{SMALLEST} at least"
         raise InvalidInput("a broker that cannot end a transaction ends itself", where=where, next_action=next_action)
@@ -64,8 +66,8 @@ def remove(stack: Stack, arguments: ChangedTopic) -> None:
     Raises: NotReady; CouldNotLook.
     """
     topic = find_topic(arguments.topic)
-    live, needed = live_settings(admin(stack), topic, ASK_SECONDS), needs(topic)[arguments.key]
-    if live is not None and not is_enough(arguments.key, live[arguments.key], needed):
+    live, needed = live_settings(admin(stack), topic, ASK_SECONDS), needs(topic).get(arguments.key)
+    if live and needed and not is_enough(arguments.key, live[arguments.key], needed):
         alter(admin(stack), topic.name, {arguments.key: needed})
     for source in SOURCES:
         if topic in of_capture(source):

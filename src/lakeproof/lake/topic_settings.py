@@ -3,14 +3,11 @@
 Kafka sets a topic otherwise for whoever asks. A shorter retention, or compaction, takes records that nobody has read;
 a smaller record, or more replicas in step than there are brokers, keeps a writer from writing. Other settings (the
 size of segments, compression, flushing) change neither.
-
-A topic that was deleted and made anew has the same name and another id. Its offsets begin at 0, so that a reader goes
-on where it stood before, and nobody tells it what lay between.
 """
 
 from collections.abc import Iterable, Mapping
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
     AdminClient,
     AlterConfigOpType,
@@ -22,9 +19,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
+from lakeproof.lake import topic_ids
 from lakeproof.lake.sources.source import Source
-from lakeproof.lake.topics import is_expected, made_here, of_capture
-from lakeproof.stack import provisioned
+from lakeproof.lake.topics import is_expected, of_capture
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import TOPICS, Topic
 
@@ -60,8 +57,8 @@ def changes(stack: Stack, client: AdminClient, topics: Iterable[Topic], seconds:
     Raises: CouldNotLook; TerminalError for a broken file of what was made.
     """
     asked = list(topics)
-    live, ids = _live(client, asked, seconds), _ids(client, asked, seconds)
-    found = {topic.name: _wrong(stack, topic, live[topic.name], ids.get(topic.name)) for topic in asked}
+    live, made = _live(client, asked, seconds), topic_ids.ids(client, asked, seconds)
+    found = {topic.name: _wrong(stack, topic, live[topic.name], made.get(topic.name)) for topic in asked}
     return {name: told for name, told in found.items() if told}
 
 
@@ -73,7 +70,7 @@ def _wrong(stack: Stack, topic: Topic, live: Mapping[str, str] | None, made: str
     told = [
         f"{key}={live[key]}" for key in sorted(wanted) if key in live and not is_enough(key, live[key], wanted[key])
     ]
-    known = provisioned.recall(stack, "kafka", _id_of(topic))
+    known = "" if theirs else topic_ids.noted(stack, topic)
     return [*told, ANEW] if known and made and made != known else told
 
 
@@ -81,16 +78,12 @@ def restore(stack: Stack, client: AdminClient, topic: Topic) -> list[str]:
     """Set right what `changes` tells of its settings, and make a topic that is gone; what was wrong, ANEW among it.
 
     What is right stays as it is.
-    Raises: CouldNotLook; NotReady where Kafka refuses it; DeadlineExpired where it does not show; TerminalError for
-    one that is gone and that others make.
+    Raises: CouldNotLook; NotReady where Kafka refuses it; DeadlineExpired where it does not show; TerminalError where
+    one is gone in mode "external".
     """
     before = changes(stack, client, [topic], ALTER_SECONDS).get(topic.name, [])
-    if before == [MISSING] and (topic not in made_here() or stack.settings.mode == "external"):
-        raise TerminalError(
-            "it is gone, and Lakeproof does not make it",
-            where=topic.name,
-            next_action="Kafka Connect makes its own at its start; an external one is made by who owns it",
-        )
+    if before == [MISSING] and stack.settings.mode == "external":
+        raise TerminalError("it is gone, and its owner makes it", where=topic.name, next_action="docs/external.md")
     wanted = needs(topic)
     settings = [told.partition("=")[0] for told in before if "=" in told]
     if before == [MISSING]:
@@ -107,46 +100,38 @@ def restore(stack: Stack, client: AdminClient, topic: Topic) -> list[str]:
     return before
 
 
-def note_id(stack: Stack, client: AdminClient, topic: Topic) -> None:
-    """From now on the topic that bears the name is the one that is meant. Raises: CouldNotLook; HeldByAnother."""
-    if made := _ids(client, [topic], ALTER_SECONDS).get(topic.name):
-        provisioned.remember(stack, "kafka", _id_of(topic), made)
-
-
-def is_id_noted(stack: Stack, topic: Topic) -> bool:
-    """Whether a topic that is made anew would be told. Raises: TerminalError for a broken file."""
-    return bool(provisioned.recall(stack, "kafka", _id_of(topic)))
-
-
-def require_right(stack: Stack, source: Source) -> None:
-    """Asked by whoever writes into the topics of a capture.
+def require_right(stack: Stack, source: Source) -> str:
+    """Asked by whoever writes into the topics of a capture; gives the id of the one with its changes.
 
     Raises: InvalidInput where they do not keep or take what is written; CouldNotLook.
     """
-    wrong = {
-        name: ", ".join(others)
-        for name, told in changes(stack, _client(stack), of_capture(source), ALTER_SECONDS).items()
-        if (others := [one for one in told if one != ANEW])
-    }
+    client, topics = admin_client(stack), of_capture(source)
+    found = changes(stack, client, topics, ALTER_SECONDS)
+    wrong = [f"{name}: {told}" for name, what in found.items() for told in what if told != ANEW]
     if wrong:
         raise InvalidInput(
-            "; ".join(f"{name}: {told}" for name, told in wrong.items()),
+            ", ".join(wrong),
             where="kafka",
             next_action=f"lakeproof mitigate INCIDENT --action restore_topic --arg database={source.name}",
         )
+    return topic_ids.ids(client, topics, ALTER_SECONDS).get(source.topic, "")
 
 
-def is_compared(stack: Stack, source: Source) -> None:
-    """The lake was compared with the database, or has all from there: what a topic held that was deleted is in it.
+def require_known(stack: Stack, source: Source) -> None:
+    """Asked by a repair that leaves to the job what the topic holds: in one that was made anew it goes on elsewhere.
 
-    Raises: CouldNotLook; HeldByAnother.
+    Raises: InvalidInput that names the bridge by which the job passes over all of it; CouldNotLook.
     """
-    if stack.settings.mode != "external":
-        (topic,) = (topic for topic in made_here() if topic.name == source.topic)
-        note_id(stack, _client(stack), topic)
+    if ANEW in changes(stack, admin_client(stack), of_capture(source), ALTER_SECONDS).get(source.topic, ()):
+        raise InvalidInput(
+            f"{source.topic} was deleted and made anew",
+            where=source.connector,
+            next_action=f"lakeproof mitigate INCIDENT --action bridge_topic_gap --arg connector={source.connector}",
+        )
 
 
-def _client(stack: Stack) -> AdminClient:
+def admin_client(stack: Stack) -> AdminClient:
+    """A client that keeps its complaints to itself."""
     return AdminClient({"bootstrap.servers": stack.address("kafka", "tcp"), "log_level": 0})
 
 
@@ -180,10 +165,6 @@ def live_settings(client: AdminClient, topic: Topic, seconds: float) -> dict[str
     return _live(client, [topic], seconds)[topic.name]
 
 
-def _id_of(topic: Topic) -> str:
-    return f"id of topic {topic.name}"
-
-
 def _live(client: AdminClient, topics: list[Topic], seconds: float) -> dict[str, dict[str, str] | None]:
     resources = {topic.name: ConfigResource(ResourceType.TOPIC, topic.name) for topic in topics}
     asked = client.describe_configs(list(resources.values()), request_timeout=seconds)
@@ -199,22 +180,6 @@ def _live(client: AdminClient, topics: list[Topic], seconds: float) -> dict[str,
             raise CouldNotLook(f"no settings of {name} in time", where="kafka") from error
         else:
             found[name] = {key: str(entry.value) for key, entry in told.items()}
-    return found
-
-
-def _ids(client: AdminClient, topics: list[Topic], seconds: float) -> dict[str, str]:
-    """The ids of those that are there."""
-    found = {}
-    for name, answer in client.describe_topics(
-        TopicCollection([topic.name for topic in topics]), request_timeout=seconds
-    ).items():
-        try:
-            found[name] = str(answer.result(timeout=seconds).topic_id)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise CouldNotLook(f"no id of {name}: {error.args[0].str()}", where="kafka") from error
-        except TimeoutError as error:
-            raise CouldNotLook(f"no id of {name} in time", where="kafka") from error
     return found
 
 

@@ -1,7 +1,6 @@
 """Which topics there are, by whose they are: of a capture, made by kafka's provision, or Kafka Connect's own."""
 
 from lakeproof.errors import InvalidInput
-from lakeproof.lake.capture import registered
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.offsets import offset_topics
 from lakeproof.lake.result_topics import result_topics
@@ -43,15 +42,13 @@ def others() -> tuple[Topic, ...]:
 
 
 def is_expected(stack: Stack, topic: Topic) -> bool:
-    """Whether it has been made once, so that somebody has deleted it where it is not there. Of the topics that Kafka
-    Connect makes: whether a connector that needs it was registered on this machine.
+    """Whether it has been made once, so that somebody has deleted it where it is not there.
+
+    Nobody knows that of those that Kafka Connect makes when it needs them.
 
     Raises: TerminalError for a broken file.
     """
-    if topic in made_here():
-        return bool(provisioned.recall(stack, "kafka", provisioned_as(topic)))
-    own = [source for source in SOURCES if topic in of_capture(source)]
-    return any(registered.is_known(stack, find_connector(source.connector)) for source in own or SOURCES)
+    return topic in made_here() and bool(provisioned.recall(stack, "kafka", provisioned_as(topic)))
 
 
 def provisioned_as(topic: Topic) -> str:

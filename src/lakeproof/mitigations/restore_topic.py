@@ -2,7 +2,8 @@
 
 What a short retention or a compaction has already removed it does not bring, nor what a topic held that was deleted.
 Where a capture's topic was made anew, whoever made it, `diagnose` names that until bridge_topic_gap has compared the
-lake with the database. Of other topics the step says what is missing, and nothing tells of it any more.
+lake with the database; until then the lake's job rests. Of other topics the step says what is missing, and nothing
+tells of it any more.
 """
 
 from shlex import join
@@ -10,12 +11,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from lakeproof.errors import InvalidInput
-from lakeproof.lake.capture.commands import await_none_failed, restart
+from lakeproof.errors import InvalidInput, LakeproofError, NotReady
+from lakeproof.lake import topic_ids
+from lakeproof.lake.capture import topic_gap
+from lakeproof.lake.capture.commands import restart_failed
 from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.result_topics import result_topics
 from lakeproof.lake.sources.source import SOURCES
-from lakeproof.lake.topic_settings import ANEW, MISSING, needs, note_id, restore
+from lakeproof.lake.topic_settings import ANEW, MISSING, changes, needs, restore
 from lakeproof.lake.topics import find_topic, of_capture, others
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.kafka import admin
@@ -23,6 +26,7 @@ from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import Topic
 
 OTHERS = "others"
+ASK_SECONDS = 10.0
 
 
 def _known(name: str) -> str:
@@ -61,25 +65,42 @@ def typed(stack: Stack, arguments: RestoreTopic) -> str:
 def run(stack: Stack, arguments: RestoreTopic) -> str:
     """Set right what is otherwise, and start again what has failed of the connector that writes there.
 
-    Raises: as topic_settings.restore; DeadlineExpired where it fails again.
+    Raises: NotReady with all that did not go, after everything was tried, and with what was done.
     """
-    told = [_restored(stack, topic) for topic in arguments.topics]
+    told, failed = [], []
+    for topic in arguments.topics:
+        try:
+            told += _restored(stack, topic)
+        except LakeproofError as error:
+            failed.append(f"{topic.name}: {error.message}")
     for source in SOURCES:
         if any(topic in of_capture(source) for topic in arguments.topics):
-            restart(stack, source.connector, only_failed=True, absent_is_fine=True)
-            await_none_failed(stack, source.connector)
-    return "; ".join(filter(None, told)) or "nothing was otherwise"
+            try:
+                restart_failed(stack, source.connector)
+            except LakeproofError as error:
+                failed.append(error.message)
+    done = "; ".join(told) or "nothing was otherwise"
+    if failed:
+        raise NotReady(f"{'; '.join(failed)} ({done})", where="kafka", next_action="lakeproof diagnose")
+    return done
 
 
-def _restored(stack: Stack, topic: Topic) -> str:
+def _restored(stack: Stack, topic: Topic) -> list[str]:
+    """What was done, in words. Raises: as topic_settings.restore and topic_gap.make_anew."""
     client = admin(stack)
-    found = restore(stack, client, topic)
-    told = f"set right of {topic.name}: {', '.join(found)}" if found else ""
-    if topic not in others() or set(found).isdisjoint((MISSING, ANEW)):
-        return told
-    note_id(stack, client, topic)
-    by = "lakeproof projector rebuild --from-database" if topic in result_topics() else "its reader, from its source"
-    return f"{told} (what it held is not brought back: {by})"
+    source = next((source for source in SOURCES if source.topic == topic.name), None)
+    found = changes(stack, client, [topic], ASK_SECONDS).get(topic.name, [])
+    if source is not None and found == [MISSING] and stack.settings.mode != "external":
+        topic_gap.make_anew(stack, source)
+        return [f"{topic.name} was made anew; what it held comes by bridge_topic_gap"]
+    restore(stack, client, topic)
+    told = f"set right of {topic.name}: {', '.join(found)}"
+    if source is not None or set(found).isdisjoint((MISSING, ANEW)):
+        return [told] if found else []
+    # Nothing compares it with anything, so a person has to know.
+    topic_ids.note(stack, topic, topic_ids.ids(client, [topic], ASK_SECONDS).get(topic.name, ""))
+    by = "lakeproof projector rebuild --from-database" if topic in result_topics() else "nothing in Lakeproof"
+    return [f"{told} (what it held is not brought back; what brings it: {by})"]
 
 
 MITIGATION = Mitigation(

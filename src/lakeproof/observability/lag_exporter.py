@@ -150,8 +150,8 @@ class SettingsWatch(threading.Thread):
 
     `changed`: how many settings are otherwise than the capture needs, by whose they are ("connector", "database",
     "topic"), of the newest look; nothing of one that gave no answer, or of a connector that is not there. What stays
-    changed for two looks leaves a mark (capture/missed.py), but for the topic's: what that lost, the job itself
-    misses.
+    changed for two looks leaves a mark (capture/missed.py), but for the topic's: it seldom lost what the job had not
+    read, and then the job mostly stops (docs/decisions/0051 says when not).
     """
 
     def __init__(self, stack: Stack, source: Source, stop: threading.Event) -> None:

@@ -2,7 +2,8 @@
 
 from confluent_kafka.admin import AdminClient
 
-from lakeproof.lake.topic_settings import is_id_noted, make, note_id
+from lakeproof.lake import topic_ids
+from lakeproof.lake.topic_settings import ALTER_SECONDS, make
 from lakeproof.lake.topics import made_here, provisioned_as
 from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
@@ -18,15 +19,17 @@ def provision(stack: Stack) -> None:
     wanted = [
         topic for topic in made_here() if not provisioned.is_made(stack, "kafka", provisioned_as(topic), _mark(topic))
     ]
-    unnoted = [topic for topic in made_here() if not is_id_noted(stack, topic)]
+    unnoted = [topic for topic in made_here() if not topic_ids.noted(stack, topic)]
     if not wanted and not unnoted:
         return
     client = AdminClient({"bootstrap.servers": stack.address("kafka", "tcp"), "socket.timeout.ms": 10000})
     for topic in wanted:
         make(client, topic)
         provisioned.remember(stack, "kafka", provisioned_as(topic), _mark(topic))
+    ids = topic_ids.ids(client, unnoted, ALTER_SECONDS) if unnoted else {}
     for topic in unnoted:
-        note_id(stack, client, topic)
+        if topic.name in ids:
+            topic_ids.note(stack, topic, ids[topic.name])
 
 
 def _mark(topic: Topic) -> str:

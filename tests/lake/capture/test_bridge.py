@@ -80,6 +80,21 @@ def test_where_it_fails_the_connector_is_resumed_and_the_reason_is_told(
     assert told.value is error
 
 
+def test_into_a_topic_that_is_not_right_nothing_is_written(
+    tmp_path: Path, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> str:
+        raise InvalidInput("cdc.oltp: retention.ms=1", where="kafka")
+
+    monkeypatch.setattr(bridge, "require_right", refuse)
+    with (
+        pytest.raises(InvalidInput, match=r"retention\.ms=1"),
+        bridge.at_rest(Stack(Settings(state_dir=tmp_path)), "orders"),
+    ):
+        pytest.fail("at rest")
+    assert sent == []
+
+
 def test_the_place_is_that_of_the_connectors_own_name(tmp_path: Path, sent: Sent) -> None:
     stack = Stack(Settings(state_dir=tmp_path))
     with bridge.at_rest(stack, "orders") as resting:

@@ -109,6 +109,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     monkeypatch.setattr(gap, "at_rest", at_rest)
     monkeypatch.setattr(gap, "require_comparable", lambda *_: made.append("comparable"))
     monkeypatch.setattr(gap, "require_unchanged", lambda *_: made.append("unchanged"))
+    monkeypatch.setattr(gap, "require_known", lambda *_: made.append("topic known"))
     monkeypatch.setattr(gap, "let_main_move", lambda *_: made.append("main moves"))
     monkeypatch.setattr(gap, "await_all_captured", made.await_shown)
     monkeypatch.setattr(gap, "last_values", lambda *_: [])
@@ -139,7 +140,16 @@ def test_the_connector_goes_on_only_once_main_shows_what_was_written(
     assert gap.bridge(stack, "orders") is found
     assert not missed.is_noted(stack, OLTP, missed.BY_LOG)
     shown = ["shown to 52"] if awaited else []
-    assert steps == ["unchanged", "comparable", "main moves", "shown to -1", "written", *shown, "resumed"]
+    assert steps == [
+        "unchanged",
+        "topic known",
+        "comparable",
+        "main moves",
+        "shown to -1",
+        "written",
+        *shown,
+        "resumed",
+    ]
 
 
 def test_what_was_written_and_is_not_shown_is_told_with_what_to_do(tmp_path: Path, steps: Steps) -> None:

@@ -135,10 +135,23 @@ def test_one_that_keeps_its_place_is_made_anew_where_its_topic_has_lost_what_it_
 
 
 def test_by_hand_it_is_made_beside_no_other_repair_and_after_none_that_was_cut_off(
-    stack: Stack, world: World
+    stack: Stack, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The job passes over all rows that are read then."""
+    """The job passes over all rows that are read then; in a topic that was made anew it skips some."""
     world.slot = LOST
+
+    def refuse(*_: object) -> None:
+        raise InvalidInput("made anew, or not right", where="cdc.shop")
+
+    for name in ("require_right", "require_known"):
+        monkeypatch.setattr(new_slot, name, refuse)
+        monkeypatch.setattr(
+            new_slot, "require_right" if name == "require_known" else "require_known", lambda *_: None
+        )
+        with pytest.raises(InvalidInput, match="made anew, or not right"):
+            replace_slot(stack, "shop", lambda text: None)
+    for name in ("require_right", "require_known"):
+        monkeypatch.setattr(new_slot, name, lambda *_: None)
     with bridging(stack, SHOP), pytest.raises(NotReady):
         replace_slot(stack, "shop", lambda text: None)
     begin_passing_over(stack, SHOP)

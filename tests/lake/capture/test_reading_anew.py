@@ -8,12 +8,14 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady
+from lakeproof.lake import topic_ids
 from lakeproof.lake.capture import bridge, missed, reading_anew
 from lakeproof.lake.capture.topic_gap import MARKER
 from lakeproof.lake.job.bridging import bridging, main_may_move
 from lakeproof.lake.job.passing_over import is_behind, passes_over
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import SHOP
+from lakeproof.lake.topics import find_topic
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -29,7 +31,7 @@ STEPS = (
         "submitted",
         "new slot",
     ),
-    *("all read", "topic noted", "second rows"),
+    *("all read", "second rows"),
 )
 RESUMED = "PUT /connectors/shop/resume"
 
@@ -95,8 +97,7 @@ def steps(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Steps:
         "make_new_slot": make_new_slot,
         "_await_read": await_read,
         "take_out_second_rows": take_out,
-        "require_right": lambda *_: None,
-        "is_compared": lambda *_: found.do("topic noted"),
+        "require_right": lambda *_: "its id",
     }.items():
         monkeypatch.setattr(reading_anew, name, fake)
     monkeypatch.setattr(bridge, "send", lambda _, method, path: found.do(f"{method} {path}"))
@@ -106,7 +107,7 @@ def steps(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Steps:
 def test_all_rows_are_read_anew_and_what_comes_twice_goes(steps: Steps, stack: Stack) -> None:
     assert reading_anew.read_anew(stack, "shop") == {"shop.payment_events": 7}
     assert tuple(steps) == STEPS
-    assert not is_behind(stack, SHOP)
+    assert not is_behind(stack, SHOP) and topic_ids.noted(stack, find_topic(SHOP.topic)) == "its id"
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -135,6 +136,18 @@ def test_what_a_new_slot_would_refuse_is_refused_before_anything_is_touched(
 
     monkeypatch.setattr(reading_anew, "require_lost", refuse)
     with pytest.raises(InvalidInput):
+        reading_anew.read_anew(stack, "shop")
+    assert steps == [] and not is_behind(stack, SHOP)
+
+
+def test_into_a_topic_that_is_not_right_nothing_is_read(
+    steps: Steps, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> str:
+        raise InvalidInput("cdc.shop: retention.ms=1", where="kafka")
+
+    monkeypatch.setattr(reading_anew, "require_right", refuse)
+    with pytest.raises(InvalidInput, match=r"retention\.ms=1"):
         reading_anew.read_anew(stack, "shop")
     assert steps == [] and not is_behind(stack, SHOP)
 

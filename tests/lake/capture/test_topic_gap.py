@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
+from lakeproof.lake import topic_ids
 from lakeproof.lake.capture import bridge, gap, missed, topic_gap
 from lakeproof.lake.capture.bridge import Missing, Place, Resting
 from lakeproof.lake.capture.connector import find_connector
@@ -16,6 +17,7 @@ from lakeproof.lake.job.passing_over import begin_passing_over, is_behind
 from lakeproof.lake.job.spec import make_spec
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
+from lakeproof.lake.topics import find_topic
 from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -23,7 +25,7 @@ from lakeproof.stack.stack import Stack
 PLACE = Place("bin.000002", 900, "0-1-12", 7)
 STEPS = (
     *("comparable", "main moves", "marker", "redeployed", "read to 40", "file's configuration", "compared"),
-    *("job ended", "difference", "submitted", "read to 52", "topic noted"),
+    *("job ended", "difference", "submitted", "read to 52"),
 )
 
 
@@ -47,7 +49,7 @@ def stack(tmp_path: Path) -> Stack:
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     found = Steps()
-    resting = Resting(find_connector("orders"), OLTP, {"offset": {}}, None)  # type: ignore[arg-type]
+    resting = Resting(find_connector("orders"), OLTP, {"offset": {}}, None, "its id")  # type: ignore[arg-type]
 
     @contextmanager
     def at_rest(*_: object) -> Iterator[object]:
@@ -88,7 +90,6 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     monkeypatch.setattr(topic_gap, "await_all_captured", lambda *_, beyond: found.do(f"read to {beyond}"))
     monkeypatch.setattr(topic_gap, "no_job", no_job)
     monkeypatch.setattr(topic_gap, "compared", compared)
-    monkeypatch.setattr(topic_gap, "is_compared", lambda *_: found.do("topic noted"))
     monkeypatch.setattr(topic_gap, "require_at_rest", lambda *_: None)
     monkeypatch.setattr(topic_gap, "ensure_submitted", lambda *_: found.do("submitted"))
     return found
@@ -98,6 +99,7 @@ def test_what_the_job_passes_over_is_brought_as_one_transaction(steps: Steps, st
     missed.note(stack, OLTP, missed.BY_LOG)
     assert topic_gap.bridge(stack, "orders").counts() == {"oltp.orders": 1}
     assert not missed.is_noted(stack, OLTP, missed.BY_LOG)
+    assert topic_ids.noted(stack, find_topic(OLTP.topic)) == "its id"
     assert tuple(steps) == STEPS
     row, end = map(json.loads, steps.rows)
     assert (row["transaction"]["id"], end["id"], end["event_count"]) == ("0-1-12", "0-1-12", 1)
@@ -114,6 +116,7 @@ def test_where_a_step_fails_the_mark_tells_what_the_next_submission_does(
     with pytest.raises(CouldNotLook):
         topic_gap.bridge(stack, "orders")
     assert missed.is_noted(stack, OLTP, missed.BY_LOG)
+    assert topic_ids.noted(stack, find_topic(OLTP.topic)) == ""
     done = STEPS.index(step)
     assert tuple(steps) == STEPS[: done + 1]
     prepare = all_components()["flink-jobmanager"].prepare

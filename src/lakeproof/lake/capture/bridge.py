@@ -21,6 +21,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, LakeproofError, NotReady, TerminalError
 from lakeproof.held_file import HeldByAnother
+from lakeproof.lake import topic_ids
+from lakeproof.lake.capture import missed
 from lakeproof.lake.capture.commands import await_state, restart, send, state_of
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.difference import AskLake, Difference, Event, Table, as_utc, compare, event_of, table_of
@@ -33,6 +35,7 @@ from lakeproof.lake.query.trino import pinned_trino
 from lakeproof.lake.sources.engine import Ask
 from lakeproof.lake.sources.source import Source, find_source
 from lakeproof.lake.topic_settings import require_right
+from lakeproof.lake.topics import find_topic
 from lakeproof.stack.stack import Stack
 
 KAFKA_SECONDS = 30.0
@@ -75,7 +78,7 @@ def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
             "it follows a slot and no binlog", where=name, next_action=f"lakeproof capture new-slot {name}"
         )
     with alone(stack, source):
-        require_right(stack, source)
+        topic_id = require_right(stack, source)
         with source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask:
             place_of(ask)  # raises where the server tells no place
         known_offset(stack, name)  # raises where there is none
@@ -86,7 +89,7 @@ def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
             # Only now: a task that still runs goes on until it is stopped.
             known = known_offset(stack, name)
             # From here on a task of the connector's that somebody starts is shut out, or shuts this out.
-            yield Resting(connector, source, known, producer_of(stack, connector))
+            yield Resting(connector, source, known, producer_of(stack, connector), topic_id)
         log.info("resuming %s", name)
         send(stack, "PUT", f"/connectors/{name}/resume")
         _await_running(stack, name)
@@ -122,13 +125,21 @@ def alone(stack: Stack, source: Source) -> Iterator[None]:
 @dataclass(frozen=True)
 class Resting:
     """A connector that is stopped. known: its partition and offset, as Connect keeps them. producer: by which its
-    records are written in its place.
+    records are written in its place. topic_id: of the topic into which they are written; empty: not known.
     """
 
     connector: Connector
     source: Source
     known: Mapping[str, Any]
     producer: Producer
+    topic_id: str = ""
+
+
+def all_is_compared(stack: Stack, resting: Resting) -> None:
+    """Nothing tells any more of what the lake lacked: neither the marks, nor that the topic was made anew."""
+    if resting.topic_id:
+        topic_ids.note(stack, find_topic(resting.source.topic), resting.topic_id)
+    missed.is_brought(stack, resting.source)
 
 
 @dataclass(frozen=True)

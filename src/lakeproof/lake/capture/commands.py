@@ -11,6 +11,8 @@ from lakeproof.stack.stack import Stack
 
 PATIENCE_SECONDS = 20.0
 ASK_SECONDS = 5.0
+# So many looks at a task that was restarted, so far apart: one that fails again does so at its first record.
+CALM_LOOKS, CALM_SECONDS = 3, 1.0
 CONFLICT = 409  # the worker is rebalancing: again a moment later
 
 
@@ -89,17 +91,29 @@ def restart(stack: Stack, connector: str, *, only_failed: bool, absent_is_fine: 
     send(stack, "POST", f"/connectors/{connector}/restart?{query}", absent_is_fine=absent_is_fine)
 
 
-def await_none_failed(stack: Stack, connector: str) -> None:
-    """Until neither the connector nor its task says FAILED; one that rests, or is not there, may.
+def restart_failed(stack: Stack, connector: str) -> None:
+    """Restart what says FAILED, and return once all of it has said RUNNING for some seconds.
 
-    Raises: DeadlineExpired.
+    Of a connector that rests, or is not there, nothing has failed.
+
+    Raises: DeadlineExpired where it fails again.
     """
+    if "FAILED" not in _states(stack, connector):
+        return
+    restart(stack, connector, only_failed=True)
+    seen: list[set[str]] = []
 
     def look() -> bool | None:
-        status = send(stack, "GET", f"/connectors/{connector}/status", absent_is_fine=True, patience_seconds=2)
-        if status is None:
-            return True
-        states = (status["connector"]["state"], *(task["state"] for task in status["tasks"]))
-        return None if "FAILED" in states else True
+        seen.append(_states(stack, connector))
+        return True if len(seen) >= CALM_LOOKS and all(told == {"RUNNING"} for told in seen[-CALM_LOOKS:]) else None
 
-    Deadline(PATIENCE_SECONDS).wait_for(f"nothing of connector {connector} to be FAILED", look)
+    Deadline(PATIENCE_SECONDS).wait_for(
+        f"connector {connector} to stay RUNNING", look, every=CALM_SECONDS, seen=lambda: " ".join(sorted(seen[-1]))
+    )
+
+
+def _states(stack: Stack, connector: str) -> set[str]:
+    status = send(stack, "GET", f"/connectors/{connector}/status", absent_is_fine=True)
+    if status is None:
+        return set()
+    return {str(status["connector"]["state"]), *(str(task["state"]) for task in status["tasks"])}

@@ -38,6 +38,7 @@ from lakeproof.lake.job.submission import find_job
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.sources.source import Source, find_source
+from lakeproof.lake.topic_settings import require_known
 from lakeproof.stack.stack import Stack
 
 READ_SECONDS = 120.0
@@ -55,14 +56,15 @@ def bridge(stack: Stack, name: str) -> Difference:
     """Bridge the gap of that connector; gives what the lake lacked. Cut off anywhere, do it again.
 
     Raises: as bridge.at_rest and bridge.compared; InvalidInput where topic_gap.bridge was cut off, which is to be
-    finished first, or where the connector was changed (restoring.require_unchanged); DeadlineExpired where the job or
-    the publisher does not get to the topic's end; CouldNotLook; NotReady, also where all was written and `main` does
-    not show it.
+    finished first, where the connector was changed (restoring.require_unchanged) or its topic made anew;
+    DeadlineExpired where the job or the publisher does not get to the topic's end; CouldNotLook; NotReady, also where
+    all was written and `main` does not show it.
     """
     source = find_source(find_connector(name).database)
     # Before the connector is touched.
     require_not_behind(stack, source)
     require_unchanged(stack, find_connector(name))
+    require_known(stack, source)
     with at_rest(stack, name) as resting:
         require_not_behind(stack, source)
         return _write_difference(stack, resting)

@@ -19,6 +19,7 @@ from lakeproof.lake.capture.gap import require_not_behind
 from lakeproof.lake.capture.offsets import PARTITIONER, offset_key, offset_topics
 from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.lake.sources.source import find_source, present
+from lakeproof.lake.topic_settings import require_known, require_right
 from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
 
@@ -97,11 +98,13 @@ def replace_slot(stack: Stack, name: str, tell: Callable[[str], None]) -> slot.S
     """make_new_slot for who types it: not beside another repair of that database's tables, nor where one was cut off,
     since the job would pass over all rows that are read then.
 
-    Raises: as make_new_slot, bridge.alone and gap.require_not_behind.
+    Raises: as make_new_slot, bridge.alone, gap.require_not_behind, topic_settings.require_known and require_right.
     """
     source = find_source(find_connector(name).database)
     with alone(stack, source):
         require_not_behind(stack, source)
+        require_known(stack, source)
+        require_right(stack, source)
         return make_new_slot(stack, name, tell)
 
 

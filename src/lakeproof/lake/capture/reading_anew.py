@@ -18,8 +18,7 @@ import logging
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.capture import missed
-from lakeproof.lake.capture.bridge import Resting, alone, producer_of, resumed_where_it_fails, write
+from lakeproof.lake.capture.bridge import Resting, all_is_compared, alone, producer_of, resumed_where_it_fails, write
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.gap import await_all_captured
@@ -32,7 +31,7 @@ from lakeproof.lake.job.passing_over import all_is_brought, all_is_written, begi
 from lakeproof.lake.job.submission import ensure_submitted, no_job, redeploy
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import Source, find_source
-from lakeproof.lake.topic_settings import is_compared, require_right
+from lakeproof.lake.topic_settings import require_right
 from lakeproof.stack.stack import Stack
 
 READ_SECONDS = 900.0
@@ -52,7 +51,7 @@ def read_anew(stack: Stack, name: str) -> dict[str, int]:
     connector = find_connector(name)
     source = find_source(connector.database)
     # Before anything is touched.
-    require_right(stack, source)
+    topic_id = require_right(stack, source)
     require_lost(stack, name, kept_too=True)
     # Where it fails the connector goes on, or its slot would fill up: what comes is passed over, or taken in, and is
     # read anew in any case.
@@ -62,7 +61,7 @@ def read_anew(stack: Stack, name: str) -> dict[str, int]:
         log.info("stopping %s", name)
         send(stack, "PUT", f"/connectors/{name}/stop")
         await_state(stack, name, "STOPPED")
-        resting = Resting(connector, source, {}, producer_of(stack, connector))
+        resting = Resting(connector, source, {}, producer_of(stack, connector), topic_id)
         last = write(resting, [MARKER])
         log.info("having %s pass over what %s holds", source.job, source.topic)
         redeploy(stack, source)
@@ -74,8 +73,7 @@ def read_anew(stack: Stack, name: str) -> dict[str, int]:
         make_new_slot(stack, name, log.info, kept_too=True)
         log.info("waiting until all rows of %s are read", source.name)
         _await_read(stack, source, before)
-        is_compared(stack, source)
-        missed.is_brought(stack, source)
+        all_is_compared(stack, resting)
         all_is_brought(stack, source)
         return take_out_second_rows(stack, source)
 

@@ -22,9 +22,9 @@ import logging
 from dataclasses import replace
 
 from lakeproof.errors import TerminalError
-from lakeproof.lake.capture import missed
 from lakeproof.lake.capture.bridge import (
     Resting,
+    all_is_compared,
     at_rest,
     compared,
     known_offset,
@@ -38,7 +38,9 @@ from lakeproof.lake.capture.restoring import restore
 from lakeproof.lake.job.bridging import let_main_move
 from lakeproof.lake.job.passing_over import all_is_brought, all_is_written, begin_passing_over
 from lakeproof.lake.job.submission import ensure_submitted, no_job, redeploy
-from lakeproof.lake.topic_settings import is_compared
+from lakeproof.lake.sources.source import Source
+from lakeproof.lake.topic_settings import admin_client, make
+from lakeproof.lake.topics import find_topic
 from lakeproof.stack.stack import Stack
 
 STOP_SECONDS = 30.0
@@ -80,10 +82,21 @@ def bridge(stack: Stack, name: str) -> Difference:
             all_is_written(stack, source)
         ensure_submitted(stack, source)
         await_all_captured(stack, resting, beyond=last)
-        is_compared(stack, source)
-        missed.is_brought(stack, source)
+        all_is_compared(stack, resting)
         all_is_brought(stack, source)
     return found
+
+
+def make_anew(stack: Stack, source: Source) -> None:
+    """Make the topic of that source, which is gone, so that nothing is read in it before the bridge.
+
+    The job would go on in it where it stood in the old one: in the midst of a transaction, or past what nobody has
+    read. So it is ended, and the mark says that the lake lacks what it passes over.
+    Raises: as submission.no_job; NotReady.
+    """
+    begin_passing_over(stack, source)
+    with no_job(stack, source, STOP_SECONDS):
+        make(admin_client(stack), find_topic(source.topic))
 
 
 def _require_places(stack: Stack, resting: Resting) -> None:
