@@ -29,6 +29,7 @@ ONE_HEALTHY: dict[str, Value] = {
     "oltp-task-state": "RUNNING",
     "oltp-task-failure": "none",
     "oltp-connector-changes": "none",
+    "oltp-task-worker": "there",
     "mysql-answers": "answers",
     "oltp-capture-login": "accepted",
     "oltp-missing-privileges": 0,
@@ -104,6 +105,7 @@ CONNECT_GONE: dict[str, Value] = {
     "oltp-task-state": NO_ANSWER,
     "oltp-task-failure": NO_ANSWER,
     "oltp-connector-changes": NO_ANSWER,
+    "oltp-task-worker": NO_ANSWER,
 }
 TOPICS_UNKNOWN: dict[str, Value] = {"oltp-topic-changes": NO_ANSWER, "other-topic-changes": NO_ANSWER}
 DATABASE_GONE: dict[str, Value] = {

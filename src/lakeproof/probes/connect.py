@@ -5,6 +5,7 @@ and more).
 """
 
 import re
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
 from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
+from lakeproof.stack.addresses import PROCESSES_MAX, replica_name
 from lakeproof.stack.stack import Stack
 
 # Of a row that has not the columns that the connector knows of its table. One with more is no part of a row.
@@ -29,6 +31,8 @@ SERVER_ID_TAKEN = "server id taken"
 # The log has parts of rows, or statements in place of rows: no restart gets past that.
 PARTIAL_ROWS = "partial rows"
 UNCHANGED = "none"
+THERE, GONE = "there", "gone"
+FURTHER_WORKERS = tuple(replica_name("connect", number) for number in range(2, PROCESSES_MAX + 1))
 FAILURES = (
     (re.compile(r"same server_(uuid|id)", re.I), SERVER_ID_TAKEN),
     (
@@ -103,6 +107,26 @@ def task_failure(stack: Stack, timeout: float, source: Source) -> Value:
     return next((kind for pattern, kind in FAILURES if pattern.search(trace)), "other")
 
 
+def task_worker(stack: Stack, timeout: float, source: Source) -> Value:
+    """Whether the worker is there on which Kafka Connect says that the task runs: THERE or GONE.
+
+    None where none runs, and where the worker's address tells nothing here.
+
+    Connect's word is the last that some worker gave: one that was killed takes nothing back.
+    """
+    task = _task(stack, timeout, source)
+    if task is None or task["state"] != "RUNNING":
+        return None
+    host, _, port = str(task["worker_id"]).rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=timeout).close()
+    except ConnectionRefusedError:
+        return GONE
+    except OSError:
+        return None
+    return THERE
+
+
 def capture_position(stack: Stack, timeout: float, source: Source) -> Value:
     """Where it stands by its committed offsets, `FILE:POSITION` or `lsn:POSITION`; None where it has none."""
     found = get_json(f"{stack.url('connect')}/connectors/{source.connector}/offsets", timeout)
@@ -168,6 +192,10 @@ def _probes(source: Source) -> Iterator[Probe]:
         about=source.about(),
         steady=True,
     )
+    # Without a range: what a task that is nobody's does not deliver is told by others.
+    worker = f"{path}/status .tasks[0].worker_id: does it answer?"
+    about = source.about(*FURTHER_WORKERS)
+    yield of_source(source, "task-worker", "connect", worker, task_worker, about=about)
     yield of_source(source, "capture-position", "connect", f"{path}/offsets", capture_position)
 
 
