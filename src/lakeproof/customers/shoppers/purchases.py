@@ -16,8 +16,8 @@ CARDS = {"tok_visa": 0.94, "tok_declined": 0.03, "tok_insufficient_funds": 0.03}
 # Of all buyers; an undoing, a complaint and what follows from it only where something was bought.
 # So few opt out that an hour of buyers is no NotificationOptOutSpike (more than 20 in 15 minutes).
 BROWSE, CANCEL, RETURN, COMPLAIN, OPT_OUT = 0.5, 0.06, 0.08, 0.06, 0.01
-# The first ones of a run complain in any case, unless their card is declined: so the shop's own people have timelines
-# to read from its beginning, whatever the seed.
+# The first ones of a run complain whatever the seed says, where they have bought: so the shop's own people have
+# timelines to read from its beginning.
 FIRST_COMPLAIN = 3
 ATTACH, OPT_IN = 0.5, 0.5  # of those who complain, who opt out
 KEEP = 0.3  # of those who undo nothing
