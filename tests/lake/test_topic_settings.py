@@ -251,6 +251,18 @@ def test_a_topic_of_kafkas_data_that_were_made_anew_is_another_one_for_the_lakes
     assert other_topic_changes(stack, 1.0) == "none"
 
 
+def test_a_stack_of_an_older_version_is_known_from_its_next_start(stack: Stack, broker: Any) -> None:
+    """It has made its topics, and noted no id."""
+    (stack.data_dir(OLTP.job) / "topic-id").unlink()
+    provision(stack)
+    assert topic_ids.noted(stack, CAPTURE) == "first" and broker.altered == {}
+    # Who wrote down that it made a topic, and has none, waits for nothing: it is told as gone.
+    (stack.data_dir(OLTP.job) / "topic-id").unlink()
+    del broker.settings[CDC_TOPIC]
+    provision(stack)
+    assert topic_ids.noted(stack, CAPTURE) == "" and topic_changes(stack, 1.0, OLTP) == f"{CDC_TOPIC}: {MISSING}"
+
+
 def test_nothing_is_said_of_a_topic_that_nobody_has_made_yet(tmp_path: Path, broker: Any) -> None:
     """At the first start, and where Kafka Connect is no part of the stack."""
     stack = Stack(Settings(state_dir=tmp_path))
@@ -267,6 +279,9 @@ def test_in_mode_external_the_policy_alone_is_compared_and_nothing_is_made(tmp_p
     del broker.settings["events.payment"]
     assert topic_changes(stack, 1.0, OLTP) == other_topic_changes(stack, 1.0) == "none"
     require_right(stack, OLTP)
+    # Compose has its topics made by `provision`, and runs in that mode as well.
+    topic_ids.note(stack, CAPTURE, "another")
+    assert topic_changes(stack, 1.0, OLTP) == "none"
     broker.settings[CDC_TOPIC]["cleanup.policy"] = "compact"
     broker.settings["_connect_offsets"]["cleanup.policy"] = "delete"
     assert topic_changes(stack, 1.0, OLTP) == f"{CDC_TOPIC}: cleanup.policy=compact"
@@ -347,6 +362,19 @@ def test_where_one_topic_is_refused_the_others_are_set_right_and_all_is_told(
     ):
         restore_topic.run(stack, RestoreTopic())
     assert topic_changes(stack, 1.0, OLTP) == "cdc.oltp: retention.ms=1" and restarted == ["orders"]
+
+
+def test_where_the_connector_fails_again_that_is_told_with_what_was_done(
+    stack: Stack, broker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.settings[CDC_TOPIC]["retention.ms"] = "1"
+
+    def fails(*_: object) -> None:
+        raise DeadlineExpired("waited", last_seen="FAILED")
+
+    monkeypatch.setattr(restore_topic, "restart_failed", fails)
+    with pytest.raises(NotReady, match=r"last seen: FAILED \(set right of cdc\.oltp: retention\.ms=1\)"):
+        restore_topic.run(stack, RestoreTopic())
 
 
 def test_what_a_person_types_names_every_topic_that_is_meant(stack: Stack) -> None:

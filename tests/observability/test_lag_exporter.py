@@ -192,6 +192,7 @@ def test_what_stays_changed_leaves_a_mark_whoever_sets_it_right(
     kinds = {kind for kind in (missed.BY_LOG, missed.BY_CONNECTOR) if missed.is_noted(stack, OLTP, kind)}
     of_whom = {"connector": {missed.BY_CONNECTOR}, "database": {missed.BY_LOG}, "topic": set()}
     assert kinds == (of_whom[whose] if noted else set())
+    assert len(list(stack.state_dir.rglob("missed-by-*"))) == len(kinds)
 
 
 def test_the_looks_at_the_topic_share_one_client_of_kafka_and_ask_anew(

@@ -26,8 +26,8 @@ def of_capture(source: Source) -> tuple[Topic, ...]:
     """What its connector writes: the changes, its offsets in the same transactions, and the history of columns."""
     connector = find_connector(source.connector)
     changes = next(topic for topic in TOPICS if topic.name == source.topic)
-    own = next(name for name in offset_topics(connector) if name != OFFSETS_TOPIC)
-    return (changes, Topic(own, 1, _OF_CONNECT), *_history(connector))
+    own_offsets = offset_topics(connector)[0]
+    return (changes, Topic(own_offsets, 1, _OF_CONNECT), *_history(connector))
 
 
 def _history(connector: Connector) -> tuple[Topic, ...]:
@@ -44,11 +44,11 @@ def others() -> tuple[Topic, ...]:
 def is_expected(stack: Stack, topic: Topic) -> bool:
     """Whether it has been made once, so that somebody has deleted it where it is not there.
 
-    Nobody knows that of those that Kafka Connect makes when it needs them.
+    Nobody notes that of those that Kafka Connect makes when it needs them.
 
     Raises: TerminalError for a broken file.
     """
-    return topic in made_here() and bool(provisioned.recall(stack, "kafka", provisioned_as(topic)))
+    return bool(provisioned.recall(stack, "kafka", provisioned_as(topic)))
 
 
 def provisioned_as(topic: Topic) -> str:
