@@ -1,5 +1,7 @@
-"""What a failed task's trace says, and in what a connector is not as its file."""
+"""What a failed task's trace says, in what a connector is not as its file, and whether its worker is there."""
 
+import socket
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,30 @@ def test_the_position_is_that_of_the_connectors_own_name(tmp_path: Path, monkeyp
     assert connect.capture_position(stack, 1, OLTP) == "bin.000002:9"
     known = {"offsets": [other]}
     assert connect.capture_position(stack, 1, OLTP) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "listens", "host", "told"),
+    [
+        ("RUNNING", True, "127.0.0.1", connect.THERE),
+        ("RUNNING", False, "127.0.0.1", connect.GONE),
+        # What does not run has no worker to ask; an address that tells nothing here is somebody else's.
+        ("FAILED", False, "127.0.0.1", None),
+        ("RUNNING", True, "no-such-host.invalid", None),
+    ],
+)
+def test_a_task_that_runs_on_a_worker_that_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, listens: bool, host: str, told: str | None
+) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+        if not listens:
+            server.close()
+        status = {"connector": {}, "tasks": [{"state": state, "worker_id": f"{host}:{port}"}]}
+        monkeypatch.setattr(connect, "get_json", lambda *_: status)
+        assert connect.task_worker(Stack(Settings(state_dir=tmp_path)), 1.0, OLTP) == told
+
+
+def test_without_a_task_there_is_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "get_json", lambda *_: {"connector": {}, "tasks": []})
+    assert connect.task_worker(Stack(Settings(state_dir=tmp_path)), 1.0, OLTP) is None
