@@ -230,8 +230,11 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         "hanging_transaction",
         {"open-transaction": 130.0, "oltp-connector-state": "UNASSIGNED", **BEHIND, **NOT_PUBLISHED},
     ),
-    ("stranded_task", {"oltp-task-worker": "gone", **BEHIND}),
-    ("shop_stranded_task", of_shop({"oltp-task-worker": "gone", **BEHIND})),
+    # Connect calls it RUNNING, on a worker that is gone or was started anew.
+    ("stalled_task", {"oltp-task-worker": "gone", **BEHIND}),
+    ("stalled_task", BEHIND),
+    ("shop_stalled_task", of_shop(BEHIND)),
+    ("connect_2_down", {"connect-2-answers": "refused", "oltp-task-worker": "gone", **BEHIND}),
     ("ticker_stopped", {"oltp-heartbeat-age": 40.0, **BEHIND}),
     ("unannounced_column", {"oltp-unexpected-columns": "oltp.orders.unannounced", "oltp-fields-left-out": 1}),
     # Seen before any row was changed since.

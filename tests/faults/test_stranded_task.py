@@ -1,29 +1,36 @@
 """The fault that leaves a task to a worker that is gone: what is done in which order, and what it leaves."""
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lakeproof.arguments import OfConnector
 from lakeproof.errors import DeadlineExpired, InvalidInput
 from lakeproof.faults import stranded_task
-from lakeproof.probes.connect import GONE, THERE
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 ORDERS = OfConnector()
 
+type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
+
 
 class Workers:
-    """A supervisor's client. `is_stranded`: whether the last kill leaves the task to nobody."""
+    """A supervisor's client. `silence`: for how long nothing has come, None: the topic is empty."""
 
     def __init__(self) -> None:
         self.did: list[str] = []
-        self.worker: str | None = THERE
+        self.names = ["mysql", "connect"]
+        self.silence: float | None = 0.3
         self.is_stranded = True
 
+    def ps(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name=name) for name in self.names]
+
     def running(self) -> bool:
-        return True
+        return bool(self.names)
 
     def scale(self, name: str, count: int) -> None:
         self.did.append(f"{name} {count}")
@@ -31,14 +38,14 @@ class Workers:
     def kill(self, name: str, signal_name: str = "KILL") -> None:
         self.did.append(f"{signal_name} {name}")
         if signal_name == "KILL" and self.is_stranded:
-            self.worker = GONE
+            self.silence = 16.0
 
     def let_go_on(self, name: str) -> None:
         self.did.append(f"CONT {name}")
 
     def restart(self, name: str) -> None:
         self.did.append(f"restart {name}")
-        self.worker = THERE
+        self.silence = 0.2
 
 
 @pytest.fixture
@@ -51,7 +58,8 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
     made = Workers()
     monkeypatch.setattr(stranded_task, "our_processes", lambda *_: made)
     monkeypatch.setattr(stranded_task, "SupervisorClient", lambda _: made)
-    monkeypatch.setattr(stranded_task, "task_worker", lambda *_: made.worker)
+    monkeypatch.setattr(stranded_task, "task_state", lambda *_: "RUNNING")
+    monkeypatch.setattr(stranded_task, "topic_silence", lambda *_: made.silence)
     monkeypatch.setattr(stranded_task, "_await_task", lambda *asked: made.did.append(f"runs on {asked[-1]}"))
     monkeypatch.setattr(stranded_task, "STRANDED_SECONDS", 0.1)
     return made
@@ -66,25 +74,40 @@ MADE = [
     "KILL connect-2",
     "connect 1",
 ]
+OUT = ["CONT connect", "connect 1", "restart connect"]
 
 
-def test_it_is_in_once_the_worker_is_gone_and_a_start_anew_takes_it_out(stack: Stack, workers: Workers) -> None:
+def test_it_is_in_once_nothing_comes_and_a_start_anew_takes_it_out(stack: Stack, workers: Workers) -> None:
     stranded_task.inject(stack, ORDERS)
     assert workers.did == MADE and stranded_task.sign(stack, ORDERS).holds
     workers.did.clear()
     stranded_task.remove(stack, ORDERS)
-    assert workers.did == ["CONT connect", "connect 1", "restart connect"]
-    assert not stranded_task.sign(stack, ORDERS).holds
+    assert workers.did == OUT and not stranded_task.sign(stack, ORDERS).holds
+    # Done again it finds nothing of its own: a second worker is a person's.
     workers.did.clear()
     stranded_task.remove(stack, ORDERS)
-    assert workers.did == ["CONT connect", "connect 1"]
+    assert workers.did == []
 
 
-def test_a_task_that_goes_on_is_no_fault(stack: Stack, workers: Workers) -> None:
+@pytest.mark.parametrize(
+    ("state", "silence", "holds"), [("RUNNING", 15.5, True), ("RUNNING", 14.0, False), ("FAILED", 99.0, False)]
+)
+def test_it_holds_where_a_task_is_said_to_run_and_delivers_nothing(
+    stack: Stack, workers: Workers, monkeypatch: pytest.MonkeyPatch, state: str, silence: float, holds: bool
+) -> None:
+    monkeypatch.setattr(stranded_task, "task_state", lambda *_: state)
+    workers.silence = silence
+    assert stranded_task.sign(stack, ORDERS).holds is holds
+
+
+def test_a_task_that_goes_on_is_no_fault_and_what_was_begun_is_taken_back(stack: Stack, workers: Workers) -> None:
     workers.is_stranded = False
     with pytest.raises(DeadlineExpired, match="nobody's"):
         stranded_task.inject(stack, ORDERS)
     assert workers.did == MADE
+    workers.did.clear()
+    stranded_task.remove(stack, ORDERS)
+    assert workers.did == OUT
 
 
 def test_where_nobody_takes_it_over_no_worker_stays_frozen_and_one_is_left(
@@ -100,7 +123,42 @@ def test_where_nobody_takes_it_over_no_worker_stays_frozen_and_one_is_left(
     assert workers.did == ["connect 2", "STOP connect", "CONT connect", "connect 1"]
 
 
+def test_a_persons_own_workers_are_left_alone(stack: Stack, workers: Workers) -> None:
+    workers.names.append("connect-3")
+    with pytest.raises(InvalidInput, match="connect-3 would be ended"):
+        stranded_task.inject(stack, ORDERS)
+    stranded_task.remove(stack, ORDERS)
+    assert workers.did == []
+
+
+def test_where_nothing_runs_it_is_out(stack: Stack, workers: Workers) -> None:
+    stranded_task.inject(stack, ORDERS)
+    workers.names.clear()
+    workers.did.clear()
+    stranded_task.remove(stack, ORDERS)
+    assert workers.did == []
+
+
 def test_somebody_elses_workers_are_left_alone(tmp_path: Path) -> None:
     where = {"connect": {"http": "http://c:8083"}}
     with pytest.raises(InvalidInput, match="somebody else's"):
         stranded_task.inject(Stack(Settings(mode="external", state_dir=tmp_path, endpoints=where)), ORDERS)
+
+
+@pytest.mark.parametrize(
+    ("state", "by", "is_taken"),
+    [("RUNNING", "connect-2", True), ("FAILED", "connect-2", False), ("RUNNING", "connect", False)],
+)
+def test_the_task_is_taken_over_once_the_second_worker_says_that_it_runs_it(
+    answering: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, by: str, is_taken: bool
+) -> None:
+    stack = Stack(Settings(state_dir=tmp_path))
+    host = f"{stack.settings.host}:{stack.port(by)}"
+    url = answering(lambda *_: (200, {"tasks": [{"state": state, "worker_id": host}]}))
+    monkeypatch.setattr(Stack, "url", lambda *_: f"http://{url}")
+    monkeypatch.setattr(stranded_task, "TAKEN_OVER_SECONDS", 5.0 if is_taken else 0.1)
+    if is_taken:
+        stranded_task._await_task(stack, ORDERS, "connect-2", "connect-2")
+    else:
+        with pytest.raises(DeadlineExpired, match="to run on connect-2"):
+            stranded_task._await_task(stack, ORDERS, "connect-2", "connect-2")

@@ -5,42 +5,54 @@ its own, which failed there when the other one shut it out, and so nobody starts
 worker that was killed. Seen with Kafka Connect 4.3.1 (docs/decisions/0052-a-task-that-nobody-runs.md).
 """
 
+from pathlib import Path
+
 import httpx
 
 from lakeproof.arguments import OfConnector
 from lakeproof.deadline import Deadline
+from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.sources.source import find_source
-from lakeproof.probes.connect import GONE, task_worker
+from lakeproof.probes.connect import task_state
+from lakeproof.probes.kafka import topic_silence
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
-from lakeproof.stack.addresses import replica_name
+from lakeproof.stack.engines.connect import NAME, WORKERS
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
-FIRST, SECOND = "connect", replica_name("connect", 2)
+SECOND = WORKERS[1]
 ASK_SECONDS = 3.0
-TAKEN_OVER_SECONDS, STRANDED_SECONDS = 60.0, 30.0
+TAKEN_OVER_SECONDS, STRANDED_SECONDS, SILENT_SECONDS = 60.0, 45.0, 15.0
 
 
 def inject(stack: Stack, arguments: OfConnector) -> None:
     """Have a second worker take the task over from the first, and be gone when that one comes back.
 
-    Raises: InvalidInput in mode "external"; NotReady where the task is not the first worker's, or did not strand;
-    DeadlineExpired where the second worker does not take it over.
+    Raises: InvalidInput in mode "external", and where there are further workers, which would be ended;
+    DeadlineExpired where the task is not the first worker's, where the second one does not take it over, or where it
+    did not strand.
     """
-    client = our_processes(stack, f"freeze and kill workers of {FIRST}")
-    client.scale(FIRST, 2)
+    client = our_processes(stack, f"freeze and kill workers of {NAME}")
+    if further := [row.name for row in client.ps() if row.name in WORKERS[1:]]:
+        raise InvalidInput(
+            f"{', '.join(further)} would be ended", where=NAME, next_action=f"lakeproof scale {NAME} 1"
+        )
+    _mark(stack).parent.mkdir(parents=True, exist_ok=True)
+    write_file(_mark(stack), "")
+    client.scale(NAME, 2)
     try:
-        _await_task(stack, arguments, FIRST, FIRST)
-        client.kill(FIRST, "STOP")
+        _await_task(stack, arguments, NAME, NAME)
+        client.kill(NAME, "STOP")
         try:
             _await_task(stack, arguments, SECOND, SECOND)
         finally:
-            client.let_go_on(FIRST)
+            client.let_go_on(NAME)
         # At once: before the first worker has joined the others again.
         client.kill(SECOND)
     finally:
-        client.scale(FIRST, 1)
+        client.scale(NAME, 1)
     Deadline(STRANDED_SECONDS).wait_for(
         "the task to be nobody's",
         lambda: True if sign(stack, arguments).holds else None,
@@ -65,27 +77,38 @@ def _await_task(stack: Stack, arguments: OfConnector, by: str, wanted: str) -> N
 
 
 def remove(stack: Stack, arguments: OfConnector) -> None:
-    """Have one worker, which starts anew where the task is nobody's. Fine where nothing runs. Raises: NotReady."""
+    """End the second worker, and start the first one anew, where this fault began. Fine where nothing runs.
+
+    Raises: as SupervisorClient.scale and restart.
+    """
     client = SupervisorClient(stack)
-    if not client.running():
-        return
-    client.let_go_on(FIRST)
-    client.scale(FIRST, 1)
-    if sign(stack, arguments).holds:
-        client.restart(FIRST)
+    if _mark(stack).exists() and client.running():
+        client.let_go_on(NAME)
+        client.scale(NAME, 1)
+        client.restart(NAME)
+    _mark(stack).unlink(missing_ok=True)
+
+
+def _mark(stack: Stack) -> Path:
+    """There from before the second worker is until the fault is out: another second worker is a person's own."""
+    return stack.data_dir(NAME) / "stranded-task"
 
 
 def sign(stack: Stack, arguments: OfConnector) -> Sign:
-    """Whether the worker answers on which Connect says that the task runs. Raises: CouldNotLook."""
-    worker = task_worker(stack, ASK_SECONDS, find_source(arguments.connector, by="connector"))
-    return Sign(
-        worker == GONE, f"the worker on which the task of {arguments.connector} is said to run: {worker or 'none'}"
-    )
+    """The task is said to run, and for longer than another worker takes to have it nothing has come.
+
+    Raises: CouldNotLook.
+    """
+    source = find_source(arguments.connector, by="connector")
+    state = task_state(stack, ASK_SECONDS, source)
+    silence = topic_silence(stack, ASK_SECONDS, source)
+    holds = state == "RUNNING" and isinstance(silence, float) and silence > SILENT_SECONDS
+    return Sign(holds, f"the task of {arguments.connector} is {state}, and {source.topic} silent for {silence} s")
 
 
 FAULT = Fault(
     "stranded_task",
-    "leave a connector's task to a worker of Kafka Connect that is gone",
+    "leave a connector's task to no worker of Kafka Connect, which calls it RUNNING",
     inject,
     remove,
     sign,

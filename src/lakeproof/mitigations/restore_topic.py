@@ -2,8 +2,8 @@
 
 What a short retention or a compaction has already removed it does not bring, nor what a topic held that was deleted.
 Where a capture's topic was made anew, whoever made it, `diagnose` names that until bridge_topic_gap has compared the
-lake with the database; until then the lake's job rests. Of other topics the step says what is missing, and nothing
-tells of it any more.
+lake with the database; where it is made here, the lake's job is ended before. Of other topics the step says what is
+missing, and nothing tells of it any more.
 """
 
 from shlex import join
@@ -59,7 +59,10 @@ def typed(stack: Stack, arguments: RestoreTopic) -> str:
         settings = ",".join(f"{key}={value}" for key, value in needs(topic).items())
         alter = ["--alter", "--topic", topic.name, "--add-config", settings]
         commands.append(join(["kafka-configs.sh", "--bootstrap-server", server, *alter]))
-    return f"of each that is otherwise, without the keys that are longer or larger: {'; '.join(commands)}"
+    return (
+        f"of each that is otherwise, without the keys that are longer or larger: {'; '.join(commands)};"
+        " of one that is gone kafka-topics.sh --create with the same, and of a capture's the lake's job ended before"
+    )
 
 
 def run(stack: Stack, arguments: RestoreTopic) -> str:
@@ -67,14 +70,16 @@ def run(stack: Stack, arguments: RestoreTopic) -> str:
 
     Raises: NotReady with all that did not go, after everything was tried, and with what was done.
     """
-    told, failed = [], []
+    told, failed, wrong = [], [], set()
     for topic in arguments.topics:
         try:
             told += _restored(stack, topic)
         except LakeproofError as error:
             failed.append(f"{topic.name}: {error.message}")
+            wrong.add(topic.name)
     for source in SOURCES:
-        if any(topic in of_capture(source) for topic in arguments.topics):
+        # A task that starts without its topic makes one, in which the lake's job would go on.
+        if source.topic not in wrong and any(topic in of_capture(source) for topic in arguments.topics):
             try:
                 restart_failed(stack, source.connector)
             except LakeproofError as error:
@@ -94,8 +99,12 @@ def _restored(stack: Stack, topic: Topic) -> list[str]:
         topic_gap.make_anew(stack, source)
         return [f"{topic.name} was made anew; what it held comes by bridge_topic_gap"]
     restore(stack, client, topic)
+    if source is not None and ANEW in found:
+        found.remove(ANEW)
+        bridge = [f"{topic.name} was made anew before; what it lacks comes by bridge_topic_gap"]
+        return [f"set right of {topic.name}: {', '.join(found)}", *bridge] if found else bridge
     told = f"set right of {topic.name}: {', '.join(found)}"
-    if source is not None or set(found).isdisjoint((MISSING, ANEW)):
+    if set(found).isdisjoint((MISSING, ANEW)):
         return [told] if found else []
     # Nothing compares it with anything, so a person has to know.
     topic_ids.note(stack, topic, topic_ids.ids(client, [topic], ASK_SECONDS).get(topic.name, ""))

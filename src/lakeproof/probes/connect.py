@@ -20,7 +20,6 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
 from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
-from lakeproof.stack.addresses import PROCESSES_MAX, replica_name
 from lakeproof.stack.stack import Stack
 
 # Of a row that has not the columns that the connector knows of its table. One with more is no part of a row.
@@ -32,7 +31,6 @@ SERVER_ID_TAKEN = "server id taken"
 PARTIAL_ROWS = "partial rows"
 UNCHANGED = "none"
 THERE, GONE = "there", "gone"
-FURTHER_WORKERS = tuple(replica_name("connect", number) for number in range(2, PROCESSES_MAX + 1))
 FAILURES = (
     (re.compile(r"same server_(uuid|id)", re.I), SERVER_ID_TAKEN),
     (
@@ -194,8 +192,7 @@ def _probes(source: Source) -> Iterator[Probe]:
     )
     # Without a range: what a task that is nobody's does not deliver is told by others.
     worker = f"{path}/status .tasks[0].worker_id: does it answer?"
-    about = source.about(*FURTHER_WORKERS)
-    yield of_source(source, "task-worker", "connect", worker, task_worker, about=about)
+    yield of_source(source, "task-worker", "connect", worker, task_worker)
     yield of_source(source, "capture-position", "connect", f"{path}/offsets", capture_position)
 
 

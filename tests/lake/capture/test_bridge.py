@@ -47,7 +47,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
 
     source = find_source(find_connector("orders").database)
     monkeypatch.setattr(source.module, "at_one_instant", instant)
-    monkeypatch.setattr(bridge, "require_right", lambda *_: None)
+    monkeypatch.setattr(bridge, "require_right", lambda *_: "its id")
     monkeypatch.setattr(bridge, "place_of", lambda ask: None)
     monkeypatch.setattr(bridge, "send", found)
     monkeypatch.setattr(bridge, "await_state", lambda *_, **__: None)
@@ -98,6 +98,7 @@ def test_into_a_topic_that_is_not_right_nothing_is_written(
 def test_the_place_is_that_of_the_connectors_own_name(tmp_path: Path, sent: Sent) -> None:
     stack = Stack(Settings(state_dir=tmp_path))
     with bridge.at_rest(stack, "orders") as resting:
+        assert resting.topic_id == "its id"
         assert resting.known["offset"] == PLACE
     sent.has_offsets = False
     with pytest.raises(InvalidInput, match="no offsets"):

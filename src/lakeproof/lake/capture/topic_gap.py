@@ -25,6 +25,7 @@ from lakeproof.errors import TerminalError
 from lakeproof.lake.capture.bridge import (
     Resting,
     all_is_compared,
+    alone,
     at_rest,
     compared,
     known_offset,
@@ -92,10 +93,10 @@ def make_anew(stack: Stack, source: Source) -> None:
 
     The job would go on in it where it stood in the old one: in the midst of a transaction, or past what nobody has
     read. So it is ended, and the mark says that the lake lacks what it passes over.
-    Raises: as submission.no_job; NotReady.
+    Raises: as submission.no_job and bridge.alone; NotReady.
     """
-    begin_passing_over(stack, source)
-    with no_job(stack, source, STOP_SECONDS):
+    with alone(stack, source), no_job(stack, source, STOP_SECONDS):
+        begin_passing_over(stack, source)
         make(admin_client(stack), find_topic(source.topic))
 
 

@@ -7,7 +7,7 @@ measures its delay.
 
 from lakeproof.install import artifacts
 from lakeproof.stack import loopback
-from lakeproof.stack.addresses import replica_name
+from lakeproof.stack.addresses import PROCESSES_MAX, replica_name
 from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import kafka_jvm
 from lakeproof.stack.stack import Stack
@@ -15,6 +15,8 @@ from lakeproof.stack.topics import CONFIGS_TOPIC, OFFSETS_TOPIC, STATUS_TOPIC
 from lakeproof.written import write_file
 
 NAME = "connect"
+# All that may run at once (stack/replicas.py).
+WORKERS = (NAME, *(replica_name(NAME, number) for number in range(2, PROCESSES_MAX + 1)))
 # Metrics that Prometheus keeps.
 METRICS = (
     "kafka_connect_worker_connector_count",

@@ -1,0 +1,35 @@
+"""Which workers of Kafka Connect are restarted, and what is waited for."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lakeproof.arguments import OfConnector
+from lakeproof.errors import InvalidInput
+from lakeproof.mitigations import restart_workers
+from lakeproof.processes.states import State
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+def test_every_worker_that_runs_is_restarted_and_then_the_task_has_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    did: list[str] = []
+    rows = {"kafka": State.RUNNING, "connect": State.RUNNING, "connect-2": State.STOPPED, "connect-3": State.PAUSED}
+    client = SimpleNamespace(
+        ps=lambda: [SimpleNamespace(name=name, state=state) for name, state in rows.items()], restart=did.append
+    )
+    monkeypatch.setattr(restart_workers, "our_processes", lambda *_: client)
+    monkeypatch.setattr(restart_workers, "await_state", lambda *asked, seconds: did.append(" ".join(asked[1:])))
+    said = restart_workers.run(Stack(Settings(state_dir=tmp_path)), OfConnector(connector="shop"))
+    assert did == ["connect", "connect-3", "shop RUNNING"]
+    assert said == "restarted: connect, connect-3; connector shop is RUNNING"
+
+
+def test_somebody_elses_workers_are_left_alone(tmp_path: Path) -> None:
+    where = {"connect": {"http": "http://c:8083"}}
+    stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints=where))
+    with pytest.raises(InvalidInput, match="somebody else's"):
+        restart_workers.run(stack, OfConnector())
