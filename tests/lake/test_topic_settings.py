@@ -16,6 +16,7 @@ from lakeproof.faults import changed_topic
 from lakeproof.faults.changed_topic import ChangedTopic
 from lakeproof.lake import topic_ids, topic_settings
 from lakeproof.lake.capture import topic_gap
+from lakeproof.lake.job.bridging import bridging
 from lakeproof.lake.job.passing_over import passes_over
 from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.lake.topic_settings import ANEW, MISSING, changes, needs, require_known, require_right, restore
@@ -255,6 +256,12 @@ def test_where_a_captures_topic_could_not_be_made_no_task_is_started_that_would_
     def no_answer(*_: object) -> None:
         raise CouldNotLook("no answer", where="flink-jobmanager")
 
+    # Beside another repair of these tables nothing is done, either.
+    with bridging(stack, OLTP):
+        del broker.settings[CDC_TOPIC]
+        with pytest.raises(NotReady, match="repairs the lake's tables of oltp now"):
+            restore_topic.run(stack, RestoreTopic(topic=CDC_TOPIC))
+        broker.settings[CDC_TOPIC] = needs(CAPTURE)
     monkeypatch.setattr(topic_gap, "no_job", no_answer)
     del broker.settings[CDC_TOPIC]
     broker.settings["_schema_history_oltp"]["retention.ms"] = "1"
@@ -296,7 +303,9 @@ def test_nothing_is_said_of_a_topic_that_nobody_has_made_yet(tmp_path: Path, bro
     assert other_topic_changes(stack, 1.0) == f"events.payment: {MISSING}"
 
 
-def test_in_mode_external_the_policy_alone_is_compared_and_nothing_is_made(tmp_path: Path, broker: Any) -> None:
+def test_in_mode_external_the_policy_alone_is_compared_and_nothing_is_made(
+    tmp_path: Path, broker: Any, ended: list[str]
+) -> None:
     where = {"kafka": {"tcp": "k:9092"}}
     stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints=where))
     broker.settings[CDC_TOPIC] |= {"retention.ms": "86400000", "min.insync.replicas": "2"}
@@ -314,6 +323,9 @@ def test_in_mode_external_the_policy_alone_is_compared_and_nothing_is_made(tmp_p
     assert topic_changes(stack, 1.0, OLTP) == f"{CDC_TOPIC}: {MISSING}"
     with pytest.raises(TerminalError, match="its owner makes it"):
         restore(stack, broker, CAPTURE)
+    with pytest.raises(NotReady, match="its owner makes it"):
+        restore_topic.run(stack, RestoreTopic(topic=CDC_TOPIC))
+    assert CDC_TOPIC not in broker.settings and ended == []
     with pytest.raises(InvalidInput, match="its owner's settings would be lost"):
         changed_topic.inject(stack, ChangedTopic())
 
