@@ -13,13 +13,15 @@ from lakeproof.stack.topics import Topic
 def provision(stack: Stack) -> None:
     """Once ready: the topics of change capture, of the shop's events and of results, each once.
 
-    A deleted one stays deleted. The id of each is noted as well: one that bears its name later may be another one.
+    A deleted one stays deleted. The id of each is noted as well (but in mode "external"), since one that bears its
+    name later may be another one.
     Raises: NotReady or CouldNotLook when the broker does not answer.
     """
     wanted = [
         topic for topic in made_here() if not provisioned.is_made(stack, "kafka", provisioned_as(topic), _mark(topic))
     ]
-    unnoted = [topic for topic in made_here() if not topic_ids.noted(stack, topic)]
+    ours = () if stack.settings.mode == "external" else made_here()
+    unnoted = [topic for topic in ours if not topic_ids.noted(stack, topic)]
     if not wanted and not unnoted:
         return
     client = AdminClient({"bootstrap.servers": stack.address("kafka", "tcp"), "socket.timeout.ms": 10000})
