@@ -76,12 +76,15 @@ def serving(answers: Answers) -> Iterator[str]:
     """A small HTTP server that answers so, within the `with`; gives its host:port."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # so that botocore's "Expect: 100-continue" is answered, not waited out
+
         def do_GET(self) -> None:
             asked = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status, answer = answers(self.command, self.path, asked)
             body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("Connection", "close")
             with suppress(ConnectionError):  # who asked may have given up by now
                 self.end_headers()
                 self.wfile.write(body)

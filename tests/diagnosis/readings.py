@@ -58,6 +58,8 @@ ONE_HEALTHY: dict[str, Value] = {
     "taskmanager-stopped": 0.0,
     "taskmanager-cpu": 32.0,
     "store-writes": "writable",
+    "store-other-buckets": "none",
+    "store-free-megabytes": 52_000.0,
     "oltp-publisher-status": "healthy",
     "oltp-audit-finding": "none",
     "oltp-publish-age": 2.0,

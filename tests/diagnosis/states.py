@@ -394,7 +394,11 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("job_missing", {**JOB_FAILS, "oltp-job-state": None, "oltp-job-failures": None, "oltp-job-exception": None}),
     ("store_not_writable", READ_ONLY),
     ("store_not_writable", {**READ_ONLY, **JOB_FAILS, "oltp-publisher-status": "degraded"}),
-    ("store_not_writable", {"store-writes": "full", "oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9}),
+    ("store_full", {"store-writes": "full", "oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9}),
+    (
+        "store_full",
+        {"store-writes": "full", "store-other-buckets": "dump: 64 MB", "store-free-megabytes": 0.0, **NOT_PUBLISHED},
+    ),
     (
         "store_not_writable",
         {

@@ -166,7 +166,8 @@ BESIDE: list[tuple[str, dict[str, Value], tuple[str, ...]]] = [
     ("flink_taskmanager_hung", {"flink-taskmanager-answers": "silent"}, ("lake-backlog",)),
     ("kafka_down", {"broker-answers": "refused"}, ("lake-backlog",)),
     ("large_transaction", {"oltp-transaction-rows": 9000}, ("lake-backlog",)),
-    ("store_not_writable", {"store-writes": "full"}, ("lake-backlog", "object-store-room")),
+    ("store_not_writable", {"store-writes": "InternalError"}, ("lake-backlog", "object-store-room")),
+    ("store_full", {"store-writes": "full"}, ("lake-backlog", "object-store-room")),
     (
         "mysql_sessions_leaked",
         {"mysql-answers": "error 1040", "mysql-idle-account": 90.0},

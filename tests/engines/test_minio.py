@@ -1,14 +1,22 @@
 """The object store: answers, keeps what it acknowledged, is told apart from a stopped one."""
 
-from collections.abc import Callable
+import os
+import tarfile
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import NotReady
+from lakeproof.errors import NotReady, TerminalError
+from lakeproof.faults import filled_store
+from lakeproof.faults.filled_store import DUMP, FilledStore
+from lakeproof.mitigations import offload_bucket
+from lakeproof.mitigations.offload_bucket import OffloadBucket
+from lakeproof.probes.object_store import FULL, WRITABLE, free_megabytes, other_buckets, writes
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.components import find
 from lakeproof.stack.engines.minio import HEALTH_PATH
+from lakeproof.stack.engines.store_disk import disk_folder, has_own_disk
 from lakeproof.stack.object_store import BUCKETS, s3_client
 from lakeproof.stack.stack import Stack
 
@@ -52,3 +60,62 @@ def test_a_stopped_store_is_not_ready(up: Up, stack: Stack) -> None:
     finally:
         client.kill("minio", "CONT")
     wait_until_ready(stack)
+
+
+@pytest.fixture
+def filled(up: Up, stack: Stack) -> Iterator[SupervisorClient]:
+    client = up("minio")
+    s3_client(stack).put_object(Bucket="lake", Key="test/typed", Body=b"typed", ContentType="text/x-kept")
+    try:
+        filled_store.inject(stack, FilledStore())
+    except TerminalError as error:
+        if os.geteuid() == 0 and "mount" not in error.message:
+            raise
+        pytest.skip(f"nobody may mount a disk here: {error}")
+    yield client
+    filled_store.remove(stack, FilledStore())
+    assert not has_own_disk(stack)
+    assert not disk_folder(stack).exists()
+    kept = s3_client(stack).get_object(Bucket="lake", Key="test/typed")
+    assert (kept["Body"].read(), kept["ContentType"]) == (b"typed", "text/x-kept")
+    assert other_buckets(stack, 5.0) == {}
+
+
+def test_a_full_store_says_so_after_kill_9_too_until_the_dump_is_moved_out(
+    filled: SupervisorClient, stack: Stack
+) -> None:
+    client = s3_client(stack)
+    before = {each["Key"]: each["Size"] for each in client.list_objects_v2(Bucket=DUMP)["Contents"]}
+    for _ in range(2):
+        assert writes(stack, 5.0) == FULL
+        assert filled_store.sign(stack, FilledStore()).holds
+        filled.kill("minio")
+        wait_until_ready(stack)
+    assert offload_bucket.hold(stack, OffloadBucket()) == {"only": DUMP}
+    said = offload_bucket.run(stack, OffloadBucket())
+    assert writes(stack, 5.0) == WRITABLE
+    assert float(str(free_megabytes(stack, 5.0))) > 60
+    assert "Contents" not in client.list_objects_v2(Bucket=DUMP)
+    with tarfile.open(said.split(" lie in ")[1].split(",")[0]) as archive:
+        assert {member.name: member.size for member in archive} == before
+    with pytest.raises(TerminalError, match="no bucket but the stack's own"):
+        offload_bucket.run(stack, OffloadBucket())
+    # Another bucket than the one of the proposal is not touched.
+    client.put_object(Bucket=DUMP, Key="later", Body=b"later")
+    with pytest.raises(TerminalError, match="was not named"):
+        offload_bucket.run(stack, OffloadBucket(only="other"))
+    assert client.get_object(Bucket=DUMP, Key="later")["Body"].read() == b"later"
+
+
+def test_a_bucket_is_not_moved_onto_the_stores_own_disk(up: Up, stack: Stack) -> None:
+    up("minio")
+    client = s3_client(stack)
+    client.create_bucket(Bucket=DUMP)
+    client.put_object(Bucket=DUMP, Key="part", Body=b"part")
+    try:
+        with pytest.raises(TerminalError, match="on the disk of the store itself"):
+            offload_bucket.run(stack, OffloadBucket())
+        assert client.get_object(Bucket=DUMP, Key="part")["Body"].read() == b"part"
+    finally:
+        client.delete_object(Bucket=DUMP, Key="part")
+        client.delete_bucket(Bucket=DUMP)

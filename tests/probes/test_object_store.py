@@ -1,12 +1,16 @@
-"""Does the store take writes? The one probe that writes, and what it leaves behind: nothing."""
+"""Does the store take writes? The one probe that writes, and what it leaves behind: nothing. Who else fills it?"""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.probes.object_store import FULL, READ_ONLY, WRITABLE, writes
+from lakeproof.probes.object_store import FULL, READ_ONLY, WRITABLE, strangers, writes
 from lakeproof.probes.probe import all_probes
+from lakeproof.stack.engines import minio
+from lakeproof.stack.object_store import BUCKETS
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -71,6 +75,71 @@ def test_a_store_that_refuses_is_not_writable(
     probe = all_probes()["store-writes"]
     reading = probe.look(stack)
     assert probe.healthy is not None and probe.healthy.holds(reading, reading) is False
+
+
+@pytest.mark.parametrize(("blocks", "inodes", "said"), [(15, 9, FULL), (16, 9, "InternalError"), (16, 0, FULL)])
+def test_our_own_store_without_room_is_full_whatever_it_calls_that(
+    stack_of: Callable[[Store], Stack], monkeypatch: pytest.MonkeyPatch, blocks: int, inodes: int, said: str
+) -> None:
+    stack = stack_of(Store("PUT", 500, "InternalError"))
+    minio.prepare(stack)
+    room = SimpleNamespace(f_bavail=blocks, f_frsize=4096, f_favail=inodes)
+    monkeypatch.setattr(os, "statvfs", lambda folder: room if folder == minio.objects_folder(stack) else None)
+    assert writes(stack, 3.0) == said
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "status", "code", "said"),
+    [(False, 403, "AccessDenied", READ_ONLY), (True, 500, "InternalError", "InternalError")],
+)
+def test_a_full_disk_explains_no_prohibition_and_nothing_of_a_store_elsewhere(
+    tmp_path: Path,
+    answering: Answering,
+    monkeypatch: pytest.MonkeyPatch,
+    elsewhere: bool,
+    status: int,
+    code: str,
+    said: str,
+) -> None:
+    store = Store("PUT", status, code)
+    settings = Settings(
+        mode="external" if elsewhere else "local",
+        state_dir=tmp_path,
+        endpoints={"minio": {"http": answering(store.answer)}},
+        secrets={"s3-access-key": "key", "s3-secret-key": "secret"} if elsewhere else {},
+    )
+    stack = Stack(settings)
+    minio.prepare(stack)
+    monkeypatch.setattr(os, "statvfs", lambda folder: SimpleNamespace(f_bavail=0, f_frsize=4096, f_favail=0))
+    assert writes(stack, 3.0) == said
+
+
+BUCKET = "<Bucket><Name>{}</Name></Bucket>"
+LISTED = "<ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>"
+CONTENTS = "<Contents><Key>k</Key><Size>{}</Size></Contents>"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ({"lake": 9_000_000, "flink": 1}, "none"),
+        ({"lake": 9_000_000, "empty": 0}, "none"),
+        ({"small": 2_000_000, "lake": 9_000_000, "large": 70_000_000}, "large: 70 MB, small: 2 MB"),
+    ],
+)
+def test_only_other_peoples_buckets_are_told_the_largest_first(
+    tmp_path: Path, answering: Answering, sizes: dict[str, int], said: str
+) -> None:
+    def answer(method: str, path: str, body: bytes) -> tuple[int, object]:
+        bucket = path.strip("/").partition("?")[0]
+        if not bucket:
+            names = "".join(BUCKET.format(name) for name in sizes)
+            return 200, f"<ListAllMyBucketsResult><Buckets>{names}</Buckets></ListAllMyBucketsResult>".encode()
+        assert bucket not in BUCKETS, "what the stack keeps is not listed"
+        return 200, LISTED.format(CONTENTS.format(sizes[bucket]) if sizes[bucket] else "").encode()
+
+    stack = Stack(Settings(state_dir=tmp_path, endpoints={"minio": {"http": answering(answer)}}))
+    assert strangers(stack, 3.0) == said
 
 
 def test_a_store_that_does_not_answer_is_neither(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.processes import reset as resetting
 from lakeproof.processes.client import DELETING, SupervisorClient
 from lakeproof.processes.reset import entries, kept, reset
+from lakeproof.stack.engines import store_disk
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -84,6 +85,20 @@ def test_a_folder_that_a_file_system_is_mounted_on_stays_and_is_empty(
     reset(stack, SupervisorClient(stack), ignore)
     assert list(stack.state_dir.iterdir()) == []
     assert entries(stack) == ()
+
+
+def test_a_disk_that_a_fault_mounted_is_taken_off_before_its_folder_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = used(tmp_path / "state")
+    disk = store_disk.disk_folder(stack)
+    disk.mkdir(parents=True)
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == disk and not ran)
+    monkeypatch.setattr(store_disk, "_command", lambda *words: ran.append((*words, str(disk.exists()))))
+    reset(stack, SupervisorClient(stack), ignore)
+    assert ran == [("umount", str(disk), "True")]
+    assert not disk.exists()
 
 
 def test_a_running_stack_is_stopped_first_and_starts_empty_afterwards(fresh: SupervisorClient) -> None:

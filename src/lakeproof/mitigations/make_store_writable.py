@@ -31,7 +31,11 @@ def run(stack: Stack, arguments: Arguments) -> str:
     if not marked and seen == WRITABLE:
         return f"{STORE} takes writes already"
     if seen == FULL:
-        raise TerminalError("it is full", where=STORE, next_action="free space on its disk; a restart frees none")
+        raise TerminalError(
+            "it is full",
+            where=STORE,
+            next_action="lakeproof mitigate --action offload_bucket, or free space on its disk; a restart frees none",
+        )
     read_only_mark(stack).unlink(missing_ok=True)
     client.restart(STORE)
 

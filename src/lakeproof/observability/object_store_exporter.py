@@ -23,6 +23,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from lakeproof.metrics_server import make_metrics_server
+from lakeproof.stack.engines.minio import objects_folder
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack, load_stack
 
@@ -137,7 +138,7 @@ def make_server(host: str, port: int, metrics: StoreMetrics) -> ThreadingHTTPSer
 
 def run_exporter(stack: Stack) -> None:
     """Serve until a signal ends it."""
-    metrics = StoreMetrics(stack.data_dir("minio") if stack.settings.mode == "local" else None)
+    metrics = StoreMetrics(objects_folder(stack) if stack.settings.mode == "local" else None)
     server = make_server(stack.settings.host, stack.port("object-store-exporter"), metrics)
     stopping = threading.Event()
     client = s3_client(stack, timeout_seconds=10.0, connect_seconds=2.0)

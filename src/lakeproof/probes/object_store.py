@@ -8,14 +8,16 @@ The second writes, as no other probe does but its like for labels (labels.py): a
 answers every other question well. It puts one object of one byte into the bucket of Flink's checkpoints and deletes
 it again. versitygw 1.8 answers 403 where it was started with --readonly, 500 (InternalError) on a file system that is
 mounted read-only, 409 (ExistingObjectIsDirectory) in an immutable folder, and 507 on a full disk, which takes an
-empty object all the same.
+empty object all the same; or 500 there, by luck. So where it answers 500, the room on our own disk is looked at too.
 """
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from socket import gethostname
 from typing import Any
 from urllib.parse import quote
@@ -23,12 +25,20 @@ from urllib.parse import quote
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
+from lakeproof.probes.prometheus import instant
 from lakeproof.probes.reading import Value
 from lakeproof.shop.fulfillment.label import PENDING, READY
 from lakeproof.stack.engines import minio
 from lakeproof.stack.engines.flink import TASKMANAGER
 from lakeproof.stack.engines.flink_config import road_of
-from lakeproof.stack.object_store import ATTACHMENT_BUCKET, FLINK_BUCKET, LABEL_BUCKET, LAKE_BUCKET, s3_client
+from lakeproof.stack.object_store import (
+    ATTACHMENT_BUCKET,
+    BUCKETS,
+    FLINK_BUCKET,
+    LABEL_BUCKET,
+    LAKE_BUCKET,
+    s3_client,
+)
 from lakeproof.stack.stack import Stack
 
 # What the keys of the objects that `writes` puts begin with. They lie in no folder: versitygw deletes a folder
@@ -37,7 +47,10 @@ WRITTEN = "lakeproof-probe-"
 WRITABLE = "writable"
 READ_ONLY = "refuses writes"
 FULL = "full"
-FORBIDDEN, NOT_ALLOWED, NO_ROOM = 403, 405, 507
+NOBODY = "none"
+FORBIDDEN, NOT_ALLOWED, SERVER_ERROR, NO_ROOM = 403, 405, 500, 507
+# With less than that left no object of the lake fits.
+LEAST_BYTES = 64 << 10
 # What stores call it where the status alone does not say it.
 FULL_CODES = ("QuotaExceeded", "XMinioStorageFull", "InsufficientStorage")
 
@@ -52,6 +65,10 @@ WORKED_IN = {
     ATTACHMENT_BUCKET: re.compile(r"\d+/"),  # of a support case
 }
 NEVER = re.compile(r"(?!)")
+
+# A bucket of somebody else's is listed so far, in pages of a thousand objects; the rest is not counted.
+PAGES = 5
+FREE_BYTES = "min(minio_cluster_disk_free_bytes)"
 
 
 @contextmanager
@@ -92,9 +109,11 @@ def write_probe(stack: Stack, timeout: float, bucket: str, prefix: str) -> Value
             client.put_object(**place, Body=b"?")
             client.delete_object(**place)
         except ClientError as error:
-            return _refusal(
-                int(error.response["ResponseMetadata"]["HTTPStatusCode"]), str(error.response["Error"]["Code"])
+            status, code = (
+                int(error.response["ResponseMetadata"]["HTTPStatusCode"]),
+                str(error.response["Error"]["Code"]),
             )
+            return FULL if status >= SERVER_ERROR and _no_room(stack) else _refusal(status, code)
     return WRITABLE
 
 
@@ -103,6 +122,18 @@ def _refusal(status: int, code: str) -> str:
     if status == NO_ROOM or code in FULL_CODES:
         return FULL
     return READ_ONLY if status in (FORBIDDEN, NOT_ALLOWED) else code
+
+
+def _no_room(stack: Stack) -> bool:
+    """True where the disk of our own store has neither a block nor an inode to give. Of a store elsewhere: False.
+
+    versitygw answers 500 where it is the folder of an object's lock that the full disk has no room for.
+    """
+    folder = minio.objects_folder(stack)
+    if stack.settings.mode != "local" or not folder.exists():
+        return False
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_frsize < LEAST_BYTES or room.f_favail == 0
 
 
 def taskmanager_delay(stack: Stack, timeout: float) -> Value:
@@ -135,6 +166,39 @@ def _delay(stack: Stack, timeout: float, url: str) -> float | None:
         except (ConnectTimeoutError, ReadTimeoutError):
             return None
     return round(time.monotonic() - began, 3)
+
+
+def other_buckets(stack: Stack, timeout: float) -> dict[str, int]:
+    """The buckets that are none of the stack's and hold something, by their bytes, those of the most first.
+
+    Of a large one the first PAGES pages are counted. Raises: CouldNotLook.
+    """
+    client = s3_client(stack, timeout_seconds=timeout, attempts=1)
+    found: dict[str, int] = {}
+    with answering():
+        for bucket in client.list_buckets().get("Buckets", []):
+            if bucket["Name"] not in BUCKETS:
+                pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket["Name"])
+                sizes = (int(each["Size"]) for page in islice(pages, PAGES) for each in page.get("Contents", []))
+                found[bucket["Name"]] = sum(sizes)
+    return dict(sorted(((name, size) for name, size in found.items() if size), key=lambda each: -each[1]))
+
+
+def strangers(stack: Stack, timeout: float) -> Value:
+    """`BUCKET: N MB` of each, joined by commas; NOBODY where there is none. Raises: CouldNotLook."""
+    found = other_buckets(stack, timeout)
+    return ", ".join(f"{name}: {size / 1e6:.0f} MB" for name, size in found.items()) or NOBODY
+
+
+def free_megabytes(stack: Stack, timeout: float) -> Value:
+    """The room on the store's disk, in MB; of a store elsewhere by its own metrics. Raises: CouldNotLook."""
+    folder = minio.objects_folder(stack)
+    if stack.settings.mode == "local" and folder.exists():
+        return round(shutil.disk_usage(folder).free / 1e6, 1)
+    found = [value for _, value in instant(stack, FREE_BYTES, timeout)]
+    if not found:
+        raise CouldNotLook("nobody tells the room on its disk", where="minio", next_action="lakeproof ps")
+    return round(found[0] / 1e6, 1)
 
 
 def list_folders(client: Any) -> Iterator[str]:
@@ -172,6 +236,8 @@ PROBES = (
         Condition(Operator.IS, WRITABLE),
         always=True,
     ),
+    Probe("store-other-buckets", "minio", f"list all buckets but {', '.join(BUCKETS)}", "", strangers),
+    Probe("store-free-megabytes", "minio", f"statvfs of its folder, or {FREE_BYTES}", "MB", free_megabytes),
     Probe(
         "taskmanager-store-delay",
         "minio",

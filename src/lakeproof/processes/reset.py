@@ -18,7 +18,7 @@ from lakeproof.processes import lock
 from lakeproof.processes.client import DELETING, TURN_SECONDS, SupervisorClient
 from lakeproof.processes.runtime import Runtime
 from lakeproof.processes.supervisor import OnEvent
-from lakeproof.stack.engines import mysql, postgres_config
+from lakeproof.stack.engines import mysql, postgres_config, store_disk
 from lakeproof.stack.stack import Stack
 
 # One of the marks is there from the first `up` on.
@@ -104,6 +104,7 @@ def reset(stack: Stack, client: SupervisorClient, on_event: OnEvent) -> None:
     """
     entries(stack)
     client.down(on_event)
+    store_disk.unmount(stack)
     with lock.starting(stack, TURN_SECONDS, "reset"):
         if client.running():
             raise InvalidInput(

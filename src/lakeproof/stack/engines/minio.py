@@ -24,6 +24,16 @@ def read_only_mark(stack: Stack) -> Path:
     return stack.data_dir("minio") / "read-only"
 
 
+def objects_folder(stack: Stack) -> Path:
+    """Where our own store keeps its objects: a folder for each bucket."""
+    return stack.data_dir("minio") / "objects"
+
+
+def moved_out_folder(stack: Stack) -> Path:
+    """Archives of what was moved out of the store to make room there (mitigations/offload_bucket.py)."""
+    return stack.data_dir("minio") / "moved-out"
+
+
 def command(stack: Stack) -> Command:
     """One process over data/minio/objects; keys go through the environment."""
     return Command(
@@ -36,7 +46,7 @@ def command(stack: Stack) -> Command:
             "--health",
             HEALTH_PATH,
             "--folder",
-            str(stack.data_dir("minio") / "objects"),
+            str(objects_folder(stack)),
             *(("--readonly",) if read_only_mark(stack).exists() else ()),
         ),
         env={
@@ -53,7 +63,7 @@ def command(stack: Stack) -> Command:
 
 def prepare(stack: Stack) -> None:
     """Make the folder of objects."""
-    (stack.data_dir("minio") / "objects").mkdir(parents=True, exist_ok=True)
+    objects_folder(stack).mkdir(parents=True, exist_ok=True)
 
 
 def ready(stack: Stack, timeout: float) -> None:

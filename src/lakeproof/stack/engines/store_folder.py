@@ -9,6 +9,7 @@ import struct
 from pathlib import Path
 
 from lakeproof.errors import TerminalError
+from lakeproof.stack.engines.minio import objects_folder
 from lakeproof.stack.stack import Stack
 
 # linux/fs.h: FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IMMUTABLE_FL.
@@ -18,7 +19,7 @@ _OPEN_MODE, _CLOSED_MODE = 0o755, 0o555
 
 def folder_of(stack: Stack, bucket: str, prefix: str) -> Path:
     """Where the objects under that prefix lie on the disk of our own store."""
-    return stack.data_dir("minio") / "objects" / bucket / prefix
+    return objects_folder(stack) / bucket / prefix
 
 
 def commands(folder: Path) -> tuple[str, str]:

@@ -1,0 +1,143 @@
+"""A disk of the object store's own, so small that it can be filled: an image of a file system, mounted.
+
+The store's folder usually shares its file system with everything else, and a full one would take the whole stack
+down. So the objects are copied onto a disk of their own, and their folder becomes a link there. Both changes are made
+while the store has no process. Only root may mount.
+
+A machine that was restarted has the disk no longer mounted. The link then leads nowhere, so that the store does not
+start over an empty folder; `give_back` mounts the disk again and copies what is on it.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from lakeproof.errors import TerminalError
+from lakeproof.stack.engines.minio import objects_folder
+from lakeproof.stack.stack import Stack
+
+# What the file system itself takes: 256 bytes of an inode for each 4 KiB, and its journal.
+SHARE_OF_INODES, JOURNAL_BYTES = 0.08, 16 << 20
+COMMAND_SECONDS = 60.0
+
+
+def disk_folder(stack: Stack) -> Path:
+    """Where the disk is mounted."""
+    return objects_folder(stack).with_name("disk")
+
+
+def has_own_disk(stack: Stack) -> bool:
+    """True while the objects lie there."""
+    return objects_folder(stack).is_symlink()
+
+
+def move_to_own_disk(stack: Stack, room_bytes: int) -> None:
+    """Put all objects onto a new disk that has so many bytes left for others. Safe to repeat.
+
+    The folder of before stays beside it until `give_back`. Raises: TerminalError.
+    """
+    objects, disk = objects_folder(stack), disk_folder(stack)
+    if has_own_disk(stack):
+        _mount(stack)
+        return
+    give_back(stack)
+    if os.geteuid() != 0:
+        raise TerminalError("only root may mount a disk", where=str(disk), next_action="run it as root")
+    used = sum(path.lstat().st_blocks * 512 for path in objects.rglob("*"))
+    size = int((used + room_bytes) * (1 + SHARE_OF_INODES)) + JOURNAL_BYTES
+    if shutil.disk_usage(objects).free < 2 * size:
+        raise TerminalError(f"no room for a disk of {size >> 20} MiB", where=str(disk), next_action="free space")
+    with _image(stack).open("wb") as image:
+        image.truncate(size)
+    _command("mkfs.ext4", "-q", "-F", "-m", "0", "-i", "4096", str(_image(stack)))
+    _mount(stack)
+    _copy(objects, disk / "objects")
+    objects.rename(_before(stack))
+    objects.symlink_to(disk / "objects")
+
+
+def give_back(stack: Stack, leave: Callable[[str], bool] = lambda name: False) -> None:
+    """Copy all objects back into the folder, and remove the disk; what has a `leave` name in its top folder is left.
+
+    Safe to repeat, also after a kill at any moment. Raises: TerminalError.
+    """
+    objects, disk, before, back = objects_folder(stack), disk_folder(stack), _before(stack), _back(stack)
+    if has_own_disk(stack):
+        _mount(stack)
+        copying = back.with_suffix(".copying")
+        for stale in (copying, back):
+            shutil.rmtree(stale, ignore_errors=True)
+        _copy(disk / "objects", copying, leave)
+        copying.rename(back)
+        # From here on `back` is the newest copy, and the only one but for the disk's.
+        shutil.rmtree(before, ignore_errors=True)
+        objects.unlink()
+    newest = back if back.exists() else before
+    if newest.exists():
+        try:
+            # Over an empty folder too: a store that was started between two of these steps has made one.
+            newest.rename(objects)
+        except OSError as error:
+            raise TerminalError(
+                f"objects lie in {objects} and in {newest}",
+                where="minio",
+                next_action="compare the two, and keep one under the first name",
+            ) from error
+    unmount(stack)
+    _image(stack).unlink(missing_ok=True)
+    if disk.is_dir():
+        disk.rmdir()
+
+
+def unmount(stack: Stack) -> None:
+    """Take the disk off where it is mounted; its image stays. Raises: TerminalError, while somebody uses it."""
+    if disk_folder(stack).is_mount():
+        _command("umount", str(disk_folder(stack)))
+
+
+def _mount(stack: Stack) -> None:
+    disk = disk_folder(stack)
+    disk.mkdir(exist_ok=True)
+    if not disk.is_mount():
+        _command("mount", "-o", "loop,noatime", str(_image(stack)), str(disk))
+
+
+def _copy(source: Path, target: Path, leave: Callable[[str], bool] = lambda name: False) -> None:
+    """With times and extended attributes, in which the store keeps what it knows of an object."""
+
+    def left(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if Path(folder) == source and leave(name)]
+
+    try:
+        shutil.copytree(source, target, ignore=left)
+    except OSError as error:
+        raise TerminalError(
+            f"not copied: {error}", where=str(target), next_action="free space, then do this again"
+        ) from error
+
+
+def _image(stack: Stack) -> Path:
+    return objects_folder(stack).with_name("disk.img")
+
+
+def _before(stack: Stack) -> Path:
+    return objects_folder(stack).with_name("objects.before")
+
+
+def _back(stack: Stack) -> Path:
+    return objects_folder(stack).with_name("objects.back")
+
+
+def _command(*words: str) -> None:
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise TerminalError(f"{words[0]}: {error}", where=words[-1], next_action="is it installed?") from error
+    if done.returncode != 0:
+        raise TerminalError(
+            f"{words[0]}: {done.stderr.strip()[-300:]}",
+            where=words[-1],
+            next_action="may this user mount here? a container may not, unless it was given that right",
+        )
