@@ -226,8 +226,12 @@ def test_without_a_supervisor_nobody_knows_what_was_disturbed(context: CheckCont
         nothing_else_disturbed.baseline(context, nothing_else_disturbed.NothingElseDisturbed())
 
 
-def test_only_the_two_that_end_the_repaired_part_act() -> None:
-    assert [check.id for check in all_checks().values() if check.acts] == ["stays_well", "survives_restart"]
+def test_only_those_that_end_the_repaired_part_and_the_synthetic_probe_act() -> None:
+    assert [check.id for check in all_checks().values() if check.acts] == [
+        "probe_sent",
+        "stays_well",
+        "survives_restart",
+    ]
 
 
 @pytest.mark.parametrize(

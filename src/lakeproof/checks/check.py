@@ -1,7 +1,7 @@
 """A check: one claim about data or service, looked at before the fault (`baseline`) and after the repair (`verify`).
 
 One file per claim in this folder, named as the claim, with one `CHECK = Check(...)` at its end. A check only looks;
-`survives_restart` and `stays_well` alone act, and say so.
+`probe_sent`, `survives_restart` and `stays_well` alone act, and say so.
 """
 
 from collections.abc import Callable, Mapping, Sequence

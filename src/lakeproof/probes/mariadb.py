@@ -65,7 +65,7 @@ def answers(stack: Stack, timeout: float) -> Value:
 
 def missing_privileges(stack: Stack, timeout: float, source: Source) -> Value:
     """As Database, by its own SHOW GRANTS."""
-    rows = _ask(stack, "SHOW GRANTS", timeout, CAPTURE_USER)
+    rows = ask(stack, "SHOW GRANTS", timeout, CAPTURE_USER)
     return len(missing_in(tuple(str(row[0]) for row in rows)))
 
 
@@ -89,7 +89,7 @@ def beat_age(source: Source) -> str:
 
 def heartbeat_age(stack: Stack, timeout: float, source: Source) -> Value:
     """As Database."""
-    rows = _ask(stack, beat_age(source), timeout)
+    rows = ask(stack, beat_age(source), timeout)
     return round(float(rows[0][0]), 3) if rows and rows[0][0] is not None else None
 
 
@@ -98,7 +98,7 @@ BINLOG_READERS = "information_schema.processlist: accounts that follow the binlo
 
 def binlog_readers(stack: Stack, timeout: float) -> Value:
     """The accounts of which a session follows the binlog, the capture's own included, joined by spaces; "none"."""
-    rows = _ask(
+    rows = ask(
         stack, "SELECT DISTINCT user FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'", timeout
     )
     return " ".join(sorted(str(row[0]) for row in rows)) or "none"
@@ -106,10 +106,10 @@ def binlog_readers(stack: Stack, timeout: float) -> Value:
 
 def tables(stack: Stack, timeout: float, source: Source) -> Value:
     """As Database, of all schemas."""
-    return " ".join(sorted(str(row[0]) for row in _ask(stack, TABLES, timeout)))
+    return " ".join(sorted(str(row[0]) for row in ask(stack, TABLES, timeout)))
 
 
-def _ask(stack: Stack, statement: str, timeout: float, user: str = READER) -> tuple[tuple[Any, ...], ...]:
+def ask(stack: Stack, statement: str, timeout: float, user: str = READER) -> tuple[tuple[Any, ...], ...]:
     """The rows of one statement. Raises: CouldNotLook."""
     try:
         return select(stack, user, statement, timeout)

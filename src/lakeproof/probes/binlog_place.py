@@ -1,0 +1,41 @@
+"""Does MariaDB still have the binlog that the capture reads next?
+
+The connector's own place, as Kafka Connect has committed it, is looked for in the server's list. Where its file is
+not there the changes in it are lost to the capture, whether its task has failed yet or is paused and does not know.
+"""
+
+from collections.abc import Iterator
+
+from lakeproof.errors import CouldNotLook
+from lakeproof.lake.sources.engine import CAPTURE_USER
+from lakeproof.lake.sources.source import SOURCES, Source
+from lakeproof.probes.connect import capture_position
+from lakeproof.probes.mariadb import ask
+from lakeproof.probes.probe import Probe, of_source
+from lakeproof.probes.reading import Value
+from lakeproof.stack.stack import Stack
+
+THERE = "there"
+LIST = "SHOW BINARY LOGS"
+
+
+def binlog_place(stack: Stack, timeout: float, source: Source) -> Value:
+    """THERE, or `FILE is gone, the oldest is FILE`; None where it has no place yet. Raises: CouldNotLook."""
+    place = capture_position(stack, timeout, source)
+    if place is None:
+        return None
+    file = str(place).rpartition(":")[0]
+    files = [str(row[0]) for row in ask(stack, LIST, timeout, CAPTURE_USER)]
+    if not files:
+        raise CouldNotLook("it lists no binlog", where="mysql", next_action="is log_bin on?")
+    return THERE if file in files else f"{file} is gone, the oldest is {files[0]}"
+
+
+def _probes() -> Iterator[Probe]:
+    for source in SOURCES:
+        if source.engine == "mysql":
+            query = f"{LIST}, with GET /connectors/{source.connector}/offsets"
+            yield of_source(source, "binlog-place", "mysql", query, binlog_place, about=("connect",))
+
+
+PROBES = tuple(_probes())
