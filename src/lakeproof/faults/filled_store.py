@@ -6,6 +6,7 @@ onto a small disk first, which takes the store away for some seconds (store_disk
 
 import contextlib
 import os
+import time
 from typing import Any
 
 from pydantic import Field
@@ -24,10 +25,11 @@ from lakeproof.stack.stack import Stack
 
 STORE = "minio"
 DUMP = "dump"
-LOOK_SECONDS, FULL_SECONDS, PUT_SECONDS = 2.0, 60.0, 30.0
+LOOK_SECONDS, FULL_SECONDS, PUT_SECONDS = 2.0, 180.0, 30.0
 LARGEST, SMALLEST = 4 << 20, 1 << 10
-# The store has to say so in so many looks in a row: what others write and delete meanwhile makes room for a moment.
-LOOKS = 4
+# For so long nobody must have made room any more. A job deletes about as much as it writes, and would live on that
+# for good; the dump takes what is deleted until no checkpoint succeeds, after which nothing is deleted.
+QUIET_SECONDS = 10.0
 
 
 class FilledStore(Arguments):
@@ -53,21 +55,22 @@ def _fill(stack: Stack) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     s3 = s3_client(stack, timeout_seconds=PUT_SECONDS)
-    looks = 0
+    since = time.monotonic()
 
     def full() -> bool:
-        nonlocal looks
+        nonlocal since
         took = _put_until_refused(s3)
         seen = _writes(stack)
-        looks = looks + 1 if seen == FULL else 0
-        if looks < LOOKS:
+        if took or seen != FULL:
+            since = time.monotonic()
+        if time.monotonic() - since < QUIET_SECONDS:
             raise NotReady(f"{seen}, after {took} more objects of the dump", where=STORE)
         return True
 
     try:
         with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
             s3.create_bucket(Bucket=DUMP)
-        Deadline(FULL_SECONDS).wait_for(f"{STORE} to be full", full, every=0.3)
+        Deadline(FULL_SECONDS).wait_for(f"{STORE} to be full, and nobody to make room", full, every=0.3)
     except (BotoCoreError, ClientError) as error:
         raise TransientError(f"the dump was not written: {error}", where=STORE, next_action="lakeproof ps") from error
 
