@@ -107,6 +107,7 @@ def test_those_that_lose_data_for_good_are_left_out() -> None:
     assert {fix for _, fix in left_out} == {
         "recreate_connector_without_data",
         "delete_what_failed",
+        "drop_topic",
         "empty_topic",
         "start_from_latest",
     }

@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 from tests.drills_real.health import assert_clean, await_health
 
 from lakeproof.arguments import parse_arguments
@@ -15,6 +16,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.diagnosis import Diagnosis
 from lakeproof.diagnosis.examination import examine
 from lakeproof.lake.capture import topic_gap
+from lakeproof.lake.capture.backlog import kept_offset
 from lakeproof.lake.capture.commands import await_state, restart
 from lakeproof.lake.capture.registration import live_config, register
 from lakeproof.lake.sources.source import OLTP
@@ -23,6 +25,7 @@ from lakeproof.lake.topics import of_capture
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.scenarios.folder import scenario_folders
+from lakeproof.stack.engines.flink import TASKMANAGER
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import CDC_TOPIC, Topic
 
@@ -170,8 +173,68 @@ def test_a_deleted_topic_is_named_and_made_anew_and_what_nobody_had_read_comes(
     kafka.delete_topics([CDC_TOPIC])[CDC_TOPIC].result(20)
     buy(lakeproof)
     if by == "Kafka Connect":
-        restart(whole_stack, "orders", only_failed=False)
-        Deadline(60).wait_for("the topic", lambda: live_settings(kafka, of_capture(OLTP)[0], 5.0))
+        await_made_by_connect(whole_stack, kafka)
         buy(lakeproof)
     follow(whole_stack, "deleted", ("topic_changed", "topic_gap"))
+    assert_well(whole_stack, lakeproof)
+
+
+def await_made_by_connect(stack: Stack, kafka: AdminClient) -> None:
+    restart(stack, "orders", only_failed=False)
+    Deadline(60).wait_for("the topic", lambda: live_settings(kafka, of_capture(OLTP)[0], 5.0))
+
+
+def test_a_topic_that_was_made_anew_is_named_though_the_jobs_own_place_lies_within_it(
+    running: SupervisorClient, whole_stack: Stack, kafka: AdminClient, lakeproof: Run
+) -> None:
+    """The job is away until more has come into the new topic than it had read of the old one, so it notices nothing.
+
+    Records that it takes no notice of stand for what the shop would write in hours.
+    """
+    place = kept_offset(whole_stack, 10.0, OLTP)
+    assert place is not None
+    running.kill(TASKMANAGER, "STOP")
+    try:
+        kafka.delete_topics([CDC_TOPIC])[CDC_TOPIC].result(20)
+        await_made_by_connect(whole_stack, kafka)
+        buy(lakeproof)
+        writer = Producer({"bootstrap.servers": whole_stack.address("kafka", "tcp")})
+        for _ in range(place):
+            while True:
+                try:
+                    writer.produce(CDC_TOPIC, topic_gap.MARKER, partition=0)
+                    break
+                except BufferError:
+                    writer.poll(0.1)
+        assert writer.flush(60) == 0
+        buy(lakeproof)
+    finally:
+        running.kill(TASKMANAGER, "CONT")
+    found = Deadline(60).wait_for(
+        "a gap", lambda: seen if "topic_gap" in in_words(seen := look(whole_stack)) else None
+    )
+    print(f"grown past {place}: {in_words(found)}", flush=True)
+    follow(whole_stack, "made anew", ("topic_gap",))
+    assert_well(whole_stack, lakeproof)
+
+
+def test_more_partitions_while_it_runs_break_nothing(
+    running: SupervisorClient, whole_stack: Stack, kafka: AdminClient, lakeproof: Run
+) -> None:
+    """The runbook's advice against a backlog. The last test here: nobody takes partitions away again."""
+    kafka.create_partitions([NewPartitions(CDC_TOPIC, 3)])[CDC_TOPIC].result(timeout=30)
+    buy(lakeproof)
+    # Each of these learns of the new partitions at its next start.
+    restart(whole_stack, "orders", only_failed=False)
+    await_state(whole_stack, "orders", "RUNNING")
+    buy(lakeproof)
+    running.kill(TASKMANAGER)
+    buy(lakeproof)
+    Deadline(120).wait_for("a healthy diagnosis", lambda: True if look(whole_stack).healthy else None)
+    reader = Consumer({"bootstrap.servers": whole_stack.address("kafka", "tcp"), "group.id": "more-partitions"})
+    try:
+        ends = [reader.get_watermark_offsets(TopicPartition(CDC_TOPIC, number), timeout=20)[1] for number in range(3)]
+    finally:
+        reader.close()
+    assert ends[0] > 0 and ends[1:] == [0, 0]
     assert_well(whole_stack, lakeproof)

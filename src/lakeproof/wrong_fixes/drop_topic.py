@@ -1,0 +1,32 @@
+"""A wrong fix: delete the capture's topic and have Kafka Connect make it anew, so that what puzzles in it is gone."""
+
+from confluent_kafka import KafkaException
+
+from lakeproof.arguments import Arguments
+from lakeproof.errors import TerminalError
+from lakeproof.lake.capture.commands import restart
+from lakeproof.lake.sources.source import OLTP
+from lakeproof.probes.kafka import admin
+from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.wrong_step import WrongStep
+
+ASK_SECONDS = 20.0
+
+
+def typed(stack: Stack, arguments: Arguments) -> str:
+    """By Kafka's own tool, and the connector's REST API."""
+    servers = stack.address("kafka", "tcp")
+    return f"kafka-topics --bootstrap-server {servers} --delete --topic {OLTP.topic} # then restart {OLTP.connector}"
+
+
+def run(stack: Stack, arguments: Arguments) -> str:
+    """Delete it, and start the connector's task anew, which makes it."""
+    try:
+        admin(stack).delete_topics([OLTP.topic])[OLTP.topic].result(timeout=ASK_SECONDS)
+    except (KafkaException, TimeoutError) as error:
+        raise TerminalError(f"could not delete it: {error}", where=OLTP.topic) from error
+    restart(stack, OLTP.connector, only_failed=False)
+    return f"{OLTP.topic} is deleted, and {OLTP.connector} writes into a new one"
+
+
+WRONG_STEP = WrongStep("drop_topic", "delete the capture's topic and have it made anew (loses data)", typed, run)
