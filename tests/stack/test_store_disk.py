@@ -101,13 +101,16 @@ def held(stack: Stack) -> dict[str, tuple[bytes, bytes]]:
 def test_objects_go_there_and_come_back_with_what_was_written_meanwhile(stack: Stack, disk: Disk) -> None:
     for _ in range(2):
         store_disk.move_to_own_disk(stack, ROOM)
-    assert store_disk.has_own_disk(stack)
+    assert store_disk.has_own_disk(stack) and store_disk.was_moved(stack)
+    with pytest.raises(TerminalError, match="objects lie on it"):
+        store_disk.remove_disk(stack)
     assert minio.objects_folder(stack).resolve() == disk.place / "objects"
     write(stack, "lake/orders/2", b"three")
     write(stack, "dump/part", b"four")
     write(stack, "lake/dump/part", b"five")
     for _ in range(2):
         store_disk.give_back(stack, leave=lambda bucket: bucket == "dump")
+        store_disk.remove_disk(stack)
     assert not store_disk.has_own_disk(stack)
     assert held(stack) == {
         "lake/orders/1": (b"one", b"one"),
@@ -126,13 +129,16 @@ def test_a_kill_anywhere_on_the_way_loses_nothing(stack: Stack, disk: Disk) -> N
         try:
             store_disk.move_to_own_disk(stack, ROOM)
             store_disk.give_back(stack)
+            store_disk.remove_disk(stack)
         except Cut:
             disk.left = -1
             # The store is started again, which makes its folder where there is none, and then all is put back.
             if not minio.objects_folder(stack).is_symlink():
                 minio.prepare(stack)
             store_disk.give_back(stack)
+            store_disk.remove_disk(stack)
             assert held(stack) == whole, f"killed at change {left}"
+            assert not store_disk.was_moved(stack)
             continue
         assert left > 8
         assert held(stack) == whole

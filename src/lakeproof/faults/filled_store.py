@@ -7,6 +7,7 @@ onto a small disk first, which takes the store away for some seconds (store_disk
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import Field
@@ -17,6 +18,7 @@ from lakeproof.errors import CouldNotLook, NotReady, TransientError
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.probes.object_store import FULL, writes
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.processes.killing import await_replaced
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.engines import store_disk
 from lakeproof.stack.engines.minio import moved_out_folder
@@ -25,7 +27,7 @@ from lakeproof.stack.stack import Stack
 
 STORE = "minio"
 DUMP = "dump"
-LOOK_SECONDS, FULL_SECONDS, PUT_SECONDS = 2.0, 180.0, 30.0
+LOOK_SECONDS, BACK_SECONDS, FULL_SECONDS, PUT_SECONDS = 2.0, 60.0, 180.0, 30.0
 LARGEST, SMALLEST = 4 << 20, 1 << 10
 # For so long nobody must have made room any more. A job deletes about as much as it writes, and would live on that
 # for good; the dump takes what is deleted until no checkpoint succeeds, after which nothing is deleted.
@@ -41,14 +43,26 @@ class FilledStore(Arguments):
 def inject(stack: Stack, arguments: FilledStore) -> None:
     """Move the store to a small disk, unless it has one, and fill that. Raises: TerminalError, TransientError."""
     client = our_processes(stack, "move the objects of the store")
-    client.require_ours()
     if not store_disk.has_own_disk(stack):
-        client.stop(STORE, as_fault=True)
-        try:
+        with _frozen(client):
             store_disk.move_to_own_disk(stack, arguments.room_mb << 20)
-        finally:
-            client.start(STORE)
     _fill(stack)
+
+
+@contextlib.contextmanager
+def _frozen(client: SupervisorClient) -> Iterator[None]:
+    """Nobody writes an object in the block; then the store dies, and comes back as after a crash.
+
+    To stop and start it by command would keep the alerts quiet for two minutes. Raises: as SupervisorClient.kill;
+    DeadlineExpired where it does not come back.
+    """
+    before = client.row(STORE)
+    client.kill(STORE, "STOP")
+    try:
+        yield
+    finally:
+        client.kill(STORE)
+    await_replaced(client, [before], Deadline(BACK_SECONDS))
 
 
 def _fill(stack: Stack) -> None:
@@ -94,15 +108,14 @@ def remove(stack: Stack, arguments: FilledStore) -> None:
     for archive in moved_out_folder(stack).glob(f"{DUMP}-*.tar"):
         archive.unlink()
     client = SupervisorClient(stack)
-    running = client.running()
-    if not running or not store_disk.has_own_disk(stack):
-        store_disk.give_back(stack, leave=lambda bucket: bucket == DUMP)
-    if not running:
+    if not store_disk.was_moved(stack):
+        # `inject` may have been killed just after it had frozen the store.
+        client.let_go_on(STORE)
         return
-    if store_disk.has_own_disk(stack):
-        client.stop(STORE)
+    runs = client.running() and client.row(STORE).pid is not None
+    with _frozen(client) if runs else contextlib.nullcontext():
         store_disk.give_back(stack, leave=lambda bucket: bucket == DUMP)
-    client.start(STORE)
+    store_disk.remove_disk(stack)
 
 
 def sign(stack: Stack, arguments: FilledStore) -> Sign:

@@ -2,7 +2,7 @@
 
 The store's folder usually shares its file system with everything else, and a full one would take the whole stack
 down. So the objects are copied onto a disk of their own, and their folder becomes a link there. Both changes are made
-while the store has no process. Only root may mount.
+while the store writes nothing, and it must be started anew afterwards. Only root may mount.
 
 A machine that was restarted has the disk no longer mounted. The link then leads nowhere, so that the store does not
 start over an empty folder; `give_back` mounts the disk again and copies what is on it.
@@ -33,6 +33,13 @@ def has_own_disk(stack: Stack) -> bool:
     return objects_folder(stack).is_symlink()
 
 
+def was_moved(stack: Stack) -> bool:
+    """True while there is anything of it left to be taken back, after a move that was cut off too."""
+    return has_own_disk(stack) or any(
+        path.exists() for path in (disk_folder(stack), _image(stack), _before(stack), _back(stack))
+    )
+
+
 def move_to_own_disk(stack: Stack, room_bytes: int) -> None:
     """Put all objects onto a new disk that has so many bytes left for others. Safe to repeat.
 
@@ -43,6 +50,7 @@ def move_to_own_disk(stack: Stack, room_bytes: int) -> None:
         _mount(stack)
         return
     give_back(stack)
+    remove_disk(stack)
     if os.geteuid() != 0:
         raise TerminalError("only root may mount a disk", where=str(disk), next_action="run it as root")
     used = sum(path.lstat().st_blocks * 512 for path in objects.rglob("*"))
@@ -59,7 +67,7 @@ def move_to_own_disk(stack: Stack, room_bytes: int) -> None:
 
 
 def give_back(stack: Stack, leave: Callable[[str], bool] = lambda name: False) -> None:
-    """Copy all objects back into the folder, and remove the disk; what has a `leave` name in its top folder is left.
+    """Copy all objects back into the folder; what has a `leave` name in its top folder is left. The disk stays.
 
     Safe to repeat, also after a kill at any moment. Raises: TerminalError.
     """
@@ -85,10 +93,19 @@ def give_back(stack: Stack, leave: Callable[[str], bool] = lambda name: False) -
                 where="minio",
                 next_action="compare the two, and keep one under the first name",
             ) from error
+
+
+def remove_disk(stack: Stack) -> None:
+    """Take the disk off and delete it, once `give_back` is done and no process uses it any more; safe to repeat.
+
+    Raises: TerminalError, while objects lie on it too.
+    """
+    if has_own_disk(stack):
+        raise TerminalError("objects lie on it", where=str(disk_folder(stack)), next_action="give them back first")
     unmount(stack)
     _image(stack).unlink(missing_ok=True)
-    if disk.is_dir():
-        disk.rmdir()
+    if disk_folder(stack).is_dir():
+        disk_folder(stack).rmdir()
 
 
 def unmount(stack: Stack) -> None:
