@@ -399,6 +399,9 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         "store_full",
         {"store-writes": "full", "store-other-buckets": "dump: 64 MB", "store-free-megabytes": 0.0, **NOT_PUBLISHED},
     ),
+    # The job has just deleted what it could not complete.
+    ("store_full", {"store-free-megabytes": 1.2, **JOB_FAILS, "oltp-publisher-status": "degraded"}),
+    ("store_full", {"store-free-megabytes": 1.2, **NOT_PUBLISHED}),
     (
         "store_not_writable",
         {

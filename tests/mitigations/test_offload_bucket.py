@@ -1,0 +1,180 @@
+"""A stranger's bucket is moved out of a full store: all of it, byte for byte, or nothing of it is deleted.
+
+The store is made up; a real one is filled, and cleared so, in tests/engines/test_minio.py.
+"""
+
+import io
+import shutil
+import tarfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lakeproof.errors import InvalidInput, TerminalError, TransientError
+from lakeproof.mitigations import offload_bucket
+from lakeproof.mitigations.offload_bucket import OffloadBucket
+from lakeproof.stack.engines.minio import moved_out_folder
+from lakeproof.stack.object_store import BUCKETS
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+KEPT = {
+    "a": b"one",
+    "a b/c": b"two" * 1000,
+    "../out": b"three",
+    "/absolute": b"four",
+    "đơn hàng/ü": b"five",
+    "k" * 900: b"six",
+    "empty": b"",
+}
+
+
+class Store:
+    """`then`: called after each object was read, with its key: somebody else's write."""
+
+    def __init__(self) -> None:
+        self.objects = dict(KEPT)
+        self.then: Callable[[str], None] = lambda key: None
+
+    def etag(self, key: str) -> str:
+        return f'"{hash(self.objects[key])}"'
+
+    def get_paginator(self, name: str) -> Any:
+        assert name == "list_objects_v2"
+        return SimpleNamespace(paginate=self.pages)
+
+    def pages(self, Bucket: str) -> Iterator[dict[str, Any]]:
+        assert Bucket == "dump"
+        for key in list(self.objects):
+            yield {"Contents": [{"Key": key, "Size": len(self.objects[key]), "ETag": self.etag(key)}]}
+        yield {}
+
+    def get_object(self, Bucket: str, Key: str, IfMatch: str) -> dict[str, Any]:
+        if IfMatch != self.etag(Key):
+            raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "GetObject")
+        body = self.objects[Key]
+        self.then(Key)
+        return {"Body": io.BytesIO(body), "ContentLength": len(body), "LastModified": datetime.now(UTC)}
+
+    def head_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        return {"ETag": self.etag(Key)}
+
+    def delete_object(self, Bucket: str, Key: str) -> None:
+        del self.objects[Key]
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+@pytest.fixture
+def store(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
+    made = Store()
+    monkeypatch.setattr(offload_bucket, "s3_client", lambda stack, timeout_seconds: made)
+    monkeypatch.setattr(offload_bucket, "other_buckets", lambda stack, seconds: {"dump": 7, "small": 2})
+    elsewhere = tmp_path / "store"
+    elsewhere.mkdir()
+    real = Path.stat
+    other = SimpleNamespace(st_dev=-1)
+    monkeypatch.setattr(Path, "stat", lambda path, **how: other if path == elsewhere else real(path, **how))
+    monkeypatch.setattr(offload_bucket, "objects_folder", lambda stack: elsewhere)
+    return made
+
+
+def archived(stack: Stack) -> dict[str, bytes]:
+    (archive,) = moved_out_folder(stack).glob("*.tar")
+    with tarfile.open(archive) as tar:
+        return {member.name: (tar.extractfile(member) or io.BytesIO()).read() for member in tar}
+
+
+def test_every_object_is_in_the_archive_before_it_is_gone(stack: Stack, store: Store) -> None:
+    said = offload_bucket.run(stack, OffloadBucket())
+    assert archived(stack) == KEPT
+    assert store.objects == {}
+    assert said.startswith(f"{len(KEPT)} objects of dump")
+    assert "dump holds nothing" in offload_bucket.run(stack, OffloadBucket(bucket="dump"))
+
+
+def test_what_is_written_anew_while_it_is_read_stops_it_and_nothing_is_deleted(stack: Stack, store: Store) -> None:
+    store.then = lambda key: store.objects.update({"empty": b"not any more"})
+    with pytest.raises(TransientError, match="PreconditionFailed"):
+        offload_bucket.run(stack, OffloadBucket())
+    assert set(store.objects) == set(KEPT)
+
+
+def test_what_is_written_anew_after_it_was_read_stays(stack: Stack, store: Store) -> None:
+    def write_first(key: str) -> None:
+        if key == "empty":  # the last one
+            store.objects["a"] = b"newer"
+
+    store.then = write_first
+    said = offload_bucket.run(stack, OffloadBucket())
+    assert store.objects == {"a": b"newer"}
+    assert "1 that somebody wrote anew" in said
+    assert archived(stack) == KEPT
+
+
+def test_an_archive_that_is_otherwise_than_the_store_deletes_nothing(
+    stack: Stack, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = tarfile.TarFile.addfile
+
+    def other(tar: tarfile.TarFile, member: tarfile.TarInfo, stream: Any) -> None:
+        body = stream.read(member.size)
+        real(tar, member, io.BytesIO(body.replace(b"one", b"ONE")))
+
+    monkeypatch.setattr(tarfile.TarFile, "addfile", other)
+    with pytest.raises(TerminalError, match="'a' otherwise"):
+        offload_bucket.run(stack, OffloadBucket())
+    assert store.objects == KEPT
+
+
+@pytest.mark.parametrize(
+    ("free", "words"), [(5_000, "would fill this disk"), (10**9, "")], ids=["no room", "room enough"]
+)
+def test_it_leaves_a_tenth_of_the_other_disk_free(
+    stack: Stack, store: Store, monkeypatch: pytest.MonkeyPatch, free: int, words: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free, total=20_000))
+    if words:
+        with pytest.raises(TerminalError, match=words):
+            offload_bucket.run(stack, OffloadBucket())
+        assert store.objects == KEPT
+    else:
+        offload_bucket.run(stack, OffloadBucket())
+
+
+def test_the_stores_own_disk_takes_no_archive(
+    stack: Stack, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(offload_bucket, "objects_folder", lambda stack: tmp_path)
+    with pytest.raises(TerminalError, match="disk of the store itself"):
+        offload_bucket.run(stack, OffloadBucket())
+    assert store.objects == KEPT
+
+
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_no_bucket_of_the_stacks_own_is_touched(stack: Stack, store: Store, bucket: str) -> None:
+    for call in (offload_bucket.typed, offload_bucket.run):
+        with pytest.raises(InvalidInput, match="of this stack"):
+            call(stack, OffloadBucket(bucket=bucket))
+
+
+def test_the_proposal_names_the_largest_and_holds_to_it(stack: Stack, store: Store) -> None:
+    assert offload_bucket.hold(stack, OffloadBucket()) == {"only": "dump"}
+    assert "s3://dump FOLDER" in offload_bucket.typed(stack, OffloadBucket(only="dump"))
+    with pytest.raises(TerminalError, match="was not named"):
+        offload_bucket.run(stack, OffloadBucket(only="another"))
+    assert store.objects == KEPT
+
+
+def test_somebody_elses_store_is_not_cleared(tmp_path: Path) -> None:
+    elsewhere = Stack(Settings(state_dir=tmp_path, mode="external", endpoints={"minio": {"http": "127.0.0.1:9"}}))
+    with pytest.raises(InvalidInput, match="somebody else's"):
+        offload_bucket.run(elsewhere, OffloadBucket(bucket="dump"))
