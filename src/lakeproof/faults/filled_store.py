@@ -1,37 +1,35 @@
-"""The object store is full: somebody put a large dump into a bucket of their own, until the store took no more.
+"""The object store is full: somebody writes a large dump into a bucket of their own, until the store takes no more.
 
-The dump comes by S3, as anybody's does. So that it fills the store and not the machine, the store's objects are moved
-onto a small disk first, which takes the store away for some seconds (store_disk.py; root alone may do that).
+The dump comes by S3, as anybody's does, from a process of its own (dump.py), since it must outlive the command
+that makes the fault. So that it fills the store and not the machine, the store's objects are moved onto a small disk
+first, for which the store stands still for some seconds and dies (store_disk.py; root alone may do that).
 """
 
 import contextlib
-import os
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook, NotReady, TransientError
+from lakeproof.errors import CouldNotLook, NotReady
+from lakeproof.faults.dump import BUCKET
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.probes.object_store import FULL, writes
+from lakeproof.processes import detached
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.killing import await_replaced
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.engines import store_disk
 from lakeproof.stack.engines.minio import moved_out_folder
-from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 
 STORE = "minio"
-DUMP = "dump"
-LOOK_SECONDS, BACK_SECONDS, FULL_SECONDS, PUT_SECONDS = 2.0, 60.0, 180.0, 30.0
-LARGEST, SMALLEST = 4 << 20, 1 << 10
-# For so long nobody must have made room any more. A job deletes about as much as it writes, and would live on that
-# for good; the dump takes what is deleted until no checkpoint succeeds, after which nothing is deleted.
-QUIET_SECONDS = 10.0
+PROCESS = "filled_store"
+LOOK_SECONDS, BACK_SECONDS, FULL_SECONDS = 2.0, 60.0, 180.0
+# For so long it must have said so, whatever others write and delete meanwhile.
+STEADY_SECONDS = 5.0
 
 
 class FilledStore(Arguments):
@@ -41,12 +39,27 @@ class FilledStore(Arguments):
 
 
 def inject(stack: Stack, arguments: FilledStore) -> None:
-    """Move the store to a small disk, unless it has one, and fill that. Raises: TerminalError, TransientError."""
+    """Move the store to a small disk, unless it has one, and have it filled.
+
+    Raises: TerminalError; DeadlineExpired where it is not full in time.
+    """
     client = our_processes(stack, "move the objects of the store")
     if not store_disk.has_own_disk(stack):
         with _frozen(client):
             store_disk.move_to_own_disk(stack, arguments.room_mb << 20)
-    _fill(stack)
+    detached.start(stack, PROCESS, "lakeproof.faults.dump")
+    since = time.monotonic()
+
+    def full() -> bool:
+        nonlocal since
+        seen = _writes(stack)
+        if seen != FULL:
+            since = time.monotonic()
+        if time.monotonic() - since < STEADY_SECONDS:
+            raise NotReady(seen, where=STORE)
+        return True
+
+    Deadline(FULL_SECONDS).wait_for(f"{STORE} to be full", full, every=0.3)
 
 
 @contextlib.contextmanager
@@ -65,56 +78,19 @@ def _frozen(client: SupervisorClient) -> Iterator[None]:
     await_replaced(client, [before], Deadline(BACK_SECONDS))
 
 
-def _fill(stack: Stack) -> None:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    s3 = s3_client(stack, timeout_seconds=PUT_SECONDS)
-    since = time.monotonic()
-
-    def full() -> bool:
-        nonlocal since
-        took = _put_until_refused(s3)
-        seen = _writes(stack)
-        if took or seen != FULL:
-            since = time.monotonic()
-        if time.monotonic() - since < QUIET_SECONDS:
-            raise NotReady(f"{seen}, after {took} more objects of the dump", where=STORE)
-        return True
-
-    try:
-        with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
-            s3.create_bucket(Bucket=DUMP)
-        Deadline(FULL_SECONDS).wait_for(f"{STORE} to be full, and nobody to make room", full, every=0.3)
-    except (BotoCoreError, ClientError) as error:
-        raise TransientError(f"the dump was not written: {error}", where=STORE, next_action="lakeproof ps") from error
-
-
-def _put_until_refused(s3: Any) -> int:
-    """Objects of half the size each time that one is refused, so that the last block is taken too. Gives how many."""
-    from botocore.exceptions import ClientError
-
-    size, taken = LARGEST, 0
-    while size >= SMALLEST:
-        try:
-            s3.put_object(Bucket=DUMP, Key=f"{os.urandom(8).hex()}.part", Body=os.urandom(size))
-            taken += 1
-        except ClientError:
-            size //= 2
-    return taken
-
-
 def remove(stack: Stack, arguments: FilledStore) -> None:
-    """Bring everybody's objects but the dump's back to where they were; the store is away for some seconds again."""
-    for archive in moved_out_folder(stack).glob(f"{DUMP}-*.tar"):
-        archive.unlink()
+    """Bring everybody's objects but the dump's back to where they were; the store stands still and dies once more."""
+    detached.end(stack, PROCESS)
     client = SupervisorClient(stack)
     if not store_disk.was_moved(stack):
         # `inject` may have been killed just after it had frozen the store.
         client.let_go_on(STORE)
         return
+    for archive in moved_out_folder(stack).glob(f"{BUCKET}-*.tar"):
+        archive.unlink()
     runs = client.running() and client.row(STORE).pid is not None
     with _frozen(client) if runs else contextlib.nullcontext():
-        store_disk.give_back(stack, leave=lambda bucket: bucket == DUMP)
+        store_disk.give_back(stack, leave=lambda bucket: bucket == BUCKET)
     store_disk.remove_disk(stack)
 
 

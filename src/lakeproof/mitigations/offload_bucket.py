@@ -26,8 +26,8 @@ from lakeproof.stack.stack import Stack
 STORE = "minio"
 SECONDS = 30.0
 CHUNK = 1 << 20
-# What stays free on the disk that the archive is written to.
-SPARE = 0.1
+# What stays free on the disk that the archive is written to: this share, or so many bytes where that is less.
+SPARE, SPARE_BYTES = 0.1, 2 << 30
 
 
 class OffloadBucket(Named):
@@ -97,7 +97,7 @@ def _folder_with_room(stack: Stack, needed: int) -> Path:
             next_action="move the bucket to another machine by hand, or give that disk more room",
         )
     room = shutil.disk_usage(folder)
-    if room.free - needed < SPARE * room.total:
+    if room.free - needed < min(SPARE * room.total, SPARE_BYTES):
         raise TerminalError(
             f"{needed / 1e6:.0f} MB would fill this disk", where=str(folder), next_action="free space on it first"
         )
