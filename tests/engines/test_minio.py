@@ -80,7 +80,7 @@ def filled(up: Up, stack: Stack) -> Iterator[SupervisorClient]:
     assert not disk_folder(stack).exists()
     kept = s3_client(stack).get_object(Bucket="lake", Key="test/typed")
     assert (kept["Body"].read(), kept["ContentType"]) == (b"typed", "text/x-kept")
-    assert other_buckets(stack, 5.0) == {}
+    assert other_buckets(stack, 5.0, 5.0) == ({}, True)
 
 
 def test_a_full_store_says_so_after_kill_9_too_until_the_dump_is_moved_out(

@@ -4,6 +4,7 @@ The store is made up; a real one is filled, and cleared so, in tests/engines/tes
 """
 
 import io
+import json
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lakeproof.errors import InvalidInput, TerminalError, TransientError
+from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.mitigations import offload_bucket
 from lakeproof.mitigations.offload_bucket import OffloadBucket
 from lakeproof.stack.engines.minio import moved_out_folder
@@ -35,11 +36,12 @@ KEPT = {
 
 
 class Store:
-    """`then`: called after each object was read, with its key: somebody else's write."""
+    """`then`: called after each object was read, with its key, as another's write. `held`: nobody may touch them."""
 
     def __init__(self) -> None:
         self.objects = dict(KEPT)
         self.then: Callable[[str], None] = lambda key: None
+        self.held: set[str] = set()
 
     def etag(self, key: str) -> str:
         return f'"{hash(self.objects[key])}"'
@@ -55,17 +57,27 @@ class Store:
         yield {}
 
     def get_object(self, Bucket: str, Key: str, IfMatch: str) -> dict[str, Any]:
-        if IfMatch != self.etag(Key):
-            raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "GetObject")
+        self.require(Key, IfMatch, "GetObject")
         body = self.objects[Key]
         self.then(Key)
-        return {"Body": io.BytesIO(body), "ContentLength": len(body), "LastModified": datetime.now(UTC)}
+        told = {"ContentType": "text/x-kept", "Metadata": {"owner": Key[:9]}, "ContentEncoding": ""}
+        return told | {"Body": io.BytesIO(body), "ContentLength": len(body), "LastModified": datetime.now(UTC)}
 
-    def head_object(self, Bucket: str, Key: str) -> dict[str, Any]:
-        return {"ETag": self.etag(Key)}
-
-    def delete_object(self, Bucket: str, Key: str) -> None:
+    def delete_object(self, Bucket: str, Key: str, IfMatch: str) -> None:
+        self.require(Key, IfMatch, "DeleteObject")
         del self.objects[Key]
+
+    def require(self, key: str, etag: str, call: str) -> None:
+        if key in self.held:
+            raise refusal("AccessDenied", 403, call)
+        if key not in self.objects:
+            raise refusal("NoSuchKey", 404, call)
+        if etag != self.etag(key):
+            raise refusal("PreconditionFailed", 412, call)
+
+
+def refusal(code: str, status: int, call: str) -> ClientError:
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, call)
 
 
 @pytest.fixture
@@ -77,7 +89,9 @@ def stack(tmp_path: Path) -> Stack:
 def store(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
     made = Store()
     monkeypatch.setattr(offload_bucket, "s3_client", lambda stack, timeout_seconds: made)
-    monkeypatch.setattr(offload_bucket, "other_buckets", lambda stack, seconds: {"dump": 7, "small": 2})
+    monkeypatch.setattr(
+        offload_bucket, "other_buckets", lambda stack, timeout, seconds: ({"dump": 7, "small": 2}, True)
+    )
     elsewhere = tmp_path / "store"
     elsewhere.mkdir()
     real = Path.stat
@@ -101,11 +115,39 @@ def test_every_object_is_in_the_archive_before_it_is_gone(stack: Stack, store: S
     assert "dump holds nothing" in offload_bucket.run(stack, OffloadBucket(bucket="dump"))
 
 
-def test_what_is_written_anew_while_it_is_read_stops_it_and_nothing_is_deleted(stack: Stack, store: Store) -> None:
-    store.then = lambda key: store.objects.update({"empty": b"not any more"})
-    with pytest.raises(TransientError, match="PreconditionFailed"):
+def test_what_is_written_anew_or_deleted_before_it_was_read_is_left_alone(stack: Stack, store: Store) -> None:
+    def write_first(key: str) -> None:
+        if key == "a":  # the first one
+            store.objects["empty"] = b"not any more"
+            del store.objects["../out"]
+
+    store.then = write_first
+    said = offload_bucket.run(stack, OffloadBucket())
+    assert store.objects == {"empty": b"not any more"}
+    assert "2 that somebody wrote anew or deleted meanwhile" in said
+    assert archived(stack) == {key: body for key, body in KEPT.items() if key not in ("empty", "../out")}
+
+
+def test_what_nobody_may_touch_ends_it_and_nothing_is_lost(stack: Stack, store: Store) -> None:
+    store.held = {"empty"}
+    with pytest.raises(TerminalError, match="AccessDenied"):
         offload_bucket.run(stack, OffloadBucket())
-    assert set(store.objects) == set(KEPT)
+    assert store.objects == KEPT
+    assert list(moved_out_folder(stack).iterdir()) == []
+
+
+def test_an_entry_has_what_its_owner_told_of_the_object(stack: Stack, store: Store) -> None:
+    offload_bucket.run(stack, OffloadBucket())
+    (archive,) = moved_out_folder(stack).glob("*.tar")
+    with tarfile.open(archive) as tar:
+        told = tar.getmember("a").pax_headers["LAKEPROOF.s3"]
+    assert json.loads(told) == {"ContentType": "text/x-kept", "Metadata": {"owner": "a"}}
+
+
+def test_the_archive_may_lie_elsewhere(stack: Stack, store: Store, tmp_path: Path) -> None:
+    said = offload_bucket.run(stack, OffloadBucket(folder=str(tmp_path / "other")))
+    assert f"lie in {tmp_path}/other/dump-" in said
+    assert not moved_out_folder(stack).exists()
 
 
 def test_what_is_written_anew_after_it_was_read_stays(stack: Stack, store: Store) -> None:
@@ -116,7 +158,7 @@ def test_what_is_written_anew_after_it_was_read_stays(stack: Stack, store: Store
     store.then = write_first
     said = offload_bucket.run(stack, OffloadBucket())
     assert store.objects == {"a": b"newer"}
-    assert "1 that somebody wrote anew" in said
+    assert "1 that somebody wrote anew or deleted" in said
     assert archived(stack) == KEPT
 
 
@@ -133,10 +175,11 @@ def test_an_archive_that_is_otherwise_than_the_store_deletes_nothing(
     with pytest.raises(TerminalError, match="'a' otherwise"):
         offload_bucket.run(stack, OffloadBucket())
     assert store.objects == KEPT
+    assert list(moved_out_folder(stack).iterdir()) == [], "what was not compared does not look whole"
 
 
 @pytest.mark.parametrize(
-    ("free", "words"), [(5_000, "would fill this disk"), (10**9, "")], ids=["no room", "room enough"]
+    ("free", "words"), [(5_000, "would leave less than"), (10**9, "")], ids=["no room", "room enough"]
 )
 def test_it_leaves_a_tenth_of_the_other_disk_free(
     stack: Stack, store: Store, monkeypatch: pytest.MonkeyPatch, free: int, words: str

@@ -77,13 +77,21 @@ def test_a_store_that_refuses_is_not_writable(
     assert probe.healthy is not None and probe.healthy.holds(reading, reading) is False
 
 
-@pytest.mark.parametrize(("blocks", "inodes", "said"), [(15, 9, FULL), (16, 9, "InternalError"), (16, 0, FULL)])
+@pytest.mark.parametrize(
+    ("blocks", "table", "inodes", "said"),
+    [(15, 99, 9, FULL), (16, 99, 9, "InternalError"), (16, 99, 0, FULL), (16, 0, 0, "InternalError")],
+)
 def test_our_own_store_without_room_is_full_whatever_it_calls_that(
-    stack_of: Callable[[Store], Stack], monkeypatch: pytest.MonkeyPatch, blocks: int, inodes: int, said: str
+    stack_of: Callable[[Store], Stack],
+    monkeypatch: pytest.MonkeyPatch,
+    blocks: int,
+    table: int,
+    inodes: int,
+    said: str,
 ) -> None:
     stack = stack_of(Store("PUT", 500, "InternalError"))
     minio.prepare(stack)
-    room = SimpleNamespace(f_bavail=blocks, f_frsize=4096, f_favail=inodes)
+    room = SimpleNamespace(f_bavail=blocks, f_frsize=4096, f_favail=inodes, f_files=table)
     monkeypatch.setattr(os, "statvfs", lambda folder: room if folder == minio.objects_folder(stack) else None)
     assert writes(stack, 3.0) == said
 
@@ -110,7 +118,9 @@ def test_a_full_disk_explains_no_prohibition_and_nothing_of_a_store_elsewhere(
     )
     stack = Stack(settings)
     minio.prepare(stack)
-    monkeypatch.setattr(os, "statvfs", lambda folder: SimpleNamespace(f_bavail=0, f_frsize=4096, f_favail=0))
+    monkeypatch.setattr(
+        os, "statvfs", lambda folder: SimpleNamespace(f_bavail=0, f_frsize=4096, f_favail=0, f_files=9)
+    )
     assert writes(stack, 3.0) == said
 
 

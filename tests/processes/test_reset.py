@@ -95,7 +95,7 @@ def test_a_disk_that_a_fault_mounted_is_taken_off_before_its_folder_is_deleted(
     disk.mkdir(parents=True)
     ran: list[tuple[str, ...]] = []
     monkeypatch.setattr(Path, "is_mount", lambda path: path == disk and not ran)
-    monkeypatch.setattr(store_disk, "_command", lambda *words: ran.append((*words, str(disk.exists()))))
+    monkeypatch.setattr(store_disk, "_command", lambda *words, **said: ran.append((*words, str(disk.exists()))))
     reset(stack, SupervisorClient(stack), ignore)
     assert ran == [("umount", str(disk), "True")]
     assert not disk.exists()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lakeproof.errors import TerminalError
+from lakeproof.held_file import HeldByAnother
 from lakeproof.stack.engines import minio, store_disk
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -28,7 +29,7 @@ class Disk:
         self.away = self.place.with_name("unmounted")
         self.left = -1
 
-    def command(self, *words: str) -> None:
+    def command(self, *words: str, next_action: str = "") -> None:
         self.count()
         if words[0] == "mkfs.ext4":
             shutil.rmtree(self.away, ignore_errors=True)
@@ -85,6 +86,11 @@ def disk(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Disk:
     return made
 
 
+def move(stack: Stack) -> None:
+    store_disk.make_disk(stack, ROOM)
+    store_disk.move_to_disk(stack, lambda: None)
+
+
 def write(stack: Stack, name: str, body: bytes) -> None:
     path = minio.objects_folder(stack) / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,8 +105,9 @@ def held(stack: Stack) -> dict[str, tuple[bytes, bytes]]:
 
 
 def test_objects_go_there_and_come_back_with_what_was_written_meanwhile(stack: Stack, disk: Disk) -> None:
-    for _ in range(2):
-        store_disk.move_to_own_disk(stack, ROOM)
+    move(stack)
+    with pytest.raises(TerminalError, match="earlier move"):
+        store_disk.make_disk(stack, ROOM)
     assert store_disk.has_own_disk(stack) and store_disk.was_moved(stack)
     with pytest.raises(TerminalError, match="objects lie on it"):
         store_disk.remove_disk(stack)
@@ -127,14 +134,17 @@ def test_a_kill_anywhere_on_the_way_loses_nothing(stack: Stack, disk: Disk) -> N
     for left in range(40):
         disk.left = left
         try:
-            store_disk.move_to_own_disk(stack, ROOM)
+            move(stack)
             store_disk.give_back(stack)
             store_disk.remove_disk(stack)
         except Cut:
             disk.left = -1
-            # The store is started again, which makes its folder where there is none, and then all is put back.
-            if not minio.objects_folder(stack).is_symlink():
+            # The store is started again: it finds its objects, or does not start.
+            try:
                 minio.prepare(stack)
+                assert held(stack) == whole, f"started at change {left}"
+            except TerminalError as error:
+                assert "fault remove filled_store" in error.next_action
             store_disk.give_back(stack)
             store_disk.remove_disk(stack)
             assert held(stack) == whole, f"killed at change {left}"
@@ -149,10 +159,10 @@ def test_a_kill_anywhere_on_the_way_loses_nothing(stack: Stack, disk: Disk) -> N
 def test_after_a_restart_of_the_machine_the_store_does_not_start_over_an_empty_folder(
     stack: Stack, disk: Disk
 ) -> None:
-    store_disk.move_to_own_disk(stack, ROOM)
+    move(stack)
     write(stack, "lake/orders/2", b"three")
     store_disk.unmount(stack)
-    with pytest.raises(FileExistsError):
+    with pytest.raises(TerminalError, match="not mounted"):
         minio.prepare(stack)
     store_disk.give_back(stack)
     assert held(stack)["lake/orders/2"] == (b"three", b"three")
@@ -161,15 +171,54 @@ def test_after_a_restart_of_the_machine_the_store_does_not_start_over_an_empty_f
 def test_who_may_not_mount_is_told_before_anything_is_changed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(TerminalError, match="only root"):
-        store_disk.move_to_own_disk(stack, ROOM)
+        store_disk.make_disk(stack, ROOM)
     assert sorted(held(stack)) == ["flink/state", "lake/orders/1"]
 
 
 def test_two_folders_of_objects_are_for_a_person(stack: Stack, disk: Disk) -> None:
-    store_disk.move_to_own_disk(stack, ROOM)
+    move(stack)
     objects = minio.objects_folder(stack)
     objects.unlink()
     write(stack, "lake/orders/9", b"other")
     with pytest.raises(TerminalError, match=r"objects\.before"):
         store_disk.give_back(stack)
     assert list(held(stack)) == ["lake/orders/9"]
+
+
+def test_a_store_that_somebody_started_meanwhile_keeps_its_folder(stack: Stack, disk: Disk) -> None:
+    def started() -> None:
+        write(stack, "lake/orders/2", b"three")
+        raise TerminalError("somebody has started it", where="minio")
+
+    store_disk.make_disk(stack, ROOM)
+    with pytest.raises(TerminalError, match="started"):
+        store_disk.move_to_disk(stack, started)
+    assert not store_disk.has_own_disk(stack)
+    store_disk.remove_disk(stack)
+    assert held(stack)["lake/orders/2"] == (b"three", b"three")
+    move(stack)
+    write(stack, "lake/orders/4", b"five")
+    with pytest.raises(TerminalError, match="started"):
+        store_disk.give_back(stack, require_frozen=started)
+    store_disk.give_back(stack)
+    assert {"lake/orders/2", "lake/orders/4"} <= set(held(stack))
+
+
+def test_where_it_cannot_be_mounted_nothing_is_left(
+    stack: Stack, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*words: str, next_action: str = "") -> None:
+        if words[0] == "mount":
+            raise TerminalError("mount: permission denied", where="disk")
+
+    monkeypatch.setattr(store_disk, "_command", refused)
+    with pytest.raises(TerminalError, match="permission"):
+        store_disk.make_disk(stack, ROOM)
+    assert not store_disk.was_moved(stack)
+    assert sorted(held(stack)) == ["flink/state", "lake/orders/1"]
+
+
+def test_one_at_a_time(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_disk, "HELD_SECONDS", 0.1)
+    with store_disk.alone(stack), pytest.raises(HeldByAnother), store_disk.alone(stack):
+        pytest.fail("two of them")

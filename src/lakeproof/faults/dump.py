@@ -2,7 +2,8 @@
 
 A dump into a bucket of its own, that takes every block which somebody else's delete frees, and so keeps the store
 full: else a job would live for good on what it deletes. It ends once what it wrote first is gone, as an upload does
-that was taken away, and where the store is gone for good.
+that was taken away, where the store is gone for good, and where its objects no longer lie on a disk of their own: so
+it never fills the machine's.
 """
 
 import os
@@ -13,17 +14,19 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lakeproof.processes.detached import detach
+from lakeproof.stack.engines.store_disk import has_own_disk
 from lakeproof.stack.object_store import s3_client
-from lakeproof.stack.stack import load_stack
+from lakeproof.stack.stack import Stack, load_stack
 
-BUCKET = "dump"
+# Nobody else's: what is in it is deleted with the fault, and so are archives of it.
+BUCKET = "lakeproof-fault-dump"
 FIRST = "part-000000"
 LARGEST, SMALLEST = 4 << 20, 1 << 10
 PUT_SECONDS, PAUSE_SECONDS, GONE_SECONDS = 30.0, 0.3, 120.0
 NOT_FOUND = 404
 
 
-def dump(s3: Any) -> None:
+def dump(stack: Stack, s3: Any) -> None:
     """Fill it, and keep it full."""
     with suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
         s3.create_bucket(Bucket=BUCKET)
@@ -34,7 +37,7 @@ def dump(s3: Any) -> None:
         size = LARGEST
         try:
             while size >= SMALLEST:
-                if _is_taken_away(s3):
+                if not has_own_disk(stack) or _is_taken_away(s3):
                     return
                 try:
                     number += 1
@@ -57,6 +60,7 @@ def _is_taken_away(s3: Any) -> bool:
 
 
 if __name__ == "__main__":
-    client = s3_client(load_stack(), timeout_seconds=PUT_SECONDS, attempts=1)
+    stack_of_caller = load_stack()
+    client = s3_client(stack_of_caller, timeout_seconds=PUT_SECONDS, attempts=1)
     detach()
-    dump(client)
+    dump(stack_of_caller, client)

@@ -7,16 +7,16 @@ first, for which the store stands still for some seconds and dies (store_disk.py
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook, NotReady
+from lakeproof.errors import CouldNotLook, NotReady, TerminalError
 from lakeproof.faults.dump import BUCKET
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.probes.object_store import FULL, writes
+from lakeproof.probes.object_store import FULL, other_buckets, writes
 from lakeproof.processes import detached
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.killing import await_replaced
@@ -44,9 +44,15 @@ def inject(stack: Stack, arguments: FilledStore) -> None:
     Raises: TerminalError; DeadlineExpired where it is not full in time.
     """
     client = our_processes(stack, "move the objects of the store")
-    if not store_disk.has_own_disk(stack):
-        with _frozen(client):
-            store_disk.move_to_own_disk(stack, arguments.room_mb << 20)
+    with store_disk.alone(stack):
+        if not store_disk.has_own_disk(stack):
+            if BUCKET in other_buckets(stack, LOOK_SECONDS, LOOK_SECONDS)[0]:
+                raise TerminalError(
+                    f"there is a bucket {BUCKET}", where=STORE, next_action="it would be lost: rename it"
+                )
+            store_disk.make_disk(stack, arguments.room_mb << 20)
+            with _frozen(client) as require_frozen:
+                store_disk.move_to_disk(stack, require_frozen)
     detached.start(stack, PROCESS, "lakeproof.faults.dump")
     since = time.monotonic()
 
@@ -63,16 +69,24 @@ def inject(stack: Stack, arguments: FilledStore) -> None:
 
 
 @contextlib.contextmanager
-def _frozen(client: SupervisorClient) -> Iterator[None]:
+def _frozen(client: SupervisorClient) -> Iterator[Callable[[], None]]:
     """Nobody writes an object in the block; then the store dies, and comes back as after a crash.
+
+    The block gets a function that raises TerminalError where somebody has started the store anew meanwhile.
 
     To stop and start it by command would keep the alerts quiet for two minutes. Raises: as SupervisorClient.kill;
     DeadlineExpired where it does not come back.
     """
     before = client.row(STORE)
     client.kill(STORE, "STOP")
+
+    def require_frozen() -> None:
+        now = client.row(STORE)
+        if now.pid != before.pid:
+            raise TerminalError("somebody has started it meanwhile", where=STORE, next_action="do this again")
+
     try:
-        yield
+        yield require_frozen
     finally:
         client.kill(STORE)
     await_replaced(client, [before], Deadline(BACK_SECONDS))
@@ -86,12 +100,13 @@ def remove(stack: Stack, arguments: FilledStore) -> None:
         # `inject` may have been killed just after it had frozen the store.
         client.let_go_on(STORE)
         return
+    with store_disk.alone(stack):
+        runs = client.running() and client.row(STORE).pid is not None
+        with _frozen(client) if runs else contextlib.nullcontext(lambda: None) as require_frozen:
+            store_disk.give_back(stack, lambda bucket: bucket == BUCKET, require_frozen)
+        store_disk.remove_disk(stack)
     for archive in moved_out_folder(stack).glob(f"{BUCKET}-*.tar"):
         archive.unlink()
-    runs = client.running() and client.row(STORE).pid is not None
-    with _frozen(client) if runs else contextlib.nullcontext():
-        store_disk.give_back(stack, leave=lambda bucket: bucket == BUCKET)
-    store_disk.remove_disk(stack)
 
 
 def sign(stack: Stack, arguments: FilledStore) -> Sign:

@@ -1,20 +1,24 @@
 """Move a bucket that is none of the stack's out of a full object store, into an archive on another disk.
 
 Each object is read back from the archive and compared before it is deleted in the store, so that its owner loses
-nothing. The stack's own buckets are never touched: what they hold is the lake.
+none of its bytes. Its type, encoding and own metadata are kept as a PAX header of its entry; tags and older versions
+are not. The stack's own buckets are never touched: what they hold is the lake.
 """
 
 import hashlib
+import json
+import os
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 from pydantic import Field
 
-from lakeproof.errors import InvalidInput, LakeproofError, TerminalError, TransientError
+from lakeproof.errors import InvalidInput, TerminalError, TransientError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, hold_to_found, named_one
 from lakeproof.probes.object_store import other_buckets
@@ -24,39 +28,58 @@ from lakeproof.stack.object_store import BUCKETS, s3_client
 from lakeproof.stack.stack import Stack
 
 STORE = "minio"
-SECONDS = 30.0
+SECONDS, COUNT_SECONDS = 30.0, 600.0
 CHUNK = 1 << 20
 # What stays free on the disk that the archive is written to: this share, or so many bytes where that is less.
 SPARE, SPARE_BYTES = 0.1, 2 << 30
+# Somebody has deleted the object, or written it anew.
+GONE = (404, 412)
+HEADERS = ("ContentType", "ContentEncoding", "ContentDisposition", "CacheControl", "Metadata")
 
 
 class OffloadBucket(Named):
-    """`bucket`: which; "": of those that are not the stack's the one that holds most. `only`: as in named.py."""
+    """`bucket`: which; "": of those that are not the stack's the one that holds most. `folder`: where its archive is
+    written; "": the stack's own folder. `only`: as in named.py.
+    """
 
     bucket: str = Field("", pattern=r"^[a-z0-9.-]{0,63}$")
+    folder: str = Field("", pattern=r"^(/.*)?$")
+
+
+@dataclass
+class Archived:
+    """What is in the archive. digests: sha256 by key, of the bytes that the store sent. etags: by key. passed: how
+    many somebody deleted, or wrote anew, before they were read.
+    """
+
+    digests: dict[str, str] = field(default_factory=dict)
+    etags: dict[str, str] = field(default_factory=dict)
+    bytes: int = 0
+    passed: int = 0
 
 
 def typed(stack: Stack, arguments: OffloadBucket) -> str:
     """The same by hand. Raises: InvalidInput for a bucket of the stack's own."""
-    bucket = arguments.bucket or arguments.only or "BUCKET"
+    bucket, folder = arguments.bucket or arguments.only or "BUCKET", arguments.folder or "FOLDER"
     _refuse_own(bucket)
     url = f"aws --endpoint-url {stack.url(STORE)} s3"
-    return f"{url} sync s3://{bucket} FOLDER, compare, then: {url} rm --recursive s3://{bucket}"
+    return f"{url} sync s3://{bucket} {folder}, compare, then: {url} rm --recursive s3://{bucket}"
 
 
 def run(stack: Stack, arguments: OffloadBucket) -> str:
-    """Its objects of now; one that is written meanwhile stays, and so does the bucket.
+    """All objects of now are archived, and compared; only then are they deleted. One that is written anew meanwhile
+    stays, and so does the bucket.
 
     Raises: InvalidInput for a bucket of the stack's own, before anything is read; TerminalError where nothing would
     be won by it (no other bucket holds anything, the archive would lie on the store's own disk, or has no room
-    there), or an object came back otherwise; TransientError where the store does not answer. What was archived until
-    then, and compared, is deleted in the store.
+    there), an object came back otherwise, or the store refuses to give or delete one; TransientError where the store
+    does not answer. An archive that was not compared is deleted; do it again.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     our_processes(stack, f"write an archive of a bucket beside {STORE}")
     _refuse_own(arguments.bucket)
-    bucket = arguments.bucket or named_one(arguments, list(other_buckets(stack, SECONDS)))
+    bucket = arguments.bucket or named_one(arguments, _by_size(stack))
     if not bucket:
         raise TerminalError(
             "no bucket but the stack's own holds anything",
@@ -68,18 +91,24 @@ def run(stack: Stack, arguments: OffloadBucket) -> str:
         found = list(_objects(s3, bucket))
         if not found:
             return f"{bucket} holds nothing"
-        folder = _folder_with_room(stack, sum(int(each["Size"]) for each in found))
+        folder = _folder_with_room(stack, arguments, sum(int(each["Size"]) for each in found))
         archive = folder / f"{bucket}-{datetime.now(UTC):%Y%m%dT%H%M%S}.tar"
-        digests = _archive(s3, bucket, found, archive)
-        _compare(archive, digests)
-        kept = _delete_unchanged(s3, bucket, found)
-    except (BotoCoreError, ClientError) as error:
+        archived = _archive(s3, bucket, found, archive)
+        newer = _delete_unchanged(s3, bucket, archived)
+    except ClientError as error:
+        raise TerminalError(f"{bucket}: {error}", where=STORE, next_action="ask the bucket's owner") from error
+    except BotoCoreError as error:
         raise TransientError(f"{type(error).__name__}: {error}", where=STORE, next_action="lakeproof ps") from error
     except (OSError, tarfile.TarError) as error:
         raise TerminalError(f"the archive was not written: {error}", where=STORE, next_action="free space") from error
-    moved = sum(int(each["Size"]) for each in found) / 1e6
-    changed = f"; {kept} that somebody wrote anew meanwhile are still there, too" if kept else ""
-    return f"{len(found)} objects of {bucket} ({moved:.0f} MB) lie in {archive}, each byte for byte{changed}"
+    said = f"{len(archived.digests)} objects of {bucket} ({archived.bytes / 1e6:.0f} MB) lie in {archive}"
+    left = archived.passed + newer
+    changed = f"; {left} that somebody wrote anew or deleted meanwhile were left alone" if left else ""
+    return f"{said}, each byte for byte{changed}. Tell its owner: `lakeproof reset` deletes it with the stack"
+
+
+def _by_size(stack: Stack) -> list[str]:
+    return list(other_buckets(stack, SECONDS, COUNT_SECONDS)[0])
 
 
 def _objects(s3: Any, bucket: str) -> Iterator[Mapping[str, Any]]:
@@ -87,35 +116,62 @@ def _objects(s3: Any, bucket: str) -> Iterator[Mapping[str, Any]]:
         yield from page.get("Contents", [])
 
 
-def _folder_with_room(stack: Stack, needed: int) -> Path:
-    folder = moved_out_folder(stack)
+def _folder_with_room(stack: Stack, arguments: OffloadBucket, needed: int) -> Path:
+    folder = Path(arguments.folder) if arguments.folder else moved_out_folder(stack)
     folder.mkdir(parents=True, exist_ok=True)
     if folder.stat().st_dev == objects_folder(stack).stat().st_dev:
         raise TerminalError(
             "an archive would lie on the disk of the store itself",
             where=str(folder),
-            next_action="move the bucket to another machine by hand, or give that disk more room",
+            next_action="name a folder on another one (--arg folder=…), or give that disk more room",
         )
     room = shutil.disk_usage(folder)
-    if room.free - needed < min(SPARE * room.total, SPARE_BYTES):
+    least = min(SPARE * room.total, SPARE_BYTES)
+    if room.free - needed < least:
         raise TerminalError(
-            f"{needed / 1e6:.0f} MB would fill this disk", where=str(folder), next_action="free space on it first"
+            f"{needed / 1e6:.0f} MB would leave less than {least / 1e6:.0f} MB free",
+            where=str(folder),
+            next_action="free space there, or name another folder (--arg folder=…)",
         )
     return folder
 
 
-def _archive(s3: Any, bucket: str, found: list[Mapping[str, Any]], archive: Path) -> dict[str, str]:
-    """Write it, and give each key's sha256 as the store sent it."""
-    digests: dict[str, str] = {}
-    with tarfile.open(archive, "x", format=tarfile.PAX_FORMAT) as tar:
-        for each in found:
-            member = tarfile.TarInfo(each["Key"])
-            answer = s3.get_object(Bucket=bucket, Key=each["Key"], IfMatch=each["ETag"])
-            member.size, member.mtime = int(answer["ContentLength"]), int(answer["LastModified"].timestamp())
-            reading = _Digested(answer["Body"])
-            tar.addfile(member, reading)  # type: ignore[arg-type]  # it calls read alone
-            digests[each["Key"]] = reading.digest.hexdigest()
-    return digests
+def _archive(s3: Any, bucket: str, found: list[Mapping[str, Any]], archive: Path) -> Archived:
+    """Write it, on the disk itself, and compare it with what the store sent; under its name it is whole."""
+    from botocore.exceptions import ClientError
+
+    made, partial = Archived(), archive.with_suffix(".partial")
+    try:
+        with partial.open("xb") as stream:
+            with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
+                for each in found:
+                    try:
+                        answer = s3.get_object(Bucket=bucket, Key=each["Key"], IfMatch=each["ETag"])
+                    except ClientError as error:
+                        if _status(error) not in GONE:
+                            raise
+                        made.passed += 1
+                        continue
+                    _add(tar, each["Key"], answer, made)
+                    made.etags[each["Key"]] = each["ETag"]
+            stream.flush()
+            os.fsync(stream.fileno())
+        _compare(partial, made.digests)
+        partial.rename(archive)
+        _sync(archive.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+    return made
+
+
+def _add(tar: tarfile.TarFile, key: str, answer: Mapping[str, Any], made: Archived) -> None:
+    member, reading = tarfile.TarInfo(key), _Digested(answer["Body"])
+    member.size, member.mtime = int(answer["ContentLength"]), int(answer["LastModified"].timestamp())
+    told = {name: answer[name] for name in HEADERS if answer.get(name)}
+    member.pax_headers = {"LAKEPROOF.s3": json.dumps(told, sort_keys=True)} if told else {}
+    tar.addfile(member, reading)  # type: ignore[arg-type]  # it calls read alone
+    made.digests[key] = reading.digest.hexdigest()
+    made.bytes += member.size
 
 
 class _Digested:
@@ -148,15 +204,31 @@ def _digest(stream: IO[bytes] | None) -> str:
     return digest.hexdigest()
 
 
-def _delete_unchanged(s3: Any, bucket: str, found: list[Mapping[str, Any]]) -> int:
-    """Delete what is as it was archived; gives how many are not."""
-    kept = 0
-    for each in found:
-        if s3.head_object(Bucket=bucket, Key=each["Key"])["ETag"] == each["ETag"]:
-            s3.delete_object(Bucket=bucket, Key=each["Key"])
-        else:
-            kept += 1
-    return kept
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _delete_unchanged(s3: Any, bucket: str, archived: Archived) -> int:
+    """Delete what is as it was archived; gives how many are not. The store itself compares."""
+    from botocore.exceptions import ClientError
+
+    newer = 0
+    for key, etag in archived.etags.items():
+        try:
+            s3.delete_object(Bucket=bucket, Key=key, IfMatch=etag)
+        except ClientError as error:
+            if _status(error) not in GONE:
+                raise
+            newer += 1
+    return newer
+
+
+def _status(error: Any) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def _refuse_own(bucket: str) -> None:
@@ -168,14 +240,7 @@ def _refuse_own(bucket: str) -> None:
 
 def hold(stack: Stack, arguments: OffloadBucket) -> Mapping[str, str]:
     """The bucket that holds most now."""
-
-    def largest() -> list[str]:
-        try:
-            return list(other_buckets(stack, SECONDS))[:1]
-        except LakeproofError as error:
-            raise TerminalError(str(error), where=STORE) from error
-
-    return {} if arguments.bucket else hold_to_found(arguments, largest)
+    return {} if arguments.bucket else hold_to_found(arguments, lambda: _by_size(stack)[:1])
 
 
 MITIGATION = Mitigation(

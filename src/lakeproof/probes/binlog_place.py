@@ -1,7 +1,8 @@
 """Does MariaDB still have the binlog that the capture reads next?
 
 The connector's own place, as Kafka Connect has committed it, is looked for in the server's list. Where its file is
-not there the changes in it are lost to the capture, whether its task has failed yet or is paused and does not know.
+not there the capture cannot go on from its place, whether its task has failed yet, or is paused and does not know. A
+task that runs may be a moment farther on than the place that it has committed.
 """
 
 from collections.abc import Iterator

@@ -15,13 +15,14 @@ import os
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import islice
+from contextlib import contextmanager, suppress
 from socket import gethostname
 from typing import Any
 from urllib.parse import quote
 
+from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
@@ -66,8 +67,6 @@ WORKED_IN = {
 }
 NEVER = re.compile(r"(?!)")
 
-# A bucket of somebody else's is listed so far, in pages of a thousand objects; the rest is not counted.
-PAGES = 5
 FREE_BYTES = "min(minio_cluster_disk_free_bytes)"
 
 
@@ -125,7 +124,7 @@ def _refusal(status: int, code: str) -> str:
 
 
 def _no_room(stack: Stack) -> bool:
-    """True where the disk of our own store has neither a block nor an inode to give. Of a store elsewhere: False.
+    """True where the disk of our own store has no block or no inode to give. Of a store elsewhere: False.
 
     versitygw answers 500 where it is the folder of an object's lock that the full disk has no room for.
     """
@@ -133,7 +132,8 @@ def _no_room(stack: Stack) -> bool:
     if stack.settings.mode != "local" or not folder.exists():
         return False
     room = os.statvfs(folder)
-    return room.f_bavail * room.f_frsize < LEAST_BYTES or room.f_favail == 0
+    # A file system without a table of inodes (btrfs) has none of them, and none left.
+    return room.f_bavail * room.f_frsize < LEAST_BYTES or (room.f_files > 0 and room.f_favail == 0)
 
 
 def taskmanager_delay(stack: Stack, timeout: float) -> Value:
@@ -168,26 +168,35 @@ def _delay(stack: Stack, timeout: float, url: str) -> float | None:
     return round(time.monotonic() - began, 3)
 
 
-def other_buckets(stack: Stack, timeout: float) -> dict[str, int]:
-    """The buckets that are none of the stack's and hold something, by their bytes, those of the most first.
-
-    Of a large one the first PAGES pages are counted. Raises: CouldNotLook.
+def other_buckets(stack: Stack, timeout: float, seconds: float) -> tuple[dict[str, int], bool]:
+    """The buckets that are none of the stack's and hold something, by their bytes, those of the most first; and
+    whether all was counted within `seconds`. One that we may not list is left out. Raises: CouldNotLook.
     """
+    from botocore.exceptions import ClientError
+
     client = s3_client(stack, timeout_seconds=timeout, attempts=1)
-    found: dict[str, int] = {}
+    found: Counter[str] = Counter()
+    deadline, whole = Deadline(seconds), True
     with answering():
-        for bucket in client.list_buckets().get("Buckets", []):
-            if bucket["Name"] not in BUCKETS:
-                pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket["Name"])
-                sizes = (int(each["Size"]) for page in islice(pages, PAGES) for each in page.get("Contents", []))
-                found[bucket["Name"]] = sum(sizes)
-    return dict(sorted(((name, size) for name, size in found.items() if size), key=lambda each: -each[1]))
+        for bucket in (each["Name"] for each in client.list_buckets().get("Buckets", [])):
+            if bucket in BUCKETS:
+                continue
+            with suppress(ClientError):
+                for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+                    found[bucket] += sum(int(each["Size"]) for each in page.get("Contents", []))
+                    if deadline.expired:
+                        whole = False
+                        break
+    return dict(each for each in found.most_common() if each[1]), whole
 
 
 def strangers(stack: Stack, timeout: float) -> Value:
-    """`BUCKET: N MB` of each, joined by commas; NOBODY where there is none. Raises: CouldNotLook."""
-    found = other_buckets(stack, timeout)
-    return ", ".join(f"{name}: {size / 1e6:.0f} MB" for name, size in found.items()) or NOBODY
+    """`BUCKET: N MB` of each, joined by commas, after "at least" where there is more to list than half of the time
+    allows; NOBODY where there is none. Raises: CouldNotLook.
+    """
+    found, whole = other_buckets(stack, timeout, timeout / 2)
+    told = ", ".join(f"{name}: {size / 1e6:.0f} MB" for name, size in found.items())
+    return f"{'' if whole else 'at least '}{told}" if told else NOBODY
 
 
 def free_megabytes(stack: Stack, timeout: float) -> Value:

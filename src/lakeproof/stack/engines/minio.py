@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lakeproof.errors import NotReady
+from lakeproof.errors import NotReady, TerminalError
 from lakeproof.install import artifacts
 from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.object_store import REGION, client_of
@@ -62,8 +62,15 @@ def command(stack: Stack) -> Command:
 
 
 def prepare(stack: Stack) -> None:
-    """Make the folder of objects."""
-    objects_folder(stack).mkdir(parents=True, exist_ok=True)
+    """Make the folder of objects. Raises: TerminalError where they lie elsewhere, after a fault that was cut off."""
+    folder = objects_folder(stack)
+    if not folder.exists() and (folder.is_symlink() or any(folder.parent.glob(f"{folder.name}.*"))):
+        raise TerminalError(
+            "its objects lie beside their folder, or on a disk that is not mounted",
+            where=str(folder),
+            next_action="lakeproof fault remove filled_store",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def ready(stack: Stack, timeout: float) -> None:

@@ -4,23 +4,26 @@ The store's folder usually shares its file system with everything else, and a fu
 down. So the objects are copied onto a disk of their own, and their folder becomes a link there. Both changes are made
 while the store writes nothing, and it must be started anew afterwards. Only root may mount.
 
-A machine that was restarted has the disk no longer mounted. The link then leads nowhere, so that the store does not
-start over an empty folder; `give_back` mounts the disk again and copies what is on it.
+A machine that was restarted has the disk no longer mounted. The link then leads nowhere, and a move that was cut off
+has left a folder beside the store's own: the store refuses to start in both cases (minio.prepare). `give_back` mounts
+the disk again, and copies what is on it. One call at a time: who calls holds `alone`.
 """
 
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lakeproof.errors import TerminalError
+from lakeproof.held_file import hold
 from lakeproof.stack.engines.minio import objects_folder
 from lakeproof.stack.stack import Stack
 
 # What the file system itself takes: 256 bytes of an inode for each 4 KiB, and its journal.
 SHARE_OF_INODES, JOURNAL_BYTES = 0.08, 16 << 20
-COMMAND_SECONDS = 60.0
+COMMAND_SECONDS, HELD_SECONDS = 60.0, 5.0
 
 
 def disk_folder(stack: Stack) -> Path:
@@ -40,36 +43,68 @@ def was_moved(stack: Stack) -> bool:
     )
 
 
-def move_to_own_disk(stack: Stack, room_bytes: int) -> None:
-    """Put all objects onto a new disk that has so many bytes left for others. Safe to repeat.
+@contextmanager
+def alone(stack: Stack) -> Iterator[None]:
+    """Nobody else moves the objects in the block. Raises: HeldByAnother."""
+    with hold(objects_folder(stack).with_name("disk.lock"), f"pid {os.getpid()}", HELD_SECONDS):
+        yield
 
-    The folder of before stays beside it until `give_back`. Raises: TerminalError.
+
+def make_disk(stack: Stack, room_bytes: int) -> None:
+    """An empty disk for all objects, with so many bytes left for others; the store may go on meanwhile.
+
+    Raises: TerminalError, after which nothing is changed; also where an earlier move is not taken back.
     """
     objects, disk = objects_folder(stack), disk_folder(stack)
-    if has_own_disk(stack):
-        _mount(stack)
-        return
-    give_back(stack)
-    remove_disk(stack)
     if os.geteuid() != 0:
         raise TerminalError("only root may mount a disk", where=str(disk), next_action="run it as root")
-    used = sum(path.lstat().st_blocks * 512 for path in objects.rglob("*"))
+    if (left := [path.name for path in (_before(stack), _back(stack)) if path.exists()]) or has_own_disk(stack):
+        raise TerminalError(
+            f"objects of an earlier move are there: {' '.join(left) or 'the disk itself'}",
+            where=str(disk),
+            next_action="lakeproof fault remove filled_store",
+        )
+    remove_disk(stack)
+    used = sum(_bytes(path) for path in objects.rglob("*"))
     size = int((used + room_bytes) * (1 + SHARE_OF_INODES)) + JOURNAL_BYTES
     if shutil.disk_usage(objects).free < 2 * size:
         raise TerminalError(f"no room for a disk of {size >> 20} MiB", where=str(disk), next_action="free space")
-    with _image(stack).open("wb") as image:
-        image.truncate(size)
-    _command("mkfs.ext4", "-q", "-F", "-m", "0", "-i", "4096", str(_image(stack)))
-    _mount(stack)
+    try:
+        with _image(stack).open("wb") as image:
+            image.truncate(size)
+        _command("mkfs.ext4", "-q", "-F", "-m", "0", "-i", "4096", str(_image(stack)))
+        _mount(stack)
+    except BaseException:
+        remove_disk(stack)
+        raise
+
+
+def _bytes(path: Path) -> int:
+    with suppress(FileNotFoundError):  # the store deletes meanwhile
+        return path.lstat().st_blocks * 512
+    return 0
+
+
+def move_to_disk(stack: Stack, require_frozen: Callable[[], None]) -> None:
+    """Put all objects there. The folder of before stays beside it until `give_back`.
+
+    require_frozen: raises where the store may have written since it was frozen; asked before the new copy counts.
+    Raises: TerminalError, after which nothing is changed.
+    """
+    objects, disk = objects_folder(stack), disk_folder(stack)
     _copy(objects, disk / "objects")
+    os.sync()
+    require_frozen()
     objects.rename(_before(stack))
     objects.symlink_to(disk / "objects")
 
 
-def give_back(stack: Stack, leave: Callable[[str], bool] = lambda name: False) -> None:
+def give_back(
+    stack: Stack, leave: Callable[[str], bool] = lambda name: False, require_frozen: Callable[[], None] = lambda: None
+) -> None:
     """Copy all objects back into the folder; what has a `leave` name in its top folder is left. The disk stays.
 
-    Safe to repeat, also after a kill at any moment. Raises: TerminalError.
+    Safe to repeat, also after a kill at any moment. require_frozen: as in `move_to_disk`. Raises: TerminalError.
     """
     objects, disk, before, back = objects_folder(stack), disk_folder(stack), _before(stack), _back(stack)
     if has_own_disk(stack):
@@ -78,6 +113,8 @@ def give_back(stack: Stack, leave: Callable[[str], bool] = lambda name: False) -
         for stale in (copying, back):
             shutil.rmtree(stale, ignore_errors=True)
         _copy(disk / "objects", copying, leave)
+        os.sync()
+        require_frozen()
         copying.rename(back)
         # From here on `back` is the newest copy, and the only one but for the disk's.
         shutil.rmtree(before, ignore_errors=True)
@@ -85,7 +122,7 @@ def give_back(stack: Stack, leave: Callable[[str], bool] = lambda name: False) -
     newest = back if back.exists() else before
     if newest.exists():
         try:
-            # Over an empty folder too: a store that was started between two of these steps has made one.
+            # Over an empty folder too.
             newest.rename(objects)
         except OSError as error:
             raise TerminalError(
@@ -111,7 +148,9 @@ def remove_disk(stack: Stack) -> None:
 def unmount(stack: Stack) -> None:
     """Take the disk off where it is mounted; its image stays. Raises: TerminalError, while somebody uses it."""
     if disk_folder(stack).is_mount():
-        _command("umount", str(disk_folder(stack)))
+        _command(
+            "umount", str(disk_folder(stack)), next_action="who uses it (fuser -vm)? end that, then do this again"
+        )
 
 
 def _mount(stack: Stack) -> None:
@@ -147,7 +186,9 @@ def _back(stack: Stack) -> Path:
     return objects_folder(stack).with_name("objects.back")
 
 
-def _command(*words: str) -> None:
+def _command(
+    *words: str, next_action: str = "may this user mount here? a container may not, unless it was given that right"
+) -> None:
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -156,5 +197,5 @@ def _command(*words: str) -> None:
         raise TerminalError(
             f"{words[0]}: {done.stderr.strip()[-300:]}",
             where=words[-1],
-            next_action="may this user mount here? a container may not, unless it was given that right",
+            next_action=next_action,
         )
