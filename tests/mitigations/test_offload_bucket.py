@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.mitigations import offload_bucket
-from lakeproof.mitigations.offload_bucket import OffloadBucket
+from lakeproof.mitigations.offload_bucket import KEY, OffloadBucket
 from lakeproof.stack.engines.minio import moved_out_folder
 from lakeproof.stack.object_store import BUCKETS
 from lakeproof.stack.settings import Settings
@@ -31,6 +31,8 @@ KEPT = {
     "/absolute": b"four",
     "đơn hàng/ü": b"five",
     "k" * 900: b"six",
+    "folder/": b"",
+    "thư mục/": b"",
     "empty": b"",
 }
 
@@ -42,8 +44,11 @@ class Store:
         self.objects = dict(KEPT)
         self.then: Callable[[str], None] = lambda key: None
         self.held: set[str] = set()
+        self.untagged: set[str] = set()
 
     def etag(self, key: str) -> str:
+        if key in self.untagged:
+            return '""'
         return f'"{hash(self.objects[key])}"'
 
     def get_paginator(self, name: str) -> Any:
@@ -104,7 +109,7 @@ def store(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stor
 def archived(stack: Stack) -> dict[str, bytes]:
     (archive,) = moved_out_folder(stack).glob("*.tar")
     with tarfile.open(archive) as tar:
-        return {member.name: (tar.extractfile(member) or io.BytesIO()).read() for member in tar}
+        return {member.pax_headers[KEY]: (tar.extractfile(member) or io.BytesIO()).read() for member in tar}
 
 
 def test_every_object_is_in_the_archive_before_it_is_gone(stack: Stack, store: Store) -> None:
@@ -124,7 +129,7 @@ def test_what_is_written_anew_or_deleted_before_it_was_read_is_left_alone(stack:
     store.then = write_first
     said = offload_bucket.run(stack, OffloadBucket())
     assert store.objects == {"empty": b"not any more"}
-    assert "2 that somebody wrote anew or deleted meanwhile" in said
+    assert "2 were left alone" in said
     assert archived(stack) == {key: body for key, body in KEPT.items() if key not in ("empty", "../out")}
 
 
@@ -144,6 +149,24 @@ def test_an_entry_has_what_its_owner_told_of_the_object(stack: Stack, store: Sto
     assert json.loads(told) == {"ContentType": "text/x-kept", "Metadata": {"owner": "a"}}
 
 
+def test_what_has_no_etag_is_left_alone(stack: Stack, store: Store) -> None:
+    """Nothing could tell whether it is as it was archived."""
+    store.untagged = {"a"}
+    assert "1 were left alone" in offload_bucket.run(stack, OffloadBucket())
+    assert store.objects == {"a": KEPT["a"]}
+
+
+def test_two_archives_of_one_moment_are_two(stack: Stack, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = datetime(2026, 12, 1, tzinfo=UTC)
+    monkeypatch.setattr(offload_bucket, "datetime", SimpleNamespace(now=lambda zone: moment))
+    offload_bucket.run(stack, OffloadBucket())
+    store.objects = dict(KEPT)
+    with pytest.raises(TerminalError, match="File exists"):
+        offload_bucket.run(stack, OffloadBucket())
+    assert store.objects == KEPT
+    assert archived(stack) == KEPT
+
+
 def test_the_archive_may_lie_elsewhere(stack: Stack, store: Store, tmp_path: Path) -> None:
     said = offload_bucket.run(stack, OffloadBucket(folder=str(tmp_path / "other")))
     assert f"lie in {tmp_path}/other/dump-" in said
@@ -158,7 +181,7 @@ def test_what_is_written_anew_after_it_was_read_stays(stack: Stack, store: Store
     store.then = write_first
     said = offload_bucket.run(stack, OffloadBucket())
     assert store.objects == {"a": b"newer"}
-    assert "1 that somebody wrote anew or deleted" in said
+    assert "1 were left alone" in said
     assert archived(stack) == KEPT
 
 

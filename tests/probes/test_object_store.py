@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.probes.object_store import FULL, READ_ONLY, WRITABLE, strangers, writes
+from lakeproof.probes.object_store import FULL, READ_ONLY, WRITABLE, free_megabytes, strangers, writes
 from lakeproof.probes.probe import all_probes
 from lakeproof.stack.engines import minio
 from lakeproof.stack.object_store import BUCKETS
@@ -122,6 +122,17 @@ def test_a_full_disk_explains_no_prohibition_and_nothing_of_a_store_elsewhere(
         os, "statvfs", lambda folder: SimpleNamespace(f_bavail=0, f_frsize=4096, f_favail=0, f_files=9)
     )
     assert writes(stack, 3.0) == said
+
+
+@pytest.mark.parametrize(("user", "said"), [(0, 80.0), (1000, 20.0)])
+def test_root_may_write_what_is_kept_for_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, said: float
+) -> None:
+    stack = Stack(Settings(state_dir=tmp_path))
+    minio.prepare(stack)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(os, "statvfs", lambda folder: SimpleNamespace(f_bfree=8, f_bavail=2, f_frsize=10**7))
+    assert free_megabytes(stack, 1.0) == said
 
 
 BUCKET = "<Bucket><Name>{}</Name></Bucket>"

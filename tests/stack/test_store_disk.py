@@ -88,7 +88,7 @@ def disk(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 def move(stack: Stack) -> None:
     store_disk.make_disk(stack, ROOM)
-    store_disk.move_to_disk(stack, lambda: None)
+    store_disk.move_to_disk(stack)
 
 
 def write(stack: Stack, name: str, body: bytes) -> None:
@@ -126,7 +126,7 @@ def test_objects_go_there_and_come_back_with_what_was_written_meanwhile(stack: S
         "lake/dump/part": (b"five", b"five"),
     }
     shutil.rmtree(disk.away)
-    assert sorted(path.name for path in minio.objects_folder(stack).parent.iterdir()) == ["objects"]
+    assert {path.name for path in minio.objects_folder(stack).parent.iterdir()} == {"objects", "moving.lock"}
 
 
 def test_a_kill_anywhere_on_the_way_loses_nothing(stack: Stack, disk: Disk) -> None:
@@ -185,23 +185,24 @@ def test_two_folders_of_objects_are_for_a_person(stack: Stack, disk: Disk) -> No
     assert list(held(stack)) == ["lake/orders/9"]
 
 
-def test_a_store_that_somebody_started_meanwhile_keeps_its_folder(stack: Stack, disk: Disk) -> None:
-    def started() -> None:
-        write(stack, "lake/orders/2", b"three")
-        raise TerminalError("somebody has started it", where="minio")
+def test_a_link_of_a_persons_own_is_left_alone(stack: Stack, disk: Disk, tmp_path: Path) -> None:
+    """Who has put the store onto a larger disk."""
+    objects = minio.objects_folder(stack)
+    objects.rename(tmp_path / "elsewhere")
+    objects.symlink_to(tmp_path / "elsewhere")
+    assert not store_disk.has_own_disk(stack) and not store_disk.was_moved(stack)
+    minio.prepare(stack)
+    with pytest.raises(TerminalError, match="link of somebody's"):
+        store_disk.make_disk(stack, ROOM)
+    assert sorted(held(stack)) == ["flink/state", "lake/orders/1"]
 
-    store_disk.make_disk(stack, ROOM)
-    with pytest.raises(TerminalError, match="started"):
-        store_disk.move_to_disk(stack, started)
-    assert not store_disk.has_own_disk(stack)
-    store_disk.remove_disk(stack)
-    assert held(stack)["lake/orders/2"] == (b"three", b"three")
+
+def test_what_is_not_mounted_is_nobodys_to_fill(stack: Stack, disk: Disk) -> None:
+    assert not store_disk.is_filled_alone(stack)
     move(stack)
-    write(stack, "lake/orders/4", b"five")
-    with pytest.raises(TerminalError, match="started"):
-        store_disk.give_back(stack, require_frozen=started)
-    store_disk.give_back(stack)
-    assert {"lake/orders/2", "lake/orders/4"} <= set(held(stack))
+    assert store_disk.is_filled_alone(stack)
+    store_disk.unmount(stack)
+    assert store_disk.has_own_disk(stack) and not store_disk.is_filled_alone(stack)
 
 
 def test_where_it_cannot_be_mounted_nothing_is_left(
@@ -218,7 +219,10 @@ def test_where_it_cannot_be_mounted_nothing_is_left(
     assert sorted(held(stack)) == ["flink/state", "lake/orders/1"]
 
 
-def test_one_at_a_time(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_disk, "HELD_SECONDS", 0.1)
-    with store_disk.alone(stack), pytest.raises(HeldByAnother), store_disk.alone(stack):
-        pytest.fail("two of them")
+def test_while_objects_are_moved_the_store_does_not_start(stack: Stack) -> None:
+    with minio.may_not_start(stack, 0.1):
+        with pytest.raises(HeldByAnother):
+            minio.prepare(stack)
+        with pytest.raises(HeldByAnother), minio.may_not_start(stack, 0.1):
+            pytest.fail("two of them")
+    minio.prepare(stack)

@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lakeproof.processes.detached import detach
-from lakeproof.stack.engines.store_disk import has_own_disk
+from lakeproof.stack.engines import store_disk
 from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack, load_stack
 
@@ -22,41 +22,52 @@ from lakeproof.stack.stack import Stack, load_stack
 BUCKET = "lakeproof-fault-dump"
 FIRST = "part-000000"
 LARGEST, SMALLEST = 4 << 20, 1 << 10
-PUT_SECONDS, PAUSE_SECONDS, GONE_SECONDS = 30.0, 0.3, 120.0
+PUT_SECONDS, PAUSE_SECONDS, GONE_SECONDS = 30.0, 0.3, 60.0
 NOT_FOUND = 404
 
 
 def dump(stack: Stack, s3: Any) -> None:
     """Fill it, and keep it full."""
-    with suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
-        s3.create_bucket(Bucket=BUCKET)
-    s3.put_object(Bucket=BUCKET, Key=FIRST, Body=os.urandom(SMALLEST))
-    number, answered = 0, time.monotonic()
-    while time.monotonic() - answered < GONE_SECONDS:
-        # Halves, so that the last block is taken too.
-        size = LARGEST
+    number, begun, answered = 0, False, time.monotonic()
+    while time.monotonic() - answered < GONE_SECONDS and store_disk.is_filled_alone(stack):
         try:
+            begun = begun or _begin(s3)
+            # Halves, so that the last block is taken too.
+            size = LARGEST
             while size >= SMALLEST:
-                if not has_own_disk(stack) or _is_taken_away(s3):
+                if not store_disk.is_filled_alone(stack) or (begun and not _is_there(s3)):
                     return
-                try:
-                    number += 1
-                    s3.put_object(Bucket=BUCKET, Key=f"part-{number:06}", Body=os.urandom(size))
-                except ClientError:
-                    size //= 2
+                number += 1
+                size = size if _put(s3, f"part-{number:06}", size) else size // 2
                 answered = time.monotonic()
         except BotoCoreError:
             pass  # it is being restarted, or hangs
         time.sleep(PAUSE_SECONDS)
 
 
-def _is_taken_away(s3: Any) -> bool:
-    """True where its first object is no longer there. Raises: botocore's errors, where the store does not answer."""
+def _begin(s3: Any) -> bool:
+    """Make the bucket and its first object, unless they are there; False where there is no room."""
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
+        s3.create_bucket(Bucket=BUCKET)
+    return _is_there(s3) or _put(s3, FIRST, SMALLEST)
+
+
+def _put(s3: Any, key: str, size: int) -> bool:
+    """Whether the store took it."""
+    try:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=os.urandom(size))
+    except ClientError:
+        return False
+    return True
+
+
+def _is_there(s3: Any) -> bool:
+    """False where the first object is no longer there. Raises: BotoCoreError, where the store does not answer."""
     try:
         s3.head_object(Bucket=BUCKET, Key=FIRST)
     except ClientError as error:
-        return int(error.response["ResponseMetadata"]["HTTPStatusCode"]) == NOT_FOUND
-    return False
+        return int(error.response["ResponseMetadata"]["HTTPStatusCode"]) != NOT_FOUND
+    return True
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 The dump comes by S3, as anybody's does, from a process of its own (dump.py), since it must outlive the command
 that makes the fault. So that it fills the store and not the machine, the store's objects are moved onto a small disk
-first, for which the store stands still for some seconds and dies (store_disk.py; root alone may do that).
+first, for which the store is away for some seconds (store_disk.py; root alone may do that).
 """
 
 import contextlib
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from pydantic import Field
 
@@ -16,18 +17,21 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, NotReady, TerminalError
 from lakeproof.faults.dump import BUCKET
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.probes.object_store import FULL, other_buckets, writes
+from lakeproof.probes.object_store import FULL, writes
 from lakeproof.processes import detached
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.processes.killing import await_replaced
 from lakeproof.processes.ours import our_processes
-from lakeproof.stack.engines import store_disk
+from lakeproof.processes.states import Health
+from lakeproof.stack.engines import minio, store_disk
 from lakeproof.stack.engines.minio import moved_out_folder
+from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 
 STORE = "minio"
 PROCESS = "filled_store"
-LOOK_SECONDS, BACK_SECONDS, FULL_SECONDS = 2.0, 60.0, 180.0
+# Of the dump, as offload_bucket names it.
+ARCHIVE = re.compile(rf"{BUCKET}-\d{{8}}T\d+\.tar")
+HELD_SECONDS, END_SECONDS, LOOK_SECONDS, BACK_SECONDS, FULL_SECONDS = 5.0, 10.0, 2.0, 60.0, 180.0
 # For so long it must have said so, whatever others write and delete meanwhile.
 STEADY_SECONDS = 5.0
 
@@ -44,15 +48,14 @@ def inject(stack: Stack, arguments: FilledStore) -> None:
     Raises: TerminalError; DeadlineExpired where it is not full in time.
     """
     client = our_processes(stack, "move the objects of the store")
-    with store_disk.alone(stack):
-        if not store_disk.has_own_disk(stack):
-            if BUCKET in other_buckets(stack, LOOK_SECONDS, LOOK_SECONDS)[0]:
-                raise TerminalError(
-                    f"there is a bucket {BUCKET}", where=STORE, next_action="it would be lost: rename it"
-                )
+    if not store_disk.has_own_disk(stack):
+        if BUCKET in [each["Name"] for each in s3_client(stack).list_buckets()["Buckets"]]:
+            raise TerminalError(f"there is a bucket {BUCKET}", where=STORE, next_action="it would be lost: rename it")
+        with minio.may_not_start(stack, HELD_SECONDS):
             store_disk.make_disk(stack, arguments.room_mb << 20)
-            with _frozen(client) as require_frozen:
-                store_disk.move_to_disk(stack, require_frozen)
+            with _ended(client):
+                store_disk.move_to_disk(stack)
+        _await_back(client)
     detached.start(stack, PROCESS, "lakeproof.faults.dump")
     since = time.monotonic()
 
@@ -69,44 +72,43 @@ def inject(stack: Stack, arguments: FilledStore) -> None:
 
 
 @contextlib.contextmanager
-def _frozen(client: SupervisorClient) -> Iterator[Callable[[], None]]:
-    """Nobody writes an object in the block; then the store dies, and comes back as after a crash.
-
-    The block gets a function that raises TerminalError where somebody has started the store anew meanwhile.
-
-    To stop and start it by command would keep the alerts quiet for two minutes. Raises: as SupervisorClient.kill;
-    DeadlineExpired where it does not come back.
+def _ended(client: SupervisorClient) -> Iterator[None]:
+    """The store has died, as by an accident. (To stop it by command keeps the alerts quiet for two minutes.) It comes
+    back by itself once it may start.
     """
     before = client.row(STORE)
-    client.kill(STORE, "STOP")
-
-    def require_frozen() -> None:
-        now = client.row(STORE)
-        if now.pid != before.pid:
-            raise TerminalError("somebody has started it meanwhile", where=STORE, next_action="do this again")
-
-    try:
-        yield require_frozen
-    finally:
+    if before.pid is not None:
         client.kill(STORE)
-    await_replaced(client, [before], Deadline(BACK_SECONDS))
+        Deadline(END_SECONDS).wait_for(
+            f"{STORE} to end", lambda: True if client.row(STORE).pid != before.pid else None, every=0.05
+        )
+    yield
+
+
+def _await_back(client: SupervisorClient) -> None:
+    Deadline(BACK_SECONDS).wait_for(
+        f"{STORE} to be well again",
+        lambda: True if client.row(STORE).health is Health.HEALTHY else None,
+        every=0.2,
+    )
 
 
 def remove(stack: Stack, arguments: FilledStore) -> None:
-    """Bring everybody's objects but the dump's back to where they were; the store stands still and dies once more."""
+    """Bring everybody's objects but the dump's back to where they were; the store dies once more meanwhile."""
     detached.end(stack, PROCESS)
-    client = SupervisorClient(stack)
     if not store_disk.was_moved(stack):
-        # `inject` may have been killed just after it had frozen the store.
-        client.let_go_on(STORE)
         return
-    with store_disk.alone(stack):
-        runs = client.running() and client.row(STORE).pid is not None
-        with _frozen(client) if runs else contextlib.nullcontext(lambda: None) as require_frozen:
-            store_disk.give_back(stack, lambda bucket: bucket == BUCKET, require_frozen)
+    client = SupervisorClient(stack)
+    running = client.running()
+    with minio.may_not_start(stack, HELD_SECONDS):
+        with _ended(client) if running else contextlib.nullcontext():
+            store_disk.give_back(stack, lambda bucket: bucket == BUCKET)
         store_disk.remove_disk(stack)
+    if running:
+        client.start(STORE)
     for archive in moved_out_folder(stack).glob(f"{BUCKET}-*.tar"):
-        archive.unlink()
+        if ARCHIVE.fullmatch(archive.name):
+            archive.unlink()
 
 
 def sign(stack: Stack, arguments: FilledStore) -> Sign:

@@ -34,6 +34,7 @@ CHUNK = 1 << 20
 SPARE, SPARE_BYTES = 0.1, 2 << 30
 # Somebody has deleted the object, or written it anew.
 GONE = (404, 412)
+KEY, TOLD = "LAKEPROOF.key", "LAKEPROOF.s3"
 HEADERS = ("ContentType", "ContentEncoding", "ContentDisposition", "CacheControl", "Metadata")
 
 
@@ -49,7 +50,7 @@ class OffloadBucket(Named):
 @dataclass
 class Archived:
     """What is in the archive. digests: sha256 by key, of the bytes that the store sent. etags: by key. passed: how
-    many somebody deleted, or wrote anew, before they were read.
+    many somebody deleted, or wrote anew, before they were read, or have no ETag.
     """
 
     digests: dict[str, str] = field(default_factory=dict)
@@ -92,7 +93,7 @@ def run(stack: Stack, arguments: OffloadBucket) -> str:
         if not found:
             return f"{bucket} holds nothing"
         folder = _folder_with_room(stack, arguments, sum(int(each["Size"]) for each in found))
-        archive = folder / f"{bucket}-{datetime.now(UTC):%Y%m%dT%H%M%S}.tar"
+        archive = folder / f"{bucket}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.tar"
         archived = _archive(s3, bucket, found, archive)
         newer = _delete_unchanged(s3, bucket, archived)
     except ClientError as error:
@@ -103,8 +104,11 @@ def run(stack: Stack, arguments: OffloadBucket) -> str:
         raise TerminalError(f"the archive was not written: {error}", where=STORE, next_action="free space") from error
     said = f"{len(archived.digests)} objects of {bucket} ({archived.bytes / 1e6:.0f} MB) lie in {archive}"
     left = archived.passed + newer
-    changed = f"; {left} that somebody wrote anew or deleted meanwhile were left alone" if left else ""
-    return f"{said}, each byte for byte{changed}. Tell its owner: `lakeproof reset` deletes it with the stack"
+    changed = (
+        f"; {left} were left alone: somebody wrote or deleted them meanwhile, or they have no ETag" if left else ""
+    )
+    owner = "tell its owner" if arguments.folder else "tell its owner: `lakeproof reset` deletes it with the stack"
+    return f"{said}, each byte for byte{changed}; {owner}"
 
 
 def _by_size(stack: Stack) -> list[str]:
@@ -141,10 +145,15 @@ def _archive(s3: Any, bucket: str, found: list[Mapping[str, Any]], archive: Path
     from botocore.exceptions import ClientError
 
     made, partial = Archived(), archive.with_suffix(".partial")
+    stream = partial.open("xb")
     try:
-        with partial.open("xb") as stream:
+        with stream:
             with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
                 for each in found:
+                    if not each["ETag"].strip('"'):
+                        # A file that somebody laid into the bucket's folder: nothing could tell if it has changed.
+                        made.passed += 1
+                        continue
                     try:
                         answer = s3.get_object(Bucket=bucket, Key=each["Key"], IfMatch=each["ETag"])
                     except ClientError as error:
@@ -157,7 +166,7 @@ def _archive(s3: Any, bucket: str, found: list[Mapping[str, Any]], archive: Path
             stream.flush()
             os.fsync(stream.fileno())
         _compare(partial, made.digests)
-        partial.rename(archive)
+        os.link(partial, archive)
         _sync(archive.parent)
     finally:
         partial.unlink(missing_ok=True)
@@ -168,7 +177,8 @@ def _add(tar: tarfile.TarFile, key: str, answer: Mapping[str, Any], made: Archiv
     member, reading = tarfile.TarInfo(key), _Digested(answer["Body"])
     member.size, member.mtime = int(answer["ContentLength"]), int(answer["LastModified"].timestamp())
     told = {name: answer[name] for name in HEADERS if answer.get(name)}
-    member.pax_headers = {"LAKEPROOF.s3": json.dumps(told, sort_keys=True)} if told else {}
+    # A name may come back otherwise, without its last slash for one.
+    member.pax_headers = {KEY: key} | ({TOLD: json.dumps(told, sort_keys=True)} if told else {})
     tar.addfile(member, reading)  # type: ignore[arg-type]  # it calls read alone
     made.digests[key] = reading.digest.hexdigest()
     made.bytes += member.size
@@ -189,7 +199,7 @@ class _Digested:
 
 def _compare(archive: Path, digests: Mapping[str, str]) -> None:
     with tarfile.open(archive) as tar:
-        read = {member.name: _digest(tar.extractfile(member)) for member in tar}
+        read = {member.pax_headers[KEY]: _digest(tar.extractfile(member)) for member in tar}
     if read != digests:
         odd = sorted(read.items() ^ digests.items())[0][0]
         raise TerminalError(

@@ -5,12 +5,16 @@ an object `a` beside `a/1` is refused; a deleted "folder" that is not empty is a
 keep directory markers (`s3.directory.marker.retention=keep`).
 """
 
+import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from lakeproof.errors import NotReady, TerminalError
+from lakeproof.held_file import hold
 from lakeproof.install import artifacts
 from lakeproof.stack.component import Command, Component, Hook
 from lakeproof.stack.object_store import REGION, client_of
@@ -61,9 +65,27 @@ def command(stack: Stack) -> Command:
     )
 
 
+@contextmanager
+def may_not_start(stack: Stack, seconds: float) -> Iterator[None]:
+    """In the block the store gets no new process, and nobody else moves its objects; one that runs goes on.
+
+    seconds: for so long another one's end is awaited. Raises: HeldByAnother.
+    """
+    with hold(objects_folder(stack).with_name("moving.lock"), f"pid {os.getpid()}", seconds):
+        yield
+
+
 def prepare(stack: Stack) -> None:
-    """Make the folder of objects. Raises: TerminalError where they lie elsewhere, after a fault that was cut off."""
-    folder = objects_folder(stack)
+    """Make the folder of objects.
+
+    Raises: HeldByAnother while somebody moves them; TerminalError where they lie elsewhere, after a fault that was
+    cut off.
+    """
+    with may_not_start(stack, 0.0):
+        _make_folder(objects_folder(stack))
+
+
+def _make_folder(folder: Path) -> None:
     if not folder.exists() and (folder.is_symlink() or any(folder.parent.glob(f"{folder.name}.*"))):
         raise TerminalError(
             "its objects lie beside their folder, or on a disk that is not mounted",

@@ -2,28 +2,27 @@
 
 The store's folder usually shares its file system with everything else, and a full one would take the whole stack
 down. So the objects are copied onto a disk of their own, and their folder becomes a link there. Both changes are made
-while the store writes nothing, and it must be started anew afterwards. Only root may mount.
+while the store has no process, and gets none (minio.may_not_start). Only root may mount.
 
 A machine that was restarted has the disk no longer mounted. The link then leads nowhere, and a move that was cut off
 has left a folder beside the store's own: the store refuses to start in both cases (minio.prepare). `give_back` mounts
-the disk again, and copies what is on it. One call at a time: who calls holds `alone`.
+the disk again, and copies what is on it. Who calls holds minio.may_not_start.
 """
 
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from lakeproof.errors import TerminalError
-from lakeproof.held_file import hold
 from lakeproof.stack.engines.minio import objects_folder
 from lakeproof.stack.stack import Stack
 
 # What the file system itself takes: 256 bytes of an inode for each 4 KiB, and its journal.
 SHARE_OF_INODES, JOURNAL_BYTES = 0.08, 16 << 20
-COMMAND_SECONDS, HELD_SECONDS = 60.0, 5.0
+COMMAND_SECONDS = 60.0
 
 
 def disk_folder(stack: Stack) -> Path:
@@ -32,8 +31,14 @@ def disk_folder(stack: Stack) -> Path:
 
 
 def has_own_disk(stack: Stack) -> bool:
-    """True while the objects lie there."""
-    return objects_folder(stack).is_symlink()
+    """True while the objects lie there, mounted or not. Another link is a person's own."""
+    objects = objects_folder(stack)
+    return objects.is_symlink() and objects.readlink() == disk_folder(stack) / "objects"
+
+
+def is_filled_alone(stack: Stack) -> bool:
+    """True where whatever fills the store fills that disk, and nobody else's."""
+    return has_own_disk(stack) and disk_folder(stack).is_mount()
 
 
 def was_moved(stack: Stack) -> bool:
@@ -43,19 +48,16 @@ def was_moved(stack: Stack) -> bool:
     )
 
 
-@contextmanager
-def alone(stack: Stack) -> Iterator[None]:
-    """Nobody else moves the objects in the block. Raises: HeldByAnother."""
-    with hold(objects_folder(stack).with_name("disk.lock"), f"pid {os.getpid()}", HELD_SECONDS):
-        yield
-
-
 def make_disk(stack: Stack, room_bytes: int) -> None:
     """An empty disk for all objects, with so many bytes left for others; the store may go on meanwhile.
 
     Raises: TerminalError, after which nothing is changed; also where an earlier move is not taken back.
     """
     objects, disk = objects_folder(stack), disk_folder(stack)
+    if objects.is_symlink() and not has_own_disk(stack):
+        raise TerminalError(
+            "it is a link of somebody's", where=str(objects), next_action="put the folder itself there, to play this"
+        )
     if os.geteuid() != 0:
         raise TerminalError("only root may mount a disk", where=str(disk), next_action="run it as root")
     if (left := [path.name for path in (_before(stack), _back(stack)) if path.exists()]) or has_own_disk(stack):
@@ -85,26 +87,22 @@ def _bytes(path: Path) -> int:
     return 0
 
 
-def move_to_disk(stack: Stack, require_frozen: Callable[[], None]) -> None:
+def move_to_disk(stack: Stack) -> None:
     """Put all objects there. The folder of before stays beside it until `give_back`.
 
-    require_frozen: raises where the store may have written since it was frozen; asked before the new copy counts.
     Raises: TerminalError, after which nothing is changed.
     """
     objects, disk = objects_folder(stack), disk_folder(stack)
     _copy(objects, disk / "objects")
     os.sync()
-    require_frozen()
     objects.rename(_before(stack))
     objects.symlink_to(disk / "objects")
 
 
-def give_back(
-    stack: Stack, leave: Callable[[str], bool] = lambda name: False, require_frozen: Callable[[], None] = lambda: None
-) -> None:
+def give_back(stack: Stack, leave: Callable[[str], bool] = lambda name: False) -> None:
     """Copy all objects back into the folder; what has a `leave` name in its top folder is left. The disk stays.
 
-    Safe to repeat, also after a kill at any moment. require_frozen: as in `move_to_disk`. Raises: TerminalError.
+    Safe to repeat, also after a kill at any moment. Raises: TerminalError.
     """
     objects, disk, before, back = objects_folder(stack), disk_folder(stack), _before(stack), _back(stack)
     if has_own_disk(stack):
@@ -114,7 +112,6 @@ def give_back(
             shutil.rmtree(stale, ignore_errors=True)
         _copy(disk / "objects", copying, leave)
         os.sync()
-        require_frozen()
         copying.rename(back)
         # From here on `back` is the newest copy, and the only one but for the disk's.
         shutil.rmtree(before, ignore_errors=True)
@@ -169,6 +166,7 @@ def _copy(source: Path, target: Path, leave: Callable[[str], bool] = lambda name
     try:
         shutil.copytree(source, target, ignore=left)
     except OSError as error:
+        shutil.rmtree(target, ignore_errors=True)
         raise TerminalError(
             f"not copied: {error}", where=str(target), next_action="free space, then do this again"
         ) from error
