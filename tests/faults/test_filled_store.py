@@ -87,6 +87,14 @@ def test_it_begins_later_where_the_store_is_full_at_first(stack: Stack, monkeypa
     assert dump.FIRST in store.keys and store.room < dump.SMALLEST
 
 
+def test_put_in_once_more_it_goes_on_where_it_was(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(0)
+    store.keys.append(dump.FIRST)
+    store.pause = lambda seconds: store.keys.remove(dump.FIRST)  # type: ignore[method-assign]
+    fill(stack, store, monkeypatch)
+    assert store.keys == []
+
+
 def test_no_other_disk_is_filled(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     for allowed in (0, 1, 3):
         left = [True] * allowed

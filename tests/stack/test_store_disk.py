@@ -162,8 +162,10 @@ def test_after_a_restart_of_the_machine_the_store_does_not_start_over_an_empty_f
     move(stack)
     write(stack, "lake/orders/2", b"three")
     store_disk.unmount(stack)
-    with pytest.raises(TerminalError, match="not mounted"):
-        minio.prepare(stack)
+    for _ in range(2):
+        with pytest.raises(TerminalError, match="not mounted"):
+            minio.prepare(stack)
+        shutil.rmtree(minio.objects_folder(stack).with_name("objects.before"), ignore_errors=True)
     store_disk.give_back(stack)
     assert held(stack)["lake/orders/2"] == (b"three", b"three")
 
