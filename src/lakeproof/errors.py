@@ -68,12 +68,16 @@ class NotReady(TransientError):
     """A component does not answer its readiness question yet."""
 
 
+# By these words a wait in vain is told from other failures where only the text is left.
+LAST_SEEN = "last seen: "
+
+
 class DeadlineExpired(TransientError):
     """A wait ended without its condition; `last_seen` is the newest thing it saw."""
 
     def __init__(self, what: str, *, last_seen: str, where: str = "", next_action: str = "") -> None:
         self.last_seen = last_seen
-        super().__init__(f"{what}; last seen: {last_seen}", where=where, next_action=next_action)
+        super().__init__(f"{what}; {LAST_SEEN}{last_seen}", where=where, next_action=next_action)
 
 
 class TerminalError(LakeproofError):

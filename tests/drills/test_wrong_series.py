@@ -11,7 +11,7 @@ from lakeproof.drills.blind import draw_pairs
 from lakeproof.drills.bound_checks import Judged
 from lakeproof.drills.phases import Phase, PhaseRecord
 from lakeproof.drills.report import DrillReport, cell
-from lakeproof.drills.wrong_series import place, run_wrong_fixes, wrong_fixes
+from lakeproof.drills.wrong_series import Tried, place, run_wrong_fixes, wrong_fixes
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.scenarios.scenario import Scenario
 from lakeproof.scenarios.truth import WrongFix
@@ -45,6 +45,24 @@ class Runner:
         report.phases = [PhaseRecord(Phase.VERIFY, datetime.now(UTC), 2.0, self.verdict, "")]
         report.write(folder)
         return report
+
+
+@pytest.mark.parametrize(
+    ("outcome", "text", "turned_down"),
+    [
+        (Outcome.PASSED, "cdc.oltp is deleted", "passed"),
+        (Outcome.FAILED, "waited 20 s for connector orders to be RUNNING; last seen: FAILED RUNNING", "passed"),
+        (Outcome.FAILED, "could not delete it: Handle is terminating", "unknown"),
+    ],
+)
+def test_a_fix_that_was_not_carried_out_is_not_turned_down(outcome: Outcome, text: str, turned_down: str) -> None:
+    scenario, fix = next(wrong_fixes(CATALOG))
+    done = {"action": fix.steps[0].id, "arguments": {}, "seconds": 1.0, "outcome": outcome.value, "text": text}
+    checks = [{"check": fix.rejected_by[0], "outcome": "failed", "summary": "it still fires"}]
+    report = {"verdict": "failed", "residue": [], "reasons": [], "checks": checks, "mitigations": [done]}
+    tried = Tried(scenario.name, fix, report)
+    assert tried.outcome == turned_down
+    assert tried.by == ((fix.rejected_by[0],) if turned_down == "passed" else ())
 
 
 def test_each_is_tried_once_and_the_series_passes_where_all_are_turned_down(tmp_path: Path) -> None:

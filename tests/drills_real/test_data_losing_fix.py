@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.drills_real.health import await_health, diagnosed, named
 
-from lakeproof.drills.wrong_series import turned_down_by
+from lakeproof.drills.wrong_series import not_carried_out, turned_down_by
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.scenarios.truth import WrongFix
 from lakeproof.stack.stack import Stack
@@ -60,6 +60,7 @@ def test_what_a_wrong_fix_lost_is_found_and_what_the_lake_lost_comes_back(
             shutil.rmtree(state_dir, ignore_errors=True)
     print(scenario, fix.id, "->", done.report["verdict"], done.report["data"], done.report["reasons"])
     assert (done.code, done.report["verdict"]) == (1, "failed"), done.err[-4000:]
+    assert not_carried_out(done.report) == []
     by = turned_down_by(done.report, fix.rejected_by)
     assert by, done.report["reasons"]
     if "no_order_lost" in by and of_lake:

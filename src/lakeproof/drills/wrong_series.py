@@ -13,6 +13,7 @@ from typing import Any
 from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.drill_series import Between, ended_before, smallest_first, whole_seconds
 from lakeproof.drills.report import REPORT_JSON, DrillReport, cell, write_both
+from lakeproof.errors import LAST_SEEN
 from lakeproof.proof.outcome import worst
 from lakeproof.scenarios.catalog import Catalog
 from lakeproof.scenarios.pages import table
@@ -24,9 +25,19 @@ HEAD = ("Scenario", "Wrong fix", "Turned down", "By", "Whole", "What was said")
 
 
 def turned_down_by(report: Mapping[str, Any], named: Collection[str]) -> tuple[str, ...]:
-    """Those of the named checks that did not hold when the drill of that report.json verified."""
+    """Those of the named checks that did not hold when the drill of that report.json verified; none where the fix
+    was not carried out, for then they tell of the fault alone.
+    """
+    if not_carried_out(report):
+        return ()
     failed = {each["check"] for each in report["checks"] if each["outcome"] == Outcome.FAILED}
     return tuple(check for check in named if check in failed)
+
+
+def not_carried_out(report: Mapping[str, Any]) -> list[str]:
+    """What was said of steps that could not be done. One that was done, and then waited in vain, is none."""
+    texts = [str(step["text"]) for step in report["mitigations"] if step["outcome"] != Outcome.PASSED]
+    return [text for text in texts if LAST_SEEN not in text]
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,11 @@ class Tried:
 
     @property
     def outcome(self) -> Outcome:
-        """passed: turned down as it should be. failed: taken for a repair, or turned down for another reason."""
+        """passed: turned down as it should be. failed: taken for a repair, or turned down for another reason.
+        unknown: also where it was not carried out.
+        """
+        if not_carried_out(self.report):
+            return Outcome.UNKNOWN
         verdict = Outcome(self.report["verdict"])
         if verdict is Outcome.FAILED:
             return Outcome.PASSED if self.by and not self.report["residue"] else Outcome.FAILED
@@ -103,7 +118,7 @@ def _cells(each: Tried) -> list[str]:
         {Outcome.PASSED: "yes", Outcome.FAILED: "NO"}.get(each.outcome, each.outcome.value),
         ", ".join(each.by),
         f"{whole_seconds(each.report):.0f}",
-        cell("; ".join(said) or (each.report["reasons"] or [""])[-1]),
+        cell("; ".join(said or not_carried_out(each.report)) or (each.report["reasons"] or [""])[-1]),
     ]
 
 

@@ -22,7 +22,8 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 def run(stack: Stack, arguments: Arguments) -> str:
     """Delete it, and start the connector's task anew, which makes it."""
     try:
-        admin(stack).delete_topics([OLTP.topic])[OLTP.topic].result(timeout=ASK_SECONDS)
+        client = admin(stack)  # a client that nobody holds ends before its answer is there
+        client.delete_topics([OLTP.topic])[OLTP.topic].result(timeout=ASK_SECONDS)
     except (KafkaException, TimeoutError) as error:
         raise TerminalError(f"could not delete it: {error}", where=OLTP.topic) from error
     restart(stack, OLTP.connector, only_failed=False)
