@@ -311,7 +311,9 @@ def work(found):
     found["broken"] = True
     try:
         print("begun", flush=True)
-        time.sleep(60)
+        # Pieces: a signal that comes just before a sleep begins is told only at its end.
+        for _ in range(600):
+            time.sleep(0.1)
     finally:
         found["broken"] = False
     return 0
