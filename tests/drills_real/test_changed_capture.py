@@ -187,9 +187,10 @@ def await_made_by_connect(stack: Stack, kafka: AdminClient) -> None:
 def test_a_topic_that_was_made_anew_is_named_though_the_jobs_own_place_lies_within_it(
     running: SupervisorClient, whole_stack: Stack, kafka: AdminClient, lakeproof: Run
 ) -> None:
-    """The job is away until more has come into the new topic than it had read of the old one, so it notices nothing.
+    """The job stands still until more has come into the new topic than it had read of the old one.
 
-    Records that it takes no notice of stand for what the shop would write in hours.
+    Records that it takes no notice of stand for what the shop would write in hours. It passes without the topic's id,
+    too: the job tells of it itself (decision 0051).
     """
     place = kept_offset(whole_stack, 10.0, OLTP)
     assert place is not None
