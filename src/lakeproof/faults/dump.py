@@ -1,8 +1,8 @@
 """Who fills the store of faults/filled_store.py: `python -m lakeproof.faults.dump`.
 
 A dump into a bucket of its own, that takes every block which somebody else's delete frees, and so keeps the store
-full: else a job would live for good on what it deletes. It ends once what it wrote first is gone, as an upload does
-that was taken away, where the store is gone for good, and where its objects no longer lie on a disk of their own: so
+full: else a job would live for good on what it deletes. It ends once what it wrote first is gone (as an upload does
+that was taken away), where the store is gone for good, or where the objects no longer lie on a disk of their own: so
 it never fills the machine's.
 """
 
