@@ -76,10 +76,10 @@ def test_a_checkpoint_is_as_old_as_its_newest_complete_one_beyond_the_pause(
         200,
         {"counts": {"failed": 3}, "latest": {"completed": {"latest_ack_timestamp": int((now - 100) * 1000)}}},
     )
-    assert flink.checkpoint_age(stack, 1, OLTP) == 100 - stack.settings.lake.checkpoint_seconds
+    assert flink.checkpoint_age(stack, 1, OLTP) == 100 - stack.settings.lake.idle_checkpoint_seconds
     assert flink.checkpoints_failed(stack, 1, OLTP) == 3
     answer["/jobs/j1/checkpoints"] = (200, {"counts": {"failed": 0}, "latest": {"completed": None}})
-    assert flink.checkpoint_age(stack, 1, OLTP) == 500 - stack.settings.lake.checkpoint_seconds
+    assert flink.checkpoint_age(stack, 1, OLTP) == 500 - stack.settings.lake.idle_checkpoint_seconds
 
 
 def test_a_job_that_was_restored_a_moment_ago_is_not_behind(stack: Stack, answer: Answer, now: float) -> None:
@@ -89,7 +89,7 @@ def test_a_job_that_was_restored_a_moment_ago_is_not_behind(stack: Stack, answer
         200,
         {"counts": {"failed": 0}, "latest": {"completed": None, "restored": restored}},
     )
-    assert flink.checkpoint_age(stack, 1, OLTP) == 10 - stack.settings.lake.checkpoint_seconds
+    assert flink.checkpoint_age(stack, 1, OLTP) == 10 - stack.settings.lake.idle_checkpoint_seconds
 
 
 def test_a_jobs_history_has_its_newest_failure_restore_and_checkpoint(stack: Stack, answer: Answer) -> None:

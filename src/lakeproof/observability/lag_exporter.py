@@ -8,6 +8,8 @@ Run as `python -m lakeproof.observability.lag_exporter NAME`, the component NAME
 Where a source's server keeps the connector's place in its log (a replication slot), that is watched as well; and so
 are the columns of the captured tables, in which a database may run ahead of the lake, and the settings by which a
 connector delivers, a database writes its log, and a topic keeps and takes records.
+
+What comes through the topic also sets the pace of the lake's checkpoints (lake/job/pace.py).
 """
 
 import logging
@@ -31,6 +33,7 @@ from lakeproof.lake.capture.columns import ColumnWatch
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.heartbeat import BeatReader, HeartbeatTable, Ticker, topic_consumer
 from lakeproof.lake.capture.slot import LOST, SlotWatch
+from lakeproof.lake.job.pace import CheckpointPace
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.metrics_server import make_metrics_server
 from lakeproof.probes import connect, databases, kafka
@@ -268,6 +271,11 @@ def run(stack: Stack, name: str) -> None:
     columns = [ColumnWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
     backlogs = [BacklogWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
     settings = [SettingsWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
+    paces = [
+        CheckpointPace(stack, source, pairs[source.connector][1], stop)
+        for source in SOURCES
+        if source.exporter == name and source.longest_pause_seconds(stack) > source.checkpoint_seconds(stack)
+    ]
     registry = CollectorRegistry()
     registry.register(LagCollector(pairs))
     registry.register(ColumnCollector(columns))
@@ -287,7 +295,7 @@ def run(stack: Stack, name: str) -> None:
     signal.signal(signal.SIGINT, end)
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
     pair_threads = [thread for pair in pairs.values() for thread in pair]
-    threads = [*pair_threads, *watches.values(), *columns, *backlogs, *settings]
+    threads = [*pair_threads, *watches.values(), *columns, *backlogs, *settings, *paces]
     for thread in threads:
         thread.start()
     stop.wait()
@@ -300,4 +308,5 @@ if __name__ == "__main__":
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "INFO").upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    logging.getLogger("httpx").setLevel("WARNING")  # else a line for every question to Kafka Connect and Flink
     run(load_stack(), *sys.argv[1:])

@@ -216,7 +216,7 @@ def _named_failure(stack: Stack, timeout: float, source: Source, *named: re.Patt
 
 
 def checkpoint_age(stack: Stack, timeout: float, source: Source) -> Value:
-    """Seconds since its last complete checkpoint beyond the wanted pause between two; None where there is no job.
+    """Seconds since its last complete checkpoint beyond the longest wanted pause between two. None without a job.
 
     Before the first one, since the job was started or restored: a restart forgets the checkpoints before it.
     """
@@ -225,7 +225,7 @@ def checkpoint_age(stack: Stack, timeout: float, source: Source) -> Value:
         return None
     told = _checkpoints(stack, timeout, job)
     at_ms = max(_completed_ms(told), _restored_ms(told), int(job["start-time"]))
-    return round(max(0.0, time.time() - at_ms / 1000 - source.checkpoint_seconds(stack)), 3)
+    return round(max(0.0, time.time() - at_ms / 1000 - source.longest_pause_seconds(stack)), 3)
 
 
 def checkpoints_failed(stack: Stack, timeout: float, source: Source) -> Value:

@@ -42,7 +42,7 @@ def published_checkpoint(stack: Stack, timeout: float) -> Value:
 
 
 def publish_age(stack: Stack, timeout: float, source: Source) -> Value:
-    """Age in seconds of that database's newest heartbeat on `main`, beyond the pause between two checkpoints.
+    """Age in seconds of that database's newest heartbeat on `main`, beyond the longest wanted pause of checkpoints.
 
     However much is published meanwhile: a publish that brings no newer heartbeat makes nothing fresher.
     Raises: CouldNotLook before a heartbeat of it is on `main`.
@@ -51,7 +51,7 @@ def publish_age(stack: Stack, timeout: float, source: Source) -> Value:
     age = None if commit is None else commit.age_seconds(source.name)
     if age is None:
         raise CouldNotLook(f"no heartbeat of {source.name} is published yet", where="nessie")
-    return round(max(0.0, age - source.checkpoint_seconds(stack)), 3)
+    return round(max(0.0, age - source.longest_pause_seconds(stack)), 3)
 
 
 def lake_tables(stack: Stack, timeout: float) -> Value:

@@ -32,10 +32,19 @@ class LakeSettings(StrictModel):
     """How the lake is written and published. Times in seconds."""
 
     checkpoint_seconds: float = Field(
-        2.0, ge=0.5, le=600, description="from one checkpoint of the job of MariaDB's tables to the next"
+        2.0,
+        ge=0.5,
+        le=600,
+        description="from one checkpoint of the job of MariaDB's tables to the next, while rows come",
+    )
+    idle_checkpoint_seconds: float = Field(
+        5.0, ge=0.5, le=600, description="the same while none come; never less than while they do"
     )
     shop_checkpoint_seconds: float = Field(
-        10.0, ge=0.5, le=600, description="the same for PostgreSQL's tables, where they are captured"
+        10.0, ge=0.5, le=600, description="as `checkpoint_seconds`, for PostgreSQL's tables, where they are captured"
+    )
+    shop_idle_checkpoint_seconds: float = Field(
+        20.0, ge=0.5, le=600, description="as `idle_checkpoint_seconds`, for PostgreSQL's tables"
     )
     publish_seconds: float = Field(0.3, ge=0.05, le=600, description="pause between two looks of the publisher")
     readable_seconds: int = Field(

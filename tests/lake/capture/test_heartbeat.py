@@ -1,15 +1,19 @@
 """Beats: what counts as one, how the ticker and the reader go through outages."""
 
+import itertools
 import json
 import threading
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
+from lakeproof.lake.capture import heartbeat
 from lakeproof.lake.capture.connector import find_connector
-from lakeproof.lake.capture.heartbeat import TAIL_MESSAGES, BeatReader, Ticker, beat_in
+from lakeproof.lake.capture.heartbeat import TAIL_MESSAGES, BeatReader, Ticker, beat_in, is_row
 
 ORDERS = find_connector("orders")
 
@@ -39,6 +43,22 @@ def test_a_beat_is_found_in_its_message() -> None:
 )
 def test_any_other_message_is_no_beat(value: bytes | None) -> None:
     assert beat_in(value, ORDERS) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "row"),
+    [
+        (None, False),
+        (b'{"status":"BEGIN","id":"0-1-2","event_count":null,"data_collections":null}', False),
+        (
+            b'{"status":"END","id":"0-1-2","data_collections":[{"data_collection":"oltp.orders","event_count":1}]}',
+            False,
+        ),
+        (b'{"before":null,"after":{"id":1},"source":{"db":"oltp","table":"orders"},"op":"c"}', True),
+    ],
+)
+def test_a_row_is_told_from_the_markers_around_it(value: bytes | None, row: bool) -> None:
+    assert is_row(value) is row
 
 
 class FlakyTable:
@@ -136,6 +156,18 @@ def read(log: Log, stop: threading.Event) -> BeatReader:
 def test_a_reader_that_starts_late_knows_the_last_beat() -> None:
     stop = threading.Event()
     assert read(Log([beat(1), b"row", beat(2), b"row"], stop), stop).newest_us == 2
+
+
+@pytest.mark.parametrize(("then", "is_new"), [([beat(2), b'{"status":"END"}'], False), ([beat(2, "orders")], True)])
+def test_a_reader_knows_when_the_last_row_came_that_is_no_beat(
+    monkeypatch: pytest.MonkeyPatch, then: list[bytes], is_new: bool
+) -> None:
+    """Where it begins to read, as something may have come before, and with each row."""
+    clock = itertools.count(100.0)
+    monkeypatch.setattr(heartbeat, "time", SimpleNamespace(monotonic=lambda: next(clock), time=time.time))
+    stop = threading.Event()
+    reader = read(Log([beat(1), *then], stop), stop)
+    assert reader.row_at == (102.0 if is_new else 101.0)  # made at 100, read from 101 on
 
 
 def test_a_last_beat_far_back_is_searched_for() -> None:

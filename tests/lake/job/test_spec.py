@@ -34,11 +34,23 @@ def test_the_spec_survives_its_encoding_and_holds_no_secret(tmp_path: Path) -> N
 
 
 def test_switches_reach_the_job(tmp_path: Path) -> None:
-    spec = make_spec(stack(tmp_path, align_transactions=False, checkpoint_seconds=1.5), OLTP)
+    switched = {"align_transactions": False, "checkpoint_seconds": 1.5, "idle_checkpoint_seconds": 1.5}
+    spec = make_spec(stack(tmp_path, **switched), OLTP)
     assert spec["align"] is False
     assert spec["drop_repeats"] is True
     assert spec["config"]["execution.checkpointing.interval"] == "1500 ms"
     assert spec["config"]["execution.checkpointing.min-pause"] == "750 ms"
+
+
+def test_flinks_own_checkpoints_come_only_where_nobody_asked_for_one_for_as_long_as_a_source_may_be_idle(
+    tmp_path: Path,
+) -> None:
+    """min-pause counts from the last complete one, whoever asked for it."""
+    config = make_spec(stack(tmp_path, idle_checkpoint_seconds=7), OLTP)["config"]
+    assert config["execution.checkpointing.interval"] == config["execution.checkpointing.min-pause"] == "7000 ms"
+    config = make_spec(stack(tmp_path, checkpoint_seconds=30, idle_checkpoint_seconds=7), OLTP)["config"]
+    assert config["execution.checkpointing.interval"] == "30000 ms"
+    assert config["execution.checkpointing.min-pause"] == "15000 ms"
 
 
 def test_exactly_once_off_is_off_for_the_job_too(tmp_path: Path) -> None:

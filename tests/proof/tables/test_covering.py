@@ -7,6 +7,7 @@ import pytest
 from tests.published_commit import published_commit
 
 from lakeproof.errors import CouldNotLook
+from lakeproof.lake.job.asking import Asking
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit, covers
 from lakeproof.lake.publish.history import NothingPublished
 from lakeproof.lake.sources.source import OLTP, SHOP
@@ -99,6 +100,49 @@ def test_check_waits_for_the_first_state_of_a_new_stack(tmp_path: Path, monkeypa
     notes = Notes(lambda text: None)
     found = Covering(Stack(Settings(state_dir=tmp_path)), notes, 30.0).first(NOW, [OLTP])
     assert found is not None and (found.hash, notes.unknown) == ("new", [])
+
+
+def test_the_jobs_of_all_databases_that_are_late_are_asked_for_checkpoints_and_of_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a job that keeps to its idle pace the next one may be 20 s away, and what nobody asks for comes late."""
+    asked: list[str] = []
+    monkeypatch.setattr(covering, "FIRST_ASKED_SECONDS", 0.1)
+    monkeypatch.setattr(covering, "ASKED_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(Asking, "ask", lambda asking: asked.append(asking.source.name))
+
+    def newest(stack: Stack) -> PublishedCommit:
+        now = datetime.now(UTC)
+        shop_beat_us = NOW if asked.count(SHOP.name) > 2 else NOW - SECOND
+        others = {SHOP.name: DatabaseState(3, None, shop_beat_us, {}, now)}
+        return published_commit("a", now, 7, None, NOW if asked else NOW - SECOND, {}, now, others)
+
+    monkeypatch.setattr(covering, "now_us", lambda: NOW)
+    monkeypatch.setattr("lakeproof.lake.publish.history.newest", newest)
+    notes = Notes(lambda text: None)
+    assert Covering(Stack(Settings(state_dir=tmp_path)), notes, 30.0).first(NOW, [OLTP, SHOP]) is not None
+    assert notes.unknown == []
+    assert asked == [OLTP.name, SHOP.name, SHOP.name, SHOP.name]
+
+
+def test_the_job_of_somebody_elses_stack_is_not_asked_for_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(asking: object) -> None:
+        raise AssertionError("asked")
+
+    def newest(stack: Stack) -> PublishedCommit:
+        now = datetime.now(UTC)
+        return published_commit("old", now, 7, None, NOW - SECOND, {}, now)
+
+    monkeypatch.setattr(covering, "FIRST_ASKED_SECONDS", 0.0)
+    monkeypatch.setattr(Asking, "ask", ask)
+    monkeypatch.setattr(covering, "now_us", lambda: NOW)
+    monkeypatch.setattr("lakeproof.lake.publish.history.newest", newest)
+    notes = Notes(lambda text: None)
+    stack = Stack(Settings(mode="external", state_dir=tmp_path))
+    assert Covering(stack, notes, 0.7).first(NOW, [OLTP]) is not None
+    assert len(notes.unknown) == 1
 
 
 def test_a_stack_that_publishes_nothing_in_time_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,13 @@ class Ticker(threading.Thread):
         self._beats.close()
 
 
+def is_row(value: bytes | None) -> bool:
+    """Whether a message of the topic is a change of a row, which alone tells its source: markers of transactions do
+    not.
+    """
+    return value is not None and b'"source":' in value
+
+
 def beat_in(value: bytes | None, connector: Connector) -> int | None:
     """The beat in one message of the topic, in microseconds; None for any other message.
 
@@ -137,6 +144,8 @@ class BeatReader(threading.Thread):
 
     It begins a little before the topic's end, and farther back where no beat is found there, so that the delay is
     known at once after a restart. `newest_us` is None until a beat was seen.
+    `row_at`: when it last read a row that is no beat, by the monotonic clock, or when it last began to read, as it
+    knows nothing of what came before that.
     """
 
     def __init__(
@@ -146,6 +155,7 @@ class BeatReader(threading.Thread):
         self.connector = connector
         self.condition = Condition("kafka", f"beats of {connector.name}")
         self.newest_us: int | None = None
+        self.row_at = time.monotonic()
         self._make_consumer, self._stop_asked = make_consumer, stop
 
     def run(self) -> None:
@@ -164,6 +174,7 @@ class BeatReader(threading.Thread):
         from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
         topic = self.connector.topic
+        self.row_at = time.monotonic()
         try:
             low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=5.0)
             back, start = TAIL_MESSAGES, max(low, high - TAIL_MESSAGES)
@@ -177,6 +188,8 @@ class BeatReader(threading.Thread):
                     if error is None:
                         beat_us = beat_in(message.value(), self.connector)
                         newest_us = newest_us if beat_us is None else beat_us
+                        if beat_us is None and is_row(message.value()):
+                            self.row_at = time.monotonic()
                     elif error.code() != KafkaError._PARTITION_EOF:
                         raise NotReady(error.str(), where="kafka")
                     elif newest_us is None and start > low:

@@ -37,11 +37,12 @@ class Job:
 
 
 class FlinkRest:
-    """Talks to one JobManager."""
+    """Talks to one JobManager. keep_connection: for who asks again and again, as a client costs more than a call."""
 
-    def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
+    def __init__(self, url: str, timeout_seconds: float = 10.0, *, keep_connection: bool = False) -> None:
         self.url = url
         self._timeout_seconds = timeout_seconds
+        self._request = httpx.Client(trust_env=False).request if keep_connection else _request_once
 
     def jobs(self) -> list[Job]:
         """All jobs that the JobManager remembers. Raises: FlinkUnreachable."""
@@ -143,8 +144,8 @@ class FlinkRest:
 
     def _call(self, method: str, path: str, *, seconds: float | None = None, **arguments: Any) -> dict[str, Any]:
         try:
-            response = httpx.request(
-                method, f"{self.url}{path}", timeout=seconds or self._timeout_seconds, trust_env=False, **arguments
+            response = self._request(
+                method, f"{self.url}{path}", timeout=seconds or self._timeout_seconds, **arguments
             )
         except httpx.HTTPError as error:
             raise FlinkUnreachable(
@@ -161,9 +162,13 @@ class FlinkRest:
         raise kind(f"{method} {path} → {response.status_code}: {root_cause(told)}", where="flink-jobmanager")
 
 
-def rest_of(stack: Stack, timeout_seconds: float = 10.0) -> FlinkRest:
+def rest_of(stack: Stack, timeout_seconds: float = 10.0, *, keep_connection: bool = False) -> FlinkRest:
     """A client of this stack's JobManager."""
-    return FlinkRest(stack.url("flink-jobmanager"), timeout_seconds)
+    return FlinkRest(stack.url("flink-jobmanager"), timeout_seconds, keep_connection=keep_connection)
+
+
+def _request_once(method: str, url: str, **arguments: Any) -> httpx.Response:
+    return httpx.request(method, url, trust_env=False, **arguments)
 
 
 def root_cause(trace: str) -> str:

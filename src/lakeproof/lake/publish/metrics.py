@@ -26,7 +26,7 @@ class PublisherMetrics(Metrics):
         )
         self.database_checkpoint_seconds = self.gauge(
             "lakeproof_publish_database_checkpoint_seconds",
-            "wanted pause between two checkpoints of a database's job, and so between two moves on main",
+            "longest wanted pause between two checkpoints of a database's job, and so between two moves on main",
             "database",
         )
         self.database_beat_at = self.gauge(

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError, TransientError
-from lakeproof.lake.job.flink_rest import ALIVE, FlinkRest, rest_of
+from lakeproof.lake.job.asking import Asking
+from lakeproof.lake.job.flink_rest import rest_of
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit, covers
 from lakeproof.lake.sources.source import Source
@@ -20,34 +20,6 @@ PROGRESS_EVERY_SECONDS = 2.0
 
 class NotPublished(TransientError):
     """No published state covers the moment in time."""
-
-
-@dataclass
-class Asking:
-    """Asks the job for checkpoints, one at a time: Flink would put off further ones and then run them in a row.
-
-    trouble: why the last one was not begun, or failed; "" where it went well.
-    """
-
-    flink: FlinkRest
-    source: Source
-    trouble: str = ""
-    _request: tuple[str, str] | None = None
-
-    def ask(self) -> None:
-        """Ask for one, unless the one before still runs."""
-        try:
-            if self._request is not None and not self.flink.checkpoint_ended(*self._request):
-                return
-            self._request = None
-            job = next((job for job in self.flink.jobs() if job.name == self.source.job and job.state in ALIVE), None)
-            if job is None:
-                self.trouble = f"{self.source.job} does not run"
-                return
-            self._request = (job.id, self.flink.checkpoint(job.id))
-            self.trouble = ""
-        except LakeproofError as error:
-            self._request, self.trouble = None, f"no checkpoint: {error.what}"
 
 
 def publish_now(

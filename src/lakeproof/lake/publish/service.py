@@ -223,7 +223,7 @@ class Service:
             told[name] = DEGRADED if name in self._failing else FROZEN if frozen else HEALTHY
             self.metrics.frozen.labels(database=name).set(int(frozen))
             self.metrics.expect_audit(name)
-            seconds = database.checkpoint_seconds(self._stack)
+            seconds = database.longest_pause_seconds(self._stack)
             self.metrics.database_checkpoint_seconds.labels(database=name).set(seconds)
         self.health.databases = told
 

@@ -33,7 +33,7 @@ class Source:
     engine: the component that holds it; server: what people call that.
     connector: its name in Kafka Connect.
     exporter: the component that writes its heartbeats and measures its delay.
-    pause: the wanted seconds between two checkpoints of its job.
+    pause: the wanted seconds between two checkpoints of its job while rows come; idle_pause: while none do.
     capture: the component that stands for its capture; None: it is captured always.
     first: the one that was there before all others. What existing lakes, scripts, reports and dashboards know of it
     stays as it is: its names in Nessie's history, in `lake log` and among causes have no prefix, and three of the
@@ -48,6 +48,7 @@ class Source:
     connector: str
     exporter: str
     pause: "Callable[[LakeSettings], float]"
+    idle_pause: "Callable[[LakeSettings], float]"
     capture: str | None = None
     first: bool = False
     table_options: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -72,8 +73,12 @@ class Source:
         return "" if self.first else f"{self.name}{separator}"
 
     def checkpoint_seconds(self, stack: "Stack") -> float:
-        """The pause between two checkpoints of its job, and so between two published states."""
+        """The pause between two checkpoints of its job, and so between two published states, while rows come."""
         return self.pause(stack.settings.lake)
+
+    def longest_pause_seconds(self, stack: "Stack") -> float:
+        """The same while no rows come (lake/job/pace.py), or where nobody asks the job for more."""
+        return max(self.pause(stack.settings.lake), self.idle_pause(stack.settings.lake))
 
     @property
     def module(self) -> "Engine":
@@ -112,6 +117,7 @@ OLTP = Source(
     connector="orders",
     exporter="lag-exporter",
     pause=lambda lake: lake.checkpoint_seconds,
+    idle_pause=lambda lake: lake.idle_checkpoint_seconds,
     first=True,
 )
 SHOP = Source(
@@ -121,6 +127,7 @@ SHOP = Source(
     connector="shop",
     exporter="shop-capture",
     pause=lambda lake: lake.shop_checkpoint_seconds,
+    idle_pause=lambda lake: lake.shop_idle_checkpoint_seconds,
     capture="shop-capture",
     # A writer's buffer: a dozen tables take few rows each, and share one heap.
     table_options={"write-buffer-size": "16 mb"},

@@ -6,12 +6,19 @@ from dataclasses import dataclass
 from lakeproof.customers.calls import now_us
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError
+from lakeproof.lake.job.asking import Asking
+from lakeproof.lake.job.flink_rest import rest_of
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit, covers
 from lakeproof.lake.sources.source import Source
 from lakeproof.processes.supervisor import Supervisor
 from lakeproof.proof.notes import Notes
 from lakeproof.stack.stack import Stack
+
+# By then a heartbeat that is newer than the wait has come through the topic, and the job's next checkpoint may be
+# seconds away (lake/job/pace.py).
+FIRST_ASKED_SECONDS, ASKED_EVERY_SECONDS = 1.3, 2.0
+FLINK_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -44,9 +51,10 @@ class Covering:
         self, instant_us: int, databases: Sequence[Source]
     ) -> tuple[PublishedCommit | None, LakeproofError | OSError | None]:
         """The newest hash once it covers the instant, or when the time is over: then with the reason why it does
-        not.
+        not. Meanwhile the jobs of the databases that are late are asked for checkpoints.
         """
-        wait = Deadline(self.seconds)
+        wait, next_asked = Deadline(self.seconds), Deadline(FIRST_ASKED_SECONDS)
+        asked: dict[str, Asking] = {}
         latest: PublishedCommit | None = None
         while True:
             silent: LakeproofError | OSError | None = None
@@ -58,9 +66,10 @@ class Covering:
                 silent = error
             if silent is not None and not _runs(self.stack):
                 return latest, CouldNotLook("the stack is not running", where="lake", next_action="lakeproof up")
-            late = next((each for each in databases if not _covers(latest, each, instant_us)), None)
-            if late is None:
+            all_late = [each for each in databases if not _covers(latest, each, instant_us)]
+            if not all_late:
                 return latest, None
+            late = all_late[0]
             behind = "nothing is published yet" if latest is None else _behind(latest.beat_of(late.name), now_us())
             if wait.expired:
                 reason = f"nothing published{late.of} within {self.seconds:.0f} s covers now ({behind})"
@@ -70,6 +79,10 @@ class Covering:
                 if silent is None
                 else f"waiting for the lake to cover now; nobody tells what is published: {silent}"
             )
+            if next_asked.expired and self.stack.settings.mode == "local":
+                next_asked = Deadline(ASKED_EVERY_SECONDS)
+                for each in all_late:
+                    asked.setdefault(each.name, Asking(rest_of(self.stack, FLINK_SECONDS), each)).ask()
             wait.pause(0.3)
 
 

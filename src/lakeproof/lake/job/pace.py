@@ -1,0 +1,91 @@
+"""The pace of a source's checkpoints: the wanted one while rows come, a slower one of Flink's own while none do.
+
+A checkpoint without rows costs nearly as much as one with a few: each table gets a snapshot, and readers a new hash.
+So Flink's own interval is the pause of an idle source, and while rows arrive in its topic its job is asked for a
+checkpoint at the wanted pace, the first one at once. Where nobody asks (this process is dead, or hangs) the job goes
+on at the idle pace: rows come later, and none is lost. docs/decisions/0054 has the figures.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from lakeproof.lake.job.asking import Asking
+from lakeproof.lake.job.flink_rest import FlinkRest, rest_of
+from lakeproof.lake.job.spec import SHARE_WITHOUT_CHECKPOINT
+from lakeproof.lake.sources.source import Source
+from lakeproof.stack.stack import Stack
+
+# The job may read a row later than whoever watches the topic does, so that the first checkpoint after the row may
+# miss it. Checkpoints are asked for so long after the last row.
+AWAKE_SECONDS = 10.0
+# Between two looks, of which those while a checkpoint is being made ask the JobManager whether it still is.
+LOOK_SECONDS = 0.2
+ANSWER_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Rows(Protocol):
+    """Who watches a source's topic. row_at: when a row was seen last, by the monotonic clock; heartbeats do not
+    count, and what cannot be seen counts as a row.
+    """
+
+    row_at: float
+
+
+class CheckpointPace(threading.Thread):
+    """Asks a source's job for checkpoints while rows come, until `stop` is set, through any outage of Flink."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        source: Source,
+        rows: Rows,
+        stop: threading.Event,
+        *,
+        flink: FlinkRest | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(name=f"pace-{source.name}", daemon=True)
+        self._pause = source.checkpoint_seconds(stack)
+        self._asking = Asking(flink or rest_of(stack, ANSWER_SECONDS, keep_connection=True), source)
+        self._rows, self._stop_asked, self._clock = rows, stop, clock
+        self._following = 0.0
+        """No checkpoint is asked for before this moment."""
+        self._under_way = False
+        self._told = ""
+
+    def run(self) -> None:
+        """The thread's work."""
+        while not self._stop_asked.is_set():
+            try:
+                self.look()
+            except Exception:  # a thread that died would leave the job at its idle pace for good
+                log.exception("could not ask for a checkpoint of %s", self._asking.source.job)
+            self._stop_asked.wait(LOOK_SECONDS)
+
+    def look(self) -> None:
+        """Ask for a checkpoint where one is due: rows come, and part of the pause is free of checkpoints."""
+        if self._under_way:
+            if self._asking.is_running():
+                return
+            self._under_way = False
+            self._following = max(self._following, self._clock() + self._pause * SHARE_WITHOUT_CHECKPOINT)
+        now = self._clock()
+        if now - self._rows.row_at > AWAKE_SECONDS or now < self._following:
+            return
+        self._following = now + self._pause
+        self._asking.ask()
+        self._under_way = not self._asking.trouble
+        self._tell(self._asking.trouble)
+
+    def _tell(self, trouble: str) -> None:
+        """A change of it is logged once."""
+        if trouble and not self._told:
+            log.warning("%s keeps to its idle pace: %s", self._asking.source.job, trouble)
+        if self._told and not trouble:
+            log.info("%s is asked for checkpoints again", self._asking.source.job)
+        self._told = trouble

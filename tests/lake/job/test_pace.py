@@ -1,0 +1,154 @@
+"""The pace of checkpoints: asked for while rows come, left to Flink's own interval while none do."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lakeproof.errors import LakeproofError
+from lakeproof.lake.job.flink_rest import FlinkRefused, FlinkUnreachable, Job
+from lakeproof.lake.job.pace import AWAKE_SECONDS, CheckpointPace
+from lakeproof.lake.sources.source import OLTP, SHOP, Source
+from lakeproof.stack.settings import LakeSettings, Settings
+from lakeproof.stack.stack import Stack
+
+PAUSE = 2.0
+
+
+class Flink:
+    """A JobManager whose checkpoints take `takes` seconds; `error`: of each question, `fails`: of each checkpoint.
+
+    asked_at: when each checkpoint was asked for, by the test's clock.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self.takes, self.asked_at = clock, 0.375, list[float]()
+        self.error: LakeproofError | None = None
+        self.fails = False
+
+    def jobs(self) -> list[Job]:
+        if self.error is not None:
+            raise self.error
+        return [Job("j0", SHOP.job, "RUNNING"), Job("j1", OLTP.job, "RUNNING"), Job("j2", OLTP.job, "CANCELED")]
+
+    def checkpoint(self, job_id: str) -> str:
+        assert job_id == "j1"
+        assert not self.asked_at or self.fails or self._clock() - self.asked_at[-1] >= self.takes, "one at a time"
+        self.asked_at.append(self._clock())
+        return f"request {len(self.asked_at)}"
+
+    def checkpoint_ended(self, job_id: str, request_id: str) -> bool:
+        assert request_id == f"request {len(self.asked_at)}"
+        if self.fails:
+            raise FlinkRefused("it failed: no place")
+        return self._clock() - self.asked_at[-1] >= self.takes
+
+
+class World:
+    """A clock that goes on by an eighth of a second with each look, a JobManager, and what was read of the topic."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.now = 100.0
+        self.flink = Flink(self.clock)
+        self.rows = SimpleNamespace(row_at=self.now - 1000)
+        stack = Stack(Settings(state_dir=state_dir))
+        flink: Any = self.flink
+        self.pace = CheckpointPace(stack, OLTP, self.rows, Event(), flink=flink, clock=self.clock)
+
+    def clock(self) -> float:
+        return self.now
+
+    def pass_by(self, seconds: float, *, rows: bool = False) -> None:
+        """Look for so long; `rows`: they come all the while."""
+        for _ in range(round(seconds * 8)):
+            if rows:
+                self.rows.row_at = self.now
+            self.pace.look()
+            self.now += 0.125
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def pauses(world: World) -> list[float]:
+    """Between two checkpoints that were asked for."""
+    asked = world.flink.asked_at
+    return [later - one for one, later in itertools.pairwise(asked)]
+
+
+def test_an_idle_source_is_left_to_flinks_own_interval(world: World) -> None:
+    world.pass_by(60)
+    assert world.flink.asked_at == []
+
+
+def test_the_first_row_is_kept_at_once_and_the_others_at_the_wanted_pace(world: World) -> None:
+    world.pass_by(30)
+    came = world.now
+    world.pass_by(20, rows=True)
+    assert world.flink.asked_at[0] == came
+    assert set(pauses(world)) == {PAUSE}
+
+
+def test_checkpoints_are_asked_for_some_seconds_after_the_last_row_and_then_no_more(world: World) -> None:
+    world.pass_by(0.125, rows=True)
+    last_row = world.now
+    world.pass_by(60)
+    assert last_row + AWAKE_SECONDS - PAUSE <= world.flink.asked_at[-1] <= last_row + AWAKE_SECONDS
+
+
+def test_a_row_now_and_then_makes_no_more_checkpoints_than_the_pace(world: World) -> None:
+    for _ in range(100):
+        world.pass_by(0.125, rows=True)
+        world.pass_by(0.25)
+    assert min(pauses(world)) == PAUSE
+
+
+def test_a_slow_checkpoint_is_waited_for_and_half_a_pause_is_kept_free_after_it(world: World) -> None:
+    world.flink.takes = 5.0
+    world.pass_by(40, rows=True)
+    assert set(pauses(world)) == {6.0}
+
+
+def test_through_an_outage_it_goes_on_asking_and_tells_of_it_once(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    world.flink.error = FlinkUnreachable("no answer", where="flink-jobmanager")
+    world.pass_by(20, rows=True)
+    world.flink.error = None
+    world.pass_by(10, rows=True)
+    assert len(world.flink.asked_at) >= 4
+    told = [record.getMessage() for record in caplog.records if record.name.endswith("pace")]
+    assert told == [
+        "lake-oltp keeps to its idle pace: no checkpoint: no answer",
+        "lake-oltp is asked for checkpoints again",
+    ]
+
+
+def test_a_checkpoint_that_fails_is_followed_by_another_one(world: World) -> None:
+    world.flink.fails = True
+    world.pass_by(10, rows=True)
+    assert len(world.flink.asked_at) >= 4
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "longest"),
+    [
+        (OLTP, {}, 5.0),
+        (SHOP, {}, 20.0),
+        (OLTP, {"idle_checkpoint_seconds": 0.5}, 2.0),
+        (OLTP, {"checkpoint_seconds": 30}, 30.0),
+        (SHOP, {"shop_idle_checkpoint_seconds": 40}, 40.0),
+    ],
+)
+def test_the_longest_pause_is_never_less_than_the_wanted_one(
+    tmp_path: Path, source: Source, given: dict[str, float], longest: float
+) -> None:
+    stack = Stack(Settings(state_dir=tmp_path, lake=LakeSettings.model_validate(given)))
+    assert source.longest_pause_seconds(stack) == longest
