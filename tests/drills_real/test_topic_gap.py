@@ -74,7 +74,7 @@ def begin_a_transaction(stack: Stack) -> None:
     for row in rows:
         producer.produce(OLTP.topic, value=json.dumps(row).encode(), partition=0)
     producer.flush(10)
-    time.sleep(3 * OLTP.checkpoint_seconds(stack))
+    time.sleep(2 * OLTP.longest_pause_seconds(stack))
 
 
 def newest_order(stack: Stack) -> dict[str, Any]:

@@ -22,10 +22,17 @@ type Up = Callable[..., SupervisorClient]
 
 
 @pytest.fixture(scope="module")
-def stack(real_stack: RealStack) -> Iterator[Stack]:
-    """A stack of the module's own."""
-    with real_stack("test") as made:
-        yield made
+def stack(real_stack: RealStack, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """A stack of the module's own.
+
+    A module that writes into the topic itself has no exporter, which would ask for checkpoints as rows come
+    (lake/job/pace.py). It says so by `PACED_BY_FLINK`: then Flink makes all of them at the wanted pace.
+    """
+    with pytest.MonkeyPatch.context() as environment:
+        if getattr(request.module, "PACED_BY_FLINK", False):
+            environment.setenv("LAKEPROOF_LAKE__IDLE_CHECKPOINT_SECONDS", "2")
+        with real_stack("test") as made:
+            yield made
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ type Up = Callable[..., SupervisorClient]
 type Change = tuple[str, str, dict[str, Any] | None, dict[str, Any] | None]
 
 PATH = ("minio", "kafka", "nessie", "flink-jobmanager", "flink-taskmanager", "publisher", "trino")
+PACED_BY_FLINK = True
 
 
 @dataclass

@@ -31,6 +31,7 @@ pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 type Up = Callable[..., SupervisorClient]
 
 PATH = ("minio", "kafka", "nessie", "flink-jobmanager", "flink-taskmanager", "publisher")
+PACED_BY_FLINK = True
 
 
 @pytest.fixture(scope="module")

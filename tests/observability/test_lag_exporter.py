@@ -14,7 +14,16 @@ from lakeproof.lake.capture.heartbeat import BeatReader, Ticker
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.observability import lag_exporter
-from lakeproof.observability.lag_exporter import LagCollector, Pair, SettingsCollector, SettingsWatch, health
+from lakeproof.observability.lag_exporter import (
+    LagCollector,
+    Pair,
+    SettingsCollector,
+    SettingsWatch,
+    connectors_of,
+    health,
+    make_pair,
+    paces_of,
+)
 from lakeproof.probes import connect, databases, kafka
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -49,6 +58,30 @@ def test_the_delay_is_worked_out_at_scrape_time() -> None:
     assert 'kafka_connect_source_task_lag_millis{connector="orders"} 2000.0' in page(beats, 1_000_002.0)
     assert 'kafka_connect_source_task_lag_millis{connector="orders"} 9000.0' in page(beats, 1_000_009.0)
     assert 'lakeproof_ticker_last_beat_timestamp_seconds{connector="orders"} 1.0000005e+06' in page(beats, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "paced"),
+    [
+        ("lag-exporter", {}, ["pace-oltp"]),
+        ("shop-capture", {}, ["pace-shop"]),
+        ("lag-exporter", {"lake": {"idle_checkpoint_seconds": 2}}, []),
+        # Somebody else's stack that names no JobManager: the exporter must not die of it.
+        ("lag-exporter", {"mode": "external"}, []),
+        (
+            "lag-exporter",
+            {"mode": "external", "endpoints": {"flink-jobmanager": {"http": "flink:8081"}}},
+            ["pace-oltp"],
+        ),
+    ],
+)
+def test_the_exporter_of_a_source_sets_the_pace_of_its_checkpoints(
+    tmp_path: Path, name: str, given: dict[str, object], paced: list[str]
+) -> None:
+    stack = Stack(Settings.model_validate({"state_dir": tmp_path, **given}))
+    stop = threading.Event()
+    pairs = {each.name: make_pair(stack, each, stop) for each in connectors_of(name)}
+    assert [pace.name for pace in paces_of(stack, name, pairs, stop)] == paced
 
 
 def test_the_delay_is_absent_until_a_beat_was_seen_not_zero() -> None:

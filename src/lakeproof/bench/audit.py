@@ -126,6 +126,17 @@ def result_of(options: Options, rows: list[dict[str, Any]], told: list[Told], or
 BENCHMARK = Benchmark(
     "audit",
     "judging published hashes by what changed between them, beside reading each whole: seconds, and the same answer",
-    ("order-service", "mysql", "kafka", "connect", "minio", "flink-taskmanager", "nessie", "publisher", "trino"),
+    (
+        "order-service",
+        "mysql",
+        "kafka",
+        "connect",
+        "minio",
+        "flink-taskmanager",
+        "nessie",
+        "publisher",
+        "lag-exporter",
+        "trino",
+    ),
     run,
 )

@@ -119,6 +119,16 @@ def spread(what: str, seconds: list[float]) -> dict[str, float | None]:
 BENCHMARK = Benchmark(
     "freshness",
     "commit → Paimon → main → Trino p50/p95/p99 at 50 and 200 orders/s by SQL, CPU and memory by process",
-    ("mysql", "kafka", "connect", "flink-jobmanager", "flink-taskmanager", "nessie", "publisher", "trino"),
+    (
+        "mysql",
+        "kafka",
+        "connect",
+        "flink-jobmanager",
+        "flink-taskmanager",
+        "nessie",
+        "publisher",
+        "lag-exporter",
+        "trino",
+    ),
     run,
 )

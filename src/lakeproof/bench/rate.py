@@ -127,6 +127,15 @@ def _try(stack: Stack, how: str, enter_shop: EnterShop, rate: float, seconds: fl
 BENCHMARK = Benchmark(
     "rate",
     "the highest rate that holds for a minute over the whole path, by SQL and by HTTP",
-    ("order-service", "kafka", "connect", "flink-jobmanager", "flink-taskmanager", "nessie", "publisher"),
+    (
+        "order-service",
+        "kafka",
+        "connect",
+        "flink-jobmanager",
+        "flink-taskmanager",
+        "nessie",
+        "publisher",
+        "lag-exporter",
+    ),
     run,
 )

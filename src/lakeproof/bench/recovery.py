@@ -103,6 +103,16 @@ def pause_around(commits: Sequence[PublishedCommit], killed_at: float) -> dict[s
 BENCHMARK = Benchmark(
     "recovery",
     "seconds without a publish after kill -9 under load; --kill NAME…, the TaskManager by default, --rounds N",
-    ("mysql", "kafka", "connect", "minio", "flink-jobmanager", "flink-taskmanager", "nessie", "publisher"),
+    (
+        "mysql",
+        "kafka",
+        "connect",
+        "minio",
+        "flink-jobmanager",
+        "flink-taskmanager",
+        "nessie",
+        "publisher",
+        "lag-exporter",
+    ),
     run,
 )

@@ -217,7 +217,7 @@ BENCHMARK = Benchmark(
     "torn hashes among all that are published under load, with --kill NAME… while components are killed by --seed",
     (
         *("order-service", "mysql", "kafka", "connect", "minio", "flink-jobmanager", "flink-taskmanager"),
-        *("nessie", "publisher", "trino"),
+        *("nessie", "publisher", "lag-exporter", "trino"),
     ),
     run,
 )

@@ -33,6 +33,7 @@ from lakeproof.lake.capture.columns import ColumnWatch
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.heartbeat import BeatReader, HeartbeatTable, Ticker, topic_consumer
 from lakeproof.lake.capture.slot import LOST, SlotWatch
+from lakeproof.lake.job.flink_rest import can_be_asked
 from lakeproof.lake.job.pace import CheckpointPace
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.metrics_server import make_metrics_server
@@ -262,6 +263,19 @@ def make_pair(stack: Stack, connector: Connector, stop: threading.Event) -> Pair
     )
 
 
+def paces_of(stack: Stack, name: str, pairs: Mapping[str, Pair], stop: threading.Event) -> list[CheckpointPace]:
+    """Who asks the jobs of this component's sources for checkpoints; none where Flink's own interval is all there is.
+
+    What a reader of beats sees of the topic is the pace.
+    """
+    return [
+        CheckpointPace(stack, source, pairs[source.connector][1], stop)
+        for source in SOURCES
+        if source.exporter == name and source.longest_pause_seconds(stack) > source.checkpoint_seconds(stack)
+        if can_be_asked(stack)
+    ]
+
+
 def run(stack: Stack, name: str) -> None:
     """Serve until SIGTERM or SIGINT, as the component `name`."""
     stop = threading.Event()
@@ -271,11 +285,7 @@ def run(stack: Stack, name: str) -> None:
     columns = [ColumnWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
     backlogs = [BacklogWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
     settings = [SettingsWatch(stack, source, stop) for source in SOURCES if source.exporter == name]
-    paces = [
-        CheckpointPace(stack, source, pairs[source.connector][1], stop)
-        for source in SOURCES
-        if source.exporter == name and source.longest_pause_seconds(stack) > source.checkpoint_seconds(stack)
-    ]
+    paces = paces_of(stack, name, pairs, stop)
     registry = CollectorRegistry()
     registry.register(LagCollector(pairs))
     registry.register(ColumnCollector(columns))

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from lakeproof.errors import LakeproofError
+from lakeproof.lake.job.asking import nobody_asks
 from lakeproof.lake.job.flink_rest import FlinkRefused, FlinkUnreachable, Job
-from lakeproof.lake.job.pace import AWAKE_SECONDS, CheckpointPace
-from lakeproof.lake.sources.source import OLTP, SHOP, Source
+from lakeproof.lake.job.pace import READ_SECONDS, CheckpointPace
+from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source
 from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
 
@@ -25,18 +26,19 @@ class Flink:
     asked_at: when each checkpoint was asked for, by the test's clock.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], job: str) -> None:
         self._clock, self.takes, self.asked_at = clock, 0.375, list[float]()
+        self.job, self.state = job, "RUNNING"
         self.error: LakeproofError | None = None
         self.fails = False
 
     def jobs(self) -> list[Job]:
         if self.error is not None:
             raise self.error
-        return [Job("j0", SHOP.job, "RUNNING"), Job("j1", OLTP.job, "RUNNING"), Job("j2", OLTP.job, "CANCELED")]
+        return [Job("other", "a job", "RUNNING"), Job("j1", self.job, self.state), Job("j2", self.job, "CANCELED")]
 
     def checkpoint(self, job_id: str) -> str:
-        assert job_id == "j1"
+        assert job_id == "j1" and self.state == "RUNNING"
         assert not self.asked_at or self.fails or self._clock() - self.asked_at[-1] >= self.takes, "one at a time"
         self.asked_at.append(self._clock())
         return f"request {len(self.asked_at)}"
@@ -51,13 +53,13 @@ class Flink:
 class World:
     """A clock that goes on by an eighth of a second with each look, a JobManager, and what was read of the topic."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, source: Source = OLTP) -> None:
         self.now = 100.0
-        self.flink = Flink(self.clock)
-        self.rows = SimpleNamespace(row_at=self.now - 1000)
-        stack = Stack(Settings(state_dir=state_dir))
+        self.flink = Flink(self.clock, source.job)
+        self.rows = SimpleNamespace(row_at=float("-inf"))
+        self.stack = Stack(Settings(state_dir=state_dir))
         flink: Any = self.flink
-        self.pace = CheckpointPace(stack, OLTP, self.rows, Event(), flink=flink, clock=self.clock)
+        self.pace = CheckpointPace(self.stack, source, self.rows, Event(), flink=flink, clock=self.clock)
 
     def clock(self) -> float:
         return self.now
@@ -66,7 +68,7 @@ class World:
         """Look for so long; `rows`: they come all the while."""
         for _ in range(round(seconds * 8)):
             if rows:
-                self.rows.row_at = self.now
+                self.rows.row_at = self.now - 0.0625
             self.pace.look()
             self.now += 0.125
 
@@ -95,11 +97,36 @@ def test_the_first_row_is_kept_at_once_and_the_others_at_the_wanted_pace(world: 
     assert set(pauses(world)) == {PAUSE}
 
 
-def test_checkpoints_are_asked_for_some_seconds_after_the_last_row_and_then_no_more(world: World) -> None:
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_a_row_that_the_first_checkpoint_may_miss_is_in_the_next_one_and_then_none_is_asked_for(
+    tmp_path: Path, source: Source
+) -> None:
+    """By an earlier form no second one was asked for where the pause is as long as rows counted as new."""
+    world = World(tmp_path, source)
     world.pass_by(0.125, rows=True)
-    last_row = world.now
+    world.pass_by(100)
+    first, second = world.flink.asked_at
+    assert first - world.rows.row_at < READ_SECONDS <= second - world.rows.row_at
+    assert second - first == source.checkpoint_seconds(world.stack)
+
+
+def test_a_row_that_came_while_flink_was_away_is_kept_once_it_is_back(world: World) -> None:
+    world.flink.state = "RESTARTING"
+    world.pass_by(1, rows=True)
     world.pass_by(60)
-    assert last_row + AWAKE_SECONDS - PAUSE <= world.flink.asked_at[-1] <= last_row + AWAKE_SECONDS
+    assert world.flink.asked_at == []
+    world.flink.state, back = "RUNNING", world.now
+    world.pass_by(30)
+    assert len(world.flink.asked_at) == 1
+    assert world.flink.asked_at[0] - back <= 1.0
+
+
+def test_a_job_that_is_being_stopped_with_a_savepoint_is_not_asked(world: World) -> None:
+    with nobody_asks(world.stack, OLTP), nobody_asks(world.stack, OLTP):
+        world.pass_by(30, rows=True)
+    assert world.flink.asked_at == []
+    world.pass_by(5, rows=True)
+    assert len(world.flink.asked_at) == 3
 
 
 def test_a_row_now_and_then_makes_no_more_checkpoints_than_the_pace(world: World) -> None:
@@ -127,14 +154,26 @@ def test_through_an_outage_it_goes_on_asking_and_tells_of_it_once(
     told = [record.getMessage() for record in caplog.records if record.name.endswith("pace")]
     assert told == [
         "lake-oltp keeps to its idle pace: no checkpoint: no answer",
-        "lake-oltp is asked for checkpoints again",
+        "lake-oltp makes the checkpoints that it is asked for again",
     ]
 
 
-def test_a_checkpoint_that_fails_is_followed_by_another_one(world: World) -> None:
+def test_a_checkpoint_that_fails_is_told_once_and_followed_by_another_one_until_one_is_complete(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     world.flink.fails = True
-    world.pass_by(10, rows=True)
-    assert len(world.flink.asked_at) >= 4
+    world.pass_by(0.125, rows=True)
+    world.pass_by(30)
+    assert len(world.flink.asked_at) >= 10
+    world.flink.fails = False
+    with_the_one_under_way = len(world.flink.asked_at)
+    world.pass_by(30)
+    assert len(world.flink.asked_at) == with_the_one_under_way
+    assert [record.getMessage() for record in caplog.records if record.name.endswith("pace")] == [
+        "lake-oltp keeps to its idle pace: no checkpoint: it failed: no place",
+        "lake-oltp makes the checkpoints that it is asked for again",
+    ]
 
 
 @pytest.mark.parametrize(

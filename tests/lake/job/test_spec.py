@@ -5,7 +5,7 @@ from base64 import b64decode
 from pathlib import Path
 
 from lakeproof.lake.job.spec import encode, make_spec, metadata_files_kept, table_options
-from lakeproof.lake.sources.source import OLTP
+from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.stack.settings import CaptureSettings, LakeSettings, Settings
 from lakeproof.stack.stack import Stack
 
@@ -17,6 +17,9 @@ def stack(tmp_path: Path, **lake: float) -> Stack:
 def test_snapshots_outlive_the_promised_time(tmp_path: Path) -> None:
     options = table_options(stack(tmp_path, readable_seconds=900, checkpoint_seconds=2.0), OLTP)
     assert options["snapshot.time-retained"] == "1200 s"
+    assert int(options["snapshot.num-retained.max"]) >= 1200
+    # Of PostgreSQL's job as well: while somebody waits for a state, it is asked for a checkpoint every 2 s.
+    options = table_options(stack(tmp_path, readable_seconds=900, shop_checkpoint_seconds=10.0), SHOP)
     assert int(options["snapshot.num-retained.max"]) >= 1200
 
 

@@ -51,7 +51,7 @@ class Flink:
 def flink(monkeypatch: pytest.MonkeyPatch) -> Flink:
     made = Flink()
     monkeypatch.setattr(now, "rest_of", lambda stack, seconds: made)
-    monkeypatch.setattr(now, "ASK_EVERY_SECONDS", 0.3)
+    monkeypatch.setattr(now, "ASKED_EVERY_SECONDS", 0.3)
     return made
 
 

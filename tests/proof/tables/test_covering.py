@@ -107,9 +107,14 @@ def test_the_jobs_of_all_databases_that_are_late_are_asked_for_checkpoints_and_o
 ) -> None:
     """Of a job that keeps to its idle pace the next one may be 20 s away, and what nobody asks for comes late."""
     asked: list[str] = []
+
+    def ask(asking: Asking) -> None:
+        asked.append(asking.source.name)
+        asking.begun += 1
+
     monkeypatch.setattr(covering, "FIRST_ASKED_SECONDS", 0.1)
     monkeypatch.setattr(covering, "ASKED_EVERY_SECONDS", 0.1)
-    monkeypatch.setattr(Asking, "ask", lambda asking: asked.append(asking.source.name))
+    monkeypatch.setattr(Asking, "ask", ask)
 
     def newest(stack: Stack) -> PublishedCommit:
         now = datetime.now(UTC)
@@ -123,6 +128,11 @@ def test_the_jobs_of_all_databases_that_are_late_are_asked_for_checkpoints_and_o
     assert Covering(Stack(Settings(state_dir=tmp_path)), notes, 30.0).first(NOW, [OLTP, SHOP]) is not None
     assert notes.unknown == []
     assert asked == [OLTP.name, SHOP.name, SHOP.name, SHOP.name]
+    # Where nobody publishes, checkpoints without end would push the snapshots of promised hashes out of the lake.
+    asked.clear()
+    monkeypatch.setattr(covering, "now_us", lambda: NOW + SECOND)
+    assert Covering(Stack(Settings(state_dir=tmp_path)), notes, 5.0).first(NOW + SECOND, [OLTP]) is not None
+    assert asked == [OLTP.name] * covering.MOST_ASKED
 
 
 def test_the_job_of_somebody_elses_stack_is_not_asked_for_checkpoints(

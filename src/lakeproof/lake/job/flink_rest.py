@@ -162,6 +162,11 @@ class FlinkRest:
         raise kind(f"{method} {path} → {response.status_code}: {root_cause(told)}", where="flink-jobmanager")
 
 
+def can_be_asked(stack: Stack) -> bool:
+    """Whether there is a JobManager to ask: a stack that is somebody else's may name none."""
+    return stack.settings.mode == "local" or "flink-jobmanager" in stack.settings.endpoints
+
+
 def rest_of(stack: Stack, timeout_seconds: float = 10.0, *, keep_connection: bool = False) -> FlinkRest:
     """A client of this stack's JobManager."""
     return FlinkRest(stack.url("flink-jobmanager"), timeout_seconds, keep_connection=keep_connection)

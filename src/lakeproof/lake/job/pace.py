@@ -18,11 +18,13 @@ from lakeproof.lake.job.spec import SHARE_WITHOUT_CHECKPOINT
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
 
-# The job may read a row later than whoever watches the topic does, so that the first checkpoint after the row may
-# miss it. Checkpoints are asked for so long after the last row.
-AWAKE_SECONDS = 10.0
+# The job may read a row later than whoever watches the topic does. A checkpoint that began so long after a row came
+# has it.
+READ_SECONDS = 2.0
 # Between two looks, of which those while a checkpoint is being made ask the JobManager whether it still is.
 LOOK_SECONDS = 0.2
+# After one that could not even be begun.
+RETRY_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
@@ -30,14 +32,16 @@ log = logging.getLogger(__name__)
 
 class Rows(Protocol):
     """Who watches a source's topic. row_at: when a row was seen last, by the monotonic clock; heartbeats do not
-    count, and what cannot be seen counts as a row.
+    count, and a new beginning to watch counts as a row.
     """
 
     row_at: float
 
 
 class CheckpointPace(threading.Thread):
-    """Asks a source's job for checkpoints while rows come, until `stop` is set, through any outage of Flink."""
+    """Asks a source's job for checkpoints until a complete one has every row that came, through any outage of Flink,
+    until `stop` is set.
+    """
 
     def __init__(
         self,
@@ -51,11 +55,14 @@ class CheckpointPace(threading.Thread):
     ) -> None:
         super().__init__(name=f"pace-{source.name}", daemon=True)
         self._pause = source.checkpoint_seconds(stack)
-        self._asking = Asking(flink or rest_of(stack, ANSWER_SECONDS, keep_connection=True), source)
+        self._asking = Asking(stack, flink or rest_of(stack, ANSWER_SECONDS, keep_connection=True), source)
         self._rows, self._stop_asked, self._clock = rows, stop, clock
-        self._following = 0.0
+        self._not_before = 0.0
         """No checkpoint is asked for before this moment."""
-        self._under_way = False
+        self._began_at: float | None = None
+        """When the checkpoint that is being made was asked for."""
+        self._complete_at = float("-inf")
+        """When the newest complete one was asked for."""
         self._told = ""
 
     def run(self) -> None:
@@ -68,24 +75,31 @@ class CheckpointPace(threading.Thread):
             self._stop_asked.wait(LOOK_SECONDS)
 
     def look(self) -> None:
-        """Ask for a checkpoint where one is due: rows come, and part of the pause is free of checkpoints."""
-        if self._under_way:
+        """Ask for a checkpoint where one is due: rows came that none has, and part of the pause is free of them."""
+        if self._began_at is not None:
             if self._asking.is_running():
                 return
-            self._under_way = False
-            self._following = max(self._following, self._clock() + self._pause * SHARE_WITHOUT_CHECKPOINT)
+            if not self._asking.trouble:
+                self._complete_at = self._began_at
+            self._tell()
+            self._not_before = max(self._not_before, self._clock() + self._pause * SHARE_WITHOUT_CHECKPOINT)
+            self._began_at = None
         now = self._clock()
-        if now - self._rows.row_at > AWAKE_SECONDS or now < self._following:
+        if self._complete_at >= self._rows.row_at + READ_SECONDS or now < self._not_before:
             return
-        self._following = now + self._pause
         self._asking.ask()
-        self._under_way = not self._asking.trouble
-        self._tell(self._asking.trouble)
+        if self._asking.trouble:
+            self._not_before = now + RETRY_SECONDS
+            self._tell()
+        else:
+            self._not_before = now + self._pause
+            self._began_at = now
 
-    def _tell(self, trouble: str) -> None:
-        """A change of it is logged once."""
+    def _tell(self) -> None:
+        """A change of the trouble is logged once."""
+        trouble = self._asking.trouble
         if trouble and not self._told:
             log.warning("%s keeps to its idle pace: %s", self._asking.source.job, trouble)
         if self._told and not trouble:
-            log.info("%s is asked for checkpoints again", self._asking.source.job)
+            log.info("%s makes the checkpoints that it is asked for again", self._asking.source.job)
         self._told = trouble

@@ -24,6 +24,8 @@ FEW_MANIFESTS = {
     "metadata.iceberg.compaction.min.file-num": "2",
     "metadata.iceberg.compaction.max.file-num": "4",
 }
+# So often `lake publish` and `check` ask for a checkpoint while they wait, whatever the source's own pace.
+ASKED_EVERY_SECONDS = 2.0
 # Of a pause between two checkpoints so much is kept free of them. A checkpoint that took longer than the pause was
 # followed by the missed ones back to back, which made the next ones slower still.
 SHARE_WITHOUT_CHECKPOINT = 0.5
@@ -42,7 +44,7 @@ def metadata_files_kept(stack: Stack, database: Source) -> int:
 
 
 def _snapshots_per_second(stack: Stack, database: Source) -> float:
-    return SNAPSHOTS_PER_CHECKPOINT / database.checkpoint_seconds(stack)
+    return SNAPSHOTS_PER_CHECKPOINT / min(database.checkpoint_seconds(stack), ASKED_EVERY_SECONDS)
 
 
 def table_options(stack: Stack, database: Source) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, TransientError
 from lakeproof.install import artifacts
+from lakeproof.lake.job.asking import nobody_asks
 from lakeproof.lake.job.flink_rest import (
     ALIVE,
     ENDING,
@@ -82,12 +83,13 @@ def stop_with_savepoint(stack: Stack, database: Source, seconds: float) -> str |
     flink = rest_of(stack)
     deadline = Deadline(seconds)
     name = database.job
-    job = next((job for job in flink.jobs() if job.name == name and job.state in ALIVE), None)
-    if job is None:
-        return None
-    request = flink.stop_with_savepoint(job.id, uri_of(savepoints_prefix(database)))
-    location = deadline.wait_for(f"the savepoint of {name}", lambda: flink.savepoint(job.id, request))
-    deadline.wait_for(f"{name} to end", lambda: None if flink.is_there(job.id) else True)
+    with nobody_asks(stack, database):
+        job = next((job for job in flink.jobs() if job.name == name and job.state in ALIVE), None)
+        if job is None:
+            return None
+        request = flink.stop_with_savepoint(job.id, uri_of(savepoints_prefix(database)))
+        location = deadline.wait_for(f"the savepoint of {name}", lambda: flink.savepoint(job.id, request))
+        deadline.wait_for(f"{name} to end", lambda: None if flink.is_there(job.id) else True)
     log.info("stopped %s with savepoint %s", name, location)
     return location
 

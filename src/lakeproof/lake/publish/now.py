@@ -7,13 +7,12 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError, TransientError
 from lakeproof.lake.job.asking import Asking
 from lakeproof.lake.job.flink_rest import rest_of
+from lakeproof.lake.job.spec import ASKED_EVERY_SECONDS
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit, covers
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
 
-# A checkpoint holds what is committed now once the heartbeat after it has passed through Kafka, which takes moments.
-ASK_EVERY_SECONDS = 2.0
 LOOK_EVERY_SECONDS = 0.2
 PROGRESS_EVERY_SECONDS = 2.0
 
@@ -31,12 +30,12 @@ def publish_now(
     Raises: NotPublished after `seconds`, with what was seen last.
     """
     instant_us, deadline = _now_us(), Deadline(seconds)
-    asking = Asking(rest_of(stack, min(seconds, 10.0)), source)
+    asking = Asking(stack, rest_of(stack, min(seconds, 10.0)), source)
     asked, told = Deadline(0), Deadline(PROGRESS_EVERY_SECONDS)
     while True:
         if asked.expired:
             asking.ask()
-            asked = Deadline(ASK_EVERY_SECONDS)
+            asked = Deadline(ASKED_EVERY_SECONDS)
         newest, behind = _look(stack, source, instant_us)
         if newest is not None:
             return newest

@@ -7,7 +7,8 @@ from lakeproof.customers.calls import now_us
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.lake.job.asking import Asking
-from lakeproof.lake.job.flink_rest import rest_of
+from lakeproof.lake.job.flink_rest import can_be_asked, rest_of
+from lakeproof.lake.job.spec import ASKED_EVERY_SECONDS
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit, covers
 from lakeproof.lake.sources.source import Source
@@ -17,7 +18,9 @@ from lakeproof.stack.stack import Stack
 
 # By then a heartbeat that is newer than the wait has come through the topic, and the job's next checkpoint may be
 # seconds away (lake/job/pace.py).
-FIRST_ASKED_SECONDS, ASKED_EVERY_SECONDS = 1.3, 2.0
+FIRST_ASKED_SECONDS = 1.3
+# Where none of so many brought a state that covers the moment, something else keeps it away, and more only cost.
+MOST_ASKED = 5
 FLINK_SECONDS = 3.0
 
 
@@ -79,10 +82,13 @@ class Covering:
                 if silent is None
                 else f"waiting for the lake to cover now; nobody tells what is published: {silent}"
             )
-            if next_asked.expired and self.stack.settings.mode == "local":
+            if next_asked.expired and can_be_asked(self.stack):
                 next_asked = Deadline(ASKED_EVERY_SECONDS)
                 for each in all_late:
-                    asked.setdefault(each.name, Asking(rest_of(self.stack, FLINK_SECONDS), each)).ask()
+                    if each.name not in asked:
+                        asked[each.name] = Asking(self.stack, rest_of(self.stack, FLINK_SECONDS), each)
+                    if asked[each.name].begun < MOST_ASKED:
+                        asked[each.name].ask()
             wait.pause(0.3)
 
 
