@@ -77,8 +77,8 @@ def test_each_database_has_its_own_job_topic_and_tables(tmp_path: Path) -> None:
     stack = make_stack(tmp_path)
     spec = make_spec(stack, SHOP)
     assert (spec["name"], spec["topic"], spec["database"]) == ("lake-shop", "cdc.shop", "shop")
-    assert spec["config"]["execution.checkpointing.interval"] == "10000 ms"
-    assert make_spec(stack, OLTP)["config"]["execution.checkpointing.interval"] == "2000 ms"
+    assert spec["config"]["execution.checkpointing.interval"] == "20000 ms"
+    assert make_spec(stack, OLTP)["config"]["execution.checkpointing.interval"] == "5000 ms"
     assert "write-buffer-size" not in table_options(stack, OLTP)
     assert table_options(stack, SHOP)["write-buffer-size"] == "16 mb"
 

@@ -50,11 +50,12 @@ class Asking:
         if self.is_running() or (before and self.trouble):
             return
         try:
-            # One that is starting has tasks that cannot take part yet: it would count as a failed checkpoint.
             running = (job for job in self.flink.jobs() if job.name == self.source.job and job.state == "RUNNING")
             job = next(running, None)
             if job is None:
                 self.trouble = f"{self.source.job} does not run"
+            elif not job.is_whole:  # it would count as a failed checkpoint
+                self.trouble = f"tasks of {self.source.job} are still starting"
             elif holder_of(_stopping(self.stack, self.source)) is not None:
                 self.trouble = f"{self.source.job} is being stopped"
             else:

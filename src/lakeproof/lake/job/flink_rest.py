@@ -29,11 +29,12 @@ class FlinkRefused(TerminalError):
 
 @dataclass(frozen=True)
 class Job:
-    """A job as the JobManager tells it."""
+    """A job as the JobManager tells it. is_whole: all of its tasks run, so that it can make a checkpoint."""
 
     id: str
     name: str
     state: str
+    is_whole: bool = True
 
 
 class FlinkRest:
@@ -47,7 +48,9 @@ class FlinkRest:
     def jobs(self) -> list[Job]:
         """All jobs that the JobManager remembers. Raises: FlinkUnreachable."""
         found = self._call("GET", "/jobs/overview")["jobs"]
-        return [Job(entry["jid"], entry["name"], entry["state"]) for entry in found]
+        return [
+            Job(entry["jid"], entry["name"], entry["state"], _is_whole(entry.get("tasks", {}))) for entry in found
+        ]
 
     def is_there(self, job_id: str) -> bool:
         """Whether that job is alive or about to end, by the list: what `state` tells may be seconds old.
@@ -160,6 +163,10 @@ class FlinkRest:
             told = response.text
         kind = FlinkUnreachable if response.status_code == 503 else FlinkRefused
         raise kind(f"{method} {path} → {response.status_code}: {root_cause(told)}", where="flink-jobmanager")
+
+
+def _is_whole(tasks: dict[str, int]) -> bool:
+    return tasks.get("running") == tasks.get("total")
 
 
 def can_be_asked(stack: Stack) -> bool:
