@@ -8,6 +8,7 @@ https URL: for these there is a second client, which verifies the certificate.
 import threading
 from collections.abc import Mapping
 from functools import cache
+from typing import BinaryIO
 
 import httpx
 
@@ -46,10 +47,14 @@ def request(
     params: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     content: str | None = None,
+    json: object = None,
+    files: Mapping[str, tuple[str, BinaryIO, str]] | None = None,
 ) -> httpx.Response:
-    """One request. Raises: httpx.HTTPError."""
+    """One request. files: form field → name, content, type. Raises: httpx.HTTPError."""
     client = _client(url.startswith("https:"))
-    return client.request(method, url, timeout=timeout, params=params, headers=headers, content=content)
+    return client.request(
+        method, url, timeout=timeout, params=params, headers=headers, content=content, json=json, files=files
+    )
 
 
 def require_ok(url: str, component: str, timeout: float, params: Mapping[str, str] | None = None) -> httpx.Response:

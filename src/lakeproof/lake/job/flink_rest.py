@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from lakeproof.errors import TerminalError, TransientError
+from lakeproof.stack import loopback
 from lakeproof.stack.stack import Stack
 
 # Neither ended nor about to end.
@@ -38,12 +39,11 @@ class Job:
 
 
 class FlinkRest:
-    """Talks to one JobManager. keep_connection: for who asks again and again, as a client costs more than a call."""
+    """Talks to one JobManager."""
 
-    def __init__(self, url: str, timeout_seconds: float = 10.0, *, keep_connection: bool = False) -> None:
+    def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
         self.url = url
         self._timeout_seconds = timeout_seconds
-        self._request = httpx.Client(trust_env=False).request if keep_connection else _request_once
 
     def jobs(self) -> list[Job]:
         """All jobs that the JobManager remembers. Raises: FlinkUnreachable."""
@@ -147,9 +147,8 @@ class FlinkRest:
 
     def _call(self, method: str, path: str, *, seconds: float | None = None, **arguments: Any) -> dict[str, Any]:
         try:
-            response = self._request(
-                method, f"{self.url}{path}", timeout=seconds or self._timeout_seconds, **arguments
-            )
+            timeout = seconds or self._timeout_seconds
+            response = loopback.request(method, f"{self.url}{path}", timeout=timeout, **arguments)
         except httpx.HTTPError as error:
             raise FlinkUnreachable(
                 f"no answer to {method} {path} ({type(error).__name__})", where=f"flink-jobmanager at {self.url}"
@@ -174,13 +173,9 @@ def can_be_asked(stack: Stack) -> bool:
     return stack.settings.mode == "local" or "flink-jobmanager" in stack.settings.endpoints
 
 
-def rest_of(stack: Stack, timeout_seconds: float = 10.0, *, keep_connection: bool = False) -> FlinkRest:
+def rest_of(stack: Stack, timeout_seconds: float = 10.0) -> FlinkRest:
     """A client of this stack's JobManager."""
-    return FlinkRest(stack.url("flink-jobmanager"), timeout_seconds, keep_connection=keep_connection)
-
-
-def _request_once(method: str, url: str, **arguments: Any) -> httpx.Response:
-    return httpx.request(method, url, trust_env=False, **arguments)
+    return FlinkRest(stack.url("flink-jobmanager"), timeout_seconds)
 
 
 def root_cause(trace: str) -> str:

@@ -55,7 +55,7 @@ class CheckpointPace(threading.Thread):
     ) -> None:
         super().__init__(name=f"pace-{source.name}", daemon=True)
         self._pause = source.checkpoint_seconds(stack)
-        self._asking = Asking(stack, flink or rest_of(stack, ANSWER_SECONDS, keep_connection=True), source)
+        self._asking = Asking(stack, flink or rest_of(stack, ANSWER_SECONDS), source)
         self._rows, self._stop_asked, self._clock = rows, stop, clock
         self._not_before = 0.0
         """No checkpoint is asked for before this moment."""
