@@ -88,7 +88,8 @@ def test_while_the_exporter_hangs_the_job_goes_on_at_its_idle_pace_and_nothing_i
             shoppers.stop()
     finally:
         client.kill("lag-exporter", "CONT")
-    assert SECONDS / OLTP.longest_pause_seconds(stack) - 3 <= made
+    # It makes one that it was asked for before it was stopped.
+    assert SECONDS / OLTP.longest_pause_seconds(stack) - 3 <= made <= SECONDS / OLTP.longest_pause_seconds(stack) + 2
     assert_whole(stack)
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
@@ -168,6 +169,20 @@ def test_a_reader_knows_when_the_last_row_came_that_is_no_beat(
     stop = threading.Event()
     reader = read(Log([beat(1), *then], stop), stop)
     assert reader.row_at == (102.0 if is_new else 101.0)  # made at 100, read from 101 on
+
+
+def test_a_reader_that_gets_no_answer_sees_nothing_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While Kafka was away each new try once counted as a row, so that checkpoints were asked for all the while."""
+    clock = itertools.count(100.0)
+    monkeypatch.setattr(heartbeat, "time", SimpleNamespace(monotonic=lambda: next(clock), time=time.time))
+    stop = threading.Event()
+
+    class Away(Log):
+        def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
+            stop.set()
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+    assert read(Away([], stop), stop).row_at == 100.0
 
 
 def test_a_last_beat_far_back_is_searched_for() -> None:

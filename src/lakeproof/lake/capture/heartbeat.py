@@ -174,9 +174,9 @@ class BeatReader(threading.Thread):
         from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
         topic = self.connector.topic
-        self.row_at = time.monotonic()
         try:
             low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=5.0)
+            self.row_at = time.monotonic()
             back, start = TAIL_MESSAGES, max(low, high - TAIL_MESSAGES)
             consumer.assign([TopicPartition(topic, 0, start)])
             # What was read counts only once the topic's end was reached, or old beats would show.

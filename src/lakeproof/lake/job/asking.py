@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakeproof.errors import LakeproofError
-from lakeproof.held_file import HeldByAnother, hold, holder_of
+from lakeproof.held_file import HeldByAnother, hold
 from lakeproof.lake.job.flink_rest import FlinkRest
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
+
+# An asker holds the turn for as long as one call of Flink's REST may take.
+ASKED_SECONDS = 6.0
+# Besides what Flink answers: something else answers at its address, and a disk that is full has no room for the turn.
+_TROUBLES = (LakeproofError, LookupError, TypeError, ValueError, OSError)
 
 
 @contextmanager
@@ -20,14 +25,15 @@ def nobody_asks(stack: Stack, source: Source) -> Iterator[None]:
     A checkpoint that came after the savepoint would have the number that the next job begins with.
     """
     with ExitStack() as held:
-        # Somebody else who stops the job meanwhile holds it as well; Flink makes one savepoint of the two.
-        with suppress(HeldByAnother):
-            held.enter_context(hold(_stopping(stack, source), f"process {os.getpid()}", 1.0, every=0.02))
+        # Who cannot have it stops the job all the same: on a full disk, or where another one stops it meanwhile.
+        with suppress(HeldByAnother, OSError):
+            me = f"process {os.getpid()}, which stops {source.job}"
+            held.enter_context(hold(_turn(stack, source), me, ASKED_SECONDS, every=0.02))
         yield
 
 
-def _stopping(stack: Stack, source: Source) -> Path:
-    return stack.data_dir("flink-jobmanager") / f"{source.name}-stopping.lock"
+def _turn(stack: Stack, source: Source) -> Path:
+    return stack.data_dir("flink-jobmanager") / f"{source.name}-checkpoint.lock"
 
 
 @dataclass
@@ -56,21 +62,26 @@ class Asking:
                 self.trouble = f"{self.source.job} does not run"
             elif not job.is_whole:  # it would count as a failed checkpoint
                 self.trouble = f"tasks of {self.source.job} are still starting"
-            elif holder_of(_stopping(self.stack, self.source)) is not None:
-                self.trouble = f"{self.source.job} is being stopped"
             else:
-                self._request = (job.id, self.flink.checkpoint(job.id))
+                with hold(_turn(self.stack, self.source), f"process {os.getpid()}, which asks for a checkpoint"):
+                    self._request = (job.id, self.flink.checkpoint(job.id))
                 self.trouble = ""
                 self.begun += 1
-        except LakeproofError as error:
-            self.trouble = f"no checkpoint: {error.what}"
+        except HeldByAnother as held:
+            self.trouble = f"not asked for beside {held.holder}"
+        except _TROUBLES as error:
+            self.trouble = f"no checkpoint: {_told(error)}"
 
     def is_running(self) -> bool:
-        """Whether the one that was asked for last is still being made; a JobManager that does not tell makes none."""
+        """Whether the one that was asked for last is still being made; it has failed where Flink does not tell."""
         try:
             if self._request is not None and not self.flink.checkpoint_ended(*self._request):
                 return True
-        except LakeproofError as error:
-            self.trouble = f"no checkpoint: {error.what}"
+        except _TROUBLES as error:
+            self.trouble = f"no checkpoint: {_told(error)}"
         self._request = None
         return False
+
+
+def _told(error: Exception) -> str:
+    return error.what if isinstance(error, LakeproofError) else f"{type(error).__name__}: {error}"

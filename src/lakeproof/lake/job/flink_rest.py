@@ -154,7 +154,12 @@ class FlinkRest:
                 f"no answer to {method} {path} ({type(error).__name__})", where=f"flink-jobmanager at {self.url}"
             ) from error
         if response.is_success:
-            answer: dict[str, Any] = response.json() if response.content else {}
+            try:
+                answer: dict[str, Any] = response.json() if response.content else {}
+            except ValueError:
+                raise FlinkUnreachable(
+                    f"something else answers {method} {path}", where=f"flink-jobmanager at {self.url}"
+                ) from None
             return answer
         try:
             told = "\n".join(response.json().get("errors", ()))
@@ -165,7 +170,7 @@ class FlinkRest:
 
 
 def _is_whole(tasks: dict[str, int]) -> bool:
-    return tasks.get("running") == tasks.get("total")
+    return not tasks or tasks["running"] + tasks["finished"] == tasks["total"]
 
 
 def can_be_asked(stack: Stack) -> bool:

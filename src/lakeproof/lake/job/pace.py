@@ -41,6 +41,9 @@ class Rows(Protocol):
 class CheckpointPace(threading.Thread):
     """Asks a source's job for checkpoints until a complete one has every row that came, through any outage of Flink,
     until `stop` is set.
+
+    A complete one has them that began READ_SECONDS after the last row, and after the job was seen not to run: a job
+    that has just come back has read nothing yet.
     """
 
     def __init__(
@@ -54,15 +57,17 @@ class CheckpointPace(threading.Thread):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(name=f"pace-{source.name}", daemon=True)
-        self._pause = source.checkpoint_seconds(stack)
+        self._pause, self._longest = source.checkpoint_seconds(stack), source.longest_pause_seconds(stack)
         self._asking = Asking(stack, flink or rest_of(stack, ANSWER_SECONDS), source)
         self._rows, self._stop_asked, self._clock = rows, stop, clock
         self._not_before = 0.0
         """No checkpoint is asked for before this moment."""
         self._began_at: float | None = None
         """When the checkpoint that is being made was asked for."""
-        self._complete_at = float("-inf")
-        """When the newest complete one was asked for."""
+        self._complete_at = self._away_at = float("-inf")
+        """When the newest complete one was asked for, and when none could be begun."""
+        self._failures = 0
+        """Of those that were begun, in a row."""
         self._told = ""
 
     def run(self) -> None:
@@ -79,27 +84,37 @@ class CheckpointPace(threading.Thread):
         if self._began_at is not None:
             if self._asking.is_running():
                 return
-            if not self._asking.trouble:
-                self._complete_at = self._began_at
-            self._tell()
-            self._not_before = max(self._not_before, self._clock() + self._pause * SHARE_WITHOUT_CHECKPOINT)
+            self._ended(self._began_at)
             self._began_at = None
         now = self._clock()
-        if self._complete_at >= self._rows.row_at + READ_SECONDS or now < self._not_before:
+        owed_from = max(self._rows.row_at, self._away_at) + READ_SECONDS
+        if self._complete_at >= owed_from or now < self._not_before:
             return
         self._asking.ask()
         if self._asking.trouble:
-            self._not_before = now + RETRY_SECONDS
+            self._away_at = self._clock()
+            self._not_before = self._away_at + RETRY_SECONDS
             self._tell()
         else:
             self._not_before = now + self._pause
             self._began_at = now
 
+    def _ended(self, began_at: float) -> None:
+        """Part of the pause is kept free after it, and ever more after each that failed."""
+        free = self._pause * SHARE_WITHOUT_CHECKPOINT
+        if self._asking.trouble:
+            self._failures += 1
+            free = min(self._longest, free * 2**self._failures)
+        else:
+            self._failures, self._complete_at = 0, began_at
+        self._tell()
+        self._not_before = max(self._not_before, self._clock() + free)
+
     def _tell(self) -> None:
         """A change of the trouble is logged once."""
         trouble = self._asking.trouble
         if trouble and not self._told:
-            log.warning("%s keeps to its idle pace: %s", self._asking.source.job, trouble)
+            log.warning("%s makes fewer checkpoints than wanted: %s", self._asking.source.job, trouble)
         if self._told and not trouble:
             log.info("%s makes the checkpoints that it is asked for again", self._asking.source.job)
         self._told = trouble

@@ -40,11 +40,12 @@ def retained_seconds(stack: Stack) -> int:
 
 def metadata_files_kept(stack: Stack, database: Source) -> int:
     """How many of a table's newest Iceberg metadata files are left standing."""
-    return max(20, math.ceil(METADATA_KEPT_SECONDS * _snapshots_per_second(stack, database)))
+    return max(20, math.ceil(METADATA_KEPT_SECONDS * SNAPSHOTS_PER_CHECKPOINT / database.checkpoint_seconds(stack)))
 
 
 def _snapshots_per_second(stack: Stack, database: Source) -> float:
-    return SNAPSHOTS_PER_CHECKPOINT / min(database.checkpoint_seconds(stack), ASKED_EVERY_SECONDS)
+    """At most: at the source's own pace, and by one who waits for a state meanwhile."""
+    return SNAPSHOTS_PER_CHECKPOINT * (1 / database.checkpoint_seconds(stack) + 1 / ASKED_EVERY_SECONDS)
 
 
 def table_options(stack: Stack, database: Source) -> dict[str, str]:

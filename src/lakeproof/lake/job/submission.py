@@ -80,16 +80,19 @@ def stop_with_savepoint(stack: Stack, database: Source, seconds: float) -> str |
     submit none.
     Raises: FlinkUnreachable, FlinkRefused, DeadlineExpired; the job's checkpoints are kept in any case.
     """
-    flink = rest_of(stack)
+    with nobody_asks(stack, database):
+        return _stop(rest_of(stack), database, seconds)
+
+
+def _stop(flink: FlinkRest, database: Source, seconds: float) -> str | None:
     deadline = Deadline(seconds)
     name = database.job
-    with nobody_asks(stack, database):
-        job = next((job for job in flink.jobs() if job.name == name and job.state in ALIVE), None)
-        if job is None:
-            return None
-        request = flink.stop_with_savepoint(job.id, uri_of(savepoints_prefix(database)))
-        location = deadline.wait_for(f"the savepoint of {name}", lambda: flink.savepoint(job.id, request))
-        deadline.wait_for(f"{name} to end", lambda: None if flink.is_there(job.id) else True)
+    job = next((job for job in flink.jobs() if job.name == name and job.state in ALIVE), None)
+    if job is None:
+        return None
+    request = flink.stop_with_savepoint(job.id, uri_of(savepoints_prefix(database)))
+    location = deadline.wait_for(f"the savepoint of {name}", lambda: flink.savepoint(job.id, request))
+    deadline.wait_for(f"{name} to end", lambda: None if flink.is_there(job.id) else True)
     log.info("stopped %s with savepoint %s", name, location)
     return location
 
@@ -104,11 +107,13 @@ def end_job(stack: Stack, database: Source, seconds: float) -> None:
     alive = find_job(flink, database)
     if alive is None:
         return
-    try:
-        stop_with_savepoint(stack, database, seconds)
-    except (FlinkRefused, DeadlineExpired):
-        flink.cancel(alive.id)
-    find_job(flink, database)
+    # Also while it is cancelled: Flink may still be making the savepoint that nobody waits for any more.
+    with nobody_asks(stack, database):
+        try:
+            _stop(flink, database, seconds)
+        except (FlinkRefused, DeadlineExpired):
+            flink.cancel(alive.id)
+        find_job(flink, database)
 
 
 @contextmanager

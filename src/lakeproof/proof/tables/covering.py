@@ -75,6 +75,8 @@ class Covering:
             late = all_late[0]
             behind = "nothing is published yet" if latest is None else _behind(latest.beat_of(late.name), now_us())
             if wait.expired:
+                trouble = asked[late.name].trouble if late.name in asked else ""
+                behind += f"; {trouble}" if trouble else ""
                 reason = f"nothing published{late.of} within {self.seconds:.0f} s covers now ({behind})"
                 return latest, silent or CouldNotLook(reason, where="lake")
             self.notes.progress(
@@ -87,7 +89,7 @@ class Covering:
                 for each in all_late:
                     if each.name not in asked:
                         asked[each.name] = Asking(self.stack, rest_of(self.stack, FLINK_SECONDS), each)
-                    if asked[each.name].begun < MOST_ASKED:
+                    if asked[each.name].begun < MOST_ASKED and wait.left > FLINK_SECONDS:
                         asked[each.name].ask()
             wait.pause(0.3)
 
