@@ -77,7 +77,9 @@ class CheckpointPace(threading.Thread):
                 self.look()
             except Exception:  # a thread that died would leave the job at its idle pace for good
                 log.exception("could not ask for a checkpoint of %s", self._asking.source.job)
-            self._stop_asked.wait(LOOK_SECONDS)
+            # A look that came a moment after one was due would make every pause longer by that moment.
+            until_due = self._not_before - self._clock()
+            self._stop_asked.wait(min(LOOK_SECONDS, until_due) if until_due > 0 else LOOK_SECONDS)
 
     def look(self) -> None:
         """Ask for a checkpoint where one is due: rows came that none has, and part of the pause is free of them."""
