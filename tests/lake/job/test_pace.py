@@ -32,11 +32,12 @@ class Flink:
 
     def __init__(self, clock: Callable[[], float], job: str) -> None:
         self._clock, self.takes, self.asked_at = clock, 0.375, list[float]()
-        self.job, self.state, self.is_whole = job, "RUNNING", True
+        self.job, self.state, self.is_whole, self.questions = job, "RUNNING", True, 0
         self.error: LakeproofError | None = None
         self.fails = False
 
     def jobs(self) -> list[Job]:
+        self.questions += 1
         if self.error is not None:
             raise self.error
         mine = Job("j1", self.job, self.state, self.is_whole)
@@ -197,6 +198,7 @@ def test_through_an_outage_it_goes_on_asking_and_tells_of_it_once(
     caplog.set_level("INFO")
     world.flink.error = FlinkUnreachable("no answer", where="flink-jobmanager")
     world.pass_by(20, rows=True)
+    assert world.flink.questions == 20  # once a second
     world.flink.error = None
     world.pass_by(10, rows=True)
     assert len(world.flink.asked_at) >= 4
@@ -221,10 +223,39 @@ def test_a_checkpoint_that_fails_is_told_once_and_followed_by_another_one_until_
     asked = len(world.flink.asked_at)
     world.pass_by(30)
     assert len(world.flink.asked_at) <= asked + 1
+    # After one that was complete the next failure is the first again.
+    asked, world.flink.fails = len(world.flink.asked_at), True
+    world.pass_by(0.125, rows=True)
+    world.pass_by(4)
+    assert pauses(world)[asked:][0] == 2.125
+    world.flink.fails = False
+    world.pass_by(30)
     assert [record.getMessage() for record in caplog.records if record.name.endswith("pace")] == [
         "lake-oltp makes fewer checkpoints than wanted: no checkpoint: it failed: no place",
         "lake-oltp makes the checkpoints that it is asked for again",
-    ]
+    ] * 2
+
+
+def test_a_row_that_comes_while_a_checkpoint_is_made_is_in_a_later_one(world: World) -> None:
+    world.flink.takes = 8.0
+    world.pass_by(1, rows=True)
+    world.pass_by(2)
+    world.pass_by(0.125, rows=True)
+    world.pass_by(100)
+    # That row came 3 s after the first one began, and 5 s before it was complete.
+    assert len(world.flink.asked_at) == 2
+    assert world.flink.asked_at[1] >= world.rows.row_at + READ_SECONDS
+
+
+def test_who_waits_is_told_of_a_checkpoint_that_failed_before_another_one_is_asked_for(world: World) -> None:
+    flink: Any = world.flink
+    asking = Asking(world.stack, flink, OLTP)
+    asking.ask()
+    world.flink.fails = True
+    asking.ask()
+    assert (asking.trouble, asking.begun) == ("no checkpoint: it failed: no place", 1)
+    asking.ask()
+    assert (asking.trouble, asking.begun) == ("", 2)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,7 @@ def test_the_jobs_of_all_databases_that_are_late_are_asked_for_checkpoints_and_o
     def ask(asking: Asking) -> None:
         asked.append(asking.source.name)
         asking.begun += 1
+        asking.trouble = "no checkpoint: it is slow"
 
     monkeypatch.setattr(covering, "FIRST_ASKED_SECONDS", 0.1)
     monkeypatch.setattr(covering, "ASKED_EVERY_SECONDS", 0.1)
@@ -133,6 +134,7 @@ def test_the_jobs_of_all_databases_that_are_late_are_asked_for_checkpoints_and_o
     monkeypatch.setattr(covering, "now_us", lambda: NOW + SECOND)
     assert Covering(Stack(Settings(state_dir=tmp_path)), notes, 5.0).first(NOW + SECOND, [OLTP]) is not None
     assert asked == [OLTP.name] * covering.MOST_ASKED
+    assert notes.unknown == ["lake: nothing published within 5 s covers now (1.0 s ago; no checkpoint: it is slow)"]
 
 
 def test_the_job_of_somebody_elses_stack_is_not_asked_for_checkpoints(
