@@ -234,6 +234,14 @@ def test_only_those_that_end_the_repaired_part_and_the_synthetic_probe_act() -> 
     ]
 
 
+def test_rows_are_judged_by_those_that_are_made_last() -> None:
+    assert [check.id for check in all_checks().values() if check.judges_rows] == [
+        "no_order_lost",
+        "promised_hashes_kept",
+        "whole_transactions",
+    ]
+
+
 @pytest.mark.parametrize(
     ("seen", "outcome", "words"),
     [

@@ -160,11 +160,13 @@ def test_somebody_elses_processes_are_not_killed(tmp_path: Path) -> None:
         verify(CheckContext(theirs, Deadline(5)), ARGUMENTS, BEFORE)
 
 
-def test_a_drill_that_is_asked_to_kills_each_part_last() -> None:
+def test_a_drill_that_is_asked_to_kills_each_part_after_its_restart_and_judges_rows_afterwards() -> None:
     catalog = load_catalog(())
     plan = make_plan([catalog.scenario("connector-failure"), catalog.scenario("flink-restarts")])
     assert "stays_well" not in [each.name for each in bind(plan, catalog)]
-    *_, second, first, last = bind(plan, catalog, 120)
+    checks = bind(plan, catalog, 120)
+    assert all(each.check.judges_rows for each in checks[-3:])
+    *_, second, first, last = [each for each in checks if not each.check.judges_rows]
     assert second.check.id == "survives_restart"
     assert [first.arguments, last.arguments] == [
         StaysWell(component="connect", seconds=120),

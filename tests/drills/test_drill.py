@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from lakeproof import drills as drill_package
-from lakeproof.checks.check import Baseline
+from lakeproof.arguments import Arguments
+from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.diagnosis.cause import Step
 from lakeproof.drills import run
+from lakeproof.drills.bound_checks import BoundCheck
 from lakeproof.drills.clean_up import remove_old_faults
 from lakeproof.drills.drill import Drill
 from lakeproof.drills.phases import Phase
@@ -81,12 +83,26 @@ def test_shoppers_come_again_for_a_check_each_time_as_a_run_of_their_own(toy: An
     assert "the shoppers did not stop" in (tmp_path / "report" / "journal.json").read_text()
 
 
-def test_what_was_bought_for_such_a_check_is_judged_as_well(toy: Any, lamp: Any, tmp_path: Path) -> None:
-    assert [each.check for each in toy.drill(lamp, tmp_path).run().checks] == ["lamp_lit", "lamp_kept"]
-    drill = toy.drill(lamp, tmp_path / "again")
-    drill._run.shopped = 1
+def test_what_a_check_loses_that_acts_is_told_by_the_rows_which_are_judged_after_it(
+    toy: Any, lamp: Any, tmp_path: Path
+) -> None:
+    """A restart after the last look at the data could lose a row of which the verdict knew nothing."""
+
+    def restart(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
+        lamp.lost = 1
+        return Verdict("it comes back", Outcome.PASSED, "lit")
+
+    def healthy(context: CheckContext, arguments: Arguments) -> Baseline:
+        return Baseline(Verdict("it comes back", Outcome.PASSED, "lit"))
+
+    drill = toy.drill(lamp, tmp_path)
+    acts = BoundCheck(
+        Check("lamp_restarted", "it comes back", healthy, restart, acts=True), Arguments(), "lamp_restarted"
+    )
+    drill._run.checks = (*drill._run.checks, acts)
     report = drill.run()
-    assert [each.check for each in report.checks] == ["lamp_lit", "lamp_kept", "lamp_lit, once more"]
+    assert [each.check for each in report.checks] == ["lamp_lit", "lamp_restarted", "lamp_kept"]
+    assert (report.verdict, report.reasons) == ("failed", ["verify: lamp_kept: lost 1"])
 
 
 def test_the_report_has_the_shape_of_the_contract(toy: Any, lamp: Any, tmp_path: Path) -> None:

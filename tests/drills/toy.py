@@ -218,6 +218,7 @@ def catalog(lamp: Lamp, home: Path) -> Catalog:
             "no lamp was lost",
             lambda context, arguments: Baseline(lamp.kept()),
             lambda context, arguments, before: lamp.kept(),
+            judges_rows=True,
         ),
     )
     return Catalog(

@@ -67,7 +67,8 @@ class Check:
     verify(context, arguments, baseline): after the repair. "Could not look" is Outcome.UNKNOWN;
     who asks takes every LakeproofError for it.
     watched: quick (< 3 s) and worth asking each second while waiting for recovery.
-    acts: changes something; done last, and only where every other claim held.
+    judges_rows: compares rows; done last, so that what became of them while a check acted is judged as well.
+    acts: changes something; done after the others, before rows are judged, and only where every claim before held.
     stops(arguments): the components that `verify` stops, and starts again.
     Counts go into Verdict.numbers under these names, from which the drill's report is made: acknowledged, lost,
     duplicated, stale, phantom, oversold, unclear, refused, and `rows.ENGINE` for rows compared per engine. The Nessie
@@ -80,6 +81,7 @@ class Check:
     verify: Callable[[CheckContext, Any, Baseline], Verdict]
     arguments: type[Arguments] = Arguments
     watched: bool = False
+    judges_rows: bool = False
     acts: bool = False
     stops: Callable[[Any], Sequence[str]] = lambda arguments: ()
 

@@ -101,4 +101,4 @@ def readings_of(report: CheckReport) -> tuple[Reading, ...]:
     )
 
 
-CHECK = Check("no_order_lost", CLAIM, baseline, verify, arguments=Wanted)
+CHECK = Check("no_order_lost", CLAIM, baseline, verify, arguments=Wanted, judges_rows=True)

@@ -201,4 +201,4 @@ def unlike(remembered: Sequence[str], now: Sequence[str]) -> list[str]:
     return []
 
 
-CHECK = Check("promised_hashes_kept", CLAIM, baseline, verify)
+CHECK = Check("promised_hashes_kept", CLAIM, baseline, verify, judges_rows=True)

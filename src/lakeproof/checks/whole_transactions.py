@@ -43,4 +43,4 @@ def _judge(context: CheckContext, orders: int) -> Verdict:
     return Verdict(CLAIM, Outcome.PASSED, summary, numbers, (), readings_of(report))
 
 
-CHECK = Check("whole_transactions", CLAIM, baseline, verify)
+CHECK = Check("whole_transactions", CLAIM, baseline, verify, judges_rows=True)

@@ -48,7 +48,7 @@ def counted(judged: Judged) -> tuple[Reading, ...]:
 
 
 def bind(plan: DrillPlan, catalog: Catalog, afterwards: float = 0.0) -> tuple[BoundCheck, ...]:
-    """The plan's checks in their order; those that act come last.
+    """The plan's checks in their order; those that act come after those that only look, and who judges rows is last.
 
     afterwards: for so many seconds nothing may be alerted once each repaired part was killed; 0: that is not asked.
     """
@@ -65,7 +65,7 @@ def bind(plan: DrillPlan, catalog: Catalog, afterwards: float = 0.0) -> tuple[Bo
         name = step.id if not again else f"{step.id} ({again + 1})"
         arguments = check_step("check", catalog.checks, step, plan.id)
         bound.append(BoundCheck(catalog.checks[step.id], arguments, name))
-    return tuple(sorted(bound, key=lambda each: each.check.acts))
+    return tuple(sorted(bound, key=lambda each: (each.check.judges_rows, each.check.acts)))
 
 
 def take_baselines(
@@ -91,8 +91,8 @@ def verify(
     *,
     by: str = "drill",
 ) -> list[Judged]:
-    """The verdict of each check. A check that acts is only tried where every other claim held; `by` is who asks for
-    it, for the record of what it stops.
+    """The verdict of each check. A check that acts is only tried where every claim before it held; `by` is who asks
+    for it, for the record of what it stops.
     """
     judged: list[Judged] = []
     for each in checks:

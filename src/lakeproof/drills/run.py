@@ -93,7 +93,7 @@ class Run:
     """What one drill works with, and the two phases that every drill has: `prepare` (baseline) and `judge` (verify).
 
     checks: the claims. touches: components that may be disturbed. breaks: a fault is made. baselines, inventory:
-    filled by `prepare`. shopped: how often shoppers came again for a check.
+    filled by `prepare`. shopped: how often shoppers came again for a check, which numbers their runs.
     """
 
     world: World
@@ -235,10 +235,7 @@ class Run:
         except DeadlineExpired as error:
             few = error.message
         self.stop_shoppers()
-        context = self.context(self.plan.budgets.verify, Phase.VERIFY)
-        judged = verify(self.checks, context, self.baselines, self.tell_claims(Phase.VERIFY), by=self.by)
-        if self.shopped:
-            judged += self._counted_after_shopping(judged)
+        judged = self._judged()
         self.report.checks = judged
         self.report.published_after = self.published()
         outcomes = {each.check: each.verdict.outcome.value for each in judged}
@@ -253,13 +250,16 @@ class Run:
             found, failing = [Outcome.FAILED, *found], [few, *failing]
         return worst(found), "; ".join(failing)
 
-    def _counted_after_shopping(self, judged: Sequence[Judged]) -> list[Judged]:
-        """What was bought while a check killed something is judged as well, by the checks that count orders."""
-        counting = {each.check for each in judged if "lost" in each.verdict.numbers}
-        checks = [each for each in self.checks if each.name in counting]
-        context = self.context(self.plan.budgets.verify, Phase.VERIFY)
-        again = verify(checks, context, self.baselines, self.tell_claims(Phase.VERIFY), by=self.by)
-        return [Judged(f"{each.check}, once more", each.verdict) for each in again]
+    def _judged(self) -> list[Judged]:
+        """The verdict of every check. Rows have the phase's time for themselves: a restart before them may have taken
+        long, and the lake has to catch up with it.
+        """
+        tell, judged = self.tell_claims(Phase.VERIFY), list[Judged]()
+        for rows in (False, True):
+            checks = [each for each in self.checks if each.check.judges_rows is rows]
+            context = self.context(self.plan.budgets.verify, Phase.VERIFY)
+            judged += verify(checks, context, self.baselines, tell, by=self.by)
+        return judged
 
     def published(self) -> tuple[Value, Value]:
         """The newest published hash and its checkpoint; None where they cannot be looked at."""

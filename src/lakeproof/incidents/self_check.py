@@ -22,8 +22,8 @@ from lakeproof.stack.stack import Stack
 # The claim of a drill's verification that compares every engine's rows with the ledger, and how the readings begin
 # that say how many rows each of them showed.
 DATA_CLAIM = "no_order_lost"
-# A drill of two incidents makes it twice, and one that has shopped again makes it once more.
-_NAMES = rf"{DATA_CLAIM}(?: \(\d+\))?(?:, once more)?"
+# A drill of two incidents makes it twice.
+_NAMES = rf"{DATA_CLAIM}(?: \(\d+\))?"
 CLAIM, ROWS_OF = re.compile(rf"{_NAMES}$"), re.compile(rf"{_NAMES}\.rows\.(\w+)$")
 # Evidence of this kind is what `lakeproof check --json` printed.
 CHECK_REPORT = "cross_check"
