@@ -89,7 +89,7 @@ def test_the_delay_rises_while_paused_outlives_a_restart_and_falls_after_resume(
     ("engine", "dependency"),
     [
         ("connect", None),
-        # Once in about twenty tries capture was not back three minutes after the stop (CHANGELOG, "Known").
+        # Once in about twenty tries capture was not back three minutes later: docs/capture.md, Where it hurts.
         pytest.param("kafka", "kafka", marks=pytest.mark.proof),
         ("mysql", "mysql"),
     ],
