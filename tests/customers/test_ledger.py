@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lakeproof.customers.calls import CLOCK_ALLOWANCE_SECONDS, Event, now_us
-from lakeproof.customers.ledger import Line, read_ledgers
+from lakeproof.customers.ledger import Line, PurchaseFact, read_ledgers, read_purchases
 from lakeproof.customers.ledger_writer import Ledger, LedgerBroken
 from lakeproof.errors import InvalidInput
 from lakeproof.shop.order.models import Item, Op, Order
@@ -294,3 +294,38 @@ def test_lines_later_than_now_are_counted_beyond_the_clocks_allowance(tmp_path: 
     lines = [a_line(Event.INVOKE, at_us=beyond), a_line(Event.OK, order=an_order(), at_us=beyond)]
     write(tmp_path, "r", [a_line(Event.INVOKE, key="k2", at_us=within), *lines])
     assert read_ledgers(tmp_path).later_than_now == 2
+
+
+def test_what_was_bought_at_the_checkout_is_told_as_last_acknowledged_and_nothing_of_a_wish_under_way(
+    tmp_path: Path,
+) -> None:
+    def of(key: str, event: Event, version: int, status: str, op: Op = Op.PAY) -> Line:
+        key = f"checkout:{key}"
+        return Line(version, "r", key, op, 1, event, version, an_order(key, version, status))
+
+    kept = [of("kept", Event.INVOKE, 2, "paid"), of("kept", Event.OK, 2, "paid")]
+    undone = [
+        *(of("undone", Event.INVOKE, 2, "paid"), of("undone", Event.OK, 2, "paid")),
+        *(
+            of("undone", Event.INVOKE, 3, "cancelled", Op.CANCEL),
+            of("undone", Event.SETTLED, 3, "cancelled", Op.CANCEL),
+        ),
+    ]
+    wished = [
+        *(of("wished", Event.INVOKE, 2, "paid"), of("wished", Event.OK, 2, "paid")),
+        of("wished", Event.INVOKE, 3, "returned", Op.RETURN),
+    ]
+    refused = [of("refused", Event.INVOKE, 2, "paid"), of("refused", Event.REFUSED, 0, "paid")]
+    never_made = [
+        of("never", Event.INVOKE, 2, "paid"),
+        of("never", Event.UNCLEAR, 2, "paid"),
+        replace(of("never", Event.SETTLED, 0, "paid"), order=None),
+    ]
+    by_another_way = [a_line(Event.INVOKE), a_line(Event.OK, order=an_order())]
+    write(tmp_path, "r", [*kept, *undone, *wished, *refused, *never_made, *by_another_way])
+    write(tmp_path, "s", [of("other", Event.INVOKE, 2, "paid")], torn=b'{"at_us": 1')
+    assert read_purchases(tmp_path) == (
+        PurchaseFact("kept", 7, "paid"),
+        PurchaseFact("undone", 7, "cancelled"),
+        PurchaseFact("wished", 7, None),
+    )

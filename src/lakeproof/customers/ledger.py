@@ -245,6 +245,39 @@ def read_ledgers(folder: Path) -> Expectations:
     return Expectations(by_key, acknowledged, refused, unclear, runs, tuple(mismatches), later_than_now)
 
 
+@dataclass(frozen=True, slots=True)
+class PurchaseFact:
+    """The order of a checkout, as the shop last acknowledged it.
+
+    checkout: the checkout's key. status: the order's; None where a later call may have changed it.
+    """
+
+    checkout: str
+    order_id: int | None
+    status: str | None
+
+
+def read_purchases(folder: Path) -> tuple[PurchaseFact, ...]:
+    """Every order of a checkout that the shop acknowledged to a buyer, of all runs. Raises: as `lines_of`."""
+    found: dict[str, PurchaseFact] = {}
+    for path in ledgers_in(folder):
+        calls = Calls[Line]()
+        for line in lines_of(path, _of_a_checkout):
+            if line is None:
+                continue
+            key = checkout_key_of(line.key) or ""
+            if calls.take(line) is Ended.ACKNOWLEDGED and line.order is not None:
+                found[key] = PurchaseFact(key, line.order.id, line.order.status)
+        for key in map(checkout_key_of, calls.open):
+            if key in found:
+                found[key] = replace(found[key], status=None)
+    return tuple(found.values())
+
+
+def _of_a_checkout(data: dict[str, Any]) -> Line | None:
+    return None if checkout_key_of(data["key"]) is None else Line.from_json(data)
+
+
 def _mismatch(call: Open[Line] | None, before: State, told: Line) -> str:
     return "nothing was asked for" if call is None else OpenCall(call.newest, before).mismatch(told)
 

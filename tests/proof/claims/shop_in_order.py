@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from lakeproof.customers.kept import PreferenceFact, ToldFact
+from lakeproof.customers.ledger import PurchaseFact
 from lakeproof.proof.claims.catalog import CLAIMS
 from lakeproof.proof.claims.facts import (
     ActFact,
@@ -46,6 +47,12 @@ TIMELINE = TimelineFact(31, 1, (OLD, ENTRY), (OLD, ENTRY))
 PAID = PaymentFact(11, 1, "captured", MONEY, NOTHING, MONEY, NOTHING)
 LABELS = {"ready/21": BYTES, "ready/25": BYTES}
 IN_ORDER = ShopFacts(
+    purchases=(
+        PurchaseFact("a", 1, "paid"),
+        PurchaseFact("b", 2, "cancelled"),
+        PurchaseFact("d", 4, "cancelled"),
+        PurchaseFact("e", 5, "returned"),
+    ),
     checkouts=(BOUGHT, FAILED, OPEN, CANCELLED, RETURNED),
     payments=(
         PAID,

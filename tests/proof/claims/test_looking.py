@@ -61,7 +61,7 @@ def test_inventorys_relay_is_told_where_it_stands_still_and_not_where_it_moves()
 
 def test_another_checkout_at_each_look_is_not_one_that_lasts() -> None:
     def unsent_parcel_of(key: str) -> ShopFacts:
-        return replace(IN_ORDER, checkouts=(replace(BOUGHT, key=key),), parcels=())
+        return replace(IN_ORDER, purchases=(), checkouts=(replace(BOUGHT, key=key),), parcels=())
 
     numbers = itertools.count()
     found = settled(

@@ -14,13 +14,20 @@ from tests.proof.claims.shop_in_order import (
     OPEN,
     PAID,
     PAYMENTS,
+    RETURNED,
     claims_broken_by,
     with_checkouts,
     with_payment,
     with_payments,
 )
 
-from lakeproof.proof.claims.facts import PaymentFact, ShopFacts
+from lakeproof.customers.ledger import PurchaseFact
+from lakeproof.proof.claims.facts import CheckoutFact, PaymentFact, ShopFacts
+
+
+def without(gone: CheckoutFact) -> ShopFacts:
+    return replace(IN_ORDER, checkouts=tuple(one for one in IN_ORDER.checkouts or () if one.key != gone.key))
+
 
 FAULTS: list[tuple[str, ShopFacts, str]] = [
     ("a payment changed by SQL", with_payment(captured=Decimal("99.00")), "each payment is the sum"),
@@ -77,6 +84,22 @@ FAULTS: list[tuple[str, ShopFacts, str]] = [
         "stays authorized",
     ),
     ("stuck", replace(IN_ORDER, checkouts=(BOUGHT, replace(OPEN, open_seconds=900.0))), "stuck"),
+    *(
+        (f"{one.step}, and its checkout gone", without(one), "has its checkout")
+        for one in (BOUGHT, FAILED, CANCELLED)
+    ),
+    *(
+        (
+            f"{one.step}, and its checkout gone, where others use the shop too",
+            replace(without(one), only_ours=False),
+            "has its checkout",
+        )
+        for one in (BOUGHT, CANCELLED, RETURNED)
+    ),
+    ("a purchase whose checkout has another order", with_checkouts(replace(FAILED, order_id=9)), "has its checkout"),
+    ("told as paid, and failed", with_checkouts(replace(BOUGHT, step="failed")), "has its checkout"),
+    ("told as cancelled, and bought", with_checkouts(replace(CANCELLED, step="done")), "has its checkout"),
+    ("told as returned, and cancelled", with_checkouts(replace(RETURNED, step="cancelled")), "has its checkout"),
     (
         "asked for and stuck",
         with_checkouts(replace(CANCELLED, step="refund", open_seconds=900.0)),
@@ -106,10 +129,13 @@ def test_a_fault_of_money_breaks_the_claim_that_is_for_it(facts: ShopFacts, clai
         ),
         with_checkouts(replace(FAILED, key="f", payment_id=None, order_id=9)),
         replace(IN_ORDER, only_ours=False, payments=(*PAYMENTS, PaymentFact(17, 2, "authorized", *[NOTHING] * 4))),
+        replace(IN_ORDER, purchases=()),
+        replace(with_checkouts(replace(CANCELLED, step="recall")), purchases=(PurchaseFact("d", 4, None),)),
     ],
     ids=[
         *("refunded in part", "others use it too", "nothing kept for nobody"),
         *("failed before it was authorized", "somebody else's payment for a failed checkout's order"),
+        *("checkouts that no ledger knows", "a buyer's wish under way"),
     ],
 )
 def test_money_in_order_breaks_nothing(facts: ShopFacts) -> None:

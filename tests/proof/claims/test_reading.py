@@ -28,7 +28,7 @@ def test_a_store_that_is_away_is_asked_once_and_the_others_are_read(monkeypatch:
     monkeypatch.setattr(reading, "_checkouts", lambda stack, keys, orders: ())
     found = reading.read_facts(A_STACK, Store, Scope())
     assert (found.totals, found.checkouts, len(asked)) == ((), (), 1)
-    assert set(found.unknown) == set(Part) - {Part.STOCK, Part.CHECKOUTS}
+    assert set(found.unknown) == set(Part) - {Part.STOCK, Part.PURCHASES, Part.CHECKOUTS}
     assert set(found.unknown.values()) == {"postgres: no answer"}
 
 

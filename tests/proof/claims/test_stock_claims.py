@@ -115,6 +115,7 @@ def test_a_fault_of_stock_breaks_the_claim_that_is_for_it(facts: ShopFacts, clai
         replace(OLD_STOCK, checkouts=None),
         replace(
             OLD_STOCK,
+            purchases=(),
             checkouts=(replace(BOUGHT, age_seconds=86_400.0),),
             parcels=(parcel(21, 1, "shipped"),),
             lines=(ReservedLine("r1", "s", "sold", 2),),

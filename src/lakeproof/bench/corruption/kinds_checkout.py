@@ -16,6 +16,7 @@ def kinds() -> Iterator[Kind]:
     """All of them."""
     plants: dict[str, Plant] = {
         "checkout gone": _gone,
+        "checkout of what failed or was undone gone": _undone_gone,
         "checkouts of two orders swapped": _swapped,
         "a bought one is failed": _with(step="failed"),
         "a bought one is returned": _with(step="returned"),
@@ -52,6 +53,17 @@ def _gone(look: Looking, rng: Random) -> Planted:
     row = picked(rng, _bought(look), "bought checkout")
     key = row["checkout_key"]
     return _CHECKOUTS.goes(f"checkout {key} goes", (f"payment {row['payment_id']}", key), row)
+
+
+def _undone_gone(look: Looking, rng: Random) -> Planted:
+    """Nothing is kept, shipped or held for it, so that only the ledger still tells of it."""
+    undone = look.mariadb(
+        "SELECT * FROM oltp.checkouts WHERE step IN ('failed', 'cancelled', 'returned') AND order_id IS NOT NULL"
+        " ORDER BY checkout_key"
+    )
+    row = picked(rng, undone, "checkout that failed or was undone")
+    key = row["checkout_key"]
+    return _CHECKOUTS.goes(f"checkout {key} goes ({row['step']})", (f"checkout {key}",), row)
 
 
 def _swapped(look: Looking, rng: Random) -> Planted:

@@ -35,6 +35,7 @@ from lakeproof.proof.claims.money_claims import (
     no_checkout_is_stuck,
     nothing_stays_authorized_for_a_failure,
     others_in_words,
+    purchases_have_their_checkout,
 )
 from lakeproof.proof.claims.parcel_claims import (
     SHIPPED_WITHIN_SECONDS,
@@ -139,6 +140,12 @@ CLAIMS: dict[str, Claim] = {
         {Part.PARCELS, Part.LABELS},
         "parcels that are ready, shipped, returned or cancelled",
         with_labels,
+    ),
+    "shop: each acknowledged purchase has its checkout": Claim(
+        purchases_have_their_checkout,
+        {Part.PURCHASES, Part.CHECKOUTS},
+        "acknowledged purchases",
+        attrgetter("purchases"),
     ),
     "shop: each checkout is at a step that there is, and names what was asked for": Claim(
         checkouts_make_sense, {Part.CHECKOUTS}, "checkouts", attrgetter("checkouts")

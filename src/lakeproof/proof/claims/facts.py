@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from lakeproof.customers.kept import PreferenceFact, ToldFact
+from lakeproof.customers.ledger import PurchaseFact
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 
 # An event must have been acted on so long after it was sent; events of the last hour are looked at.
@@ -35,6 +36,7 @@ class Store(StrEnum):
 class Part(StrEnum):
     """What can be read on its own."""
 
+    PURCHASES = "purchases"  # as the ledgers tell of them
     CHECKOUTS = "checkouts"
     PAYMENTS = "payments"
     PARCELS = "parcels"
@@ -253,6 +255,7 @@ class ShopFacts:
     too.
     """
 
+    purchases: tuple[PurchaseFact, ...] | None = None
     checkouts: tuple[CheckoutFact, ...] | None = None
     payments: tuple[PaymentFact, ...] | None = None
     only_ours: bool = True

@@ -1,5 +1,5 @@
 """Claims about money: payments add up, captured money belongs to one paid order, nothing stays authorized in vain,
-and no checkout is left half done.
+every purchase has its checkout, and no checkout is left half done.
 """
 
 from collections import defaultdict
@@ -12,6 +12,12 @@ from lakeproof.shop.checkout.models import ENDS, Step
 
 _STEPS = frozenset(Step)
 STUCK_SECONDS = 600.0
+# Where a checkout stands once its order has this status, and the buyer was told so.
+_STEPS_OF = {
+    "paid": frozenset(step for step in Step if step.is_bought),
+    "cancelled": frozenset({Step.FAILED, Step.CANCELLED}),
+    "returned": frozenset({Step.RETURNED}),
+}
 
 # A checkout that stands still is ended by the sweeper in the order service, which asks the other three.
 ENDS_CHECKOUTS = frozenset({Store.ORDERING, Store.PAYING, Store.SENDING, Store.SHELVING})
@@ -109,6 +115,28 @@ def others_in_words(facts: ShopFacts) -> str:
     """How many payments are for others' orders, where others use the shop too; "" for none."""
     others = 0 if facts.only_ours else len(_nobodys(facts))
     return f"{others} payments for others' orders" if others else ""
+
+
+def purchases_have_their_checkout(facts: ShopFacts) -> Violations | None:
+    """Every order of a checkout that was acknowledged to a buyer has that checkout, at a step that fits the order.
+
+    The other claims begin at the checkouts that are there: of one that is gone they say nothing.
+    """
+    if facts.purchases is None or facts.checkouts is None:
+        return None
+    there = {one.key: one for one in facts.checkouts}
+    broken = []
+    for one in facts.purchases:
+        found = there.get(one.checkout)
+        if found is None:
+            broken.append(f"checkout {one.checkout}: gone; order {one.order_id} was acknowledged")
+        elif one.order_id not in (None, found.order_id):
+            broken.append(
+                f"checkout {one.checkout}: has order {found.order_id}; order {one.order_id} was acknowledged"
+            )
+        elif one.status in _STEPS_OF and found.step not in _STEPS_OF[one.status]:
+            broken.append(f"checkout {one.checkout}: at the step {found.step!r}; its order was told as {one.status}")
+    return broken
 
 
 def checkouts_make_sense(facts: ShopFacts) -> Violations | None:

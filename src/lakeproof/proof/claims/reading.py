@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from lakeproof.customers.contacts import read_contacts
+from lakeproof.customers.ledger import PurchaseFact, read_purchases
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.proof.claims.facts import (
     CheckoutFact,
@@ -143,6 +144,12 @@ def _readers(
             contacts,
             lambda: read_told(stack, read_contacts(stack.ledger_dir), there),
         ),
+        # Before the checkouts, which have to show what was acknowledged by then.
+        _Reader(
+            Part.PURCHASES,
+            frozenset({Store.ORDERS}),
+            lambda: {"purchases": _purchases(stack, scope.checkouts)},
+        ),
         _Reader(Part.TIMELINES, shop | _OF_TIMELINES, lambda: read_timelines(stack, seed, scope.cases)),
         _Reader(
             Part.CHECKOUTS,
@@ -161,6 +168,12 @@ def _checkouts(stack: Stack, keys: frozenset[str] | None, orders: frozenset[int]
         named = (sorted(keys) or [""], sorted(orders or ()) or [0])
         rows = mysql_rows(stack, f"{_CHECKOUTS} WHERE c.checkout_key IN %s OR c.order_id IN %s", named)
     return tuple(checkout_of(*row) for row in rows)
+
+
+def _purchases(stack: Stack, keys: frozenset[str] | None) -> tuple[PurchaseFact, ...]:
+    """What the ledgers tell of these checkouts; of all where `keys` is None. Raises: InvalidInput."""
+    found = read_purchases(stack.ledger_dir)
+    return found if keys is None else tuple(one for one in found if one.checkout in keys)
 
 
 def checkout_of(key: str, step: str, age: Any, *more: Any) -> CheckoutFact:
