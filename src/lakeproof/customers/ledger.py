@@ -265,12 +265,11 @@ def read_purchases(folder: Path) -> tuple[PurchaseFact, ...]:
         for line in lines_of(path, _of_a_checkout):
             if line is None:
                 continue
-            key = checkout_key_of(line.key) or ""
             if calls.take(line) is Ended.ACKNOWLEDGED and line.order is not None:
-                found[key] = PurchaseFact(key, line.order.id, line.order.status)
-        for key in map(checkout_key_of, calls.open):
-            if key in found:
-                found[key] = replace(found[key], status=None)
+                checkout = checkout_key_of(line.key) or ""
+                found[line.key] = PurchaseFact(checkout, line.order.id, line.order.status)
+        for key in calls.open.keys() & found.keys():
+            found[key] = replace(found[key], status=None)
     return tuple(found.values())
 
 

@@ -7,14 +7,14 @@ the database, is named by a finding or allowed to differ.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
 from lakeproof.customers.ledger import Expectation, Expectations
 from lakeproof.proof.findings import Finding
 from lakeproof.proof.tables.buckets import Digest, Digests, digests_of
-from lakeproof.proof.tables.canonical import TABLES, Table, as_text
+from lakeproof.proof.tables.canonical import ORDERS, TABLES, Table, as_text
 from lakeproof.proof.tables.contents import Contents
 from lakeproof.proof.tables.ranges import in_words
 from lakeproof.shop.order.models import Order
@@ -68,7 +68,7 @@ class Account:
             for id_ in sorted(ids)
             if id_ // width in opened
             and not self._is_as_acknowledged(id_, shown[id_], found)
-            and not self._is_explained(id_, shown[id_])
+            and not self._is_explained(id_, {row.client_key for row in shown[id_]})
         ]
         yield from _told(engine, odd, width, "not as the ledger has them")
 
@@ -77,10 +77,12 @@ class Account:
     ) -> Iterator[str]:
         """Orders of the opened buckets whose rows are not the database's, though nothing says why."""
         ours, theirs = _by_order(database), _by_order(lake)
+        # Of an order that an unclear call may have made, the ledger knows no id; the row names the call by its key.
+        keys = _keys_by_order(database, lake)
         odd = [
             id_
             for id_ in sorted(ours.keys() | theirs.keys())
-            if id_ // width in opened and ours.get(id_) != theirs.get(id_) and not self._is_explained(id_, ())
+            if id_ // width in opened and ours.get(id_) != theirs.get(id_) and not self._is_explained(id_, keys[id_])
         ]
         yield from _told(engine, odd, width, "not as in the database")
 
@@ -97,8 +99,9 @@ class Account:
             return last.order is None and not rows and not items
         return len(rows) == 1 and last.order.describes(replace(rows[0], items=items))
 
-    def _is_explained(self, id_: int, rows: Iterable[Order]) -> bool:
-        keys = {self._key_of_id.get(id_, ""), *(row.client_key for row in rows)} - {""}
+    def _is_explained(self, id_: int, keys: Set[str]) -> bool:
+        """keys: the client keys of the order's rows, as they were read."""
+        keys = {self._key_of_id.get(id_, ""), *keys} - {""}
         if f"order id {id_}" in self._named or keys & self._named:
             return True
         known = [one for key in keys if (one := self._expected.get(key)) is not None]
@@ -121,6 +124,17 @@ def _by_order(rows: Rows) -> dict[int, Counter[tuple[str, ...]]]:
                 text = ("NULL" if value is None else f"={as_text(value)}" for value in row)
                 found[int(row[place])][(table.name, *text)] += 1
     return dict(found)
+
+
+def _keys_by_order(*engines: Rows) -> dict[int, set[str]]:
+    """The client keys under which these engines show each order."""
+    id_, key = ([column.name for column in ORDERS.columns].index(name) for name in ("id", "client_key"))
+    found: dict[int, set[str]] = defaultdict(set)
+    for rows in engines:
+        for row in rows[ORDERS.name]:
+            if row[id_] is not None and row[key] is not None:
+                found[int(row[id_])].add(str(row[key]))
+    return found
 
 
 def _told(engine: str, ids: Sequence[int], width: int, what: str) -> Iterator[str]:

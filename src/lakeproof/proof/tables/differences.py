@@ -19,7 +19,7 @@ def differences(database: Contents, lake: Contents, judge: Judge) -> list[Findin
     An event never changes or goes, and the database is read after the lake's state was published: what the lake has,
     the database has, equal. What the database had well before the cut, the lake has too: a call without an answer may
     have been done or not, and by then the database has decided. An order is compared only at the same version, and
-    only where the ledger does not know that version (else the ledger has judged both).
+    only where that version was not acknowledged (else the ledger has judged both).
     """
     return [*_events(database, lake, judge), *_lost_events(database, lake, judge), *_orders(database, lake, judge)]
 
@@ -53,7 +53,7 @@ def _orders(database: Contents, lake: Contents, judge: Judge) -> Iterator[Findin
         if other is None or other.version != order.version or judge.knows(order.client_key, order.version):
             continue
         if _whole(order, lake) != other:
-            detail = f"differs from the database's at version {order.version}, which the ledger does not know"
+            detail = f"differs from the database's at version {order.version}, which nobody acknowledged"
             yield Finding(ORDERS.name, Wrong.PHANTOM, order.client_key, detail)
 
 

@@ -36,9 +36,11 @@ class Judge:
         return self._key_of_id.get(order_id, f"order id {order_id}")
 
     def knows(self, key: str, version: int) -> bool:
-        """True where the ledger knows the content of that version."""
+        """True where the shop acknowledged that version, with all of its content. Of a version that a call only asked
+        for, nobody told the ids and times.
+        """
         one = self._expected.get(key)
-        return one is not None and bool(one.states_at(version))
+        return one is not None and any(state.version == version for state in one.acknowledged)
 
     def findings(self, found: Contents, opened: set[int], width: int) -> list[Finding]:
         """Everything wrong in the opened buckets, by table, then key."""
