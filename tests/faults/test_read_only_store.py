@@ -110,7 +110,10 @@ def test_a_repair_that_was_cut_off_before_the_start_is_finished_by_the_next(
 
 @pytest.mark.parametrize(
     ("seen", "words", "asked"),
-    [(FULL, "free space", []), (READ_ONLY, "how it is mounted", ["stop minio", "start minio"])],
+    [
+        (FULL, "lakeproof mitigate INCIDENT --action offload_bucket --arg folder=/.*free space", []),
+        (READ_ONLY, "how it is mounted", ["stop minio", "start minio"]),
+    ],
 )
 def test_what_no_restart_mends_is_left_to_a_person(
     stack: Stack,

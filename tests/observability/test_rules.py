@@ -15,12 +15,14 @@ from lakeproof.observability.rules import (
     RulesFile,
     find_rules,
     load_rules,
+    one_document,
     render_rules,
 )
 from lakeproof.observability.runbook import PREFIX, Language, find_runbook
 from lakeproof.observability.scenario_homes import SCENARIOS
 from lakeproof.observability.timing import DRILL_FACTOR
 from lakeproof.stack.components import all_components
+from lakeproof.yaml_file import load_yaml
 
 RULES = find_rules()
 RULE_TESTS = sorted([*OWN_RULES.glob("*.test.yml"), *SCENARIOS.glob("*/alerts.test.yml")])
@@ -145,6 +147,29 @@ def test_promtool_accepts_every_rule_in_each_timing(factor: int, tmp_path: Path)
     files = [str(path) for path in tmp_path.iterdir()]
     done = subprocess.run(["promtool", "check", "rules", *files], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
+@pytest.mark.parametrize("factor", [1, DRILL_FACTOR])
+def test_promtool_accepts_every_rule_in_one_document(factor: int, tmp_path: Path) -> None:
+    path = tmp_path / "rules.yml"
+    path.write_text(one_document(RULES, factor))
+    done = subprocess.run(["promtool", "check", "rules", str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("factor", [1, DRILL_FACTOR])
+def test_one_document_says_what_all_files_say(factor: int) -> None:
+    apart = [group for text in render_rules(RULES, factor).values() for group in load_yaml(text)["groups"]]
+    assert load_yaml(one_document(RULES, factor)) == {"groups": apart}
+
+
+def test_two_files_may_have_a_group_of_one_name_and_one_document_may_not(tmp_path: Path) -> None:
+    files = []
+    for name in ("first", "second", "empty"):
+        (tmp_path / f"{name}.yml").write_text("groups: []\n" if name == "empty" else VALID)
+        files.append(load_rules(name, tmp_path / f"{name}.yml"))
+    assert [group["name"] for group in load_yaml(one_document(files, 1))["groups"]] == ["g", "g (second)"]
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,11 @@ def test_the_binlog_is_kept_for_at_least_a_day() -> None:
     assert mysql.BINLOG_KEPT_SECONDS >= 86_400
 
 
+def test_the_binlog_is_purged_while_no_connector_reads_it(tmp_path: Path) -> None:
+    lines = mysql.my_cnf(make_stack(tmp_path), tmp_path / "db").splitlines()
+    assert "loose-slave_connections_needed_for_purge=0" in lines
+
+
 def test_the_socket_moves_where_its_path_would_be_too_long(tmp_path: Path) -> None:
     short = mysql.socket_path(make_stack(Path("/tmp/s")))
     long = mysql.socket_path(make_stack(Path("/tmp") / ("x" * 90)))

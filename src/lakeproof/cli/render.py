@@ -46,21 +46,16 @@ def prometheus(
     timing: TimingOption = None,
     rules: Annotated[bool, typer.Option("--rules", help="the alert rules instead of prometheus.yml")] = False,
 ) -> None:
-    """Print prometheus.yml, or with --rules every alert rule, windows in the given timing."""
-    from lakeproof.observability.rules import find_rules, render_rules
+    """Print prometheus.yml, or with --rules every alert rule in one document, windows in the given timing."""
+    from lakeproof.observability.rules import find_rules, one_document
     from lakeproof.observability.scrape import render_prometheus
     from lakeproof.observability.timing import factor_of
 
     stack = load_stack()
     windows = timing.value if timing else stack.settings.timing
     factor = factor_of(windows)
-    texts = render_rules(find_rules(stack.settings.scenario_dirs), factor)
-    if not rules:
-        print(render_prometheus(stack, stack.etc_dir("prometheus") / "rules", windows), end="")
-        return
-    for name, text in texts.items():
-        print(f"# --- {name}, windows divided by {factor}")
-        print(text, end="" if text.endswith("\n") else "\n")
+    document = one_document(find_rules(stack.settings.scenario_dirs), factor)
+    print(document if rules else render_prometheus(stack, stack.etc_dir("prometheus") / "rules", windows), end="")
 
 
 def settings() -> None:

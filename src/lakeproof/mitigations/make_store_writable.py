@@ -34,7 +34,8 @@ def run(stack: Stack, arguments: Arguments) -> str:
         raise TerminalError(
             "it is full",
             where=STORE,
-            next_action="lakeproof mitigate --action offload_bucket, or free space on its disk; a restart frees none",
+            next_action="lakeproof mitigate INCIDENT --action offload_bucket --arg folder=/ON/ANOTHER/DISK, or free "
+            "space on its disk; a restart frees none",
         )
     read_only_mark(stack).unlink(missing_ok=True)
     client.restart(STORE)

@@ -24,6 +24,8 @@ from lakeproof.yaml_file import load_yaml
 PACKAGE = Path(__file__).parent.parent
 OWN_RULES = PACKAGE / "observability" / "rules"
 TEMPLATE_START = "{{"
+# No line of a rule is folded in what is printed.
+WIDTH = 1_000
 
 
 class AlertLabels(BaseModel):
@@ -139,6 +141,35 @@ def _check_rule(rule: Any, path: Path) -> AlertRule:
 def render_rules(rules: Iterable[RulesFile], factor: int) -> dict[str, str]:
     """File name → text, windows divided by `factor`. Raises: InvalidInput for a window that gets too short."""
     return {f"{file.name}.yml": compress(file.text, factor, where=str(file.path)) for file in rules}
+
+
+def one_document(rules: Iterable[RulesFile], factor: int) -> str:
+    """All groups as one file that a Prometheus elsewhere can load; comments of the files are left out.
+
+    Groups of two files may have one name, groups of one file may not: the later one gets its file's name too.
+    Raises: as render_rules.
+    """
+    lines, taken = ["groups:\n"], set[str]()
+    for name, text in render_rules(rules, factor).items():
+        groups = load_yaml(text)["groups"]
+        for group in groups:
+            if group["name"] in taken:
+                group["name"] = f"{group['name']} ({name.removesuffix('.yml')})"
+            taken.add(group["name"])
+        if groups:
+            lines.append(f"# --- {name}, windows divided by {factor}\n")
+            lines.append(yaml.dump(groups, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH))
+    return "".join(lines)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a text of several lines as such, so that an expression stays readable."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def own_alerts(rules: Iterable[AlertRule]) -> dict[str, list[AlertRule]]:

@@ -18,8 +18,9 @@ the environment, which wins. In the file a value of a table stands under its hea
 `LAKEPROOF_SCENARIO_DIRS='["more"]'`. A name that is not known, or a value out of range, is
 refused by every command that reads the settings. Times are in seconds.
 
-A running stack keeps what it was started with: `lakeproof down`, then `up`. Two are handed on by `start` and
-`restart` of their service too: `inventory.reservation_ttl_seconds` and `support.timeline_cache_ttl_seconds`.
+A running stack keeps what it was started with: `lakeproof down`, then `up`. Three are handed on by `start` and
+`restart` of their service too: `inventory.reservation_ttl_seconds`, `support.timeline_cache_ttl_seconds` and
+`notification.notification_rate_limit`.
 External endpoints, with an example: [external.md](external.md). Receivers of alerts:
 [observability.md](observability.md).
 """

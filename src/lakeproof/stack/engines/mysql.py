@@ -65,6 +65,8 @@ gtid_strict_mode=ON
 log_slave_updates=ON
 max_binlog_size=128M
 binlog_expire_logs_seconds={BINLOG_KEPT_SECONDS}
+# MariaDB >= 11.4 would purge nothing while no replica is connected, and the only one is the connector
+loose-slave_connections_needed_for_purge=0
 # small
 innodb_buffer_pool_size=64M
 innodb_log_file_size=64M
