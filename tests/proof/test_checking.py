@@ -13,6 +13,7 @@ from tests.published_commit import published_commit
 from lakeproof.customers.calls import Event, now_us
 from lakeproof.customers.contacts import FOLDER, Contact, Kind
 from lakeproof.customers.ledger import Line
+from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.sources.source import OLTP, SHOP
@@ -73,7 +74,7 @@ def check_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
             yield with_digests(engine if isinstance(engine, str) else "mysql")
 
         now = datetime.now(UTC)
-        newest = published_commit("ab" * 32, now, 7, None, beat_us, {}, now)
+        newest = published_commit("ab" * 32, now, 7, None, beat_us, dict.fromkeys(table_names("oltp"), 1), now)
         monkeypatch.setattr(history, "newest", lambda stack: newest)
         for name in ("snapshot_of", "lake_reader"):
             monkeypatch.setattr(checking, name, reader)
