@@ -21,7 +21,7 @@ from lakeproof.proof import checking
 from lakeproof.proof.outcome import Outcome
 from lakeproof.proof.report import CheckReport
 from lakeproof.proof.tables.beside_ledger import BesideLedger, Others
-from lakeproof.proof.tables.buckets import Digests
+from lakeproof.proof.tables.buckets import Digests, order_values
 from lakeproof.proof.tables.canonical import TABLES
 from lakeproof.proof.tables.readers import Group, Reader
 from lakeproof.shop.order.models import Item, Op, Order
@@ -68,13 +68,13 @@ type Check = Callable[..., CheckReport]
 def check_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
     """Checks a ledger of these lines against empty tables, at a hash with that newest heartbeat, without waiting."""
 
-    def check_of(*lines: Line, beat_us: int | None) -> CheckReport:
+    def check_of(*lines: Line, beat_us: int | None, gtid: str | None = "0-1-2") -> CheckReport:
         @contextmanager
         def reader(stack: Stack, engine: object, *asked: object) -> Iterator[Reader]:
             yield with_digests(engine if isinstance(engine, str) else "mysql")
 
         now = datetime.now(UTC)
-        newest = published_commit("ab" * 32, now, 7, None, beat_us, dict.fromkeys(table_names("oltp"), 1), now)
+        newest = published_commit("ab" * 32, now, 7, gtid, beat_us, dict.fromkeys(table_names("oltp"), 1), now)
         monkeypatch.setattr(history, "newest", lambda stack: newest)
         for name in ("snapshot_of", "lake_reader"):
             monkeypatch.setattr(checking, name, reader)
@@ -125,6 +125,46 @@ def test_a_hash_without_a_heartbeat_excuses_everything_and_is_unknown(check_of: 
         "other_ages_seconds": {},
     }
     assert report.cut is not None and "no heartbeat; 1 acknowledged calls" in report.cut.in_words
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["the ledger's tables", "and others"])
+def test_an_order_whose_items_are_still_to_be_read_for_the_first_time_is_no_failure(
+    check_of: Check, monkeypatch: pytest.MonkeyPatch, *, others: bool
+) -> None:
+    """The first read brings table after table. "0 of 1 items" and a lost line made the outcome failed."""
+    whole: dict[str, list[tuple[object, ...]]] = {
+        "orders": [order_values(ORDER)],
+        "order_items": [(11, 7, 1, "sku-1", 2, "6.15")],
+        "order_events": [(5, 7, 1, "created", 1)],
+    }
+    begun = {table: rows if table == "orders" else [] for table, rows in whole.items()}
+    broken: list[tuple[object, ...]] = [(7, 1, 1, 0, "12.30", "0.00", 1, 1, 1, 0, 1)]
+    asked: list[str] = []
+
+    def judged(reader: Reader) -> list[tuple[object, ...]]:
+        asked.append(reader.engine)
+        return broken if reader.engine == "trino" else []
+
+    def digests_of(reader: Reader, groups: Sequence[Group]) -> list[Digests]:
+        assert groups, f"{reader.engine} is asked for the digests of no table"
+        return [{table.name: {} for table in group.tables} for group in groups]
+
+    def tables(beside: BesideLedger, readers: Mapping[str, Reader], of_us: int) -> list[Others]:
+        return [Others(OLTP, readers["mysql"], [PAYMENTS], 16, of_us)] if others else []
+
+    monkeypatch.setattr(BesideLedger, "tables", tables)
+    monkeypatch.setattr(Reader, "digests_of", digests_of)
+    monkeypatch.setattr(Reader, "broken", judged)
+    monkeypatch.setattr(Reader, "rows", lambda reader, *_: whole if reader.engine == "mysql" else begun)
+    now = now_us()
+    lines = (a_line(Event.INVOKE, now - HOUR_US), a_line(Event.OK, now - HOUR_US))
+    report = check_of(*lines, beat_us=None, gtid=None)
+    assert (report.outcome, lost_in(report), report.broken, asked) == (Outcome.UNKNOWN, set(), (), ["mysql"])
+    assert [reason for reason in report.unknown if "are being read for the first time" in reason]
+    # The very same rows fail a state that shows transactions.
+    report = check_of(*lines, beat_us=now - 2 * HOUR_US)
+    assert (report.outcome, lost_in(report), len(report.broken)) == (Outcome.FAILED, {"trino"}, 1)
+    assert not [reason for reason in report.unknown if "for the first time" in reason]
 
 
 def test_a_call_that_was_acknowledged_after_the_heartbeat_is_excused_and_counted(check_of: Check) -> None:

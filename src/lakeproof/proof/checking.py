@@ -2,7 +2,7 @@
 with the ledger and with each other.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
@@ -39,6 +39,7 @@ from lakeproof.proof.tables.readers import (
     lake_reader,
     snapshot_of,
 )
+from lakeproof.proof.tables.states import begins
 from lakeproof.stack.stack import Stack
 
 LAKE_ENGINES = ("trino", "flink", "spark")
@@ -118,6 +119,12 @@ class _Check:
                 start.result()
             notes.ended("started")
             lake_cut_us = cut(commit.beat_of(SCHEMA), notes) if commit is not None else 0
+            is_being_read = commit is not None and begins(commit, SCHEMA)
+            if is_being_read:
+                notes.unknown.append(
+                    f"lake: at this hash the tables of {SCHEMA} are being read for the first time, one after the"
+                    " other: they are not judged there"
+                )
             readers, cuts = self._open_readers(pool, until_judged, commit, lake_cut_us)
             opened_us = now_us()
             notes.ended("opened")
@@ -129,7 +136,8 @@ class _Check:
             beside = BesideLedger(stack, notes, self._covering, until_judged, commit)
             others = beside.tables(readers, opened_us)
             notes.ended("described")
-            shown, digests = self._look(pool, readers, cuts, width, others)
+            judged = {DATABASE} if is_being_read else readers.keys()
+            shown, digests = self._look(pool, readers, cuts, width, others, judged)
             notes.ended("digests")
             ledger = reading.result()
             notes.ended("ledger read")
@@ -204,19 +212,26 @@ class _Check:
         cuts: dict[str, int],
         width: int,
         others: Sequence[Others],
+        judged: Collection[str],
     ) -> tuple[dict[str, Shown], dict[str, dict[str, Digests]]]:
-        """What each engine showed of the ledger's tables; and the digests of others, by database and engine."""
+        """What each engine showed of the ledger's tables; and the digests of others, by database and engine.
+
+        judged: the engines that are held to the ledger. None of the lake's while its tables are being read for the
+        first time: orders are there before their items then, which is no fault of anybody.
+        """
         first = next((engine for engine in readers if engine != DATABASE), "")
 
         def look(reader: Reader) -> tuple[dict[str, Digests], Rows | None]:
             engine = reader.engine
-            of_ledger = readers.get(engine) is reader
+            of_ledger = readers.get(engine) is reader and engine in judged
             groups = {_LEDGER: Group(SCHEMA, TABLES, width)} if of_ledger else {}
             for each in others:
                 if each.reader is reader or (engine in self._engines and each.is_asked_of(engine, first)):
                     groups[each.database.name] = each.group
+            if not groups:
+                return {}, None
             # Where another engine has the same digests of the same hash, its rows keep the claims as well.
-            judging = pool.submit(reader.broken) if engine == first else None
+            judging = pool.submit(reader.broken) if of_ledger and engine == first else None
             digests = self._digests(reader, groups)
             self._notes.ended(f"{engine} digests")
             if judging is not None:

@@ -63,8 +63,8 @@ def test_flink_is_asked_only_where_it_is_the_only_engine() -> None:
 
 def published(name: str, beat_us: int) -> PublishedCommit:
     now = datetime.now(UTC)
-    shop = DatabaseState(1, None, beat_us, {PAYMENTS.name: 1}, now)
-    return published_commit(name, now, 1, None, beat_us, {PAYMENTS.name: 1}, now, {"shop": shop})
+    shop = DatabaseState(1, "9", beat_us, {PAYMENTS.name: 1}, now)
+    return published_commit(name, now, 1, "0-1-2", beat_us, {PAYMENTS.name: 1}, now, {"shop": shop})
 
 
 @pytest.mark.parametrize("database", SOURCES, ids=lambda one: one.name)

@@ -14,6 +14,7 @@ from lakeproof.lake.publish.commit import PublishedCommit, covers
 from lakeproof.lake.sources.source import Source
 from lakeproof.processes.supervisor import Supervisor
 from lakeproof.proof.notes import Notes
+from lakeproof.proof.tables.states import begins
 from lakeproof.stack.stack import Stack
 
 # By then a heartbeat that is newer than the wait has come through the topic, and the job's next checkpoint may be
@@ -74,6 +75,8 @@ class Covering:
                 return latest, None
             late = all_late[0]
             behind = "nothing is published yet" if latest is None else _behind(latest.beat_of(late.name), now_us())
+            if latest is not None and begins(latest, late.name):
+                behind = f"{behind}; its tables are being read for the first time"
             if wait.expired:
                 trouble = asked[late.name].trouble if late.name in asked else ""
                 behind += f"; {trouble}" if trouble else ""
@@ -101,7 +104,12 @@ def _runs(stack: Stack) -> bool:
 
 
 def _covers(latest: PublishedCommit | None, database: Source, instant_us: int) -> bool:
-    return latest is not None and covers(latest.beat_of(database.name), instant_us, now_us())
+    """A state of tables that are being read for the first time covers nothing: its heartbeat is a row like all
+    others, and tells of no transaction. The first one that tells of some follows within seconds.
+    """
+    if latest is None or begins(latest, database.name):
+        return False
+    return covers(latest.beat_of(database.name), instant_us, now_us())
 
 
 def cut(beat_us: int | None, notes: Notes) -> int:
