@@ -26,7 +26,7 @@ from lakeproof.proof.tables.beside_ledger import BesideLedger, Others
 from lakeproof.proof.tables.buckets import Digests, width_for
 from lakeproof.proof.tables.canonical import TABLES
 from lakeproof.proof.tables.comparing import Shown, compare
-from lakeproof.proof.tables.covering import Covering, cut
+from lakeproof.proof.tables.covering import Covering
 from lakeproof.proof.tables.order_claims import broken_of
 from lakeproof.proof.tables.ranges import ranges_of
 from lakeproof.proof.tables.readers import (
@@ -118,7 +118,7 @@ class _Check:
             for start in starting:
                 start.result()
             notes.ended("started")
-            lake_cut_us = cut(commit.beat_of(SCHEMA), notes) if commit is not None else 0
+            lake_cut_us = self._covering.cut(commit.beat_of(SCHEMA)) if commit is not None else 0
             is_being_read = commit is not None and begins(commit, SCHEMA)
             if is_being_read:
                 notes.unknown.append(

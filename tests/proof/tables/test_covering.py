@@ -1,6 +1,8 @@
 """Which published state covers a moment, also when the clock was set back meanwhile."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.processes.supervisor import Supervisor
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.tables import covering
-from lakeproof.proof.tables.covering import Covering, cut
+from lakeproof.proof.tables.covering import Covering
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -36,9 +38,10 @@ def test_a_beat_of_before_the_clock_was_set_back_covers_nothing() -> None:
 def test_check_requires_nothing_by_a_beat_that_is_still_to_come_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(covering, "now_us", lambda: NOW)
     notes = Notes(lambda text: None)
-    assert cut(NOW - SECOND, notes) == NOW - SECOND
+    covering_ = Covering(Stack(Settings(name="none")), notes, 0.0)
+    assert covering_.cut(NOW - SECOND) == NOW - SECOND
     assert notes.unknown == []
-    assert cut(NOW + 60 * SECOND, notes) == 0
+    assert covering_.cut(NOW + 60 * SECOND) == 0
     assert [reason for reason in notes.unknown if "60.0 s ahead" in reason and "set back" in reason]
 
 
@@ -52,6 +55,49 @@ def test_check_waits_for_a_state_of_after_the_step(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", lambda stack: next(states))
     found = Covering(Stack(Settings(state_dir=tmp_path)), Notes(lambda text: None), 30.0).first(NOW, [OLTP])
     assert found is not None and found.hash == "new"
+
+
+def of_beat(name: str, beat_us: int) -> PublishedCommit:
+    now = datetime.now(UTC)
+    return published_commit(name, now, 7, "0-1-2", beat_us, {}, now)
+
+
+def a_running_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time it is read it is 1.5 s later than before, and NOW at first."""
+    clock = count(NOW, 3 * SECOND // 2)
+    monkeypatch.setattr(covering, "now_us", lambda: next(clock))
+
+
+def test_a_state_of_before_the_clock_was_set_back_is_not_taken_when_the_clock_has_caught_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lake stood still, two seconds ahead. Within two seconds its stale hash covered now, and what was
+    acknowledged in the repeated seconds was called lost.
+    """
+    stale = of_beat("stale", NOW + 2 * SECOND)
+    monkeypatch.setattr("lakeproof.lake.publish.history.newest", lambda stack: stale)
+    a_running_clock(monkeypatch)
+    notes = Notes(lambda text: None)
+    waits = Covering(Stack(Settings(mode="external", state_dir=tmp_path)), notes, 1.5)
+    assert waits.first(NOW, [OLTP]) == stale
+    (reason,) = notes.unknown
+    assert "nothing published within 2 s covers now" in reason and "ago and was ahead of the clock" in reason
+    # Nor is anything required of the lake by that heartbeat, or a further look taken at it.
+    assert waits.cut(stale.plain.beat_us) == 0
+    assert "the clock was set back" in notes.unknown[-1]
+    with pytest.raises(CouldNotLook, match="covers now"):
+        replace(waits, seconds=0.0).awaited(NOW, OLTP)
+
+
+def test_the_first_state_of_after_the_step_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([*[of_beat("stale", NOW + 2 * SECOND)] * 3, of_beat("new", NOW + SECOND)])
+    monkeypatch.setattr("lakeproof.lake.publish.history.newest", lambda stack: next(looks))
+    a_running_clock(monkeypatch)
+    notes = Notes(lambda text: None)
+    waits = Covering(Stack(Settings(mode="external", state_dir=tmp_path)), notes, 30.0)
+    found = waits.first(NOW, [OLTP])
+    assert found is not None and (found.hash, notes.unknown) == ("new", [])
+    assert waits.cut(found.plain.beat_us) == NOW + SECOND
 
 
 def test_check_waits_until_every_captured_database_is_covered(
