@@ -14,7 +14,9 @@ from lakeproof.customers.calls import Event, now_us
 from lakeproof.customers.contacts import FOLDER, Contact, Kind
 from lakeproof.customers.ledger import Line
 from lakeproof.lake.job.sql_files import table_names
+from lakeproof.lake.nessie_commit import Commit
 from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import properties_of
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.proof import checking
@@ -29,6 +31,7 @@ from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 HOUR_US = 3_600_000_000
+PUBLISHED = "ab" * 32
 AT = "2026-11-24T14:43:53.042722Z"
 ORDER = Order(7, "k1", 42, "created", "12.30", 1, 1, AT, AT, (Item(11, 1, "sku-1", 2, "6.15"),))
 
@@ -66,24 +69,49 @@ type Check = Callable[..., CheckReport]
 
 @pytest.fixture
 def check_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
-    """Checks a ledger of these lines against empty tables, at a hash with that newest heartbeat, without waiting."""
+    """Checks a ledger of these lines against empty tables, at a hash with that newest heartbeat, without waiting.
 
-    def check_of(*lines: Line, beat_us: int | None, gtid: str | None = "0-1-2") -> CheckReport:
+    above: commits above that hash on `main`, newest first.
+    """
+
+    def check_of(
+        *lines: Line,
+        beat_us: int | None,
+        gtid: str | None = "0-1-2",
+        above: Sequence[Commit] = (),
+        at_hash: str | None = None,
+        cover_now: bool = False,
+    ) -> CheckReport:
         @contextmanager
         def reader(stack: Stack, engine: object, *asked: object) -> Iterator[Reader]:
             yield with_digests(engine if isinstance(engine, str) else "mysql")
 
         now = datetime.now(UTC)
-        newest = published_commit("ab" * 32, now, 7, gtid, beat_us, dict.fromkeys(table_names("oltp"), 1), now)
-        monkeypatch.setattr(history, "newest", lambda stack: newest)
+        newest = published_commit(PUBLISHED, now, 7, gtid, beat_us, dict.fromkeys(table_names("oltp"), 1), now)
+        log = [*above, Commit(PUBLISHED, None, now, "checkpoint 7", properties_of(newest.states, "oltp"))]
+        monkeypatch.setattr(history, "client_of", lambda stack: Nessie(log))
         for name in ("snapshot_of", "lake_reader"):
             monkeypatch.setattr(checking, name, reader)
         stack = a_stack(tmp_path)
         stack.ledger_dir.mkdir(parents=True, exist_ok=True)
         (stack.ledger_dir / "run.jsonl").write_bytes(b"".join(line.to_bytes() for line in lines))
-        return checking.check(stack, engines=("trino",), cover_now=False)
+        return checking.check(stack, at_hash=at_hash, engines=("trino",), cover_now=cover_now, cover_seconds=0.0)
 
     return check_of
+
+
+class Nessie:
+    """One whose `main` has these commits, newest first."""
+
+    def __init__(self, log: Sequence[Commit]) -> None:
+        self.log = log
+
+    def history(self, name: str, limit: int, *, at_hash: str | None = None) -> Iterator[Commit]:
+        hashes = [commit.hash for commit in self.log]
+        return iter(self.log[hashes.index(at_hash) if at_hash else 0 :][:limit])
+
+    def close(self) -> None:
+        pass
 
 
 def a_line(event: Event, at_us: int, order: Order | None = ORDER, version: int = 1) -> Line:
@@ -117,7 +145,7 @@ def test_a_hash_without_a_heartbeat_excuses_everything_and_is_unknown(check_of: 
     assert [reason for reason in report.reasons if "shows no heartbeat" in reason]
     cut = report.as_json()["cut"]
     assert cut == {
-        "nessie_hash": "ab" * 32,
+        "nessie_hash": PUBLISHED,
         "checkpoint": 7,
         "heartbeat_us": None,
         "age_seconds": None,
@@ -203,6 +231,25 @@ def test_an_acknowledgement_of_something_else_than_was_asked_for_fails_the_check
     (claim,) = (claim for claim in report.across if claim.claim == checking.AS_ASKED)
     assert (claim.judged, claim.keys) == (1, ("k1: create at version 1: total 12.30 → 99.00",))
     assert report.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("cover_now", [False, True], ids=["no-wait", "wait"])
+def test_what_somebody_wrote_on_main_above_the_published_hash_is_unknown(check_of: Check, *, cover_now: bool) -> None:
+    """`main` showed what a person had made of `orders`; the check read the hash below it, and passed."""
+    theirs = Commit("cd" * 32, PUBLISHED, datetime.now(UTC), "DELETE FROM orders", {}, "a person")
+
+    def told(report: CheckReport) -> list[str]:
+        return [reason for reason in report.unknown if reason.startswith("lake: main shows")]
+
+    report = check_of(beat_us=now_us(), above=[theirs], cover_now=cover_now)
+    assert (report.nessie_hash, report.outcome) == (PUBLISHED, Outcome.UNKNOWN)
+    assert told(report) == [
+        f"lake: main shows {'cd' * 8}, which a person wrote above the published hash, and which is not judged."
+        " Next: lakeproof lake rollback"
+    ]
+    assert told(check_of(beat_us=now_us(), cover_now=cover_now)) == []
+    # Who names a hash asks of that one.
+    assert told(check_of(beat_us=now_us(), above=[theirs], at_hash=PUBLISHED)) == []
 
 
 def test_an_empty_ledger_against_empty_tables_has_judged_nothing(check_of: Check) -> None:

@@ -13,7 +13,7 @@ from lakeproof.customers.contacts import read_contacts
 from lakeproof.customers.ledger import Expectations, read_ledgers
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.publish import history
-from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit, author_of
 from lakeproof.lake.query import spark
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.flink import start_gateway
@@ -114,6 +114,8 @@ class _Check:
                 if engine in self._engines
             ]
             commit = named or (self._commit(cover_now) if self._engines else None)
+            if commit is not None and named is None:
+                notes.looked("lake", partial(self._note_written_above, commit))
             notes.ended("covered")
             for start in starting:
                 start.result()
@@ -179,6 +181,17 @@ class _Check:
         # Of every captured database: a hash that holds an older state of PostgreSQL's tables does not show what
         # happened to them since.
         return self._covering.first(now_us(), present(self._stack))
+
+    def _note_written_above(self, commit: PublishedCommit) -> None:
+        """Whoever reads `main` sees what somebody else wrote there, which this check, at the hash below, does not.
+        Raises: CouldNotLook.
+        """
+        theirs = history.written_above(self._stack, commit.hash)
+        if theirs is not None:
+            self._notes.unknown.append(
+                f"lake: main shows {theirs.hash[:16]}, which {author_of(theirs)} wrote above the published hash, and"
+                " which is not judged. Next: lakeproof lake rollback"
+            )
 
     def _open_readers(
         self, pool: ThreadPoolExecutor, until_judged: ExitStack, commit: PublishedCommit | None, lake_cut_us: int
