@@ -13,14 +13,17 @@ from tests.published_commit import published_commit
 from lakeproof.customers.calls import Event, now_us
 from lakeproof.customers.contacts import FOLDER, Contact, Kind
 from lakeproof.customers.ledger import Line
+from lakeproof.lake.job.sql_files import table_names
+from lakeproof.lake.nessie_commit import Commit
 from lakeproof.lake.publish import history
+from lakeproof.lake.publish.commit import properties_of
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.proof import checking
 from lakeproof.proof.outcome import Outcome
 from lakeproof.proof.report import CheckReport
 from lakeproof.proof.tables.beside_ledger import BesideLedger, Others
-from lakeproof.proof.tables.buckets import Digests
+from lakeproof.proof.tables.buckets import Digests, order_values
 from lakeproof.proof.tables.canonical import TABLES
 from lakeproof.proof.tables.readers import Group, Reader
 from lakeproof.shop.order.models import Item, Op, Order
@@ -28,6 +31,7 @@ from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 HOUR_US = 3_600_000_000
+PUBLISHED = "ab" * 32
 AT = "2026-11-24T14:43:53.042722Z"
 ORDER = Order(7, "k1", 42, "created", "12.30", 1, 1, AT, AT, (Item(11, 1, "sku-1", 2, "6.15"),))
 
@@ -65,24 +69,49 @@ type Check = Callable[..., CheckReport]
 
 @pytest.fixture
 def check_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
-    """Checks a ledger of these lines against empty tables, at a hash with that newest heartbeat, without waiting."""
+    """Checks a ledger of these lines against empty tables, at a hash with that newest heartbeat, without waiting.
 
-    def check_of(*lines: Line, beat_us: int | None) -> CheckReport:
+    above: commits above that hash on `main`, newest first.
+    """
+
+    def check_of(
+        *lines: Line,
+        beat_us: int | None,
+        gtid: str | None = "0-1-2",
+        above: Sequence[Commit] = (),
+        at_hash: str | None = None,
+        cover_now: bool = False,
+    ) -> CheckReport:
         @contextmanager
         def reader(stack: Stack, engine: object, *asked: object) -> Iterator[Reader]:
             yield with_digests(engine if isinstance(engine, str) else "mysql")
 
         now = datetime.now(UTC)
-        newest = published_commit("ab" * 32, now, 7, None, beat_us, {}, now)
-        monkeypatch.setattr(history, "newest", lambda stack: newest)
+        newest = published_commit(PUBLISHED, now, 7, gtid, beat_us, dict.fromkeys(table_names("oltp"), 1), now)
+        log = [*above, Commit(PUBLISHED, None, now, "checkpoint 7", properties_of(newest.states, "oltp"))]
+        monkeypatch.setattr(history, "client_of", lambda stack: Nessie(log))
         for name in ("snapshot_of", "lake_reader"):
             monkeypatch.setattr(checking, name, reader)
         stack = a_stack(tmp_path)
         stack.ledger_dir.mkdir(parents=True, exist_ok=True)
         (stack.ledger_dir / "run.jsonl").write_bytes(b"".join(line.to_bytes() for line in lines))
-        return checking.check(stack, engines=("trino",), cover_now=False)
+        return checking.check(stack, at_hash=at_hash, engines=("trino",), cover_now=cover_now, cover_seconds=0.0)
 
     return check_of
+
+
+class Nessie:
+    """One whose `main` has these commits, newest first."""
+
+    def __init__(self, log: Sequence[Commit]) -> None:
+        self.log = log
+
+    def history(self, name: str, limit: int, *, at_hash: str | None = None) -> Iterator[Commit]:
+        hashes = [commit.hash for commit in self.log]
+        return iter(self.log[hashes.index(at_hash) if at_hash else 0 :][:limit])
+
+    def close(self) -> None:
+        pass
 
 
 def a_line(event: Event, at_us: int, order: Order | None = ORDER, version: int = 1) -> Line:
@@ -116,7 +145,7 @@ def test_a_hash_without_a_heartbeat_excuses_everything_and_is_unknown(check_of: 
     assert [reason for reason in report.reasons if "shows no heartbeat" in reason]
     cut = report.as_json()["cut"]
     assert cut == {
-        "nessie_hash": "ab" * 32,
+        "nessie_hash": PUBLISHED,
         "checkpoint": 7,
         "heartbeat_us": None,
         "age_seconds": None,
@@ -124,6 +153,46 @@ def test_a_hash_without_a_heartbeat_excuses_everything_and_is_unknown(check_of: 
         "other_ages_seconds": {},
     }
     assert report.cut is not None and "no heartbeat; 1 acknowledged calls" in report.cut.in_words
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["the ledger's tables", "and others"])
+def test_an_order_whose_items_are_still_to_be_read_for_the_first_time_is_no_failure(
+    check_of: Check, monkeypatch: pytest.MonkeyPatch, *, others: bool
+) -> None:
+    """The first read brings table after table. "0 of 1 items" and a lost line made the outcome failed."""
+    whole: dict[str, list[tuple[object, ...]]] = {
+        "orders": [order_values(ORDER)],
+        "order_items": [(11, 7, 1, "sku-1", 2, "6.15")],
+        "order_events": [(5, 7, 1, "created", 1)],
+    }
+    begun = {table: rows if table == "orders" else [] for table, rows in whole.items()}
+    broken: list[tuple[object, ...]] = [(7, 1, 1, 0, "12.30", "0.00", 1, 1, 1, 0, 1)]
+    asked: list[str] = []
+
+    def judged(reader: Reader) -> list[tuple[object, ...]]:
+        asked.append(reader.engine)
+        return broken if reader.engine == "trino" else []
+
+    def digests_of(reader: Reader, groups: Sequence[Group]) -> list[Digests]:
+        assert groups, f"{reader.engine} is asked for the digests of no table"
+        return [{table.name: {} for table in group.tables} for group in groups]
+
+    def tables(beside: BesideLedger, readers: Mapping[str, Reader], of_us: int) -> list[Others]:
+        return [Others(OLTP, readers["mysql"], [PAYMENTS], 16, of_us)] if others else []
+
+    monkeypatch.setattr(BesideLedger, "tables", tables)
+    monkeypatch.setattr(Reader, "digests_of", digests_of)
+    monkeypatch.setattr(Reader, "broken", judged)
+    monkeypatch.setattr(Reader, "rows", lambda reader, *_: whole if reader.engine == "mysql" else begun)
+    now = now_us()
+    lines = (a_line(Event.INVOKE, now - HOUR_US), a_line(Event.OK, now - HOUR_US))
+    report = check_of(*lines, beat_us=None, gtid=None)
+    assert (report.outcome, lost_in(report), report.broken, asked) == (Outcome.UNKNOWN, set(), (), ["mysql"])
+    assert [reason for reason in report.unknown if "are being read for the first time" in reason]
+    # The very same rows fail a state that shows transactions.
+    report = check_of(*lines, beat_us=now - 2 * HOUR_US)
+    assert (report.outcome, lost_in(report), len(report.broken)) == (Outcome.FAILED, {"trino"}, 1)
+    assert not [reason for reason in report.unknown if "for the first time" in reason]
 
 
 def test_a_call_that_was_acknowledged_after_the_heartbeat_is_excused_and_counted(check_of: Check) -> None:
@@ -162,6 +231,25 @@ def test_an_acknowledgement_of_something_else_than_was_asked_for_fails_the_check
     (claim,) = (claim for claim in report.across if claim.claim == checking.AS_ASKED)
     assert (claim.judged, claim.keys) == (1, ("k1: create at version 1: total 12.30 → 99.00",))
     assert report.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("cover_now", [False, True], ids=["no-wait", "wait"])
+def test_what_somebody_wrote_on_main_above_the_published_hash_is_unknown(check_of: Check, *, cover_now: bool) -> None:
+    """`main` showed what a person had made of `orders`; the check read the hash below it, and passed."""
+    theirs = Commit("cd" * 32, PUBLISHED, datetime.now(UTC), "DELETE FROM orders", {}, "a person")
+
+    def told(report: CheckReport) -> list[str]:
+        return [reason for reason in report.unknown if reason.startswith("lake: main shows")]
+
+    report = check_of(beat_us=now_us(), above=[theirs], cover_now=cover_now)
+    assert (report.nessie_hash, report.outcome) == (PUBLISHED, Outcome.UNKNOWN)
+    assert told(report) == [
+        f"lake: main shows {'cd' * 8}, which a person wrote above the published hash, and which is not judged."
+        " Next: lakeproof lake rollback"
+    ]
+    assert told(check_of(beat_us=now_us(), cover_now=cover_now)) == []
+    # Who names a hash asks of that one.
+    assert told(check_of(beat_us=now_us(), above=[theirs], at_hash=PUBLISHED)) == []
 
 
 def test_an_empty_ledger_against_empty_tables_has_judged_nothing(check_of: Check) -> None:

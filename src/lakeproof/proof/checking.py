@@ -2,7 +2,7 @@
 with the ledger and with each other.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from lakeproof.customers.contacts import read_contacts
 from lakeproof.customers.ledger import Expectations, read_ledgers
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.publish import history
-from lakeproof.lake.publish.commit import PublishedCommit
+from lakeproof.lake.publish.commit import PublishedCommit, author_of
 from lakeproof.lake.query import spark
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.flink import start_gateway
@@ -26,7 +26,7 @@ from lakeproof.proof.tables.beside_ledger import BesideLedger, Others
 from lakeproof.proof.tables.buckets import Digests, width_for
 from lakeproof.proof.tables.canonical import TABLES
 from lakeproof.proof.tables.comparing import Shown, compare
-from lakeproof.proof.tables.covering import Covering, cut
+from lakeproof.proof.tables.covering import Covering
 from lakeproof.proof.tables.order_claims import broken_of
 from lakeproof.proof.tables.ranges import ranges_of
 from lakeproof.proof.tables.readers import (
@@ -39,6 +39,7 @@ from lakeproof.proof.tables.readers import (
     lake_reader,
     snapshot_of,
 )
+from lakeproof.proof.tables.states import begins
 from lakeproof.stack.stack import Stack
 
 LAKE_ENGINES = ("trino", "flink", "spark")
@@ -113,11 +114,19 @@ class _Check:
                 if engine in self._engines
             ]
             commit = named or (self._commit(cover_now) if self._engines else None)
+            if commit is not None and named is None:
+                notes.looked("lake", partial(self._note_written_above, commit))
             notes.ended("covered")
             for start in starting:
                 start.result()
             notes.ended("started")
-            lake_cut_us = cut(commit.beat_of(SCHEMA), notes) if commit is not None else 0
+            lake_cut_us = self._covering.cut(commit.beat_of(SCHEMA)) if commit is not None else 0
+            is_being_read = commit is not None and begins(commit, SCHEMA)
+            if is_being_read:
+                notes.unknown.append(
+                    f"lake: at this hash the tables of {SCHEMA} are being read for the first time, one after the"
+                    " other: they are not judged there"
+                )
             readers, cuts = self._open_readers(pool, until_judged, commit, lake_cut_us)
             opened_us = now_us()
             notes.ended("opened")
@@ -129,7 +138,8 @@ class _Check:
             beside = BesideLedger(stack, notes, self._covering, until_judged, commit)
             others = beside.tables(readers, opened_us)
             notes.ended("described")
-            shown, digests = self._look(pool, readers, cuts, width, others)
+            judged = {DATABASE} if is_being_read else readers.keys()
+            shown, digests = self._look(pool, readers, cuts, width, others, judged)
             notes.ended("digests")
             ledger = reading.result()
             notes.ended("ledger read")
@@ -172,6 +182,17 @@ class _Check:
         # happened to them since.
         return self._covering.first(now_us(), present(self._stack))
 
+    def _note_written_above(self, commit: PublishedCommit) -> None:
+        """Whoever reads `main` sees what somebody else wrote there, which this check, at the hash below, does not.
+        Raises: CouldNotLook.
+        """
+        theirs = history.written_above(self._stack, commit.hash)
+        if theirs is not None:
+            self._notes.unknown.append(
+                f"lake: main shows {theirs.hash[:16]}, which {author_of(theirs)} wrote above the published hash, and"
+                " which is not judged. Next: lakeproof lake rollback"
+            )
+
     def _open_readers(
         self, pool: ThreadPoolExecutor, until_judged: ExitStack, commit: PublishedCommit | None, lake_cut_us: int
     ) -> tuple[dict[str, Reader], dict[str, int]]:
@@ -204,19 +225,26 @@ class _Check:
         cuts: dict[str, int],
         width: int,
         others: Sequence[Others],
+        judged: Collection[str],
     ) -> tuple[dict[str, Shown], dict[str, dict[str, Digests]]]:
-        """What each engine showed of the ledger's tables; and the digests of others, by database and engine."""
+        """What each engine showed of the ledger's tables; and the digests of others, by database and engine.
+
+        judged: the engines that are held to the ledger. None of the lake's while its tables are being read for the
+        first time: orders are there before their items then, which is no fault of anybody.
+        """
         first = next((engine for engine in readers if engine != DATABASE), "")
 
         def look(reader: Reader) -> tuple[dict[str, Digests], Rows | None]:
             engine = reader.engine
-            of_ledger = readers.get(engine) is reader
+            of_ledger = readers.get(engine) is reader and engine in judged
             groups = {_LEDGER: Group(SCHEMA, TABLES, width)} if of_ledger else {}
             for each in others:
                 if each.reader is reader or (engine in self._engines and each.is_asked_of(engine, first)):
                     groups[each.database.name] = each.group
+            if not groups:
+                return {}, None
             # Where another engine has the same digests of the same hash, its rows keep the claims as well.
-            judging = pool.submit(reader.broken) if engine == first else None
+            judging = pool.submit(reader.broken) if of_ledger and engine == first else None
             digests = self._digests(reader, groups)
             self._notes.ended(f"{engine} digests")
             if judging is not None:

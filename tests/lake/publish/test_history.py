@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.lake.publish.commit import DatabaseState, properties_of
-from lakeproof.lake.publish.history import HashExpired, NoSuchHash, find, log
+from lakeproof.lake.publish.commit import BY_HAND, DatabaseState, properties_of
+from lakeproof.lake.publish.history import HashExpired, NoSuchHash, find, log, written_above
 from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
 
@@ -72,6 +72,37 @@ def test_a_hash_within_its_promised_time_is_readable(answering: Answering, tmp_p
 def test_the_newest_hash_never_expires(answering: Answering, tmp_path: Path) -> None:
     stack = stack_of(answering, {NEW: KEPT_SECONDS + 5, OLD: KEPT_SECONDS + 9}, tmp_path)
     assert find(stack, NEW, readable=True).hash == NEW
+
+
+PUBLISHED = properties_of({"oltp": STATE}, "oltp")
+
+
+@pytest.mark.parametrize(
+    ("above", "theirs"),
+    [
+        ([], None),
+        ([("", PUBLISHED), ("create namespace shop", {})], None),
+        ([("DELETE FROM orders", {})], "a0"),
+        # The publisher may get one more state in upon what somebody wrote.
+        ([("", PUBLISHED), ("DELETE FROM orders", {})], "a1"),
+        # What is below is put right by hand.
+        ([("merge ingest by hand", PUBLISHED | {BY_HAND: "ingest"}), ("DELETE FROM orders", {})], None),
+    ],
+)
+def test_what_somebody_else_wrote_above_a_published_hash_is_known(
+    answering: Answering, tmp_path: Path, above: list[tuple[str, dict[str, str]]], theirs: str | None
+) -> None:
+    named = [(f"a{place}", *each) for place, each in enumerate(above)]
+    # What lies below the hash is for the publisher to tell: at the hash it is read, and judged.
+    named += [(NEW, "checkpoint", PUBLISHED), ("below", "DROP TABLE orders", {}), (OLD, "checkpoint", PUBLISHED)]
+    entries = [
+        {"commitMeta": {"hash": name, "commitTime": "2026-11-24T14:43:53Z", "message": text, "properties": told}}
+        for name, text, told in named
+    ]
+    url = answering(lambda method, path, body: (200, {"logEntries": entries, "hasMore": False}))
+    stack = Stack(Settings(state_dir=tmp_path, endpoints={"nessie": {"http": url}}))
+    found = written_above(stack, NEW)
+    assert (found and found.hash) == theirs
 
 
 def test_the_log_ends_with_the_commit_that_is_named(answering: Answering, tmp_path: Path) -> None:

@@ -114,6 +114,20 @@ def test_a_heartbeat_ahead_of_the_clock_is_no_proof(
         publish_now(STACK, OLTP, 1)
 
 
+def test_a_heartbeat_that_was_ahead_is_no_proof_when_the_clock_has_caught_up_with_it(
+    flink: Flink, shows: Callable[[Callable[[], PublishedCommit]], None]
+) -> None:
+    """The lake stood still when the clock was set back: its old state was taken for one that holds everything."""
+    stale = published(-0.5)
+    shows(lambda: stale)
+    with pytest.raises(NotPublished, match="its heartbeat was ahead of this machine's clock, which was set back"):
+        publish_now(STACK, OLTP, 1.5)
+    began = time.time()
+    shows(lambda: published(0) if time.time() - began > 1.0 else stale)
+    stale = published(-0.5)
+    assert publish_now(STACK, OLTP, 20) != stale
+
+
 def test_a_nessie_that_is_silent_for_a_moment_is_asked_again(
     flink: Flink, shows: Callable[[Callable[[], PublishedCommit]], None]
 ) -> None:

@@ -28,6 +28,12 @@ from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
+@pytest.fixture(autouse=True)
+def _all_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job writes no table beside those that the tests publish."""
+    monkeypatch.setattr(beside_ledger, "table_names", lambda database: ())
+
+
 def the_others(database: Source) -> Others:
     return Others(database, with_digests(database.engine), [PAYMENTS], 16, 0)
 
@@ -57,8 +63,8 @@ def test_flink_is_asked_only_where_it_is_the_only_engine() -> None:
 
 def published(name: str, beat_us: int) -> PublishedCommit:
     now = datetime.now(UTC)
-    shop = DatabaseState(1, None, beat_us, {PAYMENTS.name: 1}, now)
-    return published_commit(name, now, 1, None, beat_us, {PAYMENTS.name: 1}, now, {"shop": shop})
+    shop = DatabaseState(1, "9", beat_us, {PAYMENTS.name: 1}, now)
+    return published_commit(name, now, 1, "0-1-2", beat_us, {PAYMENTS.name: 1}, now, {"shop": shop})
 
 
 @pytest.mark.parametrize("database", SOURCES, ids=lambda one: one.name)
@@ -196,6 +202,75 @@ def test_tables_that_are_published_and_captured_no_more_are_not_left_out_without
         " so that they only grow older"
     ]
     assert (notes.unknown, notes.left_out) == ((left_out, []) if is_part else ([], left_out))
+
+
+def noted(
+    monkeypatch: pytest.MonkeyPatch, captured: tuple[Source, ...], parts: frozenset[str] | None, *of_shop: str
+) -> tuple[list[Source], list[str], list[str]]:
+    """What is compared beside the ledger, unknown and left out, where the hash holds these tables of PostgreSQL.
+
+    parts: of the stack; None where nobody can tell.
+    """
+    now = datetime.now(UTC)
+    shop = DatabaseState(1, None, now_us(), dict.fromkeys(of_shop, 1), now)
+    commit = published_commit(
+        "ab", now, 1, None, now_us(), {PAYMENTS.name: 1}, now, {"shop": shop} if of_shop else {}
+    )
+
+    @contextmanager
+    def snapshot(*_: object) -> Iterator[Reader]:
+        yield replace(with_digests("postgres"), schemas={PAYMENTS.name: "payment"})
+
+    monkeypatch.setattr(beside_ledger, "present", lambda stack: captured)
+    monkeypatch.setattr(beside_ledger, "parts_of", lambda stack: Parts(parts, "it hangs"))
+    monkeypatch.setattr(beside_ledger, "snapshot_of", snapshot)
+    monkeypatch.setattr(beside_ledger, "declared_columns", lambda of, stack: {})
+    monkeypatch.setattr(other_tables, "described", lambda of, database, name: replace(PAYMENTS, name=name))
+    stack, notes = Stack(Settings(name="none")), Notes(lambda text: None)
+    readers = {"mysql": with_digests("mysql"), "trino": with_digests("trino")}
+    with ExitStack() as until_judged:
+        beside = BesideLedger(stack, notes, Covering(stack, notes, 0.0), until_judged, commit)
+        return [each.database for each in beside.tables(readers, now_us())], notes.unknown, notes.left_out
+
+
+def test_a_capture_that_is_part_of_the_stack_and_never_published_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its provisioning had failed, or it was stopped before its first state: the check passed without a word."""
+    told = [
+        "shop: none of its tables is published, and shop-capture, which is part of this stack, captures nothing now"
+    ]
+    assert noted(monkeypatch, (OLTP,), frozenset({"mysql", "shop-capture"})) == ([OLTP], told, [])
+
+
+def test_a_stack_that_never_had_shop_capture_need_not_look_for_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert noted(monkeypatch, (OLTP,), frozenset({"mysql", "postgres"})) == ([OLTP], [], [])
+
+
+def test_where_nobody_tells_whether_shop_capture_is_part_of_the_stack_it_is_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (compared, (reason,), left_out) = noted(monkeypatch, (OLTP,), None)
+    assert (compared, left_out) == ([OLTP], []) and "it hangs" in reason
+
+
+def test_a_table_that_the_job_does_not_write_yet_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The published state lacked `refunds`, so that nothing asked whether PostgreSQL's rows are in the lake."""
+    names = {"oltp": ("payments",), "shop": ("cdc_heartbeat", "payments", "refunds")}
+    monkeypatch.setattr(beside_ledger, "table_names", names.get)
+    parts = frozenset({"mysql", "shop-capture"})
+    told = ["lake: of shop this hash does not hold refunds: nothing is compared there"]
+    held = ("cdc_heartbeat", "payments")
+    assert noted(monkeypatch, (OLTP, SHOP), parts, *held) == ([OLTP, SHOP], told, [])
+    assert noted(monkeypatch, (OLTP, SHOP), parts, *held, "refunds") == ([OLTP, SHOP], [], [])
+    # MariaDB's tables are asked for likewise.
+    names["oltp"] = ("orders", "payments")
+    told = ["lake: of oltp this hash does not hold orders: nothing is compared there"]
+    assert noted(monkeypatch, (OLTP, SHOP), parts, *held, "refunds") == ([OLTP, SHOP], told, [])
+
+
+def test_a_captured_database_of_which_nothing_is_published_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beside_ledger, "table_names", {"oltp": (), "shop": ("payments", "refunds")}.get)
+    told = ["lake: no table of shop is published yet"]
+    assert noted(monkeypatch, (OLTP, SHOP), frozenset({"shop-capture"})) == ([OLTP], told, [])
 
 
 ORDERS_NOW = Table(

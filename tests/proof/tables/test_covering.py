@@ -1,6 +1,8 @@
 """Which published state covers a moment, also when the clock was set back meanwhile."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,11 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.lake.job.asking import Asking
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit, covers
 from lakeproof.lake.publish.history import NothingPublished
-from lakeproof.lake.sources.source import OLTP, SHOP
+from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.processes.supervisor import Supervisor
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.tables import covering
-from lakeproof.proof.tables.covering import Covering, cut
+from lakeproof.proof.tables.covering import Covering
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -36,22 +38,66 @@ def test_a_beat_of_before_the_clock_was_set_back_covers_nothing() -> None:
 def test_check_requires_nothing_by_a_beat_that_is_still_to_come_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(covering, "now_us", lambda: NOW)
     notes = Notes(lambda text: None)
-    assert cut(NOW - SECOND, notes) == NOW - SECOND
+    covering_ = Covering(Stack(Settings(name="none")), notes, 0.0)
+    assert covering_.cut(NOW - SECOND) == NOW - SECOND
     assert notes.unknown == []
-    assert cut(NOW + 60 * SECOND, notes) == 0
+    assert covering_.cut(NOW + 60 * SECOND) == 0
     assert [reason for reason in notes.unknown if "60.0 s ahead" in reason and "set back" in reason]
 
 
 def test_check_waits_for_a_state_of_after_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def commit(name: str, beat_us: int) -> PublishedCommit:
         now = datetime.now(UTC)
-        return published_commit(name, now, 7, None, beat_us, {}, now)
+        return published_commit(name, now, 7, "0-1-2", beat_us, {}, now)
 
     states = iter([commit("old", NOW + 60 * SECOND), commit("late", NOW - SECOND), commit("new", NOW)])
     monkeypatch.setattr(covering, "now_us", lambda: NOW)
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", lambda stack: next(states))
     found = Covering(Stack(Settings(state_dir=tmp_path)), Notes(lambda text: None), 30.0).first(NOW, [OLTP])
     assert found is not None and found.hash == "new"
+
+
+def of_beat(name: str, beat_us: int) -> PublishedCommit:
+    now = datetime.now(UTC)
+    return published_commit(name, now, 7, "0-1-2", beat_us, {}, now)
+
+
+def a_running_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time it is read it is 1.5 s later than before, and NOW at first."""
+    clock = count(NOW, 3 * SECOND // 2)
+    monkeypatch.setattr(covering, "now_us", lambda: next(clock))
+
+
+def test_a_state_of_before_the_clock_was_set_back_is_not_taken_when_the_clock_has_caught_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lake stood still, two seconds ahead. Within two seconds its stale hash covered now, and what was
+    acknowledged in the repeated seconds was called lost.
+    """
+    stale = of_beat("stale", NOW + 2 * SECOND)
+    monkeypatch.setattr("lakeproof.lake.publish.history.newest", lambda stack: stale)
+    a_running_clock(monkeypatch)
+    notes = Notes(lambda text: None)
+    waits = Covering(Stack(Settings(mode="external", state_dir=tmp_path)), notes, 1.5)
+    assert waits.first(NOW, [OLTP]) == stale
+    (reason,) = notes.unknown
+    assert "nothing published within 2 s covers now" in reason and "ago and was ahead of the clock" in reason
+    # Nor is anything required of the lake by that heartbeat, or a further look taken at it.
+    assert waits.cut(stale.plain.beat_us) == 0
+    assert "the clock was set back" in notes.unknown[-1]
+    with pytest.raises(CouldNotLook, match="covers now"):
+        replace(waits, seconds=0.0).awaited(NOW, OLTP)
+
+
+def test_the_first_state_of_after_the_step_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([*[of_beat("stale", NOW + 2 * SECOND)] * 3, of_beat("new", NOW + SECOND)])
+    monkeypatch.setattr("lakeproof.lake.publish.history.newest", lambda stack: next(looks))
+    a_running_clock(monkeypatch)
+    notes = Notes(lambda text: None)
+    waits = Covering(Stack(Settings(mode="external", state_dir=tmp_path)), notes, 30.0)
+    found = waits.first(NOW, [OLTP])
+    assert found is not None and (found.hash, notes.unknown) == ("new", [])
+    assert waits.cut(found.plain.beat_us) == NOW + SECOND
 
 
 def test_check_waits_until_every_captured_database_is_covered(
@@ -63,8 +109,8 @@ def test_check_waits_until_every_captured_database_is_covered(
 
     def commit(name: str, shop_beat_us: int | None) -> PublishedCommit:
         now = datetime.now(UTC)
-        others = {} if shop_beat_us is None else {SHOP.name: DatabaseState(3, None, shop_beat_us, {}, now)}
-        return published_commit(name, now, 7, None, NOW, {}, now, others)
+        others = {} if shop_beat_us is None else {SHOP.name: DatabaseState(3, "9", shop_beat_us, {}, now)}
+        return published_commit(name, now, 7, "0-1-2", NOW, {}, now, others)
 
     states = [commit("before it is published", None), commit("before the look", NOW - SECOND), commit("after", NOW)]
     monkeypatch.setattr(covering, "now_us", lambda: NOW)
@@ -86,7 +132,7 @@ def test_check_waits_for_the_first_state_of_a_new_stack(tmp_path: Path, monkeypa
     now = datetime.now(UTC)
     looks: list[NothingPublished | PublishedCommit] = [
         NothingPublished("nothing was published yet"),
-        published_commit("new", now, 7, None, NOW, {}, now),
+        published_commit("new", now, 7, "0-1-2", NOW, {}, now),
     ]
 
     def newest(stack: Stack) -> PublishedCommit:
@@ -100,6 +146,34 @@ def test_check_waits_for_the_first_state_of_a_new_stack(tmp_path: Path, monkeypa
     notes = Notes(lambda text: None)
     found = Covering(Stack(Settings(state_dir=tmp_path)), notes, 30.0).first(NOW, [OLTP])
     assert found is not None and (found.hash, notes.unknown) == ("new", [])
+
+
+@pytest.mark.parametrize("database", [OLTP, SHOP], ids=lambda one: one.name)
+def test_check_waits_until_all_tables_were_read_for_the_first_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Source
+) -> None:
+    """Until then the heartbeat in a state is a row that was read like all others, and tells of no transaction."""
+
+    def commit(name: str, gtid: str | None) -> PublishedCommit:
+        now = datetime.now(UTC)
+        of_oltp, of_shop = (gtid if each == database else "9" for each in (OLTP, SHOP))
+        return published_commit(
+            name, now, 7, of_oltp, NOW, {}, now, {SHOP.name: DatabaseState(3, of_shop, NOW, {}, now)}
+        )
+
+    states = [commit("being read", None), commit("read", "0-1-2")]
+    monkeypatch.setattr(covering, "now_us", lambda: NOW)
+    monkeypatch.setattr(
+        "lakeproof.lake.publish.history.newest", lambda stack: states.pop(0) if states[1:] else states[0]
+    )
+    notes = Notes(lambda text: None)
+    stack = Stack(Settings(state_dir=tmp_path))
+    found = Covering(stack, notes, 30.0).first(NOW, [OLTP, SHOP])
+    assert found is not None and (found.hash, notes.unknown) == ("read", [])
+    states[:] = [commit("being read", None)]
+    assert Covering(stack, notes, 0.0).first(NOW, [OLTP, SHOP]) is not None
+    (reason,) = notes.unknown
+    assert f"nothing published{database.of} within" in reason and "are being read for the first time" in reason
 
 
 def test_the_jobs_of_all_databases_that_are_late_are_asked_for_checkpoints_and_of_no_other(
@@ -120,8 +194,8 @@ def test_the_jobs_of_all_databases_that_are_late_are_asked_for_checkpoints_and_o
     def newest(stack: Stack) -> PublishedCommit:
         now = datetime.now(UTC)
         shop_beat_us = NOW if asked.count(SHOP.name) > 2 else NOW - SECOND
-        others = {SHOP.name: DatabaseState(3, None, shop_beat_us, {}, now)}
-        return published_commit("a", now, 7, None, NOW if asked else NOW - SECOND, {}, now, others)
+        others = {SHOP.name: DatabaseState(3, "9", shop_beat_us, {}, now)}
+        return published_commit("a", now, 7, "0-1-2", NOW if asked else NOW - SECOND, {}, now, others)
 
     monkeypatch.setattr(covering, "now_us", lambda: NOW)
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", newest)
@@ -145,7 +219,7 @@ def test_the_job_of_somebody_elses_stack_is_not_asked_for_checkpoints(
 
     def newest(stack: Stack) -> PublishedCommit:
         now = datetime.now(UTC)
-        return published_commit("old", now, 7, None, NOW - SECOND, {}, now)
+        return published_commit("old", now, 7, "0-1-2", NOW - SECOND, {}, now)
 
     monkeypatch.setattr(covering, "FIRST_ASKED_SECONDS", 0.0)
     monkeypatch.setattr(Asking, "ask", ask)
@@ -173,9 +247,9 @@ def test_one_silence_of_nessie_is_waited_through_and_told_only_where_it_lasts(
     """It once made the whole check unknown."""
     now = datetime.now(UTC)
     looks: list[CouldNotLook | PublishedCommit] = [
-        published_commit("old", now, 7, None, NOW - SECOND, {}, now),
+        published_commit("old", now, 7, "0-1-2", NOW - SECOND, {}, now),
         CouldNotLook("no answer: ReadTimeout", where="nessie"),
-        published_commit("new", now, 8, None, NOW, {}, now),
+        published_commit("new", now, 8, "0-1-2", NOW, {}, now),
         CouldNotLook("no answer: ConnectError", where="nessie"),
     ]
 

@@ -1,9 +1,11 @@
 """What was published: the commits on `main`, looked up and read back."""
 
+from itertools import takewhile
+
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.lake.nessie import NessieClient, NessieUnreachable, NoSuchReference, client_of
 from lakeproof.lake.nessie_commit import Commit
-from lakeproof.lake.publish.commit import PublishedCommit, read_commit
+from lakeproof.lake.publish.commit import LOOKED_THROUGH, PublishedCommit, read_commit, strangers_commit
 from lakeproof.stack.stack import Stack
 
 MAIN = "main"
@@ -68,6 +70,17 @@ def newest(stack: Stack) -> PublishedCommit:
             "nothing was published yet", where="lake", next_action="wait for the first checkpoint; lakeproof ps"
         )
     return found[0]
+
+
+def written_above(stack: Stack, published: str) -> Commit | None:
+    """The newest commit on `main` that is not ours, above the published one of that hash; None where there is none.
+
+    `main` shows what somebody else wrote there, and the hash does not. What is put right by hand (`lake merge`,
+    `lake rollback`) is ours. Raises: CouldNotLook where Nessie does not answer.
+    """
+    with _Looking(stack) as nessie:
+        above = takewhile(lambda commit: commit.hash != published, nessie.history(MAIN, LOOKED_THROUGH))
+        return strangers_commit(above)
 
 
 def hash_digits(text: str) -> str:

@@ -9,7 +9,8 @@ from lakeproof.lake.job.asking import Asking
 from lakeproof.lake.job.flink_rest import rest_of
 from lakeproof.lake.job.spec import ASKED_EVERY_SECONDS
 from lakeproof.lake.publish import history
-from lakeproof.lake.publish.commit import PublishedCommit, covers
+from lakeproof.lake.publish.beats_ahead import BeatsAhead
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
 
@@ -31,12 +32,12 @@ def publish_now(
     """
     instant_us, deadline = _now_us(), Deadline(seconds)
     asking = Asking(stack, rest_of(stack, min(seconds, 10.0)), source)
-    asked, told = Deadline(0), Deadline(PROGRESS_EVERY_SECONDS)
+    asked, told, ahead = Deadline(0), Deadline(PROGRESS_EVERY_SECONDS), BeatsAhead()
     while True:
         if asked.expired:
             asking.ask()
             asked = Deadline(ASKED_EVERY_SECONDS)
-        newest, behind = _look(stack, source, instant_us)
+        newest, behind = _look(stack, source, instant_us, ahead)
         if newest is not None:
             return newest
         if deadline.expired:
@@ -52,7 +53,7 @@ def publish_now(
         deadline.pause(LOOK_EVERY_SECONDS)
 
 
-def _look(stack: Stack, source: Source, instant_us: int) -> tuple[PublishedCommit | None, str]:
+def _look(stack: Stack, source: Source, instant_us: int, ahead: BeatsAhead) -> tuple[PublishedCommit | None, str]:
     """The newest state where it covers the instant; else why it does not."""
     try:
         newest = history.newest(stack)
@@ -61,12 +62,14 @@ def _look(stack: Stack, source: Source, instant_us: int) -> tuple[PublishedCommi
     except LakeproofError as error:
         return None, f"nobody tells: {error.what}"
     beat_us, now_us = newest.beat_of(source.name), _now_us()
-    if covers(beat_us, instant_us, now_us):
+    if ahead.covers(beat_us, instant_us, now_us):
         return newest, ""
     if beat_us is None:
         return None, "it shows no heartbeat"
     if beat_us > now_us:
         return None, f"its heartbeat is {(beat_us - now_us) / 1e6:.1f} s ahead of this machine's clock"
+    if ahead.holds(beat_us, now_us):
+        return None, "its heartbeat was ahead of this machine's clock, which was set back: it tells nothing of now"
     return None, f"it lacks {(instant_us - beat_us) / 1e6:.1f} s"
 
 

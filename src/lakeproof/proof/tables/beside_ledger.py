@@ -10,6 +10,7 @@ from functools import partial
 from lakeproof.customers.calls import now_us
 from lakeproof.lake.capture.columns import declared_columns
 from lakeproof.lake.job.added_columns import AddedColumn, added_columns
+from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.sources.source import SOURCES, Source, present
 from lakeproof.processes.parts import parts_of
@@ -80,27 +81,46 @@ class BesideLedger:
         found = []
         captured = present(self.stack)
         for source in SOURCES:
-            if source not in captured and source.name in self.commit.states:
-                self.notes.looked(source.name, partial(self._note_left_out, source))
+            if source not in captured:
+                self.notes.looked(source.name, partial(self._note_not_captured, source))
         for source in captured:
+            self._note_unpublished(source)
             if source == OF_LEDGER:
                 database = readers.get(DATABASE)
                 found.append(None if database is None else self._others(source, database, opened_us))
             elif self._names(source):
                 found.append(self.notes.looked(source.name, partial(self._opened, source)))
-            else:
-                self.notes.unknown.append(f"lake: no table of {source.name} is published yet")
         return [each for each in found if each is not None]
 
-    def _note_left_out(self, source: Source) -> None:
-        """Published once, and captured no more: those tables only grow older. Unknown where they should be captured.
+    def _note_not_captured(self, source: Source) -> None:
+        """Unknown where it should be captured: the tables of before only grow older, and without any nobody sees that
+        they are missing. In a stack that it is no part of, only tables that an earlier stack left are told.
         Raises: CouldNotLook where nobody could tell.
         """
         is_part = source.capture in parts_of(self.stack).known()
-        (self.notes.unknown if is_part else self.notes.left_out).append(
-            f"{source.name}: its {len(self._names(source))} published tables are not compared:"
-            f" {source.capture} captures nothing now, so that they only grow older"
-        )
+        if published := self._names(source):
+            (self.notes.unknown if is_part else self.notes.left_out).append(
+                f"{source.name}: its {len(published)} published tables are not compared:"
+                f" {source.capture} captures nothing now, so that they only grow older"
+            )
+        elif is_part:
+            self.notes.unknown.append(
+                f"{source.name}: none of its tables is published, and {source.capture}, which is part of this stack,"
+                " captures nothing now"
+            )
+
+    def _note_unpublished(self, source: Source) -> None:
+        """Tables that the job is to write and the hash does not hold. The publisher leaves out a table that was added
+        to the files until the job writes it, so the hash alone does not tell that one is missing.
+        """
+        held = self.commit.tables_of(source.name) if self.commit is not None else {}
+        missing = [name for name in table_names(source.name) if name not in held]
+        if not self._names(source) and source != OF_LEDGER:
+            self.notes.unknown.append(f"lake: no table of {source.name} is published yet")
+        elif missing:
+            self.notes.unknown.append(
+                f"lake: of {source.name} this hash does not hold {', '.join(missing)}: nothing is compared there"
+            )
 
     def _opened(self, of: Source) -> Others | None:
         database = self.until_judged.enter_context(self._snapshot(of))

@@ -1,7 +1,7 @@
 """Which published state covers a moment: everything that was acknowledged before the moment must be in that state."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lakeproof.customers.calls import now_us
 from lakeproof.deadline import Deadline
@@ -10,10 +10,12 @@ from lakeproof.lake.job.asking import Asking
 from lakeproof.lake.job.flink_rest import can_be_asked, rest_of
 from lakeproof.lake.job.spec import ASKED_EVERY_SECONDS
 from lakeproof.lake.publish import history
-from lakeproof.lake.publish.commit import PublishedCommit, covers
+from lakeproof.lake.publish.beats_ahead import BeatsAhead
+from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.sources.source import Source
 from lakeproof.processes.supervisor import Supervisor
 from lakeproof.proof.notes import Notes
+from lakeproof.proof.tables.states import begins
 from lakeproof.stack.stack import Stack
 
 # By then a heartbeat that is newer than the wait has come through the topic, and the job's next checkpoint may be
@@ -26,11 +28,14 @@ FLINK_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Covering:
-    """seconds: how long a state that covers an instant is waited for."""
+    """One check's. seconds: how long a state that covers an instant is waited for. ahead: heartbeats of before the
+    clock was set back, which no look of the check takes, though the clock catches up with them meanwhile.
+    """
 
     stack: Stack
     notes: Notes
     seconds: float
+    ahead: BeatsAhead = field(default_factory=BeatsAhead)
 
     def first(self, instant_us: int, databases: Sequence[Source]) -> PublishedCommit | None:
         """The first published hash that covers the instant of all these databases. Where none does in time: the
@@ -69,11 +74,13 @@ class Covering:
                 silent = error
             if silent is not None and not _runs(self.stack):
                 return latest, CouldNotLook("the stack is not running", where="lake", next_action="lakeproof up")
-            all_late = [each for each in databases if not _covers(latest, each, instant_us)]
+            all_late = [each for each in databases if not self._covers(latest, each, instant_us)]
             if not all_late:
                 return latest, None
             late = all_late[0]
-            behind = "nothing is published yet" if latest is None else _behind(latest.beat_of(late.name), now_us())
+            behind = "nothing is published yet" if latest is None else self._behind(latest.beat_of(late.name))
+            if latest is not None and begins(latest, late.name):
+                behind = f"{behind}; its tables are being read for the first time"
             if wait.expired:
                 trouble = asked[late.name].trouble if late.name in asked else ""
                 behind += f"; {trouble}" if trouble else ""
@@ -93,33 +100,39 @@ class Covering:
                         asked[each.name].ask()
             wait.pause(0.3)
 
+    def cut(self, beat_us: int | None) -> int:
+        """The time before which everything acknowledged must be in the lake. Where the heartbeat tells nothing this
+        is 0, which requires nothing, and the reason is noted.
+        """
+        if not beat_us:
+            said = "lake: this hash shows no heartbeat, so that nothing that was acknowledged would have to be in it"
+        elif self.ahead.holds(beat_us, now_us()):
+            said = f"lake: its newest heartbeat is of {self._behind(beat_us)}: the clock was set back, or two differ"
+        else:
+            return beat_us
+        if said not in self.notes.unknown:
+            self.notes.unknown.append(said)
+        return 0
+
+    def _covers(self, latest: PublishedCommit | None, database: Source, instant_us: int) -> bool:
+        """A state of tables that are being read for the first time covers nothing: its heartbeat is a row like all
+        others, and tells of no transaction. The first one that tells of some follows within seconds.
+        """
+        if latest is None or begins(latest, database.name):
+            return False
+        return self.ahead.covers(latest.beat_of(database.name), instant_us, now_us())
+
+    def _behind(self, beat_us: int | None) -> str:
+        if not beat_us:
+            return "no heartbeat yet"
+        now = now_us()
+        if beat_us > now:
+            return f"{(beat_us - now) / 1e6:.1f} s ahead"
+        was_ahead = " and was ahead of the clock" if self.ahead.holds(beat_us, now) else ""
+        return f"{(now - beat_us) / 1e6:.1f} s ago{was_ahead}"
+
 
 def _runs(stack: Stack) -> bool:
     """False where nobody would start Nessie while this waits: no supervisor of our own, and nothing that one left."""
     supervisor = Supervisor(stack)
     return stack.settings.mode != "local" or supervisor.running() or bool(supervisor.left_over())
-
-
-def _covers(latest: PublishedCommit | None, database: Source, instant_us: int) -> bool:
-    return latest is not None and covers(latest.beat_of(database.name), instant_us, now_us())
-
-
-def cut(beat_us: int | None, notes: Notes) -> int:
-    """The time before which everything acknowledged must be in the lake. Where the heartbeat tells nothing this is 0,
-    which requires nothing, and the reason is noted.
-    """
-    if not beat_us:
-        said = "lake: this hash shows no heartbeat, so that nothing that was acknowledged would have to be in it"
-    elif beat_us > now_us():
-        said = f"lake: its newest heartbeat is of {_behind(beat_us, now_us())}: the clock was set back, or two differ"
-    else:
-        return beat_us
-    if said not in notes.unknown:
-        notes.unknown.append(said)
-    return 0
-
-
-def _behind(beat_us: int | None, now_us: int) -> str:
-    if not beat_us:
-        return "no heartbeat yet"
-    return f"{(now_us - beat_us) / 1e6:.1f} s ago" if beat_us <= now_us else f"{(beat_us - now_us) / 1e6:.1f} s ahead"
