@@ -311,14 +311,14 @@ def test_of_two_databases_in_one_server_each_is_asked_for_its_own_tables(
 
 
 def test_the_cut_tells_the_age_of_each_captured_databases_heartbeat() -> None:
-    now = datetime.now(UTC)
-    newest = published_commit("ab" * 32, now, 7, None, now_us(), {}, now)
-    shop = replace(newest.plain, beat_us=now_us() - 90_000_000)
+    now, looked_us = datetime.now(UTC), now_us()
+    newest = published_commit("ab" * 32, now, 7, None, looked_us, {}, now)
+    shop = replace(newest.plain, beat_us=looked_us - 90_000_000)
     silent = replace(newest.plain, beat_us=None)
     commit = replace(newest, states={**newest.states, "shop": shop, "silent": silent})
     captured = [OLTP, SHOP, replace(SHOP, name="silent")]
-    cut = checking._cut(commit, now_us(), 3, captured)
+    cut = checking._cut(commit, looked_us, 3, captured)
     assert {name: age and round(age) for name, age in cut.other_ages_seconds.items()} == {"shop": 90, "silent": None}
     assert "the look; shop: newest heartbeat 90.0 s before the look; silent: no heartbeat; 3 ack" in cut.in_words
     # One that is not captured any more stays at its last state, and has no age that means something.
-    assert checking._cut(commit, now_us(), 3, [OLTP]).other_ages_seconds == {}
+    assert checking._cut(commit, looked_us, 3, [OLTP]).other_ages_seconds == {}
