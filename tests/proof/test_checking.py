@@ -15,6 +15,7 @@ from lakeproof.customers.calls import Event, now_us
 from lakeproof.customers.contacts import FOLDER, Contact, Kind
 from lakeproof.customers.ledger import Line
 from lakeproof.deadline import Deadline
+from lakeproof.lake.job.added_columns import path_of
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.flink import PinnedFlink
@@ -227,6 +228,22 @@ def test_an_engine_that_is_late_with_one_answer_does_not_hide_what_the_database_
     assert [reason.partition(". Next")[0] for reason in report.unknown] == [
         f"{engine} at http://late: no answer (ReadTimeout)"
     ]
+
+
+def test_a_broken_list_of_added_columns_does_not_hide_what_the_ledger_knows(
+    check_of: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its error once left the check: exit 1 and no report, whether orders were lost or not."""
+    monkeypatch.setattr("lakeproof.proof.tables.beside_ledger.present", lambda stack: (OLTP,))
+    broken = path_of(a_stack(tmp_path), OLTP)
+    broken.parent.mkdir(parents=True)
+    broken.write_text("[{")
+    now = now_us()
+    report = check_of(
+        a_line(Event.INVOKE, now - HOUR_US), a_line(Event.OK, now - HOUR_US), beat_us=now - HOUR_US // 2
+    )
+    assert (report.outcome, lost_in(report)) == (Outcome.FAILED, {"mysql", "trino"})
+    assert [reason.partition(": Exp")[0] for reason in report.unknown] == [f"{broken}: not the list of added columns"]
 
 
 def test_of_two_databases_in_one_server_each_is_asked_for_its_own_tables(

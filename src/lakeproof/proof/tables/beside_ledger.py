@@ -84,8 +84,9 @@ class BesideLedger:
                 self.notes.looked(source.name, partial(self._note_left_out, source))
         for source in captured:
             if source == OF_LEDGER:
-                database = readers.get(DATABASE)
-                found.append(None if database is None else self._others(source, database, opened_us))
+                if (database := readers.get(DATABASE)) is not None:
+                    look = partial(self._others, source, database, opened_us)
+                    found.append(self.notes.looked(source.name, look))
             elif self._names(source):
                 found.append(self.notes.looked(source.name, partial(self._opened, source)))
             else:
