@@ -10,7 +10,8 @@
         ├── PortTaken       carries the port and who holds it
         └── MissingArtifact something must be installed first
 
-A message says what happened, where, and what to do next.
+A message says what happened, where, and what to do next. `check` alone, whose exit 1 means that data is wrong, turns
+every error but InvalidInput into exit 3.
 """
 
 from typing import Any

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lakeproof.customers.calls import CLOCK_ALLOWANCE_SECONDS, Event, now_us
+from lakeproof.customers.calls import CLOCK_ALLOWANCE_SECONDS, Event, lines_of, now_us
 from lakeproof.customers.ledger import Line, PurchaseFact, read_ledgers, read_purchases
 from lakeproof.customers.ledger_writer import Ledger, LedgerBroken
 from lakeproof.errors import InvalidInput
@@ -95,6 +95,19 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
     whole = [a_line(Event.INVOKE, order=an_order(known=False)), a_line(Event.OK, order=an_order())]
     write(tmp_path, "r", whole, torn=a_line(Event.INVOKE, key="k2").to_bytes()[:-9])
     assert set(read_ledgers(tmp_path).by_key) == {"k1"}
+
+
+def test_a_ledger_that_grows_while_it_is_read_is_read_up_to_the_line_that_was_being_written(tmp_path: Path) -> None:
+    """The half of a line that a reader met at the end of the file was once called rubbish, when its rest followed."""
+    lines = [a_line(Event.INVOKE, key=f"k{number}") for number in range(5)]
+    late = lines[3].to_bytes()
+    path = write(tmp_path, "r", lines[:3], torn=late[:40])
+    reading = lines_of(path, Line.from_json)
+    read = [next(reading) for _ in range(3)]  # by now it has the half of the fourth line
+    with path.open("ab") as file:
+        file.write(late[40:] + lines[4].to_bytes())
+    assert [*read, *reading] == lines[:3]
+    assert list(lines_of(path, Line.from_json)) == lines
 
 
 def test_rubbish_in_the_middle_is_named_by_file_and_line(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """The course of a check, with ledgers as files and engines that answer from memory."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.proof.tables.digest_readers import PAYMENTS, with_digests
 from tests.published_commit import published_commit
@@ -13,11 +14,15 @@ from tests.published_commit import published_commit
 from lakeproof.customers.calls import Event, now_us
 from lakeproof.customers.contacts import FOLDER, Contact, Kind
 from lakeproof.customers.ledger import Line
+from lakeproof.deadline import Deadline
+from lakeproof.lake.job.added_columns import path_of
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie_commit import Commit
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import properties_of
 from lakeproof.lake.query.answer import StatementFailed
+from lakeproof.lake.query.flink import PinnedFlink
+from lakeproof.lake.query.spark import SparkClient
 from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.proof import checking
 from lakeproof.proof.outcome import Outcome
@@ -25,6 +30,7 @@ from lakeproof.proof.report import CheckReport
 from lakeproof.proof.tables.beside_ledger import BesideLedger, Others
 from lakeproof.proof.tables.buckets import Digests, order_values
 from lakeproof.proof.tables.canonical import TABLES
+from lakeproof.proof.tables.dialects import FLINK, SPARK
 from lakeproof.proof.tables.readers import Group, Reader
 from lakeproof.shop.order.models import Item, Op, Order
 from lakeproof.stack.settings import Settings
@@ -65,13 +71,15 @@ def test_the_first_look_at_mariadbs_other_tables_is_of_a_moment_after_its_snapsh
 
 
 type Check = Callable[..., CheckReport]
+type Lake = Callable[..., AbstractContextManager[Reader]]
 
 
 @pytest.fixture
 def check_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
     """Checks a ledger of these lines against empty tables, at a hash with that newest heartbeat, without waiting.
 
-    above: commits above that hash on `main`, newest first.
+    above: commits above that hash on `main`, newest first. engine: which is asked of the lake; lake: what reads its
+    tables there instead.
     """
 
     def check_of(
@@ -81,6 +89,8 @@ def check_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
         above: Sequence[Commit] = (),
         at_hash: str | None = None,
         cover_now: bool = False,
+        engine: str = "trino",
+        lake: Lake | None = None,
     ) -> CheckReport:
         @contextmanager
         def reader(stack: Stack, engine: object, *asked: object) -> Iterator[Reader]:
@@ -90,12 +100,13 @@ def check_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
         newest = published_commit(PUBLISHED, now, 7, gtid, beat_us, dict.fromkeys(table_names("oltp"), 1), now)
         log = [*above, Commit(PUBLISHED, None, now, "checkpoint 7", properties_of(newest.states, "oltp"))]
         monkeypatch.setattr(history, "client_of", lambda stack: Nessie(log))
-        for name in ("snapshot_of", "lake_reader"):
-            monkeypatch.setattr(checking, name, reader)
+        monkeypatch.setattr(checking, "snapshot_of", reader)
+        monkeypatch.setattr(checking, "lake_reader", lake or reader)
+        monkeypatch.setattr(checking, "_STARTS", {})
         stack = a_stack(tmp_path)
         stack.ledger_dir.mkdir(parents=True, exist_ok=True)
         (stack.ledger_dir / "run.jsonl").write_bytes(b"".join(line.to_bytes() for line in lines))
-        return checking.check(stack, at_hash=at_hash, engines=("trino",), cover_now=cover_now, cover_seconds=0.0)
+        return checking.check(stack, at_hash=at_hash, engines=(engine,), cover_now=cover_now, cover_seconds=0.0)
 
     return check_of
 
@@ -279,6 +290,49 @@ def test_a_table_that_an_engine_cannot_read_does_not_hide_what_the_ledger_knows(
     )
     assert lost_in(report) == {"mysql", "trino"}
     assert [reason for reason in report.unknown if "COLUMN_NOT_FOUND" in reason] == list(report.unknown)
+
+
+@pytest.mark.parametrize("engine", ["flink", "spark"])
+def test_an_engine_that_is_late_with_one_answer_does_not_hide_what_the_database_lost(
+    check_of: Check, engine: str
+) -> None:
+    """The error of its HTTP client once left the check: no table was told, and the loss came out as "unknown"."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if b"GROUP BY" in request.content:
+            raise httpx.ReadTimeout("timed out", request=request)
+        return httpx.Response(200, json={"operationHandle": "1", "resultType": "EOS", "rows": [], "end": True})
+
+    @contextmanager
+    def late(*asked: object) -> Iterator[Reader]:
+        with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://late") as client:
+            asking = PinnedFlink(client, "7") if engine == "flink" else SparkClient(client, "ab")
+            dialect = FLINK if engine == "flink" else SPARK
+            yield Reader(engine, dialect, lambda sql: asking.run(sql, Deadline(10)).rows)
+
+    now = now_us()
+    lines = (a_line(Event.INVOKE, now - HOUR_US), a_line(Event.OK, now - HOUR_US))
+    report = check_of(*lines, beat_us=now - HOUR_US // 2, engine=engine, lake=late)
+    assert (report.outcome, lost_in(report)) == (Outcome.FAILED, {"mysql"})
+    assert [reason.partition(". Next")[0] for reason in report.unknown] == [
+        f"{engine} at http://late: no answer (ReadTimeout)"
+    ]
+
+
+def test_a_broken_list_of_added_columns_does_not_hide_what_the_ledger_knows(
+    check_of: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its error once left the check: exit 1 and no report, whether orders were lost or not."""
+    monkeypatch.setattr("lakeproof.proof.tables.beside_ledger.present", lambda stack: (OLTP,))
+    broken = path_of(a_stack(tmp_path), OLTP)
+    broken.parent.mkdir(parents=True)
+    broken.write_text("[{")
+    now = now_us()
+    report = check_of(
+        a_line(Event.INVOKE, now - HOUR_US), a_line(Event.OK, now - HOUR_US), beat_us=now - HOUR_US // 2
+    )
+    assert (report.outcome, lost_in(report)) == (Outcome.FAILED, {"mysql", "trino"})
+    assert [reason.partition(": Exp")[0] for reason in report.unknown] == [f"{broken}: not the list of added columns"]
 
 
 def test_of_two_databases_in_one_server_each_is_asked_for_its_own_tables(

@@ -1,5 +1,8 @@
 """`lakeproof check`: compare what the shop acknowledged with its databases and the lake, key by key."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated
 
@@ -8,7 +11,10 @@ import typer
 from lakeproof.checks.verdict import Outcome
 from lakeproof.cli.output import print_json, print_table, say
 from lakeproof.cli.slowly import Slowly
+from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError
 from lakeproof.stack.stack import load_stack
+
+log = logging.getLogger(__name__)
 
 
 class LakeEngine(StrEnum):
@@ -47,14 +53,15 @@ def check(
     from lakeproof.proof.checking import check as run_check
     from lakeproof.proof.report import KEYS_SHOWN
 
-    report = run_check(
-        load_stack(),
-        at_hash=at,
-        cover_now=not no_wait,
-        engines=[each.value for each in engine] if engine else None,
-        cover_seconds=wait_seconds,
-        progress=Slowly(say),
-    )
+    with _unknown_where_it_broke_off():
+        report = run_check(
+            load_stack(),
+            at_hash=at,
+            cover_now=not no_wait,
+            engines=[each.value for each in engine] if engine else None,
+            cover_seconds=wait_seconds,
+            progress=Slowly(say),
+        )
     if as_json:
         print_json(report.as_json())
     else:
@@ -84,3 +91,21 @@ def check(
         )
     exit_codes = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.UNKNOWN: 3}
     raise typer.Exit(exit_codes[report.outcome])
+
+
+@contextmanager
+def _unknown_where_it_broke_off() -> Iterator[None]:
+    """Whatever ends a check before its report is an outcome that nobody knows (exit 3), never "failed" (exit 1): a
+    caller that reads the exit code alone would take it for lost orders. A mistake in the call stays one (exit 2).
+    """
+    try:
+        yield
+    except InvalidInput:
+        raise
+    except LakeproofError as error:
+        raise CouldNotLook(error.what, where=error.where, next_action=error.next_action) from error
+    except OSError as error:
+        raise CouldNotLook(error.strerror or str(error), where=str(error.filename or "this machine")) from error
+    except Exception as error:
+        log.exception("the check broke off")
+        raise CouldNotLook(f"the check broke off ({type(error).__name__}: {error}): nothing was judged") from error

@@ -129,18 +129,17 @@ def is_line(raw: bytes, read: Callable[[dict[str, Any]], Told]) -> bool:
 
 
 def lines_of[T](path: Path, read: Callable[[dict[str, Any]], T]) -> Iterator[T]:
-    """The lines of a ledger, in the order written. A torn last line is left out: its writer was killed.
+    """The lines of a ledger, in the order written. A torn last line is left out: its writer was killed, or is still
+    writing. In a file that grows meanwhile the rest of that line and further ones may follow; reading ends there.
 
     Raises: InvalidInput naming file:line for anything else that `read` does not take.
     """
     with path.open("rb") as file:
         numbered = enumerate(file, start=1)
         pending = next(numbered, None)
-        while pending is not None:
+        while pending is not None and pending[1].endswith(b"\n"):
             number, raw = pending
             pending = next(numbered, None)
-            if pending is None and not raw.endswith(b"\n"):
-                return
             try:
                 yield read(orjson.loads(raw))
             except (ValueError, KeyError, TypeError) as error:

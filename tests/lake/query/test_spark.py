@@ -12,7 +12,7 @@ import pytest
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.lake.query.answer import Column, EngineUnreachable, StatementFailed
-from lakeproof.lake.query.spark import SparkClient, is_up, start_spark
+from lakeproof.lake.query.spark import SparkClient, is_up, pinned_spark, start_spark
 from lakeproof.proof.checking import usual_engines
 from lakeproof.stack.engines.spark import ready
 from lakeproof.stack.settings import Settings
@@ -67,6 +67,32 @@ def test_rows_without_an_end_are_no_answer(answering: Answering) -> None:
         pytest.raises(EngineUnreachable, match="ended in the middle"),
     ):
         spark.run("SELECT 1", Deadline(10))
+
+
+def client_of(answer: Callable[[httpx.Request], httpx.Response]) -> SparkClient:
+    return SparkClient(httpx.Client(transport=httpx.MockTransport(answer), base_url="http://spark:7080"), "abc")
+
+
+def test_a_line_that_is_late_is_no_answer_of_the_engine() -> None:
+    """httpx's own error once left the statement, and the whole check with it."""
+
+    def silent(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("timed out", request=request)
+
+    with pytest.raises(EngineUnreachable, match=r"spark at http://spark:7080: no answer \(ReadTimeout\)"):
+        client_of(silent).run("SELECT 1", Deadline(10))
+
+
+def test_a_line_that_nobody_can_read_is_no_answer_of_the_engine() -> None:
+    with pytest.raises(EngineUnreachable, match=r"no answer \(JSONDecodeError\)"):
+        client_of(lambda request: httpx.Response(200, text="<html>\n")).run("SELECT 1", Deadline(10))
+
+
+def test_what_goes_wrong_beside_spark_keeps_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check holds its reader open while it judges: a mistake of ours was once called Spark's silence."""
+    monkeypatch.setattr("lakeproof.lake.query.spark.start_spark", lambda *_, **__: None)
+    with pytest.raises(ValueError, match="ours"), pinned_spark(stack_at("127.0.0.1:9", tmp_path), None, Deadline(1)):
+        raise ValueError("ours")
 
 
 def test_past_its_deadline_a_statement_is_given_up(answering: Answering) -> None:

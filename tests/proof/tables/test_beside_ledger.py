@@ -11,7 +11,7 @@ from tests.proof.tables.digest_readers import PAYMENTS, with_digests
 from tests.published_commit import published_commit
 
 from lakeproof.customers.calls import now_us
-from lakeproof.lake.job.added_columns import AddedColumn, Stage, note
+from lakeproof.lake.job.added_columns import AddedColumn, Stage, note, path_of
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
 from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source
 from lakeproof.processes.parts import Parts
@@ -339,3 +339,13 @@ def test_a_column_that_nobody_declared_is_said_and_does_not_hide_the_others(
     declared = AddedColumn("payment.payments", "fee", "DECIMAL(12, 2)", Stage.DONE, since=1.0)
     ((found,), unknown) = looked_at(tmp_path, monkeypatch, table, SHOP, declared)
     assert ([column.name for column in found.columns], unknown) == (["id", "fee"], [])
+
+
+def test_a_broken_list_of_added_columns_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its error once left the check: exit 1, as if orders were lost, and no report."""
+    broken = path_of(Stack(Settings(name="none", state_dir=tmp_path)), OLTP)
+    broken.parent.mkdir(parents=True)
+    broken.write_text("[{")
+    found, unknown = looked_at(tmp_path, monkeypatch, ORDERS_NOW, OLTP, None)
+    (reason,) = unknown
+    assert found == [] and reason.startswith(f"{broken}: not the list of added columns: ")

@@ -9,7 +9,7 @@ import pytest
 
 from lakeproof.customers.calls import Event
 from lakeproof.customers.ledger import Expectation, Expectations, Line, State, read_ledgers
-from lakeproof.proof.findings import Finding
+from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.report import ClaimReport, TableReport
 from lakeproof.proof.tables import comparing
 from lakeproof.proof.tables.buckets import Digest, Digests, digests_of, order_values
@@ -129,6 +129,20 @@ def wrong(expectations: Expectations, contents: Contents, cut_us: int = NOW_US) 
     tables, _, _ = run(expectations, {"trino": contents}, cut_us)
     findings: list[Finding] = [finding for table in tables for finding in table.findings]
     return {(finding.table, finding.wrong.value, finding.key) for finding in findings}
+
+
+@pytest.mark.parametrize("far", [400_000_000_000_000_000, -400_000_000_000_000_000], ids=["after 9999", "before 1"])
+def test_a_time_that_no_calendar_has_is_a_finding_that_names_it(far: int) -> None:
+    """The lake's columns take such a time, Python's do not: its OverflowError once left the check."""
+    whole = rows_of(engine(order(1)))
+    (row,) = whole[ORDERS.name]
+    created_at = [column.name for column in ORDERS.columns].index("created_at")
+    rows = {**whole, ORDERS.name: [(*row[:created_at], far, *row[created_at + 1 :])]}
+    shown = {"trino": Shown(NOW_US, of_rows(rows), ())}
+    tables, _, unknown = compare(ledger(expected(1)), shown, WIDTH, lambda name, buckets: rows)
+    (finding,) = (finding for table in tables for finding in table.findings)
+    assert (finding.table, finding.wrong, unknown) == (ORDERS.name, Wrong.PHANTOM, [])
+    assert str(far) in finding.detail
 
 
 def test_equal_engines_pass_without_a_row_being_opened() -> None:

@@ -102,17 +102,28 @@ class PinnedFlink:
     def run(self, sql: str, deadline: Deadline, *, progress: Progress = lambda text: None) -> Answer:
         """The whole answer to one statement.
 
-        Raises: StatementFailed with Flink's message; EngineUnreachable without an answer before the deadline.
+        Raises: StatementFailed with Flink's message; EngineUnreachable without an answer before the deadline, where a
+        page of the answer is late, and where nobody can read it.
         """
+        try:
+            made = _json(self._client.post(f"{self._path}/statements", json={"statement": sql}))
+            operation = f"{self._path}/operations/{made['operationHandle']}"
+            try:
+                return self._answer(operation, deadline, progress)
+            except (EngineUnreachable, httpx.HTTPError, ValueError):
+                # The session may live on; this statement would keep its slot from the next one.
+                _tidied(self._client, "POST", f"{operation}/cancel")
+                raise
+        except (httpx.HTTPError, ValueError) as error:
+            raise _no_answer(self._client, error) from error
+
+    def _answer(self, operation: str, deadline: Deadline, progress: Progress) -> Answer:
         started = deadline.elapsed
-        made = _json(self._client.post(f"{self._path}/statements", json={"statement": sql}))
-        operation = f"{self._path}/operations/{made['operationHandle']}"
         columns: tuple[Column, ...] = ()
         rows: list[list[Any]] = []
         following: str | None = f"{operation}/result/0?rowFormat=JSON"
         while following is not None:
             if deadline.expired:
-                self._client.post(f"{operation}/cancel")
                 raise EngineUnreachable(
                     f"no end of the statement within {deadline.seconds:.0f} s; it was cancelled",
                     where="flink",
@@ -133,20 +144,41 @@ class PinnedFlink:
 
 
 @contextmanager
-def flink_session(stack: Stack, properties: dict[str, str]) -> Iterator[PinnedFlink]:
-    """A session of the gateway that runs, closed afterwards. Raises: EngineUnreachable, StatementFailed."""
+def flink_session(stack: Stack, properties: dict[str, str], *, must_be_closed: bool = False) -> Iterator[PinnedFlink]:
+    """A session of the gateway that runs, closed afterwards.
+
+    must_be_closed: raise EngineUnreachable where it could not be closed. Without it that costs nobody an answer that
+    was given already: the gateway forgets a session that is not used any more.
+    Raises: EngineUnreachable, StatementFailed.
+    """
     url = stack.url(_GATEWAY)
     with httpx.Client(base_url=url, timeout=_PAGE_SECONDS, trust_env=False) as client:
         try:
             session = _json(client.post("/v1/sessions", json={"properties": properties}))["sessionHandle"]
-            try:
-                yield PinnedFlink(client, session)
-            finally:
-                client.delete(f"/v1/sessions/{session}")
         except httpx.HTTPError as error:
-            raise EngineUnreachable(
-                f"no answer ({type(error).__name__})", where=f"flink at {url}", next_action=f"lakeproof up {_GATEWAY}"
-            ) from error
+            raise _no_answer(client, error) from error
+        try:
+            yield PinnedFlink(client, session)
+        finally:
+            silent = _tidied(client, "DELETE", f"/v1/sessions/{session}")
+        if silent is not None and must_be_closed:
+            raise _no_answer(client, silent) from silent
+
+
+def _tidied(client: httpx.Client, method: str, path: str) -> httpx.HTTPError | None:
+    """Ask for something to be tidied up, which is no reason to fail. Gives why there was no answer."""
+    try:
+        client.request(method, path)
+    except httpx.HTTPError as error:
+        return error
+    return None
+
+
+def _no_answer(client: httpx.Client, error: Exception) -> EngineUnreachable:
+    url = str(client.base_url).rstrip("/")
+    return EngineUnreachable(
+        f"no answer ({type(error).__name__})", where=f"flink at {url}", next_action=f"lakeproof up {_GATEWAY}"
+    )
 
 
 def _column(described: dict[str, Any]) -> Column:

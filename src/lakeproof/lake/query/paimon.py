@@ -27,6 +27,6 @@ def paimon(stack: Stack, name: str = BATCH["pipeline.name"]) -> Iterator[PinnedF
     Raises: EngineUnreachable, StatementFailed.
     """
     start_gateway(stack)
-    with flink_session(stack, _SESSION | {"pipeline.name": name}) as flink:
+    with flink_session(stack, _SESSION | {"pipeline.name": name}, must_be_closed=True) as flink:
         flink.run(_CATALOG, Deadline(SECONDS))
         yield flink

@@ -91,8 +91,19 @@ class SparkClient:
     def run(self, sql: str, deadline: Deadline, *, progress: Progress = lambda text: None) -> Answer:
         """The whole answer to one statement.
 
-        Raises: StatementFailed with Spark's message; EngineUnreachable without an answer before the deadline.
+        Raises: StatementFailed with Spark's message; EngineUnreachable without an answer before the deadline, where a
+        line of the answer is late, and where nobody can read it.
         """
+        try:
+            return self._answer(sql, deadline, progress)
+        except (httpx.HTTPError, ValueError) as error:
+            raise EngineUnreachable(
+                f"no answer ({type(error).__name__})",
+                where=f"spark at {str(self._client.base_url).rstrip('/')}",
+                next_action="lakeproof ps",
+            ) from error
+
+    def _answer(self, sql: str, deadline: Deadline, progress: Progress) -> Answer:
         started = deadline.elapsed
         columns: tuple[Column, ...] = ()
         rows: list[list[Any]] = []
@@ -141,9 +152,4 @@ def pinned_spark(
     url = stack.url(NAME)
     headers = {"Authorization": f"Bearer {stack.secret(TOKEN)}"}
     with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
-        try:
-            yield SparkClient(client, commit.hash if commit else None)
-        except (httpx.HTTPError, ValueError) as error:
-            raise EngineUnreachable(
-                f"no answer ({type(error).__name__})", where=f"spark at {url}", next_action="lakeproof ps"
-            ) from error
+        yield SparkClient(client, commit.hash if commit else None)

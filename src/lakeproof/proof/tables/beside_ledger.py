@@ -86,8 +86,9 @@ class BesideLedger:
         for source in captured:
             self._note_unpublished(source)
             if source == OF_LEDGER:
-                database = readers.get(DATABASE)
-                found.append(None if database is None else self._others(source, database, opened_us))
+                if (database := readers.get(DATABASE)) is not None:
+                    look = partial(self._others, source, database, opened_us)
+                    found.append(self.notes.looked(source.name, look))
             elif self._names(source):
                 found.append(self.notes.looked(source.name, partial(self._opened, source)))
         return [each for each in found if each is not None]

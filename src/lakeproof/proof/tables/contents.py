@@ -89,5 +89,10 @@ def _order(row: Sequence[Any]) -> Order:
 
 
 def _iso(microseconds: int) -> str:
-    """As the service writes times: six digits and a Z."""
-    return (_EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """As the service writes times: six digits and a Z. A time that no calendar has, which the lake's columns take,
+    stays the number that it is: the row is then not what was acknowledged, and the finding names that number.
+    """
+    try:
+        return (_EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    except OverflowError:
+        return str(microseconds)
