@@ -5,6 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
+def read_if_there(path: Path) -> str | None:
+    """The file's text; None where there is no file."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
 def write_file(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Write by an atomic rename; `mode` holds from the first byte on. Several may write at once; one text stands."""
     path.parent.mkdir(parents=True, exist_ok=True)

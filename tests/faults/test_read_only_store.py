@@ -69,7 +69,8 @@ def supervisor(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
     made = Supervisor(stack)
     for module in (read_only_store, make_store_writable):
         monkeypatch.setattr(module, "our_processes", lambda stack, what: made)
-        monkeypatch.setattr(module, "writes", lambda stack, timeout: made.writes)
+    monkeypatch.setattr(read_only_store, "writes_in_words", lambda stack, timeout: made.writes)
+    monkeypatch.setattr(make_store_writable, "writes", lambda stack, timeout: made.writes)
     monkeypatch.setattr(read_only_store, "SupervisorClient", lambda stack: made)
     return made
 

@@ -11,6 +11,7 @@ import psutil
 
 from lakeproof.bench.benchmark import Progress
 from lakeproof.bench.closed_loop import Call, closed_loop
+from lakeproof.bench.posting import Post, posting
 from lakeproof.customers.shoppers.report import percentiles_ms
 from lakeproof.services.database.pool import Closable
 
@@ -106,3 +107,10 @@ async def on_own_connections[C: Closable](
     finally:
         for connection in connections:
             connection.close()
+
+
+@asynccontextmanager
+async def by_http(url: str, call: Callable[[Post], Awaitable[None]]) -> AsyncIterator[list[Call]]:
+    """Clients of the service at `url`."""
+    async with posting(url) as post:
+        yield [functools.partial(call, post)] * CLIENTS

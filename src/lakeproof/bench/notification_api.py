@@ -16,8 +16,8 @@ import psutil
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.closed_loop import Call
-from lakeproof.bench.in_turns import CLIENTS, InTurns, in_turns
-from lakeproof.bench.posting import posting
+from lakeproof.bench.in_turns import CLIENTS, InTurns, by_http, in_turns
+from lakeproof.bench.posting import Post
 from lakeproof.bench.scratch_postgres import scratch_postgres, scratch_topic
 from lakeproof.bench.service_process import free_port, service_process
 from lakeproof.customers.shoppers.traffic import in_new_loop
@@ -57,7 +57,21 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 async def _measure(smtp: int, url: str, service: psutil.Process, seconds: float, progress: Progress) -> InTurns:
     """By "smtp" and "http"."""
-    async with _by_smtp(smtp) as bare, _by_http(url) as http:
+    customers = itertools.count(1)
+
+    async def flow(post: Post) -> None:
+        body = {
+            "customer_id": next(customers),
+            "channel": "email",
+            "to": "customer@shop.example",
+            "subject": "Your order",
+            "body": "Text",
+            "topic": "order",
+        }
+        made = orjson.loads(await post("/notifications", body, 201))
+        await post(f"/notifications/{made['id']}/send", None, 200)
+
+    async with _by_smtp(smtp) as bare, by_http(url, flow) as http:
         return await in_turns("flows", {"smtp": bare, "http": http}, seconds, service, progress)
 
 
@@ -73,26 +87,6 @@ async def _by_smtp(port: int) -> AsyncIterator[list[Call]]:
         yield [send] * CLIENTS
     finally:
         await provider.close()
-
-
-@contextlib.asynccontextmanager
-async def _by_http(url: str) -> AsyncIterator[list[Call]]:
-    customers = itertools.count(1)
-    async with posting(url) as post:
-
-        async def flow() -> None:
-            body = {
-                "customer_id": next(customers),
-                "channel": "email",
-                "to": "customer@shop.example",
-                "subject": "Your order",
-                "body": "Text",
-                "topic": "order",
-            }
-            made = orjson.loads(await post("/notifications", body, 201))
-            await post(f"/notifications/{made['id']}/send", None, 200)
-
-        yield [flow] * CLIENTS
 
 
 BENCHMARK = Benchmark(

@@ -5,17 +5,14 @@ real one as a process of its own, on a database of the benchmark's own, so that 
 no orders that nobody bought.
 """
 
-import contextlib
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import psutil
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
-from lakeproof.bench.closed_loop import Call
-from lakeproof.bench.in_turns import CLIENTS, InTurns, in_turns, on_own_connections
-from lakeproof.bench.posting import posting
+from lakeproof.bench.in_turns import InTurns, by_http, in_turns, on_own_connections
+from lakeproof.bench.posting import Post
 from lakeproof.bench.scratch_database import connect_to, scratch_database
 from lakeproof.bench.service_process import service_process
 from lakeproof.customers.shoppers.traffic import in_new_loop
@@ -74,7 +71,8 @@ async def _measure(
     stack: Stack, database: str, url: str, service: psutil.Process, seconds: float, progress: Progress
 ) -> InTurns:
     """By "sql" and "http"."""
-    async with on_own_connections(connect_to(stack, database), _order_by_sql) as sql, _by_http(url) as http:
+    by_sql = on_own_connections(connect_to(stack, database), _order_by_sql)
+    async with by_sql as sql, by_http(url, _order) as http:
         return await in_turns("orders", {"sql": sql, "http": http}, seconds, service, progress)
 
 
@@ -85,14 +83,8 @@ async def _order_by_sql(connection: Connection) -> None:
     await execute(connection, "COMMIT")
 
 
-@contextlib.asynccontextmanager
-async def _by_http(url: str) -> AsyncIterator[list[Call]]:
-    async with posting(url) as post:
-
-        async def order() -> None:
-            await post("/orders", _BODY, 201)
-
-        yield [order] * CLIENTS
+async def _order(post: Post) -> None:
+    await post("/orders", _BODY, 201)
 
 
 BENCHMARK = Benchmark("order-api", "orders/s and p50/p95/p99 by HTTP against bare SQL", ("mysql",), run)

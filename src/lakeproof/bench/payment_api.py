@@ -4,17 +4,15 @@ Closed loop at 16 clients, in turns (SQL, HTTP, SQL, HTTP …), so that a busy m
 real one as a process of its own, its relay to Kafka included, on a database and a topic of the benchmark's own.
 """
 
-import contextlib
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import psutil
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
-from lakeproof.bench.closed_loop import Call
-from lakeproof.bench.in_turns import CLIENTS, InTurns, in_turns, on_own_connections
-from lakeproof.bench.posting import posting
+from lakeproof.bench.in_turns import InTurns, by_http, in_turns, on_own_connections
+from lakeproof.bench.posting import Post
 from lakeproof.bench.scratch_postgres import connect_to, scratch_postgres, scratch_topic
 from lakeproof.bench.service_process import service_process
 from lakeproof.customers.shoppers.traffic import in_new_loop
@@ -61,7 +59,7 @@ async def _measure(
     """By "sql" and "http"."""
     orders = itertools.count(1)
 
-    async def pay(connection: Connection) -> None:
+    async def pay_by_sql(connection: Connection) -> None:
         """The same statements and round trips as the service sends."""
         asked = operation(Op.AUTHORIZE, uuid.uuid4().hex, None, "body")
         statement, args = authorization(_asked(orders), asked)
@@ -69,23 +67,16 @@ async def _measure(
         await connection.fetch(statement, *args)
         await connection.execute("COMMIT")
 
-    by_sql = on_own_connections(connect_to(stack, sql_database), pay)
-    async with by_sql as sql, _by_http(url, orders) as http:
+    async def pay(post: Post) -> None:
+        await post("/payments", _asked(orders).model_dump(), 201)
+
+    by_sql = on_own_connections(connect_to(stack, sql_database), pay_by_sql)
+    async with by_sql as sql, by_http(url, pay) as http:
         return await in_turns("payments", {"sql": sql, "http": http}, seconds, service, progress)
 
 
 def _asked(orders: Iterator[int]) -> AuthorizeRequest:
     return AuthorizeRequest(order_id=next(orders), customer_id=42, amount="15.30", card="tok_visa")
-
-
-@contextlib.asynccontextmanager
-async def _by_http(url: str, orders: Iterator[int]) -> AsyncIterator[list[Call]]:
-    async with posting(url) as post:
-
-        async def pay() -> None:
-            await post("/payments", _asked(orders).model_dump(), 201)
-
-        yield [pay] * CLIENTS
 
 
 BENCHMARK = Benchmark(

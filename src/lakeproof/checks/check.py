@@ -20,7 +20,7 @@ from lakeproof.proof.report import CheckReport
 from lakeproof.stack.stack import Stack
 
 
-def _silent(text: str) -> None:
+def say_nothing(text: str) -> None:
     """For callers that want no progress."""
 
 
@@ -44,7 +44,7 @@ class CheckContext:
     evidence: tuple[str, ...] = ()
     quiet_seconds: float = 0.0
     scenario_dirs: tuple[Path, ...] = ()
-    progress: Callable[[str], None] = _silent
+    progress: Callable[[str], None] = say_nothing
     reports: dict[frozenset[str], CheckReport] = field(default_factory=dict)
     shopping: Callable[[], AbstractContextManager[None]] = nullcontext
     fault_made: bool = True

@@ -48,10 +48,6 @@ class Commands(Mapping[str, Any]):
         add_examples(app)
         return typer.main.get_group(app).commands[name]
 
-    def module_of(self, name: str) -> str:
-        """The module of this folder that brings the command."""
-        return self._modules[name]
-
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._modules))
 

@@ -2,6 +2,7 @@
 kind of alert that belongs to none.
 """
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -94,7 +95,7 @@ def review(
     drills, now = DrillCards(stack.reports_dir).all(), datetime.now(UTC)
     found = review_of(list(scenarios), [rule.alert for rule in rules], drills, desk.history(), now, further)
     if as_json:
-        print_json(found.as_json())
+        print_json(asdict(found))
         return
     print_table(
         ("Page", "Due", "Last review", "Last drill", "Verdict", "Last major incident"),

@@ -1,5 +1,6 @@
 """`lakeproof usecase`: what the lake is used for: the questions, their tables, and how fresh the data are now."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -129,7 +130,7 @@ def _as_json(use_case: "UseCase", seen: "Freshness") -> dict[str, Any]:
         "query": use_case.query,
         "freshness_promql": use_case.freshness,
         "incidents": _hitting(use_case.id),
-        "freshness": seen.as_json(),
+        "freshness": asdict(seen),
     }
 
 

@@ -7,7 +7,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.install.cache import artifacts_dir
 from lakeproof.install.recipe import clone_dir
 from lakeproof.stack.secrets import NAMES
-from lakeproof.written import write_file
+from lakeproof.written import read_if_there, write_file
 
 GRAFANA = "grafana-admin"
 SECRETS = (*NAMES, GRAFANA)
@@ -29,10 +29,10 @@ def make_env_file(path: Path) -> list[str]:
 
     Raises: InvalidInput for a line that is no NAME=value.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        lines = ["# Secrets of `lakeproof render compose`, and where the clone and its artifacts lie. Do not commit."]
+    text = read_if_there(path)
+    if text is None:
+        text = "# Secrets of `lakeproof render compose`, and where the clone and its artifacts lie. Do not commit."
+    lines = text.splitlines()
     kept = [line for line in lines if line.strip() and not line.startswith("#")]
     for line in kept:
         if "=" not in line:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks import stays_well, survives_restart
-from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.check import Baseline, Check, CheckContext, say_nothing
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.cause import Step
@@ -109,16 +109,12 @@ def verify(
     return judged
 
 
-def _say_nothing(text: str) -> None:
-    """Nobody is told of looks that are only waited for."""
-
-
 def await_calm(checks: Sequence[BoundCheck], context: CheckContext) -> bool:
     """Wait until the checks that are quick to ask hold; False where they did not before the context's deadline."""
     watched = [each for each in checks if each.check.watched]
 
     def look() -> bool | None:
-        taken = take_baselines(watched, context, _say_nothing)
+        taken = take_baselines(watched, context, say_nothing)
         return True if worst(each.verdict.outcome for each in taken.values()) is Outcome.PASSED else None
 
     if not watched:

@@ -14,10 +14,10 @@ from pydantic import Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook, NotReady, TerminalError
+from lakeproof.errors import NotReady, TerminalError
 from lakeproof.faults.dump import BUCKET
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.probes.object_store import FULL, writes
+from lakeproof.probes.object_store import FULL, writes_in_words
 from lakeproof.processes import detached
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
@@ -61,7 +61,7 @@ def inject(stack: Stack, arguments: FilledStore) -> None:
 
     def full() -> bool:
         nonlocal since
-        seen = _writes(stack)
+        seen = writes_in_words(stack, LOOK_SECONDS)
         if seen != FULL:
             since = time.monotonic()
         if time.monotonic() - since < STEADY_SECONDS:
@@ -113,14 +113,8 @@ def remove(stack: Stack, arguments: FilledStore) -> None:
 
 def sign(stack: Stack, arguments: FilledStore) -> Sign:
     """It refuses an object of our own, since it is full."""
-    seen = _writes(stack)
+    seen = writes_in_words(stack, LOOK_SECONDS)
     return Sign(seen == FULL, f"{STORE}: {seen}")
-
-
-def _writes(stack: Stack) -> str:
-    with contextlib.suppress(CouldNotLook):
-        return str(writes(stack, LOOK_SECONDS))
-    return "no answer"
 
 
 FAULT = Fault("filled_store", "fill the object store by a dump of somebody's", inject, remove, sign, FilledStore)

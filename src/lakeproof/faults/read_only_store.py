@@ -15,7 +15,7 @@ from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.job.states import complete_states
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.flink import MANY_FAILURES, job_failures
-from lakeproof.probes.object_store import READ_ONLY, WRITABLE, writes
+from lakeproof.probes.object_store import READ_ONLY, WRITABLE, writes_in_words
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.engines.minio import read_only_mark
@@ -43,7 +43,7 @@ def inject(stack: Stack, arguments: ReadOnlyStore) -> None:
     Raises: TerminalError where the commits were over each time.
     """
     client = our_processes(stack, f"kill {STORE}")
-    if _writes(stack) == READ_ONLY:
+    if writes_in_words(stack, LOOK_SECONDS) == READ_ONLY:
         write_file(read_only_mark(stack), "")
         return
     for _ in range(TRIES):
@@ -87,23 +87,19 @@ def remove(stack: Stack, arguments: ReadOnlyStore) -> None:
     client = SupervisorClient(stack)
     if not client.running():
         return
-    if _writes(stack) == READ_ONLY:
+    if writes_in_words(stack, LOOK_SECONDS) == READ_ONLY:
         client.kill(STORE)
     Deadline(BACK_SECONDS).wait_for(
-        f"{STORE} to take writes", lambda: True if _writes(stack) == WRITABLE else None, every=0.5
+        f"{STORE} to take writes",
+        lambda: True if writes_in_words(stack, LOOK_SECONDS) == WRITABLE else None,
+        every=0.5,
     )
 
 
 def sign(stack: Stack, arguments: ReadOnlyStore) -> Sign:
     """It refuses an object of our own."""
-    seen = _writes(stack)
+    seen = writes_in_words(stack, LOOK_SECONDS)
     return Sign(seen == READ_ONLY, f"{STORE}: {seen}")
-
-
-def _writes(stack: Stack) -> str:
-    with contextlib.suppress(CouldNotLook):
-        return str(writes(stack, LOOK_SECONDS))
-    return "no answer"
 
 
 FAULT = Fault("read_only_store", "have the object store refuse every write", inject, remove, sign, ReadOnlyStore)

@@ -17,7 +17,7 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.handed_variable import hand_variable, handed_variables
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
-from lakeproof.written import write_file
+from lakeproof.written import read_if_there, write_file
 
 LOOK_SECONDS = 5.0
 
@@ -53,7 +53,7 @@ def remove(stack: Stack, arguments: SlowedSource) -> None:
     if urls and client.running():
         if client.row(SERVICE).pid is None:
             raise NotReady("it has no process, so its addresses cannot be looked at", where=SERVICE)
-        before = _read(_note(stack, arguments, "before"))
+        before = read_if_there(_note(stack, arguments, "before"))
         has = handed_variables(stack, SERVICE).get(variable)
         # A repair gives it the stack's own address, since it cannot know the one of before.
         if has in urls or (has is None and before is not None):
@@ -76,7 +76,7 @@ def _roads(stack: Stack, arguments: SlowedSource) -> dict[int, str]:
 
 def _urls(stack: Stack, arguments: SlowedSource) -> set[str]:
     """Of the proxies of this fault, also of one that was killed."""
-    return {*_roads(stack, arguments).values(), *(_read(_note(stack, arguments)) or "").split()}
+    return {*_roads(stack, arguments).values(), *(read_if_there(_note(stack, arguments)) or "").split()}
 
 
 def _note(stack: Stack, arguments: SlowedSource, what: str = "") -> Path:
@@ -84,20 +84,12 @@ def _note(stack: Stack, arguments: SlowedSource, what: str = "") -> Path:
     return stack.data_dir(SERVICE) / "-".join(("slow-road", arguments.source, *([what] if what else [])))
 
 
-def _read(note: Path) -> str | None:
-    try:
-        return note.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-
-
 def _build(stack: Stack, arguments: SlowedSource) -> str:
     """Start the proxy; gives its URL."""
     with listen() as listening:
         url = url_of(listening)
         note = _note(stack, arguments)
-        note.parent.mkdir(parents=True, exist_ok=True)
-        write_file(note, f"{_read(note) or ''} {url}".strip())
+        write_file(note, f"{read_if_there(note) or ''} {url}".strip())
         server = stack.host_port(f"{arguments.source}-service", "http")
         build_road(stack, arguments.source, listening, server, arguments.seconds, SERVICE)
     return url

@@ -39,7 +39,6 @@ def inject(stack: Stack, arguments: OfConnector) -> None:
         raise InvalidInput(
             f"{', '.join(further)} would be ended", where=NAME, next_action=f"lakeproof scale {NAME} 1"
         )
-    _mark(stack).parent.mkdir(parents=True, exist_ok=True)
     write_file(_mark(stack), "")
     client.scale(NAME, 2)
     try:

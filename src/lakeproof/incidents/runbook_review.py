@@ -5,7 +5,7 @@ A page is due where nobody reviewed it in this quarter, or since the last high o
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -39,10 +39,6 @@ class RunbookReview:
     pages: tuple[PageReview, ...]
     never_drilled: tuple[str, ...]
     never_fired: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """For scripts."""
-        return asdict(self)
 
 
 def review_of(

@@ -48,7 +48,6 @@ def note(stack: Stack, topic: Topic, made: str) -> None:
     if kept is None:
         provisioned.remember(stack, "kafka", _note(topic), made)
     else:
-        kept.parent.mkdir(parents=True, exist_ok=True)
         write_file(kept, made)
 
 

@@ -66,7 +66,6 @@ def _off(stack: Stack, source: str) -> str:
     """Note the address that somebody set on purpose, since the process that knows it ends."""
     address = handed_variables(stack, SERVICE).get(variable_of(source))
     if address:
-        _note(stack, source).parent.mkdir(parents=True, exist_ok=True)
         write_file(_note(stack, source), address)
     elif address is None:
         _note(stack, source).unlink(missing_ok=True)

@@ -12,7 +12,6 @@ from typing import Any
 
 import yaml
 
-from lakeproof.errors import TerminalError
 from lakeproof.observability.sources import (
     LIGHT_SECONDS,
     PROBE_JOB,
@@ -46,10 +45,7 @@ HEALTH_PATHS = {
 
 
 def render_prometheus(stack: Stack, rules_dir: Path, timing: Timing) -> str:
-    """The text of prometheus.yml, with the pace that those windows need.
-
-    Raises: TerminalError for a scrape that Prometheus 2.42 cannot do.
-    """
+    """The text of prometheus.yml, with the pace that those windows need."""
     pace = _interval(LIGHT_SECONDS, timing)
     config: dict[str, Any] = {
         "global": {"scrape_interval": pace, "scrape_timeout": "1s", "evaluation_interval": pace},
@@ -94,7 +90,7 @@ def _component_job(stack: Stack, component: Component, scrape: Scrape, number: i
     # A second endpoint of one component needs a job_name of its own; its series keep job=component.
     job: dict[str, Any] = {
         "job_name": component.name if number == 0 else f"{component.name}-{scrape.port}",
-        "metrics_path": scrape.path,
+        "metrics_path": "/metrics",
         "scrape_interval": _interval(scrape.seconds, timing),
         # The same in both windows: what is too slow for a drill must not look well before one.
         "scrape_timeout": _interval(scrape.seconds, "drill"),
@@ -102,11 +98,6 @@ def _component_job(stack: Stack, component: Component, scrape: Scrape, number: i
             {"targets": [_target(stack, component.name, scrape.port)], "labels": {"job": component.name}}
         ],
     }
-    for header, value in scrape.headers.items():
-        if header.lower() != "authorization":
-            raise TerminalError(f"Prometheus 2.42 cannot send the header {header}", where=component.name)
-        kind, _, credentials = value.partition(" ")
-        job["authorization"] = {"type": kind, "credentials": credentials}
     if scrape.port == "jmx" and scrape.names:
         # The agent then collects no metrics of the JVM itself: to look for deadlocks it would stop all threads.
         job["params"] = {"name[]": list(scrape.names)}

@@ -1,6 +1,6 @@
 """What the daemon tells while it works: one event per change, for progress and for the log."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -17,11 +17,7 @@ class Event:
     what: str
     text: str
 
-    def to_json(self) -> dict[str, Any]:
-        """As it goes over the socket."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Event":
-        """The reverse of `to_json`, also of a supervisor of another version, which may tell more: `down` ends it."""
+        """The reverse of `asdict`, also of a supervisor of another version, which may tell more: `down` ends it."""
         return cls(data["component"], data["what"], data["text"])

@@ -29,10 +29,6 @@ class ProcessRow:
     cpu_seconds: float = 0.0
     watched_since: float | None = None
 
-    def to_wire(self) -> dict[str, Any]:
-        """Everything, for the socket."""
-        return asdict(self)
-
     def to_json(self) -> dict[str, Any]:
         """The shape that scripts rely on (`ps --json`)."""
         found = asdict(self)
@@ -41,5 +37,5 @@ class ProcessRow:
 
     @classmethod
     def from_wire(cls, data: dict[str, Any]) -> "ProcessRow":
-        """The reverse of `to_wire`."""
+        """The reverse of `asdict`."""
         return cls(**data | {"state": State(data["state"]), "health": Health(data["health"])})

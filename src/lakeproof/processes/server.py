@@ -103,7 +103,7 @@ class Server:
                     "closing": kept.closing,
                 }
             case "ps":
-                return [row.to_wire() for row in kept.rows()]
+                return [asdict(row) for row in kept.rows()]
             case "chain":
                 lines = {name: one.timeline for name, one in kept.keepers.items() if one.timeline is not None}
                 return [asdict(step) for step in timeline.slow_chain(lines)]
@@ -185,7 +185,7 @@ class Server:
                         event = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
                     except TimeoutError:
                         event = Event("", "progress", still())
-                    send({"event": event.to_json()})
+                    send({"event": asdict(event)})
 
             task = asyncio.create_task(pump())
             try:
@@ -195,7 +195,7 @@ class Server:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
                 while not queue.empty():
-                    send({"event": queue.get_nowait().to_json()})
+                    send({"event": asdict(queue.get_nowait())})
 
     def _still(self) -> str:
         """What is not healthy yet, and for how long it has been wanted."""

@@ -125,10 +125,6 @@ class Cut:
         place = f"hash {self.nessie_hash[:16]}, checkpoint {self.checkpoint}"
         return f"cut: {place}, {age}; {self.excused} acknowledged calls are not older and need not be in it"
 
-    def as_json(self) -> dict[str, object]:
-        """The entry `cut`."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class CheckReport:
@@ -252,7 +248,7 @@ class CheckReport:
             "not_ours": self.not_ours,
             "checkpoint": self.checkpoint,
             "covers_us": self.covers_us,
-            "cut": self.cut.as_json() if self.cut else None,
+            "cut": asdict(self.cut) if self.cut else None,
             "unknown": list(self.reasons),
             "left_out": list(self.left_out),
             "findings": [

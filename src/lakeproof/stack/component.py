@@ -39,9 +39,7 @@ class Scrape:
     """
 
     port: str
-    path: str = "/metrics"
     seconds: float = 1.0
-    headers: Mapping[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()
 
 

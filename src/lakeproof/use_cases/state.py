@@ -1,7 +1,7 @@
 """How fresh the data of a use case are now, as Prometheus knows it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from lakeproof.errors import CouldNotLook
@@ -25,10 +25,6 @@ class Freshness:
     target_seconds: int
     ages: Mapping[str, float]
     why: str
-
-    def as_json(self) -> dict[str, object]:
-        """As commands print it."""
-        return asdict(self)
 
 
 def look(stack: Stack, use_case: UseCase) -> Freshness:

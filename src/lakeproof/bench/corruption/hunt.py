@@ -14,12 +14,11 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
+from lakeproof.bench.benchmark import Progress
 from lakeproof.bench.corruption.kind import Kind, Looking, NothingToPlantOn, Planted, Step
 from lakeproof.deadline import Deadline
 from lakeproof.proof.outcome import Outcome
 from lakeproof.proof.report import CheckReport
-
-type Progress = Callable[[str], None]
 
 
 class Found(StrEnum):
@@ -86,7 +85,7 @@ class Journal:
 
     def planting(self, planted: Planted) -> None:
         """Written before anything is changed."""
-        self._add({"planting": planted.to_json()})
+        self._add({"planting": asdict(planted)})
 
     def taken_out(self) -> None:
         """What was planted is gone, though its round did not end: nobody may take it out a second time."""

@@ -5,7 +5,7 @@ what a killed hunt left.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
 
@@ -44,10 +44,6 @@ class Planted:
     keys: tuple[str, ...]
     do: tuple[Step, ...]
     undo: tuple[Step, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """For the journal."""
-        return asdict(self)
 
 
 class Looking(Protocol):

@@ -22,9 +22,7 @@ NOT_BROUGHT = "set right, and what was missed is not brought yet"
 
 def note(stack: Stack, source: Source, kind: Kind) -> None:
     """From now on the lake is known to lack something of that source."""
-    mark = _mark(stack, source, kind)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    write_file(mark, "")
+    write_file(_mark(stack, source, kind), "")
 
 
 def is_noted(stack: Stack, source: Source, kind: Kind) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
-from lakeproof.written import write_file
+from lakeproof.written import read_if_there, write_file
 
 OPEN = "open"
 WRITTEN = "written"
@@ -18,12 +18,12 @@ WRITTEN = "written"
 
 def begin_passing_over(stack: Stack, source: Source) -> None:
     """From now on a submission of the job passes over what its topic holds."""
-    _write(stack, source, OPEN)
+    write_file(_mark(stack, source), OPEN)
 
 
 def all_is_written(stack: Stack, source: Source) -> None:
     """What the lake lacks lies in the topic: from now on a submission of the job takes what comes."""
-    _write(stack, source, WRITTEN)
+    write_file(_mark(stack, source), WRITTEN)
 
 
 def all_is_brought(stack: Stack, source: Source) -> None:
@@ -33,25 +33,12 @@ def all_is_brought(stack: Stack, source: Source) -> None:
 
 def passes_over(stack: Stack, source: Source) -> bool:
     """Whether a submission of the job now passes over what comes."""
-    return _read(stack, source) == OPEN
+    return read_if_there(_mark(stack, source)) == OPEN
 
 
 def is_behind(stack: Stack, source: Source) -> bool:
     """Whether the lake may lack what the job passed over."""
-    return bool(_read(stack, source))
-
-
-def _write(stack: Stack, source: Source, state: str) -> None:
-    mark = _mark(stack, source)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    write_file(mark, state)
-
-
-def _read(stack: Stack, source: Source) -> str:
-    try:
-        return _mark(stack, source).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
+    return bool(read_if_there(_mark(stack, source)))
 
 
 def _mark(stack: Stack, source: Source) -> Path:

@@ -17,7 +17,7 @@ from lakeproof.lake.job.submission import redeploy
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
-from lakeproof.written import write_file
+from lakeproof.written import read_if_there, write_file
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,6 @@ def pass_unreadable(stack: Stack, source: Source, table: str, column: str) -> No
     if table not in {file.source for file in files}:
         raise InvalidInput("the lake has no such table", where=table, next_action="name one of lake/jobs")
     mark = _mark(stack, source)
-    mark.parent.mkdir(parents=True, exist_ok=True)
     write_file(mark, f"{table}.{column}")
     called_us = time.time() * 1e6
     tolerant = tuple(file.reading_as_text(column) if file.source == table else file for file in files)
@@ -71,10 +70,7 @@ def finish_pass(stack: Stack, source: Source) -> str | None:
 
 def reads_as_text(stack: Stack, source: Source) -> str | None:
     """The column that the job may still read as text, since a call was cut off; None: it reads as declared."""
-    try:
-        return _mark(stack, source).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
+    return read_if_there(_mark(stack, source))
 
 
 def _mark(stack: Stack, source: Source) -> Path:

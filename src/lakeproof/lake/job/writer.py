@@ -15,7 +15,7 @@ from lakeproof.errors import DeadlineExpired, TransientError
 from lakeproof.lake.job.flink_rest import ALIVE, ENDING, FlinkRefused, FlinkRest, Job
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
-from lakeproof.written import write_file
+from lakeproof.written import read_if_there, write_file
 
 END_SECONDS = 30.0
 # From the end of its session until a statement that was sent just before is listed.
@@ -33,9 +33,7 @@ def writer_of(source: Source) -> str:
 
 def begin_writing(stack: Stack, source: Source, session: str) -> None:
     """Call it before such a statement is sent. session: where the gateway has it, a URL."""
-    mark = _mark(stack, source)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    write_file(mark, session)
+    write_file(_mark(stack, source), session)
 
 
 def all_is_done(stack: Stack, source: Source) -> None:
@@ -45,10 +43,7 @@ def all_is_done(stack: Stack, source: Source) -> None:
 
 def end_writer(stack: Stack, flink: FlinkRest, source: Source) -> None:
     """End such a statement, where there may be one. Raises: WriterStays; FlinkUnreachable."""
-    try:
-        session = _mark(stack, source).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        session = ""
+    session = read_if_there(_mark(stack, source))
     if session:
         _close(session, source)
 

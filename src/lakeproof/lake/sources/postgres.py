@@ -48,7 +48,7 @@ FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2 AND attnum >
 """
 
 
-def connect(stack: Stack, user: str, seconds: float, database: str = DATABASE) -> Session:
+def connect(stack: Stack, user: str, seconds: float, database: str) -> Session:
     """As Engine."""
     return postgres_session.connect(stack, user, f"postgres-{user}", seconds, database)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from lakeproof.errors import InvalidInput
 from lakeproof.processes.run import current_run_id
-from lakeproof.written import write_file
+from lakeproof.written import read_if_there, write_file
 
 if TYPE_CHECKING:
     from lakeproof.lake.sources.engine import Engine
@@ -187,7 +187,4 @@ def want(stack: "Stack", capture: str, *, wanted: bool) -> None:
 
 def _wanted_in(stack: "Stack", capture: str) -> str | None:
     """The run that this capture was last wanted in."""
-    try:
-        return (stack.data_dir(capture) / _WANTED).read_text()
-    except FileNotFoundError:
-        return None
+    return read_if_there(stack.data_dir(capture) / _WANTED)

@@ -7,7 +7,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from lakeproof.services.database.pool import Closable, ConnectionPool
-from lakeproof.services.metrics import Metrics
+from lakeproof.services.metrics import Metrics, RequestMetrics
 
 
 class DatabaseMetrics(Metrics):
@@ -25,6 +25,17 @@ class DatabaseMetrics(Metrics):
     def watch[C: Closable](self, pool: ConnectionPool[C]) -> None:
         """Show the pool's connections, read at each scrape."""
         self.registry.register(_PoolCollector(pool))
+
+
+class DatabaseServiceMetrics(RequestMetrics):
+    """Of a service whose calls change its database, each under a key of its caller. name: the service's ("order")."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.database = DatabaseMetrics(self.registry)
+        self.replays = self.counter(
+            f"shop_{name}_replays_total", "Calls answered from an earlier call of the same key."
+        )
 
 
 class _PoolCollector[C: Closable](Collector):

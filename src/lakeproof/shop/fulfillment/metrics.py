@@ -1,20 +1,15 @@
 """What the fulfillment service counts beyond its requests."""
 
-from lakeproof.services.database.metrics import DatabaseMetrics
-from lakeproof.services.metrics import RequestMetrics
+from lakeproof.services.database.metrics import DatabaseServiceMetrics
 
 
-class FulfillmentMetrics(RequestMetrics):
+class FulfillmentMetrics(DatabaseServiceMetrics):
     """Changes, the worker's troubles, and the backlog as it was last read."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.database = DatabaseMetrics(self.registry)
+        super().__init__("fulfillment")
         self.changes = self.counter(
             "shop_fulfillment_changes_total", "Committed changes, by callers and by the worker.", "type"
-        )
-        self.replays = self.counter(
-            "shop_fulfillment_replays_total", "Calls answered from an earlier call of the same key."
         )
         self.worker_troubles = self.counter(
             "shop_fulfillment_worker_troubles_total",

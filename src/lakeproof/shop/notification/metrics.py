@@ -1,20 +1,15 @@
 """What the notification service counts beyond its requests. The names are known to dashboards and alerts."""
 
-from lakeproof.services.database.metrics import DatabaseMetrics
-from lakeproof.services.metrics import RequestMetrics
+from lakeproof.services.database.metrics import DatabaseServiceMetrics
 from lakeproof.shop.notification.models import DropReason
 
 
-class NotificationMetrics(RequestMetrics):
+class NotificationMetrics(DatabaseServiceMetrics):
     """Sent, failed, dropped and limited; by channel in shop_notification_tries_total."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.database = DatabaseMetrics(self.registry)
+        super().__init__("notification")
         self.created = self.counter("shop_notification_created_total", "Notifications made.", "by")
-        self.replays = self.counter(
-            "shop_notification_replays_total", "Calls answered from an earlier call of the same key."
-        )
         self.sent = self.counter("notification_sent_total", "Accepted by a provider.")
         self.failures = self.counter(
             "notification_failure_total", "Tries that failed, and notifications failed by request."

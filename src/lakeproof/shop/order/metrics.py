@@ -1,16 +1,11 @@
 """What the order service counts beyond its requests."""
 
-from lakeproof.services.database.metrics import DatabaseMetrics
-from lakeproof.services.metrics import RequestMetrics
+from lakeproof.services.database.metrics import DatabaseServiceMetrics
 
 
-class OrderMetrics(RequestMetrics):
+class OrderMetrics(DatabaseServiceMetrics):
     """Changes of orders, and what the database did to us."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__("order")
         self.changes = self.counter("shop_order_changes_total", "Committed changes of orders.", "op")
-        self.replays = self.counter(
-            "shop_order_replays_total", "Calls answered from an earlier call of the same key."
-        )
-        self.database = DatabaseMetrics(self.registry)

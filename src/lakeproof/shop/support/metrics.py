@@ -1,22 +1,17 @@
 """What the support service counts beyond its requests."""
 
-from lakeproof.services.database.metrics import DatabaseMetrics
-from lakeproof.services.metrics import RequestMetrics
+from lakeproof.services.database.metrics import DatabaseServiceMetrics
 
 # The alert asks for p95 above 2 s, its end for p95 below 500 ms.
 COLLECT_SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0)
 
 
-class SupportMetrics(RequestMetrics):
+class SupportMetrics(DatabaseServiceMetrics):
     """Changes of cases, timelines, and attachments."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.database = DatabaseMetrics(self.registry)
+        super().__init__("support")
         self.changes = self.counter("shop_support_changes_total", "Committed changes of cases.", "type")
-        self.replays = self.counter(
-            "shop_support_replays_total", "Calls answered from an earlier call of the same key."
-        )
         self.collect_seconds = self.histogram(
             "support_timeline_collect_seconds",
             "Time to a timeline: asked from the services (remote), or read from the cache.",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lakeproof.stack.engines import jvm
 from lakeproof.stack.stack import Stack
+from lakeproof.written import read_if_there
 
 DATACENTER = "dc1"
 NODES = ("cassandra-seed", "cassandra-node2", "cassandra-node3")
@@ -87,10 +88,7 @@ def seeds(stack: Stack, name: str, *, replaces: bool) -> tuple[str, ...]:
 
 def written_tokens(stack: Stack, name: str) -> int | None:
     """The number of tokens in the node's configuration file; None where there is no file."""
-    try:
-        text = (stack.etc_dir(name) / "cassandra.yaml").read_text()
-    except FileNotFoundError:
-        return None
+    text = read_if_there(stack.etc_dir(name) / "cassandra.yaml") or ""
     found = re.search(r"^num_tokens: (\d+)$", text, re.MULTILINE)
     return int(found[1]) if found else None
 

@@ -20,7 +20,7 @@ from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import flink_config, jvm
 from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.stack import Stack
-from lakeproof.written import write_file
+from lakeproof.written import read_if_there, write_file
 
 JOBMANAGER, TASKMANAGER = "flink-jobmanager", "flink-taskmanager"
 # Less than the component's start_seconds, at whose end a start counts as failed.
@@ -186,10 +186,7 @@ def _started_here(stack: Stack, name: str) -> str | None:
     """The id of the TaskManager process that this stack started last; None where somebody else starts it."""
     if stack.settings.mode == "external":
         return None
-    try:
-        return _resource_id_file(stack, name).read_text()
-    except FileNotFoundError:
-        return None
+    return read_if_there(_resource_id_file(stack, name))
 
 
 def _is_young(stack: Stack, name: str) -> bool:

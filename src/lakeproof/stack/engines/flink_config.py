@@ -11,6 +11,7 @@ from pathlib import Path
 from lakeproof.stack.engines import jvm
 from lakeproof.stack.object_store import FLINK_BUCKET, REGION
 from lakeproof.stack.stack import Stack
+from lakeproof.written import read_if_there
 
 CHECKPOINTS = f"s3://{FLINK_BUCKET}/checkpoints"
 SAVEPOINTS = f"s3://{FLINK_BUCKET}/savepoints"
@@ -101,18 +102,13 @@ def other_road(stack: Stack, component: str) -> Path:
 
 def store_url(stack: Stack, component: str) -> str:
     """The object store's URL for that process at its next start."""
-    try:
-        return other_road(stack, component).read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return stack.url("minio")
+    road = read_if_there(other_road(stack, component))
+    return stack.url("minio") if road is None else road.strip()
 
 
 def road_of(stack: Stack, component: str) -> str:
     """The object store's URL in the configuration of its last start; the stack's own where it never started."""
-    try:
-        found = _ENDPOINT.search((stack.etc_dir(component) / "config.yaml").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        found = None
+    found = _ENDPOINT.search(read_if_there(stack.etc_dir(component) / "config.yaml") or "")
     return found[1] if found else stack.url("minio")
 
 
