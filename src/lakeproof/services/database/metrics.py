@@ -28,14 +28,15 @@ class DatabaseMetrics(Metrics):
 
 
 class DatabaseServiceMetrics(RequestMetrics):
-    """Of a service whose calls change its database, each under a key of its caller. name: the service's ("order")."""
+    """Of a service whose calls change its database, each under a key of its caller.
 
-    def __init__(self, name: str) -> None:
+    replays: the name of the metric that counts repeated calls ("shop_order_replays_total").
+    """
+
+    def __init__(self, replays: str) -> None:
         super().__init__()
         self.database = DatabaseMetrics(self.registry)
-        self.replays = self.counter(
-            f"shop_{name}_replays_total", "Calls answered from an earlier call of the same key."
-        )
+        self.replays = self.counter(replays, "Calls answered from an earlier call of the same key.")
 
 
 class _PoolCollector[C: Closable](Collector):

@@ -7,7 +7,7 @@ class FulfillmentMetrics(DatabaseServiceMetrics):
     """Changes, the worker's troubles, and the backlog as it was last read."""
 
     def __init__(self) -> None:
-        super().__init__("fulfillment")
+        super().__init__("shop_fulfillment_replays_total")
         self.changes = self.counter(
             "shop_fulfillment_changes_total", "Committed changes, by callers and by the worker.", "type"
         )

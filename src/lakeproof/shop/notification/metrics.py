@@ -8,7 +8,7 @@ class NotificationMetrics(DatabaseServiceMetrics):
     """Sent, failed, dropped and limited; by channel in shop_notification_tries_total."""
 
     def __init__(self) -> None:
-        super().__init__("notification")
+        super().__init__("shop_notification_replays_total")
         self.created = self.counter("shop_notification_created_total", "Notifications made.", "by")
         self.sent = self.counter("notification_sent_total", "Accepted by a provider.")
         self.failures = self.counter(

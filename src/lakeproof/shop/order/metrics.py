@@ -7,5 +7,5 @@ class OrderMetrics(DatabaseServiceMetrics):
     """Changes of orders, and what the database did to us."""
 
     def __init__(self) -> None:
-        super().__init__("order")
+        super().__init__("shop_order_replays_total")
         self.changes = self.counter("shop_order_changes_total", "Committed changes of orders.", "op")

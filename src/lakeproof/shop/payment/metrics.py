@@ -8,7 +8,7 @@ class PaymentMetrics(DatabaseServiceMetrics):
     """Changes of payments, declines, and what the database did to us."""
 
     def __init__(self) -> None:
-        super().__init__("payment")
+        super().__init__("shop_payment_replays_total")
         self.changes = self.counter("shop_payment_changes_total", "Committed changes of payments.", "type")
         self.declines = self.counter(
             "shop_payment_declines_total", "Declined authorizations by their code.", "code", values=DECLINING.values()

@@ -10,7 +10,7 @@ class SupportMetrics(DatabaseServiceMetrics):
     """Changes of cases, timelines, and attachments."""
 
     def __init__(self) -> None:
-        super().__init__("support")
+        super().__init__("shop_support_replays_total")
         self.changes = self.counter("shop_support_changes_total", "Committed changes of cases.", "type")
         self.collect_seconds = self.histogram(
             "support_timeline_collect_seconds",
