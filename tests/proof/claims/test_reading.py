@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lakeproof.customers.ledger import PurchaseFact
 from lakeproof.errors import CouldNotLook
 from lakeproof.proof.claims import reading, reading_attachments
 from lakeproof.proof.claims.facts import ParcelFact, Part, Scope, Store
@@ -105,3 +106,15 @@ def test_a_row_that_nobody_foresaw_makes_its_part_unknown_and_no_other(monkeypat
     found = reading.read_facts(A_STACK, (Store.SHOP, Store.ORDERS), Scope(parts))
     assert (found.parcels, found.checkouts) == (None, ())
     assert found.unknown == {Part.PARCELS: "parcels: not read: ValueError: max() iterable argument is empty"}
+
+
+def test_a_further_look_is_held_to_the_purchases_of_the_checkouts_that_it_reads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every other purchase would look as if its checkout were gone."""
+    bought = tuple(PurchaseFact(key, order_id, "paid") for order_id, key in enumerate("abc", start=1))
+    monkeypatch.setattr(reading, "read_purchases", lambda folder: bought)
+    parts = frozenset({Part.PURCHASES})
+    assert reading.read_facts(A_STACK, (Store.ORDERS,), Scope(parts)).purchases == bought
+    further = Scope(parts, checkouts=frozenset({"b"}))
+    assert reading.read_facts(A_STACK, (Store.ORDERS,), further).purchases == bought[1:2]
