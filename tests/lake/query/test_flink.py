@@ -126,3 +126,16 @@ def test_what_goes_wrong_beside_a_session_keeps_its_own_name(stack_with: Callabl
     with pytest.raises(httpx.ReadTimeout), flink_session(stack_with(gateway), {}, must_be_closed=True):
         raise httpx.ReadTimeout("of another server")
     assert gateway.asked[-1] == "DELETE 7"
+
+
+@pytest.mark.parametrize(("left", "seconds"), [(90.0, 60.0), (20.0, 20.0), (0.1, 1.0)])
+def test_an_answer_is_waited_for_as_long_as_the_statement_may_take(left: float, seconds: float) -> None:
+    """A gateway that had just started on a slow machine took more than 15 s for one: each first check was unknown."""
+    patience: list[float] = []
+
+    def noting(request: httpx.Request) -> httpx.Response:
+        patience.append(request.extensions["timeout"]["read"])
+        return httpx.Response(200, json=PAGE)
+
+    Gateway("GET 0", noting).session().run("SELECT 3 AS n", Deadline(left))
+    assert patience == [pytest.approx(seconds, abs=0.5)]

@@ -29,7 +29,10 @@ from lakeproof.stack.stack import Stack
 ENGINE = "flink"
 _GATEWAY = "flink-sql-gateway"
 _STORE = "lake_store"
-_PAGE_SECONDS = 15.0
+# One answer, at most: a gateway that has just started on a busy machine loads its planner before it gives the first.
+# One that hangs is told much sooner, by `start_gateway`.
+_PAGE_SECONDS = 60.0
+_TIDY_SECONDS = 15.0
 _PAUSE_SECONDS = 0.05
 _LOOK_SECONDS = 3.0
 _TASKMANAGER_SECONDS = 15.0
@@ -106,7 +109,8 @@ class PinnedFlink:
         page of the answer is late, and where nobody can read it.
         """
         try:
-            made = _json(self._client.post(f"{self._path}/statements", json={"statement": sql}))
+            asked = {"statement": sql}
+            made = _json(self._client.post(f"{self._path}/statements", json=asked, timeout=_patience(deadline)))
             operation = f"{self._path}/operations/{made['operationHandle']}"
             try:
                 return self._answer(operation, deadline, progress)
@@ -129,7 +133,7 @@ class PinnedFlink:
                     where="flink",
                     next_action="lakeproof ps",
                 )
-            page = _json(self._client.get(following))
+            page = _json(self._client.get(following, timeout=_patience(deadline)))
             if page.get("resultType") == "NOT_READY":
                 progress("flink: running")
                 deadline.pause(_PAUSE_SECONDS)
@@ -144,15 +148,18 @@ class PinnedFlink:
 
 
 @contextmanager
-def flink_session(stack: Stack, properties: dict[str, str], *, must_be_closed: bool = False) -> Iterator[PinnedFlink]:
+def flink_session(
+    stack: Stack, properties: dict[str, str], *, seconds: float = _PAGE_SECONDS, must_be_closed: bool = False
+) -> Iterator[PinnedFlink]:
     """A session of the gateway that runs, closed afterwards.
 
+    seconds: how long its opening may take.
     must_be_closed: raise EngineUnreachable where it could not be closed. Without it that costs nobody an answer that
     was given already: the gateway forgets a session that is not used any more.
     Raises: EngineUnreachable, StatementFailed.
     """
     url = stack.url(_GATEWAY)
-    with httpx.Client(base_url=url, timeout=_PAGE_SECONDS, trust_env=False) as client:
+    with httpx.Client(base_url=url, timeout=seconds, trust_env=False) as client:
         try:
             session = _json(client.post("/v1/sessions", json={"properties": properties}))["sessionHandle"]
         except httpx.HTTPError as error:
@@ -165,10 +172,15 @@ def flink_session(stack: Stack, properties: dict[str, str], *, must_be_closed: b
             raise _no_answer(client, silent) from silent
 
 
+def _patience(deadline: Deadline) -> float:
+    """How many seconds to wait for one answer."""
+    return min(_PAGE_SECONDS, max(1.0, deadline.left))
+
+
 def _tidied(client: httpx.Client, method: str, path: str) -> httpx.HTTPError | None:
     """Ask for something to be tidied up, which is no reason to fail. Gives why there was no answer."""
     try:
-        client.request(method, path)
+        client.request(method, path, timeout=_TIDY_SECONDS)
     except httpx.HTTPError as error:
         return error
     return None
@@ -230,7 +242,7 @@ def pinned_flink(
     Raises: EngineUnreachable, StatementFailed.
     """
     start_gateway(stack, progress, taskmanager_seconds=min(_TASKMANAGER_SECONDS, deadline.left))
-    with flink_session(stack, BATCH) as flink:
+    with flink_session(stack, BATCH, seconds=_patience(deadline)) as flink:
         for statement in pin_statements(commit):
             flink.run(statement, deadline)
         yield flink
