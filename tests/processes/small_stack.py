@@ -98,6 +98,7 @@ def _all() -> list[Component]:
         on_demand: bool = True,
         always_goodbye: bool = False,
         stop_seconds: float = 0.4,
+        nice: int = 0,
     ) -> Component:
         own = next(port)
         STEPS[name] = hooks or {}
@@ -115,6 +116,7 @@ def _all() -> list[Component]:
             always_goodbye=always_goodbye,
             start_seconds=start_seconds,
             stop_seconds=stop_seconds,
+            nice=nice,
             on_demand=on_demand,
         )
 
@@ -128,6 +130,7 @@ def _all() -> list[Component]:
         make("late", provision_needs=("left",), hooks={Hook.PROVISION: leave_mark("late-provisioned")}),
         make("parent", "child=STATE/child.pid"),
         make("deaf", "deaf", stop_seconds=4.0),  # time enough to be seen while it is stopped, on a busy machine too
+        make("modest", nice=7),
         make("polite", hooks={Hook.BEFORE_STOP: leave_mark("said-goodbye")}),
         make("worker", needs=("master",)),
         make("master", takes_down=("worker",)),

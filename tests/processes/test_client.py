@@ -176,6 +176,18 @@ def test_what_must_not_outlive_a_component_is_killed_with_it_even_when_stopped(
     assert client.row("master").restarts == 1
 
 
+def test_a_component_steps_back_as_far_as_it_says_after_a_crash_too(
+    client: SupervisorClient, await_row: Await
+) -> None:
+    client.up(["modest", "base"])
+    before = {name: client.row(name).pid for name in ("modest", "base")}
+    own = os.getpriority(os.PRIO_PROCESS, before["base"] or 0)
+    assert os.getpriority(os.PRIO_PROCESS, before["modest"] or 0) == min(19, own + 7)
+    client.kill("modest")
+    await_row(client, "modest", lambda row: row.restarts == 1 and healthy(row))
+    assert os.getpriority(os.PRIO_PROCESS, client.row("modest").pid or 0) == min(19, own + 7)
+
+
 def test_a_component_that_ignores_its_stop_signal_is_killed(client: SupervisorClient) -> None:
     client.up(["deaf"])
     pid = client.row("deaf").pid

@@ -26,7 +26,7 @@ def test_a_further_process_has_a_name_ports_and_folders_of_its_own(stack: Stack,
     second = known[f"{name}-2"]
     assert second.ports == {kind: port + 100 for kind, port in known[name].ports.items()}
     assert (second.replica_of, second.in_plain_up, second.hooks) == (name, False, ())
-    assert name in second.uses
+    assert (name in second.uses, second.nice) == (True, known[name].nice)
     assert family_of(second.name, known) == family_of(name, known) == name
 
 

@@ -260,7 +260,8 @@ class Keeper:
         ports.check_free([component], stack, supervisor=False)
         self._mark(prepared=time.monotonic())
         environment = child_environment(stack, self.context.run_id, self.name, command, self.variables)
-        self.process = process.start(command, environment, stack.log_path(self.name), stack.state_dir)
+        log = stack.log_path(self.name)
+        self.process = process.start(command, environment, log, stack.state_dir, nice=component.nice)
         self._turn_to(State.RUNNING)
         self.condition.health = Health.STARTING
         self._tell("starting", f"pid {self.process.pid}")

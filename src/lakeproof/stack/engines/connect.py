@@ -8,7 +8,7 @@ measures its delay.
 from lakeproof.install import artifacts
 from lakeproof.stack import loopback
 from lakeproof.stack.addresses import PROCESSES_MAX, replica_name
-from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
+from lakeproof.stack.component import STEPS_BACK, Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import kafka_jvm
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import CONFIGS_TOPIC, OFFSETS_TOPIC, STATUS_TOPIC
@@ -133,6 +133,7 @@ def further_worker(number: int) -> Component:
         start_seconds=120.0,
         stop_seconds=12.0,
         summary="takes over capture's task when another worker is lost",
+        nice=STEPS_BACK,
     )
 
 
@@ -152,6 +153,7 @@ COMPONENTS = (
         stop_seconds=12.0,
         image="quay.io/debezium/connect:3.5.0.Final",
         summary="change capture: the databases' logs into Kafka",
+        nice=STEPS_BACK,
         replicas=Replicas(further_worker, "its tasks go on on the workers that stay"),
     ),
 )

@@ -16,7 +16,7 @@ from lakeproof.errors import NotReady
 from lakeproof.install import artifacts, java
 from lakeproof.stack import loopback
 from lakeproof.stack.addresses import replica_name
-from lakeproof.stack.component import Command, Component, Hook, Replicas, Scrape
+from lakeproof.stack.component import STEPS_BACK, Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import flink_config, jvm
 from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.stack import Stack
@@ -254,6 +254,7 @@ def further_taskmanager(number: int) -> Component:
         prepare=lambda stack: prepare_taskmanager(stack, name),
         scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=TASKMANAGER_METRICS),),
         summary="runs the lake's job when another TaskManager is lost",
+        nice=STEPS_BACK,
     )
 
 
@@ -271,6 +272,7 @@ COMPONENTS = (
         scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=JOBMANAGER_METRICS),),
         image="flink:1.20.3-java17",
         summary="plans and restarts the lake's job",
+        nice=STEPS_BACK,
         one_because="a second JobManager needs a store for elections (ZooKeeper), which this stack does not have",
     ),
     Component(
@@ -282,6 +284,7 @@ COMPONENTS = (
         scrapes=(Scrape("jmx", seconds=SCRAPE_SECONDS, names=TASKMANAGER_METRICS),),
         image="flink:1.20.3-java17",
         summary="runs the lake's job",
+        nice=STEPS_BACK,
         replicas=Replicas(
             further_taskmanager, "if tasks of the job ran there, the job goes on from its newest checkpoint"
         ),
@@ -296,5 +299,6 @@ COMPONENTS = (
         on_demand=True,
         image="flink:1.20.3-java17",
         summary="SQL for `query --engine flink`",
+        nice=STEPS_BACK,
     ),
 )

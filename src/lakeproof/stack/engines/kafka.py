@@ -14,7 +14,7 @@ from pathlib import Path
 from lakeproof.errors import NotReady
 from lakeproof.install import java
 from lakeproof.stack import provisioned
-from lakeproof.stack.component import Command, Component, Hook, Scrape
+from lakeproof.stack.component import STEPS_BACK, Command, Component, Hook, Scrape
 from lakeproof.stack.engines import first_start, kafka_jvm
 from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.stack import Stack
@@ -172,6 +172,7 @@ COMPONENTS = (
         stop_seconds=15.0,
         image="apache/kafka:4.1.1",
         summary="the log that changes pass through",
+        nice=STEPS_BACK,
         one_because="one broker is also the only controller, and every topic has one replica",
     ),
 )

@@ -16,7 +16,7 @@ from typing import Any
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.held_file import hold
 from lakeproof.install import artifacts
-from lakeproof.stack.component import Command, Component, Hook
+from lakeproof.stack.component import STEPS_BACK, Command, Component, Hook
 from lakeproof.stack.object_store import REGION, client_of
 from lakeproof.stack.stack import Stack
 
@@ -135,6 +135,7 @@ COMPONENTS = (
         start_seconds=30.0,
         image="minio/minio:RELEASE.2025-04-22T22-12-26Z",
         summary="object store (S3)",
+        nice=STEPS_BACK,
         one_because="one process serves one folder",
     ),
 )

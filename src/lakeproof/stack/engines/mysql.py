@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lakeproof.errors import NotReady
 from lakeproof.stack import provisioned
-from lakeproof.stack.component import Command, Component, Hook
+from lakeproof.stack.component import STEPS_BACK, Command, Component, Hook
 from lakeproof.stack.engines import first_start
 from lakeproof.stack.os_user import hand_over, let_pass
 from lakeproof.stack.own_folder import make_socket_folder, socket_folder
@@ -221,6 +221,7 @@ COMPONENTS = (
         stop_seconds=20.0,
         image="mysql:8.0.40",
         summary="the shop's order database (MariaDB)",
+        nice=STEPS_BACK,
         one_because="a second MariaDB would be a replica, and capture and the services know one primary",
     ),
 )

@@ -7,7 +7,7 @@ fails ("No common ancestor"), so the namespace is committed on `main` first, and
 from lakeproof.install import artifacts
 from lakeproof.install.java import find_vector_java
 from lakeproof.stack import loopback
-from lakeproof.stack.component import Command, Component, Hook
+from lakeproof.stack.component import STEPS_BACK, Command, Component, Hook
 from lakeproof.stack.engines import jvm
 from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.stack import Stack
@@ -67,6 +67,7 @@ COMPONENTS = (
         start_seconds=120.0,
         image="ghcr.io/projectnessie/nessie:0.99.0",
         summary="catalog of published data",
+        nice=STEPS_BACK,
         one_because="its version store is one folder, which one process may open",
     ),
 )

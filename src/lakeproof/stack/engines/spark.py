@@ -14,7 +14,7 @@ import httpx
 from lakeproof.errors import NotReady
 from lakeproof.install import artifacts, java
 from lakeproof.stack import loopback
-from lakeproof.stack.component import Command, Component
+from lakeproof.stack.component import STEPS_BACK, Command, Component
 from lakeproof.stack.engines import jvm
 from lakeproof.stack.engines.trino import CATALOG
 from lakeproof.stack.object_store import REGION, WAREHOUSE
@@ -171,5 +171,6 @@ COMPONENTS = (
         artifact=NAME,
         image="apache/spark:3.5.7",
         summary="SQL on the published lake, for `query` and `check --engine spark`",
+        nice=STEPS_BACK,
     ),
 )

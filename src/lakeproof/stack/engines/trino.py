@@ -24,7 +24,7 @@ from lakeproof.install import artifacts
 from lakeproof.install.java import find_vector_java
 from lakeproof.stack import loopback
 from lakeproof.stack.addresses import replica_name
-from lakeproof.stack.component import Command, Component, Replicas, Scrape
+from lakeproof.stack.component import STEPS_BACK, Command, Component, Replicas, Scrape
 from lakeproof.stack.engines import class_archive, jvm
 from lakeproof.stack.engines.class_archive import archive_flags
 from lakeproof.stack.object_store import REGION, WAREHOUSE
@@ -278,6 +278,7 @@ def further_server(number: int) -> Component:
         start_seconds=150,
         stop_seconds=15,
         summary="a further worker of Trino",
+        nice=STEPS_BACK,
     )
 
 
@@ -286,6 +287,7 @@ COMPONENTS = (
         name="trino",
         kind="engine",
         summary="SQL on the published lake, pinned to a hash",
+        nice=STEPS_BACK,
         command=command,
         prepare=prepare,
         ready=ready,

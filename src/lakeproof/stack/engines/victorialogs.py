@@ -13,7 +13,7 @@ import httpx
 from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.install import artifacts
 from lakeproof.stack import loopback
-from lakeproof.stack.component import Command, Component
+from lakeproof.stack.component import STEPS_BACK, Command, Component
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -102,6 +102,7 @@ COMPONENTS = (
         artifact=NAME,
         image="grafana/loki:3.5.0",
         summary="log store",
+        nice=STEPS_BACK,
         one_because="one process has one folder of logs",
     ),
 )

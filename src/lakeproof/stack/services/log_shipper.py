@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from lakeproof.stack.component import Command, Component, Scrape
+from lakeproof.stack.component import STEPS_BACK, Command, Component, Scrape
 from lakeproof.stack.engines import victorialogs
 from lakeproof.stack.python_module import answers_itself
 from lakeproof.stack.stack import Stack
@@ -46,6 +46,7 @@ COMPONENTS = (
         in_plain_up=False,
         artifact=victorialogs.NAME,
         summary="brings the logs to the log store",
+        nice=STEPS_BACK,
         one_because="two would push every entry twice",
     ),
 )

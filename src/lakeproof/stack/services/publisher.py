@@ -1,6 +1,6 @@
 """publisher: moves all tables to a new checkpoint by one Nessie commit, and audits it (proof/publisher.py)."""
 
-from lakeproof.stack.component import Component, Scrape
+from lakeproof.stack.component import STEPS_BACK, Component, Scrape
 from lakeproof.stack.python_module import answers_ok, run_module
 
 COMPONENTS = (
@@ -16,6 +16,7 @@ COMPONENTS = (
         scrapes=(Scrape("http"),),
         start_seconds=60.0,
         summary="publishes checkpoints to the catalog",
+        nice=STEPS_BACK,
         one_because="two publishers would race for the same Nessie branch",
     ),
 )
