@@ -38,10 +38,12 @@ def test_a_missing_program_is_named() -> None:
 
 def test_who_steps_back_does_so_by_session_too_where_the_kernel_shares_by_session() -> None:
     """Nice alone counts within a session, and each component has one of its own."""
-    show = "nice; cat /proc/self/autogroup 2>/dev/null || echo nice 10"
+    show = "nice; cat /proc/self/autogroup"
     wrapper = [sys.executable, "-I", "-S", str(WRAPPER), str(os.getpid()), "", "10", "", "sh", "-c", show]
-    shown = subprocess.run(wrapper, capture_output=True, text=True, check=True, start_new_session=True).stdout
-    assert shown.splitlines()[0] == str(min(19, os.nice(0) + 10)) and shown.endswith("nice 10\n")
+    run = subprocess.run(wrapper, capture_output=True, text=True, check=False, start_new_session=True)
+    assert run.stdout.splitlines()[0] == str(min(19, os.nice(0) + 10))
+    if os.access("/proc/self/autogroup", os.W_OK):
+        assert run.stdout.endswith("nice 10\n")
 
 
 def test_the_death_signal_holds_after_the_change_of_user() -> None:

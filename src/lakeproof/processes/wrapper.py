@@ -2,8 +2,9 @@
 the daemon's, exec.
 
 Run as a file by a bare interpreter (`python -I -S wrapper.py PARENT USER NICE CWD PROGRAM ARG…`), so it imports only
-the standard library and costs about 15 ms. The order matters: PR_SET_PDEATHSIG is cleared when a process changes its
-user, so it is set after the change; and the parent may have died before it was set, so that is looked at after.
+the standard library and costs about 15 ms where nothing has to be waited for. The order matters: PR_SET_PDEATHSIG is
+cleared when a process changes its user, so it is set after the change; and the parent may have died before it was
+set, so that is looked at after.
 """
 
 import ctypes
@@ -17,17 +18,20 @@ import warnings  # noqa: F401  os.execvp imports it, too late for a user who may
 PR_SET_PDEATHSIG = 1
 EXIT_COULD_NOT_EXEC = 127
 AUTOGROUP = "/proc/self/autogroup"
-_AUTOGROUP_TRIES, _AUTOGROUP_PAUSE_SECONDS = 30, 0.1
+_AUTOGROUP_TRIES, _AUTOGROUP_PAUSE_SECONDS = 60, 0.1
 
 
 def step_back(nice: int) -> None:
     """Have this session's processes step back by so much, as nice(1) counts it.
 
     A kernel that shares the processors between sessions (sched_autogroup(7)) lets nice count within one session only;
-    there the session itself has a number. For who is not root the kernel takes one such number each 0.1 s. To run
-    with a full share is no reason not to run.
+    there the session itself has a number. Of who is not root the kernel takes one such number each 0.1 s, so a start
+    may take seconds. To run with a full share is no reason not to run.
     """
-    os.nice(nice)
+    try:
+        os.nice(nice)
+    except OSError:
+        return  # not allowed here
     for _ in range(_AUTOGROUP_TRIES):
         try:
             os.write(os.open(AUTOGROUP, os.O_WRONLY | os.O_CLOEXEC), str(nice).encode())
@@ -37,6 +41,7 @@ def step_back(nice: int) -> None:
             return  # a kernel without them
         else:
             return
+    os.write(2, b"lakeproof: the kernel took no share for this session; it has a full one\n")
 
 
 def become(user: str) -> None:

@@ -63,9 +63,10 @@ class Hook(StrEnum):
     BEFORE_STOP = "before_stop"
 
 
-# How far those step back that bring rows to the lake or read what is there, with the log and the database that they
-# and the shop share. On two cores that were full a purchase through the whole shop took 1.8 s while all had the same
-# share, and 0.7 s so; the lake was as far behind in both (docs/decisions/0056 has what else was tried).
+# How far those step back that bring rows to the lake, read what is there, or keep logs, and with them Kafka and
+# MariaDB, which they and the shop share. On two cores that were full a purchase through the whole shop took 1.8 s
+# while all had the same share, and 0.7 s so; the lake was as far behind in both. What else was tried stands in
+# docs/decisions/0056.
 STEPS_BACK = 5
 
 
@@ -95,7 +96,7 @@ class Component:
     start_seconds: a start that takes longer has failed; the first one has at least `Pace.first_start`. stop_seconds:
         from stop_signal to SIGKILL.
     nice: how far it steps back where processors are short, as nice(1) counts it. 0: the shop's services, the stores
-        that are theirs alone, and what leads to an alert.
+        that are theirs alone, what leads to an alert, and what takes next to nothing. Hooks run with a whole share.
     on_demand: started by the command that needs it; neither alerts nor probes watch it.
     in_plain_up: started by `up` without a name, which is the path of an order; the rest by name or by `up --all`.
     artifact: a program that set-up builds only on request; until then `up --all` leaves this component out.

@@ -29,9 +29,9 @@ from lakeproof.stack.stack import Stack
 ENGINE = "flink"
 _GATEWAY = "flink-sql-gateway"
 _STORE = "lake_store"
-# One answer, at most: a gateway that has just started on a busy machine loads its planner before it gives the first.
-# One that hangs is told much sooner, by `start_gateway`.
-_PAGE_SECONDS = 60.0
+# A gateway that has just started on a busy machine loads its planner before it opens the first session.
+_OPENING_SECONDS = 60.0
+_PAGE_SECONDS = 30.0
 _TIDY_SECONDS = 15.0
 _PAUSE_SECONDS = 0.05
 _LOOK_SECONDS = 3.0
@@ -109,8 +109,7 @@ class PinnedFlink:
         page of the answer is late, and where nobody can read it.
         """
         try:
-            asked = {"statement": sql}
-            made = _json(self._client.post(f"{self._path}/statements", json=asked, timeout=_patience(deadline)))
+            made = _json(self._client.post(f"{self._path}/statements", json={"statement": sql}))
             operation = f"{self._path}/operations/{made['operationHandle']}"
             try:
                 return self._answer(operation, deadline, progress)
@@ -133,7 +132,7 @@ class PinnedFlink:
                     where="flink",
                     next_action="lakeproof ps",
                 )
-            page = _json(self._client.get(following, timeout=_patience(deadline)))
+            page = _json(self._client.get(following))
             if page.get("resultType") == "NOT_READY":
                 progress("flink: running")
                 deadline.pause(_PAUSE_SECONDS)
@@ -148,20 +147,18 @@ class PinnedFlink:
 
 
 @contextmanager
-def flink_session(
-    stack: Stack, properties: dict[str, str], *, seconds: float = _PAGE_SECONDS, must_be_closed: bool = False
-) -> Iterator[PinnedFlink]:
+def flink_session(stack: Stack, properties: dict[str, str], *, must_be_closed: bool = False) -> Iterator[PinnedFlink]:
     """A session of the gateway that runs, closed afterwards.
 
-    seconds: how long its opening may take.
     must_be_closed: raise EngineUnreachable where it could not be closed. Without it that costs nobody an answer that
     was given already: the gateway forgets a session that is not used any more.
     Raises: EngineUnreachable, StatementFailed.
     """
     url = stack.url(_GATEWAY)
-    with httpx.Client(base_url=url, timeout=seconds, trust_env=False) as client:
+    with httpx.Client(base_url=url, timeout=_PAGE_SECONDS, trust_env=False) as client:
         try:
-            session = _json(client.post("/v1/sessions", json={"properties": properties}))["sessionHandle"]
+            opened = client.post("/v1/sessions", json={"properties": properties}, timeout=_OPENING_SECONDS)
+            session = _json(opened)["sessionHandle"]
         except httpx.HTTPError as error:
             raise _no_answer(client, error) from error
         try:
@@ -170,11 +167,6 @@ def flink_session(
             silent = _tidied(client, "DELETE", f"/v1/sessions/{session}")
         if silent is not None and must_be_closed:
             raise _no_answer(client, silent) from silent
-
-
-def _patience(deadline: Deadline) -> float:
-    """How many seconds to wait for one answer."""
-    return min(_PAGE_SECONDS, max(1.0, deadline.left))
 
 
 def _tidied(client: httpx.Client, method: str, path: str) -> httpx.HTTPError | None:
@@ -242,7 +234,7 @@ def pinned_flink(
     Raises: EngineUnreachable, StatementFailed.
     """
     start_gateway(stack, progress, taskmanager_seconds=min(_TASKMANAGER_SECONDS, deadline.left))
-    with flink_session(stack, BATCH, seconds=_patience(deadline)) as flink:
+    with flink_session(stack, BATCH) as flink:
         for statement in pin_statements(commit):
             flink.run(statement, deadline)
         yield flink

@@ -78,7 +78,6 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     if given.listen:
         serve(shipper, given.listen)
-    os.nice(5)  # to catch up must not slow down what the logs tell of
     shipper.run(stop)
 
 

@@ -46,7 +46,7 @@ COMPONENTS = (
         in_plain_up=False,
         artifact=victorialogs.NAME,
         summary="brings the logs to the log store",
-        nice=STEPS_BACK,
+        nice=STEPS_BACK,  # to catch up must not slow down what the logs tell of
         one_because="two would push every entry twice",
     ),
 )
