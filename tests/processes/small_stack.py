@@ -130,7 +130,7 @@ def _all() -> list[Component]:
         make("late", provision_needs=("left",), hooks={Hook.PROVISION: leave_mark("late-provisioned")}),
         make("parent", "child=STATE/child.pid"),
         make("deaf", "deaf", stop_seconds=4.0),  # time enough to be seen while it is stopped, on a busy machine too
-        make("modest", nice=7),
+        make("modest", "child=STATE/modest.pid", nice=7),
         make("polite", hooks={Hook.BEFORE_STOP: leave_mark("said-goodbye")}),
         make("worker", needs=("master",)),
         make("master", takes_down=("worker",)),

@@ -11,7 +11,7 @@ from lakeproof.processes.process import WRAPPER
 
 
 def run(user: str, cwd: str, *argv: str) -> subprocess.CompletedProcess[str]:
-    wrapper = [sys.executable, "-I", "-S", str(WRAPPER), str(os.getpid()), user, "0", cwd]
+    wrapper = [sys.executable, "-I", "-S", str(WRAPPER), str(os.getpid()), user, cwd]
     return subprocess.run([*wrapper, *argv], capture_output=True, text=True, check=False)
 
 
@@ -36,20 +36,10 @@ def test_a_missing_program_is_named() -> None:
     assert ended.returncode == 127 and "cannot start /nowhere/program" in ended.stderr
 
 
-def test_who_steps_back_does_so_by_session_too_where_the_kernel_shares_by_session() -> None:
-    """Nice alone counts within a session, and each component has one of its own."""
-    show = "nice; cat /proc/self/autogroup"
-    wrapper = [sys.executable, "-I", "-S", str(WRAPPER), str(os.getpid()), "", "10", "", "sh", "-c", show]
-    run = subprocess.run(wrapper, capture_output=True, text=True, check=False, start_new_session=True)
-    assert run.stdout.splitlines()[0] == str(min(19, os.nice(0) + 10))
-    if os.access("/proc/self/autogroup", os.W_OK):
-        assert run.stdout.endswith("nice 10\n")
-
-
 def test_the_death_signal_holds_after_the_change_of_user() -> None:
     user = "nobody" if os.geteuid() == 0 else ""  # who is not root has nobody to change to
     start = 'wrapper=$1; shift; "$0" -I -S "$wrapper" $$ "$@" & echo $!; read -r _'
-    argv = ["sh", "-c", start, sys.executable, str(WRAPPER), user, "0", "/", "sleep", "60"]
+    argv = ["sh", "-c", start, sys.executable, str(WRAPPER), user, "/", "sleep", "60"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None and parent.stdin is not None
         pid = int(parent.stdout.readline())

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, LakeproofError, PortTaken, TerminalError, TransientError
-from lakeproof.processes import logfile, ports, process
+from lakeproof.processes import logfile, ports, process, share
 from lakeproof.processes.backoff import Backoff
 from lakeproof.processes.condition import Condition
 from lakeproof.processes.context import Context
@@ -260,8 +260,7 @@ class Keeper:
         ports.check_free([component], stack, supervisor=False)
         self._mark(prepared=time.monotonic())
         environment = child_environment(stack, self.context.run_id, self.name, command, self.variables)
-        log = stack.log_path(self.name)
-        self.process = process.start(command, environment, log, stack.state_dir, nice=component.nice)
+        self.process = process.start(command, environment, stack.log_path(self.name), stack.state_dir)
         self._turn_to(State.RUNNING)
         self.condition.health = Health.STARTING
         self._tell("starting", f"pid {self.process.pid}")
@@ -277,7 +276,10 @@ class Keeper:
         if Hook.PROVISION in self.component.hooks:
             await self._provision()
         self._become_healthy(time.monotonic() - running.started_at)
+        # Not before: while a stack starts, others wait for most of those that step back.
+        has_its_share = self.component.nice == 0
         while True:
+            has_its_share = has_its_share or share.step_back(running.members(), self.component.nice)
             await asyncio.sleep(pace.suspect if readiness.failures else pause)
             if running.paused:
                 readiness.count_failure(self._paused_reason)

@@ -111,16 +111,15 @@ class Process:
         return send(number, [stat.id for stat in members])
 
 
-def start(command: Command, environment: Mapping[str, str], log: Path, cwd: Path, *, nice: int = 0) -> Process:
-    """Start a command in a session of its own, its output appended to `log`. nice: how far the session steps back.
+def start(command: Command, environment: Mapping[str, str], log: Path, cwd: Path) -> Process:
+    """Start a command in a session of its own, its output appended to `log`.
 
     Must be called in the main thread, inside the event loop: PR_SET_PDEATHSIG fires when the thread that forked
     ends (prctl(2)). A program that cannot be executed ends with code 127 and one line in the log.
     Raises: TransientError where the log cannot be written.
     """
     user = command.user if os.geteuid() == 0 and command.user else ""
-    wrapped = (str(os.getpid()), user, str(nice), str(command.cwd or cwd), *command.argv)
-    argv = [sys.executable, "-I", "-S", str(WRAPPER), *wrapped]
+    argv = [sys.executable, "-I", "-S", str(WRAPPER), str(os.getpid()), user, str(command.cwd or cwd), *command.argv]
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         logfile.mend(log)

@@ -1,10 +1,8 @@
-"""The last step before a component's own program: take its share of the processors, become its user, tie its life to
-the daemon's, exec.
+"""The last step before a component's own program: become its user, tie its life to the daemon's, exec.
 
-Run as a file by a bare interpreter (`python -I -S wrapper.py PARENT USER NICE CWD PROGRAM ARG…`), so it imports only
-the standard library and costs about 15 ms where nothing has to be waited for. The order matters: PR_SET_PDEATHSIG is
-cleared when a process changes its user, so it is set after the change; and the parent may have died before it was
-set, so that is looked at after.
+Run as a file by a bare interpreter (`python -I -S wrapper.py PARENT USER CWD PROGRAM ARG…`), so it imports only
+the standard library and costs about 15 ms. The order matters: PR_SET_PDEATHSIG is cleared when a process changes its
+user, so it is set after the change; and the parent may have died before it was set, so that is looked at after.
 """
 
 import ctypes
@@ -12,36 +10,10 @@ import os
 import pwd
 import signal
 import sys
-import time
 import warnings  # noqa: F401  os.execvp imports it, too late for a user who may not read this interpreter's folder
 
 PR_SET_PDEATHSIG = 1
 EXIT_COULD_NOT_EXEC = 127
-AUTOGROUP = "/proc/self/autogroup"
-_AUTOGROUP_TRIES, _AUTOGROUP_PAUSE_SECONDS = 60, 0.1
-
-
-def step_back(nice: int) -> None:
-    """Have this session's processes step back by so much, as nice(1) counts it.
-
-    A kernel that shares the processors between sessions (sched_autogroup(7)) lets nice count within one session only;
-    there the session itself has a number. Of who is not root the kernel takes one such number each 0.1 s, so a start
-    may take seconds. To run with a full share is no reason not to run.
-    """
-    try:
-        os.nice(nice)
-    except OSError:
-        return  # not allowed here
-    for _ in range(_AUTOGROUP_TRIES):
-        try:
-            os.write(os.open(AUTOGROUP, os.O_WRONLY | os.O_CLOEXEC), str(nice).encode())
-        except BlockingIOError:
-            time.sleep(_AUTOGROUP_PAUSE_SECONDS)
-        except OSError:
-            return  # a kernel without them
-        else:
-            return
-    os.write(2, b"lakeproof: the kernel took no share for this session; it has a full one\n")
 
 
 def become(user: str) -> None:
@@ -63,10 +35,8 @@ def die_with_parent(parent: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """Never returns when it succeeds. `user` and `cwd` may be empty: stay."""
-    parent, user, nice, cwd, program, *rest = arguments
+    parent, user, cwd, program, *rest = arguments
     try:
-        if nice != "0":
-            step_back(int(nice))
         if cwd:
             os.chdir(cwd)  # before the change: the user itself may not be able to look into it
         if user:
