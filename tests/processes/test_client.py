@@ -195,6 +195,8 @@ def test_a_component_steps_back_once_it_is_healthy_after_a_crash_too(
 ) -> None:
     client.up(["modest", "base"])
     steps_back_by(client, "modest", 7)
+    grandchild = int((client.stack.state_dir / "modest.pid").read_text())
+    assert os.getpriority(os.PRIO_PROCESS, grandchild) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 7)
     steps_back_by(client, "base", 0)
     client.kill("modest")
     await_row(client, "modest", lambda row: row.restarts == 1 and healthy(row))
