@@ -15,7 +15,7 @@ class Arguments(BaseModel):
 
 
 class OfComponent(Arguments):
-    """`component`: which, or whose processes."""
+    """`component`: the component's name."""
 
     component: str
 

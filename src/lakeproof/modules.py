@@ -15,8 +15,8 @@ from types import ModuleType
 
 from lakeproof.errors import InvalidInput
 
-# A file of a scenario's folder may not import what import-linter (pyproject.toml) forbids to the package's modules.
-# Such a file is judged by its own imports alone. So what it could reach these packages through is refused as well.
+# import-linter (pyproject.toml) does not see the modules in the folders of scenarios. They are held to the same rules
+# here, by the imports that they write themselves. So the rooms that lead to a forbidden one are forbidden, too.
 REACH_EVERYTHING = ("lakeproof.cli", "lakeproof.console", "lakeproof.bench", "lakeproof.scenarios.catalog")
 NOT_KNOWN_TO_A_REPAIR = ("lakeproof.faults", "lakeproof.scenarios.truth", "lakeproof.drills")
 NOT_KNOWN_TO_A_DIAGNOSIS = (

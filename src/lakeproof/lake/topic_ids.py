@@ -1,8 +1,10 @@
-"""Which topic it is that bears a name. One that was deleted and made anew has another id, and its offsets begin at 0:
-a reader goes on in it where it stood in the old one, and nobody tells it what lay between.
+"""Kafka's ids of topics, which tell a topic from a later one of the same name.
 
-The id of a capture's topic is kept with what belongs to the lake's job, whose place in it is meant: Kafka's own data
-may be made anew, too. In mode "external" none is kept.
+A topic that was deleted and created again has another id, and offsets that begin at 0. A reader that knows the name
+alone goes on at its old offset, gets no error, and passes over what lies before that.
+
+The id of a capture's topic is kept in the folder of the lake's job, because it says in which topic the job has its
+place; Kafka's own folder may be made anew as well. In mode "external" no id is kept.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Which topics there are, by whose they are: of a capture, made by kafka's provision, or Kafka Connect's own."""
+"""All topics, by who makes them: a capture, kafka's provision, or Kafka Connect itself."""
 
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture.connector import Connector, find_connector
@@ -42,9 +42,9 @@ def others() -> tuple[Topic, ...]:
 
 
 def is_expected(stack: Stack, topic: Topic) -> bool:
-    """Whether it has been made once, so that somebody has deleted it where it is not there.
+    """Whether kafka's provision has created it once, so that somebody deleted it where it is not there.
 
-    Nobody notes that of those that Kafka Connect makes when it needs them.
+    False for every topic that Kafka Connect creates when it needs it: nobody notes that.
 
     Raises: TerminalError for a broken file.
     """
@@ -52,12 +52,12 @@ def is_expected(stack: Stack, topic: Topic) -> bool:
 
 
 def provisioned_as(topic: Topic) -> str:
-    """What kafka's provision calls the note of its making."""
+    """The name under which kafka's provision notes that it created the topic."""
     return f"topic {topic.name}"
 
 
 def find_topic(name: str) -> Topic:
-    """The one of that name. Raises: InvalidInput that lists them."""
+    """The topic of that name. Raises: InvalidInput that lists them."""
     known = {topic.name: topic for topic in (*(one for source in SOURCES for one in of_capture(source)), *others())}
     if name not in known:
         raise InvalidInput(f"no topic of ours is called {name!r}", next_action=f"one of {', '.join(known)}")

@@ -9,9 +9,10 @@ from lakeproof.errors import TerminalError
 
 
 class Named(Arguments):
-    """`only`: what may be touched; left out: whatever is found. Of a step that may touch several at once (`named`)
-    several, joined by commas; of a step that touches one (`named_one`) that one, with its commas if it has any. It is
-    no part of the step's name in the timeline, so that a repair that was run is known again.
+    """`only`: the names that the step may touch; without it, the step may touch all that it finds.
+
+    `named` takes several names, joined by commas. `named_one` takes one, and compares it as a whole, so a name may
+    hold a comma. The timeline leaves `only` out of the step's name: two runs of one repair are the same repair there.
     """
 
     only: str | None = Field(None, exclude=True)

@@ -16,8 +16,8 @@ from lakeproof.stack.stack import Stack
 
 # Between the two readings of a probe.
 PAUSE_SECONDS = 2.0
-# Whoever has not answered after so long is asked a second time while the first question still waits: what hangs is
-# told within five seconds then, and has been silent for four and a half of them.
+# A probe without an answer after so long asks a second time while the first question still waits. So a process that
+# hangs is recognised within five seconds, in four and a half of which it gave no answer.
 LATE_SECONDS = 1.5
 # Drivers whose modules import each other, by the component that is asked. Loaded by several threads at once, one of
 # them may see half of such a module (psycopg 3.3 on Python 3.12.1: "partially initialized module").

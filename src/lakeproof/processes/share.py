@@ -9,11 +9,11 @@ from lakeproof.processes.procfs import ProcessStat
 
 
 def step_back(processes: Iterable[ProcessStat], nice: int) -> bool:
-    """Have these processes step back by so much, as nice(1) counts it. False: the kernel wants to be asked again.
+    """Lower the priority of these processes by `nice`, as nice(1) counts. False: call again.
 
-    A kernel that shares the processors between sessions (sched_autogroup(7)) lets nice count within one session only;
-    there a session itself has such a number. Of who is not root the kernel takes one each 0.1 s. What is not allowed,
-    or not there, is left out: to have a full share harms nobody.
+    Where the kernel shares the processors between sessions (sched_autogroup(7)), nice counts within one session only;
+    so the session's own value is set as well, of which the kernel accepts one change each 0.1 s from who is not root.
+    What is not permitted, or not there, is left as it is: a full share harms nobody.
     """
     processes = list(processes)
     level = min(19, os.getpriority(os.PRIO_PROCESS, 0) + nice)

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def warn_of_crash(setting: str, where: str) -> None:
-    """At a service's start, where a setting makes it kill itself: it is for tests, and nothing else may miss it."""
+    """Warn at a service's start that a setting makes it kill itself: the setting is for tests alone."""
     if where:
         logger.warning("%s is set, for tests: this service will kill itself at %r", setting, where)
 

@@ -63,10 +63,10 @@ class Hook(StrEnum):
     BEFORE_STOP = "before_stop"
 
 
-# How far those step back that bring rows to the lake, read what is there, or keep logs, and with them Kafka and
-# MariaDB, which they and the shop share. On two cores that were full a purchase through the whole shop took 1.8 s
-# while all had the same share, and 0.7 s so; the lake was as far behind in both. What else was tried stands in
-# docs/decisions/0056.
+# By how much (as nice(1) counts) the lake's engines, its readers and the log store yield to the shop's services when
+# processors are short; Kafka and MariaDB as well, because lake and shop share them. On two full cores a purchase took
+# 1.8 s with equal shares and 0.7 s like this, and the lake was as far behind in both. docs/decisions/0056 says what
+# else was tried.
 STEPS_BACK = 5
 
 

@@ -4,10 +4,10 @@ administrator changes. Each server's own statements stand in a module of its eng
 A session that waits for a lock keeps its connection. In a client with a pool, other requests then wait for a
 connection; a client without one opens another connection for each question, until the server has none left.
 
-When all sessions are taken, both servers still let the administrator in: MariaDB once, PostgreSQL three times. The
-health question, the exporter and a probe may want MariaDB's one place at the same moment, each for milliseconds. So
-whoever finds it taken tries again until its time is over. While the server is not full the account `reader` counts
-the sessions: for that, somebody else's server need not give us its administrator's password.
+When all sessions are taken, both servers still admit the administrator: MariaDB one session, PostgreSQL three. Health
+question, exporter and probe may want MariaDB's one place at the same moment, each for milliseconds, so whoever finds
+it taken tries again until its time is over. While there is room, the account `reader` counts the sessions, so that an
+external server need not give us its administrator's password.
 """
 
 import re

@@ -40,8 +40,10 @@ class Event:
 
 @dataclass
 class Difference:
-    """What the lake lacks. Of a table that only takes new rows: kept: how many the lake holds and the database does
-    not, or holds otherwise; twice: how many are in the lake once more, with all their values.
+    """What the lake lacks.
+
+    Of tables that are append-only in the lake, by table: kept: how many rows the lake holds that the database does
+    not have, or has with other values; twice: how many rows are in the lake a second time, with all their values.
     """
 
     events: list[Event] = field(default_factory=list)

@@ -1,8 +1,8 @@
-"""The mark of a capture that was set right again, while the lake still lacks what it missed before.
+"""Marks that rows are missing in the lake although the capture's settings are right again.
 
-Until then the wrong setting itself tells of that. Who sets it right leaves this mark before, so that the capture does
-not read as healthy where the repair is cut off between the two; who has brought what is missing takes it away.
-In mode "external" the mark is that machine's alone.
+While a setting is wrong, the setting itself shows the trouble. Whoever corrects it writes the mark first, so that a
+capture whose repair is cut off in between does not look healthy. The repair that brings the rows removes the mark.
+In mode "external" the mark is known to the machine that wrote it, and to no other.
 """
 
 from pathlib import Path

@@ -7,12 +7,14 @@ from lakeproof.lake.publish.commit import covers
 
 @dataclass
 class BeatsAhead:
-    """Those that one wait has seen, or one check in all its waits.
+    """The heartbeats ahead of the clock that one wait has seen, or one check in all its waits.
 
-    A beat ahead of the clock is of before the clock was set back. Where the lake stands still, its newest state keeps
-    that beat, and is as old as ever when the clock comes to it. No difference is allowed for: a beat reaches `main`
-    by a checkpoint, a good part of a second after it was written, so that one of the same machine, or of another one
-    in step, is never ahead when it is seen. Whatever were allowed, orders of just so long could be called lost.
+    A beat ahead of the clock was written before the clock was set back. Where the lake stands still, its newest state
+    keeps that beat; once the clock has caught up, the beat looks young, and the state is as old as before.
+
+    No tolerance: a beat reaches `main` by a checkpoint, a good part of a second after it was written, so a beat of
+    the same machine, or of one whose clock is in step, is never ahead when it is seen. With a tolerance, orders of
+    just that time could be called lost.
     """
 
     _seen: set[int] = field(default_factory=set)

@@ -26,12 +26,13 @@ log = logging.getLogger(__name__)
 class Audited:
     """What one audit saw.
 
-    finding: a sentence where a hash is wrong in itself, else None. Hashes that it did not come to: `waiting` for the
-    next audit, or `passed_over`, of which nobody will ever know. got_on: it judged some after the last one's, the
-    newest alone does not count. through: the last hash it is done with; the next audit begins after it.
-    of_newest: the finding is of the hash that `main` showed when the audit began, too. A wrong hash of the past with
-    whole ones after it is told, and freezes nothing.
-    freezes: it is, and of tables for which `main` stands still then, until an audit finds whole what it shows.
+    finding: a sentence about a hash that is wrong in itself, or None.
+    through: the last hash that is judged; the next audit begins after it.
+    waiting: how many hashes are left for the next audit. passed_over: how many nobody will ever judge.
+    got_on: at least one hash was judged that no audit had judged before; the newest alone does not count.
+    of_newest: the hash that `main` showed when the audit began is wrong, too. Where only an older one is, people are
+    told, and nothing freezes.
+    freezes: the newest hash is wrong, in tables whose damage stops publishing until an audit finds `main` whole.
     """
 
     finding: str | None
@@ -45,7 +46,7 @@ class Audited:
 
     @property
     def not_looked(self) -> int:
-        """All hashes that it did not come to."""
+        """How many hashes were not judged."""
         return self.passed_over + self.waiting
 
 

@@ -25,18 +25,20 @@ from lakeproof.proof.tables.states import NOTHING, Asked, InState, State, States
 from lakeproof.proof.tables.whole_claims import CLAIMS, WholeClaims
 from lakeproof.stack.stack import Stack
 
-# Different states in one catalog: making it and reading the manifests is shared by so many. It shows the newest of
-# them, whose copy of a table's metadata knows that table's newest 40 snapshots.
+# So many states are read through one catalog: it is made once, and its manifests are read once. It stands at the
+# newest of the states, whose metadata knows each table's newest 40 snapshots.
 AT_ONCE = 15
-# Of these so many in one statement. `SELECT 1` waited for up to 6.8 s beside one of fifteen, for up to 2.8 s beside
-# those of three (docs/performance.md, "The minute's audit").
+# So many of these states in one statement. `SELECT 1` waited for up to 6.8 s beside one of fifteen, for up to 2.8 s
+# beside those of three (docs/performance.md, "The minute's audit").
 IN_ONE_STATEMENT = 3
 CATALOG_SECONDS = 60.0  # for all statements in one catalog
-# The first of these states is judged by one before it, whose snapshots have to be known as well.
+# How many snapshots the states of one catalog may span: fewer than the metadata keeps, because the first state is
+# compared with the one before it.
 SPAN = SNAPSHOTS_KEPT - 8
-# Of what changed so many states are asked about at once; each reads little.
+# So many states in one statement where only the rows that changed are read, which are few.
 CHANGED_IN_ONE_STATEMENT = 5
-# So often in a row that nothing could be told of what changed, and what is left is read whole, three at once.
+# After so many tries in a row in which the changed rows told nothing, the remaining states are read whole, three to
+# a statement.
 IN_VAIN = 3
 MOST_WAITING = 1000
 

@@ -41,11 +41,13 @@ class Broken(Protocol):
 class WholeClaims:
     """The claims on one database.
 
-    tables: those that they read. states_sql: a statement over several states, in SQL that the source and Trino both
-    take, each state being table → what stands for it in FROM; "" where none of them has the tables. source_sql: the
-    same of the database as it is now, by the schema of each table. broken_of: what rows of either break; without
-    their first column, a state's place among the states. freezes: whether nothing more is published while the newest
-    hash breaks them and its source does not.
+    tables: the tables that the claims read.
+    states_sql: makes the statement over several states, in SQL that the source and Trino both take. A state is table
+    → what stands for the table in FROM. "" where no state has the tables.
+    source_sql: makes the same statement over the database as it is now, from table → schema.
+    broken_of: which claims the rows of such a statement break; the rows come without their first column, which is the
+    place of the state among the states.
+    freezes: whether nothing more is published while the newest hash breaks the claims and the database does not.
     """
 
     source: Source
