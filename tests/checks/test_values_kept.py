@@ -32,11 +32,12 @@ class Orders:
 
     def __init__(self, count: int) -> None:
         self.rows: dict[int, str | None] = dict.fromkeys(range(1, count + 1))
+        self.key = "id"
         self._answer: list[tuple[Any, ...]] = []
 
     def execute(self, statement: str, arguments: Any = None) -> None:
         if "information_schema" in statement:
-            self._answer = [("id", ""), ("status", "")]
+            self._answer = [(self.key, ""), ("status", "")]
         elif statement.startswith("UPDATE"):
             value, row = arguments
             self.rows[row] = value
@@ -132,6 +133,12 @@ def test_values_of_a_declared_column_are_in_their_rows_of_the_lake(
     note(context.stack, OLTP, AddedColumn("oltp.orders", "unannounced", "STRING", Stage.DONE))
     monkeypatch.setattr(values_kept, "ask", lambda *_, **__: (None, Answer("trino", (), tuple(in_lake), 0.1)))
     assert judged(context)[0] is outcome
+
+
+def test_a_table_without_an_id_gets_the_column_and_no_value(context: CheckContext, orders: Orders) -> None:
+    orders.key = "operation_key"
+    assert judged(context)[0] is Outcome.UNKNOWN
+    assert not any(orders.rows.values())
 
 
 def test_where_nothing_was_written_nothing_is_claimed(context: CheckContext, orders: Orders) -> None:

@@ -47,7 +47,7 @@ class DriftedSchema(Arguments):
 def inject(stack: Stack, arguments: DriftedSchema) -> None:
     """Add the column, and write into it; one that has values already keeps these.
 
-    Where the table has no row, no value is written, and a check has nothing to ask about.
+    Where the table has no row, or no `id`, no value is written, and a check has nothing to ask about.
     """
     drift(stack, arguments.table, arguments.column)
     _write(stack, arguments.table, arguments.column)
@@ -100,6 +100,8 @@ def drift(stack: Stack, table: str, column: str, *, revert: bool = False) -> lis
 def _write(stack: Stack, table: str, column: str) -> None:
     """Into the newest rows, each by a statement of its own: nobody waits for the lock of more than one."""
     with _root(stack) as cursor:
+        if "id" not in _columns(cursor, table):
+            return
         cursor.execute(f"SELECT id FROM {DATABASE}.`{table}` WHERE `{column}` IS NOT NULL LIMIT 1")
         if cursor.fetchone() is not None:
             return
