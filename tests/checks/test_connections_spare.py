@@ -60,3 +60,24 @@ def test_a_limit_is_asked_for_only_where_something_was_broken(
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5), fault_made=broken)
     before = Baseline(Verdict("", Outcome.PASSED, ""))
     assert connections_spare.verify(context, REPORT, before).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("login", "took", "taken", "outcome"),
+    [
+        ("answers", 0.01, 30, Outcome.PASSED),
+        ("answers", 1.2, 30, Outcome.FAILED),
+        ("answers", 0.01, 130, Outcome.FAILED),
+        ("error 1040", 0.01, 30, Outcome.FAILED),
+    ],
+)
+def test_where_no_account_leaked_nobody_has_to_be_limited(
+    login: str, took: float, taken: int, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a lock that everybody waited for."""
+    monkeypatch.setattr(connections_spare, "_log_in", lambda stack, database: (login, took))
+    monkeypatch.setattr(connections_spare, "sessions", lambda stack, database, seconds: seen(taken))
+    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(0))
+    verdict = connections_spare.verify(context, ConnectionsSpare(), Baseline(Verdict("", Outcome.PASSED, "")))
+    assert verdict.outcome is outcome
+    assert verdict.numbers.keys() == {"login_seconds", "taken_percent"}

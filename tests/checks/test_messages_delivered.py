@@ -53,13 +53,32 @@ def test_what_is_missing_late_or_there_twice_fails(
     assert words in verdict.summary and verdict.keys
 
 
+@pytest.mark.parametrize(
+    ("status", "attempts", "again", "twice"),
+    [("sent", 1, 1, 1), ("sent", 2, 1, 0), ("sent", 2, 2, 1), ("sent", 1, 0, 0), ("failed", 1, 1, 0)],
+)
+def test_a_message_that_came_more_often_than_it_was_tried_was_sent_twice(
+    status: str, attempts: int, again: int, twice: float
+) -> None:
+    """The provider keeps it as one, under its id; once that passed as delivered once."""
+    one = Notified("1", "email", status, None, status == "failed", attempts)
+    repeats = Counter({one.message_id: again})
+    verdict = judge([one], ["1"], has("1"), repeats=repeats)
+    assert (verdict.numbers["sent_twice"], verdict.numbers["repeats"]) == (twice, again)
+    assert (verdict.outcome is Outcome.PASSED) == (status == "sent" and not twice)
+    assert (f"by their id: {again}" in verdict.summary) == bool(again)
+
+
 def test_every_page_of_the_providers_list_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     client = httpx.Client
 
     def answer(request: httpx.Request) -> httpx.Response:
         after = int(request.url.params["after"])
         numbers = range(after + 1, min(after + 1000, 1500) + 1)
-        page = [{"message_id": str(number), "channel": "webhook", "sender": "", "at": AT} for number in numbers]
+        page = [
+            {"message_id": str(number), "channel": "webhook", "sender": "", "at": AT, "repeats": 0}
+            for number in numbers
+        ]
         return httpx.Response(200, json={"messages": page, "next": 1000 if after == 0 else None})
 
     monkeypatch.setattr(

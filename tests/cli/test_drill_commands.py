@@ -85,6 +85,18 @@ def typed(*arguments: str) -> str:
         (("drill", "replication-lagg", "--cause", "x"), "no scenario 'replication-lagg'"),
         (("drill", "replication-lag", "--causes"), "it goes with all alone"),
         (("drill", "replication-lag", "--timing", "slow"), "no timing 'slow'"),
+        (
+            ("drill", "trino-backlog", "--timing", "production"),
+            "trino-backlog ends by itself after 300 s, and its alert waits 300 s",
+        ),
+        (
+            ("drill", "support-timeline", "--cause", "attachments_pile_up", "--timing", "production"),
+            "after 190 s, and its alert waits 1800 s",
+        ),
+        (
+            ("drill", "kafka-backlog+replication-lag:large_transaction", "--timing", "production"),
+            "after 104 s, and its alert waits 120 s",
+        ),
         (("fault", "inject", "no-such"), "no fault 'no-such'"),
         (("fault", "inject", "paused-connector", "--arg", "orders"), "is not NAME=VALUE"),
         (("fault", "inject", "paused-connector", "--arg", "conector=orders"), "argument conector"),

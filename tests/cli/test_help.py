@@ -36,7 +36,20 @@ from lakeproof.use_cases.use_case import find_use_case
 
 CATALOG = load_catalog()
 INCIDENT_COMMANDS = (
-    *("ack", "check", "cross-check", "export", "lesson", "merge", "mitigate", "note", "own", "rca", "resolve"),
+    *(
+        "ack",
+        "attach",
+        "check",
+        "cross-check",
+        "export",
+        "lesson",
+        "merge",
+        "mitigate",
+        "note",
+        "own",
+        "rca",
+        "resolve",
+    ),
     *("review", "show", "unmerge", "verify"),
 )
 
@@ -92,7 +105,8 @@ def typed(line: str) -> tuple[str, dict[str, Any]]:
     words = shlex.split(line)
     if words[0] == "eval":
         words = ["env"]
-    words = words[: words.index(">")] if ">" in words else words
+    for sign in (">", "<"):
+        words = words[: words.index(sign)] if sign in words else words
     name = next(
         name for name in sorted(COMMANDS, key=len, reverse=True) if words[: len(name.split())] == name.split()
     )
@@ -136,7 +150,7 @@ READ_BY: dict[str, Callable[[str], object]] = {
     "sql_type": lambda text: lake_type("postgres", text, where="example"),
 }
 # Words of a person, SQL (tests/lake/query/test_statement.py), or read together with another value, below.
-AS_IT_COMES = {"owner", "text", "title", "root_cause", "sql", "fix", "arg", "column"}
+AS_IT_COMES = {"owner", "document", "text", "title", "root_cause", "sql", "fix", "arg", "column"}
 
 
 @pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])

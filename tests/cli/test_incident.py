@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from lakeproof.arguments import Arguments
 from lakeproof.cli.commands import build
-from lakeproof.errors import CouldNotLook
+from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.incidents import client
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.proof.outcome import Outcome
@@ -105,6 +106,33 @@ def test_a_note_has_a_key_of_its_own_or_the_one_that_was_given(desk: Any) -> Non
         CliRunner().invoke(build(), ["incident", "note", "1", "seen", *more], catch_exceptions=False)
     keys = [one["key"] for one in found.told]
     assert (len(set(keys)), keys[2], found.told[2]["kind"]) == (3, "k1", "action")
+
+
+@pytest.mark.parametrize(
+    ("more", "title"), [([], "probe.json"), (["--title", "after the repair"], "after the repair")]
+)
+def test_a_probes_json_is_attached_by_its_files_name_or_from_stdin(
+    desk: Any, tmp_path: Path, more: list[str], title: str
+) -> None:
+    found, printed = desk(lambda act: True), '{"ok": true, "p95_seconds": 0.2}'
+    (tmp_path / "probe.json").write_text(printed)
+    typed = ["incident", "attach", "1", str(tmp_path / "probe.json"), *more]
+    CliRunner().invoke(build(), typed, catch_exceptions=False)
+    CliRunner().invoke(build(), ["incident", "attach", "1", "-"], input=printed, catch_exceptions=False)
+    assert [(one["act"], one["kind"], one["title"]) for one in found.told] == [
+        ("evidence", "probe", title),
+        ("evidence", "probe", "stdin"),
+    ]
+    assert [one["body"] for one in found.told] == [{"ok": True, "p95_seconds": 0.2}] * 2
+    assert found.told[0]["key"] != found.told[1]["key"]
+
+
+@pytest.mark.parametrize(("document", "printed"), [("-", "no JSON at all"), ("/nowhere/probe.json", "")])
+def test_what_is_no_json_is_not_attached(desk: Any, document: str, printed: str) -> None:
+    found = desk(lambda act: True)
+    done = CliRunner().invoke(build(), ["incident", "attach", "1", document], input=printed)
+    assert isinstance(done.exception, InvalidInput)
+    assert found.told == []
 
 
 def test_a_repair_that_the_desk_was_not_told_of_is_run_said_and_ends_with_3(

@@ -13,10 +13,15 @@ import pymysql
 import pytest
 
 from lakeproof.arguments import Arguments
+from lakeproof.checks import values_kept
+from lakeproof.checks.check import CheckContext
+from lakeproof.checks.values_kept import ValuesKept
+from lakeproof.checks.verdict import Outcome
+from lakeproof.customers.marked_values import marked
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
-from lakeproof.faults import renamed_column
-from lakeproof.faults.drifted_schema import drift
+from lakeproof.faults import drifted_schema, renamed_column
+from lakeproof.faults.drifted_schema import DriftedSchema, drift
 from lakeproof.faults.renamed_column import RenamedColumn
 from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.capture.connector import find_connector
@@ -102,7 +107,7 @@ def test_what_it_may_not_do_is_refused(
 def test_both_servers_tell_their_columns_and_give_an_unannounced_one_up(
     stack: Stack, up: Callable[..., SupervisorClient], engine: str, table: str
 ) -> None:
-    """The shop's own tables differ in nothing from the job's SQL; a column with values is named, kept, dropped."""
+    """The shop's own tables differ in nothing from the job's SQL; a column without a value is named and dropped."""
     up(engine)
     source = next(each for each in SOURCES if each.engine == engine)
     found = look(stack, source)
@@ -117,6 +122,40 @@ def test_both_servers_tell_their_columns_and_give_an_unannounced_one_up(
     assert f"ALTER TABLE {table} DROP COLUMN gift_note" in drop_unexpected_column.typed(stack, arguments)
     assert drop_unexpected_column.run(stack, arguments) == f"dropped: {table}.gift_note"
     assert look(stack, source).unexpected == ()
+
+
+def test_what_the_fault_wrote_into_its_column_is_kept_when_it_is_dropped_and_missed_when_it_is_not(
+    stack: Stack, up: Callable[..., SupervisorClient]
+) -> None:
+    up("mysql")
+    fault, wanted = DriftedSchema(column="gift_note"), ValuesKept(column="gift_note")
+    ours = "FROM oltp.orders WHERE client_key LIKE 'drift-%' ORDER BY id"
+    with mariadb.as_root(stack, 10.0) as cursor:
+        cursor.execute(
+            "INSERT INTO oltp.orders (client_key, customer_id, status, total, item_count, version, created_at,"
+            " updated_at) SELECT CONCAT('drift-', seq), 1, 'created', 1, 1, 1, NOW(6), NOW(6) FROM oltp.seq_1_to_7"
+        )
+        cursor.execute(f"SELECT id, version, updated_at {ours}")
+        orders = cursor.fetchall()
+    try:
+        before = values_kept.baseline(CheckContext(stack, Deadline(5)), wanted)
+        drifted_schema.inject(stack, fault)
+        drifted_schema.inject(stack, fault)
+        with mariadb.as_root(stack, 10.0) as cursor:
+            cursor.execute(f"SELECT id, version, updated_at {ours}")
+            assert cursor.fetchall() == orders
+            cursor.execute("SELECT id, gift_note FROM oltp.orders WHERE gift_note IS NOT NULL ORDER BY id")
+            values = dict(cursor.fetchall())
+        assert values == {row[0]: f"gift_note-{row[0]}" for row in orders[2:]}
+        assert values_kept.verify(CheckContext(stack, Deadline(5)), wanted, before).outcome is Outcome.FAILED
+        drop_unexpected_column.run(stack, DropUnexpectedColumn())
+        verdict = values_kept.verify(CheckContext(stack, Deadline(5)), wanted, before)
+        assert (verdict.outcome, verdict.summary) == (Outcome.PASSED, "5 values are kept")
+    finally:
+        drifted_schema.remove(stack, fault)
+        with mariadb.as_root(stack, 10.0) as cursor:
+            cursor.execute("DELETE FROM oltp.orders WHERE client_key LIKE 'drift-%'")
+    assert marked(stack, "oltp.orders", "gift_note") is None
 
 
 def lake(monkeypatch: pytest.MonkeyPatch, rows: list[list[Any]]) -> None:

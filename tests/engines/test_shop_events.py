@@ -164,6 +164,7 @@ def test_the_make_targets_print_what_the_runbook_keeps(stack: Stack, urls: dict[
     code, held = make("chaos-fulfillment-delay", f"--count 5 --hold-minutes 30 --support-ticket-id {ticket}")
     assert (code, held["objects"], held["supportTicket"]["complete"]) == (0, 5, True), held
     assert held["supportTicket"]["newestShipment"]["type"] == "fulfillment.shipped"
+    assert held["supportTicket"]["affectsTicket"] is False
     code, gone = make("chaos-fulfillment-delay", f"--revert --support-ticket-id {ticket}")
     assert (code, gone["removedObjects"], gone["objects"]) == (0, 5, 0), gone
     code, would = make("support-offload", "--age-days 30 --dry-run")

@@ -48,6 +48,15 @@ def test_failures_are_told_by_channel_and_reason(stack: Stack, monkeypatch: pyte
         notifications.reasons(stack, 1.0)
 
 
+def test_drops_and_the_limiters_errors_are_told_by_their_label(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [({"reason": "opted_out"}, 2.0), ({"reason": "rate_limited"}, 11.9), ({"reason": "invalid_payload"}, 2.0)]
+    monkeypatch.setattr(notifications, "instant", lambda *_: found)
+    told = notifications.counted(stack, 1.0, notifications.DROPS)
+    assert told == "rate_limited: 12; invalid_payload: 2; opted_out: 2"
+    monkeypatch.setattr(notifications, "instant", lambda *_: [])
+    assert notifications.counted(stack, 1.0, notifications.LIMITER_ERRORS) == "none"
+
+
 def opt_outs(*sent: tuple[str, range, int | None], opted_out_at: int = 10) -> list[tuple[str, int]]:
     """What the query gives where each batch has those customers, and was sent to them then; None: it still waits.
 

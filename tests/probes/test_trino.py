@@ -299,6 +299,25 @@ def test_what_failed_before_the_fault_is_not_held_against_the_repair() -> None:
     assert judge(failed, QueriesServed(), NOW.timestamp(), 0.4).outcome is Outcome.PASSED
 
 
+@pytest.mark.parametrize(("rows", "answered"), [([[1000]], True), ([[1]], False), ([], False)])
+def test_the_other_users_query_is_one_that_the_workers_join(
+    rows: list[list[int]], answered: bool, tmp_path: Path, answering: Answering
+) -> None:
+    """`SELECT 1` needs no rows to be sent between workers."""
+    asked: list[str] = []
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        if method == "GET":
+            return 200, {"data": rows}
+        asked.append(body.decode())
+        return 200, {"nextUri": f"http://{address}/v1/statement/1"}
+
+    address = answering(answer)
+    stack = Stack(Settings(state_dir=tmp_path, endpoints={"trino": {"http": address}}))
+    assert (queries_served._ask(stack, "reporter") is not None) == answered
+    assert "JOIN" in asked[0]
+
+
 def test_without_trino_it_is_unknown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(*_: object) -> float:
         raise CouldNotLook("no answer", where="trino")

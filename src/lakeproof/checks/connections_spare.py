@@ -1,4 +1,4 @@
-"""The database lets people in at once, and the account that leaked its sessions cannot do so again."""
+"""The database lets people in at once, and an account that leaked its sessions cannot do so again."""
 
 import time
 from typing import Literal
@@ -16,18 +16,19 @@ from lakeproof.probes.http import ANSWERS
 from lakeproof.stack.database_sessions import UNLIMITED, Sessions, limit_of, sessions
 from lakeproof.stack.stack import Stack
 
-CLAIM = "a login is answered at once, sessions are left, and the account that leaked is limited"
+CLAIM = "a login is answered at once, sessions are left, and an account that leaked is limited"
 LOOK_SECONDS = 5.0
 
 
 class ConnectionsSpare(Arguments):
-    """`database`: the server. `account`: the one that may leak. `percent`: fewer sessions than this are taken.
+    """`database`: the server. `account`: the one that may leak, where the fault is a leak; nobody is limited for a
+    lock. `percent`: fewer sessions than this are taken.
 
     `seconds`: a login takes less, the quickest of a few tries.
     """
 
     database: Literal["mysql", "postgres"] = "mysql"
-    account: str = Field(min_length=1)
+    account: str | None = Field(None, min_length=1)
     percent: float = Field(60.0, gt=0, le=100)
     seconds: float = Field(1.0, gt=0, le=LOOK_SECONDS)
 
@@ -52,7 +53,8 @@ def _judge(context: CheckContext, arguments: ConnectionsSpare, *, limited: bool)
     login, took = logins[-1][0], min(seconds for _, seconds in logins)
     try:
         seen = sessions(stack, arguments.database, LOOK_SECONDS)
-        limit = limit_of(stack, arguments.database, arguments.account, LOOK_SECONDS) if limited else None
+        account = arguments.account if limited else None
+        limit = None if account is None else limit_of(stack, arguments.database, account, LOOK_SECONDS)
     except CouldNotLook as error:
         # A login that is turned away is an answer, whoever else could not look.
         outcome = Outcome.UNKNOWN if login == ANSWERS else Outcome.FAILED
@@ -62,9 +64,11 @@ def _judge(context: CheckContext, arguments: ConnectionsSpare, *, limited: bool)
 
 def judge(seen: Sessions, arguments: ConnectionsSpare, login: str, took: float, limit: int | None) -> Verdict:
     """login: as the probe `DATABASE-answers` tells it; took: its seconds. limit: None where none is asked for."""
-    held = seen.by_account.get(arguments.account)
+    held = None if arguments.account is None else seen.by_account.get(arguments.account)
     count = held.sessions if held else 0
-    numbers = {"login_seconds": round(took, 3), "taken_percent": seen.percent, "sessions_of_account": float(count)}
+    numbers = {"login_seconds": round(took, 3), "taken_percent": seen.percent}
+    if arguments.account is not None:
+        numbers["sessions_of_account"] = float(count)
     wrong = [] if login == ANSWERS else [f"a login of {READER}: {login}"]
     if login == ANSWERS and took >= arguments.seconds:
         wrong.append(f"a login took {took:.3f} s, not less than {arguments.seconds:g} s")

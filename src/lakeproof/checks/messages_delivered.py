@@ -3,8 +3,10 @@
 Accepted: a notification that is there, or an event of another service that called for one (a notification by a call
 that was deleted since leaves no trace here). An event that was dropped because its sender changed its shape is lost.
 A mail from the shop's address for which no notification stands was sent beside the service: its customer got two.
-The provider's own list is read, not the service's word. The bound: the mail sink keeps its newest messages (50,000 at
-least).
+The provider's own list is read, not the service's word. It keeps a message that comes again under its id as one, and
+tells how often it came again. After a try without a clear answer the service has to try again, so a message may have
+come as often as it was tried; one that came more often was sent twice by one try. Whether an earlier try was answered
+clearly is written down nowhere. The bound: the mail sink keeps its newest messages (50,000 at least).
 """
 
 import re
@@ -35,7 +37,8 @@ PAGE = 1000
 KEYS_SHOWN = 20
 # `awaited`: it will be tried again, or is being sent.
 NOTIFICATIONS = """
-SELECT id::text, channel, status, reason, due_at IS NOT NULL FROM notification.notifications WHERE created_at >= $1
+SELECT id::text, channel, status, reason, due_at IS NOT NULL, attempts FROM notification.notifications
+WHERE created_at >= $1
 """
 # Looked for after the provider was asked: one may have been made and sent between the two looks.
 STANDS = "SELECT id::text FROM notification.notifications WHERE id::text = ANY($1::text[])"
@@ -52,13 +55,14 @@ class MessagesDelivered(Arguments):
 
 @dataclass(frozen=True, slots=True)
 class Notified:
-    """One notification as its service has it."""
+    """One notification as its service has it. attempts: how often it was handed to the provider."""
 
     id: str
     channel: str
     status: str
     reason: str | None
     awaited: bool
+    attempts: int = 1
 
     @property
     def message_id(self) -> str:
@@ -68,11 +72,14 @@ class Notified:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One message as the provider has it. from_shop: a mail from the shop's address. at: ISO 8601 in UTC."""
+    """One message as the provider has it. from_shop: a mail from the shop's address. at: ISO 8601 in UTC.
+    repeats: how often it came again.
+    """
 
     id: str
     from_shop: bool
     at: str
+    repeats: int = 0
 
 
 def _mail_id(notification_id: str) -> str:
@@ -101,7 +108,7 @@ def _look(stack: Stack, since: datetime, wanted: int = 0) -> Verdict:
     try:
         called_for = [row[0] for row in read_rows(stack, CALLED_FOR, since, seconds=READ_SECONDS)]
         notified = read_rows(stack, NOTIFICATIONS, since, seconds=READ_SECONDS)
-        found = [Notified(row[0], row[1], row[2], row[3], bool(row[4])) for row in notified]
+        found = [Notified(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in notified]
         messages = _messages(stack.url(PROVIDER))
         unknown = strangers(messages, {one.message_id for one in found}, iso(since))
         stand = {_mail_id(row[0]) for row in read_rows(stack, STANDS, [*unknown], seconds=READ_SECONDS)}
@@ -112,7 +119,8 @@ def _look(stack: Stack, since: datetime, wanted: int = 0) -> Verdict:
         return Verdict(CLAIM, Outcome.UNKNOWN, f"the provider does not list its messages: {type(error).__name__}")
     kept = Counter(one.id for one in messages)
     beside = [message for message in unknown.values() if message not in stand]
-    return judge(found, called_for, kept, wanted, unread, beside)
+    repeats = Counter({one.id: one.repeats for one in messages if one.repeats})
+    return judge(found, called_for, kept, wanted, unread, beside, repeats)
 
 
 def strangers(messages: Sequence[Kept], known: Collection[str], since: str) -> dict[str, str]:
@@ -131,7 +139,12 @@ def _messages(url: str) -> list[Kept]:
         while after is not None:
             page = client.get("/messages", params={"after": after, "limit": PAGE}).raise_for_status().json()
             found += [
-                Kept(one["message_id"], one["channel"] == "email" and one["sender"] == SENDER, one["at"])
+                Kept(
+                    one["message_id"],
+                    one["channel"] == "email" and one["sender"] == SENDER,
+                    one["at"],
+                    one["repeats"],
+                )
                 for one in page["messages"]
             ]
             after = page["next"]
@@ -145,11 +158,13 @@ def judge(
     wanted: int = 0,
     unread: Sequence[Reshaped] = (),
     beside: Sequence[str] = (),
+    repeats: Counter[str] | None = None,
 ) -> Verdict:
     """called_for: ids that events called for. kept: how often the provider has each message id. wanted: so many
     messages there must be; a claim over none says nothing. unread: events that were dropped for their shape.
-    beside: ids of the shop's mails for which no notification stands.
+    beside: ids of the shop's mails for which no notification stands. repeats: how often a message id came again.
     """
+    came_again = repeats or Counter[str]()
     there = {one.id for one in found}
     lost = [f"{one}: an event called for it, and it is gone" for one in called_for if one not in there]
     lost += [
@@ -167,6 +182,12 @@ def judge(
     waiting = [f"{one.id}: failed, and will be tried again: {one.reason}" for one in failed if one.awaited]
     waiting += [f"{one.id}: not sent yet" for one in found if one.status == "pending"]
     twice = [f"{one.id}: {kept[one.message_id]} times" for one in found if kept[one.message_id] > 1]
+    twice += [
+        f"{one.id}: came {1 + came_again[one.message_id]} times, and was tried {one.attempts}"
+        for one in found
+        # Of one that is not sent yet, a try may have begun since its tries were read.
+        if one.status == "sent" and came_again[one.message_id] >= one.attempts
+    ]
     twice += [f"{one}: no notification stands for it" for one in beside]
     dropped = [one for one in found if one.status == "dropped"]
     mute = [f"{one.id}: dropped without a reason" for one in dropped if not one.reason]
@@ -177,12 +198,18 @@ def judge(
         "waiting": float(len(waiting)),
         "lost_messages": float(len(lost)),
         "sent_twice": float(len(twice)),
+        "repeats": float(sum(came_again[one.message_id] for one in found)),
     }
+    repeated = f"; repeats that the provider knew by their id: {numbers['repeats']:g}" if numbers["repeats"] else ""
     wrong = [*lost, *twice, *mute, *waiting]
     if wrong:
         words = f"{len(lost)} lost, {len(twice)} delivered twice, {len(mute)} dropped without a reason"
         return Verdict(
-            CLAIM, Outcome.FAILED, f"{words}, {len(waiting)} not sent yet", numbers, tuple(wrong[:KEYS_SHOWN])
+            CLAIM,
+            Outcome.FAILED,
+            f"{words}, {len(waiting)} not sent yet{repeated}",
+            numbers,
+            tuple(wrong[:KEYS_SHOWN]),
         )
     if len(found) < wanted:
         return Verdict(CLAIM, Outcome.UNKNOWN, "no message was accepted meanwhile", numbers)
@@ -191,7 +218,7 @@ def judge(
     return Verdict(
         CLAIM,
         Outcome.PASSED,
-        f"{len(found) - len(dropped)} messages delivered, each once; dropped: {listed}",
+        f"{len(found) - len(dropped)} messages delivered, each once; dropped: {listed}{repeated}",
         numbers,
     )
 

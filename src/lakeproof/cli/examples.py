@@ -22,6 +22,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "fault list": ("fault list",),
     "fault remove": ("fault remove paused_connector", "fault remove --all"),
     "incident ack": ('incident ack 12 -m "I look at it"',),
+    "incident attach": (
+        "incident attach 12 probe.json",
+        "incident attach 12 - --title 'support-probe after the repair' < probe.json",
+    ),
     "incident check": (
         'incident check 12 rca_kept -m "wiki: Incidents/2026-11/12"',
         'incident check 12 checkpoint --waive -m "no job was concerned"',

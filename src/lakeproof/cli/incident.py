@@ -1,6 +1,7 @@
 """`lakeproof incident`: the incident desk: list, take on, note, resolve, review."""
 
 import json
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -69,6 +70,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("open")(open_one)
     _add_move(group, "ack", "Take it on; whoever is first owns it.")
     group.command("note")(note)
+    group.command("attach")(attach)
     _add_move(group, "mitigate", "The repair begins (step 3 of the runbook).")
     _add_move(
         group,
@@ -175,6 +177,25 @@ def note(
 ) -> None:
     """Add a line to the timeline."""
     _told(_client().change(name, "note", who=who, kind=kind, text=text, key=key), as_json)
+
+
+def attach(
+    name: IncidentName,
+    document: Annotated[str, typer.Argument(help="a file of JSON, up to 1 MiB, as a probe prints; - for stdin")],
+    who: Who,
+    key: Key,
+    title: Annotated[str, typer.Option(help="what it is; default: the file's name")] = "",
+    kind: Annotated[str, typer.Option(help="probe, diagnosis, action, verification")] = "probe",
+    text: Text = "",
+    as_json: Json = False,
+) -> None:
+    """Attach a document, with a line in the timeline."""
+    try:
+        body = json.loads(sys.stdin.read() if document == "-" else Path(document).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"no JSON: {error}", where=document, next_action="name a file of JSON, or -") from error
+    known = title or ("stdin" if document == "-" else Path(document).name)
+    _told(_client().change(name, "evidence", who=who, kind=kind, title=known, body=body, text=text, key=key), as_json)
 
 
 def own(

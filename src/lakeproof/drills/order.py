@@ -16,8 +16,10 @@ from lakeproof.drills.plan import DrillPlan, make_plan
 from lakeproof.drills.run import TIMING_FACTOR
 from lakeproof.drills.wrong_series import WRONG_FIXES
 from lakeproof.errors import InvalidInput
+from lakeproof.observability.durations import parse_duration
+from lakeproof.observability.rules import load_rules
 from lakeproof.observability.timing import Timing
-from lakeproof.scenarios.catalog import Catalog, check_step
+from lakeproof.scenarios.catalog import ALERTS_FILE, Catalog, check_step
 from lakeproof.scenarios.scenario import CAUSE_SIGN, Scenario
 from lakeproof.unknown_name import unknown_name
 
@@ -121,6 +123,8 @@ def program_of(order: Order, catalog: Catalog, *, external: bool) -> Program:
     if order.afterwards:
         _require_afterwards(order, plans, external=external)
     _require_fitting_options(order, external=external)
+    if order.timing == "production" and not order.is_series:
+        _require_lasting(order, catalog, plans)
     steps = steps_of(catalog, catalog.scenario(order.name), order.fix) if order.fix is not None else None
     return replace(found, steps=steps, minutes=_minutes(order, whole, misses))
 
@@ -199,6 +203,28 @@ def _require_afterwards(order: Order, plans: Sequence[DrillPlan], *, external: b
     else:
         return
     raise InvalidInput(why, where="--afterwards", next_action="leave it out, or change that")
+
+
+def _require_lasting(order: Order, catalog: Catalog, plans: Sequence[DrillPlan]) -> None:
+    """Refuse a fault that ends by itself before its alert can fire. Of a series, such a drill fails by itself.
+
+    Raises: InvalidInput; as `load_rules`.
+    """
+    for part in (part for plan in plans for part in plan.parts):
+        lasts = catalog.faults[part.fault.id].lasts
+        if lasts is None:
+            continue
+        seconds = lasts(check_step("fault", catalog.faults, part.fault, part.id))
+        rules = load_rules(part.id, part.folder / ALERTS_FILE).alerts
+        waits = min(parse_duration(rule.for_) / 1000 for rule in rules if rule.alert in part.alerts)
+        if seconds <= waits:
+            name = "the drawn scenario" if order.is_blind else part.name
+            told = f"after {seconds:.0f} s, and its alert waits {waits:.0f} s"
+            raise InvalidInput(
+                f"the fault of {name} ends by itself {'before its alert can fire' if order.is_blind else told}",
+                where="--timing",
+                next_action="leave --timing production out",
+            )
 
 
 def plan_of(catalog: Catalog, name: str, seed: int) -> DrillPlan:

@@ -32,7 +32,10 @@ def revert(stack: Stack) -> dict[str, Any]:
 
 
 def ticket(stack: Stack, ticket_id: int) -> dict[str, Any]:
-    """How the ticket's timeline stands: its newest shipment entry. A service that is away is told, not raised."""
+    """How the ticket's timeline stands: its newest shipment entry. A service that is away is told, not raised.
+
+    affectsTicket: always False. The rehearsal's labels belong to no parcel, so no timeline stands still for them.
+    """
     url = f"{stack.url('support-service')}/support/cases/{ticket_id}"
     try:
         answer = httpx.get(url, params={"includeTimeline": "true"}, timeout=SUPPORT_SECONDS, trust_env=False)
@@ -47,6 +50,7 @@ def ticket(stack: Stack, ticket_id: int) -> dict[str, Any]:
         "complete": timeline["complete"],
         "entries": len(timeline["entries"]),
         "newestShipment": shipments[-1] if shipments else None,
+        "affectsTicket": False,
     }
 
 

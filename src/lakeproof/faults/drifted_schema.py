@@ -1,5 +1,9 @@
 """A table of the order database gets a column that nobody announced: the lake's rows lack it.
 
+Some rows get a value in it, each another one, as by whoever added the column. That changes nothing that the shop or
+its ledger knows of these rows. What was written is on record (customers/marked_values.py), so that a check can ask
+what became of it.
+
 Where a repair declared the column meanwhile (`lake evolve`), taking it out takes the declaration back as well.
 """
 
@@ -10,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BeforeValidator, Field
 
 from lakeproof.arguments import Arguments
+from lakeproof.customers.marked_values import forget, mark
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.capture.evolving import expect_absence, undo
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
 
 DATABASE = "oltp"
 SECONDS = 20.0
+# So many rows get a value: far fewer than a repair asks a person about (lake/sources/engine.py, KEPT_VALUES).
+WRITTEN = 5
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 # `orders`, also of `oltp.orders`.
@@ -31,20 +38,25 @@ TableName = Annotated[
 
 
 class DriftedSchema(Arguments):
-    """`column`: a name that the table does not have; it becomes a text without a value."""
+    """`column`: a name that the table does not have; it becomes a text, which a few rows have a value of."""
 
     table: TableName = "orders"
     column: Name = "unannounced"
 
 
 def inject(stack: Stack, arguments: DriftedSchema) -> None:
-    """Add the column; one that is there already stays."""
+    """Add the column, and write into it; one that has values already keeps these.
+
+    Where the table has no row, or no `id`, no value is written, and a check has nothing to ask about.
+    """
     drift(stack, arguments.table, arguments.column)
+    _write(stack, arguments.table, arguments.column)
 
 
 def remove(stack: Stack, arguments: DriftedSchema) -> None:
     """Drop the column, and what was written into it. Raises: as `drift`; what a redeployment of the job raises."""
     drift(stack, arguments.table, arguments.column, revert=True)
+    forget(stack, f"{DATABASE}.{arguments.table}", arguments.column)
 
 
 def sign(stack: Stack, arguments: DriftedSchema) -> Sign:
@@ -83,6 +95,22 @@ def drift(stack: Stack, table: str, column: str, *, revert: bool = False) -> lis
     if declared:
         undo(stack, full_table, column)
     return left
+
+
+def _write(stack: Stack, table: str, column: str) -> None:
+    """Into the newest rows, each by a statement of its own: nobody waits for the lock of more than one."""
+    with _root(stack) as cursor:
+        if "id" not in _columns(cursor, table):
+            return
+        cursor.execute(f"SELECT id FROM {DATABASE}.`{table}` WHERE `{column}` IS NOT NULL LIMIT 1")
+        if cursor.fetchone() is not None:
+            return
+        cursor.execute(f"SELECT id FROM {DATABASE}.`{table}` ORDER BY id DESC LIMIT {WRITTEN}")
+        values = {int(row[0]): f"{column}-{row[0]}" for row in cursor.fetchall()}
+        # On record first: a value that was written and is not there would be asked after by nobody.
+        mark(stack, f"{DATABASE}.{table}", column, values)
+        for row, value in values.items():
+            cursor.execute(f"UPDATE {DATABASE}.`{table}` SET `{column}` = %s WHERE id = %s", (value, row))
 
 
 _MARK = "schema drift by lakeproof"

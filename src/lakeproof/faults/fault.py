@@ -33,6 +33,7 @@ class Fault:
     asked after each `inject`, since a drill of a fault that never landed would prove nothing.
     through_capture: the sign is read behind the capture, where a changed row arrives, or the fault itself needs a job
     that runs. Of several faults such a one goes in first, for another may stop the capture.
+    lasts(arguments): for so many seconds it stays in, when it ends by itself; None: until it is taken out.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Fault:
     sign: Callable[[Stack, Any], Sign]
     arguments: type[Arguments] = Arguments
     through_capture: bool = False
+    lasts: Callable[[Any], float] | None = None
 
 
 def all_faults(folders: tuple[Path, ...] = ()) -> dict[str, Fault]:

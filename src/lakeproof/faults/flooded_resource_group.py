@@ -21,6 +21,8 @@ from lakeproof.stack.engines.trino import NAME, PLATFORM_PREFIX, USER_QUEUED, US
 from lakeproof.stack.stack import Stack
 
 SECONDS = 15.0
+# Trino gives up a query whose client has asked for nothing for so long.
+GIVEN_UP_SECONDS = 300.0
 SOURCE = "lakeproof-fault"
 SQL = """\
 SELECT a.x, b.x, c.x, d.x FROM UNNEST(sequence(1, 10000)) a(x) CROSS JOIN UNNEST(sequence(1, 10000)) b(x)
@@ -112,4 +114,5 @@ FAULT = Fault(
     remove,
     sign,
     FloodedResourceGroup,
+    lasts=lambda arguments: GIVEN_UP_SECONDS,
 )

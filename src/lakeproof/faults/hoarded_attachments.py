@@ -104,5 +104,11 @@ def _key() -> dict[str, str]:
 
 
 FAULT = Fault(
-    "hoarded_attachments", "fill support's folder with attachments", inject, remove, sign, HoardedAttachments
+    "hoarded_attachments",
+    "fill support's folder with attachments",
+    inject,
+    remove,
+    sign,
+    HoardedAttachments,
+    lasts=lambda arguments: arguments.seconds,
 )

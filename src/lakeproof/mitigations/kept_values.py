@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lakeproof.errors import TerminalError
+from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -35,3 +35,21 @@ def keep_values(stack: Stack, database: str, values: Values, *, kind: str = "val
             next_action=f"{', '.join(values)}: nothing was changed; see to the folder and the disk, then repeat",
         ) from error
     return path
+
+
+def kept_since(stack: Stack, database: str, since: datetime) -> dict[str, set[str]]:
+    """What was kept of that database's columns since then: `table.column` → its different values.
+
+    Raises: CouldNotLook where a file of that time cannot be read.
+    """
+    found: dict[str, set[str]] = {}
+    for path in sorted((stack.state_dir / "kept-values").glob(f"{database}-*.json")):
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            if datetime.fromisoformat(kept["at"]) < since:
+                continue
+            for name, values in kept.get("values", {}).items():
+                found.setdefault(name, set()).update(values.values() if isinstance(values, dict) else values)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CouldNotLook(f"no kept values: {type(error).__name__}", where=str(path)) from error
+    return found

@@ -3,6 +3,7 @@
 import math
 import smtplib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from lakeproof.probes.condition import Condition, Operator
@@ -16,6 +17,9 @@ SERVICE, PROVIDER = "notification-service", "mail-sink"
 ACCEPTS = "accepts"
 FAILED, SENT = (f"sum(increase(notification_{one}_total[1m]))" for one in ("failure", "sent"))
 SHARE = f"100 * {FAILED} / ({FAILED} + {SENT})"
+# Counted by what was asked of Redis, and by why nobody was told.
+LIMITER_ERRORS = "sum by (operation) (increase(notification_rate_limit_errors_total[1m])) > 0"
+DROPS = "sum by (reason) (increase(notification_events_dropped_total[1m])) > 0"
 REASONS = """
 SELECT channel, reason, count(*) FROM notification.notifications
 WHERE status = 'failed' AND updated_at > now() - interval '1 minute' GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 5
@@ -64,6 +68,13 @@ def reasons(stack: Stack, timeout: float) -> Value:
     """Of what failed in the last minute: channel, reason, how many. Raises: CouldNotLook."""
     rows = read_rows(stack, REASONS, seconds=timeout)
     return "; ".join(f"{channel}: {reason}: {count}" for channel, reason, count in rows) or NONE
+
+
+def counted(stack: Stack, timeout: float, expression: str) -> Value:
+    """Of what is counted by one label: NONE, or `LABEL: 12`, the highest first. Raises: CouldNotLook."""
+    found = [(next(iter(labels.values()), ""), value) for labels, value in instant(stack, expression, timeout)]
+    most = sorted(found, key=lambda one: (-one[1], one[0]))
+    return "; ".join(f"{label}: {value:.0f}" for label, value in most) or NONE
 
 
 def turned_down(stack: Stack, timeout: float) -> Value:
@@ -120,6 +131,24 @@ PROBES = (
         "",
         reasons,
         about=(SERVICE, PROVIDER),
+        within=SERVICE,
+    ),
+    Probe(
+        "notification-limiter-errors-by-operation",
+        "prometheus",
+        LIMITER_ERRORS,
+        "",
+        partial(counted, expression=LIMITER_ERRORS),
+        about=(SERVICE, "redis"),
+        within=SERVICE,
+    ),
+    Probe(
+        "notification-drops-by-reason",
+        "prometheus",
+        DROPS,
+        "",
+        partial(counted, expression=DROPS),
+        about=(SERVICE,),
         within=SERVICE,
     ),
     Probe(
