@@ -48,8 +48,29 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("campaign_unwelcome", {"campaign-opt-outs": "5a0c: 40 opted out"}),
     ("labels_held", {"fulfillment-lag": 30.0, "labels-held": 3}),
     ("ready_refused", {"labels-ready-writes": "ExistingObjectIsDirectory", "fulfillment-lag": 12.0}),
+    # Before any parcel is late for ten minutes.
+    ("pending_refused", {"labels-pending-writes": "refuses writes"}),
     # Where the store takes no writes at all, that it takes none there is no second cause.
-    ("store_not_writable", {**READ_ONLY, "labels-ready-writes": "refuses writes"}),
+    (
+        "store_not_writable",
+        {
+            **READ_ONLY,
+            "labels-ready-writes": "refuses writes",
+            "labels-pending-writes": "refuses writes",
+            "lake-writes": "lake/wh/: refuses writes",
+        },
+    ),
+    # The store takes writes elsewhere: no restart of the JobManager or the publisher opens a folder.
+    ("lake_folder_closed", {"lake-writes": "lake/wh/: refuses writes", **JOB_FAILS}),
+    ("lake_folder_closed", {"lake-writes": "lake/wh/: refuses writes", "oltp-publisher-status": "degraded"}),
+    (
+        "lake_folder_closed",
+        {
+            "lake-writes": "flink/checkpoints/: ExistingObjectIsDirectory",
+            "oltp-checkpoint-age": 70.0,
+            **NOT_PUBLISHED,
+        },
+    ),
     (
         "resource_group_full",
         {
@@ -420,6 +441,8 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             "oltp-publisher-status": "degraded",
         },
     ),
+    # One small object fits just then, and the next one does not.
+    ("store_full", {"store-free-megabytes": 0.0, "lake-writes": "lake/wh/: full", "labels-pending-writes": "full"}),
     ("checkpoints_failing", {"oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9, **NOT_PUBLISHED}),
     ("publishing_frozen", {"oltp-publisher-status": "frozen", **NOT_PUBLISHED}),
     ("broken_in_lake", BROKEN_IN_LAKE),

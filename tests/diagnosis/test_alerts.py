@@ -46,7 +46,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
     ),
     "FulfillmentDelay": ("fulfillment-lag",),
     "FulfillmentLagUnknown": ("fulfillment-lag",),
-    "FulfillmentLabelsRefused": ("labels-ready-writes", "store-writes"),
+    "FulfillmentLabelsRefused": ("labels-pending-writes", "labels-ready-writes", "store-writes"),
     "LakePublishStale": of_each_source("publish-age"),
     "LakeCommitFailing": of_each_source("publisher-status"),
     "CdcReplicationLagHigh": of_each_source("source-lag"),
