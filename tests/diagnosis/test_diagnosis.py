@@ -215,6 +215,13 @@ def test_a_store_that_takes_no_writes_is_not_mended_by_a_restart_of_flink() -> N
     assert [step.id for step in look(READ_ONLY).findings[0].cause.repairs] == ["make_store_writable"]
 
 
+def test_a_mail_server_that_refuses_the_probe_alone_is_no_cause() -> None:
+    """Somebody else's may turn down the probe's recipient, and deliver every message of the shop."""
+    found = look({"provider-answer": "550 5.7.1 relay denied"})
+    assert found.findings == ()
+    assert [seen.reading.probe for seen in found.unknown] == ["provider-answer"]
+
+
 def test_what_fits_no_cause_is_unknown_and_not_healthy() -> None:
     found = look({"oltp-topic-silence": 60.0})
     assert not found.healthy
