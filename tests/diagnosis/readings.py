@@ -79,6 +79,8 @@ ONE_HEALTHY: dict[str, Value] = {
     "labels-ready-writes": "writable",
     "support-late-sources": "none",
     "labels-pending-writes": "writable",
+    "support-late-sources": "none",
+    "support-slow-sources": "none",
     "support-timeline-p95": 0.1,
     "trino-oldest-query": None,
     "trino-longest-wait": None,

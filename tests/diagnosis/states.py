@@ -83,6 +83,16 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("resource_group_full", {"trino-queued": 1, "trino-oldest-query": 900.0, "trino-longest-wait": 310.0}),
     ("timeline_source_late", {"support-late-sources": "fulfillment-service", "support-timeline-p95": 2.9}),
     ("timeline_source_late", {"support-late-sources": "order-service payment-service"}),
+    # Its calls are slow by the same road.
+    (
+        "timeline_source_late",
+        {
+            "support-late-sources": "order-service",
+            "support-slow-sources": "order-service",
+            "support-timeline-p95": 2.9,
+        },
+    ),
+    ("timeline_source_slow", {"support-slow-sources": "order-service", "support-timeline-p95": 2.4}),
     ("attachments_pile_up", {"support-attachment-folder": "grows by 7.2 GB an hour"}),
     ("redis_full", {"redis-room": "full: 67.1 of 67.1 MB used, 18 keys that never end"}),
     # It answers nobody: then it is not late for support alone.
