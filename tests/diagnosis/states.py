@@ -190,6 +190,9 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         },
     ),
     ("connector_login_rejected", {"oltp-capture-login": "rejected", "oltp-missing-privileges": NO_ANSWER, **BEHIND}),
+    # Before the task notices: this stack's Connect has the password that was tried.
+    ("connector_login_rejected", {"oltp-capture-login": "rejected"}),
+    ("connector_login_rejected", {"oltp-capture-login": "lakeproof.toml's is rejected", **BEHIND}),
     (
         "connector_grant_lost",
         {"oltp-task-state": "FAILED", "oltp-task-failure": "no privilege", "oltp-missing-privileges": 1, **BEHIND},
@@ -216,6 +219,19 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         },
     ),
     ("failed_task", {"oltp-task-state": "FAILED", "oltp-task-failure": "login rejected", **BEHIND}),
+    (
+        "unread_schema",
+        {
+            "oltp-task-state": "FAILED",
+            "oltp-task-failure": "schema",
+            "oltp-task-error": "io.debezium.text.ParsingException: DDL statement couldn't be parsed",
+            **BEHIND,
+        },
+    ),
+    (
+        "connector_changed",
+        {**CHANGED_CONNECTOR, "oltp-task-state": "FAILED", "oltp-task-failure": "schema", **BEHIND},
+    ),
     ("connect_hung", {**gone("connect", "silent"), **CONNECT_GONE, **BEHIND}),
     ("connect_down", {**gone("connect", "refused"), **CONNECT_GONE, **BEHIND}),
     ("mysql_down", {"mysql-answers": "refused", **DATABASE_GONE, **BEHIND}),
@@ -425,6 +441,8 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("job_missing", {**JOB_FAILS, "oltp-job-state": None, "oltp-job-failures": None, "oltp-job-exception": None}),
     ("store_not_writable", READ_ONLY),
     ("store_not_writable", {**READ_ONLY, **JOB_FAILS, "oltp-publisher-status": "degraded"}),
+    # One small object fits just then, and the next one does not.
+    ("store_full", {"store-free-megabytes": 0.0, "lake-writes": "lake/wh/: full", "labels-pending-writes": "full"}),
     ("store_full", {"store-writes": "full", "oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9}),
     (
         "store_full",
@@ -451,8 +469,6 @@ STATES: list[tuple[str, dict[str, Value]]] = [
             "oltp-publisher-status": "degraded",
         },
     ),
-    # One small object fits just then, and the next one does not.
-    ("store_full", {"store-free-megabytes": 0.0, "lake-writes": "lake/wh/: full", "labels-pending-writes": "full"}),
     ("checkpoints_failing", {"oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9, **NOT_PUBLISHED}),
     ("publishing_frozen", {"oltp-publisher-status": "frozen", **NOT_PUBLISHED}),
     ("broken_in_lake", BROKEN_IN_LAKE),
@@ -477,6 +493,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         of_shop({"oltp-capture-login": "rejected", "oltp-task-state": "FAILED"}, BEHIND),
     ),
     ("shop_connector_grant_lost", of_shop({"oltp-missing-privileges": 1, "oltp-task-state": "FAILED"}, BEHIND)),
+    ("shop_unread_schema", of_shop({"oltp-task-state": "FAILED", "oltp-task-failure": "schema"}, BEHIND)),
     ("shop_failed_task", of_shop({"oltp-task-state": "FAILED", "oltp-task-failure": "no database"}, BEHIND)),
     ("shop_ticker_stopped", of_shop({"oltp-heartbeat-age": 40.0}, BEHIND)),
     (
