@@ -48,8 +48,29 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("campaign_unwelcome", {"campaign-opt-outs": "5a0c: 40 opted out"}),
     ("labels_held", {"fulfillment-lag": 30.0, "labels-held": 3}),
     ("ready_refused", {"labels-ready-writes": "ExistingObjectIsDirectory", "fulfillment-lag": 12.0}),
+    # Before any parcel is late for ten minutes.
+    ("pending_refused", {"labels-pending-writes": "refuses writes"}),
     # Where the store takes no writes at all, that it takes none there is no second cause.
-    ("store_not_writable", {**READ_ONLY, "labels-ready-writes": "refuses writes"}),
+    (
+        "store_not_writable",
+        {
+            **READ_ONLY,
+            "labels-ready-writes": "refuses writes",
+            "labels-pending-writes": "refuses writes",
+            "lake-writes": "lake/wh/: refuses writes",
+        },
+    ),
+    # The store takes writes elsewhere: no restart of the JobManager or the publisher opens a folder.
+    ("lake_folder_closed", {"lake-writes": "lake/wh/: refuses writes", **JOB_FAILS}),
+    ("lake_folder_closed", {"lake-writes": "lake/wh/: refuses writes", "oltp-publisher-status": "degraded"}),
+    (
+        "lake_folder_closed",
+        {
+            "lake-writes": "flink/checkpoints/: ExistingObjectIsDirectory",
+            "oltp-checkpoint-age": 70.0,
+            **NOT_PUBLISHED,
+        },
+    ),
     (
         "resource_group_full",
         {
@@ -62,6 +83,16 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("resource_group_full", {"trino-queued": 1, "trino-oldest-query": 900.0, "trino-longest-wait": 310.0}),
     ("timeline_source_late", {"support-late-sources": "fulfillment-service", "support-timeline-p95": 2.9}),
     ("timeline_source_late", {"support-late-sources": "order-service payment-service"}),
+    # Its calls are slow by the same road.
+    (
+        "timeline_source_late",
+        {
+            "support-late-sources": "order-service",
+            "support-slow-sources": "order-service",
+            "support-timeline-p95": 2.9,
+        },
+    ),
+    ("timeline_source_slow", {"support-slow-sources": "order-service", "support-timeline-p95": 2.4}),
     ("attachments_pile_up", {"support-attachment-folder": "grows by 7.2 GB an hour"}),
     ("redis_full", {"redis-room": "full: 67.1 of 67.1 MB used, 18 keys that never end"}),
     # It answers nobody: then it is not late for support alone.
@@ -159,6 +190,9 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         },
     ),
     ("connector_login_rejected", {"oltp-capture-login": "rejected", "oltp-missing-privileges": NO_ANSWER, **BEHIND}),
+    # Before the task notices: this stack's Connect has the password that was tried.
+    ("connector_login_rejected", {"oltp-capture-login": "rejected"}),
+    ("connector_login_rejected", {"oltp-capture-login": "lakeproof.toml's is rejected", **BEHIND}),
     (
         "connector_grant_lost",
         {"oltp-task-state": "FAILED", "oltp-task-failure": "no privilege", "oltp-missing-privileges": 1, **BEHIND},
@@ -185,6 +219,19 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         },
     ),
     ("failed_task", {"oltp-task-state": "FAILED", "oltp-task-failure": "login rejected", **BEHIND}),
+    (
+        "unread_schema",
+        {
+            "oltp-task-state": "FAILED",
+            "oltp-task-failure": "schema",
+            "oltp-task-error": "io.debezium.text.ParsingException: DDL statement couldn't be parsed",
+            **BEHIND,
+        },
+    ),
+    (
+        "connector_changed",
+        {**CHANGED_CONNECTOR, "oltp-task-state": "FAILED", "oltp-task-failure": "schema", **BEHIND},
+    ),
     ("connect_hung", {**gone("connect", "silent"), **CONNECT_GONE, **BEHIND}),
     ("connect_down", {**gone("connect", "refused"), **CONNECT_GONE, **BEHIND}),
     ("mysql_down", {"mysql-answers": "refused", **DATABASE_GONE, **BEHIND}),
@@ -394,6 +441,8 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("job_missing", {**JOB_FAILS, "oltp-job-state": None, "oltp-job-failures": None, "oltp-job-exception": None}),
     ("store_not_writable", READ_ONLY),
     ("store_not_writable", {**READ_ONLY, **JOB_FAILS, "oltp-publisher-status": "degraded"}),
+    # One small object fits just then, and the next one does not.
+    ("store_full", {"store-free-megabytes": 0.0, "lake-writes": "lake/wh/: full", "labels-pending-writes": "full"}),
     ("store_full", {"store-writes": "full", "oltp-checkpoint-age": 70.0, "oltp-checkpoints-failed": 9}),
     (
         "store_full",
@@ -444,6 +493,7 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         of_shop({"oltp-capture-login": "rejected", "oltp-task-state": "FAILED"}, BEHIND),
     ),
     ("shop_connector_grant_lost", of_shop({"oltp-missing-privileges": 1, "oltp-task-state": "FAILED"}, BEHIND)),
+    ("shop_unread_schema", of_shop({"oltp-task-state": "FAILED", "oltp-task-failure": "schema"}, BEHIND)),
     ("shop_failed_task", of_shop({"oltp-task-state": "FAILED", "oltp-task-failure": "no database"}, BEHIND)),
     ("shop_ticker_stopped", of_shop({"oltp-heartbeat-age": 40.0}, BEHIND)),
     (

@@ -46,7 +46,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
     ),
     "FulfillmentDelay": ("fulfillment-lag",),
     "FulfillmentLagUnknown": ("fulfillment-lag",),
-    "FulfillmentLabelsRefused": ("labels-ready-writes", "store-writes"),
+    "FulfillmentLabelsRefused": ("labels-pending-writes", "labels-ready-writes", "store-writes"),
     "LakePublishStale": of_each_source("publish-age"),
     "LakeCommitFailing": of_each_source("publisher-status"),
     "CdcReplicationLagHigh": of_each_source("source-lag"),
@@ -147,7 +147,11 @@ def test_what_is_over_says_nothing_and_neither_does_what_a_command_stopped_or_st
 
 # What each cause brings beyond a limit when it is played, beside its own least readings.
 BESIDE: list[tuple[str, dict[str, Value], tuple[str, ...]]] = [
-    ("mail_refused", {"provider-answer": "451 no"}, ("notification-failure-rate",)),
+    (
+        "mail_refused",
+        {"provider-answer": "451 no", "notification-failure-share": 100.0},
+        ("notification-failure-rate",),
+    ),
     ("mail_sink_hung", {"mail-sink-answers": "silent"}, ("notification-failure-rate",)),
     ("redis_down", {"redis-answers": "refused"}, ("notification-limiter-errors", "support-cache-errors")),
     ("redis_hung", {"redis-answers": "silent"}, ("support-cache-errors", "support-collection-failures")),

@@ -215,6 +215,37 @@ def test_a_store_that_takes_no_writes_is_not_mended_by_a_restart_of_flink() -> N
     assert [step.id for step in look(READ_ONLY).findings[0].cause.repairs] == ["make_store_writable"]
 
 
+def test_a_mail_server_that_refuses_the_probe_alone_is_no_cause() -> None:
+    """Somebody else's may turn down the probe's recipient, and deliver every message of the shop."""
+    found = look({"provider-answer": "550 5.7.1 relay denied"})
+    assert found.findings == ()
+    assert [seen.reading.probe for seen in found.unknown] == ["provider-answer"]
+
+
+def test_a_password_that_is_old_with_us_alone_is_no_reason_to_set_it_in_the_database() -> None:
+    """Somebody else's Connect has its passwords from a file of its own, and its capture keeps up."""
+    found = look({"oltp-capture-login": "lakeproof.toml's is rejected"})
+    assert found.findings == ()
+    assert [seen.reading.probe for seen in found.unknown] == ["oltp-capture-login"]
+
+
+def test_a_task_that_cannot_read_its_log_is_not_restarted_and_its_trace_is_told() -> None:
+    error = "io.debezium.text.ParsingException: DDL statement couldn't be parsed"
+    failed: dict[str, Value] = {"oltp-task-state": "FAILED", "oltp-task-failure": "schema", "oltp-task-error": error}
+    (finding,) = look(failed).findings
+    assert (finding.cause.id, finding.cause.repairs) == ("unread_schema", ())
+    assert error in [seen.reading.value for seen in finding.evidence_for]
+
+
+def test_of_a_failure_of_an_unknown_kind_nobody_says_that_its_reason_is_gone() -> None:
+    error = "RecordTooLargeException: The message is 1048588 bytes when serialized"
+    failed: dict[str, Value] = {"oltp-task-state": "FAILED", "oltp-task-failure": "other", "oltp-task-error": error}
+    (finding,) = look(failed).findings
+    assert finding.cause.id == "failed_task"
+    assert "is gone shows only then" in finding.cause.says["en"]
+    assert error in [seen.reading.value for seen in finding.evidence_for]
+
+
 def test_what_fits_no_cause_is_unknown_and_not_healthy() -> None:
     found = look({"oltp-topic-silence": 60.0})
     assert not found.healthy

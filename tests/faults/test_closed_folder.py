@@ -9,6 +9,7 @@ from lakeproof.arguments import Arguments
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.faults import closed_folder
 from lakeproof.mitigations import open_label_folder
+from lakeproof.stack.engines import store_folder
 from lakeproof.stack.engines.store_folder import folder_of, is_closed, open_again
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -26,6 +27,11 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
     for module in (closed_folder, open_label_folder):
         monkeypatch.setattr(module, "ready_writes", writes)
+    monkeypatch.setattr(
+        open_label_folder,
+        "pending_writes",
+        lambda stack, _: "refuses writes" if is_closed(pending(stack)) else "writable",
+    )
     ready(made).mkdir(parents=True)
     (ready(made) / "1").write_text("a label")
     yield made
@@ -34,6 +40,10 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
 def ready(stack: Stack) -> Path:
     return folder_of(stack, "fulfillment-artifacts", "ready/")
+
+
+def pending(stack: Stack) -> Path:
+    return folder_of(stack, "fulfillment-artifacts", "pending/")
 
 
 def closed(stack: Stack) -> None:
@@ -62,6 +72,14 @@ def test_the_repair_opens_it_and_says_whether_it_was_closed(stack: Stack) -> Non
     assert "takes labels again" in open_label_folder.run(stack, ARGUMENTS)
     assert "takes labels already" in open_label_folder.run(stack, ARGUMENTS)
     assert not is_closed(ready(stack))
+
+
+def test_the_repair_opens_the_folder_of_waiting_labels_too(stack: Stack) -> None:
+    closed(stack)
+    pending(stack).mkdir()
+    store_folder.close(pending(stack))
+    assert "under pending/ and ready/ it takes labels again" in open_label_folder.run(stack, ARGUMENTS)
+    assert not is_closed(pending(stack)) and not is_closed(ready(stack))
 
 
 def test_a_store_that_refuses_all_the_same_is_told(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from lakeproof.errors import TerminalError
 from lakeproof.mitigations import switch_source
 from lakeproof.mitigations.switch_source import SwitchSource, run, typed
 from lakeproof.stack.settings import Settings
@@ -21,11 +22,11 @@ def stack(tmp_path: Path) -> Stack:
 
 @pytest.fixture
 def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """given: its addresses. late: what it says of its sources. restarts: how often it was restarted.
+    """given: its addresses. late, slow: what is said of its sources. restarts: how often it was restarted.
 
     cut: true for a run that is killed once it has stopped support. pid: None while support has no process.
     """
-    made = SimpleNamespace(given={}, late="none", restarts=0, cut=False, pid=1)
+    made = SimpleNamespace(given={}, late="none", slow="none", restarts=0, cut=False, pid=1)
 
     def hand(stack: Stack, name: str, variable: str, url: str | None) -> None:
         if made.cut:
@@ -39,6 +40,7 @@ def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(switch_source, "hand_variable", hand)
     monkeypatch.setattr(switch_source, "handed_variables", lambda *_: made.given if made.pid else {})
     monkeypatch.setattr(switch_source, "late_sources", lambda *_: made.late)
+    monkeypatch.setattr(switch_source, "slow_sources", lambda *_: made.slow)
     monkeypatch.setattr(switch_source, "last_handed", lambda *_: made.given)
     return made
 
@@ -94,3 +96,16 @@ def test_an_address_that_is_not_late_is_left_alone_and_one_that_is_late_is_given
 def test_without_an_address_of_its_own_it_is_the_stacks_again(stack: Stack, support: SimpleNamespace) -> None:
     assert "the stack's own address" in run(stack, ON)
     assert (support.given, support.restarts) == ({}, 1)
+
+
+def test_off_is_for_a_source_that_is_slow_itself_and_on_again_would_not_help_it(
+    stack: Stack, support: SimpleNamespace
+) -> None:
+    support.slow = "order-service"
+    with pytest.raises(TerminalError, match="no source is late for it alone"):
+        run(stack, SwitchSource())
+    assert run(stack, SwitchSource(to="off")) == "order: switched off"
+    assert support.given == {VARIABLE: ""}
+    support.slow = "none"
+    with pytest.raises(TerminalError, match="none is slow"):
+        run(stack, SwitchSource(to="off"))

@@ -8,9 +8,10 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.capture import missed
+from lakeproof.lake.capture import missed, slot
 from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.capture.heartbeat import BeatReader, Ticker
+from lakeproof.lake.capture.slot import Slot, SlotWatch
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.observability import lag_exporter
@@ -19,6 +20,7 @@ from lakeproof.observability.lag_exporter import (
     Pair,
     SettingsCollector,
     SettingsWatch,
+    SlotCollector,
     connectors_of,
     health,
     make_pair,
@@ -251,3 +253,33 @@ def test_the_looks_at_the_topic_share_one_client_of_kafka_and_ask_anew(
     watch.start()
     watch.join(10)
     assert len(clients) == 2 and clients[0] is clients[1] and watch.changed["topic"] == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (Slot("lake", "reserved", active=True, kept_bytes=7), 0.0),
+        (Slot("lake", slot.LOST, active=False, kept_bytes=None), 1.0),
+        (None, 1.0),
+        # A database that does not answer has not lost a slot.
+        (CouldNotLook("no answer"), None),
+    ],
+)
+def test_a_slot_is_called_lost_only_where_the_database_says_so(
+    found: Slot | CouldNotLook | None, told: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+
+    def look(*_: object) -> Slot | None:
+        stop.set()
+        if isinstance(found, CouldNotLook):
+            raise found
+        return found
+
+    monkeypatch.setattr(slot, "look", look)
+    watch = SlotWatch(Stack(Settings(state_dir=tmp_path)), find_connector("shop"), stop)
+    registry = CollectorRegistry()
+    registry.register(SlotCollector({"shop": watch}))
+    assert registry.get_sample_value("lakeproof_slot_lost", {"connector": "shop"}) is None, "nobody has looked"
+    watch.run()
+    assert registry.get_sample_value("lakeproof_slot_lost", {"connector": "shop"}) == told

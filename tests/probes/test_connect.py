@@ -55,6 +55,49 @@ def test_a_trace_is_sorted_by_what_it_says(trace: str, kind: str, monkeypatch: p
     assert connect.task_failure(object(), 1, OLTP) == kind  # type: ignore[arg-type]
 
 
+TOO_LARGE = """org.apache.kafka.connect.errors.ConnectException: Unrecoverable exception from producer send callback
+\tat org.apache.kafka.connect.runtime.WorkerSourceTask.maybeThrowProducerSendException(WorkerSourceTask.java:306)
+Caused by: org.apache.kafka.common.errors.RecordTooLargeException: The message is 1048588 bytes when serialized
+\tat com.example.JsonParser.parse(JsonParser.java:9)
+\t... 7 more
+"""
+UNREAD = """io.debezium.DebeziumException: Error processing binlog event
+\tat io.debezium.connector.binlog.BinlogStreamingChangeEventSource.handleEvent(Source.java:1)
+Caused by: io.debezium.text.ParsingException: DDL statement couldn't be parsed. Please open a Jira issue
+no viable alternative at input 'ALTER TABLE'
+\t... 5 more
+"""
+
+
+@pytest.mark.parametrize(
+    ("trace", "kind", "root"),
+    [
+        # A call within a trace names a parser, whatever failed.
+        (
+            TOO_LARGE,
+            "other",
+            "org.apache.kafka.common.errors.RecordTooLargeException: The message is 1048588 bytes when serialized",
+        ),
+        (
+            UNREAD,
+            "schema",
+            "io.debezium.text.ParsingException: DDL statement couldn't be parsed. Please open a Jira issue",
+        ),
+        ("java.lang.OutOfMemoryError\n\tat x.y(Z.java)", "other", "java.lang.OutOfMemoryError"),
+        ("", "other", "it has no trace"),
+    ],
+)
+def test_a_trace_is_told_by_its_root_and_sorted_by_its_messages(
+    trace: str, kind: str, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = {"state": "FAILED", "trace": trace}
+    monkeypatch.setattr(connect, "_status", lambda *_: {"connector": {"state": "RUNNING"}, "tasks": [task]})
+    stack = Stack(Settings())
+    assert (connect.task_failure(stack, 1, OLTP), connect.task_error(stack, 1, OLTP)) == (kind, root)
+    task["state"] = "RUNNING"
+    assert connect.task_error(stack, 1, OLTP) == "none"
+
+
 def test_a_connector_without_tasks_has_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connect, "_status", lambda *asked: {"connector": {"state": "STOPPED"}, "tasks": []})
     assert connect.task_state(object(), 1, OLTP) is None  # type: ignore[arg-type]

@@ -40,6 +40,9 @@ GROWN = [
     "fulfillment-artifacts/ready/2",
     "support-attachments/8/b",
     "flink/lakeproof-probe-host-1",
+    "lake/lakeproof-probe-host-1",
+    "lake/wh/lakeproof-probe-host-1",
+    "fulfillment-artifacts/lakeproof-probe-host-1",
 ]
 
 

@@ -1,6 +1,8 @@
 """What is read of notifications: the share of failures, their reasons; and the provider's account is set."""
 
+import socket
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,33 @@ def test_the_fault_shows_in_the_providers_own_words(
 ) -> None:
     monkeypatch.setattr(refused_mail, "provider_answer", lambda *_: answer)
     assert refused_mail.sign(stack, RefusedMail()).holds is holds
+
+
+@pytest.mark.parametrize(
+    ("refused", "told"), [("shop@lakeproof.example", "550 no such sender here"), ("somebody@else.example", "accepts")]
+)
+def test_the_provider_is_asked_about_the_sender_that_the_shop_has(
+    refused: str, told: str, tmp_path: Path, listener: socket.socket
+) -> None:
+    """A mail server may accept one sender and refuse the next."""
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        sender = ""
+        with connection, connection.makefile("rw", newline="\r\n") as session:
+            print("220 here", file=session, flush=True)
+            for line in session:
+                if line.startswith("mail"):
+                    sender = line.strip()
+                answer = "221 bye" if line.startswith("QUIT") else "250 fine"
+                if line.startswith("rcpt") and refused in sender:
+                    answer = "550 no such sender here"
+                print(answer, file=session, flush=True)
+
+    threading.Thread(target=serve, daemon=True).start()
+    port = listener.getsockname()[1]
+    stack = Stack(Settings(state_dir=tmp_path, endpoints={"mail-sink": {"smtp": f"127.0.0.1:{port}"}}))
+    assert notifications.provider_answer(stack, 3.0) == told
 
 
 def test_only_a_refusal_is_a_refusal() -> None:

@@ -1,13 +1,15 @@
-"""Does the store take writes? The one probe that writes, and what it leaves behind: nothing. Who else fills it?"""
+"""Does the store take writes? The probes that write, and what it leaves behind: nothing. Who else fills it?"""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from lakeproof.probes.object_store import FULL, READ_ONLY, WRITABLE, free_megabytes, strangers, writes
+from lakeproof.probes.labels import pending_writes, ready_writes
+from lakeproof.probes.object_store import FULL, READ_ONLY, WRITABLE, free_megabytes, lake_writes, strangers, writes
 from lakeproof.probes.probe import all_probes
 from lakeproof.stack.engines import minio
 from lakeproof.stack.object_store import BUCKETS
@@ -17,16 +19,32 @@ from lakeproof.stack.stack import Stack
 type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
-class Store:
-    """It keeps objects until `refusing` names a method; that one it answers with this status and code."""
+BUCKET = "<Bucket><Name>{}</Name></Bucket>"
+LISTED = "<ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>"
+CONTENTS = "<Contents><Key>k</Key><Size>{}</Size></Contents>"
+WORKED_IN = ("/lake/wh/", "/flink/checkpoints/", "/fulfillment-artifacts/ready/", "/fulfillment-artifacts/pending/")
 
-    def __init__(self, refusing: str = "", status: int = 200, code: str = "") -> None:
+
+class Store:
+    """It keeps objects until `refusing` names a method; that one it answers with this status and code.
+
+    below: refused is only what lies below this path. full: the folders that hold something.
+    """
+
+    def __init__(
+        self, refusing: str = "", status: int = 200, code: str = "", below: str = "/", full: tuple[str, ...] = ()
+    ) -> None:
         self.refusing, self.status, self.code = refusing, status, code
+        self.below, self.full = below, full
         self.objects: set[str] = set()
         self.ever: set[str] = set()
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, object]:
-        if method == self.refusing:
+        if method == "GET":
+            where = urlsplit(path)
+            folder = f"{where.path}/{parse_qs(where.query)['prefix'][0]}"
+            return 200, LISTED.format(CONTENTS.format(1) if folder in self.full else "").encode()
+        if method == self.refusing and path.startswith(self.below):
             return self.status, f"<Error><Code>{self.code}</Code><Message>no</Message></Error>".encode()
         if method == "PUT":
             assert body, "a full disk takes an empty object"
@@ -75,6 +93,50 @@ def test_a_store_that_refuses_is_not_writable(
     probe = all_probes()["store-writes"]
     reading = probe.look(stack)
     assert probe.healthy is not None and probe.healthy.holds(reading, reading) is False
+
+
+@pytest.mark.parametrize(
+    ("below", "said"),
+    [
+        ("/lake/", f"lake/wh/: {READ_ONLY}"),
+        ("/lake/wh/", f"lake/wh/: {READ_ONLY}"),
+        ("/flink/checkpoints/", f"flink/checkpoints/: {READ_ONLY}"),
+        ("/fulfillment-artifacts/", WRITABLE),
+    ],
+)
+def test_a_place_of_the_lake_that_takes_no_files_is_told_where_the_bucket_of_flink_takes_them(
+    stack_of: Callable[[Store], Stack], below: str, said: str
+) -> None:
+    store = Store("PUT", 403, "AccessDenied", below, full=WORKED_IN)
+    assert writes(stack_of(store), 3.0) == WRITABLE
+    assert lake_writes(stack_of(store), 3.0) == said
+    assert store.objects == set()
+
+
+@pytest.mark.parametrize(
+    ("below", "ready", "pending"),
+    [
+        ("/fulfillment-artifacts/pending/", WRITABLE, READ_ONLY),
+        ("/fulfillment-artifacts/ready/", READ_ONLY, WRITABLE),
+        ("/fulfillment-artifacts/", READ_ONLY, READ_ONLY),
+    ],
+)
+def test_each_folder_of_labels_is_asked_for_itself(
+    stack_of: Callable[[Store], Stack], below: str, ready: str, pending: str
+) -> None:
+    stack = stack_of(Store("PUT", 403, "AccessDenied", below, full=WORKED_IN))
+    assert (ready_writes(stack, 3.0), pending_writes(stack, 3.0)) == (ready, pending)
+
+
+def test_a_folder_that_holds_nothing_is_left_alone_and_its_bucket_asked(stack_of: Callable[[Store], Stack]) -> None:
+    """But for pending/, which is empty most of the time."""
+    store = Store("PUT", 403, "AccessDenied", "/fulfillment-artifacts/")
+    assert ready_writes(stack_of(store), 3.0) == READ_ONLY
+    store = Store()
+    assert (lake_writes(stack_of(store), 3.0), ready_writes(stack_of(store), 3.0)) == (WRITABLE, WRITABLE)
+    assert {path.rpartition("/")[0] for path in store.ever} == {"/lake", "/flink", "/fulfillment-artifacts"}
+    assert pending_writes(stack_of(store), 3.0) == WRITABLE
+    assert store.objects == set()
 
 
 @pytest.mark.parametrize(
@@ -133,11 +195,6 @@ def test_root_may_write_what_is_kept_for_root(
     monkeypatch.setattr(os, "geteuid", lambda: user)
     monkeypatch.setattr(os, "statvfs", lambda folder: SimpleNamespace(f_bfree=8, f_bavail=2, f_frsize=10**7))
     assert free_megabytes(stack, 1.0) == said
-
-
-BUCKET = "<Bucket><Name>{}</Name></Bucket>"
-LISTED = "<ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>"
-CONTENTS = "<Contents><Key>k</Key><Size>{}</Size></Contents>"
 
 
 @pytest.mark.parametrize(

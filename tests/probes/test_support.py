@@ -15,6 +15,7 @@ from lakeproof.faults.hoarded_attachments import HoardedAttachments
 from lakeproof.mitigations import switch_source
 from lakeproof.mitigations.switch_source import SwitchSource
 from lakeproof.observability.durations import parse_duration
+from lakeproof.observability.rules import find_rules
 from lakeproof.probes import support
 from lakeproof.shop.support import sources
 from lakeproof.stack.settings import Settings
@@ -99,7 +100,7 @@ def test_while_nobody_reads_a_timeline_none_is_slow(
 def test_without_anything_read_from_support_nobody_can_tell(tmp_path: Path, answering: Answering) -> None:
     """A Prometheus that has just been restarted knows neither how quick timelines are nor what the folder holds."""
     unseen = prometheus_of(tmp_path, answering, {}, scraped=False)
-    for ask in (support.timeline_p95, support.attachment_folder):
+    for ask in (support.timeline_p95, support.slow_sources, support.attachment_folder):
         with pytest.raises(CouldNotLook, match="support-service"):
             ask(unseen, 3.0)
     assert support.attachment_folder(prometheus_of(tmp_path, answering, {}, scraped=True), 3.0) == support.FINE
@@ -114,6 +115,26 @@ def test_each_source_has_its_p95_in_words(stack: Stack, monkeypatch: pytest.Monk
     assert support.cache_events(stack, 3.0) is None
     monkeypatch.setattr(support, "instant", lambda stack, expression, timeout: [({"event": "hit"}, 11.6)])
     assert support.cache_events(stack, 3.0) == "hit 12"
+
+
+def test_a_source_that_is_slow_in_its_calls_is_told_by_name(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it answers to a question about its health. Nobody's calls (NaN) are slow; the cache is no source."""
+    found = [
+        ({"source": "order"}, 2.0),
+        ({"source": "payment"}, float("nan")),
+        ({"source": "fulfillment"}, 2.48),
+        ({"source": "cache"}, 3.0),
+    ]
+    monkeypatch.setattr(support, "instant", lambda stack, expression, timeout: found)
+    assert support.slow_sources(stack, 3.0) == "fulfillment-service"
+    found.pop(2)
+    assert support.slow_sources(stack, 3.0) == "none"
+
+
+def test_the_limit_of_a_source_is_the_alerts_and_below_the_time_after_which_it_is_given_up() -> None:
+    rules = [rule for file in find_rules() for rule in file.alerts if rule.alert == "SupportTimelineLatencyHigh"]
+    assert [f"> {support.SLOW_SECONDS:g}\n" in rule.expr for rule in rules] == [True]
+    assert Settings().support.source_seconds > support.SLOW_SECONDS
 
 
 def test_the_probes_know_the_services_own_sources_and_limit() -> None:

@@ -26,7 +26,8 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.probes.event_shapes import Reshaped, reshaped
 from lakeproof.services.database.rows import read_rows
 from lakeproof.services.times import iso
-from lakeproof.shop.notification.providers import HOSTNAME, SENDER
+from lakeproof.shop.notification.models import SENDER
+from lakeproof.shop.notification.providers import HOSTNAME
 from lakeproof.stack.stack import Stack
 
 CLAIM = "every accepted message is delivered once, or dropped with a reason"

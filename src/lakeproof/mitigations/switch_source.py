@@ -12,7 +12,8 @@ from typing import Literal
 from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, hold_to_found, named
-from lakeproof.probes.support import SERVICE, late_sources, variable_of
+from lakeproof.probes.reading import Value
+from lakeproof.probes.support import SERVICE, late_sources, slow_sources, variable_of
 from lakeproof.processes.handed_variable import hand_variable, handed_variables, last_handed, start_by_hand
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
@@ -22,8 +23,8 @@ LOOK_SECONDS = 5.0
 
 
 class SwitchSource(Named):
-    """`source`: which; without one, those that are late for support alone. `to`: on is off and on again. `only`: of
-    these sources (named.py).
+    """`source`: which; without one, those that are late for support alone, and where these are none and `to` is off,
+    those that are slow. `to`: on is off and on again. `only`: of these sources (named.py).
     """
 
     source: Literal["", "order", "payment", "fulfillment"] = ""
@@ -50,7 +51,7 @@ def run(stack: Stack, arguments: SwitchSource) -> str:
     if client.row(SERVICE).pid is None:
         # Perhaps a run of this was cut off. Only a process can tell which addresses it has, and whether one is late.
         client.start(SERVICE)
-    late = [] if arguments.source else named(arguments, _late(stack))
+    late = [] if arguments.source else named(arguments, _late(stack, arguments.to))
     return "; ".join(
         _off(stack, source) if arguments.to == "off" else _on(stack, source, is_late=bool(late))
         for source in late or [arguments.source]
@@ -58,8 +59,8 @@ def run(stack: Stack, arguments: SwitchSource) -> str:
 
 
 def hold(stack: Stack, arguments: SwitchSource) -> Mapping[str, str]:
-    """The sources that are late for support alone now."""
-    return {} if arguments.source else hold_to_found(arguments, lambda: _late(stack))
+    """The sources that are late or slow now."""
+    return {} if arguments.source else hold_to_found(arguments, lambda: _late(stack, arguments.to))
 
 
 def _off(stack: Stack, source: str) -> str:
@@ -99,14 +100,25 @@ def _note(stack: Stack, source: str) -> Path:
     return stack.data_dir(SERVICE) / f"switched-off-{source}"
 
 
-def _late(stack: Stack) -> list[str]:
-    """Raises: CouldNotLook; TerminalError where none is late."""
-    found = [name.removesuffix("-service") for name in str(late_sources(stack, LOOK_SECONDS)).split()]
-    if found in ([], ["none"]):
+def _late(stack: Stack, to: str) -> list[str]:
+    """On again helps those alone to which the road is slow.
+
+    Raises: CouldNotLook; TerminalError where there is none.
+    """
+    found = _sources(late_sources(stack, LOOK_SECONDS))
+    if not found and to == "off":
+        found = _sources(slow_sources(stack, LOOK_SECONDS))
+    if not found:
         raise TerminalError(
-            "no source is late for it alone", where=SERVICE, next_action="name one: --arg source=fulfillment"
+            "no source is late for it alone" + (", and none is slow" if to == "off" else ""),
+            where=SERVICE,
+            next_action="name one: --arg source=fulfillment",
         )
     return found
+
+
+def _sources(told: Value) -> list[str]:
+    return [name.removesuffix("-service") for name in str(told).split() if name != "none"]
 
 
 MITIGATION = Mitigation(

@@ -32,7 +32,7 @@ from lakeproof.lake.capture import missed, slot
 from lakeproof.lake.capture.columns import ColumnWatch
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.heartbeat import BeatReader, HeartbeatTable, Ticker, topic_consumer
-from lakeproof.lake.capture.slot import LOST, SlotWatch
+from lakeproof.lake.capture.slot import SlotWatch
 from lakeproof.lake.job.flink_rest import can_be_asked
 from lakeproof.lake.job.pace import CheckpointPace
 from lakeproof.lake.sources.source import SOURCES, Source
@@ -102,8 +102,8 @@ class SlotCollector(Collector):
             slot = watch.slot
             if slot is not None and slot.kept_bytes is not None:
                 kept.add_metric([name], slot.kept_bytes)
-            if slot is not None or watch.condition.reason:
-                lost.add_metric([name], float(slot is None or slot.status == LOST))
+            if watch.lost is not None:
+                lost.add_metric([name], float(watch.lost))
         return iter((kept, lost))
 
 

@@ -29,6 +29,8 @@ _SIZES = re.compile(r"internal schema size (\d+), but row size (\d+)")
 SERVER_ID_TAKEN = "server id taken"
 # The log has parts of rows, or statements in place of rows: no restart gets past that.
 PARTIAL_ROWS = "partial rows"
+# It cannot read a statement or a row of the log, and comes to the same one again at each start.
+SCHEMA = "schema"
 UNCHANGED = "none"
 THERE, GONE = "there", "gone"
 FAILURES = (
@@ -66,8 +68,12 @@ FAILURES = (
         re.compile(r"Communications link failure|Connection refused|Failed to (read|authenticate)", re.I),
         "no database",
     ),
-    (re.compile(r"Schema(Exception| .*not)|parse|no viable alternative", re.I), "schema"),
+    (re.compile(r"Schema(Exception| .*not)|parse|no viable alternative", re.I), SCHEMA),
 )
+# A call within a stack trace, which says nothing of the kind of failure: each has a parser in it somewhere.
+_CALL = re.compile(r"\s*(at |\.\.\. \d+ )")
+CAUSED_BY = "Caused by: "
+SHOWN = 300
 
 
 def _status(stack: Stack, timeout: float, source: Source) -> Any:
@@ -99,10 +105,25 @@ def task_failure(stack: Stack, timeout: float, source: Source) -> Value:
     task = _task(stack, timeout, source)
     if task is None or task["state"] != "FAILED":
         return "none"
-    trace = str(task.get("trace", ""))
+    trace = "\n".join(_messages(task))
     if (sizes := _SIZES.search(trace)) is not None:
-        return PARTIAL_ROWS if int(sizes[2]) < int(sizes[1]) else "schema"
+        return PARTIAL_ROWS if int(sizes[2]) < int(sizes[1]) else SCHEMA
     return next((kind for pattern, kind in FAILURES if pattern.search(trace)), "other")
+
+
+def task_error(stack: Stack, timeout: float, source: Source) -> Value:
+    """What a failed task's trace names as the root of its failure; "none" where it has not failed."""
+    task = _task(stack, timeout, source)
+    if task is None or task["state"] != "FAILED":
+        return "none"
+    messages = _messages(task)
+    roots = [line for line in messages if line.startswith(CAUSED_BY)] or messages[:1]
+    return roots[-1].removeprefix(CAUSED_BY)[:SHOWN] if roots else "it has no trace"
+
+
+def _messages(task: Any) -> list[str]:
+    """The lines of its trace but for the calls."""
+    return [line for line in str(task.get("trace", "")).splitlines() if line.strip() and not _CALL.match(line)]
 
 
 def task_worker(stack: Stack, timeout: float, source: Source) -> Value:
@@ -178,6 +199,8 @@ def _probes(source: Source) -> Iterator[Probe]:
     ):
         healthy, query = Condition(Operator.IS, sound), f"{path}/status {part}"
         yield of_source(source, kind, "connect", query, ask, "", healthy, about=source.about(), steady=steady)
+    # Without a range, like what follows: `task-failure` has one.
+    yield of_source(source, "task-error", "connect", f"{path}/status, root of .tasks[0].trace", task_error)
     healthy, query = Condition(Operator.IS, UNCHANGED), f"{path}/config, against what it was registered with"
     yield of_source(
         source,

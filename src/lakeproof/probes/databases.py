@@ -20,6 +20,9 @@ from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
 NOTHING_LACKS = "none"
+ACCEPTED, REJECTED = "accepted", "rejected"
+# In mode "external" Connect reads its passwords from a file that is not ours, and ours may be the one that is old.
+OURS_REJECTED = "lakeproof.toml's is rejected"
 
 
 class Database(Protocol):
@@ -47,8 +50,10 @@ class Database(Protocol):
 
 
 def capture_login(stack: Stack, timeout: float, source: Source) -> Value:
-    """accepted or rejected, with the password that the stack has for the capture."""
-    return "accepted" if source.module.accepts(stack, CAPTURE_USER, timeout) else "rejected"
+    """ACCEPTED or REJECTED, with the password that the stack has for it; in mode "external" OURS_REJECTED."""
+    if source.module.accepts(stack, CAPTURE_USER, timeout):
+        return ACCEPTED
+    return REJECTED if stack.settings.mode == "local" else OURS_REJECTED
 
 
 def lacking(stack: Stack, timeout: float, source: Source) -> list[str]:
@@ -71,7 +76,7 @@ def _probes(engine: str, ask: Database) -> Iterator[Probe]:
     alive = Condition(Operator.IS, ANSWERS)
     yield Probe(f"{engine}-answers", engine, "SELECT 1", "", ask.answers, alive, always=True, liveness=True)
     for source in (each for each in SOURCES if each.engine == engine):
-        login, whole = Condition(Operator.IS, "accepted"), Condition(Operator.IS, 0)
+        login, whole = Condition(Operator.IS, ACCEPTED), Condition(Operator.IS, 0)
         typed = f"log in as {CAPTURE_USER} with the capture's password"
         yield of_source(source, "capture-login", engine, typed, capture_login, "", login, steady=True)
         lacking = ask.missing_privileges

@@ -11,6 +11,7 @@ from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
 LAG_METRIC = "kafka_connect_source_task_lag_millis"
+LATE_MILLIS = 10_000
 
 
 def sample(text: str, metric: str) -> float | None:
@@ -35,7 +36,7 @@ def source_lag(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def _lag(source: Source) -> Probe:
-    query, recent = f"{LAG_METRIC} of GET /metrics", Condition(Operator.BELOW, 10_000)
+    query, recent = f"{LAG_METRIC} of GET /metrics", Condition(Operator.BELOW, LATE_MILLIS)
     return of_source(source, "source-lag", source.exporter, query, source_lag, "ms", recent, about=("connect",))
 
 

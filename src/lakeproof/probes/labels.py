@@ -7,7 +7,7 @@ from typing import Any
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.exporters import told
-from lakeproof.probes.object_store import WRITABLE, answering, write_probe
+from lakeproof.probes.object_store import WRITABLE, answering, write_beside, write_probe
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.services.database.rows import read_rows
@@ -80,15 +80,19 @@ def worker(stack: Stack, timeout: float) -> Value:
 
 
 def ready_writes(stack: Stack, timeout: float) -> Value:
-    """WRITABLE, or how the store refuses an object under ready/. Without ready/ there is none. Raises: CouldNotLook.
-
-    versitygw deletes a folder with its last object, so an empty ready/ is left alone: the worker may write there just
-    then.
+    """WRITABLE, or how the store refuses an object under ready/; in the bucket's root where ready/ holds nothing, for
+    there the worker would have to make it. Raises: CouldNotLook.
     """
-    place = {"Bucket": LABEL_BUCKET, "Prefix": READY, "MaxKeys": 1}
-    if not _ask(stack, timeout, lambda client: client.list_objects_v2(**place).get("Contents")):
-        return WRITABLE
-    return write_probe(stack, timeout, LABEL_BUCKET, READY)
+    return write_beside(stack, timeout, LABEL_BUCKET, READY)
+
+
+def pending_writes(stack: Stack, timeout: float) -> Value:
+    """WRITABLE, or how the store refuses an object under pending/. Raises: CouldNotLook.
+
+    pending/ is asked while it holds nothing, too: one that takes no label is mostly empty. versitygw may then delete
+    it under the worker's feet, as it does after each last label; such a label is tried again.
+    """
+    return write_probe(stack, timeout, LABEL_BUCKET, PENDING)
 
 
 def _ask[T](stack: Stack, timeout: float, question: Callable[[Any], T]) -> T:
@@ -122,6 +126,15 @@ PROBES = (
         f"PUT and DELETE of an object under {LABEL_BUCKET}/{READY}",
         "",
         ready_writes,
+        Condition(Operator.IS, WRITABLE),
+        within=SERVICE,
+    ),
+    Probe(
+        "labels-pending-writes",
+        "minio",
+        f"PUT and DELETE of an object under {LABEL_BUCKET}/{PENDING}",
+        "",
+        pending_writes,
         Condition(Operator.IS, WRITABLE),
         within=SERVICE,
     ),

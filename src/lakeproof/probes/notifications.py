@@ -11,6 +11,7 @@ from lakeproof.probes.probe import Probe
 from lakeproof.probes.prometheus import instant
 from lakeproof.probes.reading import Value
 from lakeproof.services.database.rows import read_rows
+from lakeproof.shop.notification.models import SENDER
 from lakeproof.stack.stack import Stack
 
 SERVICE, PROVIDER = "notification-service", "mail-sink"
@@ -47,12 +48,13 @@ GROUP BY 1 HAVING count(DISTINCT n.customer_id) > {OPT_OUTS_MANY} ORDER BY 2 DES
 def provider_answer(stack: Stack, timeout: float) -> Value:
     """accepts, or the mail server's own words to a recipient. Nothing is sent: the mail is given up after RCPT.
 
+    The sender is the shop's own, for a mail server may accept one sender and refuse the next.
     Raises: OSError (smtplib's errors are) where it does not speak SMTP.
     """
     host, port = stack.host_port(PROVIDER, "smtp")
     with smtplib.SMTP(host, port, local_hostname="probe.lakeproof", timeout=timeout) as server:
         server.ehlo_or_helo_if_needed()
-        server.mail("probe@lakeproof.example")
+        server.mail(SENDER)
         code, words = server.rcpt("probe@shop.example")
         server.rset()
     return ACCEPTS if code < 400 else f"{code} {words.decode(errors='replace')}"[:200]

@@ -4,11 +4,13 @@ A drill compares the first answer before and after, so what changes while the st
 folder is named and not opened (its files come and go with every checkpoint). The folders that the job and the shop
 work in are not named at all, for they come with their first object and go with their last one.
 
-The second writes, as no other probe does but its like for labels (labels.py): a store that is read-only or full
-answers every other question well. It puts one object of one byte into the bucket of Flink's checkpoints and deletes
-it again. versitygw 1.8 answers 403 where it was started with --readonly, 500 (InternalError) on a file system that is
-mounted read-only, 409 (ExistingObjectIsDirectory) in an immutable folder, and 507 on a full disk, which takes an
-empty object all the same; or 500 there, by luck. So where it answers 500, the room on our own disk is looked at too.
+The second writes, and so does `lake-writes`, as no other probe does but their like for labels (labels.py): a store
+that is read-only or full answers every other question well. It puts one object of one byte into the bucket of
+Flink's checkpoints and deletes it again. A store that takes it may refuse the next one in another bucket or folder,
+so `lake-writes` puts one where the lake's tables lie, and one beside the checkpoints. versitygw 1.8 answers 403 where
+it was started with --readonly, 500 (InternalError) on a file system that is mounted read-only, 409
+(ExistingObjectIsDirectory) in an immutable folder, and 507 on a full disk, which takes an empty object all the same;
+or 500 there, by luck. So where it answers 500, the room on our own disk is looked at too.
 """
 
 import os
@@ -38,13 +40,11 @@ from lakeproof.stack.object_store import (
     FLINK_BUCKET,
     LABEL_BUCKET,
     LAKE_BUCKET,
+    PROBED,
     s3_client,
 )
 from lakeproof.stack.stack import Stack
 
-# What the keys of the objects that `writes` puts begin with. They lie in no folder: versitygw deletes a folder
-# together with its last object, and another process may be writing into the same folder just then.
-WRITTEN = "lakeproof-probe-"
 WRITABLE = "writable"
 READ_ONLY = "refuses writes"
 FULL = "full"
@@ -61,11 +61,14 @@ LATE_SECONDS = 0.7
 # Down to the folder of each table: Paimon's, and that of its Iceberg metadata.
 OPENED = {LAKE_BUCKET: re.compile(r"wh/|wh/[^/]+\.db/|wh/iceberg/|wh/iceberg/[^/]+/")}
 WORKED_IN = {
-    FLINK_BUCKET: re.compile(rf"(checkpoints|savepoints)/|{WRITTEN}.*"),
-    LABEL_BUCKET: re.compile(f"{PENDING}|{READY}"),
+    FLINK_BUCKET: re.compile(rf"(checkpoints|savepoints)/|{PROBED}.*"),
+    LAKE_BUCKET: re.compile(rf"(wh/)?{PROBED}.*"),
+    LABEL_BUCKET: re.compile(f"{PENDING}|{READY}|{PROBED}.*"),
     ATTACHMENT_BUCKET: re.compile(r"\d+/"),  # of a support case
 }
 NEVER = re.compile(r"(?!)")
+# Where the lake's job and its publisher write.
+OF_THE_LAKE = ((LAKE_BUCKET, "wh/"), (FLINK_BUCKET, "checkpoints/"))
 
 FREE_BYTES = "min(minio_cluster_disk_free_bytes)"
 
@@ -93,6 +96,29 @@ def writes(stack: Stack, timeout: float) -> Value:
     return write_probe(stack, timeout, FLINK_BUCKET, "")
 
 
+def lake_writes(stack: Stack, timeout: float) -> Value:
+    """WRITABLE, or the first of OF_THE_LAKE that takes no object and how it refuses: `lake/wh/: refuses writes`.
+
+    Raises: CouldNotLook.
+    """
+    for bucket, folder in OF_THE_LAKE:
+        answer = write_beside(stack, timeout, bucket, folder)
+        if answer != WRITABLE:
+            return f"{bucket}/{folder}: {answer}"
+    return WRITABLE
+
+
+def write_beside(stack: Stack, timeout: float, bucket: str, folder: str) -> Value:
+    """As `write_probe`, in a folder that holds something; where it holds nothing, in the bucket's root.
+
+    versitygw deletes a folder together with its last object, and somebody may write into an empty one just then.
+    Raises: CouldNotLook.
+    """
+    with answering():
+        found = minio.client(stack, timeout).list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=1)
+    return write_probe(stack, timeout, bucket, folder if found.get("Contents") else "")
+
+
 def writes_in_words(stack: Stack, timeout: float) -> str:
     """As `writes`; "no answer" where nobody could look."""
     with suppress(CouldNotLook):
@@ -109,7 +135,7 @@ def write_probe(stack: Stack, timeout: float, bucket: str, prefix: str) -> Value
     from botocore.exceptions import ClientError
 
     client = minio.client(stack, timeout)
-    place = {"Bucket": bucket, "Key": f"{prefix}{WRITTEN}{gethostname()}-{os.getpid()}"}
+    place = {"Bucket": bucket, "Key": f"{prefix}{PROBED}{gethostname()}-{os.getpid()}"}
     with answering():
         try:
             client.put_object(**place, Body=b"?")
@@ -255,11 +281,20 @@ PROBES = (
     Probe(
         "store-writes",
         "minio",
-        f"PUT and DELETE {FLINK_BUCKET}/{WRITTEN}HOST-PID",
+        f"PUT and DELETE {FLINK_BUCKET}/{PROBED}HOST-PID",
         "",
         writes,
         Condition(Operator.IS, WRITABLE),
         always=True,
+    ),
+    Probe(
+        "lake-writes",
+        "minio",
+        "PUT and DELETE of an object under " + " and ".join(f"{bucket}/{folder}" for bucket, folder in OF_THE_LAKE),
+        "",
+        lake_writes,
+        Condition(Operator.IS, WRITABLE),
+        within=TASKMANAGER,
     ),
     Probe("store-other-buckets", "minio", f"list all buckets but {', '.join(BUCKETS)}", "", strangers),
     Probe("store-free-megabytes", "minio", f"statvfs of its folder, or {FREE_BYTES}", "MB", free_megabytes),

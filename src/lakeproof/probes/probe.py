@@ -1,7 +1,7 @@
 """A probe: one read-only question with its healthy range. It asks an endpoint, never the supervisor.
 
-Only the probes `store-writes` (object_store.py) and `labels-ready-writes` (labels.py) write: nothing else shows
-whether a store takes writes. Each deletes its own object again.
+Only the probes `store-writes`, `lake-writes` (object_store.py), `labels-pending-writes` and `labels-ready-writes`
+(labels.py) write: nothing else shows whether a store takes writes. Each deletes its own object again.
 
 One module per kind of server in this folder, each with `PROBES = (...)`.
 """

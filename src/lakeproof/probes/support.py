@@ -26,6 +26,8 @@ AT_ONCE_TRIES = 3
 NOW = "20s"
 P95 = f"histogram_quantile(0.95, sum by (le) (rate(support_timeline_collect_seconds_bucket[{NOW}])))"
 SOURCE_P95 = f"histogram_quantile(0.95, sum by (le, source) (rate(support_timeline_source_seconds_bucket[{NOW}])))"
+# The alert's own limit, of all timelines. support gives a source up after 2.5 s (`support.source_seconds`).
+SLOW_SECONDS = 2.0
 CACHE = "sum by (event) (increase(support_timeline_cache_events_total[1m]))"
 BACKLOG = "support_attachment_backlog_bytes"
 # The alerts' own limits, in bytes, and in bytes an hour. So long a look that some large uploads are no growth. The
@@ -80,6 +82,19 @@ def source_p95(stack: Stack, timeout: float) -> Value:
     return ", ".join(f"{name} {found[name]:.2f} s" for name in sorted(found) if not math.isnan(found[name])) or None
 
 
+def slow_sources(stack: Stack, timeout: float) -> Value:
+    """The services of which a twentieth of support's calls took more than SLOW_SECONDS, joined by spaces, or "none".
+
+    These are the calls that a timeline is made of: a source may be slow in them alone, or for everybody.
+    Raises: CouldNotLook.
+    """
+    found = instant(stack, SOURCE_P95, timeout)
+    if not found:
+        require_scraped(stack, timeout, SERVICE, NOW)
+    slow = {f"{labels.get('source')}-service" for labels, value in found if value > SLOW_SECONDS}
+    return " ".join(name for name in SOURCES if name in slow) or "none"
+
+
 def cache_events(stack: Stack, timeout: float) -> Value:
     """What came of the looks into the cache in the last minute, in words. Raises: CouldNotLook."""
     found = {labels.get("event", "?"): value for labels, value in instant(stack, CACHE, timeout)}
@@ -123,6 +138,16 @@ PROBES = (
         within=SERVICE,
     ),
     Probe("support-source-p95", "prometheus", SOURCE_P95, "s", source_p95, about=(SERVICE,), within=SERVICE),
+    Probe(
+        "support-slow-sources",
+        "prometheus",
+        f"{SOURCE_P95} > {SLOW_SECONDS:g}",
+        "",
+        slow_sources,
+        Condition(Operator.IS, "none"),
+        about=(SERVICE,),
+        within=SERVICE,
+    ),
     Probe("support-cache-events", "prometheus", CACHE, "events", cache_events, about=(SERVICE,), within=SERVICE),
     Probe("support-attachments", SERVICE, f"{BACKLOG} of GET /metrics", "bytes", backlog),
     Probe(

@@ -14,6 +14,8 @@ ATTACHMENT_BUCKET = "support-attachments"
 BUCKETS = (LAKE_BUCKET, FLINK_BUCKET, LABEL_BUCKET, ATTACHMENT_BUCKET)
 WAREHOUSE = f"s3://{LAKE_BUCKET}/wh"
 REGION = "us-east-1"
+# What the keys begin with of the objects that the probes put and delete (probes/object_store.py).
+PROBED = "lakeproof-probe-"
 
 _making = threading.Lock()
 

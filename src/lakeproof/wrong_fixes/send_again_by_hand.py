@@ -7,7 +7,7 @@ from email.utils import make_msgid
 from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError
 from lakeproof.services.database.rows import read_rows
-from lakeproof.shop.notification.providers import SENDER
+from lakeproof.shop.notification.models import SENDER
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes.wrong_step import WrongStep
 

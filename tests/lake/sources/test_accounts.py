@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lakeproof.arguments import parse_arguments
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.lake.sources import mariadb, postgres
 from lakeproof.lake.sources.source import SHOP, SOURCES, Source
+from lakeproof.mitigations import restore_password
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes import postgres as postgres_probes
 from lakeproof.stack.settings import Settings
@@ -81,6 +83,15 @@ def theirs(tmp_path: Path) -> Stack:
     return Stack(Settings(mode="external", state_dir=tmp_path, secrets=secrets, accounts=accounts))
 
 
+@pytest.fixture
+def connector(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What Connect and the exporter say of a capture: its task's state, and the milliseconds that it is behind."""
+    made = SimpleNamespace(state="FAILED", lag=None)
+    monkeypatch.setattr(restore_password, "task_state", lambda *_: made.state)
+    monkeypatch.setattr(restore_password, "source_lag", lambda *_: made.lag)
+    return made
+
+
 def step(stack: Stack, name: str, way: str, **arguments: str) -> str:
     found = all_mitigations()[name]
     return str(getattr(found, way)(stack, parse_arguments(found.arguments, arguments, name)))
@@ -105,7 +116,9 @@ def test_an_account_of_which_nothing_is_known_is_refused_and_keeps_its_connectio
     assert server.done == [] and asked == []
 
 
-def test_the_captures_account_has_its_configured_name_in_mariadb(server: MariaDB, theirs: Stack) -> None:
+def test_the_captures_account_has_its_configured_name_in_mariadb(
+    server: MariaDB, theirs: Stack, connector: SimpleNamespace
+) -> None:
     assert "TO 'debezium'@'%'" in step(theirs, "restore_grant", "typed")
     assert step(theirs, "restore_password", "typed").startswith("ALTER USER 'debezium'@'%'")
     wanted = "account debezium of oltp has all its privileges; 1 connections ended"
@@ -116,7 +129,7 @@ def test_the_captures_account_has_its_configured_name_in_mariadb(server: MariaDB
 
 
 def test_the_captures_account_has_its_configured_name_in_postgresql(
-    asked: list[tuple[object, ...]], theirs: Stack
+    asked: list[tuple[object, ...]], theirs: Stack, connector: SimpleNamespace
 ) -> None:
     """Unquoted, the name would be folded to lower case."""
     assert step(theirs, "restore_grant", "typed", database="shop").startswith('ALTER ROLE "CDC-reader" LOGIN REPL')
@@ -126,6 +139,20 @@ def test_the_captures_account_has_its_configured_name_in_postgresql(
     assert asked[-1] == ("ALTER ROLE \"CDC-reader\" LOGIN PASSWORD 'p'",)
     postgres.end_connections(theirs, "cdc")
     assert "CDC-reader" in asked.pop()
+
+
+def test_a_running_capture_of_somebody_elses_is_not_locked_out_by_an_old_password_of_ours(
+    server: MariaDB, stack: Stack, theirs: Stack, connector: SimpleNamespace
+) -> None:
+    connector.state, connector.lag = "RUNNING", 700
+    with pytest.raises(TerminalError, match=r"mysql-cdc: the task of orders runs, 700 ms behind"):
+        step(theirs, "restore_password", "run")
+    assert server.done == []
+    step(stack, "restore_password", "run")  # this stack's own Connect has the same password as we
+    # Debezium calls itself RUNNING for a minute and more while its login is rejected.
+    connector.lag = 12_000
+    step(theirs, "restore_password", "run")
+    assert len(server.done) == 2
 
 
 def test_the_privileges_of_the_configured_name_are_counted(theirs: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,17 +1,19 @@
 """How late what waits is: a buyer's own wish is no delay, a hold that somebody put on the parcel is."""
 
+import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 import pytest
 
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.database.postgres import Connection
-from lakeproof.shop.fulfillment.backlog import Backlog, Hold, waiting_in_store
+from lakeproof.shop.fulfillment.backlog import Backlog, Hold, Waiting, waiting_in_store
 from lakeproof.shop.fulfillment.label import CHAOS
 from lakeproof.shop.fulfillment.label_store import LabelStore, ListedLabel
 from lakeproof.shop.fulfillment.leases import Leases
-from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
+from lakeproof.shop.fulfillment.metrics import LAG_KEPT_SECONDS, FulfillmentMetrics
 
 ASKED = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MINUTE = 60.0
@@ -81,3 +83,21 @@ async def test_one_buyers_wish_of_a_week_does_not_make_the_shop_a_week_late() ->
     shown = {name: metrics.registry.get_sample_value(name) for name in ("fulfillment_lag_minutes",)}
     assert shown == {"fulfillment_lag_minutes": 1.0}
     await pool.close(1.0)
+
+
+def test_a_lag_that_the_database_has_not_told_for_a_minute_is_told_no_longer() -> None:
+    """Its last figure would pass for a shop that is in time; without one, FulfillmentLagUnknown fires."""
+    metrics = FulfillmentMetrics()
+    lag = partial(metrics.registry.get_sample_value, "fulfillment_lag_minutes")
+    backlog = Backlog(
+        cast("ConnectionPool[Connection]", None), object.__new__(LabelStore), object.__new__(Leases), metrics
+    )
+    backlog._show()
+    assert lag() is None, "the store's side alone was read"
+    backlog._known, backlog._known_at = Waiting(1, 10, 3 * MINUTE), time.monotonic() - LAG_KEPT_SECONDS + 30
+    backlog._show()
+    assert lag() == 3.0
+    backlog._known_at -= 30
+    backlog._show()  # after a reading of the store's side, which goes on
+    assert lag() is None
+    assert metrics.registry.get_sample_value("fulfillment_artifacts_backlog_objects") == 1

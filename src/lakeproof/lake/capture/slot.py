@@ -69,12 +69,16 @@ def trouble(slot: Slot | None, name: str) -> str:
 
 
 class SlotWatch(threading.Thread):
-    """Looks at a connector's slot until `stop` is set. `slot` is the newest look; `condition` tells what is wrong."""
+    """Looks at a connector's slot until `stop` is set. `slot` is the newest look; `condition` tells what is wrong.
+
+    lost: True where that look found it lost or not there; None before the first answer.
+    """
 
     def __init__(self, stack: Stack, connector: Connector, stop: threading.Event) -> None:
         super().__init__(name=f"slot-{connector.name}", daemon=True)
         self.condition = Condition("slot", f"replication slot of {connector.name}")
         self.slot: Slot | None = None
+        self.lost: bool | None = None
         self._stack, self._connector, self._stop_asked = stack, connector, stop
 
     def run(self) -> None:
@@ -83,6 +87,7 @@ class SlotWatch(threading.Thread):
             try:
                 self.slot = look(self._stack, self._connector)
                 reason = trouble(self.slot, slot_name(self._connector))
+                self.lost = bool(reason)
             except (CouldNotLook, NotReady) as error:
                 reason = error.what
             if reason:

@@ -99,7 +99,9 @@ def waiting_in_store(
 
 
 class Backlog:
-    """Reads both sides again and again into the metrics. A side that does not answer keeps its last count."""
+    """Reads both sides again and again into the metrics. A side that does not answer keeps its last count; the lag is
+    told no longer once it is the database (metrics.LagGauge).
+    """
 
     def __init__(
         self, pool: ConnectionPool[Connection], labels: LabelStore, leases: Leases, metrics: FulfillmentMetrics
@@ -107,6 +109,7 @@ class Backlog:
         self._attempts = Attempts(pool, metrics.database, execute)
         self._labels, self._leases, self._metrics = labels, leases, metrics
         self._known, self._others = Waiting(), Waiting()
+        self._known_at = float("-inf")
         self._holds: dict[tuple[str, str], datetime | None] = {}  # by key and etag
         self._leftovers: frozenset[int] = frozenset()
 
@@ -129,7 +132,7 @@ class Backlog:
         both = (self._known, self._others)
         self._metrics.backlog_objects.set(sum(one.objects for one in both))
         self._metrics.backlog_bytes.set(sum(one.bytes for one in both))
-        self._metrics.lag_minutes.set(round(max(one.late_seconds for one in both) / 60, 3))
+        self._metrics.lag_minutes.show(round(max(one.late_seconds for one in both) / 60, 3), self._known_at)
 
     async def _read_database(self) -> None:
         """Raises: DatabaseTrouble."""
@@ -145,6 +148,7 @@ class Backlog:
             return Waiting(row["objects"], row["bytes"], max([late, *(hold.late_seconds(now) for hold in holds)]))
 
         self._known = await self._attempts.run(read, Deadline(2.0))
+        self._known_at = time.monotonic()
         self._metrics.backlog_read_at.labels("database").set_to_current_time()
 
     async def _read_store(self) -> None:

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lakeproof.errors import TerminalError, TransientError
 from lakeproof.services.times import iso
-from lakeproof.shop.fulfillment.label import CHAOS, PENDING, fulfillment_of
+from lakeproof.shop.fulfillment.label import CHAOS, PENDING, fulfillment_of, is_no_label
 from lakeproof.shop.fulfillment.label_store import (
     HOLD_UNTIL,
     HOLD_VERSION,
@@ -106,7 +106,7 @@ def read_labels(client: Any, keys: Iterable[tuple[str, int]]) -> list[WaitingLab
 def listed(client: Any, prefix: str) -> list[tuple[str, int]]:
     """(key, bytes) of every object under that prefix of the labels' bucket. Raises: botocore's errors."""
     entries = objects_under(client, LABEL_BUCKET, prefix)
-    return [(entry["Key"], int(entry["Size"])) for entry in entries if not entry["Key"].endswith("/")]
+    return [(entry["Key"], int(entry["Size"])) for entry in entries if not is_no_label(entry["Key"], prefix)]
 
 
 def write_hold(client: Any, label: WaitingLabel, until: datetime | None, name: str = HOLD_UNTIL) -> bool:

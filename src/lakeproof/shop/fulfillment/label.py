@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lakeproof.shop.fulfillment.models import tracking_number
+from lakeproof.stack.object_store import PROBED
 
 PENDING = "pending/"
 READY = "ready/"
@@ -16,6 +17,11 @@ def fulfillment_of(key: str) -> int | None:
     """Whose label waits under this key; None for a rehearsal's, and for what somebody else put under pending/."""
     name = key.removeprefix(PENDING)
     return int(name) if key.startswith(PENDING) and name.isascii() and name.isdigit() and len(name) < 19 else None
+
+
+def is_no_label(key: str, prefix: str) -> bool:
+    """True for a folder's mark, and for what a probe put there that was killed before it deleted it again."""
+    return key.endswith("/") or key.startswith(f"{prefix}{PROBED}")
 
 
 def ready_key(fulfillment_id: int) -> str:

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lakeproof.services.times import iso
 from lakeproof.services.traces import trace_id
-from lakeproof.shop.fulfillment.label import CHAOS, PENDING, Label
+from lakeproof.shop.fulfillment.label import CHAOS, PENDING, Label, is_no_label
 from lakeproof.stack.object_store import LABEL_BUCKET, objects_under
 
 THREADS = 10  # a batch of the worker's, the listing, a health question
@@ -150,7 +150,7 @@ class LabelStore:
         return [
             ListedLabel(entry["Key"], int(entry["Size"]), entry.get("ETag", ""), entry["LastModified"])
             for entry in objects_under(self._client, LABEL_BUCKET, prefix)
-            if not entry["Key"].endswith("/")
+            if not is_no_label(entry["Key"], prefix)
         ]
 
     async def _or_none(self, call: Callable[[], Any]) -> Any | None:

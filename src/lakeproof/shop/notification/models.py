@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 ANY = "*"
+SENDER = "shop@lakeproof.example"  # of every mail
 
 
 class Channel(StrEnum):

@@ -17,9 +17,9 @@ import httpx
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from lakeproof.services.limited_answer import AnswerTooLong, read_at_most
+from lakeproof.shop.notification.models import SENDER
 from lakeproof.shop.notification.requests import SUBJECT_PATTERN
 
-SENDER = "shop@lakeproof.example"
 HOSTNAME = "notification.lakeproof"  # how the service calls itself to mail servers
 CONNECTIONS = 8
 CRLF = "\r\n"
