@@ -235,6 +235,8 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("stalled_task", BEHIND),
     ("shop_stalled_task", of_shop(BEHIND)),
     ("connect_2_down", {"connect-2-answers": "refused", "oltp-task-worker": "gone", **BEHIND}),
+    # It stood still in the middle of a large transaction: to wait for its end would not help.
+    ("stalled_task", {"oltp-transaction-rows": 41_000, **BEHIND}),
     ("ticker_stopped", {"oltp-heartbeat-age": 40.0, **BEHIND}),
     ("unannounced_column", {"oltp-unexpected-columns": "oltp.orders.unannounced", "oltp-fields-left-out": 1}),
     # Seen before any row was changed since.
