@@ -174,6 +174,9 @@ JOB_WAITS: dict[str, Value] = {"oltp-job-state": "restarting", "oltp-checkpoint-
 STARVED: dict[str, Value] = {"taskmanager-stopped": 93.0, "taskmanager-cpu": 4.8}
 STOPPED: dict[str, Value] = {"taskmanager-stopped": 100.0, "taskmanager-cpu": 0.0}
 READ_ONLY: dict[str, Value] = {"store-writes": "refuses writes"}
+RESTARTS_UNSEEN: dict[str, Value] = {
+    name: NO_ANSWER for name, probe in PROBES.items() if name == f"{probe.within}-restarts"
+}
 REFUSALS_UNSEEN: dict[str, Value] = {name: NO_ANSWER for name in PROBES if name.endswith("-refusals")}
 GROWING = {
     "oltp-topic-silence",

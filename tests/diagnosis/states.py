@@ -18,6 +18,7 @@ from tests.diagnosis.readings import (
     READ_ONLY,
     REFUSALS_UNSEEN,
     REFUSED_VALUE,
+    RESTARTS_UNSEEN,
     STARVED,
     STOPPED,
     TOPIC_GAP,
@@ -281,6 +282,8 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("stalled_task", {"oltp-task-worker": "gone", **BEHIND}),
     ("stalled_task", BEHIND),
     ("shop_stalled_task", of_shop(BEHIND)),
+    # It stood still in the middle of a large transaction: to wait for its end would not help.
+    ("stalled_task", {"oltp-transaction-rows": 41_000, **BEHIND}),
     ("connect_2_down", {"connect-2-answers": "refused", "oltp-task-worker": "gone", **BEHIND}),
     ("ticker_stopped", {"oltp-heartbeat-age": 40.0, **BEHIND}),
     ("unannounced_column", {"oltp-unexpected-columns": "oltp.orders.unannounced", "oltp-fields-left-out": 1}),
@@ -295,8 +298,44 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         "minio_down",
         {**gone("minio", "refused"), "store-writes": NO_ANSWER, **JOB_FAILS, "oltp-publisher-status": "degraded"},
     ),
-    ("prometheus_hung", {**gone("prometheus", "silent"), **REFUSALS_UNSEEN}),
-    ("prometheus_down", {**gone("prometheus", "refused"), **REFUSALS_UNSEEN}),
+    ("prometheus_hung", {**gone("prometheus", "silent"), **REFUSALS_UNSEEN, **RESTARTS_UNSEEN}),
+    ("prometheus_down", {**gone("prometheus", "refused"), **REFUSALS_UNSEEN, **RESTARTS_UNSEEN}),
+    # Looked at while it was well, while it was down, and while it started.
+    ("order_service_restarting", {"order-service-restarts": 5}),
+    ("order_service_restarting", {"order-service-restarts": 5, **gone("order-service", "refused")}),
+    ("order_service_restarting", {"order-service-restarts": 5, "order-service-ready": "/health says 503: mysql"}),
+    ("nessie_restarting", {"nessie-restarts": 4, **gone("nessie", "refused"), "oltp-publisher-status": "degraded"}),
+    ("postgres_restarting", {"postgres-restarts": 3, "postgres-answers": "starting"}),
+    # The supervisor ends a TaskManager with its JobManager, and what stands on another one may end by that.
+    (
+        "flink_jobmanager_restarting",
+        {"flink-jobmanager-restarts": 4, "flink-taskmanager-restarts": 4, **gone("flink-taskmanager", "refused")},
+    ),
+    ("kafka_down", {"broker-answers": "refused", **TOPICS_UNKNOWN, "connect-restarts": 4, "connect-ready": "503"}),
+    # It was killed twice, and is back.
+    ("connect_2_down", {"connect-2-answers": "refused", "connect-2-restarts": 2}),
+    (
+        "postgres_starting",
+        {
+            "postgres-answers": "starting",
+            "payment-service-ready": "/health says 503: postgres",
+            "payment-service-refusals": 100.0,
+            **of_shop(DATABASE_GONE, {"shop-slot-state": NO_ANSWER, "oltp-task-state": "FAILED"}, BEHIND),
+        },
+    ),
+    ("redis_starting", {"redis-answers": "starting", "redis-room": NO_ANSWER, "support-timeline-p95": 2.2}),
+    # Shop and capture have logins of their own.
+    (
+        "mysql_login_rejected",
+        {
+            "mysql-answers": "rejected",
+            **DATABASE_GONE,
+            "oltp-capture-login": "accepted",
+            "oltp-missing-privileges": 0,
+        },
+    ),
+    ("postgres_login_rejected", {"postgres-answers": "rejected", "shop-heartbeat-age": NO_ANSWER}),
+    ("redis_login_rejected", {"redis-answers": "rejected", "redis-room": NO_ANSWER}),
     (
         "inventory_service_unhealthy",
         {"inventory-service-ready": "/health says 503: cassandra", "inventory-service-refusals": 80.0},

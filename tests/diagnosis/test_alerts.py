@@ -15,6 +15,7 @@ from tests.diagnosis.readings import look
 
 from lakeproof.observability.rules import find_rules
 from lakeproof.probes.limits import LIMITS, Limit
+from lakeproof.probes.prometheus import restarting
 from lakeproof.probes.reading import Value
 from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
@@ -63,6 +64,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
     # Its half about the hour's own rate has no probe (docs/drills.md).
     "InventoryOversellRisk": ("reservation-ttl-shortfall", "reservation-setting-shortfall"),
     "ServiceUnavailable": tuple(probe.id for probe in PROBES.values() if probe.liveness),
+    "ComponentRestarting": tuple(f"{name}-restarts" for name in WATCHED),
     "ServiceErrorRateHigh": tuple(f"{name}-refusals" for name in WATCHED if name.endswith("-service")),
 }
 # docs/drills.md says of each of them why.
@@ -104,6 +106,11 @@ def test_a_limit_is_the_rules_own(limit: Limit) -> None:
         re.sub(r"\s+", "", rule.expr) for file in find_rules() for rule in file.alerts if rule.alert == limit.alert
     ]
     assert any(re.sub(r"\s+", "", limit.beyond) in expression for expression in expressions)
+
+
+def test_restarts_are_counted_as_the_rule_counts_them() -> None:
+    expression = RULES["ComponentRestarting"].expr.replace("> 2.5", "")
+    assert re.sub(r"\s+", "", restarting()) == re.sub(r"\s+", "", expression)
 
 
 @pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.id)

@@ -72,6 +72,22 @@ def test_a_component_that_answers_and_is_not_well_is_named(name: str) -> None:
     assert [finding.cause.id for finding in found.findings] == [f"{name.replace('-', '_')}_unhealthy"]
 
 
+def test_a_login_that_is_turned_down_hides_nothing() -> None:
+    """The diagnosis's own login: what else is wrong is no matter of the database."""
+    found = look(
+        {"mysql-answers": "rejected", "order-service-ready": "/health says 503: kafka", **gone("connect", "silent")}
+    )
+    named = {finding.cause.id for finding in found.findings}
+    assert named == {"mysql_login_rejected", "connect_hung", "order_service_unhealthy"}
+
+
+@pytest.mark.parametrize("state", ["restarting", "starting", "login_rejected"])
+def test_what_a_restart_does_not_mend_proposes_none(state: str) -> None:
+    causes = [cause for cause in CAUSES if cause.scenario == NO_SCENARIO and cause.id.endswith(f"_{state}")]
+    assert causes and all(cause.repairs == () for cause in causes)
+    assert {"mysql", "postgres", "redis"} <= {str(cause.subject["component"]) for cause in causes}
+
+
 def test_two_components_that_are_gone_are_both_named_although_one_needs_the_other() -> None:
     found = look({**gone("minio", "refused"), **gone("trino", "silent"), **gone("connect", "silent"), **CONNECT_GONE})
     assert {finding.cause.id for finding in found.findings} == {"minio_down", "trino_hung", "connect_hung"}

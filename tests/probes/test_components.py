@@ -49,6 +49,9 @@ def job(state: str, *, jid: str = "j1", name: str = "lake-oltp", start: float = 
         ([job("RESTARTING")], "restarting"),
         ([job("FAILED")], "ended"),
         ([job("FAILED", jid="j0", start=1), job("RUNNING", start=2)], "running"),
+        # The clock was set back before it was submitted anew.
+        ([job("CANCELED", jid="j0", start=3600), job("RUNNING", start=2)], "running"),
+        ([job("FAILED", jid="j0", start=3600), job("FINISHED", start=2)], "ended"),
         ([job("RUNNING", name="another")], None),
         ([], None),
     ],

@@ -95,6 +95,24 @@ def test_a_job_that_is_over_its_failures_is_healthy_again(
     assert job_failures(stack_of(manager), 3.0, OLTP) == counted
 
 
+def test_failures_of_before_the_clock_was_set_back_are_not_of_the_last_minute(
+    stack_of: Callable[[JobManager], Stack],
+) -> None:
+    """They stay in Flink's history, later than now, for as long as the clock was set back."""
+    manager = JobManager(oltp=[-3600, -3590, -3580], shop=[-3600, 5, 30, -1])
+    stack = stack_of(manager)
+    assert (job_failures(stack, 3.0, OLTP), refused_value(stack, 3.0, OLTP)) == (0, "none")
+    # Nor do they hide what has failed since. Two machines may differ by a second.
+    assert job_failures(stack, 3.0, SHOP) == 3
+    assert "-1 s ago" in str(job_exception(stack, 3.0, SHOP))
+    # Where there is no other one, it is told what the job failed by before.
+    assert "-3600 s ago" in str(job_exception(stack, 3.0, OLTP))
+    # The job is over the failures of now, whatever stands in its future.
+    manager.failed = {"oltp": [-3600, 25, 35]}
+    manager.completed = 3
+    assert job_failures(stack, 3.0, OLTP) == 0
+
+
 def test_the_operator_that_holds_the_others_back_is_told_first(tmp_path: Path, answering: Answering) -> None:
     """Ratios are not there until they were counted once, and a quiet operator is not told."""
     shares = {"source": (40.0, 930.4), "writer": (955.0, 0.0), "committer": (99.0, 12.0), "new": ("NaN", "NaN")}

@@ -1,13 +1,18 @@
-"""Which share of its calls each service of the shop refused in the last minute, as Prometheus counted them."""
+"""Which share of its calls each service of the shop refused, and how often a component was started again, as
+Prometheus counted them.
+"""
 
 from collections.abc import Callable
+from contextvars import copy_context
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from lakeproof.probes.probe import all_probes
-from lakeproof.probes.prometheus import refused_share
+from lakeproof.probes.prometheus import refused_share, restarting
+from lakeproof.probes.round import Round
+from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -110,3 +115,31 @@ def test_each_service_is_asked_only_where_it_and_prometheus_are_part_of_the_stac
     }
     for probe in probes:
         assert probe.is_of({"prometheus"}) and probe.is_of({probe.id.removesuffix("-refusals")})
+
+
+def test_who_was_started_again_and_again_is_told_by_one_question_for_all(
+    tmp_path: Path, answering: Answering
+) -> None:
+    asked: list[str] = []
+
+    def answer(_method: str, path: str, _body: bytes) -> tuple[int, object]:
+        asked.append(parse_qs(urlsplit(path).query)["query"][0])
+        counts = {"nessie": "3.02", "connect": "2.04"}
+        result = [{"metric": {"component": name}, "value": [0, count]} for name, count in counts.items()]
+        return 200, {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+    stack = Stack(Settings(state_dir=tmp_path, endpoints={"prometheus": {"http": answering(answer)}}))
+    probes = [all_probes()[f"{name}-restarts"] for name in ("nessie", "connect", "kafka")]
+    in_a_round = copy_context()
+    in_a_round.run(Round().begin)
+    readings = [in_a_round.run(probe.look, stack) for probe in probes]
+    assert [reading.value for reading in readings] == [3, 2, 0]
+    assert asked == [restarting()]
+    judged = zip(probes, readings, strict=True)
+    assert [probe.healthy and probe.healthy.holds(one, one) for probe, one in judged] == [False, True, True]
+
+
+def test_restarts_are_asked_of_each_component_and_only_where_it_is_part_of_the_stack() -> None:
+    probes = {probe.within: probe for probe in all_probes().values() if probe.id == f"{probe.within}-restarts"}
+    assert set(probes) == {name for name, one in all_components().items() if not one.on_demand}
+    assert all(probe.always and probe.is_of({"prometheus"}) for probe in probes.values())

@@ -26,7 +26,7 @@ def test_a_closed_port_is_refused_and_one_that_says_nothing_silent(listener: soc
     ("answer", "word"),
     [
         (b"-WRONGPASS invalid username-password pair\r\n", "rejected"),
-        (b"-LOADING Redis is loading the dataset in memory\r\n", "error LOADING"),
+        (b"-LOADING Redis is loading the dataset in memory\r\n", "starting"),
     ],
 )
 def test_an_answer_that_is_no_pong_is_told(listener: socket.socket, tmp_path: Path, answer: bytes, word: str) -> None:

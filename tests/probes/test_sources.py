@@ -34,7 +34,10 @@ def stack_of(component: str, address: str, state_dir: Path) -> Stack:
 def test_a_source_has_every_kind_of_probe_that_another_one_has_but_what_its_engine_alone_knows() -> None:
     assert len(TWINS) >= 18
     # The component shop-capture has a name that begins like the source's.
-    assert KINDS[OLTP] ^ KINDS[SHOP] == {"binlog-place", "slot-state", "capture-answers", "capture-ready"}
+    assert KINDS[OLTP] ^ KINDS[SHOP] == {
+        *("binlog-place", "slot-state"),
+        *("capture-answers", "capture-ready", "capture-restarts"),
+    }
     for kind in TWINS:
         mine, its = PROBES[f"oltp-{kind}"], PROBES[f"shop-{kind}"]
         # Where nothing is captured, nobody asks for what the ticker and the connector leave behind.

@@ -52,7 +52,7 @@ class Cause:
     `masked_by` accounts for it.
     explains: probes that may be out of range, or unanswered, because of this cause. What it states as evidence, it
     explains only where that evidence is seen.
-    outage: a component is down, hung or unhealthy. It explains no answer that only somebody's act brings about
+    outage: a component does not do its work. It explains no answer that only somebody's act brings about
     (Probe.steady): behind a dead Kafka, a connector that somebody paused is another trouble.
     repairs: in the order in which they are run; none: a person has to look.
     of_all: the necessary evidence is only what concerns components that are part of the stack.

@@ -2,7 +2,7 @@
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.condition import Condition, Operator
-from lakeproof.probes.http import ANSWERS, REFUSED
+from lakeproof.probes.http import ANSWERS, REFUSED, REJECTED
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.stack.engines import cassandra_session
@@ -43,7 +43,7 @@ def quorum_answers(stack: Stack, timeout: float) -> Value:
     try:
         _select(stack, "SELECT sku FROM inventory.stock LIMIT 1", timeout)
     except NoHostAvailable as error:
-        return "rejected" if is_refused_login(error) else REFUSED
+        return REJECTED if is_refused_login(error) else REFUSED
     except DriverException as error:
         return f"error {type(error).__name__}"
     return ANSWERS

@@ -34,7 +34,9 @@ class Database(Protocol):
     LOG: str
 
     def answers(self, stack: Stack, timeout: float) -> Value:
-        """answers, silent, refused, rejected (it knows no reader of that password), or its error."""
+        """answers, silent, refused, rejected (it knows no reader of that password), starting (it recovers, or takes
+        nobody in for another such reason), or its error.
+        """
 
     def missing_privileges(self, stack: Stack, timeout: float, source: Source) -> Value:
         """How many privileges the capture's user lacks."""

@@ -37,6 +37,9 @@ STATES = {
 OVERDUE_SECONDS = 30
 # How far back `job-failures` counts.
 FAILURES_SECONDS = 60
+# Flink's clock may be ahead of ours by so much. What it says to be later than that happened before the clock was set
+# back, and nobody knows how long ago.
+AHEAD_SECONDS = 2
 # So many failures in that time are no single event: the kill of a TaskManager is one entry. A job that cannot run
 # fails more often: Flink waits 10 s at most before it starts the job again (stack/engines/flink_config.py).
 MANY_FAILURES = 2
@@ -69,9 +72,12 @@ def _ask(stack: Stack, path: str, timeout: float) -> Any:
 
 
 def _job(stack: Stack, timeout: float, source: Source) -> Any:
-    """The newest job of that database as /jobs/overview tells it; None where there is none."""
+    """The newest job of that database as /jobs/overview tells it; None where there is none.
+
+    One that has ended counts only where none lives: after the clock was set back it may have begun later.
+    """
     jobs = [job for job in _ask(stack, "/jobs/overview", timeout)["jobs"] if job["name"] == source.job]
-    return max(jobs, key=lambda job: int(job["start-time"]), default=None)
+    return max(jobs, key=lambda job: (str(job["state"]) in STATES, int(job["start-time"])), default=None)
 
 
 def _checkpoints(stack: Stack, timeout: float, job: Any) -> Any:
@@ -154,7 +160,13 @@ def job_history(stack: Stack, timeout: float, source: Source) -> JobHistory | No
 
 
 def _newest(failures: list[Any]) -> Any:
-    return max(failures, key=lambda failure: int(failure["timestamp"]), default=None)
+    """One that is said to be of a time to come (AHEAD_SECONDS) only where there is no other; None without any."""
+    latest_ms = _latest_ms()
+    return max(failures, key=lambda each: (int(each["timestamp"]) <= latest_ms, int(each["timestamp"])), default=None)
+
+
+def _latest_ms() -> float:
+    return (time.time() + AHEAD_SECONDS) * 1000
 
 
 def _root(failure: Any) -> str:
@@ -169,8 +181,9 @@ def job_failures(stack: Stack, timeout: float, source: Source) -> Value:
     failures = _failures(stack, timeout, source)
     if failures is None:
         return None
-    now_ms = time.time() * 1000
-    failed_ms = [at for at in (int(each["timestamp"]) for each in failures) if at >= now_ms - FAILURES_SECONDS * 1000]
+    now_ms, latest_ms = time.time() * 1000, _latest_ms()
+    told = (int(each["timestamp"]) for each in failures)
+    failed_ms = [at for at in told if now_ms - FAILURES_SECONDS * 1000 <= at <= latest_ms]
     if failed_ms and max(failed_ms) < now_ms - OVER_SECONDS * 1000:
         job = _job(stack, timeout, source)
         if job is not None and _completed_ms(_checkpoints(stack, timeout, job)) > max(failed_ms):

@@ -11,6 +11,10 @@ from lakeproof.stack import loopback
 ANSWERS = "answers"
 SILENT = "silent"
 REFUSED = "refused"
+# What a server alone answers that has logins, or data to bring up: it runs, and turned the login down; it runs, and
+# takes nobody in yet.
+REJECTED = "rejected"
+STARTING = "starting"
 
 
 def get(url: str, timeout: float) -> httpx.Response:

@@ -1,6 +1,7 @@
 """Questions to Kafka: does the broker answer, how old is the capture topic's newest record, what topics are there.
 
-A broker that is down is found by its socket first: librdkafka itself only ever says "timed out".
+A broker that is down is found by its socket first: librdkafka itself only ever says "timed out". One that has hung
+for a while refuses nothing and takes no connection either: the kernel's queue of those not accepted is full.
 """
 
 import socket
@@ -49,23 +50,29 @@ def _ignore(error: object) -> None:
     """librdkafka reports each failed attempt to connect; our own call says it once."""
 
 
-def _reachable(stack: Stack, timeout: float) -> bool:
-    try:
-        socket.create_connection(stack.host_port("kafka"), timeout=timeout).close()
-    except OSError:
-        return False
-    return True
+def _connect(stack: Stack, timeout: float) -> None:
+    """Raises: ConnectionRefusedError, TimeoutError, or another OSError where it could not be tried."""
+    socket.create_connection(stack.host_port("kafka"), timeout=timeout).close()
 
 
 def _reach(stack: Stack, timeout: float) -> None:
-    if not _reachable(stack, timeout):
-        raise CouldNotLook("connection refused", where="kafka", next_action="is it up?")
+    try:
+        _connect(stack, timeout)
+    except OSError as error:
+        told = "connection refused" if isinstance(error, ConnectionRefusedError) else f"no connection: {error}"
+        raise CouldNotLook(told, where="kafka", next_action="is it up?") from error
 
 
 def broker_answers(stack: Stack, timeout: float) -> Value:
-    """answers, silent (accepts, but no metadata in time) or refused."""
-    if not _reachable(stack, timeout):
+    """answers, silent (no connection in time, or no metadata over it) or refused. Raises: CouldNotLook."""
+    try:
+        _connect(stack, timeout)
+    except ConnectionRefusedError:
         return REFUSED
+    except TimeoutError:
+        return SILENT
+    except OSError as error:
+        raise CouldNotLook(f"no connection: {error}", where="kafka") from error
     try:
         admin(stack).list_topics(timeout=timeout)
     except KafkaException:

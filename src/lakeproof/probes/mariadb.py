@@ -12,7 +12,7 @@ from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources.engine import CAPTURE_USER, READER
 from lakeproof.lake.sources.mariadb import LOG_NEEDS
 from lakeproof.lake.sources.source import Source
-from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
+from lakeproof.probes.http import ANSWERS, REFUSED, REJECTED, SILENT
 from lakeproof.probes.reading import Value
 from lakeproof.stack.engines.mysql import connect
 from lakeproof.stack.stack import Stack
@@ -39,13 +39,13 @@ def select(stack: Stack, user: str, statement: str, timeout: float) -> tuple[tup
 
 
 def _kind(error: pymysql.Error) -> str:
-    """REFUSED or SILENT for an error without an answer, "rejected" for a login that was turned down.
+    """REFUSED or SILENT for an error without an answer, REJECTED for a login that was turned down.
 
     The server's own errors (too many connections is 1040) are answers: `error CODE`.
     """
     code = error.args[0] if error.args else 0
     if code == ACCESS_DENIED:
-        return "rejected"
+        return REJECTED
     if isinstance(code, int) and 1000 <= code < CLIENT_ERRORS:
         return f"error {code}"
     text = str(error)

@@ -5,7 +5,7 @@ from lakeproof.lake.capture.slot import LOST, look, slot_name
 from lakeproof.lake.sources.engine import CAPTURE_USER, READER
 from lakeproof.lake.sources.source import SOURCES, Source
 from lakeproof.probes.condition import Condition, Operator
-from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
+from lakeproof.probes.http import ANSWERS, REFUSED, REJECTED, SILENT, STARTING
 from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.services.database.rows import read_rows
@@ -33,14 +33,16 @@ def answers(stack: Stack, timeout: float) -> Value:
     known.
     """
     import psycopg
-    from psycopg.errors import InvalidAuthorizationSpecification, InvalidPassword
+    from psycopg.errors import CannotConnectNow, InvalidAuthorizationSpecification, InvalidPassword
 
     from lakeproof.stack.postgres_session import select
 
     try:
         select(stack, READER, f"postgres-{READER}", "SELECT 1", seconds=timeout)
     except (InvalidAuthorizationSpecification, InvalidPassword):
-        return "rejected"
+        return REJECTED
+    except CannotConnectNow:
+        return STARTING
     except psycopg.Error as error:
         return f"error {error.sqlstate}" if error.sqlstate else "refuses to connect"
     except ConnectionRefusedError:

@@ -3,6 +3,9 @@
 One probe for each service of the shop asks which share of its calls it refused in the last minute, and still refuses.
 A service may refuse them all while its own health question goes well, for example where a column that it reads was
 renamed.
+
+One probe for each component asks how often its keeper had to start it again lately. Whoever asks the component itself
+meets it well, or down, as it falls.
 """
 
 from datetime import UTC, datetime
@@ -25,6 +28,10 @@ SERVICE = "-service"  # what the names of the shop's services end with (stack/sh
 # Fewer refused calls than this in a minute say nothing, however few were asked for.
 FEW_REFUSED = 3
 REFUSED_PERCENT = 5
+# As the rule ComponentRestarting counts (observability/rules/services.yml): so many restarts within LONG, one of them
+# within RECENT, of a component that has been watched for so many seconds.
+RESTARTS, LONG, RECENT, WATCHED_SECONDS = 3, "10m", "5m", 300
+RESTARTS_TOTAL, WATCHED_SINCE = "lakeproof_component_restarts_total", "lakeproof_component_watched_since_seconds"
 # What a service answered in the last seconds shows whether it still refuses. Four scrapes at the least.
 MINUTE, NOW = "1m", "20s"
 
@@ -155,4 +162,38 @@ def _refusals(service: str) -> Probe:
     )
 
 
-PROBES = tuple(_refusals(name) for name in all_components() if name.endswith(SERVICE))
+def restarting() -> str:
+    """The expression for how often each component was started again that had ended by itself, where that goes on."""
+    within = {window: f"sum by (component) (increase({RESTARTS_TOTAL}[{window}]))" for window in (LONG, RECENT)}
+    unwatched = f"last_over_time({WATCHED_SINCE}[{LONG}]) > time() - {WATCHED_SECONDS}"
+    return f"({within[LONG]} and on (component) {within[RECENT]} > 0) unless on (component) {unwatched}"
+
+
+def restarts(stack: Stack, timeout: float, component: str) -> Value:
+    """How often it was started again in the last LONG; 0 also where that is over, and where no supervisor counts.
+
+    Raises: CouldNotLook.
+    """
+    # One question for all components, whoever asks in the same look.
+    told = once(("restarts", stack.url("prometheus")), lambda: instant(stack, restarting(), timeout))
+    return next((round(count) for labels, count in told if labels["component"] == component), 0)
+
+
+def _restarts(component: str) -> Probe:
+    return Probe(
+        f"{component}-restarts",
+        "prometheus",
+        restarting(),
+        "restarts",
+        partial(restarts, component=component),
+        Condition(Operator.BELOW, RESTARTS),
+        always=True,
+        about=(component,),
+        within=component,
+    )
+
+
+PROBES = (
+    *(_refusals(name) for name in all_components() if name.endswith(SERVICE)),
+    *(_restarts(name) for name, one in all_components().items() if not one.on_demand),
+)

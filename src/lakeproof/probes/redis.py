@@ -1,7 +1,7 @@
 """Questions to Redis: does it answer, and has it room for what is written next?"""
 
 from lakeproof.probes.condition import Condition, Operator
-from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
+from lakeproof.probes.http import ANSWERS, REFUSED, REJECTED, SILENT, STARTING
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
 from lakeproof.stack.engines.redis import asked, client
@@ -13,16 +13,16 @@ FULL_SHARE = 0.95
 
 
 def redis_answers(stack: Stack, timeout: float) -> Value:
-    """answers, silent, refused, rejected (it has another password), or its error in one word."""
+    """answers, silent, refused, rejected (it has another password), starting (it loads), or its error in one word."""
     import redis
 
     asking = client(stack, timeout)
     try:
         asking.ping()
     except redis.AuthenticationError:
-        return "rejected"
+        return REJECTED
     except redis.BusyLoadingError:
-        return "error LOADING"
+        return STARTING
     except redis.TimeoutError:
         return SILENT
     except redis.ConnectionError as error:

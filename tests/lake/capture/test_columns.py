@@ -2,14 +2,15 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from lakeproof.errors import TerminalError
 from lakeproof.lake.capture import columns as columns_module
-from lakeproof.lake.capture.columns import ColumnWatch, declared_columns, differences
+from lakeproof.lake.capture.columns import ColumnWatch, Differences, declared_columns, differences
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source
 from lakeproof.observability.lag_exporter import ColumnCollector
@@ -116,3 +117,25 @@ def test_the_exporter_tells_of_each_table_and_of_none_while_nobody_answers(
     assert 'lakeproof_drifted_columns{database="oltp",table="oltp.orders"} 1.0' in page
     assert 'lakeproof_drifted_columns{database="oltp",table="oltp.order_items"} 2.0' in page
     assert 'lakeproof_drifted_columns{database="oltp",table="oltp.order_events"} 0.0' in page
+
+
+def test_no_error_ends_the_look_at_columns_and_none_leaves_a_figure_of_before(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop, answers = threading.Event(), [TerminalError("the list of added columns is broken")] * 2
+    monkeypatch.setattr(columns_module, "LOOK_SECONDS", 0.01)
+    watch, seen = ColumnWatch(Stack(Settings()), OLTP, stop), list[Mapping[str, int] | None]()
+    watch.drifted = {"oltp.orders": 1}
+
+    def look(stack: Stack, source: Source) -> Differences:
+        seen.append(watch.drifted)
+        if answers:
+            raise answers.pop()
+        stop.set()
+        return differences({}, declared_columns(OLTP))
+
+    monkeypatch.setattr(columns_module, "look", look)
+    watch.run()
+    assert seen == [{"oltp.orders": 1}, None, None]
+    assert watch.drifted is not None and set(watch.drifted.values()) == {0}
+    assert [record.message for record in caplog.records] == ["could not look at the columns of oltp"]

@@ -95,6 +95,37 @@ def test_the_ticker_says_why_the_database_does_not_answer() -> None:
     assert ticker.last_beat_us is None
 
 
+class StrangeTable(FlakyTable):
+    """It fails as nobody foresaw, and cannot be closed then."""
+
+    def write(self) -> int:
+        try:
+            return super().write()
+        except NotReady:
+            raise AttributeError("no socket") from None
+
+    def close(self) -> None:
+        if not self.stop.is_set():
+            raise AttributeError("no socket")
+
+
+def test_the_ticker_goes_on_after_any_error_and_tells_it_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Its thread died, and /health went on to say that all is well."""
+    stop = threading.Event()
+    ticker = Ticker("orders", StrangeTable({2, 3}, stop, 5), stop, engine="mysql", pause=0.001)
+    ticker.run()
+    assert (ticker.last_beat_us, ticker.condition.errors, ticker.condition.reason) == (5, 2, "")
+    traced = [record.message for record in caplog.records if record.exc_info]
+    assert traced == ["no beat: mysql (ticker of orders)"]
+
+
+def test_the_ticker_says_which_error_it_was() -> None:
+    stop = threading.Event()
+    ticker = Ticker("orders", StrangeTable({1}, stop, 1), stop, engine="mysql", pause=0.001)
+    ticker.run()
+    assert ticker.condition.reason == "AttributeError: no socket"
+
+
 class Message:
     def __init__(self, value: bytes | None, code: int | None = None) -> None:
         self._value, self._code = value, code

@@ -5,6 +5,7 @@ lake. One whose type was changed is fine as long as each value can still be read
 cannot makes the job restart for ever.
 """
 
+import logging
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from lakeproof.stack.stack import Stack
 
 LOOK_SECONDS = 1.0
 ASK_SECONDS = 3.0
+
+log = logging.getLogger(__name__)
 
 type Columns = Mapping[str, Mapping[str, str]]
 
@@ -158,7 +161,7 @@ def require_none_missing(found: Differences, tables: Collection[str]) -> None:
 
 class ColumnWatch(threading.Thread):
     """Looks at a source's columns until `stop` is set. `drifted`: table → how many are as the SQL does not declare
-    them, of the newest look; None before the first one and while the database does not answer. A renamed one is one.
+    them, of the newest look; None before the first one and while nobody can look. A renamed one is one.
     """
 
     def __init__(self, stack: Stack, source: Source, stop: threading.Event) -> None:
@@ -169,12 +172,19 @@ class ColumnWatch(threading.Thread):
 
     def run(self) -> None:
         """The thread's work."""
+        told: str | None = None
         while not self._stop_asked.is_set():
             try:
                 self.drifted = dict(self._counted(look(self._stack, self.source)))
+                told = None
             except NotReady:
                 # The ticker, which writes to the same server, says so.
                 self.drifted = None
+            except Exception as error:  # a thread that died would keep its last figure for good
+                self.drifted = None
+                if told != str(error):
+                    log.exception("could not look at the columns of %s", self.source.name)
+                told = str(error)
             self._stop_asked.wait(LOOK_SECONDS)
 
     def _counted(self, found: Differences) -> Iterator[tuple[str, int]]:

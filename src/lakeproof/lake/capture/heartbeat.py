@@ -109,6 +109,14 @@ class Ticker(threading.Thread):
                 self.condition.well()
             except NotReady as error:
                 self.condition.failed(error.what)
+            except Exception as error:  # a thread that died would write no beat for good, and /health would say "ok"
+                reason = f"{type(error).__name__}: {error}"
+                if reason != self.condition.reason:
+                    log.exception("no beat: %s", self.condition.what)
+                self.condition.failed(reason)
+                # The next beat gets a connection of its own, as after any other failure.
+                with contextlib.suppress(Exception):
+                    self._beats.close()
             following = max(following + self._pause, time.monotonic())
             self._stop_asked.wait(following - time.monotonic())
         self._beats.close()
