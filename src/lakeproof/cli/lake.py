@@ -219,7 +219,7 @@ def rollback(as_json: JsonOption = False) -> None:
     has merged nothing since it was started, the newest merge alone may then be missing in `lake log`.
 
     Exit 1 where Nessie does not answer, the audit refuses, or main moves meanwhile; 2 where nothing was published; 3
-    where the object store does not answer.
+    where the object store, or a publisher that runs, does not answer.
     """
     from lakeproof.lake.publish.main_branch import roll_back
 
