@@ -7,6 +7,7 @@ import httpx
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
+from lakeproof.stack import loopback
 from lakeproof.stack.stack import Stack
 
 PATIENCE_SECONDS = 20.0
@@ -36,8 +37,7 @@ def send(
 
     def once() -> httpx.Response:
         try:
-            with httpx.Client(timeout=ask_seconds, trust_env=False) as client:
-                answer = client.request(method, url, json=body)
+            answer = loopback.request(method, url, timeout=ask_seconds, json=body)
         except httpx.HTTPError as error:
             raise NotReady(f"no answer: {type(error).__name__}", where=url) from error
         if answer.status_code == CONFLICT or answer.status_code >= 500:
