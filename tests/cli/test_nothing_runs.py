@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from lakeproof.bench import benchmark
 from lakeproof.bench.benchmark import Options, Progress, Result
 from lakeproof.cli.commands import build
-from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, TerminalError
+from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, NotReady, TerminalError
+from lakeproof.lake.job.submission import Submitted
 from lakeproof.stack.stack import Stack
 
 type Typed = Callable[..., str]
@@ -23,6 +24,15 @@ def test_redeploy_without_flink_says_so_at_once(typed: Typed) -> None:
         typed("lake", "redeploy")
     assert "flink-jobmanager: it is not healthy" in refused.value.message
     assert "Next: lakeproof up flink-jobmanager minio" in refused.value.message
+
+
+def test_redeploy_fails_where_the_new_job_waits_for_a_taskmanager(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakeproof.cli.lake.require_healthy", lambda *_: None)
+    monkeypatch.setattr("lakeproof.lake.job.redeploy", lambda *_, **__: Submitted("b", "no TaskManager"))
+    with pytest.raises(NotReady, match="lake-oltp: it is accepted as b, not running yet: no TaskManager"):
+        typed("lake", "redeploy")
 
 
 def test_traffic_without_a_shop_writes_no_ledger(typed: Typed, own_stack: Path) -> None:

@@ -348,7 +348,8 @@ def test_a_new_sql_file_is_taken_over_with_nothing_lost(stack: Stack, feed: Feed
         """
     )
     feed.change_something()
-    redeploy(stack, OLTP, sql_files=(SqlFile("a_refunds", tuple(statements)), *load_sql_files(OLTP.name)))
+    taken = (SqlFile("a_refunds", tuple(statements)), *load_sql_files(OLTP.name))
+    redeploy(stack, OLTP, sql_files=taken).require_running(OLTP)
     feed.transaction([("refunds", "c", None, {"id": 1, "note": "tea was cold"})])
     feed.change_something()
     assert_lake_is_exact(stack, feed)
@@ -367,7 +368,7 @@ def test_a_submission_whose_sender_was_killed_makes_no_second_job(stack: Stack, 
     flink = rest_of(stack)
     with ThreadPoolExecutor(3) as pool:
         calls = [pool.submit(submission._submit, stack, flink, OLTP, allow_non_restored=False) for _ in range(3)]
-        ids = {call.result() for call in calls}
+        ids = {call.result().id for call in calls}
     assert len(ids) == 1
     assert [job.id for job in flink.jobs() if job.name == OLTP.job and job.state in ALIVE] == list(ids)
     feed.change_something()
@@ -383,14 +384,14 @@ def test_a_job_that_begins_while_the_states_are_listed_is_the_one(
 
     def listed(s3: Any, database: Source) -> list[State]:
         monkeypatch.undo()
-        others.append(submission._submit(stack, flink, OLTP, allow_non_restored=False))
+        others.append(submission._submit(stack, flink, OLTP, allow_non_restored=False).id)
         return Deadline(60).wait_for(
             "its first checkpoint",
             lambda: states if not is_savepoint((states := complete_states(s3, OLTP))[0]) else None,
         )
 
     monkeypatch.setattr(submission, "complete_states", listed)
-    assert [submission._submit(stack, flink, OLTP, allow_non_restored=False)] == others
+    assert [submission._submit(stack, flink, OLTP, allow_non_restored=False).id] == others
     feed.change_something()
     assert_lake_is_exact(stack, feed)
 

@@ -22,7 +22,7 @@ def desk(stack: Stack, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> D
         return client.request(method, url.removeprefix(found.url), json=json, headers=headers)
 
     monkeypatch.setattr(desk_client, "PAGE", 2)
-    monkeypatch.setattr("lakeproof.incidents.client.httpx.request", request)
+    monkeypatch.setattr("lakeproof.incidents.client.loopback.request", request)
     return found
 
 

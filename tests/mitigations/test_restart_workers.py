@@ -22,10 +22,15 @@ def test_every_worker_that_runs_is_restarted_and_then_the_task_has_to_run(
         ps=lambda: [SimpleNamespace(name=name, state=state) for name, state in rows.items()], restart=did.append
     )
     monkeypatch.setattr(restart_workers, "our_processes", lambda *_: client)
-    monkeypatch.setattr(restart_workers, "await_state", lambda *asked, seconds: did.append(" ".join(asked[1:])))
+
+    def runs(_: Stack, connector: str, seconds: float) -> str:
+        did.append(f"{connector} has to run")
+        return "it runs"
+
+    monkeypatch.setattr(restart_workers, "await_running", runs)
     said = restart_workers.run(Stack(Settings(state_dir=tmp_path)), OfConnector(connector="shop"))
-    assert did == ["connect", "connect-3", "shop RUNNING"]
-    assert said == "restarted: connect, connect-3; connector shop is RUNNING"
+    assert did == ["connect", "connect-3", "shop has to run"]
+    assert said == "restarted: connect, connect-3; it runs"
 
 
 def test_somebody_elses_workers_are_left_alone(tmp_path: Path) -> None:

@@ -219,7 +219,7 @@ def rollback(as_json: JsonOption = False) -> None:
     has merged nothing since it was started, the newest merge alone may then be missing in `lake log`.
 
     Exit 1 where Nessie does not answer, the audit refuses, or main moves meanwhile; 2 where nothing was published; 3
-    where the object store does not answer.
+    where the object store, or a publisher that runs, does not answer.
     """
     from lakeproof.lake.publish.main_branch import roll_back
 
@@ -246,7 +246,8 @@ def redeploy(
 
     Wrong SQL is refused before the job is stopped. Usually within a minute.
 
-    Exit 1 where Flink or the object store does not run, or refuses.
+    Exit 1 where Flink or the object store does not run, or refuses; also where the new job is accepted and does not
+    run yet, as without a TaskManager.
     """
     from lakeproof.lake.job import redeploy as redeploy_job
 
@@ -254,11 +255,12 @@ def redeploy(
     wanted = _captured(stack, database)
     require_healthy(stack, REDEPLOY_NEEDS)
     with Telling("lakeproof.lake.job", say, "planning the new job, then a savepoint of the old one"):
-        job_id = redeploy_job(stack, wanted, allow_non_restored=allow_non_restored)
+        job = redeploy_job(stack, wanted, allow_non_restored=allow_non_restored)
     if as_json:
-        print_json({"job": job_id})
-        return
-    say(f"the lake's job runs anew as {job_id}")
+        print_json({"job": job.id, "state": job.state})
+    job.require_running(wanted)
+    if not as_json:
+        say(f"the lake's job {job}")
 
 
 def _captured(stack: Stack, database: str) -> "Source":

@@ -18,6 +18,7 @@ from lakeproof.probes.connect import task_state
 from lakeproof.probes.kafka import topic_silence
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
+from lakeproof.stack import loopback
 from lakeproof.stack.engines.connect import NAME, WORKERS
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
@@ -67,7 +68,7 @@ def _await_task(stack: Stack, arguments: OfConnector, by: str, wanted: str) -> N
     def look() -> bool | None:
         try:
             url = f"{stack.url(by)}/connectors/{arguments.connector}/status"
-            task = httpx.get(url, timeout=ASK_SECONDS, trust_env=False).json()["tasks"][0]
+            task = loopback.get(url, timeout=ASK_SECONDS).json()["tasks"][0]
         except (httpx.HTTPError, LookupError, ValueError):
             return None
         return True if (task["state"], task["worker_id"]) == ("RUNNING", host) else None

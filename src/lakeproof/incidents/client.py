@@ -9,6 +9,7 @@ import httpx
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
+from lakeproof.stack import loopback
 from lakeproof.stack.stack import Stack
 
 TIMEOUT_SECONDS = 15.0
@@ -103,9 +104,7 @@ class DeskClient:
     def _ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
         headers = {} if method == "GET" else {"Authorization": f"Bearer {self._stack.secret('desk-token')}"}
         try:
-            answer = httpx.request(
-                method, self.url + path, json=body, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False
-            )
+            answer = loopback.request(method, self.url + path, json=body, headers=headers, timeout=TIMEOUT_SECONDS)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             what, next_action = f"the desk does not answer ({type(error).__name__})", "lakeproof up desk"
             key = body.get("key") if isinstance(body, dict) else None

@@ -1,7 +1,7 @@
 """Register a connector again from its file: it goes on from the offsets that Connect keeps under its name."""
 
 from lakeproof.arguments import OfConnector
-from lakeproof.lake.capture.commands import await_state, send
+from lakeproof.lake.capture.commands import await_running, send
 from lakeproof.lake.capture.registration import register
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
@@ -14,12 +14,11 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
 
 
 def run(stack: Stack, arguments: OfConnector) -> str:
-    """Register, resume, and return once connector and task run."""
+    """Register, resume, and return once connector and task stay RUNNING."""
     register(stack, arguments.connector)
     # A connector that was paused before stays so through a new configuration.
     send(stack, "PUT", f"/connectors/{arguments.connector}/resume")
-    await_state(stack, arguments.connector, "RUNNING", seconds=40)
-    return f"connector {arguments.connector} is registered and RUNNING"
+    return f"registered; {await_running(stack, arguments.connector, seconds=40)}"
 
 
 MITIGATION = Mitigation("redeploy_connector", "register the connector from its file", typed, run, OfConnector)

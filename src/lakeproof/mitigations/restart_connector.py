@@ -5,7 +5,7 @@ the task fails again until the password is mended.
 """
 
 from lakeproof.arguments import Arguments
-from lakeproof.lake.capture.commands import await_state, restart
+from lakeproof.lake.capture.commands import await_running, restart
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
 
@@ -24,10 +24,9 @@ def typed(stack: Stack, arguments: RestartConnector) -> str:
 
 
 def run(stack: Stack, arguments: RestartConnector) -> str:
-    """Restart and return once connector and task run."""
+    """Restart and return once connector and task stay RUNNING."""
     restart(stack, arguments.connector, only_failed=arguments.only_failed)
-    await_state(stack, arguments.connector, "RUNNING")
-    return f"connector {arguments.connector} and its task are RUNNING"
+    return await_running(stack, arguments.connector)
 
 
 MITIGATION = Mitigation("restart_connector", "restart what has failed of the connector", typed, run, RestartConnector)

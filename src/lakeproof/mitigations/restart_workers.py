@@ -5,7 +5,7 @@ does not tell, and no restart of the task over REST reaches it.
 """
 
 from lakeproof.arguments import OfConnector
-from lakeproof.lake.capture.commands import await_state
+from lakeproof.lake.capture.commands import await_running
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.processes.ours import our_processes
 from lakeproof.processes.states import State
@@ -21,13 +21,16 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
 
 
 def run(stack: Stack, arguments: OfConnector) -> str:
-    """Restart them, and return once connector and task run. Raises: InvalidInput in mode "external"; as `restart`."""
+    """Restart them, and return once connector and task stay RUNNING.
+
+    Raises: InvalidInput in mode "external"; as SupervisorClient.restart and await_running.
+    """
     client = our_processes(stack, "restart the workers of Kafka Connect")
     running = [row.name for row in client.ps() if row.name in WORKERS and row.state is not State.STOPPED]
     for name in running:
         client.restart(name)
-    await_state(stack, arguments.connector, "RUNNING", seconds=RUN_SECONDS)
-    return f"restarted: {', '.join(running) or 'none, for none ran'}; connector {arguments.connector} is RUNNING"
+    runs = await_running(stack, arguments.connector, seconds=RUN_SECONDS)
+    return f"restarted: {', '.join(running) or 'none, for none ran'}; {runs}"
 
 
 MITIGATION = Mitigation("restart_workers", "restart every worker of Kafka Connect", typed, run, OfConnector)

@@ -16,9 +16,9 @@ def typed(stack: Stack, arguments: OfDatabase) -> str:
 
 
 def run(stack: Stack, arguments: OfDatabase) -> str:
-    """Submit it where it is not."""
+    """Submit it where it is not. One that waits for a TaskManager is there, and the answer says that it waits."""
     database = arguments.source
-    return f"the lake's job {database.job} is there as {ensure_submitted(stack, database)}"
+    return f"the lake's job {database.job} {ensure_submitted(stack, database)}"
 
 
 MITIGATION = Mitigation(

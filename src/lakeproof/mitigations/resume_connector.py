@@ -1,7 +1,7 @@
 """Resume a paused or stopped connector: it goes on where it stood."""
 
 from lakeproof.arguments import OfConnector
-from lakeproof.lake.capture.commands import await_state, send
+from lakeproof.lake.capture.commands import await_running, send
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.stack import Stack
 
@@ -12,10 +12,9 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
 
 
 def run(stack: Stack, arguments: OfConnector) -> str:
-    """Resume and return once connector and task run."""
+    """Resume and return once connector and task stay RUNNING."""
     send(stack, "PUT", f"/connectors/{arguments.connector}/resume")
-    await_state(stack, arguments.connector, "RUNNING")
-    return f"connector {arguments.connector} and its task are RUNNING"
+    return await_running(stack, arguments.connector)
 
 
 MITIGATION = Mitigation("resume_connector", "resume the connector", typed, run, OfConnector)

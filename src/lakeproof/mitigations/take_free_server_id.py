@@ -6,7 +6,7 @@ id, so the file must be changed as well unless the other replica goes.
 
 from lakeproof.arguments import OfConnector
 from lakeproof.errors import TerminalError
-from lakeproof.lake.capture.commands import await_state, send
+from lakeproof.lake.capture.commands import await_running, send
 from lakeproof.lake.capture.registration import live_config
 from lakeproof.lake.sources import mariadb
 from lakeproof.mitigations.mitigation import Mitigation
@@ -22,7 +22,7 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
 
 
 def run(stack: Stack, arguments: OfConnector) -> str:
-    """Change it, and return once connector and task run.
+    """Change it, and return once connector and task stay RUNNING.
 
     Raises: TerminalError for a connector that has no such id, NotReady without an answer of the database.
     """
@@ -34,10 +34,8 @@ def run(stack: Stack, arguments: OfConnector) -> str:
     taken = mariadb.replica_ids(stack)
     free = free_id(int(config[KEY]), taken)
     send(stack, "PUT", f"/connectors/{arguments.connector}/config", body={**config, KEY: str(free)})
-    await_state(stack, arguments.connector, "RUNNING", seconds=40)
-    return (
-        f"connector {arguments.connector} runs with server id {free} instead of {config[KEY]}; write it into its file"
-    )
+    runs = await_running(stack, arguments.connector, seconds=40)
+    return f"{runs}, with server id {free} instead of {config[KEY]}; write it into the connector's file"
 
 
 def free_id(own: int, taken: set[int]) -> int:

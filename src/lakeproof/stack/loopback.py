@@ -19,6 +19,11 @@ LONGEST_PROBLEM = 150
 _making = threading.Lock()
 
 
+def is_secure(url: str) -> bool:
+    """Whether that URL needs a client that verifies certificates; to build one without costs less."""
+    return url.startswith("https:")
+
+
 def _client(secure: bool) -> httpx.Client:
     # Under a lock: thirty probes that begin at the same moment would make thirty clients.
     with _making:
@@ -51,7 +56,7 @@ def request(
     files: Mapping[str, tuple[str, BinaryIO, str]] | None = None,
 ) -> httpx.Response:
     """One request. files: form field → name, content, type. Raises: httpx.HTTPError."""
-    client = _client(url.startswith("https:"))
+    client = _client(is_secure(url))
     return client.request(
         method, url, timeout=timeout, params=params, headers=headers, content=content, json=json, files=files
     )

@@ -1,12 +1,21 @@
 """What a connector is told, and when that is taken for done, by a scripted Kafka Connect."""
 
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lakeproof.errors import DeadlineExpired
 from lakeproof.lake.capture import commands
+from lakeproof.mitigations import (
+    redeploy_connector,
+    restart_connector,
+    restart_workers,
+    resume_connector,
+    take_free_server_id,
+)
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -52,3 +61,34 @@ def test_what_failed_is_started_and_has_to_stay(
         with pytest.raises(DeadlineExpired, match=f"last seen: .*{states[-1]}"):
             commands.restart_failed(stack, "orders")
     assert worker.asked == (["/connectors/orders/restart?includeTasks=true&onlyFailed=true"] if is_restarted else [])
+
+
+def soon(
+    await_state: Any, stack: Stack, connector: str, wanted: str, seconds: float, *, looks: int, every: float
+) -> None:
+    """As `await_state`, ten times as fast at least."""
+    await_state(stack, connector, wanted, seconds / 40, looks=looks, every=every / 10)
+
+
+REPAIRS = (restart_connector, resume_connector, redeploy_connector, take_free_server_id, restart_workers)
+
+
+@pytest.mark.parametrize("repair", REPAIRS, ids=lambda repair: repair.MITIGATION.id)
+@pytest.mark.parametrize("stays", [True, False])
+def test_no_repair_passes_on_one_look_at_a_task_that_fails_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repair: Any, stays: bool
+) -> None:
+    worker, stack = Worker("RUNNING", "RUNNING" if stays else "FAILED"), Stack(Settings(state_dir=tmp_path))
+    for module in (commands, *REPAIRS):
+        monkeypatch.setattr(module, "send", worker, raising=False)
+    monkeypatch.setattr(redeploy_connector, "register", lambda *_: None)
+    monkeypatch.setattr(take_free_server_id, "live_config", lambda *_: {take_free_server_id.KEY: "7"})
+    monkeypatch.setattr("lakeproof.lake.sources.mariadb.replica_ids", lambda _: {7})
+    monkeypatch.setattr(restart_workers, "our_processes", lambda *_: SimpleNamespace(ps=lambda: []))
+    monkeypatch.setattr(commands, "await_state", partial(soon, commands.await_state))
+    run = partial(repair.run, stack, repair.MITIGATION.arguments(connector="orders"))
+    if stays:
+        assert "connector orders and its task are RUNNING, 3 looks in a row" in run()
+    else:
+        with pytest.raises(DeadlineExpired, match="connector orders to be RUNNING; last seen: FAILED RUNNING"):
+            run()

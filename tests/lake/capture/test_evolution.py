@@ -14,6 +14,7 @@ from lakeproof.lake.capture.evolution import find_table, plan, plan_undo
 from lakeproof.lake.capture.evolving import evolve, expect_absence, undo
 from lakeproof.lake.job import added_columns, submission
 from lakeproof.lake.job.added_columns import Stage, find_added, job_files, path_of
+from lakeproof.lake.job.submission import RUNS, Submitted
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.engine import Definition
 from lakeproof.lake.sources.source import OLTP, SOURCES, Source
@@ -49,6 +50,7 @@ class World:
         self.done: list[str] = []
         self.die_before = ""
         self.job: dict[str, str] = {}
+        self.job_is = RUNS
 
     def has(self, column: str, definition: Definition = NULLABLE, table: str = ORDERS) -> None:
         self.definitions[table, column] = definition
@@ -67,10 +69,10 @@ class World:
         assert name not in self.lake
         self.lake[name] = kind + (")" if "(" in kind else "")
 
-    def redeployed(self, stack: Stack, source: Source) -> str:
+    def redeployed(self, stack: Stack, source: Source) -> Submitted:
         self.call("redeploy")
         self.job = next(file.columns for file in job_files(stack, source) if file.source == ORDERS)
-        return "job"
+        return Submitted("job", self.job_is)
 
     def reread(self, stack: Stack, connector: Any, tables: list[str]) -> None:
         self.call(f"reread {' '.join(tables)}")
@@ -112,6 +114,20 @@ def test_a_column_comes_into_the_lake_step_by_step_and_a_second_run_finds_nothin
     assert look(stack, OLTP).unexpected == ()
     assert evolve(stack, "orders", "gift_note").steps == ()
     assert len(world.done) == 3
+
+
+def test_a_job_that_is_only_accepted_does_not_read_the_column_yet_and_the_next_run_goes_on_there(
+    world: World, stack: Stack
+) -> None:
+    world.has("gift_note")
+    world.job_is = "no TaskManager"
+    with pytest.raises(NotReady, match="lake-oltp: it is accepted as job, not running yet: no TaskManager"):
+        evolve(stack, "orders", "gift_note")
+    noted = find_added(stack, OLTP, ORDERS, "gift_note")
+    assert noted is not None and noted.stage is Stage.DECLARED
+    world.job_is = RUNS
+    evolve(stack, "orders", "gift_note")
+    assert world.done == ["alter", "redeploy", "redeploy"]
 
 
 def test_rows_are_not_read_anew_where_none_has_a_value_yet(world: World, stack: Stack) -> None:
@@ -346,7 +362,7 @@ def test_a_column_that_is_dropped_while_the_job_restarts_holds_up_the_reading_un
 ) -> None:
     redeployed = world.redeployed
 
-    def meanwhile(stack: Stack, source: Source) -> str:
+    def meanwhile(stack: Stack, source: Source) -> Submitted:
         del world.columns[ORDERS]["item_count"]
         return redeployed(stack, source)
 

@@ -1,6 +1,7 @@
 """`main` set right by hand: what is taken back, what stays, and which branch may be brought in."""
 
 import json
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -10,9 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.arguments import Arguments
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.faults import moved_main, written_main
 from lakeproof.lake.nessie import (
     OURS,
@@ -28,6 +30,7 @@ from lakeproof.lake.publish import history, main_branch, tags
 from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.commit import ONTO, DatabaseState, properties_of, states_of
 from lakeproof.lake.publish.cut import Cut
+from lakeproof.lake.publish.main_branch import last_merge
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.lake.publish.publisher import MainMoved, MainWritten, Publisher
@@ -594,6 +597,31 @@ def test_nor_does_one_that_was_started_anew_and_the_way_back_is_known_without_ba
     assert head(nessie) == shown_before_the_last_merge
     assert probes.last_merge_kept(stack, 1.0) == probes.KEPT
     assert publisher_of(nessie)._read_head().main.hash == shown_before_the_last_merge
+
+
+def test_a_publisher_that_runs_and_does_not_answer_is_not_taken_for_one_that_merged_nothing(
+    tmp_path: Path, nessie: Nessie, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main_branch, "last_merge", last_merge)
+    monkeypatch.setattr(main_branch, "ASK_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as hangs:
+        where = {"publisher": {"http": f"127.0.0.1:{hangs.getsockname()[1]}"}}
+        stack = Stack(Settings(state_dir=tmp_path, endpoints=where))
+        moved_main.inject(stack, moved_main.MovedMain(publishes=3))
+        moved = head(nessie)
+        with pytest.raises(CouldNotLook, match=r"publisher: it runs.*\(ReadTimeout\).*Next: lakeproof diagnose"):
+            main_branch.roll_back(stack)
+        assert head(nessie) == moved
+    # Nobody listens there any more.
+    assert last_merge(stack) is None
+
+
+@pytest.mark.parametrize(("told", "merged"), [({"hash": "ab12"}, "ab12"), ({"hash": None}, None)])
+def test_a_publisher_tells_what_it_merged_last_also_where_a_round_hangs(
+    tmp_path: Path, answering: Answering, told: dict[str, Any], merged: str | None
+) -> None:
+    where = {"publisher": {"http": answering(lambda *_: (503, told))}}
+    assert last_merge(Stack(Settings(state_dir=tmp_path, endpoints=where))) == merged
 
 
 def test_what_is_brought_in_on_a_main_that_was_moved_does_not_hide_it(

@@ -7,11 +7,13 @@ import httpx
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
+from lakeproof.stack import loopback
 from lakeproof.stack.stack import Stack
 
 PATIENCE_SECONDS = 20.0
 ASK_SECONDS = 5.0
-# So many looks at a task that was restarted, so far apart: one that fails again does so at its first record.
+# So many looks at a task that was started, so far apart: one that fails again does so at its login or first record,
+# and says RUNNING until then.
 CALM_LOOKS, CALM_SECONDS = 3, 1.0
 CONFLICT = 409  # the worker is rebalancing: again a moment later
 
@@ -35,8 +37,7 @@ def send(
 
     def once() -> httpx.Response:
         try:
-            with httpx.Client(timeout=ask_seconds, trust_env=False) as client:
-                answer = client.request(method, url, json=body)
+            answer = loopback.request(method, url, timeout=ask_seconds, json=body)
         except httpx.HTTPError as error:
             raise NotReady(f"no answer: {type(error).__name__}", where=url) from error
         if answer.status_code == CONFLICT or answer.status_code >= 500:
@@ -68,21 +69,44 @@ def state_of(stack: Stack, connector: str) -> str | None:
     return None if status is None else str(status["connector"]["state"])
 
 
-def await_state(stack: Stack, connector: str, wanted: str, seconds: float = PATIENCE_SECONDS) -> None:
-    """Until the connector, and its task if it has one, says `wanted`. Raises: DeadlineExpired with what it said."""
-    seen = "nothing yet"
+def await_state(
+    stack: Stack,
+    connector: str,
+    wanted: str,
+    seconds: float = PATIENCE_SECONDS,
+    *,
+    looks: int = 1,
+    every: float = 0.25,
+) -> None:
+    """Until the connector, and its task if it has one, says `wanted` at so many looks in a row.
+
+    Raises: DeadlineExpired with what it said.
+    """
+    seen, in_a_row = "nothing yet", 0
 
     def look() -> bool | None:
-        nonlocal seen
+        nonlocal seen, in_a_row
+        before, in_a_row = in_a_row, 0
         status = send(stack, "GET", f"/connectors/{connector}/status", absent_is_fine=True, patience_seconds=2)
         if status is None:
             seen = "no such connector"
             return None
         states = {status["connector"]["state"], *(task["state"] for task in status["tasks"])}
         seen = " ".join(sorted(states))
-        return True if states == {wanted} and (status["tasks"] or wanted == "STOPPED") else None
+        if states == {wanted} and (status["tasks"] or wanted == "STOPPED"):
+            in_a_row = before + 1
+        return True if in_a_row >= looks else None
 
-    Deadline(seconds).wait_for(f"connector {connector} to be {wanted}", look, seen=lambda: seen)
+    Deadline(seconds).wait_for(f"connector {connector} to be {wanted}", look, every=every, seen=lambda: seen)
+
+
+def await_running(stack: Stack, connector: str, seconds: float = PATIENCE_SECONDS) -> str:
+    """Until connector and task stay RUNNING; gives that in words. What a repair waits for.
+
+    Raises: DeadlineExpired with what they said.
+    """
+    await_state(stack, connector, "RUNNING", seconds, looks=CALM_LOOKS, every=CALM_SECONDS)
+    return f"connector {connector} and its task are RUNNING, {CALM_LOOKS} looks in a row"
 
 
 def restart(stack: Stack, connector: str, *, only_failed: bool, absent_is_fine: bool = False) -> None:
@@ -92,7 +116,7 @@ def restart(stack: Stack, connector: str, *, only_failed: bool, absent_is_fine: 
 
 
 def restart_failed(stack: Stack, connector: str) -> None:
-    """Restart what says FAILED, and return once all of it has said RUNNING for some seconds.
+    """Restart what says FAILED, and return once all of it stays RUNNING.
 
     Of a connector that rests, or is not there, nothing has failed.
 
@@ -101,15 +125,7 @@ def restart_failed(stack: Stack, connector: str) -> None:
     if "FAILED" not in _states(stack, connector):
         return
     restart(stack, connector, only_failed=True)
-    seen: list[set[str]] = []
-
-    def look() -> bool | None:
-        seen.append(_states(stack, connector))
-        return True if len(seen) >= CALM_LOOKS and all(told == {"RUNNING"} for told in seen[-CALM_LOOKS:]) else None
-
-    Deadline(PATIENCE_SECONDS).wait_for(
-        f"connector {connector} to stay RUNNING", look, every=CALM_SECONDS, seen=lambda: " ".join(sorted(seen[-1]))
-    )
+    await_running(stack, connector, PATIENCE_SECONDS)
 
 
 def _states(stack: Stack, connector: str) -> set[str]:

@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 def evolve(stack: Stack, table: str, column: str, sql_type: str | None = None) -> Evolution:
     """Do what `plan` says, each step told to the log; gives what was to be done. Safe to repeat.
 
-    Raises: as `plan`; HeldByAnother where another such command is under way; what the steps raise.
+    Raises: as `plan`; HeldByAnother where another such command is under way; NotReady where the new job
+    is accepted and does not run yet; what the steps raise.
     """
     with _alone(stack, find_table(table)[0]):
         wanted = plan(stack, table, column, sql_type)
@@ -56,9 +57,10 @@ def evolve(stack: Stack, table: str, column: str, sql_type: str | None = None) -
             elif step.name == "declare":
                 state = state.at(Stage.DECLARED)
             elif step.name == "redeploy":
-                job_id = submission.redeploy(stack, source)
+                submitted = submission.redeploy(stack, source)
+                submitted.require_running(source)
                 state = replace(state.at(Stage.DEPLOYED), since=time.time())
-                log.info("%s runs as %s", source.job, job_id)
+                log.info("%s %s", source.job, submitted)
             elif step.name == "reread":
                 _reread(stack, find_connector(source.connector), wanted, filled=state.filled)
                 state = replace(state, filled=False)
@@ -98,7 +100,7 @@ def _reread(stack: Stack, connector: Connector, wanted: Evolution, *, filled: bo
 
 
 def undo(stack: Stack, table: str, column: str) -> Evolution:
-    """Do what `plan_undo` says. Safe to repeat. Raises: as `plan_undo`, and what `redeploy` raises."""
+    """Do what `plan_undo` says. Safe to repeat. Raises: as `plan_undo`, `evolve` and `redeploy`."""
     with _alone(stack, find_table(table)[0]):
         wanted = plan_undo(stack, table, column)
         if wanted.steps and wanted.noted is not None:
@@ -106,7 +108,7 @@ def undo(stack: Stack, table: str, column: str) -> Evolution:
             note(stack, wanted.source, noted.at(Stage.WITHDRAWING))
             for place, step in enumerate(wanted.steps, start=1):
                 log.info("%d/%d %s: %s", place, len(wanted.steps), step.name, step.does)
-            submission.redeploy(stack, wanted.source)
+            submission.redeploy(stack, wanted.source).require_running(wanted.source)
             note(stack, wanted.source, noted.at(Stage.WITHDRAWN))
     return wanted
 

@@ -13,6 +13,8 @@ from lakeproof.stack.stack import Stack
 # Neither ended nor about to end.
 ALIVE = frozenset({"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "RECONCILING", "SUSPENDED"})
 ENDING = frozenset({"FAILING", "CANCELLING"})
+# Accepted; it waits for a TaskManager, or restores its state.
+BEGINNING = frozenset({"INITIALIZING", "CREATED"})
 _DUPLICATE = "DuplicateJobSubmissionException"
 
 
@@ -62,6 +64,10 @@ class FlinkRest:
     def state(self, job_id: str) -> str:
         """The job's state. Raises: FlinkUnreachable, FlinkRefused where it is unknown."""
         return str(self._call("GET", f"/jobs/{job_id}")["state"])
+
+    def has_taskmanager(self) -> bool:
+        """Whether a TaskManager is registered, busy or not. Raises: FlinkUnreachable."""
+        return int(self._call("GET", "/overview")["taskmanagers"]) > 0
 
     def operators(self, job_id: str) -> str:
         """The names of all of the job's operators, in one text. Raises: FlinkUnreachable, FlinkRefused."""

@@ -4,14 +4,16 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import DeadlineExpired, TransientError
+from lakeproof.errors import DeadlineExpired, NotReady, TransientError
 from lakeproof.install import artifacts
 from lakeproof.lake.job.asking import nobody_asks
 from lakeproof.lake.job.flink_rest import (
     ALIVE,
+    BEGINNING,
     ENDING,
     AlreadySubmitted,
     FlinkRefused,
@@ -38,8 +40,11 @@ from lakeproof.stack.stack import Stack
 log = logging.getLogger(__name__)
 
 MAIN_CLASS = "dev.lakeproof.lake.LakeJob"
-BEGIN_SECONDS = 10.0
+# Until a job runs: with no TaskManager; with one (of two jobs it has to fit into one provision); for who redeploys.
+ALONE_SECONDS = 10.0
+BEGIN_SECONDS = 25.0
 REDEPLOY_SECONDS = 60.0
+RUNS = "RUNNING"
 # From a job's acceptance until the JobManager lists it.
 LISTED_SECONDS = 30.0
 
@@ -48,17 +53,37 @@ class ObjectStoreUnreachable(TransientError):
     """The job's states could not be listed, so it must not be submitted: it might start from nothing."""
 
 
-def ensure_submitted(stack: Stack, database: Source) -> str:
-    """Have one job of that database there; gives its id. Submits it from its newest complete state where it is not.
+@dataclass(frozen=True)
+class Submitted:
+    """A job that Flink has accepted. state: RUNS, or else what is known of it, such as that it has no TaskManager."""
 
-    "There" means accepted: it may still wait for a TaskManager. Safe to repeat.
+    id: str
+    state: str
+
+    def __str__(self) -> str:
+        if self.state == RUNS:
+            return f"runs as {self.id}"
+        return f"is accepted as {self.id}, not running yet: {self.state}"
+
+    def require_running(self, database: Source) -> None:
+        """Raises: NotReady where it does not run yet."""
+        if self.state != RUNS:
+            raise NotReady(f"it {self}", where=database.job, next_action="lakeproof diagnose")
+
+
+def ensure_submitted(stack: Stack, database: Source) -> Submitted:
+    """Have one job of that database there. Submits it from its newest complete state where it is not.
+
+    "There" means accepted: it may still wait for a TaskManager, and the answer says so. Safe to repeat.
     Raises: FlinkUnreachable, FlinkRefused with the root cause, ObjectStoreUnreachable, InvalidInput (a wrong file),
     SubmissionHeld (somebody else submits), WriterStays.
     """
     flink = rest_of(stack)
     with submitting(stack):
         alive = find_job(flink, database)
-        return alive.id if alive is not None else _submit(stack, flink, database, allow_non_restored=False)
+        if alive is not None:
+            return Submitted(alive.id, alive.state)
+        return _submit(stack, flink, database, allow_non_restored=False)
 
 
 def find_job(flink: FlinkRest, database: Source) -> Job | None:
@@ -130,8 +155,8 @@ def redeploy(
     *,
     allow_non_restored: bool = False,
     sql_files: tuple[SqlFile, ...] | None = None,
-) -> str:
-    """Take over changed SQL: stop with savepoint, submit anew from it; gives the new job's id.
+) -> Submitted:
+    """Take over changed SQL: stop with savepoint, submit anew from it; gives the new job, which may not run yet.
 
     Wrong SQL is refused before the job is stopped: Flink plans the new job first. Where the new job is refused later
     on, the next `ensure_submitted` starts from the same savepoint. `allow_non_restored`: needed when a table was
@@ -147,7 +172,9 @@ def redeploy(
             with _uploaded(flink) as jar_id:
                 flink.plan(jar_id, body_of(spec, database))
             end_job(stack, database, REDEPLOY_SECONDS)
-        return _submit(stack, flink, database, allow_non_restored=allow_non_restored, spec=spec)
+        return _submit(
+            stack, flink, database, allow_non_restored=allow_non_restored, spec=spec, seconds=REDEPLOY_SECONDS
+        )
 
 
 def plan(stack: Stack, database: Source, sql_files: tuple[SqlFile, ...]) -> None:
@@ -166,7 +193,8 @@ def _submit(
     *,
     allow_non_restored: bool,
     spec: dict[str, Any] | None = None,
-) -> str:
+    seconds: float = BEGIN_SECONDS,
+) -> Submitted:
     from botocore.exceptions import BotoCoreError, ClientError
 
     spec = spec or make_spec(stack, database)
@@ -179,42 +207,49 @@ def _submit(
     # After the states: one that a killed sender's call began meanwhile may have written the newest of them.
     begun = find_job(flink, database)
     if begun is not None:
-        return begun.id
+        return Submitted(begun.id, begun.state)
     start = states[0].uri if states else ""
     body = body_of(spec, database) | {"allowNonRestoredState": allow_non_restored}
     if states:
         body["savepointPath"] = start
         log.info("submitting %s from %s (checkpoint %d)", database.job, states[0].uri, states[0].checkpoint)
     job_id = _run(flink, body, database)
-    _require_begun(flink, job_id, database)
+    state = _begun(flink, job_id, database, seconds)
     try:
         remove_old_states(s3, database, but=f"{checkpoints_prefix(database)}{job_id}/")
     except (BotoCoreError, ClientError) as error:
         log.warning("old states of %s stay for now: %s", database.job, error)
-    return job_id
+    return Submitted(job_id, state)
 
 
-def _require_begun(flink: FlinkRest, job_id: str, database: Source) -> None:
-    """Flink accepts a job before it restores its state, which may fail: wait for that where a TaskManager is there.
+def _begun(flink: FlinkRest, job_id: str, database: Source, seconds: float) -> str:
+    """Flink accepts a job before it restores its state, which may fail: wait for that. Gives RUNS, or what is known.
 
-    A job that still waits for one after BEGIN_SECONDS is left waiting. Raises: FlinkRefused with the root cause.
+    One that has no TaskManager is left waiting after ALONE_SECONDS. Raises: FlinkRefused with the root cause.
     """
+    log.info("%s is accepted as %s; waiting until it runs", database.job, job_id)
+    state, deadline = "", Deadline(seconds)
 
     def look() -> str | None:
+        nonlocal state
         state = flink.state(job_id)
-        return None if state in ("INITIALIZING", "CREATED") else state
+        if state not in BEGINNING:
+            return state
+        alone = deadline.elapsed >= ALONE_SECONDS and not flink.has_taskmanager()
+        return "no TaskManager" if alone else None
 
     try:
-        state = Deadline(BEGIN_SECONDS).wait_for(f"{database.job} to begin", look)
-    except DeadlineExpired:
-        return
-    if state in ("FAILING", "FAILED"):
+        found = deadline.wait_for(f"{database.job} to begin", look, seen=lambda: f"still {state}")
+    except DeadlineExpired as late:
+        return late.last_seen
+    if found in ("FAILING", "FAILED"):
         raise FlinkRefused(
             flink.failure(job_id),
             where=database.job,
             next_action="where a table's SQL file was taken away: "
             f"lakeproof lake redeploy --database {database.name} --allow-non-restored",
         )
+    return found
 
 
 def body_of(spec: dict[str, Any], database: Source) -> dict[str, Any]:

@@ -53,7 +53,8 @@ BACKUP = "backup"
 SET_ASIDE = "set-aside-"
 # Of a branch so many newest commits are looked through for a published state.
 STATE_SEARCH = 200
-ASK_SECONDS = 2.0
+# On a full machine a publisher answers late, and what it merged must not be passed over for that.
+ASK_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,21 @@ class RolledBack:
 
 
 def last_merge(stack: Stack) -> str | None:
-    """What the running publisher merged last, as it tells; None where it merged nothing yet, or does not answer."""
-    with contextlib.suppress(httpx.HTTPError, ValueError, AttributeError):
+    """What the running publisher merged last, as it tells; None where it merged nothing yet, or none runs.
+
+    Raises: CouldNotLook where one listens and does not tell: `main` would begin again without what it merged.
+    """
+    try:
         told = loopback.get(f"{stack.url('publisher')}/health", timeout=ASK_SECONDS).json().get("hash")
-        return str(told) if told else None
-    return None
+    except httpx.ConnectError:
+        return None
+    except (httpx.HTTPError, ValueError, AttributeError) as error:
+        raise CouldNotLook(
+            f"it runs, and does not tell what it merged last ({type(error).__name__})",
+            where="publisher",
+            next_action="lakeproof diagnose; the same again once it answers",
+        ) from error
+    return str(told) if told else None
 
 
 def shown_before(nessie: NessieClient) -> str | None:
@@ -89,7 +100,7 @@ def roll_back(stack: Stack) -> RolledBack | None:
     that was set to `backup` by hand begins again as well at what was published before.
     What `main` showed until now stays in Nessie, under a tag, for whoever wants to know what was done.
     Raises: InvalidInput where no published state is known; NessieConflict where `main` moves meanwhile;
-    NessieUnreachable; as `bring_in`.
+    NessieUnreachable; as `last_merge` and `bring_in`.
     """
     nessie = client_of(stack)
     try:

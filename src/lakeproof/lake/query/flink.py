@@ -21,6 +21,7 @@ from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, StatementFailed, one_line
 from lakeproof.lake.sources.source import NAMES
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack import loopback
 from lakeproof.stack.engines.flink import gateway_ready, jobmanager_ready
 from lakeproof.stack.engines.trino import CATALOG, SCHEMA
 from lakeproof.stack.object_store import WAREHOUSE
@@ -85,7 +86,7 @@ def _await_taskmanager(stack: Stack, progress: Progress, seconds: float) -> None
 
 def _taskmanagers(stack: Stack) -> int:
     try:
-        overview = httpx.get(f"{stack.url('flink-jobmanager')}/overview", timeout=_LOOK_SECONDS, trust_env=False)
+        overview = loopback.get(f"{stack.url('flink-jobmanager')}/overview", timeout=_LOOK_SECONDS)
         return int(overview.json()["taskmanagers"])
     except (httpx.HTTPError, ValueError, KeyError) as error:
         raise NotReady(f"no answer: {type(error).__name__}", where="flink-jobmanager") from error

@@ -16,6 +16,7 @@ from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, State
 from lakeproof.lake.query.pin import pinned_catalog
 from lakeproof.lake.query.statement import in_catalog
 from lakeproof.lake.sources.source import NAMES
+from lakeproof.stack import loopback
 from lakeproof.stack.engines.trino import CATALOG, SCHEMA
 from lakeproof.stack.stack import Stack
 
@@ -55,8 +56,10 @@ def run(
     started = deadline.elapsed
     columns: tuple[Column, ...] = ()
     rows: list[list[Any]] = []
-    with httpx.Client(headers=headers, timeout=_PAGE_SECONDS, trust_env=False) as client:
-        for page in _pages(client, f"{stack.url('trino')}/v1/statement", sql, deadline):
+    url = f"{stack.url('trino')}/v1/statement"
+    verify = loopback.is_secure(url)
+    with httpx.Client(headers=headers, timeout=_PAGE_SECONDS, verify=verify, trust_env=False) as client:
+        for page in _pages(client, url, sql, deadline):
             if not columns and "columns" in page:
                 columns = tuple(Column(column["name"], column["type"]) for column in page["columns"])
             rows.extend(page.get("data", ()))

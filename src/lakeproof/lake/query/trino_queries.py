@@ -12,6 +12,7 @@ import httpx
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, TerminalError
+from lakeproof.stack import loopback
 from lakeproof.stack.engines.trino import NAME
 from lakeproof.stack.stack import Stack
 
@@ -70,7 +71,7 @@ def queries(stack: Stack, timeout: float = 3.0) -> list[Query]:
         return client.get(f"{url}{path}", timeout=max(0.1, deadline.left))
 
     try:
-        with httpx.Client(headers=ASKING, trust_env=False) as client:
+        with httpx.Client(headers=ASKING, verify=loopback.is_secure(url), trust_env=False) as client:
             told = ask("/v1/query").raise_for_status().json()
             keeping = _keeping(ask, {_group(one) for one in told if one["state"] == QUEUED})
     except (httpx.HTTPError, ValueError) as error:
