@@ -131,7 +131,8 @@ def test_the_fault_stays_on_record_while_support_has_no_process(
     arguments = SlowedSource(seconds=LATE_SECONDS)
     slowed_source.inject(stack, arguments)
     away = SimpleNamespace(running=lambda: True, row=lambda name: SimpleNamespace(pid=None))
-    with monkeypatch.context() as now, pytest.raises(NotReady):
+    words = "lakeproof up support-service, then lakeproof fault remove slowed_source"
+    with monkeypatch.context() as now, pytest.raises(NotReady, match=words):
         now.setattr(slowed_source, "SupervisorClient", lambda stack: away)
         slowed_source.remove(stack, arguments)
     assert len(slowed_source._roads(stack, arguments)) == 1

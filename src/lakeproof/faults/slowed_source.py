@@ -52,7 +52,11 @@ def remove(stack: Stack, arguments: SlowedSource) -> None:
     urls = _urls(stack, arguments)
     if urls and client.running():
         if client.row(SERVICE).pid is None:
-            raise NotReady("it has no process, so its addresses cannot be looked at", where=SERVICE)
+            raise NotReady(
+                "it has no process, so its addresses cannot be looked at",
+                where=SERVICE,
+                next_action=f"lakeproof up {SERVICE}, then lakeproof fault remove {FAULT.id}",
+            )
         before = read_if_there(_note(stack, arguments, "before"))
         has = handed_variables(stack, SERVICE).get(variable)
         # A repair gives it the stack's own address, since it cannot know the one of before.
