@@ -38,7 +38,7 @@ def inject(stack: Stack, arguments: SlowedSource) -> None:
     url = next(iter(_roads(stack, arguments).values()), None) or _build(stack, arguments)
     if before != url:
         if before is not None and before not in known:
-            write_file(_note(stack, arguments, "before"), before)
+            write_file(_note(stack, arguments, "before"), before, mode=0o600)  # there may be a password in it
         hand_variable(stack, SERVICE, variable, url)
 
 
