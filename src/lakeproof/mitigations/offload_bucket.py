@@ -99,7 +99,7 @@ def run(stack: Stack, arguments: OffloadBucket) -> str:
     s3, kept = s3_client(stack, timeout_seconds=SECONDS), ""
     try:
         _remove_dead_partials(folder, bucket)
-        earlier = _there(folder, bucket)
+        kept = earlier = _there(folder, bucket)
         found = list(_objects(s3, bucket))
         if not found:
             return f"{bucket} holds nothing{earlier}"
@@ -116,7 +116,8 @@ def run(stack: Stack, arguments: OffloadBucket) -> str:
         what = f"{type(error).__name__}: {error}{kept}"
         raise TransientError(what, where=STORE, next_action="lakeproof ps") from error
     except (OSError, tarfile.TarError) as error:
-        raise TerminalError(f"the archive was not written: {error}", where=STORE, next_action="free space") from error
+        what = f"the archive was not written: {error}{kept}"
+        raise TerminalError(what, where=STORE, next_action="free space") from error
     left = archived.passed + newer
     changed = (
         f"; {left} were left alone: somebody wrote or deleted them meanwhile, or they have no ETag" if left else ""
@@ -144,13 +145,13 @@ def _remove_dead_partials(folder: Path, bucket: str) -> None:
 
 
 def _there(folder: Path, bucket: str) -> str:
-    """What is told of the bucket's archives in that folder, those too that somebody writes; empty where none is."""
+    """What is told of the bucket's archives in that folder, and of those that somebody writes; "" where none is."""
     found = sorted(path for kind in ("tar", "partial") for path in folder.glob(f"{bucket}-{STAMPED}.{kind}"))
     return f"; of before there are {', '.join(map(str, found))}" if found else ""
 
 
 def _require_room(stack: Stack, folder: Path, needed: int, earlier: str) -> None:
-    """Make the folder. Raises: TerminalError where it is on the store's disk or lacks room; earlier: what is there."""
+    """Make the folder. Raises: TerminalError where it is on the store's disk, or lacks room: with what is there."""
     folder.mkdir(parents=True, exist_ok=True)
     if folder.stat().st_dev == objects_folder(stack).stat().st_dev:
         raise TerminalError(
