@@ -19,6 +19,16 @@ def test_it_says_the_first_step_and_each_logged_one_and_leaves_the_logger_as_it_
     assert logging.getLogger(NAME).level == logging.NOTSET and logging.getLogger(NAME).propagate
 
 
+def test_it_hears_further_loggers_and_leaves_them_as_they_were() -> None:
+    said: list[str] = []
+    with Telling(f"{NAME}.one", said.append, "", silent_seconds=60, also=(f"{NAME}.other",)):
+        logging.getLogger(f"{NAME}.one").info("first")
+        logging.getLogger(f"{NAME}.other.part").info("second")
+    assert said == ["[  0 s] first", "[  0 s] second"]
+    assert logging.getLogger(f"{NAME}.other").level == logging.NOTSET
+    assert logging.getLogger(f"{NAME}.other").propagate
+
+
 def test_it_says_that_it_is_still_at_it() -> None:
     heard = threading.Event()
 

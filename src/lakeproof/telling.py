@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +18,7 @@ class Telling(logging.Handler):
     """Inside the `with`, `say` hears each INFO line of the logger `name`, and what is under way every few seconds.
 
     first: what is said at once; "" for work that may be over before there is anything to say. what: names the work
-    where nothing was logged yet.
+    where nothing was logged yet. also: further loggers, none of them under another one.
     """
 
     def __init__(
@@ -29,9 +29,10 @@ class Telling(logging.Handler):
         silent_seconds: float = SILENT_SECONDS,
         *,
         what: str = "",
+        also: Sequence[str] = (),
     ) -> None:
         super().__init__(logging.INFO)
-        self._logger = logging.getLogger(name)
+        self._loggers = [logging.getLogger(each) for each in (name, *also)]
         self._say, self._last, self._silent_seconds, self._what = say, first, silent_seconds, what
         self._since = Deadline(float("inf"))
         self._over = threading.Event()
@@ -39,11 +40,12 @@ class Telling(logging.Handler):
 
     def __enter__(self) -> Self:
         with _LOCK:
-            if not any(isinstance(one, Telling) for one in self._logger.handlers):
-                _BEFORE[self._logger.name] = self._logger.level, self._logger.propagate
-            self._logger.setLevel(logging.INFO)
-            self._logger.propagate = False
-            self._logger.addHandler(self)
+            for logger in self._loggers:
+                if not any(isinstance(one, Telling) for one in logger.handlers):
+                    _BEFORE[logger.name] = logger.level, logger.propagate
+                logger.setLevel(logging.INFO)
+                logger.propagate = False
+                logger.addHandler(self)
         if self._last:
             self._tell(self._last)
         self._beat.start()
@@ -55,13 +57,14 @@ class Telling(logging.Handler):
         self._over.set()
         self._beat.join()
         with _LOCK:
-            self._logger.removeHandler(self)
-            if not any(isinstance(one, Telling) for one in self._logger.handlers):
-                level, self._logger.propagate = _BEFORE.pop(self._logger.name)
-                self._logger.setLevel(level)
+            for logger in self._loggers:
+                logger.removeHandler(self)
+                if not any(isinstance(one, Telling) for one in logger.handlers):
+                    level, logger.propagate = _BEFORE.pop(logger.name)
+                    logger.setLevel(level)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One line of the logger."""
+        """One line of a logger."""
         self._last = record.getMessage()
         self._tell(self._last)
 

@@ -26,6 +26,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.faults import held_parcels
 from lakeproof.faults.held_parcels import HeldParcels
 from lakeproof.mitigations import release_labels
+from lakeproof.mitigations.release_labels import ReleaseLabels
 from lakeproof.probes import labels
 from lakeproof.probes.probe import all_probes
 from lakeproof.processes.client import SupervisorClient
@@ -254,7 +255,7 @@ def test_parcels_that_somebody_holds_in_the_store_are_named_let_go_and_shipped_o
         assert held_parcels.sign(stack, HeldParcels(count=3)).holds
         await_metric(shop, "fulfillment_lag_minutes", lambda lag: 28 <= lag <= 31)
         assert labels.held(stack, 5.0) == 3
-        told = release_labels.run(stack, Arguments())
+        told = release_labels.run(stack, ReleaseLabels())
         assert told.startswith("3 labels are under ready/, byte for byte")
         await_metric(shop, "fulfillment_lag_minutes", lambda lag: lag < 5)
         for number in numbers:

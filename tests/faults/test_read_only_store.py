@@ -95,6 +95,20 @@ def test_the_repair_makes_it_writable_and_is_safe_to_repeat(stack: Stack, superv
     assert "already" in make_store_writable.run(stack, Arguments())
 
 
+def test_a_store_that_somebody_stopped_meanwhile_is_started_as_the_fault_is_taken_back(
+    stack: Stack, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        read_only_store, "writes_in_words", lambda *_: supervisor.writes if supervisor.pid else "no answer"
+    )
+    monkeypatch.setattr(read_only_store, "BACK_SECONDS", 0.1)
+    read_only_store.inject(stack, ReadOnlyStore())
+    supervisor.stop("minio")
+    read_only_store.remove(stack, ReadOnlyStore())
+    assert supervisor.done == ["kill minio", "stop minio", "start minio"]
+    assert not read_only_store.sign(stack, ReadOnlyStore()).holds
+
+
 def test_a_repair_that_was_cut_off_before_the_start_is_finished_by_the_next(
     stack: Stack, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

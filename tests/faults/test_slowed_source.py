@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -131,7 +132,8 @@ def test_the_fault_stays_on_record_while_support_has_no_process(
     arguments = SlowedSource(seconds=LATE_SECONDS)
     slowed_source.inject(stack, arguments)
     away = SimpleNamespace(running=lambda: True, row=lambda name: SimpleNamespace(pid=None))
-    with monkeypatch.context() as now, pytest.raises(NotReady):
+    words = "lakeproof up support-service, then lakeproof fault remove slowed_source"
+    with monkeypatch.context() as now, pytest.raises(NotReady, match=words):
         now.setattr(slowed_source, "SupervisorClient", lambda stack: away)
         slowed_source.remove(stack, arguments)
     assert len(slowed_source._roads(stack, arguments)) == 1
@@ -151,6 +153,8 @@ def test_an_address_that_was_set_on_purpose_comes_back_with_the_end_of_the_fault
     handed(stack)[variable] = "http://far:8004"
     for _ in range(2):
         slowed_source.inject(stack, arguments)
+    note = slowed_source._note(stack, arguments, "before")
+    assert stat.S_IMODE(note.stat().st_mode) == 0o600, "an address may carry a password"
     assert handed(stack)[variable] in slowed_source._roads(stack, arguments).values()
     if repaired:  # a repair cannot know it
         del handed(stack)[variable]

@@ -7,22 +7,24 @@ import io
 import json
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.errors import InvalidInput, LakeproofError, TerminalError, TransientError
+from lakeproof.held_file import try_hold
 from lakeproof.mitigations import offload_bucket
 from lakeproof.mitigations.offload_bucket import KEY, OffloadBucket
 from lakeproof.stack.engines.minio import moved_out_folder
 from lakeproof.stack.object_store import BUCKETS
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof.telling import Telling
 
 KEPT = {
     "a": b"one",
@@ -214,6 +216,81 @@ def test_it_leaves_a_tenth_of_the_other_disk_free(
         assert store.objects == KEPT
     else:
         offload_bucket.run(stack, OffloadBucket())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        (refusal("AccessDenied", 403, "DeleteObject"), TerminalError),
+        (ConnectTimeoutError(endpoint_url="http://store"), TransientError),
+    ],
+)
+def test_an_end_amid_the_deletes_names_the_archive_that_holds_the_only_copies(
+    stack: Stack, store: Store, monkeypatch: pytest.MonkeyPatch, wrong: Exception, kind: type[LakeproofError]
+) -> None:
+    real = store.delete_object
+
+    def delete(Bucket: str, Key: str, IfMatch: str) -> None:
+        if Key == "empty":  # the last one
+            raise wrong
+        real(Bucket, Key, IfMatch)
+
+    monkeypatch.setattr(store, "delete_object", delete)
+    told: list[str] = []
+    with pytest.raises(kind) as first, Telling("lakeproof.mitigations", told.append, ""):
+        offload_bucket.run(stack, OffloadBucket())
+    (archive,) = moved_out_folder(stack).iterdir()
+    assert f"lie in {archive}, and what was deleted by now lies there alone" in str(first.value)
+    assert f"lie in {archive}, and are deleted in the store now" in told[0]
+    assert (store.objects, archived(stack)) == ({"empty": b""}, KEPT)
+
+
+def test_a_repeat_names_the_archives_of_before(stack: Stack, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was killed amid its deletes told nobody where they are."""
+    offload_bucket.run(stack, OffloadBucket())
+    (first,) = moved_out_folder(stack).iterdir()
+    (moved_out_folder(stack) / f"dump-2{first.name.removeprefix('dump')}").touch()  # another bucket's
+    told = f"of before there are {first}"
+    assert offload_bucket.run(stack, OffloadBucket(bucket="dump")).endswith(told)
+    store.objects = dict(KEPT)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=5_000, total=20_000))
+    with pytest.raises(TerminalError, match=told):
+        offload_bucket.run(stack, OffloadBucket())
+    monkeypatch.setattr(offload_bucket, "other_buckets", lambda stack, timeout, seconds: ({}, True))
+    with pytest.raises(TerminalError, match=rf"holds anything; of before there are .*{first}"):
+        offload_bucket.run(stack, OffloadBucket())
+
+
+def test_what_a_killed_run_left_half_written_is_removed_and_what_a_living_one_writes_is_not(
+    stack: Stack, store: Store
+) -> None:
+    folder = moved_out_folder(stack)
+    folder.mkdir(parents=True)
+    dead, living = (folder / f"dump-20261201T00000000000{at}.partial" for at in (1, 2))
+    kept = folder / "dump-mine.partial"
+    for path in (dead, kept):
+        path.touch()
+    with living.open("xb") as stream:
+        assert try_hold(stream.fileno())
+        assert f"of before there are {living};" in offload_bucket.run(stack, OffloadBucket())
+        assert sorted(folder.glob("*.partial")) == [living, kept]
+    offload_bucket.run(stack, OffloadBucket())
+    assert sorted(folder.glob("*.partial")) == [kept]
+
+
+def test_an_archive_is_held_until_it_has_its_name(
+    stack: Stack, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else another run would take it for a dead one's."""
+    real = offload_bucket._compare
+
+    def compare(partial: Path, digests: Mapping[str, str]) -> None:
+        offload_bucket._remove_dead_partials(partial.parent, "dump")
+        real(partial, digests)
+
+    monkeypatch.setattr(offload_bucket, "_compare", compare)
+    offload_bucket.run(stack, OffloadBucket())
+    assert archived(stack) == KEPT
 
 
 def test_the_stores_own_disk_takes_no_archive(

@@ -1,5 +1,6 @@
 """Off keeps the address that somebody set on purpose, and on gives it back."""
 
+import stat
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -56,6 +57,25 @@ def test_on_gives_back_the_address_that_off_took(stack: Stack, support: SimpleNa
     run(stack, OFF)
     run(stack, ON)
     assert support.given == {}, "the note of before counts only once"
+
+
+@pytest.mark.parametrize("login", ["shop:s3cret", "shop:s3@cret", "s3cret"])
+def test_a_password_in_an_address_reaches_no_timeline_and_nobody_elses_eyes(
+    login: str, stack: Stack, support: SimpleNamespace
+) -> None:
+    address = f"http://{login}@far:8001/a"
+    support.given = {VARIABLE: address}
+    said = [run(stack, ON)]
+    assert "stays on at http://…@far:8001/a" in said[0]
+    said.append(run(stack, OFF))
+    (note,) = stack.data_dir("support-service").iterdir()
+    assert (note.read_text(), stat.S_IMODE(note.stat().st_mode)) == (address, 0o600)
+    said += [typed(stack, ON), run(stack, ON)]
+    assert support.given == {VARIABLE: address}
+    support.late = "order-service"
+    said.append(run(stack, SwitchSource()))
+    assert "it was http://…@far:8001/a" in said[-1]
+    assert "cret" not in "".join(said)
 
 
 def test_on_by_hand_gives_back_the_address_that_off_took(stack: Stack, support: SimpleNamespace) -> None:

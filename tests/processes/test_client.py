@@ -578,6 +578,37 @@ def test_a_caller_that_goes_away_does_not_stop_the_start(client: SupervisorClien
     await_row(client, "both", healthy)
 
 
+def test_a_caller_that_goes_away_amid_a_restart_leaves_nothing_stopped(
+    client: SupervisorClient, await_row: Await
+) -> None:
+    """What a command stopped nobody starts, and no alert tells of it."""
+    order, seen = "SERVICE_ORDER_SERVICE_URL", list[str]()
+    client.up(["polite"])
+    before = client.row("polite").pid
+
+    def leave(event: Event) -> None:
+        seen.append(event.what)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client.restart("polite", leave, variables={order: ""})
+    assert seen == ["goodbye"]  # while it was being stopped
+    pid = await_row(client, "polite", lambda row: healthy(row) and row.pid != before).pid
+    assert pid is not None
+    assert procfs.read_environment(pid)[order] == ""
+    assert watched(client, "polite") < math.inf
+
+
+def test_a_restart_is_told_from_its_stop_to_its_start(client: SupervisorClient) -> None:
+    client.up(["polite"])
+    told: list[str] = []
+    client.restart("polite", lambda event: told.append(event.what))
+    assert [what for what in told if what != "progress"] == [
+        *("goodbye", "stopping", "stopped"),
+        *("starting", "ready"),
+    ]
+
+
 def test_a_process_that_carries_our_run_id_by_inheritance_from_us_is_not_swept(fresh: SupervisorClient) -> None:
     fresh.up(["base"])
     holder = lock.living_holder(fresh.runtime)

@@ -1,6 +1,7 @@
 """Components that a drill itself stops and starts again, by a step or a check: on record as stopped meanwhile.
 
-A drill that is killed between the two leaves them down on purpose, so nobody starts them and no alert tells of them.
+They are down on purpose, so nobody starts them and no alert tells of them where a drill that stops several is killed
+before it starts them, or the start of one is refused (its port is taken).
 """
 
 from collections.abc import Iterable, Mapping

@@ -82,12 +82,16 @@ def _job_fails(stack: Stack) -> bool:
 
 
 def remove(stack: Stack, arguments: ReadOnlyStore) -> None:
-    """Have it start as usual from now on, and kill its process unless it takes writes. Returns once it takes them."""
+    """Have it start as usual from now on, and kill its process unless it takes writes; one that has no process is
+    started. Returns once it takes them. Raises: LakeproofError.
+    """
     read_only_mark(stack).unlink(missing_ok=True)
     client = SupervisorClient(stack)
     if not client.running():
         return
-    if writes_in_words(stack, LOOK_SECONDS) == READ_ONLY:
+    if client.row(STORE).pid is None:
+        client.start(STORE)  # somebody stopped it, and it would stay so
+    elif writes_in_words(stack, LOOK_SECONDS) == READ_ONLY:
         client.kill(STORE)
     Deadline(BACK_SECONDS).wait_for(
         f"{STORE} to take writes",

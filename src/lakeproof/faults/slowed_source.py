@@ -38,7 +38,7 @@ def inject(stack: Stack, arguments: SlowedSource) -> None:
     url = next(iter(_roads(stack, arguments).values()), None) or _build(stack, arguments)
     if before != url:
         if before is not None and before not in known:
-            write_file(_note(stack, arguments, "before"), before)
+            write_file(_note(stack, arguments, "before"), before, mode=0o600)  # there may be a password in it
         hand_variable(stack, SERVICE, variable, url)
 
 
@@ -52,7 +52,11 @@ def remove(stack: Stack, arguments: SlowedSource) -> None:
     urls = _urls(stack, arguments)
     if urls and client.running():
         if client.row(SERVICE).pid is None:
-            raise NotReady("it has no process, so its addresses cannot be looked at", where=SERVICE)
+            raise NotReady(
+                "it has no process, so its addresses cannot be looked at",
+                where=SERVICE,
+                next_action=f"lakeproof up {SERVICE}, then lakeproof fault remove {FAULT.id}",
+            )
         before = read_if_there(_note(stack, arguments, "before"))
         has = handed_variables(stack, SERVICE).get(variable)
         # A repair gives it the stack's own address, since it cannot know the one of before.

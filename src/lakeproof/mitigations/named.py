@@ -7,6 +7,9 @@ from pydantic import Field
 from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError
 
+# Of names that are told, so many are listed: a line of an incident's timeline has an end.
+SHOWN = 20
+
 
 class Named(Arguments):
     """`only`: the names that the step may touch; without it, the step may touch all that it finds.
@@ -18,12 +21,13 @@ class Named(Arguments):
     only: str | None = Field(None, exclude=True)
 
 
-def named[T](arguments: Named, found: Sequence[T]) -> list[T]:
-    """Those of the found that may be touched. Raises: TerminalError where none of several may."""
+def named[T](arguments: Named, found: Sequence[T], *, or_none: bool = False) -> list[T]:
+    """Those of the found that may be touched. Raises: TerminalError where none of several may, unless `or_none`."""
     if arguments.only is None:
         return list(found)
-    names = arguments.only.split(",")
-    return _required([each for each in found if str(each) in names], found)
+    names = set(arguments.only.split(","))
+    kept = [each for each in found if str(each) in names]
+    return kept if or_none else _required(kept, found)
 
 
 def named_one[T](arguments: Named, found: Sequence[T]) -> T | None:
@@ -39,17 +43,23 @@ def named_one[T](arguments: Named, found: Sequence[T]) -> T | None:
 def _required[T](kept: list[T], found: Sequence[T]) -> list[T]:
     if found and not kept:
         raise TerminalError(
-            f"{', '.join(map(str, found))} was not named when this was proposed",
+            f"{listed(found)} was not named when this was proposed",
             where="only",
             next_action="propose again",
         )
     return kept
 
 
+def listed(names: Iterable[object]) -> str:
+    """These names; of many the first ones, and how many more there are."""
+    told = [str(each) for each in names]
+    return ", ".join(told if len(told) <= SHOWN else [*told[:SHOWN], f"and {len(told) - SHOWN} more"])
+
+
 def left_out(found: Iterable[object], touched: Iterable[object]) -> str:
     """What is told of the found that were not named; empty where all were."""
     left = sorted({str(each) for each in found} - {str(each) for each in touched})
-    return f"; not touched, for it was not proposed: {', '.join(left)}" if left else ""
+    return f"; not touched, for it was not proposed: {listed(left)}" if left else ""
 
 
 def hold(arguments: Named, found: Iterable[object]) -> dict[str, str]:

@@ -7,10 +7,12 @@ are not. The stack's own buckets are never touched: what they hold is the lake.
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import IO, Any
 from pydantic import Field
 
 from lakeproof.errors import InvalidInput, TerminalError, TransientError
+from lakeproof.held_file import try_hold
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, hold_to_found, named_one
 from lakeproof.probes.object_store import other_buckets
@@ -35,7 +38,11 @@ SPARE, SPARE_BYTES = 0.1, 2 << 30
 # Somebody has deleted the object, or written it anew.
 GONE = (404, 412)
 KEY, TOLD = "LAKEPROOF.key", "LAKEPROOF.s3"
+# The time in the names of a bucket's archives. No bucket's own name has a "T".
+STAMP, STAMPED = "%Y%m%dT%H%M%S%f", f"{'[0-9]' * 8}T{'[0-9]' * 12}"
 HEADERS = ("ContentType", "ContentEncoding", "ContentDisposition", "CacheControl", "Metadata")
+
+log = logging.getLogger(__name__)
 
 
 class OffloadBucket(Named):
@@ -74,41 +81,49 @@ def run(stack: Stack, arguments: OffloadBucket) -> str:
     Raises: InvalidInput for a bucket of the stack's own, before anything is read; TerminalError where nothing would
     be won by it (no other bucket holds anything, the archive would lie on the store's own disk, or has no room
     there), an object came back otherwise, or the store refuses to give or delete one; TransientError where the store
-    does not answer. An archive that was not compared is deleted; do it again.
+    does not answer. An archive that was not compared is deleted, that of a run that was killed too; do it again. One
+    that was compared stays, and every error after it names it: what was deleted by then is there alone.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     our_processes(stack, f"write an archive of a bucket beside {STORE}")
     _refuse_own(arguments.bucket)
     bucket = arguments.bucket or named_one(arguments, _by_size(stack))
+    folder = Path(arguments.folder) if arguments.folder else moved_out_folder(stack)
     if not bucket:
         raise TerminalError(
-            "no bucket but the stack's own holds anything",
+            f"no bucket but the stack's own holds anything{_there(folder, '*')}",
             where=STORE,
             next_action="give its disk more room, or free space there beside the objects",
         )
-    s3 = s3_client(stack, timeout_seconds=SECONDS)
+    s3, kept = s3_client(stack, timeout_seconds=SECONDS), ""
     try:
+        _remove_dead_partials(folder, bucket)
+        kept = earlier = _there(folder, bucket)
         found = list(_objects(s3, bucket))
         if not found:
-            return f"{bucket} holds nothing"
-        folder = _folder_with_room(stack, arguments, sum(int(each["Size"]) for each in found))
-        archive = folder / f"{bucket}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.tar"
+            return f"{bucket} holds nothing{earlier}"
+        _require_room(stack, folder, sum(int(each["Size"]) for each in found), earlier)
+        archive = folder / f"{bucket}-{datetime.now(UTC).strftime(STAMP)}.tar"
         archived = _archive(s3, bucket, found, archive)
+        said = f"{len(archived.digests)} objects of {bucket} ({archived.bytes / 1e6:.0f} MB) lie in {archive}"
+        log.info("%s, and are deleted in the store now", said)
+        kept = f"; {said}, and what was deleted by now lies there alone{earlier}"
         newer = _delete_unchanged(s3, bucket, archived)
     except ClientError as error:
-        raise TerminalError(f"{bucket}: {error}", where=STORE, next_action="ask the bucket's owner") from error
+        raise TerminalError(f"{bucket}: {error}{kept}", where=STORE, next_action="ask the bucket's owner") from error
     except BotoCoreError as error:
-        raise TransientError(f"{type(error).__name__}: {error}", where=STORE, next_action="lakeproof ps") from error
+        what = f"{type(error).__name__}: {error}{kept}"
+        raise TransientError(what, where=STORE, next_action="lakeproof ps") from error
     except (OSError, tarfile.TarError) as error:
-        raise TerminalError(f"the archive was not written: {error}", where=STORE, next_action="free space") from error
-    said = f"{len(archived.digests)} objects of {bucket} ({archived.bytes / 1e6:.0f} MB) lie in {archive}"
+        what = f"the archive was not written: {error}{kept}"
+        raise TerminalError(what, where=STORE, next_action="free space") from error
     left = archived.passed + newer
     changed = (
         f"; {left} were left alone: somebody wrote or deleted them meanwhile, or they have no ETag" if left else ""
     )
     owner = "tell its owner" if arguments.folder else "tell its owner: `lakeproof reset` deletes it with the stack"
-    return f"{said}, each byte for byte{changed}; {owner}"
+    return f"{said}, each byte for byte{changed}{earlier}; {owner}"
 
 
 def _by_size(stack: Stack) -> list[str]:
@@ -120,8 +135,23 @@ def _objects(s3: Any, bucket: str) -> Iterator[Mapping[str, Any]]:
         yield from page.get("Contents", [])
 
 
-def _folder_with_room(stack: Stack, arguments: OffloadBucket, needed: int) -> Path:
-    folder = Path(arguments.folder) if arguments.folder else moved_out_folder(stack)
+def _remove_dead_partials(folder: Path, bucket: str) -> None:
+    """Remove what runs left that were killed while they archived; one that lives holds its file."""
+    for partial in folder.glob(f"{bucket}-{STAMPED}.partial"):
+        # Gone meanwhile, somebody else's, or in a file system that cannot tell who holds it: then it is named.
+        with suppress(OSError), partial.open("r+b") as stream:
+            if try_hold(stream.fileno()):
+                partial.unlink()
+
+
+def _there(folder: Path, bucket: str) -> str:
+    """What is told of the bucket's archives in that folder, and of those that somebody writes; "" where none is."""
+    found = sorted(path for kind in ("tar", "partial") for path in folder.glob(f"{bucket}-{STAMPED}.{kind}"))
+    return f"; of before there are {', '.join(map(str, found))}" if found else ""
+
+
+def _require_room(stack: Stack, folder: Path, needed: int, earlier: str) -> None:
+    """Make the folder. Raises: TerminalError where it is on the store's disk, or lacks room: with what is there."""
     folder.mkdir(parents=True, exist_ok=True)
     if folder.stat().st_dev == objects_folder(stack).stat().st_dev:
         raise TerminalError(
@@ -133,11 +163,10 @@ def _folder_with_room(stack: Stack, arguments: OffloadBucket, needed: int) -> Pa
     least = min(SPARE * room.total, SPARE_BYTES)
     if room.free - needed < least:
         raise TerminalError(
-            f"{needed / 1e6:.0f} MB would leave less than {least / 1e6:.0f} MB free",
+            f"{needed / 1e6:.0f} MB would leave less than {least / 1e6:.0f} MB free{earlier}",
             where=str(folder),
             next_action="free space there, or name another folder (--arg folder=…)",
         )
-    return folder
 
 
 def _archive(s3: Any, bucket: str, found: list[Mapping[str, Any]], archive: Path) -> Archived:
@@ -148,6 +177,8 @@ def _archive(s3: Any, bucket: str, found: list[Mapping[str, Any]], archive: Path
     stream = partial.open("xb")
     try:
         with stream:
+            with suppress(OSError):  # a file system without locks: then nobody can take it for a dead run's
+                try_hold(stream.fileno())
             with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
                 for each in found:
                     if not each["ETag"].strip('"'):
@@ -165,9 +196,9 @@ def _archive(s3: Any, bucket: str, found: list[Mapping[str, Any]], archive: Path
                     made.etags[each["Key"]] = each["ETag"]
             stream.flush()
             os.fsync(stream.fileno())
-        _compare(partial, made.digests)
-        os.link(partial, archive)
-        _sync(archive.parent)
+            _compare(partial, made.digests)
+            os.link(partial, archive)
+            _sync(archive.parent)
     finally:
         partial.unlink(missing_ok=True)
     return made

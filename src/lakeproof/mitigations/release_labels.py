@@ -2,11 +2,18 @@
 
 from datetime import UTC, datetime
 
-from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.shop.fulfillment.holds_by_hand import SERVICE, let_go, store_told, waiting_labels
+from lakeproof.mitigations.named import Named, left_out, listed, named
+from lakeproof.mitigations.named import hold as hold_to
+from lakeproof.shop.fulfillment.holds_by_hand import (
+    SERVICE,
+    labels_held_by_hand,
+    let_go,
+    store_told,
+    waiting_labels,
+)
 from lakeproof.shop.fulfillment.label import ready_key
 from lakeproof.shop.fulfillment.label_store import is_whole
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
@@ -14,32 +21,43 @@ from lakeproof.stack.stack import Stack
 
 READY_SECONDS = 20.0
 SHOWN = 5
+# So many parcels a proposal names at most: it is handed on as one argument of a command, which has an end (128 kB).
+MOST = 5000
 
 
-def typed(stack: Stack, arguments: Arguments) -> str:
+class ReleaseLabels(Named):
+    """`only`: the labels of these parcels, by their ids (named.py)."""
+
+
+def typed(stack: Stack, arguments: ReleaseLabels) -> str:
     """By hand, for each label; a rehearsal's belongs to no parcel, and is deleted."""
     key = f"{LABEL_BUCKET}/pending/ID"
+    ids = "each that is held by hand" if arguments.only is None else listed(arguments.only.split(","))
     return (
         f"aws --endpoint-url {stack.url('minio')} s3 cp s3://{key} s3://{key} --metadata-directive REPLACE"
         " --metadata sha256=AS-BEFORE; curl -X POST -H 'Idempotency-Key: KEY' --json '{\"hold_until\": null}'"
         f" {stack.url(SERVICE)}/fulfillments/ID/hold; compare ready/ID with sha256"
-        " # a rehearsal's: make chaos-fulfillment-delay ARGS=--revert"
+        f" # ID: {ids or 'none'}; a rehearsal's: make chaos-fulfillment-delay ARGS=--revert"
     )
 
 
-def run(stack: Stack, arguments: Arguments) -> str:
+def run(stack: Stack, arguments: ReleaseLabels) -> str:
     """Only labels whose bytes are as they were written. What a buyer wished for stays. Fine where none is held.
 
-    What is held under pending/ and is no parcel's label is named and left: nobody knows whose it is.
+    What is held under pending/ and is no parcel's label is named and left: nobody knows whose it is. So is a parcel
+    that the proposal did not name: somebody may hold it on purpose, and what is shipped does not come back.
 
-    Raises: TransientError, TerminalError; also where a label is not under ready/ in time, or is another one.
+    Raises: TransientError, TerminalError; also where a label is not under ready/ in time, or is another one, or only
+    other parcels are held than the proposal named.
     """
     client, now = s3_client(stack), datetime.now(UTC)
     with store_told():
         held = [label for label in waiting_labels(client) if label.is_held_by_hand(now)]
         rehearsed = [label for label in held if label.is_rehearsed]
         others = [label.key for label in held if label.fulfillment_id is None and not label.is_rehearsed]
-        parcels = [label for label in held if label.fulfillment_id is not None]
+        ids = [label.fulfillment_id for label in held if label.fulfillment_id is not None]
+        may_go = set(named(arguments, ids, or_none=bool(rehearsed)))  # a rehearsal's go whoever was named
+        parcels = [label for label in held if label.fulfillment_id in may_go]
         spoilt = [label.key for label in parcels if not is_whole(client, label.key, label.sha256)]
         moved = {
             ready_key(label.fulfillment_id): label.sha256
@@ -65,10 +83,26 @@ def run(stack: Stack, arguments: Arguments) -> str:
     left = f"; left alone, for no parcel has them: {len(others)} ({', '.join(others[:SHOWN])})" if others else ""
     return (
         f"{len(moved)} labels are under ready/, byte for byte; {wished} wait for what their buyers wished, or are"
-        f" gone; {len(rehearsed)} of a rehearsal are deleted{left}"
+        f" gone; {len(rehearsed)} of a rehearsal are deleted{left}{left_out(ids, may_go)}"
     )
 
 
+def hold(stack: Stack, arguments: ReleaseLabels) -> dict[str, str]:
+    """The parcels whose labels somebody holds now, MOST of them. Raises: TransientError, TerminalError."""
+
+    def find() -> list[int]:
+        with store_told():
+            ids = [label.fulfillment_id for label in labels_held_by_hand(s3_client(stack))]
+        return [each for each in ids if each is not None][:MOST]
+
+    return hold_to(arguments, find() if arguments.only is None else ())
+
+
 MITIGATION = Mitigation(
-    "release_labels", "let the labels go that were held in the store, and compare each under ready/", typed, run
+    "release_labels",
+    "let the labels go that were held in the store, and compare each under ready/",
+    typed,
+    run,
+    ReleaseLabels,
+    hold=hold,
 )

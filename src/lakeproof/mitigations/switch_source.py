@@ -14,7 +14,13 @@ from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.named import Named, hold_to_found, named
 from lakeproof.probes.reading import Value
 from lakeproof.probes.support import SERVICE, late_sources, slow_sources, variable_of
-from lakeproof.processes.handed_variable import hand_variable, handed_variables, last_handed, start_by_hand
+from lakeproof.processes.handed_variable import (
+    hand_variable,
+    handed_variables,
+    last_handed,
+    start_by_hand,
+    without_login,
+)
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
@@ -67,7 +73,7 @@ def _off(stack: Stack, source: str) -> str:
     """Note the address that somebody set on purpose, since the process that knows it ends."""
     address = handed_variables(stack, SERVICE).get(variable_of(source))
     if address:
-        write_file(_note(stack, source), address)
+        write_file(_note(stack, source), address, mode=0o600)  # there may be a password in it
     elif address is None:
         _note(stack, source).unlink(missing_ok=True)
     hand_variable(stack, SERVICE, variable_of(source), "")
@@ -78,12 +84,13 @@ def _on(stack: Stack, source: str, *, is_late: bool) -> str:
     """is_late: support was asked already, and it is."""
     address = handed_variables(stack, SERVICE).get(variable_of(source))
     if address and not is_late and f"{source}-service" not in str(late_sources(stack, LOOK_SECONDS)).split():
-        return f"{source}: stays on at {address}, where it is not late"
+        return f"{source}: stays on at {without_login(address)}, where it is not late"
     noted = _before(stack, source, address)
     hand_variable(stack, SERVICE, variable_of(source), noted)
     _note(stack, source).unlink(missing_ok=True)
-    before = f" (it was {address})" if address else ""
-    return f"{source}: switched off and on again, at {noted or "the stack's own address"}{before}"
+    before = f" (it was {without_login(address)})" if address else ""
+    now = without_login(noted) if noted else "the stack's own address"
+    return f"{source}: switched off and on again, at {now}{before}"
 
 
 def _before(stack: Stack, source: str, address: str | None) -> str | None:

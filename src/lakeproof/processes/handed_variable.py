@@ -14,7 +14,8 @@ from lakeproof.processes.environment import service_variables
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
-_WITH_PASSWORD = re.compile(r"//[^/@]*:[^/]*@")
+# A user and a password, or a token alone.
+_LOGIN = re.compile(r"//[^/]*@")
 
 
 def handed_variables(stack: Stack, component: str) -> dict[str, str]:
@@ -59,13 +60,18 @@ def start_by_hand(component: str, variables: Mapping[str, str | None]) -> str:
     """What a person types to start the stopped component with these variables: all that it is to have, for
     `lakeproof start` takes those away that it had and is not given again.
 
-    None: the variable is not set. An address with a password is told as AS-BEFORE.
+    None: the variable is not set. An address with a login is told as AS-BEFORE.
     """
     given = [f"{name}={_shown(value)}" for name, value in variables.items() if value is not None]
     return " ".join((*given, f"lakeproof start {component}"))
 
 
+def without_login(address: str) -> str:
+    """The address as it may stand in a timeline or a log."""
+    return _LOGIN.sub("//…@", address)
+
+
 def _shown(value: str) -> str:
-    if _WITH_PASSWORD.search(value):
+    if _LOGIN.search(value):
         return "AS-BEFORE"
     return shlex.quote(value) if value else ""

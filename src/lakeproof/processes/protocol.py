@@ -1,6 +1,6 @@
 """What goes over the daemon's socket: one request per connection, JSON lines, events before the one last line.
 
-Request: {"do": "up|down|ps|chain|kill|stop|start|handed|forget|hello", …}.
+Request: {"do": "up|down|ps|chain|kill|stop|start|restart|handed|forget|hello", …}.
 Answers: {"event": …}*, then {"done": …} or {"error": …}.
 """
 

@@ -5,7 +5,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -127,11 +127,11 @@ class Server:
                 async with self._telling(send, self._still_stopping):
                     return await self._keeper(request["name"]).forget()
             case "start":
-                if request.get("variables") is not None:
-                    name = request["name"]
-                    self._keeper(name).hand(service_variables(request["variables"], name))
-                async with self._telling(send, self._still):
-                    return await self._up([request["name"]])
+                return await self._start(request["name"], request.get("variables"), send)
+            case "restart":
+                async with self._telling(send, self._still_stopping):
+                    await self._keeper(request["name"]).stop()
+                return await self._start(request["name"], request.get("variables"), send)
             case "handed":
                 return self._keeper(request["name"]).variables
         raise InvalidInput(f"no request {request['do']!r}", where="supervisor")
@@ -141,6 +141,13 @@ class Server:
         if keeper is None:
             raise unknown_name("component", name, self._kept.keepers)
         return keeper
+
+    async def _start(self, name: str, variables: Mapping[str, str] | None, send: Send) -> list[str]:
+        """As `_up`, of one; variables: what it finds from then on, None: as at its last start."""
+        if variables is not None:
+            self._keeper(name).hand(service_variables(variables, name))
+        async with self._telling(send, self._still):
+            return await self._up([name])
 
     async def _up(self, names: list[str]) -> list[str]:
         """Start the closure's missing parts and wait for all of it. Gives the names that were not running before."""

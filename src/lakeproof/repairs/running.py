@@ -54,7 +54,8 @@ def run_step(
     tell(mitigation.typed(stack, arguments))
     watch = Deadline(float("inf"))
     try:
-        with Telling("lakeproof.lake", progress, "", what=step_in_words(step.id, step.arguments)):
+        what = step_in_words(step.id, step.arguments)
+        with Telling("lakeproof.lake", progress, "", what=what, also=("lakeproof.mitigations",)):
             text = mitigation.run(stack, arguments)
     except LakeproofError as error:
         outcome, text = Outcome.FAILED, error.message
