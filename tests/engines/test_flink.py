@@ -18,7 +18,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError, NotReady
 from lakeproof.lake.job import redeploy, stop_with_savepoint, submission
 from lakeproof.lake.job.flink_rest import ALIVE, FlinkRefused, rest_of
-from lakeproof.lake.job.sql_files import SqlFile, load_sql_files, split_statements
+from lakeproof.lake.job.sql_files import SqlFile, split_statements
 from lakeproof.lake.job.states import State, complete_states
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.snapshots import FollowedTable, Kind, Snapshot
@@ -348,8 +348,9 @@ def test_a_new_sql_file_is_taken_over_with_nothing_lost(stack: Stack, feed: Feed
         """
     )
     feed.change_something()
-    taken = (SqlFile("a_refunds", tuple(statements)), *load_sql_files(OLTP.name))
-    redeploy(stack, OLTP, sql_files=taken).require_running(OLTP)
+    redeploy(
+        stack, OLTP, rewrite=lambda files: (SqlFile("a_refunds", tuple(statements)), *files)
+    ).require_running(OLTP)
     feed.transaction([("refunds", "c", None, {"id": 1, "note": "tea was cold"})])
     feed.change_something()
     assert_lake_is_exact(stack, feed)
@@ -482,7 +483,7 @@ def test_keys_of_the_store_are_in_no_argument_and_no_log(client: SupervisorClien
 def test_a_wrong_sql_file_is_refused_before_the_job_stops(client: SupervisorClient, stack: Stack) -> None:
     before = {job.id for job in rest_of(stack).jobs() if job.state == "RUNNING"}
     with pytest.raises(LakeproofError):
-        redeploy(stack, OLTP, sql_files=(SqlFile("broken", ("CREATE NONSENSE",)),))
+        redeploy(stack, OLTP, rewrite=lambda _: (SqlFile("broken", ("CREATE NONSENSE",)),))
     after = {job.id for job in rest_of(stack).jobs() if job.state == "RUNNING"}
     assert before == after
 

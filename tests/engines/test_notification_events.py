@@ -4,6 +4,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from confluent_kafka import Producer
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack
 
 from .notifications import (
@@ -83,8 +85,30 @@ def test_an_event_acts_once_and_poison_is_passed_over_and_named(
     assert all(isinstance(one["offset"], int) and isinstance(one["partition"], int) for one in passed)
 
 
+def test_an_event_that_comes_again_after_its_word_was_swept_is_a_repeat_and_stops_nothing(
+    stack: Stack, shop: httpx.Client
+) -> None:
+    """Its notification stands for longer than its row in consumed_events."""
+    customer, id_ = a_customer(), uuid.uuid4()
+    with postgres_session.connection(
+        stack, "notification_service", "postgres-notification-service", 10.0, "shop", "notification"
+    ) as session:
+        session.rows(
+            "INSERT INTO notifications (id, customer_id, channel, recipient, subject, body, topic, status, trace_id)"
+            " VALUES ($1, $2, 'email', 'a@example.org', 's', 'b', 'payment', 'failed', '')",
+            *(id_, customer),
+        )
+    produce(
+        stack, "events.payment", event("payment.captured", str(id_), customer_id=customer, order_id=1, moved="1.00")
+    )
+    known = "SELECT dropped FROM consumed_events WHERE event_id = $1"
+    Deadline(60).wait_for("it to be taken", lambda: True if rows(stack, known, id_) == [(None,)] else None)
+    assert notified(stack, customer) == [(customer, "failed")]
+
+
 def captured(event_id: int, order_id: int, type_: str) -> bytes:
-    row = {"id": event_id, "order_id": order_id, "version": 2, "type": type_, "at": "2026-11-24T14:43:53.042722Z"}
+    at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    row = {"id": event_id, "order_id": order_id, "version": 2, "type": type_, "at": at}
     return json.dumps({"op": "c", "source": {"table": "order_events"}, "before": None, "after": row}).encode()
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.arguments import Arguments
+from lakeproof.errors import NotReady
 from lakeproof.faults import shortened_setting
 from lakeproof.faults.shortened_setting import ShortenedSetting
 from lakeproof.mitigations import restore_setting
@@ -50,13 +51,13 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
         row=lambda name: SimpleNamespace(name=name, pid=made.pid),
         handed=lambda name: made.variables,
     )
-    for module in (shortened_setting, restore_setting, handed_variable):
+    for module in (handed_variable, restore_setting):
         monkeypatch.setattr(module, "hand_variable", made.hand)
-    for module in (shortened_setting, restore_setting):
         monkeypatch.setattr(module, "handed_variables", lambda stack, name: made.variables)
+        monkeypatch.setattr(module, "our_processes", lambda stack, what: supervisor)
+    for module in (shortened_setting, restore_setting):
         monkeypatch.setattr(module, "setting", made.seconds)
     monkeypatch.setattr(handed_variable, "SupervisorClient", lambda stack: supervisor)
-    monkeypatch.setattr(restore_setting, "our_processes", lambda stack, what: supervisor)
     return made
 
 
@@ -74,6 +75,46 @@ def test_the_repair_takes_it_away_and_restarts_nothing_where_it_is_not_there(sta
     assert "is 900 s, as the stack's settings say" in restore_setting.run(stack, Arguments())
     shortened_setting.remove(stack, ShortenedSetting())
     assert service.restarts == 2
+
+
+@pytest.mark.parametrize("repaired", [False, True])
+@pytest.mark.parametrize("own", ["1200", "30"])
+def test_a_service_gets_back_what_it_was_started_with_whatever_a_repair_has_set(
+    stack: Stack, service: Service, own: str, repaired: bool
+) -> None:
+    service.variables = {RESERVATION_TTL: own}
+    for _ in range(2):
+        shortened_setting.inject(stack, ShortenedSetting())
+    assert shortened_setting.sign(stack, ShortenedSetting()).holds
+    if repaired:
+        restore_setting.run(stack, Arguments())
+        assert service.variables == {}
+    shortened_setting.remove(stack, ShortenedSetting())
+    assert service.variables == {RESERVATION_TTL: own}
+    assert list(stack.state_dir.rglob("before-*")) == []
+
+
+def test_what_it_was_started_with_is_noted_before_it_is_changed(
+    stack: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.variables = {RESERVATION_TTL: "1200"}
+
+    def cut_off(*_: object) -> None:
+        service.pid, service.variables = None, {RESERVATION_TTL: "30"}
+        raise NotReady("stopped, and not started", where=SERVICE)
+
+    with monkeypatch.context() as cut:
+        cut.setattr(handed_variable, "hand_variable", cut_off)
+        with pytest.raises(NotReady):
+            shortened_setting.inject(stack, ShortenedSetting())
+    shortened_setting.remove(stack, ShortenedSetting())
+    assert (service.pid, service.variables) == (7, {RESERVATION_TTL: "1200"})
+
+
+def test_where_the_fault_was_never_made_another_setting_stays(stack: Stack, service: Service) -> None:
+    service.variables = {RESERVATION_TTL: "1200"}
+    shortened_setting.remove(stack, ShortenedSetting())
+    assert (service.restarts, service.variables) == (0, {RESERVATION_TTL: "1200"})
 
 
 def test_a_service_without_a_process_is_started_right_and_one_that_was_never_wanted_is_left_alone(

@@ -84,8 +84,8 @@ def test_where_capture_was_stopped_a_second_removal_reads_text_until_the_record_
     def as_root(stack: Stack, seconds: float) -> Iterator[Database]:
         yield database
 
-    def redeploy(stack: Stack, source: Any, sql_files: Any = None) -> None:
-        deployed.append("as declared" if sql_files is None else "as text")
+    def redeploy(stack: Stack, source: Any, rewrite: Any = None) -> None:
+        deployed.append("as declared" if rewrite is None else "as text")
 
     monkeypatch.setattr(mariadb, "as_root", as_root)
     monkeypatch.setattr(widened_column, "refused_value", lambda stack, seconds, source: NO_EXCEPTION)

@@ -443,6 +443,25 @@ def test_the_fault_is_in_where_kafka_says_so_and_takes_back_its_own_key_alone(
     assert CDC_TOPIC not in broker.settings and not changed_topic.sign(stack, ChangedTopic()).holds
 
 
+@pytest.mark.parametrize("repaired", [False, True])
+def test_the_owner_gets_back_what_the_topic_had_whatever_a_repair_has_set(
+    stack: Stack, broker: Any, restarted: list[str], repaired: bool
+) -> None:
+    """A month's records, of which a retention of what Lakeproof needs would take three weeks away."""
+    month, fault = str(30 * 86_400_000), ChangedTopic(key="retention.ms", value="1000")
+    broker.settings[CDC_TOPIC]["retention.ms"] = month
+    for _ in range(2):
+        changed_topic.inject(stack, fault)
+    assert changed_topic.sign(stack, fault).holds
+    if repaired:
+        restore_topic.run(stack, RestoreTopic())
+        assert broker.settings[CDC_TOPIC]["retention.ms"] == WEEK
+    for _ in range(2):
+        changed_topic.remove(stack, fault)
+    assert broker.settings[CDC_TOPIC]["retention.ms"] == month
+    assert list(stack.state_dir.rglob("before-*")) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

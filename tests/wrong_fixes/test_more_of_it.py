@@ -13,7 +13,7 @@ from lakeproof.processes import handed_variable, procfs
 from lakeproof.processes.environment import MESSAGE_LIMIT, TIMELINE_CACHE_TTL, service_variables
 from lakeproof.stack.settings import Settings, load_settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import add_stock_by_hand, handed_setting, longer_cache, raise_message_limit
+from lakeproof.wrong_fixes import add_stock_by_hand, longer_cache, raise_message_limit
 from lakeproof.wrong_fixes.add_stock_by_hand import AddStockByHand
 from lakeproof.wrong_fixes.longer_cache import LongerCache
 from lakeproof.wrong_fixes.raise_message_limit import RaiseMessageLimit
@@ -63,8 +63,7 @@ def handed_at_its_start(name: str, variables: dict[str, str], monkeypatch: pytes
         restart=restart,
     )
     monkeypatch.setattr(handed_variable, "SupervisorClient", lambda stack: client)
-    for module in (handed_variable, handed_setting):
-        monkeypatch.setattr(module, "our_processes", lambda *_: client)
+    monkeypatch.setattr(handed_variable, "our_processes", lambda *_: client)
     monkeypatch.setattr(procfs, "read_environment", lambda pid: made.variables)
     return made
 
@@ -95,10 +94,24 @@ def test_support_keeps_timelines_for_longer_at_the_addresses_that_it_had(
     assert (support.variables, support.restarts) == ({VARIABLE: "http://far:8001"}, 2)
 
 
+def test_support_gets_back_the_time_that_it_was_started_with(tmp_path: Path, support: SimpleNamespace) -> None:
+    stack, step = Stack(Settings(state_dir=tmp_path)), longer_cache.WRONG_STEP
+    own = {VARIABLE: "http://far:8001", TIMELINE_CACHE_TTL: "5"}
+    support.variables = own
+    assert step.undo is not None
+    for _ in range(2):
+        step.run(stack, LongerCache())
+    assert support.variables == own | {TIMELINE_CACHE_TTL: "600"}
+    for _ in range(2):
+        step.undo(stack, LongerCache())
+    assert (support.variables, support.restarts) == (own, 2)
+    assert list(stack.state_dir.rglob("before-*")) == []
+
+
 def test_a_run_that_was_cut_off_before_the_start_is_undone(tmp_path: Path, support: SimpleNamespace) -> None:
     support.pid, support.variables = None, {TIMELINE_CACHE_TTL: "900"}
     assert longer_cache.WRONG_STEP.undo is not None
-    longer_cache.WRONG_STEP.undo(Stack(Settings(state_dir=tmp_path)), LongerCache())
+    longer_cache.WRONG_STEP.undo(Stack(Settings(state_dir=tmp_path)), LongerCache(seconds=900))
     assert (support.pid, support.variables) == (1, {})
 
 

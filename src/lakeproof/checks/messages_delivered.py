@@ -43,8 +43,10 @@ WHERE created_at >= $1
 """
 # Looked for after the provider was asked: one may have been made and sent between the two looks.
 STANDS = "SELECT id::text FROM notification.notifications WHERE id::text = ANY($1::text[])"
+# One that came once more, and whose notification was there before, called for nothing new.
 CALLED_FOR = """
-SELECT event_id::text FROM notification.consumed_events WHERE at >= $1 AND dropped IS NULL
+SELECT event_id::text FROM notification.consumed_events c WHERE at >= $1 AND dropped IS NULL
+  AND NOT EXISTS (SELECT FROM notification.notifications n WHERE n.id = c.event_id AND n.created_at < $1)
 """
 
 

@@ -5,7 +5,11 @@ after each restart.
 
 Trap: a record that ends a transaction has 78 bytes with its batch. By Kafka 4.3.1's code a broker that cannot write
 it ends itself, and again at each start; so nothing smaller than 100 is allowed here (not tried).
+
+What the topic had is noted first, since its owner may have it keep more than Lakeproof needs.
 """
+
+from pathlib import Path
 
 from pydantic import Field
 
@@ -19,6 +23,7 @@ from lakeproof.lake.topics import find_topic, of_capture
 from lakeproof.probes.kafka import admin
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import CDC_TOPIC
+from lakeproof.written import read_if_there, write_file
 
 ASK_SECONDS = 5.0
 LARGEST_RECORD, SMALLEST = "max.message.bytes", 100
@@ -55,20 +60,30 @@ def inject(stack: Stack, arguments: ChangedTopic) -> None:
     if key == LARGEST_RECORD and int(arguments.value) < SMALLEST:
         next_action = f"{SMALLEST} at least"
         raise InvalidInput("a broker that cannot end a transaction ends itself", where=where, next_action=next_action)
-    if live_settings(admin(stack), topic, ASK_SECONDS) is None:
+    live = live_settings(admin(stack), topic, ASK_SECONDS)
+    if live is None:
         raise InvalidInput(MISSING, where=topic.name, next_action="lakeproof diagnose")
+    note = _note(stack, arguments)
+    # One that is changed already was noted before, also where a repair has set it since.
+    if live[key] != arguments.value and not note.exists():
+        write_file(note, live[key])
     alter(admin(stack), topic.name, {key: arguments.value})
 
 
 def remove(stack: Stack, arguments: ChangedTopic) -> None:
-    """Set that key right, and start again what failed of the connector that writes there. What else is changed stays.
+    """Give that key back what it had, or without a note what is needed, and start again what failed of the connector
+    that writes there. What else is changed stays.
 
     Raises: NotReady; CouldNotLook.
     """
-    topic = find_topic(arguments.topic)
+    topic, note = find_topic(arguments.topic), _note(stack, arguments)
     live, needed = live_settings(admin(stack), topic, ASK_SECONDS), needs(topic).get(arguments.key)
-    if live and needed and not is_enough(arguments.key, live[arguments.key], needed):
-        alter(admin(stack), topic.name, {arguments.key: needed})
+    before = read_if_there(note)
+    if live and needed and before is None and not is_enough(arguments.key, live[arguments.key], needed):
+        before = needed
+    if live and before is not None and live[arguments.key] != before:
+        alter(admin(stack), topic.name, {arguments.key: before})
+    note.unlink(missing_ok=True)
     for source in SOURCES:
         if topic in of_capture(source):
             restart(stack, source.connector, only_failed=True, absent_is_fine=True)
@@ -80,6 +95,11 @@ def sign(stack: Stack, arguments: ChangedTopic) -> Sign:
     live = live_settings(admin(stack), topic, ASK_SECONDS) or {}
     found = live.get(arguments.key, MISSING)
     return Sign(found == arguments.value, f"{arguments.key} of topic {topic.name} is {found}")
+
+
+def _note(stack: Stack, arguments: ChangedTopic) -> Path:
+    """Keeps what that key had before. In no component's folder: Kafka's own data may be made anew."""
+    return stack.data_dir("topic-settings") / f"before-{arguments.topic}-{arguments.key}"
 
 
 FAULT = Fault(

@@ -10,7 +10,7 @@ from lakeproof.lake.capture import gap
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.probes.connect import task_failure
+from lakeproof.probes.connect import capture_position, task_failure
 from lakeproof.stack.stack import Stack
 
 SECONDS = 10.0
@@ -56,11 +56,24 @@ def _logs(cursor: Any) -> list[str]:
 
 
 def remove(stack: Stack, arguments: OfConnector) -> None:
-    """What was purged does not come back: where nobody has bridged the gap, it is bridged."""
-    if sign(stack, arguments).holds:
+    """What was purged does not come back: where nobody has bridged the gap, it is bridged.
+
+    The task alone does not tell: that of a connector that stands still, or has just been resumed, has not failed yet.
+    Raises: as gap.bridge; CouldNotLook; NotReady where MariaDB does not answer.
+    """
+    if sign(stack, arguments).holds or _is_purged(stack):
         gap.bridge(stack, arguments.connector)
     else:
         send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)
+
+
+def _is_purged(stack: Stack) -> bool:
+    """Whether the connector would go on in a file of the binlog that is not there any more. Raises: CouldNotLook."""
+    place = capture_position(stack, SECONDS, OLTP)
+    if place is None:
+        return False
+    with mariadb.as_root(stack, SECONDS) as cursor:
+        return str(place).rpartition(":")[0] not in _logs(cursor)
 
 
 def sign(stack: Stack, arguments: OfConnector) -> Sign:

@@ -1,7 +1,10 @@
 """The inventory service is started with a setting that is far too short: it gives customers' goods back too early.
 
-The table's own TTL is as it was, so a look at the table shows nothing.
+The table's own TTL is as it was, so a look at the table shows nothing. What the service was started with is noted
+first, since somebody may have given it a time of its own.
 """
+
+from pathlib import Path
 
 from pydantic import Field
 
@@ -9,8 +12,7 @@ from lakeproof.arguments import Arguments
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.probes.inventory import SERVICE, setting
 from lakeproof.processes.environment import RESERVATION_TTL
-from lakeproof.processes.handed_variable import hand_variable, handed_variables, take_back_variable
-from lakeproof.processes.ours import our_processes
+from lakeproof.processes.handed_variable import lend_variable, take_back_variable
 from lakeproof.stack.stack import Stack
 
 LOOK_SECONDS = 3.0
@@ -24,20 +26,23 @@ class ShortenedSetting(Arguments):
 
 def inject(stack: Stack, arguments: ShortenedSetting) -> None:
     """Restart the service with it; fine where it has it."""
-    our_processes(stack, f"restart {SERVICE}")
-    if handed_variables(stack, SERVICE).get(RESERVATION_TTL) != str(arguments.seconds):
-        hand_variable(stack, SERVICE, RESERVATION_TTL, str(arguments.seconds))
+    lend_variable(stack, SERVICE, RESERVATION_TTL, str(arguments.seconds), _note(stack))
 
 
 def remove(stack: Stack, arguments: ShortenedSetting) -> None:
-    """Restart it with the stack's own setting; fine where it has that, or was never started."""
-    take_back_variable(stack, SERVICE, RESERVATION_TTL)
+    """Restart it with what it had; fine where it has that, or was never started."""
+    take_back_variable(stack, SERVICE, RESERVATION_TTL, str(arguments.seconds), _note(stack))
 
 
 def sign(stack: Stack, arguments: ShortenedSetting) -> Sign:
     """The service itself tells the short setting."""
     found = setting(stack, LOOK_SECONDS)
     return Sign(found == arguments.seconds, f"reservation_ttl_seconds of {SERVICE} is {found} s")
+
+
+def _note(stack: Stack) -> Path:
+    """Keeps what the service was started with before."""
+    return stack.data_dir(SERVICE) / "before-shortened_setting"
 
 
 FAULT = Fault(

@@ -3,9 +3,11 @@ long a reservation lives, for how long a timeline is kept, and how many messages
 them).
 """
 
+import json
 import re
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 from lakeproof.errors import LakeproofError
 from lakeproof.processes import procfs
@@ -13,6 +15,7 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.environment import service_variables
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
+from lakeproof.written import read_if_there, write_file
 
 # A user and a password, or a token alone.
 _LOGIN = re.compile(r"//[^/]*@")
@@ -38,14 +41,36 @@ def hand_variable(stack: Stack, component: str, variable: str, value: str | None
     client.restart(component, variables=variables)
 
 
-def take_back_variable(stack: Stack, component: str, variable: str) -> None:
-    """Restart the component without that variable; fine where it has none, or was never started. One that has no
-    process is started: later the supervisor would start it with the variable again. Raises: LakeproofError.
+def lend_variable(stack: Stack, component: str, variable: str, value: str, note: Path) -> None:
+    """Restart the component with that value until `take_back_variable`; fine where it has it.
+
+    What it was handed before is noted first: somebody may have started it with a value of their own.
+    Raises: LakeproofError.
+    """
+    client = our_processes(stack, f"restart {component}")
+    if not note.exists():
+        write_file(note, json.dumps(client.handed(component).get(variable)))
+    if handed_variables(stack, component).get(variable) != value:
+        hand_variable(stack, component, variable, value)
+
+
+def take_back_variable(stack: Stack, component: str, variable: str, value: str, note: Path) -> None:
+    """Restart the component with what it had before it was lent that value, whatever a repair has set since; fine
+    where it has that, or was never started. Without a note, that value alone is taken away.
+
+    One that has no process is started: later the supervisor would start it with the lent value. Raises:
+    LakeproofError.
     """
     client = SupervisorClient(stack)
     found = [row for row in client.ps() if row.name == component] if client.running() else []
-    if any(row.pid is None or variable in client.handed(component) for row in found):
-        hand_variable(stack, component, variable, None)
+    for row in found:
+        has, noted = client.handed(component).get(variable), read_if_there(note)
+        before = None if has == value else has
+        if noted is not None:
+            before = json.loads(noted)
+        if row.pid is None or has != before:
+            hand_variable(stack, component, variable, before)
+    note.unlink(missing_ok=True)
 
 
 def last_handed(stack: Stack, component: str) -> dict[str, str]:

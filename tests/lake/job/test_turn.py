@@ -13,7 +13,9 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.lake.job import submission, turn
+from lakeproof.lake.job.added_columns import AddedColumn, Stage, note
 from lakeproof.lake.job.passing_over import all_is_written, begin_passing_over
+from lakeproof.lake.job.sql_files import SqlFile
 from lakeproof.lake.job.turn import SubmissionHeld, submitting
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.settings import Settings
@@ -22,6 +24,7 @@ from lakeproof.stack.stack import Stack
 HOLD = """
 import sys, time
 from pathlib import Path
+from lakeproof.lake.job.sql_files import SqlFile
 from lakeproof.lake.job.turn import submitting
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -77,3 +80,26 @@ def test_what_a_submission_takes_is_decided_while_it_has_the_turn(
     monkeypatch.setattr(submission, "_submit", submit)
     submission.redeploy(stack, OLTP)
     assert [spec["pass_over"] for spec in specs] == [False]
+
+
+def test_what_a_submission_rewrites_is_read_while_it_has_the_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who had the turn before may have declared a column, which a job without it would leave NULL."""
+    stack, read = Stack(Settings(state_dir=tmp_path)), list[str]()
+    column = AddedColumn("oltp.orders", "note", "STRING", Stage.DECLARED)
+
+    @contextmanager
+    def turn(stack: Stack) -> Iterator[None]:
+        note(stack, OLTP, column)
+        yield
+
+    def rewrite(files: tuple[SqlFile, ...]) -> tuple[SqlFile, ...]:
+        read.extend(name for file in files if file.source == column.table for name in file.columns)
+        return files
+
+    monkeypatch.setattr(submission, "submitting", turn)
+    monkeypatch.setattr(submission, "find_job", lambda *_: None)
+    monkeypatch.setattr(submission, "_submit", lambda *_, **__: "a")
+    submission.redeploy(stack, OLTP, rewrite=rewrite)
+    assert "note" in read

@@ -1,15 +1,18 @@
 """A job gets past a value that it cannot read: as text first, as declared once main has caught up."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lakeproof.errors import DeadlineExpired, InvalidInput
-from lakeproof.lake.job import unreadable
+from lakeproof.held_file import HeldByAnother
+from lakeproof.lake.job import bridging, unreadable
+from lakeproof.lake.job.added_columns import job_files
+from lakeproof.lake.job.submission import Rewrite
 from lakeproof.lake.publish import history
-from lakeproof.lake.sources.source import OLTP, SHOP
+from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -30,13 +33,18 @@ def stack(tmp_path: Path) -> Stack:
     return Stack(Settings(state_dir=tmp_path))
 
 
+def declared_by(rewrite: Rewrite | None, stack: Stack, source: Source) -> dict[str, Mapping[str, str]]:
+    """The columns of each table, as that job declares them; none where it takes the files as they are."""
+    return {} if rewrite is None else {file.source: file.columns for file in rewrite(job_files(stack, source))}
+
+
 @pytest.fixture
 def deployed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The declared type of the column, of each job that was deployed; "files": as in lake/jobs."""
     made: list[str] = []
 
-    def redeploy(stack: Stack, source: object, sql_files: Any = None) -> None:
-        declared = {file.source: file.columns for file in sql_files or ()}
+    def redeploy(stack: Stack, source: Source, rewrite: Rewrite | None = None) -> None:
+        declared = declared_by(rewrite, stack, source)
         made.append(declared["oltp.order_items"]["line"] if declared else "files")
 
     monkeypatch.setattr(unreadable, "redeploy", redeploy)
@@ -57,9 +65,9 @@ def test_the_job_of_postgresql_gets_past_a_value_in_the_same_way(
 ) -> None:
     deployed: list[str] = []
 
-    def redeploy(stack: Stack, source: object, sql_files: Any = None) -> None:
+    def redeploy(stack: Stack, source: Source, rewrite: Rewrite | None = None) -> None:
         assert source is SHOP
-        declared = {file.source: file.columns for file in sql_files or ()}
+        declared = declared_by(rewrite, stack, source)
         deployed.append(declared["payment.payments"]["version"] if declared else "files")
 
     class Beaten:
@@ -90,3 +98,30 @@ def test_what_it_cannot_do_is_refused_before_anything_is_deployed(
     with pytest.raises(InvalidInput):
         unreadable.pass_unreadable(stack, OLTP, table, column)
     assert deployed == []
+    assert unreadable.reads_as_text(stack, OLTP) is None
+
+
+def test_a_second_call_neither_deploys_nor_takes_the_mark_of_the_first_away(
+    stack: Stack, deployed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a kill of the first would leave a job that reads text, and nothing that tells of it."""
+
+    def newest(stack: Stack) -> Published:
+        """Asked while the first call waits."""
+        with pytest.raises(HeldByAnother):
+            unreadable.pass_unreadable(stack, OLTP, "oltp.order_items", "quantity")
+        with pytest.raises(HeldByAnother):
+            unreadable.finish_pass(stack, OLTP)
+        assert (deployed, unreadable.reads_as_text(stack, OLTP)) == (["STRING"], "oltp.order_items.line")
+        return Published(-1.0)
+
+    monkeypatch.setattr(history, "newest", newest)
+    monkeypatch.setattr(bridging, "TURN_SECONDS", 0.0)
+    unreadable.pass_unreadable(stack, OLTP, "oltp.order_items", "line")
+    assert (deployed, unreadable.reads_as_text(stack, OLTP)) == (["STRING", "files"], None)
+
+
+def test_it_does_nothing_beside_another_repair_of_the_lake(stack: Stack, deployed: list[str]) -> None:
+    with bridging.bridging(stack, OLTP), pytest.raises(HeldByAnother):
+        unreadable.pass_unreadable(stack, OLTP, "oltp.order_items", "line")
+    assert (deployed, unreadable.reads_as_text(stack, OLTP)) == ([], None)

@@ -10,6 +10,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import DatabaseDown
 from lakeproof.services.database.postgres import Connection
 from lakeproof.shop.notification import app as notification
+from lakeproof.shop.notification.consumer import EventReader
 from lakeproof.shop.notification.event_store import EventStore
 from lakeproof.shop.notification.incoming import TOPICS
 from lakeproof.shop.notification.metrics import NotificationMetrics
@@ -57,6 +58,8 @@ async def test_every_topic_is_read_since_the_moment_that_the_database_has_noted(
         return cast("dict[str, float]", answer)
 
     monkeypatch.setattr(EventStore, "reading_since", reading_since)
+    begun_with: list[Mapping[str, float]] = []
+    monkeypatch.setattr(EventReader, "begin", lambda _, since: begun_with.append(since))
     monkeypatch.setattr(notification, "EventConsumer", Reader)
     monkeypatch.setattr(notification, "AGAIN_SECONDS", 0.01)
     around = notification.Surroundings(
@@ -75,5 +78,6 @@ async def test_every_topic_is_read_since_the_moment_that_the_database_has_noted(
 
         await Deadline(5).wait_for_async("it to read", begun, every=0.01)
         assert Reader.since == {topic: 7.0 for topic in TOPICS}
+        assert begun_with == [Reader.since]
     finally:
         await works.stop()

@@ -1,7 +1,9 @@
 """Records become notifications, or a reason that is written down. No engine."""
 
+import time
 import uuid
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -9,7 +11,7 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.event_consumer import Record
-from lakeproof.shop.notification.consumer import EventReader
+from lakeproof.shop.notification.consumer import DAY_SECONDS, EventReader
 from lakeproof.shop.notification.customers import Customers, NobodyAnswers, Owner
 from lakeproof.shop.notification.event_store import Addressed, Dropped, EventStore
 from lakeproof.shop.notification.metrics import NotificationMetrics
@@ -48,15 +50,18 @@ def event(type_: str, **data: Any) -> Record:
     return Record("events.fulfillment", 0, 0, orjson.dumps(body))
 
 
-def order_paid(order_id: int) -> Record:
-    row = {"id": order_id, "order_id": order_id, "version": 2, "type": "paid"}
+def order_paid(order_id: int, seconds_ago: float = 0.0) -> Record:
+    at = datetime.fromtimestamp(time.time() - seconds_ago, UTC).isoformat().replace("+00:00", "Z")
+    row = {"id": order_id, "order_id": order_id, "version": 2, "type": "paid", "at": at}
     change = {"source": {"table": "order_events"}, "op": "c", "after": row}
     return Record(CDC_TOPIC, 0, 0, orjson.dumps(change))
 
 
-async def taken(*records: Record) -> Written:
+async def taken(*records: Record, first_read_ago: float = 100 * DAY_SECONDS) -> Written:
     store = Written()
-    await EventReader(store, Known(), NotificationMetrics(), lambda: None).take(records)
+    reader = EventReader(store, Known(), NotificationMetrics(), lambda: None)
+    reader.begin({CDC_TOPIC: time.time() - first_read_ago})
+    await reader.take(records)
     return store
 
 
@@ -71,6 +76,21 @@ async def test_a_purchase_at_the_checkout_is_told_by_its_receipt_alone() -> None
         (5, "Thank you for your order"),
         (6, "Your order is on its way"),
     ]
+
+
+async def test_an_order_event_is_old_news_once_nobody_knows_any_more_whether_it_was_taken() -> None:
+    """A bridge over a gap in the capture brings it as a new row, however old it is."""
+    store = await taken(order_paid(1, 8.1 * DAY_SECONDS))
+    assert (store.taken, store.dropped) == ([], [])
+    store = await taken(order_paid(1, 7.9 * DAY_SECONDS))
+    assert [one.wanted.subject for one in store.taken] == ["Thank you for your order"]
+
+
+async def test_an_order_event_of_before_the_service_first_read_is_told_to_nobody() -> None:
+    store = await taken(order_paid(1, 60), first_read_ago=30)
+    assert (store.taken, store.dropped) == ([], [])
+    store = await taken(order_paid(1, 60), first_read_ago=90)
+    assert len(store.taken) == 1
 
 
 async def test_why_nobody_is_told_is_written_down() -> None:

@@ -1,6 +1,7 @@
 """What events call for, event by event."""
 
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,24 @@ def test_a_row_of_order_events_has_one_id_however_often_it_comes() -> None:
 )
 def test_what_is_no_order_event_of_interest_calls_for_nothing(value: bytes | None) -> None:
     assert read_event("cdc.oltp", value) is None
+
+
+@pytest.mark.parametrize(
+    ("at", "is_told"),
+    [
+        ("2026-11-24T14:43:53.042722Z", True),
+        ("2026-11-24T14:43:53Z", True),
+        ("2026-11-24T14:43:52.999999Z", False),
+        ("2019-01-01T00:00:00Z", False),
+        ("no time", True),
+        (1796120112345, True),  # a number where a text is declared; read as a text it is a day of 1796
+        (None, True),
+    ],
+)
+def test_an_order_event_of_before_is_no_news_whenever_it_comes(at: object, is_told: bool) -> None:
+    """A bridge over a gap in the capture writes rows of any age as new ones."""
+    since = datetime(2026, 11, 24, 14, 43, 53, tzinfo=UTC).timestamp()
+    assert (read_event("cdc.oltp", order_event(at=at), since) is not None) == is_told
 
 
 @pytest.mark.parametrize(

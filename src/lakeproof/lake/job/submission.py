@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, NotReady, TransientError
 from lakeproof.install import artifacts
+from lakeproof.lake.job.added_columns import job_files
 from lakeproof.lake.job.asking import nobody_asks
 from lakeproof.lake.job.flink_rest import (
     ALIVE,
@@ -47,6 +48,8 @@ REDEPLOY_SECONDS = 60.0
 RUNS = "RUNNING"
 # From a job's acceptance until the JobManager lists it.
 LISTED_SECONDS = 30.0
+
+type Rewrite = Callable[[tuple[SqlFile, ...]], tuple[SqlFile, ...]]
 
 
 class ObjectStoreUnreachable(TransientError):
@@ -154,19 +157,20 @@ def redeploy(
     database: Source,
     *,
     allow_non_restored: bool = False,
-    sql_files: tuple[SqlFile, ...] | None = None,
+    rewrite: Rewrite | None = None,
 ) -> Submitted:
     """Take over changed SQL: stop with savepoint, submit anew from it; gives the new job, which may not run yet.
 
     Wrong SQL is refused before the job is stopped: Flink plans the new job first. Where the new job is refused later
     on, the next `ensure_submitted` starts from the same savepoint. `allow_non_restored`: needed when a table was
-    taken away. `sql_files`: instead of those of the source.
+    taken away. `rewrite`: gives the SQL files of this job from those of the source.
     Raises: as `ensure_submitted` and `stop_with_savepoint`.
     """
     flink = rest_of(stack)
     with submitting(stack):
-        # Here, not before: who held the turn may have changed what a submission takes (passing_over.py).
-        spec = make_spec(stack, database, sql_files)
+        # Here, not before: who held the turn may have changed what a submission takes (passing_over.py,
+        # added_columns.py).
+        spec = make_spec(stack, database, None if rewrite is None else rewrite(job_files(stack, database)))
         alive = find_job(flink, database)
         if alive is not None:
             with _uploaded(flink) as jar_id:

@@ -13,6 +13,8 @@ from pathlib import Path
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.lake.job.added_columns import job_files
+from lakeproof.lake.job.bridging import bridging
+from lakeproof.lake.job.sql_files import SqlFile
 from lakeproof.lake.job.submission import redeploy
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import Source
@@ -30,29 +32,36 @@ def pass_unreadable(stack: Stack, source: Source, table: str, column: str) -> No
 
     Call it once the rows in the database are right again. While the job reads the column as text, a mark says so
     (`reads_as_text`): a value that its type refuses would then become NULL in the lake without a word.
-    Safe to repeat. Raises: InvalidInput for an unknown column, or one of a key; what `redeploy` raises;
+    Safe to repeat. One call at a time, and none beside another repair of the database's tables in the lake: the
+    first of two would take the mark away under which the second one's job reads text.
+    Raises: HeldByAnother; InvalidInput for an unknown column, or one of a key; what `redeploy` raises;
     DeadlineExpired where `main` does not get there: then the job goes on reading text.
     """
+
+    def tolerant(files: tuple[SqlFile, ...]) -> tuple[SqlFile, ...]:
+        return tuple(file.reading_as_text(column) if file.source == table else file for file in files)
+
     files = job_files(stack, source)
     if table not in {file.source for file in files}:
         raise InvalidInput("the lake has no such table", where=table, next_action="name one of lake/jobs")
+    tolerant(files)  # raises before anything is changed
     mark = _mark(stack, source)
-    write_file(mark, f"{table}.{column}")
-    called_us = time.time() * 1e6
-    tolerant = tuple(file.reading_as_text(column) if file.source == table else file for file in files)
-    redeploy(stack, source, sql_files=tolerant)
-    log.info("%s reads %s.%s as text, until main has caught up", source.job, table, column)
+    with bridging(stack, source):
+        write_file(mark, f"{table}.{column}")
+        called_us = time.time() * 1e6
+        redeploy(stack, source, rewrite=tolerant)
+        log.info("%s reads %s.%s as text, until main has caught up", source.job, table, column)
 
-    def caught_up() -> bool | None:
-        try:
-            beat = history.newest(stack).beat_of(source.name)
-        except CouldNotLook:
-            return None
-        return True if beat is not None and beat > called_us else None
+        def caught_up() -> bool | None:
+            try:
+                beat = history.newest(stack).beat_of(source.name)
+            except CouldNotLook:
+                return None
+            return True if beat is not None and beat > called_us else None
 
-    Deadline(PASS_SECONDS).wait_for(f"main to show {source.name} as it is now", caught_up, every=0.5)
-    redeploy(stack, source)
-    mark.unlink(missing_ok=True)
+        Deadline(PASS_SECONDS).wait_for(f"main to show {source.name} as it is now", caught_up, every=0.5)
+        redeploy(stack, source)
+        mark.unlink(missing_ok=True)
 
 
 def finish_pass(stack: Stack, source: Source) -> str | None:

@@ -115,10 +115,10 @@ class Works:
         )
         self._customers = Customers(around.orders, shop.request_seconds)
         self._events = EventStore(working, metrics)
-        reader = EventReader(self._events, self._customers, metrics, self._workers.wake)
+        self._reader = EventReader(self._events, self._customers, metrics, self._workers.wake)
         # What happened last week is told to nobody today.
         self._consumer = EventConsumer(
-            around.kafka, reader.take, group=GROUP, topics=around.reads, begin_at_end=frozenset(around.reads)
+            around.kafka, self._reader.take, group=GROUP, topics=around.reads, begin_at_end=frozenset(around.reads)
         )
         self._working = Background({})
         self._beginning: asyncio.Task[None] | None = None
@@ -145,6 +145,7 @@ class Works:
             except (DatabaseTrouble, SaidNo) as error:
                 logger.info("events are not read yet", extra={"reason": str(error)})
                 await asyncio.sleep(AGAIN_SECONDS)
+        self._reader.begin(since)
         self._consumer.start(since)
 
     async def stop(self) -> None:

@@ -6,8 +6,9 @@ what comes after it.
 
 import asyncio
 import logging
+import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import DatabaseTrouble, SaidNo
@@ -22,14 +23,17 @@ from lakeproof.shop.notification.incoming import (
     event_id_of,
     read_event,
 )
+from lakeproof.shop.notification.leases import CONSUMED_KEPT_DAYS
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import DropReason
+from lakeproof.stack.topics import CDC_TOPIC
 
 logger = logging.getLogger(__name__)
 
 GROUP = "notification"
 TAKE_SECONDS = 10.0
 AGAIN_SECONDS = 1.0
+DAY_SECONDS = 86_400.0
 
 
 class EventReader:
@@ -39,6 +43,11 @@ class EventReader:
         self, store: EventStore, customers: Customers, metrics: NotificationMetrics, wake: Callable[[], None]
     ) -> None:
         self._store, self._customers, self._metrics, self._wake = store, customers, metrics, wake
+        self._orders_since = 0.0
+
+    def begin(self, since: Mapping[str, float]) -> None:
+        """Told before the first record: when each topic was first read, in seconds since 1970."""
+        self._orders_since = since.get(CDC_TOPIC, 0.0)
 
     async def take(self, records: Sequence[Record]) -> None:
         """Everything that the records call for is in the database when this returns; it does not give up.
@@ -63,7 +72,9 @@ class EventReader:
 
     def _read(self, record: Record, dropped: list[Dropped]) -> Wanted | None:
         try:
-            found = read_event(record.topic, record.value)
+            # Longer ago it is not known any more whether the event was taken.
+            known_since = time.time() - CONSUMED_KEPT_DAYS * DAY_SECONDS
+            found = read_event(record.topic, record.value, max(self._orders_since, known_since))
         except InvalidPayload as error:
             self._pass_over(record, DropReason.INVALID_PAYLOAD, str(error), dropped)
             return None

@@ -13,7 +13,8 @@ from lakeproof.shop.notification.incoming import Wanted, address_of
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import Channel, DropReason
 
-# One statement, safe to repeat: a notification is made only where its event is new.
+# One statement, safe to repeat: a notification is made only where its event is new. A notification stays for longer
+# than the word that its event was taken (leases.py); where that event comes again, the notification stays as it is.
 _TAKE = (
     """
 WITH incoming AS (
@@ -29,7 +30,7 @@ changed AS (
     INSERT INTO notifications (id, customer_id, channel, recipient, subject, body, topic, status, due_at, trace_id)
     SELECT event_id, customer_id, $9, recipient, subject, body, topic, 'pending', clock_timestamp(), trace_id
     FROM incoming JOIN fresh USING (event_id)
-    RETURNING *
+    ON CONFLICT (id) DO NOTHING RETURNING *
 )"""
     + RECORD_CHANGE.format(type="'notification.created'")
     + " SELECT id FROM changed"

@@ -6,6 +6,7 @@ Two shapes come in: an outbox's message (event_delivery.py), and a row of oltp.o
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -83,13 +84,16 @@ class Wanted:
     told_by_receipt: bool = False
 
 
-def read_event(source: str, value: bytes | None) -> Wanted | None:
-    """What the event calls for; None: nothing. Raises: InvalidPayload, UnsupportedTopic."""
+def read_event(source: str, value: bytes | None, news_since: float = 0.0) -> Wanted | None:
+    """What the event calls for; None: nothing. Raises: InvalidPayload, UnsupportedTopic.
+
+    news_since: an order event of before that (seconds since 1970) calls for nothing, whenever it comes.
+    """
     if source == CDC_TOPIC:
         # Most of that topic is other tables' rows, and markers.
         if value is None or _ORDER_EVENTS_MARK not in value:
             return None
-        return _of_order(_json(value))
+        return _of_order(_json(value), news_since)
     if value is None:
         raise InvalidPayload("no value")
     event = _json(value)
@@ -109,13 +113,19 @@ def event_id_of(value: bytes | None) -> uuid.UUID | None:
         return None
 
 
-def _of_order(change: dict[str, Any]) -> Wanted | None:
-    """A row of order_events, once, as it was written; rows of a snapshot are old news."""
+def _of_order(change: dict[str, Any], news_since: float) -> Wanted | None:
+    """A row of order_events, once, as it was written; rows of a snapshot are old news, and so are old ones.
+
+    A repair that brings what the lake lacks (lake/capture/bridge.py) writes rows of any age as a connector writes new
+    ones, also those of which a customer was told long ago.
+    """
     origin, row = change.get("source"), change.get("after")
     if not isinstance(origin, dict) or origin.get("table") != "order_events" or change.get("op") != "c":
         return None
     if not isinstance(row, dict) or not isinstance(row.get("id"), int):
         raise InvalidPayload("a row of order_events without its id")
+    if _seconds(row.get("at")) < news_since:
+        return None
     event_id = uuid.uuid5(_ORDER_EVENT_IDS, str(row["id"]))
     # The row has no trace: its request's ends here, and one that names the row begins, the same at each reading.
     return _wanted(event_id, CDC_TOPIC, f"order.{row.get('type')}", row, f"order-event-{row['id']}")
@@ -163,6 +173,14 @@ def _uuid(given: object) -> uuid.UUID:
         return uuid.UUID(str(given))
     except ValueError as error:
         raise InvalidPayload("event_id is no UUID") from error
+
+
+def _seconds(at: Any) -> float:
+    """A row's time in seconds since 1970. One that cannot be read counts as new: its message must not be lost."""
+    try:
+        return datetime.fromisoformat(at.removesuffix("Z")).replace(tzinfo=UTC).timestamp()
+    except (AttributeError, ValueError):
+        return float("inf")
 
 
 def _number(data: dict[str, Any], name: str) -> int | None:

@@ -16,7 +16,7 @@ from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import ANY, Channel, DropReason, Notification, Status
 from lakeproof.shop.notification.store import notification_of
 
-CONSUMED_KEPT = "8 days"  # longer than Kafka keeps an event that could come again
+CONSUMED_KEPT_DAYS = 8  # longer than Kafka keeps an event that could come again
 
 # {n}: the notification's row.
 _OPTED_OUT = (
@@ -59,7 +59,7 @@ _END_MINE = _END.replace("{mine}", "claim = $2")
 _END_FREE = _END.replace("{mine}", "(claim IS NULL OR due_at <= clock_timestamp() OR claim = $2)")
 _SWEEP = (
     "DELETE FROM consumed_events WHERE event_id IN (SELECT event_id FROM consumed_events"
-    f" WHERE at < clock_timestamp() - interval '{CONSUMED_KEPT}' LIMIT 5000)"
+    f" WHERE at < clock_timestamp() - interval '{CONSUMED_KEPT_DAYS} days' LIMIT 5000)"
 )
 
 

@@ -1,0 +1,88 @@
+"""The removal of a purged binlog bridges the gap also where no task tells of the gap yet. No engine."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from lakeproof.arguments import OfConnector
+from lakeproof.errors import NotReady
+from lakeproof.faults import purged_binlog
+from lakeproof.lake.capture import gap
+from lakeproof.lake.sources import mariadb
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+class Capture:
+    """MariaDB with two files of its binlog left, and the connector. place: of its offsets. failure: of its task."""
+
+    def __init__(self) -> None:
+        self.logs = ["binlog.000007", "binlog.000008"]
+        self.place: str | None = "binlog.000007:4"
+        self.failure = "none"
+        self.did: list[str] = []
+
+    @contextmanager
+    def as_root(self, stack: Stack, seconds: float) -> Iterator["Capture"]:
+        yield self
+
+    def execute(self, statement: str) -> None:
+        assert statement == "SHOW BINARY LOGS"
+
+    def fetchall(self) -> list[tuple[str, int]]:
+        return [(log, 1000) for log in self.logs]
+
+
+@pytest.fixture
+def capture(monkeypatch: pytest.MonkeyPatch) -> Capture:
+    made = Capture()
+    monkeypatch.setattr(mariadb, "as_root", made.as_root)
+    monkeypatch.setattr(purged_binlog, "task_failure", lambda *_: made.failure)
+    monkeypatch.setattr(purged_binlog, "capture_position", lambda *_: made.place)
+    monkeypatch.setattr(gap, "bridge", lambda _, name: made.did.append(f"bridge {name}"))
+    monkeypatch.setattr(
+        purged_binlog, "send", lambda _, method, path, absent_is_fine: made.did.append(f"{method} {path}")
+    )
+    return made
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+def test_a_gap_that_no_task_tells_of_yet_is_bridged(stack: Stack, capture: Capture) -> None:
+    """As after a kill of the drill between the purge and the failure: the connector stands still, or just begins."""
+    capture.place = "binlog.000006:1234"
+    purged_binlog.remove(stack, OfConnector())
+    assert capture.did == ["bridge orders"]
+
+
+def test_a_gap_that_the_task_tells_of_is_bridged(stack: Stack, capture: Capture) -> None:
+    capture.failure = purged_binlog.LOST
+    purged_binlog.remove(stack, OfConnector())
+    assert capture.did == ["bridge orders"]
+
+
+@pytest.mark.parametrize("place", ["binlog.000007:4", "binlog.000008:99", None])
+def test_a_connector_that_finds_its_place_or_has_none_is_resumed(
+    stack: Stack, capture: Capture, place: str | None
+) -> None:
+    """Nothing was purged yet, or somebody has bridged the gap."""
+    capture.place = place
+    purged_binlog.remove(stack, OfConnector())
+    assert capture.did == ["PUT /connectors/orders/resume"]
+
+
+def test_without_the_database_nobody_says_that_it_is_out(
+    stack: Stack, capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(stack: Stack, seconds: float) -> AbstractContextManager[Capture]:
+        raise NotReady("refuses connections", where="mysql")
+
+    monkeypatch.setattr(mariadb, "as_root", away)
+    with pytest.raises(NotReady):
+        purged_binlog.remove(stack, OfConnector())
+    assert capture.did == []
