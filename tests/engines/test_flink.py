@@ -348,9 +348,9 @@ def test_a_new_sql_file_is_taken_over_with_nothing_lost(stack: Stack, feed: Feed
         """
     )
     feed.change_something()
-    redeploy(
-        stack, OLTP, rewrite=lambda files: (SqlFile("a_refunds", tuple(statements)), *files)
-    ).require_running(OLTP)
+    redeploy(stack, OLTP, rewrite=lambda files: (SqlFile("a_refunds", tuple(statements)), *files)).require_running(
+        OLTP
+    )
     feed.transaction([("refunds", "c", None, {"id": 1, "note": "tea was cold"})])
     feed.change_something()
     assert_lake_is_exact(stack, feed)
