@@ -15,6 +15,7 @@ import yaml
 from lakeproof.deadline import Deadline
 from lakeproof.observability.rules import PACKAGE
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack import postgres_session
 from lakeproof.stack.components import all_components, find
 from lakeproof.stack.stack import Stack
 
@@ -44,6 +45,9 @@ def test_a_component_has_its_metrics_under_their_exact_names(
     stack: Stack, up: Callable[..., SupervisorClient], component: str
 ) -> None:
     up(component, *BESIDE.get(component, ()))
+    if component == "postgres-exporter":  # which tells of the slots that there are
+        with postgres_session.connection(stack, "postgres", "postgres-root", 10.0, "shop", "public") as session:
+            session.execute("SELECT pg_create_physical_replication_slot('by_hand', true)")
     missing = list(NAMES[component])
 
     def look() -> bool | None:

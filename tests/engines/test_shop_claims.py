@@ -91,7 +91,8 @@ BY_HAND = {
     "no parcel waits": (
         "fulfillment",
         "UPDATE fulfillments SET status = 'requested', requested_at = requested_at - interval '1 hour'"
-        " WHERE id = (SELECT min(id) FROM fulfillments WHERE status = 'shipped')",
+        # not one that the worker is still busy with
+        " WHERE id = (SELECT min(id) FROM fulfillments WHERE status = 'shipped' AND NOT has_work)",
         "UPDATE fulfillments SET status = 'shipped', requested_at = requested_at + interval '1 hour'"
         " WHERE status = 'requested' AND NOT has_work",
     ),
