@@ -29,8 +29,12 @@ def stack(tmp_path: Path) -> Stack:
 
 @pytest.fixture
 def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A process that is taken for the TaskManager, and computes without an end."""
-    child = subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
+    """A process that is taken for the TaskManager, and computes for longer than any test here.
+
+    Not for ever: where the tests themselves are killed, nobody ends it.
+    """
+    code = "import time\nend = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
+    child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
     monkeypatch.setattr(sweep, "find", lambda *_: [procfs.read_stat(child.pid)])
     yield child.pid
     child.kill()
