@@ -216,7 +216,8 @@ def _require_lasting(order: Order, catalog: Catalog, plans: Sequence[DrillPlan])
             continue
         seconds = lasts(check_step("fault", catalog.faults, part.fault, part.id))
         rules = load_rules(part.id, part.folder / ALERTS_FILE).alerts
-        waits = min(parse_duration(rule.for_) / 1000 for rule in rules if rule.alert in part.alerts)
+        # One whose rule stands in no file of the scenario's: nobody knows here how long it waits.
+        waits = min((parse_duration(rule.for_) / 1000 for rule in rules if rule.alert in part.alerts), default=0.0)
         if seconds <= waits:
             name = "the drawn scenario" if order.is_blind else part.name
             told = f"after {seconds:.0f} s, and its alert waits {waits:.0f} s"
