@@ -19,6 +19,7 @@ from lakeproof.diagnosis.examination import Examination
 from lakeproof.drills import live_world
 from lakeproof.drills.blind import draw_pairs
 from lakeproof.drills.drill_series import SeriesReport
+from lakeproof.drills.order import Order, program_of
 from lakeproof.drills.plan import DrillPlan, make_plan
 from lakeproof.drills.report import DrillReport
 from lakeproof.drills.run import DrillOptions, one_drill
@@ -111,6 +112,14 @@ def test_a_wrong_word_is_refused_before_anything_starts(arguments: tuple[str, ..
         typed(*arguments)
     assert words in refused.value.message
     assert not list(Path("state").glob("faults/*"))
+
+
+def test_production_timing_refuses_no_drill_whose_alert_has_its_rule_elsewhere() -> None:
+    catalog = load_catalog()
+    elsewhere = replace(catalog.scenario("trino-backlog"), alerts=("ServiceUnavailable",))
+    catalog = replace(catalog, scenarios={**catalog.scenarios, "trino-backlog": elsewhere})
+    order = Order("trino-backlog", timing="production")
+    assert program_of(order, catalog, external=False).order == order
 
 
 def test_every_fault_is_listed_with_its_arguments() -> None:
