@@ -48,6 +48,11 @@ def test_it_answers_a_real_question(stack: Stack, running: SupervisorClient) -> 
     assert [list(row) for row in answer.rows] == [["1.20", "2026-11-24 10:00:00.000001"]]
 
 
+def test_the_join_that_a_check_asks_for_is_answered(stack: Stack, running: SupervisorClient) -> None:
+    verdict = queries_served.baseline(CheckContext(stack, Deadline(60)), QueriesServed()).verdict
+    assert verdict.outcome is Outcome.PASSED, verdict.summary
+
+
 @pytest.mark.proof
 def test_one_users_flood_keeps_nobody_else_waiting_and_only_that_users_queries_are_killed(
     stack: Stack, running: SupervisorClient

@@ -16,6 +16,7 @@ from lakeproof.checks.tries import ask_again
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
+from lakeproof.lake.query.answer import one_line
 from lakeproof.lake.query.trino import OWN_SOURCE
 from lakeproof.lake.query.trino_queries import Query, queries
 from lakeproof.stack.engines.trino import HEALTH_USER, NAME
@@ -24,10 +25,11 @@ from lakeproof.stack.stack import Stack
 CLAIM = "no query waits, another user's query is answered soon, and nobody else's failed"
 ANSWER_SECONDS = 30.0
 # Rows of both sides go by their hash to every worker, and are joined there: a Trino that plans, and whose workers do
-# nothing, answers `SELECT 1` and not this. It reads no table, so the lake has no part in it.
-SQL = """\
-SELECT count(*) FROM UNNEST(sequence(1, 1000)) a(x) JOIN UNNEST(sequence(1, 1000)) b(x) ON a.x = b.x"""
+# nothing, answers `SELECT 1` and not this. It reads no table, so the lake has no part in it. Trino refuses a join of
+# UNNEST itself by anything but ON TRUE, hence the two subqueries.
 JOINED = 1000
+_SIDE = f"(SELECT x FROM UNNEST(sequence(1, {JOINED})) t(x))"
+SQL = f"SELECT count(*) FROM {_SIDE} a JOIN {_SIDE} b ON a.x = b.x"
 SESSION = "join_distribution_type=PARTITIONED"
 # How a query ends whose client takes it back. Lakeproof's own clients (whether Trino is well, an audit, a check) do
 # so at the end of their time, on busy processors. Whoever else may have ended one of these hurt no user by it, and an
@@ -63,13 +65,13 @@ def verify(context: CheckContext, arguments: QueriesServed, before: Baseline) ->
 def _judge(context: CheckContext, arguments: QueriesServed, since: float) -> Verdict:
     tries = ask_again(
         lambda: _ask(context.stack, arguments.user),
-        lambda took: took is not None and took >= arguments.seconds,
+        lambda took: isinstance(took, float) and took >= arguments.seconds,
         context.deadline,
     )
     found = queries(context.stack)
-    seconds = [took for took in tries if took is not None]
-    if len(seconds) < len(tries):
-        words = f"Trino answers, and a join of {arguments.user} gave no row within {ANSWER_SECONDS:g} s"
+    seconds = [took for took in tries if isinstance(took, float)]
+    if refused := [took for took in tries if isinstance(took, str)]:
+        words = f"Trino answers, and a join of {arguments.user} {refused[0]}"
         return Verdict(CLAIM, Outcome.FAILED, words)
     return judge(found, arguments, since, min(seconds))
 
@@ -98,8 +100,8 @@ def judge(found: list[Query], arguments: QueriesServed, since: float, took: floa
     )
 
 
-def _ask(stack: Stack, user: str) -> float | None:
-    """How long a small join takes for that user, in seconds; None where Trino answers and gives no row in time.
+def _ask(stack: Stack, user: str) -> float | str:
+    """How long a small join takes for that user, in seconds; what was wrong in words where its row did not come.
 
     Raises: CouldNotLook where Trino gives no answer.
     """
@@ -114,7 +116,11 @@ def _ask(stack: Stack, user: str) -> float | None:
                 rows += page.get("data", [])
     except (httpx.HTTPError, ValueError) as error:
         raise CouldNotLook(f"no answer: {type(error).__name__}", where=NAME, next_action="is Trino up?") from error
-    return deadline.elapsed if rows == [[JOINED]] else None
+    if failure := page.get("error"):
+        return one_line(f"failed: {failure.get('errorName', 'ERROR')}: {failure.get('message', 'no message')}")
+    if rows == [[JOINED]]:
+        return deadline.elapsed
+    return f"gave {rows} instead of {JOINED}" if rows else f"gave no row within {ANSWER_SECONDS:g} s"
 
 
 CHECK = Check("queries_served", CLAIM, baseline, verify, QueriesServed)
