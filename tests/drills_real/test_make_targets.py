@@ -243,6 +243,7 @@ def test_support_probe_reads_a_whole_timeline_and_closes_its_case(
 def test_support_offload_moves_what_can_still_be_read_and_touches_nothing_in_a_dry_run(
     whole_stack: Stack, running: SupervisorClient, support: httpx.Client
 ) -> None:
+    make("support-offload", "--age-days 0")  # the photos that the shoppers of the tests before sent
     case = a_case(support, a_shipped_order(whole_stack))
     body, headers = form("photo.png", PNG)
     made = support.post(f"/support/cases/{case}/attachments", content=body, headers=headers).json()
