@@ -63,7 +63,11 @@ def component_causes(components: Mapping[str, Component], probes: Mapping[str, P
     """The causes of each component that `probes` ask; and one cause for when none of them runs."""
     above = upstream(components)
     alive = {probe.source: probe for probe in probes.values() if probe.liveness and probe.source in components}
-    found = [cause for name in sorted(alive) for cause in _causes(components, name, alive[name], above, probes)]
+    found = [
+        cause
+        for name in sorted(alive)
+        for cause in _OfComponent(components, name, alive[name], above, probes).causes()
+    ]
     if alive:
         found.append(_nothing_runs(alive.values(), probes))
     return found
@@ -74,125 +78,162 @@ def shows(probe: Probe, name: str, above: Mapping[str, frozenset[str]]) -> bool:
     return any(name == each or name in above.get(each, ()) for each in (probe.source, *probe.about))
 
 
-def _causes(
-    components: Mapping[str, Component],
-    name: str,
-    alive: Probe,
-    above: Mapping[str, frozenset[str]],
-    probes: Mapping[str, Probe],
-) -> Iterable[Cause]:
-    ready, restarts = f"{name}-ready", f"{name}-restarts"
-    # A probe without a healthy range is never out of range, so nothing has to account for it.
-    explains = tuple(
-        sorted(
-            probe.id
-            for probe in probes.values()
-            if probe.healthy is not None
-            # A component that is taken down with this one and started again meanwhile waits for this one.
-            and (shows(probe, name, above) or probe.source in components[name].takes_down)
-        )
-    )
-    unwell = (Evidence(ready, Condition(Operator.IS_NOT, "yes")),) if ready in probes else ()
-    takers = [other for other, one in components.items() if name in one.takes_down]
-    taken = [cause for taker in takers for cause in cause_ids(taker, (DOWN, HUNG, RESTARTING))]
-    by_others = sorted({each for other in above[name] for each in cause_ids(other)}.union(taken))
-    ending_with_it = {each for other in components[name].takes_down for each in cause_ids(other)}
-    down, hung, unhealthy, restarting, starting, login_rejected = cause_ids(name, (*OUTAGES, LOGIN_REJECTED))
-    start, go_on = _step("start_component", name), _step("continue_process", name)
-    afterwards = tuple(_step(each, name) for each in components[name].after_outage)
+class _OfComponent:
+    """The causes of one component, and what is the same for all of them."""
 
-    def cause(
-        id_: str,
+    def __init__(
+        self,
+        components: Mapping[str, Component],
+        name: str,
+        alive: Probe,
+        above: Mapping[str, frozenset[str]],
+        probes: Mapping[str, Probe],
+    ) -> None:
+        """alive: the component's liveness probe. above: as `upstream` gives it."""
+        one = components[name]
+        self.name, self.alive, self.probes = name, alive, probes
+        self.ready, self.restarts = f"{name}-ready", f"{name}-restarts"
+        # A probe without a healthy range is never out of range, so nothing has to account for it.
+        self.explains = tuple(
+            sorted(
+                probe.id
+                for probe in probes.values()
+                if probe.healthy is not None
+                # A component that is taken down with this one and started again meanwhile waits for this one.
+                and (shows(probe, name, above) or probe.source in one.takes_down)
+            )
+        )
+        takers = [other for other, its in components.items() if name in its.takes_down]
+        self.taken_down = [cause for taker in takers for cause in cause_ids(taker, (DOWN, HUNG, RESTARTING))]
+        self.by_others = sorted({each for other in above[name] for each in cause_ids(other)}.union(self.taken_down))
+        self.ending_with_it = {each for other in one.takes_down for each in cause_ids(other)}
+        self.afterwards = tuple(_step(each, name) for each in one.after_outage)
+
+    def causes(self) -> Iterable[Cause]:
+        """All of them; of a component without a readiness probe two more."""
+        yield self._down()
+        yield self._hung()
+        if self.restarts in self.probes:
+            yield self._restarting()
+        if self.ready not in self.probes:
+            yield self._starting()
+            yield self._login_rejected()
+        yield self._unhealthy()
+
+    def _down(self) -> Cause:
+        return self._cause(
+            DOWN,
+            f"{self.name} không chạy, cổng từ chối kết nối.",
+            f"{self.name} is down: its port refuses connections.",
+            (self._answer(Operator.IS, REFUSED),),
+            supporting=self._not_ready(),
+            masked_by=(*self.taken_down, self._id(RESTARTING)),
+            repairs=(_step("start_component", self.name), *self.afterwards),
+        )
+
+    def _hung(self) -> Cause:
+        return self._cause(
+            HUNG,
+            f"{self.name} bị treo, cổng vẫn nhận kết nối nhưng không trả lời.",
+            f"{self.name} hangs: its port accepts, and no answer comes.",
+            (self._answer(Operator.IS, SILENT),),
+            supporting=self._not_ready(),
+            masked_by=self.taken_down,
+            repairs=(
+                _step("continue_process", self.name),
+                _step("start_component", self.name),
+                *self.afterwards,
+            ),
+        )
+
+    def _restarting(self) -> Cause:
+        return self._cause(
+            RESTARTING,
+            f"{self.name} cứ tự dừng rồi lại được khởi động lại; `lakeproof logs {self.name}` cho biết vì sao.",
+            f"{self.name} ends by itself again and again and is started each time: `lakeproof logs {self.name}` says "
+            "why.",
+            (Evidence(self.restarts, Condition(Operator.ABOVE, FEW_RESTARTS)),),
+            # What it takes down itself ends because of it, and not the other way round.
+            masked_by=[each for each in self.by_others if each not in self.ending_with_it],
+        )
+
+    def _starting(self) -> Cause:
+        return self._cause(
+            TAKES_NOBODY_IN,
+            f"{self.name} chạy và đang phục hồi hoặc nạp dữ liệu, nên chưa nhận ai; khởi động lại thì nó làm lại từ "
+            f"đầu. Hãy chờ, và xem `lakeproof logs {self.name}`.",
+            f"{self.name} runs, and takes nobody in yet: it recovers or loads its data, and would begin that anew "
+            f"after a restart. Wait for it; `lakeproof logs {self.name}` says how far it is.",
+            (self._answer(Operator.IS, STARTING),),
+            masked_by=(self._id(RESTARTING),),
+        )
+
+    def _login_rejected(self) -> Cause:
+        # The other accounts may log in: this accounts for what it was asked itself, and hides nothing.
+        return self._cause(
+            LOGIN_REJECTED,
+            f"{self.name} chạy nhưng từ chối đăng nhập của `diagnose`: mật khẩu trong `lakeproof env` không phải mật "
+            f"khẩu mà {self.name} biết. Hãy đặt lại mật khẩu đó.",
+            f"{self.name} runs, and turns down the login that `diagnose` asks it by: the password that `lakeproof "
+            f"env` prints is not the one that {self.name} knows. Set that one there again.",
+            (self._answer(Operator.IS, REJECTED),),
+            explains=tuple(each for each in self.explains if self.probes[each].source == self.name),
+            outage=False,
+        )
+
+    def _unhealthy(self) -> Cause:
+        necessary = (self._answer(Operator.IS, ANSWERS), *self._not_ready())
+        contradicting: tuple[Evidence, ...] = ()
+        if self.ready not in self.probes:
+            # Without a second probe, the liveness probe tells this too: the server answers with an error of its own.
+            necessary = (self._answer(Operator.IS_NOT, ANSWERS),)
+            contradicting = tuple(self._answer(Operator.IS, word) for word in (REFUSED, SILENT, STARTING, REJECTED))
+        return self._cause(
+            UNHEALTHY,
+            f"{self.name} chạy nhưng không khoẻ, và những gì nó cần thì vẫn tốt.",
+            f"{self.name} runs and is not well, and what it needs is.",
+            necessary,
+            contradicting=contradicting,
+            masked_by=(*self.by_others, self._id(RESTARTING)),
+            repairs=(_step("restart_component", self.name), *self.afterwards),
+        )
+
+    def _answer(self, operator: Operator, word: str) -> Evidence:
+        return Evidence(self.alive.id, Condition(operator, word))
+
+    def _not_ready(self) -> tuple[Evidence, ...]:
+        return (Evidence(self.ready, Condition(Operator.IS_NOT, "yes")),) if self.ready in self.probes else ()
+
+    def _id(self, state: str) -> str:
+        return cause_ids(self.name, (state,))[0]
+
+    def _cause(
+        self,
+        state: str,
         vi: str,
         en: str,
         necessary: tuple[Evidence, ...],
-        masked_by: Iterable[str],
-        repairs: tuple[Step, ...],
         *,
+        masked_by: Iterable[str] = (),
+        repairs: tuple[Step, ...] = (),
         contradicting: tuple[Evidence, ...] = (),
         supporting: tuple[Evidence, ...] = (),
-        explained: tuple[str, ...] = explains,
+        explains: tuple[str, ...] | None = None,
+        outage: bool = True,
     ) -> Cause:
         return Cause(
-            id=id_,
+            id=self._id(state),
             scenario=NO_SCENARIO,
             says={"vi": vi, "en": en},
             necessary=necessary,
             supporting=supporting,
             contradicting=contradicting,
             masked_by=tuple(masked_by),
-            explains=explained,
+            explains=self.explains if explains is None else explains,
             repairs=repairs,
-            outage=id_ != login_rejected,
-            subject={"component": name},
+            outage=outage,
+            subject={"component": self.name},
         )
-
-    yield cause(
-        down,
-        f"{name} không chạy, cổng từ chối kết nối.",
-        f"{name} is down: its port refuses connections.",
-        (Evidence(alive.id, Condition(Operator.IS, REFUSED)),),
-        (*taken, restarting),
-        (start, *afterwards),
-        supporting=unwell,
-    )
-    yield cause(
-        hung,
-        f"{name} bị treo, cổng vẫn nhận kết nối nhưng không trả lời.",
-        f"{name} hangs: its port accepts, and no answer comes.",
-        (Evidence(alive.id, Condition(Operator.IS, SILENT)),),
-        taken,
-        (go_on, start, *afterwards),
-        supporting=unwell,
-    )
-    if restarts in probes:
-        yield cause(
-            restarting,
-            f"{name} cứ tự dừng rồi lại được khởi động lại; `lakeproof logs {name}` cho biết vì sao.",
-            f"{name} ends by itself again and again and is started each time: `lakeproof logs {name}` says why.",
-            (Evidence(restarts, Condition(Operator.ABOVE, FEW_RESTARTS)),),
-            # What it takes down itself ends because of it, and not the other way round.
-            [each for each in by_others if each not in ending_with_it],
-            (),
-        )
-    necessary: tuple[Evidence, ...] = (Evidence(alive.id, Condition(Operator.IS, ANSWERS)), *unwell)
-    contradicting: tuple[Evidence, ...] = ()
-    if not unwell:
-        # Without a second probe, the liveness probe tells this too: the server answers with an error of its own.
-        necessary = (Evidence(alive.id, Condition(Operator.IS_NOT, ANSWERS)),)
-        told = (REFUSED, SILENT, STARTING, REJECTED)
-        contradicting = tuple(Evidence(alive.id, Condition(Operator.IS, word)) for word in told)
-        yield cause(
-            starting,
-            f"{name} chạy và đang phục hồi hoặc nạp dữ liệu, nên chưa nhận ai; khởi động lại thì nó làm lại từ đầu. "
-            f"Hãy chờ, và xem `lakeproof logs {name}`.",
-            f"{name} runs, and takes nobody in yet: it recovers or loads its data, and would begin that anew after a "
-            f"restart. Wait for it; `lakeproof logs {name}` says how far it is.",
-            (Evidence(alive.id, Condition(Operator.IS, STARTING)),),
-            (restarting,),
-            (),
-        )
-        # The other accounts may log in: this accounts for what it was asked itself, and hides nothing.
-        yield cause(
-            login_rejected,
-            f"{name} chạy nhưng từ chối đăng nhập của `diagnose`: mật khẩu trong `lakeproof env` không phải mật khẩu "
-            f"mà {name} biết. Hãy đặt lại mật khẩu đó.",
-            f"{name} runs, and turns down the login that `diagnose` asks it by: the password that `lakeproof env` "
-            f"prints is not the one that {name} knows. Set that one there again.",
-            (Evidence(alive.id, Condition(Operator.IS, REJECTED)),),
-            (),
-            (),
-            explained=tuple(each for each in explains if probes[each].source == name),
-        )
-    yield cause(
-        unhealthy,
-        f"{name} chạy nhưng không khoẻ, và những gì nó cần thì vẫn tốt.",
-        f"{name} runs and is not well, and what it needs is.",
-        necessary,
-        (*by_others, restarting),
-        (_step("restart_component", name), *afterwards),
-        contradicting=contradicting,
-    )
 
 
 def _nothing_runs(alive: Iterable[Probe], probes: Mapping[str, Probe]) -> Cause:
