@@ -235,17 +235,27 @@ def test_a_sick_stack_is_not_broken_further(toy: Any, tmp_path: Path, monkeypatc
     assert not lamp.shopping
 
 
-def test_a_claim_that_cannot_be_looked_at_yet_is_asked_again(
-    toy: Any, lamp: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("yet", [Outcome.UNKNOWN, Outcome.FAILED])
+def test_a_claim_that_does_not_hold_yet_is_asked_again(
+    yet: Outcome, toy: Any, lamp: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It cannot be looked at on a new stack, or what the drill before this one did still shows."""
     monkeypatch.setattr("lakeproof.drills.bound_checks.AGAIN_SECONDS", 0.01)
     drill = toy.drill(lamp, tmp_path)
-    answers = iter([Outcome.UNKNOWN, Outcome.UNKNOWN, Outcome.PASSED])
+    answers = iter([yet, yet, Outcome.PASSED])
     check = drill.world.catalog.checks["lamp_kept"]
     object.__setattr__(
         check, "baseline", lambda context, arguments: Baseline(Verdict("no lamp was lost", next(answers), "new lamp"))
     )
     assert drill.run().verdict == "passed"
+
+
+def test_wrong_rows_before_the_fault_are_not_waited_for(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    drill = toy.drill(lamp, tmp_path)
+    answers = iter([Baseline(Verdict("no lamp was lost", Outcome.FAILED, "one", {"lost": 1.0}))])
+    object.__setattr__(drill.world.catalog.checks["lamp_kept"], "baseline", lambda *_: next(answers))
+    report = drill.run()
+    assert (report.verdict, [record.phase for record in report.phases]) == ("failed", [Phase.BASELINE])
 
 
 def test_ctrl_c_takes_the_fault_out_and_leaves_a_report(toy: Any, tmp_path: Path) -> None:

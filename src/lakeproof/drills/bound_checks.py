@@ -68,6 +68,11 @@ def bind(plan: DrillPlan, catalog: Catalog, afterwards: float = 0.0) -> tuple[Bo
     return tuple(sorted(bound, key=lambda each: (each.check.judges_rows, each.check.acts)))
 
 
+def is_unknown(verdict: Verdict) -> bool:
+    """True where it could not be looked at."""
+    return verdict.outcome is Outcome.UNKNOWN
+
+
 def take_baselines(
     checks: Iterable[BoundCheck], context: CheckContext, tell: Callable[[str], None]
 ) -> Mapping[str, Baseline]:
@@ -126,18 +131,23 @@ def await_calm(checks: Sequence[BoundCheck], context: CheckContext) -> bool:
 
 
 def take_known_baselines(
-    checks: Sequence[BoundCheck], context: Callable[[], CheckContext], tell: Callable[[str], None], seconds: float
+    checks: Sequence[BoundCheck],
+    context: Callable[[], CheckContext],
+    tell: Callable[[str], None],
+    seconds: float,
+    *,
+    may_change: Callable[[Verdict], bool] = is_unknown,
 ) -> Mapping[str, Baseline]:
-    """Every check's baseline. A claim that cannot be looked at yet is asked again: a new lake has nothing published.
+    """Every check's baseline. A claim whose verdict may change is asked again: a new lake has nothing published.
 
     `context` makes a new context for each round; after `seconds` no further round is begun.
     """
     taken = dict(take_baselines(checks, context(), tell))
     patience = Deadline(seconds)
     while not patience.expired:
-        unknown = [each for each in checks if taken[each.name].verdict.outcome is Outcome.UNKNOWN]
-        if not unknown:
+        open_ones = [each for each in checks if may_change(taken[each.name].verdict)]
+        if not open_ones:
             break
         patience.pause(AGAIN_SECONDS)
-        taken |= take_baselines(unknown, context(), tell)
+        taken |= take_baselines(open_ones, context(), tell)
     return taken
