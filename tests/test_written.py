@@ -1,6 +1,9 @@
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
 
 from lakeproof.written import replace_folder, write_file
 
@@ -16,6 +19,18 @@ def test_threads_of_one_process_that_write_the_same_file_do_not_disturb_each_oth
         for _ in threads.map(lambda number: write_file(tmp_path / "token", texts[number % 4]), range(200)):
             assert (tmp_path / "token").read_text() in texts
     assert [path.name for path in tmp_path.iterdir()] == ["token"]
+
+
+def test_a_durable_text_is_on_the_disk_before_it_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, synced = tmp_path / "record", list[str]()
+
+    def fsync(descriptor: int) -> None:
+        assert not path.exists()
+        synced.append(Path(f"/proc/self/fd/{descriptor}").read_text())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_file(path, "made", durable=True)
+    assert (synced, path.read_text()) == (["made"], "made")
 
 
 def test_a_rule_that_is_gone_is_removed(tmp_path: Path) -> None:

@@ -13,8 +13,11 @@ def read_if_there(path: Path) -> str | None:
         return None
 
 
-def write_file(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Write by an atomic rename; `mode` holds from the first byte on. Several may write at once; one text stands."""
+def write_file(path: Path, text: str, *, mode: int = 0o644, durable: bool = False) -> None:
+    """Write by an atomic rename; `mode` holds from the first byte on. Several may write at once; one text stands.
+
+    durable: the text is on the disk before it is seen, so that a power cut leaves no empty file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Each write has a file of its own: threads of one process write the same file too.
     partial = path.with_name(f"{path.name}.{os.urandom(4).hex()}.partial")
@@ -22,10 +25,22 @@ def write_file(path: Path, text: str, *, mode: int = 0o644) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)
         raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Return once the names of its files are on the disk: until then a power cut may take a new one away."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def replace_folder(folder: Path, files: Mapping[str, str]) -> None:

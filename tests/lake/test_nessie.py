@@ -53,6 +53,30 @@ class Served(NessieClient):
         self._http = httpx.Client(base_url=f"{self.url}/api/v2", transport=httpx.MockTransport(served))
 
 
+def test_no_more_of_a_history_is_asked_for_than_is_wanted() -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def served(request: httpx.Request) -> httpx.Response:
+        size, token = request.url.params["max-records"], request.url.params.get("page-token")
+        asked.append((size, token))
+        first = int(token or 0)
+        found = [
+            {"commitMeta": {"hash": f"{number:04x}", "commitTime": AT.isoformat(), "message": "", "properties": {}}}
+            for number in range(first, first + int(size))
+        ]
+        return httpx.Response(200, json={"logEntries": found, "hasMore": True, "token": str(first + int(size))})
+
+    nessie = Served(served)
+    commits = list(nessie.history("main", 500))
+    assert [int(one.hash, 16) for one in commits] == list(range(500))
+    assert asked == [("250", None), ("250", "250")]
+    asked.clear()
+    assert len(list(nessie.history("main", 3, at_hash="ab"))) == 3 and asked == [("3", None)]
+    asked.clear()
+    next(nessie.history("main", 1_000_000))
+    assert len(asked) == 1
+
+
 def test_all_references_are_read_also_where_nessie_gives_them_page_by_page() -> None:
     def served(request: httpx.Request) -> httpx.Response:
         page = int(request.url.params.get("page-token", 0))

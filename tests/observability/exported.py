@@ -64,9 +64,9 @@ def pages() -> dict[str, str]:
     capture = _page(
         lag_exporter.LagCollector({}),
         lag_exporter.SlotCollector({}),
-        lag_exporter.BacklogCollector([]),
-        lag_exporter.ColumnCollector([]),
-        lag_exporter.SettingsCollector([]),
+        lag_exporter.unread_records([]),
+        lag_exporter.drifted_columns([]),
+        lag_exporter.changed_settings([]),
     )
     return {job: generate_latest(registry).decode() for job, registry in shop.items()} | {
         "lag-exporter": capture,

@@ -18,9 +18,9 @@ from lakeproof.observability import lag_exporter
 from lakeproof.observability.lag_exporter import (
     LagCollector,
     Pair,
-    SettingsCollector,
     SettingsWatch,
     SlotCollector,
+    changed_settings,
     connectors_of,
     health,
     make_pair,
@@ -144,7 +144,7 @@ def test_settings_that_are_otherwise_than_the_capture_needs_are_counted_by_whose
     monkeypatch.setattr(kafka, "changed_settings", lambda *_: answer(topic))
     watch.start()
     watch.join(10)
-    (metric,) = SettingsCollector([watch]).collect()
+    (metric,) = changed_settings([watch]).collect()
     assert {sample.labels["of"]: sample.value for sample in metric.samples} == told
     assert {sample.labels["connector"] for sample in metric.samples} <= {"orders"}
 

@@ -1,12 +1,13 @@
 """How much a client says of a Kafka that is away."""
 
 import logging
+from contextlib import closing
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from lakeproof.services import absent_kafka
-from lakeproof.services.absent_kafka import AbsentKafka
+from lakeproof.services.absent_kafka import AbsentKafka, quiet_reader
 
 
 def test_a_kafka_that_is_away_is_told_once_a_minute_and_kind(
@@ -21,3 +22,9 @@ def test_a_kafka_that_is_away_is_told_once_a_minute_and_kind(
     monkeypatch.setattr(absent_kafka, "SAY_AGAIN_SECONDS", 0.0)
     absent.say(refused)
     assert len(caplog.records) == 3
+
+
+def test_a_quiet_reader_says_nothing_of_a_kafka_that_is_away(capfd: pytest.CaptureFixture[str]) -> None:
+    with closing(Consumer(quiet_reader("127.0.0.1:1", "group"))) as consumer, pytest.raises(KafkaException):
+        consumer.list_topics(timeout=0.5)
+    assert capfd.readouterr() == ("", "")

@@ -68,7 +68,8 @@ def render_compose(receivers: Receivers, scenario_dirs: tuple[Path, ...] = ()) -
     services |= {name: _with_health(entry, 60) for name, entry in data["beside"].items()}
     for name, entry in services.items():
         entry.setdefault("restart", "unless-stopped")
-        entry["configs"] = [*entry.get("configs", ()), *_mounted(name, made)]
+        mounted = ({"source": file.name, "target": str(file.target)} for file in made if file.component == name)
+        entry["configs"] = [*entry.get("configs", ()), *mounted]
         if not entry["configs"]:
             del entry["configs"]
     whole = {
@@ -286,10 +287,6 @@ def _beside_files() -> Iterator[File]:
         yield File("beside", ETC / name, folder.joinpath(name).read_text(encoding="utf-8"))
     yield File("beside", ETC / "alloy.config", alloy_config())
     yield File("beside", ETC / dashboard.FILE, dashboard.read_dashboard())
-
-
-def _mounted(component: str, made: list[File]) -> list[dict[str, str]]:
-    return [{"source": file.name, "target": str(file.target)} for file in made if file.component == component]
 
 
 def _volumes(services: Mapping[str, Mapping[str, Any]]) -> set[str]:

@@ -8,6 +8,7 @@ from typing import Protocol, Self
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.held_file import try_hold
+from lakeproof.written import sync_folder
 
 HELD_SECONDS = 30.0
 
@@ -42,11 +43,7 @@ class Ledger:
             # The file is held for as long as the run lives: others settle the calls that the run left open only after
             # that. A process that looks for such runs may hold the new file for a moment.
             Deadline(HELD_SECONDS).wait_for(f"the ledger {path}", lambda: try_hold(self._file), every=0.01)
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(path.parent)
         except FileExistsError as error:
             raise InvalidInput(
                 "a run of that name has a ledger", where=str(path), next_action="use another run"

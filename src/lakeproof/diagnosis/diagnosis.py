@@ -231,16 +231,12 @@ def undecided(causes: Iterable[Cause], asked: Iterable[Probe], first: Mapping[st
     and a first reading in the healthy range decides that the probe is not out of range. What is left is every probe
     that is out of range, and all evidence of the causes that the first readings allow.
     """
-    wanted = {probe.id for probe in asked if _out_of_range(probe, first[probe.id])}
+    wanted = {probe.id for probe in asked if Observation(probe, first[probe.id], first[probe.id]).out_of_range}
     for cause in causes:
         if all(any(_possible(one, first) for one in item.alternatives) for item in cause.necessary):
             told = (*cause.alternatives, *cause.supporting, *cause.contradicting)
             wanted |= {evidence.probe for evidence in told if _possible(evidence, first)}
     return wanted
-
-
-def _out_of_range(probe: Probe, reading: Reading) -> bool:
-    return Observation(probe, reading, reading).out_of_range
 
 
 def _possible(evidence: Evidence, first: Mapping[str, Reading]) -> bool:

@@ -65,10 +65,6 @@ def sign(stack: Stack, arguments: LargeTransaction) -> Sign:
     return Sign(rows > arguments.rows // 2, seen)
 
 
-def _lasts(arguments: LargeTransaction) -> float:
-    return arguments.rows * arguments.transactions / ROWS_A_SECOND
-
-
 FAULT = Fault(
     "large_transaction",
     "write transactions of very many rows",
@@ -76,5 +72,5 @@ FAULT = Fault(
     remove,
     sign,
     LargeTransaction,
-    lasts=_lasts,
+    lasts=lambda arguments: arguments.rows * arguments.transactions / ROWS_A_SECOND,
 )

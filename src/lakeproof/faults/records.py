@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, LakeproofError, TerminalError
 from lakeproof.faults.fault import Fault
 from lakeproof.stack.stack import Stack
+from lakeproof.written import write_file
 
 log = logging.getLogger(__name__)
 
@@ -197,13 +197,7 @@ def remove(stack: Stack, fault: Fault, given: Mapping[str, Any] | None = None) -
 
 def _write(path: Path, record: FaultRecord) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(asdict(record), file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(path)
+        write_file(path, json.dumps(asdict(record)), durable=True)
     except OSError as error:
         raise TerminalError(
             f"the fault cannot be put on record: {error.strerror}",

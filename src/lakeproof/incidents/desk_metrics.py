@@ -17,10 +17,6 @@ class IncidentCounts(Collector):
     def __init__(self, count: Callable[[], dict[str, int]]) -> None:
         self._count = count
 
-    def describe(self) -> Iterable[Metric]:
-        """Nothing is asked at registration."""
-        return ()
-
     def collect(self) -> Iterable[Metric]:
         """The counts now."""
         incidents = GaugeMetricFamily("lakeproof_incidents", "Incidents by status", labels=["status"])
@@ -37,10 +33,6 @@ class OverdueIncidents(Collector):
 
     def __init__(self, read_overdue: Callable[[], Iterable[IncidentRow]]) -> None:
         self._read_overdue = read_overdue
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing is asked at registration."""
-        return ()
 
     def collect(self) -> Iterable[Metric]:
         """Those that were escalated and are still open."""

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from lakeproof.deadline import Deadline
+from lakeproof.written import write_file
 
 # Not the script `lakeproof`: where Python's packages are a user's own, it does not lie beside Python.
 PROGRAM = (sys.executable, "-m", "lakeproof.cli.app")
@@ -27,9 +28,7 @@ def run(folder: Path) -> int:
             code = process.wait()
         if code:
             break
-    partial = folder / "end.partial"
-    partial.write_text(json.dumps({"code": code}))
-    partial.rename(folder / "end.json")
+    write_file(folder / "end.json", json.dumps({"code": code}))
     return code
 
 

@@ -75,7 +75,7 @@ def find_vector_jdk() -> Java:
     if not fit:
         raise NoJava(
             f"no JDK >= {VECTOR_RELEASE} with the module {VECTOR_MODULE} found (Trino and Nessie need it)",
-            where=_searched(),
+            where=f"JAVA_HOME, PATH, {', '.join(_PLACES)}",
             next_action="Debian 13: apt-get install openjdk-25-jdk-headless; "
             "elsewhere unpack an Eclipse Temurin 25 JDK and set JAVA_HOME to it",
         )
@@ -128,10 +128,6 @@ def _homes() -> Iterator[Path]:
         place = Path(pattern).expanduser()
         if place.parent.is_dir():
             yield from sorted(place.parent.glob(place.name))
-
-
-def _searched() -> str:
-    return "JAVA_HOME, PATH, " + ", ".join(_PLACES)
 
 
 def _ask_release(program: Path) -> int | None:

@@ -7,6 +7,7 @@ Every call has a timeout; Nessie being away, too slow or stopped is `NessieUnrea
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Literal
 
 import httpx
@@ -217,19 +218,8 @@ class NessieClient:
         Raises: NoSuchReference, NessieUnreachable.
         """
         path = f"/trees/{reference}{'@' + at_hash if at_hash else ''}/history"
-        token: str | None = None
-        left = limit
-        while left > 0:
-            params = {"max-records": str(min(left, 250))} | ({"page-token": token} if token else {})
-            page = self._call("GET", path, params=params)
-            for entry in page["logEntries"]:
-                yield commit_of(entry)
-                left -= 1
-                if left == 0:
-                    return
-            token = page.get("token")
-            if not page.get("hasMore") or not token:
-                return
+        entries = self._pages(path, "logEntries", at_a_time=min(limit, 250))
+        return map(commit_of, islice(entries, limit))
 
     def holds(self, reference: str, commit: str) -> bool:
         """True where that commit is in the history of the branch or tag; near the head it is found at once.
@@ -250,11 +240,11 @@ class NessieClient:
                 return False
         return False
 
-    def _pages(self, path: str, of: str) -> Iterator[dict[str, Any]]:
-        """Every entry of a list that Nessie gives page by page."""
+    def _pages(self, path: str, of: str, at_a_time: int = 1000) -> Iterator[dict[str, Any]]:
+        """Every entry of a list that Nessie gives page by page; a page is asked for once its entries are wanted."""
         token: str | None = None
         while True:
-            params = {"max-records": "1000"} | ({"page-token": token} if token else {})
+            params = {"max-records": str(at_a_time)} | ({"page-token": token} if token else {})
             page = self._call("GET", path, params=params)
             yield from page[of]
             token = page.get("token")

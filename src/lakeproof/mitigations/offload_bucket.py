@@ -29,6 +29,7 @@ from lakeproof.processes.ours import our_processes
 from lakeproof.stack.engines.minio import moved_out_folder, objects_folder
 from lakeproof.stack.object_store import BUCKETS, s3_client
 from lakeproof.stack.stack import Stack
+from lakeproof.written import sync_folder
 
 STORE = "minio"
 SECONDS, COUNT_SECONDS = 30.0, 600.0
@@ -198,7 +199,7 @@ def _archive(s3: Any, bucket: str, found: list[Mapping[str, Any]], archive: Path
             os.fsync(stream.fileno())
             _compare(partial, made.digests)
             os.link(partial, archive)
-            _sync(archive.parent)
+            sync_folder(archive.parent)
     finally:
         partial.unlink(missing_ok=True)
     return made
@@ -243,14 +244,6 @@ def _digest(stream: IO[bytes] | None) -> str:
     while stream is not None and (part := stream.read(CHUNK)):
         digest.update(part)
     return digest.hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _delete_unchanged(s3: Any, bucket: str, archived: Archived) -> int:

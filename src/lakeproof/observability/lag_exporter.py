@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from functools import partial
 from types import FrameType
@@ -49,6 +49,7 @@ BACKLOG_SECONDS = 4.0
 SETTINGS_SECONDS, ANSWER_SECONDS = 4.0, 3.0
 
 type Pair = tuple[Ticker, BeatReader]
+type Samples = Iterable[tuple[Sequence[str], float]]
 type Look = Callable[[Stack, float, Source], list[str] | None]
 
 
@@ -107,6 +108,20 @@ class SlotCollector(Collector):
         return iter((kept, lost))
 
 
+class Gauge(Collector):
+    """One gauge. look: what it shows at a scrape, the values of its labels and the value."""
+
+    def __init__(self, name: str, told: str, labels: tuple[str, ...], look: Callable[[], Samples]) -> None:
+        self._make, self._look = partial(GaugeMetricFamily, name, told, labels=labels), look
+
+    def collect(self) -> Iterator[Metric]:
+        """The newest look; nothing of what gave no answer."""
+        gauge = self._make()
+        for labels, value in self._look():
+            gauge.add_metric(labels, value)
+        yield gauge
+
+
 class BacklogWatch(threading.Thread):
     """Looks at how much of a source's topic its job has not read and kept, until `stop` is set. `unread`: of the
     newest look; None before the first one, while Kafka does not answer, and before the job's first checkpoint.
@@ -130,23 +145,14 @@ class BacklogWatch(threading.Thread):
             self._stop_asked.wait(BACKLOG_SECONDS)
 
 
-class BacklogCollector(Collector):
+def unread_records(watches: Sequence[BacklogWatch]) -> Gauge:
     """What each source's job has not read and kept yet."""
-
-    def __init__(self, watches: list[BacklogWatch]) -> None:
-        self._watches = watches
-
-    def collect(self) -> Iterator[Metric]:
-        """The newest look of each; nothing of one without an answer."""
-        unread = GaugeMetricFamily(
-            "lakeproof_unread_records",
-            "records of a capture's topic after the place that the lake's job keeps in its last checkpoint",
-            labels=["database"],
-        )
-        for watch in self._watches:
-            if watch.unread is not None:
-                unread.add_metric([watch.source.name], watch.unread)
-        yield unread
+    return Gauge(
+        "lakeproof_unread_records",
+        "records of a capture's topic after the place that the lake's job keeps in its last checkpoint",
+        ("database",),
+        lambda: (((each.source.name,), unread) for each in watches if (unread := each.unread) is not None),
+    )
 
 
 class SettingsWatch(threading.Thread):
@@ -195,44 +201,30 @@ class SettingsWatch(threading.Thread):
             self._stop_asked.wait(SETTINGS_SECONDS)
 
 
-class SettingsCollector(Collector):
+def changed_settings(watches: Sequence[SettingsWatch]) -> Gauge:
     """How many settings of each capture are otherwise than it needs."""
-
-    def __init__(self, watches: list[SettingsWatch]) -> None:
-        self._watches = watches
-
-    def collect(self) -> Iterator[Metric]:
-        """The newest look of each; nothing of one without an answer."""
-        settings = GaugeMetricFamily(
-            "lakeproof_capture_changed_settings",
-            "settings that are otherwise than the capture needs: of the connector (not as it was registered), of"
-            " the database (how it writes its log), of the topic (which records it keeps and takes)",
-            labels=["connector", "of"],
-        )
-        for watch in self._watches:
-            for whose, count in watch.changed.items():
-                settings.add_metric([watch.source.connector, whose], count)
-        yield settings
+    return Gauge(
+        "lakeproof_capture_changed_settings",
+        "settings that are otherwise than the capture needs: of the connector (not as it was registered), of"
+        " the database (how it writes its log), of the topic (which records it keeps and takes)",
+        ("connector", "of"),
+        lambda: (
+            ((each.source.connector, whose), count) for each in watches for whose, count in each.changed.items()
+        ),
+    )
 
 
-class ColumnCollector(Collector):
+def drifted_columns(watches: Sequence[ColumnWatch]) -> Gauge:
     """How many columns of each captured table are not as the lake's SQL declares them."""
-
-    def __init__(self, watches: list[ColumnWatch]) -> None:
-        self._watches = watches
-
-    def collect(self) -> Iterator[Metric]:
-        """The newest look of each; nothing of a database that does not answer."""
-        columns = GaugeMetricFamily(
-            "lakeproof_drifted_columns",
-            "columns of a captured table that are not as the lake's SQL declares them: not declared, gone, renamed,"
-            " or of a type that it may not be able to read",
-            labels=["database", "table"],
-        )
-        for watch in self._watches:
-            for table, count in (watch.drifted or {}).items():
-                columns.add_metric([watch.source.name, table], count)
-        yield columns
+    return Gauge(
+        "lakeproof_drifted_columns",
+        "columns of a captured table that are not as the lake's SQL declares them: not declared, gone, renamed,"
+        " or of a type that it may not be able to read",
+        ("database", "table"),
+        lambda: (
+            ((each.source.name, table), count) for each in watches for table, count in (each.drifted or {}).items()
+        ),
+    )
 
 
 def health(pairs: dict[str, Pair], watches: dict[str, SlotWatch], name: str) -> tuple[int, dict[str, object]]:
@@ -288,9 +280,9 @@ def run(stack: Stack, name: str) -> None:
     paces = paces_of(stack, name, pairs, stop)
     registry = CollectorRegistry()
     registry.register(LagCollector(pairs))
-    registry.register(ColumnCollector(columns))
-    registry.register(BacklogCollector(backlogs))
-    registry.register(SettingsCollector(settings))
+    registry.register(drifted_columns(columns))
+    registry.register(unread_records(backlogs))
+    registry.register(changed_settings(settings))
     if watches:
         registry.register(SlotCollector(watches))
     ProcessCollector(registry=registry)

@@ -86,10 +86,6 @@ class StoreMetrics(Collector):
         self.listing = Listing()
         self._disk = disk
 
-    def describe(self) -> Iterable[Metric]:
-        """Nothing is asked at registration."""
-        return ()
-
     def collect(self) -> Iterable[Metric]:
         """The metrics now."""
         listing = self.listing

@@ -17,7 +17,7 @@ PROMETHEUS, ALERTMANAGER = "prometheus", "alertmanager"
 RELOAD_SECONDS = 10.0
 
 
-def renew(stack: Stack, timing: Timing, *, timeout: float = RELOAD_SECONDS) -> tuple[str, ...]:
+def renew(stack: Stack, timing: Timing) -> tuple[str, ...]:
     """Have Prometheus evaluate the rules that the folders hold now, and Alertmanager tell them, in `timing`.
 
     Prometheus scrapes and evaluates as often as these windows need, too.
@@ -32,8 +32,8 @@ def renew(stack: Stack, timing: Timing, *, timeout: float = RELOAD_SECONDS) -> t
         raise InvalidInput(
             "these rules belong to somebody else's Prometheus", where="timing", next_action="use --timing production"
         )
-    renewed = (PROMETHEUS,) if _renew_rules(stack, timing, timeout) else ()
-    return (*renewed, ALERTMANAGER) if _renew_pace(stack, timing, timeout) else renewed
+    renewed = (PROMETHEUS,) if _renew_rules(stack, timing) else ()
+    return (*renewed, ALERTMANAGER) if _renew_pace(stack, timing) else renewed
 
 
 def give_back(stack: Stack) -> tuple[str, ...]:
@@ -57,32 +57,32 @@ def give_back_abandoned(stack: Stack) -> tuple[str, ...]:
     return ()
 
 
-def _renew_rules(stack: Stack, timing: Timing, timeout: float) -> bool:
+def _renew_rules(stack: Stack, timing: Timing) -> bool:
     wanted = prometheus.files_in(stack, timing)
     if wanted == prometheus.files_now(stack) and not _mark(stack, PROMETHEUS).exists():
         return False
-    go_by(stack, wanted, timeout=timeout)
+    go_by(stack, wanted)
     return True
 
 
-def go_by(stack: Stack, wanted: prometheus.Files, *, timeout: float = RELOAD_SECONDS) -> None:
+def go_by(stack: Stack, wanted: prometheus.Files) -> None:
     """Have Prometheus go by these files. Raises: as `renew`, with the former files in their place again."""
     old = prometheus.files_now(stack)
     with _marked(stack, PROMETHEUS):
         prometheus.write(stack, wanted)
         try:
-            _reload(stack, PROMETHEUS, timeout)
+            _reload(stack, PROMETHEUS)
         except LakeproofError:
             prometheus.write(stack, old)
             raise
 
 
-def _renew_pace(stack: Stack, timing: Timing, timeout: float) -> bool:
+def _renew_pace(stack: Stack, timing: Timing) -> bool:
     if not alertmanager.goes_at(stack, timing) or _mark(stack, ALERTMANAGER).exists():
         with _marked(stack, ALERTMANAGER):
             old = alertmanager.repace(stack, timing)
             try:
-                _reload(stack, ALERTMANAGER, timeout)
+                _reload(stack, ALERTMANAGER)
             except LakeproofError:
                 alertmanager.put_back(stack, old)
                 raise
@@ -104,10 +104,10 @@ def _marked(stack: Stack, component: str) -> Iterator[None]:
     mark.unlink()
 
 
-def _reload(stack: Stack, component: str, timeout: float) -> None:
+def _reload(stack: Stack, component: str) -> None:
     url = f"{stack.url(component)}/-/reload"
     try:
-        answer = httpx.post(url, timeout=timeout, trust_env=False)
+        answer = httpx.post(url, timeout=RELOAD_SECONDS, trust_env=False)
     except httpx.HTTPError as error:
         raise CouldNotLook(f"no answer: {type(error).__name__}", where=url, next_action="is it up?") from error
     if answer.status_code != 200:

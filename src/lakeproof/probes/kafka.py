@@ -25,6 +25,7 @@ from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.probes.round import once
+from lakeproof.services.absent_kafka import quiet_reader, quiet_settings
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import Topic
 
@@ -38,16 +39,8 @@ OffsetSpec: Any = kafka_admin.OffsetSpec  # type: ignore[attr-defined]
 
 def admin(stack: Stack) -> AdminClient:
     """A client that keeps its complaints to itself; errors come back through its calls. One for a round of probes."""
-    return once(("kafka", stack.address("kafka", "tcp")), lambda: AdminClient(client_settings(stack)))
-
-
-def client_settings(stack: Stack) -> dict[str, Any]:
-    """Of a client that keeps its complaints to itself."""
-    return {"bootstrap.servers": stack.address("kafka", "tcp"), "log_level": 0, "error_cb": _ignore}
-
-
-def _ignore(error: object) -> None:
-    """librdkafka reports each failed attempt to connect; our own call says it once."""
+    servers = stack.address("kafka", "tcp")
+    return once(("kafka", servers), lambda: AdminClient(quiet_settings(servers)))
 
 
 def _connect(stack: Stack, timeout: float) -> None:
@@ -131,9 +124,7 @@ def transaction_rows(stack: Stack, timeout: float, source: Source) -> Value:
     be the part that is ill.)
     """
     end = int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
-    settings = client_settings(stack) | {
-        "group.id": "lakeproof-probe",
-        "enable.auto.commit": False,
+    settings = quiet_reader(stack.address("kafka", "tcp"), "lakeproof-probe") | {
         "enable.partition.eof": True,
         "isolation.level": "read_uncommitted",
         "auto.offset.reset": "earliest",

@@ -14,7 +14,7 @@ from lakeproof.lake.sources.mariadb import LOG_NEEDS
 from lakeproof.lake.sources.source import Source
 from lakeproof.probes.http import ANSWERS, REFUSED, REJECTED, SILENT
 from lakeproof.probes.reading import Value
-from lakeproof.stack.engines.mysql import connect
+from lakeproof.stack.engines.mysql import ACCESS_DENIED, connect
 from lakeproof.stack.stack import Stack
 
 PRIVILEGES = f"SHOW GRANTS as {CAPTURE_USER}: privileges lacking"
@@ -25,7 +25,6 @@ TABLES = (
 LOG = f"SHOW GLOBAL VARIABLES: {', '.join(LOG_NEEDS)}"
 # What the capture cannot do without (Debezium's MariaDB connector).
 CAPTURE_PRIVILEGES = ("SELECT", "RELOAD", "SHOW DATABASES", "REPLICATION SLAVE", "BINLOG MONITOR", "LOCK TABLES")
-ACCESS_DENIED = 1045
 CANNOT_CONNECT = 2003
 # From here on the numbers are the client library's: no answer came.
 CLIENT_ERRORS = 2000

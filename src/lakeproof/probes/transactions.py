@@ -13,9 +13,10 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicParti
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.condition import Condition, Operator
-from lakeproof.probes.kafka import OffsetSpec, admin, client_settings, topics
+from lakeproof.probes.kafka import OffsetSpec, admin, topics
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
+from lakeproof.services.absent_kafka import quiet_reader
 from lakeproof.stack.stack import Stack
 
 # What rows and offsets of capture go through: every topic whose name begins so.
@@ -61,11 +62,8 @@ def _ends(stack: Stack, partitions: list[TopicPartition], isolation: Any, timeou
 
 def _written_at(stack: Stack, first: TopicPartition, timeout: float) -> float | None:
     """When the record at that offset was written, in epoch seconds; None where it cannot be read in time."""
-    settings = client_settings(stack) | {
-        "group.id": "lakeproof-probe",
-        "enable.auto.commit": False,
-        "isolation.level": "read_uncommitted",
-    }
+    settings = quiet_reader(stack.address("kafka", "tcp"), "lakeproof-probe")
+    settings["isolation.level"] = "read_uncommitted"
     with closing(Consumer(settings)) as consumer:
         consumer.assign([first])
         message = consumer.poll(timeout)

@@ -1,4 +1,4 @@
-"""How a client of Kafka behaves while Kafka is away: it tries twice a second, and says so once a minute."""
+"""How a client of Kafka behaves while Kafka is away: it tries twice a second, and says so once a minute, or never."""
 
 import logging
 import time
@@ -29,6 +29,19 @@ class AbsentKafka:
         if now - self._said_at.get(error.code(), float("-inf")) >= SAY_AGAIN_SECONDS:
             self._said_at[error.code()] = now
             logger.warning("kafka does not answer", extra={"reason": error.str()})
+
+
+def quiet_settings(bootstrap_servers: str) -> dict[str, Any]:
+    """Of a client that keeps its complaints to itself, for whoever asks once and is told by the call.
+
+    librdkafka reports each failed attempt to connect.
+    """
+    return {"bootstrap.servers": bootstrap_servers, "log_level": 0, "error_cb": lambda _: None}
+
+
+def quiet_reader(bootstrap_servers: str, group: str) -> dict[str, Any]:
+    """Of such a consumer. It never joins its group: partitions are assigned to it."""
+    return {**quiet_settings(bootstrap_servers), "group.id": group, "enable.auto.commit": False}
 
 
 def logger_without_attempts(name: str) -> logging.Logger:

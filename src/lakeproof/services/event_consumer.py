@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from lakeproof.services.absent_kafka import AbsentKafka, logger_without_attempts
+from lakeproof.services.absent_kafka import AbsentKafka, logger_without_attempts, quiet_settings
 
 logger = logging.getLogger(__name__)
 
@@ -104,8 +104,7 @@ class EventConsumer:
         """For /health: "" or what is wrong with Kafka."""
         if self._asking is None:
             # A client of its own: while the consumer waits in `consume`, its list_topics never returns (2.16).
-            quiet: dict[str, Any] = {"log_level": 0, "error_cb": _ignore}
-            self._asking = AdminClient({"bootstrap.servers": self._bootstrap_servers, **quiet})
+            self._asking = AdminClient(quiet_settings(self._bootstrap_servers))
         try:
             await asyncio.to_thread(self._asking.list_topics, timeout=ASK_SECONDS)
         except (KafkaException, RuntimeError) as error:
@@ -199,10 +198,6 @@ def _answered(places: list[TopicPartition]) -> list[TopicPartition]:
         if place.error is not None:
             raise KafkaException(place.error)
     return places
-
-
-def _ignore(_: KafkaError) -> None:
-    """librdkafka reports each failed attempt to connect; our own question says it once."""
 
 
 def _is_record(message: Message) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lakeproof.errors import TerminalError
 from lakeproof.held_file import hold
+from lakeproof.written import write_file
 
 LOCK_SECONDS = 30.0  # writing takes milliseconds, so a process that holds the lock for this long hangs
 NAMES = (
@@ -60,7 +61,7 @@ def load_or_make(path: Path) -> dict[str, str]:
         missing = [name for name in NAMES if name not in found]
         if missing:
             found |= {name: random_secrets.token_hex(16) for name in missing}
-            _write(path, found)
+            write_file(path, json.dumps(found, indent=1), mode=0o600, durable=True)
     return found
 
 
@@ -74,13 +75,3 @@ def _read(path: Path) -> dict[str, str]:
             "not valid JSON", where=str(path), next_action="restore it, or remove the whole stack's state"
         ) from error
     return found
-
-
-def _write(path: Path, values: dict[str, str]) -> None:
-    partial = path.with_suffix(".partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(values, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)

@@ -13,7 +13,7 @@ from lakeproof.lake.capture import columns as columns_module
 from lakeproof.lake.capture.columns import ColumnWatch, Differences, declared_columns, differences
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source
-from lakeproof.observability.lag_exporter import ColumnCollector
+from lakeproof.observability.lag_exporter import drifted_columns
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -97,7 +97,7 @@ def test_the_exporter_tells_of_each_table_and_of_none_while_nobody_answers(
 ) -> None:
     watch = ColumnWatch(Stack(Settings()), OLTP, threading.Event())
     registry = CollectorRegistry()
-    registry.register(ColumnCollector([watch]))
+    registry.register(drifted_columns([watch]))
     assert "lakeproof_drifted_columns{" not in generate_latest(registry).decode()
     there = {
         table: {column: "datetime" if kind == "TIMESTAMP(6)" else "int" for column, kind in columns.items()}
@@ -112,7 +112,7 @@ def test_the_exporter_tells_of_each_table_and_of_none_while_nobody_answers(
     watch = ColumnWatch(Stack(Settings()), OLTP, stopping)
     watch.run()
     registry = CollectorRegistry()
-    registry.register(ColumnCollector([watch]))
+    registry.register(drifted_columns([watch]))
     page = generate_latest(registry).decode()
     assert 'lakeproof_drifted_columns{database="oltp",table="oltp.orders"} 1.0' in page
     assert 'lakeproof_drifted_columns{database="oltp",table="oltp.order_items"} 2.0' in page

@@ -15,6 +15,7 @@ from lakeproof.lake.capture.commands import send
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.offsets import own_offsets
 from lakeproof.lake.sources.source import Source
+from lakeproof.services.absent_kafka import quiet_reader
 from lakeproof.services.database.rows import mysql_rows
 from lakeproof.stack.stack import Stack
 
@@ -203,16 +204,8 @@ def _consumer(stack: Stack) -> Consumer:
 
 
 def _settings(stack: Stack) -> dict[str, Any]:
-    """Of a client that keeps its complaints to itself."""
-    return {
-        "bootstrap.servers": stack.address("kafka", "tcp"),
-        "group.id": "lakeproof-backlog",
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "isolation.level": "read_committed",
-        "log_level": 0,
-        "error_cb": lambda error: None,
-    }
+    quiet = quiet_reader(stack.address("kafka", "tcp"), "lakeproof-backlog")
+    return {**quiet, "enable.partition.eof": True, "isolation.level": "read_committed"}
 
 
 def _partition(connector: str) -> TopicPartition:

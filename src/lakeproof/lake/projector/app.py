@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from cassandra.cluster import Cluster
 from confluent_kafka import Consumer
@@ -17,6 +16,7 @@ from lakeproof.lake.projector.lag import Lag
 from lakeproof.lake.projector.metrics import ProjectorMetrics
 from lakeproof.lake.projector.projection import Projection
 from lakeproof.lake.result_topics import result_topic
+from lakeproof.services.absent_kafka import quiet_reader
 from lakeproof.services.database.cassandra import Ring
 from lakeproof.services.database.cassandra_cluster import service_cluster
 from lakeproof.services.database.errors import DatabaseTrouble
@@ -58,14 +58,8 @@ def create_app(shop: ShopSettings, around: Surroundings) -> FastAPI:
         ring = Ring(around.open_cluster, statements.WRITES, metrics.database)
         projection = Projection(ring, metrics)
         consumer = EventConsumer(around.kafka, projection.take, group=GROUP, topics=(TOPIC.name,), batch=BATCH)
-        quiet: dict[str, Any] = {
-            "bootstrap.servers": around.kafka,
-            "group.id": GROUP,
-            "enable.auto.commit": False,
-            "log_level": 0,
-            "error_cb": lambda _: None,
-        }
-        lag = Lag(ring, metrics, Consumer(quiet), topic=TOPIC.name, parts=TOPIC.partitions)
+        quiet = Consumer(quiet_reader(around.kafka, GROUP))
+        lag = Lag(ring, metrics, quiet, topic=TOPIC.name, parts=TOPIC.partitions)
         ring.start()
         consumer.start()
         measuring = asyncio.create_task(lag.run(), name="lag")

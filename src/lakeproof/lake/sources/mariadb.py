@@ -22,7 +22,7 @@ from lakeproof.lake.sources.engine import (
     nothing_to_grant,
 )
 from lakeproof.stack.engines import mysql, mysql_accounts
-from lakeproof.stack.engines.mysql_sessions import OURS, quoted
+from lakeproof.stack.engines.mysql_sessions import NO_SUCH_THREAD, OURS, quoted
 from lakeproof.stack.stack import Stack
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ LOG_NEEDS = {
     "binlog_legacy_event_pos": "ON",
 }
 ONLY_AT_A_START = "log_bin"
-NO_SUCH_THREAD = 1094
-ACCESS_DENIED = 1045
 
 
 def connect(stack: Stack, user: str, seconds: float, database: str | None = None) -> "Connection[Cursor]":
@@ -318,7 +316,7 @@ def accepts(stack: Stack, user: str, seconds: float = ASK_SECONDS) -> bool:
         with connect(stack, user, seconds):
             return True
     except pymysql.MySQLError as error:
-        if error.args and error.args[0] == ACCESS_DENIED:
+        if error.args and error.args[0] == mysql.ACCESS_DENIED:
             return False
         raise NotReady(f"{type(error).__name__} {error.args}", where="mysql", next_action="lakeproof ps") from error
 

@@ -169,7 +169,9 @@ def present(stack: "Stack") -> tuple[Source, ...]:
     return tuple(
         source
         for source in SOURCES
-        if source.capture is None or (run_id is not None and _wanted_in(stack, source.capture) == run_id)
+        if source.capture is None
+        # The run that it was last wanted in.
+        or (run_id is not None and read_if_there(stack.data_dir(source.capture) / _WANTED) == run_id)
     )
 
 
@@ -183,8 +185,3 @@ def want(stack: "Stack", capture: str, *, wanted: bool) -> None:
         write_file(mark, current_run_id(stack) or "")
     else:
         mark.unlink(missing_ok=True)
-
-
-def _wanted_in(stack: "Stack", capture: str) -> str | None:
-    """The run that this capture was last wanted in."""
-    return read_if_there(stack.data_dir(capture) / _WANTED)

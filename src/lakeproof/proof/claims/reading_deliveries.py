@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
 
 import orjson
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -18,6 +17,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.proof.claims.facts import DeliveryFact, MissingEvent, Store
 from lakeproof.proof.claims.ring import ring_rows
+from lakeproof.services.absent_kafka import quiet_reader
 from lakeproof.services.database.rows import READ_SECONDS, rows_of
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import EVENTS_KEPT_SECONDS, event_topic
@@ -141,14 +141,8 @@ def look_in_topics(
     oldest: by service, as far back as it is looked for, seconds since 1970. Raises: CouldNotLook.
     """
     asked = {event_topic(service): service for service in oldest}
-    settings: dict[str, Any] = {
-        "bootstrap.servers": stack.address("kafka", "tcp"),
-        "group.id": "lakeproof-check",  # never joined: partitions are assigned
-        "enable.auto.commit": False,
-        "isolation.level": "read_uncommitted",
-        "log_level": 0,
-        "error_cb": _ignore,
-    }
+    settings = quiet_reader(stack.address("kafka", "tcp"), "lakeproof-check")
+    settings["isolation.level"] = "read_uncommitted"
     deadline = Deadline(READ_SECONDS)
     try:
         with closing(Consumer(settings)) as consumer:
@@ -242,7 +236,3 @@ def event_id_of(value: bytes | None) -> str | None:
         return str(orjson.loads(value)["event_id"])
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def _ignore(error: object) -> None:
-    """librdkafka reports each failed attempt to connect; our own call says it once."""

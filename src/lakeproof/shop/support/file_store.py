@@ -19,6 +19,7 @@ from typing import BinaryIO
 from lakeproof.errors import InvalidInput
 from lakeproof.shop.support.content import ContentLook
 from lakeproof.stack.stack import Stack
+from lakeproof.written import sync_folder
 
 BUFFER_BYTES = 256 * 1024
 ROOM_KEPT_BYTES = 64 * 1024 * 1024  # for everything else on this disk
@@ -180,13 +181,5 @@ class IncomingFile:
         self._opened.close()
         self._final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._temporary.rename(self._final)
-        _sync_folder(self._final.parent)
-        _sync_folder(self._final.parent.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(self._final.parent)
+        sync_folder(self._final.parent.parent)

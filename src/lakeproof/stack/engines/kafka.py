@@ -23,6 +23,7 @@ from lakeproof.written import write_file
 HEAP = ("-Xms64m", "-Xmx256m", "-XX:MaxDirectMemorySize=64m")
 NODE_ID = 1
 API_VERSIONS = 18
+_ANSWER = struct.Struct(">iih")  # its length, the number of the question, an error
 LOG_LEVELS = {
     "kafka": "warn",
     "kafka.server.BrokerServer": "info",
@@ -141,22 +142,15 @@ def ready(stack: Stack, timeout: float) -> None:
         with socket.create_connection(stack.host_port("kafka", "tcp"), timeout=timeout) as connection:
             connection.settimeout(timeout)
             connection.sendall(struct.pack(">i", len(body)) + body)
-            answer = _read(connection, 10)
+            with connection.makefile("rb") as stream:
+                answer = stream.read(_ANSWER.size)
+        if len(answer) < _ANSWER.size:
+            raise EOFError("closed in the middle of an answer")
     except (OSError, EOFError) as error:
         raise NotReady(f"no answer: {type(error).__name__} {error}".strip(), where="kafka") from error
-    _, echoed, problem = struct.unpack(">iih", answer)
+    _, echoed, problem = _ANSWER.unpack(answer)
     if echoed != correlation or problem != 0:
         raise NotReady(f"answered with error {problem}", where="kafka")
-
-
-def _read(connection: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        part = connection.recv(size - len(data))
-        if not part:
-            raise EOFError("closed in the middle of an answer")
-        data += part
-    return data
 
 
 COMPONENTS = (
