@@ -158,6 +158,11 @@ def test_two_causes_at_once_are_both_named() -> None:
     assert {finding.cause.id for finding in found.findings} == {"paused_connector", "ticker_stopped"}
 
 
+def test_a_component_that_ended_often_and_is_up_hides_no_trouble_of_now() -> None:
+    found = look({"minio-restarts": 4, **READ_ONLY})
+    assert {finding.cause.id for finding in found.findings} == {"store_not_writable", "minio_restarting"}
+
+
 def test_the_cause_that_explains_the_most_comes_first_however_little_evidence_it_states() -> None:
     """minio_down states one piece of evidence, the paused connector five."""
     paused: dict[str, Value] = {"oltp-connector-state": "PAUSED", "oltp-task-state": "PAUSED", **BEHIND}

@@ -152,6 +152,18 @@ def test_a_killed_component_is_started_again_and_counted(client: SupervisorClien
     assert row.pid != before.pid
 
 
+def test_one_that_is_killed_on_purpose_is_started_again_and_not_counted(
+    client: SupervisorClient, await_row: Await
+) -> None:
+    client.up(["base"])
+    before = client.row("base")
+    client.kill("base", counted=False)
+    row = await_row(client, "base", lambda row: row.pid != before.pid and healthy(row))
+    assert row.restarts == before.restarts
+    client.kill("base")
+    await_row(client, "base", lambda row: row.restarts == before.restarts + 1 and healthy(row))
+
+
 def test_a_grandchild_in_a_session_of_its_own_is_swept_when_its_component_is_killed(
     client: SupervisorClient, await_row: Await
 ) -> None:

@@ -10,6 +10,20 @@ def test_who_was_killed_because_of_another_is_not_held_back_once() -> None:
     assert pauses == [1, 2, 1, 4]
 
 
+def test_a_start_after_an_end_that_was_wanted_is_no_restart() -> None:
+    tries = Tries(Pace())
+    tries.count_restart()
+    tries.expect_end()
+    tries.count_restart()
+    assert tries.restarts == 1
+    tries.count_restart()
+    assert tries.restarts == 2
+    tries.expect_end()
+    tries.begin_life()
+    tries.count_restart()
+    assert tries.restarts == 3
+
+
 def test_a_new_life_begins_with_the_shortest_pause() -> None:
     tries = Tries(Pace())
     tries.next_pause_seconds()

@@ -18,8 +18,10 @@ from lakeproof.stack.component import Component
 NO_SCENARIO = "none"
 DOWN, HUNG, UNHEALTHY, RESTARTING = "down", "hung", "unhealthy", "restarting"
 TAKES_NOBODY_IN, LOGIN_REJECTED = "starting", "login_rejected"
-# What keeps a component from its work. One that turns the diagnosis's own login down works for everybody else.
-OUTAGES = (DOWN, HUNG, UNHEALTHY, RESTARTING, TAKES_NOBODY_IN)
+# What keeps a component from its work at this moment. One that turns the diagnosis's own login down works for
+# everybody else; one that ended again and again may have been up and well for minutes, and then no trouble of now is
+# its own.
+OUTAGES = (DOWN, HUNG, UNHEALTHY, TAKES_NOBODY_IN)
 NOTHING_RUNS = "nothing_runs"
 # So many restarts within the probe's window are no single event.
 FEW_RESTARTS = 2
@@ -28,6 +30,11 @@ FEW_RESTARTS = 2
 def cause_ids(component: str, states: Iterable[str] = OUTAGES) -> tuple[str, ...]:
     """The ids of a component's causes by which whatever stands on it cannot do its work either."""
     return tuple(f"{component.replace('-', '_')}_{state}" for state in states)
+
+
+def _ends_others(component: str) -> tuple[str, ...]:
+    """The ids of its causes by which another component may be unhealthy, or end as well."""
+    return cause_ids(component, (*OUTAGES, RESTARTING))
 
 
 def upstream(components: Mapping[str, Component]) -> dict[str, frozenset[str]]:
@@ -105,8 +112,10 @@ class _OfComponent:
         )
         takers = [other for other, its in components.items() if name in its.takes_down]
         self.taken_down = [cause for taker in takers for cause in cause_ids(taker, (DOWN, HUNG, RESTARTING))]
-        self.by_others = sorted({each for other in above[name] for each in cause_ids(other)}.union(self.taken_down))
-        self.ending_with_it = {each for other in one.takes_down for each in cause_ids(other)}
+        self.by_others = sorted(
+            {each for other in above[name] for each in _ends_others(other)}.union(self.taken_down)
+        )
+        self.ending_with_it = {each for other in one.takes_down for each in _ends_others(other)}
         self.afterwards = tuple(_step(each, name) for each in one.after_outage)
 
     def causes(self) -> Iterable[Cause]:

@@ -53,7 +53,7 @@ def inject(stack: Stack, arguments: FilledStore) -> None:
             raise TerminalError(f"there is a bucket {BUCKET}", where=STORE, next_action="it would be lost: rename it")
         with minio.may_not_start(stack, HELD_SECONDS):
             store_disk.make_disk(stack, arguments.room_mb << 20)
-            with _ended(client):
+            with _ended(client, counted=True):
                 store_disk.move_to_disk(stack)
         _await_back(client)
     detached.start(stack, PROCESS, "lakeproof.faults.dump")
@@ -72,13 +72,13 @@ def inject(stack: Stack, arguments: FilledStore) -> None:
 
 
 @contextlib.contextmanager
-def _ended(client: SupervisorClient) -> Iterator[None]:
+def _ended(client: SupervisorClient, *, counted: bool) -> Iterator[None]:
     """The store has died, as by an accident. (To stop it by command keeps the alerts quiet for two minutes.) It comes
-    back by itself once it may start.
+    back by itself once it may start. counted: as one of its restarts.
     """
     before = client.row(STORE)
     if before.pid is not None:
-        client.kill(STORE)
+        client.kill(STORE, counted=counted)
         Deadline(END_SECONDS).wait_for(
             f"{STORE} to end", lambda: True if client.row(STORE).pid != before.pid else None, every=0.05
         )
@@ -101,7 +101,7 @@ def remove(stack: Stack, arguments: FilledStore) -> None:
     client = SupervisorClient(stack)
     running = client.running()
     with minio.may_not_start(stack, HELD_SECONDS):
-        with _ended(client) if running else contextlib.nullcontext():
+        with _ended(client, counted=False) if running else contextlib.nullcontext():
             store_disk.give_back(stack, lambda bucket: bucket == BUCKET)
         store_disk.remove_disk(stack)
     if running:

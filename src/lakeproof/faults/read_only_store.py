@@ -92,7 +92,7 @@ def remove(stack: Stack, arguments: ReadOnlyStore) -> None:
     if client.row(STORE).pid is None:
         client.start(STORE)  # somebody stopped it, and it would stay so
     elif writes_in_words(stack, LOOK_SECONDS) == READ_ONLY:
-        client.kill(STORE)
+        client.kill(STORE, counted=False)
     Deadline(BACK_SECONDS).wait_for(
         f"{STORE} to take writes",
         lambda: True if writes_in_words(stack, LOOK_SECONDS) == WRITABLE else None,

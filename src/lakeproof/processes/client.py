@@ -140,16 +140,17 @@ class SupervisorClient(Supervisor):
             lock.clear(self.runtime)
         return stopped
 
-    def kill(self, name: str, signal_name: str = "KILL") -> int:
+    def kill(self, name: str, signal_name: str = "KILL", *, counted: bool = True) -> int:
         """Send KILL, STOP, CONT or TERM to all processes of a component; gives how many.
 
-        What KILL ends is started again by the restart policy. Raises: InvalidInput (also where nothing runs),
-        CouldNotLook.
+        What KILL ends is started again by the restart policy. counted: that start is one of its restarts, of which
+        three within ten minutes are an incident; False for who ends it on purpose, to have it start otherwise.
+        Raises: InvalidInput (also where nothing runs), CouldNotLook.
         """
         self._require_known(name)
         if signal_name.upper().removeprefix("SIG") not in SIGNALS:
             raise unknown_name("signal", signal_name, SIGNALS)
-        return int(self.ask({"do": "kill", "name": name, "signal": signal_name}))
+        return int(self.ask({"do": "kill", "name": name, "signal": signal_name, "counted": counted}))
 
     def let_go_on(self, name: str) -> None:
         """SIGCONT to one component's processes; fine where it has none, or no daemon runs. Raises: as `kill`."""

@@ -198,10 +198,15 @@ class Keeper:
             except LakeproofError as error:
                 self._tell("goodbye", f"went wrong, stopping all the same: {error.what}")
 
-    def send(self, number: signal.Signals) -> int:
-        """Send a signal to all its processes. Gives how many. Raises: InvalidInput when none runs."""
+    def send(self, number: signal.Signals, *, counted: bool = True) -> int:
+        """Send a signal to all its processes. Gives how many. Raises: InvalidInput when none runs.
+
+        counted: the start that follows where this ends it is one of its restarts.
+        """
         if self.process is None or self.pid is None:
             raise InvalidInput("it does not run", where=self.name, next_action=f"lakeproof start {self.name}")
+        if not counted:
+            self.tries.expect_end()
         return self.process.signal_all(number)
 
     async def kill_for(self, other: str) -> None:
@@ -216,6 +221,7 @@ class Keeper:
     async def _live(self) -> None:
         """Start it and start it again, until it is stopped or cannot be started without help."""
         while True:
+            before = self.process
             try:
                 await self._one_life()
             except (PortTaken, TransientError) as error:
@@ -239,8 +245,9 @@ class Keeper:
             self._turn_to(State.EXITED)
             self._tell("exited", f"{reason}; again in {pause:.0f} s")
             await asyncio.sleep(pause)
-            if self.process is not None:
-                self.tries.restarts += 1
+            # A try that was turned down before it had a process (a port or a file of it is taken) ended none.
+            if self.process is not before:
+                self.tries.count_restart()
 
     async def _one_life(self) -> None:
         """From waiting to death. Raises: what ended it."""

@@ -119,7 +119,7 @@ class Server:
                 number = SIGNALS.get(str(request["signal"]).upper().removeprefix("SIG"))
                 if number is None:
                     raise unknown_name("signal", str(request["signal"]), SIGNALS)
-                return self._keeper(request["name"]).send(number)
+                return self._keeper(request["name"]).send(number, counted=bool(request.get("counted", True)))
             case "stop":
                 async with self._telling(send, self._still_stopping):
                     return await self._keeper(request["name"]).stop(as_fault=bool(request.get("as_fault")))

@@ -5,8 +5,9 @@ from lakeproof.processes.pace import Pace
 
 
 class Tries:
-    """`restarts` counts starts that followed an end nobody asked for; `failures` the starts (and provisions) that
-    failed since the component was last wanted or healthy; `too_slow`: one of those was not ready in its time.
+    """`restarts` counts starts that followed an end of a process that nobody asked for; `failures` the starts (and
+    provisions) that failed since the component was last wanted or healthy; `too_slow`: one of those was not ready in
+    its time.
     """
 
     def __init__(self, pace: Pace) -> None:
@@ -16,6 +17,7 @@ class Tries:
         self._pace = pace
         self._backoff = Backoff(pace)
         self._taken_down = False
+        self._asked_for = False
 
     def forgive(self) -> None:
         """It is wanted anew, or healthy: what failed before counts no more."""
@@ -24,10 +26,20 @@ class Tries:
     def begin_life(self) -> None:
         """It was not kept until now: pauses are short again."""
         self._backoff = Backoff(self._pace)
+        self._asked_for = False
 
     def excuse(self) -> None:
         """It is killed because of another: not its own fault, so its next start is not held back."""
         self._taken_down = True
+
+    def expect_end(self) -> None:
+        """It is killed by whoever keeps it, who wants it started again: that start is none of `restarts`."""
+        self._asked_for = True
+
+    def count_restart(self) -> None:
+        """A process of it ended, and it is started again."""
+        self.restarts += not self._asked_for
+        self._asked_for = False
 
     def next_pause_seconds(self) -> float:
         """Take note of an end, and give the pause that follows it."""
