@@ -47,6 +47,10 @@ from lakeproof.stack.stack import Stack
         ("Error processing row in orders, internal schema size 9, but row size 9 , restart connector", "schema"),
         ("The MariaDB server is not configured to use a FULL binlog_row_image, which is required", "partial rows"),
         ('ERROR: publication "lake" does not exist', "no publication"),
+        ("Encountered change event for table oltp.orders whose schema isn't known to this connector", "schema"),
+        ("The db history topic or its content is fully or partially missing. Please check", "schema"),
+        # It was slow to read; the next start may do it.
+        ("IllegalStateException: The database schema history couldn't be recovered. Consider to increase", "other"),
     ],
 )
 def test_a_trace_is_sorted_by_what_it_says(trace: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:

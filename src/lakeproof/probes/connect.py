@@ -68,7 +68,14 @@ FAILURES = (
         re.compile(r"Communications link failure|Connection refused|Failed to (read|authenticate)", re.I),
         "no database",
     ),
-    (re.compile(r"Schema(Exception| .*not)|parse|no viable alternative", re.I), SCHEMA),
+    (
+        re.compile(
+            r"Schema(History)?Exception|Schema .*(not|isn't known)|history topic .*missing|parse"
+            r"|no viable alternative",
+            re.I,
+        ),
+        SCHEMA,
+    ),
 )
 # A call within a stack trace, which says nothing of the kind of failure: each has a parser in it somewhere.
 _CALL = re.compile(r"\s*(at |\.\.\. \d+ )")
