@@ -294,6 +294,22 @@ def test_a_query_that_waits_and_a_failed_one_of_another_user_do_not_pass(
     assert judge(found, QueriesServed(), NOW.timestamp() - 60, 0.4).outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("source", "loses_worker", "outcome"),
+    [
+        (OWN_SOURCE, True, Outcome.PASSED),
+        (OWN_SOURCE, False, Outcome.FAILED),
+        (PERSONS_SOURCE, True, Outcome.FAILED),
+    ],
+)
+def test_an_audit_that_was_on_the_lost_worker_is_the_faults_own_doing(
+    source: str, loses_worker: bool, outcome: Outcome
+) -> None:
+    found = [query("a", "lakeproof", "FAILED", error="PAGE_TRANSPORT_ERROR", source=source)]
+    arguments = QueriesServed(loses_worker=loses_worker)
+    assert judge(found, arguments, NOW.timestamp() - 60, 0.4).outcome is outcome
+
+
 def test_what_failed_before_the_fault_is_not_held_against_the_repair() -> None:
     failed = [query("a", "reporter", "FAILED", error="SYNTAX_ERROR")]
     assert judge(failed, QueriesServed(), NOW.timestamp(), 0.4).outcome is Outcome.PASSED

@@ -35,6 +35,10 @@ SESSION = "join_distribution_type=PARTITIONED"
 # so at the end of their time, on busy processors. Whoever else may have ended one of these hurt no user by it, and an
 # audit that gets no answer has its own alert.
 CALLED_OFF = "USER_CANCELED"
+# How a query ends that had work on a worker that is gone (Trino's StandardErrorCode).
+LOST_WITH_A_WORKER = frozenset(
+    {"PAGE_TRANSPORT_ERROR", "PAGE_TRANSPORT_TIMEOUT", "REMOTE_TASK_ERROR", "REMOTE_HOST_GONE"}
+)
 # A query whose client asks for no rows is given up by Trino itself, after five minutes.
 GIVEN_UP = "ABANDONED_QUERY"
 
@@ -42,12 +46,14 @@ GIVEN_UP = "ABANDONED_QUERY"
 class QueriesServed(Arguments):
     """`user`: the other user who asks; in a group of its own. A query of that user that runs beside the flood, and
     whose rows nobody fetches, must live on, but Trino may give it up. `flooding`: whose queries may be killed.
-    `seconds`: the other user's answer takes less, the quickest of a few tries.
+    `seconds`: the other user's answer takes less, the quickest of a few tries. `loses_worker`: a worker is gone by
+    the fault, so that what Lakeproof itself asked (the audit does so each minute) may have failed with it.
     """
 
     user: str = "reporter"
     flooding: str = "analyst"
     seconds: float = Field(3.0, gt=0, le=ANSWER_SECONDS)
+    loses_worker: bool = False
 
 
 def baseline(context: CheckContext, arguments: QueriesServed) -> Baseline:
@@ -86,6 +92,7 @@ def judge(found: list[Query], arguments: QueriesServed, since: float, took: floa
         and one.user != arguments.flooding
         and not (one.error == CALLED_OFF and (one.user == HEALTH_USER or one.source == OWN_SOURCE))
         and (one.user, one.error) != (arguments.user, GIVEN_UP)
+        and not (arguments.loses_worker and one.source == OWN_SOURCE and one.error in LOST_WITH_A_WORKER)
         and one.made_at.timestamp() >= since
     ]
     numbers = {"queued": float(waiting), "failed_of_others": float(len(failed)), "answer_seconds": round(took, 2)}
