@@ -8,10 +8,12 @@ TRIES = 5
 PAUSE_SECONDS = 1.0
 
 
-def ask_again[T](ask: Callable[[], T], is_slow: Callable[[T], bool], deadline: Deadline) -> list[T]:
+def ask_again[T](
+    ask: Callable[[], T], is_slow: Callable[[T], bool], deadline: Deadline, tries: int = TRIES
+) -> list[T]:
     """What `ask` gives, of a few tries: the last one is the first that is not slow, where there is one."""
     given = [ask()]
-    while is_slow(given[-1]) and len(given) < TRIES and not deadline.expired:
+    while is_slow(given[-1]) and len(given) < tries and not deadline.expired:
         deadline.pause(PAUSE_SECONDS)
         given.append(ask())
     return given
