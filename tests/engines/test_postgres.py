@@ -30,7 +30,9 @@ from lakeproof.probes.probe import all_probes
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.provisioning.postgres import provision
 from lakeproof.stack import postgres_session
+from lakeproof.stack.database_sessions import sessions
 from lakeproof.stack.engines import postgres, postgres_accounts, postgres_config
+from lakeproof.stack.engines.sessions import NoneLeft
 from lakeproof.stack.stack import Stack
 
 pytestmark = pytest.mark.engines
@@ -311,6 +313,13 @@ def test_a_full_server_is_told_from_a_dead_one(stack: Stack, up: Up) -> None:
             for _ in range(postgres_config.MAX_CONNECTIONS + 1):
                 held.enter_context(postgres_session.connection(*account))
         assert answers(stack, 5.0) == "error 53300"
+        with pytest.raises(NoneLeft):
+            sessions(stack, "postgres", 0.5)
+        # Whoever looks shares the administrator's places with other looks, and waits until one is free.
+        timer = threading.Timer(1.0, held.pop_all().close)
+        timer.start()
+        assert sessions(stack, "postgres", 20.0).total > 0
+        timer.join()
     Deadline(30).wait_for("room", lambda: True if answers(stack, 5.0) == "answers" else None)
 
 

@@ -5,8 +5,8 @@ A session that waits for a lock keeps its connection. In a client with a pool, o
 connection; a client without one opens another connection for each question, until the server has none left.
 
 When all sessions are taken, both servers still admit the administrator: MariaDB one session, PostgreSQL three. Health
-question, exporter and probe may want MariaDB's one place at the same moment, each for milliseconds, so whoever finds
-it taken tries again until its time is over. While there is room, the account `reader` counts the sessions, so that an
+question, exporter and probes may want these places at the same moment, each for a moment, so whoever finds none tries
+again until its time is over. While there is room, the account `reader` counts the sessions, so that an
 external server need not give us its administrator's password.
 """
 

@@ -12,7 +12,7 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.engines.mysql_accounts import ACCOUNTS as ALL_ACCOUNTS
 from lakeproof.stack.engines.mysql_accounts import HOST, REPORT
-from lakeproof.stack.engines.sessions import Ask, Blocker, NoneLeft, Session, blocker_of
+from lakeproof.stack.engines.sessions import AGAIN_SECONDS, Ask, Blocker, NoneLeft, Session, blocker_of
 from lakeproof.stack.stack import Stack
 
 # The account that gets in also where the server is full: user, secret.
@@ -21,7 +21,6 @@ ADMINISTRATOR = ("root", "mysql-root")
 ACCOUNTS: Sequence[tuple[str, str]] = [(one.user, one.secret) for one in ALL_ACCOUNTS if one.user != REPORT]
 # How many of the sessions it lets in are the administrator's alone. His one place is not among its max_connections.
 KEPT = 0
-AGAIN_SECONDS = 0.1
 NO_SUCH_THREAD = 1094
 # A user lock whose name begins so is held by a repair of Lakeproof that keeps others out for a while.
 OURS, USER_LOCK = "lakeproof ", "User lock"

@@ -1,14 +1,19 @@
 """PostgreSQL's sessions: who holds them, who waits for whom, an account's limit, and how a session is ended."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
+from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.stack.engines.postgres_accounts import ACCOUNTS as ALL_ACCOUNTS
 from lakeproof.stack.engines.postgres_accounts import REPORT
 from lakeproof.stack.engines.postgres_config import NAME, ROOT_SECRET, ROOT_USER
-from lakeproof.stack.engines.sessions import Ask, Blocker, NoneLeft, Session, blocker_of
+from lakeproof.stack.engines.sessions import AGAIN_SECONDS, Ask, Blocker, NoneLeft, Session, blocker_of
 from lakeproof.stack.stack import Stack
+
+if TYPE_CHECKING:
+    from lakeproof.stack import postgres_session
 
 # What it says to a login for which it has no place left.
 FULL = "53300"
@@ -99,15 +104,31 @@ def quoted(name: str, quote: str) -> str:
 
 @contextmanager
 def session(stack: Stack, user: str, secret: str, seconds: float, database: str = "postgres") -> Iterator[Ask]:
-    """A session of the account. Raises: NoneLeft, CouldNotLook."""
-    import psycopg
+    """A session of the account. The administrator's places may all be taken for a moment; then it is tried again.
 
-    from lakeproof.stack.postgres_session import TROUBLES, connection
+    Raises: NoneLeft, CouldNotLook.
+    """
+    from lakeproof.stack.postgres_session import TROUBLES
 
     try:
-        with connection(stack, user, secret, seconds, database) as opened:
+        with closing(_opened(stack, user, secret, Deadline(seconds), database)) as opened:
             yield opened.rows
     except TROUBLES as error:
-        if isinstance(error, psycopg.Error) and error.sqlstate == FULL:
-            raise NoneLeft(f"no session is left for {user}", where=NAME) from error
         raise CouldNotLook(f"no answer: {type(error).__name__}: {error}", where=NAME) from error
+
+
+def _opened(stack: Stack, user: str, secret: str, deadline: Deadline, database: str) -> "postgres_session.Session":
+    """Raises: NoneLeft; TROUBLES."""
+    import psycopg
+
+    from lakeproof.stack.postgres_session import connect
+
+    while True:
+        try:
+            return connect(stack, user, secret, max(1.0, deadline.left), database)
+        except psycopg.Error as error:
+            if error.sqlstate != FULL:
+                raise
+            if (user, secret) != ADMINISTRATOR or deadline.left < AGAIN_SECONDS:
+                raise NoneLeft(f"no session is left for {user}", where=NAME) from error
+            deadline.pause(AGAIN_SECONDS)

@@ -12,6 +12,8 @@ type Ask = Callable[..., list[tuple[Any, ...]]]
 # A queue counts once one in it has waited for so many seconds: most locks are held for a moment. All others in it
 # count at once, since services give a statement up after a few seconds and ask again.
 WAIT_SECONDS = 2
+# The administrator's few places are taken for a moment each, by health question, exporter and probes.
+AGAIN_SECONDS = 0.1
 
 
 class NoneLeft(CouldNotLook):
