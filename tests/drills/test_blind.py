@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.blind import draw
 from lakeproof.drills.drill import Drill
@@ -53,7 +55,10 @@ def test_neither_console_nor_journal_names_scenario_fault_or_claims_before_the_r
     assert report.scenario == "dark-lamp"
 
 
-def test_a_blind_drill_that_fails_says_why_at_its_end_only(toy: Any, tmp_path: Path) -> None:
+def test_a_blind_drill_that_fails_says_why_at_its_end_only(
+    toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakeproof.drills.run.SETTLE_SECONDS", 0.05)
     lamp, said = toy.Lamp(), list[str]()
     lamp.lost = 1
     report = blind_drill(toy, lamp, tmp_path, said).run()
