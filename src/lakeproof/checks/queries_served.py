@@ -5,9 +5,7 @@ may be forgotten. nothing_else_disturbed tells whether Trino was restarted, whic
 """
 
 import time
-from typing import Any
 
-import httpx
 from pydantic import Field
 
 from lakeproof.arguments import Arguments
@@ -15,11 +13,11 @@ from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.tries import ask_again
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook
-from lakeproof.lake.query.answer import one_line
-from lakeproof.lake.query.trino import OWN_SOURCE
+from lakeproof.lake.query import trino
+from lakeproof.lake.query.answer import EngineUnreachable, StatementFailed
+from lakeproof.lake.query.trino import OWN_SOURCE, PERSONS_SOURCE
 from lakeproof.lake.query.trino_queries import Query, queries
-from lakeproof.stack.engines.trino import HEALTH_USER, NAME
+from lakeproof.stack.engines.trino import HEALTH_USER
 from lakeproof.stack.stack import Stack
 
 CLAIM = "no query waits, another user's query is answered soon, and nobody else's failed"
@@ -113,21 +111,17 @@ def _ask(stack: Stack, user: str) -> float | str:
     Raises: CouldNotLook where Trino gives no answer.
     """
     deadline = Deadline(ANSWER_SECONDS)
-    rows: list[Any] = []
     try:
-        headers = {"X-Trino-User": user, "X-Trino-Session": SESSION}
-        with httpx.Client(timeout=ANSWER_SECONDS, headers=headers, trust_env=False) as client:
-            page = client.post(f"{stack.url(NAME)}/v1/statement", content=SQL).raise_for_status().json()
-            while "nextUri" in page and not deadline.expired:
-                page = client.get(page["nextUri"]).raise_for_status().json()
-                rows += page.get("data", [])
-    except (httpx.HTTPError, ValueError) as error:
-        raise CouldNotLook(f"no answer: {type(error).__name__}", where=NAME, next_action="is Trino up?") from error
-    if failure := page.get("error"):
-        return one_line(f"failed: {failure.get('errorName', 'ERROR')}: {failure.get('message', 'no message')}")
-    if rows == [[JOINED]]:
+        answer = trino.run(stack, SQL, deadline, user=user, source=PERSONS_SOURCE, session=SESSION)
+    except StatementFailed as error:
+        return f"failed: {error.what}"
+    except EngineUnreachable:
+        if not deadline.expired:
+            raise
+        return f"gave no row within {ANSWER_SECONDS:g} s"
+    if [list(row) for row in answer.rows] == [[JOINED]]:
         return deadline.elapsed
-    return f"gave {rows} instead of {JOINED}" if rows else f"gave no row within {ANSWER_SECONDS:g} s"
+    return f"gave {[list(row) for row in answer.rows]} instead of {JOINED}"
 
 
 CHECK = Check("queries_served", CLAIM, baseline, verify, QueriesServed)

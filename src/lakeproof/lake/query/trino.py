@@ -37,21 +37,25 @@ def run(
     deadline: Deadline,
     *,
     catalog: str = CATALOG,
+    user: str = USER,
     source: str = OWN_SOURCE,
+    session: str = "",
     progress: Progress = lambda text: None,
 ) -> Answer:
     """The whole answer to one statement in `catalog`. source: what Trino's list of queries shows as its source.
+    session: its session properties, NAME=VALUE.
 
     Raises: StatementFailed with Trino's message; EngineUnreachable without an answer before the deadline.
     """
     headers = {
-        "X-Trino-User": USER,
+        "X-Trino-User": user,
         "X-Trino-Source": source,
         "X-Trino-Catalog": catalog,
         "X-Trino-Schema": SCHEMA,
         "X-Trino-Time-Zone": "UTC",
         # Without it Trino cuts times to milliseconds, for old clients.
         "X-Trino-Client-Capabilities": "PARAMETRIC_DATETIME",
+        **({"X-Trino-Session": session} if session else {}),
     }
     started = deadline.elapsed
     columns: tuple[Column, ...] = ()
