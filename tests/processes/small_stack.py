@@ -6,7 +6,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lakeproof.errors import LakeproofError, MissingArtifact, NotReady, TerminalError
+from lakeproof.errors import LakeproofError, MissingArtifact, NotReady, TerminalError, TransientError
 from lakeproof.processes.daemon import Daemon
 from lakeproof.processes.pace import Pace
 from lakeproof.provisioning.__main__ import run
@@ -67,6 +67,15 @@ def raise_odd(stack: Stack, timeout: float) -> None:
 
 def fill_disk(stack: Stack) -> None:
     raise OSError(errno.ENOSPC, "No space left on device", "config.ini")
+
+
+def hold_if_marked(stack: Stack) -> None:
+    """As a file that another process holds; each try is written into the mark."""
+    mark = stack.state_dir / "held-by-another"
+    if mark.exists():
+        with mark.open("a") as tries:
+            tries.write("tried\n")
+        raise TransientError("held by another", where="held")
 
 
 def miss_artifact(stack: Stack) -> None:
@@ -144,6 +153,7 @@ def _all() -> list[Component]:
         make("tardy", "slow=2", start_seconds=1.0),
         make("odd", ready=raise_odd, start_seconds=0.5),
         make("full", prepare=fill_disk),
+        make("held", prepare=hold_if_marked),
         make("uninstalled", prepare=miss_artifact),
         make("nowhere", command=nowhere),
     ]

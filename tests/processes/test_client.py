@@ -164,6 +164,17 @@ def test_one_that_is_killed_on_purpose_is_started_again_and_not_counted(
     await_row(client, "base", lambda row: row.restarts == before.restarts + 1 and healthy(row))
 
 
+def test_a_try_that_had_no_process_is_no_restart(client: SupervisorClient, await_row: Await) -> None:
+    client.up(["held"])
+    mark = client.stack.state_dir / "held-by-another"
+    mark.touch()
+    client.kill("held")
+    Deadline(30).wait_for("two tries", lambda: True if mark.read_text().count("tried") >= 2 else None)
+    mark.unlink()
+    row = await_row(client, "held", healthy)
+    assert row.restarts == 1
+
+
 def test_a_grandchild_in_a_session_of_its_own_is_swept_when_its_component_is_killed(
     client: SupervisorClient, await_row: Await
 ) -> None:
