@@ -17,12 +17,13 @@ import pytest
 from psycopg.errors import DuplicateObject, InsufficientPrivilege, InvalidPassword, TooManyConnections
 from tests.engines.health import await_health
 
-from lakeproof.arguments import parse_arguments
+from lakeproof.arguments import OfComponent, parse_arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, PortTaken, TerminalError
 from lakeproof.lake.capture import publication
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources.source import find_source
+from lakeproof.mitigations import restart_component
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes.databases import log_lacks
 from lakeproof.probes.postgres import answers
@@ -324,6 +325,18 @@ def test_a_full_server_is_told_from_a_dead_one(stack: Stack, up: Up) -> None:
 
 
 @pytest.mark.proof  # until it was green three times in a row
+def test_a_shutdown_that_waits_for_a_client_is_told_and_a_restart_ends_it(stack: Stack, up: Up) -> None:
+    client = up("postgres")
+    row = client.row("postgres")
+    assert row.pid is not None
+    with postgres_session.connection(stack, "postgres", "postgres-root", 60.0):
+        os.kill(row.pid, signal.SIGTERM)
+        Deadline(10).wait_for("nobody to be let in", lambda: True if answers(stack, 5.0) == "shuts down" else None)
+        restart_component.run(stack, OfComponent(component="postgres"))
+    assert answers(stack, 5.0) == "answers"
+
+
+@pytest.mark.proof  # until it was green three times in a row
 def test_a_statement_ends_in_time_where_the_server_is_slow_or_frozen(stack: Stack, up: Up) -> None:
     client = up("postgres")
     taken = Deadline(60)
@@ -368,6 +381,20 @@ def test_the_exporter_tells_the_connections_of_each_database(stack: Stack, up: U
     text = Deadline(30).wait_for("the exporter to see the server", look)
     assert 'datname="shop"' in text
     assert "pg_settings_max_connections" in text
+
+
+@pytest.mark.proof  # until it was green three times in a row
+def test_the_exporter_tells_a_slot_without_a_place_by_nan(stack: Stack, up: Up) -> None:
+    """As a slot is whose WAL is gone; an alert reads it so. One that was just made has no place either."""
+    up("postgres", "postgres-exporter")
+    ask(stack, "SELECT pg_create_physical_replication_slot('without_place')")
+
+    def look() -> str | None:
+        text = httpx.get(f"{stack.url('postgres-exporter')}/metrics", timeout=5.0, trust_env=False).text
+        lines = [line for line in text.splitlines() if "lsn_diff{" in line and 'slot_name="without_place"' in line]
+        return lines[0] if lines else None
+
+    assert Deadline(30).wait_for("the exporter to tell the slot", look).endswith(" NaN")
 
 
 def test_a_taken_port_is_said_with_its_holder(stack: Stack, up: Up) -> None:

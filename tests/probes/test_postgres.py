@@ -42,6 +42,7 @@ def test_a_closed_port_is_refused_and_one_that_says_nothing_silent(listener: soc
         ("28000", 'role "reader" is not permitted to log in', "rejected"),
         ("57P03", "the database system is starting up", "starting"),
         ("57P03", "the database system is not accepting connections", "starting"),
+        ("57P03", "the database system is shutting down", "shuts down"),
         ("53300", "sorry, too many clients already", "error 53300"),
         ("53300", "remaining connection slots are reserved for roles with the SUPERUSER attribute", "error 53300"),
         ("53300", 'too many connections for role "reader"', "error 53300"),

@@ -14,6 +14,8 @@ from lakeproof.stack.engines.postgres_config import NAME
 from lakeproof.stack.stack import Stack
 
 KEPT = "kept"
+# It will let nobody in again until it has ended, and with a plain SIGTERM that waits for its last client.
+SHUTS_DOWN = "shuts down"
 PRIVILEGES = f"pg_roles, pg_auth_members: what {CAPTURE_USER} lacks"
 TABLES = """
 SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')
@@ -29,8 +31,8 @@ FROM pg_roles role WHERE role.rolname = $1
 
 
 def answers(stack: Stack, timeout: float) -> Value:
-    """As Database; its error by SQLSTATE, and "refuses to connect" where the server said why in words that are not
-    known.
+    """As Database; SHUTS_DOWN; its error by SQLSTATE, and "refuses to connect" where the server said why in words
+    that are not known.
     """
     import psycopg
     from psycopg.errors import CannotConnectNow, InvalidAuthorizationSpecification, InvalidPassword
@@ -41,8 +43,8 @@ def answers(stack: Stack, timeout: float) -> Value:
         select(stack, READER, f"postgres-{READER}", "SELECT 1", seconds=timeout)
     except (InvalidAuthorizationSpecification, InvalidPassword):
         return REJECTED
-    except CannotConnectNow:
-        return STARTING
+    except CannotConnectNow as error:
+        return SHUTS_DOWN if "shutting down" in str(error) else STARTING
     except psycopg.Error as error:
         return f"error {error.sqlstate}" if error.sqlstate else "refuses to connect"
     except ConnectionRefusedError:
