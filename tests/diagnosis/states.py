@@ -97,7 +97,17 @@ STATES: list[tuple[str, dict[str, Value]]] = [
     ("attachments_pile_up", {"support-attachment-folder": "grows by 7.2 GB an hour"}),
     ("redis_full", {"redis-room": "full: 67.1 of 67.1 MB used, 18 keys that never end"}),
     # It answers nobody: then it is not late for support alone.
-    ("fulfillment_service_hung", {**gone("fulfillment-service", "silent"), "support-timeline-p95": 2.9}),
+    # A source that hangs, or whose database does, is slow in each call too, and not to be switched off.
+    (
+        "fulfillment_service_hung",
+        {
+            **gone("fulfillment-service", "silent"),
+            "support-timeline-p95": 2.9,
+            "support-slow-sources": "fulfillment-service",
+        },
+    ),
+    ("mysql_hung", {"mysql-answers": "silent", "support-slow-sources": "order-service"}),
+    ("postgres_hung", {"postgres-answers": "silent", "support-slow-sources": "payment-service fulfillment-service"}),
     ("redis_hung", {"redis-answers": "silent", "support-timeline-p95": 2.2}),
     (
         "mysql_sessions_leaked",

@@ -101,6 +101,17 @@ def test_our_scenarios_load() -> None:
         assert catalog.truth(scenario).root_cause in {cause.id for cause in catalog.causes}
 
 
+def test_values_are_asked_after_only_where_the_fault_writes_them() -> None:
+    """Where nothing is written that check can only say that it does not know, and the drill cannot pass."""
+    drills = [each for one in load_catalog().scenarios.values() for each in (one, *one.others.values())]
+    asked = [(drill, check) for drill in drills for check in drill.checks if check.id == "values_kept"]
+    assert [drill.name for drill, _ in asked] == ["schema-drift"]
+    for drill, check in asked:
+        assert drill.fault.id == "drifted_schema"
+        fault, asking = dict(drill.fault.args), dict(check.args)
+        assert asking == {"table": f"oltp.{fault['table']}", "column": fault["column"]}
+
+
 def test_a_folder_outside_the_package_joins_with_its_own_modules(write: Write) -> None:
     catalog = load_catalog(write())
     assert "wet-cellar" in catalog.scenarios
