@@ -23,7 +23,7 @@ def diagnose(
     Every component is asked. Where something is out of range, it and all that could tell why are asked again two
     seconds later. It takes some seconds; where something does not answer it asks for at most twelve, and for at
     most eighteen where this machine's processors are full, so that what is only late is not named as hung. All that
-    is written is two objects of one byte, which tell whether the object store takes writes and are deleted at once.
+    is written are objects of one byte, which tell whether the object store takes writes and are deleted at once.
     Alertmanager is not needed; without Prometheus nobody can tell which share of its calls a service refused. Exit
     0 where the stack is healthy or a cause is named, 3 where something is out of range (or could not be looked at)
     and no known cause fits, where there was nothing to ask, or where nobody could tell which components belong to
