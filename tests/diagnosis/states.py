@@ -107,6 +107,8 @@ STATES: list[tuple[str, dict[str, Value]]] = [
         },
     ),
     ("mysql_hung", {"mysql-answers": "silent", "support-slow-sources": "order-service"}),
+    # Somebody told it to end, and it waits for its last client: a restart helps, and no waiting.
+    ("postgres_unhealthy", {"postgres-answers": "shuts down"}),
     ("postgres_hung", {"postgres-answers": "silent", "support-slow-sources": "payment-service fulfillment-service"}),
     ("redis_hung", {"redis-answers": "silent", "support-timeline-p95": 2.2}),
     (

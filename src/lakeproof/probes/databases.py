@@ -35,7 +35,7 @@ class Database(Protocol):
 
     def answers(self, stack: Stack, timeout: float) -> Value:
         """answers, silent, refused, rejected (it knows no reader of that password), starting (it recovers, or takes
-        nobody in for another such reason), or its error.
+        nobody in for another such reason), or a word of the engine's own (an error, a shutdown).
         """
 
     def missing_privileges(self, stack: Stack, timeout: float, source: Source) -> Value:
