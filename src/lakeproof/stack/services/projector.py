@@ -15,7 +15,7 @@ COMPONENTS = (
         kind="service",
         command=run_module("lakeproof.lake.projector.app"),
         ready=answers_ok(NAME),
-        # It may be started while the other nodes are still joining, one after another.
+        # It may be started while the ring's other nodes are still joining, one after another: hence 240 s.
         needs=("cassandra-seed",),
         uses=("cassandra-node2", "cassandra-node3", "kafka"),
         scrapes=(Scrape("http"),),
