@@ -14,7 +14,7 @@ FLAGS = (
 
 
 def class_path() -> str:
-    """The jars of both. Raises: MissingArtifact."""
+    """The jars of Kafka and Kafka Connect. Raises: MissingArtifact."""
     return f"{artifacts.path('kafka') / 'libs'}/*"
 
 

@@ -136,7 +136,7 @@ def command(stack: Stack) -> Command:
 
 
 def prepare(stack: Stack) -> None:
-    """Write its configuration, and remove what a killed Spark left on the disk."""
+    """Write Spark's configuration, and remove the files that a killed Spark left on the disk."""
     etc, data = stack.etc_dir(NAME), stack.data_dir(NAME)
     shutil.rmtree(data, ignore_errors=True)
     for folder in ("tmp", "scratch"):
