@@ -62,7 +62,7 @@ def examine() -> list[Finding]:
 
 @add_check
 def python() -> Iterator[Finding]:
-    """The interpreter that runs this."""
+    """The Python that runs Lakeproof."""
     version = ".".join(str(part) for part in sys.version_info[:3])
     fits = sys.version_info >= OLDEST_PYTHON
     yield Finding("Python >= 3.12", State.OK if fits else State.MISSING, version, "" if fits else "make setup")

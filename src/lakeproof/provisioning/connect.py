@@ -1,4 +1,4 @@
-"""Kafka Connect: the connectors of the sources that are always captured. Each other capture makes its connector."""
+"""Kafka Connect: the connectors of the sources that are always captured. Each other capture makes its own."""
 
 from lakeproof.lake.capture import registration, resting
 from lakeproof.lake.sources.source import SOURCES, present

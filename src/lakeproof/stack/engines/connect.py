@@ -147,7 +147,7 @@ COMPONENTS = (
         provision_needs=("kafka", "mysql"),
         prepare=prepare,
         hooks=(Hook.PROVISION,),
-        # Its alerts wait 1 m, in drills 5 s: that must be at least four scrapes.
+        # Connect's alerts wait 1 m, in drills 5 s: each wait must be at least four scrapes long.
         scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=120.0,
         stop_seconds=12.0,

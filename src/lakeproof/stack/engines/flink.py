@@ -183,7 +183,7 @@ def _resource_id_file(stack: Stack, name: str) -> Path:
 
 
 def _started_here(stack: Stack, name: str) -> str | None:
-    """The id of the TaskManager process that this stack started last; None where somebody else starts it."""
+    """The id of the TaskManager process that this stack started last; None where it started none."""
     if stack.settings.mode == "external":
         return None
     return read_if_there(_resource_id_file(stack, name))

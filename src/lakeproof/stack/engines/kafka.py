@@ -1,7 +1,7 @@
 """Kafka 4.3.1, one broker that is its own controller (KRaft): the newest version that Connect is published for too.
 
 Traps: after kill -9 a broker waits until its own old registration has expired, so the registration's session is
-short. Topics are not made automatically: one made by a typing mistake would hide a fault.
+short. Topics are not made automatically: a topic made by a typing mistake would hide a fault.
 """
 
 import base64

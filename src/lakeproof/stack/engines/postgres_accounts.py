@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 DATABASE = "shop"
-# One for each service; its tables lie beside the service (lakeproof/shop/NAME/schema.sql).
+# A schema for each service, whose tables are in lakeproof/shop/NAME/schema.sql.
 SCHEMAS = ("payment", "fulfillment", "support", "notification")
 # A schema of the platform: `ticker` writes the heartbeat there, and the superuser the signals to a connector.
 CAPTURE_SCHEMA = "capture"

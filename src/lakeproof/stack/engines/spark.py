@@ -128,7 +128,7 @@ def command(stack: Stack) -> Command:
             "AWS_REGION": REGION,
             # else the library would look for keys at an address that only clouds have
             "AWS_EC2_METADATA_DISABLED": "true",
-            # else it looks up the machine's name, and warns of loopback
+            # else Spark looks up the machine's name, and warns of loopback
             "SPARK_LOCAL_IP": stack.settings.host,
         },
         cwd=data,

@@ -1,6 +1,6 @@
 """projector: result topics of the lake's job → the projections that services read in Cassandra (lake/projector).
 
-Ready means that Cassandra and Kafka answer it. What comes in is written by the lake's job, which `up` starts.
+Ready means that Cassandra and Kafka answer it. The lake's job, which `up` starts, writes the result topics.
 """
 
 from lakeproof.stack.component import Component, Scrape
