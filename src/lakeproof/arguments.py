@@ -9,7 +9,7 @@ from lakeproof.errors import InvalidInput
 
 
 class Arguments(BaseModel):
-    """Base of every module's arguments; used itself where there are none."""
+    """Base of every module's arguments. A module that takes no arguments uses this class itself."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -21,19 +21,19 @@ class OfComponent(Arguments):
 
 
 class OfConnector(Arguments):
-    """`connector`: its name in Kafka Connect."""
+    """`connector`: the connector's name in Kafka Connect."""
 
     connector: str = "orders"
 
 
 class OfServer(Arguments):
-    """`database`: the server, by its component's name."""
+    """`database`: the database server, by its component's name."""
 
     database: Literal["mysql", "postgres"] = "mysql"
 
 
 class OfAccount(Arguments):
-    """`user`: the capture's account, as we call it; the settings may say what the database calls it (`accounts`)."""
+    """`user`: our name of change capture's account. The setting `accounts` may give the database's own name of it."""
 
     user: str = "cdc"
 

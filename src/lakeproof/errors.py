@@ -4,7 +4,7 @@
     ├── InvalidInput        before anything started: a name, an argument, a file, a setting (exit 2)
     ├── CouldNotLook        a question had no answer: "unknown", never "fine" (exit 3)
     ├── TransientError      a retry helps: not ready yet, connection refused (exit 1)
-    │   └── NotReady        a component does not answer its readiness question yet
+    │   ├── NotReady        a component does not answer its readiness question yet
     │   └── DeadlineExpired a wait ended; carries what was last seen
     └── TerminalError       stop: a retry cannot help (exit 1)
         ├── PortTaken       carries the port and who holds it
@@ -39,7 +39,7 @@ class LakeproofError(Exception):
         return text
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """From process to process. Subclasses need not know it, whatever their __init__ takes."""
+        """Lets errors be pickled between processes. Subclasses need no code for it, whatever their __init__ takes."""
         return _restored, (type(self), self.args, self.__dict__)
 
 
@@ -69,7 +69,7 @@ class NotReady(TransientError):
     """A component does not answer its readiness question yet."""
 
 
-# By these words a wait in vain is told from other failures where only the text is left.
+# Where only an error's text is left, these words tell an expired wait from other failures.
 LAST_SEEN = "last seen: "
 
 

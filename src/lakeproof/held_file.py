@@ -15,7 +15,7 @@ from lakeproof.errors import DeadlineExpired, TerminalError, TransientError
 
 
 class HeldByAnother(TransientError):
-    """Another process has held the file for the whole wait. `holder`: what it wrote into the file."""
+    """Another process has held the file for the whole wait. `holder`: what that process wrote into the file."""
 
     def __init__(self, path: Path, holder: str) -> None:
         super().__init__(f"held by {holder}", where=str(path), next_action="wait for its end, then try again")
@@ -64,7 +64,7 @@ def hold(
 
 
 def try_hold(descriptor: int) -> bool | None:
-    """Hold an open file until it is closed. None, as Deadline.wait_for wants it, where another process holds it."""
+    """Hold an open file until it is closed. None ("not yet" to Deadline.wait_for): another process holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -73,7 +73,10 @@ def try_hold(descriptor: int) -> bool | None:
 
 
 def holder_of(path: Path) -> str | None:
-    """What the file's holder wrote into it; None while nobody holds it. Takes nothing, and writes nothing."""
+    """What the file's holder wrote into it; None while nobody holds it. Never writes to the file.
+
+    The look itself holds a shared lock for a moment, in which a `hold` that does not wait fails.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -16,7 +16,9 @@ log = logging.getLogger(__name__)
 
 
 def make_metrics_server(host: str, port: int, registry: CollectorRegistry, health: HealthPage) -> ThreadingHTTPServer:
-    """Listening, not yet serving: call its `serve_forever`. `health` gives (HTTP status, body), at each question.
+    """A server that listens and does not serve yet: call its `serve_forever`.
+
+    `health` is called at each request for /health, and gives (HTTP status, body).
 
     Raises: OSError where it cannot listen.
     """

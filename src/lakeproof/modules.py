@@ -15,8 +15,9 @@ from types import ModuleType
 
 from lakeproof.errors import InvalidInput
 
-# import-linter (pyproject.toml) does not see the modules in the folders of scenarios. They are held to the same rules
-# here, by the imports that they write themselves. So the rooms that lead to a forbidden one are forbidden, too.
+# import-linter (pyproject.toml) does not see the modules in the folders of scenarios, so `folder_modules` holds them
+# to the same rules. It looks only at the imports that the file itself writes, so the rooms through which a file could
+# reach a forbidden one (REACH_EVERYTHING) are forbidden too.
 REACH_EVERYTHING = ("lakeproof.cli", "lakeproof.console", "lakeproof.bench", "lakeproof.scenarios.catalog")
 NOT_KNOWN_TO_A_REPAIR = ("lakeproof.faults", "lakeproof.scenarios.truth", "lakeproof.drills")
 NOT_KNOWN_TO_A_DIAGNOSIS = (
@@ -39,9 +40,9 @@ def package_modules(package: ModuleType) -> Iterator[ModuleType]:
 def folder_modules(folder: Path, attribute: str, without: tuple[str, ...] = ()) -> Iterator[ModuleType]:
     """Every *.py file directly in a folder that gives `attribute`, loaded by path, in the order of their names.
 
-    The other files are only read: who wants a folder's probes does not run its faults. without: packages that such a
-    file must not import itself, beside REACH_EVERYTHING.
-    Raises: InvalidInput naming the file that does not load or imports one of these, and why.
+    Files without `attribute` are parsed and not run: whoever wants a folder's probes does not run its faults.
+    without: packages that a loaded file must not import itself, beside REACH_EVERYTHING.
+    Raises: InvalidInput naming the file that does not load or imports a forbidden package, and why.
     """
     for path in sorted(folder.glob("*.py")):
         if path.name == "__init__.py":
@@ -60,7 +61,7 @@ def folder_modules(folder: Path, attribute: str, without: tuple[str, ...] = ()) 
 
 
 def _read(path: Path) -> tuple[set[str], set[str]]:
-    """The names that a file gives anywhere, and the modules that it imports (`from a import b`: a and a.b)."""
+    """The names that a file assigns or imports, and the modules that it imports (`from a import b`: a and a.b)."""
     names, imported = set[str](), set[str]()
     try:
         tree = ast.parse(path.read_bytes(), str(path))

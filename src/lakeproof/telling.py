@@ -1,4 +1,4 @@
-"""Progress of a command that works for long: what a part of Lakeproof logs, and a word where it is silent."""
+"""Progress of a command that works for long: what a part of Lakeproof logs, and a regular word that work goes on."""
 
 import logging
 import threading
@@ -9,16 +9,17 @@ from typing import Self
 from lakeproof.deadline import Deadline
 
 SILENT_SECONDS = 4.0
-# Level and propagation of each logger that is listened to, as they were before the first one listened.
+# Logger's name → level and propagation that it had before the first Telling listened to it.
 _BEFORE: dict[str, tuple[int, bool]] = {}
 _LOCK = threading.Lock()
 
 
 class Telling(logging.Handler):
-    """Inside the `with`, `say` hears each INFO line of the logger `name`, and what is under way every few seconds.
+    """Inside the `with`, `say` gets each INFO line of the logger `name`, and every few seconds what is under way.
 
-    first: what is said at once; "" for work that may be over before there is anything to say. what: names the work
-    where nothing was logged yet. also: further loggers, none of them under another one.
+    first: said at once; "" for work that may be over before there is anything to say.
+    what: names the work for as long as nothing was logged.
+    also: further loggers, none of them a child of another one.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Telling(logging.Handler):
                     logger.setLevel(level)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One line of a logger."""
+        """Pass on one line that a logger got."""
         self._last = record.getMessage()
         self._tell(self._last)
 

@@ -14,7 +14,9 @@ def read_if_there(path: Path) -> str | None:
 
 
 def write_file(path: Path, text: str, *, mode: int = 0o644, durable: bool = False) -> None:
-    """Write by an atomic rename; `mode` holds from the first byte on. Several may write at once; one text stands.
+    """Write by an atomic rename; the file has `mode` from its first byte on.
+
+    Several callers may write at once: the file then has one of the texts, whole.
 
     durable: the text is on the disk before it is seen, so that a power cut leaves no empty file.
     """
@@ -35,7 +37,7 @@ def write_file(path: Path, text: str, *, mode: int = 0o644, durable: bool = Fals
 
 
 def sync_folder(folder: Path) -> None:
-    """Return once the names of its files are on the disk: until then a power cut may take a new one away."""
+    """Return once the folder's entries are on the disk: until then a power cut may take a new file away."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from lakeproof.errors import InvalidInput
 
-# libyaml's, where PyYAML was built with it: all scenarios in a tenth of the time, and every command reads them.
+# libyaml's loader, where PyYAML was built with it: it reads all scenarios in a tenth of the time, and every command
+# reads them.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 

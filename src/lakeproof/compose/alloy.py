@@ -1,6 +1,6 @@
 """Alloy's configuration: what the log shipper knows of entries and their levels, as Alloy's expressions.
 
-An expression is Go's RE2 and has one group, `level`. What only the images' own logs look like is added here.
+An expression is Go's RE2 and has one group, `level`. Forms that only the logs of the images have are added here.
 """
 
 import re
@@ -30,7 +30,7 @@ def alloy_config() -> str:
     head = rf"\[?{_one_of(*HEADS)}"
     # Cassandra's image writes the level before the time; Loki and Grafana begin with another field.
     begins = rf"{head}|(?:TRACE|DEBUG|INFO|WARN|ERROR) {{1,2}}[\[\d]|(?:level|logger)="
-    # A logger never writes this one below its own line, as it does with Python's trace.
+    # A logger never writes this line below its own line, while it does so with Python's trace.
     uncaught = 'Exception in thread "'
     filled = {
         "FIRST_LINE": rf"^(?:{begins}|{uncaught})",
@@ -48,7 +48,7 @@ def alloy_config() -> str:
 
 
 def _one_of(*patterns: re.Pattern[str]) -> str:
-    """An expression that matches as any of them does, without their groups."""
+    """An expression that matches where any of the patterns does, without their groups."""
     return "(?:" + "|".join(_GROUP.sub("(?:", pattern.pattern) for pattern in patterns) + ")"
 
 

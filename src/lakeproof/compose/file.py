@@ -30,7 +30,7 @@ from lakeproof.stack.stack import Stack
 from lakeproof.yaml_file import load_yaml
 
 OUR_IMAGE = "lakeproof:local"
-# A further node that nothing counts on; and the parts for which Loki and Alloy stand here.
+# A further node that nothing counts on; and the log store and its shipper, whose place Loki and Alloy take here.
 LEFT_OUT = frozenset({"cassandra-node4", "victorialogs", "log-shipper"})
 # Kinds of ports that a person or a client uses; the others stay between the containers.
 PUBLISHED = ("http", "tcp", "smtp")
@@ -38,7 +38,8 @@ PUBLISHED = ("http", "tcp", "smtp")
 CASSANDRA_TCP = 9042
 # MySQL reads its schema and accounts by itself (files.mysql_sql).
 BY_ITSELF = frozenset({"mysql"})
-# Unwell until its provision is done.
+# Components that are unhealthy until their provision is done. Provision waits only for their start, and whoever needs
+# such a component waits for its health.
 UNWELL_BEFORE = frozenset({"shop-capture"})
 DOCKERFILE = """\
 FROM python:3.12-slim-bookworm
@@ -90,7 +91,7 @@ _HEAD = """\
 
 
 class _Plain(yaml.SafeDumper):
-    """No anchors for what happens to be one object twice; texts of several lines as they are."""
+    """Writes no anchors for an object that happens to stand twice, and texts of several lines as they are."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -146,7 +147,7 @@ def provisioned(components: Mapping[str, Component]) -> list[str]:
 
 
 def _after(name: str, components: Mapping[str, Component]) -> tuple[str, str]:
-    """Whom to wait for where `name` is needed, and for what."""
+    """The container to wait for where `name` is needed, and the condition to wait for."""
     if name in provisioned(components) and name not in UNWELL_BEFORE:
         return f"provision-{name}", "service_completed_successfully"
     return name, "service_healthy"
@@ -197,7 +198,7 @@ def _with_health(entry: Mapping[str, Any], start_seconds: float) -> dict[str, An
 
 
 def _ours(stack: Stack, component: Component) -> dict[str, Any]:
-    """A part of Lakeproof: the same module as the local process, from the one image."""
+    """The container of a part of Lakeproof: the same module as in the local process, from our one image."""
     _, *arguments = component.command(stack).argv
     found = _our_image() | {"command": arguments}
     if "http" in component.ports:
@@ -234,7 +235,7 @@ def _provision(name: str, components: Mapping[str, Component]) -> dict[str, Any]
 
 
 def _artifact(name: str) -> str:
-    """Where set-up left it, on the host."""
+    """The artifact's folder on the host, where set-up left it."""
     return f"${{{ARTIFACTS}:?}}/{name}/{directory_of(load_recipes()[name]).name}"
 
 
@@ -267,7 +268,7 @@ def _flink(name: str) -> dict[str, Any]:
 
 
 def _watch(entry: dict[str, Any], component: Component) -> None:
-    """The agent that exports its metrics, as in the local process."""
+    """Add the agent that exports the component's metrics, as in the local process."""
     jar = "/opt/jmx/jmx_prometheus_javaagent.jar"
     agent = f"-javaagent:{jar}=0.0.0.0:{component.ports['jmx']}:{ETC}/jmx.yml"
     entry["environment"] = {**entry.get("environment", {}), "JAVA_TOOL_OPTIONS": agent}

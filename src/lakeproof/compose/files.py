@@ -52,12 +52,12 @@ class File:
 
     @property
     def name(self) -> str:
-        """Its name among the configs."""
+        """The file's name among the configs."""
         return re.sub(r"[^a-z0-9-]+", "-", f"{self.component}-{self.target.name}".lower())
 
     @property
     def content(self) -> str:
-        """As compose wants it."""
+        """The text as compose wants it, with dollar signs doubled."""
         return escaped(self.text)
 
 
@@ -67,7 +67,7 @@ def escaped(text: str) -> str:
 
 
 def engine_files(stack: Stack, receivers: Receivers) -> list[File]:
-    """The files of the components. `stack`: in mode external, its endpoints by the containers' names."""
+    """The files of the components. `stack`: a stack in mode external, whose endpoints are the containers' names."""
     return [
         File("mysql", Path("/docker-entrypoint-initdb.d/lakeproof.sql"), mysql_sql(stack)),
         File("connect", ETC / SECRETS_FILE, "".join(f"{name}={stack.secret(name)}\n" for name in PASSWORDS)),

@@ -23,7 +23,7 @@ def path(name: str) -> Path:
 
 
 def is_there(name: str) -> bool:
-    """Whether `path` would give it. Raises: InvalidInput for a name that no recipe has."""
+    """Whether `path` would give a folder. Raises: InvalidInput for a name that no recipe has."""
     return is_complete(directory_of(_recipe(name)))
 
 

@@ -55,10 +55,10 @@ class Options:
 
 
 def build(recipe: Recipe, options: Options, progress: Progress, stop: threading.Event) -> Built:
-    """Have the artifact there, whole: left alone when it is, built when absent, built again when broken.
+    """Make sure that the whole artifact is in the cache: build it where it is absent, and again where it is broken.
 
-    Raises: LockMismatch, ProgramFailed, TerminalError (a full or read-only disk too); the cache then holds no
-    half of it.
+    Raises: LockMismatch, ProgramFailed, TerminalError (a full or read-only disk too). The cache then holds no half
+    of the artifact.
     """
     try:
         return _build(recipe, options, progress, stop)

@@ -57,5 +57,5 @@ def tools_dir() -> Path:
 
 
 def logs_dir() -> Path:
-    """What the programs that set-up called said, one file per artifact."""
+    """The output of the programs that set-up calls, one file per artifact."""
     return cache_dir() / "logs"

@@ -1,7 +1,7 @@
 """Everything that this machine must have: found, or how to get it. Other packages add checks of their own.
 
 A check is a function without arguments that gives Findings; `add_check` puts it on the list that doctor goes
-through (ports and memory of a running stack are looked at by the stack's own).
+through. (The stack's own checks look at the ports and the memory of a running stack.)
 """
 
 import os
@@ -62,7 +62,7 @@ def examine() -> list[Finding]:
 
 @add_check
 def python() -> Iterator[Finding]:
-    """The interpreter that runs this."""
+    """The Python that runs Lakeproof."""
     version = ".".join(str(part) for part in sys.version_info[:3])
     fits = sys.version_info >= OLDEST_PYTHON
     yield Finding("Python >= 3.12", State.OK if fits else State.MISSING, version, "" if fits else "make setup")
@@ -98,7 +98,7 @@ def go() -> Iterator[Finding]:
 
 @add_check
 def programs() -> Iterator[Finding]:
-    """Programs that apt brings: the table that bootstrap.sh installs from."""
+    """Programs that apt brings, by the table that bootstrap.sh installs from."""
     for name, package in packaged_programs(clone_dir() / "third_party" / "apt.tsv"):
         found = find_program(name)
         mend = "" if found else f"make setup, or: apt-get install {package}"

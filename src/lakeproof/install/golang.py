@@ -1,4 +1,4 @@
-"""Compiles a Go program from a folder's go.mod, go.sum and Go files; what comes is checked by go.sum's checksums."""
+"""Compiles a Go program from a folder's go.mod, go.sum and Go files. Go checks each module by go.sum's checksums."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from lakeproof.install.program import ProgramFailed, run
 from lakeproof.install.recipe import GoStep
 from lakeproof.install.workplace import Amount, Workplace
 
-# The `go` line of victorialogs' go.mod, the newest of those that are compiled; the artifact `go` is newer.
+# The `go` line of victorialogs' go.mod, the newest among the programs that are compiled; the artifact `go` is newer.
 OLDEST = (1, 26, 5)
 
 

@@ -30,7 +30,7 @@ _PLACES = (
 
 @dataclass(frozen=True)
 class Java:
-    """One Java home that was found: its release (17, 25, …), its modules, and whether it compiles."""
+    """One Java home that was found: its release (17, 25, …), its modules, and whether it has a compiler."""
 
     home: Path
     release: int
@@ -67,7 +67,7 @@ def find_vector_java() -> Path:
 
 
 def find_vector_jdk() -> Java:
-    """As `find_vector_java`, with its home; one that can compile comes before one that cannot.
+    """As `find_vector_java`, but the whole Java home. One that can compile comes before one that cannot.
 
     Raises: NoJava when there is none.
     """
@@ -98,7 +98,7 @@ def has_java_17() -> bool:
 
 
 def look_at(home: Path) -> Java | None:
-    """What a Java home is, by its `release` file, else by asking its java; None when it is none."""
+    """The Java in that folder, by its `release` file, else by asking its java; None when it is no Java home."""
     program = home / "bin" / "java"
     if not os.access(program, os.X_OK):
         return None

@@ -28,8 +28,8 @@ SOURCES = "java/transaction_aligner"
 def run_tests(folder: Path, artifact: str = ARTIFACT, environment: Mapping[str, str] | None = None) -> int:
     """Run the tests of the profile `tests` in `folder`/pom.xml; gives how many passed.
 
-    `artifact`: what set-up makes from that folder. `environment`: what the tests are told besides.
-    Raises: TerminalError when one fails (Maven has said which), when none was found, or without Maven or a JDK.
+    `artifact`: what set-up makes from that folder. `environment`: further environment variables for the tests.
+    Raises: TerminalError when a test fails (Maven has said which), when none was found, or without Maven or a JDK.
     """
     reports = folder / "target" / "surefire-reports"
     shutil.rmtree(reports, ignore_errors=True)
@@ -66,7 +66,7 @@ def count_passed(reports: Path) -> int:
 
 
 def main() -> int:
-    """Run them and say how many passed."""
+    """Run the aligner's tests and say how many passed."""
     logging.basicConfig(level="INFO", format="%(message)s")
     started = time.monotonic()
     try:

@@ -19,7 +19,7 @@ class LockedFile:
 
 
 class LockMismatch(TerminalError):
-    """What came is not what the lock says; `paths` are the places concerned."""
+    """The files that were fetched are not those of the lock; `paths` are the places that differ."""
 
     def __init__(self, name: str, wrong: list[str], paths: list[str]) -> None:
         self.paths = paths
@@ -63,7 +63,7 @@ def write_lock(path: Path, files: Iterable[LockedFile]) -> None:
 
 
 def compare(name: str, locked: dict[str, LockedFile], came: dict[str, LockedFile]) -> None:
-    """Nothing when both hold the same places with the same bytes.
+    """Return when `locked` and `came` hold the same places with the same bytes.
 
     Raises: LockMismatch, naming files that differ, are missing, or are not in the lock.
     """

@@ -25,7 +25,8 @@ PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 def fetch_jars(step: MavenStep, place: Workplace) -> None:
     """Lay the step's jars in the artifact and note them for the lock.
 
-    Raises: ProgramFailed when Maven fails twice; TerminalError when a jar is bad twice.
+    Raises: ProgramFailed when Maven fails twice; TerminalError when Maven lists no jar. A jar that is bad again after
+    the second fetch is not noticed here, but when the build compares what came with the lock.
     """
     try:
         jars = _resolve(step, place)

@@ -34,8 +34,8 @@ class Plan:
 def wanted_recipes(recipes: dict[str, Recipe], asked_for: Collection[str] = ()) -> list[Recipe]:
     """The recipes that this machine needs.
 
-    Without those whose `unless` holds, those without sources yet, and those built on request that are not in
-    `asked_for`.
+    Left out are recipes whose `unless` holds, recipes without sources yet, and recipes built on request that are not
+    in `asked_for`.
     """
     return [
         recipe
@@ -47,7 +47,7 @@ def wanted_recipes(recipes: dict[str, Recipe], asked_for: Collection[str] = ()) 
 
 
 def make_plan(recipes: dict[str, Recipe], asked_for: Collection[str] = ()) -> Plan:
-    """What is absent or broken (by presence and size) among the wanted ones."""
+    """The wanted recipes whose artifact is absent or broken (by presence and size)."""
     missing = [recipe for recipe in wanted_recipes(recipes, asked_for) if faults_of(artifacts.directory_of(recipe))]
     return Plan(tuple(sorted(missing, key=lambda recipe: -recipe.seconds)))
 

@@ -39,7 +39,7 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> str:
-    """Run to its end, and give what it printed (also appended to `log`).
+    """Run a program to its end, and give what it printed (also appended to `log`).
 
     The program gets a process group of its own, which is killed when `stop` is set, after an hour, and by the
     kernel when we are killed. `env` is added to our own environment.

@@ -20,9 +20,10 @@ DIGEST_LENGTH = 12
 
 @dataclass(frozen=True)
 class MavenStep:
-    """Jars of a pom and of what it needs at run time, into folder `into`, without the `minus` group:artifact ids.
+    """The jars that a pom names and those that they need at run time, laid into folder `into`.
 
-    `single_file`: the pom gives one file, which gets this name.
+    minus: group:artifact ids that are left out.
+    single_file: the pom gives one file, which gets this name.
     """
 
     pom: str
@@ -88,6 +89,7 @@ class Recipe:
     """One artifact.toml, with the folder it was read from. Sizes in megabytes, for the plan; seconds on 2 cores.
 
     on_request: only built where it is named (`setup --only NAME`).
+    unless: what this machine may have instead, as `java-17` (plan.py); the recipe is then not built.
     """
 
     name: str
@@ -111,7 +113,7 @@ class Recipe:
         return self.folder / LOCK
 
     def digest(self) -> str:
-        """First 12 hex digits over what decides what the artifact holds: steps, lock, poms, go.sum, sources.
+        """First 12 hex digits of a hash of all that decides the content: steps, lock, poms, go.sum, sources.
 
         A changed description or size estimate changes nothing.
 
@@ -236,7 +238,8 @@ def _step(table: dict[str, Any]) -> Step:
 def source_files(folder: Path) -> list[Path]:
     """Files of a source folder that an artifact is made from, in a fixed order.
 
-    Without what builds and editors leave there, and without src/test: an edited test must not build the jar anew.
+    Left out are the files that builds and editors leave there, and src/test: an edited test must not build the jar
+    anew.
     """
     found = []
     for path in folder.rglob("*"):

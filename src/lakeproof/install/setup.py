@@ -1,4 +1,4 @@
-"""Has every artifact of the clone there: several at a time, needs before what needs them."""
+"""Builds the artifacts that the clone lacks: several at a time, each after the artifacts that it needs."""
 
 import threading
 from collections.abc import Callable, Collection
@@ -18,7 +18,7 @@ def set_up(
 ) -> list[Built]:
     """Build what is missing or broken; gives every wanted artifact. `only` limits to names (and what they need).
 
-    One that fails does not stop the others; what depends on it is left out.
+    An artifact that fails does not stop the others; the artifacts that need it are left out.
     Raises: InvalidInput for an unknown name; TerminalError that lists what failed. Safe to run again at any time.
     """
     chosen = choose(recipes, only)
@@ -82,7 +82,7 @@ def choose(recipes: dict[str, Recipe], only: Collection[str]) -> dict[str, Recip
 def _ready(
     waiting: dict[str, Recipe], finished: set[str], chosen: dict[str, Recipe], failed: Collection[str]
 ) -> list[Recipe]:
-    """Those whose needs are met; a need that this machine does not have to build counts as met."""
+    """The waiting recipes whose needs are met; a need that this machine does not have to build counts as met."""
     return [
         recipe
         for recipe in waiting.values()
@@ -91,7 +91,7 @@ def _ready(
 
 
 def _rank(chosen: dict[str, Recipe]) -> Callable[[Recipe], int]:
-    """Sorts the longest way to the end first: a recipe's own seconds and those of what waits for it."""
+    """A sort key, longest way to the end first: a recipe's seconds plus those of the longest chain that needs it."""
 
     def seconds_to_end(recipe: Recipe) -> int:
         after = [seconds_to_end(other) for other in chosen.values() if recipe.name in other.needs]

@@ -77,7 +77,7 @@ def open_unfinished(directory: Path) -> Path:
 
 
 def finish(unfinished: Path, directory: Path, *, seconds: float) -> list[StoredFile]:
-    """Write the marker, and put the folder in place by one rename; what was there before is removed."""
+    """Write the marker, and put the folder in place by one rename; the folder that was there before is removed."""
     files = [
         StoredFile(str(path.relative_to(unfinished)), path.stat().st_size, sha256_of(path))
         for path in sorted(unfinished.rglob("*"))

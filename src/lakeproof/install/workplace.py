@@ -26,7 +26,7 @@ class Amount:
 
 @dataclass
 class Workplace:
-    """Handed to every step. `came` collects what was fetched, to be compared with the lock."""
+    """Handed to every step. `came` collects the fetched files by place, to be compared with the lock."""
 
     recipe: Recipe
     folder: Path
@@ -39,7 +39,7 @@ class Workplace:
 
     @property
     def log(self) -> Path:
-        """Where called programs write."""
+        """The file to which the programs that a step calls write."""
         return logs_dir() / f"{self.recipe.name}.log"
 
     def say(self, text: str) -> None:

@@ -22,7 +22,7 @@ def run(arguments: list[str], find: Callable[[str, Hook], Step]) -> int:
     logging.basicConfig(
         level="INFO", format=f"%(asctime)s %(levelname)s {hook} %(name)s %(message)s", stream=sys.stderr
     )
-    logging.getLogger("httpx").setLevel("WARNING")  # else a line for every look of every wait
+    logging.getLogger("httpx").setLevel("WARNING")  # else httpx logs a line for every look of every wait
     try:
         find(name, Hook(hook))(load_stack())
     except LakeproofError as error:

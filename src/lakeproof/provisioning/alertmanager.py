@@ -6,6 +6,6 @@ from lakeproof.stack.stack import Stack
 
 
 def prepare(stack: Stack) -> None:
-    """Before each start: write the configuration, at the pace of a drill that runs, else at the stack's own."""
+    """Before each start: write the configuration, at the pace of a running drill, else at the stack's own."""
     stack.data_dir("alertmanager").mkdir(parents=True, exist_ok=True)
     alertmanager.write_config(stack, timing_now(stack))

@@ -29,8 +29,8 @@ def schema_statements() -> list[str]:
 def provision(stack: Stack) -> None:
     """Once the first node is ready: our superuser, keyspaces, tables and roles. What exists stays as it is.
 
-    Of four nodes each lacks the copy of some accounts. While the others of a ring are down, nobody whose account the
-    first node lacks can log in there: then nothing is done, if all is made already.
+    In a ring of four, each node lacks the copies of some accounts. While the other nodes are down, an account that
+    the first node lacks cannot log in there. Provision then does nothing, if everything is made already.
     Raises: TerminalError where the superuser's password is not the one that this ring was made with; NotReady.
     """
     try:
@@ -72,7 +72,7 @@ def _take_over(stack: Stack) -> None:
 
 
 def _digests() -> tuple[str, str]:
-    """Of the tables and of the roles, as they are to be made."""
+    """The digests of the definitions by which the tables and the roles are to be made."""
     tables = provisioned.digest(REPLICATION, *KEYSPACES, *schema_statements())
     return tables, provisioned.digest(*cassandra_roles.statements(lambda secret: secret))
 
@@ -95,6 +95,6 @@ def _make_tables_and_roles(stack: Stack, ring: Session) -> None:
     if not provisioned.is_made(stack, cassandra.SEED, "roles", roles):
         for statement in cassandra_roles.statements(stack.secret):
             ring.execute(statement)
-        # Last: from now on a change of roles needs every node. The two that join take their copies over.
+        # Last: from now on a change of roles needs every node. The two nodes that join later copy the roles.
         ring.execute(f"ALTER KEYSPACE system_auth WITH replication = {REPLICATION}")
         provisioned.remember(stack, cassandra.SEED, "roles", roles)

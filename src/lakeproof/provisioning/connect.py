@@ -1,4 +1,4 @@
-"""Kafka Connect: the connectors of the sources that are always captured. The others' are made by their captures."""
+"""Kafka Connect: the connectors of the sources that are always captured. Each other capture makes its own."""
 
 from lakeproof.lake.capture import registration, resting
 from lakeproof.lake.sources.source import SOURCES, present
@@ -10,8 +10,8 @@ REST_SECONDS = 20.0
 def provision(stack: Stack) -> None:
     """Once ready: a connector for each source that is always captured, once (lake/capture/registration.py).
 
-    Connect remembers the others from an earlier time; where a capture came to no clean end then, its connector rests
-    now.
+    Connect also remembers connectors of the other sources from earlier runs. Where the capture of such a source did
+    not end cleanly, its connector is stopped now.
     """
     for source in SOURCES:
         if source.capture is None:

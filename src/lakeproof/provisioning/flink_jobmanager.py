@@ -8,7 +8,7 @@ from lakeproof.stack.stack import Stack
 
 
 def provision(stack: Stack) -> None:
-    """Have the lake's jobs there: one that is not is submitted from its newest complete state."""
+    """Submit each of the lake's jobs that is not there, from its newest complete state."""
     for database in present(stack):
         ensure_submitted(stack, database)
 

@@ -11,10 +11,10 @@ from lakeproof.stack.topics import Topic
 
 
 def provision(stack: Stack) -> None:
-    """Once ready: the topics of change capture, of the shop's events and of results, each once.
+    """Once ready: make the topics of change capture, of the shop's events and of results, each once.
 
-    A deleted one stays deleted. The id of each is noted as well (but in mode "external"), since one that bears its
-    name later may be another one.
+    A topic that somebody deleted stays deleted. Each topic's id is noted too, except in mode "external": a later
+    topic of the same name may be another topic.
     Raises: NotReady or CouldNotLook when the broker does not answer.
     """
     wanted = [

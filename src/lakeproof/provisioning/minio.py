@@ -5,7 +5,7 @@ from lakeproof.stack.stack import Stack
 
 
 def provision(stack: Stack) -> None:
-    """Have the buckets there."""
+    """Create the buckets that are missing."""
     client = s3_client(stack, timeout_seconds=10.0, attempts=1)
     present = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
     for bucket in BUCKETS:

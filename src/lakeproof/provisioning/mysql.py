@@ -10,14 +10,14 @@ from lakeproof.stack import provisioned
 from lakeproof.stack.engines import mysql, mysql_accounts
 from lakeproof.stack.stack import Stack
 
-# What a running connector is asked to do (lake/capture/backfill.py); Debezium's own three columns.
+# A row here asks a running connector for something (lake/capture/backfill.py). Debezium wants these three columns.
 SIGNAL_TABLE = """CREATE TABLE IF NOT EXISTS oltp.cdc_signal (
     id VARCHAR(64) NOT NULL PRIMARY KEY, type VARCHAR(32) NOT NULL, data VARCHAR(2048) NULL
 ) ENGINE=InnoDB"""
 
 
-# What a database made by an earlier version lacks: (a question that finds it, what is done where it is not found).
-# One ALTER each, only where it is needed: every one goes through the binlog to whoever captures.
+# Changes that a database made by an earlier version lacks: (a query that finds the change, the statement that makes
+# it). Each is one ALTER, run only where it is needed: every ALTER goes through the binlog to change capture.
 _SINCE = (
     (
         "SELECT 1 FROM information_schema.check_constraints WHERE constraint_schema = 'oltp'"
@@ -40,7 +40,7 @@ def schema_statements() -> list[str]:
 
 
 def provision(stack: Stack) -> None:
-    """Once ready: schema and accounts. What exists stays as it is, a changed password or a lost grant too.
+    """Once ready: schema and accounts. What exists stays as it is, even with a changed password or a lost grant.
 
     Raises: TerminalError where root's password is not the one that this database was made with.
     """
@@ -51,7 +51,7 @@ def provision(stack: Stack) -> None:
             for question, change in _SINCE:
                 if not cursor.execute(question):
                     cursor.execute(change)
-            # Not into the binlog: account names and password hashes are no business of its readers.
+            # Keep accounts out of the binlog: their names and password hashes are no business of its readers.
             cursor.execute("SET SESSION sql_log_bin = 0")
             accounts = provisioned.digest(*mysql_accounts.statements(lambda name: name))
             if not provisioned.is_made(stack, "mysql", "accounts", accounts):

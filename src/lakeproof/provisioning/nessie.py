@@ -8,12 +8,12 @@ from lakeproof.stack.stack import Stack
 
 
 def provision(stack: Stack) -> None:
-    """Have the namespace on `main`, and the branch `ingest`. Safe to repeat and to race."""
+    """Make the namespace on `main` and the branch `ingest`, if missing. Safe to repeat, and to run twice at once."""
     with closing(client_of(stack, timeout_seconds=20.0)) as nessie:
         main = nessie.reference("main")
         if next(nessie.history("main", 1), None) is None:
             try:
-                # The tables that are published first; another source's namespace comes with its first tables.
+                # The namespace of the tables that are published first. Another source's comes with its first tables.
                 main = nessie.create_namespace(main, FIRST.name)
             except NessieConflict:
                 main = nessie.reference("main")

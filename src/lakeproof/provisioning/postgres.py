@@ -21,7 +21,7 @@ from lakeproof.stack.postgres_session import (
 from lakeproof.stack.stack import Stack
 
 PUBLICATION = "lake"
-# Rows that no lake reads: their old values need not be written into the WAL.
+# Tables that the lake does not read, as a pattern: the old values of their rows need not be written into the WAL.
 NOT_CAPTURED = r"outbox|.*\_operations"
 
 
@@ -33,9 +33,9 @@ def schema_of(service: str) -> str:
 
 
 def provision(stack: Stack) -> None:
-    """Once ready: accounts, the database, its schemas and tables, and what is published of them for change capture.
+    """Once ready: accounts, the database, its schemas and tables, and the publication for change capture.
 
-    What exists stays as it is, a changed password or a lost grant too.
+    What exists stays as it is, even with a changed password or a lost grant.
     Raises: TerminalError where root's password is not the one that this server was made with, or its data are of the
     older layout, a database for each service.
     """
@@ -77,7 +77,7 @@ def _provision(stack: Stack) -> None:
 
 
 def _require_one_database(stack: Stack, databases: frozenset[str]) -> None:
-    """Before, each service had a database of its own. Their rows are not moved in silence, nor left aside."""
+    """Raise for the older layout, one database per service: its rows are neither moved nor left behind in silence."""
     old = sorted(databases.intersection(accounts.SCHEMAS))
     if old and accounts.DATABASE not in databases:
         raise TerminalError(
@@ -92,7 +92,7 @@ def _require_one_database(stack: Stack, databases: frozenset[str]) -> None:
 def _make_tables(root: Session, schema: str) -> None:
     root.rows(f"SET lock_timeout = '{LOCK_SECONDS}s'; SET ROLE {accounts.owner_of(schema).user}")
     root.rows(schema_of(schema))
-    # The lake needs a row's old values of every column, and a captured table has them only by this.
+    # The lake needs a changed row's old values of every column. Only REPLICA IDENTITY FULL puts them into the WAL.
     bare = _names(
         root,
         "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = $2::text::regnamespace"
@@ -104,9 +104,9 @@ def _make_tables(root: Session, schema: str) -> None:
 
 
 def _publish(stack: Stack) -> None:
-    """Have the publication, once, with those tables of the connector's file that are there.
+    """Make the publication, once, with those tables of the connector's file that exist.
 
-    A table that comes later is added by `lakeproof capture register`, which looks for its reader first.
+    `lakeproof capture register` adds a table that comes later, after it has looked for the table's reader.
     """
     definition = provisioned.digest(PUBLICATION)
     if provisioned.is_made(stack, NAME, "publication", definition):

@@ -6,7 +6,7 @@ from lakeproof.stack.stack import Stack
 
 
 def prepare(stack: Stack) -> None:
-    """Before each start: write the configuration, in the timing of a drill that runs, else in the stack's own.
+    """Before each start: write the configuration, in the timing of a running drill, else in the stack's own.
 
     Raises: InvalidInput.
     """

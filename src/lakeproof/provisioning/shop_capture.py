@@ -1,4 +1,4 @@
-"""Capture of PostgreSQL: its job, then its connector; both stop before it stops."""
+"""Capture of PostgreSQL: its job, then its connector. Both stop before the component shop-capture stops."""
 
 import contextlib
 import logging
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 
 def provision(stack: Stack) -> None:
-    """Have the job there, then the connector, each as the other database's: made once, not mended.
+    """Submit the job, then make the connector, each as for the other database: made once, not mended.
 
-    A connector that the last stop of this component stopped goes on; one that somebody else stopped stays so.
+    A connector that the last stop of this component stopped goes on; one that somebody else stopped stays stopped.
     """
     want(stack, shop_capture.NAME, wanted=True)
     ensure_submitted(stack, SHOP)
@@ -27,13 +27,13 @@ def provision(stack: Stack) -> None:
 
 
 def before_stop(stack: Stack) -> None:
-    """Nothing is captured from now on: connector and job stop, and both go on from their places later."""
+    """Stop the connector and the job, so that nothing is captured. Both go on from their places later."""
     want(stack, shop_capture.NAME, wanted=False)
     # Where Connect is away already, its next start stops the connector.
     with contextlib.suppress(LakeproofError):
         resting.stop(stack, SHOP)
     try:
-        # Nobody publishes its states from now on, and it would let those expire that are published.
+        # From now on nobody publishes the job's states, and a running job would let the published ones expire.
         stop_with_savepoint(stack, SHOP, SAVEPOINT_SECONDS)
     except LakeproofError as error:
         log.warning("%s goes on until Flink stops: %s", SHOP.job, error.message)

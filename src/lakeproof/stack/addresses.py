@@ -7,7 +7,7 @@ ports are taken. And a Stack, which components' files work with, gives a port wi
 import re
 from collections.abc import Mapping
 
-# The components that can have further processes (`lakeproof scale`), and how many each with the first one.
+# The components that can have further processes (`lakeproof scale`). PROCESSES_MAX counts the first process too.
 SCALABLE = ("connect", "flink-taskmanager", "trino")
 PROCESSES_MAX = 3  # two cores carry no more
 _PORTS_APART = 100
@@ -59,7 +59,7 @@ def replica_name(component: str, number: int) -> str:
     return f"{component}-{number}"
 
 
-# Component, further processes among them → kind of endpoint → port, before the setting `port_shift` is added.
+# Component (further processes too) → kind of endpoint → port, before the setting `port_shift` is added.
 USUAL_PORTS: Mapping[str, Mapping[str, int]] = {
     **_FIRST_PROCESSES,
     **{

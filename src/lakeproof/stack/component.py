@@ -56,7 +56,7 @@ class Replicas:
 
 
 class Hook(StrEnum):
-    """A step that needs more than the stack knows. It lies in provisioning/ and runs as a process of its own."""
+    """A step that needs more than stack/ may import. It lies in provisioning/ and runs as a process of its own."""
 
     PREPARE = "prepare"
     PROVISION = "provision"
@@ -79,13 +79,13 @@ class Component:
         /health and APIs answer on.
     needs: these are healthy before this component is started. Keep the list short: JVMs may start in parallel, and
         wait for each other by themselves.
-    waits_for: asked at each start, gives what takes the place of `needs` this time; None: always `needs`.
+    waits_for: called at each start, gives the components that replace `needs` this time; None: always `needs`.
     provision_needs: these are healthy before the PROVISION hook runs.
     uses: these run as well, started in any order: without them the component cannot do its work. Circles are allowed.
     prepare: runs before each start, safe to repeat: writes config, makes data folders (in a thread, < 250 s).
     ready: asks a real question within `timeout` seconds; raises NotReady. The health question later on is the same.
-    answer_seconds: what `ready` is given. An engine whose answer costs work has more, where another probe tells that
-        it hangs: on busy processors it answers late, and is not down.
+    answer_seconds: the `timeout` of `ready`. It is longer for an engine whose answer costs work, since on busy
+        processors such an engine answers late and is not down. Another probe has to tell that the engine hangs.
     hooks: which steps provisioning/ has for it.
         PREPARE: before each start and before `prepare`, such as rules that are rendered from the scenarios.
         PROVISION: once ready, at every (re)start, safe to repeat: topics, schemas, connectors, the lake's job. The
@@ -93,20 +93,21 @@ class Component:
         BEFORE_STOP: before its stop signal, while it is healthy: such as stopping a job with a savepoint.
     always_goodbye: BEFORE_STOP runs also where the component is not healthy, since it ends what runs elsewhere.
     takes_down: components that must not outlive this one (a JobManager's TaskManagers).
-    start_seconds: a start that takes longer has failed; the first one has at least `Pace.first_start`. stop_seconds:
-        from stop_signal to SIGKILL.
+    start_seconds: a start that takes longer has failed; the first start has at least `Pace.first_start`.
+    stop_seconds: from stop_signal to SIGKILL.
     nice: how far it steps back where processors are short, as nice(1) counts it. 0: the shop's services, the stores
-        that are theirs alone, what leads to an alert, and what takes next to nothing. Hooks run with a whole share.
+        that are theirs alone, the parts that lead to an alert, and parts that take next to nothing. Hooks run with a
+        whole share.
     on_demand: started by the command that needs it; neither alerts nor probes watch it.
     in_plain_up: started by `up` without a name, which is the path of an order; the rest by name or by `up --all`.
     artifact: a program that set-up builds only on request; until then `up --all` leaves this component out.
     image: the container image that takes its place in compose.
     replicas: how further processes of it are made; None where there can be one only, and one_because says why.
     replica_of: the component whose further process this is. It is started by its own name or by `scale` alone.
-    after_outage: steps of repair (ids, each with the argument `component`) that follow once it runs again after
-        it was away: it missed what the others were told.
-    lasting: of a further process: True while it is a member of something that outlives `down` (a node in a ring).
-        Then `up` of what it needs brings it up too.
+    after_outage: ids of repair steps, each with the argument `component`, that follow once it runs again after an
+        outage, in which it missed what the others were told.
+    lasting: for a further process: gives True while it is a member of something that outlives `down` (a node in a
+        ring). Then `up` of the components that it needs brings it up too.
     """
 
     name: str

@@ -1,5 +1,5 @@
-"""The sessions of a database server by account, whose locks keep others waiting, and an account's limit, which its
-administrator changes. Each server's own statements stand in a module of its engine.
+"""The sessions of a database server: how many each account holds, which session keeps others waiting by its locks,
+and how many an account may have, which the administrator sets. Each server's statements are in its engine's module.
 
 A session that waits for a lock keeps its connection. In a client with a pool, other requests then wait for a
 connection; a client without one opens another connection for each question, until the server has none left.
@@ -29,12 +29,12 @@ READER = "reader"
 LEAK_PERCENT = 50.0
 UNLIMITED = 0
 BETWEEN_LOOKS = 0.5
-# The first word of a statement, behind comments.
+# Finds the first word of a statement, after any comments.
 _VERB = re.compile(r"(?>\s|/\*(?:(?!\*/).)*\*/|--[^\n]*\n)*+([A-Za-z]+)", re.DOTALL)
 
 
 class Engine(Protocol):
-    """What the module of each server gives; what each name is stands there."""
+    """What the module of each server has; the comments there say what each name is."""
 
     ADMINISTRATOR: tuple[str, str]
     ACCOUNTS: Sequence[tuple[str, str]]
@@ -79,19 +79,19 @@ class Held:
 
 @dataclass(frozen=True)
 class Sessions:
-    """All sessions of a server without the one that counts them. most: how many it lets in."""
+    """All sessions of a server without the one that counts them. most: how many the server lets in."""
 
     most: int
     by_account: Mapping[str, Held]
 
     @property
     def total(self) -> int:
-        """Of all accounts."""
+        """The sessions of all accounts."""
         return sum(held.sessions for held in self.by_account.values())
 
     @property
     def percent(self) -> float:
-        """The share of its sessions that are taken; 100 at most."""
+        """The percentage of the server's sessions that are taken; 100 at most."""
         return min(100.0, round(100 * self.total / self.most, 1))
 
     @property
@@ -102,12 +102,12 @@ class Sessions:
 
     @property
     def idle_percent(self) -> float:
-        """The idle sessions of that account, of all that the server lets in."""
+        """The idle sessions of the account `idlest`, in percent of all that the server lets in."""
         return round(100 * self.by_account[self.idlest].idle / self.most, 1) if self.idlest else 0.0
 
     @property
     def leaking(self) -> str | None:
-        """That account, where it holds more than LEAK_PERCENT."""
+        """The account `idlest`, where its idle sessions are more than LEAK_PERCENT; else None."""
         return self.idlest if self.idle_percent > LEAK_PERCENT else None
 
 
@@ -126,7 +126,7 @@ def sessions(stack: Stack, server: Server, seconds: float) -> Sessions:
 
 @dataclass(frozen=True)
 class Statement:
-    """What a session runs. seconds: for how long. verb: its first word."""
+    """A statement that a session runs. seconds: for how long already. verb: its first word."""
 
     session: int
     account: str
@@ -135,7 +135,7 @@ class Statement:
 
 
 def longest_statement(stack: Stack, server: Server, seconds: float) -> Statement | None:
-    """What runs for the longest; None where nothing runs. Raises: as `looked_at`."""
+    """The statement that has run for the longest; None where none runs. Raises: as `looked_at`."""
     for session, user, age, text in looked_at(stack, server, seconds, lambda ask: ask(ENGINES[server].STATEMENTS)):
         verb = _VERB.match(str(text))
         return Statement(int(session), str(user), float(age), verb[1].upper() if verb else "no word")
@@ -193,8 +193,10 @@ def idle_in_transaction(stack: Stack, server: Server, account: str, seconds: flo
 
 
 def blocker(stack: Stack, server: Server, seconds: float) -> Blocker | None:
-    """The session that keeps the most others waiting, one of them for WAIT_SECONDS or longer; None where none does,
-    or where it is another one a moment later: the holders of a row that is written all the time follow one another.
+    """The session that keeps the most others waiting, one of them for WAIT_SECONDS or longer; None where none does.
+
+    None too where a second look, BETWEEN_LOOKS seconds later, names another session: a row that is written all the
+    time has one holder after another.
 
     Raises: as `looked_at`.
     """

@@ -7,7 +7,7 @@ from lakeproof.stack.component import Component
 
 
 def is_installed(component: Component) -> bool:
-    """False only where set-up has not built its program yet."""
+    """False only where set-up has not built the component's program yet."""
     return component.artifact is None or artifacts.is_there(component.artifact)
 
 

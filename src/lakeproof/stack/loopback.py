@@ -20,7 +20,7 @@ _making = threading.Lock()
 
 
 def is_secure(url: str) -> bool:
-    """Whether that URL needs a client that verifies certificates; to build one without costs less."""
+    """Whether that URL needs a client that verifies certificates; a client that does not costs less to build."""
     return url.startswith("https:")
 
 
@@ -74,7 +74,7 @@ def require_ok(url: str, component: str, timeout: float, params: Mapping[str, st
 
 
 def _said(answer: httpx.Response) -> str:
-    """What of a service's own health is ill, each by its name; of any other answer the text."""
+    """The problems that a service's /health tells of, each with the dependency's name; else the answer's text."""
     try:
         looked_at = answer.json()["dependencies"].items()
         ill = [f"{name}: {one['problem']}"[:LONGEST_PROBLEM] for name, one in looked_at if one["problem"]]

@@ -14,7 +14,7 @@ ATTACHMENT_BUCKET = "support-attachments"
 BUCKETS = (LAKE_BUCKET, FLINK_BUCKET, LABEL_BUCKET, ATTACHMENT_BUCKET)
 WAREHOUSE = f"s3://{LAKE_BUCKET}/wh"
 REGION = "us-east-1"
-# What the keys begin with of the objects that the probes put and delete (probes/object_store.py).
+# The keys of the objects that the probes put and delete begin with this (probes/object_store.py).
 PROBED = "lakeproof-probe-"
 
 _making = threading.Lock()
@@ -47,7 +47,7 @@ def client_of(
     connect_seconds: float | None = None,
     attempts: int,
 ) -> Any:
-    """As `s3_client`, of plain values."""
+    """As `s3_client`, made from plain values."""
     from botocore.config import Config
 
     config = Config(
@@ -72,10 +72,10 @@ def client_of(
 
 @cache
 def _session() -> Any:
-    """Kept for all clients: it holds the description of S3's calls, whose reading is most of what the first client
-    takes. Two threads may not make clients from it at once.
+    """The session that all clients are made from. It holds the description of S3's calls, whose reading is most of
+    what the first client takes. Two threads may not make clients from the session at once.
 
-    boto3 is not used: what it adds is uploads in parts, and it takes another 0.2 s of a core to import.
+    boto3 is not used: it would add uploads in parts, and takes another 0.2 s of a core to import.
     """
     from botocore.session import get_session
 
@@ -85,7 +85,7 @@ def _session() -> Any:
 def objects_under(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
     """Every object under that prefix, a thousand a page, as S3 lists it: Key, Size, LastModified, ….
 
-    Raises: botocore's errors, while they are taken.
+    Raises: botocore's errors, while the caller iterates.
     """
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         yield from page.get("Contents", ())

@@ -23,7 +23,7 @@ def hand_over(path: Path, user: str, package: str, mode: int) -> None:
 
 
 def let_pass(state_dir: Path, folder: Path, user: str) -> None:
-    """Let the server's user reach `folder`: others may pass our folders from `state_dir` down to it.
+    """Let the server's user reach `folder`: allow everybody to pass our folders from `state_dir` down to `folder`.
 
     The folders above `state_dir` are not ours to change. Raises: TerminalError naming one that `user` may not pass.
     """

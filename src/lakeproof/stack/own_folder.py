@@ -1,7 +1,7 @@
 """Whether a folder below /tmp, or another folder where everybody may make some, is really ours.
 
-Its name can be guessed. Another user who makes it first could put a socket or a lock into it, or make it a link that
-leads us, perhaps as root, to some other folder.
+The folder's name can be guessed. Another user who makes the folder first could put a socket or a lock into it, or
+make it a link that leads us, perhaps as root, to some other folder.
 """
 
 import hashlib
@@ -68,7 +68,7 @@ def make_socket_folder(folder: Path, user: str, package: str) -> None:
     if os.geteuid() == 0:
         with suppress(KeyError):  # `hand_over` says which package brings the user
             owners.add(pwd.getpwnam(user).pw_uid)
-    for _ in range(2):  # once more after it was made: somebody else may have been quicker
+    for _ in range(2):  # checked again after mkdir: somebody else may have made it first
         refuse_foreign(folder, owners=owners, closed=OTHERS_WRITE, next_action="set a shorter LAKEPROOF_STATE_DIR")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     hand_over(folder, user, package, 0o755)

@@ -56,9 +56,9 @@ def state_dir_of(name: str, given: Path | None) -> Path:
 
 
 def find_place() -> Place | None:
-    """Where the stack lies; None where more than name, folder and port shift is set, or a name that may be wrong.
+    """Where the stack lies; None where the caller has to read and check all settings (`load_stack`).
 
-    Then the caller has to read and check all settings (`load_stack`).
+    That is so where more than name, state folder and port shift is set, or where one of these may be wrong.
     """
     given = {name: text for name, text in os.environ.items() if name.startswith("LAKEPROOF_")}
     given = {name: text for name, text in given.items() if name not in NOT_SETTINGS}

@@ -14,7 +14,8 @@ from lakeproof.errors import TransientError
 from lakeproof.stack.stack import Stack
 
 LOCK_SECONDS = 10
-# No shorter than the longest question of a diagnosis: a server that is late is late in connecting above all.
+# At most this long for connecting. No shorter than the longest question of a diagnosis: a server that is slow is slow
+# in connecting above all.
 CONNECT_SECONDS = 9.0
 
 # What connecting and each statement may raise. Where the server does not answer: OSError (TimeoutError and
@@ -50,7 +51,7 @@ class Session(psycopg.Connection[tuple[Any, ...]]):
             raise error if error.sqlstate else ConnectionError(str(error)) from error
 
     def rows(self, sql: str, *args: object) -> list[tuple[Any, ...]]:
-        """The rows of one statement; none where it gives none. A tuple is an array, as a list is."""
+        """The rows of one statement; empty where it gives none. A tuple among `args` is an array, as a list is."""
         # psycopg would send a tuple as a composite value, "(a,b)".
         values = [list(value) if isinstance(value, tuple) else value for value in args]
         cursor = self.execute(sql.encode(), values or None)

@@ -46,7 +46,7 @@ def recall(stack: Stack, component: str, thing: str) -> str:
 
 
 def forget(stack: Stack, component: str) -> None:
-    """The component's data were made anew: nothing is made any more."""
+    """Call it where the component's data were made anew: nothing that was noted exists any more."""
     _path(stack, component).unlink(missing_ok=True)
 
 

@@ -9,8 +9,8 @@ from lakeproof.stack.stack import Stack
 
 
 def run_module(module: str, *arguments: str) -> Callable[[Stack], Command]:
-    """The command of a component. Its settings come to it as LAKEPROOF_* from whoever starts it, its passwords from
-    the stack's secrets, never from argv.
+    """The command of a service. Its settings come to it as LAKEPROOF_* from whoever starts it. It reads its passwords
+    from the stack's secrets, never from argv.
     """
     return lambda _: Command((sys.executable, "-m", module, *arguments))
 
@@ -18,7 +18,7 @@ def run_module(module: str, *arguments: str) -> Callable[[Stack], Command]:
 def answers_ok(
     component: str, question: str = "GET /health. Raises: NotReady with what it says."
 ) -> Callable[[Stack, float], None]:
-    """The question whether it is ready: the status is 200. `question`: in words, which the probe of it shows."""
+    """The `ready` of a service whose /health has status 200 when it is ready. `question`: its text in the probe."""
 
     def ready(stack: Stack, timeout: float) -> None:
         loopback.require_ok(f"{stack.url(component)}/health", component, timeout)
@@ -31,7 +31,7 @@ def answers_itself(
     component: str,
     question: str = "It tells how its dependencies are; that one of them is down is their trouble, not its own.",
 ) -> Callable[[Stack, float], None]:
-    """The same for one that is ready whatever the status is, as long as the answer names it."""
+    """The same for a service that is ready whatever the status is, as long as the answer names the service."""
 
     def ready(stack: Stack, timeout: float) -> None:
         loopback.require_itself(f"{stack.url(component)}/health", component, timeout)

@@ -15,8 +15,8 @@ from lakeproof.stack.component import Component
 def with_replicas(components: Iterable[Component]) -> list[Component]:
     """The given components, and the further processes of those that may have some.
 
-    A component in `takes_down` is taken down with all its processes: one that went on would write without anybody
-    knowing of it.
+    A component in `takes_down` is taken down with all its processes: a process that went on would write without
+    anybody knowing of it.
     """
     given = list(components)
     made = [_replica(one, number) for one in given for number in _numbers(one)]
@@ -59,7 +59,7 @@ def family_of(name: str, components: Mapping[str, Component]) -> str:
 def replicas_for(
     name: str, count: int, components: Mapping[str, Component]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Where `name` is to have `count` processes in all: (its further processes to start, those to end).
+    """What gives `name` `count` processes in all: (further processes to start, further processes to end).
 
     Raises: InvalidInput where it cannot have so many; the error says why, and which components can.
     """

@@ -12,7 +12,7 @@ def shop_service(
     uses: tuple[str, ...] = (),
     in_plain_up: bool = False,
 ) -> Component:
-    """name: FOLDER-service. needs: without these the service is unhealthy; uses: it can do without for a while."""
+    """name: FOLDER-service. needs: without these it is unhealthy. uses: it can do without these for a while."""
     return Component(
         name=name,
         kind="service",

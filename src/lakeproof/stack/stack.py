@@ -16,7 +16,7 @@ from lakeproof.stack.addresses import USUAL_PORTS, is_address
 from lakeproof.stack.place import state_dir_of
 from lakeproof.unknown_name import unknown_name
 
-if TYPE_CHECKING:  # pydantic, which checks settings, would double what a short command takes
+if TYPE_CHECKING:  # pydantic, which checks settings, would double the time of a short command
     from lakeproof.stack.settings import Settings
 
 # The desk runs on this machine even where the stack is somebody else's: `lakeproof serve` starts it.

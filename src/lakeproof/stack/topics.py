@@ -59,6 +59,6 @@ EVENT_TOPICS = tuple(
     for service in SERVICES
 )
 
-# Kafka Connect makes them. Beside the workers' offsets each connector's are in a topic of its own
+# Kafka Connect makes these topics. Beside the workers' offsets topic each connector has one of its own
 # (lake/capture/offsets.py).
 CONFIGS_TOPIC, OFFSETS_TOPIC, STATUS_TOPIC = "_connect_configs", "_connect_offsets", "_connect_status"

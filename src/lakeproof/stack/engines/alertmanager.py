@@ -11,8 +11,8 @@ from lakeproof.stack.program import find_program
 from lakeproof.stack.stack import Stack
 
 CONFIG_FILE = "alertmanager.yml"
-# It writes to disk this often which alerts it has sent. After kill -9 it sends everything since the last write again:
-# with its default, a quarter of an hour, nearly every alert that fires.
+# Alertmanager writes to disk this often which alerts it has sent. After kill -9 it sends all alerts since the last
+# write again: with the default, a quarter of an hour, that is nearly every alert that fires.
 SNAPSHOT_SECONDS = 5
 # Metrics that Prometheus keeps.
 METRICS = ("alertmanager_alerts", "alertmanager_notifications_failed_total")
@@ -28,7 +28,7 @@ def command(stack: Stack) -> Command:
             f"--storage.path={stack.data_dir('alertmanager')}",
             f"--data.maintenance-interval={SNAPSHOT_SECONDS}s",
             f"--web.listen-address={stack.settings.host}:{stack.port('alertmanager')}",
-            # Its webhooks carry this URL, by which the desk knows which stack an alert comes from.
+            # Alertmanager's webhooks carry this URL, by which the desk knows which stack an alert comes from.
             f"--web.external-url={stack.url('alertmanager')}",
             "--cluster.listen-address=",
             "--log.level=warn",

@@ -26,7 +26,7 @@ METRICS = ("blackbox_exporter_config_last_reload_successful",)
 
 
 def command(stack: Stack) -> Command:
-    """Listens on loopback. Of the scrape's 1 s, 0.1 s is kept for the way back; the default is half a second."""
+    """Listens on loopback. Of the scrape's 1 s, 0.1 s is kept for the answer's way back; the default is 0.5 s."""
     program = find_program("prometheus-blackbox-exporter", "blackbox_exporter", package="blackbox-exporter")
     return Command(
         (
@@ -40,7 +40,7 @@ def command(stack: Stack) -> Command:
 
 
 def prepare(stack: Stack) -> None:
-    """Before each start: the module."""
+    """Before each start: write the configuration of the prober."""
     write_file(stack.etc_dir("blackbox-exporter") / "blackbox.yml", yaml.safe_dump(MODULES))
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cassandra.cluster import NoHostAvailable
 
 SEED = NODES[0]
-PEER_SECONDS = 0.5  # on loopback: it answers at once, or nobody is there
+PEER_SECONDS = 0.5  # on loopback a peer answers at once, or is not there
 MAIN = "org.apache.cassandra.service.CassandraDaemon"
 # Metrics that Prometheus keeps.
 METRICS = (
@@ -41,9 +41,9 @@ METRICS = (
 
 
 def replace_mark(stack: Stack, name: str) -> Path:
-    """A file that is there while the node is to replace the dead one of its address, until the repair after that.
+    """A file that is there from before the node replaces the dead one of its address until the repair after that.
 
-    Once the node has joined, the file changes nothing about its starts.
+    Once the node has joined, the file changes nothing about the node's starts.
     """
     return stack.etc_dir(name) / "replaces-dead-node"
 
@@ -116,8 +116,8 @@ def prepare(stack: Stack, name: str) -> None:
 def _tokens(stack: Stack) -> int:
     """How many tokens each node has. A node refuses to start with another number than the one that it joined with.
 
-    The number is noted in the first node's folder. Where that is lost, or the ring is older than such notes, a
-    member's configuration file has the number, since it is written before each start.
+    The number is noted in the first node's folder. Where the note is lost, or the ring is older than such notes, a
+    member's configuration file, which is written before each start, has the number.
     """
     noted = provisioned.recall(stack, SEED, "tokens")
     if noted:
@@ -150,7 +150,7 @@ def ready(stack: Stack, timeout: float, name: str) -> None:
 
 
 def is_new(stack: Stack) -> bool:
-    """True before the ring's first provision: it has at most the role that it came with."""
+    """True before the ring's first provision: the ring has at most the role that it came with."""
     return stack.settings.mode == "local" and not provisioned.is_made(stack, SEED, "superuser", SUPERUSER)
 
 
@@ -178,8 +178,8 @@ def is_refused_login(error: "NoHostAvailable") -> bool:
 
 
 def lacks_account(error: "NoHostAvailable") -> bool:
-    """True where the node could not look the role up, since the nodes that hold its row are down. It counts as a
-    refused login too.
+    """True where the node could not look the role up, since the nodes that hold the role's row are down. For
+    `is_refused_login` this is a refused login too.
     """
     return any("Cannot achieve consistency level" in str(each) for each in error.errors.values())
 

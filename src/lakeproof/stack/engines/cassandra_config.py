@@ -18,9 +18,10 @@ RING_DELAY_MS = 3000
 # A node that takes a dead node's place needs the default: with 3 s and with 10 s it did not find the seeds.
 REPLACE_RING_DELAY_MS = 30_000
 
-# Each join, repair and scan goes through the tokens one by one. With 16 the paxos repair before a join took 40 s.
+# Tokens per node. Each join, repair and scan goes through them one by one. With 16 the paxos repair before a join
+# took 40 s.
 TOKENS = 4
-# The number of a ring made before its number was noted, if no member's configuration is left to read it from.
+# Tokens per node of a ring that was made before the number was noted, if no member's configuration has it any more.
 EARLIER_TOKENS = 16
 
 # Small on two shared cores. With 64 MB of direct memory the third node ran out of it while it joined, and hung.
@@ -189,7 +190,7 @@ def jvm_options(stack: Stack, name: str, data: Path, *, replaces: bool) -> tuple
         "java.rmi.server.hostname": stack.settings.host,
         "cassandra.skip_wait_for_gossip_to_settle": "0",
         "cassandra.ring_delay_ms": str(REPLACE_RING_DELAY_MS if replaces else RING_DELAY_MS),
-        # A slow hash protects short passwords; these are long and random, and it would slow down each login.
+        # A slow hash protects short passwords. Ours are long and random, and a slow hash would slow down each login.
         "cassandra.auth_bcrypt_gensalt_log2_rounds": "4",
         "cassandra.superuser_setup_delay_ms": "500",
         # How long a node that stops waits for the others to hear of it; 2 s by default.

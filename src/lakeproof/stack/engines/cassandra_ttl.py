@@ -31,8 +31,8 @@ def ttl_of(stack: Stack, keyspace: str, table: str) -> int:
 def change_ttl(stack: Stack, keyspace: str, table: str, ttl: int, *, spare_endless: bool = False) -> int:
     """Set a table's default_time_to_live in seconds; gives what it was before.
 
-    spare_endless: refuse a table whose rows never expire: with a TTL its new rows would, and be lost for good.
-    Raises: InvalidInput where there is no such table, or it is refused; CouldNotLook where no node answers;
+    spare_endless: refuse a table whose rows never expire: with a TTL its new rows would expire, and be lost for good.
+    Raises: InvalidInput where there is no such table, or the table is refused; CouldNotLook where no node answers;
     TerminalError where the ring refuses.
     """
     with _ring(stack, keyspace, table) as ring:

@@ -28,15 +28,16 @@ TRAINED = (
 WRITES = "-XX:ArchiveClassesAtExit="
 # The first four bytes of an archive. The JVM writes them last, so an archive that has them is whole.
 MAGIC = 0xF00BABA8.to_bytes(4, "little")
-# Archives of other versions are removed after so long without use; each takes 30 to 130 MB.
+# Archives of other versions are removed after this long without use; each takes 30 to 130 MB.
 UNUSED_SECONDS = 14 * 86_400.0
 KEY_LENGTH = 12
-# The suffix of an empty file which says that this JVM ended as it should and wrote no archive: it is not asked again.
+# An empty file with this suffix says that this JVM ended as it should and wrote no archive. It is not told again to
+# write one.
 NONE_WRITTEN = ".none"
 _BOTH = (
     "-XX:+UnlockDiagnosticVMOptions",
     "-XX:+AllowArchivingWithJavaAgent",
-    # Else the JVM warns of each class that it cannot keep, of thousands.
+    # Else the JVM logs a warning for each class that it cannot keep: thousands.
     "-Xlog:cds=off",
     "-Xlog:cds+dynamic=off",
 )

@@ -15,7 +15,7 @@ from lakeproof.stack.topics import CONFIGS_TOPIC, OFFSETS_TOPIC, STATUS_TOPIC
 from lakeproof.written import write_file
 
 NAME = "connect"
-# All that may run at once (stack/replicas.py).
+# All workers that may run at once (stack/replicas.py).
 WORKERS = (NAME, *(replica_name(NAME, number) for number in range(2, PROCESSES_MAX + 1)))
 # Metrics that Prometheus keeps.
 METRICS = (
@@ -45,7 +45,7 @@ LOG_LEVELS = {
 
 
 def worker_properties(stack: Stack, name: str = NAME) -> str:
-    """A worker's configuration. Connectors refer to worker 1's password file, so every worker may read that one."""
+    """A worker's configuration. Connectors refer to worker 1's password file, so every worker may read that file."""
     etc = stack.etc_dir(name)
     host, port = stack.settings.host, stack.port(name)
     exactly_once = "enabled" if stack.settings.capture.exactly_once else "disabled"
@@ -147,7 +147,7 @@ COMPONENTS = (
         provision_needs=("kafka", "mysql"),
         prepare=prepare,
         hooks=(Hook.PROVISION,),
-        # Its alerts wait 1 m, in drills 5 s: that must be at least four scrapes.
+        # Connect's alerts wait 1 m, in drills 5 s: each wait must be at least four scrapes long.
         scrapes=(Scrape("jmx", names=METRICS),),
         start_seconds=120.0,
         stop_seconds=12.0,

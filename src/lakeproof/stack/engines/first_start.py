@@ -7,18 +7,19 @@ from typing import Any
 
 from lakeproof.errors import TerminalError
 
-# The supervisor gives a `prepare` 250 s, in which it runs two of them at most. From a cold disk MariaDB's first one
-# took over 50 s.
+# The time limit of one step. The supervisor gives a `prepare` 250 s, and a `prepare` runs two steps at most. From a
+# cold disk MariaDB's first step took over 50 s.
 SECONDS = 120.0
-# By it the supervisor finds what a `prepare` of its own left running.
+# Variables that a step keeps of our environment. By the run id the supervisor finds what a `prepare` left running.
 _KEPT = ("LAKEPROOF_RUN_ID",)
 
 
 def run(argv: Sequence[str], *, text: str = "", where: str = "", **options: Any) -> None:
-    """Run one step. Secrets go in by `text`, its standard input, never by argv. `options`: as subprocess has them.
-    Its environment is a small one of its own: ours holds the stack's settings, and passwords may be among them.
+    """Run one step: the program `argv`, with `text` as its standard input. Secrets go in by `text`, never by argv.
+    The program gets a small environment: ours holds the stack's settings, and passwords may be among them.
 
-    Raises: TerminalError with what it said; its `where` is the program, unless another name says more.
+    `options` go to subprocess.run. `where` names the step in the error, where it says more than the program's name.
+    Raises: TerminalError with what the program said.
     """
     small = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     small |= {name: os.environ[name] for name in _KEPT if name in os.environ}

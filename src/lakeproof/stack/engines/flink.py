@@ -23,7 +23,7 @@ from lakeproof.stack.stack import Stack
 from lakeproof.written import read_if_there, write_file
 
 JOBMANAGER, TASKMANAGER = "flink-jobmanager", "flink-taskmanager"
-# Less than the component's start_seconds, at whose end a start counts as failed.
+# A TaskManager younger than this may still be registering. Less than start_seconds, after which a start has failed.
 _REGISTRATION_SECONDS = 100.0
 # Metrics that Prometheus keeps.
 TASKMANAGER_METRICS = (
@@ -127,7 +127,7 @@ def _command(
 ) -> Command:
     flink = artifacts.path("flink")
     etc = stack.etc_dir(component)
-    # lake-io first: a file of it takes the place of one of Hadoop's
+    # lake-io first: one of its files takes the place of one of Hadoop's
     folders = (artifacts.path("lake-io") / "lib", flink / "lib", *((flink / extra_jars,) if extra_jars else ()))
     class_path = ":".join(f"{folder}/*" for folder in folders)
     watched = (jvm.agent_flag(stack, component),) if agent else ()
@@ -168,7 +168,7 @@ def _prepare(stack: Stack, component: str, kind: str, *, agent: bool = True) -> 
 
 
 def prepare_jobmanager(stack: Stack) -> None:
-    """Write its configuration, and remove what the process before left on disk, which a new one cannot use."""
+    """Write the configuration, and remove the former process's files on disk, which a new process cannot use."""
     _prepare(stack, JOBMANAGER, JOBMANAGER)
 
 
@@ -183,7 +183,7 @@ def _resource_id_file(stack: Stack, name: str) -> Path:
 
 
 def _started_here(stack: Stack, name: str) -> str | None:
-    """The id of the TaskManager process that this stack started last; None where somebody else starts it."""
+    """The id of the TaskManager process that this stack started last; None where it started none."""
     if stack.settings.mode == "external":
         return None
     return read_if_there(_resource_id_file(stack, name))
@@ -215,9 +215,9 @@ def taskmanager_ready(stack: Stack, timeout: float, name: str = TASKMANAGER) -> 
 
     The agent in its JVM answers. It is asked for its health and not for its metrics, which take long to collect.
 
-    While the JobManager is away the TaskManager's own answer is enough: restarting it would not help. But one that
-    was started just now is not ready without the JobManager: it would be called healthy, and unhealthy again from the
-    JobManager's first answer until its registration. At each cold start that was an incident.
+    While the JobManager is away the TaskManager's own answer is enough: a restart would not help. But a TaskManager
+    that was started just now is not ready without the JobManager: it would be called healthy, and then unhealthy from
+    the JobManager's first answer until its registration. At each cold start that was an incident.
     """
     loopback.require_ok(f"http://{stack.address(name, 'jmx')}/-/healthy", name, timeout)
     try:

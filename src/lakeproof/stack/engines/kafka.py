@@ -1,7 +1,7 @@
 """Kafka 4.3.1, one broker that is its own controller (KRaft): the newest version that Connect is published for too.
 
 Traps: after kill -9 a broker waits until its own old registration has expired, so the registration's session is
-short. Topics are not made automatically: one made by a typing mistake would hide a fault.
+short. Topics are not made automatically: a topic made by a typing mistake would hide a fault.
 """
 
 import base64
@@ -23,7 +23,7 @@ from lakeproof.written import write_file
 HEAP = ("-Xms64m", "-Xmx256m", "-XX:MaxDirectMemorySize=64m")
 NODE_ID = 1
 API_VERSIONS = 18
-_ANSWER = struct.Struct(">iih")  # its length, the number of the question, an error
+_ANSWER = struct.Struct(">iih")  # the answer's length, the question's correlation id, an error code
 LOG_LEVELS = {
     "kafka": "warn",
     "kafka.server.BrokerServer": "info",
@@ -84,7 +84,8 @@ def command(stack: Stack) -> Command:
 def prepare(stack: Stack) -> None:
     """Before each start: configuration, and once the storage.
 
-    The storage is formatted in a folder beside, which is renamed once it is whole: a start never meets half of one.
+    The storage is formatted in a folder beside its place, and renamed once it is whole: a start never meets half a
+    storage.
     Raises: MissingArtifact; TerminalError when the format fails.
     """
     data = stack.data_dir("kafka")

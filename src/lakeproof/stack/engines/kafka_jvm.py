@@ -14,12 +14,12 @@ FLAGS = (
 
 
 def class_path() -> str:
-    """The jars of both. Raises: MissingArtifact."""
+    """The jars of Kafka and Kafka Connect. Raises: MissingArtifact."""
     return f"{artifacts.path('kafka') / 'libs'}/*"
 
 
 def argv(stack: Stack, component: str, heap: tuple[str, ...], main: str, *arguments: str) -> tuple[str, ...]:
-    """The command line of one such JVM. Its agent listens on the component's port "jmx"."""
+    """The command line of Kafka's or Connect's JVM. Its agent listens on the component's port "jmx"."""
     etc, engine = stack.etc_dir(component), component.partition("-")[0]
     program = java.find_java_17()
     return (

@@ -24,7 +24,7 @@ HEALTH_PATH = "/minio/health/live"
 
 
 def read_only_mark(stack: Stack) -> Path:
-    """A file; while it is there the store starts read-only: it answers reads, and refuses every write."""
+    """A file. While it is there, the store starts read-only: it answers reads, and refuses every write."""
     return stack.data_dir("minio") / "read-only"
 
 
@@ -67,9 +67,9 @@ def command(stack: Stack) -> Command:
 
 @contextmanager
 def may_not_start(stack: Stack, seconds: float) -> Iterator[None]:
-    """In the block the store gets no new process, and nobody else moves its objects; one that runs goes on.
+    """In the block the store gets no new process, and nobody else moves its objects. A process that runs goes on.
 
-    seconds: for so long another one's end is awaited. Raises: HeldByAnother.
+    seconds: how long to wait while another caller is in such a block. Raises: HeldByAnother.
     """
     with hold(objects_folder(stack).with_name("moving.lock"), f"pid {os.getpid()}", seconds):
         yield
@@ -78,8 +78,8 @@ def may_not_start(stack: Stack, seconds: float) -> Iterator[None]:
 def prepare(stack: Stack) -> None:
     """Make the folder of objects.
 
-    Raises: HeldByAnother while somebody moves them; TerminalError where they lie elsewhere, after a fault that was
-    cut off.
+    Raises: HeldByAnother while somebody moves the objects; TerminalError where the objects lie elsewhere, after a
+    fault that was cut off.
     """
     with may_not_start(stack, 0.0):
         _make_folder(objects_folder(stack))
@@ -114,7 +114,7 @@ def _cached_client(endpoint: str, access_key: str, secret_key: str, timeout: flo
 
 
 def client(stack: Stack, timeout: float, url: str | None = None) -> Any:
-    """A client that tries a question once. It is kept for the next caller, since making one takes long.
+    """A client that sends each request once. It is kept for the next caller, since making a client takes long.
 
     url: the store's address, where it is not the stack's.
     """

@@ -28,7 +28,7 @@ OS_USER = "mysql"
 PACKAGE = "mariadb-server"
 SOCKET = "mysql.sock"
 BINLOG_KEPT_SECONDS = 2 * 86400
-# The codes of its answers to a login: no session is left; the password is wrong.
+# MariaDB's error codes for a refused login: no session is left; the password is wrong.
 TOO_MANY, ACCESS_DENIED = 1040, 1045
 MAX_CONNECTIONS = 200
 
@@ -98,7 +98,8 @@ def program(name: str) -> str:
 def prepare(stack: Stack) -> None:
     """Before each start: folders, configuration, and once the system tables.
 
-    The install works in a folder beside, which is renamed once it is whole: a start never meets half-made tables.
+    The install works in a folder beside the data's, and renames it once it is whole: a start never meets half-made
+    tables.
     Raises: TerminalError where a folder on the way does not let the server's user pass, or the install fails.
     """
     data = stack.data_dir("mysql")
@@ -166,7 +167,7 @@ def connect(
 ) -> "Connection[Cursor]":
     """A connection of one of the accounts, autocommit, every step within `seconds`. Raises: pymysql errors.
 
-    connect_seconds: for connecting, where that may not take `seconds`.
+    connect_seconds: the time for connecting, where that must be less than `seconds`.
     """
     import pymysql
 

@@ -51,7 +51,7 @@ def statements(secret: Callable[[str], str]) -> Iterator[str]:
     """
     for account in ACCOUNTS:
         yield f"CREATE USER IF NOT EXISTS '{account.user}'@'{HOST}' IDENTIFIED BY '{secret(account.secret)}'"
-        # First all of them, since an older version may have granted more.
+        # First revoke everything, since an older version may have granted more.
         yield f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM '{account.user}'@'{HOST}'"
         for privileges, scope in account.grants:
             yield f"GRANT {privileges} ON {scope} TO '{account.user}'@'{HOST}'"

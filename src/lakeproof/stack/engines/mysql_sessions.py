@@ -17,15 +17,16 @@ from lakeproof.stack.stack import Stack
 
 # The account that gets in also where the server is full: user, secret.
 ADMINISTRATOR = ("root", "mysql-root")
-# By which components log in: user, secret.
+# The accounts by which components log in: user, secret.
 ACCOUNTS: Sequence[tuple[str, str]] = [(one.user, one.secret) for one in ALL_ACCOUNTS if one.user != REPORT]
-# How many of the sessions it lets in are the administrator's alone. His one place is not among its max_connections.
+# How many of max_connections are the administrator's alone: none, since MariaDB keeps one more place for him.
 KEPT = 0
 NO_SUCH_THREAD = 1094
-# A user lock whose name begins so is held by a repair of Lakeproof that keeps others out for a while.
+# A user lock whose name begins with OURS is held by a repair of Lakeproof that keeps others out for a while.
 OURS, USER_LOCK = "lakeproof ", "User lock"
 BACKUP_KIND = "Backup lock"
-# Names of tables as a statement lists them, each perhaps with its schema and an alias or LOCK TABLES' mode behind it.
+# _NAME is a table's name, perhaps with its schema. _TABLES finds a statement's lists of such names, each perhaps with
+# an alias or LOCK TABLES' mode behind it.
 _NAME = re.compile(r"(?:`[^`]+`|[\w$]+)(?:\s*\.\s*(?:`[^`]+`|[\w$]+))?")
 _TABLES = re.compile(
     rf"\b(?:from|join|into|update|tables?|truncate)\s+(?=({_NAME.pattern}(?:\s+\w+){{0,3}}"
@@ -33,7 +34,7 @@ _TABLES = re.compile(
     re.IGNORECASE,
 )
 
-# Where it shows its sessions, and who waits for whom.
+# The tables in which MariaDB shows its sessions, and who waits for whom.
 SESSIONS_SHOWN_IN = "information_schema.processlist"
 WAITS_SHOWN_IN = "information_schema.innodb_lock_waits, metadata_lock_info"
 
@@ -41,7 +42,7 @@ MOST = "SELECT @@max_connections"
 SESSIONS = """
 SELECT user, COUNT(*), SUM(command = 'Sleep') FROM information_schema.processlist
 WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', 'event_scheduler') GROUP BY user"""
-# What runs for the longest. A reader of the binlog runs for ever, and says nothing.
+# The statement that has run for the longest. A reader of the binlog runs for ever, and is left out.
 STATEMENTS = """
 SELECT id, user, time_ms / 1000, LEFT(info, 2000) FROM information_schema.processlist
 WHERE command = 'Query' AND id <> CONNECTION_ID() AND info IS NOT NULL ORDER BY time_ms DESC LIMIT 1"""
@@ -50,30 +51,31 @@ IDLE_IN_TRANSACTION = (
     " AND id IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)"
 )
 LIMIT_OF = "SELECT max_user_connections FROM mysql.user WHERE user = %s"
-# Capture reads the binlog, and has no use for accounts.
+# Run before an account's limit is changed: change capture reads the binlog, and has no use for accounts.
 BEFORE_LIMIT: Sequence[str] = ("SET SESSION sql_log_bin = 0",)
 _IDLE = (
     "SELECT id FROM information_schema.processlist WHERE command = 'Sleep' AND user = %s"
     " AND id NOT IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)"
 )
 _IS_THERE = "SELECT 1 FROM information_schema.processlist WHERE id = %s"
-# Waits for rows. Each list is read in milliseconds: with 200 waiting sessions it took five seconds to join them.
+# Waits for rows, and the transactions. To read each list takes milliseconds; a join of the two took five seconds with
+# 200 waiting sessions.
 _ROW_WAITS = "SELECT requesting_trx_id, blocking_trx_id FROM information_schema.innodb_lock_waits"
 _TRANSACTIONS = """
 SELECT trx_id, trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_wait_started, NOW()),
 TIMESTAMPDIFF(SECOND, trx_started, NOW()) FROM information_schema.innodb_trx"""
-# Locks on whole tables are shown by a plugin, and only those that are held. Who waits for one is seen by its state,
-# for which table by what it says. `time_ms`: since that statement began.
+# A plugin shows the locks on whole tables, and only locks that are held. A session that waits for one is known by its
+# state, and the table by the text of its statement. `time_ms` counts since that statement began.
 BACKUP_LOCK = "Waiting for backup lock"
 TABLE_WAITS = ("Waiting for table metadata lock", BACKUP_LOCK)
 _PROCESSES = """
 SELECT id, user, db, state, IF(state LIKE 'Waiting for %' OR state = 'User lock', time_ms / 1000, NULL),
 LEFT(info, 10000) FROM information_schema.processlist"""
-# Older forms of the plugin do not tell since when.
+# Older versions of the plugin do not tell since when a lock is held.
 _LOCKS_SHOWN = """
 SELECT 1 FROM information_schema.columns WHERE table_schema = 'information_schema'
 AND table_name = 'METADATA_LOCK_INFO' AND column_name = 'LOCK_TIME_MS'"""
-# Of a lock from before the plugin was loaded the time is NULL.
+# The time is NULL for a lock that was taken before the plugin was loaded.
 _LOCKS = """
 SELECT thread_id, lock_type, lock_mode, lock_time_ms / 1000, table_schema, table_name
 FROM information_schema.metadata_lock_info
@@ -128,9 +130,9 @@ def blocker(ask: Ask) -> Blocker | None:
 
     Locks on tables are left out where the server does not show them.
     """
-    # One that has not written has the number 0, and so have others: it cannot be told which of them is meant.
+    # A transaction that has not written has the id 0, and so may others: nothing tells which of them is meant.
     transactions = {name: row for name, *row in ask(_TRANSACTIONS) if int(name)}
-    # One that has ended between two of the questions is in one answer alone.
+    # A transaction that ended between the two queries is in one of the answers alone.
     waits = [
         (int(transactions[waiter][0]), int(transactions[holder][0]))
         for waiter, holder in ask(_ROW_WAITS)
@@ -161,7 +163,7 @@ def blocker(ask: Ask) -> Blocker | None:
 
 
 def quoted(text: str) -> str:
-    """The text as SQL has it. A backslash begins an escape there."""
+    """The text as a literal of SQL, in which a backslash begins an escape."""
     doubled = text.replace("\\", "\\\\").replace("'", "''")
     return f"'{doubled}'"
 
@@ -202,7 +204,7 @@ def session(stack: Stack, user: str, secret: str, seconds: float, database: str 
 
 @dataclass(frozen=True)
 class Lock:
-    """A row of _LOCKS. held: for how many seconds. schema: of a user lock its name."""
+    """A row of _LOCKS. held: for how many seconds. schema: the table's schema; for a user lock, the lock's name."""
 
     session: int
     kind: str
@@ -225,8 +227,10 @@ def _ours(locks: Sequence[Lock]) -> set[int]:
 
 @dataclass(frozen=True)
 class Wanting:
-    """A session that waits for a lock on whole tables. tables: schema and name of those that its statement names.
+    """A session that waits for a lock on whole tables.
+
     for_all: it waits for the lock by which a backup keeps all writers out.
+    tables: schema and name of the tables that its statement names.
     """
 
     session: int
@@ -246,10 +250,11 @@ def tables_in(said: str, database: str) -> frozenset[tuple[str, str]]:
 
 
 def table_waits(wanting: Sequence[Wanting], held: Sequence[Lock]) -> list[tuple[int, int]]:
-    """(who waits, who is ahead of it). Others may wait behind one that waits itself.
+    """Pairs of (a session that waits, a session ahead of it), which may wait itself.
 
-    Who keeps others out of a table is ahead of all that want it. Where nobody does, one of those who wait keeps the
-    others out: it waits for who writes that table, or else, where it wants the table for itself, for who reads it.
+    A session that keeps others out of a table is ahead of all that want the table. Where none does, one of the
+    waiting sessions keeps the others out. It waits for those that write the table or, if none writes, for those that
+    read it.
     """
     found = []
     for each in wanting:

@@ -19,7 +19,7 @@ METRICS = (
 
 
 def command(stack: Stack) -> Command:
-    """Listens on loopback; collectors are off where this server has nothing to collect, or nobody reads it."""
+    """Listens on loopback; collectors are off that find nothing on this server, or whose metrics nobody reads."""
     program = find_program("prometheus-mysqld-exporter", "mysqld_exporter", package="mysqld-exporter")
     return Command(
         (
@@ -36,7 +36,7 @@ def command(stack: Stack) -> Command:
 
 
 def prepare(stack: Stack) -> None:
-    """Before each start: where the database is and the password, mode 600."""
+    """Before each start: a file with the database's address and the password, mode 600."""
     host, port = stack.host_port("mysql", "tcp")
     write_file(
         stack.etc_dir("mysqld-exporter") / "my.cnf",

@@ -35,9 +35,9 @@ VERSIONS = Path("/usr/lib/postgresql")  # Debian's place: one folder for each ve
 
 
 def programs(database: Path) -> Path:
-    """The folder of the programs that can run these data: of the version that made them, else the newest.
+    """The folder of the programs that can run these data: of the version that made them; without data, the newest.
 
-    Raises: MissingArtifact where there is none, TerminalError where there are only others.
+    Raises: MissingArtifact where no version is installed, TerminalError where only other versions are.
     """
     found = {path.parent.parent.name: path.parent for path in VERSIONS.glob("*/bin/postgres")}
     if not found:
@@ -70,7 +70,8 @@ def command(stack: Stack) -> Command:
 def prepare(stack: Stack) -> None:
     """Before each start: folders, configuration, and once the system tables.
 
-    initdb works in a folder beside, which is renamed once it is whole: a start never meets half-made tables.
+    initdb works in a folder beside the data's, which is renamed once it is whole: a start never meets half-made
+    tables.
     Raises: TerminalError where a folder on the way does not let the server's user pass, or initdb fails.
     """
     data, etc = stack.data_dir(NAME), stack.etc_dir(NAME)

@@ -1,4 +1,4 @@
-"""Who may do what in PostgreSQL: one schema and one owner for each service, and those who look over all of them.
+"""Who may do what in PostgreSQL: one schema and one owner for each service, and those that watch or read all of them.
 
 One database for all, because a connector, its slot and its transactions end at a database (decision 5).
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 DATABASE = "shop"
-# One for each service; its tables lie beside the service (lakeproof/shop/NAME/schema.sql).
+# A schema for each service, whose tables are in lakeproof/shop/NAME/schema.sql.
 SCHEMAS = ("payment", "fulfillment", "support", "notification")
 # A schema of the platform: `ticker` writes the heartbeat there, and the superuser the signals to a connector.
 CAPTURE_SCHEMA = "capture"
@@ -47,7 +47,7 @@ ACCOUNTS = (*(owner_of(schema) for schema in SCHEMAS), *LOOKING_ON, TICKER, REPO
 def account_statements(secret: Callable[[str], str], existing: frozenset[str]) -> Iterator[str]:
     """The SQL that makes every account with its memberships; safe to repeat, an existing password stays as it is.
 
-    `secret` gives a password by its name; passwords are hex, so they need no quoting. `existing`: names of roles.
+    `secret` gives a password by its name; passwords are hex, so they need no quoting. `existing`: the roles there.
     """
     for account in ACCOUNTS:
         if account.user not in existing:
@@ -57,7 +57,7 @@ def account_statements(secret: Callable[[str], str], existing: frozenset[str]) -
 
 
 def database_statements(existing: frozenset[str]) -> Iterator[str]:
-    """The SQL that makes the database, for those accounts and nobody else; safe to repeat."""
+    """The SQL that makes the database, for ACCOUNTS and nobody else; safe to repeat. `existing`: databases there."""
     if DATABASE not in existing:
         yield f"CREATE DATABASE {DATABASE}"
     yield f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC"

@@ -61,5 +61,5 @@ host all all 127.0.0.0/8 scram-sha-256
 
 
 def socket_folder(stack: Stack) -> Path:
-    """The folder of the socket, whose name has the port."""
+    """The folder of the socket. The socket's name has the port, so the longest name decides whether the path fits."""
     return own_folder.socket_folder(stack, NAME, ".s.PGSQL.65535")

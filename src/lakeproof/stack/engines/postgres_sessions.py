@@ -15,17 +15,17 @@ from lakeproof.stack.stack import Stack
 if TYPE_CHECKING:
     from lakeproof.stack import postgres_session
 
-# What it says to a login for which it has no place left.
+# The SQLSTATE of PostgreSQL's answer to a login for which it has no place left.
 FULL = "53300"
 
 # The account that gets in also where the server is full: user, secret.
 ADMINISTRATOR = (ROOT_USER, ROOT_SECRET)
-# By which components log in: user, secret.
+# The accounts by which components log in: user, secret.
 ACCOUNTS: Sequence[tuple[str, str]] = [(one.user, one.secret) for one in ALL_ACCOUNTS if one is not REPORT]
-# How many of the sessions it lets in are the administrator's alone (superuser_reserved_connections).
+# How many of max_connections are the administrator's alone (superuser_reserved_connections).
 KEPT = 3
 
-# Where it shows its sessions, and who waits for whom.
+# Where PostgreSQL shows its sessions, and who waits for whom.
 SESSIONS_SHOWN_IN = "pg_stat_activity"
 WAITS_SHOWN_IN = "pg_blocking_pids(pid)"
 
@@ -41,7 +41,8 @@ IDLE_IN_TRANSACTION = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 
 LIMIT_OF = "SELECT greatest(rolconnlimit, 0) FROM pg_roles WHERE rolname = $1"
 BEFORE_LIMIT: Sequence[str] = ()
 _ENDING_IDLE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND state = 'idle'"
-# Who waits for an advisory lock waits for a leader to go, as is meant: it does not count, and is no head either.
+# A session that waits for an advisory lock waits for a leader to go, as is meant. It does not count as waiting, and
+# is never the head of a queue.
 _WAITS = """
 SELECT pid, extract(epoch FROM clock_timestamp() - coalesce(min(waitstart), clock_timestamp())),
 CASE WHEN bool_or(locktype = 'advisory') THEN '{}' ELSE pg_blocking_pids(pid) END

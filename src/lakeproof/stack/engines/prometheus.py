@@ -1,5 +1,5 @@
-"""Prometheus 2.42 (Debian's): scrapes every component, evaluates the rules of all scenarios: each second
-in a drill's windows, every five in those of production.
+"""Prometheus 2.42 (Debian's): scrapes every component, and evaluates the rules of all scenarios: each second
+in a drill's windows, every five seconds in those of production.
 
 Debian's build needs a third of the memory of a newer one and brings promtool; rules keep to 2.42's syntax. Trap:
 Debian's package starts a service of its own on :9090, so ours has its own folder, and set-up disables the package's.

@@ -70,7 +70,7 @@ def prepare(stack: Stack) -> None:
 
 
 def client(stack: Stack, timeout: float) -> "redis.Redis":
-    """A client that tries nothing twice, with `timeout` seconds for each step; it connects at its first question."""
+    """A client that retries nothing, with `timeout` seconds for each step; it connects at its first command."""
     import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry

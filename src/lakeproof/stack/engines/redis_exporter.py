@@ -1,4 +1,4 @@
-"""redis-exporter 1.45 (Debian's; a newer 1.x on Debian 13): Redis' own figures. Its password: by the environment."""
+"""redis-exporter 1.45 (Debian's; a newer 1.x on Debian 13): Redis' own figures. Its environment has its password."""
 
 from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape

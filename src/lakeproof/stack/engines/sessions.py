@@ -1,4 +1,4 @@
-"""What mysql_sessions.py and postgres_sessions.py share; both have the same names, for each server its own."""
+"""What mysql_sessions.py and postgres_sessions.py share. Both have the same names (database_sessions.Engine)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -6,24 +6,28 @@ from typing import Any
 
 from lakeproof.errors import CouldNotLook
 
-# Asks one statement and gives its rows.
+# Runs one statement and gives its rows.
 type Ask = Callable[..., list[tuple[Any, ...]]]
 
-# A queue counts once one in it has waited for so many seconds: most locks are held for a moment. All others in it
-# count at once, since services give a statement up after a few seconds and ask again.
+# A queue counts once one session in it has waited for this many seconds: most locks are held for a moment only. All
+# other sessions in it then count at once, since services give a statement up after a few seconds and ask again.
 WAIT_SECONDS = 2
-# The administrator's few places are taken for a moment each, by health question, exporter and probes.
+# The pause before the administrator's login is tried again: health question, exporter and probes take his few places
+# for a moment each.
 AGAIN_SECONDS = 0.1
 
 
 class NoneLeft(CouldNotLook):
-    """The server has no session left for who asked."""
+    """The server has no session left for the account that asked."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """waited: for how many seconds it waits, for whatever lock; None where it does not. age: for how many seconds it
-    has been in its transaction, or has held its lock. ours: it is a repair of Lakeproof's own.
+    """A session of a database server.
+
+    waited: for how many seconds it has waited, for whatever lock; None where it does not wait.
+    age: for how many seconds it has been in its transaction, or has held its lock.
+    ours: it is a repair of Lakeproof's own.
     """
 
     account: str
@@ -34,7 +38,10 @@ class Session:
 
 @dataclass(frozen=True)
 class Blocker:
-    """A session and its account. waiting: how many others wait for its locks. longest: their longest wait, in s.
+    """A session that keeps others waiting, and its account.
+
+    waiting: how many other sessions wait for its locks.
+    longest: their longest wait, in seconds.
     ours: it is a repair of Lakeproof's own, which ends by itself.
     """
 
@@ -48,8 +55,9 @@ class Blocker:
 def blocker_of(waits: Iterable[tuple[int, int]], sessions: Mapping[int, Session]) -> Blocker | None:
     """The session at the head of the longest queue, the oldest of several; None where nobody waits for long.
 
-    waits: (who waits, who is ahead of it). sessions: all that may be named. A head that is none of them (it has ended
-    meanwhile, or is a transaction without a session) is left out, and so is one that waits itself.
+    waits: pairs of (a session that waits, a session ahead of it). sessions: all sessions that may be named. A head
+    that is not among them (it has ended meanwhile, or is a transaction without a session) is left out, and so is a
+    head that waits itself.
     """
     ahead: dict[int, set[int]] = {}
     for waiter, holder in waits:
@@ -70,8 +78,10 @@ def blocker_of(waits: Iterable[tuple[int, int]], sessions: Mapping[int, Session]
 
 
 def _firsts(number: int, ahead: Mapping[int, set[int]]) -> set[int]:
-    """The sessions at the head of all queues in which this one stands. Both servers name, for each that waits, those
-    just ahead of it, and these may wait as well: who waits for a row of PostgreSQL waits for the first that does.
+    """The sessions at the head of all queues in which session `number` stands.
+
+    Both servers name, for each waiting session, only the sessions just ahead of it, and these may wait as well: in
+    PostgreSQL all that wait for a row wait for the first of them.
     """
     seen, left = {number}, [number]
     while left:

@@ -128,7 +128,7 @@ def command(stack: Stack) -> Command:
             "AWS_REGION": REGION,
             # else the library would look for keys at an address that only clouds have
             "AWS_EC2_METADATA_DISABLED": "true",
-            # else it looks up the machine's name, and warns of loopback
+            # else Spark looks up the machine's name, and warns of loopback
             "SPARK_LOCAL_IP": stack.settings.host,
         },
         cwd=data,
@@ -136,7 +136,7 @@ def command(stack: Stack) -> Command:
 
 
 def prepare(stack: Stack) -> None:
-    """Write its configuration, and remove what a killed Spark left on the disk."""
+    """Write Spark's configuration, and remove the files that a killed Spark left on the disk."""
     etc, data = stack.etc_dir(NAME), stack.data_dir(NAME)
     shutil.rmtree(data, ignore_errors=True)
     for folder in ("tmp", "scratch"):

@@ -4,9 +4,10 @@ The store's folder usually shares its file system with everything else, and a fu
 down. So the objects are copied onto a disk of their own, and their folder becomes a link there. Both changes are made
 while the store has no process, and gets none (minio.may_not_start). Only root may mount.
 
-A machine that was restarted has the disk no longer mounted. The link then leads nowhere, and a move that was cut off
-has left a folder beside the store's own: the store refuses to start in both cases (minio.prepare). `give_back` mounts
-the disk again, and copies what is on it. Who calls holds minio.may_not_start.
+After a restart of the machine the disk is no longer mounted, and the link leads nowhere. A move that was cut off
+leaves a folder beside the store's own. In both cases the store refuses to start (minio.prepare). `give_back` mounts
+the disk again, and copies the objects back. Whoever makes, fills, gives back or removes the disk holds
+minio.may_not_start.
 """
 
 import os
@@ -31,25 +32,25 @@ def disk_folder(stack: Stack) -> Path:
 
 
 def has_own_disk(stack: Stack) -> bool:
-    """True while the objects lie there, mounted or not. Another link is a person's own."""
+    """True while the objects lie on that disk, mounted or not. A link to another place is a person's own."""
     objects = objects_folder(stack)
     return objects.is_symlink() and objects.readlink() == disk_folder(stack) / "objects"
 
 
 def is_filled_alone(stack: Stack) -> bool:
-    """True where whatever fills the store fills that disk, and nobody else's."""
+    """True where whatever fills the store fills that disk, and no disk that others use."""
     return has_own_disk(stack) and disk_folder(stack).is_mount()
 
 
 def was_moved(stack: Stack) -> bool:
-    """True while there is anything of it left to be taken back, after a move that was cut off too."""
+    """True while anything of a move is left to be taken back, also after a move that was cut off."""
     return has_own_disk(stack) or any(
         path.exists() for path in (disk_folder(stack), _image(stack), _before(stack), _back(stack))
     )
 
 
 def make_disk(stack: Stack, room_bytes: int) -> None:
-    """An empty disk for all objects, with so many bytes left for others; the store may go on meanwhile.
+    """Make and mount an empty disk for all objects and `room_bytes` more; the store may go on meanwhile.
 
     Raises: TerminalError, after which nothing is changed; also where an earlier move is not taken back.
     """
@@ -88,7 +89,7 @@ def _bytes(path: Path) -> int:
 
 
 def move_to_disk(stack: Stack) -> None:
-    """Put all objects there. The folder of before stays beside it until `give_back`.
+    """Copy all objects to the disk, and put a link in their folder's place; the folder stays until `give_back`.
 
     Raises: TerminalError, after which nothing is changed.
     """
@@ -100,7 +101,7 @@ def move_to_disk(stack: Stack) -> None:
 
 
 def give_back(stack: Stack, leave: Callable[[str], bool] = lambda name: False) -> None:
-    """Copy all objects back into the folder; what has a `leave` name in its top folder is left. The disk stays.
+    """Copy all objects back, but no top folder (a bucket) for whose name `leave` is true. The disk stays.
 
     Safe to repeat, also after a kill at any moment. Raises: TerminalError.
     """
@@ -119,7 +120,7 @@ def give_back(stack: Stack, leave: Callable[[str], bool] = lambda name: False) -
     newest = back if back.exists() else before
     if newest.exists():
         try:
-            # Over an empty folder too.
+            # An empty folder in that place is replaced.
             newest.rename(objects)
         except OSError as error:
             raise TerminalError(
@@ -130,9 +131,9 @@ def give_back(stack: Stack, leave: Callable[[str], bool] = lambda name: False) -
 
 
 def remove_disk(stack: Stack) -> None:
-    """Take the disk off and delete it, once `give_back` is done and no process uses it any more; safe to repeat.
+    """Unmount the disk and delete it, once `give_back` is done and no process uses it any more; safe to repeat.
 
-    Raises: TerminalError, while objects lie on it too.
+    Raises: TerminalError, also while objects lie on it.
     """
     if has_own_disk(stack):
         raise TerminalError("objects lie on it", where=str(disk_folder(stack)), next_action="give them back first")
@@ -143,7 +144,7 @@ def remove_disk(stack: Stack) -> None:
 
 
 def unmount(stack: Stack) -> None:
-    """Take the disk off where it is mounted; its image stays. Raises: TerminalError, while somebody uses it."""
+    """Unmount the disk, if it is mounted; its image stays. Raises: TerminalError, while somebody uses the disk."""
     if disk_folder(stack).is_mount():
         _command(
             "umount", str(disk_folder(stack)), next_action="who uses it (fuser -vm)? end that, then do this again"
@@ -158,7 +159,7 @@ def _mount(stack: Stack) -> None:
 
 
 def _copy(source: Path, target: Path, leave: Callable[[str], bool] = lambda name: False) -> None:
-    """With times and extended attributes, in which the store keeps what it knows of an object."""
+    """Copy with times and extended attributes, in which the store keeps the metadata of an object."""
 
     def left(folder: str, names: list[str]) -> list[str]:
         return [name for name in names if Path(folder) == source and leave(name)]

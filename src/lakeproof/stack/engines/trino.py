@@ -35,16 +35,17 @@ CATALOG = "lake"
 SCHEMA = "oltp"
 # Metrics that Prometheus keeps.
 METRICS = ("trino_execution_queuedqueries", "trino_execution_runningqueries")
-# The health question's user. A question of it that is cancelled does not count as a failed query: whoever asks
-# cancels it where no answer comes in time.
+# The user of the health question, which cancels its query where no answer comes in time. A cancelled query of this
+# user does not count as a failed query.
 HEALTH_USER = "lakeproof-health"
 _ASKING = {"X-Trino-User": HEALTH_USER}
-# Beside a statement of the minute's audit, on full processors, `SELECT 1` took over 2 s for a quarter of a minute.
-# That a server hangs is told by /v1/info, which blackbox-exporter asks.
+# While a statement of the minute's audit ran on full processors, `SELECT 1` took over 2 s for a quarter of a minute.
+# A server that hangs is noticed by /v1/info, which blackbox-exporter asks.
 ANSWER_SECONDS = 5.0
 HEAP = "1g"
 _SERVER_FILE = "config.properties"
-# Less than start_seconds, at whose end a start counts as failed.
+# A worker younger than this may still be unknown to the coordinator. Less than start_seconds, after which a start has
+# failed.
 _ANNOUNCING_SECONDS = 120.0
 
 # S3 keys stay out of files and of SQL: Trino resolves these references itself, also in CREATE CATALOG.
@@ -171,7 +172,7 @@ def prepare(stack: Stack) -> None:
         left.unlink()
     lake = {"connector.name": "iceberg"} | catalog_properties(stack, "main")
     (catalogs / f"{CATALOG}.properties").write_text(jvm.properties_text(lake))
-    # Only the coordinator reads them, in etc/ under its working folder, as it does with catalogs.
+    # Only the coordinator reads resource groups, from etc/ under its working folder, as it does with catalogs.
     groups = etc / "etc" / "resource-groups.json"
     groups.write_text(json.dumps(resource_groups(), indent=2))
     (etc / "etc" / "resource-groups.properties").write_text(
@@ -219,8 +220,8 @@ def ready(stack: Stack, timeout: float) -> None:
 def worker_ready(stack: Stack, timeout: float, name: str) -> None:
     """It says itself that it has started, and the coordinator gives it work. Raises: NotReady.
 
-    While the coordinator is away the worker's own answer is enough: restarting it would not help. But a worker that
-    was started just now is ready only with the coordinator: before, no query can use it.
+    While the coordinator is away the worker's own answer is enough: restarting the worker would not help. But a
+    worker that was started just now is ready only with the coordinator: before that, no query can use it.
     """
     deadline = Deadline(timeout)
     told = loopback.require_ok(f"{stack.url(name)}/v1/info", name, timeout).json()

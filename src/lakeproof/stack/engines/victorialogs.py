@@ -18,9 +18,9 @@ from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 NAME = "victorialogs"
-# It asks for a login, since the log files too are closed to other users of the machine.
+# The store asks for a login, since the log files are closed to other users of the machine too.
 USER = "lakeproof"
-# With less than this free on its disk it takes nothing more, and new entries wait in the log files.
+# With less than this free on its disk the store takes nothing more, and new entries wait in the log files.
 MIN_FREE_BYTES = 512 << 20
 MEMORY_BYTES = 128 << 20
 
@@ -56,7 +56,7 @@ def command(stack: Stack) -> Command:
 
 
 def prepare(stack: Stack) -> None:
-    """Write its password; its data is closed to others."""
+    """Write the store's password, and close its data to other users."""
     write_file(stack.etc_dir(NAME) / "password", stack.secret(NAME), mode=0o600)
     data = stack.data_dir(NAME)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from lakeproof.stack.shop_service import shop_service
 
 COMPONENTS = (
-    # It may be started while the other nodes are still joining, one after another.
+    # 240 s: it may be started while the ring's other nodes are still joining, one after another.
     replace(
         shop_service(
             "inventory-service",

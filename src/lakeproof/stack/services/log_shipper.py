@@ -12,7 +12,7 @@ NAME = "log-shipper"
 
 
 def places(stack: Stack) -> Path:
-    """Where it keeps how far each log is on the store's disk."""
+    """The file in which the shipper keeps up to where each log is on the store's disk."""
     return stack.data_dir(NAME) / "places.json"
 
 
@@ -46,7 +46,7 @@ COMPONENTS = (
         in_plain_up=False,
         artifact=victorialogs.NAME,
         summary="brings the logs to the log store",
-        nice=STEPS_BACK,  # to catch up must not slow down what the logs tell of
+        nice=STEPS_BACK,  # catching up must not slow down the components that write the logs
         one_because="two would push every entry twice",
     ),
 )

@@ -1,7 +1,7 @@
 """notification-service: tells customers, by e-mail or webhook, what callers and other services' events call for.
 
-Without PostgreSQL it is unhealthy; without Redis messages pass unlimited, without a provider they are tried again,
-without Kafka events wait there: /health tells of each.
+Without PostgreSQL it is unhealthy. Without Redis messages pass unlimited; without a provider they are tried again;
+while Kafka is away, events wait in it. /health tells of each.
 """
 
 from lakeproof.stack.shop_service import shop_service

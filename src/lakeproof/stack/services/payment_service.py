@@ -1,6 +1,6 @@
 """payment-service: authorizes, captures, refunds and voids payments over HTTP, and keeps them in PostgreSQL.
 
-Ready means that its database answers. Kafka only gets its events: without it they wait in the outbox.
+Ready means that its database answers. Kafka only gets its events: without Kafka they wait in the outbox.
 """
 
 from lakeproof.stack.shop_service import shop_service

@@ -1,6 +1,6 @@
 """projector: result topics of the lake's job → the projections that services read in Cassandra (lake/projector).
 
-Ready means that Cassandra and Kafka answer it. What comes in is written by the lake's job, which `up` starts.
+Ready means that Cassandra and Kafka answer it. The lake's job, which `up` starts, writes the result topics.
 """
 
 from lakeproof.stack.component import Component, Scrape
@@ -15,7 +15,7 @@ COMPONENTS = (
         kind="service",
         command=run_module("lakeproof.lake.projector.app"),
         ready=answers_ok(NAME),
-        # It may be started while the other nodes are still joining, one after another.
+        # It may be started while the ring's other nodes are still joining, one after another: hence 240 s.
         needs=("cassandra-seed",),
         uses=("cassandra-node2", "cassandra-node3", "kafka"),
         scrapes=(Scrape("http"),),

@@ -1,10 +1,11 @@
 """shop-capture: PostgreSQL's tables in the lake.
 
 Its process writes the heartbeats and measures the delay, as lag-exporter does for MariaDB, and watches the
-replication slot; its provision has the connector and the lake's job there.
+replication slot; its provision makes the connector and submits the lake's job.
 
 A component of its own, so that PostgreSQL can run for the services alone: then nothing is captured, and no slot keeps
-WAL. Stopped, it stops the connector and the job; the slot stays, and keeps WAL up to its bound until capture goes on.
+WAL. Before it stops, it stops the connector and the job. The slot stays, and keeps WAL up to its bound until capture
+goes on.
 """
 
 from lakeproof.stack.component import Component, Hook, Scrape

@@ -1,7 +1,7 @@
 """support-service: customers' cases with messages and attachments, and the timeline of their order.
 
-Without PostgreSQL it is unhealthy. Without Redis timelines are collected anew, without a source they lack its part
-and say so, without Kafka they are as old as the cache keeps them (2 s) at most; /health tells of each.
+Without PostgreSQL it is unhealthy. Without Redis, timelines are collected anew; without a source, they lack its part
+and say so; without Kafka, they are at most as old as the cache keeps them (2 s). /health tells of each.
 """
 
 from lakeproof.stack.shop_service import shop_service
