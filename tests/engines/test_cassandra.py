@@ -141,7 +141,7 @@ def test_digests_of_each_node_show_a_row_that_one_lacks_and_its_repair_brings_it
     others = ("cassandra-seed", "cassandra-node3")
     for name in others:
         nodetool(stack, name, "disablehandoff")
-    client.stop("cassandra-node2", as_fault=True)
+    client.stop("cassandra-node2", watched=True)
     assert [sees_down(stack, 5.0, name) for name in others] == [1, 1]
     assert look().outcome is Outcome.FAILED
     ask(stack, "INSERT INTO inventory.requests (id, digest) VALUES (uuid(), 'missed')")

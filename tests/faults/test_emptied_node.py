@@ -23,7 +23,7 @@ class Node:
     def __init__(self) -> None:
         self.state = State.RUNNING
         self.health = Health.HEALTHY
-        self.as_fault = False
+        self.watched = False
         self.there = True
 
     def require_ours(self) -> None: ...
@@ -34,8 +34,8 @@ class Node:
     def row(self, name: str) -> SimpleNamespace:
         return SimpleNamespace(state=self.state, health=self.health)
 
-    def stop(self, name: str, *, as_fault: bool = False) -> None:
-        self.state, self.health, self.as_fault = State.STOPPED, Health.NONE, as_fault
+    def stop(self, name: str, *, watched: bool = False) -> None:
+        self.state, self.health, self.watched = State.STOPPED, Health.NONE, watched
 
     def start(self, name: str) -> None:
         self.state, self.health = State.RUNNING, Health.HEALTHY
@@ -70,7 +70,7 @@ def test_the_node_is_down_without_data_as_by_an_accident(stack: Stack, node: Nod
     assert ring.data_of(stack, 1.0, NODE) == "there"
     for _ in range(2):
         emptied_node.inject(stack, EmptiedNode())
-    assert node.as_fault and ring.data_of(stack, 1.0, NODE) == "gone"
+    assert node.watched and ring.data_of(stack, 1.0, NODE) == "gone"
     assert emptied_node.sign(stack, EmptiedNode()).holds
 
 

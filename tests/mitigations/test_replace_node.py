@@ -38,7 +38,8 @@ class Cluster:
 
     def require_ours(self) -> None: ...
 
-    def stop(self, name: str) -> None:
+    def stop(self, name: str, *, watched: bool) -> None:
+        assert watched, "killed before the start, it would stay away and alert nobody"
         self.up = False
         self.did.append(f"stop {name}")
 

@@ -550,7 +550,7 @@ def test_what_dies_hangs_or_is_stopped_as_a_fault_stays_watched(client: Supervis
     client.kill("base", "STOP")
     await_row(client, "base", lambda row: row.health == Health.UNHEALTHY)
     assert watched(client, "base") == since
-    client.stop("base", as_fault=True)
+    client.stop("base", watched=True)
     assert watched(client, "base") == since
     assert client.row("base").state == State.STOPPED
     client.start("base")

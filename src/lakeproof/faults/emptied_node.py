@@ -37,7 +37,7 @@ def inject(stack: Stack, arguments: EmptiedNode) -> None:
             where=arguments.node,
             next_action=f"lakeproof fault remove emptied_node --arg node={arguments.node}, while the stack is up",
         )
-    client.stop(arguments.node, as_fault=True)
+    client.stop(arguments.node, watched=True)
     if cassandra.has_data(stack, arguments.node):
         cassandra.storage_dir(stack, arguments.node).rename(aside)
 
@@ -64,7 +64,7 @@ def remove(stack: Stack, arguments: EmptiedNode) -> None:
     if aside.exists() and client.row(node).health is Health.HEALTHY:
         shutil.rmtree(aside)
     elif aside.exists():
-        client.stop(node)
+        client.stop(node, watched=True)
         _put_back(stack, node, aside)
     client.start(node)
 

@@ -10,7 +10,7 @@ from lakeproof.stack.stack import Stack
 
 def inject(stack: Stack, arguments: OfComponent) -> None:
     """Stop it, in a way that alerts take for an accident."""
-    our_processes(stack, f"stop {arguments.component}").stop(arguments.component, as_fault=True)
+    our_processes(stack, f"stop {arguments.component}").stop(arguments.component, watched=True)
 
 
 def remove(stack: Stack, arguments: OfComponent) -> None:

@@ -73,7 +73,7 @@ def _replace(stack: Stack, client: SupervisorClient, arguments: ReplaceNode) -> 
         )
     anew = not has_data or arguments.discard_data
     if anew:
-        client.stop(name)
+        client.stop(name, watched=True)  # killed before the start below, it would else stay away unnoticed
         Deadline(DOWN_SECONDS).wait_for(
             f"the ring to see {name} down",
             lambda: None if any(node.up for node in _seen(stack, name)) else True,

@@ -162,13 +162,14 @@ class SupervisorClient(Supervisor):
         self._require_known(name)
         return super().row(name)
 
-    def stop(self, name: str, on_event: OnEvent = ignore, *, as_fault: bool = False) -> bool:
+    def stop(self, name: str, on_event: OnEvent = ignore, *, watched: bool = False) -> bool:
         """Stop one component and keep it stopped. False when it did not run. Raises: as `kill`.
 
-        as_fault: alerts speak of its absence, as they do of an accident; else they are silent, for it was commanded.
+        watched: alerts go on to tell that it is away, as they do after a crash: for a fault, and for a repair that
+        starts it again and may be killed before that. Else they are silent, since the stop was commanded.
         """
         self._require_known(name)
-        return bool(self.ask({"do": "stop", "name": name, "as_fault": as_fault}, on_event))
+        return bool(self.ask({"do": "stop", "name": name, "watched": watched}, on_event))
 
     def start(
         self, name: str, on_event: OnEvent = ignore, *, variables: Mapping[str, str] | None = None

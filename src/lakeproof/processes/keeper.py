@@ -148,14 +148,14 @@ class Keeper:
         async with self._turn:
             await self._end_life()
 
-    async def stop(self, *, goodbye: bool = True, as_fault: bool = False) -> bool:
+    async def stop(self, *, goodbye: bool = True, watched: bool = False) -> bool:
         """Stop it: before_stop (unless the caller ran it), its stop signal, in the end SIGKILL; nothing is left.
 
-        as_fault: it stays watched, so that its absence alerts as an accident would.
+        watched: alerts go on to tell that it is away, as they do after a crash.
         False when it did not run. A second caller waits for the first.
         """
         async with self._turn:
-            if not as_fault:
+            if not watched:
                 self._watch.begin_command()
             return await self._stop(goodbye=goodbye)
 

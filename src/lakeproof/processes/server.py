@@ -122,7 +122,7 @@ class Server:
                 return self._keeper(request["name"]).send(number, counted=bool(request.get("counted", True)))
             case "stop":
                 async with self._telling(send, self._still_stopping):
-                    return await self._keeper(request["name"]).stop(as_fault=bool(request.get("as_fault")))
+                    return await self._keeper(request["name"]).stop(watched=bool(request.get("watched")))
             case "forget":
                 async with self._telling(send, self._still_stopping):
                     return await self._keeper(request["name"]).forget()

@@ -20,7 +20,7 @@ def typed(stack: Stack, arguments: StopTicker) -> str:
 
 def run(stack: Stack, arguments: StopTicker) -> str:
     """Stop it for good."""
-    stopped = our_processes(stack, f"stop {arguments.component}").stop(arguments.component, as_fault=True)
+    stopped = our_processes(stack, f"stop {arguments.component}").stop(arguments.component, watched=True)
     return f"{arguments.component} {'stopped' if stopped else 'did not run'}"
 
 

@@ -1,10 +1,11 @@
-"""What a rebuild of the projection asks before anything is stopped."""
+"""What a rebuild of the projection asks before anything is stopped, and what it leaves where it is cut off."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.lake.capture.columns import declared_columns
 from lakeproof.lake.projector import rebuild as rebuild_module
 from lakeproof.lake.projector.rebuild import rebuild
@@ -32,3 +33,32 @@ def test_orders_that_lack_a_column_are_not_read_anew(tmp_path: Path, monkeypatch
     monkeypatch.setattr(rebuild_module, "SupervisorClient", Client)
     with pytest.raises(InvalidInput, match="item_count is missing in the same table, restore it first"):
         rebuild(Stack(Settings(state_dir=tmp_path)), print, from_database=True)
+
+
+class Stopping:
+    """The supervisor's client, which keeps how it was asked to stop what."""
+
+    stops: ClassVar[list[tuple[str, bool]]] = []
+
+    def __init__(self, stack: Stack) -> None:
+        pass
+
+    def require_ours(self) -> None: ...
+
+    def stop(self, name: str, *, watched: bool = False) -> None:
+        self.stops.append((name, watched))
+
+
+def test_a_rebuild_that_is_cut_off_leaves_a_projector_whose_absence_alerts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped by command and unwatched it would stay away, and services would read an ever older projection."""
+
+    def cut_off(stack: Stack) -> None:
+        raise CouldNotLook("no answer", where="kafka")
+
+    monkeypatch.setattr(rebuild_module, "SupervisorClient", Stopping)
+    monkeypatch.setattr(rebuild_module, "_forget_offsets", cut_off)
+    with pytest.raises(CouldNotLook):
+        rebuild(Stack(Settings(state_dir=tmp_path)), print)
+    assert Stopping.stops == [("projector", True)]

@@ -45,7 +45,7 @@ def rebuild(stack: Stack, say: Callable[[str], None], *, from_database: bool = F
         require_none_missing(look(stack, find_source(CONNECTOR, by="connector")), [SOURCE])
     client.require_ours()  # it would refuse the start, and the projection is empty by then
     say("stopping the projector")
-    client.stop(COMPONENT)
+    client.stop(COMPONENT, watched=True)  # killed before the start below, it would else stay away unnoticed
     say("forgetting how far it had read")
     _forget_offsets(stack)
     say("emptying the projection")
