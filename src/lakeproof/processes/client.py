@@ -197,10 +197,7 @@ class SupervisorClient(Supervisor):
         self.ask({"do": "restart", "name": name, "variables": given}, on_event)
 
     def handed(self, name: str) -> dict[str, str]:
-        """The variables given at a component's last start, also of a stopped component; without the daemon's own.
-
-        Raises: as `kill`.
-        """
+        """The variables given at a component's last start, without the daemon's own. Raises: as `kill`."""
         self._require_known(name)
         found: dict[str, str] = self.ask({"do": "handed", "name": name})
         return found

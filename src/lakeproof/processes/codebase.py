@@ -8,10 +8,7 @@ import lakeproof
 
 @dataclass(frozen=True)
 class Codebase:
-    """The code that a process runs. root: the folder of the package `lakeproof`.
-
-    Another folder, or another version in the same folder, is other code.
-    """
+    """The code that a process runs. root: the folder of the package `lakeproof`; version: the one installed there."""
 
     root: str
     version: str

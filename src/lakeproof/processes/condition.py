@@ -7,11 +7,7 @@ from lakeproof.processes.states import Health
 
 
 class Condition:
-    """The health of one component.
-
-    reason: why it is not healthy, in words.
-    healthy: an event that is set while the component is healthy; others wait for it.
-    """
+    """reason: why the component is not healthy, in words. healthy: set while it is healthy, for others to await."""
 
     def __init__(self) -> None:
         self.health = Health.NONE

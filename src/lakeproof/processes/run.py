@@ -12,10 +12,7 @@ if TYPE_CHECKING:
 
 
 def current_run_id(stack: "Stack") -> str | None:
-    """The run id of the daemon whose child calls this; for other callers that of the newest daemon.
-
-    None where no daemon's lock file is there.
-    """
+    """The run id of the daemon whose child calls this, else of the newest daemon; None without a lock file."""
     runtime = Runtime(stack)
     given = os.environ.get(RUN_ID, "")
     if runtime.owns(given):
