@@ -25,7 +25,7 @@ PERIOD_SECONDS = 1.0
 LOOK_SECONDS = 0.002
 # The component may be stopped while the supervisor is asked, so the supervisor gets little time to answer.
 ANSWER_SECONDS = 0.3
-# A stack whose supervisor has not answered for this long counts as taken down, and the limit ends.
+# A stack in whose `ps` the component has not been seen for this long counts as taken down, and the limit ends.
 GONE_SECONDS = 120.0
 
 

@@ -132,7 +132,7 @@ def rotate(path: Path, limit_bytes: int = ROTATE_BYTES) -> bool:
 
     Nothing is lost where the file system can cut (ext4, xfs). Elsewhere the file is truncated after the copy, and
     bytes that are written within those microseconds are lost. A part may end in the middle of a line, which the next
-    part completes. Raises: OSError. On a full disk the log goes on growing, and the oldest part is deleted for room.
+    part completes. Raises: OSError. On a full disk the log grows on, and the oldest part is deleted to make room.
     """
     mend(path)
     try:

@@ -208,7 +208,7 @@ class Server:
                     send({"event": asdict(queue.get_nowait())})
 
     def _still(self) -> str:
-        """The components that are not healthy yet, and for how long each has been wanted."""
+        """The components that are not healthy yet, and for how long the present start of each has been under way."""
         parts = []
         for keeper in self._kept.keepers.values():
             if keeper.wanted and not keeper.condition.healthy.is_set() and keeper.timeline is not None:

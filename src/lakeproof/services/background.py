@@ -1,4 +1,4 @@
-"""Work that a service does beside its requests. Where it ends by itself, the log says why, and /health that."""
+"""Work that a service does beside its requests. Where it ended by itself, the log says why and /health says so."""
 
 import asyncio
 import logging

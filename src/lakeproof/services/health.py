@@ -18,7 +18,7 @@ type Question = Callable[[], str | Awaitable[str]]
 
 
 class Health(StrEnum):
-    """The health of a service, in the words that the whole stack uses."""
+    """The words of the stack."""
 
     STARTING = "starting"
     HEALTHY = "healthy"
