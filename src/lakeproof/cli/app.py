@@ -12,9 +12,9 @@ PS_FLAGS = frozenset({"--json", "--slow"})
 
 
 def run_quickly(arguments: Sequence[str]) -> bool:
-    """Run `ps`, which is called again and again, without Typer: loading it takes four times as long.
+    """Run `ps`, which is called again and again, without Typer: loading Typer takes four times as long.
 
-    False where it is another command, or has other words than its flags: then Typer has to answer.
+    False for another command, or where `ps` has other words than its flags: Typer must then answer.
     """
     command, *flags = arguments or ("",)
     if command != "ps" or not PS_FLAGS.issuperset(flags):
@@ -26,22 +26,22 @@ def run_quickly(arguments: Sequence[str]) -> bool:
 
 
 def main() -> None:
-    """Entry point: errors of ours, and of the disk, become one line and their exit code."""
+    """Entry point. A LakeproofError or an OSError becomes one line on stderr and an exit code."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        # The caller closed it (`<&-`). Python has None for it then, and the next opened file would take its number.
+        # Python sets a stream to None where the caller closed it (`<&-`). The next opened file would get its number.
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
     level = os.environ.get("LOG_LEVEL", "WARNING").upper()
     form = "%(asctime)s %(levelname)s %(name)s %(message)s"
     known = logging.getLevelNamesMapping()
-    # Pydantic has no plugin here; to look for one it would read the metadata of every installed package.
+    # No Pydantic plugin is used here. To look for one, Pydantic would read the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         if level not in known:
             raise InvalidInput(f"no level {level!r}", where="LOG_LEVEL", next_action=f"one of {', '.join(known)}")
         logging.basicConfig(level=level, format=form, stream=sys.stderr)
         if known[level] >= logging.WARNING:
-            # Cassandra's driver tells of each refused connection with a traceback, beside the command's own message.
+            # Cassandra's driver logs a traceback for each refused connection, beside the command's own message.
             logging.getLogger("cassandra").setLevel(logging.CRITICAL)
         if not run_quickly(sys.argv[1:]):
             from lakeproof.cli.commands import build

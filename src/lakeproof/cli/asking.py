@@ -1,4 +1,4 @@
-"""The question before a command changes something, to whoever sits at the terminal."""
+"""Asks the person at the terminal before a command changes something."""
 
 import sys
 
@@ -8,7 +8,7 @@ from lakeproof.errors import InvalidInput
 
 
 def agreed(question: str, where: str) -> bool:
-    """True where the answer is yes; False where there is no terminal to ask on, so that nobody was asked.
+    """True where the answer is yes; False where there is no terminal, so that nobody was asked.
 
     Raises: InvalidInput where the answer is no, so that no caller goes on as if the change had been made.
     """

@@ -78,10 +78,11 @@ def bench(
     stack = load_stack()
     require_healthy(stack, benchmark.needs)
     options = Options(seconds, tuple(rate or ()), seed, rounds, tuple(only or ()), hashes, tuple(kill or ()))
-    # A polite kill is Ctrl-C. SIGINT too: what a script starts in the background ignores it, as bash has it.
+    # SIGTERM ends a benchmark as Ctrl-C does. SIGINT is set as well, because a program that a bash script starts in
+    # the background ignores it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    machine = look_at_machine()  # before it: afterwards its load is the benchmark's own
+    machine = look_at_machine()  # before the benchmark, which would otherwise be in the machine's load
     result = replace(benchmark.run(stack, options, say), machine=machine)
     if as_json:
         print_json(result.to_json())

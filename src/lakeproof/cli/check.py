@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class LakeEngine(StrEnum):
-    """As `--engine` takes it."""
+    """The values of `--engine`."""
 
     TRINO = "trino"
     FLINK = "flink"
@@ -95,8 +95,8 @@ def check(
 
 @contextmanager
 def _unknown_where_it_broke_off() -> Iterator[None]:
-    """Whatever ends a check before its report is an outcome that nobody knows (exit 3), never "failed" (exit 1): a
-    caller that reads the exit code alone would take it for lost orders. A mistake in the call stays one (exit 2).
+    """Turn any error that ends a check before its report into "unknown" (exit 3). A caller that reads the exit code
+    alone would take "failed" (exit 1) for lost orders. A mistake in the call remains exit 2.
     """
     try:
         yield

@@ -1,10 +1,10 @@
-"""The list of all commands. A module of this folder is loaded when one of its commands is called, for its --help too.
-So what a command works with is imported within its function, unless it is loaded anyway.
+"""The list of all commands. A module of this folder is loaded when one of its commands is called, also for --help.
+So a command imports its heavier modules inside its function, unless they are loaded anyway.
 
-A module brings a command by a line of its docstring, "`lakeproof NAME`: what the command does." (one line for each of
-its commands), and by its function NAME; a module that brings a group of commands has `add_to(app)` for that.
-`lakeproof --help` shows those lines and loads no module: the whole list costs as much as reading thirty files.
-tests/cli/test_commands.py holds lines and commands together.
+A module declares a command by a line of its docstring, "`lakeproof NAME`: what the command does." (one line for each
+command), and by its function NAME. A module with a group of commands has `add_to(app)` instead of the function.
+`lakeproof --help` shows these lines and loads no module, so the whole list costs as much as reading thirty files.
+tests/cli/test_commands.py compares the lines with the commands.
 """
 
 import importlib
@@ -21,7 +21,7 @@ _LINE = re.compile(r"^`lakeproof ([a-z]+)`: (.+)$", re.MULTILINE)
 
 
 class Commands(Mapping[str, Any]):
-    """Every command by its name, made when it is asked for. (Any: Typer brings a click of its own.)
+    """Every command by its name, made when it is asked for. (Its type is Any because Typer has a copy of click.)
 
     about: name → what the command does, in one line.
     """
@@ -40,7 +40,7 @@ class Commands(Mapping[str, Any]):
 
         module = importlib.import_module(f"lakeproof.cli.{self._modules[name]}")
         app = typer.Typer()
-        app.callback()(_nothing)  # with it Typer makes a group, also of a single command
+        app.callback()(_nothing)  # with a callback Typer makes a group even of a single command
         if hasattr(module, "add_to"):
             module.add_to(app)
         else:
@@ -56,18 +56,18 @@ class Commands(Mapping[str, Any]):
 
 
 class OnDemandGroup(TyperGroup):
-    """The group of all commands; it shows them without making them."""
+    """The group of all commands; it lists them without loading them."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.commands: Any = Commands()
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Their names, in the order of the alphabet."""
+        """The names of all commands, in alphabetical order."""
         return list(self.commands)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """One line for each."""
+        """Write one line for each command."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, self.commands.about[name]) for name in self.commands])
 

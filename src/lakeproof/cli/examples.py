@@ -1,4 +1,4 @@
-"""What stands under each command's --help: examples, which a test parses, and what its exit codes mean."""
+"""The end of each command's --help: examples, which a test parses, and the meaning of its exit codes."""
 
 from collections.abc import Mapping
 
@@ -102,7 +102,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 
 
 def add_examples(app: typer.Typer, folder: str = "") -> None:
-    """Give every command of the application, those of its groups too, its lines under --help."""
+    """Give every command of the application and of its groups its examples and exit codes for --help."""
     for command in app.registered_commands:
         assert command.callback is not None
         name = f"{folder} {command.name or command.callback.__name__}".strip()

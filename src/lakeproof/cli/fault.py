@@ -49,7 +49,7 @@ def list_faults(as_json: Annotated[bool, typer.Option("--json", help="As JSON on
 
 
 def _removable(stack: Stack) -> "dict[str, Fault]":
-    """Every fault, and what a drill's wrong fix left behind and has on record."""
+    """Every fault, and each wrong fix of a drill that is on record because it left something behind."""
     from lakeproof.faults.fault import all_faults
     from lakeproof.faults.records import recorded
     from lakeproof.wrong_fixes.wrong_step import all_wrong_steps, left_by
@@ -66,7 +66,7 @@ def _since(record: "FaultRecord") -> str:
 
 
 def _row(fault: "Fault", present: "list[FaultRecord]") -> dict[str, object]:
-    """`records` holds one entry for each set of arguments; the plain fields tell of the first."""
+    """A fault as JSON. `records` has one entry for each set of arguments; the other fields describe the first one."""
     record = present[0] if present else None
     return {
         "fault": fault.id,
@@ -84,7 +84,7 @@ def _row(fault: "Fault", present: "list[FaultRecord]") -> dict[str, object]:
 
 
 def _arguments(fault: "Fault", *, required: str | None) -> dict[str, object]:
-    """Its arguments with their defaults; `required` for those that have none."""
+    """The fault's arguments with their defaults. `required`: the value of an argument that has no default."""
     return {
         name: required if field.is_required() else field.default
         for name, field in fault.arguments.model_fields.items()

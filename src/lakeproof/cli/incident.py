@@ -19,7 +19,7 @@ from lakeproof.stack.stack import load_stack
 
 
 class Severity(StrEnum):
-    """How bad it is."""
+    """How bad the incident is."""
 
     WARNING = "warning"
     HIGH = "high"
@@ -139,7 +139,7 @@ def export(
     if to is None:
         print_json(found)
         return
-    # Not by another file that takes its place: a person may have named a device.
+    # Written directly, not through a file that is renamed to it: a person may have named a device.
     to.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -273,7 +273,7 @@ def cross_check(name: IncidentName, who: Who, as_json: Json = False) -> None:
     from lakeproof.incidents.client import PATIENCE_SECONDS, new_key, until_kept
     from lakeproof.proof.checking import check as run_check
 
-    _client().incident(name)  # a wrong name is said before the long look
+    _client().incident(name)  # so that a wrong name is refused before the long comparison
     report = run_check(load_stack(), progress=Slowly(say))
     body = report.as_json()
     text = f"cross-check {report.outcome}: {report.acknowledged} acknowledged calls on {report.orders} orders"

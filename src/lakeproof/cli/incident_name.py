@@ -1,4 +1,4 @@
-"""The argument INCIDENT of several commands, looked at before the desk is asked."""
+"""The argument INCIDENT of several commands, checked before the desk is asked."""
 
 import re
 from typing import Annotated
@@ -11,7 +11,7 @@ _NAME = re.compile(r"(INC-)?\d{1,9}", re.IGNORECASE)
 
 
 def check_name(name: str) -> str:
-    """The name itself. Raises: InvalidInput for what can be no incident's name."""
+    """The name itself. Raises: InvalidInput where no incident can have that name."""
     if not _NAME.fullmatch(name):
         raise InvalidInput(
             f"no incident is called {name!r}",

@@ -97,7 +97,7 @@ def show(
         }
         lines |= {f"{source.prefix(': ')}{label}": value for label, value in told.items()}
         lines |= {f"snapshot of {source.prefix('.')}{table}": str(id_) for table, id_ in state.snapshots.items()}
-    width = max(map(len, lines)) + 2  # a table's name may be long
+    width = max(map(len, lines)) + 2  # computed, because a table's name may be long
     for label, value in lines.items():
         print(f"{label:<{width}}{value}")
 
@@ -264,7 +264,7 @@ def redeploy(
 
 
 def _captured(stack: Stack, database: str) -> "Source":
-    """Raises: InvalidInput where it is no database of the stack, or not captured in it."""
+    """The source of that name. Raises: InvalidInput where the stack has no such database, or does not capture it."""
     from lakeproof.lake.sources.source import find_source, present
 
     wanted = find_source(database)

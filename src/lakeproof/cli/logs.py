@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 FOLLOW_PAUSE_SECONDS = 0.25
 LINES, ENTRIES = 50, 1000
-SUPERVISOR = "supervisor"  # has a log and is no component
+SUPERVISOR = "supervisor"  # it has a log, although it is no component
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def seconds_of(since: str) -> float:
-    """15m, 2h, 1d, 90s in seconds. Raises: InvalidInput."""
+    """The seconds of a time span such as 90s, 15m, 2h, 1d. Raises: InvalidInput."""
     found = re.fullmatch(r"(\d{1,9})([smhd])", since)
     if found is None:
         raise InvalidInput("not a time span", where=since, next_action="e.g. 90s, 15m, 2h, 1d")
@@ -33,7 +33,9 @@ def seconds_of(since: str) -> float:
 
 
 def search(stack: Stack, query: "Query", limit: int, since: str | None, files: bool) -> "list[Hit]":
-    """The newest entries, of the log store where it answers, else of the files; says which. Raises: CouldNotLook."""
+    """The newest entries, from the log store, or from the log files where the store is not part of the stack or does
+    not answer, which is said. Raises: CouldNotLook.
+    """
     from lakeproof.observability.logs.push import StoreAway
     from lakeproof.observability.logs.search import in_files, in_store, missing_lately
 
@@ -58,7 +60,9 @@ def search(stack: Stack, query: "Query", limit: int, since: str | None, files: b
 
 
 def follow_all(stack: Stack, query: "Query") -> "Iterator[Hit]":
-    """What comes from now on: of our own stack in its files, which have it first; of somebody else's in its store."""
+    """The entries that come from now on: of our own stack from its files, which have them first; of an external stack
+    from its log store.
+    """
     from lakeproof.observability.logs.search import follow_files, follow_store
 
     if stack.settings.mode == "external":

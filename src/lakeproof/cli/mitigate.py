@@ -64,7 +64,7 @@ def mitigate(
     if action is None and arg:
         raise InvalidInput("it goes with --action", where="--arg", next_action="name the mitigation, or leave it out")
     typed = _step(known, action, arg or []) if action is not None else None
-    if typed is not None:  # what was typed is looked at before anybody is asked
+    if typed is not None:  # typed arguments are checked before the desk is asked
         parse_arguments(known[typed.id].arguments, typed.arguments, typed.id)
     desk = DeskClient(stack)
     row = desk.incident(incident)
@@ -103,7 +103,7 @@ def mitigate(
 
 
 def _proposed(stack: Stack, step: "Step", found: "Mitigation") -> dict[str, Any]:
-    """A step before it is run, for --json and for the eye."""
+    """A step before it is run, for --json and for the printed proposal."""
     from lakeproof.arguments import parse_arguments
     from lakeproof.mitigations.risk import risk_of
 
@@ -118,7 +118,7 @@ def _proposed(stack: Stack, step: "Step", found: "Mitigation") -> dict[str, Any]
 
 
 def _ran(step: "StepDone", lost: "Sequence[Line]") -> dict[str, Any]:
-    """A step after it was run, for --json; `lost`: what the incident's timeline lacks."""
+    """A step after it was run, for --json. `lost`: the lines that could not be written into the timeline."""
     return {
         "action": step.action,
         "outcome": step.outcome.value,
@@ -130,12 +130,12 @@ def _ran(step: "StepDone", lost: "Sequence[Line]") -> dict[str, Any]:
 def _diagnose(
     stack: Stack, folders: Mapping[str, Path], incident: dict[str, Any], known: "dict[str, Mitigation]"
 ) -> "tuple[Cause, list[str]]":
-    """The cause that the live stack shows; of several the likeliest one of what the incident's alerts are about.
+    """The cause that the live stack shows, and the ids of all other causes that hold, the hidden ones last.
 
-    With it come the ids of all other causes that hold, those that are hidden behind a named one last.
+    Of several causes it is the likeliest one among those that the incident's alerts are about.
 
-    Raises: CouldNotLook where there is none, none that the incident is about, no repair for it, or none that was not
-    tried.
+    Raises: CouldNotLook where no cause holds, the incident is about none of them, the cause has no repair, or every
+    repair was tried already.
     """
     from lakeproof.diagnosis.examination import examine
     from lakeproof.probes.probe import all_probes
@@ -171,12 +171,12 @@ def _diagnose(
 
 
 def _in_words(cause: "Cause") -> str:
-    """The cause with what would repair it, as the options name it."""
+    """The cause with its repair, written as options of this command."""
     return f"{cause.id} ({_typed(cause) or 'no repair is known'})"
 
 
 def _typed(cause: "Cause") -> str:
-    """Its repair as options of this command."""
+    """The cause's repair as options of this command."""
     steps = (
         " ".join((f"--action {step.id}", *(f"--arg {name}={value}" for name, value in step.args)))
         for step in cause.repairs
@@ -185,7 +185,9 @@ def _typed(cause: "Cause") -> str:
 
 
 def _held(stack: Stack, step: "Step", known: "dict[str, Mitigation]") -> "Step":
-    """The step, held to what it would touch now: what comes after somebody read the proposal is not touched."""
+    """The step, limited to the objects that it would touch now: those that appear after the proposal was shown are
+    not touched.
+    """
     from lakeproof.arguments import parse_arguments
     from lakeproof.diagnosis.cause import Step
 
@@ -200,6 +202,6 @@ def _step(known: "dict[str, Mitigation]", name: str, given: list[str]) -> "Step"
 
     identifier = name.replace("-", "_")
     if identifier not in known:
-        # A wrong fix of a scenario's truth is none: only `lakeproof drill --fix` runs those.
+        # A scenario's wrong fix is no mitigation: only `lakeproof drill --fix` runs wrong fixes.
         raise unknown_name("mitigation", name, known, where="--action")
     return Step(identifier, tuple(sorted(parse_pairs(given).items())))

@@ -12,7 +12,7 @@ from lakeproof.errors import LakeproofError
 
 
 def print_json(data: Any) -> None:
-    """Data for scripts, on stdout, nothing else there."""
+    """Print data for scripts on stdout, where a command prints nothing else."""
     print(json.dumps(data, indent=1, default=str, ensure_ascii=False))
 
 
@@ -28,7 +28,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 
 def print_rows(as_json: bool, data: Any, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """The data as JSON, or the rows made of them as a table."""
+    """Print the data as JSON, or as a table of `rows`."""
     if as_json:
         print_json(data)
     else:
@@ -42,7 +42,7 @@ def _width(text: str) -> int:
 
 
 def say(text: str) -> None:
-    """Progress, on stderr; what cannot be written there (a log on a full disk) is lost, the work goes on."""
+    """Print progress on stderr. Where that fails (a log on a full disk), the text is lost and the work goes on."""
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)
 

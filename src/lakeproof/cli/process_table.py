@@ -1,4 +1,4 @@
-"""What `lakeproof ps` prints. Typer is not loaded here, nor the settings' library (app.py says why)."""
+"""Prints what `lakeproof ps` shows, without loading Typer or the settings' library (app.py says why)."""
 
 from collections.abc import Collection
 
@@ -15,7 +15,7 @@ def show(*, as_json: bool, slow: bool) -> None:
     place: Located = find_place() or _whole_stack()
     client = Supervisor(place)
     left_over = client.left_over()
-    # A supervisor that is just being started has no lock yet, and is no left-over of a dead one.
+    # The processes of a supervisor that is just starting are no left-overs, although it does not hold its lock yet.
     turn = lock.turn_for(place)
     if (client.died() or left_over) and not (turn or client.running()):
         for process in left_over:
@@ -70,7 +70,8 @@ def show(*, as_json: bool, slow: bool) -> None:
 def freshness(nessie: str, components: Collection[str]) -> str:
     """How old the data on `main` is, by database: the age of its newest heartbeat, whenever that was published.
 
-    nessie: its host:port. components: what runs, or is to run; who captures a database is among them.
+    nessie: host:port. components: the names of those that run or are to run. A database whose capture component is
+    not among them is left out.
     """
     from lakeproof.lake.publish.main_now import states_on_main
     from lakeproof.lake.sources.source import SOURCES
@@ -90,7 +91,7 @@ def freshness(nessie: str, components: Collection[str]) -> str:
 
 
 def _whole_stack() -> Located:
-    """The stack, all its settings read and checked. Raises: InvalidInput."""
+    """The stack with all its settings read and checked. Raises: InvalidInput."""
     from lakeproof.stack.stack import load_stack
 
     return load_stack()

@@ -12,7 +12,7 @@ from lakeproof.stack.stack import load_stack
 
 
 class TimingChoice(StrEnum):
-    """As `--timing` takes it."""
+    """The values of `--timing`."""
 
     DRILL = "drill"
     PRODUCTION = "production"

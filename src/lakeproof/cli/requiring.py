@@ -1,4 +1,4 @@
-"""What a command needs to be healthy, asked before it begins."""
+"""Checks before a command begins that the components that it needs are healthy."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ ASK_SECONDS = 3.0
 def require_healthy(stack: Stack, names: Iterable[str]) -> None:
     """Ask each component its own readiness question.
 
-    Raises: TerminalError naming the first that is not, and how to start it.
+    Raises: TerminalError naming the first component that is not healthy, and how to start it.
     """
     needed = tuple(names)
     for name in needed:

@@ -34,7 +34,7 @@ def reset(
     stack = load_stack()
     found, stays = entries(stack), kept(stack)
     if found:
-        with one_drill(stack):  # somebody's drill is never cut off
+        with one_drill(stack):  # refuses while a drill runs
             say(f"stack {stack.name}: {total_bytes(found) / 1e6:.1f} MB will be deleted")
             for entry in found:
                 say(f"  {entry.path}  {entry.size_bytes / 1e6:.1f} MB")
@@ -60,10 +60,11 @@ def _say_what_stays(stays: Iterable[str]) -> None:
 
 
 def _take_faults_out(stack: Stack) -> None:
-    """Those on record: one that closed a folder on the disk would keep it from being deleted, and its record would be
-    gone. What asks an engine cannot be taken out of a stack that is down; it is deleted with that engine's data.
+    """Take out the faults on record. A fault that made a folder unwritable would keep that folder from being deleted,
+    and the reset deletes its record. A fault inside an engine cannot be taken out while the stack is down; it is
+    deleted with the engine's data.
 
-    Raises: TerminalError, before anything is deleted, where one cannot be taken out at all.
+    Raises: TerminalError, before anything is deleted, where a fault cannot be taken out at all.
     """
     from lakeproof.faults import records
     from lakeproof.faults.fault import all_faults

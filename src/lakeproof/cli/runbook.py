@@ -110,14 +110,14 @@ def review(
 
 
 def _load() -> "Catalog":
-    """All scenarios, checked as `drill` checks them: what a drill refuses has no page either."""
+    """All scenarios, checked as `drill` checks them: a scenario that a drill refuses has no page either."""
     from lakeproof.scenarios.catalog import load_catalog
 
     return load_catalog(tuple(load_stack().settings.scenario_dirs))
 
 
 def _told_team(label: str) -> str:
-    """The team of an alert's label; "by alert" where the rule makes it up from what the alert is about."""
+    """The team in an alert's label; "by alert" where the label is a template that each alert fills in."""
     return "by alert" if "{{" in label else label
 
 

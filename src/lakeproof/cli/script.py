@@ -1,6 +1,7 @@
-"""What the runbook's scripts share: whatever happens, one JSON object on stdout that an incident's file can keep.
+"""What the runbook's scripts share: whatever happens, they print one JSON object, which an incident can keep.
 
-`ok` tells how it ended, `problem` what was wrong, in words; the rest is what was done or seen until then.
+`ok` says whether the script succeeded, `problem` in words what was wrong. The other keys are what the script did or
+saw until then.
 """
 
 import argparse
@@ -17,22 +18,22 @@ type Told = dict[str, Any]
 
 
 class Arguments(argparse.ArgumentParser):
-    """A script's arguments; wrong ones are told in JSON as well (exit 2)."""
+    """The parser of a script's arguments; wrong arguments are reported as JSON as well (exit 2)."""
 
     def __init__(self, description: str | None) -> None:
         super().__init__(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
 
     def error(self, message: str) -> NoReturn:
-        """Usage and what is wrong on stderr, the same as JSON on stdout."""
+        """Print the problem as JSON on stdout, then usage and problem on stderr."""
         print_json({"ok": False, "problem": message})
         super().error(message)
 
 
 def told(work: Callable[[Told], int]) -> int:
-    """Do it, and print what it put into its argument; gives the exit code.
+    """Run `work`, print the object that it filled, and give the exit code.
 
-    work: puts what it does and sees into the object, as it goes, and gives the exit code; 0 is `ok`. SIGTERM ends it
-    as Ctrl-C does, so that what it broke is mended on the way out (exit 130).
+    work: puts what it does and sees into its argument as it goes, and gives the exit code; 0 is `ok`. SIGTERM ends
+    `work` as Ctrl-C does (exit 130), so that it can undo on the way out what it broke.
     """
     found: Told = {}
     before = {how: signal.signal(how, _interrupt_once) for how in (signal.SIGINT, signal.SIGTERM)}
@@ -53,7 +54,7 @@ def told(work: Callable[[Told], int]) -> int:
 
 
 def _interrupt_once(*_: object) -> NoReturn:
-    """A second signal must not cut off the mending that the first one began."""
+    """End `work`, and ignore further signals: they must not cut off the undoing that the first one began."""
     for how in (signal.SIGINT, signal.SIGTERM):
         signal.signal(how, signal.SIG_IGN)
     raise KeyboardInterrupt

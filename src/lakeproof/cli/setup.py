@@ -60,7 +60,7 @@ def setup(
 
         try:
             train(progress)
-        except (LakeproofError, OSError) as error:  # every JVM starts without an archive as well
+        except (LakeproofError, OSError) as error:  # a JVM also starts without an archive, only more slowly
             progress.report("classes", f"no class archives are written: {error}")
     if as_json:
         print_json([asdict(one) for one in built])
@@ -80,7 +80,7 @@ def doctor(
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
-        # Piped output has no width to fit into: a row must not be folded for a grep that follows.
+        # Piped output has no width to fit into, and a row must not be folded, so that grep finds it whole.
         Console(highlight=False, width=None if sys.stdout.isatty() else 240).print(findings_table(findings))
         for finding in findings:
             if finding.state is State.WARNING:
@@ -110,7 +110,7 @@ def _tell(plan: Plan) -> None:
 
 
 def _ask(megabytes: int) -> None:
-    """Ask whoever sits at the terminal before much is downloaded. Raises: InvalidInput where the answer is no."""
+    """Ask at the terminal before a large download. Raises: InvalidInput where the answer is no."""
     if megabytes <= _NOT_ASKED_MB or os.environ.get("LAKEPROOF_YES") == "1" or os.environ.get("CI"):
         return
     if not agreed("Go on?", "set-up"):
@@ -118,13 +118,15 @@ def _ask(megabytes: int) -> None:
 
 
 def make_progress() -> "LiveProgress | PlainProgress":
-    """Live lines on a terminal, plain ones elsewhere."""
+    """Live progress on a terminal, plain lines elsewhere."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     return LiveProgress(console) if console.is_terminal else PlainProgress()
 
 
 class PlainProgress:
-    """`[ 12 s] trino: 210 MB of 382 MB`: each event at once, amounts at most every eight seconds per artifact."""
+    """Lines such as `[ 12 s] trino: 210 MB of 382 MB`: events at once, amounts at most every eight seconds per
+    artifact.
+    """
 
     def __init__(self) -> None:
         self._start = time.monotonic()
@@ -150,7 +152,7 @@ class PlainProgress:
 
 
 class LiveProgress:
-    """On a terminal: events scroll by above one live line per artifact that is under way."""
+    """Progress on a terminal: events scroll by above one live line per artifact that is under way."""
 
     def __init__(self, console: Console) -> None:
         self._bars = rich.progress.Progress(
@@ -190,7 +192,7 @@ class LiveProgress:
 
 
 def amount_text(done: int, total: int, unit: str) -> str:
-    """`210 MB of 382 MB`, `120 packages`."""
+    """The amount as text, such as `210 MB of 382 MB` or `120 packages`."""
     scale = 1_000_000 if unit == "MB" else 1
     of = f" of {total // scale} {unit}" if total else ""
     return f"{done // scale} {unit}{of}"

@@ -9,7 +9,7 @@ EVERY_SECONDS = 2.0
 
 
 class Slowly:
-    """Call it with what goes on now as often as you like; `say` hears of it after 2 s, and each 2 s after that."""
+    """Called with a progress text as often as the caller likes. `say` gets a text after 2 s, then one every 2 s."""
 
     def __init__(self, say: Callable[[str], None], quiet_seconds: float = QUIET_SECONDS) -> None:
         self._say = say
@@ -17,7 +17,7 @@ class Slowly:
         self._next_at = quiet_seconds
 
     def __call__(self, text: str) -> None:
-        """What goes on now."""
+        """Say what goes on now, where it is time."""
         elapsed = self._since.elapsed
         if elapsed >= self._next_at:
             self._next_at = elapsed + EVERY_SECONDS

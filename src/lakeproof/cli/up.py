@@ -26,18 +26,18 @@ from lakeproof.stack.stack import Stack, load_stack
 
 
 class Progress:
-    """Prints each event as one line: seconds since the command began, component, step, words."""
+    """Prints each event as one line: seconds since the command began, component, step, text."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """Since the command began."""
+        """Seconds since the command began."""
         return time.monotonic() - self._began
 
     def __call__(self, event: Event) -> None:
-        """One line on stderr."""
+        """Print the event on stderr."""
         if event.what == "progress":
             say(f"{self.seconds:6.1f} s  … {event.text or 'still at it'}")
         else:
@@ -45,7 +45,7 @@ class Progress:
 
 
 def unheard(rows: Sequence[ProcessRow], stack: Stack) -> list[str]:
-    """What to say at the end of each `up` where Alertmanager runs and has no Slack to tell."""
+    """Warnings for the end of `up`, where Alertmanager runs and sends no alerts to Slack; else none."""
     from lakeproof.observability import alertmanager
     from lakeproof.observability.receivers import SLACK_URL
 
@@ -59,8 +59,8 @@ def unheard(rows: Sequence[ProcessRow], stack: Stack) -> list[str]:
 
 
 def memory_of(rows: Sequence[ProcessRow]) -> str:
-    """What runs and what it takes together: "26 components, 5.13 GiB"."""
-    # Looked at now: the supervisor's figures may be two seconds old, and then are of half a start.
+    """The number of running components and their memory together: "26 components, 5.13 GiB"."""
+    # Measured now: the supervisor's figures may be two seconds old, from the middle of the start.
     uses = UsageTable()
     running = {row.name: row.pid for row in rows if row.pid is not None}
     uses.look(running)
@@ -118,7 +118,7 @@ def up(
         if renewed := give_back_abandoned(stack):
             told = " and ".join(renewed)
             say(f"{progress.seconds:6.1f} s  a drill was killed: its windows are taken out of {told}")
-    except (LakeproofError, OSError) as error:  # the desk tries again, and so does the next `up`
+    except (LakeproofError, OSError) as error:  # the desk and the next `up` try again
         say(f"a drill was killed, and its windows are still in force: {error}")
     await_watched(stack, rows)
     say(f"{progress.seconds:6.1f} s  {memory_of(rows)}")

@@ -1,1 +1,1 @@
-"""What every web page stands on: base template, stylesheet, both languages. Desk and console use it."""
+"""What every web page is built on: base template, stylesheet, both languages. Desk and console use it."""

@@ -1,7 +1,7 @@
-"""A page: a room's template upon the base template, in the language and colours that its reader chose.
+"""A web page: a package's template on top of the base template, in the language and colours that the reader chose.
 
-`?lang=vi|en` and `?theme=dark|light|system` choose, and a cookie keeps the choice. In a template `_("Text")` says a
-text of its own in the reader's language, and `value | said` a value (a status, a name) that has a translation.
+`?lang=vi|en` and `?theme=dark|light|system` choose, and a cookie keeps the choice. In a template, `_("Text")` shows a
+literal text in the reader's language, and `value | said` a value (a status, a name) that has a translation.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,8 @@ HERE = "lakeproof.pages"
 THEMES = ("system", "light", "dark")
 COOKIE_SECONDS = 365 * 86_400
 READS = ("GET", "HEAD")
-# Nothing of another host is loaded, and no script stands in a page: an alert's text that slips through stays dead.
+# A page loads nothing from other hosts and has no inline script. So a script in an alert's text would not run, even
+# where it were not escaped.
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -54,7 +55,7 @@ STACK_PAGES = "/components/"
 
 
 def language_of(request: Request) -> Language:
-    """As the address says, else the cookie, else the browser; English where none says vi or en."""
+    """The language that the address names, else the cookie, else the browser; English where none names vi or en."""
     accepted = request.headers.get("accept-language", "")[:2].lower()
     for said in (request.query_params.get("lang"), request.cookies.get("lang"), accepted):
         for language in LANGUAGES:
@@ -64,7 +65,7 @@ def language_of(request: Request) -> Language:
 
 
 def theme_of(request: Request) -> str:
-    """As the address says, else the cookie; `system` follows the browser."""
+    """The colours that the address names, else the cookie; else `system`, which follows the browser."""
     for said in (request.query_params.get("theme"), request.cookies.get("theme")):
         if said in THEMES:
             return said
@@ -80,7 +81,7 @@ def current(path: str) -> Entry | None:
 
 
 class Pages:
-    """The pages of one room: its `templates/`, its `words.vi.yml`, and the base template below them."""
+    """The pages of one package: its `templates/`, its `words.vi.yml`, and the base template of this package."""
 
     def __init__(self, room: str) -> None:
         self._words = Words((HERE, room))
@@ -92,7 +93,7 @@ class Pages:
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
         )
-        # A literal of a template may hold markup. A value may not: `said` gives plain text, which is escaped.
+        # A literal in a template may hold markup. A value may not: `said` gives plain text, which is escaped.
         install = self.templates.install_gettext_callables  # type: ignore[attr-defined]
         install(self._gettext, self._ngettext, newstyle=True)
         self.templates.filters |= {
@@ -110,9 +111,9 @@ class Pages:
     def render(
         self, request: Request, template: str, status: int = 200, found_at: str = "/", **values: Any
     ) -> HTMLResponse:
-        """The page, or the part of one that htmx asked for; the choice of language and colours goes into cookies.
+        """A whole page, or the part that htmx asked for. Language and colours chosen in the address become cookies.
 
-        found_at: the address that gives this page where it answers a form, whose own address gives none.
+        found_at: the address at which a GET shows this page, where it is the answer to a form.
         """
         language, theme = language_of(request), theme_of(request)
 

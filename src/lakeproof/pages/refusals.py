@@ -1,4 +1,4 @@
-"""A refusal as a person reads it: a browser gets a page where a script gets JSON."""
+"""Shows a refusal to a person: a browser gets a page where a script gets JSON."""
 
 import json
 from http import HTTPStatus
@@ -9,12 +9,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lakeproof.pages.page import HERE, Pages
 
-# A script's own: it gets the JSON whatever it says that it accepts.
+# Paths for scripts. They answer JSON, whatever the request's `Accept` header says.
 FOR_SCRIPTS = ("/api/", "/metrics", "/health")
 
 
 class Refusals:
-    """ASGI middleware: an answer of 400 and above that is JSON becomes a page for who accepts `text/html`."""
+    """ASGI middleware: a JSON answer with status 400 or above becomes a page where the caller accepts `text/html`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -69,7 +69,7 @@ def _phrase(status: int) -> str:
 
 
 def _said(body: bytes, status: int) -> tuple[str, str]:
-    """What the JSON says was wrong, and what to do next."""
+    """What was wrong, and what to do next, from the JSON of the answer; "" where it does not say."""
     try:
         told: Any = json.loads(body)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The stylesheet and scripts, from this package alone: no page loads anything from elsewhere."""
+"""Serves the stylesheet and scripts from this package: no page loads anything from elsewhere."""
 
 import hashlib
 import mimetypes
@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 FOLDER = Path(__file__).parent / "static"
 PREFIX = "/static/"
-# An address holds the digest of what it gives, so that a browser may keep the file for good.
+# The address of a file holds the digest of its content, so a browser may keep the file for good.
 FOR_GOOD = "public, max-age=31536000, immutable"
 
 
@@ -26,14 +26,14 @@ def _digest(name: str) -> str:
 
 
 def address(name: str) -> str:
-    """Where a page finds that file of the folder `static`. Raises: KeyError where there is none."""
+    """The address of that file in the folder `static`. Raises: KeyError where there is no such file."""
     if name not in _names():
         raise KeyError(name)
     return f"{PREFIX}{name}?v={_digest(name)}"
 
 
 def add_static_files(app: FastAPI) -> None:
-    """Add `/static/NAME`. A name is compared with those of the files, and never used as a path."""
+    """Add `/static/NAME`. A name is used as a path only where it is the name of one of our files."""
 
     @app.get(PREFIX + "{name:path}", include_in_schema=False)
     def give(name: str) -> Response:

@@ -1,6 +1,6 @@
-"""A page's texts in both languages: templates are in English, and `words.vi.yml` of a room has the Vietnamese.
+"""A page's texts in both languages. Templates are in English; a package's `words.vi.yml` has the Vietnamese.
 
-A text without a translation is shown in English; tests/pages holds templates and translations together.
+A text without a translation is shown in English; tests/pages compares templates with translations.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,11 +24,11 @@ def read_words(rooms: Iterable[str]) -> Mapping[str, str]:
 
 
 class Words:
-    """The translations of some rooms."""
+    """The translations of some packages."""
 
     def __init__(self, rooms: Iterable[str]) -> None:
         self._vietnamese = read_words(rooms)
 
     def say(self, text: Any, language: Language) -> str:
-        """The text in that language, or as it is where nobody translated it."""
+        """The text in that language, or unchanged where it has no translation."""
         return self._vietnamese.get(str(text), str(text)) if language == "vi" else str(text)

@@ -7,9 +7,10 @@ from lakeproof.processes.pace import Pace
 
 
 class Backoff:
-    """1, 2, 4, 8, 15, 15 … seconds while deaths come within a minute of each other; then 1 again.
+    """Pauses of 1, 2, 4, 8, 15, 15 … seconds while the component dies again within a minute of its restart.
 
-    The figures are the pace's. `clock` is monotonic, in seconds.
+    A death that comes later than that gets a pause of 1 second again. `pace` gives these figures. `clock` is
+    monotonic, in seconds.
     """
 
     def __init__(self, pace: Pace, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,7 +1,7 @@
-"""Has the class archives there (stack/engines/class_archive.py): at set-up, each JVM that has none is started once.
+"""Writes class archives (stack/engines/class_archive.py) at set-up: each JVM that has no archive is started once.
 
-That happens on a scratch stack, up to the JVM's first answer; at its clean end the JVM writes what it has loaded. In
-the stacks of users none is written: it takes a JVM seconds of CPU, and a start with recording is slower.
+The JVM runs on a scratch stack up to its first answer. When it then ends cleanly, it writes the classes that it has
+loaded. A JVM in a user's stack writes no archive: that takes seconds of CPU, and a start with recording is slower.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _DUMPING = threading.Lock()
 
 
 def train(progress: Progress) -> None:
-    """Write the archives that are missing. One that cannot be written is told of: every JVM runs without as well."""
+    """Write the archives that are missing. One that cannot be written is only reported: its JVM runs without it."""
     with (
         hold_artifact(NAME, waiting=lambda holder: progress.report(NAME, f"{holder} writes them; waiting")),
         tempfile.TemporaryDirectory(prefix="lakeproof-classes-") as folder,
@@ -68,9 +68,9 @@ def _lacks(component: Component, stack: Stack) -> bool:
     try:
         try:
             command = component.command(stack)
-        except FileNotFoundError:  # what its command reads is made by its `prepare`, which takes others seconds
+        except FileNotFoundError:  # `prepare` makes a file that this command reads; elsewhere it may take seconds
             command = _prepared_command(component, stack)
-    except (MissingArtifact, NoJava):  # it cannot be started at all
+    except (MissingArtifact, NoJava):  # the component cannot be started at all
         return False
     return _written_by(command) is not None
 
@@ -83,14 +83,14 @@ def _prepared_command(component: Component, stack: Stack) -> Command:
 
 
 def _have_base_archive(java: Path) -> None:
-    """PyPI's Java comes without the archive of its own classes, on which one of an engine's is laid.
+    """Write the archive of the JDK's own classes where it is missing (PyPI's Java): an engine's archive needs it.
 
-    Written beside its place and then moved there: a dump that was killed leaves nothing that looks like one.
-    Raises: OSError; CouldNotLook where it does not end in time.
+    The dump goes to another name first, so that a dump that was killed leaves nothing that looks like an archive.
+    Raises: OSError; CouldNotLook where the dump does not end in time.
     """
     home = java.resolve().parents[1]
     archive = home / "lib" / "server" / "classes.jsa"
-    with _DUMPING:  # two JVMs are started at a time, and may be of one Java
+    with _DUMPING:  # two JVMs are started at a time, and both may belong to one Java installation
         if not home.is_relative_to(cache_dir().resolve()) or archive.exists():
             return
         new = archive.with_suffix(".new")
@@ -123,7 +123,7 @@ async def _train_all(groups: Sequence[Sequence[Component]], stack: Stack, progre
 
 
 async def _train_group(group: Sequence[Component], stack: Stack, progress: Progress) -> None:
-    """Start one after the other, then end them in reverse order. Raises: LakeproofError, OSError."""
+    """Start the components one after the other, then end them in reverse order. Raises: LakeproofError, OSError."""
     running: list[tuple[Component, Command, process.Process]] = []
     try:
         for component in group:
@@ -159,7 +159,7 @@ async def _until_ready(component: Component, stack: Stack, started: process.Proc
 
 
 async def _end(started: process.Process) -> bool:
-    """End it; False where it had to be killed."""
+    """End the process; False where it had to be killed."""
     started.signal_leader(signal.SIGTERM)
     done, _ = await asyncio.wait({started.exited}, timeout=END_SECONDS)
     if not done:

@@ -28,9 +28,9 @@ from lakeproof.unknown_name import unknown_name
 END_SECONDS = 20.0
 START_SECONDS = 30.0
 DOWN_SECONDS = 180.0
-# In the state folder while a reset deletes what is in it (reset.py).
+# The folder inside the state folder into which a reset moves what it deletes (reset.py).
 DELETING = "deleting"
-# To start a daemon is one at a time: behind one who waits for a `down`, and then starts.
+# One caller at a time starts a daemon. The caller before us may wait for a whole `down` and then start its daemon.
 TURN_SECONDS = DOWN_SECONDS + 2 * START_SECONDS
 
 
@@ -107,7 +107,7 @@ class SupervisorClient(Supervisor):
             )
 
     def _lasting(self, order: Sequence[str]) -> list[str]:
-        """Members that outlived a `down`, of what is started now."""
+        """Components whose `lasting` is True and whose needs are all in `order` (a node that outlived a `down`)."""
         return [
             one.name
             for one in self.components.values()
@@ -119,10 +119,10 @@ class SupervisorClient(Supervisor):
         return [name for name, one in self.components.items() if one.in_plain_up and not one.on_demand]
 
     def down(self, on_event: OnEvent = ignore) -> list[str]:
-        """Stop everything and the daemon, and sweep what is left, also when the daemon is dead. Safe to repeat.
+        """Stop every component and the daemon, then sweep left-over processes, also when the daemon is dead.
 
-        Gives what was stopped: names, and what the sweep ended. Raises: DeadlineExpired when something cannot be
-        killed.
+        Gives the names of stopped components, then the processes that the sweep ended. Safe to repeat.
+        Raises: DeadlineExpired when a process cannot be killed.
         """
         stopped: list[str] = []
         holder = lock.living_holder(self.runtime)
@@ -134,18 +134,18 @@ class SupervisorClient(Supervisor):
                 on_event(Event("supervisor", "killed", error.what))
                 patience = 0.0
             self._await_end(holder.process, patience)
-        # Only what was there: an `up` may start the stack anew while this still looks for the rest.
+        # Only processes of the daemon that we stopped: meanwhile an `up` may have started the stack anew.
         stopped += sweep.sweep(self.runtime.owns if holder is None else lambda found: found == holder.run_id)
         with contextlib.suppress(lock.DaemonRuns):
             lock.clear(self.runtime)
         return stopped
 
     def kill(self, name: str, signal_name: str = "KILL", *, counted: bool = True) -> int:
-        """Send KILL, STOP, CONT or TERM to all processes of a component; gives how many.
+        """Send KILL, STOP, CONT or TERM to all processes of a component; gives the number of processes signalled.
 
-        What KILL ends is started again by the restart policy. counted: that start is one of its restarts, of which
-        three within ten minutes are an incident; False for who ends it on purpose, to have it start otherwise.
-        Raises: InvalidInput (also where nothing runs), CouldNotLook.
+        The restart policy starts a killed component again. counted: that start counts as a restart, and three of
+        these within ten minutes are an incident. False: the caller ends the component on purpose, so that it starts
+        in another way. Raises: InvalidInput (also where nothing runs), CouldNotLook.
         """
         self._require_known(name)
         if signal_name.upper().removeprefix("SIG") not in SIGNALS:
@@ -153,20 +153,20 @@ class SupervisorClient(Supervisor):
         return int(self.ask({"do": "kill", "name": name, "signal": signal_name, "counted": counted}))
 
     def let_go_on(self, name: str) -> None:
-        """SIGCONT to one component's processes; fine where it has none, or no daemon runs. Raises: as `kill`."""
+        """Send SIGCONT to a component's processes; nothing to do where none or no daemon runs. Raises: as `kill`."""
         if self.running() and any(row.name == name and row.pid is not None for row in self.ps()):
             self.kill(name, "CONT")
 
     def row(self, name: str) -> ProcessRow:
-        """Of one component, as `ps`. Raises: InvalidInput for an unknown name; CouldNotLook."""
+        """The row that `ps` shows of this component. Raises: InvalidInput for an unknown name; CouldNotLook."""
         self._require_known(name)
         return super().row(name)
 
     def stop(self, name: str, on_event: OnEvent = ignore, *, watched: bool = False) -> bool:
         """Stop one component and keep it stopped. False when it did not run. Raises: as `kill`.
 
-        watched: alerts go on to tell that it is away, as they do after a crash: for a fault, and for a repair that
-        starts it again and may be killed before that. Else they are silent, since the stop was commanded.
+        watched: its absence goes on to raise alerts, as after a crash. For a fault, and for a repair that starts the
+        component again and may be killed before that. Otherwise no alert tells of it, since a command stopped it.
         """
         self._require_known(name)
         return bool(self.ask({"do": "stop", "name": name, "watched": watched}, on_event))
@@ -176,9 +176,9 @@ class SupervisorClient(Supervisor):
     ) -> list[str]:
         """Start one component and what it needs under the running daemon; return when healthy.
 
-        `variables`: which of SERVICE_VARIABLES this component finds from now on, also when it comes back after a
-        crash; one that is not among them is as the daemon has it. None: as at its last start. Raises: as `kill`;
-        InvalidInput where the component runs with others.
+        `variables`: values of SERVICE_VARIABLES for this component from now on, also when it comes back after a
+        crash. A variable that is not given has the daemon's own value. None: those of its last start.
+        Raises: as `kill`; InvalidInput where the component already runs with other values.
         """
         self._require_known(name)
         self.require_ours()
@@ -189,8 +189,8 @@ class SupervisorClient(Supervisor):
     def restart(self, name: str, on_event: OnEvent = ignore, *, variables: Mapping[str, str] | None = None) -> None:
         """Stop one component and start it; return when healthy. What `start` refuses is refused before the stop.
 
-        One request: the supervisor starts it also where whoever asked is killed meanwhile. Stopped by command, it
-        would stay down, and no alert would tell of it. Raises: as `start`.
+        It is one request, so the supervisor starts the component also where the caller is killed meanwhile. After a
+        separate `stop` the component would stay down, and no alert would tell. Raises: as `start`.
         """
         self._require_known(name)
         self.require_ours()
@@ -198,26 +198,26 @@ class SupervisorClient(Supervisor):
         self.ask({"do": "restart", "name": name, "variables": given}, on_event)
 
     def handed(self, name: str) -> dict[str, str]:
-        """The variables of its last start, beside the daemon's own, of a stopped one too. Raises: as `kill`."""
+        """The variables given at a component's last start, without the daemon's own. Raises: as `kill`."""
         self._require_known(name)
         found: dict[str, str] = self.ask({"do": "handed", "name": name})
         return found
 
     def scale(self, name: str, count: int, on_event: OnEvent = ignore) -> tuple[list[str], list[str]]:
-        """Have `count` processes of a component, and what they need; return when all are healthy.
+        """Run `count` processes of a component, and what they need; return when all are healthy.
 
-        Gives the names that were started, and those that were ended; `ps` shows these no more.
-        Raises: InvalidInput where it cannot have so many, else as `up`.
+        Gives the names that were started, and the names that were ended, which `ps` then shows no more.
+        Raises: InvalidInput where the component cannot have so many processes, else as `up`.
         """
         self._require_known(name)
         wanted, surplus = replicas_for(name, count, self.components)
         self.require_ours()
-        # The surplus first: it may be what keeps the rest from being healthy.
+        # The surplus is ended first: it may keep the remaining processes from being healthy.
         ended = [each for each in surplus if self.forget(each, on_event)]
         return self.up([name, *wanted], on_event), ended
 
     def forget(self, name: str, on_event: OnEvent = ignore) -> bool:
-        """End one component for good: `ps` shows it no more. False where it was not wanted, or nothing runs."""
+        """End one component for good: `ps` shows it no more. False where it was never wanted or no daemon runs."""
         self._require_known(name)
         return self.running() and bool(self.ask({"do": "forget", "name": name}, on_event))
 
@@ -228,12 +228,12 @@ class SupervisorClient(Supervisor):
     # the daemon itself
 
     def _start_daemon(self) -> None:
-        """Start it and return when it answers. Raises: TerminalError with what it said."""
+        """Start the daemon and return when it answers. Raises: TerminalError with the daemon's output."""
         marks = {RUN_ID: self.runtime.new_run_id()}
         launch(self.stack, self._daemon_argv, marks, START_SECONDS, f"supervisor of stack {self.stack.name}")
 
     def _join_running(self, on_event: OnEvent) -> bool:
-        """True when a daemon runs that can be asked; one that is ending is waited for. Raises: as `require_ours`."""
+        """True when a daemon runs that can be asked. Waits for a daemon that is ending. Raises: as `require_ours`."""
         holder = lock.living_holder(self.runtime)
         if holder is None:
             return False
@@ -248,8 +248,9 @@ class SupervisorClient(Supervisor):
         return True
 
     def require_ours(self) -> None:
-        """Refuse a daemon that would start something else than we mean; fine where none runs, or one that is ending.
+        """Refuse a running daemon of other code or settings: it would start something else than the caller means.
 
+        No daemon, or one that is ending, is accepted.
         Raises: InvalidInput when it runs other code (of another clone, say) or other settings; CouldNotLook.
         """
         if self.running():
@@ -258,7 +259,7 @@ class SupervisorClient(Supervisor):
                 self._require_ours(hello)
 
     def _require_ours(self, hello: Mapping[str, Any]) -> None:
-        # An older daemon tells none: its code is not ours either.
+        # A daemon of an older version does not tell its code, which is therefore not ours.
         told: Mapping[str, str] = hello.get("code", {})
         code = Codebase(told.get("root", "an older Lakeproof"), told.get("version", "unknown"))
         if code != codebase():
@@ -279,12 +280,12 @@ class SupervisorClient(Supervisor):
             )
 
     def _sweep_after_death(self, on_event: OnEvent) -> None:
-        """What a dead daemon left is ended before anything is started over it."""
+        """End the processes that a dead daemon left, before new ones are started beside them."""
         for ended in sweep.sweep(self.runtime.owns):
             on_event(Event("supervisor", "swept", f"left by a supervisor that died: {ended}"))
 
     def _await_end(self, daemon: procfs.ProcessId, seconds: float) -> None:
-        """Until the daemon is over; after so many seconds it is killed, and its children with it."""
+        """Wait until the daemon has ended. After `seconds` it is killed, which also ends its children."""
         deadline = Deadline(seconds)
         while procfs.is_alive(daemon) and not deadline.expired:
             deadline.pause(0.05)
@@ -295,7 +296,7 @@ class SupervisorClient(Supervisor):
 
 
 def _of_all(settings: Mapping[str, str]) -> dict[str, object]:
-    """Without the settings that a shell may hand to one component: they are no other stack's."""
+    """The settings without SETTINGS_OF_ONE: a shell may give these to one component, and the stack is the same."""
     found: dict[str, object] = dict(settings)
     for variable in SETTINGS_OF_ONE:
         table, _, setting = variable.partition("__")

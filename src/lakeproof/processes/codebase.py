@@ -8,7 +8,7 @@ import lakeproof
 
 @dataclass(frozen=True)
 class Codebase:
-    """root: the folder of the package `lakeproof`. Another one, or another version in it, is other code."""
+    """The code that a process runs. root: the folder of the package `lakeproof`; version: the one installed there."""
 
     root: str
     version: str
@@ -18,5 +18,5 @@ class Codebase:
 
 
 def codebase() -> Codebase:
-    """Of this process. The version is as it was when the process began, whatever was installed over it since."""
+    """The code of this process. The version is that of the process's start, whatever was installed over it since."""
     return Codebase(str(Path(lakeproof.__file__).resolve().parent), lakeproof.__version__)

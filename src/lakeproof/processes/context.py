@@ -11,7 +11,7 @@ from lakeproof.stack.stack import Stack
 
 @dataclass(frozen=True)
 class Context:
-    """One daemon's stack, run id and threads; `emit` tells who listens."""
+    """hook_argv: the command that runs a hook, before COMPONENT and HOOK. emit: passes an event to all listeners."""
 
     stack: Stack
     run_id: str

@@ -1,10 +1,10 @@
-"""A limit of the processor time that a component gets, as a container's is: so much of one core, each second anew.
+"""A limit on the processor time of a component, like a container's: a share of one core, counted anew each second.
 
-It works by signals, for the kernel's own limits (cgroups) are not ours to write on every machine, and are neither
-read nor written here: a detached process lets the component run until the second's share is used up, and stops it
-until the next second. What runs it:
-`python -m lakeproof.processes.cpu_limit COMPONENT PERCENT`. It follows the component through restarts. A process that
-has not been healthy yet runs without the limit, for a JVM that starts at a twentieth of its pace never does.
+The limit uses signals. The kernel's own limits (cgroups) cannot be written on every machine, and are neither read nor
+written here. A detached process, `python -m lakeproof.processes.cpu_limit COMPONENT PERCENT`, lets the component run
+until it has used the second's share, and then stops it until the next second. It follows the component through
+restarts. A process that has not been healthy yet runs without the limit: a JVM that starts at a twentieth of its pace
+never becomes ready.
 """
 
 import signal
@@ -23,9 +23,9 @@ from lakeproof.stack.stack import Stack, load_stack
 
 PERIOD_SECONDS = 1.0
 LOOK_SECONDS = 0.002
-# The component stands still while the supervisor is asked, so that may not take long.
+# The component may be stopped while the supervisor is asked, so the supervisor gets little time to answer.
 ANSWER_SECONDS = 0.3
-# A stack without a supervisor for so long has been taken down, and the limit ends with it.
+# A stack in whose `ps` the component has not been seen for this long counts as taken down, and the limit ends.
 GONE_SECONDS = 120.0
 
 
@@ -34,19 +34,19 @@ def _name(component: str) -> str:
 
 
 def limited(stack: Stack, component: str) -> bool:
-    """True while the component has such a limit."""
+    """True while a limit process of this component runs."""
     return bool(detached.find(stack, _name(component)))
 
 
 def limit(stack: Stack, component: str, percent: float) -> None:
-    """Let the component have so many percent of one core; fine where it has a limit. Raises: TerminalError."""
+    """Limit the component to `percent` of one core. A limit that it already has stays. Raises: TerminalError."""
     detached.start(stack, _name(component), "lakeproof.processes.cpu_limit", component, str(percent))
 
 
 def lift(stack: Stack, component: str) -> bool:
-    """Take the limit away, and have the component go on; False where it had none, and nothing of it was stopped.
+    """Take the limit away and wake the component; False where it had no limit and none of its processes was stopped.
 
-    Where the limit was killed, what that left stopped goes on. Raises: DeadlineExpired.
+    A limit process that was killed may have left the component stopped; it is woken too. Raises: DeadlineExpired.
     """
     ended = detached.end(stack, _name(component))
     stopped = any(stat.state == procfs.STOPPED for stat in sweep.find(Runtime(stack).owns, component))
@@ -55,7 +55,7 @@ def lift(stack: Stack, component: str) -> bool:
 
 
 class _Limit:
-    """The limit at work. `leader`: whose process was healthy once, and is limited since."""
+    """The limit at work. `_leader`: the pid of the process that was healthy once and has been limited since."""
 
     def __init__(self, stack: Stack, component: str, percent: float) -> None:
         self._client, self._component = SupervisorClient(stack), component
@@ -65,7 +65,7 @@ class _Limit:
         self._seen = time.monotonic()
 
     def run(self) -> None:
-        """Until the stack is gone, or SIGTERM. Whatever ends it, the component goes on."""
+        """Limit the component until the stack is gone or SIGTERM arrives. The component then goes on."""
         try:
             while time.monotonic() - self._seen < GONE_SECONDS:
                 self._look()
@@ -81,7 +81,7 @@ class _Limit:
             send(signal.SIGCONT, self._members)
 
     def _look(self) -> None:
-        """Who belongs to the component now. Without an answer it stays as it was."""
+        """Find the component's processes. Where the supervisor does not answer, those of the last look stay."""
         try:
             row = next((row for row in self._client.ps(ANSWER_SECONDS) if row.name == self._component), None)
         except (LakeproofError, OSError):

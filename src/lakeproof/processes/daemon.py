@@ -1,7 +1,7 @@
 """The supervisor: one daemon per stack, which starts, watches, restarts and stops the stack's components.
 
 `python -m lakeproof.processes.daemon` checks, forks, and ends with 0 once the daemon answers on its socket.
-The daemon's end is the end of all its children (wrapper.py); `down` or the next `up` sweeps what is left.
+When the daemon ends, the kernel ends its children (wrapper.py); `down` or the next `up` sweeps what is left.
 """
 
 import asyncio
@@ -90,7 +90,7 @@ class Daemon:
         except BaseException as error:
             log.exception("the supervisor ends")
             _tell(caller, f"{type(error).__name__}: {error}")
-        # Threads that still ask a component something must not hold up the end.
+        # Not a return: threads that still ask a component something would hold up the end.
         os._exit(code)
 
     def _detach(self) -> None:
@@ -109,11 +109,11 @@ class Daemon:
             stream=sys.stderr,
             force=True,
         )
-        logging.Formatter.converter = time.gmtime  # as its children, whose zone is UTC
+        logging.Formatter.converter = time.gmtime  # UTC, as in the logs of the components
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         soft = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        # What a component's `prepare` runs inherits it, so that a sweep finds it too.
+        # A component's `prepare` runs programs that inherit the run id, so that a sweep finds these too.
         os.environ[RUN_ID] = self.run_id
 
     async def _main(self, caller: TextIO) -> None:
@@ -144,7 +144,7 @@ class Daemon:
 
 
 def _tell(caller: TextIO, text: str) -> None:
-    """Say it to the waiting caller, once; later there is nobody, and the pipe's number is another file's."""
+    """Write to the caller that waits, once. Later nobody waits, and another file has the pipe's number."""
     with contextlib.suppress(OSError):
         if not caller.closed:
             with caller:

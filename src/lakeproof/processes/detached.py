@@ -1,7 +1,7 @@
-"""A process beside the components that outlives the command which started it: a fault's own, or a limit that lasts.
+"""A process beside the components that outlives the command which started it: that of a fault, or of a CPU limit.
 
-It is found by a mark in its environment, never by a file. So there is no moment at which a crash could leave a
-process that nobody knows of, and a pid that is used again is never mistaken for it.
+Such a process is found by a mark in its environment, never by a pid file. So a crash can never leave a process that
+nobody knows of, and a pid that is used again is never mistaken for the process.
 """
 
 import os
@@ -33,9 +33,9 @@ def find(stack: Stack, name: str) -> list[procfs.ProcessId]:
 
 
 def start(stack: Stack, name: str, module: str, *arguments: str) -> None:
-    """Start `python -m module arguments`, which must call `detach` first; fine where it runs already.
+    """Start `python -m module arguments`, which must call `detach` when it is ready. Does nothing where it runs.
 
-    Raises: TerminalError with what it said.
+    Raises: TerminalError with the program's output.
     """
     if find(stack, name):
         return
@@ -44,10 +44,10 @@ def start(stack: Stack, name: str, module: str, *arguments: str) -> None:
 
 
 def launch(stack: Stack, argv: Sequence[str], marks: Mapping[str, str], seconds: float, where: str) -> None:
-    """Run a program of ours that goes on by itself, until it has detached. It knows this stack by its environment,
-    has `marks` there too, and nothing else of the caller's LAKEPROOF_ variables.
+    """Run a program of ours that detaches and goes on by itself; return when it has detached.
 
-    Raises: TerminalError with what it said, or where it did not detach in so many seconds.
+    Of the LAKEPROOF_ variables its environment has this stack's settings, HANDED_ON and `marks`, no others of the
+    caller. Raises: TerminalError with the program's output, or where it did not detach within `seconds`.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LAKEPROOF_")}
     environment |= {name: value for name, value in os.environ.items() if name in HANDED_ON}
@@ -70,7 +70,7 @@ def launch(stack: Stack, argv: Sequence[str], marks: Mapping[str, str], seconds:
 
 
 def detach() -> None:
-    """Go on in a child with a session of its own; who started this process has its answer."""
+    """Go on in a child with a session of its own. This process ends with 0, which tells `launch` that all is well."""
     if os.fork():
         os._exit(0)
     os.setsid()
@@ -81,7 +81,7 @@ def detach() -> None:
 
 
 def end(stack: Stack, name: str) -> int:
-    """End it: SIGTERM, and SIGKILL where that does not help. Gives how many there were. Raises: DeadlineExpired."""
+    """End the processes of that name: SIGTERM, then SIGKILL. Gives how many there were. Raises: DeadlineExpired."""
     found = find(stack, name)
     send(signal.SIGTERM, found)
     polite = Deadline(END_SECONDS)

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 async def ask_to_end(running: Process, stop_signal: str, seconds: float) -> bool:
-    """Send the stop signal to the leader (a stopped one is woken to get it) and wait. True when it ended in time."""
+    """Send the stop signal to the leader, wake what SIGSTOP has stopped, and wait. True when it ended in time."""
     if running.running:
         running.signal_leader(signal.Signals[stop_signal])
         running.signal_all(signal.SIGCONT)
@@ -31,7 +31,7 @@ async def kill_family(running: Process) -> None:
 
 
 async def kill_component(running: Process, run_id: str, component: str) -> None:
-    """As `kill_family`, and for everything else that carries the component's name in this run."""
+    """As `kill_family`, and SIGKILL for every other process that carries this run id and the component's name."""
 
     def kill() -> int:
         sent = running.signal_all(signal.SIGKILL)

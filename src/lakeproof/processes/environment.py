@@ -1,9 +1,9 @@
 """The small clean environment of every child: nothing of the caller's shell leaks into an engine.
 
-A program of ours gets the stack's settings, resolved, as LAKEPROOF_* variables and not as the path of a file: so one
-that is started again an hour later sees the same stack as the daemon, whatever became of lakeproof.toml. An engine
-reads none of them, and passwords and webhooks may be among them: of the settings it gets the stack's name and folder
-alone, by which a person who finds its process knows whose it is (processes/ports.py tells where it holds a port).
+A program of ours gets the stack's resolved settings as LAKEPROOF_* variables, not the path of a settings file. So a
+program that is started again an hour later sees the same stack as the daemon, whatever became of lakeproof.toml.
+An engine reads no settings, and they may hold passwords and webhooks. It gets the stack's name and folder alone, by
+which a person who finds its process knows whose process it is (processes/ports.py says so of one that holds a port).
 """
 
 import json
@@ -21,14 +21,15 @@ RUN_ID = "LAKEPROOF_RUN_ID"
 COMPONENT = "SUPERVISED_COMPONENT"
 
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
-# One of the inventory service's settings. By itself it wins over the table of settings that every child gets.
+# A setting of the inventory service. This variable wins over the table of settings that every child gets.
 RESERVATION_TTL = "LAKEPROOF_INVENTORY__RESERVATION_TTL_SECONDS"
-# One of the support service's and one of the notification service's, in the same way.
+# A setting of the support service and one of the notification service, which win in the same way.
 TIMELINE_CACHE_TTL = "LAKEPROOF_SUPPORT__TIMELINE_CACHE_TTL_SECONDS"
 MESSAGE_LIMIT = "LAKEPROOF_NOTIFICATION__NOTIFICATION_RATE_LIMIT"
 SETTINGS_OF_ONE = (RESERVATION_TTL, TIMELINE_CACHE_TTL, MESSAGE_LIMIT)
-# Where a service of the shop finds others, how long it lets a reservation live, for how long it keeps a timeline, and
-# how many messages a customer gets; `lakeproof start NAME` may give one component others than the daemon's.
+# The addresses at which a service of the shop finds others, how long a reservation lives, how long a timeline is
+# kept, and how many messages a customer gets. `lakeproof start NAME` may give one component other values than the
+# daemon's.
 SERVICE_VARIABLES = (
     "SERVICE_REDIS_URL",
     "SERVICE_ORDER_SERVICE_URL",
@@ -36,12 +37,14 @@ SERVICE_VARIABLES = (
     "SERVICE_FULFILLMENT_SERVICE_URL",
     *SETTINGS_OF_ONE,
 )
-# Whom Alertmanager tells: addresses and keys, so nobody else gets them (observability/receivers.py).
+# Variables with the addresses and keys of Alertmanager's receivers: no other component gets them
+# (observability/receivers.py).
 ALERTMANAGER, RECEIVER_PREFIX = "alertmanager", "ALERTMANAGER_"
 TO_EVERY_CHILD = ("JAVA_HOME", "LAKEPROOF_CACHE", "LAKEPROOF_YES", "LAKEPROOF_KEEP_TEST_STATE", "LOG_LEVEL")
-# What a program of ours finds of the daemon's own environment; a service's URL may carry a password.
+# The variables that a program of ours takes over from the daemon's environment. An engine does not get
+# SERVICE_VARIABLES, since a service's URL may carry a password.
 HANDED_ON = (*TO_EVERY_CHILD, *SERVICE_VARIABLES)
-# Of the settings, what an engine's process gets too.
+# The only settings that an engine's process gets.
 WHOSE = ("LAKEPROOF_NAME", "LAKEPROOF_STATE_DIR")
 
 
@@ -55,7 +58,9 @@ def settings_environment(stack: "Stack") -> dict[str, str]:
 
 
 def service_variables(given: Mapping[str, str], component: str = "") -> dict[str, str]:
-    """What of `given` the component reads at its start, an empty one too: SERVICE_VARIABLES, and ALERTMANAGER_…"""
+    """The variables in `given` that the component reads at its start, with empty ones: SERVICE_VARIABLES; for
+    Alertmanager also ALERTMANAGER_….
+    """
     told = [name for name in given if component == ALERTMANAGER and name.startswith(RECEIVER_PREFIX)]
     return _those(given, (*SERVICE_VARIABLES, *told))
 
@@ -73,9 +78,8 @@ def child_environment(
 ) -> dict[str, str]:
     """Everything a child of the daemon finds in its environment.
 
-    `given`: what this component was handed at its start beside the daemon's own variables; only programs of ours read
-    such. `command.env` wins over it and over the rest, but not over the run id: the sweep finds a stack's processes
-    by it.
+    `given`: variables for this component alone, beside the daemon's own; only programs of ours get them.
+    `command.env` wins over all others, except over the run id, by which the sweep finds a stack's processes.
     """
     home = pwd.getpwnam(command.user).pw_dir if command.user and os.geteuid() == 0 else os.environ.get("HOME", "/")
     inherited = _those(os.environ, (*CERTIFICATE_VARIABLES, *TO_EVERY_CHILD))

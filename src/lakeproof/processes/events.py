@@ -9,8 +9,8 @@ class Event:
     """Something happened to a component.
 
     what: waiting, preparing, starting, provisioning, ready, unhealthy, healthy, exited, failed, stopping, goodbye
-    (what a component does before its end), stopped; of the supervisor itself killed (it did not answer) and swept
-    (what a dead one left); or `progress` (nothing new, still at it; component is empty).
+    (the component's before_stop runs), stopped. Of the supervisor itself: waiting, killed (it did not answer) and
+    swept (a process that a dead supervisor left). Or `progress`: nothing new, work goes on; `component` is empty.
     """
 
     component: str
@@ -19,5 +19,5 @@ class Event:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Event":
-        """The reverse of `asdict`, also of a supervisor of another version, which may tell more: `down` ends it."""
+        """The reverse of `asdict`. Other keys are ignored: `down` must also end a supervisor of another version."""
         return cls(data["component"], data["what"], data["text"])

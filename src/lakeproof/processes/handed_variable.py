@@ -1,6 +1,5 @@
-"""The variables that a component reads once, at its start: the addresses of the shop's services, SERVICE_…_URL, how
-long a reservation lives, for how long a timeline is kept, and how many messages a customer gets (environment.py lists
-them).
+"""The variables that a component reads once, at its start: the addresses of other services (SERVICE_…_URL), how long
+a reservation lives, how long a timeline is kept, and how many messages a customer gets (environment.py lists them).
 """
 
 import json
@@ -22,17 +21,17 @@ _LOGIN = re.compile(r"//[^/]*@")
 
 
 def handed_variables(stack: Stack, component: str) -> dict[str, str]:
-    """Those that its process was started with; none where it does not run. Raises: CouldNotLook."""
+    """The variables with which its process was started; none where it does not run. Raises: CouldNotLook."""
     pid = SupervisorClient(stack).row(component).pid
     return service_variables(procfs.read_environment(pid)) if pid is not None else {}
 
 
 def hand_variable(stack: Stack, component: str, variable: str, value: str | None) -> None:
-    """Restart the component with another value of that variable, and leave its other ones as they are.
+    """Restart the component with another value of this variable, and with its other variables as they are.
 
-    The other ones are the supervisor's to tell: after a run that was cut off there is no process that could.
-    value: of an address, "" is none at all; None: the variable is not set, so that the stack's own value counts.
-    Returns once it is healthy. Raises: LakeproofError.
+    The supervisor is asked for the others, because after a run that was cut off no process may have them.
+    value: "" means no address at all; None: the variable is not set, so that the stack's own value counts.
+    Returns once the component is healthy. Raises: LakeproofError.
     """
     client = our_processes(stack, f"restart {component}")
     variables = {name: had for name, had in client.handed(component).items() if name != variable}
@@ -42,9 +41,9 @@ def hand_variable(stack: Stack, component: str, variable: str, value: str | None
 
 
 def lend_variable(stack: Stack, component: str, variable: str, value: str, note: Path) -> None:
-    """Restart the component with that value until `take_back_variable`; fine where it has it.
+    """Restart the component with this value until `take_back_variable`; nothing to do where it has the value.
 
-    What it was handed before is noted first: somebody may have started it with a value of their own.
+    The value that it had before is first written to `note`: somebody may have started it with one of their own.
     Raises: LakeproofError.
     """
     client = our_processes(stack, f"restart {component}")
@@ -55,11 +54,11 @@ def lend_variable(stack: Stack, component: str, variable: str, value: str, note:
 
 
 def take_back_variable(stack: Stack, component: str, variable: str, value: str, note: Path) -> None:
-    """Restart the component with what it had before it was lent that value, whatever a repair has set since; fine
-    where it has that, or was never started. Without a note, that value alone is taken away.
+    """Restart the component with the value that it had before `lend_variable`, whatever a repair has set since.
 
-    One that has no process is started: later the supervisor would start it with the lent value. Raises:
-    LakeproofError.
+    Nothing happens where it has that value, or was never started. Without a note, only the lent value is taken away.
+    A component without a process is started too: else the supervisor would later start it with the lent value.
+    Raises: LakeproofError.
     """
     client = SupervisorClient(stack)
     found = [row for row in client.ps() if row.name == component] if client.running() else []
@@ -74,7 +73,7 @@ def take_back_variable(stack: Stack, component: str, variable: str, value: str, 
 
 
 def last_handed(stack: Stack, component: str) -> dict[str, str]:
-    """Those of its last start, for what a person is told to type; none where the supervisor does not answer."""
+    """The variables of its last start, for `start_by_hand`; none where the supervisor does not answer."""
     try:
         return SupervisorClient(stack).handed(component)
     except LakeproofError:
@@ -82,17 +81,17 @@ def last_handed(stack: Stack, component: str) -> dict[str, str]:
 
 
 def start_by_hand(component: str, variables: Mapping[str, str | None]) -> str:
-    """What a person types to start the stopped component with these variables: all that it is to have, for
-    `lakeproof start` takes those away that it had and is not given again.
+    """What a person types to start the stopped component with these variables.
 
-    None: the variable is not set. An address with a login is told as AS-BEFORE.
+    They must be all variables that it is to have: `lakeproof start` takes away each that is not given again.
+    None: the variable is not set. An address with a login is shown as AS-BEFORE.
     """
     given = [f"{name}={_shown(value)}" for name, value in variables.items() if value is not None]
     return " ".join((*given, f"lakeproof start {component}"))
 
 
 def without_login(address: str) -> str:
-    """The address as it may stand in a timeline or a log."""
+    """The address without user and password, so that a timeline or a log may show it."""
     return _LOGIN.sub("//…@", address)
 
 

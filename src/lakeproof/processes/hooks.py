@@ -12,7 +12,7 @@ from lakeproof.processes.process import Process
 from lakeproof.stack.component import Command, Hook
 from lakeproof.stack.stack import Stack
 
-# Begins the line in which a hook's process says why it failed.
+# The beginning of the log line in which a hook's process says why it failed.
 REASON = "lakeproof: "
 
 
@@ -21,12 +21,12 @@ class HookFailed(TransientError):
 
 
 def default_hook_argv() -> tuple[str, ...]:
-    """How a hook is run, before COMPONENT and HOOK."""
+    """The command that runs a hook, before COMPONENT and HOOK are added."""
     return (sys.executable, "-m", "lakeproof.provisioning")
 
 
 class Hooks:
-    """One component's hooks. `argv` runs one when COMPONENT and HOOK are added."""
+    """One component's hooks. `argv`: the command that runs a hook, before COMPONENT and HOOK are added."""
 
     def __init__(self, component: str, stack: Stack, run_id: str, argv: Sequence[str]) -> None:
         self._component, self._stack, self._run_id, self._argv = component, stack, run_id, argv
@@ -34,13 +34,13 @@ class Hooks:
 
     @property
     def pid(self) -> int | None:
-        """The hook that runs now, or that ran last."""
+        """The pid of the hook that runs now, or that ran last."""
         return self._running.pid if self._running is not None else None
 
     async def run(self, hook: Hook, seconds: float, variables: Mapping[str, str] | None = None) -> None:
-        """Run it, output into the component's log; whatever it started is ended with it. Raises: HookFailed.
+        """Run the hook, its output in the component's log; then end whatever it started. Raises: HookFailed.
 
-        `variables`: what this component was handed beside the daemon's own environment.
+        `variables`: those given to this component alone, beside the daemon's own environment.
         """
         command = Command(argv=(*self._argv, self._component, hook))
         environment = child_environment(self._stack, self._run_id, self._component, command, variables)
@@ -57,12 +57,12 @@ class Hooks:
             raise HookFailed(self._reason(hook) or f"{hook} {ended}")
 
     async def end(self) -> None:
-        """End the one that runs, if any."""
+        """End the hook that runs, if any."""
         if self._running is not None and self._running.running:
             await kill_family(self._running)
 
     def _reason(self, hook: str) -> str:
-        """What the hook wrote as its last line, for people."""
+        """The last reason for a failure that this hook wrote into the log, for people."""
         for line in reversed(logfile.tail(self._stack.log_path(self._component), 40)):
             if line.startswith(f"{REASON}{hook} of "):
                 return line.removeprefix(REASON)

@@ -1,4 +1,4 @@
-"""Keeping one component as it is wanted: started, asked, provisioned, started again when it dies, stopped."""
+"""Keeps one component running or stopped, as wanted: starts, asks, provisions, restarts and stops it."""
 
 import asyncio
 import logging
@@ -29,20 +29,20 @@ from lakeproof.stack.component import Component, Hook
 
 BEFORE_STOP_SECONDS = 60.0
 PROVISION_SECONDS_MIN = 60.0
-# Of its log, where it did not become healthy.
+# At most this many lines of a component's log are shown where it did not become healthy.
 LOG_LINES = 12
 
 log = logging.getLogger(__name__)
 
 
 class StartTooSlow(TransientError):
-    """It was not ready within its start_seconds."""
+    """The component was not ready within its start_seconds."""
 
 
 class Keeper:
     """One component's keeper. All methods run in the daemon's loop.
 
-    others: every component's keeper by name, once all are made.
+    others: every component's keeper by name, complete once all keepers are made.
     """
 
     def __init__(self, component: Component, context: Context, others: Mapping[str, "Keeper"]) -> None:
@@ -56,7 +56,7 @@ class Keeper:
         self._watch = Watch(component.start_seconds + component.stop_seconds)
         self.process: Process | None = None
         self.timeline: Timeline | None = None
-        # What it was handed at its last start, beside the daemon's own environment.
+        # The variables given to this component alone at its last start, beside the daemon's own environment.
         self.variables: dict[str, str] = {}
         self._life: asyncio.Task[None] | None = None
         self._hooks = Hooks(component.name, context.stack, context.run_id, context.hook_argv)
@@ -72,22 +72,25 @@ class Keeper:
 
     @property
     def known(self) -> bool:
-        """True once it was wanted."""
+        """True once somebody wanted the component to run, until `forget`."""
         return self.timeline is not None
 
     @property
     def wanted(self) -> bool:
-        """True while it should run."""
+        """True while the component should run."""
         return self._life is not None and self.state not in (State.STOPPING, State.STOPPED)
 
     @property
     def under_command(self) -> bool:
-        """True while a command starts or stops it, for as long as both may take: what stands on it may be unwell."""
+        """True while a command starts or stops it, at most for as long as both may take.
+
+        Meanwhile the components that need it may be unwell, and nobody is alerted.
+        """
         return self._watch.in_command and (self.wanted or self.state == State.STOPPING)
 
     @property
     def watched_since(self) -> float | None:
-        """Since when its trouble is an incident, UNIX time; None while it is none."""
+        """Since when trouble of the component counts as an incident, UNIX time; None while it does not count."""
         return self._watch.told_since(wanted=self.wanted)
 
     @property
@@ -106,23 +109,23 @@ class Keeper:
 
     @property
     def owes_goodbye(self) -> bool:
-        """True where its before_stop comes before its end."""
+        """True where before_stop has to run before the component ends."""
         return self.condition.healthy.is_set() or self.component.always_goodbye
 
     @property
     def own_pids(self) -> set[int]:
-        """Pids that this keeper collects itself."""
+        """The pids whose exit code this keeper waits for; nobody else may collect these."""
         leader = self.process.pid if self.process is not None else None
         return {pid for pid in (leader, self._hooks.pid) if pid is not None}
 
     def log_tail(self) -> list[str]:
-        """The last lines of its log."""
+        """The last lines of the component's log."""
         return logfile.tail(self.context.stack.log_path(self.name), LOG_LINES)
 
-    # what is asked of it
+    # commands
 
     def hand(self, variables: dict[str, str]) -> None:
-        """Have it find these variables from its next start on. Raises: InvalidInput where it runs with others."""
+        """Give the component these variables from its next start on. Raises: InvalidInput if it runs with others."""
         daemons = service_variables(os.environ, self.component.name)
         if self.wanted and daemons | variables != daemons | self.variables:
             raise InvalidInput(
@@ -133,7 +136,7 @@ class Keeper:
         self.variables = variables
 
     async def want(self) -> None:
-        """Have it running; what runs already is left alone, what failed is tried anew."""
+        """Start the component unless it is kept already. One that failed is tried anew."""
         async with self._turn:
             self.tries.forgive()
             if self._life is None or self._life.done():
@@ -143,15 +146,18 @@ class Keeper:
                 self._life = asyncio.create_task(self._live(), name=f"keep {self.name}")
 
     async def freeze(self) -> None:
-        """Keep it no longer: what runs goes on, what dies stays dead. Before a `stop` of the whole stack."""
+        """Keep the component no longer: its process goes on, and is not started again when it dies.
+
+        Called before the whole stack is stopped.
+        """
         self._watch.begin_command()
         async with self._turn:
             await self._end_life()
 
     async def stop(self, *, goodbye: bool = True, watched: bool = False) -> bool:
-        """Stop it: before_stop (unless the caller ran it), its stop signal, in the end SIGKILL; nothing is left.
+        """Stop the component: before_stop (unless the caller ran it), its stop signal, at last SIGKILL for the rest.
 
-        watched: alerts go on to tell that it is away, as they do after a crash.
+        watched: its absence goes on to raise alerts, as after a crash.
         False when it did not run. A second caller waits for the first.
         """
         async with self._turn:
@@ -160,9 +166,9 @@ class Keeper:
             return await self._stop(goodbye=goodbye)
 
     async def forget(self) -> bool:
-        """Stop it and be as if it had never been wanted; False where it never was.
+        """Stop the component and be as if it had never been wanted; False where it never was.
 
-        In one turn: who wants it meanwhile waits, and then begins with the very keeper that everybody knows.
+        All of this holds the turn, so a `want` that comes meanwhile waits, and then starts from this same keeper.
         """
         async with self._turn:
             if not self.known:
@@ -190,7 +196,7 @@ class Keeper:
         return True
 
     async def say_goodbye(self) -> None:
-        """Run before_stop, where there is one for it. Its failure is told, and stops nothing."""
+        """Run the component's before_stop, where it has one. A failure is reported, and the stop goes on."""
         if Hook.BEFORE_STOP in self.component.hooks and (self.pid is not None or self.component.always_goodbye):
             self._tell("goodbye", "before_stop runs")
             try:
@@ -201,7 +207,7 @@ class Keeper:
     def send(self, number: signal.Signals, *, counted: bool = True) -> int:
         """Send a signal to all its processes. Gives how many. Raises: InvalidInput when none runs.
 
-        counted: the start that follows where this ends it is one of its restarts.
+        counted: where the signal ends the component, the start that follows counts as one of its restarts.
         """
         if self.process is None or self.pid is None:
             raise InvalidInput("it does not run", where=self.name, next_action=f"lakeproof start {self.name}")
@@ -210,7 +216,7 @@ class Keeper:
         return self.process.signal_all(number)
 
     async def kill_for(self, other: str) -> None:
-        """End it at once, stopped processes too, because `other` died; its own life starts it again."""
+        """Kill the component at once, because `other` died and must not be outlived; `_live` starts it again."""
         if self.process is not None and self.process.running:
             self._tell("exited", f"killed, for it must not outlive {other}")
             self.tries.excuse()
@@ -219,7 +225,7 @@ class Keeper:
     # one life
 
     async def _live(self) -> None:
-        """Start it and start it again, until it is stopped or cannot be started without help."""
+        """Start the component again and again, until it is stopped or cannot be started without help."""
         while True:
             before = self.process
             try:
@@ -227,7 +233,7 @@ class Keeper:
             except (PortTaken, TransientError) as error:
                 reason, final = error.what, False
             except (TerminalError, InvalidInput) as error:
-                # One that was healthy before comes back by itself once the reason is gone (a full disk).
+                # A component that was healthy before is tried again: the reason may go away (a full disk).
                 reason, final = error.message, self.ready_seconds is None
             except LakeproofError as error:
                 reason, final = error.message, False
@@ -245,12 +251,12 @@ class Keeper:
             self._turn_to(State.EXITED)
             self._tell("exited", f"{reason}; again in {pause:.0f} s")
             await asyncio.sleep(pause)
-            # A try that was turned down before it had a process (a port or a file of it is taken) ended none.
+            # Only a try that had a process counts: a port or a file that is taken ends a try before that.
             if self.process is not before:
                 self.tries.count_restart()
 
     async def _one_life(self) -> None:
-        """From waiting to death. Raises: what ended it."""
+        """One life of the component, from waiting to death. Raises: the error that ended it."""
         component, stack = self.component, self.context.stack
         self.condition.be_gone()
         self._turn_to(State.WAITING)
@@ -274,7 +280,7 @@ class Keeper:
         await self.process.while_running(self._serve(self.process))
 
     async def _serve(self, running: Process) -> None:
-        """Ready, provisioned, then watched for ever. Raises: StartTooSlow."""
+        """Wait until the component is ready, provision it, then ask it for ever. Raises: StartTooSlow."""
         readiness = Readiness(self.component, self.context.stack, self.context.threads)
         pace = self.context.pace
         pause = pace.health_over_http if "http" in self.component.ports else pace.health
@@ -283,7 +289,7 @@ class Keeper:
         if Hook.PROVISION in self.component.hooks:
             await self._provision()
         self._become_healthy(time.monotonic() - running.started_at)
-        # Not before: while a stack starts, others wait for most of those that step back.
+        # Priority is lowered only now: while a stack starts, other components wait for most of those that yield.
         has_its_share = self.component.nice == 0
         while True:
             has_its_share = has_its_share or share.step_back(running.members(), self.component.nice)
@@ -300,7 +306,10 @@ class Keeper:
                 self._become_unhealthy(readiness.last_answer)
 
     async def _until_ready(self, readiness: Readiness, running: Process) -> None:
-        """Ask until it is ready. Past its time it is ended, unless a signal has stopped it: that must stay seen."""
+        """Ask until the component is ready. Raises: StartTooSlow past its time.
+
+        A component that a signal has stopped is not ended, so that people can see that it is stopped.
+        """
         least = self.context.pace.first_start if self.ready_seconds is None else 0.0
         deadline = Deadline(max(least, self.component.start_seconds))
         while not await readiness.ask():
@@ -315,7 +324,7 @@ class Keeper:
         self.condition.reason = ""
 
     async def _provision(self) -> None:
-        """Run provision until it succeeds; between failures the component stays up, unhealthy with the reason."""
+        """Run the provision hook until it succeeds. Between failures the component runs on, and is unhealthy."""
         backoff = Backoff(self.context.pace)
         while True:
             await self._wait_for(self.component.provision_needs, "before it can be provisioned")
@@ -331,7 +340,7 @@ class Keeper:
                 await asyncio.sleep(pause)
 
     async def _wait_for(self, names: Sequence[str], why: str) -> None:
-        """Until all of them are healthy at once."""
+        """Wait until all these components are healthy at once. `why`: the end of the message."""
         told = ""
         while True:
             missing = [name for name in names if not self._others[name].condition.healthy.is_set()]
@@ -347,7 +356,7 @@ class Keeper:
     # ends
 
     async def _after_death(self, reason: str) -> None:
-        """Nothing of it may be left, nor of what must not outlive it, before it is started anew."""
+        """End what is left of the component, and the components that must not outlive it, before the next start."""
         self.tries.failures += 1
         self.condition.be_gone(reason)
         await self._hooks.end()
@@ -363,14 +372,14 @@ class Keeper:
         )
 
     async def _end_life(self) -> None:
-        """Stop keeping; the process goes on for now."""
+        """Stop keeping the component; its process goes on for now."""
         life, self._life = self._life, None
         if life is not None:
             await cancel(life)
         await self._hooks.end()
 
     async def _end_process(self) -> None:
-        """Its stop signal, stop_seconds, then SIGKILL for all of it."""
+        """Send the stop signal, wait for stop_seconds, then send SIGKILL to all processes of the component."""
         running = self.process
         if running is None:
             return

@@ -1,4 +1,4 @@
-"""A stack as its supervisor keeps it: every component's keeper, what all of them use, and what happens to them."""
+"""A stack as its supervisor keeps it: the keeper, the resource use and the events of every component."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ class KeptStack:
     closing: True once everything is being stopped; from then on nothing is started.
     over: set when the daemon is to end.
     events: a queue for each caller that listens.
-    newest_rows: as of the last look or event.
+    newest_rows: the rows of `ps` at the last look or event.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class KeptStack:
             self.keepers[name] = Keeper(component, context, self.keepers)
 
     def watch(self) -> None:
-        """From now on look at the processes, and keep their logs small, until the loop ends."""
+        """Begin to look at the processes, and to keep their logs small, until the loop ends."""
         self._jobs = [asyncio.create_task(self._look()), asyncio.create_task(self._rotate())]
 
     async def stop(self) -> list[str]:
@@ -93,14 +93,14 @@ class KeptStack:
         )
 
     def _stands_on_command(self, name: str) -> bool:
-        """True while a command starts or stops something that this component needs or uses, near or far, or something
-        that takes it down.
+        """True while a command starts or stops a component that this one needs or uses (directly or through others),
+        or a component that takes this one down.
         """
         takers = (keeper.name for keeper in self.keepers.values() if name in keeper.component.takes_down)
         return any(self.keepers[other].under_command for other in (*self._closures[name], *takers) if other != name)
 
     async def _look(self) -> None:
-        """Every two seconds: what everything uses, and the dead whom nobody waits for."""
+        """Every two seconds: measure the use of each component, and collect zombies that nobody waits for."""
         collector = orphans.OrphanCollector()
         while True:
             try:
@@ -125,7 +125,7 @@ class KeptStack:
 
     def _emit(self, event: Event) -> None:
         log.info("%s: %s %s", event.component, event.what, event.text)
-        # At once, for the next scrape: a component that is stopped by command must not be alerted of meanwhile.
+        # At once, so that the next scrape sees the event: a component stopped by a command must not raise an alert.
         self.newest_rows = self.rows()
         for queue in self.events:
             queue.put_nowait(event)

@@ -11,7 +11,7 @@ from lakeproof.processes.states import Health
 
 
 def kill_and_await(client: SupervisorClient, names: Sequence[str], deadline: Deadline) -> None:
-    """Kill them all, then wait for new processes that are healthy.
+    """Kill all these components, then wait until each has a new process that is healthy.
 
     Raises: DeadlineExpired with the rows that were seen last; CouldNotLook where the supervisor does not answer.
     """
@@ -22,9 +22,10 @@ def kill_and_await(client: SupervisorClient, names: Sequence[str], deadline: Dea
 
 
 def await_replaced(client: SupervisorClient, before: Iterable[ProcessRow], deadline: Deadline) -> None:
-    """Until another process than that of each row is healthy: a row may still be the old one's after its end.
+    """Wait until each component has another pid than in `before`, and is healthy.
 
-    A TaskManager is healthy once the JobManager knows it, by the name of its own start.
+    The pid is compared because `ps` may show the old process for a moment after its end. A TaskManager is healthy
+    once the JobManager knows it, under a name that belongs to this one start.
     Raises: DeadlineExpired with the rows that were seen last.
     """
     old = {row.name: row.pid for row in before}

@@ -34,7 +34,7 @@ class DaemonRuns(TerminalError):
 
 
 def read_holder(path: Path) -> Holder | None:
-    """The daemon that wrote the lock file last, alive or dead; None where there is no whole file."""
+    """The daemon that wrote the lock file last, alive or dead; None where the file is missing or cut short."""
     try:
         return Holder(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
@@ -50,7 +50,7 @@ def living_holder(runtime: Runtime) -> Holder | None:
 def holder_of_the_same_data(runtime: Runtime) -> Holder | None:
     """A daemon that runs now on this stack's state folder under another name or another spelling of its path.
 
-    Name and path decide which stack a command means, so that such a daemon is another stack to every other question.
+    Name and path decide which stack a command means, so every other function takes such a daemon for another stack's.
     """
     for path in runtime.folder.parent.glob("*/lock"):
         holder = read_holder(path)
@@ -64,12 +64,12 @@ def holder_of_the_same_data(runtime: Runtime) -> Holder | None:
 
 @contextmanager
 def starting(stack: Located, seconds: float, purpose: str = "start") -> Iterator[None]:
-    """Hold the stack's turn to start a daemon for the block, so that two `up` do not start two.
+    """Hold the stack's turn to start a daemon for the block, so that two `up` do not start two daemons.
 
-    A daemon that is just being started holds no lock yet, and would be taken for what a dead one left. Where the
-    state folder cannot be written there is no turn to hold; the daemon's own start then says so.
-    purpose: what that turn is for, "start" or "reset", for whoever asks meanwhile.
-    Raises: HeldByAnother where another `up` has held the turn for so long.
+    A daemon that is just starting holds no daemon lock yet: without the turn, another `up` would sweep it as the
+    left-over of a dead daemon. Where the state folder cannot be written nothing is held; the daemon's start then
+    reports that. purpose: "start" or "reset", for others that ask meanwhile (`turn_for`).
+    Raises: HeldByAnother where another `up` has held the turn for `seconds`.
     """
     me = f"process {os.getpid()} to {purpose} the stack"
     with ExitStack() as turn:
@@ -79,7 +79,7 @@ def starting(stack: Located, seconds: float, purpose: str = "start") -> Iterator
 
 
 def turn_for(stack: Located) -> str:
-    """What somebody has that turn for, "start" or "reset"; empty while nobody has it. Others may ask too."""
+    """Why a process holds the turn of `starting`, "start" or "reset"; empty while no process holds it."""
     holder = holder_of(_turn_file(stack))
     if holder is None:
         return ""
@@ -91,7 +91,7 @@ def _turn_file(stack: Located) -> Path:
 
 
 def clear(runtime: Runtime) -> None:
-    """Remove what a dead daemon left of the runtime folder. Raises: DaemonRuns when one lives."""
+    """Remove the runtime folder that a dead daemon left. Raises: DaemonRuns when a daemon lives."""
     if runtime.folder.exists():
         with daemon_lock(runtime, ""):
             pass
@@ -99,8 +99,9 @@ def clear(runtime: Runtime) -> None:
 
 @contextmanager
 def daemon_lock(runtime: Runtime, run_id: str) -> Iterator[Holder]:
-    """Hold the stack's lock for the block, or not at all. At the end the runtime folder is removed, before the lock
-    is free. Raises: DaemonRuns naming the holder.
+    """Hold the stack's lock for the block. At its end the runtime folder is removed before the lock is released.
+
+    Raises: DaemonRuns naming the holder, at once, where another daemon holds the lock.
     """
     runtime.make()
     me = procfs.identify(os.getpid())

@@ -35,9 +35,12 @@ class Part:
 
 @dataclass(frozen=True)
 class _Mark:
-    """What NAME.log.at says. While a rotation is under way: `cut` bytes leave a file that was `size` bytes long.
+    """The content of NAME.log.at.
 
-    older: where NAME.log.1, NAME.log.2 and so on begin; a version before this one did not write it.
+    begins: the position in the stream of the first byte of NAME.log.
+    cut: above 0 only while a rotation is under way: how many bytes are taken out of NAME.log.
+    size: the size of NAME.log before that cut.
+    older: the positions at which NAME.log.1, NAME.log.2 and so on begin; an older version did not write them.
     """
 
     begins: int
@@ -63,17 +66,17 @@ def tail(path: Path, lines: int) -> list[str]:
             break
     found = text.decode(errors="replace").splitlines()
     if not whole and found:
-        found = found[1:]  # the first one was cut
+        found = found[1:]  # the first line was cut
     return found[-lines:] if lines > 0 else []
 
 
 def rotated(path: Path) -> list[Path]:
-    """The file and its older parts, oldest first, those that exist."""
+    """The existing files of a log: the older parts, oldest first, then the file itself."""
     return [part for part in (*(_older(path, number) for number in range(KEPT, 0, -1)), path) if part.exists()]
 
 
 def span(path: Path) -> tuple[int, int]:
-    """The positions in the stream at which what is kept begins and ends; (0, 0) where there is no file."""
+    """The positions in the stream at which the kept parts begin and end; (0, 0) where there is no file."""
     try:
         with _held(path, fcntl.LOCK_SH) as descriptor:
             parts = _parts(path, descriptor)
@@ -85,9 +88,10 @@ def span(path: Path) -> tuple[int, int]:
 def read(path: Path, position: int, limit: int = CHUNK_BYTES) -> tuple[int, bytes]:
     """At most `limit` bytes of the stream from `position` on, and the position of the first of them.
 
-    That position is higher than asked for where those bytes are gone already. No bytes: there is nothing new.
-    A file that somebody emptied or replaced goes on at `position`, and older parts keep their positions. That is seen
-    while the file ends before `position`; one that has grown past it again by then gives positions twice.
+    The returned position is higher than `position` where rotation has already dropped bytes. No bytes: nothing new.
+    A file that ends before `position` was emptied or replaced by somebody. Its stream then goes on at `position`, and
+    older parts keep their positions. Such a file that has grown past `position` again is not noticed, and positions
+    are given twice.
     """
     try:
         with _held(path, fcntl.LOCK_SH) as descriptor:
@@ -108,7 +112,7 @@ def read(path: Path, position: int, limit: int = CHUNK_BYTES) -> tuple[int, byte
 
 
 def follow(path: Path, start: int) -> Iterator[str | None]:
-    """What comes after position `start` of the stream, line by line; None when there is nothing new at the moment."""
+    """The lines that come after position `start` of the stream; None when there is nothing new at the moment."""
     position, rest = start, b""
     while True:
         found, chunk = read(path, position)
@@ -127,8 +131,8 @@ def rotate(path: Path, limit_bytes: int = ROTATE_BYTES) -> bool:
     """Move all but the end of a file past the limit to NAME.log.1, keeping two older parts. True when it was done.
 
     Nothing is lost where the file system can cut (ext4, xfs). Elsewhere the file is truncated after the copy, and
-    what is written within those microseconds is lost. A part may end in the middle of a line, which the next one
-    completes. Raises: OSError (a full disk); the log then goes on growing, and the oldest part has made room for it.
+    bytes that are written within those microseconds are lost. A part may end in the middle of a line, which the next
+    part completes. Raises: OSError. On a full disk the log grows on, and the oldest part is deleted to make room.
     """
     mend(path)
     try:
@@ -168,7 +172,7 @@ def rotate(path: Path, limit_bytes: int = ROTATE_BYTES) -> bool:
 
 
 def mend(path: Path) -> None:
-    """Finish a rotation that a kill cut off half-way: before the file is written to, or read, again."""
+    """Finish a rotation that a kill cut off half-way. Called before the file is written to or read again."""
     if not _read_mark(path).cut:
         return
     try:
@@ -190,7 +194,7 @@ def can_cut(folder: Path) -> bool:
     try:
         with probe.open("wb") as file:
             block = os.fstatvfs(file.fileno()).f_bsize
-            file.truncate(2 * block)  # not written: a full disk has room for a hole
+            file.truncate(2 * block)  # a hole instead of written bytes: even a full disk has room for it
             _cut(file.fileno(), block)
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
@@ -202,7 +206,7 @@ def can_cut(folder: Path) -> bool:
 
 
 def _finish(path: Path, descriptor: int) -> None:
-    """The part of a rotation that is done under the lock, from wherever it was cut off."""
+    """Do the part of a rotation that needs the lock, or the rest of it where a kill cut it off."""
     mark = _read_mark(path)
     partial = _partial(path)
     if partial.exists():
@@ -210,7 +214,7 @@ def _finish(path: Path, descriptor: int) -> None:
             with suppress(FileNotFoundError):
                 _older(path, number - 1).replace(_older(path, number))
         partial.replace(_older(path, 1))
-    # Writers only append. So a file that is shorter than it was has been cut already.
+    # Writers only append, so a file that is shorter than the mark says has been cut already.
     if os.fstat(descriptor).st_size >= mark.size:
         if can_cut(path.parent):
             _cut(descriptor, mark.cut)
@@ -226,7 +230,7 @@ def _make_room(path: Path, error: OSError) -> None:
 
 def _cut(descriptor: int, count: int) -> None:
     """Take the first `count` bytes out of a file. Raises: OSError."""
-    import ctypes  # nobody who only reads needs it
+    import ctypes  # here, since a command that only reads logs does not need it
 
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.fallocate(descriptor, _COLLAPSE_RANGE, ctypes.c_long(0), ctypes.c_long(count)) != 0:
@@ -235,7 +239,7 @@ def _cut(descriptor: int, count: int) -> None:
 
 
 def _copy(source: int, target: int, start: int, end: int) -> int:
-    """Copy these bytes to the target's end; gives how many."""
+    """Copy the source's bytes from `start` to `end` to the target; gives how many were copied."""
     done = 0
     while start + done < end:
         sent = os.sendfile(target, source, start + done, end - start - done)
@@ -247,7 +251,10 @@ def _copy(source: int, target: int, start: int, end: int) -> int:
 
 @contextmanager
 def _held(path: Path, how: int) -> Iterator[int]:
-    """The file, open, with no rotation (LOCK_SH) or nobody else (LOCK_EX) at it. Raises: FileNotFoundError."""
+    """Open the file under a lock that keeps rotations (LOCK_SH) or every other process (LOCK_EX) away.
+
+    Raises: FileNotFoundError.
+    """
     mend(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -258,7 +265,7 @@ def _held(path: Path, how: int) -> Iterator[int]:
 
 
 def _parts(path: Path, descriptor: int) -> list[Part]:
-    """All parts, oldest first, under the lock."""
+    """All parts, oldest first. The caller holds the lock."""
     mark = _read_mark(path)
     found = [Part(path, mark.begins, os.fstat(descriptor).st_size)]
     for number in range(1, KEPT + 1):
@@ -272,7 +279,7 @@ def _parts(path: Path, descriptor: int) -> list[Part]:
 
 
 def _begins(older: list[Part]) -> tuple[int, ...]:
-    """As a mark holds them: the newest of the older parts first."""
+    """The parts' positions in the order of _Mark.older: the newest part first."""
     return tuple(part.begins for part in reversed(older))
 
 

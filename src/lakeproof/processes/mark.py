@@ -1,6 +1,6 @@
-"""A drill's mark in the environment: whatever it starts beside the supervisor carries it, and is found by it.
+"""A drill's mark in the environment, which every process that the drill starts inherits, and by which it is found.
 
-The supervisor does not pass it on (its children's environment is made anew), so a component never carries it.
+The supervisor does not pass the mark on (its children's environment is made anew), so no component carries it.
 """
 
 import os
@@ -14,7 +14,7 @@ MARK = "LAKEPROOF_DRILL"
 
 @contextmanager
 def marking(run: str) -> Iterator[None]:
-    """All that this process starts within the block carries the mark `run`."""
+    """Every process that this process starts within the block carries the mark `run`."""
     os.environ[MARK] = run
     try:
         yield
@@ -23,6 +23,6 @@ def marking(run: str) -> Iterator[None]:
 
 
 def marked() -> list[procfs.ProcessStat]:
-    """Living processes with the mark that is set here now, without us and our parents; none outside of `marking`."""
+    """Living processes with the mark of this process, without itself and its parents; none outside of `marking`."""
     run = os.environ.get(MARK)
     return [] if run is None else procfs.with_environment(lambda found: found.get(MARK) == run)

@@ -1,6 +1,7 @@
 """The supervisor's own /metrics: which components run, are healthy, how often they were restarted, what they use.
 
-Beside it /replicas: where the further processes of scaled components are to be scraped (Prometheus' http_sd).
+The same port serves /replicas: the scrape targets of the further processes of scaled components, for Prometheus'
+http_sd.
 """
 
 import json
@@ -47,7 +48,8 @@ class ComponentMetrics(Collector):
             "lakeproof_component_cpu_seconds", "Processor time of its process family", labels=LABEL
         )
         rows = self._rows()
-        # Told of every component: after a restart Prometheus shows the last sample of a series that is gone.
+        # Every component has a sample, also one that has no row: after a restart Prometheus would still show the last
+        # sample of a series that is gone.
         since = {row.name: row.watched_since for row in rows}
         for name in self._names:
             watched.add_metric((name,), math.inf if since.get(name) is None else float(since[name] or 0))
@@ -55,7 +57,7 @@ class ComponentMetrics(Collector):
             label = (row.name,)
             up.add_metric(label, 1.0 if row.pid is not None else 0.0)
             if row.ready_seconds is not None:
-                # Absent before: alerts must tell "not there yet" from "gone".
+                # No sample before the first time that it was healthy: alerts must tell "not there yet" from "gone".
                 healthy.add_metric(label, 1.0 if row.health == Health.HEALTHY else 0.0)
             restarts.add_metric(label, row.restarts)
             rss.add_metric(label, row.rss_bytes)
@@ -64,7 +66,7 @@ class ComponentMetrics(Collector):
 
 
 def replica_targets(rows: Iterable[ProcessRow], components: Mapping[str, Component]) -> list[dict[str, object]]:
-    """Every further process that is wanted: its job is the component that was scaled, the instance tells it apart."""
+    """The scrape targets of further processes. `job` is the scaled component; the instance tells processes apart."""
     return [
         {"targets": [row.endpoints[scrape.port]], "labels": {"job": components[row.name].replica_of}}
         for row in rows
@@ -74,7 +76,7 @@ def replica_targets(rows: Iterable[ProcessRow], components: Mapping[str, Compone
 
 
 def serve(rows: Callable[[], list[ProcessRow]], components: Mapping[str, Component], host: str, port: int) -> None:
-    """Serve both from a thread of its own until the process ends. Raises: OSError when it cannot listen."""
+    """Serve /metrics and /replicas in a thread until the process ends. Raises: OSError when it cannot listen."""
     registry = CollectorRegistry()
     registry.register(ComponentMetrics(rows, components))
     server, _ = start_http_server(port, host, registry)

@@ -1,4 +1,4 @@
-"""Collecting the dead that nobody waits for: the daemon is the subreaper of all its descendants."""
+"""Collects zombies that nobody waits for: the daemon is the subreaper of all its descendants."""
 
 import ctypes
 import os
@@ -18,15 +18,15 @@ def become_subreaper() -> None:
 class OrphanCollector:
     """Collects zombies that were there at two looks in a row.
 
-    At the first look a zombie may still be somebody's: a subprocess of a component's `prepare` is waited for by
-    the thread that started it, at once.
+    After one look a zombie may still belong to a thread that is about to wait for it: the thread that runs a
+    component's `prepare` waits for each subprocess that it started.
     """
 
     def __init__(self) -> None:
         self._seen: set[ProcessId] = set()
 
     def look(self, table: dict[int, ProcessStat], ours: set[int]) -> int:
-        """One look. `ours` are pids that are waited for by name. Gives how many were collected."""
+        """Look once. `ours`: pids whose exit a keeper waits for. Gives how many zombies were collected."""
         zombies = {
             stat.id
             for pid, stat in table.items()

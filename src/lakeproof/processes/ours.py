@@ -1,4 +1,4 @@
-"""The processes of a stack that is ours to kill, stop and start; somebody else's never are."""
+"""Refuses to touch the processes of an external stack: only our own stack's may be killed, stopped and started."""
 
 from lakeproof.errors import InvalidInput
 from lakeproof.processes.client import SupervisorClient
@@ -6,7 +6,7 @@ from lakeproof.stack.stack import Stack
 
 
 def our_processes(stack: Stack, what: str) -> SupervisorClient:
-    """The supervisor of these processes; `what` is to be done to them, for the message.
+    """The supervisor of the stack's processes. `what`: what is to be done to them, for the error message.
 
     Raises: InvalidInput for a stack in mode "external".
     """

@@ -1,18 +1,21 @@
-"""How often and how long: the supervisor's few times, in one place. Tests of the supervisor use a quicker one."""
+"""How often the supervisor asks, and how long it waits. Tests of the supervisor use a quicker pace."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds.
+    """The supervisor's times, in seconds.
 
-    first_start: a component's first start may take so long, where its start_seconds are fewer: from a cold disk small
-    programs in Python took over 30 s. ready: between two questions while it starts; health: between two afterwards;
-    health_over_http: the same for one that answers HTTP, which blackbox-exporter asks as well, each second in a
-    drill; suspect: after a failure; failures_to_unhealthy: so many in a row. restart_first: before a dead component
-    is started again, doubling up to restart_longest while deaths come within restart_window of each other.
-    give_up_unhealthy: `up` waits so long for an unhealthy one.
+    first_start: what a component's first start may take, where its start_seconds are fewer: from a cold disk small
+        programs in Python took over 30 s.
+    ready: the pause between two readiness questions while a component starts; health: the pause afterwards.
+    health_over_http: instead of `health` for a component that answers HTTP: blackbox-exporter asks it as well, each
+        second in a drill.
+    suspect: the pause after a failed question. failures_to_unhealthy: a count, of failures in a row.
+    restart_first: the pause before a dead component is started again. It doubles up to restart_longest while the
+        component dies again within restart_window of its restart.
+    give_up_unhealthy: how long `up` waits for a component that is unhealthy.
     """
 
     first_start: float = 120.0

@@ -1,4 +1,4 @@
-"""Which components are part of a stack: the one answer, for every room that has to know.
+"""Which components are part of a stack: every package that has to know asks here.
 
 A component that nobody wanted is no failure: it is neither asked nor called down, and its data is not judged. In a
 stack of our own, every component that was wanted since the supervisor started is part of it, also one that was

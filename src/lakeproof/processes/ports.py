@@ -1,4 +1,4 @@
-"""Looking, before anything starts, whether the ports are free, and who holds one that is not."""
+"""Checks before anything starts whether the ports are free, and finds the process that holds a taken one."""
 
 import contextlib
 import errno
@@ -17,12 +17,12 @@ LISTEN = "0A"  # the state in /proc/net/tcp
 
 
 def ports_of(component: Component, stack: Stack) -> dict[str, int]:
-    """Kind → port as shifted in this stack."""
+    """The component's ports by kind, with this stack's port_shift added."""
     return {kind: port + stack.settings.port_shift for kind, port in component.ports.items()}
 
 
 def is_free(host: str, port: int) -> bool:
-    """True when a server could listen there now (as servers do, over the rests of closed connections)."""
+    """True when a server could listen there now (SO_REUSEADDR: left-overs of closed connections do not matter)."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -43,7 +43,7 @@ def is_free(host: str, port: int) -> bool:
 
 
 def socket_inodes(port: int, table: str) -> dict[str, bool]:
-    """Inode → whether it listens, for the sockets of that local port in a table as /proc/net/tcp shows it."""
+    """The sockets of that local port in the text of /proc/net/tcp: inode → True where the socket listens."""
     found: dict[str, bool] = {}
     for line in table.splitlines()[1:]:
         fields = line.split()
@@ -55,8 +55,8 @@ def socket_inodes(port: int, table: str) -> dict[str, bool]:
 def pid_of_port(port: int) -> int | None:
     """The process that listens on the port, else one that uses it as the near end of a connection, else None.
 
-    One pass over /proc/*/fd for the few inodes concerned: psutil's list of all connections takes a second on a
-    machine with thousands of closed ones.
+    One pass over /proc/*/fd looks for the few inodes of this port: psutil's list of all connections takes a second on
+    a machine with thousands of closed connections.
     """
     inodes: dict[str, bool] = {}
     for name in ("tcp", "tcp6"):
@@ -76,11 +76,11 @@ def pid_of_port(port: int) -> int | None:
 
 
 def _open_files(pid: int) -> set[str]:
-    """What a process's descriptors point to; none where it is gone or another user's."""
+    """The targets of a process's descriptors; none where the process is gone or another user's."""
     links: set[str] = set()
     with contextlib.suppress(OSError):
         for entry in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(OSError):  # closed meanwhile, as the descriptor of this very listing
+            with contextlib.suppress(OSError):  # closed meanwhile, such as the descriptor of this listing itself
                 links.add(str(entry.readlink()))
     return links
 
@@ -99,9 +99,9 @@ def holder_of(port: int) -> str:
 
 
 def check_free(components: Iterable[Component], stack: Stack, *, supervisor: bool) -> None:
-    """Look at every port of the components (and the supervisor's own metrics port, when asked).
+    """Check every port of the components; `supervisor`: the supervisor's own metrics port too.
 
-    Raises: PortTaken for the first that is taken.
+    Raises: PortTaken for the first port that is taken.
     """
     wanted: list[tuple[str, Mapping[str, int]]] = [(one.name, ports_of(one, stack)) for one in components]
     if supervisor:

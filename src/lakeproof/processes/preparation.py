@@ -1,4 +1,4 @@
-"""Running a component's `prepare` and `command` in a thread, one at a time: they cannot hold up the daemon."""
+"""Runs a component's `prepare` and `command` in a thread, one run at a time, so that they cannot block the daemon."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +15,14 @@ class PrepareFailed(TransientError):
 
 
 class Preparation:
-    """One component's."""
+    """Runs one component's `prepare`."""
 
     def __init__(self, component: Component, stack: Stack, threads: ThreadPoolExecutor) -> None:
         self._component, self._stack, self._threads = component, stack, threads
         self._job: asyncio.Future[Command] | None = None
 
     async def run(self) -> Command:
-        """Prepare, and give the command to start. A run that was called off is waited for first.
+        """Prepare, and give the command to start. Waits first for the thread of a run that was cancelled.
 
         Raises: PrepareFailed, and what the component itself raises.
         """

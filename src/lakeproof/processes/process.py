@@ -16,12 +16,12 @@ from lakeproof.processes.signalling import send
 from lakeproof.stack.component import Command
 
 WRAPPER = Path(__file__).with_name("wrapper.py")
-# Python ignores these; a child must not inherit that.
+# Signals that a child gets with their default action: Python ignores the first two, and a child would inherit that.
 RESET_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ProcessEnded(TransientError):
-    """A process ended that somebody still worked with."""
+    """A process ended while work on it (`while_running`) was still under way."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Exit:
 class Process:
     """A child of the daemon and the session it leads.
 
-    `exited` is done, with its Exit, once the leader has ended and was collected. `started_at` is monotonic.
+    exited: done, with an Exit, once the leader has ended and its exit code was collected.
+    started_at: in seconds on the monotonic clock.
     """
 
     id: procfs.ProcessId
@@ -52,7 +53,7 @@ class Process:
     _empty: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        # The first look at what the leader left comes at once, while nobody else can have its number yet.
+        # `members` looks at once at what the leader left, while no other process can have its pid yet.
         self.exited.add_done_callback(lambda _: self.members())
 
     @property
@@ -74,9 +75,9 @@ class Process:
     def members(self) -> list[procfs.ProcessStat]:
         """The leader, its session and their descendants, zombies left out.
 
-        Once the leader is collected, its session is all that is known of it. The kernel gives a session's number to
-        nobody else while one process of the session lives, and may give it to anybody afterwards: after the look that
-        finds none, or that finds the number at another process, whoever has this session's number is a stranger.
+        Once the leader is collected, its family is known by the session's number alone. The kernel gives that number
+        to no new process while a process of the session lives, and may do so afterwards. So once a look has found
+        the session empty, or the number at another process, no process with that number is ours any more.
         """
         if self._empty:
             return []
@@ -101,12 +102,12 @@ class Process:
             await cancel(task)
 
     def signal_leader(self, number: signal.Signals) -> None:
-        """Send a signal to the leader; nothing happens when it is over."""
+        """Send a signal to the leader, unless it has ended."""
         if self.running:
             send(number, [self.id])
 
     def signal_all(self, number: signal.Signals) -> int:
-        """Send a signal to the leader first and then to all the others. Gives how many were sent."""
+        """Send a signal to the leader first and then to all other members. Gives how many signals were sent."""
         members = sorted(self.members(), key=lambda stat: stat.id.pid != self.pid)
         return send(number, [stat.id for stat in members])
 
@@ -150,16 +151,16 @@ def start(command: Command, environment: Mapping[str, str], log: Path, cwd: Path
 
 
 async def cancel(task: "asyncio.Task[None]") -> None:
-    """Cancel a task and wait until it is over, whatever it raised."""
+    """Cancel a task and wait until it has ended; whatever it raises is dropped."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
 def _watch(pid: int) -> asyncio.Future[Exit]:
-    """A future that is done when our child `pid` has ended; it is collected then.
+    """A future that is done when our child `pid` has ended; its exit code is collected then.
 
-    By pidfd and for this pid only, never waitpid(-1): that would steal the exit code of a program which a
-    component's `prepare` runs through subprocess.
+    A pidfd waits for this pid only. waitpid(-1) would steal the exit code of a program that a component's `prepare`
+    runs through subprocess.
     """
     loop = asyncio.get_running_loop()
     exited: asyncio.Future[Exit] = loop.create_future()

@@ -1,7 +1,8 @@
-"""Reading /proc: who runs, in which session, under which parent, using how much.
+"""Reads /proc: which processes run, in which session, under which parent, with how much memory and CPU time.
 
-A bare pid is never trusted, for it may be used again: a process is (pid, start_ticks), the second in clock ticks
-since boot, which a changed wall clock does not move (psutil's create_time is counted from the wall clock).
+A bare pid is never trusted, because the kernel may use it again. A process is identified by (pid, start_ticks). The
+ticks are counted since boot, so that a change of the wall clock does not move them (psutil's create_time is counted
+from the wall clock).
 """
 
 import os
@@ -12,14 +13,14 @@ from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-STAT_BYTES = 4096  # one line; the kernel's is some 300 bytes long
-STOPPED = "T"  # by a signal
+STAT_BYTES = 4096  # enough for the one line of /proc/PID/stat, which is some 300 bytes long
+STOPPED = "T"  # the state of a process that is stopped by a signal
 ZOMBIE_STATES = frozenset({"Z", "X"})
 
 
 @dataclass(frozen=True)
 class ProcessId:
-    """One process for certain: its pid, and when it started in ticks since boot."""
+    """Identifies one process: its pid, and the time of its start in ticks since boot."""
 
     pid: int
     start_ticks: int
@@ -39,7 +40,7 @@ class ProcessStat:
 
     @property
     def alive(self) -> bool:
-        """False when the first thread is a zombie; `runs` looks at the others too."""
+        """False when the first thread is a zombie; `runs` looks at the other threads too."""
         return self.state not in ZOMBIE_STATES
 
 
@@ -61,8 +62,8 @@ def parse_stat(text: str) -> ProcessStat:
 
 def read_stat(pid: int) -> ProcessStat | None:
     """One process now, or None when there is none of that pid."""
-    # By its descriptor: the supervisor reads every process of the machine again and again, and a file object for
-    # each costs three times what the reading does.
+    # A bare descriptor, because the supervisor reads every process of the machine again and again, and a file object
+    # for each costs three times as much as the reading.
     try:
         descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -76,17 +77,17 @@ def read_stat(pid: int) -> ProcessStat | None:
 
 
 def identify(pid: int) -> ProcessId | None:
-    """The identity of whoever has this pid now."""
+    """The identity of the process that has this pid now; None where there is none."""
     stat = read_stat(pid)
     return stat.id if stat else None
 
 
 def cpu_seconds(processes: Sequence[ProcessId]) -> float:
-    """The processor time that they have used, exact to microseconds; those that are gone count for nothing."""
+    """The processor time that these processes have used, exact to microseconds; one that is gone counts as 0."""
     used = 0.0
     for process in processes:
         try:
-            # The clock of another process, as clock_getcpuclockid(3) makes its number.
+            # The number of another process's CPU clock, computed as clock_getcpuclockid(3) does.
             used += time.clock_gettime(~process.pid << 3 | 2)
         except OSError:
             continue
@@ -94,10 +95,10 @@ def cpu_seconds(processes: Sequence[ProcessId]) -> float:
 
 
 def runs(stat: ProcessStat) -> bool:
-    """True unless the process is over in all its threads.
+    """True unless all threads of the process have ended.
 
-    A killed process of several threads may show its first one as a zombie while others still hold its files, locks
-    and ports: it is over only when they are.
+    The first thread of a killed process may be a zombie while other threads still hold its files, locks and ports.
+    The process is over only when these have ended too.
     """
     if stat.alive:
         return True
@@ -105,7 +106,7 @@ def runs(stat: ProcessStat) -> bool:
 
 
 def is_alive(process: ProcessId) -> bool:
-    """True while that very process runs in any of its threads (a zombie does not)."""
+    """True while any thread of exactly this process runs (a zombie does not run)."""
     stat = read_stat(process.pid)
     return stat is not None and stat.id == process and runs(stat)
 
@@ -137,7 +138,7 @@ def family(leader: int, table: Mapping[int, ProcessStat]) -> list[ProcessStat]:
 
 
 def ancestors(pid: int, table: Mapping[int, ProcessStat]) -> set[int]:
-    """`pid` and all its parents."""
+    """The pids of the process, its parent, the parent's parent and so on."""
     line: set[int] = set()
     while pid in table and pid not in line:
         line.add(pid)
@@ -146,9 +147,9 @@ def ancestors(pid: int, table: Mapping[int, ProcessStat]) -> set[int]:
 
 
 def read_environment(pid: int) -> dict[str, str]:
-    """The environment a process was started with; empty where it is gone or not ours to read.
+    """The environment with which a process was started; empty where it is gone or may not be read.
 
-    Where its first thread is a zombie the kernel shows it through the others only.
+    Where its first thread is a zombie, the kernel shows the environment through the other threads only.
     """
     raw = _environ(Path(f"/proc/{pid}"))
     if not raw:
@@ -158,9 +159,10 @@ def read_environment(pid: int) -> dict[str, str]:
 
 
 def with_environment(holds: Callable[[Mapping[str, str]], bool]) -> list[ProcessStat]:
-    """Living processes that were started with such an environment, without us and our parents.
+    """Living processes whose environment `holds` accepts, without this process and its parents.
 
-    Our parents may have been started by what is looked for: a component of a stack may itself call `lakeproof`.
+    The parents are left out because a component of a stack may itself call `lakeproof`, which then must not end its
+    own caller.
     """
     table = read_table()
     spared = ancestors(os.getpid(), table)
@@ -182,7 +184,7 @@ def _threads(pid: int) -> list[Path]:
 
 
 def command_line(pid: int) -> str:
-    """A process's command for people, at most 120 characters; its short name where argv cannot be read."""
+    """A process's command line for people, at most 120 characters; its short name where argv cannot be read."""
     try:
         raw = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -195,5 +197,5 @@ def command_line(pid: int) -> str:
 
 
 def alive_among(processes: Iterable[ProcessId]) -> list[ProcessId]:
-    """Those of the given ones that still run."""
+    """The processes among these that still run."""
     return [process for process in processes if is_alive(process)]

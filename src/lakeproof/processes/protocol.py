@@ -1,4 +1,4 @@
-"""What goes over the daemon's socket: one request per connection, JSON lines, events before the one last line.
+"""The protocol of the daemon's socket: one request per connection, JSON lines, events before the one last line.
 
 Request: {"do": "up|down|ps|chain|kill|stop|start|restart|handed|forget|hello", …}.
 Answers: {"event": …}*, then {"done": …} or {"error": …}.
@@ -19,7 +19,7 @@ SIGNALS = {"KILL": signal.SIGKILL, "STOP": signal.SIGSTOP, "CONT": signal.SIGCON
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
-    """One line."""
+    """The message as one line of JSON."""
     return json.dumps(message, default=str).encode() + b"\n"
 
 
@@ -44,7 +44,7 @@ def error_to_json(error: LakeproofError) -> dict[str, Any]:
 
 
 def error_from_json(data: Mapping[str, Any]) -> LakeproofError:
-    """The same error again: of its class where it has the common shape, else of the nearest one."""
+    """The reverse of `error_to_json`. An error of a class that is not listed here becomes a TerminalError."""
     if data["kind"] == PortTaken.__name__:
         return PortTaken(int(data["port"]), str(data["component"]), str(data["holder"]))
     if data["kind"] == StartFailed.__name__:

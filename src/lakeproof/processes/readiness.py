@@ -1,4 +1,4 @@
-"""Asking a component its readiness question without ever being held up by it."""
+"""Asks a component its readiness question, and is never blocked by a question that hangs."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -8,14 +8,14 @@ from lakeproof.errors import LakeproofError
 from lakeproof.stack.component import Component
 from lakeproof.stack.stack import Stack
 
-GRACE_SECONDS = 3.0  # beyond what `ready` is given, the answer counts as missing
+GRACE_SECONDS = 3.0  # an answer that is late by more than this counts as missing
 
 
 @dataclass
 class Readiness:
-    """One component's question: asked in a thread, one at a time, counted.
+    """Asks one component's `ready` in a thread, one question at a time.
 
-    `failures` in a row and the `last_answer` (empty when it was ready).
+    failures: how many questions in a row failed. last_answer: why the last one failed; empty when it succeeded.
     """
 
     component: Component
@@ -26,9 +26,9 @@ class Readiness:
     _open: asyncio.Future[None] | None = field(default=None, repr=False)
 
     async def ask(self) -> bool:
-        """Ask once. True when it answered; any error, of whatever kind, is a "no" with its reason.
+        """Ask once. True when the component answered; an error of any kind counts as a failure with its reason.
 
-        A question that hangs beyond its time is left to its thread and counts as failed until it returns.
+        A question that hangs beyond its time is left to its thread. Until it returns, each `ask` counts as failed.
         """
         if self._open is not None and not self._open.done():
             return self.count_failure(self.last_answer)
@@ -49,7 +49,7 @@ class Readiness:
         return True
 
     def count_failure(self, answer: str) -> bool:
-        """One more failure in a row, and what was seen. Always False."""
+        """Count one more failure in a row, and keep what was seen. Always gives False."""
         self.failures += 1
         self.last_answer = " ".join(answer.split())[:300]
         return False

@@ -1,7 +1,7 @@
-"""Back to an empty stack: its state folder is deleted, and outside of it only the folders of its sockets.
+"""Makes a stack empty again: deletes its state folder, and outside of it only the folders of its sockets.
 
-What is to be deleted first moves into the folder `deleting`, which takes a moment. A reset that is killed half-way
-leaves that folder behind: `up` refuses to start beside it, and the next reset finishes the work.
+Everything is first moved into the folder `deleting`, which is quick. A reset that is killed half-way leaves that
+folder behind: `up` refuses to start beside it, and the next reset finishes the work.
 """
 
 import os
@@ -21,18 +21,18 @@ from lakeproof.processes.supervisor import OnEvent
 from lakeproof.stack.engines import mysql, postgres_config, store_disk
 from lakeproof.stack.stack import Stack
 
-# One of the marks is there from the first `up` on.
+# Names by which a folder is known as a stack's: from the first `up` on it has at least one of them.
 MARKS = frozenset({"start.lock", "drill.lock", "secrets.json", DELETING})
-# What Lakeproof puts into a state folder, as patterns of names. A test compares them with the places in the code.
+# Patterns of the names that Lakeproof puts into a state folder. A test compares them with the places in the code.
 OURS = MARKS | {
     *("data", "etc", "log", "ledger", "reports", "faults", "hunts", "jobs", "kept-values"),
-    *("dropped-columns", "secrets.partial"),  # as kept-values and a half of secrets.json were called once
+    *("dropped-columns", "secrets.partial"),  # older names of kept-values and of a half-written secrets.json
     *("secrets.lock", "submission.lock", "ring.lock", ".write-probe-*"),
     *("dropped_column.json", "rename_column_back-*.json"),
 }
-# What a writer that was killed left of one of them (written.py).
+# The suffix of a file that a killed writer left half-written (written.py).
 HALF_WRITTEN = ".*.partial"
-# The last to go: as long as the folder has it, it is known as a stack's, and nobody else starts there.
+# This file is deleted last. As long as it exists, the folder is known as a stack's, and nobody else starts there.
 LAST = "start.lock"
 
 
@@ -45,7 +45,7 @@ class Entry:
 
 
 def entries(stack: Stack) -> tuple[Entry, ...]:
-    """What a reset deletes now; nothing where the stack was never started.
+    """The entries that a reset would delete now; none where the stack was never started.
 
     Raises: InvalidInput where the stack is somebody else's, or the state folder is not one that Lakeproof made.
     """
@@ -86,7 +86,10 @@ def entries(stack: Stack) -> tuple[Entry, ...]:
 
 
 def kept(stack: Stack) -> tuple[str, ...]:
-    """What belongs to the stack and stays, since its settings put it outside of the state folder; no passwords."""
+    """What belongs to the stack and is not deleted, because a setting puts it outside of the state folder.
+
+    Each as "SETTING = PLACE", without passwords.
+    """
     settings, inside = stack.settings, f"{stack.state_dir.resolve()}/"
     attachments = settings.support.support_attachment_dir
     places = {
@@ -115,13 +118,13 @@ def reset(stack: Stack, client: SupervisorClient, on_event: OnEvent) -> None:
             doomed.mkdir(exist_ok=True)
             for entry in entries(stack):
                 if entry.path.name not in (DELETING, LAST) and entry.path.parent == stack.state_dir:
-                    # Into a folder of its own: one that was killed may have left another entry of that name.
+                    # Each entry gets a new folder: a killed reset may have left another entry of the same name.
                     entry.path.rename(Path(tempfile.mkdtemp(dir=doomed)) / entry.path.name)
             for folder in sockets_outside(stack):
                 shutil.rmtree(folder, ignore_errors=True)
             shutil.rmtree(doomed)
             (stack.state_dir / LAST).unlink(missing_ok=True)
-            # Nobody can remove the folder that a file system is mounted on; it stays, and is empty.
+            # A folder on which a file system is mounted cannot be removed; it stays, and is empty.
             if not stack.state_dir.is_mount():
                 stack.state_dir.rmdir()
         except OSError as error:
@@ -138,14 +141,14 @@ def _is_ours(path: Path) -> bool:
 
 
 def sockets_outside(stack: Stack) -> Iterator[Path]:
-    """The folders of sockets whose path would be too long inside the state folder."""
+    """The folders outside of the state folder that hold sockets, because a path inside would be too long."""
     for folder in (mysql.socket_path(stack).parent, postgres_config.socket_folder(stack)):
         if not folder.is_relative_to(stack.state_dir) and not folder.is_symlink():
             yield folder
 
 
 def _size(path: Path) -> int:
-    """Bytes on the disk, links not followed; what vanishes meanwhile counts as nothing."""
+    """Bytes on the disk, links not followed; files that vanish meanwhile count as 0."""
     total = 0
     todo = [path]
     while todo:
@@ -164,5 +167,5 @@ def _refused(folder: Path, why: str, next_action: str) -> InvalidInput:
 
 
 def total_bytes(found: Sequence[Entry]) -> int:
-    """Of all of them."""
+    """The space that all these entries take."""
     return sum(entry.size_bytes for entry in found)

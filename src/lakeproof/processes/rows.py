@@ -1,4 +1,4 @@
-"""What `ps` shows of one component."""
+"""The row that `ps` shows of one component."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,9 +10,13 @@ from lakeproof.processes.states import Health, State
 class ProcessRow:
     """One component as observed now.
 
-    rss_bytes and cpu_percent (of one core, over the last two seconds) cover its whole process family; ready_seconds
-    from its start to healthy; endpoints kind → host:port; log its file; reason why it is not healthy, in words;
-    watched_since as the keeper has it: since when its trouble is an incident, UNIX time, None while it is none.
+    rss_bytes: memory of the component's whole process family.
+    cpu_percent: percent of one core over the last two seconds, of the same family.
+    ready_seconds: from the start to healthy.
+    endpoints: kind → host:port.
+    log: the path of the log file.
+    reason: why it is not healthy, in words.
+    watched_since: since when its trouble counts as an incident, UNIX time; None while it does not count.
     """
 
     name: str

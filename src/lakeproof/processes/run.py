@@ -1,4 +1,4 @@
-"""Which daemon's life it is now: what was noted in an earlier one, and never taken back, no longer holds."""
+"""The run id of the stack's current daemon. A note that an earlier daemon's life left behind no longer holds."""
 
 import os
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def current_run_id(stack: "Stack") -> str | None:
-    """That of the daemon whose child asks; from outside that of the newest daemon. None where nothing was started."""
+    """The run id of the daemon whose child calls this, else of the newest daemon; None without a lock file."""
     runtime = Runtime(stack)
     given = os.environ.get(RUN_ID, "")
     if runtime.owns(given):

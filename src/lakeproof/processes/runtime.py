@@ -1,4 +1,4 @@
-"""Where a running stack keeps its socket and its lock: a short path, one folder per stack and state directory.
+"""The folder of a running stack's socket and lock: one folder per stack and state directory, with a short path.
 
 The path is short because a unix socket's path must stay below 108 bytes (unix(7)), wherever the state directory lies.
 """
@@ -20,7 +20,8 @@ SOCKET_PATH_MAX = 100
 def _base() -> Path:
     """/run/lakeproof as root; else the user's runtime folder; else a folder of the user's own under /tmp.
 
-    Raises: TerminalError where the one under /tmp is not the user's own: another user's socket and lock are in it.
+    Raises: TerminalError where the folder under /tmp is not the user's own: another user's socket and lock may
+    be in it.
     """
     if os.geteuid() == 0 and os.access("/run", os.W_OK):
         return Path("/run/lakeproof")
@@ -42,7 +43,7 @@ class Runtime:
 
     @property
     def key(self) -> str:
-        """NAME-HASH: the same name with another state directory is another stack."""
+        """NAME-HASH. The hash is of the state directory: the same name with another directory is another stack."""
         digest = hashlib.sha256(str(self.stack.state_dir).encode()).hexdigest()[:8]
         return f"{self.stack.name}-{digest}"
 
@@ -53,20 +54,20 @@ class Runtime:
 
     @property
     def socket(self) -> Path:
-        """What clients talk to."""
+        """The socket to which clients connect."""
         return self.folder / "socket"
 
     @property
     def lock(self) -> Path:
-        """Held (flock) by the one daemon."""
+        """The lock file, which the one daemon holds (flock)."""
         return self.folder / "lock"
 
     def new_run_id(self) -> str:
-        """KEY-RANDOM: carried by every process of one daemon's life."""
+        """KEY-RANDOM. Every process of one daemon's life carries it in its environment."""
         return f"{self.key}-{secrets.token_hex(4)}"
 
     def owns(self, run_id: str) -> bool:
-        """True for a run id of this stack, of whichever daemon's life."""
+        """True for every run id of this stack, also those of earlier daemons."""
         head, _, tail = run_id.rpartition("-")
         return head == self.key and bool(tail)
 
@@ -74,14 +75,14 @@ class Runtime:
         """Make the folder, for its owner only. Raises: TerminalError when it cannot be made."""
         try:
             self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.folder.mkdir(mode=0o700, exist_ok=True)  # `folder` looks at the parent again
+            self.folder.mkdir(mode=0o700, exist_ok=True)  # reading `folder` checks the parent's owner again
         except OSError as error:
             raise TerminalError(
                 f"cannot make it: {error.strerror}", where=str(self.folder), next_action="look at its permissions"
             ) from error
 
     def remove(self) -> None:
-        """Leave nothing: the folder, and its parent where it is empty."""
+        """Remove the folder, and its parent where that is empty."""
         shutil.rmtree(self.folder, ignore_errors=True)
         try:
             self.folder.parent.rmdir()

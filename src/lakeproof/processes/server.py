@@ -49,7 +49,7 @@ class Server:
         return server
 
     async def finish(self, seconds: float) -> None:
-        """Let the requests under way (the `down` that ends us, above all) get their last line; then hang up."""
+        """Wait until requests under way have their answer, above all the `down` that ends us; then hang up."""
         if self._asked:
             await asyncio.wait(self._asked, timeout=seconds)
         for task in self._callers:
@@ -143,14 +143,17 @@ class Server:
         return keeper
 
     async def _start(self, name: str, variables: Mapping[str, str] | None, send: Send) -> list[str]:
-        """As `_up`, of one; variables: what it finds from then on, None: as at its last start."""
+        """As `_up`, for one component. variables: those it gets from now on; None: those of its last start."""
         if variables is not None:
             self._keeper(name).hand(service_variables(variables, name))
         async with self._telling(send, self._still):
             return await self._up([name])
 
     async def _up(self, names: list[str]) -> list[str]:
-        """Start the closure's missing parts and wait for all of it. Gives the names that were not running before."""
+        """Start what is missing in the closure, and wait until all of it is healthy.
+
+        Gives the names that were not running before.
+        """
         kept = self._kept
         if kept.closing:
             raise TerminalError("it is being stopped", where=f"stack {kept.stack.name}", next_action="try again")
@@ -166,14 +169,14 @@ class Server:
                 for keeper in keepers:
                     if gave_up(keeper):
                         raise describe_failure(keeper)
-                # Every change is told; that one has been unhealthy for too long is not.
+                # Changes come as events. Too long an unhealthy time is no event, hence the timeout.
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(news.get(), LOOK_SECONDS)
         return [keeper.name for keeper in missing]
 
     @contextmanager
     def _events(self) -> Iterator[asyncio.Queue[Event]]:
-        """Every event while the block runs."""
+        """A queue that gets every event while the block runs."""
         queue: asyncio.Queue[Event] = asyncio.Queue()
         self._kept.events.append(queue)
         try:
@@ -183,7 +186,7 @@ class Server:
 
     @asynccontextmanager
     async def _telling(self, send: Send, still: Callable[[], str]) -> AsyncIterator[None]:
-        """Send every event on, and `still()` when there was none for a few seconds."""
+        """Send every event to the caller, and `still()` as progress after HEARTBEAT_SECONDS without an event."""
         with self._events() as queue:
 
             async def pump() -> None:
@@ -205,11 +208,11 @@ class Server:
                     send({"event": asdict(queue.get_nowait())})
 
     def _still(self) -> str:
-        """What is not healthy yet, and for how long it has been wanted."""
+        """The components that are not healthy yet, and for how long the present start of each has been under way."""
         parts = []
         for keeper in self._kept.keepers.values():
             if keeper.wanted and not keeper.condition.healthy.is_set() and keeper.timeline is not None:
-                # Several stand in one line, again and again; `ps` shows each whole.
+                # Shortened: several reasons share one line, which comes again and again; `ps` shows them whole.
                 reason = (
                     f": {shorten(keeper.condition.reason, LONGEST_REASON, placeholder=' …')}"
                     if keeper.condition.reason

@@ -1,4 +1,4 @@
-"""How large a component's share of the processors is beside the others'."""
+"""Lowers the priority of a component's processes, so that its share of busy processors is smaller."""
 
 import contextlib
 import os
@@ -11,9 +11,9 @@ from lakeproof.processes.procfs import ProcessStat
 def step_back(processes: Iterable[ProcessStat], nice: int) -> bool:
     """Lower the priority of these processes by `nice`, as nice(1) counts. False: call again.
 
-    Where the kernel shares the processors between sessions (sched_autogroup(7)), nice counts within one session only;
-    so the session's own value is set as well, of which the kernel accepts one change each 0.1 s from who is not root.
-    What is not permitted, or not there, is left as it is: a full share harms nobody.
+    Where the kernel shares the processors between sessions (sched_autogroup(7)), nice counts within one session only,
+    so the session's own nice value is set as well. The kernel accepts one change of that value each 0.1 s from a user
+    who is not root. A change that is not permitted is skipped: a full share does no harm.
     """
     processes = list(processes)
     level = min(19, os.getpriority(os.PRIO_PROCESS, 0) + nice)

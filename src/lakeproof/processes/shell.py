@@ -7,12 +7,12 @@ from lakeproof.stack.stack import Stack
 
 
 def variable(*words: str) -> str:
-    """FLINK_JOBMANAGER_HTTP from "flink-jobmanager", "http"."""
+    """The words as a variable's name: FLINK_JOBMANAGER_HTTP from "flink-jobmanager", "http"."""
     return "_".join(words).replace("-", "_").upper()
 
 
 def shell_variables(stack: Stack) -> dict[str, str]:
-    """COMPONENT_KIND=host:port for every endpoint, SECRET_NAME=value for every secret: those the stack has."""
+    """COMPONENT_KIND=host:port for every endpoint that the stack has, SECRET_NAME=value for every secret."""
     found = {
         variable(name, kind): stack.address(name, kind)
         for name, component in all_components().items()
@@ -23,5 +23,5 @@ def shell_variables(stack: Stack) -> dict[str, str]:
         try:
             found[variable("secret", name)] = stack.secret(name)
         except InvalidInput:
-            continue  # an external stack has only those that it was given
+            continue  # an external stack has only the secrets that it was given
     return found

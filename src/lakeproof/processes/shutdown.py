@@ -1,4 +1,4 @@
-"""Stopping a whole stack: goodbyes first, then in reverse order of need, in parallel where possible."""
+"""Stops a whole stack: first every goodbye (before_stop), then the components in reverse order of need."""
 
 import asyncio
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def dependants(name: str, keepers: Mapping[str, Keeper]) -> list[str]:
 
 
 async def stop_all(keepers: Mapping[str, Keeper]) -> list[str]:
-    """Stop everything. Gives the names of what was stopped, in the order in which it ended.
+    """Stop every component. Gives the names in the order in which they ended.
 
     All goodbyes (before_stop) come first, while everything still runs: a job that stops with a savepoint needs its
     workers and its store.

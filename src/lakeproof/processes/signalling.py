@@ -1,4 +1,4 @@
-"""Sending a signal to processes that are known by pid and start."""
+"""Sends a signal to processes that are identified by pid and start."""
 
 import logging
 import os
@@ -11,9 +11,9 @@ log = logging.getLogger(__name__)
 
 
 def send(number: signal.Signals, processes: Sequence[procfs.ProcessId]) -> int:
-    """Send a signal to those that still are who they were. Gives how many were sent.
+    """Send a signal to each process whose pid no other process has taken since. Gives how many were sent.
 
-    One that this user may not signal (it runs a setuid program) is told in the log and counts as not sent.
+    A process that this user may not signal (it runs a setuid program) is logged and counts as not sent.
     """
     sent = 0
     for process in processes:

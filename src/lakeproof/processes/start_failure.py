@@ -1,4 +1,4 @@
-"""When waiting for a component is no use any more, and what to say then."""
+"""Decides when `up` waits for a component no longer, and makes the error that says why."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ FAILED_STARTS_TO_GIVE_UP = 3
 
 
 class StartFailed(TerminalError):
-    """A component did not become healthy; `log_lines` are the last ones of its log."""
+    """A component did not become healthy. `log_lines`: the last lines of its log."""
 
     def __init__(self, component: str, reason: str, log_path: str, log_lines: list[str]) -> None:
         self.component, self.reason, self.log_path, self.log_lines = component, reason, log_path, log_lines
@@ -30,7 +30,7 @@ class StartFailed(TerminalError):
 
 
 def gave_up(keeper: "Keeper") -> bool:
-    """True when waiting for it longer is no use to who asked; the supervisor itself goes on trying."""
+    """True when `up` should wait for the component no longer; the supervisor itself goes on trying."""
     if keeper.condition.healthy.is_set():
         return False
     return (
@@ -43,6 +43,6 @@ def gave_up(keeper: "Keeper") -> bool:
 
 
 def describe_failure(keeper: "Keeper") -> StartFailed:
-    """Which, why, and the last lines of its log."""
+    """The error that names the component, why it is not healthy, and the last lines of its log."""
     path = str(keeper.context.stack.log_path(keeper.name))
     return StartFailed(keeper.name, keeper.condition.reason or str(keeper.state), path, keeper.log_tail())

@@ -1,6 +1,6 @@
-"""The states of a supervised component, what may follow what, and the health words.
+"""The states of a supervised component, which state may follow which, and the health words.
 
-State says what the supervisor does with it, Health what the component itself answers.
+State says what the supervisor does with the component, Health what the component itself answers.
 """
 
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Asking a stack's supervisor what runs. Loads little, so that a short command is quick; client.py changes things."""
+"""Asks a stack's supervisor what runs; client.py can change it. Imports little, so that a short command is quick."""
 
 import json
 import socket
@@ -27,7 +27,7 @@ def ignore(event: Event) -> None:
 
 
 class Supervisor:
-    """One stack's supervisor, as anybody may ask it."""
+    """One stack's supervisor: the questions that change nothing."""
 
     def __init__(self, place: Located) -> None:
         self.runtime = Runtime(place)
@@ -60,9 +60,10 @@ class Supervisor:
         return [Step(**step) for step in self.ask({"do": "chain"})]
 
     def ask(self, request: Mapping[str, Any], on_event: OnEvent = ignore, *, seconds: float = SILENCE_SECONDS) -> Any:
-        """One request, its events, its answer; the daemon may be silent for `seconds` at a time.
+        """Send one request, pass its events to `on_event`, and give its answer.
 
-        Raises: the daemon's error; CouldNotLook when it does not answer.
+        The daemon may be silent for `seconds` at a time. Raises: the daemon's error; CouldNotLook when it does not
+        answer.
         """
         for message in self._messages(request, seconds):
             if "event" in message:
@@ -74,8 +75,10 @@ class Supervisor:
         raise self._no_answer(CUT_OFF)
 
     def _messages(self, request: Mapping[str, Any], seconds: float) -> Iterator[dict[str, Any]]:
-        """What the daemon says to a request. An error of whoever takes the messages is not one of the daemon: a
-        progress line that nobody reads any more (a closed pipe) is an OSError too.
+        """The daemon's messages to a request, one by one.
+
+        A generator, so that an error of the caller that handles a message is not taken for the daemon's: a progress
+        line written to a closed pipe is an OSError too.
         """
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

@@ -1,7 +1,7 @@
-"""The last resort: find what carries a stack's run id in its environment, and end it.
+"""The last resort: finds the processes that carry a stack's run id in their environment, and ends them.
 
-Direct children die with the daemon by themselves; their own children, in sessions of their own, may not. Reading
-all of /proc/*/environ takes a few milliseconds.
+The daemon's direct children die with it. Their own children, in sessions of their own, may not. Reading all of
+/proc/*/environ takes a few milliseconds.
 """
 
 import signal
@@ -17,7 +17,7 @@ KILL_SECONDS = 10.0
 
 
 def find(owned: Callable[[str], bool], component: str | None = None) -> list[procfs.ProcessStat]:
-    """Living processes whose run id is `owned` (and that belong to the component), without us and our parents."""
+    """Living processes whose run id is `owned`, of this component where one is given; never us or our parents."""
     return procfs.with_environment(
         lambda found: owned(found.get(RUN_ID, "")) and component in (None, found.get(COMPONENT))
     )
@@ -30,9 +30,10 @@ def describe(stat: procfs.ProcessStat) -> str:
 
 
 def sweep(owned: Callable[[str], bool]) -> list[str]:
-    """End them all: SIGTERM, three seconds, then SIGKILL until none is left. Gives what was ended.
+    """End all processes whose run id is `owned`: SIGTERM, three seconds, then SIGKILL until none is left.
 
-    Blocks; for clients, not for the daemon's loop. Raises: DeadlineExpired when something cannot be killed.
+    Gives a description of each process that was found. Blocks, so only clients call it, never the daemon's loop.
+    Raises: DeadlineExpired when a process cannot be killed.
     """
     found = find(owned)
     ended = [describe(stat) for stat in found]

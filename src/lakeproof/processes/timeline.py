@@ -1,4 +1,4 @@
-"""When each step of a component's start ended, and from these the chain that a start-up waited for."""
+"""When each step of a component's start ended, and the chain of steps that decided how long a start-up took."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Step:
-    """A link of the chain: what took `seconds`, ending `until` seconds after the first component was wanted."""
+    """One step of the chain. It took `seconds`, and ended `until` seconds after the first component was wanted."""
 
     component: str
     what: str
@@ -38,8 +38,8 @@ WORTH_SHOWING_SECONDS = 0.05
 def slow_chain(timelines: Mapping[str, Timeline]) -> list[Step]:
     """The chain of steps, in order of time, that ends with the component that was healthy last.
 
-    Walks back from there: where a component waited for others, the chain goes on with the last of them to become
-    healthy, else with its own steps.
+    The walk goes backwards from that component. Where a component waited for others, the chain goes on with the one
+    that became healthy last, else with the component's own steps.
     """
     done = {name: line for name, line in timelines.items() if line.healthy is not None}
     if not done:
@@ -52,7 +52,7 @@ def slow_chain(timelines: Mapping[str, Timeline]) -> list[Step]:
             steps.append(Step(line.component, what, end - start, end - origin))
 
     def latest(names: tuple[str, ...], since: float, until: float) -> Timeline | None:
-        """The one of them that became healthy last, within that time."""
+        """The component among `names` that became healthy last, within that time."""
         late = [done[name] for name in names if name in done and since < (done[name].healthy or 0.0) <= until + 0.5]
         return max(late, key=lambda line: line.healthy or 0.0, default=None)
 

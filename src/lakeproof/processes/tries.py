@@ -5,9 +5,11 @@ from lakeproof.processes.pace import Pace
 
 
 class Tries:
-    """`restarts` counts starts that followed an end of a process that nobody asked for; `failures` the starts (and
-    provisions) that failed since the component was last wanted or healthy; `too_slow`: one of those was not ready in
-    its time.
+    """Counts how the starts of one component went.
+
+    restarts: starts that followed an end of its process which nobody asked for.
+    failures: starts and provisions that failed since the component was last wanted or healthy.
+    too_slow: one of these starts was not ready in its time.
     """
 
     def __init__(self, pace: Pace) -> None:
@@ -20,29 +22,29 @@ class Tries:
         self._asked_for = False
 
     def forgive(self) -> None:
-        """It is wanted anew, or healthy: what failed before counts no more."""
+        """The component is wanted anew, or healthy: earlier failures count no more."""
         self.failures, self.too_slow = 0, False
 
     def begin_life(self) -> None:
-        """It was not kept until now: pauses are short again."""
+        """The component is kept again after a stop: pauses begin short again."""
         self._backoff = Backoff(self._pace)
         self._asked_for = False
 
     def excuse(self) -> None:
-        """It is killed because of another: not its own fault, so its next start is not held back."""
+        """The component is killed because another one died: its next start comes after the shortest pause."""
         self._taken_down = True
 
     def expect_end(self) -> None:
-        """It is killed by whoever keeps it, who wants it started again: that start is none of `restarts`."""
+        """Its process is ended on purpose, to be started again: the next start does not count in `restarts`."""
         self._asked_for = True
 
     def count_restart(self) -> None:
-        """A process of it ended, and it is started again."""
+        """A process of the component ended, and another one is started now."""
         self.restarts += not self._asked_for
         self._asked_for = False
 
     def next_pause_seconds(self) -> float:
-        """Take note of an end, and give the pause that follows it."""
+        """Count one more end, and give the pause before the next start."""
         pause = self._pace.restart_first if self._taken_down else self._backoff.next_seconds()
         self._taken_down = False
         return pause

@@ -10,7 +10,7 @@ from lakeproof.processes.procfs import ProcessId, ProcessStat
 
 @dataclass
 class Usage:
-    """One component's use. `cpu_seconds` only grows, over restarts too; `cpu_percent` is of one core."""
+    """One component's use. `cpu_seconds` only grows, also across restarts; `cpu_percent` is of one core."""
 
     rss_bytes: int = 0
     cpu_percent: float = 0.0
@@ -19,7 +19,7 @@ class Usage:
     _at: float = 0.0
 
     def take(self, members: list[ProcessStat], now: float) -> None:
-        """Add a look at the family at `now` (monotonic seconds)."""
+        """Add what one look at the component's processes saw, at `now` (monotonic seconds)."""
         used = sum(max(0.0, stat.cpu_seconds - self._seen.get(stat.id, 0.0)) for stat in members)
         if self._at and now > self._at:
             self.cpu_percent = round(100.0 * used / (now - self._at), 1)
@@ -30,13 +30,13 @@ class Usage:
 
 
 class UsageTable:
-    """Uses by component, brought up to date by one look at /proc for all."""
+    """The use of each component, brought up to date for all of them by one reading of /proc."""
 
     def __init__(self) -> None:
         self._uses: dict[str, Usage] = {}
 
     def look(self, leaders: Mapping[str, int | None]) -> dict[int, ProcessStat]:
-        """Look at the families of these leaders (None: it does not run). Gives the process table that it read."""
+        """Look at the families of these leaders (None: the component does not run). Gives the process table."""
         table = procfs.read_table()
         now = time.monotonic()
         for name, leader in leaders.items():

@@ -1,8 +1,8 @@
 """The last step before a component's own program: become its user, tie its life to the daemon's, exec.
 
-Run as a file by a bare interpreter (`python -I -S wrapper.py PARENT USER CWD PROGRAM ARG…`), so it imports only
-the standard library and costs about 15 ms. The order matters: PR_SET_PDEATHSIG is cleared when a process changes its
-user, so it is set after the change; and the parent may have died before it was set, so that is looked at after.
+A bare interpreter runs this file (`python -I -S wrapper.py PARENT USER CWD PROGRAM ARG…`), so it imports only the
+standard library and costs about 15 ms. The order matters. The kernel clears PR_SET_PDEATHSIG when a process changes
+its user, so the signal is set after the change. The parent may have died before that, so the parent is checked last.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ def become(user: str) -> None:
 
 
 def die_with_parent(parent: int) -> None:
-    """SIGKILL for this process as soon as `parent` ends, also when it has ended already."""
+    """Have the kernel kill this process as soon as `parent` ends, also where `parent` has ended already."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
@@ -34,11 +34,11 @@ def die_with_parent(parent: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Never returns when it succeeds. `user` and `cwd` may be empty: stay."""
+    """Never returns when it succeeds. An empty `user` or `cwd` means no change."""
     parent, user, cwd, program, *rest = arguments
     try:
         if cwd:
-            os.chdir(cwd)  # before the change: the user itself may not be able to look into it
+            os.chdir(cwd)  # before the change of user, since that user may not be allowed to enter the folder
         if user:
             become(user)
         die_with_parent(int(parent))

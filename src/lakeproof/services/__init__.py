@@ -1,1 +1,1 @@
-"""What every service stands on, whatever its business: gate, health, metrics, stores, outbox, consumer of events."""
+"""The kit that every service is built on: gate, health, metrics, database access, outbox, consumer of events."""

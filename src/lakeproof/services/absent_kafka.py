@@ -1,4 +1,4 @@
-"""How a client of Kafka behaves while Kafka is away: it tries twice a second, and says so once a minute, or never."""
+"""Settings of a Kafka client for the time when Kafka is away: how often it connects, and how often it logs that."""
 
 import logging
 import time
@@ -12,7 +12,10 @@ SAY_AGAIN_SECONDS = 60.0
 
 
 class AbsentKafka:
-    """One client's word on a Kafka that does not answer; `settings` go into that client's."""
+    """Logs for one client that Kafka does not answer. `settings`: to be added to the client's own settings.
+
+    The client then tries to connect again after 0.5 to 2 s.
+    """
 
     def __init__(self) -> None:
         self._said_at: dict[int, float] = {}
@@ -24,7 +27,7 @@ class AbsentKafka:
         }
 
     def say(self, error: KafkaError) -> None:
-        """Each kind once in SAY_AGAIN_SECONDS: it comes with every attempt to connect."""
+        """Log each kind of error once in SAY_AGAIN_SECONDS: it is reported at every attempt to connect."""
         now = time.monotonic()
         if now - self._said_at.get(error.code(), float("-inf")) >= SAY_AGAIN_SECONDS:
             self._said_at[error.code()] = now
@@ -32,20 +35,20 @@ class AbsentKafka:
 
 
 def quiet_settings(bootstrap_servers: str) -> dict[str, Any]:
-    """Of a client that keeps its complaints to itself, for whoever asks once and is told by the call.
+    """Settings of a client that logs nothing, for a caller that asks once and learns of a failure from the call.
 
-    librdkafka reports each failed attempt to connect.
+    Without them librdkafka reports each failed attempt to connect.
     """
     return {"bootstrap.servers": bootstrap_servers, "log_level": 0, "error_cb": lambda _: None}
 
 
 def quiet_reader(bootstrap_servers: str, group: str) -> dict[str, Any]:
-    """Of such a consumer. It never joins its group: partitions are assigned to it."""
+    """Settings of a consumer that logs nothing. It never joins its group: partitions are assigned to it."""
     return {**quiet_settings(bootstrap_servers), "group.id": group, "enable.auto.commit": False}
 
 
 def logger_without_attempts(name: str) -> logging.Logger:
-    """For librdkafka's words, but for those on failed attempts to connect: of them AbsentKafka tells."""
+    """A logger for librdkafka's messages, without those on failed attempts to connect, which AbsentKafka reports."""
     words = logging.getLogger(name)
     words.addFilter(_is_no_attempt)
     return words

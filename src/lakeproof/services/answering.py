@@ -1,4 +1,4 @@
-"""One request's work within its time, and the database's troubles as answers: alike in every service."""
+"""Runs a request's work within its time, and turns database errors into answers, alike in every service."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
@@ -32,13 +32,13 @@ EVERY_ROUTE_SAYS = refusals(
 
 
 def headers_of(version: int | None = None, *, replayed: bool = False) -> dict[str, str]:
-    """Those of an answer: the version as ETag, where there is one, and whether the key was answered before."""
+    """The headers of an answer: the version as ETag where there is one. replayed: the key was answered before."""
     found = {} if version is None else {"etag": f'"{version}"'}
     return found | {"idempotent-replayed": "true"} if replayed else found
 
 
 def one_key(header: str | None, client_key: str | None) -> str:
-    """The key of a create that takes it from the header or the body. Raises: Refusal where there is none, or two."""
+    """The key of a create request, from the header or the body. Raises: Refusal for no key, or two different ones."""
     if header and client_key and header != client_key:
         raise Refusal(422, "invalid", "two different keys", fields=(("client_key", "differs from Idempotency-Key"),))
     key = header or client_key
@@ -49,15 +49,15 @@ def one_key(header: str | None, client_key: str | None) -> str:
 
 
 def no_key() -> Refusal:
-    """Of a change that was asked for without a key."""
+    """The refusal of a change that was requested without a key."""
     return Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
 
 
 async def answer_within[T](
     seconds: float, call: Callable[[Deadline], Awaitable[T]], status_of: Mapping[str, int] = MappingProxyType({})
 ) -> T:
-    """What `call` gives. Raises: Refusal 503 for every trouble with the database, and by `status_of` for what the
-    service's own rules refuse; what `call` raises else.
+    """The result of `call`. Raises: Refusal 503 for any DatabaseTrouble; Refusal with the status in `status_of` for
+    a RuleRefused; everything else that `call` raises, as it is.
     """
     try:
         return await call(Deadline(seconds))

@@ -9,7 +9,7 @@ logger = logging.getLogger(__name__)
 
 
 class Background:
-    """Begun together, by name; made within the event loop. Nothing here is meant to end before `stop`."""
+    """Tasks by name, all started here, inside the event loop. None of them is meant to end before `stop`."""
 
     def __init__(self, works: Mapping[str, Coroutine[Any, Any, None]]) -> None:
         self._tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
@@ -18,12 +18,12 @@ class Background:
 
     @property
     def ended(self) -> str:
-        """ "" or what does not run any more. For a health question that a service does not work without."""
+        """ "" or the tasks that have ended, for /health: the service is then unhealthy."""
         names = [task.get_name() for task in self._tasks if task.done()]
         return f"ended: {', '.join(names)}" if names else ""
 
     async def stop(self, grace_seconds: float = 0.0) -> None:
-        """Wait so long for an end that the work was asked for, then end what is left; never raises what ended it."""
+        """Wait `grace_seconds` for tasks that were told to end, then cancel the rest. Drops what the tasks raised."""
         if grace_seconds and self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_seconds)
         for task in self._tasks:

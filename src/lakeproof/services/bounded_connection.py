@@ -1,7 +1,7 @@
-"""What uvicorn leaves without an end on a connection: a request's line and headers, and a caller who does not read.
+"""Limits that uvicorn lacks: on a request's line and headers, and on a caller that does not read its answer.
 
-Headers have a size and a time; a caller who takes nothing of what is written for SEND_SECONDS is cut off. A body's
-limits are the gate's (gate.py).
+The head of a request has a limit of size and of time. A caller that reads too little of its answer for SEND_SECONDS
+is cut off. The gate has the limits on a body (gate.py).
 """
 
 import asyncio
@@ -18,39 +18,39 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """uvicorn's protocol; ends a connection without a whole head in HEAD_SECONDS, with too large a one, and one whose
-    caller does not read.
+    """uvicorn's protocol with limits. It ends a connection whose head (request line and headers) is not whole within
+    HEAD_SECONDS or is too large, and one whose caller does not read.
 
-    An idle connection between two requests is uvicorn's own to close (timeout_keep_alive).
+    uvicorn itself closes a connection that is idle between two requests (timeout_keep_alive).
     """
 
     _head_bytes = 0
     _in_body = False
-    _piece_is_mixed = False  # the piece that is being read holds more than the bytes of one head
+    _piece_is_mixed = False  # the piece of data that is being read holds more than the bytes of one head
     _late: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """The time of the first head begins."""
+        """Start the clock of the first head."""
         super().connection_made(transport)
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
+        """Stop all clocks."""
         self._end_head()
         self._is_read()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Counted while the head is not whole."""
+        """Count the bytes of a head that is not whole yet."""
         self._piece_is_mixed = self._in_body
         super().data_received(data)
         if self._late is None:
-            if self._is_idle_without_end:  # line ends between two requests stop uvicorn's own clock
+            if self._is_idle_without_end:  # blank lines between two requests stop uvicorn's keep-alive clock
                 self._expect_head()
             return
-        # Where the piece also holds the end of an earlier request, nobody knows how much of it is head: from the next
-        # piece on it is counted.
+        # Where the piece also holds the end of an earlier request, nobody knows how many of its bytes are head.
+        # Counting begins with the next piece.
         self._head_bytes += 0 if self._piece_is_mixed else len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
             logger.warning("headers too large", extra={"bytes": self._head_bytes})
@@ -59,30 +59,30 @@ class BoundedConnection(HttpToolsProtocol):
             self._close()
 
     def on_message_begin(self) -> None:
-        """A next request on this connection."""
+        """The next request on this connection begins."""
         super().on_message_begin()
         if self._late is None:
             self._expect_head()
 
     def on_headers_complete(self) -> None:
-        """From here on the gate's limits hold."""
+        """The head is whole; the gate's limits hold for the body."""
         self._end_head()
         self._in_body = self._piece_is_mixed = True
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """What comes next on this connection is a head again."""
+        """The body is whole; the next bytes on this connection are a head again."""
         self._in_body = False
         super().on_message_complete()
 
     def pause_writing(self) -> None:
-        """More is written than the caller has read."""
+        """The write buffer is full, because the caller does not read: start the clock that cuts it off."""
         super().pause_writing()
         if self._unread is None:
             self._unread = self.loop.call_later(SEND_SECONDS, self._cut_off)
 
     def resume_writing(self) -> None:
-        """The caller reads."""
+        """The caller has read enough: stop the clock."""
         self._is_read()
         super().resume_writing()
 
@@ -105,13 +105,13 @@ class BoundedConnection(HttpToolsProtocol):
         self._close()
 
     def timeout_keep_alive_handler(self) -> None:
-        """It was idle for too long; what the last answer left unread must not keep it either."""
+        """Close a connection that was idle for too long, also where a part of the last answer is still unread."""
         super().timeout_keep_alive_handler()
         self._close()
 
     def _close(self) -> None:
         self.transport.close()
-        self.loop.call_later(SEND_SECONDS, self.transport.abort)  # close waits for the caller to take what is written
+        self.loop.call_later(SEND_SECONDS, self.transport.abort)  # close() waits until the caller has read all
 
     def _is_read(self) -> None:
         if self._unread is not None:
@@ -119,7 +119,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._unread = None
 
     def _cut_off(self) -> None:
-        """At once, for nobody reads."""
+        """End the connection at once, because the caller does not read."""
         self._unread = None
         logger.warning("the answer was not taken", extra={"seconds": SEND_SECONDS})
         self.transport.abort()

@@ -1,11 +1,11 @@
-"""A short circuit breaker: after a failure nobody asks for a moment, then one asks whether it works again."""
+"""A circuit breaker: after a failure no call is made for a moment, then one caller tries whether it works again."""
 
 import time
 from collections.abc import Callable
 
 
 class Breaker:
-    """Closed while things work. `pause_seconds`: how long nobody asks after a failure."""
+    """Closed while calls succeed. `pause_seconds`: how long no call is made after a failure."""
 
     def __init__(self, pause_seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._pause_seconds, self._clock = pause_seconds, clock
@@ -17,18 +17,20 @@ class Breaker:
         return self._open_until is not None
 
     def lets_ask(self) -> bool:
-        """May the caller ask now? While open, one may at the end of each pause; it then says how it went."""
+        """True where the caller may call now. While the breaker is open, that is one caller at the end of each pause,
+        which then reports `failed` or `succeeded`.
+        """
         if self._open_until is None:
             return True
         if self._clock() < self._open_until:
             return False
-        self._open_until = self._clock() + self._pause_seconds  # the others wait for what this one finds
+        self._open_until = self._clock() + self._pause_seconds  # other callers wait for the result of this call
         return True
 
     def failed(self) -> None:
-        """The call failed: nobody asks until the pause is over."""
+        """The call failed: no calls until the pause is over."""
         self._open_until = self._clock() + self._pause_seconds
 
     def succeeded(self) -> None:
-        """The call had its answer: everybody may ask."""
+        """The call succeeded: every caller may call."""
         self._open_until = None

@@ -1,4 +1,4 @@
-"""A process that kills itself where a test says so, as `kill -9` would: nothing is finished, flushed or closed."""
+"""Lets a process kill itself at a place that a test names, as `kill -9` would: nothing is flushed or closed."""
 
 import logging
 import os
@@ -20,14 +20,14 @@ def warn_of_crash(setting: str, where: str) -> None:
 
 
 def crash(where: str) -> None:
-    """The end. `where`: for the log."""
+    """Kill this process. `where`: for the log."""
     logger.warning("crash on purpose", extra={"where": where})
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass(frozen=True)
 class RequestCrash:
-    """Where a request ends its service: "before" anything is done, or "after" all of it, before the answer leaves."""
+    """The place where a request kills its service: "before" any work, or "after" all work but before the answer."""
 
     when: Literal["before", "after"]
     method: str
@@ -35,7 +35,7 @@ class RequestCrash:
 
     @classmethod
     def named(cls, text: str) -> "RequestCrash | None":
-        """What `shop.crash_at` says: "after POST /payments/{payment_id}/capture"; "" is nowhere."""
+        """The place that `shop.crash_at` names: "after POST /payments/{payment_id}/capture"; None for ""."""
         if not text:
             return None
         when, method, template = text.split(" ")
@@ -43,6 +43,6 @@ class RequestCrash:
         return cls("before" if when == "before" else "after", method, compile_path(template)[0])
 
     def reached(self, when: Literal["before", "after"], scope: Mapping[str, Any]) -> None:
-        """Called by the gate; where it is the place, this does not return."""
+        """The gate calls this for each request. At the named place it kills the process and does not return."""
         if when == self.when and scope["method"] == self.method and self.path.match(scope["path"]):
             crash(f"{when} {self.method} {scope['path']}")

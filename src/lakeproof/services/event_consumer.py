@@ -1,6 +1,6 @@
-"""Reads topics from Kafka in batches; a batch's offsets are committed only after its taker is done with it.
+"""Reads topics from Kafka in batches; a batch's offsets are committed only after `take` has returned.
 
-The client waits in a thread of its own; each batch is handed to the event loop and waited for.
+The Kafka client blocks in a thread of its own. The thread hands each batch to the event loop and waits for it.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ ASK_SECONDS = 0.8
 STOP_SECONDS = 3.0
 PLACE_SECONDS = 5.0
 AGAIN_SECONDS, LONGEST_AGAIN_SECONDS = 1.0, 30.0
-SILENT_AT_MOST = 2  # so many places without an answer: then the others are not asked any more
+SILENT_AT_MOST = 2  # after this many partitions whose place Kafka did not tell, the remaining ones are not asked
 
 
 class Record(NamedTuple):
-    """One message with its place."""
+    """One message with its topic, partition and offset."""
 
     topic: str
     partition: int
@@ -37,9 +37,9 @@ class Record(NamedTuple):
 
 
 class EventConsumer:
-    """Runs from `start` to `stop`. `take` gets each batch; its offsets are committed once it returned.
+    """Reads from `start` to `stop`. `take` gets each batch; the batch's offsets are committed once `take` returned.
 
-    begin_at_end: topics that a group which never read them begins at their end, not at their beginning.
+    begin_at_end: topics of which a group that never read them begins at the end, not at the beginning.
     """
 
     def __init__(
@@ -77,9 +77,10 @@ class EventConsumer:
         self._asking: AdminClient | None = None
 
     def start(self, since: Mapping[str, float] | None = None) -> None:
-        """Begin to read, from where the group has come to.
+        """Begin to read from the group's committed offsets.
 
-        since: in topics of `begin_at_end`, what has come since then (seconds since 1970) lies behind the end.
+        since: topic of `begin_at_end` → seconds since 1970. A group that never read the topic begins with the first
+        record since that time.
         """
         self._since = since or {}
         self._loop = asyncio.get_running_loop()
@@ -88,7 +89,7 @@ class EventConsumer:
         self._thread.start()
 
     async def stop(self) -> None:
-        """End; a batch under way is given up, and comes again after the next start."""
+        """Stop reading. A batch under way is cancelled, and comes again after the next start."""
         self._stopped.set()
         if self._under_way is not None:
             self._under_way.cancel()
@@ -97,7 +98,7 @@ class EventConsumer:
 
     @property
     def is_running(self) -> bool:
-        """False before `start`, after `stop`, and where an error that nobody foresaw ended it."""
+        """False before `start`, after `stop`, and where an unforeseen error ended the thread."""
         return self._thread is not None and self._thread.is_alive()
 
     async def problem(self) -> str:
@@ -119,7 +120,8 @@ class EventConsumer:
             while not self._stopped.is_set():
                 if self._unplaced and time.monotonic() >= self._again_at:
                     self._join_again(consumer)
-                # It returns before its timeout only with as many as it was asked for: so first with one.
+                # `consume` returns before its timeout only with as many messages as it was asked for. So it is asked
+                # for one message first, and then for those that are there already.
                 messages = consumer.consume(1, timeout=POLL_SECONDS)
                 if messages:
                     messages += consumer.consume(self._batch - 1, timeout=0)
@@ -130,7 +132,10 @@ class EventConsumer:
             consumer.close()
 
     def _take_whole(self, records: Sequence[Record]) -> bool:
-        """False: it was given up because of the end, or failed in a way nobody foresaw; then nothing is committed."""
+        """Hand the records to `take`. False where `stop` cancelled it: nothing is committed then.
+
+        Raises: what `take` raises, which ends the thread.
+        """
         assert self._loop is not None
 
         async def take() -> None:
@@ -149,11 +154,13 @@ class EventConsumer:
     def _commit(self, consumer: Consumer) -> None:
         try:
             consumer.commit(asynchronous=False)
-        except KafkaException as error:  # the events come again, and act once all the same
+        except KafkaException as error:  # the events come again; `take` must let a repeated event act only once
             logger.warning("offsets are not committed", extra={"reason": str(error)})
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """None is assigned without Kafka's answer to where it begins: the group's own rule is the beginning."""
+        """Assign the partitions whose first offset is known. Without Kafka's answer a partition of `begin_at_end`
+        waits for `_join_again`: the group's `auto.offset.reset` would read it from the beginning.
+        """
         unplaced: list[TopicPartition] = []
         for place in (one for one in partitions if one.topic in self._begin_at_end):
             try:
@@ -169,21 +176,21 @@ class EventConsumer:
         consumer.assign([one for one in partitions if one not in unplaced])
 
     def _join_again(self, consumer: Consumer) -> None:
-        """Ask for partitions anew: to wait for an answer in `_assign` would keep those of a group that goes on."""
+        """Ask for the partitions anew. Waiting in `_assign` would also keep back partitions whose offset is known."""
         self._again_at = time.monotonic() + self._again_seconds
         consumer.unsubscribe()
         consumer.subscribe(self._topics, on_assign=self._assign)
 
     def _find_place(self, consumer: Consumer, place: TopicPartition) -> None:
-        """Where a group never read the partition, it begins at its end, which is committed, so that it holds after a
-        crash. Raises: KafkaException.
+        """Where the group never read the partition, commit the partition's end as its offset, so that the group still
+        begins there after a crash. Raises: KafkaException.
         """
         (known,) = _answered(consumer.committed([place], timeout=PLACE_SECONDS))
         if known.offset >= 0:
             return
         _, end = consumer.get_watermark_offsets(place, timeout=PLACE_SECONDS)
         since = self._since.get(place.topic)
-        if since is not None:  # asked after the end: what comes in between is behind it
+        if since is not None:  # the end was asked first: a record that comes in between lies behind it, and is read
             asked = TopicPartition(place.topic, place.partition, int(since * 1000))
             (first,) = _answered(consumer.offsets_for_times([asked], timeout=PLACE_SECONDS))
             end = first.offset if first.offset >= 0 else end
@@ -193,7 +200,7 @@ class EventConsumer:
 
 
 def _answered(places: list[TopicPartition]) -> list[TopicPartition]:
-    """The places as given. Raises: KafkaException where Kafka told an error of one: that is not "never read"."""
+    """The places as given. Raises: KafkaException for an error in one of them, which does not mean "never read"."""
     for place in places:
         if place.error is not None:
             raise KafkaException(place.error)

@@ -1,4 +1,4 @@
-"""Sends events to Kafka for an outbox, whatever database that lies in, and says which of them Kafka has.
+"""Sends events to Kafka for an outbox in any database, and tells which of them Kafka has acknowledged.
 
 A message on topic `events.<service>`: key = aggregate_id, value = JSON {event_id, type, aggregate, aggregate_id, at,
 trace_id, data}. An event counts as sent only after Kafka acknowledged it (acks=all).
@@ -18,12 +18,12 @@ from lakeproof.services.database.postgres import Row
 from lakeproof.services.metrics import Metrics
 from lakeproof.services.times import iso
 
-DELIVERY_SECONDS = 8.0  # after it an event counts as not delivered, and stays
-GRACE_SECONDS = 2.0  # so much later the producer has told of each
+DELIVERY_SECONDS = 8.0  # an event without an acknowledgement by then counts as not delivered, and stays in the outbox
+GRACE_SECONDS = 2.0  # how much later the producer has surely reported every event
 
 
 class OutboxMetrics(Metrics):
-    """What waits, and what was sent."""
+    """Metrics of an outbox: the events that wait, and those that were sent."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry)
@@ -41,25 +41,25 @@ class OutboxMetrics(Metrics):
 
 
 class EventDelivery:
-    """Delivers to one topic, one batch after the other; its producer lives from batch to batch.
+    """Delivers to one topic, one batch after the other, with the same producer until that producer fails.
 
-    logger_name: where librdkafka's words go.
+    logger_name: the logger for librdkafka's messages.
     """
 
     def __init__(self, bootstrap_servers: str, topic: str, logger_name: str) -> None:
         self._bootstrap_servers, self._topic, self._logger_name = bootstrap_servers, topic, logger_name
         self._producer: Producer | None = None
-        self._absent = AbsentKafka()  # outlives a producer that took nothing: its word is said once all the same
+        self._absent = AbsentKafka()  # outlives a failed producer, so that the same warning is not logged for each
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """A delivery under way is given up."""
+        """Give up a delivery that is under way."""
         self._stopped.set()
 
     def deliver[T](self, messages: Iterable[tuple[T, str, bytes]]) -> tuple[list[T], str]:
-        """Of (token, key, value) the tokens that Kafka acknowledged, and "" or what went wrong with the others.
+        """Send messages (token, key, value). Gives the tokens that Kafka acknowledged, and "" or an error text.
 
-        It waits: run it in a thread. Raises: KafkaException, BufferError; then some may have been sent all the same.
+        Blocks: run it in a thread. Raises: KafkaException, BufferError; some messages may then still be sent.
         """
         producer = self._open_producer()
         acknowledged: list[T] = []
@@ -80,7 +80,7 @@ class EventDelivery:
                 producer.produce(self._topic, value, key.encode(), on_delivery=note(token))
                 wanted += 1
         except KafkaException:
-            self._producer = None  # after a fatal error it takes nothing any more
+            self._producer = None  # after a fatal error a producer takes no more messages
             raise
         deadline = Deadline(DELIVERY_SECONDS + GRACE_SECONDS)
         while len(acknowledged) + len(failures) < wanted and not deadline.expired and not self._stopped.is_set():
@@ -89,7 +89,7 @@ class EventDelivery:
         if not missing:
             return acknowledged, ""
         if not failures or any(error.fatal() for error in failures):
-            self._producer = None  # it sends nothing any more, or holds what nobody waits for
+            self._producer = None  # after a fatal error it sends nothing; without a failure it holds old messages
         said = failures[0].str() if failures else "no answer"
         return acknowledged, f"{missing} of {wanted} events were not taken ({said})"
 
@@ -100,8 +100,9 @@ class EventDelivery:
 
 
 def event_producer(bootstrap_servers: str, logger_name: str, absent: AbsentKafka) -> Producer:
-    """For events: each once and in order as long as it lives, given up after DELIVERY_SECONDS; librdkafka's words go
-    into that logger.
+    """An idempotent producer: it sends each event once and in order, and gives up after DELIVERY_SECONDS.
+
+    logger_name: the logger for librdkafka's messages.
     """
     return Producer(
         {

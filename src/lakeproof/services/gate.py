@@ -1,6 +1,6 @@
-"""What every request of a service passes through: trace id, limit on its body, metrics, one log line, a last resort.
+"""The gate that every request of a service passes: trace id, limits, metrics, a log line, an answer to any error.
 
-Pure ASGI: it costs microseconds, and it sees the body's bytes as they arrive, so a large one is never held.
+It is pure ASGI, so it costs microseconds, and it sees the body's bytes as they arrive: a large body is never held.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 logger = logging.getLogger(__name__)
 
 SLOW_SECONDS = 1.0
-CHARACTER_BYTES = 12  # of one character in JSON, at most: beyond U+FFFF it may be written as two \u escapes
+CHARACTER_BYTES = 12  # the most bytes of one character in JSON: beyond U+FFFF it may be written as two \u escapes
 _ALWAYS_ANSWERED = frozenset({"/health", "/metrics"})
 
 
@@ -32,7 +32,8 @@ _ALWAYS_ANSWERED = frozenset({"/health", "/metrics"})
 class RouteLimit:
     """Other limits on the body of one route; `path` is compared with the whole path.
 
-    `seconds`: for the whole body; each piece then has the time of other routes' whole bodies. None: as those.
+    seconds: for the whole body. Each piece of it may then take as long as a whole body on other routes. None: the
+    usual limit.
     """
 
     method: str
@@ -42,10 +43,12 @@ class RouteLimit:
 
 
 class Gate:
-    """Wraps an ASGI app. `body_seconds`: a body that has not arrived whole by then is given up (408).
+    """Wraps an ASGI app.
 
-    `max_under_way`: more requests than that at once are refused (503) before any work: in a longer queue every
-    caller would wait for an answer that comes too late. Health and metrics are always answered. `crash`: for tests.
+    body_seconds: a body that has not arrived whole by then is refused (408).
+    max_under_way: more requests than that at once are refused (503) before any work, because in a longer queue every
+        caller would wait for an answer that comes too late. Health and metrics are always answered.
+    crash: for tests.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class Gate:
         return _BodyLimit(receive, scope["headers"], max_bytes, whole, self._body_seconds)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -87,7 +90,7 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 if limit.refusal is not None and status == 0:
-                    # A framework turns what `receive` raises into an answer of its own.
+                    # The framework turns an error of `receive` into an answer of its own, which is replaced here.
                     status = limit.refusal.status
                     await limit.refusal.to_response()(scope, receive, send_refused)
                     return
@@ -115,7 +118,7 @@ class Gate:
                     self._crash.reached("before", scope)
                 await self._app(scope, limit.receive, send_traced)
         except Exception:
-            # What we did not foresee may have happened after a change: so it is unclear, not "not done".
+            # An unforeseen error may have come after a change. So the outcome is "unclear", not "not_done".
             logger.exception("request failed", extra={"method": scope["method"], "path": scope["path"]})
             if status == 0:
                 lost = Refusal(500, "internal_error", "an error of the service", outcome="unclear")
@@ -134,8 +137,8 @@ class Gate:
 
 
 def _level_of(method: str, status: int, seconds: float) -> int:
-    """Reads that went well are most of the traffic and tell nothing that the metrics do not: only LOG_LEVEL=DEBUG
-    writes them. Changes, refusals and whatever was slow are written always.
+    """The level of the log line. Successful reads are logged at DEBUG: they are most of the traffic, and tell no more
+    than the metrics. Changes, refusals and slow requests are always logged.
     """
     if status >= 500:
         return logging.WARNING
@@ -143,7 +146,7 @@ def _level_of(method: str, status: int, seconds: float) -> int:
 
 
 class _BodyLimit:
-    """Counts a body as it arrives. `refusal`: why it was not taken, once that is so."""
+    """Counts the bytes of a body as they arrive. `refusal`: why the body was refused, once it is."""
 
     def __init__(
         self,
@@ -155,7 +158,7 @@ class _BodyLimit:
     ) -> None:
         self._receive, self._max_bytes = receive, max_bytes
         self._whole_seconds, self._piece_seconds = whole_seconds, piece_seconds
-        self._until: float | None = None  # of the whole body, from the first piece that was asked for
+        self._until: float | None = None  # the time limit of the whole body; set when its first piece is asked for
         declared = next((value for name, value in headers if name == b"content-length"), b"")
         self._seen = int(declared) if declared.isdigit() and int(declared) > max_bytes else 0
         self._ended = False
@@ -163,7 +166,7 @@ class _BodyLimit:
 
     async def receive(self) -> Message:
         """The next message. Raises: Refusal."""
-        if self._ended:  # the app waits for the caller to hang up: no limit on that
+        if self._ended:  # the app now waits for the caller to hang up, which has no limit
             return await self._receive()
         message: Message = {}
         if self._seen <= self._max_bytes:

@@ -1,8 +1,8 @@
-"""Is a service healthy? Words: starting (its dependencies never answered yet), healthy, unhealthy.
+"""A service's health: starting (not healthy even once since the start), healthy, or unhealthy.
 
-Each dependency is asked a real question with a time limit of its own, never longer than a second: a database that is
-stopped (not dead) must not make the health question hang. Callers that ask at the same time share one look. Where a
-question raises, whatever it is, that is its dependency's problem, and hides no other's.
+Each dependency is asked a real question with its own time limit of a second: a database that is stopped (not dead)
+must not make the health question hang. Callers that ask at the same time share one look. A question that raises any
+error counts as a problem of its dependency, and the others are still asked.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 LIMIT_SECONDS = 1.0
 
-# What is asked of a dependency: "" or what is wrong with it.
+# A question to one dependency. Its answer is "" or what is wrong with the dependency.
 type Question = Callable[[], str | Awaitable[str]]
 
 
@@ -27,16 +27,16 @@ class Health(StrEnum):
 
 @dataclass(frozen=True)
 class DependencyHealth:
-    """One look at one dependency; `problem` is empty where it is healthy."""
+    """One look at one dependency, which took `seconds`. `problem` is empty where the dependency is healthy."""
 
     seconds: float
     problem: str = ""
 
 
 class HealthQuestion:
-    """`questions`: by dependency.
+    """Asks a service's dependencies. `questions`: one for each dependency.
 
-    `works_without`: names whose trouble is told, and leaves the service healthy.
+    works_without: dependencies whose trouble is reported while the service still counts as healthy.
     """
 
     def __init__(

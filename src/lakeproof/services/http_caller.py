@@ -1,4 +1,4 @@
-"""What calls services over HTTP: one session, closed at the end of the block."""
+"""Calls services over HTTP with one client session, which is closed at the end of the block."""
 
 from types import TracebackType
 from typing import Self
@@ -7,14 +7,15 @@ import aiohttp
 
 
 class ConnectionLost(aiohttp.ClientConnectionError):
-    """The service took the connection and closed it without an answer: what was asked may have been done."""
+    """The connection was lost without an answer: the service may have done what the request asked."""
 
 
 class HttpCaller:
-    """Owns the session. `call_seconds`: a call's longest. `most`: connections at once; 0: any number."""
+    """Owns the session. call_seconds: the longest time of one call. most: connections at once; 0: any number."""
 
     def __init__(self, *, call_seconds: float, connect_seconds: float, most: int = 0) -> None:
-        # Idle connections are dropped before a service does it, or a call could meet its closing.
+        # Idle connections are closed here before the service closes them: else a call could go out on a connection
+        # that the service is just closing.
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=most, keepalive_timeout=15.0),
             timeout=aiohttp.ClientTimeout(total=call_seconds, sock_connect=connect_seconds),
@@ -31,15 +32,15 @@ class HttpCaller:
 
 
 async def _sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Send `request`, and let nobody send it again but its caller; a GET may be sent again, for it changes nothing.
+    """Send `request` once, so that only its caller may repeat it. A GET may be sent again: it changes nothing.
 
-    After these two errors aiohttp sends PUT and DELETE a second time, without a word. The caller would see only how
-    the second one ended: where its connection was refused, what the first one did would be told as not done.
-    Raises: ConnectionLost instead, after which aiohttp sends nothing again.
+    After the two errors below aiohttp silently sends PUT and DELETE a second time. The caller would see only the
+    second result: where that connection was refused, the caller would believe that nothing was done, although the
+    first request may have been. Raises: ConnectionLost instead, after which aiohttp does not send again.
     """
     try:
         return await send(request)
-    except aiohttp.ClientConnectorError:  # one of the errors below; aiohttp never repeats it, for nothing was sent
+    except aiohttp.ClientConnectorError:  # a ClientOSError that aiohttp never repeats, because nothing was sent
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         if request.method == "GET":

@@ -1,4 +1,4 @@
-"""Reading what another service answers, and never more of it than an answer may have, whatever it sends."""
+"""Reads the answer of another service, and never more bytes of it than an answer may have."""
 
 from collections.abc import AsyncIterable
 
@@ -6,13 +6,13 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 
 class AnswerTooLong(Exception):
-    """It has more bytes than an answer may have; what was read is thrown away."""
+    """The answer has more bytes than an answer may have; the bytes that were read are dropped."""
 
 
 async def read_at_most(chunks: AsyncIterable[bytes], max_bytes: int = MAX_ANSWER_BYTES) -> bytes:
     """The whole body, from the client's iterator over it. Raises: AnswerTooLong, and what the iterator raises.
 
-    The caller leaves the client's `async with` then, which closes the connection: the rest is not read.
+    The caller then leaves the client's `async with`, which closes the connection: the rest is not read.
     """
     body = bytearray()
     async for chunk in chunks:

@@ -1,32 +1,32 @@
-"""The metrics that every service of the shop has: the same names, told apart by Prometheus' job."""
+"""The metrics that every service of the shop has. The names are the same; Prometheus' job tells services apart."""
 
 from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
-# A request is given up after 5 s by default; the low end is where a healthy service answers.
+# Histogram buckets. A healthy service answers within the lowest ones; a request is given up after 5 s by default.
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 class Metrics:
-    """Metrics of one registry. `values`: of a metric's one label, which are told before any of them came."""
+    """Metrics of one registry. `values`: values of a metric's only label, which are exported as 0 from the start."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
 
     def counter(self, name: str, what: str, *labels: str, values: Iterable[str] = ()) -> Counter:
-        """What only grows."""
+        """A number that only grows."""
         return _told(Counter(name, what, labels, registry=self.registry), values)
 
     def gauge(self, name: str, what: str, *labels: str) -> Gauge:
-        """What goes up and down."""
+        """A number that goes up and down."""
         return Gauge(name, what, labels, registry=self.registry)
 
     def histogram(
         self, name: str, what: str, *labels: str, buckets: Sequence[float] = SECONDS, values: Iterable[str] = ()
     ) -> Histogram:
-        """How long it takes."""
+        """A distribution of durations in seconds."""
         return _told(Histogram(name, what, labels, buckets=buckets, registry=self.registry), values)
 
 

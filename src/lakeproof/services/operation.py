@@ -1,4 +1,4 @@
-"""What a caller asks for under a key, which acts once, and what a service's own rules refuse."""
+"""A request under an idempotency key, which acts once, and the refusal of a request by the shop's own rules."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from lakeproof.services.database.errors import SaidNo
 
 
 class RuleRefused(SaidNo):
-    """The shop's own rules say no; `why` is the code that a caller is told."""
+    """The shop's own rules refuse the request. `why`: the code in the answer to the caller."""
 
     def __init__(self, why: str, message: str) -> None:
         self.why = why
@@ -16,18 +16,18 @@ class RuleRefused(SaidNo):
 
 @dataclass(frozen=True, slots=True)
 class Operation[O]:
-    """One thing that a caller asks for, under a key where there is one. `digest`: the SHA-256 of all that it asks."""
+    """One request of a caller, under a key where there is one. `digest`: the SHA-256 of its whole content."""
 
     op: O
     key: str | None
     digest: bytes
 
     def require_same(self, digest: bytes) -> None:
-        """The key was used before, for what has that digest. Raises: RuleRefused (key_reused)."""
+        """Compare with the earlier request of this key. Raises: RuleRefused (key_reused) where the digests differ."""
         if digest != self.digest:
             raise RuleRefused("key_reused", f"the key {self.key} was used for another request")
 
 
 def operation[O](op: O, key: str | None, subject: object, body: str = "") -> Operation[O]:
-    """The operation `op` on what has that id (None: something new) with its body in canonical text."""
+    """The operation `op`. subject: the id of the thing it acts on; None: a new thing. body: in canonical text."""
     return Operation(op, key, hashlib.sha256(f"{op}|{subject or 'new'}|{body}".encode()).digest())

@@ -6,16 +6,16 @@ What a service uses:
     async with relaying(connector_of(stack, "payment", statement_seconds=RELAY_SECONDS),
                         stack.address("kafka", "tcp"), "payment", metrics.registry) as relay:
         relay.wake()              # after a commit; else the relay looks every LOOK_SECONDS
-        relay.problem             # "" or why events do not get away, for /health (works_without={"kafka"})
-        relay.ended               # "" or which part of it ended, for /health too; nobody works without that
+        relay.problem             # "" or why events are not sent, for /health (works_without={"kafka"})
+        relay.ended               # "" or which part of the relay ended; /health is then unhealthy
 
-The table is made by postgres' provision (outbox.sql) in every service's schema there; event_delivery.py says what a
+The provision hook of postgres makes the table (outbox.sql) in every service's schema; event_delivery.py says what a
 message looks like.
 
-A row is marked only after Kafka acknowledged it; a crash in between sends it again, so consumers drop an
-`event_id` that they had. The events of one aggregate keep their order, but for those of a batch that Kafka took in
-part before it went away: they come once more. While Kafka is away rows stay and nothing else stops: sending runs in a
-thread. Rows that were sent are deleted after a day.
+A row is marked as sent only after Kafka acknowledged it. A crash in between sends the event again, so consumers drop
+an `event_id` that they have seen. The events of one aggregate keep their order, except where Kafka took only a part
+of a batch before it went away: these events come once more. While Kafka is away rows stay, and requests go on:
+sending runs in a thread. Rows that were sent are deleted after a day.
 """
 
 import asyncio
@@ -45,17 +45,18 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 LOOK_SECONDS = 0.5
-LINGER_SECONDS = 0.05  # from a wake-up to the look: what comes together goes together
+LINGER_SECONDS = 0.05  # the wait between a wake-up and the look, so that events which come together are one batch
 COUNT_SECONDS = 1.0
-RELAY_SECONDS = 30.0  # the relay's own limit for a statement: its transaction lasts as long as a delivery
-KEPT_SECONDS = 86_400.0  # after it was sent
+RELAY_SECONDS = 30.0  # the relay's own statement limit: its transaction stays open for a whole delivery
+KEPT_SECONDS = 86_400.0  # how long a row is kept after it was sent
 SWEEP_SECONDS = 60.0
 SWEPT_AT_ONCE = 5_000
 FAILED_PAUSE_SECONDS = 2.0
-# An event that waits so long for a relay that has the turn and does not send is told of.
+# After this time an event that waits while another relay has the turn, and does not send, is reported as a problem.
 TURN_SECONDS = 10.0
-# One relay of an outbox at a time, or two would mix up the order of one aggregate's events. By the table: a number
-# alone would be one turn for all services of the database, and one that hangs would hold up the others.
+# One relay of an outbox sends at a time: two would mix up the order of one aggregate's events. The lock's key has the
+# table in it: a number alone would be one lock for all services of the database, and a relay that hangs would hold up
+# the other services.
 TURN = 5_401_117
 TAKE_TURN = "SELECT pg_try_advisory_xact_lock($1, 'outbox'::regclass::oid::integer)"
 
@@ -77,7 +78,7 @@ _SWEEP = (
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to `aggregate` number `aggregate_id`; `data` is what orjson can write."""
+    """Something that happened to the `aggregate` with that id. `data`: anything that orjson can write."""
 
     aggregate: str
     aggregate_id: str
@@ -97,8 +98,9 @@ async def add_event(connection: Connection, event: Event) -> None:
 
 
 class OutboxRelay:
-    """Sends what is in the outbox of one service, from when it is made, within the event loop, to `close`; one per
-    process. problem: why events do not get away, "" where they do; trouble is counted, told there, and tried again.
+    """Sends the events of one service's outbox, from its construction (inside the event loop) to `close`.
+
+    One per process. problem: why events are not sent, or "". Failures are counted, reported there, and tried again.
     """
 
     def __init__(
@@ -118,12 +120,12 @@ class OutboxRelay:
         self._works = Background({"outbox relay": self._send_forever(), "outbox count": self._count_forever()})
 
     def wake(self) -> None:
-        """There is something new: look at once."""
+        """Look at once, because there is a new event."""
         self._woken.set()
 
     @property
     def ended(self) -> str:
-        """ "" or which part ended: then nothing is tried again."""
+        """ "" or the part that ended by itself, which does not start again."""
         return self._works.ended
 
     async def _send_forever(self) -> None:
@@ -148,7 +150,9 @@ class OutboxRelay:
             self._woken.clear()
 
     async def _count_forever(self) -> None:
-        """What waits, and away with what is old; a failure here is one of `_send_forever` too, and told there."""
+        """Count the events that wait, and delete old rows. A failure is not reported here: `_send_forever` meets it
+        too, and reports it.
+        """
         swept_at = float("-inf")
         while True:
             with contextlib.suppress(DatabaseTrouble, SaidNo, TimeoutError):
@@ -164,15 +168,15 @@ class OutboxRelay:
             await asyncio.sleep(COUNT_SECONDS)
 
     async def close(self) -> None:
-        """What is under way is given up; its rows stay unmarked."""
+        """Give up the delivery under way; its rows stay unmarked."""
         self._delivery.stop()
         await self._works.stop()
         await self._pool.close(1.0)
 
     async def _send_batch(self) -> int:
-        """Take, send, mark; the number of rows that were taken."""
+        """Take rows, send them, mark those that Kafka has. Gives the number of rows that were taken."""
         async with self._pool.connection(Deadline(RELAY_SECONDS)) as connection:
-            # A mark that a crash loses only lets the event be sent again: no need to wait for the disk.
+            # No need to wait for the disk: a mark that a crash loses only lets the event be sent again.
             await connection.execute("BEGIN; SET LOCAL synchronous_commit = off")
             ((has_turn,),) = await connection.fetch(TAKE_TURN, TURN)
             rows = await connection.fetch(_TAKE, BATCH) if has_turn else []

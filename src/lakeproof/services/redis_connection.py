@@ -1,4 +1,4 @@
-"""A service's connections to Redis, each step of which ends soon: what Redis gives can be missed.
+"""A service's connections to Redis, with short timeouts, because a service works on without Redis.
 
 `SERVICE_REDIS_URL` (redis://[[user]:password@]host:port[/n]) names another Redis than the stack's own.
 """
@@ -21,7 +21,7 @@ CONNECTIONS = 32
 
 
 def redis_url(stack: Stack) -> str:
-    """Where Redis is, with its password."""
+    """The address of Redis, with its password."""
     given = os.environ.get(URL_VARIABLE)
     if given:
         return given
@@ -30,7 +30,7 @@ def redis_url(stack: Stack) -> str:
 
 
 def connect(url: str, seconds: float) -> Redis:
-    """A client that gives up each step after `seconds`, asks once, and connects with the first question."""
+    """A client that gives up each step after `seconds`, does not retry, and connects at its first command."""
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=CONNECTIONS,
@@ -43,7 +43,7 @@ def connect(url: str, seconds: float) -> Redis:
 
 
 def connect_blocking(url: str, seconds: float) -> redis.Redis:
-    """As `connect`, for a thread."""
+    """As `connect`, but blocking, for use in a thread."""
     return redis.Redis.from_url(
         url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=retry.Retry(NoBackoff(), 0)
     )

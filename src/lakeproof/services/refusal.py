@@ -1,12 +1,12 @@
-"""Why a service does not do what was asked, and what its caller may rely on.
+"""The answer of a service that refuses a request: why, and what the caller may rely on.
 
 Every answer that is not a success has the same shape:
 
     {"error": {"code", "message", "fields": [{"field", "message"}]}, "outcome", "trace_id"}
 
-outcome "not_done": nothing was changed, for certain. "done": an earlier call of the same key did it, and the thing is
-gone since. "unclear": it may or may not have been done; the same call with the same
-key finds out and does not act twice.
+outcome "not_done": certainly nothing was changed. "done": an earlier call of the same key did the change, and the
+thing is gone since. "unclear": the change may or may not have been done; the same call with the same key finds out
+and does not act twice.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ Outcome = Literal["not_done", "done", "unclear"]
 
 
 class Refusal(Exception):
-    """Raised anywhere under a request; becomes the answer."""
+    """Raised anywhere while a request is handled; becomes the answer."""
 
     def __init__(
         self,
@@ -79,11 +79,11 @@ class RefusalBody(BaseModel):
     trace_id: str
 
 
-type Says = dict[int | str, dict[str, Any]]  # what a route answers, for OpenAPI
+type Says = dict[int | str, dict[str, Any]]  # a route's `responses` for OpenAPI, by status
 
 
 def refusals(said: Mapping[int, str]) -> Says:
-    """With which status a route refuses, and when."""
+    """The refusals of a route for OpenAPI. `said`: status → when the route answers so."""
     return {status: {"model": RefusalBody, "description": when} for status, when in said.items()}
 
 
@@ -93,7 +93,7 @@ def json_response(body: object, status: int = 200, headers: Mapping[str, str] | 
 
 
 def _plain(value: object) -> str:
-    """What a driver's own kind of UUID is to a caller: the encoder takes the standard one only."""
+    """Write a driver's own UUID class as text: orjson encodes the standard class only."""
     if isinstance(value, UUID):
         return str(value)
     raise TypeError(type(value).__name__)

@@ -1,4 +1,4 @@
-"""What every service of the shop is around its own routes: gate, health, metrics, refusals, a graceful end."""
+"""What every service of the shop has beside its own routes: gate, health, metrics, refusals, a graceful end."""
 
 import asyncio
 import os
@@ -27,9 +27,10 @@ from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack, load_stack
 
 _KEY_HEADER = ("header", "idempotency-key")
-SHUTDOWN_SECONDS = 6  # for requests under way; the pool's close comes after, both within the component's stop_seconds
+SHUTDOWN_SECONDS = 6  # for requests under way; the pool closes afterwards, both within the component's stop_seconds
 
-# What a service opens at its start and closes at its end; it gives the dependencies' health questions by name.
+# A block around a service's life: opens what the service needs, gives the dependencies' health questions by name, and
+# closes at the end.
 Opened = AbstractAsyncContextManager[Mapping[str, Question]]
 
 
@@ -58,11 +59,11 @@ def create_service(
     works_without: frozenset[str] = frozenset(),
     route_limits: tuple[RouteLimit, ...] = (),
 ) -> FastAPI:
-    """The service's app. It starts also where a dependency is away, and says so.
+    """The service's app. It starts also where a dependency is away, and /health then says so.
 
-    `opened` puts what the routes need into `app.state`. `works_without`: dependencies whose trouble is told by
-    /health and does not make the service unhealthy. `route_limits`: routes whose bodies may be larger or smaller than
-    the settings say.
+    opened: puts what the routes need into `app.state`.
+    works_without: dependencies whose trouble /health reports, and which do not make the service unhealthy.
+    route_limits: routes whose bodies may be larger or smaller than the settings say.
     """
 
     @asynccontextmanager
@@ -70,7 +71,7 @@ def create_service(
         warn_of_crash("shop.crash_at", settings.crash_at)
         async with opened(app) as questions:
             app.state.health = HealthQuestion(questions, works_without=works_without)
-            first_look = asyncio.create_task(app.state.health.ask())  # "starting" ends though nobody asks
+            first_look = asyncio.create_task(app.state.health.ask())  # so that "starting" ends though nobody asks
             yield
             first_look.cancel()
 
@@ -120,7 +121,7 @@ def _operation(metrics: RequestMetrics) -> APIRouter:
 
 
 def _refuse_alike(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
-    """Every refusal, the framework's own too, gets the shape of refusal.py."""
+    """Give every refusal, also those of the framework, the shape of refusal.py."""
 
     @app.exception_handler(Refusal)
     async def refuse(_: Request, error: Exception) -> Response:
@@ -141,7 +142,7 @@ def _refuse_alike(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
 
 def _methods_of(request: Request, routes: Sequence[BaseRoute]) -> str:
-    """Every method that the request's path has; the framework names those of its first route only."""
+    """All methods of the request's path; the framework names only those of the first route that matches."""
     matching = [
         route for route in routes if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE
     ]
@@ -164,7 +165,7 @@ def _invalid(error: RequestValidationError) -> Refusal:
 def serve(name: str, create: Callable[[Stack], FastAPI], port: int | None = None) -> None:
     """Serve component `name` until SIGTERM; requests under way end first, then what the service opened is closed.
 
-    port: another one than the component's own, for a service beside the stack's: on loopback, whatever is set.
+    port: instead of the component's own, for a second service beside the stack's; it listens on loopback alone.
     """
     log_as_json(os.environ.get("LOG_LEVEL", "INFO"))
     disable_created_metrics()  # type: ignore[no-untyped-call]

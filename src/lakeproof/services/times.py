@@ -1,4 +1,4 @@
-"""Times as the shop writes them."""
+"""Times as text, as the shop writes them."""
 
 from datetime import UTC, datetime
 
@@ -10,5 +10,5 @@ def iso(at: datetime) -> str:
 
 
 def iso_or_none(at: datetime | None) -> str | None:
-    """As `iso`, of what may not have happened."""
+    """As `iso`, for the time of an event that may not have happened."""
     return None if at is None else iso(at)

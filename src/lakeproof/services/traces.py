@@ -28,7 +28,7 @@ def accept_trace_id(given: str | None) -> str:
 
 @contextmanager
 def traced(given: str) -> Iterator[None]:
-    """What runs in the block is of that trace: work that goes on after its request, under the id it began with."""
+    """Give the block that trace id, for work that goes on after its request under the request's id."""
     token = trace_id.set(given)
     try:
         yield

@@ -1,27 +1,27 @@
-"""Work that looks again and again for something to do: at once where it is woken, until it is told to stop."""
+"""Background work that looks for something to do at intervals, or at once when it is woken, until it is stopped."""
 
 import asyncio
 import contextlib
 
 
 class Wakeable:
-    """What such work has in common; it pauses between two looks, and ends its loop where `stopping`."""
+    """Base of such work. Its loop calls `pause` between two looks, and ends once `stopping` is True."""
 
     def __init__(self) -> None:
         self.stopping = False
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """There is something new: look at once."""
+        """Look at once, because there is something new."""
         self._woken.set()
 
     def stop(self) -> None:
-        """End after what is under way."""
+        """End after the work that is under way."""
         self.stopping = True
         self._woken.set()
 
     async def pause(self, seconds: float) -> None:
-        """Until it is woken or stopped, at most so long."""
+        """Wait until `wake` or `stop`, at most `seconds`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()

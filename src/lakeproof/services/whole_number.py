@@ -1,6 +1,6 @@
-"""Integers as JSON Schema means them: 5572 and 5572.0 are one number, "5572" and true are none.
+"""Integers as JSON Schema means them: 5572 and 5572.0 are the same number; "5572" and true are no numbers.
 
-order_id: Annotated[StrictInt, Field(ge=1, le=MAX_ID), WHOLE]      # WHOLE last, or the limits leave the OpenAPI
+order_id: Annotated[StrictInt, Field(ge=1, le=MAX_ID), WHOLE]   # WHOLE last: else OpenAPI would not show the limits
 """
 
 from pydantic import BeforeValidator

@@ -1,1 +1,1 @@
-"""What people use the lake for: a file of data for each use case, and how fresh its data are now."""
+"""What people use the lake for: one YAML file for each use case, and how fresh its data are now."""

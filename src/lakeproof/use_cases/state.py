@@ -14,9 +14,11 @@ type State = Literal["fresh", "late", "unknown"]
 
 @dataclass(frozen=True)
 class Freshness:
-    """One look. `ages`: database → seconds since the newest heartbeat on `main`, of each that was published.
+    """One look at a use case.
 
-    why: what kept it from looking, or which databases are not published; "" where all is known.
+    age_seconds: the age of the oldest of its databases; None where no age is known.
+    ages: database → seconds since its newest heartbeat on `main`. A database that is not published is missing.
+    why: why Prometheus could not be asked, or which databases are not published; "" where all ages are known.
     """
 
     use_case: str
@@ -28,7 +30,7 @@ class Freshness:
 
 
 def look(stack: Stack, use_case: UseCase) -> Freshness:
-    """How old the data are now. Never raises where Prometheus does not answer: then the state is unknown."""
+    """How old the data are now. Where Prometheus does not answer, the state is unknown, and nothing is raised."""
     try:
         answer = prometheus.instant(stack, use_case.freshness)
     except CouldNotLook as error:
@@ -37,7 +39,7 @@ def look(stack: Stack, use_case: UseCase) -> Freshness:
 
 
 def judge(use_case: UseCase, ages: Mapping[str, float], why: str = "") -> Freshness:
-    """late: one of its databases is older than the target. unknown: none is, and one of them has no age."""
+    """late: the data of one database are older than the target. unknown: none are, and one database has no age."""
     missing = [name for name in use_case.databases if name not in ages]
     oldest = max(ages.values(), default=None)
     state: State = "unknown" if missing else "fresh"

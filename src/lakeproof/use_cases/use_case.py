@@ -1,7 +1,7 @@
-"""A use case: what it asks the lake, the tables that it reads, and how old their data may be. A file is a use case.
+"""A use case: its question to the lake, the tables that it reads, and how old their data may be.
 
-This is the one list of them: a scenario names the use cases that it concerns by the names of these files, and an
-incident takes them over from its scenario.
+Each YAML file of this folder is one use case; there is no other list. A scenario names the use cases that it concerns
+by the names of these files, and an incident takes them over from its scenario.
 """
 
 import re
@@ -33,9 +33,10 @@ _TABLE = re.compile(rf"\b(?:{'|'.join(NAMES)})\.[a-z_]+")
 class UseCase:
     """One use of the lake.
 
-    asks: its question in words, by language. query: the same in SQL that Trino, Spark and Flink all take.
-    tables: those of the lake that the query reads, as DATABASE.TABLE. beside: tables that the use case needs and that
-    are not in the lake.
+    asks: the question in words, by language.
+    query: the question in SQL that Trino, Spark and Flink all accept.
+    tables: the lake's tables that the query reads, as DATABASE.TABLE.
+    beside: tables that the use case needs and the lake does not have.
     """
 
     id: str
@@ -53,15 +54,15 @@ class UseCase:
 
     @property
     def databases(self) -> tuple[str, ...]:
-        """Those of its tables, sorted."""
+        """The databases of its tables, sorted."""
         return tuple(sorted({table.partition(".")[0] for table in self.tables}))
 
     @property
     def freshness(self) -> str:
         """PromQL: for each of its databases, the age in seconds of the newest heartbeat on `main`.
 
-        A publisher that is down tells nothing; what is on `main` grows older all the same. So the last hour's newest
-        value counts. A database without any value was not published.
+        A publisher that is down exports no value, while the data on `main` still grow older. So the newest value of
+        the last hour counts. A database without any value was not published.
         """
         chosen = f'database=~"{"|".join(self.databases)}"'
         beat = f"last_over_time(lakeproof_publish_database_beat_timestamp_seconds{{{chosen}}}[1h])"
@@ -102,12 +103,12 @@ def read_use_case(path: Path) -> UseCase:
 
 @cache
 def use_cases() -> Mapping[str, UseCase]:
-    """All of them by id, in the order of their ids. Raises: InvalidInput."""
+    """All use cases by id, in the order of their ids. Raises: InvalidInput."""
     return {name: read_use_case(HERE / f"{name}.yaml") for name in IDS}
 
 
 def find_use_case(name: str) -> UseCase:
-    """The one of that id. Raises: InvalidInput that lists the ids."""
+    """The use case with that id. Raises: InvalidInput that lists the ids."""
     if name not in IDS:
         raise unknown_name("use case", name, IDS)
     return use_cases()[name]

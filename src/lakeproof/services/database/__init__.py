@@ -1,1 +1,1 @@
-"""What every service's store stands on: connections, errors by their meaning, and work that is safe to try again."""
+"""What every service's store uses: connections, errors by their meaning, and work that is safe to try again."""

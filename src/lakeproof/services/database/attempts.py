@@ -1,7 +1,7 @@
 """Work on a database within a deadline, tried again where that is safe, never done twice.
 
-What is lost before COMMIT was rolled back, so it may be tried again. COMMIT travels alone and once: an answer other
-than OK, or none, does not tell what became of the transaction, and that is said (CommitUnclear), not guessed.
+A transaction that is lost before COMMIT was rolled back, so it may be tried again. COMMIT is sent alone and once. An
+answer other than OK, or no answer, does not tell what became of the transaction; the caller then gets CommitUnclear.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ from lakeproof.services.database.pool import Closable, ConnectionPool
 
 logger = logging.getLogger(__name__)
 
-_ATTEMPTS = 3  # of work that a lost connection ended; deadlocks are tried again until the deadline
+_ATTEMPTS = 3  # tries after lost connections; after deadlocks work is tried again until the deadline
 _TOO_LATE_SECONDS = 0.2
 
 
 class Attempts[C: Closable]:
-    """Runs work on connections of one pool. `execute` sends one statement, with errors by their meaning."""
+    """Runs work on connections of one pool. `execute` sends one statement, and raises the errors of errors.py."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class Attempts[C: Closable]:
         self._pool, self._metrics, self._execute = pool, metrics, execute
 
     async def run[T](self, work: Callable[[C], Awaitable[T]], deadline: Deadline) -> T:
-        """What `work` gives; it starts no transaction.
+        """The result of `work`, which must not start a transaction.
 
-        Raises: DatabaseDown, TooBusy, DatabaseRefused, Conflict, and what `work` raises of SaidNo.
+        Raises: DatabaseDown, TooBusy, DatabaseRefused, Conflict, and any SaidNo that `work` raises.
         """
         return await self._run(work, deadline, None)
 
@@ -56,11 +56,11 @@ class Attempts[C: Closable]:
         changed: Callable[[T], bool] = lambda _: True,
         replay: Callable[[C, Duplicate], Awaitable[T]] | None = None,
     ) -> T:
-        """Run `work`, which starts the transaction, then COMMIT; ROLLBACK where it did not change anything.
+        """Run `work`, which starts the transaction, then COMMIT, or ROLLBACK where `changed` is False.
 
-        replay: reads what was there first, where `work` met a unique key that exists already. None: Duplicate is
-        raised. Raises: as `run` (nothing was done), and CommitUnclear: also where `replay` cannot read, because an
-        earlier call of the same key may have done it.
+        replay: where `work` met a unique key that exists already, reads the row that is there. None: Duplicate is
+        raised. Raises: as `run` (nothing was done), and CommitUnclear. The latter also where `replay` cannot read,
+        because an earlier call of the same key may have done the change.
         """
 
         async def work_or_roll_back(connection: C) -> T:
@@ -106,7 +106,9 @@ class Attempts[C: Closable]:
         deadline: Deadline,
         end: Callable[[C, T], Awaitable[None]] | None,
     ) -> T:
-        """`end` has a time limit of its own: a COMMIT that ran out of time is never taken for work that did."""
+        """Run `work`, then `end`, with retries. `end` is outside the time limit of `work`: a COMMIT that ran out of
+        time must not be taken for work that did, which would be tried again.
+        """
         attempt = 0
         while True:
             attempt += 1
@@ -119,15 +121,15 @@ class Attempts[C: Closable]:
                             await end(connection, done)
                         return done
                     except SaidNo as error:
-                        said_no = error  # the connection is in order: raise outside its block, which keeps it
+                        said_no = error  # raised outside the block, so that the pool keeps this sound connection
                 raise said_no
             except Conflict:
                 self._metrics.errors.labels("conflict").inc()
                 if deadline.left < _TOO_LATE_SECONDS:
                     raise
             except DatabaseFull:
-                # Another connection is not to be had. One that is open here becomes free in a moment, and is kept:
-                # whatever is closed now goes to whoever fills the database.
+                # The database gives no further connection. One of the pool's open connections becomes free in a
+                # moment. None of them is closed, because whoever fills the database would take its place.
                 self._metrics.errors.labels("full").inc()
                 if deadline.left < _TOO_LATE_SECONDS or (attempt >= _ATTEMPTS and not self._pool.open):
                     raise

@@ -1,9 +1,9 @@
 """Cassandra for a service: the driver's threads bridged to asyncio, a time limit for every call, errors by meaning.
 
-The driver connects in a thread of its own, again and again: so a service starts without the ring, and says that it is
-away. A conditional batch that was sent and not answered may have been done: its caller gets `WriteUnclear` and must
-find out. Every other statement may be repeated. The driver sends it to a second node when the first is slow, so that
-a frozen node (SIGSTOP) costs three quarters of a second, and `Ring` sends it again where a node died over it.
+A background thread connects again and again, so a service starts without the ring and reports that it is away. A
+conditional batch that was sent and not answered may have been done: its caller gets `WriteUnclear` and must find out.
+Every other statement may be repeated. The driver sends such a statement to a second node when the first is slow, so
+that a frozen node (SIGSTOP) costs three quarters of a second. `Ring` sends it again where a node died meanwhile.
 """
 
 import asyncio
@@ -34,11 +34,11 @@ logger = logging.getLogger(__name__)
 Row = tuple[Any, ...]
 
 OPEN_PAUSE_SECONDS = 1.0
-ATTEMPTS = 3  # at a statement that may be repeated
+ATTEMPTS = 3  # tries of a statement that may be repeated
 REPEAT_PAUSE_SECONDS = 0.05
 TOO_LATE_SECONDS = 0.2
 CLOSE_SECONDS = 4.0
-BRIDGE_SECONDS = 0.3  # our limit comes so much after the driver's own, whose error says more
+BRIDGE_SECONDS = 0.3  # how much later than the driver's timeout ours is, because the driver's error says more
 
 
 class WriteUnclear(CommitUnclear):
@@ -47,9 +47,10 @@ class WriteUnclear(CommitUnclear):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One prepared statement by its text. `conditional`: it has an IF.
+    """One prepared statement by its text.
 
-    serial: a read that sees every conditional write that was decided, and first ends those that are under way.
+    serial: a read at SERIAL: it first completes conditional writes that are under way, and sees all decided ones.
+    conditional: the statement has an IF.
     """
 
     text: str
@@ -58,8 +59,9 @@ class Statement:
 
 
 class Ring:
-    """The ring for one service. `open_cluster` makes the driver's Cluster (cassandra_cluster.py; it does not connect
-    yet).
+    """The ring for one service. `open_cluster`: makes the driver's Cluster without connecting (cassandra_cluster.py).
+
+    problem: why the ring is not connected; "" once it is.
     """
 
     def __init__(
@@ -84,12 +86,12 @@ class Ring:
         self._opening = asyncio.create_task(self._open(), name="connect to cassandra")
 
     async def await_connection(self, deadline: Deadline) -> None:
-        """Return once it is connected, or at the deadline: `problem` then says why not."""
+        """Return once the ring is connected, or at the deadline; `problem` then says why it is not."""
         if self._opening is not None and not self._opening.done():
             await asyncio.wait({self._opening}, timeout=deadline.left)
 
     async def close(self) -> None:
-        """Give up what is under way and close the connections."""
+        """Stop connecting, and close the connections."""
         if self._opening is not None:
             self._opening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -100,14 +102,14 @@ class Ring:
                     await asyncio.to_thread(self._cluster.shutdown)
 
     async def read(self, statement: Statement, values: Sequence[object], deadline: Deadline) -> list[Row]:
-        """All rows, of all pages. Raises: DatabaseDown, DatabaseRefused."""
+        """All rows of a read, from all pages. Raises: DatabaseDown, DatabaseRefused."""
         try:
             return await self._repeat(statement, values, self._read_seconds, deadline)
         except WriteUnclear as error:  # a read changes nothing
             raise DatabaseDown(str(error)) from error
 
     async def write(self, statement: Statement, values: Sequence[object], deadline: Deadline) -> None:
-        """A single write without a condition: to repeat it changes nothing.
+        """A single write without a condition, which is repeated where its answer is lost: that changes nothing.
 
         Raises: DatabaseDown (not done), DatabaseRefused, WriteUnclear.
         """
@@ -115,10 +117,10 @@ class Ring:
         await self._repeat(statement, values, self._write_seconds, deadline)
 
     async def write_once(self, statement: Statement, values: Sequence[object], deadline: Deadline) -> Row | None:
-        """An INSERT … IF NOT EXISTS: None where it wrote the row, else the row that is there already.
+        """An INSERT … IF NOT EXISTS. Gives None where it wrote the row, else the row that is there already.
 
-        That row has all of its table's columns: the key first, the others in the order of their names. The call is
-        repeated where its answer is lost, so the row that is there may be one that this very call wrote.
+        The row has all columns of its table: the key first, the others in the order of their names. The statement is
+        repeated where its answer is lost, so the row may be one that this same call wrote.
         Raises: as `write`.
         """
         assert statement.conditional
@@ -126,9 +128,9 @@ class Ring:
         return None if written else tuple(there)
 
     async def write_all(self, parts: Sequence[tuple[Statement, Sequence[object]]], deadline: Deadline) -> None:
-        """Writes without conditions in one call, which may be done in part: to repeat it changes nothing.
+        """Several writes without conditions in one call. It may be done in part; its caller may repeat it.
 
-        For rows of many partitions too: where every node has every row, one call costs less than one for each.
+        Rows of many partitions are allowed: where every node has every row, one call costs less than a call for each.
         Raises: as `write`.
         """
         batch = BatchStatement(batch_type=BatchType.UNLOGGED)
@@ -142,7 +144,7 @@ class Ring:
     async def _repeat(
         self, statement: Statement, values: Sequence[object], seconds: float, deadline: Deadline
     ) -> list[Row]:
-        """Send what may be sent twice; again where a node went away with it: at most ATTEMPTS times in its time."""
+        """Send a statement that may be repeated, at most ATTEMPTS times: again where its answer was lost."""
         bound = self._bind(statement, values)
         bound.is_idempotent = True
         for _ in range(ATTEMPTS - 1):
@@ -155,7 +157,7 @@ class Ring:
         return await self._send(bound, seconds, deadline)
 
     async def decide(self, parts: Sequence[tuple[Statement, Sequence[object]]], deadline: Deadline) -> bool:
-        """One conditional batch on one partition: True where its conditions held and all of it was written.
+        """Send one conditional batch on one partition. True where its conditions held and all of it was written.
 
         Raises: DatabaseDown (not sent), DatabaseRefused, WriteUnclear.
         """
@@ -199,7 +201,7 @@ class Ring:
             raise
 
     def _named(self, error: Exception) -> Exception:
-        """The driver's error by what it means to a caller."""
+        """The error of errors.py that says what the driver's error means to a caller."""
         words = f"{type(error).__name__}: {error}"[:300]
         if isinstance(error, OperationTimedOut) and error.last_host is not None and self._cluster is not None:
             self._cluster.profile_manager.default.load_balancing_policy.suspect(error.last_host)
@@ -246,7 +248,7 @@ def _words(error: Exception) -> str:
 
 
 class _Answer:
-    """Collects the pages of one response; the driver calls from its own thread."""
+    """Collects the pages of one response into `future`; the driver calls back from its own thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -255,7 +257,7 @@ class _Answer:
         self.future: asyncio.Future[list[Row]] = loop.create_future()
 
     def follow(self, response: ResponseFuture) -> None:
-        """Take over what the driver gave for a call."""
+        """Collect the pages of this response."""
         self._response = response
         response.add_callbacks(self._on_page, self._on_error)
 
@@ -271,7 +273,7 @@ class _Answer:
         self._tell(lambda: self._set_error(error))
 
     def _tell(self, what: Callable[[], None]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits for the answer
             self._loop.call_soon_threadsafe(what)
 
     def _set_rows(self) -> None:

@@ -1,4 +1,4 @@
-"""The driver's Cluster for a service: rows as tuples, a second node for what is slow, suspects last."""
+"""The driver's Cluster for a service: rows as tuples, a second node for slow calls, suspected nodes asked last."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,13 +12,13 @@ from cassandra.query import tuple_factory
 from lakeproof.stack.engines import cassandra_session
 from lakeproof.stack.stack import Stack
 
-CALL_SECONDS = 2.5  # a call's own limit is shorter where its caller says so
-SECOND_NODE_SECONDS = 0.7  # shorter, a busy ring would be asked everything twice
+CALL_SECONDS = 2.5  # the longest a call may take; its caller may set a shorter limit
+SECOND_NODE_SECONDS = 0.7  # with a shorter time a busy ring would get every call twice
 SUSPECT_SECONDS = 6.0  # by then the driver's own heartbeat knows that a node does not answer
 
 
 class SuspectsLast(DCAwareRoundRobinPolicy):  # type: ignore[misc]  # the driver is not typed
-    """All nodes in turn, but one that left a call unanswered is for a while asked only where no other is left.
+    """All nodes in turn. A node that left a call unanswered is for a while asked only where no other is left.
 
     The driver takes a frozen node for a living one until its heartbeat fails, and would send it every third call.
     """
@@ -29,18 +29,18 @@ class SuspectsLast(DCAwareRoundRobinPolicy):  # type: ignore[misc]  # the driver
         self._until: dict[Host, float] = {}
 
     def suspect(self, host: Host) -> None:
-        """It did not answer in time."""
+        """The node did not answer in time: ask it last for SUSPECT_SECONDS."""
         self._until[host] = self._clock() + SUSPECT_SECONDS
 
     def make_query_plan(self, working_keyspace: str | None = None, query: Any = None) -> Iterator[Host]:
-        """Every node once."""
+        """Every node once, suspected nodes last."""
         now = self._clock()
         plan = list(super().make_query_plan(working_keyspace, query))
         yield from sorted(plan, key=lambda host: self._until.get(host, 0.0) > now)
 
 
 def service_cluster(stack: Stack, role: str, password: str) -> Cluster:
-    """It does not follow the schema: every node has every row, so any one may be asked."""
+    """The Cluster of a service, without schema and tokens: every node has every row, so any may be asked."""
     view = cassandra_session.cluster(
         stack, role, password, seconds=CALL_SECONDS, schema_metadata_enabled=False, token_metadata_enabled=False
     )

@@ -1,14 +1,14 @@
-"""What went wrong with a database, by what it means to the caller; the same for every kind of database.
+"""The errors of a database by what they mean to the caller; the same for every kind of database.
 
 DatabaseTrouble
 ├── DatabaseDown      before any COMMIT: nothing was done
-│   └── DatabaseFull  it has no session left for a new connection; those that are open go on
+│   └── DatabaseFull  the server has no session left for a new connection; open connections go on
 ├── TooBusy           no connection became free: nothing was done
 ├── Conflict          rolled back: nothing was done, a retry helps
 ├── DatabaseRefused   nothing was done, a retry does not help at once
 │   └── MadeByAnother there is a row that no call of this key made
-└── CommitUnclear     it may or may not have been done
-SaidNo                the connection is in order: the answer is no
+└── CommitUnclear     the change may or may not have been done
+SaidNo                a refusal, with a connection that is in order
 └── Duplicate         a unique key exists already
 """
 
@@ -22,7 +22,7 @@ class DatabaseDown(DatabaseTrouble):
 
 
 class DatabaseFull(DatabaseDown):
-    """The database has no session left for another connection. Those that are open are in order."""
+    """The database has no session left for another connection. Open connections are in order."""
 
 
 class TooBusy(DatabaseTrouble):
@@ -38,7 +38,7 @@ class DatabaseRefused(DatabaseTrouble):
 
 
 class MadeByAnother(DatabaseRefused):
-    """A unique key exists already, and it is no earlier call of the same key that made it."""
+    """A unique key exists already, and no earlier call of the same idempotency key made that row."""
 
 
 class CommitUnclear(DatabaseTrouble):
@@ -46,7 +46,7 @@ class CommitUnclear(DatabaseTrouble):
 
 
 class SaidNo(Exception):
-    """Base of what a service's own rules refuse: the transaction ends in ROLLBACK, the connection is kept."""
+    """Base of refusals by a service's own rules: the transaction ends in ROLLBACK, and the connection is kept."""
 
 
 class Duplicate(SaidNo):

@@ -1,4 +1,4 @@
-"""What a service counts about its database: the same names in every service."""
+"""The metrics of a service's database access: the same names in every service."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from lakeproof.services.metrics import Metrics, RequestMetrics
 
 
 class DatabaseMetrics(Metrics):
-    """Trouble by kind, and the pool as it is at each scrape."""
+    """Database errors by kind, and the state of the pool at each scrape."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry)
@@ -28,7 +28,7 @@ class DatabaseMetrics(Metrics):
 
 
 class DatabaseServiceMetrics(RequestMetrics):
-    """Of a service whose calls change its database, each under a key of its caller.
+    """Metrics of a service whose calls change its database, each under a key of its caller.
 
     replays: the name of the metric that counts repeated calls ("shop_order_replays_total").
     """

@@ -13,11 +13,11 @@ Row = tuple[Any, ...]
 _LOST = frozenset({0, 1053, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 2003, 2006, 2013, 2014, 2055})
 _CONFLICTS = frozenset({1205, 1213})  # lock wait timeout, deadlock
 _DUPLICATE = 1062
-_FULL = frozenset({1040, 1203, 1226})  # too many connections: of all, or of this user
+_FULL = frozenset({1040, 1203, 1226})  # too many connections: of all users, or of this one
 
 
 class Connection(Protocol):
-    """What is used of the driver's connection."""
+    """The part of the driver's connection that is used here."""
 
     def cursor(self) -> Any: ...
     def close(self) -> None: ...
@@ -28,8 +28,8 @@ def connector(
 ) -> Callable[[], Awaitable[Connection]]:
     """A function that opens one connection: UTC, READ COMMITTED, autocommit outside explicit transactions.
 
-    `statement_seconds` also bounds statements and lock waits in the server, so that what a client has given up
-    does not go on holding locks. Opening raises DatabaseDown, DatabaseFull.
+    The server itself ends a statement or a wait for a lock after `statement_seconds`, so that work which a client has
+    given up does not go on holding locks. Opening raises DatabaseDown, DatabaseFull.
     """
     session = (
         "SET time_zone = '+00:00';"
@@ -64,9 +64,10 @@ def connector(
 
 
 async def execute(connection: Connection, statements: str, args: Sequence[object] | None = None) -> list[list[Row]]:
-    """Send `statements` (several, parted by ";", in one round trip); the rows of those that give rows, in order.
+    """Send `statements` (one or several, parted by ";", in one round trip). Gives a list of rows for each statement
+    that gives rows, in order.
 
-    The server stops at the first one that fails. Raises: DatabaseDown, Conflict, Duplicate, DatabaseRefused.
+    The server stops at the first statement that fails. Raises: DatabaseDown, Conflict, Duplicate, DatabaseRefused.
     """
     cursor = connection.cursor()
     try:
@@ -82,7 +83,7 @@ async def execute(connection: Connection, statements: str, args: Sequence[object
 
 
 def named(error: BaseException) -> Exception:
-    """The driver's or the socket's error by what it means to a caller."""
+    """The error of errors.py that says what an error of the driver or the socket means to a caller."""
     if isinstance(error, MySQLError):
         code = error.args[0] if error.args and isinstance(error.args[0], int) else -1
         if isinstance(error, InterfaceError) or code in _LOST:

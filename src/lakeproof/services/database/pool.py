@@ -1,7 +1,7 @@
 """A service's connections to one database: at most `size`, one request each, none trusted after an error.
 
-Not a driver's own pool: those hand out connections that died while idle, or wait for a free one without an end.
-Every wait here ends: for a free connection, for the handshake, for each answer.
+The drivers' own pools are not used: they hand out connections that died while idle, or wait without end for a free
+one. Every wait here has a limit: for a free connection, for the handshake, for each answer.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from typing import Protocol
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import DatabaseDown, DatabaseRefused, TooBusy
 
-WAIT_SECONDS = 2.0  # for a free connection; this and the next never longer than a request's deadline
-CONNECT_SECONDS = 2.0  # for a new one
+WAIT_SECONDS = 2.0  # for a free connection; like CONNECT_SECONDS never longer than what is left of the deadline
+CONNECT_SECONDS = 2.0  # for opening a new connection
 QUEUE_LIMIT = 500  # more waiting requests are refused at once: a longer queue would only time out later
 
 
@@ -91,12 +91,12 @@ class ConnectionPool[C: Closable]:
             raise DatabaseDown(f"cannot prepare a session ({error})") from error
 
     def drop_idle(self) -> None:
-        """Close what is idle: when one connection was lost, the others most likely were too."""
+        """Close the idle connections: when one connection was lost, the idle ones most likely were too."""
         while self._idle:
             self._idle.pop().close()
 
     async def close(self, seconds: float = 5.0) -> None:
-        """Wait up to `seconds` for the connections in use, then close all."""
+        """Wait up to `seconds` until no connection is in use, then close the idle ones."""
         deadline = Deadline(seconds)
         while self.in_use and not deadline.expired:
             await asyncio.sleep(min(0.02, deadline.left))

@@ -30,12 +30,12 @@ from lakeproof.stack.stack import Stack
 
 type Row = asyncpg.Record
 
-# All that the driver and the socket raise. InternalClientError stands beside the driver's other errors: a connection
-# that is lost in the middle of an answer comes to it.
+# All errors of the driver and the socket. InternalClientError is no subclass of the driver's other errors; it is
+# raised where a connection is lost in the middle of an answer.
 TROUBLES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
 
 CONNECT_SECONDS = 2.0
-# SQLSTATE: classes and codes that say that the connection or the server is gone, or that time ran out there.
+# SQLSTATE classes and codes which say that the connection or the server is gone, or that time ran out in the server.
 _LOST_CLASSES = ("08", "58")
 _FULL = "53300"  # too many connections
 _LOST = frozenset({"57P01", "57P02", "57P03", "57P05", _FULL, "57014", "25P03"})
@@ -72,7 +72,7 @@ class Connection:
             raise DatabaseRefused(f"COMMIT was answered {done}")
 
     def close(self) -> None:
-        """Cut the connection."""
+        """Cut the connection, without waiting for the server."""
         self._driver.terminate()
 
 
@@ -93,9 +93,9 @@ def connector(
 ) -> Callable[[], Awaitable[Connection]]:
     """A function that opens one connection: UTC, READ COMMITTED, autocommit outside explicit transactions.
 
-    `statement_seconds` also bounds a statement, and a bit less a wait for a lock, in the server; a transaction whose
-    client is silent for twice as long is ended there: what a client has given up does not go on holding locks.
-    Opening raises DatabaseDown.
+    The server itself ends a statement after `statement_seconds`, a wait for a lock a bit sooner, and a transaction
+    whose client is silent for twice as long: work that a client has given up must not go on holding locks.
+    Opening raises DatabaseDown, DatabaseFull.
     """
     session = {
         "application_name": user,
@@ -129,7 +129,7 @@ def connector(
 def connector_of(
     stack: Stack, service: str, *, statement_seconds: float = 0.0
 ) -> Callable[[], Awaitable[Connection]]:
-    """Opens connections to the shop's database, in the schema of `service` ("payment", …), by its own account.
+    """As `connector`, for the shop's database, in the schema and by the account of `service` ("payment", …).
 
     `statement_seconds`: 0 means the stack's `shop.request_seconds`.
     """
@@ -147,7 +147,7 @@ def connector_of(
 
 
 async def ask(pool: ConnectionPool[Connection], table: str) -> str:
-    """A real question: the table is there, may be read, and the server takes writes. Raises: DatabaseTrouble."""
+    """A health question: "" where the table may be read and the server takes writes. Raises: DatabaseTrouble."""
     async with pool.connection(Deadline(1.0)) as connection:
         question = f"SELECT current_setting('transaction_read_only'), (SELECT 1 FROM {table} LIMIT 1)"
         ((read_only, _),) = await connection.fetch(question)
@@ -155,7 +155,7 @@ async def ask(pool: ConnectionPool[Connection], table: str) -> str:
 
 
 def named(error: BaseException) -> Exception:
-    """The driver's or the socket's error by what it means to a caller."""
+    """The error of errors.py that says what an error of the driver or the socket means to a caller."""
     if isinstance(error, asyncpg.InvalidCachedStatementError):
         return DatabaseDown("a table was changed under the connection")  # a new connection prepares anew
     if isinstance(error, asyncpg.PostgresError):

@@ -1,4 +1,4 @@
-"""Rows of the stack's PostgreSQL, and of its MariaDB, by the account that only reads."""
+"""Reads rows of the stack's PostgreSQL and MariaDB, with the account that may only read."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ READ_SECONDS = 30.0
 
 
 def mysql_rows(stack: Stack, statement: str, args: object = None, *, seconds: float = READ_SECONDS) -> list[Any]:
-    """The rows of one statement of MariaDB's, within so many seconds. Blocks. Raises: CouldNotLook."""
+    """The rows of one statement in MariaDB, within `seconds`. Blocks. Raises: CouldNotLook."""
     import pymysql
 
     try:
@@ -35,12 +35,12 @@ def read_rows(
     database: str = DATABASE,
     schema: str | None = None,
 ) -> list[Any]:
-    """The rows of one statement, within so many seconds. Blocks. Raises: CouldNotLook."""
+    """The rows of one statement in PostgreSQL, within `seconds`. Blocks. Raises: CouldNotLook."""
     from lakeproof.stack.postgres_session import TROUBLES, select
 
     limits: dict[str, Any] = {"seconds": seconds, "database": database, "schema": schema}
     try:
         return select(stack, "reader", "postgres-reader", statement, *args, **limits)
     except TROUBLES as error:
-        said = " ".join(f"{type(error).__name__} {error}".split())  # psycopg's words are several lines
+        said = " ".join(f"{type(error).__name__} {error}".split())  # psycopg's messages have several lines
         raise CouldNotLook(f"no answer: {said}", where="postgres") from error
