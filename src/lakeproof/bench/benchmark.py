@@ -18,7 +18,7 @@ Progress = Callable[[str], None]
 class Options:
     """The options of a benchmark; 0 and () mean the benchmark's own choice.
 
-    hashes: of whole-transactions and audit. kills: of whole-transactions and recovery.
+    hashes: for whole-transactions and audit. kills: for whole-transactions and recovery.
     """
 
     seconds: float = 0.0

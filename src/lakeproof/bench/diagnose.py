@@ -1,7 +1,6 @@
 """diagnose: how long the command `lakeproof diagnose` takes on the running stack, as a person waits for it.
 
-It runs in turns with `lakeproof ps`, the quickest command that asks the stack: both pay for Python, imports and
-settings.
+In turns with `lakeproof ps`, the quickest command that asks the stack: both pay for Python, imports and settings.
 """
 
 import json

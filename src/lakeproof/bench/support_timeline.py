@@ -45,7 +45,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         place = f"{folder}:{database}"
         sources, _ = running.enter_context(process_of("timeline_sources"))
         with _environment({service.variable: sources for service in SERVICES}):
-            # With the shipped settings, so that a timeline is kept as long as in production.
+            # With the shipped settings: once the kept timeline has expired, one call collects it anew for all.
             cached, service = running.enter_context(service_process("support-service", place))
             with _environment({TTL_VARIABLE: "0"}):
                 collected, _ = running.enter_context(service_process("support-service", place))

@@ -99,7 +99,7 @@ def verify(
 ) -> list[Judged]:
     """The verdict of each check. A check that acts is only tried where every claim before it held.
 
-    by: named as the culprit in the fault records of components that a check stops.
+    by: who stops components, as their fault records name it.
     """
     judged: list[Judged] = []
     for each in checks:

@@ -176,8 +176,7 @@ def needed_by_it_alone(
 def ended_before(
     folder: Path, seed: int, verdict: Outcome, played: Mapping[str, Any] | None = None
 ) -> Mapping[str, Any] | None:
-    """report.json in `folder` where it has this verdict and seed, our commit and the values of `played`, else None.
-    """
+    """report.json in `folder` where verdict, seed, commit and the values of `played` fit; else None."""
     try:
         found = json.loads((folder / REPORT_JSON).read_text(encoding="utf-8"))
     except (OSError, ValueError):

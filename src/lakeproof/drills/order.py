@@ -105,8 +105,7 @@ class Program:
 
 
 def program_of(order: Order, catalog: Catalog, *, external: bool) -> Program:
-    """The program of an order. external: servers of somebody else. Raises: InvalidInput for a mistake in the order.
-    """
+    """The program of an order. external: whether the servers are somebody else's. Raises: InvalidInput."""
     if order.cause is not None and not order.is_of_one:
         raise InvalidInput("it is of one scenario", where="--cause", next_action="name that scenario alone")
     if order.fix is not None and not order.is_of_one:

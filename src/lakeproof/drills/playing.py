@@ -27,9 +27,10 @@ type Played = DrillReport | SeriesReport | WrongSeries
 
 
 def play(stack: Stack, program: Program, folder: Path, tell: Progress) -> Played:
-    """Play the program, with its reports in `folder`. After Ctrl-C or SIGTERM the fault is taken out, then it raises.
+    """Play the program, with its reports in `folder`.
 
-    Raises: InvalidInput where another drill runs in the stack; what a drill raises.
+    Raises: InvalidInput where another drill runs in the stack; what a drill raises; after Ctrl-C or SIGTERM
+    KeyboardInterrupt, once the fault is out.
     """
     order = program.order
     known_before = known_parts(stack) if order.is_series else frozenset()

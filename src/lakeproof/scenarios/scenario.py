@@ -64,7 +64,7 @@ class Scenario:
     evidence: probes that show this incident.
     cause: None for the scenario's default cause; else the id of the other cause that brings the incident about.
     others: the same scenario by each of its other causes, by their ids.
-    near_misses: faults too weak for this incident; no alert may fire for them.
+    near_misses: faults too weak for this incident; no alert may fire and no cause be named for them.
     """
 
     id: str

@@ -166,8 +166,7 @@ class Reader:
         """For each state, how many orders are not whole in it (order_claims.py). Raises: CouldNotLook."""
         found = []
         for some in batched(states, STATES_AT_ONCE):
-            # One subquery per state, since the answer of a query is limited. Within it, the state's number is always
-            # 0.
+            # One subquery per state, since the answer of a query is limited. It numbers its own single state as 0.
             parts = [
                 f"SELECT {number} AS number, t.* FROM ({across_states_sql([self._named(state)])}) AS t"
                 for number, state in enumerate(some)

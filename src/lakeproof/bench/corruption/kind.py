@@ -23,7 +23,7 @@ class Step:
     """One change of one store.
 
     store: a store's name in stores.py.
-    text: SQL, CQL, or the new bytes as hexadecimal digits ("" deletes the object or file).
+    text: SQL, CQL, or the new bytes as hexadecimal digits ("" deletes the object or file); for others see stores.py.
     place: the file, object or partition; "" for databases.
     """
 
