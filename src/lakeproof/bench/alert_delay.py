@@ -1,7 +1,7 @@
 """alert-delay: how long after the end of its window an alert reached the desk, of its newest thousand incidents.
 
-It makes no alert of its own: drills do. A window ends `for` after the moment at which Prometheus first saw the
-expression of the alert to be true. Prometheus remembers that moment as the value of ALERTS_FOR_STATE.
+The benchmark makes no alerts of its own: drills do. A window ends `for` after the moment at which Prometheus first
+saw that the alert's expression is true. Prometheus keeps that moment as the value of ALERTS_FOR_STATE.
 """
 
 import math
@@ -24,9 +24,10 @@ from lakeproof.stack.stack import Stack
 AIM_SECONDS = 2.0
 MOST_INCIDENTS, ASK_SECONDS = 1000, 10.0
 TIMINGS: tuple[Timing, ...] = ("drill", "production")
-# Prometheus may evaluate a rule so much early: its own clock and the stored moment are rounded.
+# How much earlier than its window an alert may seem to fire: Prometheus rounds its clock and the stored moment.
 ROUNDED_SECONDS = 0.5
-# Prometheus stores that moment anew with each evaluation, so it is there when the alert fires; some rounding more.
+# ALERTS_FOR_STATE is read this long after the alert fired, to allow for rounding. Prometheus stores the moment anew
+# with each evaluation, so it is there when the alert fires.
 STORED_SECONDS = 0.1
 
 
@@ -60,11 +61,11 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 
 def beyond_window(began: float, fired: datetime, received: datetime, windows: Iterable[float]) -> float | None:
-    """Seconds from the end of the alert's window until the desk had it; None where it had no such window.
+    """Seconds from the end of the alert's window until the desk had the alert; None where no window fits.
 
-    began: UNIX time at which its expression became true. windows: of its rule in each timing, in seconds. How long it
-    was pending tells which timing it was: the longest window that fits into that. So an alert of a drill that is late
-    by just the difference of the two would pass for one of production.
+    began: UNIX time at which its expression became true. windows: of its rule in each timing, in seconds. The alert's
+    timing is guessed: it is the longest window that fits into the time for which the alert was pending. So a drill's
+    alert that is late by the difference between the two windows would pass for one with production timing.
     """
     pending = fired.timestamp() - began
     fitting = [window for window in windows if window <= pending + ROUNDED_SECONDS]
@@ -72,7 +73,7 @@ def beyond_window(began: float, fired: datetime, received: datetime, windows: It
 
 
 def _windows(stack: Stack) -> Mapping[tuple[str, str], set[float]]:
-    """Seconds that each alert may wait before it fires, by its name and severity."""
+    """The `for` of each alert in seconds, one for each timing, by the alert's name and severity."""
     found: dict[tuple[str, str], set[float]] = defaultdict(set)
     for text in (text for timing in TIMINGS for text in rules_in(stack, timing).values()):
         for rule in (rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"] if "alert" in rule):
@@ -81,7 +82,7 @@ def _windows(stack: Stack) -> Mapping[tuple[str, str], set[float]]:
 
 
 def _true_since(stack: Stack, labels: Mapping[str, str], fired: datetime) -> float | None:
-    """UNIX time since when the expression of the alert that fired then had been true."""
+    """UNIX time since which the expression of the alert that fired at `fired` was true; None where nothing tells."""
     at = fired + timedelta(seconds=STORED_SECONDS)
     told = instant(stack, f'ALERTS_FOR_STATE{{alertname="{labels["alertname"]}"}}', at=at)
     own = [

@@ -1,10 +1,10 @@
 """alert-storm: webhooks as Alertmanager sends them, 500 alerts a minute, while the desk is killed with -9 in between.
 
-Each notification brings ten alerts and is sent until the desk answers 200, as Alertmanager does; a later one resolves
-them. Afterwards each notification is sent once more: the desk must know every alert in it. It keeps an alert once by
-its database's own constraint; of its incidents, each group of alerts must have one. Then as many as it takes are sent
-at full speed, for the ratio. The incidents stay at the desk, resolved, and each is a ticket where an ITSM is named:
-take a stack of its own.
+Each notification brings ten alerts and is sent until the desk answers 200, as Alertmanager does; a later notification
+resolves them. Afterwards each notification is sent once more: the desk must know every alert in it. A constraint in
+the desk's database keeps an alert from being stored twice; each group of alerts must have exactly one incident. Then
+more notifications are sent at full speed, for the ratio. The incidents stay at the desk, resolved, and each becomes a
+ticket where an ITSM is configured: use a separate stack.
 """
 
 import time
@@ -27,10 +27,10 @@ ALERTS_A_MINUTE = 500.0
 ALERTS_EACH = 10
 SECONDS = 60.0
 KILLS = 3
-COMES_BACK_SECONDS = 180.0  # a start takes 5 s, and on a machine under proofs 30 s
+COMES_BACK_SECONDS = 180.0  # the desk's start takes 5 s, and 30 s on a machine that is busy with proofs
 FULL_SPEED = 30  # notifications
 PAGE = 1000  # incidents that the desk lists in one answer, at most
-# The component of five alerts of each notification; each of the other five has one of its own.
+# SHARED is the component of five of the ten alerts of each notification. The others have one each, PART and a number.
 SHARED, PART = "storm", "part-"
 
 
@@ -44,7 +44,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     killed_at = {round((number + 1) * wanted / (kills + 1)) for number in range(kills)}
     supervisor, storm = SupervisorClient(stack), Deadline(float("inf"))
     for number in range(wanted):
-        # By the storm's own clock: what was due while the desk was away comes as soon as it is back.
+        # An open loop: notifications that were due while the desk was away are sent as soon as it is back.
         storm.pause(max(0.0, number * seconds / wanted - storm.elapsed))
         if number in killed_at:
             progress(f"kill -9 after {number} of {wanted} notifications")
@@ -80,10 +80,9 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 
 def second_incidents_of(incidents: Iterable[Mapping[str, Any]], since: float) -> int:
-    """Incidents opened since then (UNIX time) beyond the first of their group.
+    """How many incidents opened since `since` (UNIX time) are not the first one of their group.
 
-    Alerts that are about one component are of one group in this storm, in which no group is ever all clear before its
-    last alert.
+    Alerts of the same component are one group in this storm, and no group is ever all clear before its last alert.
     """
     opened = Counter(
         row["service"]
@@ -95,17 +94,17 @@ def second_incidents_of(incidents: Iterable[Mapping[str, Any]], since: float) ->
 
 
 class _Desk:
-    """The desk's webhook, asked until it answers."""
+    """The desk's webhook. Each call is repeated until the desk answers."""
 
     def __init__(self, stack: Stack) -> None:
         self._url = f"{stack.url('desk')}/api/alertmanager"
         self._incidents_url = f"{stack.url('desk')}/api/incidents"
         headers = {"Authorization": f"Bearer {stack.secret('desk-token')}"}
-        # One client for all: to make one costs more than the desk's whole answer.
+        # One client for all calls: making a client costs more than the desk's whole answer.
         self._client = httpx.Client(headers=headers, timeout=30, trust_env=False)
 
     def send(self, body: dict[str, Any]) -> float:
-        """Gives the seconds of the answer that counted. Raises: DeadlineExpired."""
+        """Send a notification; gives the seconds of the try that the desk answered. Raises: DeadlineExpired."""
 
         def once() -> float | None:
             begun = time.monotonic()
@@ -114,14 +113,14 @@ class _Desk:
         return Deadline(COMES_BACK_SECONDS).wait_for("the desk to take a webhook", once, every=0.2)
 
     def known(self, body: dict[str, Any]) -> int:
-        """How many of its alerts the desk has already."""
+        """Send a notification; gives how many of its alerts the desk had already."""
         answer = Deadline(COMES_BACK_SECONDS).wait_for(
             "the desk to take a webhook", lambda: self._post(body), every=0.2
         )
         return int(answer["known"])
 
     def incidents(self) -> list[dict[str, Any]]:
-        """All that the desk has, newest first. Raises: DeadlineExpired."""
+        """All incidents of the desk, newest first. Raises: DeadlineExpired."""
         rows: list[dict[str, Any]] = []
 
         def page() -> list[dict[str, Any]] | None:
@@ -147,7 +146,7 @@ class _Desk:
 
 
 def _notification(start: int, number: int, status: str) -> dict[str, Any]:
-    """Ten alerts, each about another component, of which half are of one group."""
+    """A notification of ten alerts: five about the component SHARED, five about a component of their own."""
     alerts = [
         {
             "status": status,

@@ -1,7 +1,7 @@
 """at-rest: what the running stack costs while nobody buys: CPU share of one core and memory, by component and in all.
 
-Looks at whatever is up, so start first what is to be measured (`lakeproof up`, or `up --all`). A stack that has just
-come up still compiles, therefore some seconds pass before the count begins. The bench itself does not count.
+It measures whatever is up, so start that first (`lakeproof up`, or `up --all`). The JVMs of a stack that has just
+come up still compile, so a warm-up passes before the count begins. The benchmark's own process is not counted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ from lakeproof.stack.stack import Stack
 SECONDS = 60.0
 WARM_SECONDS = 30.0
 TOLD_SECONDS = 15.0
-# Which aim is meant is told by who runs: Cassandra's first node is part of the whole shop only.
+# The aim depends on what runs: where Cassandra's first node runs, it is the whole shop, else the path alone.
 WHOLE_SHOP = "cassandra-seed"
 AIM_PATH_PERCENT, AIM_WHOLE_PERCENT = 40.0, 70.0
-# The process of the console and the desk, and what it may take (decision 0026).
+# The component that serves console and desk, and its limits (decision 0026).
 DESK = "desk"
 AIM_DESK_PERCENT, AIM_DESK_MIB = 3.0, 150.0
 
@@ -49,7 +49,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 
 def _of_desk(rows: Sequence[Mapping[str, Any]]) -> list[Ratio]:
-    """Its two aims; none where no desk runs."""
+    """The desk's ratios to its two limits; none where no desk runs."""
     row = next((each for each in rows if each["component"] == DESK), None)
     if row is None:
         return []
@@ -61,7 +61,7 @@ def _of_desk(rows: Sequence[Mapping[str, Any]]) -> list[Ratio]:
 
 
 def ledger_bytes(stack: Stack) -> int:
-    """How much the shoppers have written; it grows with every call."""
+    """The size of the shoppers' ledger, which grows with every call."""
     return sum(path.stat().st_size for path in stack.ledger_dir.rglob("*") if path.is_file())
 
 

@@ -1,8 +1,8 @@
 """audit: what it costs to judge published hashes by what changed between them, beside reading each of them whole.
 
-The same hashes, published under load just before, are judged in both ways in turns, and have to be told alike: also
-where the tables are so small that the minute's audit (proof/audit.py) would read them whole. Hashes at which nothing
-changed are one state, which is read once.
+The same hashes, published under load just before, are judged in both ways in turns, and both ways must find the same.
+That holds even where the tables are so small that the minute's audit (proof/audit.py) would read them whole. Hashes
+between which nothing changed are one state, which is read once.
 """
 
 import sys
@@ -64,7 +64,7 @@ def _judge(
             following.look(look)
             break
         except (CouldNotLook, StatementFailed) as error:
-            # So many states were too much for Trino; the next look asks about half as many, and at last about one.
+            # The states of this look were too many for Trino. The next look asks about half as many, down to one.
             unanswered += 1
             if unanswered == MOST_UNANSWERED:
                 progress(f"{way}: given up, {error.message}")
@@ -92,8 +92,8 @@ def _orders(stack: Stack, commit: PublishedCommit) -> int:
 
 
 def result_of(options: Options, rows: list[dict[str, Any]], told: list[Told], orders: int) -> Result:
-    """What is told of these rounds. Two ways that do not tell the same fail it."""
-    # Where a way did not come to every hash, of what it left nothing is known; what it found has to be told by all.
+    """The result of the rounds. It fails where the two ways do not find the same."""
+    # Rounds that judged every hash must agree. What a partial round found, each whole round must have found too.
     all_judged = [one for one, row in zip(told, rows, strict=True) if not row["not_judged"]]
     alike = all(one == all_judged[0] for one in all_judged) and all(
         other.get(nessie_hash) == broken

@@ -16,9 +16,9 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """What may be set for every benchmark; 0 and () mean the benchmark's own choice.
+    """The options of a benchmark; 0 and () mean the benchmark's own choice.
 
-    hashes: of whole-transactions alone; kills: of it and of recovery.
+    hashes: for whole-transactions and audit. kills: for whole-transactions and recovery.
     """
 
     seconds: float = 0.0
@@ -32,7 +32,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Ratio:
-    """`value` of what is measured to a peer or a limit; `aim` is what we want of it, in words."""
+    """A measured value divided by that of a peer or by a limit.
+
+    aim: what we want of it, in words. met: whether the aim is met; None where there is no aim.
+    """
 
     what: str
     value: float
@@ -41,20 +44,21 @@ class Ratio:
 
     @classmethod
     def at_most(cls, what: str, value: float, limit: float) -> "Ratio":
-        """Of what is to be no more than `limit`."""
+        """The ratio of a value that shall not exceed `limit`."""
         return cls(what, round(value / limit, 2), "at most 1", value <= limit)
 
     @classmethod
     def at_least(cls, what: str, value: float, limit: float) -> "Ratio":
-        """Of what is to be no less than `limit`."""
+        """The ratio of a value that shall reach `limit`."""
         return cls(what, round(value / limit, 2), "at least 1", value >= limit)
 
 
 @dataclass(frozen=True)
 class Result:
-    """One run. `tables`: title → rows, each column → value; the unit stands in the column's name.
+    """One run.
 
-    failed: what must not be was seen. unknown: not all of it could be looked at.
+    tables: title → rows, each a mapping of column → value; the unit is part of the column's name.
+    failed: something was seen that must not happen. unknown: not everything could be looked at.
     """
 
     name: str
@@ -69,7 +73,7 @@ class Result:
 
     @property
     def command(self) -> str:
-        """The command that does it again."""
+        """The command that repeats this run."""
         options = self.options
         given = [f"--seconds {options.seconds:g}"] if options.seconds else []
         given += [f"--rate {rate:g}" for rate in options.rates]
@@ -85,7 +89,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One measurement. `needs`: components that must be healthy in the stack; () where it brings its own."""
+    """One measurement.
+
+    needs: components that must be healthy in the stack; () where it brings its own stack or takes whatever runs.
+    """
 
     name: str
     summary: str
@@ -94,7 +101,7 @@ class Benchmark:
 
 
 def all_benchmarks() -> Mapping[str, Benchmark]:
-    """Name → benchmark."""
+    """Every benchmark of this folder, by name."""
     found: dict[str, Benchmark] = {}
     for module in package_modules(bench):
         if isinstance(one := getattr(module, "BENCHMARK", None), Benchmark):

@@ -1,7 +1,7 @@
 """check-time: how long `check` takes on the running stack, and where the seconds go.
 
-Each run is a whole check as `lakeproof check` makes it, with its wait for a published hash that covers now. A first
-run also starts the engines that are not up yet; it is told apart.
+Each run is a whole check as `lakeproof check` makes it, with its wait for a published hash that covers now. The first
+run also starts the engines that are not up yet, so the median leaves it out.
 """
 
 import statistics
@@ -20,7 +20,7 @@ TOLD_SECONDS = 5.0
 
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
-    """Raises: nothing for an engine that is away; the run is then unknown."""
+    """An engine that does not answer raises nothing: the result is then unknown."""
     reports = []
     for number in range(1, (options.rounds or RUNS) + 1):
         reports.append(check(stack, progress=now_and_then(progress)))
@@ -29,7 +29,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 
 def now_and_then(progress: Progress) -> Progress:
-    """Told of each question that a check asks, it tells one every few seconds."""
+    """A progress function that passes on at most one text per TOLD_SECONDS, and drops the others."""
     told = [Deadline(TOLD_SECONDS)]
 
     def tell(text: str) -> None:
@@ -41,7 +41,7 @@ def now_and_then(progress: Progress) -> Progress:
 
 
 def result_of(options: Options, reports: list[CheckReport]) -> Result:
-    """What is told of these runs; a check that failed fails it, one that could not look leaves it unknown."""
+    """The result of the runs: failed where a check failed, unknown where one could not look."""
     runs = [
         {
             "run": number,
@@ -67,7 +67,7 @@ def result_of(options: Options, reports: list[CheckReport]) -> Result:
 
 
 def steps_of(reports: list[CheckReport]) -> list[dict[str, Any]]:
-    """When each step ended after the check began, first to last. Steps of several engines run beside each other."""
+    """When each step ended after the check began, in order of time. Steps of several engines run in parallel."""
     found: dict[str, list[float]] = {}
     for report in reports:
         for step, seconds in report.steps.items():

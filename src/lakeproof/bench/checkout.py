@@ -1,11 +1,11 @@
 """checkout: the highest rate of purchases that holds for a minute over all six services, their stores and the lake.
 
-Buyers as `lakeproof traffic --purchases` sends them, who also browse, cancel, return, complain and opt out, and three
-calls to the order service beside each purchase. A rate holds when at least 98 % of what was due is acknowledged by
-the end of sending (a declined card is an answer too), nothing is refused, unclear or unread, p95 of a purchase is at
-most 5 s, and the lake keeps up: MariaDB's newest published heartbeat is at most 10 s old at the end, that of
-PostgreSQL 10 s and its checkpoint's interval. Rates rise until one does not hold. What is bought stays in the stack's
-shop and ledger.
+The load is that of `lakeproof traffic --purchases`: buyers who also browse, cancel, return, complain and opt out, and
+three calls to the order service beside each purchase. A rate holds when at least 98 % of the due calls are
+acknowledged by the end of sending (a declined card is an answer too), nothing is refused, unclear or unread, p95 of a
+purchase is at most 5 s, and the lake keeps up: at the end, MariaDB's newest published heartbeat is at most 10 s old,
+PostgreSQL's at most 10 s plus its checkpoint interval. Rates rise until one does not hold. The orders stay in the
+stack's shop and ledger.
 """
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result

@@ -8,7 +8,7 @@ type Call = Callable[[], Awaitable[None]]
 
 
 async def closed_loop(clients: list[Call], seconds: float) -> tuple[float, list[float]]:
-    """One call per client at a time, for `seconds`: calls per second, and the seconds of each call.
+    """Run the clients for `seconds`, one call at a time each; gives calls per second and the seconds of each call.
 
     Raises: what a call raises.
     """

@@ -21,7 +21,7 @@ from lakeproof.stack.stack import Stack
 RUNS = 10
 LONGEST_SECONDS = 120.0
 AIM_PATH_SECONDS, AIM_WHOLE_SECONDS = 3.0, 5.0
-# Exit codes of a look that was made: healthy or explained, and unexplained.
+# The exit codes of a diagnosis that was made: 0 for healthy or explained, 3 for unexplained.
 LOOKED = (0, 3)
 
 
@@ -29,7 +29,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     """Raises: CouldNotLook where nothing is up, TerminalError with what a failed command said."""
     names = {row.name for row in SupervisorClient(stack).ps() if row.pid is not None}
     what, aim = ("whole shop", AIM_WHOLE_SECONDS) if WHOLE_SHOP in names else ("path", AIM_PATH_SECONDS)
-    _run("diagnose")  # what a first run alone pays: Python's compiled files, the page cache
+    _run("diagnose")  # not counted: only a first run pays for Python's compiled files and the page cache
     seconds: dict[str, list[float]] = {"diagnose": [], "ps": []}
     verdicts: set[str] = set()
     for number in range(1, (options.rounds or RUNS) + 1):
@@ -54,7 +54,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 
 def _run(name: str) -> Any:
-    """What the command `name --json` prints. Raises: TerminalError with what it said where it did not look."""
+    """The JSON that `lakeproof NAME --json` prints. Raises: TerminalError with its stderr where it could not look."""
     command = [str(Path(sys.executable).with_name("lakeproof")), name, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)
     if done.returncode not in LOOKED:
@@ -71,7 +71,7 @@ def told(diagnosis: Any) -> str:
 
 
 def spread(seconds: list[float]) -> dict[str, Any]:
-    """How many, median, p95 and the largest; of fewer than twenty the p95 is the largest."""
+    """Number of runs, median, p95 and maximum; with fewer than twenty runs the p95 is the maximum."""
     found = percentiles_ms(seconds)
     return {
         "runs": len(seconds),

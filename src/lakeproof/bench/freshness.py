@@ -1,7 +1,7 @@
 """freshness: from an order's commit in MariaDB to Paimon, to `main` and to a reader in Trino, at fixed rates by SQL.
 
-Needs the whole path. Shoppers create the given orders per second, and pay, change, cancel and delete beside (0.6 more
-calls for each order). The clock is one: all run on this machine.
+The benchmark needs the whole path. Shoppers create orders at the given rate, and also pay, change, cancel and delete
+(0.6 more calls for each order). All times are of the same clock, since everything runs on this machine.
 """
 
 import time
@@ -23,7 +23,7 @@ SECONDS = 60.0
 WARM_SECONDS = 15.0
 DRAIN_SECONDS = 30.0
 FIRST_SECONDS = 60.0
-# Up to so many orders a second the first aim holds, above it the second.
+# Up to this many orders per second the first aim applies, above it the second.
 MODEST_RATE = 50.0
 AIM_MODEST_P99_SECONDS, AIM_P99_SECONDS = 3.0, 4.0
 
@@ -94,7 +94,7 @@ def _at_rate(
         "asked_per_s": rate,
         "orders_per_s": round(len(mine) / (ended - started), 1),
         "orders": len(mine),
-        # Deleted before the first look, or not published in time.
+        # Orders that were deleted before the first look, or not published in time.
         "not_seen": len(mine) - len(seen),
         **spread("paimon", paimon),
         **spread("main", main),
@@ -103,7 +103,7 @@ def _at_rate(
         "passed_over": watch.passed_over,
         "refused": report.counts.refused,
         "unclear": report.counts.unclear,
-        # Where the shoppers themselves are late, a refusal may be their machine's and not the shop's.
+        # Where the shoppers send late, a refusal may come from the busy machine and not from the shop.
         "sent_late_p99_s": round(report.lateness_ms.get("p99", 0.0) / 1000, 3),
     }
     failed = watch.problems
@@ -111,7 +111,7 @@ def _at_rate(
 
 
 def spread(what: str, seconds: list[float]) -> dict[str, float | None]:
-    """Its percentiles as columns; None where nothing was seen."""
+    """The percentiles as columns `WHAT_p50_s` and so on; None where nothing was seen."""
     found = percentiles_ms(seconds)
     return {f"{what}_{name}_s": round(found[name] / 1000, 2) if found else None for name in ("p50", "p95", "p99")}
 

@@ -22,9 +22,12 @@ WARM_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class InTurns:
-    """What was counted. `rounds`: by way, for each round the calls per second and the seconds of each call.
+    """The measurements.
 
-    round_seconds: of each. cpu_seconds, rss_bytes: of the service, in all and at the end.
+    what: what a call does, in the plural.
+    rounds: for each way, the calls per second of each round and the seconds of each of its calls.
+    round_seconds: the length of a round.
+    cpu_seconds, rss_bytes: the service's CPU time over all rounds of all ways, and its memory at the end.
     """
 
     what: str
@@ -34,30 +37,30 @@ class InTurns:
     rss_bytes: int
 
     def rate(self, way: str) -> float:
-        """Calls per second: the median of its rounds."""
+        """Calls per second of that way: the median of its rounds."""
         return statistics.median(rate for rate, _ in self.rounds[way])
 
     def percentiles_ms(self, way: str) -> dict[str, float]:
-        """Of all calls of all its rounds."""
+        """The percentiles of all calls in all rounds of that way."""
         return percentiles_ms([call for _, calls in self.rounds[way] for call in calls])
 
     def cpu_ms(self, way: str) -> float:
-        """The service's CPU for each call, where all of its CPU went into this way's calls."""
+        """The service's CPU time per call of that way; right only where no other way calls the service."""
         return self.cpu_seconds / sum(len(calls) for _, calls in self.rounds[way]) * 1000
 
     def told(self, what: str) -> str:
-        """A title for the rows."""
+        """A title for the table of `rows`."""
         return f"{what}, {CLIENTS} clients, {ROUNDS} rounds of {self.round_seconds:g} s each"
 
     def of_service(self, pool_size: int, each: str) -> str:
-        """What the service took; `each`: what it did at a call by "http"."""
+        """The service's memory and CPU time in words. each: what one call by "http" does."""
         return (
             f"service: one worker, pool of {pool_size}, {self.rss_bytes / 2**20:.0f} MiB after the run,"
             f" {self.cpu_ms('http'):.2f} ms of CPU per {each}"
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """One for each way."""
+        """One table row for each way."""
         return [
             {
                 "by": way,
@@ -73,7 +76,9 @@ class InTurns:
 async def in_turns(
     what: str, ways: Mapping[str, list[Call]], seconds: float, service: psutil.Process, progress: Progress
 ) -> InTurns:
-    """Warm each way, then ROUNDS of `seconds` of each. `what`: what a call does, in the plural.
+    """Warm each way up, then run ROUNDS rounds, in each of them every way for `seconds`.
+
+    what: what a call does, in the plural. service: the process whose CPU time and memory are measured.
 
     Raises: what a call raises.
     """
@@ -91,7 +96,7 @@ async def in_turns(
 
 
 def cpu_seconds(service: psutil.Process) -> float:
-    """What it has used since it started, its children left out."""
+    """The CPU time of the process since it started, without its children."""
     times = service.cpu_times()
     return float(times.user + times.system)
 
@@ -100,7 +105,7 @@ def cpu_seconds(service: psutil.Process) -> float:
 async def on_own_connections[C: Closable](
     connect: Callable[[], Awaitable[C]], call: Callable[[C], Awaitable[None]]
 ) -> AsyncIterator[list[Call]]:
-    """The peer of a service: clients of which each has a connection of its own."""
+    """The calls of a service's peer: CLIENTS clients, each with a database connection of its own."""
     connections = [await connect() for _ in range(CLIENTS)]
     try:
         yield [functools.partial(call, connection) for connection in connections]
@@ -111,6 +116,6 @@ async def on_own_connections[C: Closable](
 
 @asynccontextmanager
 async def by_http(url: str, call: Callable[[Post], Awaitable[None]]) -> AsyncIterator[list[Call]]:
-    """Clients of the service at `url`."""
+    """The calls of CLIENTS clients of the service at `url`."""
     async with posting(url) as post:
         yield [functools.partial(call, post)] * CLIENTS

@@ -12,7 +12,10 @@ import psutil
 
 @dataclass(frozen=True)
 class Machine:
-    """load_before: runnable processes on average in the last minute: near 0 on a quiet machine."""
+    """A machine, and the code that ran on it.
+
+    load_before: the load average of the last minute, taken before the measurement; near 0 on a quiet machine.
+    """
 
     cpu: str
     cores: int
@@ -23,7 +26,7 @@ class Machine:
 
 
 def look_at_machine() -> Machine:
-    """This machine, now, and the commit of the code (with "+" where files differ from it)."""
+    """This machine as it is now, with the commit of the code."""
     return Machine(
         cpu=_cpu_name(),
         cores=len(os.sched_getaffinity(0)),
@@ -47,7 +50,7 @@ def _cpu_name() -> str:
 def commit_of_code() -> str:
     """The commit of this code, with "+" where files differ from it; "unknown" outside of a clone.
 
-    Looked at once in a process: what is committed while it runs is not the code that it runs.
+    Asked once per process: a commit made while the process runs is not the code that it runs.
     """
     try:
         done = subprocess.run(

@@ -2,7 +2,7 @@
 
 Closed loop at 16 clients, in turns (SMTP, HTTP, SMTP, HTTP …), so that a busy machine hits both. One flow is two
 calls: create, then send, which asks the limiter in Redis, takes the lease and hands the mail over. Service and mail
-sink are the real ones as processes of their own, on a database, a folder and a topic of the benchmark's own.
+sink run their real code in processes of their own, on a database, a folder and a topic of the benchmark's own.
 """
 
 import contextlib
@@ -56,7 +56,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 
 async def _measure(smtp: int, url: str, service: psutil.Process, seconds: float, progress: Progress) -> InTurns:
-    """By "smtp" and "http"."""
+    """Measure the ways "smtp" and "http"."""
     customers = itertools.count(1)
 
     async def flow(post: Post) -> None:
@@ -77,7 +77,7 @@ async def _measure(smtp: int, url: str, service: psutil.Process, seconds: float,
 
 @contextlib.asynccontextmanager
 async def _by_smtp(port: int) -> AsyncIterator[list[Call]]:
-    """The same mails by the same client, without anything around them."""
+    """Calls that send the same mails by the same mail client, without a service."""
     provider = MailProvider("127.0.0.1", port, 5.0)
 
     async def send() -> None:

@@ -1,8 +1,8 @@
 """order-api: orders of two items per second by HTTP, against the same transaction by bare SQL in the same run.
 
-Closed loop at 16 clients, in turns (SQL, HTTP, SQL, HTTP …), so that a busy machine hits both. The service is the
-real one as a process of its own, on a database of the benchmark's own, so that `check` meets
-no orders that nobody bought.
+Closed loop at 16 clients, in turns (SQL, HTTP, SQL, HTTP …), so that a busy machine hits both. The service runs its
+real code in a process of its own, on a database of the benchmark's own, so that `check` meets no orders that nobody
+bought.
 """
 
 import uuid
@@ -70,14 +70,14 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 async def _measure(
     stack: Stack, database: str, url: str, service: psutil.Process, seconds: float, progress: Progress
 ) -> InTurns:
-    """By "sql" and "http"."""
+    """Measure the ways "sql" and "http"."""
     by_sql = on_own_connections(connect_to(stack, database), _order_by_sql)
     async with by_sql as sql, by_http(url, _order) as http:
         return await in_turns("orders", {"sql": sql, "http": http}, seconds, service, progress)
 
 
 async def _order_by_sql(connection: Connection) -> None:
-    """The same statements and round trips as the service sends."""
+    """Send the same statements in the same round trips as the service."""
     key = uuid.uuid4().hex
     await execute(connection, _TRANSACTION, (key, key))
     await execute(connection, "COMMIT")

@@ -1,7 +1,7 @@
 """A stack of the benchmark's own: a fresh state folder, ports beside the given ones, gone afterwards.
 
-Its folder's name says which process made it. So what a benchmark left that was killed with -9 is found, ended and
-deleted by the next one; it has the ports that this one needs.
+The folder's name says which process made it. So the next benchmark finds the stack of one that was killed with -9,
+ends it and deletes its folder: such a stack holds the ports that the new one needs.
 """
 
 import os
@@ -17,14 +17,14 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.reset import sockets_outside
 from lakeproof.stack.stack import Stack
 
-PORTS_BESIDE = 1_530  # no port + this is another port, and all stay below those of outgoing connections
+PORTS_BESIDE = 1_530  # no shifted port is another component's port, and all stay below the ephemeral ports
 PREFIX = "lakeproof-bench-"
-MADE_BY = re.compile(rf"{PREFIX}(\d+)-(\d+)-.+")  # pid, and when that process started in ticks since boot
+MADE_BY = re.compile(rf"{PREFIX}(\d+)-(\d+)-.+")  # pid of the maker, and its start time in ticks since boot
 
 
 @contextmanager
 def own_stack(stack: Stack) -> Iterator[Stack]:
-    """A stack with `stack`'s settings and no data; what runs in it is ended, and its data deleted, at the end."""
+    """A stack with `stack`'s settings and no data; at the end its processes are ended and its data deleted."""
     for folder, made_by in _left_behind():
         _end(_own(stack, folder, made_by))
     us = procfs.read_stat(os.getpid())
@@ -39,7 +39,7 @@ def own_stack(stack: Stack) -> Iterator[Stack]:
 
 
 def _left_behind() -> list[tuple[Path, procfs.ProcessId]]:
-    """Folders of this user's benchmarks that are over and did not clear up, and who made them."""
+    """Folders that dead benchmark processes of this user left, each with the process that made it."""
     found = []
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         name = MADE_BY.fullmatch(folder.name)

@@ -1,7 +1,7 @@
 """payment-api: authorizations per second by HTTP, against the same transaction by bare SQL in the same run.
 
-Closed loop at 16 clients, in turns (SQL, HTTP, SQL, HTTP …), so that a busy machine hits both. The service is the
-real one as a process of its own, its relay to Kafka included, on a database and a topic of the benchmark's own.
+Closed loop at 16 clients, in turns (SQL, HTTP, SQL, HTTP …), so that a busy machine hits both. The service runs its
+real code in a process of its own, with its relay to Kafka, on a database and a topic of the benchmark's own.
 """
 
 import itertools
@@ -32,7 +32,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     seconds = options.seconds or SECONDS
     with (
         scratch_postgres(stack, "payment") as database,
-        # The service's relay would send what bare SQL leaves in the same outbox.
+        # Bare SQL has a database of its own: in a shared one, the service's relay would send its outbox rows too.
         scratch_postgres(stack, "payment", f"{database}_sql") as sql_database,
         scratch_topic(stack),
         service_process("payment-service", database) as (url, service),
@@ -56,11 +56,11 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 async def _measure(
     stack: Stack, sql_database: str, url: str, service: psutil.Process, seconds: float, progress: Progress
 ) -> InTurns:
-    """By "sql" and "http"."""
+    """Measure the ways "sql" and "http"."""
     orders = itertools.count(1)
 
     async def pay_by_sql(connection: Connection) -> None:
-        """The same statements and round trips as the service sends."""
+        """Send the same statements in the same round trips as the service."""
         asked = operation(Op.AUTHORIZE, uuid.uuid4().hex, None, "body")
         statement, args = authorization(_asked(orders), asked)
         await connection.execute("BEGIN")

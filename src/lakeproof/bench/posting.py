@@ -12,7 +12,7 @@ from lakeproof.errors import TerminalError
 
 
 class Post(Protocol):
-    """`await post(path, body, wanted)`: the answer's body; without a body no key is sent."""
+    """`await post(path, body, wanted)`: gives the answer's body. A call without a body has no idempotency key."""
 
     async def __call__(self, path: str, body: object, wanted: int) -> bytes:
         """Raises: TerminalError where another status than `wanted` comes back."""
@@ -20,7 +20,7 @@ class Post(Protocol):
 
 @contextlib.asynccontextmanager
 async def posting(url: str) -> AsyncIterator[Post]:
-    """Posts to the service at `url`, over as many connections as there are calls at once."""
+    """A Post to the service at `url`, over as many connections as there are calls at the same time."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
         async def post(path: str, body: object, wanted: int) -> bytes:

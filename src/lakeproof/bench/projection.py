@@ -1,7 +1,7 @@
 """projection: from an order's commit in MariaDB to the service's own read of it, at fixed rates by SQL.
 
-The read is GET /support/customers/{id}/orders, asked for a few orders a second from their commit on until it shows
-them. Shoppers pay, change, cancel and delete beside, as in `freshness`. One clock: all run on this machine.
+The read is GET /support/customers/{id}/orders. For a few orders per second it is repeated from their commit until it
+shows them. Shoppers also pay, change, cancel and delete, as in `freshness`. All times are of this machine's clock.
 """
 
 import functools
@@ -39,7 +39,7 @@ AIM_P99_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An order whose way is timed; UNIX seconds at which its caller saw the commit."""
+    """An order that is timed. committed_at: UNIX seconds at which its shopper saw the commit."""
 
     order_id: int
     customer_id: int
@@ -47,14 +47,14 @@ class Sample:
 
 
 class SampledShop(SqlShop):
-    """Hands over a few of its new orders a second."""
+    """A shop by SQL that puts one of its new orders per SAMPLE_SECONDS into a queue."""
 
     def __init__(self, stack: Stack, samples: "queue.SimpleQueue[Sample | None]") -> None:
         super().__init__(stack)
         self._samples, self._next_at = samples, 0.0
 
     async def create(self, key: str, customer_id: int, basket: Basket) -> Answer:
-        """As the shop."""
+        """As SqlShop.create."""
         answer = await super().create(key, customer_id, basket)
         now = time.time()
         if answer.word is Word.OK and answer.order is not None and answer.order.id and now >= self._next_at:
@@ -64,7 +64,11 @@ class SampledShop(SqlShop):
 
 
 class Watch:
-    """Asks the service for each sample until it shows it. `seen`: sample → seconds from its commit."""
+    """Reads each sample from the service, repeatedly, until the service shows it.
+
+    seen: sample → seconds from its commit. missed: samples that were not shown within GIVE_UP_SECONDS.
+    asked, failed: the number of reads, and of those without an answer.
+    """
 
     def __init__(self, url: str) -> None:
         self.samples: queue.SimpleQueue[Sample | None] = queue.SimpleQueue()
@@ -77,7 +81,7 @@ class Watch:
         self._threads = [self._pool.submit(self._look) for _ in range(AT_ONCE)]
 
     def stop(self) -> None:
-        """Finish those under way."""
+        """Finish the samples in the queue, then end."""
         for _ in self._threads:
             self.samples.put(None)
         self._pool.shutdown()
@@ -139,7 +143,7 @@ def _at_rate(stack: Stack, rate: float, seconds: float) -> tuple[dict[str, Any],
 
 
 def row_of(rate: float, watch: Watch, report: TrafficReport, started: float, ended: float) -> dict[str, Any]:
-    """What was seen of the orders that were committed between two instants. Raises: CouldNotLook for none."""
+    """The table row for the samples committed between two instants. Raises: CouldNotLook where none was seen."""
     delays = [delay for sample, delay in watch.seen.items() if started <= sample.committed_at < ended]
     if not delays:
         raise CouldNotLook("no order was seen", where="support-service", next_action="lakeproof ps")
@@ -148,7 +152,7 @@ def row_of(rate: float, watch: Watch, report: TrafficReport, started: float, end
         "asked_per_s": rate,
         "orders_per_s": round(report.counts.orders / report.seconds, 1),
         "samples": len(delays),
-        # Deleted before it was seen, or not shown in time.
+        # Samples that were deleted before they were seen, or not shown in time.
         "not_seen": sum(started <= sample.committed_at < ended for sample in watch.missed),
         **{f"read_{name}_s": round(ms / 1000, 3) for name, ms in spread.items()},
         "reads": watch.asked,

@@ -1,7 +1,7 @@
 """rate: the highest rate of calls that holds for a minute over the whole path, by SQL and by HTTP.
 
-A rate holds when the shop acknowledges at least 98 % of what was due in time, refuses nothing, and the lake keeps up:
-the newest published heartbeat is at most 10 s old at the end. Rates rise until one does not hold.
+A rate holds when the shop acknowledges at least 98 % of the due calls in time and refuses none, and the lake keeps
+up: the newest published heartbeat is at most 10 s old at the end. Rates rise until one does not hold.
 """
 
 import time
@@ -61,9 +61,9 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 def rise(
     stack: Stack, rates: Iterable[float], attempt: Callable[[float], tuple[Row, str]], progress: Progress
 ) -> tuple[Table, float, dict[float, Table]]:
-    """Try one rate after another until one does not hold. attempt: gives a rate's row and how it went, in words.
+    """Try one rate after another until one does not hold. attempt: gives a rate's table row and its result in words.
 
-    Gives the rows, the highest rate that held (0 for none), and by it what each process used meanwhile.
+    Gives the rows, the highest rate that held (0 for none), and the use of each process at that rate, by the rate.
     """
     rows, highest, used = Table(), 0.0, dict[float, Table]()
     for rate in sorted(rates):
@@ -80,24 +80,27 @@ def rise(
 
 
 def behind_seconds(stack: Stack, source: Source = OLTP) -> float:
-    """The age of that database's newest published heartbeat."""
+    """The age in seconds of that database's newest published heartbeat."""
     return time.time() - (history.newest(stack).beat_of(source.name) or 0) / 1e6
 
 
 def catch_up(stack: Stack) -> None:
-    """Wait: do not begin with what an earlier rate left behind; after a minute begin all the same, and show it."""
+    """Wait until the lake has caught up with an earlier rate's rows, at most CATCH_UP_SECONDS.
+
+    After that the next rate begins all the same, and its row shows how far the lake was behind.
+    """
     deadline = Deadline(CATCH_UP_SECONDS)
     while behind_seconds(stack) > MOST_BEHIND_SECONDS / 2 and not deadline.expired:
         deadline.pause(0.5)
 
 
 def serve_in_time(traffic: Traffic, seconds: float) -> tuple[TrafficReport, float]:
-    """Send for so long; gives the report, and what share of the calls that were due was acknowledged by then."""
+    """Send for `seconds`; gives the report, and the share of the due calls that was acknowledged by then."""
     share = 0.0
 
     def note(counts: Counts, elapsed: float) -> None:
         nonlocal share
-        # Calls answered only after the last was sent do not count as in time; two seconds' grain is enough here.
+        # Answers after the end of sending are not in time. `note` is called every two seconds, which is enough here.
         if elapsed <= seconds:
             share = counts.acknowledged / max(1, counts.asked)
 

@@ -1,8 +1,8 @@
 """recovery: for how long nothing is published after kill -9 of a component, under load by SQL.
 
-Each round waits until the lake keeps up, kills the component at an instant that --seed decides, and takes the longest
-pause between two published commits around it. What a reader saw meanwhile is the age of the newest heartbeat just
-before the pause ended.
+Each round waits until the lake has caught up, kills the component at an instant that --seed decides, and takes the
+longest pause between two published commits around that instant. The age of the newest heartbeat just before the end
+of the pause is the oldest state that a reader saw.
 """
 
 import random
@@ -26,7 +26,7 @@ KILLED = ("flink-taskmanager",)
 ROUNDS = 3
 ORDERS_PER_SECOND = 20.0
 BACK_SECONDS = 240.0
-# So many commits one after another tell that publishing goes on.
+# After this many commits since the component was healthy again, publishing counts as going on.
 STEADY_COMMITS = 3
 LOOKED_AT = 400
 PAUSE_SECONDS = (5.0, 9.0)
@@ -80,14 +80,15 @@ def _round(stack: Stack, client: SupervisorClient, name: str) -> dict[str, Any]:
 
 
 def _published(stack: Stack) -> list[PublishedCommit]:
-    """The newest commits that moved MariaDB's tables, oldest first."""
+    """Of the newest LOOKED_AT commits, those that moved MariaDB's tables, oldest first."""
     return [each for each in history.log(stack, LOOKED_AT) if each.moved == OLTP.name][::-1]
 
 
 def pause_around(commits: Sequence[PublishedCommit], killed_at: float) -> dict[str, Any]:
-    """The longest pause from the last commit before `killed_at` (UNIX seconds) on; commits: oldest first.
+    """The longest pause between commits, from the last one before `killed_at` (UNIX seconds) on.
 
-    worst_age_s: how old the newest published heartbeat was just before the pause ended.
+    commits: oldest first. worst_age_s in the answer: how old the newest published heartbeat was just before the pause
+    ended.
     """
     first = max((place for place, each in enumerate(commits) if each.at.timestamp() <= killed_at), default=0)
     pairs = list(zip(commits[first:], commits[first + 1 :], strict=False))

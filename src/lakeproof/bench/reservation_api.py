@@ -1,8 +1,8 @@
 """reservation-api: reservations per second by HTTP on one hot SKU and on fifty, against bare conditional writes.
 
-The peer, in the same run: one writer that sends one conditional write after another to one row, the quickest that
-Cassandra does without putting several changes into one write (two writers on one row are slower together). SKUs are
-the benchmark's own; what it reserves expires.
+The peer, in the same run: one writer that sends one conditional write after another to one row. That is the fastest
+that Cassandra can do without putting several changes into one write (two writers on one row are slower together). The
+SKUs are the benchmark's own, and its reservations expire.
 """
 
 import asyncio
@@ -99,7 +99,7 @@ class _Shop:
 
 
 def _bare(stack: Stack, progress: Progress) -> float:
-    """Conditional writes per second of one writer on one row."""
+    """The conditional writes per second of one writer on one row."""
     id_, done = uuid.uuid4(), 0
     with cassandra_session.session(stack, ROLE, stack.secret(SECRET), seconds=5.0) as ring:
         ring.execute("INSERT INTO inventory.requests (id, digest) VALUES (%s, '0') IF NOT EXISTS", (id_,))

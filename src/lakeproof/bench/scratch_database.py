@@ -14,7 +14,7 @@ NAME = "lakeproof_bench"
 
 @contextlib.contextmanager
 def scratch_database(stack: Stack) -> Iterator[str]:
-    """Fresh and empty; dropped afterwards, also one that a killed run left behind."""
+    """An empty database with the shop's tables, dropped after the block. One left by a killed run is replaced."""
     _execute(stack, f"DROP DATABASE IF EXISTS {NAME}", *(moved(one) for one in schema_statements()))
     try:
         yield NAME
@@ -23,7 +23,7 @@ def scratch_database(stack: Stack) -> Iterator[str]:
 
 
 def _execute(stack: Stack, *statements: str) -> None:
-    # A connection each time: one that idles through a long run may be gone at its end.
+    # A new connection for each call: one that stays idle during a long run may be closed at the run's end.
     with mysql.connect(stack, "root", "mysql-root", 30.0) as connection, connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)

@@ -22,7 +22,7 @@ TOPIC_SECONDS = 30.0
 
 @contextlib.contextmanager
 def scratch_postgres(stack: Stack, schema: str, name: str = NAME) -> Iterator[str]:
-    """Fresh, with the tables of the database `schema`; dropped afterwards, also one that a killed run left behind."""
+    """A fresh database with the tables of `schema`, dropped after the block. One left by a killed run is replaced."""
     _execute(stack, "postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}")
     try:
         _execute(stack, name, schema_of(schema))
@@ -39,7 +39,7 @@ def _execute(stack: Stack, database: str, *statements: str) -> None:
 
 @contextlib.contextmanager
 def scratch_topic(stack: Stack) -> Iterator[None]:
-    """The topic of EVENTS_OF, taken away afterwards."""
+    """The event topic of EVENTS_OF, deleted after the block."""
     topic = event_topic(EVENTS_OF)
     client = AdminClient({"bootstrap.servers": stack.address("kafka", "tcp")})
     if topic not in client.list_topics(timeout=TOPIC_SECONDS).topics:

@@ -17,10 +17,10 @@ from lakeproof.install.program import die_with_us
 
 @contextlib.contextmanager
 def service_process(name: str, place: str) -> Iterator[tuple[str, psutil.Process]]:
-    """The service `name` at `place` (service_server.py), healthy: its address and process. It ends with the block,
-    and with this process, however that ends.
+    """Run the service `name` on the data at `place` (service_server.py); gives its URL and process once healthy. The
+    service ends with the block, and with this process however that ends.
 
-    Raises: TerminalError with the last words of one that ended.
+    Raises: TerminalError with the end of its stderr where it ended too early; DeadlineExpired.
     """
     with process_of("service_server", name, place) as found:
         yield found
@@ -28,7 +28,7 @@ def service_process(name: str, place: str) -> Iterator[tuple[str, psutil.Process
 
 @contextlib.contextmanager
 def process_of(module: str, *args: str) -> Iterator[tuple[str, psutil.Process]]:
-    """`python -m lakeproof.bench.MODULE ARGS PORT`, healthy, as `service_process`."""
+    """Run `python -m lakeproof.bench.MODULE ARGS PORT`, as `service_process` does."""
     port, what = free_port(), f"{module} of the benchmark"
     url = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryFile() as log:
@@ -60,7 +60,7 @@ def process_of(module: str, *args: str) -> Iterator[tuple[str, psutil.Process]]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A TCP port on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port

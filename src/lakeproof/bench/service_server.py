@@ -1,7 +1,7 @@
 """A service of the shop on a benchmark's own data, as the real one but for what its function says.
 
-`python -m lakeproof.bench.service_server NAME PLACE PORT`. PLACE: its database; where it needs something beside, that
-comes first, and a colon.
+`python -m lakeproof.bench.service_server NAME PLACE PORT`. PLACE is the service's database; a service that needs
+something else as well has that first, then a colon and the database.
 """
 
 import sys
@@ -18,18 +18,18 @@ from lakeproof.stack.stack import Stack
 
 NO_KAFKA = "127.0.0.1:9"
 
-# Each loads its own service alone: a process's memory is part of what is told of it.
+# Each function imports only its own service, since the process's memory is part of the result.
 
 
 def _order(stack: Stack, database: str) -> FastAPI:
-    """Without checkouts."""
+    """The order service without checkouts."""
     from lakeproof.shop.order.app import Database, create_app
 
     return create_app(stack.settings.shop, Database(scratch_database.connect_to(stack, database)))
 
 
 def _payment(stack: Stack, database: str) -> FastAPI:
-    """Its relay sends to the benchmark's topic."""
+    """The payment service. Its relay sends to the benchmark's topic."""
     from lakeproof.shop.payment.app import Surroundings, create_app
 
     around = Surroundings(
@@ -42,7 +42,7 @@ def _payment(stack: Stack, database: str) -> FastAPI:
 
 
 def _notification(stack: Stack, place: str) -> FastAPI:
-    """SMTP_PORT:DATABASE. Others' events are for the real one alone, and no webhook is sent."""
+    """place: SMTP_PORT:DATABASE. The service reads no events of other services, and sends no webhook."""
     from lakeproof.services import redis_connection
     from lakeproof.shop.notification.app import Surroundings, create_app
 
@@ -62,7 +62,7 @@ def _notification(stack: Stack, place: str) -> FastAPI:
 
 
 def _support(stack: Stack, place: str) -> FastAPI:
-    """ATTACHMENT_FOLDER:DATABASE. Without Kafka, because its events would be taken for the shop's."""
+    """place: ATTACHMENT_FOLDER:DATABASE. The service has no Kafka, where its events would be taken for the shop's."""
     from lakeproof.shop.support.app import create_app, surroundings_of
 
     folder, _, database = place.partition(":")
@@ -74,7 +74,7 @@ def _support(stack: Stack, place: str) -> FastAPI:
 
 
 def _mail_sink(stack: Stack, place: str) -> FastAPI:
-    """SMTP_PORT:FOLDER."""
+    """place: SMTP_PORT:FOLDER."""
     from lakeproof.shop.mail_sink.app import Place, create_app
 
     smtp_port, _, folder = place.partition(":")

@@ -26,8 +26,10 @@ QUERY_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """UNIX seconds: when the Paimon snapshot of `orders` was committed that the first commit showing the order holds;
-    the merge of that commit; the end of the first query that shows it.
+    """When an order was first seen, in UNIX seconds.
+
+    main_at: when the first published commit with the order was merged. paimon_at: when that commit's snapshot of
+    `orders` was committed in Paimon. trino_at: the end of the first query that showed the order.
     """
 
     paimon_at: float
@@ -36,10 +38,11 @@ class Sighting:
 
 
 class Watch:
-    """Asks Trino, at each newly published snapshot of `orders`, for the ids that were not there before.
+    """Asks Trino, at each newly published snapshot of `orders`, for the ids above the highest one at the start.
 
-    A query costs the machine something, as a reader does; where a commit is passed over because a query took longer
-    than the next publish, its orders count with the commit that follows: never fresher than they were.
+    The queries load the machine as a reader does. Where a query takes longer than the next publish, a commit is
+    passed over, and its orders count with the following commit: an order never seems fresher than it was.
+    sightings: by order id. commits, passed_over: the number of commits that were queried, and not queried.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -64,7 +67,7 @@ class Watch:
 
     def _look(self) -> None:
         last = ""
-        nessie = client_of(self._stack)  # kept: a new client costs 15 ms of a core
+        nessie = client_of(self._stack)  # one client for all looks: a new one costs 15 ms of a core
         while not self._over.wait(POLL_SECONDS):
             try:
                 found = (
@@ -97,12 +100,12 @@ class Watch:
 
 
 def between(hashes: Sequence[str], last: str) -> int:
-    """How many commits lie between the newest one and `last`; where `last` is older than all, at least so many."""
+    """How many commits lie between the newest one and `last`; a lower bound where `last` is not among `hashes`."""
     return (hashes.index(last) if last in hashes else len(hashes)) - 1
 
 
 def committed_at(s3: Any, snapshot: int) -> float:
-    """When Paimon committed a snapshot of `orders`, as it wrote that down: UNIX seconds. Raises: CouldNotLook."""
+    """When Paimon committed a snapshot of `orders`, by its snapshot file: UNIX seconds. Raises: CouldNotLook."""
     key = f"wh/{OLTP.name}.db/orders/snapshot/snapshot-{snapshot}"
     try:
         text = get_object(s3, key)

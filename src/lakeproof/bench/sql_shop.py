@@ -1,6 +1,6 @@
 """A shop without HTTP: shoppers call the order service's own store, from their process.
 
-The same statements, transactions and ledger as by HTTP, so `check` knows these orders.
+Statements, transactions and ledger are the same as with HTTP, so `check` knows these orders.
 """
 
 import functools
@@ -33,7 +33,7 @@ type EnterShop = Callable[[], AbstractAsyncContextManager[Shop]]
 
 
 class SqlShop:
-    """A `Shop` of the stack's order database."""
+    """A `Shop` on the stack's order database."""
 
     def __init__(self, stack: Stack) -> None:
         self._seconds = stack.settings.shop.request_seconds
@@ -49,13 +49,13 @@ class SqlShop:
         await self._pool.close()
 
     async def create(self, key: str, customer_id: int, basket: Basket) -> Answer:
-        """Make the order of `key`."""
+        """Create the order with the client key `key`."""
         request = CreateRequest(customer_id=customer_id, items=_items(basket))
         asked = operation(Op.CREATE, key, None, request.canonical())
         return await self._answer(lambda deadline: self._store.create(request, asked, deadline))
 
     async def change(self, op: Op, order: Order, operation_key: str, basket: Basket | None) -> Answer:
-        """Pay, change, cancel or delete `order` at the version that the caller knows."""
+        """Pay, change, cancel or delete `order`, at the version in `order`."""
         assert order.id is not None
         items = ItemsRequest(items=_items(basket)) if basket is not None else None
         asked = operation(op, operation_key, order.id, items.canonical() if items is not None else "")
@@ -63,7 +63,7 @@ class SqlShop:
         return await self._answer(lambda deadline: change(deadline=deadline))
 
     async def read(self, key: str) -> Answer:
-        """The order of `key`; OK without an order where there is none."""
+        """Read the order with the client key `key`; OK without an order where there is none."""
 
         async def find(deadline: Deadline) -> Changed:
             order = await self._store.find_by_key(key, deadline)
@@ -72,7 +72,7 @@ class SqlShop:
         return await self._answer(find)
 
     async def is_under_way(self, key: str) -> bool | None:
-        """Never: nobody checks out here."""
+        """Always False: this shop has no checkouts."""
         return False
 
     async def _answer(self, call: Callable[[Deadline], Awaitable[Changed]]) -> Answer:
@@ -88,10 +88,10 @@ class SqlShop:
 
 
 def sql_shoppers(stack: Stack, orders_per_second: float, word: str) -> ShoppersProcess:
-    """Shoppers by SQL who make so many orders, and pay, change, cancel and delete beside (0.6 more calls each), until
-    `stop`. Their process is their own, so that whoever measures beside them does not hold them up.
+    """Start shoppers by SQL who create that many orders per second until `stop`, and also pay, change, cancel and
+    delete (0.6 more calls for each order). They have a process of their own, so that no measurement holds them up.
 
-    word: ends the name of the run.
+    word: the end of the run's name.
     """
     seed = int(orders_per_second)
     run = f"{new_run(seed)}-{word}"
@@ -103,7 +103,7 @@ def _traffic(stack: Stack, orders_per_second: float, seed: int, run: str) -> Tra
 
 
 def traffic_to(enter_shop: EnterShop, stack: Stack, calls_per_second: float, seed: int, run: str) -> Traffic:
-    """Shoppers of that shop, who write into the stack's ledger."""
+    """Traffic of shoppers of that shop, who write into the stack's ledger."""
     longest = stack.settings.shop.request_seconds + 2.0
     return Traffic(enter_shop, stack.ledger_dir, rate=calls_per_second, seed=seed, run=run, call_seconds=longest)
 

@@ -1,7 +1,7 @@
 """start: seconds from nothing to healthy, cold and warm, by component; then memory and CPU at rest.
 
-Brings a stack of its own (fresh state folder, ports beside the given ones) and ends it, so it touches no data; the
-machine should be otherwise idle. Installed artifacts and page cache are as they are: "cold" means no data yet.
+The benchmark starts and ends a stack of its own (fresh state folder, ports beside the given ones), so it touches no
+data; the machine should be otherwise idle. Installed artifacts and page cache stay: "cold" means no data yet.
 """
 
 import time
@@ -19,7 +19,7 @@ from lakeproof.stack.stack import Stack
 REST_SECONDS = 20.0
 AIM_WARM_SECONDS = 45.0
 AIM_GIB = 5.0
-# A comparable public shop of FastAPI services, one worker each, on this kind of machine: each of its services.
+# What each service of a comparable public shop takes (FastAPI, one worker each) on this kind of machine.
 PEER_SECONDS, PEER_MIB = 1.1, 102
 
 
@@ -30,7 +30,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 @dataclass(frozen=True)
 class Aims:
-    """At most so long from nothing to healthy with data, and so much memory in all."""
+    """warm_seconds: the most from nothing to healthy with data there. gib: the most memory in all."""
 
     warm_seconds: float
     gib: float
@@ -39,7 +39,7 @@ class Aims:
 def measure(
     name: str, stack: Stack, wanted: Sequence[str] | None, aims: Aims, options: Options, progress: Progress
 ) -> Result:
-    """Start those components (None: all that a plain `up` means) twice. Raises: PortTaken, TerminalError."""
+    """Start the `wanted` components (None: as a plain `up`) cold, then warm. Raises: PortTaken, TerminalError."""
     rest = options.seconds or REST_SECONDS
     starts: dict[str, float] = {}
     ready: dict[str, dict[str, float | None]] = {}
@@ -84,7 +84,7 @@ def measure(
 
 
 def to_peer(rows: Iterable[Mapping[str, Any]]) -> list[Ratio]:
-    """Each service of the shop beside one of the comparable public shop, after the warm start."""
+    """Ratios of each service of the shop to a service of the comparable public shop, after the warm start."""
     found = []
     for row in rows:
         if row["component"].endswith("-service"):

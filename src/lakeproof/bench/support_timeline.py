@@ -1,8 +1,8 @@
 """support-timeline: timelines of 20 entries per second, from the cache and collected, at 16 clients.
 
-Closed loop, in turns (bare, cached, collected, bare …), so that a busy machine hits all. Bare is the peer: one select
-of the case and one look into Redis on as many connections, no HTTP. The services that are asked answer at once
-(timeline_sources.py), each from the same process; the support service is the real one, on a database of its own.
+Closed loop, in turns (bare, cached, collected, bare …), so that a busy machine hits all. "bare" is the peer: one
+select of the case and one look into Redis on as many connections, without HTTP. The support service runs its real
+code on a database of its own. For the services that it asks, one process answers at once (timeline_sources.py).
 """
 
 import contextlib
@@ -45,7 +45,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         place = f"{folder}:{database}"
         sources, _ = running.enter_context(process_of("timeline_sources"))
         with _environment({service.variable: sources for service in SERVICES}):
-            # As it is shipped, also in how long a timeline is kept: whoever finds none collects it for all.
+            # With the shipped settings: once the kept timeline has expired, one call collects it anew for all.
             cached, service = running.enter_context(service_process("support-service", place))
             with _environment({TTL_VARIABLE: "0"}):
                 collected, _ = running.enter_context(service_process("support-service", place))
@@ -71,7 +71,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 @contextlib.contextmanager
 def _environment(given: dict[str, str]) -> Iterator[None]:
-    """Variables for the processes that are started in the block."""
+    """Set environment variables for the processes that are started in the block."""
     before = {name: os.environ.get(name) for name in given}
     os.environ.update(given)
     try:
@@ -85,8 +85,8 @@ def _environment(given: dict[str, str]) -> Iterator[None]:
 
 
 def _open_case(url: str) -> str:
-    """The path of a case whose timeline has ENTRIES entries. Raises: TerminalError."""
-    order = int.from_bytes(os.urandom(6))  # nobody's: its cached timeline is the benchmark's own
+    """Open a case; gives the path of its timeline. Raises: TerminalError where that does not have ENTRIES entries."""
+    order = int.from_bytes(os.urandom(6))  # an order that nobody has, so that its cached timeline is our own
     opened = httpx.post(
         f"{url}/support/cases",
         json={"customer_id": 42, "order_id": order, "subject": "benchmark"},
@@ -109,7 +109,7 @@ async def _measure(
     service: psutil.Process,
     progress: Progress,
 ) -> tuple[InTurns, dict[str, float]]:
-    """By "bare" and each of `urls`; and what share of these came from the cache."""
+    """Measure the ways "bare" and each of `urls`; gives also the share of each URL's timelines from the cache."""
     case_id = int(path.split("/")[3].partition("?")[0])
     async with _bare(stack, database, case_id) as bare, aiohttp.ClientSession() as session:
         kept: dict[str, Counter[bool]] = {how: Counter() for how in urls}

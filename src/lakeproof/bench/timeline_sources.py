@@ -1,6 +1,7 @@
 """Order, payment and fulfillment services with one answer each: `python -m lakeproof.bench.timeline_sources PORT`.
 
-19 entries for every order; with the case's own there are 20. They answer at once: what is measured is the timeline.
+They give 19 entries for every order; with the case's own entry a timeline has 20. They answer at once, so that the
+support service's own work on a timeline is measured.
 """
 
 import sys
@@ -13,7 +14,7 @@ PARCELS, CHANGES = 3, ("requested", "held", "label_pending", "label_ready", "shi
 
 
 def answers(order_id: int) -> dict[str, bytes]:
-    """First part of a path → body."""
+    """The body of each answer, by the first part of its path."""
     amounts = {"total": "15.30", "item_count": 2}
     order = {"id": order_id, "status": "paid", "version": 2, "created_at": AT.format(0), "updated_at": AT.format(1)}
     money = {"amount": "15.30", "captured": "15.30", "refunded": "0.00"}

@@ -1,7 +1,7 @@
 """CPU and memory by component between two looks at the running stack, the supervisor itself among them.
 
-Read from /proc, not from what `ps` sums up every two seconds: a helper process that lives shorter than that counts
-too, since its parent has waited for it and carries its CPU time.
+The figures come from /proc, not from the sums that `ps` makes every two seconds. So a helper process that lives for
+less than two seconds counts too: its parent has waited for it and carries its CPU time.
 """
 
 import time
@@ -20,7 +20,7 @@ SUPERVISOR = "supervisor"
 
 @dataclass(frozen=True)
 class _Use:
-    """One component's processes now. cpu_seconds: since they started, children that have ended included."""
+    """One component's processes now. cpu_seconds: since they started; with their ended children (see `_use`)."""
 
     leader: procfs.ProcessId | None
     cpu_seconds: float
@@ -28,7 +28,7 @@ class _Use:
 
 
 class Usage:
-    """Starts to count when made."""
+    """CPU and memory by component. The count begins when the object is made."""
 
     def __init__(self, stack: Stack) -> None:
         """Raises: CouldNotLook where no supervisor runs."""
@@ -44,14 +44,14 @@ class Usage:
             daemon = holder.process.pid
             others = {each.id.pid for family in families.values() for each in family}
             own = [each for each in procfs.family(daemon, table) if each.id.pid not in others]
-            # A component that ended was the supervisor's child: its CPU time is not the supervisor's own.
+            # Components that ended were children of the supervisor: their CPU time is not the supervisor's own.
             uses[SUPERVISOR] = _use(table.get(daemon), own, ended=False)
         return uses
 
     def table(self) -> list[dict[str, Any]]:
-        """Per component, most CPU first, and the sum: percent of one core since the start, MiB now.
+        """One row per component, most CPU first, then the sum "all": percent of one core since the begin, MiB now.
 
-        A component that was started meanwhile counts since its start; the CPU time of its end is lost.
+        A component that was restarted meanwhile counts from its new start; its earlier CPU time is lost.
         """
         seconds, now = time.monotonic() - self._at, self._look()
         rows = []
@@ -65,7 +65,7 @@ class Usage:
 
 
 def _use(leader: procfs.ProcessStat | None, family: list[procfs.ProcessStat], *, ended: bool) -> _Use:
-    """`ended`: with the CPU time of children that were waited for."""
+    """The use of a family of processes. ended: add the CPU time of ended children that were waited for."""
     cpu = sum(each.cpu_seconds for each in family)
     if ended:
         cpu += sum(_ended_children_seconds(each.id.pid) for each in family)

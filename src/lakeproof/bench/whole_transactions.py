@@ -1,9 +1,9 @@
 """whole-transactions: every hash published while components are killed: does one show a part of a transaction?
 
-Shoppers buy by HTTP; now and then one or two of the named components are killed with kill -9, by seed, as often as
-the hashes give time for or `--rounds` times in all, spread evenly over the hashes. Each hash that is published
-meanwhile is judged by itself, through Trino: orders, their items and their events must belong together, and in the
-whole shop every payment, parcel and case with its own.
+Shoppers buy by HTTP. Now and then one or two of the named components, chosen by seed, are killed with kill -9: as
+often as time allows until all hashes are judged, or with --rounds that many times, spread evenly over the hashes.
+Each hash that is published meanwhile is judged by itself, through Trino: orders, their items and their events must
+belong together, and in the whole shop every payment, parcel and case with what belongs to it.
 """
 
 import random
@@ -24,11 +24,11 @@ from lakeproof.stack.stack import Stack
 
 HASHES = 100
 CALLS_PER_SECOND = 30.0
-# Between the first state published after a kill and the next kill.
+# The least and the most seconds between the first state published after a kill and the next kill.
 PAUSE_SECONDS = (3.0, 20.0)
 SHARE_OF_PAIRS = 1 / 3
 BACK_SECONDS = 240.0
-# About ten hashes are published meanwhile, which share a catalog, and a hash stays readable for much longer.
+# About ten hashes are published between two looks. They share one catalog, and stay readable for much longer.
 LOOKS_EVERY_SECONDS = 20.0
 LOOK_SECONDS = 30.0
 LAST_LOOK_SECONDS = 300.0
@@ -37,9 +37,9 @@ KEYS_SHOWN = 5
 
 
 class Judging:
-    """Judges, on a thread, what is published, until `stop`.
+    """Judges published hashes on a thread, until `stop`.
 
-    problems: why a look had to be repeated. seconds: what looking took, in all. complete: every hash was come to.
+    problems: why looks had to be repeated. seconds: the time of all looks. complete: every hash was reached.
     """
 
     def __init__(self, following: EveryHash, progress: Progress) -> None:
@@ -53,14 +53,14 @@ class Judging:
         self._thread.start()
 
     def stop(self) -> None:
-        """Judge what is left, then end."""
+        """Judge the remaining hashes for at most LAST_LOOK_SECONDS, then end."""
         self._over.set()
         self._thread.join(LAST_LOOK_SECONDS)
 
     def _run(self) -> None:
         last_look, looked = Deadline(LONGEST_SECONDS), True
         while not last_look.expired:
-            # On a busy machine hashes come as quickly as they are judged, and one that waits too long cannot be read.
+            # No pause while hashes wait: one that waits too long cannot be read any more.
             behind = looked and self.following.waiting > 0
             ends = self._over.wait(0 if behind else LOOKS_EVERY_SECONDS)
             if ends and last_look.seconds == LONGEST_SECONDS:
@@ -96,7 +96,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     first = Deadline(BACK_SECONDS).wait_for("a first published state", lambda: _newest(stack))
     judging = Judging(EveryHash(stack, first.hash), progress)
     following = judging.following
-    # Apart, so that who is killed next follows from the seed alone and not from how long the hashes took.
+    # Two generators, so that the victims follow from the seed alone, and not from how long the hashes took.
     dice, pauses, kills = random.Random(options.seed), random.Random(options.seed), list[dict[str, Any]]()
     shoppers = start_shoppers(stack, rate, options.seed)
     ended = ""
@@ -109,21 +109,21 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
             )
             if options.kills and not over.expired and is_due(following.judged, wanted, len(kills), options.rounds):
                 kills.append(_kill(stack, client, victims(options.kills, dice), over.elapsed))
-    except KeyboardInterrupt:  # hours of judging are worth something though somebody needs the machine
+    except KeyboardInterrupt:  # hours of judging are worth a result, although somebody needs the machine
         ended = "interrupted: what was published until then was judged"
     except LakeproofError as error:
         ended = f"ended after a kill: {error.message}"
     finally:
         try:
             acknowledged = shoppers.stop().counts.acknowledged
-        except LakeproofError as error:  # what was judged is worth something without them
+        except LakeproofError as error:  # the judged hashes are worth a result without the shoppers' report
             acknowledged, ended = 0, ended or f"the shoppers did not report: {error.message}"
         judging.stop()
     return result_of(options, judging, kills, acknowledged, ended)
 
 
 def is_due(judged: int, wanted: int, kills: int, rounds: int) -> bool:
-    """Whether the next kill is due: at once where the number of kills is free, else spread evenly over the hashes."""
+    """Whether the next kill is due: always without `rounds`, else spread evenly over the hashes."""
     return not rounds or (kills < rounds and judged * rounds >= wanted * kills)
 
 
@@ -134,7 +134,7 @@ def victims(names: Sequence[str], dice: random.Random) -> list[str]:
 
 
 def _kill(stack: Stack, client: SupervisorClient, names: list[str], at: float) -> dict[str, Any]:
-    """kill -9; then wait until each runs anew and is healthy, and something was published after that."""
+    """kill -9 the components; wait until each is healthy again, and a new state was published after that."""
     deadline = Deadline(BACK_SECONDS)
     kill_and_await(client, names, deadline)
     healthy_after = deadline.elapsed
@@ -163,8 +163,9 @@ def _newest(stack: Stack) -> PublishedCommit | None:
 def result_of(
     options: Options, judging: Judging, kills: list[dict[str, Any]], acknowledged: int, ended: str = ""
 ) -> Result:
-    """What is told of a run. A torn hash fails it; a hash that was not looked at leaves it unknown, and so does an
-    end before its time (`ended` says why).
+    """The result of a run. A torn hash fails it; a hash without a judgement and an early end leave it unknown.
+
+    ended: why the run ended early.
     """
     following, problems = judging.following, judging.problems
     torn = [
@@ -208,7 +209,7 @@ def _told(torn: Torn) -> str:
 
 
 def _checkpoint(torn: Torn) -> int:
-    """Of the job whose tables are torn."""
+    """The checkpoint of the job whose tables are torn."""
     return torn.commit.states[torn.broken[0].database].checkpoint
 
 

@@ -1,4 +1,4 @@
-"""What the seed draws: a scenario and one of its causes, of which nobody is told; or scenarios by twos."""
+"""Draws by a seed what a drill plays: one scenario and cause that nobody is told, or pairs of scenarios."""
 
 from itertools import combinations
 from random import Random
@@ -11,9 +11,10 @@ PAIRS = "pairs"
 
 
 def draw(catalog: Catalog, seed: int) -> DrillPlan:
-    """Each scenario is as likely as any other, and so is each of its causes.
+    """The plan of a blind drill. Each scenario is equally likely, and so is each cause of the drawn scenario.
 
-    The components of all that could be drawn are up, for what is started would tell what comes.
+    The components of every scenario and cause that could be drawn are started, so that the list of started components
+    does not give the fault away.
     """
     rng = Random(seed)
     scenario = rng.choice([catalog.scenarios[name] for name in sorted(catalog.scenarios)])
@@ -22,6 +23,6 @@ def draw(catalog: Catalog, seed: int) -> DrillPlan:
 
 
 def draw_pairs(catalog: Catalog, seed: int, count: int) -> list[str]:
-    """A+B, so many times; each of two scenarios by their own causes, and no pair twice. All pairs where fewer are."""
+    """`count` different pairs `A+B`, each scenario played by its default cause; all pairs where there are fewer."""
     pairs = ["+".join(pair) for pair in combinations(sorted(catalog.scenarios), 2)]
     return Random(seed).sample(pairs, min(count, len(pairs)))

@@ -23,7 +23,7 @@ AGAIN_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class BoundCheck:
-    """A check with its arguments. `name`: the check's id, with a number where one drill makes the claim again."""
+    """A check with its arguments. `name`: the check's id, with a number where the drill has that check twice."""
 
     check: Check
     arguments: Arguments
@@ -48,9 +48,10 @@ def counted(judged: Judged) -> tuple[Reading, ...]:
 
 
 def bind(plan: DrillPlan, catalog: Catalog, afterwards: float = 0.0) -> tuple[BoundCheck, ...]:
-    """The plan's checks in their order; those that act come after those that only look, and who judges rows is last.
+    """The plan's checks: first those that only look, then those that act, last those that judge rows.
 
-    afterwards: for so many seconds nothing may be alerted once each repaired part was killed; 0: that is not asked.
+    afterwards: for this many seconds after each part that survives_restart names was killed, the check stays_well
+    wants no alert. 0: that check is not added.
     """
     bound: list[BoundCheck] = []
     steps = list(plan.checks)
@@ -69,7 +70,7 @@ def bind(plan: DrillPlan, catalog: Catalog, afterwards: float = 0.0) -> tuple[Bo
 
 
 def is_unknown(verdict: Verdict) -> bool:
-    """True where it could not be looked at."""
+    """True where the check could not look."""
     return verdict.outcome is Outcome.UNKNOWN
 
 
@@ -96,8 +97,9 @@ def verify(
     *,
     by: str = "drill",
 ) -> list[Judged]:
-    """The verdict of each check. A check that acts is only tried where every claim before it held; `by` is who asks
-    for it, for the record of what it stops.
+    """The verdict of each check. A check that acts is only tried where every claim before it held.
+
+    by: who stops components, as their fault records name it.
     """
     judged: list[Judged] = []
     for each in checks:
@@ -115,7 +117,7 @@ def verify(
 
 
 def await_calm(checks: Sequence[BoundCheck], context: CheckContext) -> bool:
-    """Wait until the checks that are quick to ask hold; False where they did not before the context's deadline."""
+    """Wait until the watched (quick) checks hold; False where they did not hold by the context's deadline."""
     watched = [each for each in checks if each.check.watched]
 
     def look() -> bool | None:
@@ -138,9 +140,10 @@ def take_known_baselines(
     *,
     may_change: Callable[[Verdict], bool] = is_unknown,
 ) -> Mapping[str, Baseline]:
-    """Every check's baseline. A claim whose verdict may change is asked again: a new lake has nothing published.
+    """Every check's baseline. A check whose verdict may still change is asked again: a new lake, for example, has
+    published nothing yet.
 
-    `context` makes a new context for each round; after `seconds` no further round is begun.
+    `context` makes a new context for each round. No round begins after `seconds`.
     """
     taken = dict(take_baselines(checks, context(), tell))
     patience = Deadline(seconds)

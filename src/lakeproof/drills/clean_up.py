@@ -1,4 +1,4 @@
-"""The end of a drill, however it came: undo wrong fixes, take the fault out, and look for what is left behind."""
+"""The end of a drill, passed, failed or interrupted: undo wrong fixes, remove the fault, look for what is left."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,18 +23,19 @@ from lakeproof.wrong_fixes.wrong_step import left_by
 log = logging.getLogger(__name__)
 
 END = "end"
-# Alerts of other scenarios may still clear when a drill's own have: the next drill begins with none. The alert of
-# a consumer's lag fires on for a minute after the lag was read away, since its figure is the largest of that minute.
+# How long a drill waits at its end until no alert fires at all, so that the next drill begins without one. Alerts of
+# other scenarios may clear later than the drill's own. The consumer lag alert goes by the largest lag of the last
+# minute, so it fires for a minute after the consumer has caught up.
 QUIET_SECONDS = 120.0
-# Counts in a verdict of data that are wrong: rows, and claims that do not hold over them or the ledger. A repair of
-# the service does not mend them.
+# The numbers in a verdict that count wrong data: wrong rows, and violated claims about rows or the ledger. Repairing
+# a service does not correct wrong data.
 WRONG = ("lost", "duplicated", "stale", "phantom", "violations")
 
 
 def remove_old_faults(world: World, journal: Journal) -> None:
     """Take out the faults that an earlier drill or a person left in the stack, and what wrong fixes left.
 
-    Raises: LakeproofError, the first one, once each was tried.
+    Raises: the first LakeproofError, after every removal was tried.
     """
     known, errors = {**left_by(world.catalog.wrong_steps), **world.catalog.faults}, []
     for record in records.newest_first(world.stack):
@@ -54,7 +55,7 @@ def remove_old_faults(world: World, journal: Journal) -> None:
 
 
 def attempt(what: str, do: Callable[[], object], journal: Journal) -> None:
-    """Call `do`; where it fails, write into the journal `what` that means, and why, and go on. Never raises."""
+    """Call `do`. Where it raises, write `what` (the consequence in words) and the reason into the journal."""
     try:
         do()
     except LakeproofError as error:
@@ -65,9 +66,9 @@ def attempt(what: str, do: Callable[[], object], journal: Journal) -> None:
 
 
 def announce_steps(world: World, steps: Sequence[Step], by: str) -> None:
-    """Put on record what wrong steps will leave behind: after a kill -9, nobody else knows of it.
+    """Write a fault record for what each wrong step will leave behind, so that it can be undone after a kill -9.
 
-    Raises: TerminalError where it cannot be put on record: the steps must not be run then.
+    Raises: TerminalError where a record cannot be written: the steps must not be run then.
     """
     left = left_by(world.catalog.wrong_steps)
     for step in steps:
@@ -76,7 +77,7 @@ def announce_steps(world: World, steps: Sequence[Step], by: str) -> None:
 
 
 def undo_steps(world: World, steps: Sequence[Step], journal: Journal) -> None:
-    """Take back what the steps left that is no repair (a silence), the last step first. Never raises on purpose."""
+    """Undo what wrong steps left behind (a silence, for example), the last step first. Never raises on purpose."""
     for step in reversed(steps):
         attempt(f"not undone: {step.id}", partial(_undo, world, step, journal), journal)
 
@@ -101,7 +102,7 @@ def take_out(world: World, faults: Sequence[Step], journal: Journal) -> bool:
 
 
 def _on_record(world: World, faults: Iterable[Step]) -> list[tuple[Fault, Mapping[str, Any]]]:
-    """Each fault with all of its arguments."""
+    """Those of the faults that are on record, each with all of its arguments (defaults included)."""
     on_record = [(record.fault, dict(record.args)) for record in records.recorded(world.stack)]
     whole = [
         (fault, parse_arguments(fault.arguments, step.arguments, fault.id).model_dump(mode="json"))
@@ -136,18 +137,18 @@ def await_clear(alerts: AlertWatch, seconds: float) -> None:
 
 
 def look_inventory(world: World) -> Mapping[str, Reading]:
-    """What there is in the stack, by the probes that list it; components that are no part of it are not asked."""
+    """Readings of the inventory probes, which list what exists in the stack, of components that are part of it."""
     away = world.parts().absent
     return world.look(probe for probe in world.catalog.probes.values() if probe.inventory and not probe.is_of(away))
 
 
 def wrong_data(verdict: Verdict) -> Mapping[str, int]:
-    """How many are wrong, by the way in which they are; empty where none is."""
+    """The verdict's counts of wrong data that are not zero, by their names in WRONG."""
     return {name: int(verdict.numbers[name]) for name in WRONG if verdict.numbers.get(name)}
 
 
 def residue(world: World, before: Mapping[str, Reading], judged: Iterable[Judged] = ()) -> list[str]:
-    """In words, what a drill left behind: faults, things that are new or gone, alerts that still fire, wrong data."""
+    """In words, what a drill left: fault records, wrong data, inventory that differs from `before`, firing alerts."""
     left = [f"fault {record.fault}" for record in records.recorded(world.stack)]
     for each in judged:
         if wrong := wrong_data(each.verdict):
@@ -169,7 +170,7 @@ def residue(world: World, before: Mapping[str, Reading], judged: Iterable[Judged
 
 
 def await_quiet(world: World, seconds: float) -> Sequence[str]:
-    """Wait until no alert fires, of this drill or of any other; gives those that still do. Raises: CouldNotLook."""
+    """Wait until no alert of any scenario fires; gives those that still do after `seconds`. Raises: CouldNotLook."""
     deadline = Deadline(seconds)
     while (firing := world.all_firing()) and not deadline.expired:
         deadline.pause(1.0)

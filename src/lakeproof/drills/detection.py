@@ -1,4 +1,4 @@
-"""How a drill hears of its fault: the alerts that fire, and the incident that the desk opens by itself."""
+"""How a drill learns of its fault: by the alerts that fire, and by the incident that the desk opens by itself."""
 
 from collections.abc import Callable, Iterable
 
@@ -11,7 +11,7 @@ from lakeproof.errors import CouldNotLook
 class AlertWatch:
     """When the scenario's alerts fired after the fault, and when they cleared after the repair began.
 
-    A drill looks again and again while it waits. `firing(alert)` may raise CouldNotLook: then nothing is learnt.
+    A drill calls `look` repeatedly while it waits. Where `firing(alert)` raises CouldNotLook, that alert is skipped.
     """
 
     def __init__(self, alerts: Iterable[str], firing: Callable[[str], bool]) -> None:
@@ -53,10 +53,10 @@ class AlertWatch:
 
 
 class NewIncident:
-    """The incident that a fault led to: told by what the desk did not hold before the fault, never by the clock.
+    """Finds the incident that a fault led to: one with a firing that the desk did not hold before the fault.
 
-    A clock that is set back would hide an incident, and an alert that fires again soon after a drill joins the
-    incident of before. `alerts`: names of the alerts that may tell of the fault; None: any alert may.
+    Times are not compared: a clock that is set back would hide an incident, and an alert that fires again soon after
+    a drill joins the earlier incident. alerts: names of the alerts that may tell of the fault; None: any alert may.
     """
 
     def __init__(self, desk: Desk, alerts: Iterable[str] | None = None) -> None:
@@ -66,14 +66,14 @@ class NewIncident:
         self._firings: frozenset[str] = frozenset()
 
     def remember(self) -> None:
-        """Note what the desk holds before the fault, which opens nothing of it again. Raises: CouldNotLook."""
+        """Note the desk's incidents and firings before the fault; keep closed ones closed. Raises: CouldNotLook."""
         self._desk.keep_closed()
         self._ids = self._desk.ids()
         held = self._desk.incidents(self._ids)
         self._firings = frozenset(alert.firing for incident in held for alert in incident.alerts)
 
     def find(self) -> str | None:
-        """The id of an incident in which one of these alerts fired anew; None: not yet. Raises: CouldNotLook."""
+        """The id of an incident with a new firing of one of the alerts; None: not yet. Raises: CouldNotLook."""
         return next(iter(self.find_all()), None)
 
     def find_all(self) -> list[str]:

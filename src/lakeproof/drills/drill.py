@@ -1,4 +1,4 @@
-"""One run of a scenario (or of several at once) through its phases. It knows no scenario: what it does is data.
+"""One run of a scenario (or of several at once) through its phases. The code knows no scenario: scenarios are data.
 
 A drill breaks the stack, then plays the operator: it waits for the alert and for the desk's incident (which it never
 opens itself), diagnoses the live stack, runs the repair that the diagnosed cause names, waits for recovery, and
@@ -43,12 +43,13 @@ from lakeproof.proof.outcome import worst
 from lakeproof.repairs.running import StepDone, mend
 
 LOOK_SECONDS = 1.0
-# What a mended cause has brought about may show for so many quiet times more: the slower publisher's next commit.
+# After a repair, symptoms of the repaired cause may show for this many times the plan's quiet time: some vanish only
+# with the slower publisher's next commit.
 QUIET_TIMES_TO_SETTLE = 2
 
 
 class Drill:
-    """One run. `run()` gives the report; `report` is filled meanwhile, and can be read after an interruption."""
+    """One run. `run()` gives the report; `report` is filled as the drill goes, also for an interrupted one."""
 
     def __init__(self, world: World, plan: DrillPlan, options: DrillOptions, progress: Callable[[str], None]) -> None:
         self.world, self.plan, self.options = world, plan, options
@@ -76,7 +77,7 @@ class Drill:
         Raises, once the fault is out: KeyboardInterrupt; TerminalError where the report cannot be written.
         """
         with marking(self.options.run), ExitStack() as end:
-            # They run in reverse order, and each of them even where an earlier one raised.
+            # The callbacks run in reverse order, and each runs even where one before it raised.
             end.callback(self.report.write, self.options.folder)
             end.callback(self._conclude)
             end.callback(self._close_incident)
@@ -105,7 +106,7 @@ class Drill:
 
     @property
     def _faults(self) -> list[Step]:
-        """In the order in which they go in; they come out in the opposite one."""
+        """The faults in the order of injection (Fault.through_capture first); removed in the opposite order."""
         return sorted(self.plan.faults, key=lambda step: not self.world.catalog.faults[step.id].through_capture)
 
     def _inject(self) -> tuple[Outcome, str]:
@@ -146,8 +147,8 @@ class Drill:
         return Outcome.PASSED, ""
 
     def _await_others(self, deadline: Deadline) -> None:
-        """Of several scenarios: until an alert of each fires, for a slow one's cause may show nothing before. An
-        alert that another fault hides never does: once the time is over, what is seen is diagnosed.
+        """With several scenarios, wait until an alert of each fires: a slow cause may show nothing before. An alert
+        that another fault hides never fires, so once the time is over, the drill diagnoses what it sees.
         """
 
         def silent() -> list[str]:
@@ -175,9 +176,9 @@ class Drill:
     # diagnose
 
     def _diagnose(self) -> tuple[Outcome, str]:
-        """Find the cause in what the live stack shows; the diagnosis is not told what was done to it.
+        """Diagnose the live stack, without telling the diagnosis which fault was injected.
 
-        The best supported cause is believed; where several faults are in the stack, every cause that is named.
+        With one fault in the stack, the drill believes the best supported cause; with several, every named cause.
         """
         self._diagnosis = found = self._look()
         self._attach(found)
@@ -195,12 +196,12 @@ class Drill:
         return seen.diagnosis
 
     def _attach(self, found: Diagnosis) -> None:
-        """Keep what the newest look found with the incident."""
+        """Attach the newest diagnosis and its readings to the incident."""
         if self.report.incident is not None:
             self.world.desk.attach(self.report.incident, "diagnosis", "diagnosis", found.as_json(), self._readings)
 
     def _believe(self, found: Diagnosis, believed: Sequence[Finding], named: Sequence[Finding]) -> None:
-        """These findings are what the drill repairs and reports; `named` are judged against the truth."""
+        """Report the findings. believed: the drill repairs these. named: these are judged against the truth."""
         self._believed += believed
         self.report.root_cause = "+".join(finding.cause.id for finding in self._believed)
         self.report.named_causes += [finding.cause.id for finding in named]
@@ -227,14 +228,14 @@ class Drill:
         return outcome, why
 
     def _mend_rest(self, left: LeftOpen) -> tuple[Outcome, str]:
-        """Look again at what the diagnosis left open. What the mended causes had brought about goes by itself
-        meanwhile; what stays, and has a cause now that is not hidden, is named and repaired as well.
+        """Look again at what the diagnosis left open. Symptoms of the repaired causes vanish by themselves during the
+        wait. What remains, and now has a cause that no other cause hides, is named and repaired as well.
         """
         found = Diagnosis((), ())
 
         def look() -> bool | None:
             nonlocal found
-            found = Diagnosis((), ())  # nothing is known where this look breaks off
+            found = Diagnosis((), ())  # if this look raises, no older diagnosis may be taken for its result
             self._watch_alerts(Phase.MITIGATE)
             found = self._look()
             return None if left.still(found) else True
@@ -257,7 +258,7 @@ class Drill:
         still = left.causes(found)
         if not still:
             return Outcome.PASSED, ""
-        # One diagnosis for who reads the incident: the causes that were mended, with what decided them, and these.
+        # Readers of the incident get one diagnosis: the repaired causes with their evidence, and the new causes.
         whole = replace(found, findings=(*self._believed, *still))
         self._attach(whole)
         self._believe(whole, still, still)
@@ -293,7 +294,7 @@ class Drill:
     # recover
 
     def _recover(self) -> tuple[Outcome, str]:
-        """Wait until every watched claim holds, which includes that it held for the quiet time."""
+        """Wait until every watched claim holds and has held for the quiet time."""
         budgets = self.plan.budgets
         patience = self.options.recover_seconds or budgets.recover
         context = self._run.context(patience + budgets.quiet * self._run.factor, Phase.RECOVER)
@@ -332,7 +333,7 @@ class Drill:
     # review
 
     def _review(self) -> tuple[Outcome, str]:
-        """Say what was played blindly, clean up, look for what is left behind, close the incident, draft its RCA."""
+        """Name what a blind drill played, clean up, look for what is left, close the incident, draft its RCA."""
         if self.options.blind:
             claims = {each.check: each.verdict.outcome.value for each in self.report.checks}
             self.journal.write(Phase.REVIEW, f"this was {self.plan.id}. {'; '.join(self._made)}", outcomes=claims)
@@ -355,11 +356,10 @@ class Drill:
     # the end
 
     def _clean(self) -> None:
-        """Undo what fixes left, take the fault out, start what is stopped, stop shoppers.
+        """Undo wrong fixes, take the fault out, start stopped components, stop the shoppers.
 
-        Safe to repeat; never raises on purpose.
-        The fault comes out first: shoppers that stop wait for their answers, and with the fault in the stack some
-        answers would never come.
+        Safe to repeat; never raises on purpose. The fault comes out before the shoppers stop: they wait for their
+        answers, and with the fault in the stack some answers would never come.
         """
         steps, self._steps = self._steps, []
         undo_steps(self.world, steps, self.journal)
@@ -371,7 +371,7 @@ class Drill:
             attempt("not seen to be calm", lambda: await_clear(self._alerts, seconds), self.journal)
 
     def _close_incident(self) -> None:
-        """Where no review closed the incident, say that the drill ended early. Never raises on purpose."""
+        """Where the drill ended before its review, resolve the incident here. Never raises on purpose."""
         reviewed = any(record.phase is Phase.REVIEW for record in self.report.phases)
         if self.report.incident is None or reviewed:
             return
@@ -382,7 +382,7 @@ class Drill:
             self.world.desk.resolve(incident, "the drill ended early, and took its fault out")
 
     def _conclude(self) -> None:
-        """Set the verdict: passed only where every phase was observed, and cause and repair were the true ones."""
+        """Set the verdict: passed only where every phase passed, and cause and repair agree with the truth."""
         report = self.report
         report.alerts = self._alerts.times()
         outcomes = {record.phase: record.outcome for record in report.phases}
@@ -394,5 +394,5 @@ class Drill:
 
 
 def _in_words(findings: Iterable[Finding]) -> str:
-    """The causes, one sentence each."""
+    """The causes of the findings, one sentence each."""
     return " ".join(f"{finding.cause.id}: {finding.cause.says['en']}" for finding in findings) or "not found"

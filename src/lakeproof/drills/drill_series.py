@@ -1,4 +1,4 @@
-"""Several drills one after another on one stack, and the table of how they went. One that was cut off goes on."""
+"""Several drills one after another on one stack, with a table of results. An interrupted series can be continued."""
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from lakeproof.stack.component import Component
 from lakeproof.stack.components import all_components
 
 ALL = "all"
-# What a repair must never leave in the data, as report.json counts it.
+# The counts of wrong data in report.json; after a repair each of them must be 0.
 WRONG = ("lost", "duplicated", "stale", "phantom", "oversold")
 HEAD = (
     "Scenario",
@@ -36,16 +36,16 @@ HEAD = (
     "Why",
 )
 
-# Told after a drill that others follow: its scenario, and the scenarios of the series' other drills, also of those
-# before it; its own is among them where it is played again.
+# Called between two drills with the scenario of the drill that ended and the scenarios of all other drills of the
+# series, earlier ones included. The ended drill's scenario is among the others where the series plays it again.
 type Between = Callable[[str, Sequence[str]], None]
 
 
 @dataclass
 class SeriesReport:
-    """How the drills went, in their order. `folder` holds one folder for each.
+    """The results of the drills, in the order in which they ran. `folder` holds one folder per drill.
 
-    drills: report.json of each by its folder's name, as it stands on the disk.
+    drills: the content of each drill's report.json, by the name of the drill's folder.
     """
 
     folder: Path
@@ -59,7 +59,7 @@ class SeriesReport:
         return worst(Outcome(drill["verdict"]) for drill in self.drills.values())
 
     def as_json(self) -> dict[str, Any]:
-        """The summary; each drill's whole report lies in a folder of its own."""
+        """The summary, with the path of each drill's full report."""
         return {
             "scenario": self.name,
             "seed": self.seed,
@@ -79,7 +79,7 @@ class SeriesReport:
         }
 
     def lines(self) -> list[str]:
-        """The table for people, in Markdown. Times in seconds; detect from the fault to the first alert."""
+        """The table for people, in Markdown. Times are in seconds; "Detect" is from the fault to the first alert."""
         passed = sum(drill["verdict"] == Outcome.PASSED for drill in self.drills.values())
         whole = sum(row["seconds"] for row in self.as_json()["drills"])
         title = (
@@ -88,7 +88,7 @@ class SeriesReport:
         return [title, "", *table(HEAD, [_cells(drill) for drill in self.drills.values()])]
 
     def write(self) -> None:
-        """Both files, in the series' own folder. Raises: TerminalError where that cannot be done."""
+        """Write report.json and report.md into `folder`. Raises: TerminalError where that fails."""
         write_both(self.folder, self.as_json(), "\n".join(self.lines()) + "\n", self.verdict)
 
 
@@ -112,7 +112,7 @@ def _cells(drill: Mapping[str, Any]) -> list[str]:
 
 
 def _repaired_by(drill: Mapping[str, Any]) -> list[str]:
-    """The steps that were run, once each, with those of their arguments that say something."""
+    """The steps that were run, each once, with their arguments that are not empty."""
     steps = [
         step_in_words(done["action"], {name: value for name, value in done["arguments"].items() if value})
         for done in drill["mitigations"]
@@ -121,13 +121,13 @@ def _repaired_by(drill: Mapping[str, Any]) -> list[str]:
 
 
 def whole_seconds(drill: Mapping[str, Any]) -> float:
-    """All phases of that report.json together."""
+    """The seconds of all phases together. drill: the content of a report.json."""
     return round(sum(float(phase["seconds"]) for phase in drill["phases"]), 1)
 
 
 def smallest_first(needs: Mapping[str, Iterable[str]]) -> list[str]:
-    """The names, those first that need the fewest components: what they start is there for the others, and they run
-    before it weighs on the machine. needs: the components of each name.
+    """The names, those that need the fewest components first, so that small drills run while few components load the
+    machine, and later drills find components already up. needs: the components of each name.
     """
     known = all_components()
     return sorted(needs, key=lambda name: (len(closure(needs[name], known)), name))
@@ -142,11 +142,11 @@ def run_series(
     played: Mapping[str, Any] | None = None,
     series_name: str = ALL,
 ) -> SeriesReport:
-    """`run(name, its folder)` for each; a drill that fails does not keep the next one from being run.
+    """Call `run(name, its folder)` for each name; after a failed drill the next one runs all the same.
 
-    The summary is written after each. A drill of this code that passed in this folder with this seed is not run
-    again, so a series that was cut off goes on where it was. played: what else its report must say of how it was
-    played (names and values of report.json).
+    The summary is written after each drill. A drill is skipped where `folder` holds its report with verdict passed,
+    this seed and this commit, so that an interrupted series continues where it ended. played: further names and
+    values that such a report.json must have.
     """
     series = SeriesReport(folder, seed, series_name)
     for number, name in enumerate(names, 1):
@@ -161,11 +161,12 @@ def run_series(
 def needed_by_it_alone(
     done: DrillPlan, others: Iterable[DrillPlan], known_before: Collection[str], components: Mapping[str, Component]
 ) -> list[str]:
-    """Components that only this plan of the series needs, and that the stack did not have before it.
+    """Components that only the plan `done` of the series needs, and that the stack did not have before the series.
 
-    In the order in which they can be stopped: a component comes before those that it needs. They would weigh on every
-    drill after it, as the second server of a kind does that one cause needs. What several drills of the series need
-    stays, although none that is left may need it: to end the lake's job before the shop's drills would save little.
+    They come in the order in which they can be stopped: each before the components that it needs. Left running, they
+    would burden every later drill, as the second server of a kind does that one cause needs. Components that several
+    drills of the series need stay, even if no remaining drill needs them: stopping the lake's job before the shop's
+    drills would save little.
     """
     wanted = closure((name for plan in others for name in plan.components), components)
     mine = closure(done.components, components)
@@ -175,7 +176,7 @@ def needed_by_it_alone(
 def ended_before(
     folder: Path, seed: int, verdict: Outcome, played: Mapping[str, Any] | None = None
 ) -> Mapping[str, Any] | None:
-    """report.json in that folder, where such a drill of this code ended there with that verdict; else None."""
+    """report.json in `folder` where verdict, seed, commit and the values of `played` fit; else None."""
     try:
         found = json.loads((folder / REPORT_JSON).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
 """The drill in which nothing is broken: no alert may fire, no incident may be opened, no cause may be named.
 
-A system that finds causes in a healthy stack is worth as little as one that finds none in a broken one. The same
-holds for one that alerts below its thresholds. So near misses, faults too weak for their incident, can be put in.
+A system that finds causes in a healthy stack is worth as little as one that finds none in a broken stack. So is one
+that alerts below its thresholds: the drill can therefore inject near misses, faults too weak for their incident.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,22 +28,23 @@ from lakeproof.processes.mark import marking
 HEALTHY = "healthy"
 LOOK_SECONDS = 1.0
 DIAGNOSE_SECONDS = 15.0
-# Without a fault the other phases have nothing to do.
+# The phases of a healthy drill; without a fault the others have nothing to do.
 PHASES = (Phase.BASELINE, Phase.DETECT, Phase.VERIFY, Phase.REVIEW)
 
 
 def least_minutes(plan: DrillPlan, near_misses: Sequence[Step], factor: int) -> float:
-    """How long it has to look on, so that each near miss is in for as long as any drill may take to detect its fault.
+    """Minutes to watch, so that each near miss stays in for as long as any drill may take to detect its fault.
 
-    factor: by which production windows are longer than a drill's.
+    factor: how many times longer the alert windows are than a drill's.
     """
     return plan.budgets.detect * factor * (1 + len(near_misses)) / 60
 
 
 class HealthyDrill:
-    """One run. `plan`: all scenarios, whose alerts must stay quiet and whose claims must hold.
+    """One run.
 
-    near_misses: each is in the stack for its share of the seconds; the stack without any has a share as well.
+    plan: all scenarios; their alerts must stay quiet and their claims must hold.
+    near_misses: `seconds` is shared equally between each near miss and the stack without any.
     """
 
     def __init__(
@@ -59,13 +60,13 @@ class HealthyDrill:
         self.journal = Journal(options.folder, progress)
         self._world, self._options, self._seconds = world, options, seconds
         self._near_misses, self._looks = near_misses, 0
-        # A check that acts restarts something; then the drill itself would disturb the stack.
+        # A check that acts restarts something: with it, the drill itself would disturb the stack.
         checks = tuple(each for each in bind(plan, world.catalog) if not each.check.acts)
         self._run = Run(world, plan, options, self.report, self.journal, checks, (), breaks=False)
-        # Those too by which only another cause of a scenario is told.
+        # `owned_alerts` includes alerts that fire only for another cause of a scenario.
         owned = dict.fromkeys(alert for part in plan.parts for alert in part.owned_alerts)
         self._alerts = AlertWatch(owned, world.firing)
-        # Any alert, also one that no scenario owns.
+        # No list of alerts: an incident of any alert counts, even of an alert that no scenario owns.
         self._incident = NewIncident(world.desk)
 
     def run(self) -> DrillReport:
@@ -75,7 +76,7 @@ class HealthyDrill:
         """
         runner = PhaseRunner(self.report.phases, self.report.reasons, self.journal)
         with marking(self._options.run), ExitStack() as end:
-            # They run in reverse order, and each of them even where an earlier one raised.
+            # The callbacks run in reverse order, and each runs even where one before it raised.
             end.callback(self.report.write, self._options.folder)
             end.callback(self._conclude)
             end.callback(self._stop)
@@ -91,7 +92,7 @@ class HealthyDrill:
         return self.report
 
     def _watch(self) -> tuple[Outcome, str]:
-        """Nothing may be found, as the stack is and with each near miss in it; end with the first finding."""
+        """Watch the stack as it is, then with each near miss; the first alert, incident or cause fails the phase."""
         self._incident.remember()
         watch = Stopwatch()
         found = self._look_on(watch)
@@ -106,7 +107,7 @@ class HealthyDrill:
         return Outcome.PASSED, ""
 
     def _near_miss(self, step: Step, watch: Stopwatch) -> str:
-        """Put it in, look on, and take it out; gives what was found."""
+        """Inject the near miss, watch, and remove it; gives what was found, "" for nothing."""
         told = " ".join((step.id, *(f"{name}={value}" for name, value in step.args)))
         stack, fault = self._world.stack, self._world.catalog.faults[step.id]
         try:
@@ -124,13 +125,13 @@ class HealthyDrill:
         return found and f"near miss {told}: {found}"
 
     def _look_on(self, watch: Stopwatch) -> str:
-        """For its share of the time: look at alerts and incidents each second, diagnose again and again.
+        """Watch for one share of the time: alerts and incidents each second, a diagnosis each DIAGNOSE_SECONDS.
 
-        Gives the first finding; "" where there was none.
+        Gives the first finding in words, "" where there was none.
         """
         next_diagnosis = watch.seconds
         deadline = Deadline(self._seconds / (1 + len(self._near_misses)))
-        # One more look after the end: trouble that began before it may show a moment later.
+        # One more look after the deadline: trouble that began before the deadline may show a moment later.
         while True:
             last = deadline.expired
             found = self._seen(watch)
@@ -145,7 +146,7 @@ class HealthyDrill:
             deadline.pause(LOOK_SECONDS)
 
     def _seen(self, watch: Stopwatch) -> str:
-        """An alert that fires, or an incident; "" where there is none. Raises: CouldNotLook."""
+        """New alerts and the opened incident in words, "" for none. Raises: CouldNotLook."""
         news = self._alerts.look(watch, None)
         incident = self._incident.find()
         if incident is not None:

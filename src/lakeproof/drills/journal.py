@@ -1,6 +1,6 @@
 """The journal: every event of a drill with its time, on disk as it happens, so that a killed drill leaves its story.
 
-A journal that cannot be written (a full disk) never ends the drill, for then the fault would stay in the stack.
+A journal that cannot be written (a full disk) never ends the drill: the fault would stay in the stack.
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 JOURNAL_FILE = "journal.json"
-# Between two lines of what may come many times a second, and of what is waited for.
+# The least time between two progress lines: of events that may come many times a second, and during a wait.
 SELDOM_SECONDS = 3.0
 WAITING_SECONDS = 5.0
 
@@ -31,9 +31,9 @@ class Stopwatch:
 
 
 class Journal:
-    """Events of one drill. `progress` gets each as a line for people.
+    """Events of one drill. `progress` gets each event as a line for people.
 
-    unwritten: why the file lacks the newest events; "" while it holds all of them.
+    unwritten: why the file lacks the newest events; "" while the file holds all of them.
     """
 
     def __init__(self, folder: Path, progress: Callable[[str], None]) -> None:
@@ -47,7 +47,7 @@ class Journal:
     def write(self, phase: str, what: str, **facts: Any) -> None:
         """Keep one event: when, in which phase, what happened, and its facts (JSON values).
 
-        Where the file cannot be written the event is kept here, and goes there with the next one that can.
+        Where the file cannot be written, the event stays in memory and is written with the next event that succeeds.
         """
         event = {"at": datetime.now(UTC).isoformat(), "seconds": round(self._watch.seconds, 3), "phase": phase}
         self.events.append(event | {"what": what} | ({"facts": facts} if facts else {}))
@@ -62,7 +62,7 @@ class Journal:
         self.tell(phase, what)
 
     def _save(self) -> None:
-        """All events, by an atomic rename. Raises: OSError."""
+        """Write all events, with an atomic rename. Raises: OSError."""
         partial = self.path.with_suffix(".partial")
         with partial.open("w", encoding="utf-8") as file:
             json.dump(self.events, file, indent=1, default=str, ensure_ascii=False)
@@ -71,11 +71,11 @@ class Journal:
         partial.rename(self.path)
 
     def tell(self, phase: str, what: str) -> None:
-        """A line for people that is not worth keeping."""
+        """Show a line for people without keeping it in the journal."""
         self._progress(f"{self._watch.seconds:7.1f} s  {phase:<8}  {what}")
 
     def seldom(self, phase: str) -> Callable[[str], None]:
-        """A teller for what may come many times a second: at most one line each SELDOM_SECONDS."""
+        """A progress function for frequent events: shows at most one line per SELDOM_SECONDS, drops the others."""
         watch, next_at = Stopwatch(), 0.0
 
         def tell(text: str) -> None:
@@ -87,7 +87,7 @@ class Journal:
         return tell
 
     def waiting(self, phase: str) -> Callable[[str, float], None]:
-        """A teller for Deadline.wait_for: what was last seen, each WAITING_SECONDS."""
+        """A progress function for Deadline.wait_for: shows what was last seen, each WAITING_SECONDS."""
         next_at = WAITING_SECONDS
 
         def tell(last: str, elapsed: float) -> None:

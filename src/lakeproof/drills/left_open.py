@@ -1,7 +1,7 @@
-"""What a diagnosis of several faults leaves open, to be looked at again once the causes that it named are mended.
+"""What a diagnosis of several faults leaves open, to be looked at again once the named causes are repaired.
 
-One fault may hide another: a full queue is no finding while the server behind it is down. Or nobody can look for the
-other: while a database is full, nobody can try a login that it would turn away.
+One fault may hide another: a full queue is no finding while the server behind the queue is down. Or one fault keeps
+a probe from looking for another: while a database is full, no probe can try whether it turns a login away.
 """
 
 from collections.abc import Iterable
@@ -12,8 +12,11 @@ from lakeproof.diagnosis.diagnosis import Diagnosis, Finding
 
 @dataclass(frozen=True)
 class LeftOpen:
-    """hidden: the ids of the causes that a named one hides. unknown: the ids of the probes whose readings no cause
-    accounts for. named: the ids of the causes that are mended by now.
+    """What one diagnosis left open.
+
+    hidden: ids of the causes that a named cause hides.
+    unknown: ids of the probes whose readings no cause accounts for.
+    named: ids of the causes that were named and repaired.
     """
 
     hidden: frozenset[str]
@@ -22,7 +25,7 @@ class LeftOpen:
 
     @classmethod
     def by(cls, found: Diagnosis, named: Iterable[Finding]) -> "LeftOpen":
-        """What that diagnosis leaves open beside these findings of it."""
+        """What the diagnosis `found` leaves open once its findings `named` are repaired."""
         return cls(
             frozenset(each.cause for each in found.hidden),
             _unknown(found),
@@ -34,9 +37,7 @@ class LeftOpen:
         return bool(self.hidden or self.unknown)
 
     def causes(self, later: Diagnosis) -> list[Finding]:
-        """What a later diagnosis names of it: causes that are hidden no longer, and new ones that account for what
-        was unknown.
-        """
+        """The later findings that were open: causes hidden no longer, and new causes of an unknown reading."""
         return [
             finding
             for finding in later.findings
@@ -45,7 +46,7 @@ class LeftOpen:
         ]
 
     def still(self, later: Diagnosis) -> list[str]:
-        """The ids of its causes and probes that a later diagnosis still shows, named or not."""
+        """The ids of open causes and probes that a later diagnosis still names, hides or cannot explain."""
         causes = {finding.cause.id for finding in self.causes(later)}
         hidden = {each.cause for each in later.hidden}
         return sorted(causes | (self.hidden & hidden) | (self.unknown & _unknown(later)))

@@ -1,4 +1,4 @@
-"""The world of a drill on a real stack: its supervisor, its desk, its shoppers, its probes."""
+"""The drill's World on a real stack: supervisor, desk, shoppers and probes."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -32,19 +32,19 @@ from lakeproof.stack.stack import Stack
 log = logging.getLogger(__name__)
 
 WHO = "drill"
-# Among so many of the desk's newest incidents are all that a fault opens.
+# How many of the desk's newest incidents are read: more than a fault opens.
 NEWEST = 200
-# Longer than the desk opens an incident again that closed by itself.
+# Longer than the time within which the desk reopens an incident that closed by itself.
 CLOSED_LATELY = timedelta(hours=1)
-FIRST_CALL_SECONDS = 90.0  # their interpreter starts meanwhile
-# The desk takes this many readings with one entry.
+FIRST_CALL_SECONDS = 90.0  # includes the start of the shoppers' Python interpreter
+# The desk accepts at most this many readings with one entry; further readings are dropped.
 MOST_READINGS = 500
 
 
 def live_world(stack: Stack, catalog: Catalog, timing: Timing | None = None) -> World:
     """The real stack, desk and shoppers.
 
-    timing: the timing of the alerts during the drill; None: drill, or on somebody else's stack that stack's own.
+    timing: the timing of the alerts during the drill. None: "drill", or that of the settings in mode "external".
     """
     external = stack.settings.mode == "external"
     pace: Timing = timing or (stack.settings.timing if external else "drill")
@@ -64,9 +64,10 @@ def live_world(stack: Stack, catalog: Catalog, timing: Timing | None = None) -> 
 
 
 def bring_up(stack: Stack, names: Sequence[str], progress: Progress, timing: Timing) -> Sequence[str]:
-    """Start what is missing, and have Prometheus load the rules that the scenarios' folders hold now, in that timing.
+    """Start the components that are missing, and have Prometheus load the scenarios' current rules in that timing.
 
-    In mode "external" nothing is started here, and the rules are somebody else's.
+    Gives the names of the started components. In mode "external" nothing is started and no rules are loaded: both
+    belong to somebody else.
     """
     if stack.settings.mode == "external":
         return ()
@@ -78,7 +79,7 @@ def bring_up(stack: Stack, names: Sequence[str], progress: Progress, timing: Tim
     started = client.up(names, tell)
     if {PROMETHEUS, ALERTMANAGER} <= set(closure(names, client.components)):
         await_watched(stack, client.ps())
-        # Not sooner: while a stack starts, short windows would take every slow answer for a loss.
+        # Only now: while a stack starts, a drill's short windows would alert on every slow answer.
         borrow(stack, timing)
         if renewed := renew(stack, timing):
             progress(f"{' and '.join(renewed)}: rules reloaded, timing {timing}")
@@ -86,7 +87,7 @@ def bring_up(stack: Stack, names: Sequence[str], progress: Progress, timing: Tim
 
 
 def known_parts(stack: Stack) -> frozenset[str]:
-    """The components that the supervisor here keeps, whatever their state; none beside somebody else's stack."""
+    """The components that our supervisor knows, in whatever state; none without one, or in mode "external"."""
     client = SupervisorClient(stack)
     if stack.settings.mode == "external" or not client.running():
         return frozenset()
@@ -96,10 +97,11 @@ def known_parts(stack: Stack) -> frozenset[str]:
 def end_needed_alone(
     stack: Stack, done: DrillPlan, others: Sequence[DrillPlan], known_before: frozenset[str], progress: Progress
 ) -> None:
-    """End what the drill that is done needed, no other of its series does, and was not kept before the series.
+    """End the components that the drill `done` needed, that no other drill of its series needs, and that the
+    supervisor did not know before the series.
 
-    It is forgotten, not stopped: a part of the stack that does not run is a root cause. So is one that the drill left
-    broken, whose process may be gone already.
+    The supervisor forgets these components: a component that is only stopped remains part of the stack, and one that
+    does not run is a root cause. Components that the drill left broken are forgotten too; their process may be gone.
     """
     client, known = SupervisorClient(stack), known_parts(stack)
     for name in needed_by_it_alone(done, others, known_before, client.components):
@@ -111,8 +113,9 @@ def end_needed_alone(
 class LiveDesk:
     """The desk over HTTP. A call that the desk refuses is an error of the drill. No incident is opened from here.
 
-    Each call is made again while the desk is restarted, one that writes under the same key; only the RCA has none. A
-    desk that did not come back in that time is waited for no more until it has answered.
+    While the desk restarts, calls are retried for PATIENCE_SECONDS; a retried write carries the same idempotency key.
+    Only `rca` has no key, and is not retried. After one call has waited in vain, later calls do not wait until the
+    desk has answered again.
     """
 
     _patience_seconds = PATIENCE_SECONDS
@@ -146,7 +149,7 @@ class LiveDesk:
         ]
 
     def keep_closed(self) -> None:
-        """Make those the drill's own that closed by themselves lately, with the reason in their timeline."""
+        """Make the drill the owner of incidents that closed by themselves lately, so that they are not reopened."""
         since = datetime.now(UTC) - CLOSED_LATELY
         for row in self._again(lambda: self._client.newest(Status.RESOLVED, most=NEWEST))[0]:
             if not (row["owner"] or row["merged_into"]) and datetime.fromisoformat(row["resolved_at"]) > since:
@@ -155,7 +158,7 @@ class LiveDesk:
                 )
 
     def acknowledge(self, incident: str) -> None:
-        """Take the incident; fine where somebody has taken it already."""
+        """Acknowledge the incident; fine where somebody has done so already."""
         if self._again(lambda: self._client.incident(incident))["status"] == Status.OPEN:
             self._change(incident, "ack", text="taken by a drill")
 
@@ -164,11 +167,11 @@ class LiveDesk:
         self._change(incident, "mitigate", text=text)
 
     def note(self, incident: str, kind: str, text: str) -> None:
-        """Add a line to its timeline."""
+        """Add a line to the incident's timeline."""
         self._change(incident, "note", kind=kind, text=text)
 
     def attach(self, incident: str, kind: str, title: str, body: Any, readings: Sequence[Reading] = ()) -> None:
-        """Attach a document."""
+        """Attach a document with its readings to the incident."""
         self._change(incident, "evidence", kind=kind, title=title, body=body, readings=shapes(readings))
 
     def resolve(self, incident: str, text: str) -> None:
@@ -177,7 +180,7 @@ class LiveDesk:
             self._change(incident, "resolve", text=text)
 
     def rca(self, incident: str, root_cause: str) -> str:
-        """The draft of its RCA, kept in the desk, in Markdown."""
+        """Write the draft of the incident's RCA into the desk; gives it in Markdown."""
         return self._client.write_rca(incident, who=WHO, root_cause=root_cause)
 
     def _change(self, incident: str, act: str, **fields: Any) -> None:
@@ -195,7 +198,7 @@ class LiveDesk:
 
 
 def shapes(readings: Sequence[Reading]) -> list[dict[str, Any]]:
-    """Readings in the shape that the desk takes."""
+    """The first MOST_READINGS readings in the shape that the desk accepts."""
     return [asdict(reading) | {"at": reading.at.isoformat()} for reading in readings[:MOST_READINGS]]
 
 
@@ -211,8 +214,9 @@ class LiveTraffic:
         return shoppers.settle_leftovers(self._stack)
 
     def start(self, rate: float, seed: int, run: str, purchases: float) -> None:
-        """Begin to send calls; the first one was sent. Raises: InvalidInput where shoppers buy already; what stops
-        them before their first call.
+        """Begin to send calls; returns once the first one was sent.
+
+        Raises: InvalidInput where shoppers buy already; whatever stops them before their first call.
         """
         if self._handle is not None:
             raise InvalidInput("shoppers buy already", where=run, next_action="stop them first")
@@ -227,11 +231,11 @@ class LiveTraffic:
             raise
 
     def orders(self) -> int:
-        """How many orders were acknowledged. Raises: TerminalError where no shoppers buy."""
+        """How many orders the shop has acknowledged. Raises: TerminalError where no shoppers buy."""
         return self._counts().orders
 
     def stop(self) -> TrafficResult | None:
-        """Send no new calls, and settle the unclear ones."""
+        """Send no new calls, and find out what became of the unclear ones. None where no shoppers buy."""
         if self._handle is None:
             return None
         try:

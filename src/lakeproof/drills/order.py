@@ -1,6 +1,6 @@
-"""What a person orders of `lakeproof drill`, and what that comes to: which drills, by which steps, for how long.
+"""The options of `lakeproof drill` as an Order, and the Program made of them: which drills, which steps, how long.
 
-All that can be wrong with an order is told before anything is started.
+Every mistake in an order is reported before anything is started.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,9 +31,9 @@ SERIES = (ALL, REPAIRS, PAIRS, WRONG_FIXES)
 
 @dataclass(frozen=True)
 class Order:
-    """The words of the command.
+    """The command's argument and options; None, False and 0 stand for options that were not given.
 
-    name: a scenario, several joined by +, one of SERIES, BLIND or HEALTHY. None, False and 0 are what was not said.
+    name: a scenario, several joined by +, one of SERIES, BLIND or HEALTHY.
     """
 
     name: str
@@ -51,22 +51,22 @@ class Order:
 
     @property
     def is_series(self) -> bool:
-        """True for many drills one after another, with a table."""
+        """True where the order is for many drills one after another."""
         return self.name in SERIES
 
     @property
     def is_of_one(self) -> bool:
-        """True for the drill of one scenario that was named."""
+        """True where the order names exactly one scenario."""
         return self.name not in (*SERIES, BLIND, HEALTHY) and "+" not in self.name
 
     @property
     def is_blind(self) -> bool:
-        """True where nobody is to be told what is played."""
+        """True where nobody may learn what is played before the drill's end."""
         return self.blind or self.name == BLIND
 
     @property
     def in_words(self) -> str:
-        """As a table tells how it was made."""
+        """The order in words, for the table of results."""
         flags = {
             "--causes": self.all_causes,
             "--blind": self.is_blind,
@@ -80,11 +80,13 @@ class Order:
 
 @dataclass(frozen=True)
 class Program:
-    """What an order comes to.
+    """The drills that an order asks for.
 
-    drills: their names, in the order in which they are played. repairs: of `drill repairs`, by such a name. steps:
-    in the place of the diagnosed repair. whole: all scenarios at once, as `healthy` watches them. near_misses: what
-    it puts in meanwhile. minutes: how long it looks on.
+    drills: their names, in the order in which they are played.
+    repairs: for `drill repairs`, the scenario and the steps to run, by drill name.
+    steps: run in the place of the diagnosed repair; None: run the diagnosed repair.
+    whole: all scenarios at once, as `drill healthy` watches them.
+    near_misses: what `drill healthy` injects. minutes: how long `drill healthy` watches.
     """
 
     order: Order
@@ -97,13 +99,13 @@ class Program:
     minutes: float
 
     def plan(self, drill: str) -> DrillPlan:
-        """How that drill is played. Raises: InvalidInput for a wrong name."""
+        """The plan of the drill of that name. Raises: InvalidInput for a wrong name."""
         scenario = self.repairs[drill].scenario.name if drill in self.repairs else drill
         return plan_of(self.catalog, scenario, self.order.seed)
 
 
 def program_of(order: Order, catalog: Catalog, *, external: bool) -> Program:
-    """external: the servers are somebody else's. Raises: InvalidInput for all that is wrong with the order."""
+    """The program of an order. external: whether the servers are somebody else's. Raises: InvalidInput."""
     if order.cause is not None and not order.is_of_one:
         raise InvalidInput("it is of one scenario", where="--cause", next_action="name that scenario alone")
     if order.fix is not None and not order.is_of_one:
@@ -118,7 +120,7 @@ def program_of(order: Order, catalog: Catalog, *, external: bool) -> Program:
     repairs = other_repairs(catalog) if order.name == REPAIRS else {}
     drills = list(repairs) or _drills(order, catalog)
     found = Program(order, catalog, drills, repairs, None, whole, misses, 0.0)
-    # A wrong name comes first: it may be why an option does not go with it.
+    # Look up the names before the options are judged: a misspelt name may be why an option does not fit.
     plans = [found.plan(each) for each in drills if each not in (HEALTHY, WRONG_FIXES)]
     if order.afterwards:
         _require_afterwards(order, plans, external=external)
@@ -140,7 +142,7 @@ def _drills(order: Order, catalog: Catalog) -> list[str]:
 
 
 def _require_fitting_options(order: Order, *, external: bool) -> None:
-    """Refuse an option that this order has no use for. Raises: InvalidInput."""
+    """Refuse an option that has no effect on this order. Raises: InvalidInput."""
     alone = "it goes with {} alone"
     refusals = (
         (
@@ -170,7 +172,7 @@ def _require_fitting_options(order: Order, *, external: bool) -> None:
 
 
 def _minutes(order: Order, whole: DrillPlan, misses: Sequence[Step]) -> float:
-    """How long `healthy` looks on. Raises: InvalidInput where the near misses need more than was given."""
+    """How many minutes `drill healthy` watches. Raises: InvalidInput where the near misses need more than given."""
     least = least_minutes(whole, misses, TIMING_FACTOR[order.timing or "drill"]) if order.near_misses else 0.0
     minutes = max(HEALTHY_MINUTES, least) if order.minutes is None else order.minutes
     if minutes < least:
@@ -183,7 +185,7 @@ def _minutes(order: Order, whole: DrillPlan, misses: Sequence[Step]) -> float:
 
 
 def _require_afterwards(order: Order, plans: Sequence[DrillPlan], *, external: bool) -> None:
-    """Refuse `--afterwards` where it proves nothing. plans: none where nothing is mended. Raises: InvalidInput."""
+    """Refuse `--afterwards` where it proves nothing. plans: empty where nothing is repaired. Raises: InvalidInput."""
     check = survives_restart.CHECK.id
     unnamed = [
         "the drawn scenario" if order.name == BLIND else plan.id
@@ -206,7 +208,7 @@ def _require_afterwards(order: Order, plans: Sequence[DrillPlan], *, external: b
 
 
 def _require_lasting(order: Order, catalog: Catalog, plans: Sequence[DrillPlan]) -> None:
-    """Refuse a fault that ends by itself before its alert can fire. Of a series, such a drill fails by itself.
+    """Refuse a fault that ends by itself before its alert can fire. A series is not asked: there, such a drill fails.
 
     Raises: InvalidInput; as `load_rules`.
     """
@@ -216,7 +218,7 @@ def _require_lasting(order: Order, catalog: Catalog, plans: Sequence[DrillPlan])
             continue
         seconds = lasts(check_step("fault", catalog.faults, part.fault, part.id))
         rules = load_rules(part.id, part.folder / ALERTS_FILE).alerts
-        # One whose rule stands in no file of the scenario's: nobody knows here how long it waits.
+        # An alert whose rule is not in the scenario's own file counts as waiting 0 s, for its wait is not known here.
         waits = min((parse_duration(rule.for_) / 1000 for rule in rules if rule.alert in part.alerts), default=0.0)
         if seconds <= waits:
             name = "the drawn scenario" if order.is_blind else part.name
@@ -229,7 +231,7 @@ def _require_lasting(order: Order, catalog: Catalog, plans: Sequence[DrillPlan])
 
 
 def plan_of(catalog: Catalog, name: str, seed: int) -> DrillPlan:
-    """The scenario of that name, several joined by +, `all` of them at once, or what the seed draws.
+    """The plan of the scenario of that name, of several joined by +, of `all` at once, or of what the seed draws.
 
     Raises: InvalidInput.
     """
@@ -243,7 +245,8 @@ def plan_of(catalog: Catalog, name: str, seed: int) -> DrillPlan:
 
 
 def steps_of(catalog: Catalog, scenario: Scenario, fix: str) -> tuple[Step, ...]:
-    """The steps of a wrong fix of the scenario, of its accepted repair of one step, or one step alone.
+    """The steps that `--fix` names: a wrong fix of the scenario, its accepted repair of one step, or any single step
+    that needs no arguments.
 
     Raises: InvalidInput.
     """

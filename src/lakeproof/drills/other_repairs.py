@@ -1,4 +1,4 @@
-"""Repairs that a truth accepts and no diagnosis proposes: a person may choose one, so each of them has to help."""
+"""Repairs that a truth accepts and no diagnosis proposes: a person may choose one, so each of them has to work."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ REPAIRS = "repairs"
 
 @dataclass(frozen=True)
 class OtherRepair:
-    """A scenario, played by one of its causes, and the steps that mend it in the place of the diagnosed ones."""
+    """A scenario, played by one of its causes, and the steps that repair it in the place of the diagnosed ones."""
 
     scenario: Scenario
     steps: tuple[Step, ...]
@@ -28,7 +28,7 @@ class OtherRepair:
 
 
 def other_repairs(catalog: Catalog) -> Mapping[str, OtherRepair]:
-    """All of them by name; those first that need the fewest components, as in `drill all`. Raises: InvalidInput."""
+    """All other repairs by name, in the order of `drill all` (fewest components first). Raises: InvalidInput."""
     found: dict[str, OtherRepair] = {}
     for scenario in catalog.played:
         truth = catalog.truth(scenario)

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Phase(StrEnum):
-    """In this order; a drill passes only where every one of them was observed."""
+    """The phases in their order. A drill passes only where every phase passed (a healthy drill has only four)."""
 
     BASELINE = "baseline"
     INJECT = "inject"
@@ -49,10 +49,10 @@ class PhaseRecord:
 
 
 class PhaseRunner:
-    """Runs one phase after another: each timed, told, and with an outcome whatever happens in it.
+    """Runs phases: times each, writes it into the journal, and gives it an outcome whatever it raises.
 
-    `records` and `reasons` (why a phase did not pass) are lists of the report, and filled here. blind: the journal
-    is not told the reasons, which may name what is played.
+    records, reasons: lists of the report, filled here; `reasons` says why a phase did not pass.
+    blind: leave the reasons out of the journal, since they may name what is played.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class PhaseRunner:
         except CouldNotLook as error:
             outcome, why = Outcome.UNKNOWN, error.message
         except TransientError as error:
-            # Before the fault is in, a part that does not answer says nothing about recovery. Later it does.
+            # Before the fault is in, a part that does not answer proves nothing about recovery. After that, it does.
             early = phase in (Phase.BASELINE, Phase.INJECT)
             outcome, why = Outcome.UNKNOWN if early else Outcome.FAILED, error.message
         except LakeproofError as error:

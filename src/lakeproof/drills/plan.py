@@ -1,4 +1,4 @@
-"""What a drill is to do: one scenario, or several at once whose faults are in the stack at the same time."""
+"""What a drill plays: one scenario, or several whose faults are in the stack at the same time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,17 +9,18 @@ from lakeproof.diagnosis.cause import Step
 from lakeproof.errors import InvalidInput
 from lakeproof.scenarios.scenario import Budgets, Scenario, Traffic
 
-# At six calls and a purchase a second the whole shop with a drill's windows was seen to fill two cores. What is late
-# then is late in truth, and a drill of false alarms tells of that. (At half of both they were nearly as full.)
+# The share of the usual load in a calm plan. At six calls and a purchase a second the whole shop with a drill's
+# windows was seen to fill two cores: answers are then really late, and a drill of false alarms would report that. (At
+# half of both, the cores were nearly as full.)
 CALM_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class DrillPlan:
-    """One scenario or more, taken together: all that any of them asks for, and the longest times.
+    """One scenario or more, taken together: the union of what they ask for, and the longest times.
 
-    beside: scenarios that are not played, whose components are up as well. calm: nothing is to be
-    noticed, so shoppers come half as often as where they come the least.
+    beside: scenarios that are not played, whose components are up as well.
+    calm: nothing may be noticed, so the load is CALM_SHARE of the lightest traffic (see `traffic`).
     """
 
     parts: tuple[Scenario, ...]
@@ -73,12 +74,12 @@ class DrillPlan:
 
     @property
     def traffic(self) -> Traffic:
-        """The most of each figure; of a calm plan half of the lowest rate and of the purchases, with that rate's
-        number of orders.
+        """The largest value of each field. A calm plan has half of the lowest rate and of the purchases, and the
+        number of orders of the scenario with the lowest rate.
 
-        Where shoppers buy, the whole shop is up, and two cores bear far fewer calls. Then only the figures of the
-        scenarios that buy count, but a fault that shows by calls gets its least_rate. What is up for other reasons
-        than this plan changes nothing.
+        Where shoppers make purchases, the whole shop is up, and two cores bear far fewer calls. Then rate and orders
+        come from the scenarios with purchases alone, but a fault that only shows under calls gets its least_rate.
+        Components that are up for other reasons than this plan change nothing.
         """
         asked = [part.traffic for part in (*self.parts, *self.beside)]
         most = Traffic(**_most(asked))
@@ -95,7 +96,7 @@ class DrillPlan:
 def make_plan(scenarios: Iterable[Scenario]) -> DrillPlan:
     """The plan of these scenarios.
 
-    Raises: InvalidInput where two parts make the same fault with the same arguments: it can be in only once.
+    Raises: InvalidInput where two parts make the same fault with the same arguments: it can be injected only once.
     """
     plan = DrillPlan(tuple(scenarios))
     twice = next((fault for fault in plan.faults if plan.faults.count(fault) > 1), None)

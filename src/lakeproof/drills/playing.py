@@ -1,4 +1,4 @@
-"""Plays what was ordered: one drill or one after another, alone in the stack, in a drill's windows of the alerts."""
+"""Plays a Program: one drill or a series, the only one in its stack, with the alert windows of the drill's timing."""
 
 import re
 import signal
@@ -27,9 +27,10 @@ type Played = DrillReport | SeriesReport | WrongSeries
 
 
 def play(stack: Stack, program: Program, folder: Path, tell: Progress) -> Played:
-    """Play it, with its reports in that folder. Ctrl-C and SIGTERM take the fault out first, then raise.
+    """Play the program, with its reports in `folder`.
 
-    Raises: InvalidInput where another drill runs in the stack; what a drill raises.
+    Raises: InvalidInput where another drill runs in the stack; what a drill raises; after Ctrl-C or SIGTERM
+    KeyboardInterrupt, once the fault is out.
     """
     order = program.order
     known_before = known_parts(stack) if order.is_series else frozenset()
@@ -56,8 +57,8 @@ def play(stack: Stack, program: Program, folder: Path, tell: Progress) -> Played
             link_report(stack.reports_dir, folder)
         except OSError as error:
             tell(f"the console will not show this drill: {error}")
-        # A polite kill is treated as Ctrl-C is: the fault comes out first. SIGINT is set as well, since bash makes
-        # what a script starts in the background ignore it.
+        # SIGTERM is treated like Ctrl-C: the fault comes out first. SIGINT needs a handler as well, because bash
+        # makes background processes of a script ignore it.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler)
         try:
@@ -78,7 +79,7 @@ def play(stack: Stack, program: Program, folder: Path, tell: Progress) -> Played
 
 
 def _give_back(stack: Stack, tell: Progress) -> None:
-    """Alerts go in the stack's own timing again; where that cannot be done now, the desk or the next `up` does it."""
+    """Give the alerts the stack's own timing again. Where that fails, the desk or the next `up` does it."""
     if stack.settings.mode == "external" or not SupervisorClient(stack).running():
         return
     try:
@@ -88,11 +89,11 @@ def _give_back(stack: Stack, tell: Progress) -> None:
 
 
 def stamp() -> str:
-    """Now, as it stands in names."""
+    """The present time (UTC) in the form that names of runs and folders use."""
     return datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
 
 
 def run_name(drill: str) -> str:
-    """Of the shoppers' run: a ledger's file name, at most 40 letters."""
+    """The name of the shoppers' run, which is also their ledger's file name: at most 40 characters."""
     short = re.sub(r"[^a-z0-9]+", "-", drill)[:18].rstrip("-")
     return f"drill-{short}-{stamp()}"

@@ -1,4 +1,4 @@
-"""A drill's report: report.json in the shape of the contracts, and report.md with the RCA."""
+"""A drill's report: report.json for programs, and report.md with the RCA for people."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ ROWS = "rows."
 
 @dataclass(frozen=True)
 class AlertTimes:
-    """One alert: seconds from the fault to firing, and from the repair's begin to clear (None: not seen)."""
+    """One alert: seconds from the fault until it fired, from the repair's begin until it cleared (None: not seen)."""
 
     name: str
     fired_after_seconds: float | None
@@ -35,11 +35,12 @@ class AlertTimes:
 class DrillReport:
     """Everything that a drill found out; filled while it runs.
 
-    named_causes: every cause that the diagnosis named; one that is not true fails the drill.
-    afterwards: for how many seconds nothing might be alerted after a kill at the end; 0: that was not asked.
+    named_causes: every cause that the diagnosis named; a false one fails the drill.
+    published_before, published_after: the newest published Nessie hash and its checkpoint.
+    afterwards: for how many seconds after the kill at the end no alert might fire; 0: not asked.
     blind: neither scenario nor fault was named before the review.
-    fix: the ids of the steps that were run instead of the diagnosed repair; empty: the repair was.
-    near_misses: of a healthy drill, those that were in the stack, in words.
+    fix: ids of the steps that were run instead of the diagnosed repair; empty: the diagnosed repair was run.
+    near_misses: the near misses that a healthy drill injected, in words.
     """
 
     scenario: str
@@ -67,15 +68,15 @@ class DrillReport:
 
     @property
     def repair(self) -> dict[str, str]:
-        """Three outcomes that are not the same. delivered: every step ran. helped: what the operator watches is well
-        again. whole: every claim about service and data holds. A phase that was not reached is unknown.
+        """Three outcomes, each unknown where its phase was not reached. delivered: every step ran. helped: what the
+        operator watches is well again. whole: every claim about service and data holds.
         """
         outcomes = {record.phase: record.outcome for record in self.phases}
         phases = {"delivered": Phase.MITIGATE, "helped": Phase.RECOVER, "whole": Phase.VERIFY}
         return {name: outcomes.get(phase, Outcome.UNKNOWN).value for name, phase in phases.items()}
 
     def as_json(self) -> dict[str, Any]:
-        """The shape of report.json in the contracts, plus what a reader of it asked for since."""
+        """The content of report.json."""
         return {
             "scenario": self.scenario,
             "seed": self.seed,
@@ -129,12 +130,12 @@ class DrillReport:
         }
 
     def write(self, folder: Path) -> None:
-        """Both files. Raises: TerminalError where that cannot be done."""
+        """Write report.json and report.md into `folder`. Raises: TerminalError where that fails."""
         write_both(folder, self.as_json(), markdown(self), self.verdict)
 
 
 def write_both(folder: Path, data: Mapping[str, Any], text: str, verdict: Outcome) -> None:
-    """report.json and report.md, each whole or not at all. Raises: TerminalError, which says the verdict."""
+    """Write report.json and report.md, each atomically. Raises: TerminalError, whose message tells the verdict."""
     try:
         write_file(folder / REPORT_JSON, json.dumps(data, indent=1, ensure_ascii=False, default=str) + "\n")
         write_file(folder / REPORT_MARKDOWN, text)
@@ -158,7 +159,7 @@ def data_of(verdicts: Iterable[Verdict]) -> dict[str, Any]:
     for verdict in verdicts:
         for name, value in verdict.numbers.items():
             if name in counts:
-                # The worst that any check saw; a name has one meaning in all of them.
+                # The largest count of any check: a name has the same meaning in all checks.
                 counts[name] = max(int(value), counts[name] or 0)
             elif name.startswith(ROWS):
                 engines[name.removeprefix(ROWS)] = int(value)

@@ -1,7 +1,7 @@
-"""Components that a drill itself stops and starts again, by a step or a check: on record as stopped meanwhile.
+"""Fault records for components that a drill's own steps and checks stop and start again.
 
-They are down on purpose, so nobody starts them and no alert tells of them where a drill that stops several is killed
-before it starts them, or the start of one is refused (its port is taken).
+Such a component is down on purpose: nobody else starts it, and no alert tells of it. Without a record it would stay
+down where the drill is killed before it starts the component, or where its start is refused (its port is taken).
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 
 def on_record(stack: Stack, components: Iterable[str], *, by: str) -> AbstractContextManager[None]:
-    """While they are stopped and started again. What belongs to somebody else is not stopped, and not on record."""
+    """Keep the components on record as stopped during the block; in mode "external" nothing is stopped."""
     args = [{"component": name} for name in components]
     if not args or stack.settings.mode == "external":
         return nullcontext()
@@ -28,7 +28,7 @@ def on_record(stack: Stack, components: Iterable[str], *, by: str) -> AbstractCo
 
 
 def on_record_by_step(steps: Mapping[str, Mitigation], *, by: str) -> dict[str, Mitigation]:
-    """The same steps; each has what it stops on record while it runs."""
+    """The same steps, each wrapped so that the components it stops are on record while it runs."""
     return {name: replace(step, run=partial(_run, step, by)) for name, step in steps.items()}
 
 

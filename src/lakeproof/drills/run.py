@@ -1,7 +1,4 @@
-"""One run of a drill: what it works with, and what every drill does: a calm stack, shoppers, claims before and after.
-
-Only one run at a time goes on in a stack.
-"""
+"""What every drill has: options, the stack's lock (one drill at a time), baseline, shoppers, final verdicts."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -27,24 +24,25 @@ from lakeproof.probes.reading import Reading, Value
 from lakeproof.proof.outcome import worst
 from lakeproof.stack.stack import Stack
 
-# `detect` and `quiet` of the budgets are multiplied by this: production rules have longer windows.
+# The factor for the budgets `detect` and `quiet`: production rules have longer windows.
 TIMING_FACTOR = {"drill": 1, "production": 12}
 PUBLISHED = ("published-hash", "published-checkpoint")
-# How long a stack that has just started may take until it is calm and every claim can be looked at.
+# How long a stack that has just started may take until it is calm and every claim can be judged.
 SETTLE_SECONDS = 90.0
 LOOK_SECONDS = 1.0
-# The desk holds the lock while it gives back the windows of a drill that was killed: two reloads of ten seconds each.
+# How long to wait for the desk, which holds the lock while it restores a killed drill's windows: two reloads of 10 s.
 PATIENCE_SECONDS = 25.0
-# The end of another drill is not waited for. But the file tells only after a moment who holds it: a drill writes its
-# words once it has the lock, and the desk takes out those of the killed drill before it lets the lock go.
+# How long to wait for a lock that a living drill may hold. A drill does not wait for the end of another drill. But
+# the content of the lock file lags behind the lock: a drill writes its name only once it has the lock, and the desk
+# clears the killed drill's name before it releases the lock.
 LIVING_SECONDS = 2.0
 
 
 @contextmanager
 def one_drill(stack: Stack) -> Iterator[None]:
-    """Hold the stack's lock for drills; it ends with this process, however that ends.
+    """Hold the stack's lock for drills during the block. The kernel frees it when this process dies.
 
-    Raises: InvalidInput naming the process that holds it.
+    Raises: InvalidInput, which names the process that holds the lock.
     """
     with ExitStack() as end:
         try:
@@ -64,7 +62,7 @@ def one_drill(stack: Stack) -> Iterator[None]:
 
 
 def _held(stack: Stack, seconds: float) -> AbstractContextManager[None]:
-    # The timing that a killed drill left in force stays noted until this one gives it back.
+    # Keep the timing that a killed drill left in force in the lock file, until this drill restores the stack's own.
     killed = borrower(stack)
     return hold(lock_file(stack), words_of_this_process(killed.timing if killed else ""), seconds)
 
@@ -73,10 +71,10 @@ def _held(stack: Stack, seconds: float) -> AbstractContextManager[None]:
 class DrillOptions:
     """How a drill is to be run.
 
-    fix: the steps to run instead of the diagnosed repair. blind: name neither scenario, fault nor claims before the
-    review.
-    recover_seconds: instead of the plan's budget, for a fix that is not expected to help.
-    afterwards: once all claims hold, each repaired part is killed, and nothing may be alerted for so many seconds.
+    fix: the steps to run instead of the diagnosed repair.
+    blind: name neither scenario, fault nor claims before the review.
+    recover_seconds: used instead of the plan's recover budget, for a fix that is not expected to help.
+    afterwards: once all claims hold, each repaired part is killed, and no alert may fire for this many seconds.
     """
 
     seed: int
@@ -90,10 +88,12 @@ class DrillOptions:
 
 @dataclass
 class Run:
-    """What one drill works with, and the two phases that every drill has: `prepare` (baseline) and `judge` (verify).
+    """The state of one drill, and the two phases that every drill has: `prepare` (baseline) and `judge` (verify).
 
-    checks: the claims. touches: components that may be disturbed. breaks: a fault is made. baselines, inventory:
-    filled by `prepare`. shopped: how often shoppers came again for a check, which numbers their runs.
+    touches: components that fault and repair may disturb.
+    breaks: True where the drill injects a fault.
+    baselines, inventory: filled by `prepare`.
+    shopped: how often shoppers were started for a check; numbers their runs.
     """
 
     world: World
@@ -110,29 +110,29 @@ class Run:
 
     @property
     def by(self) -> str:
-        """Who breaks the stack, for its records."""
+        """Who breaks the stack, for the fault records."""
         return f"drill {self.told(self.plan.id, 'blind')}"
 
     @property
     def factor(self) -> int:
-        """The budgets `detect` and `quiet` are multiplied by this."""
+        """The factor for the budgets `detect` and `quiet`."""
         return TIMING_FACTOR[self.world.timing]
 
     def tell(self, phase: Phase) -> Callable[[str], None]:
-        """Gives a function that tells lines of that phase."""
+        """A function that shows progress lines of that phase."""
         return lambda text: self.journal.tell(phase, text)
 
     def told(self, text: str, instead: str) -> str:
-        """The text; in a blind drill, which it would give away, the other one instead."""
+        """`text`, or in a blind drill `instead`, where `text` would give the scenario away."""
         return instead if self.options.blind else text
 
     def tell_claims(self, phase: Phase) -> Callable[[str], None]:
-        """As `tell`, for lines that begin with a claim's name."""
+        """As `tell`, for lines that begin with a claim's name, which a blind drill replaces by a number."""
         tell, numbers = self.tell(phase), count(1)
         return lambda text: tell(self.told(text, f"claim {next(numbers)} is looked at"))
 
     def context(self, seconds: float, phase: Phase) -> CheckContext:
-        """What a check may know in that phase; it has to end its looks after so many seconds."""
+        """What a check may know in that phase. The check has to end after `seconds`."""
         return CheckContext(
             stack=self.world.stack,
             deadline=Deadline(seconds),
@@ -148,12 +148,12 @@ class Run:
 
     @contextmanager
     def _shopping(self) -> Iterator[None]:
-        """Shoppers buy again for a check, at the plan's rate, each time as a run of their own.
+        """Let shoppers buy for a check during the block, at the plan's rate, each time as a run of their own.
 
-        How they end is told and raises nothing: what the check has seen meanwhile counts.
+        Where they do not stop cleanly, that is written into the journal and not raised: what the check saw counts.
         """
         self.shopped += 1
-        # Not longer than the drill's own name, which may have all the letters that a run's name may have.
+        # Not longer than the drill's own run name, which may already have the most characters that are allowed.
         traffic, run = self.plan.traffic, f"aft{self.shopped}-{self.options.run.removeprefix('drill-')}"
         self.world.traffic.start(traffic.rate, self.options.seed, run, traffic.purchases)
         try:
@@ -162,10 +162,10 @@ class Run:
             attempt("shoppers did not stop", self.stop_shoppers, self.journal)
 
     def counted_again(self, judged: Sequence[Judged]) -> list[Judged]:
-        """The verdicts; those that count wrong data are looked at anew, for the fault is out by now.
+        """The verdicts, with a fresh look by the checks that counted wrong data, since the fault is out by now.
 
-        A row that the fault had changed itself is back, and is not left behind. What cannot be looked at stays as it
-        was counted.
+        A row that the fault itself had changed is right again and does not count as left behind. Where a check cannot
+        look now, its earlier verdict stays.
         """
         wrong = {each.check for each in judged if wrong_data(each.verdict)}
         checks = [each for each in self.checks if each.name in wrong]
@@ -184,7 +184,7 @@ class Run:
         """The baseline: remove old faults, start what is missing, see every claim hold, let shoppers in."""
         journal = self.journal
         try:
-            # Before the start, since a component that an old fault stopped would not become healthy.
+            # Before the components start: a component that an old fault stopped would not become healthy.
             remove_old_faults(self.world, journal)
         except LakeproofError as error:
             journal.write(Phase.BASELINE, f"tried again once the stack is up: {error.message}")
@@ -196,18 +196,17 @@ class Run:
             journal.write(Phase.BASELINE, f"{settled} calls of shoppers who were killed are settled")
         if not await_calm(self.checks, self.context(SETTLE_SECONDS, Phase.BASELINE)):
             journal.tell(Phase.BASELINE, "the stack is not calm; the checks will say why")
-        # Before the shoppers come: then the engines stand still, and digests that agree need no second look.
+        # Before the shoppers come: while no rows change, digests that agree need no second look.
         self.baselines = take_known_baselines(
             self.checks,
             lambda: self.context(self.plan.budgets.verify, Phase.BASELINE),
             self.tell_claims(Phase.BASELINE),
             SETTLE_SECONDS,
-            # What was done just before, the drill before this one for example, may still show. A row that is wrong
-            # does not become right by waiting.
+            # Effects of an earlier drill may still show and pass. A wrong row does not become right by waiting.
             may_change=lambda verdict: verdict.outcome is not Outcome.PASSED and not wrong_data(verdict),
         )
         self.report.published_before = self.published()
-        # Not sooner: a stack that has just started still makes topics and the like when they are first used.
+        # Only now: a stack that has just started still makes topics and the like when they are first used.
         self.inventory = look_inventory(self.world)
         verdicts = {name: each.verdict for name, each in self.baselines.items()}
         failing = [
@@ -230,7 +229,7 @@ class Run:
     def judge(self) -> tuple[Outcome, str]:
         """Stop the shoppers once enough orders are acknowledged, then judge every claim.
 
-        The claims are judged too where the orders do not come: they may tell why the shop acknowledges so few.
+        Where the orders do not come, the claims are still judged: they may tell why the shop acknowledges so few.
         """
         few = ""
         try:
@@ -254,8 +253,8 @@ class Run:
         return worst(found), "; ".join(failing)
 
     def _judged(self) -> list[Judged]:
-        """The verdict of every check. Rows have the phase's time for themselves: a restart before them may have taken
-        long, and the lake has to catch up with it.
+        """The verdict of every check. Checks that judge rows get the phase's whole time for themselves: the restart
+        of an earlier check may have taken long, and the lake has to catch up after it.
         """
         tell, judged = self.tell_claims(Phase.VERIFY), list[Judged]()
         for rows in (False, True):
@@ -265,7 +264,7 @@ class Run:
         return judged
 
     def published(self) -> tuple[Value, Value]:
-        """The newest published hash and its checkpoint; None where they cannot be looked at."""
+        """The newest published Nessie hash and its checkpoint; None for each that cannot be read."""
         known = self.world.catalog.probes
         found = self.world.look(known[name] for name in PUBLISHED if name in known)
         values = [found[name].value if name in found else None for name in PUBLISHED]
@@ -292,12 +291,12 @@ class Run:
         )
 
     def stop_shoppers(self) -> None:
-        """End the shoppers and say what they saw; where none buy, do nothing."""
+        """Stop the shoppers and write what they saw into the journal; do nothing where none buy."""
         result = self.world.traffic.stop()
         if result is None:
             return
         facts, why = asdict(result), ", ".join(f"{count} {reason}" for reason, count in result.refusals.items())
-        if self.options.blind:  # a service's word for its trouble names the fault
+        if self.options.blind:  # the reason that a service gives for a refusal would name the fault
             facts["refusals"], why = {}, ""
         self.journal.write(
             Phase.VERIFY,

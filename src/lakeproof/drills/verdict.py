@@ -1,4 +1,4 @@
-"""The verdict on a drill: the outcomes of its phases, and whether cause and repair were the true ones."""
+"""The verdict on a drill: the outcomes of its phases, and whether cause and repair agree with the truth."""
 
 from collections.abc import Sequence
 from itertools import chain, product
@@ -12,7 +12,7 @@ from lakeproof.scenarios.truth import Truth
 
 
 def against_truth(report: DrillReport, truths: Sequence[Truth]) -> list[str]:
-    """In words: what the drill named or did that differs from the truth of its scenarios."""
+    """In words, where the drill's causes and repairs differ from the truths of its scenarios."""
     wrong = []
     named = set(report.named_causes)
     true = {truth.root_cause for truth in truths}
@@ -34,7 +34,7 @@ def against_truth(report: DrillReport, truths: Sequence[Truth]) -> list[str]:
 
 
 def conclude(report: DrillReport, journal: Journal, *outcomes: Outcome) -> None:
-    """Set the verdict: the worst of these outcomes, and unknown at best where the journal is not on disk."""
+    """Set the verdict: the worst of the outcomes, and unknown at best where the journal is not whole on disk."""
     if journal.unwritten:
         report.reasons.append(journal.unwritten)
         outcomes = (*outcomes, Outcome.UNKNOWN)

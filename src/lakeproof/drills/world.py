@@ -1,6 +1,6 @@
-"""What a drill needs from outside, as small protocols, so that its course can be tested without a stack.
+"""What a drill needs from outside, as small protocols, so that a drill can be tested without a stack.
 
-live_world.py has the real ones.
+live_world.py has the real implementations.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,39 +41,40 @@ class Desk(Protocol):
     """The incident desk, as an operator's tool sees it. Every call may raise CouldNotLook."""
 
     def ids(self) -> frozenset[str]:
-        """Every incident that it lists."""
+        """The ids of all incidents that the desk lists."""
 
     def incidents(self, known: frozenset[str]) -> Sequence[IncidentView]:
         """The incidents that are ongoing, and those whose ids are not among `known`."""
 
     def keep_closed(self) -> None:
-        """Whatever fires from now on opens none of the incidents again that closed by themselves before."""
+        """See that alerts which fire from now on do not reopen an incident that closed by itself before."""
 
     def acknowledge(self, incident: str) -> None:
-        """Take the incident; fine where somebody has taken it already."""
+        """Acknowledge the incident; fine where somebody has done so already."""
 
     def mitigate(self, incident: str, text: str) -> None:
         """Say that the repair begins."""
 
     def note(self, incident: str, kind: str, text: str) -> None:
-        """Add a line to its timeline."""
+        """Add a line to the incident's timeline."""
 
     def attach(self, incident: str, kind: str, title: str, body: Any, readings: Sequence[Reading] = ()) -> None:
-        """Attach a document."""
+        """Attach a document with its readings to the incident."""
 
     def resolve(self, incident: str, text: str) -> None:
         """Close the incident."""
 
     def rca(self, incident: str, root_cause: str) -> str:
-        """The draft of its RCA, in Markdown."""
+        """Make the draft of the incident's RCA; gives it in Markdown."""
 
 
 @dataclass(frozen=True)
 class TrafficResult:
-    """What the shoppers saw, in calls. refusals: reason → how many.
+    """What the shoppers saw, as counts of calls.
 
-    late_p99_ms: the shoppers came to 99 % of the calls within so many milliseconds of their time. Where they were
-    held up for long themselves, the refusals tell little of the shop.
+    refusals: the number of refusals by reason.
+    late_p99_ms: the 99th percentile of how late the shoppers sent a call after its due time. Where it is large, the
+    shoppers were held up themselves, and the refusals tell little of the shop.
     """
 
     asked: int
@@ -88,7 +89,7 @@ class Traffic(Protocol):
     """Shoppers that buy until they are stopped."""
 
     def settle_leftovers(self) -> int:
-        """Find out what became of the calls that killed shoppers left open; gives how many of them."""
+        """Find out what became of the calls that killed shoppers left open; gives how many were settled."""
 
     def start(self, rate: float, seed: int, run: str, purchases: float) -> None:
         """Begin to send `rate` calls a second, and `purchases` checkouts a second beside them."""
@@ -97,17 +98,18 @@ class Traffic(Protocol):
         """How many orders the shop has acknowledged to these shoppers. Raises: LakeproofError where they stopped."""
 
     def stop(self) -> TrafficResult | None:
-        """Stop, and settle what is unclear. None where no shoppers buy. Safe to repeat."""
+        """Stop, and find out what became of unclear calls. None where no shoppers buy. Safe to repeat."""
 
 
 @dataclass(frozen=True)
 class World:
     """The stack and its surroundings.
 
-    bring_up: starts what is missing of these components; gives the names that it started.
-    observe: takes a reading of each probe, and a second one where it tells anything. look: takes one.
-    firing: whether that alert fires (may raise CouldNotLook). all_firing: the alerts that fire, of any scenario or of
-    none (may raise CouldNotLook). parts: which components are part of the stack.
+    bring_up: starts those of the components that are not up; gives the names of the ones it started.
+    observe: takes a reading of each probe, and a second reading where that tells more. look: takes one reading.
+    firing: whether that alert fires (may raise CouldNotLook).
+    all_firing: all alerts that fire, whether a scenario owns them or not (may raise CouldNotLook).
+    parts: which components are part of the stack.
     timing: the timing of the alerts during the drill.
     """
 

@@ -1,8 +1,8 @@
-"""Every wrong fix in a row on one stack, and the table of what turned each down. A series that was cut off goes on.
+"""A drill of every wrong fix on one stack, with a table of the checks that turned each down. Can be continued.
 
-A wrong fix is turned down where its drill ended as failed, a check that the truth names for it was looked at when the
-drill verified and did not hold, and nothing of the fault is left behind. A check that could not be looked at turns
-nothing down, and neither does what had not recovered yet while the drill still waited: a true repair takes time too.
+A wrong fix is turned down where its drill failed, a check that the truth names for it failed in the verify phase, and
+nothing of the fault is left behind. A check that could not look turns nothing down. Neither does a claim that did not
+hold yet while the drill waited for recovery: a true repair takes time too.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -25,8 +25,9 @@ HEAD = ("Scenario", "Wrong fix", "Turned down", "By", "Whole", "What was said")
 
 
 def turned_down_by(report: Mapping[str, Any], named: Collection[str]) -> tuple[str, ...]:
-    """Those of the named checks that did not hold when the drill of that report.json verified; none where the fix
-    was not carried out, for then they tell of the fault alone.
+    """Those of the named checks that failed in the verify phase. report: the content of report.json.
+
+    Empty where the fix was not carried out: the failed checks then tell of the fault alone.
     """
     if not_carried_out(report):
         return ()
@@ -35,14 +36,14 @@ def turned_down_by(report: Mapping[str, Any], named: Collection[str]) -> tuple[s
 
 
 def not_carried_out(report: Mapping[str, Any]) -> list[str]:
-    """What was said of steps that could not be done. One that was done, and then waited in vain, is none."""
+    """The messages of steps that could not be done. A step that was done and then waited in vain does not count."""
     texts = [str(step["text"]) for step in report["mitigations"] if step["outcome"] != Outcome.PASSED]
     return [text for text in texts if LAST_SEEN not in text]
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A wrong fix of a scenario, played by one of its causes, and report.json of its drill."""
+    """A wrong fix of a scenario, played by one of its causes, and the content of its drill's report.json."""
 
     scenario: str
     fix: WrongFix
@@ -50,8 +51,8 @@ class Tried:
 
     @property
     def outcome(self) -> Outcome:
-        """passed: turned down as it should be. failed: taken for a repair, or turned down for another reason.
-        unknown: also where it was not carried out.
+        """passed: the wrong fix was turned down, as it should be. failed: taken for a repair, or turned down for
+        another reason. unknown: the drill's verdict is unknown, or the fix was not carried out.
         """
         if not_carried_out(self.report):
             return Outcome.UNKNOWN
@@ -62,13 +63,13 @@ class Tried:
 
     @property
     def by(self) -> tuple[str, ...]:
-        """The checks that the truth names and that did not hold."""
+        """The checks that the truth names for this fix and that failed."""
         return turned_down_by(self.report, self.fix.rejected_by)
 
 
 @dataclass
 class WrongSeries:
-    """How the wrong fixes fared, in their order. `folder` holds one folder for each drill."""
+    """The results of the wrong fixes, in the order in which they were tried. `folder` holds one folder per drill."""
 
     folder: Path
     seed: int
@@ -76,11 +77,11 @@ class WrongSeries:
 
     @property
     def verdict(self) -> Outcome:
-        """passed only where each was turned down; unknown where none was tried."""
+        """passed only where each wrong fix was turned down; unknown where none was tried."""
         return worst(each.outcome for each in self.tried)
 
     def as_json(self) -> dict[str, Any]:
-        """The summary; each drill's whole report lies in a folder of its own."""
+        """The summary, with the path of each drill's full report."""
         return {
             "scenario": WRONG_FIXES,
             "seed": self.seed,
@@ -100,13 +101,13 @@ class WrongSeries:
         }
 
     def lines(self) -> list[str]:
-        """The table for people, in Markdown. `Whole`: seconds of the drill."""
+        """The table for people, in Markdown. "Whole": the drill's seconds."""
         down = sum(each.outcome is Outcome.PASSED for each in self.tried)
         title = f"# Wrong fixes: {self.verdict.value}, {down} of {len(self.tried)} turned down, seed {self.seed}"
         return [title, "", *table(HEAD, [_cells(each) for each in self.tried])]
 
     def write(self) -> None:
-        """Both files, in the series' own folder. Raises: TerminalError where that cannot be done."""
+        """Write report.json and report.md into `folder`. Raises: TerminalError where that fails."""
         write_both(self.folder, self.as_json(), "\n".join(self.lines()) + "\n", self.verdict)
 
 
@@ -123,13 +124,13 @@ def _cells(each: Tried) -> list[str]:
 
 
 def place(scenario: str, fix: str) -> Path:
-    """Where the drill of that wrong fix lies in the series' folder."""
+    """The folder of that wrong fix's drill, relative to the series' folder."""
     return Path(scenario) / fix
 
 
 def wrong_fixes(catalog: Catalog) -> Iterator[tuple[Scenario, WrongFix]]:
-    """Every wrong fix of every scenario and cause that leaves a stack of use: one that loses data spoils it
-    for the drills after it. Those first that need the fewest components, as in `drill all`.
+    """Every wrong fix of every scenario and cause, except those that lose data: they would spoil the stack for later
+    drills. The order is that of `drill all` (fewest components first).
     """
     by_name = {each.name: each for each in catalog.played}
     for name in smallest_first({name: each.components for name, each in by_name.items()}):
@@ -146,8 +147,9 @@ def run_wrong_fixes(
     run: Callable[[Scenario, WrongFix, Path], DrillReport],
     between: Between = lambda done, others: None,
 ) -> WrongSeries:
-    """`run` for each. The summary is written after each; what this code has turned down in this folder with this seed
-    is not tried again.
+    """Call `run` for each wrong fix, and write the summary after each.
+
+    A wrong fix is skipped where `folder` holds the report of this commit and seed in which it was turned down.
     """
     series = WrongSeries(folder, seed)
     all_of_them = list(wrong_fixes(catalog))

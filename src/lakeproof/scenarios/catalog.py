@@ -45,7 +45,7 @@ class Catalog:
         return {**self.mitigations, **self.wrong_steps}
 
     def scenario(self, name: str) -> Scenario:
-        """The scenario of that id, or of ID:CAUSE by that one of its other causes.
+        """The scenario of that id; for ID:CAUSE, the scenario played by that one of its other causes.
 
         Raises: InvalidInput that lists the ids.
         """
@@ -56,16 +56,16 @@ class Catalog:
 
     @property
     def played(self) -> tuple[Scenario, ...]:
-        """All that can be drilled: every scenario, followed by itself by each of its other causes."""
+        """All that can be drilled: each scenario by its default cause, followed by its other causes."""
         return tuple(each for scenario in self.scenarios.values() for each in (scenario, *scenario.others.values()))
 
     def cause(self, name: str) -> Cause | None:
-        """The cause of that id."""
+        """The cause of that id; None where there is none."""
         return next((cause for cause in self.causes if cause.id == name), None)
 
     def truth(self, scenario: Scenario) -> Truth:
-        """A scenario's truth, checked against the modules; its accepted repairs with all of their arguments, those
-        too that have their default. For a drill's final evaluation only.
+        """A scenario's truth, checked against the modules. The steps of its accepted repairs have all of their
+        arguments, defaults included. For a drill's final evaluation only.
 
         Raises: InvalidInput.
         """
@@ -89,7 +89,7 @@ class Catalog:
         return replace(truth, accepted_repairs=repairs)
 
     def repair(self, steps: Sequence[Step], where: str) -> tuple[Step, ...]:
-        """These steps with all of their arguments, those too that have their default. Raises: InvalidInput."""
+        """The steps with all of their arguments, defaults included, in the order of names. Raises: InvalidInput."""
         return tuple(
             Step(step.id, tuple(sorted(check_step("mitigation", self.mitigations, step, where).model_dump().items())))
             for step in steps
@@ -134,7 +134,7 @@ def load_catalog(more: tuple[Path, ...] = ()) -> Catalog:
             f"{name!r} is a mitigation and a wrong step as well", where=name, next_action="rename one of them"
         )
     for cause in catalog.causes:
-        # A component's cause has no folder.
+        # A cause that is made for a component (NAME_down, for example) has no scenario folder.
         where = str(homes[cause.scenario] / CAUSES_FILE) if cause.scenario in homes else cause.id
         for step in cause.repairs:
             check_step("mitigation", catalog.mitigations, step, where)

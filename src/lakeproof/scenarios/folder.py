@@ -7,9 +7,9 @@ from lakeproof.observability.scenario_homes import SCENARIO_FILE, scenario_homes
 
 
 def scenario_folders(more: tuple[Path, ...] = ()) -> dict[str, Path]:
-    """Folder name → folder, of every scenario's folder, in the order of the names.
+    """Every scenario's folder by its name, in the order of the names.
 
-    `more`: folders that hold scenario folders, or are one themselves. Names that begin with . or _ are left out.
+    more: folders that hold scenario folders, or are scenario folders. Names that begin with . or _ are left out.
     Raises: InvalidInput for a folder that does not exist, a name that comes twice, or a folder without scenario.yaml.
     """
     for parent in more:

@@ -52,7 +52,7 @@ WORDS = {
 
 
 def page(scenario: Scenario, causes: Iterable[Cause], language: Language) -> str:
-    """The whole page in Markdown: prose, then what the data says. Raises: InvalidInput without prose."""
+    """A scenario's page in Markdown: its prose, then tables of its data. Raises: InvalidInput without prose."""
     words = WORDS[language]
     facts = [
         (words["severity"], scenario.severity),
@@ -111,7 +111,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def write_pages(scenarios: Collection[Scenario], causes: Sequence[Cause], folder: Path) -> list[Path]:
-    """Every page in every language, as ID.LANGUAGE.md; gives the files. Those of no scenario are among them."""
+    """Write every page in every language as ID.LANGUAGE.md; gives the files. Includes pages that no scenario owns."""
     folder.mkdir(parents=True, exist_ok=True)
     note = NOTE.format(place="observability/runbooks/")
     written = []

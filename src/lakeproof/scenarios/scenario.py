@@ -18,12 +18,12 @@ from lakeproof.yaml_file import read_yaml
 
 type Language = Literal["vi", "en"]
 
-# Between a scenario and one of its other causes, where a person types both in one word.
+# Separates a scenario's id from the id of one of its other causes, where both are typed as one word (ID:CAUSE).
 CAUSE_SIGN = ":"
 
 
 class Budgets(StrictModel, frozen=True):
-    """How long these phases may take at drill timing, in seconds. `quiet`: how long all must stay well at the end."""
+    """How many seconds each phase may take at drill timing. quiet: how long all claims must hold at the end."""
 
     detect: float = Field(gt=0, le=3600)
     recover: float = Field(gt=0, le=3600)
@@ -34,10 +34,12 @@ class Budgets(StrictModel, frozen=True):
 class Traffic(StrictModel, frozen=True):
     """The shoppers' load under a drill.
 
-    rate: calls per second. least_rate: so many a second without which the fault does not show: beside the whole shop
-    a drill asks for fewer calls, and never for fewer than these. seconds_before: before the fault comes. orders: so
-    many must be acknowledged before the shoppers are stopped; the drill waits for them. purchases: checkouts per
-    second, over all services; they need the whole shop.
+    rate: calls per second.
+    least_rate: the fewest calls per second at which the fault shows. With the whole shop up, a drill lowers the rate,
+    but not below this one.
+    seconds_before: how long shoppers buy before the fault.
+    orders: how many orders must be acknowledged before the shoppers are stopped; the drill waits for them.
+    purchases: checkouts per second, over all services; they need the whole shop.
     """
 
     rate: float = Field(gt=0, le=10_000)
@@ -55,14 +57,14 @@ class Traffic(StrictModel, frozen=True):
 
 @dataclass(frozen=True)
 class Scenario:
-    """One incident that can happen.
+    """One incident that can happen. Its repairs are in causes.yaml.
 
-    components: what must be up for it (with its closure). touches: those that the fault and the repairs may
-    touch; none where they touch no process.
-    evidence: probes that show this incident. What repairs it stands in causes.yaml.
-    cause: None for the scenario as it is drilled by default; else the other cause that brings this incident about
-    here. others: the same scenario by each of its other causes, by their ids. near_misses: faults too weak for this
-    incident, of which nobody may be told.
+    components: must be up for it, with all that they need.
+    touches: components that the fault and the repairs may disturb; empty where they touch no process.
+    evidence: probes that show this incident.
+    cause: None for the scenario's default cause; else the id of the other cause that brings the incident about.
+    others: the same scenario by each of its other causes, by their ids.
+    near_misses: faults too weak for this incident; no alert may fire and no cause be named for them.
     """
 
     id: str
@@ -86,16 +88,16 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        """As a person types it: ID, or ID:CAUSE for one of the other causes."""
+        """The name as a person types it: ID, or ID:CAUSE for one of the other causes."""
         return self.id if self.cause is None else f"{self.id}{CAUSE_SIGN}{self.cause}"
 
     @property
     def owned_alerts(self) -> tuple[str, ...]:
-        """The alerts of this scenario by any of its causes."""
+        """The alerts of this scenario and of all its other causes, each once."""
         return tuple(dict.fromkeys(alert for each in (self, *self.others.values()) for alert in each.alerts))
 
     def by_cause(self, cause: str) -> "Scenario":
-        """The same scenario, brought about by another of its causes. Raises: InvalidInput that lists them."""
+        """The same scenario, brought about by that other cause. Raises: InvalidInput that lists the other causes."""
         if not self.others:
             raise InvalidInput(
                 f"{self.id} is played by one cause alone",
@@ -116,8 +118,8 @@ class Scenario:
 
 
 class OtherCauseModel(StrictModel):
-    """One entry of other_causes: another cause of the incident. What is not given is as in the scenario itself;
-    `components` come on top of the scenario's.
+    """One entry of other_causes: another cause of the incident. Fields that are not given are the scenario's own;
+    `components` are added to the scenario's.
     """
 
     id: str = Field(pattern=IDENTIFIER)
@@ -166,7 +168,7 @@ class ScenarioModel(StrictModel):
 
 
 def read_scenario(folder: Path) -> Scenario:
-    """The scenario in that folder, checked by itself alone (scenarios/catalog.py checks it against the modules).
+    """The scenario in that folder, checked by itself (scenarios/catalog.py checks it against the modules).
 
     Raises: InvalidInput for a wrong key or value, or an id that is not the folder's name.
     """

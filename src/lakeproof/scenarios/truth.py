@@ -18,9 +18,10 @@ TRUTH_FILE = "truth.yaml"
 
 @dataclass(frozen=True)
 class WrongFix:
-    """Something that looks like a repair and is none. `rejected_by`: checks of which one at least must fail.
+    """Something that looks like a repair and is none.
 
-    loses_data: what it lost stays lost, so that a later drill on the same stack would find that loss.
+    rejected_by: checks of which at least one must fail.
+    loses_data: the fix loses data for good, so that a later drill on the same stack would find the loss.
     """
 
     id: str
@@ -32,10 +33,10 @@ class WrongFix:
 
 @dataclass(frozen=True)
 class Truth:
-    """What really happened, what mends it, and what only seems to.
+    """What really happened, what repairs it, and what only looks like a repair.
 
-    accepted_repairs: each the steps, with their arguments, that together are a repair. What was done must be one of
-    them: a step that is missing, one too many, or one on another component or connector is no repair.
+    accepted_repairs: each is the steps, with their arguments, that together make a repair. The steps that were run
+    must equal one of them: a missing step, an extra one, or one on another component or connector is no repair.
     """
 
     root_cause: str
@@ -59,7 +60,7 @@ class WrongFixModel(StrictModel):
 
 
 class CauseTruthModel(StrictModel):
-    """The truth about one cause: an entry of other_causes, and what truth.yaml says of the scenario's own."""
+    """The truth about one cause: an entry of other_causes, and also the part of truth.yaml on the default cause."""
 
     root_cause: str = Field(pattern=IDENTIFIER)
     trigger: Texts
@@ -74,12 +75,12 @@ class TruthModel(CauseTruthModel):
 
 
 def other_causes(folder: Path) -> tuple[str, ...]:
-    """The ids of the other causes that the truth in that folder tells of. Raises: InvalidInput."""
+    """The ids of the other causes in that folder's truth.yaml. Raises: InvalidInput."""
     return tuple(one.root_cause for one in read_yaml(folder / TRUTH_FILE, TruthModel).other_causes)
 
 
 def load_truth(folder: Path, cause: str | None = None) -> Truth:
-    """The truth of the scenario in that folder, by its own cause or by one of its other causes.
+    """The truth of the scenario in that folder, for its default cause or for one of its other causes.
 
     Raises: InvalidInput.
     """

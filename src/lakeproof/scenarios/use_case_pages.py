@@ -41,7 +41,7 @@ def hitting(use_case: str, scenarios: Iterable[Scenario]) -> tuple[Scenario, ...
 
 
 def page(scenarios: Sequence[Scenario], language: Language) -> str:
-    """The whole page in Markdown: a table of all, then each with its query."""
+    """The whole page in Markdown: a table of all use cases, then a section with the query of each."""
     words = WORDS[language]
     rows = [
         (
@@ -88,7 +88,7 @@ def _links(scenarios: Iterable[Scenario], language: Language) -> str:
 
 
 def write_page(scenarios: Sequence[Scenario], folder: Path) -> list[Path]:
-    """The page in every language; gives the files."""
+    """Write the page in every language; gives the files."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for language in LANGUAGES:

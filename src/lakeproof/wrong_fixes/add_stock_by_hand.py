@@ -1,7 +1,7 @@
 """A wrong fix: book more goods in for every SKU. No shopper finds one sold out, and reservations end as early.
 
-The receipts stay, for the inventory has no call that takes one back. Each run of shoppers books in far more, and no
-check and no drill depends on how much there is.
+The receipts stay after the drill, for the inventory has no call that takes one back. Each run of shoppers books in
+far more, and no check and no drill depends on how much stock there is.
 """
 
 import uuid
@@ -22,13 +22,13 @@ SKUS = "SELECT DISTINCT sku FROM inventory.stock"
 
 
 class AddStockByHand(Arguments):
-    """`quantity`: so many units more of each SKU."""
+    """`quantity`: the units to add to each SKU."""
 
     quantity: int = Field(100, ge=1, le=MAX_RECEIPT)
 
 
 def typed(stack: Stack, arguments: AddStockByHand) -> str:
-    """By the service's own API."""
+    """The calls to the service's own API."""
     return (
         f"curl -X POST -H 'Idempotency-Key: KEY' -H 'Content-Type: application/json'"
         f" -d '{{\"quantity\": {arguments.quantity}}}' {stack.url(SERVICE)}/stock/SKU/receive # for each SKU"
@@ -36,7 +36,7 @@ def typed(stack: Stack, arguments: AddStockByHand) -> str:
 
 
 def run(stack: Stack, arguments: AddStockByHand) -> str:
-    """Book them in. A repeat books in as many again.
+    """Book `quantity` units of each SKU in. A repeat books in as many again.
 
     Raises: CouldNotLook where Cassandra does not tell the SKUs, TerminalError where the service books nothing in.
     """

@@ -1,8 +1,8 @@
 """A wrong fix: delete the large files in support's folder of attachments. There is room again, and the cases list
 files that nobody can read.
 
-A drill has to leave the stack as it was. So the files are laid aside in another folder, where support does not look:
-to everybody else they are gone.
+A drill has to leave the stack as it was. So `run` moves the files to another folder, where support does not look: for
+everybody else they are gone.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ class DeleteAttachments(Arguments):
 
 
 def typed(stack: Stack, arguments: DeleteAttachments) -> str:
-    """By hand."""
+    """The deletion by hand."""
     return f"find {attachment_dir(stack) / 'files'} -type f -size +{arguments.megabytes * 1e6:.0f}c -delete"
 
 
 def run(stack: Stack, arguments: DeleteAttachments) -> str:
-    """Lay them aside. Raises: TerminalError where that fails, with some laid aside."""
+    """Move the large files aside. Raises: TerminalError where a move fails; earlier files are moved by then."""
     kept, moved = _laid_aside(stack), 0
     for file in _files(attachment_dir(stack) / "files"):
         if file.stat().st_size > arguments.megabytes * 1e6:
@@ -39,7 +39,7 @@ def run(stack: Stack, arguments: DeleteAttachments) -> str:
 
 
 def undo(stack: Stack, arguments: DeleteAttachments) -> None:
-    """Put them back; safe to repeat, cut off anywhere. Raises: TerminalError."""
+    """Move the files back; safe to repeat, and after an interruption at any point. Raises: TerminalError."""
     kept = _laid_aside(stack)
     for file in _files(kept):
         _move(file, attachment_dir(stack) / "files" / file.parent.name / file.name)
@@ -55,7 +55,7 @@ def _laid_aside(stack: Stack) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Listed before the first is moved."""
+    """All files as a list, so that moving one does not disturb the listing."""
     return sorted(folder.glob("*/*"))
 
 

@@ -13,12 +13,12 @@ DELETE = "DELETE FROM notifications WHERE status = 'failed'"
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
-    """In psql."""
+    """The statement in psql."""
     return f'psql {DATABASE} -c "{DELETE}"'
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Delete them."""
+    """Delete the failed notifications."""
     try:
         with connection(
             stack, f"{SCHEMA}_service", f"postgres-{SCHEMA}-service", SECONDS, DATABASE, SCHEMA

@@ -1,8 +1,9 @@
 """A wrong fix: delete the labels that somebody held in the store. No label is held any more, and no parcel is sent.
 
-The worker writes a label that is gone anew, but only when it takes the parcel. A hold that it found on a label is in
-the database since then, and until that is over nobody takes the parcel. (A parcel whose hold was not found yet, while
-its buyer's own wish of some seconds lasts, is sent after that. The alert fires only where holds were found.)
+The worker writes a missing label again, but only when it takes up the parcel. It has copied each hold that it found
+on a label into the database, and until that hold is over nobody takes up the parcel. (Where the buyer asked for a
+hold of some seconds, the worker finds the other hold only after these. A parcel whose label is deleted before that is
+sent. The alert fires only where holds were found.)
 """
 
 from lakeproof.arguments import Arguments
@@ -14,7 +15,7 @@ from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 SECONDS = 10.0
-# Parcels that wait for a hold which no caller of the service asked for.
+# Parcels that wait for a hold that no caller of the service asked for: one that the worker found on a label.
 TAKEN_OVER = """
 SELECT f.id FROM fulfillment.fulfillments f
 WHERE f.status IN ('requested', 'label_pending') AND f.hold_until > now() AND NOT EXISTS (
@@ -23,12 +24,12 @@ WHERE f.status IN ('requested', 'label_pending') AND f.hold_until > now() AND NO
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
-    """By hand, for each label."""
+    """The deletion of one label by hand."""
     return f"aws --endpoint-url {stack.url('minio')} s3 rm s3://{LABEL_BUCKET}/pending/ID # for each that is held"
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Delete them; fine where none is held. Raises: TransientError, TerminalError."""
+    """Delete the held labels; fine where none is held. Raises: TransientError, TerminalError."""
     client = s3_client(stack)
     with store_told():
         held = labels_held_by_hand(client)
@@ -38,8 +39,8 @@ def run(stack: Stack, arguments: Arguments) -> str:
 
 
 def undo(stack: Stack, arguments: Arguments) -> None:
-    """Call the holds off whose labels are gone from pending/: the worker then writes the labels anew, and sends the
-    parcels. The fault's own removal finds its holds by the labels, and so not these.
+    """Call off the holds whose labels are gone from pending/: the worker then writes the labels again, and sends the
+    parcels. The fault's own removal does not find these holds, because it looks for labels.
 
     Raises: CouldNotLook, TransientError, TerminalError.
     """
@@ -49,7 +50,7 @@ def undo(stack: Stack, arguments: Arguments) -> None:
         waiting = {key for key, _ in listed(client, PENDING)}
         without = [parcel for parcel in parcels if f"{PENDING}{parcel}" not in waiting]
         for parcel in without:
-            # Nothing is there, but for what move_labels_without_metadata left.
+            # Deletes what move_labels_without_metadata left; otherwise there is nothing under ready/.
             client.delete_object(Bucket=LABEL_BUCKET, Key=ready_key(parcel))
     for parcel in without:
         call_off(stack, parcel)

@@ -1,7 +1,7 @@
 """A wrong fix: drop the table on `main` that somebody set back, so that the next publish brings it anew.
 
-The publisher stops at whatever others write on `main`, and does not bring it back: readers now find no such table.
-Nessie takes the entry out of its catalog; the files, and the table on `ingest`, stay.
+The publisher stops when others write on `main`, and does not bring the table back: readers now find no such table.
+Nessie removes the entry from its catalog; the files, and the table on `ingest`, stay.
 """
 
 import json
@@ -22,21 +22,21 @@ AUTHOR = "somebody"
 
 
 class DropTable(Arguments):
-    """`table`: one of the order database."""
+    """`table`: a table of the order database."""
 
     table: str = Field("orders", pattern=r"^\w+$")
 
 
 def typed(stack: Stack, arguments: DropTable) -> str:
-    """By Nessie's REST API: the catalog that Trino has of `main` writes nothing."""
+    """The call to Nessie's REST API: Trino's own catalog of `main` is read-only."""
     commit = f"{stack.url('nessie')}/api/v2/trees/{MAIN}@HASH/history/commit"
     return f"curl -X POST {commit} --json '{json.dumps(_body(arguments))}'"
 
 
 def run(stack: Stack, arguments: DropTable) -> str:
-    """Drop it; fine where `main` has no such table.
+    """Drop the table; fine where `main` has no such table.
 
-    Raises: NoSuchReference, NessieUnreachable, NessieConflict where somebody has written on it meanwhile.
+    Raises: NoSuchReference, NessieUnreachable, NessieConflict where somebody has written on `main` meanwhile.
     """
     named = f"{OLTP.name}.{arguments.table}"
     with closing(client_of(stack)) as nessie:
@@ -48,7 +48,7 @@ def run(stack: Stack, arguments: DropTable) -> str:
 
 
 def undo(stack: Stack, arguments: DropTable) -> None:
-    """Have `main` begin again at the last published state, which has the table."""
+    """Set `main` back to the last published state, which has the table."""
     roll_back(stack)
 
 

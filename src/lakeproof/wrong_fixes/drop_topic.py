@@ -14,15 +14,15 @@ ASK_SECONDS = 20.0
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
-    """By Kafka's own tool, and the connector's REST API."""
+    """Kafka's own tool, and then a restart of the connector."""
     servers = stack.address("kafka", "tcp")
     return f"kafka-topics --bootstrap-server {servers} --delete --topic {OLTP.topic} # then restart {OLTP.connector}"
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Delete it, and start the connector's task anew, which makes it."""
+    """Delete the topic, and restart the connector's task, which makes the topic again."""
     try:
-        client = admin(stack)  # a client that nobody holds ends before its answer is there
+        client = admin(stack)  # kept in a name: a client without a reference is closed before its answer arrives
         client.delete_topics([OLTP.topic])[OLTP.topic].result(timeout=ASK_SECONDS)
     except (KafkaException, TimeoutError) as error:
         raise TerminalError(f"could not delete it: {error}", where=OLTP.topic) from error

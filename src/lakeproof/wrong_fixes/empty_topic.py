@@ -14,24 +14,24 @@ ASK_SECONDS = 10.0
 
 
 class EmptyTopic(Arguments):
-    """`topic`: which; it must have one partition."""
+    """`topic`: the topic to empty; it must have one partition."""
 
     topic: str = TOPIC
 
 
 def typed(stack: Stack, arguments: EmptyTopic) -> str:
-    """By Kafka's own tool."""
+    """Kafka's own tool."""
     return (
         f"kafka-delete-records --bootstrap-server {stack.address('kafka', 'tcp')} # {arguments.topic}, up to its end"
     )
 
 
 def run(stack: Stack, arguments: EmptyTopic) -> str:
-    """Delete every record up to the end."""
+    """Delete every record up to the topic's end."""
     partition = TopicPartition(arguments.topic, 0, END)
     try:
         client = admin(stack)
-        # A fresh client knows no leader yet, and would wait for its whole timeout.
+        # A new client does not know the partition's leader yet, and delete_records would wait for its whole timeout.
         client.list_topics(arguments.topic, timeout=ASK_SECONDS)
         future = client.delete_records([partition], request_timeout=ASK_SECONDS)[partition]
         low = future.result(timeout=ASK_SECONDS).low_watermark

@@ -27,14 +27,14 @@ def _administrator(stack: Stack, server: Server) -> str:
 
 
 def typed(stack: Stack, arguments: OfServer) -> str:
-    """The statements."""
+    """The statement that ends a session, and the query that lists the sessions."""
     server = arguments.database
     listed = ALL[server].replace(PLACEHOLDERS[server], repr(_administrator(stack, server)))
     return f"{ENGINES[server].ending_statement('id')}; -- for each of {listed}"
 
 
 def run(stack: Stack, arguments: OfServer) -> str:
-    """End them; one that ends by itself meanwhile is fine. Raises: CouldNotLook."""
+    """End the sessions; one that ends by itself meanwhile is fine. Raises: CouldNotLook."""
     server = arguments.database
     with administrator(stack, server, SECONDS) as ask:
         found = ask(ALL[server], _administrator(stack, server))

@@ -8,12 +8,12 @@ from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
-    """One call for each query."""
+    """The call that ends one query."""
     return f"curl -X PUT -H 'X-Trino-User: admin' {stack.url(NAME)}/v1/query/ID/killed # for each ID"
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Kill those that run and those that wait; fine where there is none. Raises: CouldNotLook, TerminalError."""
+    """Kill all running and waiting queries; fine where there is none. Raises: CouldNotLook, TerminalError."""
     found = [one for one in queries(stack, SECONDS) if one.lives]
     kill(stack, found)
     return f"killed {len(found)} queries of {', '.join(sorted({one.user for one in found})) or 'nobody'}"

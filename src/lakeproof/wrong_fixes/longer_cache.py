@@ -11,7 +11,7 @@ from lakeproof.wrong_fixes.handed_setting import handed_setting
 
 
 class LongerCache(Arguments):
-    """`seconds`: timeline_cache_ttl_seconds of the support service alone."""
+    """`seconds`: the new timeline_cache_ttl_seconds of the support service."""
 
     seconds: int = Field(600, ge=1, le=86_400)
 

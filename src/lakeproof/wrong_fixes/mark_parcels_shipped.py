@@ -13,7 +13,7 @@ MARK = """
 UPDATE fulfillments SET status = 'shipped', shipped_at = now(), has_work = false, hold_until = NULL
 WHERE status IN ('requested', 'label_pending', 'label_ready')
 """
-# Only a parcel that was never shipped has no event of it.
+# A parcel that was really shipped has an event of type 'shipped'; one that only MARK changed has none.
 UNMARK = """
 UPDATE fulfillments f SET status = 'requested', shipped_at = NULL, has_work = true, due_at = now(),
   lease_owner = NULL, lease_until = NULL
@@ -23,17 +23,17 @@ WHERE status = 'shipped' AND NOT EXISTS (
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
-    """In psql."""
+    """The statement in psql."""
     return f'psql {DATABASE} -c "{" ".join(MARK.split())}"'
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Mark them."""
+    """Mark the waiting parcels as shipped."""
     return f"{_change(stack, MARK)} parcels are called shipped"
 
 
 def undo(stack: Stack, arguments: Arguments) -> None:
-    """Have the worker begin anew with each of them."""
+    """Set the marked parcels back to 'requested', so that the worker begins anew with each."""
     _change(stack, UNMARK)
 
 

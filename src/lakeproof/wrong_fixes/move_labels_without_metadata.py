@@ -1,7 +1,7 @@
 """A wrong fix: move the labels that somebody held to ready/, without what is written on them. The parcels stay.
 
-The hold is gone from the store, and the carrier finds a label; but the service has taken the hold over into its
-database. It does not look at the parcel before that hold is over, and tells nobody that it went.
+The hold is gone from the store, and the carrier finds a label. But the service has copied the hold into its database:
+it does not look at the parcel before that hold is over, and tells nobody that the parcel went.
 """
 
 from lakeproof.arguments import Arguments
@@ -14,7 +14,7 @@ from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
-    """By hand, for each label."""
+    """The move of one label by hand."""
     bucket = f"s3://{LABEL_BUCKET}"
     return (
         f"aws --endpoint-url {stack.url('minio')} s3 mv {bucket}/pending/ID {bucket}/ready/ID"
@@ -23,7 +23,7 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Move them; fine where none is held. Raises: TransientError, TerminalError."""
+    """Move the held labels; fine where none is held. Raises: TransientError, TerminalError."""
     client = s3_client(stack)
     with store_told():
         held = labels_held_by_hand(client)

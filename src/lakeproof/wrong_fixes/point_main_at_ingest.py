@@ -1,7 +1,7 @@
 """A wrong fix: point `main` by force at `ingest`, since the newest data are there.
 
-What readers were promised is in the history of `main`, one merge after another, and `ingest` has none of these. So
-the publisher, which finds its last merge gone, does not go on.
+The hashes that readers were promised are in the history of `main`, one merge after another, and `ingest` has none of
+these merges. So the publisher finds its last merge gone, and does not go on.
 """
 
 from contextlib import closing
@@ -15,20 +15,20 @@ from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
-    """By Nessie's REST API, from the hash of `main` to that of `ingest`."""
+    """The call to Nessie's REST API that moves `main` from its hash to that of `ingest`."""
     url = f"{stack.url('nessie')}/api/v2/trees/{MAIN}@HASH?type=BRANCH"
     return f"""curl -X PUT '{url}' --json '{{"type": "DETACHED", "hash": …}}'"""
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Assign it. Raises: NoSuchReference, NessieConflict, NessieUnreachable."""
+    """Assign `main` to the head of `ingest`. Raises: NoSuchReference, NessieConflict, NessieUnreachable."""
     with closing(client_of(stack)) as nessie:
         moved = nessie.assign(nessie.reference(MAIN), nessie.reference(INGEST).hash)
     return f"{MAIN} now begins at {moved.hash[:16]}, the head of {INGEST}"
 
 
 def undo(stack: Stack, arguments: Arguments) -> None:
-    """Have `main` begin again at the last published state."""
+    """Set `main` back to the last published state."""
     roll_back(stack)
 
 

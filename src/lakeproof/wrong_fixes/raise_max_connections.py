@@ -12,7 +12,7 @@ SECONDS = 10.0
 
 
 class RaiseMaxConnections(Arguments):
-    """`most`: so many sessions, until MariaDB is restarted."""
+    """`most`: the new max_connections, until MariaDB is restarted."""
 
     most: int = Field(2 * MAX_CONNECTIONS, ge=10, le=800)
 
@@ -23,13 +23,13 @@ def typed(stack: Stack, arguments: RaiseMaxConnections) -> str:
 
 
 def run(stack: Stack, arguments: RaiseMaxConnections) -> str:
-    """Set it."""
+    """Set max_connections."""
     before = set_most(stack, arguments.most, SECONDS)
     return f"max_connections was {before}, is {arguments.most}"
 
 
 def undo(stack: Stack, arguments: RaiseMaxConnections) -> None:
-    """As many as its configuration says."""
+    """Set max_connections back to the value in MariaDB's configuration."""
     set_most(stack, MAX_CONNECTIONS, SECONDS)
 
 

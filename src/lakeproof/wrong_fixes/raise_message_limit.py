@@ -11,7 +11,7 @@ from lakeproof.wrong_fixes.handed_setting import handed_setting
 
 
 class RaiseMessageLimit(Arguments):
-    """`messages`: notification_rate_limit of the notification service; no customer gets as many."""
+    """`messages`: the new notification_rate_limit of the notification service, more than any customer gets."""
 
     messages: int = Field(1_000_000, ge=1, le=1_000_000)
 

@@ -17,7 +17,7 @@ SECONDS = 10.0
 
 
 class RaisePostgresMaxConnections(Arguments):
-    """`most`: so many sessions."""
+    """`most`: the new max_connections."""
 
     most: int = Field(2 * MAX_CONNECTIONS, ge=10, le=800)
 
@@ -37,7 +37,7 @@ def stops(stack: Stack) -> Sequence[str]:
 
 
 def run(stack: Stack, arguments: RaisePostgresMaxConnections) -> str:
-    """Set it and restart PostgreSQL; returns once it is healthy. Raises: CouldNotLook, LakeproofError."""
+    """Set max_connections, restart PostgreSQL, return once it is healthy. Raises: CouldNotLook, LakeproofError."""
     client = our_processes(stack, f"restart {NAME}")
     with administrator(stack, "postgres", SECONDS) as ask:
         ask(_raising(arguments.most))
@@ -46,7 +46,7 @@ def run(stack: Stack, arguments: RaisePostgresMaxConnections) -> str:
 
 
 def undo(stack: Stack, arguments: RaisePostgresMaxConnections) -> None:
-    """As many as its configuration says; it is restarted where it still has more. Raises: as `run`."""
+    """Reset max_connections, and restart PostgreSQL where another value than the configured one is in force."""
     with administrator(stack, "postgres", SECONDS) as ask:
         ask("ALTER SYSTEM RESET max_connections")
         has_more = int(ask("SHOW max_connections")[0][0]) != MAX_CONNECTIONS

@@ -1,6 +1,6 @@
 """A wrong fix: raise the limit of an alert in Prometheus' rules, above what is measured. Nobody hears of it any more.
 
-The alert ends, as after a repair, and what it told of goes on. A silence does not end it (silence_alert.py).
+The alert ends, as after a repair, while its cause goes on. (A silence does not end the alert: silence_alert.py.)
 """
 
 import re
@@ -21,31 +21,31 @@ from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 RULE = re.compile(r"^(?= *- (?:alert|record): )", re.MULTILINE)
 NAME = re.compile(r" *- alert: (\w+)$", re.MULTILINE)
-# The number with which the expression of a rule is compared; it follows the rule's name.
+# The number that the rule's expression is compared with, at the end of a line below the rule's name.
 LIMIT = re.compile(r"(?<=> )\d+(?:\.\d+)?$", re.MULTILINE)
-# In a drill's windows an alert whose condition holds fires within this time.
+# With the windows of a drill, an alert whose condition holds fires within this time.
 SPEAKS_AGAIN_SECONDS = 40.0
 
 
 class RaiseThreshold(Arguments):
-    """`alert`: its name; `limit`: the number with which each of its rules compares from now on."""
+    """`alert`: the alert's name. `limit`: the number that each of its rules compares with from now on."""
 
     alert: str = Field("KafkaConsumerLagHigh", pattern=r"^\w+$")
     limit: int = Field(1_000_000, ge=1)
 
 
 def typed(stack: Stack, arguments: RaiseThreshold) -> str:
-    """In an editor, and a reload."""
+    """An edit of the rules files, and a reload."""
     lines, files = f"/alert: {arguments.alert}$/,/annotations:/", f"{rules_dir(stack)}/*.yml"
     reload = f"curl -X POST {stack.url(PROMETHEUS)}/-/reload"
     return f"sed -i '{lines} s/> [0-9.]*$/> {arguments.limit}/' {files}; {reload}"
 
 
 def run(stack: Stack, arguments: RaiseThreshold) -> str:
-    """Write it into the rules that Prometheus goes by, and have it read them; fine where they say so.
+    """Write the limit into the rules files in force, and have Prometheus reload them; fine where it is there already.
 
     Raises: InvalidInput for somebody else's Prometheus, or where no rule of that name compares with a number;
-    CouldNotLook, TerminalError, with the rules as they were.
+    CouldNotLook, TerminalError: then the rules are as they were.
     """
     if stack.settings.mode == "external":
         raise InvalidInput("these rules belong to somebody else's Prometheus", where=arguments.alert)
@@ -59,18 +59,18 @@ def run(stack: Stack, arguments: RaiseThreshold) -> str:
 
 
 def undo(stack: Stack, arguments: RaiseThreshold) -> None:
-    """Have Prometheus go by the scenarios' own rules again. What they say of a trouble that goes on is waited for:
-    else the alert would fire anew a moment after a drill has seen that none does.
+    """Have Prometheus use the scenarios' own rules again, and wait until the alert fires or its condition does not
+    hold. Otherwise the alert could fire again just after a drill has seen that none fires.
 
     Raises: CouldNotLook, TerminalError.
     """
     renew(stack, timing_now(stack))
-    with suppress(DeadlineExpired):  # in windows of production that takes minutes
+    with suppress(DeadlineExpired):  # with production windows an alert takes minutes to fire
         Deadline(SPEAKS_AGAIN_SECONDS).wait_for("the alert to speak", lambda: _speaks(stack, arguments.alert))
 
 
 def _raised(text: str, arguments: RaiseThreshold) -> tuple[str, list[str]]:
-    """The rules file with the new limit, and the limits that it had; none where it has no rule of that alert."""
+    """The text of a rules file with the new limit, and the old limits; none where it has no rule of that alert."""
     rules, before = RULE.split(text), list[str]()
     for number, rule in enumerate(rules):
         name, limit = NAME.match(rule), LIMIT.search(rule)
@@ -81,7 +81,7 @@ def _raised(text: str, arguments: RaiseThreshold) -> tuple[str, list[str]]:
 
 
 def _speaks(stack: Stack, alert: str) -> bool | None:
-    """True once it fires, or its condition does not hold; None while it is pending or was not evaluated yet."""
+    """True once the alert fires or its condition does not hold; None while it is pending or not evaluated yet."""
     with suppress(CouldNotLook):
         if firing(stack, alert) or alert not in alert_states(stack):
             return True

@@ -17,18 +17,18 @@ ASK_SECONDS = 10.0
 
 
 class RecreateConnectorWithoutData(Arguments):
-    """`connector`: the one that goes; the new one is called `connector`-new."""
+    """`connector`: the connector to delete; the new one is called `connector`-new."""
 
     connector: str = "orders"
 
     @property
     def successor(self) -> str:
-        """The new one's name."""
+        """The new connector's name."""
         return f"{self.connector}-new"
 
 
 def typed(stack: Stack, arguments: RecreateConnectorWithoutData) -> str:
-    """Two calls."""
+    """The two calls to Kafka Connect."""
     connect = stack.url("connect")
     return (
         f"curl -X DELETE {connect}/connectors/{arguments.connector}; "
@@ -37,7 +37,7 @@ def typed(stack: Stack, arguments: RecreateConnectorWithoutData) -> str:
 
 
 def run(stack: Stack, arguments: RecreateConnectorWithoutData) -> str:
-    """Delete the old one, register the new one, return once it runs."""
+    """Delete the old connector, register the new one, and return once that runs."""
     config = render(stack, find_connector(arguments.connector))
     config |= {
         "snapshot.mode": "no_data",
@@ -51,12 +51,12 @@ def run(stack: Stack, arguments: RecreateConnectorWithoutData) -> str:
 
 
 def undo(stack: Stack, arguments: RecreateConnectorWithoutData) -> None:
-    """The old one again, from its old offsets; what both delivered is then in the topic twice."""
+    """Register the old connector again, at its old offsets: what both connectors delivered is in the topic twice."""
     send(stack, "DELETE", f"/connectors/{arguments.successor}", absent_is_fine=True)
     register(stack, arguments.connector)
     send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)
     topic = f"{render(stack, find_connector(arguments.connector))[HISTORY]}_new"
-    # Held until it has answered: the call is given up once nobody holds the client.
+    # Kept in a name until the answer is there: a client without a reference is closed, and its call with it.
     client = admin(stack)
     try:
         client.delete_topics([topic], operation_timeout=ASK_SECONDS)[topic].result(timeout=ASK_SECONDS)

@@ -1,9 +1,8 @@
 """A wrong fix: take a Cassandra node out of the ring because it is down. The ring of three copies then has two nodes,
-and `nodetool status` shows nothing that is down. (The metric by which the alert goes
-went on counting it when this was played.)
+and `nodetool status` shows nothing that is down. (The alert's metric went on counting the node when this was played.)
 
-The node's process may only hang, and all of its rows are still on its disk: it was to come back. One that wakes up
-later tells the others that it is a member, and they believe it, whatever it has missed.
+The node's process may only hang, and all of its rows are still on its disk: the node was to come back. A removed node
+that wakes up later tells the others that it is a member, and they believe it, whatever writes it has missed.
 """
 
 from pathlib import Path
@@ -22,16 +21,16 @@ from lakeproof.written import write_file
 from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 DOWN_SECONDS = 60.0
-REMOVE_SECONDS = 240.0  # the others make the copies anew that they lack; of three nodes they lack none
+REMOVE_SECONDS = 240.0  # the other nodes stream the copies that they lack; in a ring of three they lack none
 
 
 def typed(stack: Stack, arguments: OfComponent) -> str:
-    """By Cassandra's own tool."""
+    """Cassandra's own tool."""
     return f"nodetool removenode HOST_ID # of {arguments.component}, as `lakeproof ring` shows it"
 
 
 def run(stack: Stack, arguments: OfComponent) -> str:
-    """Remove it; fine where the ring does not have it. Raises: InvalidInput where it is up; CouldNotLook."""
+    """Remove the node; fine where the ring does not have it. Raises: InvalidInput where it is up; CouldNotLook."""
     name = arguments.component
     if name not in NODES:
         raise unknown_name("node", name, NODES)
@@ -46,15 +45,15 @@ def run(stack: Stack, arguments: OfComponent) -> str:
 
 
 def undo(stack: Stack, arguments: OfComponent) -> None:
-    """Have it join as a new node that copies its rows from the others, since a node that was removed may not come
-    back with what it had; then a repair, since a row may be on one of the others alone. Safe to repeat; nothing is
-    done where it was not removed. Raises: CouldNotLook, DeadlineExpired; what a start raises.
+    """Have the node join as a new node, for a removed node may not come back with its data; it copies its rows from
+    the others. Then repair it, since a row may be on only one of the others. Safe to repeat; nothing is done where
+    the node was not removed. Raises: CouldNotLook, DeadlineExpired; what a start raises.
     """
     name = arguments.component
     if not _mark(stack, name).exists():
         return
     client = our_processes(stack, f"have {name} join the ring")
-    client.stop(name)  # one that hung wakes up for that, and is a member again
+    client.stop(name)  # a process that hung wakes up for the stop, and the node is a member again
     if _member(stack, name) is not None:
         _remove(stack, Deadline(DOWN_SECONDS).wait_for(f"the ring to see {name} down", lambda: _away(stack, name)))
     discard_data(stack, name)
@@ -73,7 +72,7 @@ def _away(stack: Stack, name: str) -> RingNode | None:
 
 
 def _mark(stack: Stack, name: str) -> Path:
-    """A file that is there from before the node is removed until it has joined anew."""
+    """The file that exists from just before the node is removed until it has joined again."""
     return stack.etc_dir(name) / "taken-out-of-the-ring"
 
 

@@ -8,18 +8,18 @@ from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
-    """By hand."""
+    """The same by hand."""
     return "lakeproof down; lakeproof up"
 
 
 def stops(stack: Stack) -> list[str]:
-    """Every component that runs. The supervisor's daemon is none."""
+    """Every component that runs. The supervisor's daemon is not a component."""
     client = our_processes(stack, "restart every component")
     return [row.name for row in client.ps() if row.state in (State.RUNNING, State.PAUSED)]
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Stop every component that runs, and start all of them again."""
+    """Stop every component that runs, then start all of these again."""
     client, names = our_processes(stack, "restart every component"), stops(stack)
     for name in names:
         client.stop(name)

@@ -13,7 +13,7 @@ from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 PROVIDER = "mail-sink"
 SECONDS = 10.0
-# Tried in vain once or more in the last quarter of an hour, whatever became of it since.
+# Mails of the last quarter of an hour whose first try failed, whether or not a later one succeeded.
 FAILED = """
 SELECT recipient, subject, body FROM notification.notifications
 WHERE channel = 'email' AND (attempts > 1 OR status = 'failed') AND created_at > now() - interval '15 minutes'
@@ -28,7 +28,7 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Send them. Raises: CouldNotLook, TerminalError."""
+    """Send the mails. Raises: CouldNotLook, TerminalError."""
     failed = read_rows(stack, FAILED, seconds=SECONDS)
     host, port = stack.host_port(PROVIDER, "smtp")
     try:

@@ -15,14 +15,14 @@ ASK_SECONDS = 5.0
 
 
 class SilenceAlert(Arguments):
-    """`alert`: its name; `minutes`: for how long."""
+    """`alert`: the alert's name. `minutes`: how long the silence lasts."""
 
     alert: str
     minutes: int = 30
 
 
 def typed(stack: Stack, arguments: SilenceAlert) -> str:
-    """By Alertmanager's own tool."""
+    """Alertmanager's own tool."""
     return (
         f"amtool --alertmanager.url={stack.url('alertmanager')} silence add alertname={arguments.alert} "
         f"--duration={arguments.minutes}m --author={AUTHOR} --comment=drill"

@@ -1,7 +1,7 @@
 """A wrong fix: have the job read the value that it refuses as nothing, and go on. The lake then lacks that value, the
 database still has it, and the next such value stops the job again.
 
-The right repair has the job read past it in the same way, once the row in the database is right again.
+The right repair has the job read past the value in the same way, but only once the database row is right again.
 """
 
 from lakeproof.errors import InvalidInput
@@ -13,7 +13,7 @@ from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 
 def run(stack: Stack, arguments: OfDatabase) -> str:
-    """Raises: InvalidInput where the job refuses no value; as `pass_unreadable`."""
+    """Have the job read the refused value as NULL. Raises: InvalidInput where there is none; as `pass_unreadable`."""
     column = refused_column(stack, arguments)
     if column is None:
         raise InvalidInput("it refuses no value", where=arguments.source.job, next_action="lakeproof diagnose")
@@ -22,7 +22,7 @@ def run(stack: Stack, arguments: OfDatabase) -> str:
 
 
 def undo(stack: Stack, arguments: OfDatabase) -> None:
-    """Have the job read as declared, where `run` was cut off; the row is corrected by the removal of the fault."""
+    """Have the job read as declared again, where `run` was interrupted. Removing the fault corrects the row."""
     finish_pass(stack, arguments.source)
 
 

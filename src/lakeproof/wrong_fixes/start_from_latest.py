@@ -1,6 +1,6 @@
 """A wrong fix: start the lake's job anew, without its state and from the end of the topic, so that it runs at once.
 
-What was not read is passed over, and the job has forgotten which transactions it had passed on.
+Records that the job had not read are skipped, and it has forgotten which transactions it had already passed on.
 """
 
 from lakeproof.install import artifacts
@@ -16,7 +16,7 @@ from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 
 def typed(stack: Stack, arguments: OfDatabase) -> str:
-    """By hand. The job has no setting for it: without a state it begins with the oldest record that is left."""
+    """The same by hand. The topic is emptied, because a job without a state begins with the oldest record in it."""
     flink = stack.url("flink-jobmanager")
     emptied = empty_topic.typed(stack, empty_topic.EmptyTopic(topic=arguments.source.topic))
     return (
@@ -26,7 +26,7 @@ def typed(stack: Stack, arguments: OfDatabase) -> str:
 
 
 def run(stack: Stack, arguments: OfDatabase) -> str:
-    """Cancel the job, empty its topic, submit it without a state."""
+    """Cancel the job, empty its topic, and submit the job without a state."""
     source, flink = arguments.source, rest_of(stack)
     with submitting(stack):
         job = find_job(flink, source)

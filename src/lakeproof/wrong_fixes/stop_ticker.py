@@ -8,24 +8,24 @@ from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 
 class StopTicker(Arguments):
-    """`component`: the one that writes the heartbeat and serves the metric."""
+    """`component`: the component that writes the heartbeat and serves the lag metric."""
 
     component: str = "lag-exporter"
 
 
 def typed(stack: Stack, arguments: StopTicker) -> str:
-    """By its pid."""
+    """The fault that stops a component for good."""
     return f"lakeproof fault inject stopped_process --arg component={arguments.component}"
 
 
 def run(stack: Stack, arguments: StopTicker) -> str:
-    """Stop it for good."""
+    """Stop the ticker for good."""
     stopped = our_processes(stack, f"stop {arguments.component}").stop(arguments.component, watched=True)
     return f"{arguments.component} {'stopped' if stopped else 'did not run'}"
 
 
 def undo(stack: Stack, arguments: StopTicker) -> None:
-    """Start it again."""
+    """Start the ticker again."""
     SupervisorClient(stack).start(arguments.component)
 
 

@@ -2,10 +2,10 @@
 
 One file per step in this folder, with one `WRONG_STEP = WrongStep(...)` at its end; the folder is the list. The wrong
 fixes in a scenario's truth.yaml are made of these steps, and the scenario's checks must turn each of them down. Only
-`lakeproof drill --fix` runs them: what proposes or runs repairs on a live stack (`lakeproof mitigate`, a diagnosis,
-the desk) may not import this folder itself, which import-linter holds.
+`lakeproof drill --fix` runs them: code that proposes or runs repairs on a live stack (`lakeproof mitigate`, a
+diagnosis, the desk) may not import this folder directly, which import-linter checks.
 
-A step that is the right repair of one cause and a wrong one of another (restart_connector) is a mitigation.
+A step that is the right repair of one cause and a wrong fix of another (restart_connector) is a mitigation.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ class WrongStep(Mitigation):
     """A step with the shape of a mitigation. A drill runs it in the place of the repair.
 
     undo: takes back what the step leaves behind (a silence), at the end of the drill; None where nothing stays.
-    stops(stack): the components that it stops now, and starts again.
+    stops(stack): the components that a run of the step would stop now, and start again.
     """
 
     undo: Callable[[Stack, Any], None] | None = None
@@ -34,7 +34,7 @@ class WrongStep(Mitigation):
 
 
 def left_by(steps: Mapping[str, WrongStep]) -> dict[str, Fault]:
-    """What wrong steps leave behind, by step, as a fault each: it is put on record and taken out like one."""
+    """A Fault for each wrong step with an `undo`, by step id: what the step leaves is put on record and taken out."""
     return {
         name: Fault(step.id, step.summary, partial(_make, step), step.undo, _not_looked_at, step.arguments)
         for name, step in steps.items()

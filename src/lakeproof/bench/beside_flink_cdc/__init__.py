@@ -1,11 +1,11 @@
 """beside-flink-cdc: our path in turns with its nearest peer, Flink's MySQL CDC source straight into Paimon tables.
 
 Both sides get a fresh stack of their own, the same MariaDB, object store, Flink, heap, slots, table options,
-checkpoint interval (at rest ours is longer) and load by SQL, and are read by the same reader. What differs: ours
-has Kafka, Connect, the aligner of transactions, a heartbeat table, an audit and one Nessie commit for each
-published state; the peer has none of these, and its events table has a key, since a table without one takes no
-changelog. The peer's jars are fetched at the first run (Connector/J is GPL-2.0, for this benchmark alone). Takes
-about seven minutes a side; --only ours or --only peer takes one of them.
+checkpoint interval (at rest ours is longer) and load by SQL, and are read by the same reader. The differences: our
+side has Kafka, Connect, the aligner of transactions, a heartbeat table, an audit and one Nessie commit for each
+published state. The peer has none of these, and its events table has a key, since a table without a key takes no
+changelog. The peer's jars are fetched at the first run (Connector/J is GPL-2.0, for this benchmark alone). A side
+takes about seven minutes; --only ours or --only peer plays one side.
 """
 
 import statistics
@@ -62,12 +62,12 @@ def _turn(side: Side, stack: Stack, options: Options, progress: Progress) -> Tab
     tables: Tables = {FRESH: [seen.freshness(window) for window in loads], KILL: [seen.pause(kill)]}
     tables[LOOKS] = []
     for window in windows:
-        # Around the kill from the kill on: before it the window is as the others.
+        # In the window with the kill, look only from the kill on: before the kill it is like the others.
         tables[LOOKS] += seen.looks(window, window.killed_at or window.begin)
         progress(f"{side.name}: {window.what} judged")
     tables[DATA] = seen.data()
     lake = stack.settings.lake
-    # Ours is told of rows, and makes fewer checkpoints while none come (lake/job/pace.py).
+    # Our job makes fewer checkpoints while no rows come (lake/job/pace.py).
     every = OLTP.longest_pause_seconds(stack) if side.name == "ours" else lake.checkpoint_seconds
     told = {"side": side.name, "checkpoint_every_s": every}
     tables[REST] = [told | row for row in rest if row["component"] == "all"]
@@ -78,9 +78,9 @@ def _turn(side: Side, stack: Stack, options: Options, progress: Progress) -> Tab
 
 
 def result_of(options: Options, tables: Tables) -> Result:
-    """What is told of the turns. It fails where ours showed a part of a transaction by hash, or has a wrong row.
+    """The result of the turns. It fails where our side showed a part of a transaction at a hash, or has a wrong row.
 
-    It is unknown where ours published no hash to look at.
+    It is unknown where our side published no hash to look at.
     """
     looked = _sum(tables[LOOKS], "looks", side="ours", a_look_takes="published hash")
     torn = _sum(tables[LOOKS], "torn", side="ours", a_look_takes="published hash")
@@ -106,7 +106,7 @@ def result_of(options: Options, tables: Tables) -> Result:
 
 
 def _ours_to_peer(what: str, rows: list[dict[str, Any]], column: str) -> list[Ratio]:
-    """The medians of all turns, one to the other; none where a side has no figure."""
+    """The ratio of our median over all turns to the peer's; none where a side has no figure."""
     ours, peer = ([row[column] for row in rows if row["side"] == side and row[column]] for side in ("ours", "peer"))
     return [Ratio(what, round(statistics.median(ours) / statistics.median(peer), 2))] if ours and peer else []
 

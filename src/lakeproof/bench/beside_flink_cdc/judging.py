@@ -27,11 +27,11 @@ from lakeproof.services.database.rows import mysql_rows
 from lakeproof.stack.stack import Stack
 
 LOOKS = 1_000
-# An order that is not seen so long after the window's end counts as not seen.
+# An order that the lake does not show within this time after the window's end counts as not seen.
 SEEN_SECONDS = 30.0
 LOOKED_BACK = 2_000
 READ_SECONDS = 120.0
-# The key, and what a change of the order changes. Times are left out: each engine writes them its own way.
+# The columns that are compared, the key first. Times are left out: each engine writes them its own way.
 COLUMNS = {
     "orders": ("id", "client_key", "customer_id", "status", "total", "item_count", "version"),
     "order_items": ("id", "order_id", "line", "sku", "quantity", "unit_price"),
@@ -42,7 +42,7 @@ type Row = dict[str, Any]
 
 
 class Seen:
-    """A side's lake after its turn. Raises: CouldNotLook."""
+    """What a side's lake showed, read after its turn. Every method may raise CouldNotLook."""
 
     def __init__(self, side: Side, stack: Stack) -> None:
         self._side, self._stack = side, stack
@@ -93,7 +93,7 @@ class Seen:
         }
 
     def looks(self, window: Window, begin: float) -> list[Row]:
-        """LOOKS looks from `begin` to the window's end, in each way that a reader of this side may take."""
+        """LOOKS looks from `begin` to the window's end, in each of the ways in which a reader can read this side."""
         ways: dict[str, Sequence[tuple[float, State]]] = {
             "newest of each table": newest_of_each(self._changes),
             "one checkpoint in all tables": newest_cut(self._snapshots, self._side.has_key),
@@ -140,7 +140,7 @@ class Seen:
         }
 
     def data(self) -> list[Row]:
-        """Every row of the three tables beside MariaDB's, by key, after everything."""
+        """Compare every row of the three tables with MariaDB's, by key, at the end of the turn."""
         final = self._published[-1][1] if self._published else newest_of_each(self._changes)[-1][1]
         found = []
         for table in TABLES:
@@ -151,7 +151,7 @@ class Seen:
 
 
 def published(stack: Stack) -> list[tuple[float, State]]:
-    """(when it was merged, table → snapshot) of the published states of MariaDB's tables, oldest first."""
+    """The published states of MariaDB's tables, oldest first: (UNIX time of the merge, table → snapshot)."""
     commits = [each for each in history.log(stack, LOOKED_BACK) if each.moved == OLTP.name]
     states = [(each.at.timestamp(), each.tables_of(OLTP.name)) for each in reversed(commits)]
     return [(at, {table: snapshots[table] for table in TABLES}) for at, snapshots in states]
@@ -160,7 +160,10 @@ def published(stack: Stack) -> list[tuple[float, State]]:
 def published_at(
     shown: Mapping[int, float], orders: Sequence[Timed], states: Sequence[tuple[float, State]]
 ) -> dict[int, float]:
-    """Order → when the first published state that holds it was merged; orders: the snapshots that `shown` is of."""
+    """Order → when the first published state that holds it was merged.
+
+    shown: order → commit time of the first snapshot that shows it. orders: these snapshots of `orders`.
+    """
     merged: dict[float, float] = {}
     place = 0
     for each in orders:
@@ -172,7 +175,10 @@ def published_at(
 
 
 def longest_pause(times: Sequence[float], killed_at: float, until: float) -> float:
-    """The most seconds between two of these times, from the last before the kill to the last before `until`."""
+    """The longest gap in seconds between two consecutive times, from the last before the kill to that before `until`.
+
+    Without a time after the kill, the gap is up to `until`.
+    """
     before = max((at for at in times if at <= killed_at), default=killed_at)
     after = [at for at in times if killed_at < at <= until] or [until]
     steps = [before, *after]
@@ -180,7 +186,7 @@ def longest_pause(times: Sequence[float], killed_at: float, until: float) -> flo
 
 
 def compared(database: Sequence[tuple[str, ...]], lake: Sequence[tuple[str, ...]]) -> Row:
-    """Rows of one table, the first column its key: what the lake lacks, has twice, has otherwise, has of its own."""
+    """Compares the rows of one table by their first column, the key; gives counts of rows by what is wrong."""
     wanted, found = {row[0]: row for row in database}, {row[0]: row for row in lake}
     times = Counter(row[0] for row in lake)
     return {

@@ -1,8 +1,8 @@
 """What the Paimon tables of a stack showed at every instant of a run, read afterwards by one reader: Trino.
 
-Paimon keeps every snapshot of the run, and notes when it was committed. So nothing is asked while the run is
-measured. Afterwards the newest Iceberg metadata of each table, which knows all of its snapshots, is put on `main`,
-and Trino reads the tables at any of their snapshots.
+Paimon keeps every snapshot of the run with its commit time, so nothing has to be read during the measurement.
+Afterwards the newest Iceberg metadata of each table, which knows all of its snapshots, is put on `main`, and Trino
+reads the tables at any snapshot.
 """
 
 import json
@@ -28,16 +28,16 @@ from lakeproof.stack.stack import Stack
 
 QUERY_SECONDS = 120.0
 METADATA_SECONDS = 30.0
-# States judged, and snapshots scanned, in one statement.
+# How many states one statement judges, and how many snapshots one statement scans.
 STATES_AT_ONCE, SNAPSHOTS_AT_ONCE = 8, 10
 
 type State = Mapping[str, int]
-"""Table → snapshot id: what one look sees."""
+"""What one look sees: table → snapshot id."""
 
 
 @dataclass(frozen=True)
 class Timed:
-    """A snapshot and when Paimon committed it: UNIX seconds."""
+    """A snapshot, and the UNIX time at which Paimon committed it."""
 
     snapshot: Snapshot
     at: float
@@ -45,9 +45,9 @@ class Timed:
 
 @dataclass(frozen=True)
 class Looks:
-    """`looks` looks at `states` different states; `torn` of the looks showed a part of a transaction.
+    """Counts of looks: `looks` in all, at `states` different states; `torn` of them showed a part of a transaction.
 
-    blind: looks before anything was there to be seen. most_orders: so many orders at once were not whole.
+    blind: looks before there was anything to see. most_orders: the most orders that were not whole in one state.
     """
 
     looks: int
@@ -74,17 +74,17 @@ def all_snapshots(stack: Stack, database: str, tables: Iterable[str]) -> dict[st
 
 
 def seen_by_readers(snapshots: Sequence[Timed]) -> list[Timed]:
-    """The snapshots of a table with a key at which what readers see changes: they do not see level 0."""
+    """The snapshots at which readers of a table with a key see something new: no APPEND, which writes to level 0."""
     return [each for each in snapshots if each.snapshot.kind is not Kind.APPEND]
 
 
 def changes_of(snapshots: Mapping[str, Sequence[Timed]], has_key: Mapping[str, bool]) -> dict[str, list[Timed]]:
-    """Table → the snapshots at which its readers see something new; a table without a key shows an APPEND at once."""
+    """Table → the snapshots at which its readers see something new. A table without a key shows every APPEND."""
     return {table: seen_by_readers(every) if has_key[table] else list(every) for table, every in snapshots.items()}
 
 
 def newest_of_each(changes: Mapping[str, Sequence[Timed]]) -> list[tuple[float, State]]:
-    """(since when, what a reader sees who takes each table's newest snapshot), oldest first."""
+    """(UNIX time since when, state) of a reader who takes each table's newest snapshot, oldest first."""
     events = sorted((each.at, table, each.snapshot.id) for table, every in changes.items() for each in every)
     state: dict[str, int] = {}
     found: list[tuple[float, State]] = []
@@ -96,7 +96,7 @@ def newest_of_each(changes: Mapping[str, Sequence[Timed]]) -> list[tuple[float, 
 
 
 def newest_cut(snapshots: Mapping[str, Sequence[Timed]], has_key: Mapping[str, bool]) -> list[tuple[float, State]]:
-    """(since when, what a reader sees who takes the newest checkpoint that is readable in every table)."""
+    """(UNIX time since when, state) of a reader who takes the newest checkpoint that every table shows."""
     times = sorted({each.at for every in snapshots.values() for each in every})
     found: list[tuple[float, State]] = []
     for at in times:
@@ -117,7 +117,7 @@ def looks_at(
     at: Sequence[float],
     judge: Callable[[Sequence[State]], Sequence[int]],
 ) -> Looks:
-    """Look at these instants. judge: states → of each, how many orders are not whole."""
+    """Look at each instant at the state of that time. judge: gives for each state how many orders are not whole."""
     begins = [since for since, _ in states]
     places = [bisect_right(begins, instant) - 1 for instant in at]
     seen = sorted({place for place in places if place >= 0})
@@ -132,10 +132,10 @@ def looks_at(
 
 
 class Reader:
-    """Trino on the tables of one database of a stack whose publisher does not run (any more)."""
+    """Reads the tables of one database by Trino, in a stack whose publisher does not run (any more)."""
 
     def __init__(self, stack: Stack, database: str, tables: Sequence[str]) -> None:
-        """Puts their newest metadata, with all snapshots, on `main`. Raises: CouldNotLook; NessieConflict."""
+        """Put the tables' newest metadata, with all snapshots, on `main`. Raises: CouldNotLook; NessieConflict."""
         self._stack, self._database = stack, database
         s3, nessie = s3_client(stack), client_of(stack, timeout_seconds=20.0)
         try:
@@ -163,10 +163,10 @@ class Reader:
             nessie.close()
 
     def broken_orders(self, states: Sequence[State]) -> list[int]:
-        """Of each state, how many orders are not whole in it (order_claims.py). Raises: CouldNotLook."""
+        """For each state, how many orders are not whole in it (order_claims.py). Raises: CouldNotLook."""
         found = []
         for some in batched(states, STATES_AT_ONCE):
-            # Each state by a query of its own, since the answer to one has a limit. Its own place in it is always 0.
+            # One subquery per state, since the answer of a query is limited. It numbers its own single state as 0.
             parts = [
                 f"SELECT {number} AS number, t.* FROM ({across_states_sql([self._named(state)])}) AS t"
                 for number, state in enumerate(some)
@@ -181,7 +181,7 @@ class Reader:
         return {table: self._at(table, state[table]) for table in JUDGED}
 
     def first_shown(self, table: str, snapshots: Sequence[Timed], above: int) -> dict[int, float]:
-        """Id → when the first of these snapshots that shows it was committed; ids greater than `above`."""
+        """Id → commit time of the first of the snapshots that shows it, for ids greater than `above`."""
         found: dict[int, float] = {}
         for some in batched(snapshots, SNAPSHOTS_AT_ONCE):
             parts = [
@@ -206,7 +206,7 @@ class Reader:
 
 
 def _metadata(s3: Any, database: str, table: str, latest: int) -> dict[str, Any]:
-    """Paimon's own; it is written just after its snapshot. Raises: DeadlineExpired."""
+    """Paimon's own Iceberg metadata, which is written just after the snapshot. Raises: DeadlineExpired."""
     text = Deadline(METADATA_SECONDS).wait_for(
         f"the metadata of {database}.{table}", lambda: get_object(s3, metadata_key(database, table, latest))
     )

@@ -1,7 +1,7 @@
 """The peer: Flink's own MySQL CDC source into Paimon tables, as one job, by SQL as its documentation shows it.
 
-On the same Flink, with the same tables and file options as ours. What it has not: Debezium's transaction markers and
-so no aligner, no Kafka, no heartbeat, no forced snapshot of an idle table, and nothing that publishes.
+The peer runs on the same Flink, with the same tables and file options as our job. It lacks Debezium's transaction
+markers and so the aligner, and it has no Kafka, no heartbeat, no forced snapshot of an idle table, and no publisher.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ TABLES = ("order_events", "order_items", "orders")
 GATEWAY = "flink-sql-gateway"
 FIRST_SERVER_ID = 5601
 STATEMENT_SECONDS = 120.0
-# What our options hold for our own publisher and our own rescaling.
+# The table options that only our own publisher and rescaling need.
 OURS_ALONE = ("commit.force-create-snapshot", "sink.committer-operator-chaining", "sink.operator-uid.suffix")
 KEY = "PRIMARY KEY (id) NOT ENFORCED"
 
@@ -41,7 +41,7 @@ def fetch(progress: Callable[[str], None]) -> None:
 
 
 class _Told:
-    """Set-up's progress, as lines."""
+    """Passes the set-up's progress on as lines."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
@@ -51,11 +51,11 @@ class _Told:
         self._say(f"{name}: {text}")
 
     def amount(self, name: str, done: int, total: int, unit: str) -> None:
-        """Not told: 25 MB come within seconds."""
+        """Not shown: the download of 25 MB takes seconds."""
 
 
 def submit(stack: Stack) -> str:
-    """Start the job on that stack, whose lake job was cancelled; gives its id once it runs.
+    """Start the peer's job on a stack whose own lake job was cancelled; gives the job's id once it runs.
 
     Raises: StatementFailed with Flink's message; DeadlineExpired.
     """
@@ -82,7 +82,7 @@ def submit(stack: Stack) -> str:
 
 
 def cancel_ours(stack: Stack) -> None:
-    """End the lake's job, which the JobManager's start has submitted; the JobManager stays."""
+    """Cancel the lake's own job, which was submitted with the JobManager's start; the JobManager stays up."""
     flink = rest_of(stack)
     for job in flink.jobs():
         if job.name != JOB and job.state in ALIVE:
@@ -93,7 +93,7 @@ def cancel_ours(stack: Stack) -> None:
 
 
 def statements(stack: Stack) -> Iterator[str]:
-    """The peer's SQL: sources, tables, and one STATEMENT SET. It holds the capture account's password."""
+    """The peer's SQL: sources, tables, and one STATEMENT SET. The SQL holds the capture account's password."""
     for jar in sorted((artifacts.path(ARTIFACT) / "lib").glob("*.jar")):
         yield f"ADD JAR '{jar.as_uri()}'"
     options = {key: value for key, value in table_options(stack, OLTP).items() if key not in OURS_ALONE}
@@ -116,13 +116,13 @@ def statements(stack: Stack) -> Iterator[str]:
 
 
 def _parted(created: str) -> tuple[str, str]:
-    """A CREATE TABLE statement up to its columns' end, and its WITH clause."""
+    """A CREATE TABLE statement in two parts: up to the end of its columns, and its WITH clause."""
     head, _, options = created.rpartition(") WITH (")
     return head, f"WITH ({options}"
 
 
 def _columns(declared: str) -> str:
-    """The columns in brackets, with a key."""
+    """The column list of a CREATE TABLE statement, in brackets, with a primary key."""
     inner = _parted(declared)[0].partition("(")[2].rstrip()
     return f"({inner}{'' if KEY in inner else f', {KEY}'})"
 

@@ -17,9 +17,11 @@ NEAR_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Side:
-    """name: "ours" or "peer". database: of its Paimon tables. has_key: table → whether it has a primary key.
+    """One side of the comparison.
 
-    begin: brings the job to run in a stack of the benchmark's own.
+    name: "ours" or "peer". database: the database of its Paimon tables.
+    has_key: table → whether the table has a primary key.
+    begin: brings the side's job to run in a stack of the benchmark's own.
     """
 
     name: str
@@ -37,14 +39,14 @@ def _begin_ours(stack: Stack) -> None:
         except history.NothingPublished:
             return None
 
-    # Not the first published state, which is there before the connector has sent a row.
+    # Wait for a fresh heartbeat, not for any published state: the first is there before the connector has sent a row.
     Deadline(FIRST_SECONDS).wait_for("a published heartbeat that is new", covers_now)
 
 
 def _begin_peer(stack: Stack) -> None:
     client = SupervisorClient(stack)
     client.up(["mysql", "flink-jobmanager"])
-    # The JobManager's start brings our job, and Kafka with it; the peer needs neither.
+    # The JobManager's start also submits our job, which needs Kafka. The peer needs neither.
     peer_job.cancel_ours(stack)
     peer_job.submit(stack)
     client.stop("kafka")

@@ -22,7 +22,7 @@ KILLED = "flink-taskmanager"
 WARM_SECONDS = 20.0
 BEFORE_KILL_SECONDS = 12.0
 BACK_SECONDS = 240.0
-# Snapshots of `orders` after the kill that tell that rows flow again: of three checkpoints.
+# After this many new snapshots of `orders`, those of three checkpoints, rows count as flowing again after the kill.
 SNAPSHOTS_AFTER_KILL = 6
 ENTER_SECONDS = 30.0
 QUIET_SECONDS, DRAIN_SECONDS = 10.0, 120.0
@@ -30,10 +30,11 @@ QUIET_SECONDS, DRAIN_SECONDS = 10.0, 120.0
 
 @dataclass
 class Window:
-    """Load at a rate, between two instants (UNIX seconds). committed: order → when its creation was acknowledged.
+    """Load at a rate, between the instants `begin` and `end` (UNIX seconds).
 
-    sent_late_s: how late the shoppers sent, at p99. killed_at: when the TaskManager was killed in it; None where
-    nothing was.
+    committed: order → UNIX time at which its creation was acknowledged.
+    sent_late_s: p99 of how late the shoppers sent their calls.
+    killed_at: when the TaskManager was killed; None where it was not. healthy_after: seconds from then to healthy.
     """
 
     what: str
@@ -51,7 +52,7 @@ class Window:
 def take(
     side: Side, stack: Stack, rates: Sequence[float], seconds: float, progress: Progress
 ) -> tuple[list[Window], list[dict[str, Any]]]:
-    """The windows, and the use at rest by component. What lies in the lake afterwards is left to be read.
+    """Play the turn; gives its windows, and the use at rest by component. The rows stay in the lake for the judging.
 
     Raises: TerminalError naming what did not become healthy; DeadlineExpired where rows do not flow again.
     """
@@ -86,7 +87,7 @@ def take(
 
 @contextmanager
 def _load(stack: Stack, rate: float) -> Iterator[Window]:
-    """Shoppers by SQL while the block lasts; after it the window knows what was committed in it."""
+    """Let shoppers buy by SQL during the block; after it, `committed` has the orders that were made in the window."""
     window = Window(f"{rate:g} orders/s", rate, time.time())
     shoppers = sql_shoppers(stack, rate, "beside")
     try:
@@ -110,7 +111,7 @@ def _await_rows(side: Side, stack: Stack) -> None:
 
 
 def _drain(side: Side, stack: Stack) -> None:
-    """Until no snapshot has brought a row for a while. Raises: DeadlineExpired."""
+    """Wait until no snapshot has brought a row for QUIET_SECONDS, at most DRAIN_SECONDS."""
     s3, deadline = s3_client(stack), Deadline(DRAIN_SECONDS)
     seen = {table: _latest(s3, side, table) for table in TABLES}
     quiet = Deadline(QUIET_SECONDS)

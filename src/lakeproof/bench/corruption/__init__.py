@@ -1,10 +1,11 @@
 """corruption: kinds of damage planted one by one into a quiet stack, and what `check` makes of each.
 
 A round plants one kind in one store, runs `check`, takes the damage out again and runs `check` once more, which must
-pass. A kind whose store is not part of the running stack is not drawn. A hunt goes on where one of the same seed
-and the same --only was killed or ended (--seconds: begin no round after so many): its journal lies in the stack's
-state folder.
-The publisher's minute audit may find the damage too and freeze `main`: that is counted, and a restart releases it.
+pass. A kind whose store is not part of the running stack is not drawn. A hunt continues an earlier hunt with the same
+seed and the same --only that was killed or ended, by its journal in the stack's state folder. No round begins after
+--seconds.
+The publisher's minute audit may find the damage too and freeze `main`. That is counted, and a restart of the
+publisher releases `main`.
 """
 
 import re
@@ -32,7 +33,7 @@ from lakeproof.stack.stack import Stack
 SEED, ROUNDS = 1, 60
 RATE, SECONDS = 20.0, 15.0
 BUYERS = 3.0
-# A stack that was just started has its lake minutes behind.
+# How long the first check waits for the lake: in a stack that was just started, the lake is minutes behind.
 BEGIN_SECONDS = 240.0
 
 
@@ -51,7 +52,7 @@ def all_kinds() -> list[Kind]:
 
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:
-    """Raises: TerminalError where the stack is not healthy before the first round, or no order was ever bought."""
+    """Raises: TerminalError where `check` does not pass before the first round."""
     seed, rounds = options.seed or SEED, options.rounds or ROUNDS
     stores = Stores(stack)
     everything = [kind for kind in all_kinds() if not options.only or any(word in kind.name for word in options.only)]
@@ -63,7 +64,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
     if not journal.begun:
         _buy(stack, seed, progress)
     elif not journal.left:
-        hunt.release_if_frozen(stores)  # a hunt that ended after it took the damage out, and before it did this
+        hunt.release_if_frozen(stores)  # an earlier hunt may have ended just after the damage was out
     if not journal.left:
         report = check(stack, engines=engines, cover_seconds=BEGIN_SECONDS)
         if report.outcome is not Outcome.PASSED:
@@ -107,7 +108,7 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 
 
 def _buy(stack: Stack, seed: int, progress: Progress) -> None:
-    """Some hundred orders, by shoppers and, where the shop is whole, by buyers at the checkout."""
+    """Let shoppers make some hundred orders, and buyers check out where the whole shop is up."""
     whole = "payment-service" in {row.name for row in SupervisorClient(stack).ps()}
     progress(f"shoppers buy for {SECONDS:g} s")
     traffic = of_stack(stack, RATE, seed, new_run(seed), None, BUYERS if whole else 0.0)

@@ -1,7 +1,7 @@
 """The hunt: one kind of corruption a round, planted, looked for by `check`, taken out, and looked for again.
 
-The publisher's own audit runs on meanwhile. Damage that it sees too freezes `main`, where no later check could be
-judged: the hunt counts that, and releases `main` once the damage is out, as the person does for whom it waits.
+The publisher's own audit runs on meanwhile. Damage that the audit sees freezes `main`, and with `main` frozen no
+later check can judge. The hunt counts this, and releases `main` once the damage is out, as the person on duty would.
 """
 
 import json
@@ -22,9 +22,9 @@ from lakeproof.proof.report import CheckReport
 
 
 class Found(StrEnum):
-    """What the check made of a round.
+    """What `check` made of the damage in a round.
 
-    WITHOUT_KEY: it failed and named other keys only. UNKNOWN: it could not judge, so this round proves nothing.
+    WITHOUT_KEY: it failed, but named none of the planted keys. UNKNOWN: it could not judge; the round proves nothing.
     """
 
     WITH_KEY = "found"
@@ -36,9 +36,11 @@ class Found(StrEnum):
 
 @dataclass(frozen=True)
 class Round:
-    """One round. clean_again: passed after it was taken out; where it did not, `left` says what the check told.
+    """One round.
 
-    frozen: what the publisher's own audit found meanwhile, so that it froze `main`; "" where it did not freeze it.
+    what: the damage in words. found, told: what `check` made of it, and the first finding in words.
+    clean_again: `check` passed after the damage was taken out; where it did not, `left` holds its finding.
+    frozen: what the publisher's own audit found so that it froze `main`; "" where it did not freeze `main`.
     """
 
     number: int
@@ -56,17 +58,20 @@ class Changed(Looking, Protocol):
     """A stack's stores, to read and to change."""
 
     def do(self, steps: Sequence[Step], *, may_be_done: bool = False) -> None:
-        """Each step, in order. may_be_done: some may have been done before. Raises: AlreadySo where none may."""
+        """Do each step, in order. may_be_done: steps that are already done are fine; else they raise AlreadySo."""
 
     def frozen(self) -> str | None:
-        """Why the publisher keeps new states off `main`; None where they get there."""
+        """Why the publisher keeps new states off `main`; None where `main` moves."""
 
     def release(self) -> None:
-        """Let `main` move again, as a person does who has looked."""
+        """Let `main` move again, as a person does who has looked at the finding."""
 
 
 class Journal:
-    """What was done, by line, so that a hunt goes on where one was killed, and takes out what that one left."""
+    """What was done, one JSON line each, so that a hunt continues a killed one and takes out the damage it left.
+
+    rounds: the ended rounds. begun: True where the file has entries. left: the undo steps of a killed hunt's damage.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -84,15 +89,15 @@ class Journal:
         self.left: tuple[Step, ...] = tuple(Step.from_json(step) for step in last.get("planting", {}).get("undo", ()))
 
     def planting(self, planted: Planted) -> None:
-        """Written before anything is changed."""
+        """Note what a round plants, before anything is changed."""
         self._add({"planting": asdict(planted)})
 
     def taken_out(self) -> None:
-        """What was planted is gone, though its round did not end: nobody may take it out a second time."""
+        """Note that the damage is out before its round has ended, so that no later hunt takes it out again."""
         self._add({"taken_out": True})
 
     def ended(self, round_: Round) -> None:
-        """One round, whole."""
+        """Note a round that has ended."""
         self.rounds.append(round_)
         self._add({"round": asdict(round_)})
 
@@ -103,7 +108,7 @@ class Journal:
 
 
 def deck(kinds: Sequence[Kind], seed: int, rounds: int) -> list[Kind]:
-    """Which kind each round plants: all of them in an order of the seed, and again in another one."""
+    """The kind that each round plants: all kinds in a random order by seed, then all in another order, and so on."""
     drawn: list[Kind] = []
     rng = Random(seed)
     while len(drawn) < rounds and kinds:
@@ -112,7 +117,10 @@ def deck(kinds: Sequence[Kind], seed: int, rounds: int) -> list[Kind]:
 
 
 def judged(report: CheckReport, keys: Iterable[str]) -> tuple[Found, str]:
-    """What a check of a corrupted stack made of it, and the first thing that it told of it."""
+    """What the check of a corrupted stack made of the damage, and its first finding that names one of the keys.
+
+    Where none does, the finding is its first one of all.
+    """
     told = [
         f"{table.engine}.{table.table} {one.wrong}: {one.key}" for table in report.tables for one in table.findings
     ]
@@ -127,7 +135,7 @@ def judged(report: CheckReport, keys: Iterable[str]) -> tuple[Found, str]:
 
 
 def _names(text: str, key: str) -> bool:
-    """As a whole word: k1 is not named by k10."""
+    """True where the text has the key as a whole word: k10 does not name k1."""
     place = text.find(key)
     while place >= 0:
         before, after = text[place - 1 : place], text[place + len(key) : place + len(key) + 1]
@@ -138,7 +146,7 @@ def _names(text: str, key: str) -> bool:
 
 
 def in_words(report: CheckReport) -> str:
-    """Why a check did not pass, in a line."""
+    """Why a check did not pass, in one line."""
     _, told = judged(report, ())
     return f"{report.outcome}: {told}"
 
@@ -153,13 +161,14 @@ def hunt(
     progress: Progress,
     seconds: float = float("inf"),
 ) -> list[str]:
-    """Plays the rounds that the journal has not; gives kinds that had nothing to plant on. Begins none after so many
-    seconds, and none after one that could not be taken out again: every later round would find it.
+    """Play the rounds that the journal does not have yet; gives the kinds that found nothing to plant on.
+
+    No round begins after `seconds`, or after a round whose damage did not come out: every later round would find it.
     """
     deadline = Deadline(seconds)
     if journal.left:
         progress("taking out what an earlier hunt left")
-        stores.do(journal.left, may_be_done=True)  # it was killed before it planted, or while it took out, perhaps
+        stores.do(journal.left, may_be_done=True)  # that hunt may have been killed before planting or while undoing
         journal.taken_out()
         release_if_frozen(stores)
     empty: list[str] = []
@@ -182,7 +191,7 @@ def hunt(
             is_planted = True
             found, told = judged(check(), planted.keys)
             if found in (Found.UNKNOWN, Found.MISSED) and (frozen := release_if_frozen(stores)):
-                # The audit may have frozen a state from before the damage, which the check then looked at.
+                # With `main` frozen, the check may have looked at a state from before the damage: check again.
                 found, told = judged(check(), planted.keys)
         finally:
             stores.do(planted.undo, may_be_done=not is_planted)
@@ -190,7 +199,7 @@ def hunt(
         frozen = release_if_frozen(stores) or frozen
         again = check()
         if again.outcome is not Outcome.PASSED and (late := release_if_frozen(stores)):
-            # An audit that began before the damage was taken out ended after it.
+            # An audit that began before the damage was taken out may have frozen `main` after the first release.
             frozen, again = late, check()
         clean = again.outcome is Outcome.PASSED
         left = "" if clean else in_words(again)
@@ -207,7 +216,7 @@ def hunt(
 
 
 def release_if_frozen(stores: Changed) -> str:
-    """Let `main` move again where an audit has frozen it: gives what that audit found, "" where `main` moves."""
+    """Let `main` move again where an audit has frozen it; gives what that audit found, "" where `main` moves."""
     why = stores.frozen()
     if why is None:
         return ""
@@ -216,7 +225,7 @@ def release_if_frozen(stores: Changed) -> str:
 
 
 def counts(rounds: Iterable[Round]) -> Counter[str]:
-    """Rounds by what was found, false alarms, and rounds in which the publisher's audit froze `main`."""
+    """The number of rounds by Found, of false alarms, and of rounds in which the publisher's audit froze `main`."""
     played = list(rounds)
     found = Counter({str(each): 0 for each in Found} | {"false alarms": sum(not one.clean_again for one in played)})
     found["frozen by the audit"] = sum(bool(one.frozen) for one in played)

@@ -1,7 +1,7 @@
 """A kind of corruption: where it is planted, how, and how it is taken out again. All of it is data.
 
-A kind's steps are written into the hunt's journal before the first is done, so that whoever hunts next can take out
-what a killed hunt left.
+A round's steps are written into the hunt's journal before the first one is done, so that the next hunt can take out
+the damage of a killed one.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,17 +11,20 @@ from typing import Any, Protocol
 
 
 class NothingToPlantOn(Exception):
-    """The stack holds nothing that this kind could corrupt, and why."""
+    """The stack holds nothing that this kind could corrupt; the message says why."""
 
 
 class AlreadySo(Exception):
-    """A store is already as these steps would make it."""
+    """A store is already in the state that a step would bring about."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of one store. `store`: a name of stores.py. place: of a file or an object; text: SQL, CQL, or the
-    new bytes as hexadecimal digits ("" for an object or file that goes).
+    """One change of one store.
+
+    store: a store's name in stores.py.
+    text: SQL, CQL, or the new bytes as hexadecimal digits ("" deletes the object or file); for others see stores.py.
+    place: the file, object or partition; "" for databases.
     """
 
     store: str
@@ -36,8 +39,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Planted:
-    """What one round does: `do` plants, `undo` takes out. keys: the check must name one of them; none where no key
-    can be known (a file that no engine can read any more).
+    """What one round does.
+
+    what: the damage in words. do: steps that plant it. undo: steps that take it out.
+    keys: the check must name one of them; empty where no key can be known (a file that no engine can read any more).
     """
 
     what: str
@@ -47,37 +52,37 @@ class Planted:
 
 
 class Looking(Protocol):
-    """What kinds read of a stack: rows as mappings."""
+    """What kinds may read of a stack."""
 
     def mariadb(self, sql: str) -> list[dict[str, Any]]:
-        """Of the shop's database."""
+        """Rows of the shop's database."""
 
     def postgres(self, sql: str) -> list[dict[str, Any]]:
-        """Of PostgreSQL's."""
+        """Rows of PostgreSQL."""
 
     def cassandra(self, cql: str) -> list[dict[str, Any]]:
-        """Of the ring."""
+        """Rows of Cassandra."""
 
     def trino(self, sql: str) -> list[list[Any]]:
-        """Of the lake as it is published."""
+        """Rows of the lake in its newest published state."""
 
     def objects(self, bucket: str, prefix: str) -> list[str]:
         """Keys in the object store."""
 
     def read(self, store: str, place: str) -> bytes:
-        """An object ("object", bucket/key) or a file ("file", path)."""
+        """The content of an object ("object", bucket/key) or of a file ("file", path)."""
 
     def files(self, of: str) -> list[str]:
         """Paths of the stack's own files: "ledger", "attachments"."""
 
     def partitions(self, topic: str) -> list[str]:
-        """Of a topic, as topic/number."""
+        """The partitions of a topic, as topic/number."""
 
     def records(self, partition: str) -> list[tuple[bytes, bytes]]:
-        """What a partition holds: key and value."""
+        """Key and value of each record of a partition (topic/number)."""
 
     def has(self, component: str) -> bool:
-        """True where it is part of the running stack."""
+        """True where the component is part of the running stack."""
 
 
 type Plant = Callable[[Looking, Random], Planted]
@@ -85,7 +90,7 @@ type Plant = Callable[[Looking, Random], Planted]
 
 @dataclass(frozen=True)
 class Kind:
-    """needs: components that must be part of the stack."""
+    """A kind of corruption. needs: components that must be part of the stack."""
 
     name: str
     plant: Plant
@@ -93,14 +98,14 @@ class Kind:
 
 
 def picked[T](rng: Random, some: Sequence[T], of: str) -> T:
-    """One of them. Raises: NothingToPlantOn."""
+    """A random one of `some`. of: what they are, for the message. Raises: NothingToPlantOn where there is none."""
     if not some:
         raise NothingToPlantOn(f"no {of}")
     return rng.choice(some)
 
 
 def picked_two[T](rng: Random, some: Sequence[T], of: str) -> tuple[T, T]:
-    """Two different ones. Raises: NothingToPlantOn."""
+    """Two different ones of `some`, at random. Raises: NothingToPlantOn."""
     if len(some) < 2:
         raise NothingToPlantOn(f"no two {of}")
     one, other = rng.sample(list(some), 2)
@@ -108,6 +113,6 @@ def picked_two[T](rng: Random, some: Sequence[T], of: str) -> tuple[T, T]:
 
 
 def named(kinds: Mapping[str, Plant], needs: frozenset[str], prefix: str) -> Iterator[Kind]:
-    """Kinds of one family."""
+    """A Kind for each plant function, named `prefix: name`."""
     for name, plant in kinds.items():
         yield Kind(f"{prefix}: {name}", plant, needs)

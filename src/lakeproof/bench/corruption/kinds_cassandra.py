@@ -16,7 +16,7 @@ _COLUMNS = ("customer_id", "order_id", "status", "total", "item_count", "version
 
 
 def kinds() -> Iterator[Kind]:
-    """All of them."""
+    """All kinds of this module."""
     yield from named(
         {
             **{f"{column} of a SKU by one": _total(column) for column in ("received", "sold", "reserved", "active")},
@@ -65,7 +65,7 @@ def _skus(look: Looking) -> list[dict[str, Any]]:
 def _lines(look: Looking, kind: str, state: str | None) -> list[dict[str, Any]]:
     names = "sku, kind, n, id, state, quantity, digest, op, expires_at, created_at, payload"
     rows = look.cassandra(f"SELECT {names} FROM inventory.stock WHERE kind = '{kind}' ALLOW FILTERING")
-    # A SKU's oldest event may be gone: it expires.
+    # A SKU's oldest event is not taken: events expire, so it may go by itself.
     oldest = {sku: min(row["n"] for row in rows if row["sku"] == sku) for sku in {row["sku"] for row in rows}}
     some = [
         row for row in rows if state in (None, row["state"]) and (kind != "event" or row["n"] > oldest[row["sku"]])
@@ -116,8 +116,10 @@ def _literal(value: Any) -> str:
 
 
 def _projected(look: Looking, rng: Random) -> tuple[dict[str, Any], str, str, int]:
-    """A row, the key that names it, its place in CQL, and its write time. The projector writes by the source's own
-    order (2 x version): what is planted must be newer than what is there, and older than any later version.
+    """A projected row, the key that the check names, the row's WHERE condition, and its write timestamp.
+
+    The projector's timestamps follow the source's versions (2 x version). A planted write needs a timestamp newer
+    than the row's, and older than that of any later version.
     """
     columns = ", ".join(_COLUMNS)
     rows = look.cassandra(f"SELECT {columns}, WRITETIME(version) AS written FROM {_TABLE}")
@@ -134,7 +136,7 @@ def _again(row: Mapping[str, Any], at: int) -> Step:
 
 
 def _projection(column: str, more: int | Decimal | None) -> Plant:
-    """That column gets so much more, or NULL."""
+    """Adds `more` to the column of a projected order; None: sets the column to NULL."""
 
     def plant(look: Looking, rng: Random) -> Planted:
         row, key, place, written = _projected(look, rng)

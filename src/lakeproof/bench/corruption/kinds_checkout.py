@@ -13,7 +13,7 @@ _CHECKOUTS = Table(STORE_ONLY, "oltp.checkouts", "checkout_key")
 
 
 def kinds() -> Iterator[Kind]:
-    """All of them."""
+    """All kinds of this module."""
     plants: dict[str, Plant] = {
         "checkout gone": _gone,
         "checkout of what failed or was undone gone": _undone_gone,
@@ -56,7 +56,9 @@ def _gone(look: Looking, rng: Random) -> Planted:
 
 
 def _undone_gone(look: Looking, rng: Random) -> Planted:
-    """Nothing is kept, shipped or held for it, so that only the ledger still tells of it."""
+    """Deletes a checkout that failed or was undone. No payment, parcel or stock belongs to it, so only the ledger
+    still tells of it.
+    """
     undone = look.mariadb(
         "SELECT * FROM oltp.checkouts WHERE step IN ('failed', 'cancelled', 'returned') AND order_id IS NOT NULL"
         " ORDER BY checkout_key"

@@ -14,7 +14,7 @@ FLIPPED_BYTES = 64
 
 
 def kinds() -> Iterator[Kind]:
-    """All of them."""
+    """All kinds of this module."""
     yield from named({**_of_columns(), **_ROWS}, _NEEDS, "lake")
 
 
@@ -68,7 +68,7 @@ def _row_gone(table: LakeTable, name: str) -> Plant:
         order = some_order(look, rng)
         row = order.rows(name)[-1]
         goes = table.delete("id", [row["id"]])
-        # Taken out twice, a row of a table without a key would be there twice.
+        # In a table without a key, an undo that runs twice would insert the row twice: delete it first.
         back = (table.insert([row]),) if table.has_key else (goes, table.insert([row]))
         return Planted(f"{name} {row['id']} goes", (order.key,), (goes,), back)
 
@@ -150,7 +150,7 @@ def _whole_order_comes(look: Looking, rng: Random) -> Planted:
 
 
 def _file_of(look: Looking, rng: Random, table: str) -> tuple[str, str]:
-    """A data file that the published table reads, and the order whose row lies in it."""
+    """The bucket/key of a data file of the published table, and the key of an order with a row in that file."""
     order = order_of(look, some_order(look, rng).row["id"])
     column = "id" if table == "orders" else "order_id"
     rows = look.trino(f'SELECT "$path" FROM oltp.{table} WHERE {column} = {order.row["id"]}')

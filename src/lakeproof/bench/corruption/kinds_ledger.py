@@ -17,7 +17,7 @@ _ANSWERS = ("ok", "settled")
 
 
 def kinds() -> Iterator[Kind]:
-    """All of them."""
+    """All kinds of this module."""
     yield from named(
         {name: _edited(edit) for name, edit in _EDITS.items()}
         | {"torn in the middle": _torn, "a run's file gone": _gone},
@@ -38,7 +38,7 @@ def _edited(edit: Edit) -> Callable[[Looking, Random], Planted]:
 
 
 def _alive(lines: Lines) -> list[str]:
-    """Orders that are there now: the newest line is an answer, and to no deletion."""
+    """Keys of orders that exist now: their newest line is an answer, and not the answer to a deletion."""
     newest = {line["key"]: line for line in lines}
     return sorted(key for key, line in newest.items() if line["event"] in _ANSWERS and line["order"] is not None)
 
@@ -65,14 +65,14 @@ def _forgotten(lines: Lines, key: str) -> Lines:
 
 
 def _refused(lines: Lines, key: str) -> Lines:
-    """The shop applied what it had refused."""
+    """The ledger then says that the shop refused the order's newest call, although the shop applied it."""
     place = max(place for place, line in enumerate(lines) if line["key"] == key)
     refused = {**lines[place], "event": "refused", "reason": "not in this state", "order": None}
     return [*lines[:place], refused, *lines[place + 1 :]]
 
 
 def _one_more(lines: Lines, key: str) -> Lines:
-    """An order that was acknowledged, and that no store has: gone everywhere at once."""
+    """The ledger then has one more acknowledged order, which no store has: as if the order were lost everywhere."""
     more = []
     for line in lines:
         if line["key"] == key:

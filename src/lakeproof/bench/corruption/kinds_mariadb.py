@@ -1,8 +1,8 @@
 """The shop's database, behind the shop's back: seen by change capture, or with the binlog off.
 
-A change that is captured reaches the lake, so that both show it and only the ledger tells otherwise. One with the
-binlog off is in the database alone, as after a lost capture or a restored page. The events' table of the lake takes
-new rows only, so a captured change of an event reaches nobody.
+A captured change reaches the lake, so that database and lake both show it and only the ledger tells otherwise. A
+change with the binlog off is in the database alone, as after a lost capture or a restored page. The lake's table of
+events takes new rows only, so a captured change of an event does not reach it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from lakeproof.bench.corruption.rows import CAPTURED, EVENTS, STORE_ONLY, Row, T
 _WAYS = {"captured": CAPTURED, "store only": STORE_ONLY}
 _NEEDS = frozenset({"mysql"})
 
-# table → (column, least step): what the shop never does to one column alone
+# Table → (column, least step): changes that the shop never makes to that column alone.
 _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "orders": (
         ("client_key", "in case"),
@@ -53,10 +53,10 @@ _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 def kinds() -> Iterator[Kind]:
-    """All of them; a column's least step one way for each, whole rows both ways."""
+    """All kinds of this module: each column change in one of the two ways, each change of whole rows in both."""
     for table, columns in _COLUMNS.items():
         for place, (column, step) in enumerate(columns):
-            # Events differ in no way whether captured or not, but for what the job refuses.
+            # The ways alternate. For events the way makes no difference, but for what the job refuses.
             way = list(_WAYS)[place % 2]
             yield Kind(f"mariadb, {way}: {table}.{column} {step}", _column(table, column, step, _WAYS[way]), _NEEDS)
     for way, store in _WAYS.items():
@@ -73,18 +73,18 @@ def _table(name: str, store: str) -> Table:
 
 
 def _having(table: str) -> str:
-    # A version that can go down by one without being 0; a deleted order's items are gone.
+    # Versions above 1, so that a version can go down by one without being 0. Items of deleted orders are gone anyway.
     return "version > 1" if table == "orders" else "1 = 1"
 
 
 def _column(table: str, column: str, step: str, store: str) -> Plant:
     def plant(look: Looking, rng: Random) -> Planted:
         order = some_order(look, rng, _having(table))
-        # The newest event: its version has a free number after it.
+        # Of the events, the last one: only its version has a free number after it.
         row = order.rows(table)[-1]
         after = changed(row, **{column: LEAST[step](row[column])})
         one = _table(table, store)
-        # The job refuses to change an event, so taking it out must not reach it either.
+        # The job refuses changes of events, so the undo must not be captured either.
         back = _table(table, STORE_ONLY) if table == "order_events" else one
         what = f"{table} {row['id']}: {column} {row[column]!r} becomes {after[column]!r}"
         keys = (order.key, str(after["client_key"])) if table == "orders" else (order.key,)
@@ -101,7 +101,7 @@ def _planted(
     undo: Sequence[Step],
     orders: Sequence[WholeOrder] = (),
 ) -> Planted:
-    """orders: those that are to be in the projection again as they were, where a captured change went there."""
+    """orders: the orders to restore in the projection as well, where a captured change has reached it."""
     projected = as_before(look, orders) if do[0].store == CAPTURED else []
     return Planted(what, keys, tuple(do), (*undo, *projected))
 
@@ -114,7 +114,7 @@ def _updated(
     pairs: Sequence[tuple[Row, Row]],
     orders: Sequence[WholeOrder] = (),
 ) -> Planted:
-    """pairs: rows of that table, and what they become."""
+    """pairs: rows of the table, each with the row that it becomes."""
     planted = table.becomes(what, keys, *pairs)
     return _planted(look, what, keys, planted.do, planted.undo, orders)
 
@@ -146,7 +146,7 @@ def _event_gone(look: Looking, rng: Random, store: str) -> Planted:
 
 
 def _whole_order_gone(look: Looking, rng: Random, store: str) -> Planted:
-    """Consistent in itself: only the ledger, or the lake, knows of it."""
+    """Deletes an order with all its rows. The database is consistent: only the ledger, or the lake, has the order."""
     order = some_order(look, rng)
     tables = [_table(name, store) for name in ("orders", "order_items", "order_events")]
     back = [*tables[:2], _table("order_events", STORE_ONLY)]
@@ -239,7 +239,7 @@ def _item_of_no_order(look: Looking, rng: Random, store: str) -> Planted:
 
 
 def _same_sum(look: Looking, rng: Random, store: str) -> Planted:
-    """Twice the units at half the price: the order's sum stays."""
+    """Doubles an item's quantity and halves its price, so that the order's total still fits."""
     order = some_order(
         look,
         rng,
@@ -293,7 +293,7 @@ def _lines_swapped(look: Looking, rng: Random, store: str) -> Planted:
 def _events_renumbered(look: Looking, rng: Random, store: str) -> Planted:
     order = some_order(look, rng, "version > 1")
     one, other = order.events[:2]
-    aside = changed(one, version=-1)  # one event per version at any time
+    aside = changed(one, version=-1)  # the table allows one event per version, so a swap needs a third number
 
     def swap(store: str, back: bool) -> list[Step]:
         events = _table("order_events", store)
@@ -332,7 +332,7 @@ def _event_moved(look: Looking, rng: Random, store: str) -> Planted:
 
 
 def _changed_and_consistent(look: Looking, rng: Random, store: str) -> Planted:
-    """A step that the shop could have done, with its event: nobody asked for it."""
+    """Makes a change that the shop could have made, with its event, but that no shopper asked for."""
     order = some_order(look, rng, "status = 'created'")
     at = order.row["updated_at"]
     after = changed(order.row, status="paid", version=order.row["version"] + 1)

@@ -16,7 +16,7 @@ _TOPICS = frozenset({"kafka", "postgres", "payment-service"})
 
 
 def kinds() -> Iterator[Kind]:
-    """All of them."""
+    """All kinds of this module."""
     yield from named(
         {"gone": _label_gone, "a byte short": _label_short, "left of a cancelled parcel": _label_left},
         _LABELS,

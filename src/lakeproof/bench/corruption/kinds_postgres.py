@@ -1,7 +1,8 @@
 """PostgreSQL: payments, parcels, cases, notifications, outboxes; and the lake's copy of them alone.
 
-Whatever changes here is captured. A table that the lake only adds to (events) refuses changes, so its rows are moved
-to no parent rather than deleted: the deletion would be refused, and the row that returns would be there twice.
+Every change in PostgreSQL is captured. The lake only adds rows to some tables (events) and refuses changes of them.
+So their rows are moved to a parent that does not exist instead of being deleted: the lake would refuse the deletion,
+and would have the row twice once it returns.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,13 +26,16 @@ type Keys = tuple[str, ...]
 
 
 def kinds() -> Iterator[Kind]:
-    """All of them."""
+    """All kinds of this module."""
     yield from named(_PAYMENTS | _PARCELS | _CASES | _TOLD, _NEEDS, "postgres")
     yield from named({**_of_columns(), **_LAKE}, _IN_LAKE, "lake of postgres")
 
 
 def _one(table: str, where: str, keys: tuple[str, ...], key: str = "id", **changes: Any) -> Plant:
-    """One row that fits gets these values; a callable makes the new one of the old. keys: templates over the row."""
+    """Changes columns of one row that fits `where`: to a value, or by a function of the old value.
+
+    keys: format templates that are filled with the row's columns.
+    """
 
     def plant(look: Looking, rng: Random) -> Planted:
         row = _some_row(look, rng, table, where, key)
@@ -56,7 +60,7 @@ def _some_row(look: Looking, rng: Random, table: str, where: str, key: str = "id
 
 
 def _keys(look: Looking, templates: tuple[str, ...], row: Row) -> Keys:
-    """`checkout` in a template stands for the checkout's key of the row's order."""
+    """Fill the templates with the row's columns; {checkout} stands for the checkout key of the row's order."""
     values = dict(row)
     if any("{checkout}" in template for template in templates):
         found = look.mariadb(f"SELECT checkout_key FROM oltp.checkouts WHERE order_id = {row['order_id']}")
@@ -95,14 +99,14 @@ def _marked_and_never_sent(look: Looking, rng: Random) -> Planted:
 
 
 def _as_in_lake(value: Any) -> Any:
-    """In the lake times have no zone, and numbers that are keys of others are text."""
+    """The value as the lake holds it: times have no zone, and UUIDs are text."""
     if hasattr(value, "tzinfo"):
         return value.replace(tzinfo=None)
     return str(value) if isinstance(value, UUID) else value
 
 
 def _in_lake(database_table: str, column: str, step: str, key: str = "id", instead: Any = None) -> Plant:
-    """A row with another value in that column. instead: what NULL becomes; None: a row that has a value is taken."""
+    """Changes that column in a row of the lake. instead: the value that replaces NULL; None: skip rows with NULL."""
     name = database_table.rpartition(".")[2]
 
     def plant(look: Looking, rng: Random) -> Planted:
@@ -117,8 +121,8 @@ def _in_lake(database_table: str, column: str, step: str, key: str = "id", inste
 
 
 def _of_columns() -> dict[str, Plant]:
-    """Every column of every table by its least step, but for the keys in the lake: another key is another row. Where
-    the lake has no key, another number is far from all others.
+    """A change of every column of every table by its least step, except the lake's keys: another key is another row.
+    In tables without a key in the lake, the id column changes to a number far from all others.
     """
     return {
         f"{table}.{column} {step}": _in_lake(f"{schema}.{table}", column, step, key, instead)
@@ -147,14 +151,14 @@ def _gone_from_lake(database_table: str) -> Plant:
     return plant
 
 
-# Schema → table → its key.
+# Schema → table → its key column.
 _TABLES: Mapping[str, Mapping[str, str]] = {
     "payment": {"payments": "id", "payment_events": "id"},
     "fulfillment": {"fulfillments": "id", "fulfillment_events": "id"},
     "support": {"cases": "id", "case_events": "id", "case_messages": "id", "case_attachments": "id"},
     "notification": {"notifications": "id", "preferences": "customer_id"},
 }
-# Flink's type → the least step of a value, and what NULL becomes.
+# Flink's type → the least step of a value, and the value that replaces NULL.
 _STEPS: Mapping[str, tuple[str, Any]] = {
     "BIGINT": ("by one", 1),
     "INT": ("by one", 1),

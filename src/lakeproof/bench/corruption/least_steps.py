@@ -11,7 +11,7 @@ type Change = Callable[[Any], Any]
 
 
 def _other_form(value: str) -> str:
-    """The first letter or digit as its wide form: the same text to NFKC, another to everybody who counts bytes."""
+    """The first letter or digit in its full-width form: the same text after NFKC normalization, but other bytes."""
     place = next(place for place, sign in enumerate(value) if sign.isascii() and sign.isalnum())
     return value[:place] + chr(ord(value[place]) + 0xFEE0) + value[place + 1 :]
 
@@ -32,12 +32,12 @@ LEAST: Mapping[str, Change] = {
 
 
 def changed(row: Mapping[str, Any], **values: Any) -> dict[str, Any]:
-    """The row with other values."""
+    """A copy of the row with the given values."""
     return {**row, **values}
 
 
 def literal(value: Any, *, backslash: bool = False) -> str:
-    """A value in SQL. backslash: for an engine where it begins an escape."""
+    """The value as an SQL literal. backslash: True for an engine in which a backslash begins an escape."""
     if value is None:
         return "NULL"
     if isinstance(value, bool):

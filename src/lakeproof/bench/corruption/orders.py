@@ -13,7 +13,7 @@ INVENTED_IDS = 700_000_000
 
 @dataclass(frozen=True)
 class WholeOrder:
-    """An order with all that belongs to it; `key` is what the check must name."""
+    """An order with its items and events. The check must name its `key`."""
 
     row: dict[str, Any]
     items: list[dict[str, Any]]
@@ -21,22 +21,22 @@ class WholeOrder:
 
     @property
     def key(self) -> str:
-        """Its client key."""
+        """The order's client key."""
         return str(self.row["client_key"])
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """What it has in that table."""
+        """The order's rows in that table."""
         return {"orders": [self.row], "order_items": self.items, "order_events": self.events}[table]
 
 
 def some_order(look: Looking, rng: Random, having: str = "1 = 1") -> WholeOrder:
-    """An order that fits a condition. Raises: NothingToPlantOn."""
+    """A random order that fits the SQL condition `having`. Raises: NothingToPlantOn."""
     ids = [row["id"] for row in look.mariadb(f"SELECT id FROM oltp.orders o WHERE {having} ORDER BY id")]
     return order_of(look, picked(rng, ids, f"order with {having}"))
 
 
 def order_of(look: Looking, id_: int) -> WholeOrder:
-    """The order of that number."""
+    """The order of that id."""
     (row,) = look.mariadb(f"SELECT * FROM oltp.orders WHERE id = {id_}")
     items = look.mariadb(f"SELECT * FROM oltp.order_items WHERE order_id = {id_} ORDER BY id")
     events = look.mariadb(f"SELECT * FROM oltp.order_events WHERE order_id = {id_} ORDER BY version")
@@ -44,7 +44,7 @@ def order_of(look: Looking, id_: int) -> WholeOrder:
 
 
 def invented(rng: Random, *, id_: int | None = None) -> WholeOrder:
-    """A consistent order that no shopper ever asked for, with numbers far above the shop's (or that one)."""
+    """A consistent order that no shopper asked for, with an id far above the shop's, or with `id_`."""
     number = INVENTED_IDS + rng.randrange(1_000_000) if id_ is None else id_
     at = datetime.now(UTC).replace(tzinfo=None)
     row = {

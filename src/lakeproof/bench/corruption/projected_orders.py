@@ -1,7 +1,8 @@
 """Puts the projection in Cassandra back after a captured change of orders was taken out again.
 
-The projector writes by the source's own order (timestamp 2 × version), so that a row that returns with the version
-that it had does not replace what is there. Written here with the next timestamp that no newer version loses against.
+The projector's timestamps follow the source's versions (2 × version). So when a row returns with its old version, the
+projector's write does not replace what the corruption left. The steps here write with timestamp 2 × version + 4,
+above every write that the corruption caused.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def as_before(look: Looking, orders: Sequence[WholeOrder]) -> list[Step]:
-    """Steps that make these orders what they were; none where no projector is part of the stack."""
+    """Steps that write these orders into the projection again; none where the stack has no projector."""
     if not look.has(COMPONENT):
         return []
     return [step for order in orders for step in _as_before(order)]
@@ -40,7 +41,7 @@ def _as_before(order: WholeOrder) -> list[Step]:
         *times,
     )
     return [
-        # What a moved or invented customer left behind is of this order, too; the pause lets the projector go first.
+        # The pause lets the projector write first.
         Step("pause", "4"),
         Step(
             CASSANDRA,

@@ -19,7 +19,7 @@ CAPTURED, STORE_ONLY, POSTGRES, LAKE = "mariadb", "mariadb-only", "postgres", "l
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a database; key: its primary key's column."""
+    """A table of a database. key: the column of its primary key."""
 
     store: str
     name: str
@@ -30,19 +30,19 @@ class Table:
         return '"' if self.store == POSTGRES else "`"
 
     def insert(self, row: Row) -> Step:
-        """That row comes."""
+        """The step that inserts the row."""
         names = ", ".join(f"{self._quote}{name}{self._quote}" for name in row)
         values = ", ".join(self._literal(value) for value in row.values())
-        # PostgreSQL's own numbers are GENERATED ALWAYS
+        # The id columns in PostgreSQL are GENERATED ALWAYS.
         overriding = " OVERRIDING SYSTEM VALUE" if self.store == POSTGRES else ""
         return Step(self.store, f"INSERT INTO {self.name} ({names}){overriding} VALUES ({values})")
 
     def delete(self, row: Row) -> Step:
-        """The row of that key goes."""
+        """The step that deletes the row of that key."""
         return Step(self.store, f"DELETE FROM {self.name} WHERE {self._is(row)}")
 
     def update(self, before: Row, after: Row) -> Step:
-        """The row of `before`'s key becomes `after`."""
+        """The step that changes the row of `before`'s key into `after`."""
         sets = ", ".join(
             f"{self._quote}{name}{self._quote} = {self._literal(value)}"
             for name, value in after.items()
@@ -51,15 +51,15 @@ class Table:
         return Step(self.store, f"UPDATE {self.name} SET {sets} WHERE {self._is(before)}")
 
     def goes(self, what: str, keys: tuple[str, ...], row: Row) -> Planted:
-        """A round in which that row is missing."""
+        """A round that deletes the row."""
         return Planted(what, keys, (self.delete(row),), (self.insert(row),))
 
     def comes(self, what: str, keys: tuple[str, ...], row: Row) -> Planted:
-        """A round in which that row is there as well."""
+        """A round that inserts the row."""
         return Planted(what, keys, (self.insert(row),), (self.delete(row),))
 
     def becomes(self, what: str, keys: tuple[str, ...], *pairs: tuple[Row, Row]) -> Planted:
-        """A round in which the first row of each pair is the second one."""
+        """A round that changes the first row of each pair into the second."""
         do, undo = [self.update(*pair) for pair in pairs], [self.update(after, before) for before, after in pairs]
         return Planted(what, keys, tuple(do), tuple(undo))
 
@@ -72,8 +72,11 @@ class Table:
 
 @dataclass(frozen=True)
 class LakeTable:
-    """A Paimon table. `columns`: name → Flink's type. has_key: an upsert replaces a row; without it, rows are only
-    added, and taken out by writing the table anew.
+    """A Paimon table.
+
+    columns: name → Flink's type.
+    has_key: an insert replaces the row of the same key. Without a key, rows are only added, and a row is deleted by
+    writing the whole table anew.
     """
 
     name: str
@@ -82,16 +85,16 @@ class LakeTable:
 
     @property
     def place(self) -> str:
-        """As the gateway's session knows it."""
+        """The table's name in a session of Flink's SQL gateway."""
         return f"lake_store.{self.name}"
 
     def insert(self, rows: Sequence[Row]) -> Step:
-        """These rows come; in a table with a key they replace those of the same key."""
+        """The step that inserts the rows; in a table with a key they replace rows of the same key."""
         values = ", ".join(f"({', '.join(self._cast(row, name) for name in self.columns)})" for row in rows)
         return Step(LAKE, f"INSERT INTO {self.place} VALUES {values}")
 
     def delete(self, column: str, values: Sequence[Any]) -> Step:
-        """Rows with one of these values go, and in a table without a key those with NULL in that column."""
+        """The step that deletes rows with one of the values; in a table without a key, also rows with NULL there."""
         listed = ", ".join(literal(value) for value in values)
         if self.has_key:
             return Step(LAKE, f"DELETE FROM {self.place} WHERE `{column}` IN ({listed})")
@@ -116,7 +119,7 @@ def lake_table(database: str, name: str) -> LakeTable:
 
 
 def row_changed(what: str, keys: tuple[str, ...], table: LakeTable, row: Row, after: Row) -> Planted:
-    """A round in which a row of the lake is another one."""
+    """A round that changes a row of the lake into `after`."""
     if table.has_key:
         return Planted(what, keys, (table.insert([after]),), (table.insert([row]),))
     return Planted(

@@ -1,8 +1,9 @@
 """The stores of a stack, for the hunt: reads what kinds need, and does their steps.
 
-mariadb: captured. mariadb-only: with the binlog off. lake: Flink SQL on the Paimon tables. postgres, cassandra.
-object: a key of the object store, as bucket/key. file: a path. topic: topic/partition; all its records go,
-or these come again. pause: seconds. All of it as the store's own administrator, past what the shop's accounts may do.
+mariadb: SQL that is captured. mariadb-only: SQL with the binlog off. lake: Flink SQL on the Paimon tables. postgres,
+cassandra: SQL, CQL. object: place is bucket/key. file: place is a path. topic: place is topic/partition; text ""
+deletes all its records, other text holds the records to send again. pause: text is seconds. Every step runs as the
+store's administrator, past what the shop's accounts may do.
 """
 
 import os
@@ -41,7 +42,7 @@ _LAKE_SESSION = ("SET 'table.dml-sync' = 'true'", "SET 'parallelism.default' = '
 
 
 class Stores:
-    """Of one stack."""
+    """The stores of one stack."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -49,7 +50,7 @@ class Stores:
         self._parts = frozenset(row.name for row in SupervisorClient(stack).ps())
 
     def has(self, component: str) -> bool:
-        """True where it is part of the running stack."""
+        """True where the component is part of the running stack."""
         return component in self._parts
 
     def mariadb(self, sql: str) -> list[dict[str, Any]]:
@@ -59,25 +60,25 @@ class Stores:
             return list(cursor.fetchall())
 
     def postgres(self, sql: str) -> list[dict[str, Any]]:
-        """Rows of PostgreSQL's."""
+        """Rows of PostgreSQL."""
         return self._in_postgres([sql])
 
     def cassandra(self, cql: str) -> list[dict[str, Any]]:
-        """Rows of the ring."""
+        """Rows of Cassandra."""
         return self._in_cassandra([cql])
 
     def trino(self, sql: str) -> list[list[Any]]:
-        """Of the newest published state."""
+        """Rows of the newest published state."""
         deadline = Deadline(SECONDS)
         with pinned_trino(self._stack, history.newest(self._stack), deadline) as trino:
             return [list(row) for row in trino.run(sql, deadline).rows]
 
     def objects(self, bucket: str, prefix: str) -> list[str]:
-        """Keys, in order."""
+        """The keys under the prefix, sorted."""
         return sorted(str(entry["Key"]) for entry in objects_under(self._s3, bucket, prefix))
 
     def read(self, store: str, place: str) -> bytes:
-        """An object or a file."""
+        """The content of an object or a file."""
         if store == "file":
             return Path(place).read_bytes()
         bucket, _, key = place.partition("/")
@@ -85,19 +86,19 @@ class Stores:
         return content
 
     def files(self, of: str) -> list[str]:
-        """Paths."""
+        """The paths of the ledger's files or of the attachments, sorted."""
         if of == "ledger":
             return sorted(str(path) for path in self._stack.ledger_dir.glob("*.jsonl"))
         return sorted(str(path) for path in (attachment_dir(self._stack) / "files").glob("*/*"))
 
     def partitions(self, topic: str) -> list[str]:
-        """Of a topic, as topic/number."""
+        """The partitions of a topic, as topic/number."""
         with self._consumer() as consumer:
             known = consumer.list_topics(topic, timeout=TOPIC_SECONDS).topics[topic].partitions
         return [f"{topic}/{number}" for number in sorted(known)]
 
     def records(self, partition: str) -> list[tuple[bytes, bytes]]:
-        """What a partition holds: key and value."""
+        """Key and value of each record of a partition."""
         place = _partition(partition)
         found: list[tuple[bytes, bytes]] = []
         with self._consumer() as consumer:
@@ -119,19 +120,19 @@ class Stores:
         return self._stack.address("kafka", "tcp")
 
     def frozen(self) -> str | None:
-        """As the publisher's /health says. Raises: NotReady where the publisher does not answer."""
+        """Why `main` is frozen, by the publisher's /health. Raises: NotReady where the publisher does not answer."""
         url = f"{self._stack.url('publisher')}/health"
         why: str | None = loopback.require_ok(url, "publisher", SECONDS).json()["frozen"]
         return why
 
     def release(self) -> None:
-        """Restart the publisher: what an audit has frozen stays so until then."""
+        """Restart the publisher: `main` stays frozen until then."""
         our_processes(self._stack, "restart publisher").restart("publisher")
 
     def do(self, steps: Sequence[Step], *, may_be_done: bool = False) -> None:
-        """Each step, in order; neighbours in one database are one transaction there.
+        """Do each step, in order. Consecutive steps on one SQL database are one transaction.
 
-        may_be_done: steps of a database may have been done before. Raises: AlreadySo where none may.
+        may_be_done: steps on a database that are already done are fine; else they raise AlreadySo.
         """
         for store, group in groupby(steps, key=lambda step: step.store):
             try:
@@ -151,14 +152,14 @@ class Stores:
     def _in_mariadb(self, steps: Sequence[Step]) -> None:
         with self._mariadb() as cursor:
             cursor.execute(f"SET SESSION sql_log_bin = {int(steps[0].store == 'mariadb')}")
-            # What no constraint would let through has happened to others all the same.
+            # Damage that a constraint would refuse happens all the same elsewhere, so it must be possible here.
             cursor.execute("SET SESSION check_constraint_checks = 0")
             cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')")
             cursor.execute("START TRANSACTION")
             for step in steps:
                 try:
                     changed = cursor.execute(step.text)
-                except pymysql.IntegrityError as error:  # the row is there
+                except pymysql.IntegrityError as error:  # the row is there already
                     raise AlreadySo(step.text) from error
                 if changed != 1:
                     raise AlreadySo(f"changed {changed} rows, not one: {step.text}")
@@ -170,9 +171,9 @@ class Stores:
             postgres_session.connection(self._stack, "postgres", "postgres-root", SECONDS, DATABASE) as root,
             root.cursor(row_factory=dict_row) as cursor,
         ):
-            # As PostgreSQL writes it, and so the lake: what was planted must come out again to the letter.
+            # Read jsonb as PostgreSQL's own text, as the lake has it: the undo must restore it to the letter.
             cursor.adapters.register_loader("jsonb", TextLoader)
-            # Triggers that refuse changes of what is append-only stay silent.
+            # Switches off the triggers that refuse changes of append-only tables.
             cursor.execute("SET session_replication_role = replica")
             try:
                 with root.transaction():
