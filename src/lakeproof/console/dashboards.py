@@ -67,7 +67,7 @@ class Defaults(_Read):
 
 
 class FieldConfig(_Read):
-    """How the panel's fields are shown. Overrides of single series are not drawn; a test says there are none."""
+    """How the panel's fields are shown. Overrides of single series are not drawn; a test says that there are none."""
 
     defaults: Defaults = Defaults()
     overrides: list[Any] = []

@@ -3,7 +3,7 @@
     {container="kafka", level!="info"} error "two words" !retry |~ "took \\d+ ms"
 
 Loki and VictoriaLogs have only the selector in common, so a query is kept in this form and rendered to LogQL and to
-LogsQL. Without a store the same query is asked of the log files (files.py).
+LogsQL. Without a store the same query is asked of the log files (search.py).
 """
 
 import json
@@ -41,7 +41,7 @@ class Matcher:
 
 @dataclass(frozen=True)
 class Word:
-    """What an entry must have, or must not: a word as it stands, in any case, or a regular expression."""
+    """What an entry must have, or must not have: a word, in upper or lower case, or a regular expression."""
 
     text: str
     wanted: bool = True
