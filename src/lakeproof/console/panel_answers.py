@@ -24,7 +24,12 @@ MOST_SERIES = 60
 
 @dataclass(frozen=True)
 class Chart:
-    """times: UNIX seconds. series: a name and a value (or None) for each time, in `unit`. lines: thresholds."""
+    """The numbers of a chart.
+
+    times: UNIX seconds.
+    series: a name, and a value (or None) for each time, in `unit`.
+    lines: thresholds.
+    """
 
     times: list[int]
     series: list[tuple[str, list[float | None]]]

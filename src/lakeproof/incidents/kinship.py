@@ -2,8 +2,8 @@
 
 A Nessie that is down sets off an alert about Nessie and one about the publisher, which can no longer publish. An
 on-call engineer must get one incident of that, and not two. Two alerts of different scenarios are two troubles: late
-parcels and a column that somebody added are not one incident. They are one where both are about the same
-component, or where a rule says by `stands_on` that its metric stands on the other's component.
+parcels and a column that somebody added are not one incident. Such alerts tell of one trouble only where both are
+about the same component, or where a rule says by `stands_on` that its metric stands on the other's component.
 
 No inhibition of Alertmanager is used for this. Alertmanager does not send the end of an inhibited alert while the
 other alert fires, so the desk would show a trouble that is over (tried with 0.25 and the one inhibition there is, of

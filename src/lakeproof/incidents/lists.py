@@ -33,7 +33,7 @@ class Lists(Memory):
             return session.execute(asked.where(Incident.id < number_of(before)) if before else asked).scalar_one()
 
     def unreviewed(self, *, most: int) -> list[IncidentRow]:
-        """Incidents that are resolved and not reviewed yet, newest first. Parts are reviewed with their whole."""
+        """Incidents that are resolved and not reviewed yet, newest first, without parts: their whole is reviewed."""
         asked = _of(select(Incident), Status.RESOLVED).where(Incident.merged_into.is_(None))
         return self._rows(asked.order_by(Incident.id.desc()).limit(most))
 

@@ -40,7 +40,7 @@ class Sessions:
         self.cookie = f"lakeproof-session-{re.sub(r'[^A-Za-z0-9]', '-', name)}"
 
     def is_token(self, given: str) -> bool:
-        """Whether that is the desk's token, compared in constant time."""
+        """Whether `given` is the desk's token, compared in constant time."""
         return hmac.compare_digest(given.strip().encode(), self._key)
 
     def start(self, who: str) -> str:

@@ -169,7 +169,7 @@ class Store(Lists, Reviews):
             return out(incident)
 
     def give(self, name: str, given: Owner) -> IncidentOut:
-        """Somebody else owns it from now on. Raises: NoSuchIncident."""
+        """Give the incident to another owner. Raises: NoSuchIncident."""
         with self._write() as session:
             incident = find_to_change(session, name)
             if incident.owner != given.owner:

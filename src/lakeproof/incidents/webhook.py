@@ -61,7 +61,7 @@ class AlertIn(BaseModel):
 
     @property
     def group(self) -> str:
-        """Alerts of one group join one ongoing incident. It is the scenario, else the alert's name and service."""
+        """The scenario, else the alert's name and service. Alerts of one group join one ongoing incident."""
         return f"scenario:{self.scenario}" if self.scenario else f"alert:{self.name}:{self.service}"
 
     @property

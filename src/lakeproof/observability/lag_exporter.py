@@ -94,7 +94,7 @@ class SlotCollector(Collector):
         self._watches = watches
 
     def collect(self) -> Iterator[Metric]:
-        """The newest look of each."""
+        """The newest look at each slot."""
         kept = GaugeMetricFamily(
             "lakeproof_slot_kept_bytes", "WAL that a connector's replication slot keeps", labels=["connector"]
         )

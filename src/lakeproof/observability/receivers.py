@@ -26,7 +26,7 @@ URLS = (SLACK_URL, SLACK_KAFKA_URL, PAGERDUTY_URL, LINK_URL)
 
 @dataclass(frozen=True)
 class Receivers:
-    """What is configured; "" means: not there."""
+    """What the environment configures; "" where it configures nothing."""
 
     slack_url: str = ""
     pagerduty_key: str = ""
@@ -60,7 +60,7 @@ def silences(missing: Iterable[Route]) -> tuple[str, ...]:
 
 
 def read_receivers(environment: Mapping[str, str]) -> Receivers:
-    """Read them from the environment.
+    """Read the receivers from the environment.
 
     Raises: InvalidInput for an address that is no URL, or e-mail without its server.
     """

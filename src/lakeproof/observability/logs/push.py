@@ -21,7 +21,8 @@ from lakeproof.observability.logs.tailer import Range, merged
 # Without the parameter VictoriaLogs would make fields of an entry that is JSON, and no text would be left to search.
 PUSH_PATHS = {"victorialogs": "/insert/loki/api/v1/push?disable_message_parsing=1", "loki": "/loki/api/v1/push"}
 SECONDS = 10.0
-# A store that stood still and goes on takes in the requests that lie complete in its sockets. It is given this long.
+# Once a store that stood still goes on, it takes in the requests that lie complete in its sockets. `connect` gives it
+# this long for that.
 LATE_SECONDS = 2.0
 # Beside each entry, not among its labels: where it lies in its log, so that none is stored twice.
 BEGINS, ENDS = "log_begins", "log_ends"

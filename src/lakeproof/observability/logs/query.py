@@ -69,13 +69,13 @@ class Query:
         return all((re.search(word.expression, text) is not None) == word.wanted for word in self.words)
 
     def to_logsql(self) -> str:
-        """For VictoriaLogs."""
+        """The query for VictoriaLogs."""
         selector = "{" + ",".join(map(str, self.matchers)) + "}" if self.matchers else "*"
         words = [f"{'' if word.wanted else '!'}_msg:~{_quoted(word.expression)}" for word in self.words]
         return " ".join((selector, *words))
 
     def to_logql(self) -> str:
-        """For Loki, which wants at least one condition that an empty value does not meet."""
+        """The query for Loki, which wants at least one condition that an empty value does not meet."""
         matchers = self.matchers if any(m.operator == "=" and m.value for m in self.matchers) else ()
         given = [*map(str, self.matchers)] if matchers else [*map(str, self.matchers), 'container=~".+"']
         words = [f"{'|' if word.wanted else '!'}~ {_quoted(word.expression)}" for word in self.words]

@@ -131,7 +131,7 @@ def _without(stored: list[Range], begins: int, ends: int) -> Iterator[Range]:
 
 
 def _whole_characters(piece: bytes) -> bytes:
-    """Without the beginning of a UTF-8 character at its end."""
+    """The piece without the UTF-8 character at its end that may be cut off."""
     for back in range(1, 4):
         if piece[-back] >= 0xC0:
             return piece[:-back]
