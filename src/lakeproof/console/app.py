@@ -29,7 +29,7 @@ def add_console(
 ) -> ScenarioFacts:
     """Add the console's pages to the desk's; gives what they know of the scenarios.
 
-    `look` stands in for what asks the stack. `first_wait`: seconds that the first reader of a page waits for figures.
+    `look` takes the place of the questions to the stack. `first_wait`: as Watcher has it.
     """
     pages = Pages("lakeproof.console")
     facts = ScenarioFacts(stack.settings.scenario_dirs)

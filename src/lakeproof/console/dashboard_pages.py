@@ -1,4 +1,4 @@
-"""`/dashboards`: the committed dashboards, drawn here; a panel asks for its numbers once the page stands."""
+"""`/dashboards`: the committed dashboards, drawn here. A panel asks for its numbers once the page is loaded."""
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
@@ -79,7 +79,7 @@ def add_dashboard_pages(app: FastAPI, pages: Pages, stack: Stack) -> None:
 
 
 def groups_of(dashboard: Dashboard) -> list[tuple[Panel | None, list[Panel]]]:
-    """The panels under the row that stands above them, in the grid's order."""
+    """Each row, with the panels below it, in the grid's order; None is the row of panels above the first row."""
     groups: list[tuple[Panel | None, list[Panel]]] = []
     for panel in sorted(dashboard.panels, key=lambda one: (one.place.y, one.place.x)):
         if panel.type == ROW:

@@ -21,7 +21,7 @@ class _Read(BaseModel):
 
 
 class Target(_Read):
-    """One query of a panel. legend: with {{label}} in it."""
+    """One query of a panel. legend: a template for the names of its series, with {{label}} in it."""
 
     expr: str
     legend: str = Field("", alias="legendFormat")
@@ -37,7 +37,7 @@ class Place(_Read):
 
 
 class Step(_Read):
-    """From `value` on (None: from the beginning) a figure has that colour."""
+    """From `value` on (None: from the lowest value on) a number has this colour."""
 
     color: str
     value: float | None = None
@@ -74,7 +74,7 @@ class FieldConfig(_Read):
 
 
 class Panel(_Read):
-    """One panel; of type `row` a heading."""
+    """One panel; a panel of type `row` is a heading."""
 
     id: int
     type: str

@@ -1,4 +1,4 @@
-"""The graph of way.py in an SVG's coordinates, and the same as a list by stages, which a phone shows instead."""
+"""The graph of way.py in an SVG's coordinates; and the same graph as a list of stages, which a phone shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from lakeproof.console.way import ARROWS, BOXES, SHOPPERS, SHOPPING, STAGES, Arr
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health, State
 
-# How bad a state is: the worst of several processes is shown.
+# States, the worst first. Of several processes the worst state is shown.
 _ORDER = (
     State.FAILED,
     State.EXITED,
@@ -33,7 +33,7 @@ TIP = 7.0
 
 @dataclass(frozen=True)
 class Place:
-    """A box as it is drawn. state: one word, also its CSS class. line: what stands below its title."""
+    """A box as it is drawn. state: one word, also its CSS class. line: the text below its title."""
 
     name: str
     title: str
@@ -46,7 +46,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Way:
-    """An arrow as it is drawn. path: of an SVG. texts: its figures, with their meaning, from top to bottom."""
+    """An arrow as it is drawn. path: as SVG writes it. texts: its figures and their meaning, from top to bottom."""
 
     path: str
     x: float
@@ -58,7 +58,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Stage:
-    """What a record passes at once, and the arrows with figures that leave it: from, to, the arrow."""
+    """The boxes of one stage, and the arrows with figures that leave them, as (from, to, arrow)."""
 
     title: str
     places: tuple[Place, ...]
@@ -79,7 +79,7 @@ class Drawing:
 
 
 def state_of(row: ProcessRow) -> str:
-    """One word: what it answers where it runs, else what the supervisor does with it."""
+    """One word: the health of a process that runs, else the state in which the supervisor has it."""
     if row.state is State.RUNNING:
         return str(row.health or Health.STARTING)
     return str(row.state)
@@ -113,7 +113,7 @@ def draw(look: Look) -> Drawing:
 
 
 def _is_due(figure: Figure, look: Look) -> bool:
-    """True where the figure should be there: of a database that is not captured nothing is missed."""
+    """True where the figure should be there. A figure of a database that is not captured is not missed."""
     if figure.within is None:
         return True
     row = look.parts.get(figure.within)
@@ -143,7 +143,7 @@ def _place(box: Box, look: Look) -> Place:
 def _way(arrow: Arrow, boxes: Mapping[str, Box], places: Mapping[str, Place], look: Look) -> Way:
     start, end = places[arrow.start], places[arrow.end]
     x1, y1, x2, y2 = start.x + WIDTH / 2, start.y + HEIGHT / 2, end.x + WIDTH / 2, end.y + HEIGHT / 2
-    if boxes[arrow.start].column == boxes[arrow.end].column:  # it leaves its box below
+    if boxes[arrow.start].column == boxes[arrow.end].column:  # the arrow leaves its box at the bottom
         y1, y2 = y1 + HEIGHT / 2, y2 - HEIGHT / 2 - TIP
         path = f"M{x1:.0f} {y1:.0f}L{x2:.0f} {y2:.0f}"
         x, y = x1, (y1 + y2) / 2
@@ -151,7 +151,7 @@ def _way(arrow: Arrow, boxes: Mapping[str, Box], places: Mapping[str, Place], lo
         x1, x2 = x1 + WIDTH / 2, x2 - WIDTH / 2 - TIP
         bend = (x1 + x2) / 2
         path = f"M{x1:.0f} {y1:.0f}C{bend:.0f} {y1:.0f} {bend:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
-        # Where several arrows begin at one box their figures stand near the ends, each at its own.
+        # Several arrows may begin at one box, so the figures of a steep arrow stand near its end.
         at = arrow.at if arrow.at is not None else 0.5 if abs(y2 - y1) < ROW else 0.9
         x, y = bend, y1 + (y2 - y1) * at
     alive = start.state in ("", Health.HEALTHY) and end.state == Health.HEALTHY

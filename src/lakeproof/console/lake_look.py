@@ -27,7 +27,7 @@ AUDITS = "lakeproof_publish_full_audits_total"
 
 @dataclass(frozen=True)
 class Branch:
-    """A branch of Nessie, its head, and the newest published states in it by database."""
+    """A branch of Nessie: its head, and database → the newest published state in it."""
 
     name: str
     hash: str
@@ -36,8 +36,11 @@ class Branch:
 
 @dataclass(frozen=True)
 class DataCheck:
-    """What a check of the data found: counts by what is wrong. scenario: the drill whose last check it was; "" where
-    somebody had the data compared on the page of an incident.
+    """What a check of the data found.
+
+    scenario: the drill whose last check it was; "" where somebody had the data compared on an incident's page.
+    data: counts by name, such as lost, stale or oversold.
+    incident: the incident on whose page the data were compared; "" for a drill.
     """
 
     scenario: str
@@ -49,9 +52,12 @@ class DataCheck:
 
 @dataclass(frozen=True)
 class LakeLook:
-    """audited_at: when the last full audit that kept up began; of the database whose last one is the oldest. audits:
-    how many of all ended so. frozen: databases whose new states an audit keeps off main. unseen: what could not be
-    looked at, in words.
+    """One look at the published lake.
+
+    audited_at: when the last full audit that kept up began, in the database for which that is longest ago.
+    audits: outcome → how many full audits ended so.
+    frozen: databases whose new states an audit keeps off main.
+    unseen: what could not be looked at, in words.
     """
 
     at: datetime
@@ -65,7 +71,7 @@ class LakeLook:
 
 
 def look_at_lake(stack: Stack) -> LakeLook:
-    """Now. What gives no answer is told in `unseen`."""
+    """Look now. What gives no answer is told in `unseen`."""
     unseen: list[str] = []
     commits: tuple[PublishedCommit, ...] = ()
     found: tuple[Branch, ...] = ()
@@ -102,13 +108,13 @@ def look_at_lake(stack: Stack) -> LakeLook:
 
 
 def newest_check(stack: Stack) -> DataCheck | None:
-    """The newest drill's, or what was compared since then on an incident's page; None where neither was."""
+    """The last check of the newest drill, or a newer one on an incident's page; None where there is neither."""
     found = (_drills_check(stack.reports_dir), _pages_check(Jobs(stack)))
     return max((one for one in found if one is not None), key=lambda one: one.at, default=None)
 
 
 def _pages_check(jobs: Jobs) -> DataCheck | None:
-    """The newest comparison that came to an end, as `check --json` printed it; counts are the worst engine's."""
+    """The newest comparison that came to an end, as `check --json` printed it. Each count is the worst engine's."""
     for job in jobs.all(CHECK):
         try:
             told: dict[str, Any] = job.printed()
@@ -117,7 +123,7 @@ def _pages_check(jobs: Jobs) -> DataCheck | None:
                 found: Counter[str] = Counter()
                 for table in told["tables"]:
                     found[table["engine"]] += table[wrong]
-                data[wrong.value] = max(found.values(), default=None)  # where no table was read nothing was judged
+                data[wrong.value] = max(found.values(), default=None)  # None: no table was read, nothing was judged
             return DataCheck("", str(told["verdict"]), datetime.fromisoformat(told["at"]), data, job.about)
         except (ValueError, KeyError, TypeError):
             continue

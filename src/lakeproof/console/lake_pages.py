@@ -26,7 +26,7 @@ def add_lake_pages(
     look: Callable[[], LakeLook] | None = None,
     first_wait: float = FIRST_SECONDS,
 ) -> Watcher[LakeLook]:
-    """Add `/lake` and its live part. `look` stands in for what asks Nessie and Prometheus."""
+    """Add `/lake` and its live part. `look` takes the place of the questions to Nessie and Prometheus."""
     watcher = Watcher("console-lake", look or (lambda: look_at_lake(stack)), LOOK_SECONDS, first_wait=first_wait)
 
     def live(request: Request, template: str) -> HTMLResponse:

@@ -29,7 +29,7 @@ SUPERVISOR_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Firing:
-    """An alert that is not silent: its rule's name, its labels and what it says in both languages."""
+    """An alert that fires or waits to: its rule's name, its labels and its summary in both languages."""
 
     name: str
     state: str
@@ -42,9 +42,13 @@ class Firing:
 
 @dataclass(frozen=True)
 class Look:
-    """at: when the components were seen. parts: by name, those that were ever wanted. figures: by the figure's id,
-    those that Prometheus has. alerts: those that fire or wait to; None where no Prometheus told. unseen: what could
-    not be looked at, in words.
+    """One look at the stack.
+
+    at: when the components were seen.
+    parts: name → the process of each component that was ever wanted.
+    figures: the figure's id → its value, as far as Prometheus has it.
+    alerts: those that fire or wait to; None where no Prometheus told.
+    unseen: what could not be looked at, in words.
     """
 
     at: datetime
@@ -55,11 +59,11 @@ class Look:
 
     @property
     def absent(self) -> str:
-        """The state of a component that is none of the parts: unknown, as long as no part could be seen."""
+        """The state of a component that is not among the parts: unknown where no part could be seen."""
         return str(Health.UNKNOWN) if self.unseen and not self.parts else NOT_STARTED
 
     def replicas(self, name: str) -> list[ProcessRow]:
-        """The component's own process and its further ones."""
+        """The component's own process and its further ones. Each node of Cassandra is drawn in a box of its own."""
         further = [one.name for one in all_components().values() if one.replica_of == name]
         own_boxes = name.startswith("cassandra")
         return [self.parts[one] for one in (name, *(() if own_boxes else further)) if one in self.parts]
@@ -78,7 +82,7 @@ class Looking:
         self._silent: tuple[str, ...] = ()
 
     def look(self) -> Look:
-        """Now. The supervisor is asked each time, Prometheus and somebody else's servers less often."""
+        """Look now. The supervisor is asked each time, Prometheus and somebody else's servers less often."""
         unseen: list[str] = []
         try:
             rows = self._external() if self._stack.settings.mode == "external" else self._own()
@@ -133,7 +137,7 @@ def _alerts(stack: Stack) -> Iterable[Firing]:
 
 
 def _ask_each(stack: Stack) -> Iterable[ProcessRow]:
-    """Somebody else's servers, each by its health question: a process is not seen, only its answer."""
+    """Ask somebody else's servers, each by its health question. Their processes are not seen, only their answers."""
     probes = all_probes()
     given = [one for one in all_components().values() if stack.settings.endpoints.get(one.name)]
 

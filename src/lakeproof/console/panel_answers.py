@@ -1,4 +1,4 @@
-"""What Prometheus says to a panel's queries: only a committed dashboard's, asked for by the panel's id."""
+"""What Prometheus answers to a panel's queries. A reader names a committed panel by its id, and never a query."""
 
 import math
 import re
@@ -18,13 +18,18 @@ from lakeproof.stack.stack import Stack
 TIMEOUT_SECONDS = 5.0
 POINTS = 240
 SHORTEST_STEP = 5.0
-# A chart of more lines than this is read by nobody.
+# Nobody can read a chart of more lines than this.
 MOST_SERIES = 60
 
 
 @dataclass(frozen=True)
 class Chart:
-    """times: UNIX seconds. series: a name and a value (or None) for each time, in `unit`. lines: thresholds."""
+    """The numbers of a chart.
+
+    times: UNIX seconds.
+    series: a name, and a value (or None) for each time, in `unit`.
+    lines: thresholds.
+    """
 
     times: list[int]
     series: list[tuple[str, list[float | None]]]

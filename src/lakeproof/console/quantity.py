@@ -76,7 +76,7 @@ def _duration(seconds: float) -> str:
 
 
 def scale_of(largest: float, unit: str) -> tuple[float, str]:
-    """(factor, unit) that make values up to `largest` short to read on one axis: (1 / 2**30, "GiB")."""
+    """(factor, unit) with which values up to `largest` are short to read on one axis, e.g. (1 / 2**30, "GiB")."""
     if unit in _SECONDS_IN:
         seconds = largest * _SECONDS_IN[unit]
         for name in ("d", "h", "m", "s", "ms"):

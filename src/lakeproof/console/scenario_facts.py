@@ -22,7 +22,10 @@ KEPT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Facts:
-    """alerts: component → rule → address of its runbook page. touching: component → scenarios that touch it.
+    """What the folders of the scenarios say.
+
+    alerts: component → rule → address of the rule's runbook page.
+    touching: component → scenarios that touch it.
     hitting: use case → scenarios that name it.
     """
 
@@ -32,7 +35,7 @@ class Facts:
 
 
 class ScenarioFacts:
-    """The facts, read in the background again where somebody asks for them once they are a minute old."""
+    """Keeps the facts, and reads them again in the background once somebody asks and they are over a minute old."""
 
     def __init__(self, further_scenarios: Iterable[Path] = ()) -> None:
         self._folders = tuple(further_scenarios)
@@ -41,7 +44,7 @@ class ScenarioFacts:
         self._read_at = float("-inf")
 
     def newest(self) -> Facts:
-        """What was read last. The very first call reads: it takes a second on a busy machine."""
+        """The facts that were read last. The very first call reads them, which takes a second on a busy machine."""
         with self._lock:
             if self._facts is None:
                 self._read()
@@ -52,7 +55,7 @@ class ScenarioFacts:
             return self._facts
 
     def read_ahead(self) -> None:
-        """Have the first page find them."""
+        """Read the facts in the background, before the first page asks for them."""
         threading.Thread(target=self.newest, name="console-facts", daemon=True).start()
 
     def _read(self) -> None:
@@ -61,7 +64,7 @@ class ScenarioFacts:
 
 
 def read_facts(further_scenarios: tuple[Path, ...] = ()) -> Facts:
-    """From the folders, now. A file that is not valid is left out: `drill` and `up` say what is wrong with it."""
+    """Read the folders now. A file that is not valid is left out: `drill` and `up` say what is wrong with it."""
     alerts: dict[str, dict[str, str]] = {}
     touching: dict[str, set[str]] = {}
     hitting: dict[str, set[str]] = {}

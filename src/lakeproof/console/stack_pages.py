@@ -35,7 +35,7 @@ def add_stack_pages(
     look: Callable[[], Look] | None = None,
     first_wait: float = FIRST_SECONDS,
 ) -> Watcher[Look]:
-    """Add `/`, `/live/stack`, `/components/NAME` and its live part. `look` stands in for what asks the stack."""
+    """Add `/`, `/components/NAME` and their live parts. `look` takes the place of the questions to the stack."""
     watcher = Watcher("console-look", look or Looking(stack).look, LOOK_SECONDS, first_wait=first_wait)
 
     def newest() -> Look:
@@ -97,7 +97,7 @@ def _add_components(
             return pages.render(request, "no_such.html", 404, what=name)
         seen, known = newest(), facts.newest()
         row = seen.parts.get(name)
-        # A log may hold rows of the databases, and its file is closed to other users of the machine.
+        # Only who is signed in sees a log: it may hold rows of the databases, and other users cannot read its file.
         signed_in = request.state.session is not None
         log_path = Path(row.log) if row is not None and row.log else stack.log_path(name)
         return pages.render(

@@ -19,7 +19,7 @@ from lakeproof.use_cases.state import Freshness, look
 from lakeproof.use_cases.use_case import use_cases
 
 LOOK_SECONDS = 5.0
-LOOKED_THROUGH, ENDED_SHOWN = 100, 10  # of so many newest incidents the newest ones that ended
+LOOKED_THROUGH, ENDED_SHOWN = 100, 10  # ended incidents are looked for among the newest 100, and at most 10 shown
 
 type Looks = Mapping[str, Freshness]
 
@@ -33,7 +33,7 @@ def add_use_case_pages(
     look_at_all: Callable[[], Looks] | None = None,
     first_wait: float = FIRST_SECONDS,
 ) -> Watcher[Looks]:
-    """Add `/usecases` and `/usecases/NAME`. `look_at_all` stands in for what asks Prometheus."""
+    """Add `/usecases` and `/usecases/NAME`. `look_at_all` takes the place of the questions to Prometheus."""
 
     desk = Pages("lakeproof.incidents")  # an incident's status in the desk's own words
 
@@ -75,7 +75,7 @@ def add_use_case_pages(
             return pages.render(request, "no_such.html", 404, what=name)
         rows = (*store.ongoing()[::-1], *store.newest_first(most=LOOKED_THROUGH))
         concerned = [one for one in rows if name in one.use_cases and not one.merged_into]
-        ongoing = {one.id: one for one in concerned if one.status in ONGOING}  # an old one is in the first list alone
+        ongoing = {one.id: one for one in concerned if one.status in ONGOING}  # a new one is in both lists of `rows`
         ended = [one for one in concerned if one.status not in ONGOING][:ENDED_SHOWN]
         incidents = [*ongoing.values(), *ended]
         return live(request, "use_case.html", name, incidents=incidents, desk=partial(desk.say, request))

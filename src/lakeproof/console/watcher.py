@@ -1,4 +1,4 @@
-"""What pages show is read in the background, and only while somebody looks: a page never waits for an engine."""
+"""Reads what pages show in the background, and only while somebody looks: a page never waits for an engine."""
 
 import logging
 import threading
@@ -9,18 +9,18 @@ from lakeproof.errors import LakeproofError
 
 log = logging.getLogger(__name__)
 
-# A page asks for more every two seconds; hidden tabs ask once a minute.
+# Reading ends when no page has asked for this long. A page asks every two seconds; hidden tabs ask once a minute.
 IDLE_SECONDS = 20.0
-# The first reader of a page gives the background so long to answer, else it is shown without figures.
+# A page waits at most this long for the first answer; after that it is shown without figures.
 FIRST_SECONDS = 0.2
 
 
 class Watcher[T]:
-    """Keeps the newest answer of `ask`, which is asked every `pause` seconds while `newest` is called now and then.
+    """Keeps the newest answer of `ask`, which is called every `pause` seconds while `newest` is called now and then.
 
-    `ask` runs in one thread, and only there. It should give what it could not read as part of its answer; where it
-    raises, the answer before stays the newest. Once nobody looks any more the answer is forgotten. `first_wait`:
-    seconds that the first reader waits at most.
+    `ask` runs in one thread, and only there. Its answer should say what could not be read; where `ask` raises, the
+    answer before stays the newest. After `idle` seconds without a call of `newest` the answer is forgotten.
+    `first_wait`: seconds for which `newest` waits at most while there is no answer yet.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Watcher[T]:
         self._answer: T | None = None
 
     def newest(self) -> T | None:
-        """The newest answer, and a wish for more. Waits at most `first_wait` seconds where nobody looked before."""
+        """The newest answer; keeps the reading going. Waits at most `first_wait` seconds while there is none yet."""
         with self._lock:
             self._wanted_at = time.monotonic()
             if self._thread is None:
@@ -63,6 +63,6 @@ class Watcher[T]:
             time.sleep(max(0.1, self._pause - (time.monotonic() - began)))
             with self._lock:
                 if time.monotonic() - self._wanted_at > self._idle:
-                    # Whoever looks next must not be shown for a moment how the stack was an hour ago.
+                    # Else whoever looks next would be shown for a moment how the stack was an hour ago.
                     self._thread = self._answer = None
                     return

@@ -1,7 +1,7 @@
 """The stack as a graph along a record's way, as data: which component stands where, and what an arrow tells.
 
-Columns go with the record, from the shoppers to the engines that answer questions. A component that stands nowhere
-here is shown beside the graph, so a new one needs no edit.
+Columns go with the record, from the shoppers to the engines that answer questions. A component that has no place here
+is shown beside the graph, so a new component needs no edit.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ SHOPPERS = "shoppers"
 
 @dataclass(frozen=True)
 class Box:
-    """A component's place. title: what is written in it. column: also its stage, unless `stage` says another one.
-    row may be between two rows.
+    """A component's place. title: the text in the box. column: also its stage, unless `stage` names another one. row:
+    may lie between two rows.
     """
 
     name: str
@@ -27,8 +27,11 @@ class Box:
 
 @dataclass(frozen=True)
 class Figure:
-    """One number on an arrow. expression: PromQL, one series. unit: as quantity.py has them. says: what it is.
+    """One number on an arrow.
 
+    expression: PromQL that gives one series.
+    unit: as in quantity.py.
+    says: what the number is.
     within: the component without which there is no such number.
     """
 
@@ -41,8 +44,8 @@ class Figure:
 
 @dataclass(frozen=True)
 class Arrow:
-    """From one component to another. beside: it leaves a record's way, and is drawn thinner. at: how far along it its
-    figures stand, from 0 to 1; None: where drawing.py puts them.
+    """From one component to another. beside: the arrow leaves a record's way, and is drawn thinner. at: how far along
+    the arrow its figures stand, from 0 to 1; None: where drawing.py puts them.
     """
 
     start: str
@@ -52,7 +55,7 @@ class Arrow:
     at: float | None = None
 
 
-# What a record passes, a name for each column.
+# What a record passes: the name of each stage, by its number.
 STAGES = (
     "Shoppers",
     "Services",
@@ -108,7 +111,7 @@ def _rate(metric: str, says: str = "changes committed") -> Figure:
 
 
 def main_age(database: str) -> Figure:
-    """How old the data of a database on `main` is."""
+    """The figure for how old the data of a database on `main` is."""
     expression = f'time() - max(lakeproof_publish_database_beat_timestamp_seconds{{database="{database}"}})'
     within = find_source(database).capture
     return Figure(f"main_{database}", expression, "s", "age of the data on main", within)

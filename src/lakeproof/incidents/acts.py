@@ -72,7 +72,7 @@ def deeds_of(store: Store, jobs: Jobs) -> Mapping[str, Deed]:
 
 
 def require_confirmed(form: Form, where: str) -> None:
-    """Raises: InvalidInput for a form whose box was not ticked, as one that no page of the desk sends."""
+    """Raises: InvalidInput where the form's box was not ticked. The desk's own pages do not send such a form."""
     if form.get("confirmed") != "yes":
         raise InvalidInput("the risk was not confirmed", where=where, next_action="tick the box")
 
@@ -87,9 +87,9 @@ def why_not(proposal: Job) -> str:
 
 
 def proposed_commands(jobs: Jobs, incident: str, job: str) -> tuple[Job, list[tuple[str, ...]]]:
-    """A proposal that was shown, and its commands: those steps with those arguments, not what a new diagnosis says.
+    """The proposal with the id `job`, and the commands that run the steps which it showed, without a new diagnosis.
 
-    Raises: InvalidInput where another proposal was made meanwhile, none was, it is too old, or was run already.
+    Raises: InvalidInput where it is not the newest proposal, has no steps, is too old, or was run already.
     """
     proposal = jobs.newest(PROPOSE, incident)
     if proposal is None or proposal.id != job or not isinstance(steps := proposal.printed(), list) or not steps:

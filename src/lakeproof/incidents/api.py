@@ -66,12 +66,15 @@ log = logging.getLogger(__name__)
 
 FULL = ("disk is full", "disk full", "no space left", "readonly", "read-only", "disk I/O error", "unable to open")
 
-# Longer than Prometheus takes to tell Alertmanager again what fires: ours 10 s, somebody else's usually a minute.
+# An alert that Alertmanager has not known for this long counts as ended. Prometheus has to be faster to tell it again
+# what fires: ours takes 10 s, somebody else's usually a minute.
 LOST_AFTER = {"local": timedelta(seconds=30), "external": timedelta(seconds=150)}
-# So many webhooks are taken in at a time, one after the other by the database. All of a storm's at once would take
-# every thread of the desk, so that neither a page nor its health question was answered until the last one was in.
+# At most this many webhooks hold a thread at a time; the database takes them in one after the other anyway. All
+# webhooks of a storm at once would hold every thread of the desk, and neither a page nor the health question would be
+# answered until the last webhook was in.
 WEBHOOKS_AT_ONCE = 4
-# In drill windows a drill may begin soon after another one that was cut off and left its incident open.
+# How long after its last alert cleared an incident takes in new ones (store.Store). It is short in drill windows: a
+# drill may begin soon after another one that was cut off and left its incident open.
 REJOIN = {"drill": timedelta(seconds=20), "production": timedelta(minutes=10)}
 
 
@@ -107,8 +110,8 @@ def build_desk(
     read_active: ReadActive | None = None,
     stack_look: StackLook | None = None,
 ) -> FastAPI:
-    """The desk of a stack. `store` stands in for its database; `look`, `read_active` and `stack_look` for what the
-    desk asks the stack.
+    """The desk of a stack. `store` takes the place of its database; `look`, `read_active` and `stack_look` that of
+    the desk's questions to the stack.
 
     Raises: InvalidInput where the settings of the tickets cannot be used.
     """
@@ -125,7 +128,7 @@ def build_desk(
         give_back_windows=lambda: give_back_abandoned(stack),
         stack_look=stack_look,
     )
-    itsm_client = httpx.Client()  # this one goes out: the proxies of the environment are heeded
+    itsm_client = httpx.Client()  # its calls leave this machine, so the environment's proxies are used
     itsm = itsm_of(stack, itsm_client)
     tickets = Keeping(store, itsm, stack.name, f"{stack.url('desk')}/incidents/") if itsm is not None else None
     rounds = [watch.rounds] if tickets is None else [watch.rounds, tickets.rounds]
@@ -144,7 +147,7 @@ def build_desk(
         title="Lakeproof incident desk",
         lifespan=lifespan,
         middleware=[Middleware(Refusals), guard],
-        docs_url=None,  # FastAPI's own pages load scripts of another host, beside the cookie of who is signed in
+        docs_url=None,  # FastAPI's own pages load scripts of another host, on the origin of the session's cookie
         redoc_url=None,
     )
     _add_errors(app, metrics)
@@ -323,7 +326,7 @@ def _add_errors(app: FastAPI, metrics: DeskMetrics) -> None:
     @app.exception_handler(DBAPIError)
     def database(request: Request, error: DBAPIError) -> Response:
         said = str(error.orig)
-        if isinstance(error, DataError):  # what a database's types do not take, as a zero byte in PostgreSQL's text
+        if isinstance(error, DataError):  # a value that the database's types do not take: a zero byte in PostgreSQL
             return answer(422, f"nothing was written: {said}", "correct it and send it again")
         log.error("%s %s was not kept: %s", request.method, request.url.path, said)
         if any(word in said for word in FULL):

@@ -1,5 +1,5 @@
-"""The checklist after recovery: the runbook's five items in its own words, those whom it concerns (its step 4), and
-one of ours on health.
+"""The checklist after recovery: the runbook's five items in its own words, an item on telling those concerned (the
+runbook's step 4), and one of our own on health.
 
 A machine answers an item where it can look; a person answers the others, and may waive any item with a reason. What a
 person answered stays.
@@ -22,7 +22,7 @@ class AnswerState(StrEnum):
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the checklist. machine: the desk looks by itself; where it cannot, it asks."""
+    """One item of the checklist. machine: the desk looks by itself, and a person answers where it cannot."""
 
     id: str
     vi: str
@@ -80,14 +80,15 @@ class Line:
 
     @property
     def answered(self) -> bool:
-        """True where it keeps nobody from closing the incident."""
+        """True where the item does not keep the incident from being closed."""
         return self.state != AnswerState.OPEN
 
 
 def lines_of(answers: Iterable[Kept], *, closed: bool = False) -> list[Line]:
     """The whole checklist, in the runbook's order.
 
-    closed: the incident was closed, so an item without an answer was not asked for then, and nobody can answer it.
+    closed: the incident was closed. An item without an answer is then left out: the checklist did not have the item
+    when the incident was closed, and nobody can answer it any more.
     """
     known = {answer.item: answer for answer in answers}
     return [_line(item, known.get(item.id)) for item in ITEMS if item.id in known or not closed]

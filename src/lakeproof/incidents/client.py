@@ -16,22 +16,22 @@ TIMEOUT_SECONDS = 15.0
 # A desk that is restarted answers again after 5 to 30 s.
 PATIENCE_SECONDS = 60.0
 AGAIN_SECONDS = 2.0
-# The desk lists so many incidents in one answer, at most.
+# The desk lists at most this many incidents in one answer.
 PAGE = 1000
-# The header of a list that says how many older incidents there are beside those in it.
+# Header of a list's answer: how many incidents are older than the last one listed.
 OLDER = "X-Older-Incidents"
 
 
 def new_key() -> str:
-    """A key for one call that changes something, under which the desk keeps it once however often it is sent."""
+    """A key for one call that changes something. The desk keeps calls with the same key once, however often sent."""
     return uuid.uuid4().hex
 
 
 def until_kept[T](keep: Callable[[], T], tell: Callable[[str], None], patience_seconds: float) -> T:
-    """Call `keep` again while the desk does not answer or cannot write, and `tell` so each time.
+    """Call `keep` again and again while the desk does not answer or cannot write, and `tell` of each failed try.
 
-    `keep` has to send the same key each time: the answer may be all that was lost. Raises: what `keep` raised when
-    the patience was over; InvalidInput at once.
+    `keep` has to send the same key each time: the desk may have kept the change, and only its answer was lost.
+    Raises: the last error of `keep` once `patience_seconds` are over; InvalidInput at once.
     """
     deadline = Deadline(patience_seconds)
     while True:
@@ -47,8 +47,8 @@ def until_kept[T](keep: Callable[[], T], tell: Callable[[str], None], patience_s
 class DeskClient:
     """One stack's desk. Every method gives the desk's JSON.
 
-    Raises: CouldNotLook where it does not answer, InvalidInput for what it refuses, TerminalError where it could not
-    write.
+    Raises: CouldNotLook where the desk does not answer, InvalidInput where it refuses the call, TerminalError where
+    it could not write.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -56,11 +56,11 @@ class DeskClient:
         self._stack = stack
 
     def incidents(self, status: str | None = None) -> list[dict[str, Any]]:
-        """All of them, newest first."""
+        """All incidents, newest first."""
         return self.newest(status)[0]
 
     def newest(self, status: str | None = None, most: int | None = None) -> tuple[list[dict[str, Any]], int]:
-        """Newest first, at most `most` of them (None: all), and how many older ones there are beside these."""
+        """Incidents, newest first, at most `most` (None: all), and how many older ones were left out."""
         rows: list[dict[str, Any]] = []
         while True:
             query = {"most": str(PAGE if most is None else min(PAGE, most - len(rows)))}
@@ -68,21 +68,22 @@ class DeskClient:
             query |= {"before": rows[-1]["id"]} if rows else {}
             answer = self._ask("GET", f"/api/incidents?{urlencode(query)}")
             rows += answer.json()
-            older = int(answer.headers.get(OLDER, 0))  # a desk that was started before this was does not say it
+            older = int(answer.headers.get(OLDER, 0))  # a desk of an older version does not send the header
             if not older or len(rows) == most:
                 return rows, older
 
     def incident(self, name: str) -> dict[str, Any]:
-        """One, with all that belongs to it."""
+        """One incident, with all that belongs to it."""
         return dict(self._ask("GET", f"/api/incidents/{name}").json())
 
     def open(self, **fields: Any) -> dict[str, Any]:
-        """Open one by hand: title, who, severity, service, team, scenario, metric, value, key."""
+        """Open an incident by hand. Fields: title, who, severity, service, team, scenario, metric, value, key."""
         return dict(self._ask("POST", "/api/incidents", fields).json())
 
     def change(self, name: str, act: str, **fields: Any) -> dict[str, Any]:
-        """ack, mitigate, verify, resolve, review, unmerge, lesson (who, text), note (+ kind, readings), evidence
-        (+ title, body), own (+ owner), checklist (+ item, state), merge (+ into). key: of moves, note, evidence."""
+        """Change an incident by one act, with the fields `who`, `text` and those of the act: ack, mitigate, verify,
+        resolve, review, unmerge, lesson, note (kind, readings), evidence (kind, readings, title, body), own (owner),
+        checklist (item, state), merge (into). Changes of status, notes and evidence also take a `key`."""
         return dict(self._ask("POST", f"/api/incidents/{name}/{act}", fields).json())
 
     def write_rca(self, name: str, **fields: Any) -> str:

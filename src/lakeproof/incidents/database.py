@@ -29,8 +29,8 @@ def database_url(stack: Stack) -> str:
 def open_database(url: str) -> Engine:
     """An engine on the newest schema.
 
-    Raises: InvalidInput for a URL that is none, TerminalError where the database is no desk's, is newer than this
-    program, or cannot be opened.
+    Raises: InvalidInput for a URL that cannot be used, TerminalError where the database is no desk's, is newer than
+    this program, or cannot be opened.
     """
     try:
         engine = create_engine(url)
@@ -45,7 +45,7 @@ def open_database(url: str) -> Engine:
     try:
         _migrate_or_say_why(engine)
     except BaseException:
-        engine.dispose()  # else its connection, and with it a lock, stays until it is collected
+        engine.dispose()  # else its connection, and with it a lock, stays until the garbage is collected
         raise
     return engine
 
@@ -62,7 +62,7 @@ def _migrate_or_say_why(engine: Engine) -> None:
 
 
 def url_for_people(engine: Engine) -> str:
-    """Its URL without the password."""
+    """The database's URL without the password."""
     return engine.url.render_as_string(hide_password=True)
 
 

@@ -26,8 +26,8 @@ class IncidentCounts(Collector):
 
 
 class OverdueIncidents(Collector):
-    """Incidents past a team's time that nobody has acknowledged yet, one series each, with the team whose time that
-    was: the incident's own, or that of an alert that joined. The alert IncidentNotAcknowledged stands on it, so that
+    """A series for each escalated incident that nobody has acknowledged yet. Its team is the one whose time ended:
+    the incident's own, or that of an alert that joined. The alert IncidentNotAcknowledged reads this metric, so that
     people hear of an escalation by the same routes as of an alert, also after a restart of the desk.
     """
 

@@ -1,6 +1,6 @@
 """What documents attached to an incident say: a diagnosis its causes and readings, a verification its verdicts.
 
-Anybody may attach a document of any shape; of what is in no known shape nothing is told here.
+Anybody may attach a document of any shape. In a document of an unknown shape these functions find nothing.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,11 @@ OUTCOMES = {PASSED, "failed", "unknown"}
 
 @dataclass(frozen=True)
 class Seen:
-    """A reading as a diagnosis tells it. was: with its unit, or why it has no answer. expected: what health shows."""
+    """A reading as a diagnosis tells it.
+
+    was: the value with its unit, or why there is none.
+    expected: the value in a healthy stack.
+    """
 
     probe: str
     was: str

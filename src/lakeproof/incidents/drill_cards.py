@@ -12,16 +12,18 @@ from lakeproof.scenarios.scenario import CAUSE_SIGN
 
 REPORT = "report.json"
 ELSEWHERE = "elsewhere-"
-JOIN_SIGN = "+"  # two at once are named A+B
+JOIN_SIGN = "+"  # a drill of two scenarios at once is named A+B
 WRONG = ("lost", "duplicated", "stale", "phantom", "oversold")
 
 
 @dataclass(frozen=True)
 class DrillCard:
-    """One drill, from `at` to `until`. Seconds are None for a phase not reached; wrong: counts that should be 0.
+    """One drill, from `at` to `until`.
 
-    acknowledged: how many orders the shop had promised; None where the drill looked at none.
-    by_fix: something else was run than the diagnosed repair. A wrong fix must fail, and tells nothing of the runbook.
+    detect, diagnose, repair: seconds; None where the phase was not reached.
+    acknowledged: how many orders the shop had promised; None where the drill looked at no orders.
+    wrong: counts that should be 0.
+    by_fix: a given fix was run, not the diagnosed repair. A wrong fix must fail, and tells nothing of the runbook.
     """
 
     name: str
@@ -41,7 +43,7 @@ class DrillCard:
 
 
 def reports_of(folder: Path) -> Iterator[Path]:
-    """Every report of that folder, of a series' drills too, and of the folders elsewhere that it links to."""
+    """Every report in that folder, also those of the drills of a series, and in the folders that it links to."""
     if not folder.is_dir():
         return
     yield from folder.rglob(REPORT)
@@ -51,7 +53,7 @@ def reports_of(folder: Path) -> Iterator[Path]:
 
 
 def link_report(reports: Path, written_to: Path) -> None:
-    """Have the pages find a drill whose report was wanted elsewhere (`drill --report DIR`).
+    """Link a folder elsewhere into which a report was written (`drill --report DIR`), so that the pages find it.
 
     Links that lead nowhere any more are removed. Raises: OSError, which is no reason not to drill.
     """
@@ -86,12 +88,12 @@ class DrillCards:
         return sorted(cards, key=lambda card: card.at, reverse=True)
 
     def newest(self) -> Mapping[str, DrillCard]:
-        """Scenario → the card of its newest drill, by the diagnosed repair."""
+        """Scenario → the card of its newest drill that ran the diagnosed repair."""
         return newest_of(self.all())
 
 
 def newest_of(cards: Iterable[DrillCard]) -> Mapping[str, DrillCard]:
-    """Scenario → its first card among these, which come the newest first; drills of a fix of one's own are none."""
+    """Scenario → its first card; `cards` come the newest first. Drills that ran a given fix are passed over."""
     newest: dict[str, DrillCard] = {}
     for card in cards:
         for scenario in () if card.by_fix else card.scenarios:
@@ -128,7 +130,7 @@ def _read(path: Path) -> DrillCard | None:
 
 
 def parts_of(name: str) -> list[tuple[str, str]]:
-    """Of a drill's name (A, A:CAUSE, A+B): each part as it is written, and the scenario that it names."""
+    """The parts of a drill's name (A, A:CAUSE, A+B): each as it is written, and the scenario that it names."""
     return [(part.strip(), part.partition(CAUSE_SIGN)[0].strip()) for part in name.split(JOIN_SIGN)]
 
 

@@ -1,5 +1,5 @@
 """What the desk does by itself: look up the moment of a new incident, escalate a forgotten one, compare its alerts
-with those that Alertmanager knows.
+with those that Alertmanager knows, answer its checklist, and give the windows back that a killed drill changed.
 """
 
 import logging
@@ -22,7 +22,7 @@ LOOK_AT_ALERTS_EVERY_SECONDS = 5.0
 LOOK_AT_WINDOWS_EVERY_SECONDS = 5.0
 KEEP_EVERY_SECONDS = 1.0
 LOOK_AT_CHECKLISTS_EVERY_SECONDS = 10.0
-# After it was resolved an incident's checklist is looked at for so long; then only a person answers it.
+# The desk looks at the checklist of a resolved incident for this long. After that only a person answers it.
 CHECKLISTS_FOR = timedelta(hours=1)
 
 LONGEST_ERROR = 1000
@@ -33,13 +33,15 @@ type FindUseCases = Callable[[str], list[str]]
 
 
 class Watch:
-    """Rounds over the incidents. `look(expression, alerts, at)`, with the labels of each alert, asks the stack;
-    `escalated` tells people.
+    """Rounds over the incidents.
 
-    `clock` gives monotonic seconds: pauses, and how long an alert has been missing, go by it, so that they stay what
-    they are while somebody sets the machine's time. What is compared with a stored time goes by the store's clock.
-    `stack_look` answers the items of a checklist that a machine can answer; None: only people answer.
-    `give_back_windows` ends what a killed drill did to the windows of alerts; it does nothing where none did.
+    look(expression, alerts, at): asks the stack for the moment `at`. `alerts`: the labels of each alert.
+    escalated: is called once for each incident that is escalated.
+    lost_after: an alert that Alertmanager has not known for this long counts as ended.
+    give_back_windows: restores the windows of alerts that a killed drill changed; does nothing where no drill did.
+    stack_look: answers the items of a checklist that a machine can answer; None: only people answer.
+    clock: monotonic seconds, by which pauses go, and how long an alert has been missing. So they stay what they are
+    while somebody sets the machine's time. Only times that are compared with stored ones go by the store's clock.
     """
 
     def __init__(
@@ -69,11 +71,11 @@ class Watch:
         self.rounds = Rounds("watch", self.make_round)
 
     def make_round(self) -> None:
-        """One round: every incident without a moment gets it, and the use cases of a scenario that it came to be of;
-        every forgotten one is escalated once.
+        """One round: look up the moment of every incident that has none, and the use cases of one that an alert of a
+        scenario joined later; escalate each forgotten one, once; then make the other looks that are due.
         """
         names = self._store.without_moment()
-        # Many are written at once: in a storm each further transaction would hold webhooks up by a write to the disk.
+        # Moments are written in batches: in a storm each further transaction would hold up webhooks by a disk write.
         found, begun = [], time.monotonic()
         for name in names:
             if self.rounds.stopping:
@@ -101,7 +103,7 @@ class Watch:
         self.give_back_windows()
 
     def _is_due(self, look: str, every_seconds: float) -> bool:
-        """True where that look was not made for so long; it then counts as made now."""
+        """True where `look` was not made for `every_seconds`; it then counts as made now."""
         now, before = self._clock(), self._looked_at.get(look)
         if before is not None and now - before < every_seconds:
             return False
@@ -109,7 +111,7 @@ class Watch:
         return True
 
     def look_at_checklists(self) -> None:
-        """Answer what a machine can, of incidents that are being verified or were resolved lately."""
+        """Answer what a machine can answer, for incidents that are being verified or were resolved lately."""
         if self._stack_look is None or not self._is_due("checklists", LOOK_AT_CHECKLISTS_EVERY_SECONDS):
             return
         for incident in self._store.to_look_at(self._store.now() - CHECKLISTS_FOR):
@@ -120,16 +122,16 @@ class Watch:
             self.rounds.went_on()
 
     def give_back_windows(self) -> None:
-        """After a drill that was killed: alerts go in the stack's own windows again. Raises: LakeproofError."""
+        """Have alerts go by the stack's own windows again after a drill that was killed. Raises: LakeproofError."""
         if self._is_due("windows", LOOK_AT_WINDOWS_EVERY_SECONDS):
             self._give_back_windows()
 
     def compare_alerts(self) -> None:
         """End alerts that their Alertmanager has not known for `lost_after`; take up again those that fire on.
 
-        Over a restart it forgets what fired, so it can never report their end. Prometheus tells it again of what
-        still fires, within a minute at most; `lost_after` must be longer, and is counted anew once Alertmanager has
-        started anew. Nothing ends while it does not answer.
+        Over a restart Alertmanager forgets what fired, so it can never report the end of those alerts. Prometheus
+        tells it again what still fires, within a minute at most; `lost_after` must be longer, and is counted anew
+        after a restart of Alertmanager. No alert ends while Alertmanager does not answer.
 
         While Prometheus hangs, Alertmanager lets its alerts expire and reports their end. Afterwards Prometheus goes
         on with the same start, so the webhook that follows looks like a late one of the firing that ended. Only

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 from lakeproof.incidents.shapes import ReadingShape
 
-# What begins a heading, a list, a rule or a block of code where it begins a line. A negative number begins none.
+# What makes a heading, a list, a rule or a block of code at the beginning of a line. A negative number makes none.
 _BLOCK = re.compile(r"^(#|[-+](?=[-\s]|$)|_(?=\s?_)|~(?=~~))")
-# What begins a numbered list; a decimal number does not.
+# What makes a numbered list; a decimal number makes none.
 _NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")
-# An answer without a value, such as the longest wait where nobody waits; a question without an answer has an error.
+# Shown for an answer without a value, such as the longest wait where nobody waits. A question without an answer has
+# an error instead.
 NO_VALUE = "no value"
 
 
@@ -18,7 +19,7 @@ def format_time(at: datetime) -> str:
     if at.tzinfo is not None:
         try:
             at = at.astimezone(UTC)
-        except OverflowError:  # on the first or last day that there is
+        except OverflowError:  # on the first or last day that a datetime can hold
             return at.isoformat()
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 

@@ -1,11 +1,11 @@
-"""What stands before every request: a Host we know, a token for every change, a body that is not too big.
+"""The checks before every request: a Host we know, a token for every change, a body that is not too big.
 
 The Host check is against DNS rebinding: a page of another site that resolves its own name to 127.0.0.1 must not be
 able to read the desk. Bodies are read here, so that "too big" is said before anything is parsed.
 
-A program shows the desk's token as `Authorization: Bearer`. A person signs in with it once, and then has a cookie
-(session.py); what a form of a page changes, needs the cookie and the form's own token. The API takes no cookie, and a
-page no bearer.
+A program shows the desk's token as `Authorization: Bearer`. A person signs in with the token once, and then has a
+cookie (session.py). A form of a page needs that cookie and the form's own token. The API takes no cookie, and a page
+takes no bearer token.
 """
 
 import json
@@ -29,15 +29,16 @@ FORM_FIELDS = 50
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 FORM_TYPE = "application/x-www-form-urlencoded"
-# The right token always passes: a limit that also held it up would let any local process keep Alertmanager out.
+# After so many wrong tokens in so many seconds, further wrong ones are answered with 429. The right token always
+# passes: a limit that also held it up would let any local process keep Alertmanager out.
 WRONG_TOKENS, WRONG_SECONDS = 30, 60.0
-# So much later each further wrong token is answered: who guesses one after the other is held up. Who guesses many at
-# once is not; the 128 random bits of a token that we made keep them out.
+# Each answer 429 is delayed by this much. That holds up whoever tries one token after the other, but not whoever
+# tries many at once; against them stand the 128 random bits of a token that we made.
 LATE_SECONDS = 1.0
 
 
 def known_hosts(stack: Stack) -> frozenset[str]:
-    """Loopback's names, the address it listens on, and the name that the settings give it."""
+    """The host names of the desk: loopback's names, the address it listens on, and its name in the settings."""
     given = stack.settings.endpoints.get("desk", {}).get("http", "")
     named = urlsplit(given if "://" in given else f"//{given}").hostname or ""
     return LOOPBACK | {stack.settings.host.lower()} | ({named} if named else set())
@@ -54,7 +55,7 @@ class Refused(Exception):
 class Guard:
     """ASGI middleware. `hosts`: lower case, without ports.
 
-    A request that passes has in its state `session` (None where nobody is signed in), and `form` where it is a form.
+    It puts into the state of a request: `session` (None where nobody is signed in), and `form` where one was sent.
     """
 
     def __init__(self, app: ASGIApp, *, sessions: Sessions, hosts: frozenset[str]) -> None:
@@ -91,7 +92,7 @@ class Guard:
     async def _admit(
         self, scope: Scope, headers: dict[str, str], session: Session | None, receive: Receive
     ) -> Receive:
-        """Gives the body again for a change that is allowed. Raises: Refused."""
+        """Read the body of an allowed change; gives a `receive` that yields that body again. Raises: Refused."""
         is_form = not scope["path"].startswith(API)
         if is_form:
             _require_own_page(headers)
@@ -192,7 +193,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _late(send: Send) -> Send:
-    """As `send`, but that somebody was wrong too often is said later."""
+    """A `send` that delays the answer 429, too many wrong tokens, by LATE_SECONDS."""
 
     async def late(message: Message) -> None:
         if message.get("status") == 429:

@@ -20,15 +20,16 @@ from lakeproof.incidents.timeline import add_entry
 from lakeproof.incidents.webhook import NO_SCENARIO, NONE, SEVERITIES, AlertIn, AlertStatus, Notification
 from lakeproof.observability.teams import DEFAULT_TEAM
 
-# So many values in one question: SQLite's own bound is higher, other databases' are not known.
+# At most this many values in one query. SQLite's own limit is higher, other databases' limits are not known.
 CHUNK = 500
-# So many ongoing incidents are looked through for one of the same trouble; in a storm the older ones are not.
+# An alert is compared with at most this many ongoing incidents, the newest, to find one of the same trouble. In a
+# storm the older ones are left out.
 MOST_AKIN = 100
 
 
 @dataclass
 class Received:
-    """What a notification did, counted by alert; ids of the incidents concerned."""
+    """What a notification did, counted in alerts; `known` ones changed nothing. incidents: ids of those changed."""
 
     opened: int = 0
     joined: int = 0
@@ -41,21 +42,24 @@ def take_in(session: Session, notification: Notification, now: datetime, rejoin:
     """Put every alert of the notification into its incident, inside the caller's transaction.
 
     A repeated alert changes nothing. A late "firing" after its own "resolved" changes nothing either: Alertmanager
-    sends again what it could not deliver. A new firing has a new start, except for one that Alertmanager let expire
-    while Prometheus hung: that one `take_up` takes in, once Alertmanager's list tells that it fires. Of a firing that
-    was first heard of by its end nothing is kept, so that its late "firing" opens an incident, and the desk ends it
-    like every alert that Alertmanager does not know any more. An alert joins the ongoing incident of
-    its group, unless all alerts there cleared longer than `rejoin` ago: then somebody forgot to close it, and what
-    fires now is another incident. Where its group has none, it joins the oldest incident with an alert that fires now
-    and may tell of the same trouble (kinship.py): one cause makes one incident. Where there is none of these
-    either, it opens the incident again that closed by itself within `rejoin` and that it would have joined, had
-    somebody taken that one on.
+    sends again what it could not deliver. A new firing has a new start. The exception is an alert that Alertmanager
+    let expire while Prometheus hung: `take_up` takes it in once Alertmanager's list tells that it fires. Where the
+    desk first hears of a firing by its end, and no ongoing incident has its group, nothing is kept. A late "firing"
+    then opens an incident, and the desk ends the alert as every one that Alertmanager does not know any more.
+
+    A firing alert goes to the first of these that there is:
+    1. the ongoing incident of its group, unless all alerts there cleared longer than `rejoin` ago: then somebody
+       forgot to close that incident, and the alert belongs to another one;
+    2. the oldest ongoing incident with an alert that fires, or cleared within `rejoin`, and may tell of the same
+       trouble (kinship.py): one cause makes one incident;
+    3. the newest incident that closed by itself within `rejoin` and would have taken it in; it is opened again;
+    4. a new incident.
     """
     return _Intake(session, notification, now, rejoin).run()
 
 
 def find_ended(session: Session, source: str, starts: Mapping[str, datetime], ended_before: datetime) -> list[Alert]:
-    """The newest firing of each of these fingerprints, where it ended by then and did not begin before that start."""
+    """The newest firing of each fingerprint, where it ended by `ended_before` and began no earlier than its start."""
     found: list[Alert] = []
     for part in batched(sorted(starts), CHUNK):
         newest = select(func.max(Alert.id)).where(Alert.fingerprint.in_(part)).group_by(Alert.fingerprint)
@@ -65,11 +69,11 @@ def find_ended(session: Session, source: str, starts: Mapping[str, datetime], en
 
 
 def take_up(session: Session, source: str, ended: Sequence[Alert], now: datetime, rejoin: timedelta) -> None:
-    """These fire on: each is one further firing, which began when the former one was taken for ended.
+    """Take in one further firing of each alert in `ended`: the desk took them for ended, but they fire on.
 
-    So two desks that find the same one write the same fingerprint and start, of which the database keeps one. They
-    never ceased to fire: where their incident is still ongoing, or closed by itself, they belong there, however long
-    ago that end was.
+    The further firing begins when the former one was taken for ended. So two desks that find the same alert write the
+    same fingerprint and start, of which the database keeps one. The alerts never ceased to fire: where their incident
+    is still ongoing, or closed by itself, they belong there, however long ago that end was.
     """
     since_then = max((rejoin, *(now - one.ends_at for one in ended if one.ends_at is not None)))
     alerts = [
@@ -101,7 +105,7 @@ class _Intake:
         *,
         rejoin_own: timedelta | None = None,
     ) -> None:
-        """`rejoin_own`: instead of `rejoin`, for the incident of the alert's own group."""
+        """`rejoin_own` takes the place of `rejoin` for the incident of the alert's own group."""
         self._session = session
         self._given = notification.alerts
         self._source = notification.externalURL.rstrip("/")
@@ -133,15 +137,15 @@ class _Intake:
         return {id(one): one for one in self._touched}.values()
 
     def _read(self) -> None:
-        """What is known of these alerts, in a few questions instead of some for each.
+        """Read what the database knows of these alerts, in a few queries for all instead of some for each.
 
         Where writers do not queue up (PostgreSQL), the incidents are locked before anything is read from them: else
-        an alert could land in one that somebody resolves meanwhile.
+        an alert could join an incident that somebody resolves meanwhile.
         """
         fingerprints = list(batched(sorted({given.fingerprint for given in self._given}), CHUNK))
         groups = {given.group for given in self._given}
-        # One that a person opened may have no group of its own, but alerts, since a merge brought them. A part has no
-        # alerts, but it ends with its whole.
+        # An incident that a person opened may have alerts, from a merge, and no group. A part has a group and no
+        # alerts; it is locked as well, because it ends with its whole.
         newest = select(Incident.id).where(
             Incident.status.in_([one.value for one in ONGOING]),
             Incident.open_key.is_not(None) | Incident.alerts.any(),
@@ -176,7 +180,7 @@ class _Intake:
                     self._firing[alert.fingerprint] = alert
 
     def _lock(self, ids: set[int]) -> Iterator[Incident]:
-        """By ascending id, as every writer does (memory.lock): so two never wait crosswise."""
+        """Lock the incidents by ascending id, as every writer does (memory.lock), so that no two deadlock."""
         asked = select(Incident).options(selectinload(Incident.alerts)).order_by(Incident.id).with_for_update()
         for part in batched(sorted(ids), CHUNK):
             yield from self._session.scalars(asked.where(Incident.id.in_(part)))
@@ -189,7 +193,7 @@ class _Intake:
                 self._received.known += 1
                 return None
             incident = self._session.get_one(Incident, known.incident_id) if known.incident_id else None
-            if incident is None:  # both came in this one notification
+            if incident is None:  # its firing came in this same notification
                 incident = self._ongoing[given.group]
             known.status, known.ends_at = AlertStatus.RESOLVED.value, given.ended_at or self._now
             self._received.resolved += 1
@@ -214,7 +218,7 @@ class _Intake:
         return incident
 
     def _find_known(self, given: AlertIn) -> Alert | None:
-        """The firing of which it tells. The end of one that was taken up again comes with the start of before."""
+        """The firing that the alert tells of. One that was taken up again ends under the start of the former one."""
         known = self._known.get((given.fingerprint, given.startsAt))
         if known is None or known.status == AlertStatus.FIRING or given.ended_at is None:
             return known
@@ -241,7 +245,7 @@ class _Intake:
         return None if incident is None else self._draw(given, incident)
 
     def _find_closed(self, given: AlertIn) -> Incident | None:
-        """The newest incident that closed by itself a moment ago and would have taken it in, now open again."""
+        """Open the newest incident again that closed by itself a moment ago and would have taken the alert in."""
         if given.status is AlertStatus.RESOLVED:
             return None
         for incident, groups in self._closed:
@@ -268,7 +272,7 @@ class _Intake:
         return akin(Told(given.service, given.annotations.get(STANDS_ON, ""), given.scenario), others)
 
     def _draw(self, given: AlertIn, incident: Incident) -> Incident:
-        """Alerts of that group join this incident too."""
+        """Have further alerts of this alert's group join the incident too."""
         self._ongoing[given.group] = incident
         if incident.scenario == NONE and given.scenario:
             incident.scenario = given.scenario
@@ -322,7 +326,7 @@ class _Intake:
 
 
 def _joined(incident: Incident, given: AlertIn) -> str:
-    """What the timeline tells its owner, who knew less when they took it on."""
+    """The timeline's line on an alert that joins. A worse severity is told, which the owner did not know of."""
     text = f"{given.name} {given.status}"
     if _is_worse(given, incident):
         text += f"; severity was {incident.severity}, is {given.severity}"
@@ -353,8 +357,10 @@ def _reading(given: AlertIn) -> list[ReadingShape]:
 
 
 def close_if_clear(incident: Incident, now: datetime) -> None:
-    """Nobody took it on and its alerts are gone: it closes by itself. Once somebody did, they close it; where the
-    repair had begun, what follows is to see whether service and data are whole.
+    """Move an incident on whose alerts have all cleared.
+
+    One that nobody took on is resolved. One whose repair had begun is verified next: are service and data whole? In
+    every other case the timeline gets a line, and the owner resolves the incident.
     """
     if any(alert.status == AlertStatus.FIRING for alert in incident.alerts):
         return

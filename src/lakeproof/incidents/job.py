@@ -9,12 +9,12 @@ from pathlib import Path
 from lakeproof.deadline import Deadline
 from lakeproof.written import write_file
 
-# Not the script `lakeproof`: where Python's packages are a user's own, it does not lie beside Python.
+# Not the script `lakeproof`: where packages are installed for one user only, it does not lie beside Python.
 PROGRAM = (sys.executable, "-m", "lakeproof.cli.app")
 
 
 def run(folder: Path) -> int:
-    """Run the commands until one fails, and write how the last one ended. A polite end is handed on to it."""
+    """Run the commands until one fails, and write the last one's exit code. SIGTERM is passed on to them."""
     commands = _commands(folder)
     code = 0
     for number, arguments in enumerate(commands):
@@ -33,7 +33,7 @@ def run(folder: Path) -> int:
 
 
 def _commands(folder: Path) -> list[list[str]]:
-    """As the desk writes them, right after this process was started."""
+    """The commands in job.json, which the desk writes right after it has started this process."""
     path = folder / "job.json"
     Deadline(30).wait_for("the job's commands", lambda: path.exists() or None, every=0.05)
     commands: list[list[str]] = json.loads(path.read_text(encoding="utf-8"))["commands"]

@@ -1,8 +1,9 @@
 """Commands that a page starts: `lakeproof …` as a process of its own, as a person would type it.
 
 A job outlives the desk that started it: a drill goes on while the desk is restarted, and the next desk finds the job
-by its folder. The folder holds job.json (what and who), out.log (what it told people), N.json (what command N
-printed), end.json (how it ended), and `spent` once what it proposed was run. One job of a kind runs at a time.
+by its folder. The folder holds job.json (what runs, and who started it), out.log (messages for people), N.json (what
+command N printed), end.json (how the job ended), and `spent` once the repair that the job proposed was run. One job
+of a kind runs at a time.
 """
 
 import json
@@ -30,7 +31,11 @@ JOB, LOG, END, SPENT = "job.json", "out.log", "end.json", "spent"
 
 @dataclass(frozen=True)
 class Job:
-    """One job as it is now. code: how its last command ended; None while it runs. lost: it ended without a word."""
+    """One job as it is now.
+
+    code: the exit code of its last command; None while the job runs, or where it is lost.
+    lost: True where its process ended without writing end.json.
+    """
 
     id: str
     kind: str
@@ -47,7 +52,7 @@ class Job:
         return self.code is None and not self.lost
 
     def lines(self, most: int = 40) -> list[str]:
-        """What it told people, the newest lines."""
+        """The newest lines of the job's messages for people."""
         return logfile.tail(self.folder / LOG, most)
 
     def printed(self) -> Any:
@@ -59,14 +64,14 @@ class Job:
 
     @property
     def is_spent(self) -> bool:
-        """True where what it proposed was run."""
+        """True where the repair that this job proposed was run."""
         return (self.folder / SPENT).exists()
 
     @contextmanager
     def spent(self) -> Iterator[None]:
-        """What it proposed is run within, once; not spent where that cannot begin.
+        """Mark the proposal as run, around the block that starts the repair. A block that fails removes the mark.
 
-        Raises: InvalidInput where somebody ran it already.
+        Raises: InvalidInput where somebody ran the proposal already.
         """
         try:
             (self.folder / SPENT).touch(exist_ok=False)
@@ -88,7 +93,7 @@ class Jobs:
         self._lock = threading.Lock()
 
     def start(self, kind: str, about: str, commands: Sequence[Sequence[str]], *, who: str) -> Job:
-        """Start `lakeproof` with each of these arguments, one after another, until one fails.
+        """Start a job that runs `lakeproof` with each of `commands` as arguments, one after another, until one fails.
 
         Raises: InvalidInput where a job of that kind runs.
         """
@@ -102,7 +107,7 @@ class Jobs:
                 )
             now = datetime.now(UTC)
             folder = self._folder / f"{kind}-{now:%Y%m%d-%H%M%S-%f}"
-            folder.mkdir(mode=0o700, parents=True)  # what a job says may be of the data, as values that go
+            folder.mkdir(mode=0o700, parents=True)  # what a job prints may hold values from the data
             facts = {"kind": kind, "about": about, "who": who, "at": now.isoformat(), "commands": list(commands)}
             with (folder / LOG).open("wb") as log:
                 process = subprocess.Popen(
@@ -121,7 +126,7 @@ class Jobs:
         return self._read(folder)
 
     def newest(self, kind: str, about: str = "") -> Job | None:
-        """The last job of that kind, about that; None where there is none."""
+        """The newest job of that kind, with that `about` where one is given; None where there is none."""
         return next((job for job in self.all(kind) if about in ("", job.about)), None)
 
     def all(self, kind: str) -> Iterator[Job]:
@@ -134,7 +139,7 @@ class Jobs:
 
     def _read(self, folder: Path) -> Job:
         facts = json.loads((folder / JOB).read_text(encoding="utf-8"))
-        # Asked before its end is looked for: one that ends between the two would look lost.
+        # Asked before end.json is read. In the other order a job that ends between the two would look lost.
         is_alive = procfs.is_alive(procfs.ProcessId(**facts["process"]))
         try:
             code = int(json.loads((folder / END).read_text(encoding="utf-8"))["code"])

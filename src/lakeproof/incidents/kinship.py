@@ -2,11 +2,12 @@
 
 A Nessie that is down sets off an alert about Nessie and one about the publisher, which can no longer publish. An
 on-call engineer must get one incident of that, and not two. Two alerts of different scenarios are two troubles: late
-parcels and a column that somebody added are not one incident. They are one where both are about the same
-component, or where a rule says by `stands_on` that its metric stands on the other's component.
+parcels and a column that somebody added are not one incident. Such alerts tell of one trouble only where both are
+about the same component, or where a rule says by `stands_on` that its metric stands on the other's component.
 
-Alertmanager inhibits nothing for this: the end of an alert that it inhibits is not sent while the other one fires, so
-the desk would show a trouble that is over (tried with 0.25 and the one inhibition there is, of the milder severity).
+No inhibition of Alertmanager is used for this. Alertmanager does not send the end of an inhibited alert while the
+other alert fires, so the desk would show a trouble that is over (tried with 0.25 and the one inhibition there is, of
+the milder severity).
 """
 
 from collections.abc import Iterable
@@ -16,8 +17,8 @@ from functools import cache
 from lakeproof.diagnosis.component_causes import upstream
 from lakeproof.stack.components import all_components
 
-# An alert's annotation: further components on whose work its metric stands, by blanks. The age of the newest data
-# stands on the whole way of a record, and not only on the publisher that tells it.
+# An alert's annotation that names, separated by blanks, further components on whose work its metric depends. The age
+# of the newest data depends on the whole way of a record, and not only on the publisher that reports it.
 STANDS_ON = "stands_on"
 
 
@@ -33,7 +34,7 @@ def stands_on(component: str) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Told:
-    """What an alert is about. more: its annotation `stands_on`. scenario: "" where it belongs to none."""
+    """What an alert is about. more: its annotation `stands_on`. scenario: "" where the alert belongs to none."""
 
     component: str
     more: str

@@ -8,7 +8,7 @@ from lakeproof.incidents.models import Incident
 from lakeproof.incidents.shapes import IncidentRow
 from lakeproof.incidents.status import ONGOING, Status
 
-# `acknowledge_by` asks for them: one question for all incidents of a list.
+# `acknowledge_by` reads an incident's alerts. This loads them for all incidents of a list by one query.
 WITH_ALERTS = selectinload(Incident.alerts)
 ALL_ONGOING = select(Incident).where(
     Incident.status.in_([one.value for one in ONGOING]), Incident.merged_into.is_(None)
@@ -19,7 +19,7 @@ class Lists(Memory):
     """Lists of incidents; none holds more than `most` of them."""
 
     def newest_first(self, status: Status | None = None, *, most: int = 200, before: str = "") -> list[IncidentRow]:
-        """Incidents, newest first, with their parts; with `before`, those that are older than that one.
+        """Incidents and their parts, newest first; with `before`, those that are older than that incident.
 
         Raises: NoSuchIncident where `before` is no id.
         """
@@ -27,27 +27,27 @@ class Lists(Memory):
         return self._rows(asked.where(Incident.id < number_of(before)) if before else asked)
 
     def count(self, status: Status | None = None, *, before: str = "") -> int:
-        """How many `newest_first` could give."""
+        """How many incidents `newest_first` would give without a limit."""
         asked = _of(select(func.count(Incident.id)), status)
         with self._read() as session:
             return session.execute(asked.where(Incident.id < number_of(before)) if before else asked).scalar_one()
 
     def unreviewed(self, *, most: int) -> list[IncidentRow]:
-        """Those that are resolved and not reviewed yet, newest first; a part of another one is reviewed there."""
+        """Incidents that are resolved and not reviewed yet, newest first, without parts: their whole is reviewed."""
         asked = _of(select(Incident), Status.RESOLVED).where(Incident.merged_into.is_(None))
         return self._rows(asked.order_by(Incident.id.desc()).limit(most))
 
     def ongoing(self, *, most: int = 500) -> list[IncidentRow]:
-        """Incidents that somebody has to see to, oldest first; a part of another one is seen to there."""
+        """Incidents that somebody has to see to, oldest first. Parts are left out: people see to their whole."""
         return self._rows(ALL_ONGOING.order_by(Incident.id).limit(most))
 
     def overdue(self, *, most: int = 500) -> list[IncidentRow]:
-        """Those that were escalated and that nobody has acknowledged since, the oldest first."""
+        """Incidents that were escalated and that nobody has acknowledged since, oldest first."""
         asked = ALL_ONGOING.where(Incident.status == Status.OPEN.value, Incident.escalated_at.is_not(None))
         return self._rows(asked.order_by(Incident.id).limit(most))
 
     def count_by_status(self) -> dict[str, int]:
-        """How many incidents are in each status; a part counts as its whole."""
+        """How many incidents are in each status. Parts are not counted: they are counted with their whole."""
         asked = select(Incident.status, func.count()).where(Incident.merged_into.is_(None))
         with self._read() as session:
             rows = session.execute(asked.group_by(Incident.status))

@@ -1,6 +1,6 @@
 """Markdown shown as a page: what an incident's RCA and a runbook look like in a browser.
 
-Raw HTML in the text stays text, and links with a scheme that could run something are none (markdown-it's own rule).
+Raw HTML in the text is shown as text. A link whose scheme could run something is not made (markdown-it's own rule).
 """
 
 from collections.abc import Iterator, Sequence

@@ -56,26 +56,26 @@ def find(session: Session, name: str) -> Incident:
 
 
 def find_to_change(session: Session, name: str) -> Incident:
-    """As `find`; where writers do not queue up (PostgreSQL), another writer of this incident waits for this one."""
+    """As `find`, and locks the incident: where writers do not queue up (PostgreSQL), another writer of it waits."""
     found = find(session, name)
     session.refresh(found, with_for_update=True)
     return found
 
 
 def lock(session: Session, *incidents: Incident) -> None:
-    """Hold these against other writers, as they are now. Always by ascending id, so that two never wait crosswise."""
+    """Lock these incidents against other writers and read them anew. By ascending id, so that no two deadlock."""
     for one in sorted(incidents, key=lambda each: each.id):
         session.refresh(one, with_for_update=True)
 
 
 def kept_with(session: Session, key: str) -> Incident | None:
-    """The incident with the line that a call of that key wrote; None where none did, and for the empty key."""
+    """The incident with the line that a call with this key wrote; None where no call had the key, and for ""."""
     number = session.scalar(select(Entry.incident_id).where(Entry.key == key)) if key else None
     return None if number is None else session.get_one(Incident, number)
 
 
 def is_repeated(session: Session, incident: Incident, key: str) -> bool:
-    """True for the key of a call that was kept for this incident. Raises: InvalidInput where it was for another."""
+    """True where a call with this key was kept for this incident. Raises: InvalidInput where it was for another."""
     known = kept_with(session, key)
     if known is not None and known is not incident:
         raise InvalidInput(

@@ -1,7 +1,7 @@
-"""Two incidents of one trouble become one, and are parted again where that was wrong.
+"""Merging: an incident (the part) joins another one (the whole) of the same trouble, and can be parted from it again.
 
-The part keeps its own group while it belongs to another incident, so that further alerts of that group join the
-whole. Each alert remembers the incident that it came to; there it goes back.
+The part keeps its group (`open_key`) while it is merged, so that further alerts of that group join the whole. A moved
+alert remembers the incident that it first came to (`home_id`), and goes back there when the two are parted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ from lakeproof.incidents.status import ONGOING, Status
 from lakeproof.incidents.timeline import add_entry
 from lakeproof.incidents.webhook import NO_SCENARIO, NONE, SEVERITIES, severity_of
 
-# What an incident takes from its parts while they are merged into it.
+# Fields of the whole that change with its parts. `before_merge` keeps their own values until the last part goes.
 _LENT = ("severity", "scenario", "use_cases")
 
 
 def merge(session: Session, part: Incident, whole: Incident, act: Act, now: datetime) -> None:
-    """`part` and its alerts belong to `whole` from now on; its owner, status and clock are those of the whole.
+    """Make `part` and its alerts belong to `whole`, whose owner, status and clock count for both from now on.
 
-    Raises: InvalidInput where they are one and the same, one has ended, or one belongs to another already.
+    Raises: InvalidInput where both are the same incident, one has ended, one is a part already, or `part` has parts.
     """
     if part.merged_into == whole.id:
         return
@@ -58,10 +58,10 @@ def merge(session: Session, part: Incident, whole: Incident, act: Act, now: date
 
 
 def unmerge(session: Session, part: Incident, act: Act, now: datetime) -> None:
-    """The part is an incident of its own again, with the alerts that came to it, and the whole is what it was before
-    the merge; but each is as bad as its alerts are.
+    """Make `part` an incident of its own again, with the alerts that came to it, and the whole what it was before the
+    merge. The severity of each is then at least that of its worst alert.
 
-    Raises: InvalidInput.
+    Raises: InvalidInput where `part` is not a part, or has ended together with its whole.
     """
     if part.merged_into is None:
         raise InvalidInput(
@@ -88,12 +88,12 @@ def unmerge(session: Session, part: Incident, act: Act, now: datetime) -> None:
     if whole.before_merge is not None:
         _give_back(whole, whole.before_merge, parts)
     elif whole.entries[0].who == ALERTMANAGER:
-        # An older Lakeproof merged the first part, and nothing tells what the whole was but its alerts.
+        # An older Lakeproof merged the first part and kept no `before_merge`: alerts and parts tell the severity.
         whole.severity = _worst(*(severity_of(one.labels) for one in whole.alerts), *(one.severity for one in parts))
 
 
 def _give_back(whole: Incident, own: Mapping[str, Any], parts: Sequence[Incident]) -> None:
-    """Severity, scenario and use cases are its own again, with what the alerts and parts say that are left in it."""
+    """Give the whole its own severity, scenario and use cases back, with those of the alerts and parts that stay."""
     alerts = whole.alerts
     whole.severity = _worst(
         own["severity"], *(severity_of(one.labels) for one in alerts), *(one.severity for one in parts)
@@ -114,7 +114,7 @@ def _worst(*severities: str) -> str:
 
 
 def refuse_part(incident: Incident) -> None:
-    """Raises: InvalidInput for a part of another incident: whoever acts, acts on the whole."""
+    """Raises: InvalidInput where the incident is a part of another one: people have to act on the whole instead."""
     if incident.merged_into is not None:
         whole = public_id(incident.merged_into)
         raise InvalidInput(
@@ -123,18 +123,18 @@ def refuse_part(incident: Incident) -> None:
 
 
 def parts_of(session: Session, incident: Incident) -> list[Incident]:
-    """The incidents that were merged into it, oldest first."""
+    """The incidents that were merged into this one, oldest first."""
     asked = select(Incident).where(Incident.merged_into == incident.id).order_by(Incident.id)
     return list(session.scalars(asked))
 
 
 def whole_of(session: Session, incident: Incident) -> Incident:
-    """The incident that it belongs to, or itself."""
+    """The incident that this one was merged into, or this one itself."""
     return incident if incident.merged_into is None else session.get_one(Incident, incident.merged_into)
 
 
 def end_parts(incident: Incident, status: Status, now: datetime, who: str) -> None:
-    """The parts end with the whole: resolved, and later reviewed."""
+    """Give the parts of an incident that was resolved, or reviewed, the same status."""
     session = object_session(incident)
     for part in parts_of(session, incident) if session is not None and incident.id is not None else ():
         part.status, part.open_key = status.value, None

@@ -33,7 +33,7 @@ class Base(DeclarativeBase):
 
 
 class Incident(Base):
-    """One incident. `open_key` is its group while it is ongoing and NULL afterwards: so there is one per group."""
+    """One incident. `open_key` is its group while it is ongoing, else NULL: so a group has one at most."""
 
     __tablename__ = "incidents"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -50,7 +50,7 @@ class Incident(Base):
     metric: Mapped[str] = mapped_column(String(256), default="")
     value: Mapped[float | None] = mapped_column(Float)
     use_cases: Mapped[list[str]] = mapped_column(JSON, default=list)
-    # What was looked up when it opened: name → reading (value, source, query, at, error).
+    # The stack's state, looked up when the incident opened: name → reading (value, source, query, at, error).
     moment: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     root_cause: Mapped[str] = mapped_column(Text, default="")
     rca: Mapped[str] = mapped_column(Text, default="")
@@ -81,18 +81,18 @@ class Incident(Base):
 
     @property
     def step(self) -> Step | None:
-        """The runbook's step that it is in; None once it was reviewed."""
+        """The runbook's step that the incident is in; None once it was reviewed."""
         return STEPS.get(Status(self.status))
 
     @property
     def closed_by_itself(self) -> bool:
-        """True where it ended with its alerts before anybody took it on, and nobody has made it theirs since."""
+        """True where the incident ended with its alerts before anybody took it on, and nobody has owned it since."""
         moved_by = next((one.who for one in reversed(self.entries) if one.kind == "status"), "")
         return self.status == Status.RESOLVED and not self.owner and moved_by == ALERTMANAGER
 
     @property
     def status_before_its_end(self) -> Status:
-        """Where it stood when it was resolved, by the times that it has."""
+        """The status in which the incident was resolved, told by which of its times are set."""
         times = (
             (self.verifying_at, Status.VERIFYING),
             (self.mitigating_at, Status.MITIGATING),
@@ -102,14 +102,14 @@ class Incident(Base):
 
     @property
     def parts(self) -> list[str]:
-        """The ids of the incidents that were merged into it."""
+        """The ids of the incidents that were merged into this one."""
         session = object_session(self)
         asked = select(Incident.id).where(Incident.merged_into == self.id).order_by(Incident.id)
         return [f"INC-{number:06d}" for number in session.scalars(asked)] if session is not None else []
 
     @property
     def all_evidence(self) -> list["Evidence"]:
-        """What was attached to it or to a part of it, in the order of attaching."""
+        """The documents that were attached to the incident or to a part of it, in the order of attaching."""
         session = object_session(self)
         if session is None:
             return self.evidence
@@ -119,8 +119,9 @@ class Incident(Base):
 
     @property
     def promise(self) -> tuple[datetime, str]:
-        """Until when somebody has promised to acknowledge it, and which team: its own or that of an alert in it,
-        counted from the alert's coming, whichever ends first. An alert that a merge brought has no clock here.
+        """Until when the incident is to be acknowledged, and by which team. The time of its own team counts from its
+        opening, that of an alert's team from when the alert came, and the earliest end is taken. An alert that a
+        merge brought is left out.
         """
         came = [(one.received_at, one.team) for one in self.alerts if one.merged_at is None]
         given = [(self.opened_at, self.team), *came]
@@ -128,12 +129,12 @@ class Incident(Base):
 
     @property
     def acknowledge_by(self) -> datetime:
-        """Until when it is to be acknowledged."""
+        """Until when the incident is to be acknowledged."""
         return self.promise[0]
 
     @property
     def acknowledge_team(self) -> str:
-        """The team that has promised to acknowledge it by then: not always the team whose incident it is."""
+        """The team whose time ends at `acknowledge_by`: not always the team whose incident it is."""
         return self.promise[1]
 
 
@@ -155,21 +156,22 @@ class Alert(Base):
     generator_url: Mapped[str] = mapped_column(Text, default="")
     source: Mapped[str] = mapped_column(String(512), default="", server_default="")
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    # The incident that it came to, where that one was merged into another: there it goes back when they are parted.
+    # The incident that the alert came to, where that incident was merged into another one. The alert goes back there
+    # when the two are parted.
     home_id: Mapped[int | None] = mapped_column(Integer)
-    # When a merge brought it there; None also where it came since the merge, to the part's group.
+    # When a merge moved the alert. None also for an alert of the part's group that came after the merge.
     merged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @property
     def team(self) -> str:
-        """Who gets it."""
+        """The team that gets the alert."""
         return self.labels.get("team", DEFAULT_TEAM)
 
 
 class Entry(Base):
     """One line of a timeline: when, who, what, and the readings that its numbers come from.
 
-    key: the one that whoever asked for it gave the call (shapes.Key). The database has each key once.
+    key: what the caller gave to identify its call (shapes.Key). The database has each key once.
     """
 
     __tablename__ = "entries"
@@ -217,8 +219,8 @@ class Answer(Base):
 class Ticket(Base):
     """An incident's ticket in the ITSM.
 
-    told: the id of the newest line of the timeline that the ITSM was told of; with a newer line it is not in step.
-    asked_at: when the ITSM was asked to make it, kept before the asking: with no key yet, it may be there or not.
+    told: the id of the newest timeline line that the ITSM was told of. With a newer line the ticket is behind.
+    asked_at: when the ITSM was asked for the ticket, kept before the call. With no `key` yet, it may exist or not.
     """
 
     __tablename__ = "tickets"

@@ -94,7 +94,10 @@ class DeskPages:
         )
 
     def incident_of(self, card: DrillCard) -> str:
-        """The id of that drill's incident; "" where this desk has none: another desk's drill may name the same id."""
+        """The id of the incident that this drill caused; "" where this desk has none.
+
+        A report of another desk may name the same id, so the incident must have been opened during the drill.
+        """
         try:
             number = number_of(card.incident)
             found = self.store.newest_first(most=1, before=str(number + 1))
@@ -105,7 +108,7 @@ class DeskPages:
 
 
 def fingerprint_of(incident: IncidentOut) -> str:
-    """Changes with what an incident's page shows and does not look at again by itself."""
+    """A checksum of what an incident's page shows but does not refresh by itself."""
     answered = [line.state for line in incident.checklist]
     alerts = [(alert.name, alert.status) for alert in incident.alerts]
     documents = [document.id for document in incident.evidence]
@@ -286,7 +289,7 @@ def _add_sign_in(app: FastAPI, pages: DeskPages) -> None:
 
 
 def _own_path(given: str) -> str:
-    """A path of this desk; the list for whatever might lead elsewhere."""
+    """`given` where it is a path of this desk; the list of incidents where it might lead to another site."""
     fine = given.startswith("/") and not given.startswith("//") and given.isprintable() and "\\" not in given
     return given if fine and len(given) < 500 else "/incidents"
 

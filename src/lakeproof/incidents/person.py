@@ -1,4 +1,4 @@
-"""Who sits at this terminal, as the desk's timeline names them; and the names that no person has there."""
+"""The name of the person at this terminal, for the desk's timeline; and the names that no person may have there."""
 
 import getpass
 import os
@@ -8,8 +8,8 @@ from lakeproof.errors import InvalidInput
 
 LONGEST = 128
 
-# What the desk itself writes into timelines and checklists. A machine's answer to an item of a checklist is told from
-# a person's by this name.
+# The names under which the desk itself writes into timelines and checklists. They tell a machine's answer to an item
+# of a checklist from a person's.
 ALERTMANAGER = "alertmanager"
 DESK = "desk"
 

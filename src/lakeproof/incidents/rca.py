@@ -26,18 +26,18 @@ from lakeproof.incidents.footnotes import Footnotes, escape, format_time, shown
 from lakeproof.incidents.shapes import EntryOut, IncidentOut, ReadingShape
 from lakeproof.incidents.timeline import summarize
 
-# Of one cause. The rest of what was read stands in the appendix.
+# At most this many readings are shown of one cause. The other ones stand in the appendix.
 DECIDING_READINGS = 6
-# The violating value among what was looked up when it opened (observability/moment.py).
+# The key of the violating value among the readings of an incident's moment (observability/moment.py).
 VIOLATION = "violation"
-# What it cost, as checks count it: the last word of a reading's name → its row.
+# What the incident cost, as checks count it: the last word of a reading's name → the title of its row.
 COUNTED = {
     "calls_acknowledged": "Calls served while the check watched",
     "calls_refused": "Calls refused meanwhile",
     "calls_unclear": "Calls without a clear answer meanwhile",
     "acknowledged": "Acknowledged orders that were judged",
 }
-# How far `main` is behind a database: the end of the name of such readings.
+# Readings with this end of their name say how far `main` is behind a database.
 BEHIND = "-publish-age"
 
 
@@ -52,7 +52,7 @@ class Row:
 
 
 def draft_rca(incident: IncidentOut, *, root_cause: str = "") -> str:
-    """The document. `root_cause`: as a diagnosis or a person named it; else the one kept with the incident."""
+    """The whole document. `root_cause`: as a diagnosis or a person named it; "": the one kept with the incident."""
     page = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False).from_string(
         (files("lakeproof.incidents") / "rca.md.j2").read_text(encoding="utf-8")
     )
@@ -186,7 +186,9 @@ class _Draft:
             yield self._row("Use cases concerned", text, "use cases", len(incident.use_cases), incident.opened_at)
 
     def _cost(self) -> Iterable[tuple[str, ReadingShape]]:
-        """What attached documents counted: the last count of each kind, and the oldest that `main` was read to be."""
+        """What the attached documents counted: the last count of each kind, and the greatest age of `main` that was
+        read for each database.
+        """
         readings = [one for document in self.incident.evidence for one in document.readings]
         counted = {one.probe.rpartition(".")[2]: one for one in readings if "." in one.probe}
         yield from ((name, counted[key]) for key, name in COUNTED.items() if key in counted)
@@ -199,7 +201,7 @@ class _Draft:
         return Row((name, f"{escape(shown(reading))} {self.notes.of(reading)}"))
 
     def _violated(self) -> str:
-        """Its source is Prometheus, where that still had the value; else what the desk kept of the alert."""
+        """The violated metric. Its source is Prometheus where it still had the value, else what the desk kept."""
         incident = self.incident
         text = incident.violated() if incident.value is not None else f"{incident.metric} = unknown"
         reading = (incident.moment or {}).get(VIOLATION)
@@ -222,7 +224,7 @@ class _Draft:
                 yield name, incident.opened_at, end
 
     def _first_repair_at(self) -> datetime | None:
-        """`mitigating_at` is the begin of the last repair."""
+        """The begin of the first repair, which the timeline tells: `mitigating_at` is the begin of the last one."""
         begun = (
             one.at for one in self.incident.timeline if one.kind == "status" and one.what.startswith("mitigating")
         )
@@ -236,7 +238,7 @@ class _Draft:
             yield from map(self._seen, cause.seen[:DECIDING_READINGS])
 
     def against(self) -> Iterable[Row]:
-        """What the named causes would let one expect, and what was not seen."""
+        """Readings that speak against the named causes: what a cause would make one expect, and was not seen."""
         for cause in self._named():
             yield from map(self._seen, cause.against[:DECIDING_READINGS])
 
@@ -253,7 +255,7 @@ class _Draft:
     # what was done, proof, appendix
 
     def timeline(self) -> Iterable[Row]:
-        """What a reader needs of it: repeats are one line, and the whole of it stands in the appendix."""
+        """The summary of the timeline, in which repeats are one line. The whole timeline stands in the appendix."""
         for told in self.summary:
             first, last = told.entries[0], told.entries[-1]
             field = f"timeline, entries {first.id} to {last.id}"
@@ -261,7 +263,7 @@ class _Draft:
             yield self.line(first, text)
 
     def left_out(self) -> str:
-        """How long the timeline is of which only the summary is shown; "" where that is all of it."""
+        """A sentence that says how many lines the summary sums up; "" where the summary is the whole timeline."""
         whole = len(self.incident.timeline)
         if len(self.summary) == whole:
             return ""
@@ -269,14 +271,14 @@ class _Draft:
         return self._own(text, "timeline", whole, self.incident.timeline[-1].at)
 
     def whole_timeline(self) -> Iterable[Row]:
-        """Every line, where the summary is shorter."""
+        """Every line of the timeline; none where the summary is the whole timeline."""
         if len(self.summary) < len(self.incident.timeline):
             yield from map(self.line, self.incident.timeline)
 
     def line(self, entry: EntryOut, text: str | None = None) -> Row:
         """A line of the timeline; its day is named where that is not the day on which the incident was opened.
 
-        `text`: with its source, instead of the line's own.
+        `text`: takes the place of the line's own text, and has its source already.
         """
         same_day = entry.at.date() == self.incident.opened_at.date()
         when = _clock(entry.at) if same_day else f"{entry.at:%Y-%m-%d} {_clock(entry.at)}"

@@ -15,10 +15,10 @@ from lakeproof.incidents.webhook import AlertIn, AlertStatus
 
 
 def open_again(session: Session, incident: Incident, now: datetime) -> list[Incident]:
-    """It is open as before it closed by itself, its parts with it, and its clock goes on from when it was opened.
-    Gives all of these.
+    """Open an incident again that closed by itself, and its parts with it. Gives all of them.
 
-    Each has its group again, unless an incident that a person opened meanwhile has it.
+    Each has the status again that it had before, and its time to be acknowledged counts from when it was first
+    opened. Each has its group again, unless an incident that a person opened meanwhile has that group.
     """
     again = [incident, *parts_of(session, incident)]
     for one in again:
@@ -35,7 +35,7 @@ def open_again(session: Session, incident: Incident, now: datetime) -> list[Inci
 
 
 def group_of(alert: Alert) -> str:
-    """The group that it came with."""
+    """The group that the alert came with (AlertIn.group)."""
     given = AlertIn(
         status=AlertStatus(alert.status),
         labels=alert.labels,

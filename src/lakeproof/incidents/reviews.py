@@ -23,7 +23,7 @@ from lakeproof.incidents.shapes import (
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.timeline import add_entry
 
-# So many incidents are looked at in one round, the newest ones.
+# At most this many incidents, the newest ones, have their checklists looked at in one round.
 MOST_LOOKS = 20
 
 
@@ -41,7 +41,7 @@ class Reviews(Memory):
             return out(incident)
 
     def answer(self, name: str, given: AnswerIn) -> IncidentOut:
-        """A person's answer to an item of the checklist, which no machine changes any more.
+        """Keep a person's answer to an item of the checklist. No machine changes that answer any more.
 
         Raises: NoSuchIncident; InvalidInput for an unknown item, and for a waived one without a reason.
         """
@@ -62,7 +62,7 @@ class Reviews(Memory):
             return out(incident)
 
     def keep_looks(self, name: str, looks: Mapping[str, tuple[AnswerState, str]]) -> None:
-        """What the desk itself found for items of the checklist. Where a person answered, that stays."""
+        """Keep what the desk itself found for items of the checklist. Where a person answered, that answer stays."""
         now = self._now()
         with self._write() as session:
             incident = find_to_change(session, name)
@@ -121,7 +121,7 @@ class Reviews(Memory):
     def to_look_at(self, since: datetime) -> list[IncidentOut]:
         """Incidents whose checklist the desk may still answer: being verified, or resolved after `since`.
 
-        While an incident is being verified, what was well may be so no longer: it is looked at until it is resolved.
+        An incident that is being verified is looked at even when every item is answered: an item may fail again.
         """
         asked = select(Incident).where(
             (Incident.status == Status.VERIFYING.value)
@@ -139,7 +139,7 @@ class Reviews(Memory):
 
 
 def reopen_checklist(incident: Incident, now: datetime, why: str = "another repair has begun since") -> None:
-    """Another repair begins: what the desk saw before proves nothing any more. What a person answered stays."""
+    """Open the items that the desk answered: its looks prove nothing any more. A person's answers stay."""
     stale = [one for one in incident.answers if one.who == DESK and one.state != AnswerState.OPEN]
     for answer in stale:
         answer.state, answer.at, answer.text = AnswerState.OPEN.value, now, why

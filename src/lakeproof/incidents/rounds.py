@@ -1,4 +1,4 @@
-"""What the desk does by itself, again and again, on a thread: and whether that thread still gets anywhere."""
+"""Work that the desk does by itself, again and again, on a thread; and whether that thread still makes progress."""
 
 import logging
 import threading
@@ -41,12 +41,12 @@ class Rounds:
         self._wanted.set()
 
     def wait(self, deadline: Deadline) -> None:
-        """Until its thread has ended, or the deadline is over."""
+        """Wait until the thread has ended, or the deadline is over."""
         self._thread.join(timeout=deadline.left)
 
     @property
     def stopping(self) -> bool:
-        """A round of many steps ends early then."""
+        """True once `end` was called. A round of many steps then ends early."""
         return self._stopping.is_set()
 
     def hurry(self) -> None:
@@ -54,11 +54,11 @@ class Rounds:
         self._wanted.set()
 
     def went_on(self) -> None:
-        """A step is done."""
+        """Note that a step is done."""
         self._went_on_at = self._clock()
 
     def trouble(self) -> str:
-        """Why nothing is done here any more; "" while it is."""
+        """Why the thread makes no progress any more; "" while it does."""
         if not self._thread.is_alive():
             return "its thread has ended; restart the desk"
         still = self._clock() - self._went_on_at
@@ -69,7 +69,7 @@ class Rounds:
             self.went_on()
             try:
                 self._make_round()
-            except Exception:  # the top of a thread: its end would leave its work undone in silence
+            except Exception:  # the top of a thread: if it ended here, nobody would see that its work stays undone
                 log.exception("a round of %s failed and is made again", self.name)
             self._wanted.wait(timeout=PAUSE_SECONDS)
             self._wanted.clear()

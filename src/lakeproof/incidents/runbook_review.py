@@ -18,8 +18,10 @@ NO_DRILL = "-"
 
 @dataclass(frozen=True)
 class PageReview:
-    """One page. reviewed, drilled, incident: days, or "never"; "-" where there is no drill. why: what makes it due,
-    "" where nothing does.
+    """How things stand with one page of the runbook.
+
+    why: what makes the page due; "" where nothing does.
+    reviewed, drilled, incident: the day of the last one, or "never"; `drilled` is "-" where nothing can be drilled.
     """
 
     page: str
@@ -33,7 +35,7 @@ class PageReview:
 
 @dataclass(frozen=True)
 class RunbookReview:
-    """All pages, the due ones first. never_fired: neither in an incident of this desk nor in a drill's report."""
+    """All pages, the due ones first. never_fired: alerts in no incident of this desk and in no drill's report."""
 
     quarter: str
     pages: tuple[PageReview, ...]
@@ -49,8 +51,11 @@ def review_of(
     now: datetime,
     further_pages: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> RunbookReview:
-    """history: as the desk gives it (`GET /api/runbook/history`). drills: newest first. further_pages: of alerts that
-    belong to no scenario, by their names; nothing can be drilled there.
+    """The review of every page, from what the desk and the drills know.
+
+    drills: newest first.
+    history: as the desk gives it (`GET /api/runbook/history`).
+    further_pages: the pages that belong to no scenario, each with its alerts. Nothing can be drilled there.
     """
     quarter_begins = datetime(now.year, 3 * ((now.month - 1) // 3) + 1, 1, tzinfo=UTC)
     reviewed = {one["page"]: datetime.fromisoformat(one["at"]) for one in history["reviews"]}

@@ -1,6 +1,6 @@
 """The items of a checklist that the desk answers by looking: alerts, checkpoint, cross-check, health.
 
-What cannot be looked at stays open, with the reason, and a person answers it.
+An item that the desk cannot look at stays open, with the reason, and a person answers it.
 """
 
 import re
@@ -19,10 +19,10 @@ from lakeproof.probes import prometheus
 from lakeproof.probes.round import Round
 from lakeproof.stack.stack import Stack
 
-# The claim of a drill's verification that compares every engine's rows with the ledger, and how the readings begin
-# that say how many rows each of them showed.
+# The claim of a drill's verification that compares every engine's rows with the ledger. The names of the readings
+# that say how many rows each engine showed begin with this claim.
 DATA_CLAIM = "no_order_lost"
-# A drill of two incidents makes it twice.
+# A drill of two incidents makes the claim twice, then with a number in parentheses.
 _NAMES = rf"{DATA_CLAIM}(?: \(\d+\))?"
 CLAIM, ROWS_OF = re.compile(rf"{_NAMES}$"), re.compile(rf"{_NAMES}\.rows\.(\w+)$")
 # Evidence of this kind is what `lakeproof check --json` printed.
@@ -35,9 +35,9 @@ class StackLook(Protocol):
     """What the checklist asks of the stack. Both raise CouldNotLook."""
 
     def checkpoints(self, alerts: Iterable[Mapping[str, str]]) -> Mapping[str, tuple[int, datetime] | None]:
-        """By job the newest completed checkpoint, its id and when it was complete; None where there is none yet.
+        """Job → its newest completed checkpoint: the id, and when it was complete; None where it has none yet.
 
-        `alerts`: the labels of each. They say which jobs; without any alert it is every captured database's.
+        `alerts`: the labels of each alert, which tell the jobs. Without alerts: the job of every captured database.
         """
 
     def unwell(self) -> list[str]:
@@ -45,8 +45,8 @@ class StackLook(Protocol):
 
 
 class LiveLook:
-    """Asks one stack, from one thread. What it answered, or failed to, within the last SHARED_SECONDS is not asked
-    again: after a storm the checklists of many incidents are looked at one after the other.
+    """Asks one stack, from one thread. Answers and failures are used again until nothing was asked for
+    SHARED_SECONDS: after a storm the checklists of many incidents are looked at one after the other.
     """
 
     def __init__(self, stack: Stack, clock: Callable[[], float] = time.monotonic) -> None:
@@ -76,7 +76,7 @@ class LiveLook:
             try:
                 return ask()
             finally:
-                # From the last answer on: a server that hangs takes longer than SHARED_SECONDS to fail to answer.
+                # Counted from the end of the question: a server that hangs takes longer than SHARED_SECONDS to fail.
                 self._shared_since = self._clock()
 
         return self._shared.once(key, asked)
@@ -102,7 +102,7 @@ def _alerts(incident: IncidentOut) -> Found:
 
 
 def _checkpoints(incident: IncidentOut, stack: StackLook, since: datetime) -> Found:
-    """Every job that the alerts are about needs one: another job's checkpoint says nothing of the repair."""
+    """Every job that the alerts are about needs a checkpoint: another job's says nothing of the repair."""
     try:
         newest = stack.checkpoints([alert.labels for alert in incident.alerts])
     except CouldNotLook as error:
@@ -131,7 +131,7 @@ def _health(stack: StackLook) -> Found:
 
 
 def _cross_check(incident: IncidentOut, since: datetime) -> Found:
-    """The newest document after the repair that compares the data counts, for good or ill; a part's is named."""
+    """The newest document since the repair that compares the data decides. A part's document is told with its id."""
     for document in reversed(incident.evidence):
         if document.at >= since and (found := _verdict_on_data(document)) is not None:
             state, text = found
@@ -154,7 +154,7 @@ def _verdict_on_data(document: EvidenceOut) -> Found | None:
 
 
 def _found(outcome: str, text: str, read: set[str]) -> Found:
-    """read: the engines whose rows were compared. Without Trino and Spark it is no cross-check: a person is asked."""
+    """read: the engines whose rows were compared. With neither Trino nor Spark a person has to answer the item."""
     if outcome == PASSED and read.isdisjoint(("trino", "spark")):
         outcome, text = "unknown", f"neither Trino nor Spark was read ({text})"
     return (AnswerState.DONE if outcome == PASSED else AnswerState.OPEN), f"{outcome}: {text}"

@@ -1,7 +1,7 @@
 """Who is signed in to the pages: a cookie that the desk's token signs, and a token for each form.
 
-The cookie holds a name, an end and a random number; without the desk's token nobody can make one, and with another
-desk's token, or after the token was changed, it is worth nothing. Nothing about it is kept, so it outlives a restart.
+The cookie holds a name, an end and a random number. Nobody can make one without the desk's token. A cookie that was
+made with another token is worth nothing. The desk keeps nothing about cookies, so they outlive its restart.
 """
 
 import hmac
@@ -40,7 +40,7 @@ class Sessions:
         self.cookie = f"lakeproof-session-{re.sub(r'[^A-Za-z0-9]', '-', name)}"
 
     def is_token(self, given: str) -> bool:
-        """Whether that is the desk's token, compared in constant time."""
+        """Whether `given` is the desk's token, compared in constant time."""
         return hmac.compare_digest(given.strip().encode(), self._key)
 
     def start(self, who: str) -> str:
@@ -60,7 +60,7 @@ class Sessions:
             return None
         who = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
         try:
-            refuse_machine(who)  # signed in before such names were refused
+            refuse_machine(who)  # the cookie may be from before such names were refused
         except InvalidInput:
             return None
         return Session(who, int(ends), nonce)
@@ -70,7 +70,7 @@ class Sessions:
         return self._sign("form", f"{session.nonce} {path}")
 
     def is_form_token(self, session: Session, path: str, given: str) -> bool:
-        """Whether a form brought that, compared in constant time."""
+        """Whether `given` is the token of a form that posts to `path`, compared in constant time."""
         return hmac.compare_digest(given.encode(), self.form_token(session, path).encode())
 
     def _sign(self, purpose: str, text: str) -> str:
@@ -78,18 +78,18 @@ class Sessions:
 
 
 class Tries:
-    """How often somebody was wrong lately. At most `most` wrong tries count within `seconds`."""
+    """Counts wrong tries. After `most` of them within `seconds`, further ones are refused for a while."""
 
     def __init__(self, most: int, seconds: float) -> None:
         self._most, self._seconds = most, seconds
         self._wrong: deque[float] = deque(maxlen=most)
 
     def count_wrong(self) -> None:
-        """One more."""
+        """Count one more wrong try."""
         self._wrong.append(time.monotonic())
 
     def wait_seconds(self) -> int:
-        """How long nobody may try any more; 0 where one may."""
+        """For how many seconds further wrong tries are refused; 0 where they are not."""
         if len(self._wrong) < self._most:
             return 0
         left = self._wrong[0] + self._seconds - time.monotonic()

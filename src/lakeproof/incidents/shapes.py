@@ -22,7 +22,7 @@ from lakeproof.incidents.person import refuse_machine
 from lakeproof.incidents.status import Status
 
 EVIDENCE_BYTES = 1_048_576
-# A document is read and shown by programs that give up at some depth; pydantic, which writes the answers, at 255.
+# Programs that read and show a document give up at some depth of nesting; pydantic, which writes answers, at 255.
 EVIDENCE_DEPTH = 64
 Short = Annotated[str, Field(max_length=128)]
 
@@ -34,12 +34,12 @@ def _a_persons(name: str) -> str:
         raise ValueError(f"{error.what}: {error.next_action}") from error
 
 
-# Whoever brings the token; what the desk does by itself does not come by these shapes.
+# A person who has the token. What the desk does by itself does not come by these shapes, so its names are refused.
 Who = Annotated[Short, AfterValidator(_a_persons)]
 # An incident's id as people write it: 1 → INC-000001.
 PublicId = Annotated[str, BeforeValidator(lambda number: public_id(number) if isinstance(number, int) else number)]
 Long = Annotated[str, Field(max_length=20_000)]
-# Names one call of whoever makes it, who sends it again with the same key where the answer was lost; "" names none.
+# Identifies one call. Where its answer was lost, the caller sends it again with the same key. "" identifies no call.
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{0,64}$")]
 # A metric's own unit, by the last word of its name, as Prometheus names metrics.
 UNITS = {"millis": "ms", "seconds": "s", "minutes": "min", "bytes": "bytes"}
@@ -136,7 +136,7 @@ class EvidenceIn(Act):
 
 
 def _is_deeper(body: Any, levels: int) -> bool:
-    """True where a value lies below more lists and objects than that."""
+    """True where a value lies below more lists and objects than `levels`."""
     level = [body]
     for _ in range(levels + 1):
         inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
@@ -336,7 +336,7 @@ class IncidentOut(IncidentRow):
         return self.unit_in("en")
 
     def unit_in(self, language: str) -> str:
-        """As `unit`, in "vi" or "en": as the alert says that opened it, which brought metric and title."""
+        """As `unit`, in "vi" or "en": as the alert says that opened the incident and gave it metric and title."""
         told = [one.annotations for one in self.alerts if one.annotations.get("metric", "") == self.metric]
         opened = next((one for one in told if one.get("summary_en") == self.title), told[0] if told else {})
         return opened.get(f"unit_{language}", "")
@@ -355,7 +355,7 @@ class IncidentOut(IncidentRow):
 
 
 def public_id(number: int) -> str:
-    """As people write it."""
+    """An incident's id as people write it."""
     return f"INC-{number:06d}"
 
 

@@ -18,7 +18,7 @@ class Status(StrEnum):
 
 
 ONGOING = frozenset({Status.OPEN, Status.ACKNOWLEDGED, Status.MITIGATING, Status.VERIFYING})
-"""Alerts of the same group join an incident in one of these."""
+"""An incident in one of these states takes in further alerts of its group."""
 
 FOLLOWS: dict[Status, frozenset[Status]] = {
     Status.OPEN: frozenset({Status.ACKNOWLEDGED, Status.MITIGATING, Status.RESOLVED}),
@@ -28,8 +28,8 @@ FOLLOWS: dict[Status, frozenset[Status]] = {
     Status.RESOLVED: frozenset({Status.REVIEWED}),
     Status.REVIEWED: frozenset(),
 }
-"""The one transition table. A problem that comes back after "resolved" is a new incident; only what closed by itself
-is opened again by the desk, for a while (intake.py)."""
+"""The one transition table. A problem that comes back after "resolved" is a new incident; only an incident that
+closed by itself is opened again by the desk, for a while (intake.py)."""
 
 
 @dataclass(frozen=True)

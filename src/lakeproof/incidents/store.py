@@ -55,13 +55,18 @@ class FiringAlert:
 # An incident's id, what was looked up for it, and the use cases that it concerns.
 type Moment = tuple[str, Mapping[str, ReadingShape], Iterable[str]]
 
-# A round of lookups ends after so many, so that what opened meanwhile comes first in the next one.
+# A round looks up the moments of at most this many incidents, the newest. So those that open meanwhile come first in
+# the next round.
 MOST_LOOKS = 20
 
 
 class Store(Lists, Reviews):
-    """Incidents. `now` gives the time, aware; `rejoin`: how long after its last alert cleared an incident that is
-    still ongoing, or closed by itself, takes in new alerts of its group."""
+    """The incidents of one desk.
+
+    now: gives the time, aware.
+    rejoin: how long after its last alert cleared an incident takes in new alerts of its group, where it is still
+    ongoing or closed by itself.
+    """
 
     def __init__(
         self,
@@ -81,14 +86,14 @@ class Store(Lists, Reviews):
         try:
             with self._write() as session:
                 return write(session)
-        except IntegrityError:  # another writer was first (not on SQLite, where writers queue up): now it is seen
+        except IntegrityError:  # another writer was first (not on SQLite, where writers queue up), and is seen now
             with self._write() as session:
                 return write(session)
 
     def open(self, given: IncidentIn) -> IncidentOut:
-        """An incident that a person reports; alerts of its scenario join it. One key opens one incident.
+        """Open an incident that a person reports; alerts of its scenario join it. One key opens one incident.
 
-        Raises: InvalidInput where one of its scenario is ongoing.
+        Raises: InvalidInput where an incident of its scenario is ongoing.
         """
         now = self._now()
 
@@ -128,7 +133,7 @@ class Store(Lists, Reviews):
             return out(find(session, name))
 
     def move(self, name: str, status: Status, act: Act) -> IncidentOut:
-        """Change its status; the first who takes it on owns it.
+        """Change an incident's status. Whoever does so first owns the incident.
 
         A move that is repeated with its key, or with the same text by the same person, changes nothing; another text
         is a note.
@@ -164,7 +169,7 @@ class Store(Lists, Reviews):
             return out(incident)
 
     def give(self, name: str, given: Owner) -> IncidentOut:
-        """Somebody else owns it from now on. Raises: NoSuchIncident."""
+        """Give the incident to another owner. Raises: NoSuchIncident."""
         with self._write() as session:
             incident = find_to_change(session, name)
             if incident.owner != given.owner:
@@ -175,7 +180,7 @@ class Store(Lists, Reviews):
             return out(incident)
 
     def merge(self, name: str, given: MergeIn) -> IncidentOut:
-        """It becomes a part of another incident; gives that one. Raises: NoSuchIncident, InvalidInput."""
+        """Make an incident a part of another one; gives that other one. Raises: NoSuchIncident, InvalidInput."""
         with self._write() as session:
             part, whole = find(session, name), find(session, given.into)
             lock(session, part, whole)
@@ -184,7 +189,7 @@ class Store(Lists, Reviews):
             return out(whole)
 
     def unmerge(self, name: str, act: Act) -> IncidentOut:
-        """It is an incident of its own again; gives it. Raises: NoSuchIncident, InvalidInput."""
+        """Make a part an incident of its own again; gives the part. Raises: NoSuchIncident, InvalidInput."""
         now = self._now()
         with self._write() as session:
             part = find(session, name)
@@ -247,13 +252,13 @@ class Store(Lists, Reviews):
             return [IncidentRow.model_validate(incident) for incident in found if not incident.use_cases]
 
     def keep_use_cases(self, name: str, use_cases: Iterable[str]) -> None:
-        """Those that its scenario concerns. Raises: NoSuchIncident."""
+        """Keep the use cases that the incident's scenario concerns. Raises: NoSuchIncident."""
         with self._write() as session:
             find_to_change(session, name).use_cases = list(use_cases)
 
     def keep_moments(self, found: Sequence[Moment]) -> None:
-        """What was looked up for these incidents, in one transaction. The violating value replaces the one from the
-        alert where it had an answer.
+        """Keep what was looked up for these incidents, in one transaction. Where the violating value was found, it
+        replaces the value from the alert.
         """
         if not found:
             return
@@ -278,7 +283,7 @@ class Store(Lists, Reviews):
             return [FiringAlert(one.id, one.fingerprint, one.source) for one in session.scalars(asked)]
 
     def forget(self, alerts: Iterable[FiringAlert]) -> None:
-        """These ended without a word: Alertmanager does not know them any more."""
+        """End these alerts: Alertmanager does not know them any more, and never reported their end."""
         now = self._now()
         for given in alerts:
             with self._write() as session:
@@ -293,11 +298,12 @@ class Store(Lists, Reviews):
                 close_if_clear(incident, now)
 
     def take_up_again(self, source: str, starts: Mapping[str, datetime], *, ended_before: datetime) -> None:
-        """Alertmanager has these fingerprints firing, since these starts: those that the desk took for ended count as
-        firing again, each as one further firing.
+        """Take the alerts for firing again that fire by Alertmanager's list, but that the desk took for ended. Each
+        gets one further firing.
 
-        What ended later than `ended_before` may have cleared while Alertmanager was asked. A later start than the
-        desk knows is left to the webhook that tells of it.
+        `starts`: fingerprint → start, by Alertmanager's list. An alert that ended later than `ended_before` is left
+        out: it may have cleared while Alertmanager was asked. One with a later start than the desk knows is left to
+        the webhook that tells of that start.
         """
         with self._read() as session:
             if not find_ended(session, source, starts, ended_before):
@@ -310,7 +316,7 @@ class Store(Lists, Reviews):
         self._write_twice(write)
 
     def escalate_due(self) -> list[IncidentOut]:
-        """Mark every incident that nobody acknowledged in its team's time, each once. Gives those."""
+        """Escalate every incident that nobody acknowledged in time, each once. Gives the escalated ones."""
         now = self._now()
         with self._read() as session:
             unacknowledged = select(Incident).where(
@@ -348,7 +354,7 @@ class Store(Lists, Reviews):
 
 
 def _last_move(incident: Incident) -> tuple[str, str] | None:
-    """By whom its last change of status was, and the line that tells of it."""
+    """Who made the last change of status, and the timeline's line on it; None where there was no change."""
     moves = ((one.who, one.what) for one in reversed(incident.entries) if one.kind == "status")
     return next(moves, None)
 

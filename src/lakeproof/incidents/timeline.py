@@ -1,4 +1,4 @@
-"""Lines of a timeline: made in one way, whoever writes them; and the few of many that a reader needs."""
+"""Lines of a timeline: how they are written, and a summary of the few that a reader needs."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -10,11 +10,11 @@ from lakeproof.incidents.person import ALERTMANAGER, DESK
 from lakeproof.incidents.shapes import EntryOut, ReadingShape
 
 MACHINES = (ALERTMANAGER, DESK)
-# From so many lines of a machine on that say the same, one line tells of them all.
+# At least this many lines of a machine that say the same become one line of the summary.
 REPEATED = 3
 # The most lines of a summary: it is read in a minute.
 MOST_LINES = 30
-# What Alertmanager's lines tell of one alert; by its first firing it may have opened the incident.
+# Alertmanager's lines about one alert. The line on its first firing may say that it opened the incident.
 _FIRED = re.compile(r"(?:opened by (.+)|(.+) firing)")
 _CLEARED = re.compile(r"(.+) cleared")
 
@@ -58,7 +58,7 @@ def summarize(timeline: Sequence[EntryOut]) -> list[Told]:
 
 
 def _sort_of(entry: EntryOut) -> tuple[str, ...]:
-    """What lines have in common that say the same."""
+    """A key that is the same for lines that say the same."""
     if entry.who not in MACHINES:
         return (str(entry.id),)
     if alert := _alert_of(entry):
@@ -99,6 +99,6 @@ def add_entry(
     readings: Iterable[ReadingShape] = (),
     key: str = "",
 ) -> None:
-    """Write a line. Its order is that of writing, so a clock set back does not reorder a timeline."""
+    """Write a line. A timeline is in the order of writing, so a clock that is set back does not reorder it."""
     kept = [one.model_dump(mode="json") for one in readings]
     incident.entries.append(Entry(at=at, who=who, kind=kind, what=what, readings=kept, key=key or None))

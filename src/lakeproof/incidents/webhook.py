@@ -23,7 +23,7 @@ class AlertStatus(StrEnum):
     RESOLVED = "resolved"
 
 
-# A bound of the length, and with it a check that the name can be written in UTF-8, which a bare `str` does not have.
+# With a limit of the length pydantic also checks that a string can be written in UTF-8. It does not for a bare `str`.
 type Name = Annotated[str, Field(max_length=4096)]
 
 
@@ -47,13 +47,13 @@ class AlertIn(BaseModel):
 
     @property
     def scenario(self) -> str:
-        """The scenario it says it belongs to, "" for none."""
+        """The scenario that the alert's label names, "" for none."""
         scenario = self.labels.get("scenario", "")
         return "" if scenario in NO_SCENARIO else scenario[:128]
 
     @property
     def service(self) -> str:
-        """What it is about: `component`, else what other people's rules use."""
+        """What the alert is about: its label `component`, else a label that other people's rules use for that."""
         for label in ("component", "service", "job", "instance"):
             if self.labels.get(label):
                 return self.labels[label][:128]
@@ -61,7 +61,7 @@ class AlertIn(BaseModel):
 
     @property
     def group(self) -> str:
-        """Alerts of one group join one ongoing incident: those of a scenario, else of one alert on one thing."""
+        """The scenario, else the alert's name and service. Alerts of one group join one ongoing incident."""
         return f"scenario:{self.scenario}" if self.scenario else f"alert:{self.name}:{self.service}"
 
     @property

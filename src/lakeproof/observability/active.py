@@ -1,4 +1,4 @@
-"""Which alerts Alertmanager knows now: what it forgot over a restart can never be reported as ended by it."""
+"""Which alerts Alertmanager knows now. It can never report the end of an alert that it forgot over a restart."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,10 +15,13 @@ TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class ActiveAlerts:
-    """`source` is the Alertmanager's own URL, as it stands in its webhooks; `since` when it started, by its clock.
+    """The alerts that one Alertmanager knows.
 
-    `fingerprints` names every alert that has not ended; `firing` those that nothing silences or inhibits, each with
-    its start to the millisecond, which is all that this list of Alertmanager's tells of it.
+    source: Alertmanager's own URL, as its webhooks give it.
+    fingerprints: every alert that has not ended.
+    since: when Alertmanager started, by its clock.
+    firing: fingerprint → start, of the alerts that nothing silences or inhibits. Alertmanager's list tells a start to
+    the millisecond only.
     """
 
     source: str

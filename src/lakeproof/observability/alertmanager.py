@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def write_config(stack: Stack, timing: Timing) -> None:
-    """Configuration and secret files. What nobody hears of is said as a warning."""
+    """Write configuration and secret files. Alerts that nobody hears of are logged as a warning."""
     receivers = read_receivers(os.environ)
     etc = stack.etc_dir("alertmanager")
     text = render_alertmanager(etc, stack.url("desk"), receivers, timing)
@@ -33,22 +33,22 @@ def write_config(stack: Stack, timing: Timing) -> None:
         for name, file in SLACK_FILES.items():
             write_file(etc / file, urls.get(name) or receivers.slack_url, mode=0o600)
     write_file(etc / MESSAGES_FILE, render_messages(stack.url("desk"), receivers))
-    # PagerDuty's key and the mail account's password have no files of their own in 0.25: the owner alone reads this.
+    # In 0.25 PagerDuty's key and the mail account's password have no files of their own: only the owner reads this.
     write_file(etc / CONFIG_FILE, text, mode=0o600)
     for silence in receivers.unset:
         log.warning("%s", silence)
 
 
 def goes_at(stack: Stack, timing: Timing) -> bool:
-    """True where its configuration has the pace of `timing` already."""
+    """True where Alertmanager's configuration has the pace of `timing` already."""
     text = _config(stack)
     return repaced(text, timing) == text
 
 
 def repace(stack: Stack, timing: Timing) -> str:
-    """Write its configuration at the pace of `timing`; gives the old text.
+    """Write Alertmanager's configuration at the pace of `timing`; gives the old text.
 
-    Not rendered anew: who hears of alerts was in the environment of its start.
+    It is not rendered anew, because its receivers were in the environment in which it was first written.
     """
     old = _config(stack)
     put_back(stack, repaced(old, timing))
@@ -56,7 +56,7 @@ def repace(stack: Stack, timing: Timing) -> str:
 
 
 def unheard(stack: Stack) -> tuple[str, ...]:
-    """What nobody hears of by the configuration that it runs on, whatever this shell's environment holds."""
+    """Which alerts nobody hears of, by Alertmanager's own configuration and not by this shell's environment."""
     there = {receiver["name"] for receiver in load_yaml(_config(stack))["receivers"]}
     return silences(route for route in all_routes() if route.to not in there)
 
@@ -66,5 +66,5 @@ def _config(stack: Stack) -> str:
 
 
 def put_back(stack: Stack, text: str) -> None:
-    """Write its configuration."""
+    """Write Alertmanager's configuration."""
     write_file(stack.etc_dir("alertmanager") / CONFIG_FILE, text, mode=0o600)

@@ -1,8 +1,7 @@
 """Which windows the rules of a running stack go by: a drill's while that drill lives, else the stack's own.
 
-A drill writes who it is and its timing into its lock file, and takes them out once the stack's own windows are back.
-The words of a drill that was killed stay there: `abandoned` finds them, and observability/reload.py gives the windows
-back.
+A drill writes its process and its timing into its lock file, and empties the file once the stack's own windows are
+back. What a killed drill wrote stays there: `abandoned` finds it, and observability/reload.py gives the windows back.
 """
 
 import os
@@ -29,7 +28,7 @@ class Borrower:
 
 
 def lock_file(stack: Stack) -> Path:
-    """What a drill holds; never replaced by another file, for the lock is the file's own."""
+    """The file that a drill locks. It is never replaced by another file, for a lock belongs to the file itself."""
     return stack.state_dir / "drill.lock"
 
 
@@ -67,6 +66,6 @@ def abandoned(stack: Stack) -> bool:
 
 
 def timing_now(stack: Stack) -> Timing:
-    """What rules are to go by at this moment."""
+    """The timing that rules are to go by at this moment."""
     found = borrower(stack)
     return found.timing if found is not None and found.lives else stack.settings.timing

@@ -1,13 +1,13 @@
-"""lag-exporter: the ticker that writes heartbeats, and the delay of change capture as their age on arrival.
+"""lag-exporter: writes heartbeats to the databases, and tells the delay of change capture by their age on arrival.
 
-`kafka_connect_source_task_lag_millis` is worked out at scrape time, now minus the newest beat that arrived: so it
-rises a second per second whatever holds the beats up: connector paused, stopped, failed, its login lost, Connect hung
-or dead, Kafka down; and the database down or this ticker's own writes failing, which /health and
-`lakeproof_ticker_*` tell apart. It is absent until a beat was seen, never 0 for want of knowledge.
-Run as `python -m lakeproof.observability.lag_exporter NAME`, the component NAME: for the sources that name it.
-Where a source's server keeps the connector's place in its log (a replication slot), that is watched as well; and so
-are the columns of the captured tables, in which a database may run ahead of the lake, and the settings by which a
-connector delivers, a database writes its log, and a topic keeps and takes records.
+`kafka_connect_source_task_lag_millis` is computed at scrape time: now minus the newest beat that arrived. So it rises
+by a second per second, whatever holds the beats up: the connector paused, stopped, failed or without its login,
+Connect hung or dead, Kafka down. It also rises while the database is down or this ticker cannot write, which /health
+and `lakeproof_ticker_*` tell apart. The metric is absent until a beat was seen, and never 0 for want of knowledge.
+Run as `python -m lakeproof.observability.lag_exporter NAME`, for the sources whose exporter is the component NAME.
+The exporter also watches a source's replication slot, where its server keeps the connector's place in its log; the
+columns of the captured tables, in which a database may run ahead of the lake; and the settings by which a connector
+delivers, a database writes its log, and a topic keeps and takes records.
 
 What comes through the topic also sets the pace of the lake's checkpoints (lake/job/pace.py).
 """
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 # Between two looks at what a job has not read. Each takes two short questions to Kafka.
 BACKLOG_SECONDS = 4.0
-# Between two looks at a capture's settings, and for an answer.
+# Between two looks at a capture's settings; and how long a look waits for an answer.
 SETTINGS_SECONDS, ANSWER_SECONDS = 4.0, 3.0
 
 type Pair = tuple[Ticker, BeatReader]
@@ -94,7 +94,7 @@ class SlotCollector(Collector):
         self._watches = watches
 
     def collect(self) -> Iterator[Metric]:
-        """The newest look of each."""
+        """The newest look at each slot."""
         kept = GaugeMetricFamily(
             "lakeproof_slot_kept_bytes", "WAL that a connector's replication slot keeps", labels=["connector"]
         )
@@ -109,13 +109,13 @@ class SlotCollector(Collector):
 
 
 class Gauge(Collector):
-    """One gauge. look: what it shows at a scrape, the values of its labels and the value."""
+    """One gauge. look: gives its samples at a scrape, each as the values of its labels and the value."""
 
     def __init__(self, name: str, told: str, labels: tuple[str, ...], look: Callable[[], Samples]) -> None:
         self._make, self._look = partial(GaugeMetricFamily, name, told, labels=labels), look
 
     def collect(self) -> Iterator[Metric]:
-        """The newest look; nothing of what gave no answer."""
+        """The samples of the newest look; none for what gave no answer."""
         gauge = self._make()
         for labels, value in self._look():
             gauge.add_metric(labels, value)
@@ -123,8 +123,10 @@ class Gauge(Collector):
 
 
 class BacklogWatch(threading.Thread):
-    """Looks at how much of a source's topic its job has not read and kept, until `stop` is set. `unread`: of the
-    newest look; None before the first one, while Kafka does not answer, and before the job's first checkpoint.
+    """Looks at how much of a source's topic its job has not read and kept, until `stop` is set.
+
+    `unread`: the records by the newest look; None before the first look, while Kafka does not answer, and before the
+    job's first checkpoint.
     """
 
     def __init__(self, stack: Stack, source: Source, stop: threading.Event) -> None:
@@ -140,7 +142,7 @@ class BacklogWatch(threading.Thread):
             try:
                 self.unread = kafka.unread(self._stack, BACKLOG_SECONDS, self.source)
             except CouldNotLook:
-                # The reader of the beats, who asks the same broker, says so.
+                # The reader of the beats asks the same broker, and says that it does not answer.
                 self.unread = None
             self._stop_asked.wait(BACKLOG_SECONDS)
 
@@ -158,10 +160,11 @@ def unread_records(watches: Sequence[BacklogWatch]) -> Gauge:
 class SettingsWatch(threading.Thread):
     """Looks at a source's connector, at the log that it reads and the topic that it writes, until `stop` is set.
 
-    `changed`: how many settings are otherwise than the capture needs, by whose they are ("connector", "database",
-    "topic"), of the newest look; nothing of one that gave no answer, or of a connector that is not there. What stays
-    changed for two looks leaves a mark (capture/missed.py), but for the topic's: it seldom lost what the job had not
-    read, and then the job mostly stops (docs/decisions/0051 says when not).
+    `changed`: "connector", "database" or "topic" → how many of its settings are otherwise than the capture needs, by
+    the newest look. One that gave no answer is missing there, and so is a connector that does not exist.
+    Settings of a connector or a database that stay changed for two looks leave a mark (capture/missed.py). Those of a
+    topic do not: such a topic seldom lost what the job had not read, and then the job mostly stops
+    (docs/decisions/0051 says when not).
     """
 
     def __init__(self, stack: Stack, source: Source, stop: threading.Event) -> None:
@@ -171,9 +174,9 @@ class SettingsWatch(threading.Thread):
         self._stack, self._stop_asked = stack, stop
 
     def run(self) -> None:
-        """The thread's work. Its looks are no round (probes/round.py), which would keep the first answer.
+        """The thread's work. Its looks are made in no round (probes/round.py), which would keep the first answer.
 
-        But those at the topic are one, of which nothing but the client of Kafka is kept.
+        Only the looks at the topic are: that round keeps nothing but the client of Kafka.
         """
         of_kafka = copy_context()
         of_kafka.run(Round().begin)
@@ -189,7 +192,7 @@ class SettingsWatch(threading.Thread):
                 try:
                     if (changed := look(self._stack, ANSWER_SECONDS, self.source)) is not None:
                         found[whose] = changed
-                    # Whoever sets it right, and by whatever, does not bring what it has kept from the lake.
+                    # To set it right, by whatever means, does not bring the rows that the lake has missed.
                     if kind and changed and changed == before.get(whose) and changed != [missed.NOT_BROUGHT]:
                         missed.note(self._stack, self.source, kind)
                 except LakeproofError:
@@ -256,9 +259,9 @@ def make_pair(stack: Stack, connector: Connector, stop: threading.Event) -> Pair
 
 
 def paces_of(stack: Stack, name: str, pairs: Mapping[str, Pair], stop: threading.Event) -> list[CheckpointPace]:
-    """Who asks the jobs of this component's sources for checkpoints; none where Flink's own interval is all there is.
+    """The threads that ask the jobs of this component's sources for checkpoints.
 
-    What a reader of beats sees of the topic is the pace.
+    What a reader of beats sees of the topic sets the pace. A job for which Flink's own interval is enough has none.
     """
     return [
         CheckpointPace(stack, source, pairs[source.connector][1], stop)

@@ -17,7 +17,7 @@ from lakeproof.probes.reading import Reading, Value
 from lakeproof.stack.stack import Stack
 
 TIMEOUT_SECONDS = 3.0
-# In a storm of alerts the lake is asked once for all that opened within so long.
+# In a storm of alerts the lake is asked once for all incidents that are looked up within this time.
 SHARED_SECONDS = 2.0
 JOBMANAGER = "flink-jobmanager"
 
@@ -36,8 +36,8 @@ class Looker:
     def look(self, expression: str, alerts: Sequence[Mapping[str, str]], at: datetime) -> dict[str, Reading]:
         """Readings `violation` (only with an expression; the value at `at`), `published` and `checkpoint` (now).
 
-        `alerts`: the labels of each alert. The first one's choose the series that violated the expression; all of
-        them the jobs whose checkpoints are read (`jobs_of`).
+        `alerts`: the labels of each alert. Those of the first alert choose the series that violated the expression.
+        Those of all alerts choose the jobs whose checkpoints are read (`jobs_of`).
         """
         found = {}
         if expression:
@@ -75,7 +75,7 @@ class Looker:
         return history.newest(self._stack).hash
 
     def completed_checkpoints(self, jobs: Iterable[str]) -> dict[str, Completed | None]:
-        """Of each of these jobs the newest completed checkpoint: its id, and when it was complete.
+        """Job → its newest completed checkpoint: the id, and when it was complete.
 
         None: the job has completed none since it was submitted, or the JobManager knows no such job.
         Raises: CouldNotLook.

@@ -2,9 +2,9 @@
 
 `minio_objects{bucket,prefix}` has one series for each first folder of a bucket, and one for each folder that somebody
 alerts on (DEEPER). `minio_cluster_disk_free_bytes` is the room of the file system that the store writes to; for a
-store elsewhere it is MinIO's own metric instead. Listing costs the store more than it costs us: it is made once a
-minute (again after 2 s where it failed), less often where it takes long, and rests after each page, so that those who
-use the store do not feel it.
+store elsewhere it is MinIO's own metric instead. A listing costs the store more than it costs us. So it is made once
+a minute (again after 2 s where it failed), less often where it takes long, and rests after each page, so that those
+who use the store do not feel it.
 """
 
 import logging
@@ -30,7 +30,7 @@ from lakeproof.stack.stack import Stack, load_stack
 log = logging.getLogger(__name__)
 
 LISTING_SECONDS = 60.0
-# Between two pages, by what the last one took; and between two listings, by what the last one took, rests included.
+# A rest is this many times as long as the page before it took, or the listing before it with all its rests.
 PAGE_REST = 4
 LISTING_REST = 4
 # bucket → folders below the first one that are counted by themselves
@@ -39,7 +39,7 @@ DEEPER: Mapping[str, tuple[str, ...]] = {LABEL_BUCKET: ("chaos/fulfillment-delay
 
 @dataclass
 class Listing:
-    """What the last listing found. `error` is set when it did not answer; then the counts are older."""
+    """What the last listing found. `error` is set where the store did not answer; the counts are then older."""
 
     objects: Mapping[tuple[str, str], int] = field(default_factory=dict)
     size_bytes: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -121,7 +121,7 @@ def keep_listing(client: Any, metrics: StoreMetrics, stopping: threading.Event) 
 
 
 def make_server(host: str, port: int, metrics: StoreMetrics) -> ThreadingHTTPServer:
-    """/metrics and /health: it is well itself while the store is not, whose silence is an alert of its own."""
+    """/metrics and /health. The exporter is well while the store is not: the store's silence has its own alert."""
     registry = CollectorRegistry()
     registry.register(metrics)
 

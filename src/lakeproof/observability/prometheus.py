@@ -11,7 +11,7 @@ from lakeproof.written import replace_folder, write_file
 
 
 def rules_dir(stack: Stack) -> Path:
-    """Where the rules lie that it evaluates."""
+    """The folder of the rules that Prometheus evaluates."""
     return stack.etc_dir("prometheus") / "rules"
 
 
@@ -34,19 +34,19 @@ def files_in(stack: Stack, timing: Timing) -> Files:
 
 
 def files_now(stack: Stack) -> Files:
-    """What they say now."""
+    """What Prometheus' files say now."""
     rules = {path.name: path.read_text(encoding="utf-8") for path in rules_dir(stack).glob("*.yml")}
     return Files(_config_file(stack).read_text(encoding="utf-8"), rules)
 
 
 def write(stack: Stack, files: Files) -> None:
-    """Replace both."""
+    """Replace the configuration and the rules files."""
     replace_folder(rules_dir(stack), files.rules)
     write_file(_config_file(stack), files.config)
 
 
 def write_config(stack: Stack, timing: Timing) -> None:
-    """Configuration and rules in that timing. Raises: InvalidInput; then nothing was changed."""
+    """Write configuration and rules in that timing. Raises: InvalidInput; then nothing was changed."""
     write(stack, files_in(stack, timing))
 
 

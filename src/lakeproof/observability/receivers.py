@@ -26,7 +26,7 @@ URLS = (SLACK_URL, SLACK_KAFKA_URL, PAGERDUTY_URL, LINK_URL)
 
 @dataclass(frozen=True)
 class Receivers:
-    """What is configured; "" means: not there."""
+    """What the environment configures; "" where it configures nothing."""
 
     slack_url: str = ""
     pagerduty_key: str = ""
@@ -40,19 +40,19 @@ class Receivers:
     link_url: str = ""
 
     def tells(self, set_by: str) -> bool:
-        """True where the environment has what a route is `set_by`."""
+        """True where the environment has the variable that a route is `set_by`."""
         return bool(
             {"": "desk", SLACK_URL: self.slack_url, PAGERDUTY_KEY: self.pagerduty_key}.get(set_by, self.email_to)
         )
 
     @property
     def unset(self) -> tuple[str, ...]:
-        """What nobody hears of, in words, most important first."""
+        """Which alerts nobody hears of, in words, the most important first."""
         return silences(route for route in all_routes() if not self.tells(route.set_by))
 
 
 def silences(missing: Iterable[Route]) -> tuple[str, ...]:
-    """What nobody hears of without these routes, a sentence for each variable that is not set."""
+    """Which alerts nobody hears of without these routes, in a sentence for each variable that is not set."""
     found: dict[str, list[str]] = {}
     for route in missing:
         found.setdefault(route.set_by, []).append(f"{route.alerts} do NOT reach {route.channel}")
@@ -60,9 +60,9 @@ def silences(missing: Iterable[Route]) -> tuple[str, ...]:
 
 
 def read_receivers(environment: Mapping[str, str]) -> Receivers:
-    """Read them from the environment.
+    """Read the receivers from the environment.
 
-    Raises: InvalidInput for an address that is none, or e-mail without its server.
+    Raises: InvalidInput for an address that is no URL, or e-mail without its server.
     """
     for name in URLS:
         value = environment.get(name, "")

@@ -18,15 +18,15 @@ RELOAD_SECONDS = 10.0
 
 
 def renew(stack: Stack, timing: Timing) -> tuple[str, ...]:
-    """Have Prometheus evaluate the rules that the folders hold now, and Alertmanager tell them, in `timing`.
+    """Have Prometheus evaluate the rules that the folders hold now, and Alertmanager tell their alerts, in `timing`.
 
-    Prometheus scrapes and evaluates as often as these windows need, too.
+    Prometheus then also scrapes and evaluates as often as these windows need. It read its rules when it started: the
+    alert of a scenario's folder that came later could never fire without this call. An alert whose window changed
+    starts afresh. Gives which of the two were reloaded: none where both go by `timing` and these rules already.
 
-    Gives which of the two were reloaded: none where they do so already. Prometheus read its rules when it started: a
-    scenario's folder that came later has an alert that could never fire. An alert whose window changed starts afresh.
     Raises: InvalidInput for an external stack, a rules file that is wrong or a window that gets too short;
-    CouldNotLook without an answer and TerminalError where one refused: it goes on as before, and the next call tries
-    again.
+    CouldNotLook where one of the two gave no answer, and TerminalError where it refused: it goes on as before, and
+    the next call tries again.
     """
     if stack.settings.mode == "external":
         raise InvalidInput(
@@ -44,7 +44,7 @@ def give_back(stack: Stack) -> tuple[str, ...]:
 
 
 def give_back_abandoned(stack: Stack) -> tuple[str, ...]:
-    """Do that for a drill that died before it could; gives what was reloaded. Raises: as `renew`.
+    """As `give_back`, for a drill that died before it could call that; gives what was reloaded. Raises: as `renew`.
 
     Called by the desk every few seconds and at the end of every `up`. Where another drill begins meanwhile nothing is
     done: the windows are that drill's business then.
@@ -91,7 +91,7 @@ def _renew_pace(stack: Stack, timing: Timing) -> bool:
 
 
 def _mark(stack: Stack, component: str) -> Path:
-    """There while nobody knows whether the running program has what the files say."""
+    """A file that is there while nobody knows whether the running program has what its files say."""
     return stack.etc_dir(component) / "not-reloaded-yet"
 
 

@@ -12,17 +12,18 @@ from lakeproof.observability.routes import all_routes
 from lakeproof.observability.timing import Timing
 from lakeproof.yaml_file import load_yaml
 
-# Secrets lie in files beside the configuration, never in it; Slack's by channel.
+# The desk's token and Slack's addresses, by channel, lie in files beside the configuration. Other secrets stand in it
+# (alertmanager.write_config).
 TOKEN_FILE = "desk-token"
 SLACK_FILES = {"slack-data-ops": "slack-url", "slack-kafka": "slack-kafka-url"}
 MESSAGES_FILE = "messages.tmpl"
-# Of one alert with two severities only the worse is told.
+# Of an alert that fires with two severities only the worse one is told.
 INHIBITED = {
     "source_matchers": ['severity=~"high|critical"'],
     "target_matchers": ['severity="warning"'],
     "equal": ["alertname", "component", "scenario"],
 }
-# An alert that fits no row, such as an escalation where nobody is configured: the desk's page still shows it.
+# Gets an alert that fits no row, such as an escalation where nobody is configured: the desk's page still shows it.
 NOBODY = "nobody"
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 # An action of a template that prints a value, such as {{ .Annotations.summary_en }}.
@@ -74,7 +75,7 @@ def render_messages(desk_url: str, receivers: Receivers) -> str:
 
 
 def repaced(text: str, timing: Timing) -> str:
-    """That alertmanager.yml at the pace of `timing`, and else as it is: receivers and their keys stay."""
+    """`text`, an alertmanager.yml, at the pace of `timing` and else unchanged: receivers and their keys stay."""
     config = load_yaml(text)
     config["route"] |= PACES[timing]
     return _dumped(config)
@@ -122,7 +123,7 @@ def _slack(url_file: Path, channel: str) -> dict[str, Any]:
 
 
 def _pagerduty(receivers: Receivers) -> dict[str, Any]:
-    """Alertmanager keeps one page for each group, and resolves it."""
+    """PagerDuty's receiver. Alertmanager keeps one page there for each group of alerts, and resolves that page."""
     severity = '{{ if eq .CommonLabels.severity "critical" }}critical{{ else if eq .CommonLabels.severity "high" }}'
     made = {
         "routing_key": receivers.pagerduty_key,

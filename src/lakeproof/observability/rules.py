@@ -24,7 +24,7 @@ from lakeproof.yaml_file import load_yaml
 PACKAGE = Path(__file__).parent.parent
 OWN_RULES = PACKAGE / "observability" / "rules"
 TEMPLATE_START = "{{"
-# No line of a rule is folded in what is printed.
+# Wide enough that no line of a rule is folded.
 WIDTH = 1_000
 
 
@@ -70,7 +70,7 @@ class AlertRule(StrictModel):
 
 @dataclass(frozen=True)
 class RulesFile:
-    """One file of rules. `name` is its scenario's id or its own stem; `text` its bytes, production windows."""
+    """One file of rules. `name`: its scenario's id, or its own stem. `text`: its content, in production windows."""
 
     name: str
     path: Path
@@ -163,7 +163,7 @@ def one_document(rules: Iterable[RulesFile], factor: int) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines as such, so that an expression stays readable."""
+    """Writes a text of several lines as a block of lines, so that an expression stays readable."""
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
         return self.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)

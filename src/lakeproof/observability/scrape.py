@@ -1,8 +1,8 @@
 """Prometheus' configuration, made from the list of components.
 
-Job = component name, target = its endpoint; where the further processes of a scaled one are, the supervisor tells.
+Job = component name, target = its endpoint. The supervisor tells where the further processes of a component are.
 `/health` of every HTTP component is asked through blackbox-exporter in one job, `health`, whose series are
-`probe_success{component="…"}`. How often each is asked depends on the windows that the rules go by
+`probe_success{component="…"}`. How often each component is asked depends on the windows that the rules go by
 (observability/sources.py). In mode "external" only components that the settings give an endpoint for are asked.
 """
 
@@ -61,12 +61,12 @@ def render_prometheus(stack: Stack, rules_dir: Path, timing: Timing) -> str:
 
 
 def _interval(seconds: float, timing: Timing) -> str:
-    """The pause between two scrapes of a job that a drill scrapes so often."""
+    """The pause between two scrapes of a job that is scraped every `seconds` in drill windows."""
     return f"{max(seconds, 0.0 if timing == 'drill' else PRODUCTION_SECONDS):g}s"
 
 
 def _listed() -> list[Component]:
-    """All but further processes, which are targets only while somebody wants them."""
+    """All components but further processes, which are targets only while somebody wants them."""
     return [one for one in all_components().values() if one.replica_of is None]
 
 
@@ -92,7 +92,7 @@ def _component_job(stack: Stack, component: Component, scrape: Scrape, number: i
         "job_name": component.name if number == 0 else f"{component.name}-{scrape.port}",
         "metrics_path": "/metrics",
         "scrape_interval": _interval(scrape.seconds, timing),
-        # The same in both windows: what is too slow for a drill must not look well before one.
+        # The same timeout in both windows: a component that is too slow for a drill must not look well before one.
         "scrape_timeout": _interval(scrape.seconds, "drill"),
         "static_configs": [
             {"targets": [_target(stack, component.name, scrape.port)], "labels": {"job": component.name}}

@@ -20,7 +20,7 @@ class Team:
 
     @property
     def channel(self) -> str:
-        """Where people hear of its alerts, in words; of a team without a row of its own, where the high ones go."""
+        """Where people hear of the team's alerts, in words. A team that no route names has the common channel."""
         own = [route.channel for route in all_routes() if f'team="{self.name}"' in route.matchers]
         return own[0] if own else next(route.channel for route in all_routes() if route.to == COMMON)
 

@@ -13,10 +13,10 @@ SECONDS = 30.0
 
 
 def await_watched(stack: Stack, rows: Iterable[ProcessRow], seconds: float = SECONDS) -> None:
-    """Until Prometheus has read from the supervisor that each of them is watched that is watched there.
+    """Wait until Prometheus has read from the supervisor which of `rows` it watches, and since when.
 
-    Does nothing where Prometheus is not among them. The times are compared: after a restart of everything Prometheus
-    shows for a while what the supervisor before had said.
+    Does nothing where Prometheus is not among `rows`. The times are compared: after a restart of everything
+    Prometheus shows for a while what the former supervisor had said.
     Raises: DeadlineExpired naming the components that Prometheus does not know of.
     """
     wanted = {row.name: row.watched_since for row in rows if row.watched_since is not None}

@@ -21,10 +21,10 @@ class GitHub:
         self._issues = f"{(url or DEFAULT_URL).rstrip('/')}/repos/{repository}/issues"
 
     def find(self, marker: str) -> Made | None:
-        """By its label, open or closed."""
+        """Search for the marker among the labels of open and closed issues."""
         params = {"labels": marker, "state": "all", "direction": "asc", "per_page": "1"}
         found = ask(self._client, "GET", self._issues, params=params, headers=HEADERS)
-        if not isinstance(found, list):  # as of a proxy that wants a login: whether there is a ticket is not known
+        if not isinstance(found, list):  # e.g. a proxy's login page: whether there is a ticket is not known
             raise ItsmFailed(f"an answer to a search that is no list: {found!r:.200}", sure=False)
         return _made(found[0]) if found else None
 

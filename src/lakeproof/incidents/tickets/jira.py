@@ -11,7 +11,7 @@ CATEGORIES: dict[TicketState, str] = {"open": "new", "in_progress": "indetermina
 
 
 class Jira:
-    """A project. account: the e-mail address that the API token belongs to."""
+    """A project. `client` already holds the account's e-mail address and API token (keeping.itsm_of)."""
 
     # A JQL search may lag behind what was written.
     settle_seconds = 60.0
@@ -22,7 +22,7 @@ class Jira:
         self._project, self._issue_type = project, issue_type
 
     def find(self, marker: str) -> Made | None:
-        """By its label."""
+        """Search for the marker among the issues' labels."""
         body = {
             "jql": f'project = "{self._project}" AND labels = "{marker}" ORDER BY created ASC',
             "fields": ["status"],
@@ -30,7 +30,7 @@ class Jira:
         }
         found = ask(self._client, "POST", f"{self._url}/rest/api/3/search/jql", json=body)
         issues = found.get("issues") if isinstance(found, dict) else None
-        if not isinstance(issues, list):  # as of a proxy that wants a login: whether there is a ticket is not known
+        if not isinstance(issues, list):  # e.g. a proxy's login page: whether there is a ticket is not known
             raise ItsmFailed(f"an answer to a search without issues: {found!r:.200}", sure=False)
         return self._made(issues[0]) if issues else None
 
@@ -54,7 +54,10 @@ class Jira:
             raise ItsmFailed(f"{key}: an answer of another shape: {error!r:.200}", sure=False) from error
 
     def _move(self, issue: str, key: str, state: TicketState) -> None:
-        """Along the project's workflow. Raises: ItsmFailed; KeyError or TypeError for an answer of another shape."""
+        """Make a transition of the project's workflow into `state`, where it has one.
+
+        Raises: ItsmFailed; KeyError or TypeError for an answer of another shape.
+        """
         status = ask(self._client, "GET", issue, params={"fields": "status"})["fields"]["status"]
         wanted = CATEGORIES[state]
         if status["statusCategory"]["key"] == wanted:

@@ -1,9 +1,10 @@
 """Tickets kept in step with their incidents, whatever goes down meanwhile.
 
-What has to be told is not a queue: it is the difference between an incident's timeline and what its ticket was told
-(`Ticket.told`), both in the desk's database. So nothing is lost while the ITSM is down, and many changes become one
-update. Before a ticket is made, the desk writes down that it asks for it. Where it then does not hear the answer (it
-was killed, or the ITSM was), it looks for the ticket by its marker before it asks again: so none is made twice.
+There is no queue of updates. What has to be sent is the difference between an incident's timeline and what its ticket
+was told (`Ticket.told`), both in the desk's database. So nothing is lost while the ITSM is down, and many changes
+become one update. Before the desk asks the ITSM for a ticket, it writes down that it asks. Where it then hears no
+answer (the desk or the ITSM was killed), it looks for the ticket by its marker before it asks again, so that none is
+made twice.
 """
 
 import hashlib
@@ -35,13 +36,13 @@ from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
 
-# When tickets are switched on, what is ongoing gets one, and what ended within so long; older incidents do not.
+# When tickets are switched on, ongoing incidents get one, and so do others that opened within this time.
 YOUNG = timedelta(hours=1)
 LONGEST_PAUSE_SECONDS = 300.0
-# So often every ticket is compared with its timeline, whatever the newest line is. PostgreSQL gives ids out before it
-# commits, so that a line may come to light after one with a higher id.
+# Every ticket is compared with its timeline this often, even where no newer line is seen. PostgreSQL gives ids out
+# before it commits, so a line may become visible after a line with a higher id.
 FULL_LOOK_SECONDS = 60.0
-# So long after the ITSM could not find a ticket that was asked for it is searched again.
+# A ticket that was asked for, and that the ITSM did not find, is searched again after this time.
 LOOK_AGAIN_SECONDS = 5.0
 LINES = 20
 
@@ -84,8 +85,8 @@ def _token(stack: Stack) -> str:
 class Keeping(Memory):
     """Rounds over the tickets of one desk. `page` is the address of an incident's page, before its id.
 
-    `clock` gives monotonic seconds, which pauses go by: they stay what they are while somebody sets the machine's
-    time. Only the desk that starts next has to go by the stored time (`Ticket.next_at`).
+    `clock` gives monotonic seconds, by which pauses go, so that they stay what they are while somebody sets the
+    machine's time. Only a desk that has just started has to go by the stored time (`Ticket.next_at`).
     """
 
     def __init__(
@@ -94,13 +95,13 @@ class Keeping(Memory):
         super().__init__(store.engine, store.now)
         self._store, self._itsm, self._name, self._page, self._clock = store, itsm, name, page, clock
         self._seen, self._looked_at = -1, clock()
-        # Tickets that are left alone, after how many failures and until when by `clock`: the database may not take a
-        # note of it.
+        # Incidents whose tickets are left alone: after how many failures, and until when by `clock`. It is held here
+        # as well because a failing database cannot keep it.
         self._held: dict[int, tuple[int, float]] = {}
         self.rounds = Rounds("tickets", self.make_round)
 
     def make_round(self) -> int:
-        """Bring every ticket that is due in step, as far as the ITSM lets it; gives how many were tried."""
+        """Bring every ticket that is due in step, as far as the ITSM lets it; gives how many were due."""
         due, newest = self._due()
         for number in due:
             if self.rounds.stopping:
@@ -116,8 +117,8 @@ class Keeping(Memory):
         return len(due)
 
     def _due(self) -> tuple[list[int], int]:
-        """The incidents whose timeline is longer than their ticket knows, and whose pause after a failure is over;
-        and the newest line of all timelines that this answer takes into account.
+        """The incidents whose ticket is missing or behind their timeline, and not in a pause after a failure; and the
+        id of the newest timeline line that this answer takes into account.
         """
         now, clock = self._now(), self._clock()
         with self._read() as session:
@@ -179,7 +180,7 @@ class Keeping(Memory):
         return ticket, text_of(incident, self._name, self._page)
 
     def _make(self, number: int, ticket: Ticket, text: TicketText) -> Made | None:
-        """The new ticket, or the one that an earlier asking made; None where that cannot be told yet."""
+        """The new ticket, or the one that an earlier call made; None while nobody can tell whether it made one."""
         now = self._now()
         if ticket.asked_at is not None:
             if (found := self._itsm.find(text.marker)) is not None:
@@ -193,7 +194,7 @@ class Keeping(Memory):
         try:
             return self._itsm.create(text)
         except ItsmFailed as error:
-            # The call may have taken longer than a new ticket stays unseen: that time is counted from its end.
+            # `settle_seconds` count from the end of the call, which may have taken longer than they are.
             self._change(number, asked_at=None if error.sure else self._now())
             raise
 
@@ -238,12 +239,15 @@ class Keeping(Memory):
 
 
 def _pause(tries: int, asked_seconds: float | None) -> timedelta:
-    """What the ITSM asked for, however long; else longer after each failure."""
+    """The pause that the ITSM asked for, however long; else one that is longer after each failure."""
     return timedelta(seconds=asked_seconds or min(2.0 ** min(tries, 10), LONGEST_PAUSE_SECONDS))
 
 
 def text_of(incident: IncidentOut, name: str, page: str) -> TicketText:
-    """What its ticket says now. `name`: the stack's. The Nessie hash is the one that was published when it opened."""
+    """What the incident's ticket has to say now, with the Nessie hash that was published when the incident opened.
+
+    `name`: the stack's.
+    """
     published = (incident.moment or {}).get("published")
     alert = incident.alerts[0] if incident.alerts else None
     facts = (

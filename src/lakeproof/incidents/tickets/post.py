@@ -1,7 +1,7 @@
 """Any other ITSM, by a webhook: each change is a POST of the whole ticket.
 
-A receiver that keeps tickets by `key` has each once. `Idempotency-Key` is the same for what is sent again, and with a
-token the body is signed: `X-Lakeproof-Signature: sha256=HMAC`.
+A receiver that keeps tickets by `key` has each ticket once. `Idempotency-Key` is the same where a POST is repeated.
+With a token the body is signed: `X-Lakeproof-Signature: sha256=HMAC`.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ class WebhookItsm:
         self._client, self._url, self._token = client, url, token
 
     def find(self, marker: str) -> Made | None:
-        """It cannot be asked; the receiver knows what it has by `key`."""
+        """Always None: the receiver cannot be asked. It tells by `key` which tickets it has already."""
         return None
 
     def create(self, ticket: TicketText) -> Made:

@@ -9,7 +9,7 @@ import httpx
 
 type TicketState = Literal["open", "in_progress", "done"]
 
-# A header that asks for more than a day is taken for a mistake: tickets would stay behind for good.
+# An ITSM's wish for a longer pause than a day is taken for a mistake: tickets would stay behind for good.
 LONGEST_RETRY_SECONDS = 86_400.0
 LONGEST_TITLE = 255  # Jira's bound for a summary; GitHub's is 256
 
@@ -18,9 +18,12 @@ LONGEST_TITLE = 255  # Jira's bound for a summary; GitHub's is 256
 class TicketText:
     """What a ticket says.
 
-    marker: finds this incident's ticket again among all others; letters, digits and hyphens, at most 50 (GitHub's
-    bound for a label). version: grows with each change of the incident. facts: label and text. lines: the newest
-    lines of the timeline. page: the incident's page in the desk.
+    marker: finds this incident's ticket again among all others. At most 50 letters, digits and hyphens (GitHub's
+    limit for a label).
+    version: grows with each change of the incident.
+    facts: label and text.
+    lines: the newest lines of the timeline.
+    page: the incident's page in the desk.
     """
 
     marker: str
@@ -42,8 +45,9 @@ class Made:
 
 
 class ItsmFailed(Exception):
-    """The ITSM did not do it. sure: nothing was made there, so that it may be asked again without looking first.
+    """The ITSM did not do what it was asked for.
 
+    sure: True where it certainly made nothing, so that it may be asked again without looking for a ticket first.
     retry_seconds: how long it wants to be left alone; None where it did not say.
     """
 
@@ -55,7 +59,7 @@ class ItsmFailed(Exception):
 class Itsm(Protocol):
     """One ITSM. Every call may raise ItsmFailed.
 
-    settle_seconds: so long after it was made a ticket may be missing from what `find` looks through.
+    settle_seconds: for this long after it was made, a ticket may be missing from what `find` looks through.
     """
 
     settle_seconds: float
@@ -91,7 +95,7 @@ def ask(client: httpx.Client, method: str, path: str, **more: Any) -> Any:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds above zero, a day at most; None for what is no such number: a date, NaN, infinity."""
+    """The header's seconds, a day at most; None where it is missing, or is not above zero: a date, NaN, infinity."""
     try:
         seconds = float(headers["retry-after"])
     except (KeyError, ValueError):

@@ -22,7 +22,7 @@ from lakeproof.observability.logs.shipper import Shipper
 
 
 class ShipperCollector(Collector):
-    """Its counts at scrape time."""
+    """The shipper's counts at scrape time."""
 
     def __init__(self, shipper: Shipper) -> None:
         self._shipper = shipper

@@ -14,7 +14,7 @@ from functools import lru_cache
 # Label values of `level`; a log store keeps one stream per value, so the list is closed.
 LEVELS = ("debug", "info", "warning", "error", "critical", "unknown")
 UNKNOWN = "unknown"
-# A line's own time that lies further ahead is not believed.
+# A line's own time that lies further in the future than this is not believed.
 FUTURE_SECONDS = 3600.0
 
 LEVEL_NAMES = {
@@ -50,7 +50,7 @@ REDIS_LEVEL = re.compile(r" ([.*#-]) ")
 JUL_LEVEL = re.compile(r"(SEVERE|WARNING|INFO|CONFIG|FINE|FINER|FINEST): ")
 BARE_LEVEL = re.compile(r"(SEVERE|WARNING|WARN|ERROR|INFO|FATAL|CRITICAL|DEBUG):? ")
 TRACE_BEGINS = re.compile(r'Traceback \(most recent call last\):|Exception in thread "')
-# A trace goes on with these even where the line before it has no time.
+# A line that begins like this continues a trace, even where the entry has no time.
 _GOES_ON = re.compile(
     r"[ \t]|Caused by:|Suppressed:|\.\.\. \d+ more|During handling of the above|The above exception was"
 )
@@ -82,8 +82,8 @@ class Entry:
             own = _head(self.text) if more else None
             return more is not None and own is not None and self.text.startswith(more[1], own.end())
         if TRACE_BEGINS.match(line):
-            # A logger writes it below its own error or warning, and a second one, after an empty line, below the
-            # first. By itself it is an entry of its own.
+            # A logger writes a trace below its own error or warning, and a second trace, after an empty line, below
+            # the first. A trace with no such line above it is an entry of its own.
             told = self.has_time and self.level in ("warning", "error", "critical") and self.lines == 1
             return told or ("Traceback (" in self.text and self.text.endswith("\n"))
         if self.has_time or _GOES_ON.match(line):
@@ -149,13 +149,13 @@ def _time_ns(head: re.Match[str], begins: int, now: float) -> int:
     fraction = part.get("f") or ""
     nanoseconds = int(fraction.ljust(9, "0")) if fraction else 0
     if len(fraction) <= 3:
-        # Keeps lines of one millisecond in their order, and the same line the same time however often it is read:
-        # Loki takes two equal lines of one time for one.
+        # Keeps lines of one millisecond in their order, and gives a line the same time however often it is read: Loki
+        # takes two equal lines of one time for one line.
         nanoseconds += begins % 1_000_000
     return seconds * 1_000_000_000 + nanoseconds
 
 
 @lru_cache(maxsize=8)
 def _midnight(year: int, month: int, day: int) -> int:
-    """UNIX time. Raises: ValueError."""
+    """The UNIX time at which the day begins in UTC. Raises: ValueError."""
     return calendar.timegm(time.strptime(f"{year:04d}-{month:02d}-{day:02d}", "%Y-%m-%d"))

@@ -18,10 +18,11 @@ from lakeproof.errors import LakeproofError, TransientError
 from lakeproof.observability.logs.entry import Entry
 from lakeproof.observability.logs.tailer import Range, merged
 
-# VictoriaLogs would else make fields of an entry that is JSON, and no text would be left to search.
+# Without the parameter VictoriaLogs would make fields of an entry that is JSON, and no text would be left to search.
 PUSH_PATHS = {"victorialogs": "/insert/loki/api/v1/push?disable_message_parsing=1", "loki": "/loki/api/v1/push"}
 SECONDS = 10.0
-# When a store that stood still goes on, it takes in what lies complete in its sockets: it is given that long for it.
+# Once a store that stood still goes on, it takes in the requests that lie complete in its sockets. `connect` gives it
+# this long for that.
 LATE_SECONDS = 2.0
 # Beside each entry, not among its labels: where it lies in its log, so that none is stored twice.
 BEGINS, ENDS = "log_begins", "log_ends"
@@ -60,7 +61,7 @@ class LogStore:
         return self._connection is not None
 
     def connect(self) -> None:
-        """Connect, and have what was pushed before be found. Raises: StoreAway."""
+        """Connect, and have the store flush what was pushed before, so that queries find it. Raises: StoreAway."""
         self.close()
         make = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         self._connection = made = make(self._host, self._port, timeout=SECONDS)
@@ -84,7 +85,7 @@ class LogStore:
         self._ask("GET", "/health" if self.kind == "victorialogs" else "/ready")
 
     def stored(self, container: str, begins: int, ends: int) -> list[Range]:
-        """Which bytes of this part of a log it has. None of Loki: it knows an entry that it has by itself.
+        """Which bytes of this part of a log the store has. Loki is not asked: it knows by itself what it has already.
 
         Raises: StoreAway.
         """
@@ -110,7 +111,7 @@ class LogStore:
         try:
             self._ask("POST", PUSH_PATHS[self.kind], json.dumps(pushed(entries)).encode(), refusable=True)
         except Refused as error:
-            if self.kind == "loki":  # it has taken the others, and mostly tells of each stream how many it has not
+            if self.kind == "loki":  # it has taken the other entries, and mostly tells how many of each stream not
                 return max(1, sum(map(int, re.findall(r"total ignored: (\d+) out of", error.what))))
             if len(entries) == 1:
                 return 1
@@ -130,7 +131,7 @@ class LogStore:
             text = answer.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            # A store whose connection broke has nothing of it any more.
+            # After a timeout a push may still come. Where the connection broke, the store has nothing of it any more.
             self._push_may_come_late |= isinstance(error, TimeoutError)
             raise StoreAway(f"gave no answer: {type(error).__name__} {error}".rstrip()) from error
         if answer.status == 400 and refusable:
@@ -160,7 +161,7 @@ def labels(container: str, level: str) -> dict[str, str]:
 
 
 def service_of(container: str) -> str:
-    """flink-taskmanager of flink-taskmanager-2 (stack/addresses.py names them)."""
+    """The service of a container: flink-taskmanager for flink-taskmanager-2 (stack/addresses.py names them)."""
     return re.sub(r"-[2-9]$", "", container)
 
 

@@ -3,7 +3,7 @@
     {container="kafka", level!="info"} error "two words" !retry |~ "took \\d+ ms"
 
 Loki and VictoriaLogs have only the selector in common, so a query is kept in this form and rendered to LogQL and to
-LogsQL. Without a store the same query is asked of the log files (files.py).
+LogsQL. Without a store the same query is asked of the log files (search.py).
 """
 
 import json
@@ -41,7 +41,7 @@ class Matcher:
 
 @dataclass(frozen=True)
 class Word:
-    """What an entry must have, or must not: a word as it stands, in any case, or a regular expression."""
+    """What an entry must have, or must not have: a word, in upper or lower case, or a regular expression."""
 
     text: str
     wanted: bool = True
@@ -69,13 +69,13 @@ class Query:
         return all((re.search(word.expression, text) is not None) == word.wanted for word in self.words)
 
     def to_logsql(self) -> str:
-        """For VictoriaLogs."""
+        """The query for VictoriaLogs."""
         selector = "{" + ",".join(map(str, self.matchers)) + "}" if self.matchers else "*"
         words = [f"{'' if word.wanted else '!'}_msg:~{_quoted(word.expression)}" for word in self.words]
         return " ".join((selector, *words))
 
     def to_logql(self) -> str:
-        """For Loki, which wants at least one condition that an empty value does not meet."""
+        """The query for Loki, which wants at least one condition that an empty value does not meet."""
         matchers = self.matchers if any(m.operator == "=" and m.value for m in self.matchers) else ()
         given = [*map(str, self.matchers)] if matchers else [*map(str, self.matchers), 'container=~".+"']
         words = [f"{'|' if word.wanted else '!'}~ {_quoted(word.expression)}" for word in self.words]

@@ -38,7 +38,7 @@ class Hit:
 
 
 def in_store(stack: Stack, query: Query, limit: int, since_seconds: float | None) -> list[Hit]:
-    """The newest `limit` entries, oldest first. Raises: StoreAway; CouldNotLook where it refuses the query."""
+    """The newest `limit` entries, oldest first. Raises: StoreAway; CouldNotLook where the store refuses the query."""
     if victorialogs.server(stack) == "loki":
         return _in_loki(stack, query, limit, LOKI_SECONDS if since_seconds is None else since_seconds)
     within = f"_time:{since_seconds:.0f}s " if since_seconds is not None else ""
@@ -84,7 +84,7 @@ def missing_lately(stack: Stack) -> str:
 
 
 def follow_store(stack: Stack, query: Query) -> Iterator[Hit]:
-    """What comes from now on, for ever. Raises: StoreAway, CouldNotLook."""
+    """The entries that come from now on, for ever. Raises: StoreAway, CouldNotLook."""
     if victorialogs.server(stack) == "loki":
         raise CouldNotLook(
             "Loki is followed by a websocket, which is not spoken here",
@@ -108,7 +108,7 @@ def follow_store(stack: Stack, query: Query) -> Iterator[Hit]:
 
 
 def in_files(folder: Path, query: Query, limit: int, since_seconds: float | None) -> list[Hit]:
-    """The same of the log files, older rotated parts included."""
+    """As `in_store`, but from the log files, older rotated parts included."""
     found: list[tuple[int, Hit]] = []
     for name, path in _files(folder, query):
         # A line without a time of its own is as old as the file.
@@ -132,7 +132,7 @@ def in_files(folder: Path, query: Query, limit: int, since_seconds: float | None
 
 
 def follow_files(folder: Path, query: Query) -> Iterator[Hit]:
-    """What is written from now on, for ever."""
+    """The entries that are written from now on, for ever."""
     tailers: dict[str, Tailer] = {}
     for_ever, first = Deadline(float("inf")), True
     while True:

@@ -3,9 +3,9 @@
 The promise: an entry is in VictoriaLogs exactly once, whatever is killed, as long as it is still in the files. An
 entry carries the range of its log's stream that it was made of. `places` keeps, per log, up to where the store has
 written everything to disk: an acknowledged push counts only when the store lives on for longer than it keeps
-entries in memory. After each new connection the shipper goes back there, asks which ranges the store has, and pushes
-the rest. Loki is not asked: it passes over an entry whose labels, time and text it has, and an entry's time comes
-from its line. While the store is away nothing is kept in memory: the files are what waits.
+entries in memory. After each new connection the shipper goes back to that place, asks which ranges the store has, and
+pushes the rest. Loki is not asked: it passes over an entry whose labels, time and text it has already, and an entry's
+time comes from its line. While the store is away nothing is kept in memory: the entries wait in the files.
 """
 
 import json
@@ -24,14 +24,14 @@ from lakeproof.written import write_file
 ROUND_SECONDS = 1.0
 DISCOVER_SECONDS = 2.0
 BATCH_BYTES = 512 * 1024
-# Of one log within a round, so that none that is written fast keeps the others waiting.
+# At most this many reads of one log in a round, so that a log that is written fast keeps no other one waiting.
 READS_A_ROUND = 8
 # VictoriaLogs writes to disk what it was given after 5 s (-inmemoryDataFlushInterval).
 IN_MEMORY_SECONDS = 10.0
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 # A shipper that was killed may have a push under way that the store has not finished reading.
 FIRST_PAUSE_SECONDS = 0.5
-# So much of a log is compared with the store at a time.
+# The part of a log that is compared with the store at a time.
 WINDOW_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)
@@ -59,19 +59,19 @@ class Shipper:
 
     @property
     def lost_bytes(self) -> int:
-        """Rotated away, or emptied by somebody, before they were read."""
+        """Bytes that were rotated away, or emptied by somebody, before they were read."""
         return sum(tailer.lost_bytes for tailer in self.tailers.values())
 
     @property
     def unshipped_bytes(self) -> int:
-        """Written and not yet known to be on the store's disk."""
+        """Bytes that are written, but not known to be on the store's disk yet."""
         waiting = 0
         for name, tailer in self.tailers.items():
             waiting += max(0, logfile.span(tailer.path)[1] - self._places.get(name, 0))
         return waiting
 
     def connect(self) -> None:
-        """Connect, and begin again where the store's disk has everything. Raises: StoreAway."""
+        """Connect, and go back to where the store's disk has all that is before it. Raises: StoreAway."""
         self.store.connect()
         self._in_memory.clear()
         self._suspect_until.clear()
@@ -115,12 +115,12 @@ class Shipper:
                 self.tailers[name] = Tailer(name, path, self._places.get(name, 0))
 
     def _compare(self, tailer: Tailer) -> None:
-        """Before a part of a log is read that may have been pushed in an earlier connection: ask what is stored."""
+        """Ask what the store has of the next part of a log, where an earlier connection may have pushed that part."""
         name, position = tailer.name, tailer.position
         if name not in self._suspect_until:
             begins, ends = logfile.span(tailer.path)
             self._suspect_until[name] = ends  # what comes later was never pushed before
-            while tailer.position < begins:  # not kept any more, and lost unless it was stored
+            while tailer.position < begins:  # these bytes are in no file any more, and lost unless they were stored
                 at, until = tailer.position, min(tailer.position + WINDOW_BYTES, begins)
                 found = self.store.stored(name, at, until)
                 tailer.lost_bytes += until - at - sum(min(last, until) - max(first, at) for first, last in found)
@@ -156,7 +156,7 @@ class Shipper:
             self._places_told = True
 
     def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set."""
+        """Ship the logs until `stop` is set."""
         stop.wait(FIRST_PAUSE_SECONDS)
         failures = 0
         while not stop.is_set():

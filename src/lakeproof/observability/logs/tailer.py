@@ -11,7 +11,7 @@ from lakeproof.processes import logfile
 # that is no UTF-8 becomes three.
 ENTRY_BYTES = 80 * 1024
 READ_BYTES = 256 * 1024
-# An entry that may still go on, and a line without its end, are waited for that long.
+# How long an entry is held back for further lines of it, and a line for its end.
 TRACE_SECONDS = 1.0
 LINE_SECONDS = 10.0
 
@@ -34,13 +34,13 @@ class Tailer:
         self._seen: tuple[int, ...] = ()
 
     def go_back(self, position: int) -> None:
-        """Read anew from there."""
+        """Read anew from `position`."""
         self.position, self._rest, self._open, self._seen, self.stored = position, b"", None, (), []
 
     def entries(self, now: float, *, ending: bool = False) -> Iterator[Entry]:
         """The entries of the next piece of the log. None come where there is nothing new.
 
-        ending: what is held back for a line that may follow comes too.
+        ending: nothing more will come, so what is held back is given too.
         """
         chunk = self._read()
         clock = time.monotonic()
@@ -82,7 +82,7 @@ class Tailer:
             lost = _without(self.stored, self.position - len(self._rest), found)
             self.lost_bytes += sum(ends - begins for begins, ends in lost)
             self.position, self._rest = found, b""
-            return b""  # whoever reads looks first what is stored of the bytes from there on
+            return b""  # the caller first asks the store what it has from there on
         return chunk
 
     def _take(self, line: bytes, begins: int, length: int, now: float) -> Iterator[Entry]:
@@ -116,7 +116,7 @@ def merged(ranges: list[Range]) -> list[Range]:
 
 
 def _without(stored: list[Range], begins: int, ends: int) -> Iterator[Range]:
-    """What of these bytes is in none of the ranges. Ranges that end before them are forgotten."""
+    """The parts of begins to ends that are in no stored range. Ranges that end before `begins` are dropped."""
     while stored and stored[0][1] <= begins:
         stored.pop(0)
     at = begins
@@ -131,7 +131,7 @@ def _without(stored: list[Range], begins: int, ends: int) -> Iterator[Range]:
 
 
 def _whole_characters(piece: bytes) -> bytes:
-    """Without the beginning of a UTF-8 character at its end."""
+    """The piece without the UTF-8 character at its end that may be cut off."""
     for back in range(1, 4):
         if piece[-back] >= 0xC0:
             return piece[:-back]
