@@ -135,7 +135,7 @@ def let_go(stack: Stack, client: Any, label: WaitingLabel) -> bool:
     """Take the hold off the label, and call it off with the service where the service took it over.
 
     Safe to repeat after any cut: until the service agreed, the label says that it was held, and counts as held.
-    True: the service moves the label now. False: it is gone or no fulfillment's, or it waits because its buyer wished.
+    True: the service moves the label now. False: it is gone, is no fulfillment's, or waits as its buyer wishes.
     Raises: botocore's errors, TransientError where the service gives no answer, TerminalError where it refuses.
     """
     if label.fulfillment_id is None or not write_hold(client, label, label.hold_until, WAS_HELD_UNTIL):

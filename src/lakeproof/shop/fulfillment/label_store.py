@@ -122,7 +122,7 @@ class LabelStore:
         await self._or_none(lambda: self._client.delete_object(Bucket=LABEL_BUCKET, Key=label.ready_key))
 
     async def list_waiting(self) -> list[ListedLabel]:
-        """Every object under pending/ and under the rehearsal's prefix. Its limit is ten times that of other calls."""
+        """Every object under pending/ and the rehearsal's prefix. The limit is ten times that of other calls."""
         return await self._call(lambda: [*self._list(PENDING), *self._list(CHAOS)], factor=10)
 
     async def hold_of(self, key: str) -> datetime | None:
@@ -180,7 +180,7 @@ class LabelStore:
 
 
 def is_whole(client: Any, key: str, sha256: str) -> bool:
-    """True where the object, read as a whole, has that checksum; False where it is gone. Raises: botocore's errors."""
+    """True where the object, read as a whole, has that checksum; False if it is gone. Raises: botocore's errors."""
     digest = hashlib.sha256()
     try:
         with closing(client.get_object(Bucket=LABEL_BUCKET, Key=key)["Body"]) as body:
