@@ -144,7 +144,8 @@ class CheckoutStore:
         changes: dict[str, Any] = {"step": step.value, "attempts": 0, "is_open": not step.is_end}
         changes |= {name: value for name, value in (values or {}).items() if name in _MAY_SET}
         if "card" in checkout.request and step not in _NEED_THE_CARD:
-            # The card is kept only while a step needs it: beside address and e-mail it is open to every reader here.
+            # The card is kept only while a step needs it, because every reader of the table sees it, beside address
+            # and e-mail.
             kept = {name: value for name, value in checkout.request.items() if name != "card"}
             changes["request"] = orjson.dumps(kept).decode()
         if refusal is not None:
