@@ -76,7 +76,7 @@ class LabelStore:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def ask(self) -> str:
-        """For health: the bucket answers. Raises: StoreDown, StoreRefused."""
+        """Ask for /health whether the bucket answers. Raises: StoreDown, StoreRefused."""
         await self._call(lambda: self._client.head_bucket(Bucket=LABEL_BUCKET))
         return ""
 

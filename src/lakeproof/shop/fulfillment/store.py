@@ -74,7 +74,7 @@ class Changed:
 
 
 class FulfillmentStore:
-    """What callers do with fulfillments."""
+    """The fulfillments, as callers make, change and read them."""
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: FulfillmentMetrics) -> None:
         self._metrics = metrics

@@ -69,7 +69,7 @@ class LabelWorker(Wakeable):
         self.problem = ""
 
     async def run(self) -> None:
-        """Work until stopped. Trouble is counted, shown in `problem`, and retried."""
+        """Work until stopped. Trouble is counted, logged and retried."""
         while not self.stopping:
             taken = await self._round()
             if self._down_in_a_row:

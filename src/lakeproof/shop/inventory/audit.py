@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SkuTotals:
-    """One SKU's totals, in units. active: number of held lines. events: of events written. sent: of them in Kafka."""
+    """One SKU's totals: units, but for `active` (held lines), `events` (written) and `sent` (events in Kafka)."""
 
     sku: str
     version: int

@@ -77,7 +77,7 @@ class InventoryRefused(RuleRefused):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """One SKU's totals at one version, in units, never below 0. active: number of held lines. events: of events."""
+    """One SKU's totals at one version, none below 0: units, but for `active` (held lines) and `events` (events)."""
 
     version: int = 0
     received: int = 0

@@ -133,7 +133,7 @@ class StockRelay:
         self._marked_at = time.monotonic()
 
     def _deliver(self, batch: dict[str, list[Row]]) -> tuple[dict[str, set[int]], str]:
-        """By SKU the numbers that Kafka acknowledged, and what went wrong with the others. Runs in a thread."""
+        """SKU → the numbers that Kafka acknowledged, and what went wrong with the other events. Runs in a thread."""
         acknowledged, trouble = self._delivery.deliver(
             ((sku, number), sku, message_of(row_of(sku, event_id, text)))
             for sku, rows in batch.items()

@@ -125,7 +125,7 @@ class InventoryStore:
         return reservation_of(asked, await self._lines(asked, deadline))
 
     async def submit(self, sku: str, change: Change, deadline: Deadline) -> Decision:
-        """One change of one SKU through its writer. Raises: as SkuWriter.submit."""
+        """Make one change of one SKU, through the SKU's writer. Raises: as SkuWriter.submit."""
         writer = self._writers.get(sku)
         if writer is None:
             if len(self._writers) >= WRITERS_KEPT:
@@ -161,7 +161,7 @@ class InventoryStore:
     async def _each(
         self, asked: Asked, op: Op, deadline: Deadline, *, only: list[str] | None = None
     ) -> dict[str, Decision]:
-        """One change in every SKU, at once. Where one of them failed, all have ended before its error is raised."""
+        """Make one change in every SKU, all at once. Where one fails, all have ended before its error is raised."""
         skus = list(asked.quantities) if only is None else only
         ended = await asyncio.gather(
             *(self.submit(sku, asked.change(op, sku), deadline) for sku in skus), return_exceptions=True

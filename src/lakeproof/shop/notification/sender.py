@@ -57,7 +57,7 @@ class Retries:
     pause_seconds: float
 
     def pause_after(self, attempts: int) -> float | None:
-        """Seconds until the next try after so many attempts; None: there is no next try."""
+        """Seconds from attempt number `attempts` to the next; None: there is no next."""
         if attempts >= self.attempts:
             return None
         return float(min(PAUSE_MAX_SECONDS, self.pause_seconds * 2 ** min(attempts - 1, 20)))

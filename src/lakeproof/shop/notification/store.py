@@ -287,7 +287,7 @@ async def _batch(connection: Connection, batch_id: uuid.UUID) -> Batch | None:
 
 
 def notification_of(row: Row) -> Notification:
-    """One row of the table."""
+    """The notification in a row of the table."""
     return Notification(
         id=row["id"],
         customer_id=row["customer_id"],

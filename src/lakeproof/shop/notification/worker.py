@@ -37,7 +37,7 @@ class Worker(Wakeable):
         self.problem = ""
 
     async def run(self) -> None:
-        """Look for due notifications and send them until stopped. Trouble is shown in `problem` and retried."""
+        """Look for due notifications and send them until stopped. Trouble is logged, and the next look retries."""
         swept = time.monotonic()
         while not self.stopping:
             taken = 0

@@ -122,7 +122,7 @@ class TimelineCache:
         return None if answered is None else _bytes(answered[1])
 
     async def _try[T](self, call: Awaitable[T]) -> T | None:
-        """None where Redis is not asked, or did not answer in time."""
+        """The answer to a call of Redis; None where Redis failed, did not answer in time, or is not asked now."""
         if not self._breaker.lets_ask():
             if asyncio.iscoroutine(call):
                 call.close()
