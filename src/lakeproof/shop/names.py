@@ -1,4 +1,4 @@
-"""What customers and goods are called, in every service of the shop."""
+"""The forms of customers' ids and of SKUs, the same in every service of the shop."""
 
 from typing import Annotated
 

@@ -1,1 +1,1 @@
-"""A purchase across the services: each step is remembered before the next, so that a crash ends consistent."""
+"""A purchase across the services. Each step is stored before the next, so that a crash leaves nothing half done."""

@@ -25,7 +25,7 @@ CheckoutKey = Annotated[
         description="The checkout's name. The same key with the same request buys once; with another: 422.",
     ),
 ]
-# Left for the answer itself, after the last step that a request waits for.
+# The part of a request's time that is kept for the answer itself, after the last step that the request waits for.
 _MARGIN_SECONDS = 0.3
 
 
@@ -67,7 +67,7 @@ class CheckoutApi:
     request_seconds: float
 
     async def buy(self, key: str, request: CheckoutRequest) -> tuple[Checkout, bool]:
-        """Begin or find the checkout of `key`, and go on with it as long as a request may take; True: begun now."""
+        """Begin the checkout of `key` and work on it for as long as a request may take (True), or find it (False)."""
         whole = Deadline(self.request_seconds)
         try:
             checkout, owner = await answer_within(
@@ -77,11 +77,13 @@ class CheckoutApi:
             raise Refusal(422, "key_reused", str(error)) from error
         if owner is None:
             return checkout, False
-        # From here on it has begun: whatever happens, the answer is the checkout as it was last known.
+        # The checkout has begun: whatever happens now, the answer is the checkout as it was last known.
         return await self.saga.run(checkout, owner, Deadline(max(0.0, whole.left - _MARGIN_SECONDS))), True
 
     async def undo(self, key: str, undoing: Undoing) -> Checkout:
-        """Cancel or return what was bought, as far as a request may take. Raises: Refusal where it cannot be."""
+        """Cancel or return a purchase, working for as long as a request may take. Raises: Refusal where it cannot be
+        undone.
+        """
         whole, first = Deadline(self.request_seconds), undoing.steps[0]
         found = await answer_within(self.request_seconds, lambda deadline: self.store.reopen(key, first, deadline))
         if found is None:

@@ -24,7 +24,7 @@ class CheckoutMetrics(Metrics):
         )
 
     def show_open(self, found: dict[str, tuple[int, float]]) -> None:
-        """Step → (how many, age of the oldest in seconds)."""
+        """Show the open checkouts. found: step → (number of checkouts, age of the oldest in seconds)."""
         for step in Step:
             if not step.is_end:
                 self.open.labels(step.value).set(found.get(step.value, (0, 0.0))[0])

@@ -1,12 +1,12 @@
 """A checkout and its steps: values only.
 
 Forward: reserve → order → authorize → confirm → capture → pay → label → notify → done. A refusal before the money is
-taken turns it round: void → release → cancel → failed, each only where there is something to undo. Once `confirm` is
-through, the goods are sold; only a refused capture still turns it round, and the goods are received back.
+taken turns the checkout back: void → release → cancel → failed, each only where there is something to undo. `confirm`
+sells the goods. After it only a refused capture turns the checkout back, and the goods are received into stock again.
 
-What was bought may be cancelled before it is shipped: recall → refund → restock → withdraw → cancelled; or returned
-after it: take_back → repay → put_back → return → returned. The first step asks for the parcel, and only it may be
-refused: then the purchase stands (done). Each way has its own steps, so that a step says all about what comes next.
+A purchase may be cancelled before it is shipped: recall → refund → restock → withdraw → cancelled; or returned
+afterwards: take_back → repay → put_back → return → returned. The first step asks for the parcel, and only this step
+may be refused: then the purchase stands (done). Each way has its own steps, so a step alone tells what comes next.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from typing import Any
 
 
 class Step(StrEnum):
-    """What is to be done next, or an end."""
+    """What is to be done next in a checkout, or how it ended."""
 
     RESERVE = "reserve"
     ORDER = "order"
@@ -45,17 +45,17 @@ class Step(StrEnum):
 
     @property
     def is_end(self) -> bool:
-        """Nothing is left to do; a bought one may still be cancelled or returned."""
+        """Nothing is left to do; a purchase that is done may still be cancelled or returned."""
         return self in ENDS
 
     @property
     def is_bought(self) -> bool:
-        """The buyer has bought, for certain: what is left follows by itself."""
+        """The purchase is certain: the steps that are left follow by themselves."""
         return self in (Step.PAY, Step.LABEL, Step.NOTIFY, Step.DONE)
 
     @property
     def is_turned_back(self) -> bool:
-        """It will fail, or has: what was done is being undone."""
+        """The checkout fails: what was done is being undone, or has been."""
         return self in (Step.VOID, Step.RELEASE, Step.CANCEL, Step.FAILED)
 
     @property
@@ -83,7 +83,7 @@ class Undoing(StrEnum):
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """From the first, which may be refused, to the end."""
+        """The steps of this way, from the first, which alone may be refused, to the end."""
         return _CANCEL if self is Undoing.CANCEL else _RETURN
 
 
@@ -96,21 +96,23 @@ def order_key_of(checkout_key: str) -> str:
 
 
 def checkout_key_of(order_key: str) -> str | None:
-    """The checkout that made the order of that client key; None where it came by another way."""
+    """The checkout that made the order of that client key; None where no checkout made it."""
     return order_key.removeprefix(_ORDER_KEY) if order_key.startswith(_ORDER_KEY) else None
 
 
 def restock_key(checkout_key: str, line: int) -> str:
-    """The key under which a line (from 0) of what was sold comes into stock again: once, whatever led to it."""
+    """The key under which a sold line (counted from 0) is received into stock again: once, whatever led to it."""
     return f"{checkout_key}:back:{line}"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """One checkout as its row says. `request`: what the buyer asked. Ids are None until their step is done.
+    """One checkout as its row says. Ids are None until their step is done.
 
-    `refusal`: why it was turned back, or why the newest wish to cancel or return it was; code and words.
-    `attempts`: tries of the present step without a clear answer.
+    request: what the buyer asked for.
+    sold: True once the goods are sold (`confirm`).
+    refusal: why the checkout was turned back, or why the newest wish to cancel or return it was; code and words.
+    attempts: tries of the present step without a clear answer.
     """
 
     key: str

@@ -12,10 +12,10 @@ from lakeproof.shop.names import MAX_CUSTOMER_ID
 from lakeproof.shop.order.requests import ItemRequest, ItemsRequest
 from lakeproof.shop.payment.requests import TOKEN_PATTERN
 
-# Shorter than other keys: the steps' own keys are made of it.
+# Shorter than other keys, because each step makes its own, longer key from it.
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,47}$"
 MAX_KEEP_SECONDS = 7 * 86_400
-MAX_TOTAL = Decimal("99999.99")  # what one payment may be
+MAX_TOTAL = Decimal("99999.99")  # the most that one payment may be
 
 
 class CheckoutRequest(ItemsRequest):
@@ -35,25 +35,25 @@ class CheckoutRequest(ItemsRequest):
 
     @model_validator(mode="after")
     def each_sku_once(self) -> Self:
-        """Stock is held by SKU."""
+        """A reservation has one line per SKU, so two lines of one SKU are refused."""
         if len({item.sku for item in self.items}) < len(self.items):
             raise ValueError("a SKU stands in two lines")
         return self
 
     @model_validator(mode="after")
     def one_payment_takes_it(self) -> Self:
-        """More than one payment's limit cannot be charged."""
+        """A total above the limit of one payment cannot be charged."""
         if self.total > MAX_TOTAL:
             raise ValueError(f"the total is over {MAX_TOTAL}")
         return self
 
     def stored(self) -> dict[str, Any]:
-        """As JSON; `of_stored` gives it back."""
+        """The request as JSON; `of_stored` reads it."""
         return self.model_dump(mode="json")
 
     @classmethod
     def of_stored(cls, stored: dict[str, Any]) -> "CheckoutRequest":
-        """What was stored; it was checked then."""
+        """A request from its stored JSON, unchecked: it was checked before it was stored."""
         items = [
             ItemRequest.model_construct(
                 sku=item["sku"], quantity=item["quantity"], unit_price=Decimal(item["unit_price"])
@@ -64,10 +64,10 @@ class CheckoutRequest(ItemsRequest):
         return cls.model_construct(**(stored | {"items": items, "address": address}))
 
     def digest(self) -> str:
-        """SHA-256 (hex) of all that it asks: equal for equal requests however they were written."""
+        """SHA-256 (hex) of the whole request: equal for equal requests however they were written."""
         asked = self.stored()
         if not asked["keep_seconds"]:
-            # As it was before there was such a wish: a key that is repeated across an upgrade asks for the same.
+            # Left out where it is 0, as before this field existed: a key repeated across an upgrade keeps its digest.
             del asked["keep_seconds"]
         text = orjson.dumps(
             asked | {"items": [(item.sku, item.quantity, f"{item.unit_price:.2f}") for item in self.items]},

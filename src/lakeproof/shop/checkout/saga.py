@@ -1,4 +1,4 @@
-"""Works on one checkout, step by step, until it ends, nobody gives a clear word, or the time is over."""
+"""Works on one checkout, step by step, until it ends, a step gets no clear answer, or the time is over."""
 
 import logging
 
@@ -14,22 +14,24 @@ from lakeproof.shop.checkout.store import CheckoutStore, HoldLost
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
-# To remember a step has a time of its own: what was done must not be forgotten because the request is nearly over.
+# Storing a step's outcome has a time of its own: a step that was done must not be forgotten because the request's
+# time is nearly over.
 REMEMBER_SECONDS = 2.0
-# Refused once the money is taken, a step is tried again for ever: a buyer who paid gets the goods, or a person looks.
+# Steps after the money was taken or is due back. A refused one is retried for ever: the buyer gets the goods or the
+# money, or a person looks into it.
 _ONLY_FORWARD = frozenset(
     {
         *(Step.PAY, Step.LABEL, Step.NOTIFY),
         *(
             step for undoing in Undoing for step in undoing.steps[1:]
-        ),  # the parcel is stopped or here: the money is due
+        ),  # the parcel is stopped or came back, so the money is due
     }
 )
 _FIRST_OF_UNDOING = frozenset(undoing.steps[0] for undoing in Undoing)
 
 
 class Saga:
-    """`crash_at`: "STEP:before" or "STEP:after", where the process kills itself (for tests)."""
+    """Works on checkouts. `crash_at`: "STEP:before" or "STEP:after", where the process kills itself (for tests)."""
 
     def __init__(self, store: CheckoutStore, steps: Steps, metrics: CheckoutMetrics, *, crash_at: str = "") -> None:
         self._store, self._steps, self._metrics, self._crash_at = store, steps, metrics, crash_at
@@ -37,8 +39,8 @@ class Saga:
     async def run(self, checkout: Checkout, owner: str, deadline: Deadline) -> Checkout:
         """Go on with a checkout that `owner` holds, and give it as it was last known.
 
-        What is left when this returns is the sweeper's; it raises for nothing that the database or a service does:
-        the checkout has begun, so nobody may be told that nothing was done.
+        The sweeper does the steps that are left when this returns. Troubles of the database or of a service are not
+        raised: the checkout has begun, so no caller may be told that nothing was done.
         """
         while not checkout.step.is_end and not deadline.expired:
             try:

@@ -1,4 +1,4 @@
-"""Calls of the other services: an answer, a refusal, or no clear word. Every call has a key and may be repeated."""
+"""Calls of the other services: an answer, a refusal, or no clear word. Every POST has a key and may be repeated."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ _LATER = frozenset({408, 425, 429})
 
 
 class NoClearWord(Exception):
-    """It may or may not be done: the same call with the same key finds out. `status`: of an answer, if any."""
+    """The call may or may not have acted: repeat it with the same key to find out. status: of the answer, if any."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         self.status = status
@@ -28,7 +28,7 @@ class NoClearWord(Exception):
 
 
 class ServiceRefused(Exception):
-    """Not done, and a repeat would not help. `code` as the service gives it."""
+    """The service did not do what was asked, and a repeat would not help. `code` as the service gives it."""
 
     def __init__(self, code: str, message: str) -> None:
         self.code = code
@@ -36,14 +36,14 @@ class ServiceRefused(Exception):
 
 
 class Services(HttpCaller):
-    """One session to all of them. `call_seconds`: after it a call is given up as unclear."""
+    """One HTTP session for all services. `call_seconds`: the time after which a call is given up as unclear."""
 
     def __init__(self, urls: Mapping[str, str], *, call_seconds: float) -> None:
         self._urls, self._call_seconds = urls, call_seconds
         super().__init__(call_seconds=call_seconds, connect_seconds=CONNECT_SECONDS, most=MOST_CONNECTIONS)
 
     def until(self, deadline: Deadline) -> "Calls":
-        """Calls that end by `deadline` too."""
+        """Calls that end by `deadline` at the latest."""
         return Calls(self._session, self._urls, self._call_seconds, deadline)
 
 
@@ -61,14 +61,14 @@ class Calls:
         return await self._ask("POST", service, path, headers, orjson.dumps(body) if body is not None else None)
 
     async def get(self, service: str, path: str) -> dict[str, Any]:
-        """What the service shows now. Raises: ServiceRefused, NoClearWord."""
+        """The JSON that the service shows at that path now. Raises: ServiceRefused, NoClearWord."""
         return await self._ask("GET", service, path, {}, None)
 
     async def _ask(
         self, method: str, service: str, path: str, headers: dict[str, str], data: bytes | None
     ) -> dict[str, Any]:
         seconds = min(self._call_seconds, self._deadline.left)
-        if seconds <= 0:  # to aiohttp no time at all is no limit at all
+        if seconds <= 0:  # aiohttp takes a limit of 0 for no limit
             raise NoClearWord(f"{service}: not asked, the step's time is over")
         limit = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
         headers = headers | {"x-trace-id": trace_id.get()}

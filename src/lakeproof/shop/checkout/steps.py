@@ -1,6 +1,6 @@
-"""What each step of a checkout does. Every one is safe to repeat: its call carries a key made of the checkout's.
+"""What each step of a checkout does. Every step is safe to repeat: its calls carry keys made from the checkout's key.
 
-A step gives the values that the checkout keeps. Raises: ServiceRefused (a repeat would not help), NoClearWord.
+A step gives the values that the checkout's row keeps. Raises: ServiceRefused (a repeat would not help), NoClearWord.
 """
 
 import asyncio
@@ -25,24 +25,24 @@ type Values = dict[str, Any]
 
 # States of a payment in which the shop has money that it took.
 _MONEY_TAKEN = frozenset({"captured", "partially_refunded"})
-PROVIDER_FAILED = 502  # of a send: the notification service tries again by itself
+PROVIDER_FAILED = 502  # the answer to a send after which the notification service tries again by itself
 NOTIFY_ATTEMPTS = 8  # about two minutes: then the purchase ends without its receipt
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps, over the other services and this one's own orders."""
+    """The steps, as calls of the other services and changes of this service's own orders."""
 
     services: Services
     orders: OrderStore
     call_seconds: float
 
     async def do(self, checkout: Checkout, deadline: Deadline) -> Values:
-        """Do what `checkout.step` says; every call that it takes ends by `deadline`."""
+        """Do the checkout's present step; all its calls end by `deadline`."""
         step = _Step(self.services.until(deadline), self.orders, min(self.call_seconds, deadline.left))
         try:
             return await step.do(checkout)
-        except (KeyError, TypeError) as error:  # an answer of a success without what a success says
+        except (KeyError, TypeError) as error:  # a success without the fields that a success has
             raise NoClearWord(f"{checkout.step}: an answer of another shape: {error!r}") from error
 
 
@@ -167,11 +167,11 @@ class _Step:
             return {}  # somebody is sending it, or it is sent
         except NoClearWord as error:
             if error.status != PROVIDER_FAILED:
-                raise  # after any other answer, or none, nobody sends it unless he is asked again
+                raise  # after any other answer, or none, the message is sent only if it is asked for again
         return {}
 
     async def _void(self, checkout: Checkout) -> Values:
-        """Nothing is owed afterwards: what the bank holds is let go, what was taken by hand goes back."""
+        """Void the authorization, or refund the payment where it was captured by hand: nothing is owed afterwards."""
         if checkout.payment_id is None:
             return {}
         path = f"/payments/{checkout.payment_id}"
@@ -193,11 +193,11 @@ class _Step:
         try:
             await self.services.post("inventory-service", f"{path}/release", f"{checkout.key}:release")
         except ServiceRefused as error:
-            if error.code == "not_found":  # so long ago that the service does not know it any more: nothing is held
+            if error.code == "not_found":  # so old that the service has forgotten it: nothing is held
                 return {}
             if error.code != "not_allowed":
                 raise
-            if (await self.services.get("inventory-service", path))["state"] == "confirmed":  # by hand
+            if (await self.services.get("inventory-service", path))["state"] == "confirmed":  # sold by hand
                 await self._restock(checkout)
                 return {"sold": True}
         return {}
@@ -206,13 +206,13 @@ class _Step:
         return await self.services.get("payment-service", f"/payments/{checkout.payment_id}")
 
     async def _parcel(self, checkout: Checkout, what: str) -> Values:
-        """Stop it, or take it back; refused where it is not there for that (shipped already, or not yet)."""
+        """Stop the parcel ("cancel": refused once it is shipped) or take it back ("return": refused before that)."""
         path = f"/fulfillments/{checkout.fulfillment_id}/{what}"
         await self.services.post("fulfillment-service", path, f"{checkout.key}:parcel:{what}")
         return {}
 
     async def _refund(self, checkout: Checkout) -> Values:
-        """All that is left of what was taken; the payment service gives back no more than that, whoever asks."""
+        """Refund all that was captured and not yet refunded. The payment service never gives back more."""
         path = f"/payments/{checkout.payment_id}/refund"
         try:
             await self.services.post("payment-service", path, f"{checkout.key}:refund")
@@ -223,8 +223,8 @@ class _Step:
         return {}
 
     async def _restock(self, checkout: Checkout) -> Values:
-        """What was sold comes in again, line by line under a key of its own."""
-        # At once: one after the other they could take longer than the checkout is held.
+        """Receive the sold goods into stock again, each line under a key of its own."""
+        # All calls at once: one after the other they could take longer than the checkout is held.
         await asyncio.gather(
             *(
                 self.services.post(
@@ -254,7 +254,7 @@ class _Step:
         return {}
 
     async def _own(self, call: Callable[[Deadline], Awaitable[Changed]]) -> Changed:
-        """A change of this service's own orders, with its outcome in the words of the others'."""
+        """Change an order of this service. Refusals and troubles are raised as for the other services."""
         try:
             return await call(Deadline(self.call_seconds))
         except OrderRefused as error:

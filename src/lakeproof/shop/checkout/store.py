@@ -21,7 +21,7 @@ _COLUMNS = (
 )
 _SELECT = f"SELECT {_COLUMNS} FROM checkouts WHERE checkout_key = %s;"
 _NEED_THE_CARD = frozenset({Step.RESERVE, Step.ORDER, Step.AUTHORIZE})
-# What a step may leave in the row.
+# The columns that the values of a step may set.
 _MAY_SET = frozenset({"reservation_id", "order_id", "payment_id", "fulfillment_id", "sold"})
 
 
@@ -30,11 +30,11 @@ class KeyReused(SaidNo):
 
 
 class HoldLost(SaidNo):
-    """Somebody else works on it now: whoever held it was away for too long."""
+    """Another worker holds the checkout now, because this one's hold ran out."""
 
 
 class CheckoutStore:
-    """Checkouts, by way of a pool of connections. `hold_seconds`: how long a silent worker keeps one to itself."""
+    """Checkouts, by way of a pool of connections. `hold_seconds`: how long a silent worker keeps its checkout."""
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: DatabaseMetrics, *, hold_seconds: float) -> None:
         self._attempts = Attempts(pool, metrics, execute)
@@ -43,7 +43,7 @@ class CheckoutStore:
     async def begin(
         self, key: str, request: CheckoutRequest, trace: str, deadline: Deadline
     ) -> tuple[Checkout, str | None]:
-        """Make the checkout of `key` and hold it, or give the one that is there, not held (None).
+        """Make the checkout of `key` and hold it, or give the existing checkout, not held (None).
 
         Raises: KeyReused; and as `Attempts.transact`.
         """
@@ -74,7 +74,7 @@ class CheckoutStore:
         return await self._attempts.run(lambda connection: _find(connection, key), deadline)
 
     async def hold(self, key: str, deadline: Deadline) -> tuple[Checkout, str] | None:
-        """Hold an open checkout that nobody works on; None where that is not so."""
+        """Hold an open checkout that nobody holds; None where it has ended or is held."""
         owner = uuid.uuid4().hex
 
         async def take(connection: Connection) -> tuple[Checkout, str] | None:
@@ -90,9 +90,10 @@ class CheckoutStore:
         return await self._attempts.transact(take, deadline)
 
     async def reopen(self, key: str, step: Step, deadline: Deadline) -> tuple[Checkout, str | None] | None:
-        """Hold a checkout that was bought, with `step` as what comes now; (as it is, None) where it is elsewhere.
+        """Reopen and hold a checkout that is done, with `step` as its next step. Gives the checkout and its owner.
 
-        None where there is none. Raises: as `Attempts.transact`.
+        The owner is None where the checkout is not done, and was left as it is. None where there is no such checkout.
+        Raises: as `Attempts.transact`.
         """
         owner = uuid.uuid4().hex
 
@@ -136,14 +137,15 @@ class CheckoutStore:
         values: dict[str, Any] | None = None,
         refusal: tuple[str, str] | None = None,
     ) -> Checkout:
-        """Remember that a step was done: `values` are what it gave, `step` is what comes now. An end lets it go.
+        """Store that a step was done: the `values` that it gave, and the next `step`. An end closes the checkout.
 
         Raises: HoldLost; and as `Attempts.transact`.
         """
         changes: dict[str, Any] = {"step": step.value, "attempts": 0, "is_open": not step.is_end}
         changes |= {name: value for name, value in (values or {}).items() if name in _MAY_SET}
         if "card" in checkout.request and step not in _NEED_THE_CARD:
-            # No longer than it is needed: beside address and e-mail it lay open to whoever reads the table.
+            # The card is kept only while a step needs it, because every reader of the table sees it, beside address
+            # and e-mail.
             kept = {name: value for name, value in checkout.request.items() if name != "card"}
             changes["request"] = orjson.dumps(kept).decode()
         if refusal is not None:
@@ -151,7 +153,7 @@ class CheckoutStore:
         return await self._write(checkout.key, owner, changes, self._held_until, deadline)
 
     async def let_go(self, checkout: Checkout, owner: str, seconds: float, deadline: Deadline) -> Checkout:
-        """No clear word came: leave it to whoever comes after `seconds`. Raises: as `advance`."""
+        """After an unclear answer, let any worker hold the checkout from `seconds` on. Raises: as `advance`."""
         again = f"DATE_ADD(UTC_TIMESTAMP(6), INTERVAL {int(seconds * 1_000_000)} MICROSECOND)"
         return await self._write(checkout.key, owner, {"attempts": checkout.attempts + 1}, again, deadline)
 

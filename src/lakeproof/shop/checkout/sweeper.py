@@ -1,4 +1,4 @@
-"""Finds checkouts that nobody works on, after a crash or where no clear word came, and goes on with them."""
+"""Finds checkouts that nobody works on, after a crash or an unclear answer, and goes on with them."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ class Sweeper:
         self._pause_seconds, self._work_seconds = pause_seconds, work_seconds
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Sweep every `pause_seconds`, until cancelled."""
         while True:
             try:
                 await self.sweep()
@@ -42,7 +42,7 @@ class Sweeper:
             if isinstance(outcome, DatabaseTrouble):
                 logger.warning("checkout left for later", extra={"checkout": key, "reason": str(outcome)})
             elif isinstance(outcome, Exception):
-                # One that nobody foresaw must not end the others' sweeping.
+                # An error that nobody foresaw in one checkout must not end the sweeping of the others.
                 logger.error("checkout left for later", exc_info=outcome, extra={"checkout": key})
             elif outcome is not None:
                 raise outcome

@@ -49,14 +49,14 @@ class FulfillmentsBody(BaseModel):
 
 @dataclass(frozen=True)
 class FulfillmentApi:
-    """What the routes need. `wake`: tell the worker that there is something to do."""
+    """What the routes need. `wake` tells the worker that there is something to do."""
 
     store: FulfillmentStore
     request_seconds: float
     wake: Callable[[], None]
 
     async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
-        """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
+        """Run one request's work within `request_seconds`. Raises: Refusal for everything that is not a success."""
         return await answer_within(self.request_seconds, call, _STATUS_OF)
 
 

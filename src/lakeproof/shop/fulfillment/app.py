@@ -29,13 +29,16 @@ from lakeproof.stack.settings import FulfillmentSettings, ShopSettings
 from lakeproof.stack.stack import Stack
 
 NAME = "fulfillment-service"
-STOP_SECONDS = 4.0  # for the worker's steps under way, within the component's stop_seconds
-WORKER_POOL = 3  # the worker, the backlog; callers have a pool of their own
+STOP_SECONDS = 4.0  # how long a stop waits for the worker's steps under way; less than the component's stop_seconds
+WORKER_POOL = 3  # connections of the worker and the backlog; callers have a pool of their own
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the service stands on: its database (also with the relay's patience), the object store, Kafka."""
+    """What the service needs from outside: its database, the object store, Kafka.
+
+    connect_relay: as `connect`, with the relay's longer limit for a statement.
+    """
 
     connect: Callable[[], Awaitable[Connection]]
     connect_relay: Callable[[], Awaitable[Connection]]
@@ -44,7 +47,7 @@ class Surroundings:
 
 
 def surroundings_of(stack: Stack) -> Surroundings:
-    """Those of the stack."""
+    """The fulfillment database, object store and Kafka of a stack."""
     return Surroundings(
         connector_of(stack, "fulfillment"),
         connector_of(stack, "fulfillment", statement_seconds=RELAY_SECONDS),
@@ -54,7 +57,7 @@ def surroundings_of(stack: Stack) -> Surroundings:
 
 
 def create_app(shop: ShopSettings, own: FulfillmentSettings, around: Surroundings) -> FastAPI:
-    """The service with its worker; it starts also where what it stands on is away, and says so."""
+    """Make the service with its worker. It also starts while its surroundings are away; its health says so."""
     metrics = FulfillmentMetrics()
 
     @asynccontextmanager
@@ -91,7 +94,7 @@ def create_app(shop: ShopSettings, own: FulfillmentSettings, around: Surrounding
 
 
 def main(stack: Stack) -> FastAPI:
-    """The stack's own service."""
+    """The fulfillment service of a stack."""
     return create_app(stack.settings.shop, stack.settings.fulfillment, surroundings_of(stack))
 
 

@@ -1,9 +1,10 @@
-"""What waits: labels that are not ready, how many, how large, and how late the latest of them is.
+"""The backlog: labels that are not ready, how many, how large, and how late the latest of them is.
 
-The database tells of every fulfillment whose label is not ready, written or not (so the backlog grows also while the
-object store is away). A hold that was asked for with the order is the buyer's wish, and no delay until it is over;
-any other hold is one from the first moment on. The store tells of the labels that the database does not know as
-waiting: a rehearsal's (chaos/fulfillment-delay/), somebody's by hand, and what a late worker left, which is tidied.
+The database counts every fulfillment whose label is not ready, written or not (so the backlog grows also while the
+object store is away). A hold that was asked for with the order is the buyer's wish, and counts as a delay only from
+its end on. Any other hold counts as a delay from its first moment on. The store counts the labels that the database
+does not know as waiting: a rehearsal's (chaos/fulfillment-delay/), labels that somebody put there by hand, and labels
+that a late worker left behind, which are tidied.
 """
 
 import asyncio
@@ -26,10 +27,11 @@ from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
 logger = logging.getLogger(__name__)
 
 READ_SECONDS = 1.0
-SHARE_OF_TIME = 10  # listing takes at most so small a part of the time
-MAX_HEADS = 500  # metadata of so many objects of others are read per round; the rest count without their hold
+SHARE_OF_TIME = 10  # a pause lasts this many times as long as the reading before it
+MAX_HEADS = 500  # labels unknown to the database whose metadata are read per round; the rest count without their hold
 
-# What was asked for with the order: the schema's index of the operations has it. `oldest`: of those never held.
+# `o` is the operation that made the fulfillment, where it asked for a hold: the buyer's wish (indexed in the schema).
+# `oldest` in _WAITING is of the fulfillments that were never held.
 _WISHED = (
     "fulfillments f LEFT JOIN fulfillment_operations o"
     " ON o.fulfillment_id = f.id AND o.version = 1 AND o.hold_until IS NOT NULL"
@@ -53,7 +55,7 @@ _OPEN = frozenset({"requested", "label_pending", "label_ready"})
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One side's count. `late_seconds`: of the latest one."""
+    """The count of one source, the database or the store. `late_seconds`: how late its latest label is."""
 
     objects: int = 0
     bytes: int = 0
@@ -62,8 +64,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One that waits, and is or was held. wished_until: what was asked for with the order. held_at: when somebody
-    held it anew, or let it go, the last time.
+    """The hold of a fulfillment that waits, and is or was held.
+
+    wished_until: the hold that was asked for with the order.
+    held_at: when somebody last changed the hold, or let it go.
     """
 
     requested_at: datetime
@@ -72,12 +76,12 @@ class Hold:
     held_at: datetime | None
 
     def late_seconds(self, now: datetime) -> float:
-        """How late it is by then, or will be by the hold's end. Nobody is late while a buyer's own wish lasts: to its
-        end, or to the moment when somebody cut it short.
+        """How late the fulfillment is at `now`, or will be at the hold's end. The delay begins when the buyer's own
+        wish ends: at its time, or at the moment when somebody cut it short.
         """
         wished = self.wished_until
         if wished is None and self.held_at is None:
-            wished = self.hold_until  # asked for before wishes were written down
+            wished = self.hold_until  # a wish from the time before wishes were stored
         begins = self.requested_at
         if wished is not None:
             is_cut = self.held_at is not None and (self.hold_until is None or self.hold_until < wished)
@@ -88,7 +92,7 @@ class Hold:
 def waiting_in_store(
     listed: list[ListedLabel], counted: frozenset[str], holds: Mapping[str, datetime | None], now: datetime
 ) -> Waiting:
-    """The listed labels but those that the database counts (`counted`: their keys)."""
+    """The count of the listed labels, without those that the database counts (`counted`: their keys)."""
     others = [label for label in listed if label.key not in counted]
     late = [max(now, holds.get(label.key) or now) - label.modified_at for label in others]
     return Waiting(
@@ -99,8 +103,8 @@ def waiting_in_store(
 
 
 class Backlog:
-    """Reads both sides again and again into the metrics. A side that does not answer keeps its last count; the lag is
-    told no longer once it is the database (metrics.LagGauge).
+    """Reads the database and the store again and again into the metrics. A source that does not answer keeps its last
+    count. While the database does not answer, the lag is not shown (metrics.LagGauge).
     """
 
     def __init__(
@@ -114,7 +118,7 @@ class Backlog:
         self._leftovers: frozenset[int] = frozenset()
 
     async def run(self) -> None:
-        """Until cancelled: each side at its own pace, so that one that hangs does not hold up the other."""
+        """Read until cancelled, each source in its own loop, so that one that hangs does not hold up the other."""
         await asyncio.gather(self._again(self._read_database), self._again(self._read_store))
 
     async def _again(self, read: Callable[[], Awaitable[None]]) -> None:
@@ -179,8 +183,9 @@ class Backlog:
         return {key: hold for (key, _), hold in self._holds.items()}
 
     async def _tidy(self, states: Mapping[int, tuple[str, bool]]) -> None:
-        """Have the worker look again at rows that are done with a label under pending/: seen in two rounds, for in
-        one of them it may just have been deleted."""
+        """Have the worker look again at fulfillments that are done but have a label under pending/. They must be seen
+        in two rounds: in one round, the label may have been deleted right after the listing.
+        """
         done = frozenset(
             found for found, (status, has_work) in states.items() if status not in _OPEN and not has_work
         )

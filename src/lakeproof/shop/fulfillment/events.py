@@ -3,8 +3,8 @@
 All of them are part of one statement (`WITH changed AS (UPDATE or INSERT … RETURNING *) …`), so none can be left out.
 """
 
-# Parts of a statement whose CTE `changed` holds the fulfillment after the change. {type}: the event's type, an SQL
-# expression; {trace}: the trace id's parameter.
+# Parts of a statement whose CTE `changed` holds the fulfillment after the change. {type}: the event's type, as an SQL
+# expression. {trace}: the trace id, as a parameter or column.
 RECORD_CHANGE = """,
 event AS (
     INSERT INTO fulfillment_events (fulfillment_id, version, type, at)

@@ -1,7 +1,7 @@
-"""Holds that somebody wrote on labels in the store by hand, as one looks for them, writes them and takes them off.
+"""Holds that somebody wrote on labels in the object store by hand: how to find, write and remove them.
 
-The service writes `hold-version` beside `hold-until`. A label without it was written by somebody else; the service
-takes such a hold over into its database, as one that nobody asked for through it.
+The service writes `hold-version` beside `hold-until`. A label without `hold-version` was written by somebody else;
+the service takes such a hold over into its database, as a hold that no caller of the service asked for.
 """
 
 import uuid
@@ -31,22 +31,23 @@ from lakeproof.stack.stack import Stack
 
 SERVICE = "fulfillment-service"
 CALL_SECONDS = 5.0
-# Two ways of writing one time differ by less.
+# Two spellings of one time differ by less than this.
 SAME = timedelta(seconds=1)
-# What `let_go` writes in the place of HOLD_UNTIL. The service reads HOLD_UNTIL alone, so it may move such a label.
-# The old time is needed until the service has called off the hold in its database: a later run finds it after a cut.
+# The metadata key that `let_go` writes instead of HOLD_UNTIL. The service reads HOLD_UNTIL alone, so it may move such
+# a label. The old time is kept until the service has called off its own hold: a run after a cut still finds it there.
 WAS_HELD_UNTIL = "was-held-until"
-# A label whose time is over sooner may be moved by the service at this very moment.
+# The service may be moving a label whose hold ends sooner than this.
 MARGIN = timedelta(seconds=3)
-# Of so many labels a probe reads the metadata; more would keep the store busy for seconds.
+# A probe reads the metadata of at most this many labels; more would keep the store busy for seconds.
 MOST_LOOKED_AT = 500
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingLabel:
-    """A label under pending/, or a rehearsal's. by_hand: the service did not write its metadata.
+    """A label under pending/, or a rehearsal's.
 
-    hold_until: what is written on it, or was until somebody began to let it go.
+    hold_until: the hold written on the label, or the one that `let_go` began to remove.
+    by_hand: True where the service did not write the metadata.
     """
 
     key: str
@@ -56,16 +57,16 @@ class WaitingLabel:
 
     @property
     def fulfillment_id(self) -> int | None:
-        """Whose label it is, as `fulfillment_of` says."""
+        """The fulfillment of this label; None for a label of no fulfillment (`fulfillment_of`)."""
         return fulfillment_of(self.key)
 
     @property
     def is_rehearsed(self) -> bool:
-        """True for one that a rehearsal made, which may be deleted."""
+        """True for a label that a rehearsal made, which may be deleted."""
         return self.key.startswith(CHAOS)
 
     def is_held_by_hand(self, now: datetime) -> bool:
-        """True while a hold that the service did not write keeps it."""
+        """True while a hold that the service did not write keeps the label."""
         return self.by_hand and self.hold_until is not None and self.hold_until > now
 
 
@@ -81,15 +82,14 @@ def labels_held_by_hand(client: Any) -> list[WaitingLabel]:
 
 
 def waiting_keys(client: Any) -> list[tuple[str, int]]:
-    """(key, bytes) of these labels, a rehearsal's first: its holds are seen behind however many that wait.
-
-    Raises: botocore's errors.
+    """(key, bytes) of every label under pending/ and of a rehearsal. The rehearsal's come first, so that a reader who
+    stops early has seen them. Raises: botocore's errors.
     """
     return [*listed(client, CHAOS), *listed(client, PENDING)]
 
 
 def read_labels(client: Any, keys: Iterable[tuple[str, int]]) -> list[WaitingLabel]:
-    """What is written on these, but for those that were moved meanwhile. Raises: botocore's errors."""
+    """The labels under these keys, without those that were moved meanwhile. Raises: botocore's errors."""
     found = []
     for key, _ in keys:
         metadata = _metadata(client, key)
@@ -97,7 +97,7 @@ def read_labels(client: Any, keys: Iterable[tuple[str, int]]) -> list[WaitingLab
             continue
         try:
             until = parse_hold(metadata.get(HOLD_UNTIL, metadata.get(WAS_HELD_UNTIL, "")))
-        except StoreRefused:  # no time that anybody can read
+        except StoreRefused:  # not a readable time: the label counts as held for ever
             until = datetime.max.replace(tzinfo=UTC)
         found.append(WaitingLabel(key, until, HOLD_VERSION not in metadata, metadata.get(SHA256, "")))
     return found
@@ -110,10 +110,9 @@ def listed(client: Any, prefix: str) -> list[tuple[str, int]]:
 
 
 def write_hold(client: Any, label: WaitingLabel, until: datetime | None, name: str = HOLD_UNTIL) -> bool:
-    """Write that hold on the label (None: none) as a person with the store's keys would; its bytes stay.
+    """Write a hold on the label (None: remove it) as a person with the store's keys would; the label's bytes stay.
 
-    name: the metadata key that gets the time, in the place of any other hold.
-    False: the label is gone. Raises: botocore's errors.
+    name: the metadata key that gets the time. False: the label is gone. Raises: botocore's errors.
     """
     held = {} if until is None else {name: iso(until)}
     try:
@@ -133,11 +132,11 @@ def write_hold(client: Any, label: WaitingLabel, until: datetime | None, name: s
 
 
 def let_go(stack: Stack, client: Any, label: WaitingLabel) -> bool:
-    """Take the hold off the label, and call it off with the service where that took it over.
+    """Take the hold off the label, and call it off with the service where the service took it over.
 
     Safe to repeat after any cut: until the service agreed, the label says that it was held, and counts as held.
-    True: the service moves the label now. False: it is gone, or waits for what its buyer wished, which stays.
-    Raises: botocore's errors, TransientError where the service gives no answer, TerminalError where it says no.
+    True: the service moves the label now. False: it is gone, is no fulfillment's, or waits as its buyer wishes.
+    Raises: botocore's errors, TransientError where the service gives no answer, TerminalError where it refuses.
     """
     if label.fulfillment_id is None or not write_hold(client, label, label.hold_until, WAS_HELD_UNTIL):
         return False
@@ -146,7 +145,7 @@ def let_go(stack: Stack, client: Any, label: WaitingLabel) -> bool:
         held = parcel["hold_until"]
         if parcel["status"] not in ("requested", "label_pending") or held is None:
             return True
-        # The service took the hold over only where it has that very time. Any other one is its buyer's wish.
+        # The service took this hold over only if its own hold has the same time. Any other hold is the buyer's wish.
         wished = datetime.fromisoformat(held)
         if label.hold_until is None or abs(wished - label.hold_until) > SAME:
             if wished > datetime.now(UTC) + MARGIN:
@@ -159,7 +158,7 @@ def let_go(stack: Stack, client: Any, label: WaitingLabel) -> bool:
 def call_off(stack: Stack, fulfillment_id: int) -> None:
     """Call off the hold that the service has on that parcel; fine where the parcel has gone on meanwhile.
 
-    Raises: TransientError where the service gives no answer, TerminalError where it says no.
+    Raises: TransientError where the service gives no answer, TerminalError where it refuses.
     """
     with _service(stack, fulfillment_id) as (calling, url):
         answer = _call_off(calling, url)
@@ -174,7 +173,7 @@ def _call_off(calling: httpx.Client, url: str) -> httpx.Response:
 
 @contextmanager
 def _service(stack: Stack, fulfillment_id: int) -> Iterator[tuple[httpx.Client, str]]:
-    """A client, and the parcel's address; the service's trouble as an error of ours."""
+    """An HTTP client and the URL of the parcel. Turns HTTP errors into TerminalError or TransientError."""
     url = f"{stack.url(SERVICE)}/fulfillments/{fulfillment_id}"
     try:
         with httpx.Client(timeout=CALL_SECONDS, trust_env=False) as calling:
@@ -189,7 +188,7 @@ def _service(stack: Stack, fulfillment_id: int) -> Iterator[tuple[httpx.Client, 
 
 @contextmanager
 def store_told() -> Iterator[None]:
-    """The store's trouble as an error of ours: TerminalError where it refused, TransientError without an answer."""
+    """Turns the store's errors into ours: TerminalError where it refused, TransientError where it did not answer."""
     try:
         yield
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""The text of a shipping label: a pure function of what never changes, so it can be written again."""
+"""The text of a shipping label: a pure function of values that never change, so the label can be written again."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,18 @@ CHAOS = "chaos/fulfillment-delay/"  # rehearsal's labels; they count as backlog
 
 
 def fulfillment_of(key: str) -> int | None:
-    """Whose label waits under this key; None for a rehearsal's, and for what somebody else put under pending/."""
+    """The fulfillment whose label waits under this key. None for every key but pending/<id>, so for a rehearsal's."""
     name = key.removeprefix(PENDING)
     return int(name) if key.startswith(PENDING) and name.isascii() and name.isdigit() and len(name) < 19 else None
 
 
 def is_no_label(key: str, prefix: str) -> bool:
-    """True for a folder's mark, and for what a probe put there that was killed before it deleted it again."""
+    """True for a folder's mark, and for an object that a probe put there and did not delete because it was killed."""
     return key.endswith("/") or key.startswith(f"{prefix}{PROBED}")
 
 
 def ready_key(fulfillment_id: int) -> str:
-    """Where that parcel's label is picked up."""
+    """The key under which that parcel's label is picked up."""
     return f"{READY}{fulfillment_id}"
 
 
@@ -38,24 +38,24 @@ class Label:
 
     @property
     def sha256(self) -> str:
-        """Of the body."""
+        """The checksum of the body."""
         return hashlib.sha256(self.body).hexdigest()
 
     @property
     def pending_key(self) -> str:
-        """Where it waits."""
+        """The key under which the label waits."""
         return f"{PENDING}{self.fulfillment_id}"
 
     @property
     def ready_key(self) -> str:
-        """Where it is picked up."""
+        """The key under which the label is picked up."""
         return ready_key(self.fulfillment_id)
 
 
 def make_label(
     fulfillment_id: int, order_id: int, address: Mapping[str, Any], items: Sequence[Mapping[str, Any]]
 ) -> Label:
-    """The label of a fulfillment; its size does not depend on the id."""
+    """The label of a fulfillment. The label's size does not depend on the id."""
     lines = [
         "LAKEPROOF PARCEL",
         f"tracking {tracking_number(fulfillment_id)}",

@@ -1,7 +1,7 @@
-"""Labels in the object store: written, looked at, copied, checked, deleted. Every call may be repeated, and ends.
+"""Labels in the object store: written, read, copied, checked, deleted. Every call may be repeated and has a limit.
 
-botocore blocks, so its calls run in a few threads of their own; a call that has not ended in its time is given up
-here (its thread ends by botocore's own timeouts a moment later).
+botocore blocks, so its calls run in a few threads of their own. A call that exceeds its limit is given up here; its
+thread ends by botocore's own timeouts a moment later.
 """
 
 import asyncio
@@ -20,22 +20,22 @@ from lakeproof.services.traces import trace_id
 from lakeproof.shop.fulfillment.label import CHAOS, PENDING, Label, is_no_label
 from lakeproof.stack.object_store import LABEL_BUCKET, objects_under
 
-THREADS = 10  # a batch of the worker's, the listing, a health question
+THREADS = 10  # for a batch of the worker's, the listing and a health question at the same time
 HOLD_UNTIL, HOLD_VERSION, SHA256, TRACE_ID = "hold-until", "hold-version", "sha256", "trace-id"
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
 class StoreDown(Exception):
-    """The object store did not answer in time, or said that it cannot now: a later try helps."""
+    """The object store did not answer in time, or answered that it cannot now: a later try helps."""
 
 
 class StoreRefused(Exception):
-    """The object store said no to this label; a later try may help once somebody mended it."""
+    """The object store refused this label; a later try may help once somebody has mended the cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelLook:
-    """What lies under a label's key. `hold_version` is None where somebody else wrote the metadata."""
+    """The object under a label's key. `hold_version` is None where the service did not write the metadata."""
 
     size: int
     sha256: str
@@ -54,7 +54,7 @@ class ListedLabel:
 
 
 def parse_hold(text: str) -> datetime | None:
-    """`hold-until` as a time in UTC; empty: none. Raises: StoreRefused for what is no time: the label stays."""
+    """The time in UTC of a `hold-until` text; None for an empty one. Raises: StoreRefused where it is not a time."""
     if not text.strip():
         return None
     try:
@@ -72,24 +72,24 @@ class LabelStore:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="labels")
 
     def close(self) -> None:
-        """No further calls; those under way end by their timeouts."""
+        """Take no further calls; the calls under way end by their timeouts."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def ask(self) -> str:
-        """For health: the bucket answers. Raises: StoreDown, StoreRefused."""
+        """Ask for /health whether the bucket answers. Raises: StoreDown, StoreRefused."""
         await self._call(lambda: self._client.head_bucket(Bucket=LABEL_BUCKET))
         return ""
 
     async def put_pending(self, label: Label, hold_until: datetime | None, hold_version: int) -> None:
-        """Write the label under pending/, over what was there."""
+        """Write the label under pending/, over any object there."""
         await self._put(label.pending_key, label, hold_until, hold_version)
 
     async def put_ready(self, label: Label) -> None:
-        """Write the label under ready/: where the database says that it is ready, and the object is not right."""
+        """Write the label under ready/: for a label that the database calls ready, but whose object is not right."""
         await self._put(label.ready_key, label, None, 0)
 
     async def look_pending(self, label: Label) -> LabelLook | None:
-        """What lies under pending/; None: nothing. Raises: StoreRefused also for metadata that cannot be read."""
+        """The object under pending/, None if there is none. Raises: StoreRefused also for a hold that is no time."""
         head = await self._or_none(lambda: self._client.head_object(Bucket=LABEL_BUCKET, Key=label.pending_key))
         if head is None:
             return None
@@ -103,30 +103,30 @@ class LabelStore:
         )
 
     async def copy_to_ready(self, label: Label) -> None:
-        """Copy inside the store; the metadata go along."""
+        """Copy the label from pending/ to ready/ inside the store, with its metadata."""
         source = {"Bucket": LABEL_BUCKET, "Key": label.pending_key}
         await self._call(
             lambda: self._client.copy_object(Bucket=LABEL_BUCKET, Key=label.ready_key, CopySource=source)
         )
 
     async def is_ready(self, label: Label) -> bool:
-        """True where the object under ready/ has every byte of the label: read, not believed."""
+        """True where the object under ready/ has every byte of the label. The whole object is read."""
         return await self._call(lambda: is_whole(self._client, label.ready_key, label.sha256))
 
     async def delete_pending(self, label: Label) -> None:
-        """Nothing under pending/ any more; nothing there before is fine."""
+        """Delete the label under pending/; fine where there is none."""
         await self._or_none(lambda: self._client.delete_object(Bucket=LABEL_BUCKET, Key=label.pending_key))
 
     async def delete_ready(self, label: Label) -> None:
-        """The same under ready/."""
+        """Delete the label under ready/; fine where there is none."""
         await self._or_none(lambda: self._client.delete_object(Bucket=LABEL_BUCKET, Key=label.ready_key))
 
     async def list_waiting(self) -> list[ListedLabel]:
-        """Every object under pending/ and under the rehearsal's prefix. It may take ten times a call's time."""
+        """Every object under pending/ and the rehearsal's prefix. The limit is ten times that of other calls."""
         return await self._call(lambda: [*self._list(PENDING), *self._list(CHAOS)], factor=10)
 
     async def hold_of(self, key: str) -> datetime | None:
-        """`hold-until` of any object; None: none, or the object is gone."""
+        """The `hold-until` of any object; None where it has none, or is gone."""
         head = await self._or_none(lambda: self._client.head_object(Bucket=LABEL_BUCKET, Key=key))
         return None if head is None else parse_hold(head.get("Metadata", {}).get(HOLD_UNTIL, ""))
 
@@ -180,7 +180,7 @@ class LabelStore:
 
 
 def is_whole(client: Any, key: str, sha256: str) -> bool:
-    """True where every byte of that object is as the checksum says: read, not believed. Raises: botocore's errors."""
+    """True where the object, read as a whole, has that checksum; False if it is gone. Raises: botocore's errors."""
     digest = hashlib.sha256()
     try:
         with closing(client.get_object(Bucket=LABEL_BUCKET, Key=key)["Body"]) as body:

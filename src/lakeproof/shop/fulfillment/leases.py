@@ -1,8 +1,8 @@
-"""The worker's side of the database: who does what until when, and each step's outcome.
+"""The worker's side of the database: which worker has which row until when, and the outcome of each step.
 
-Rows are leased: taken by FOR UPDATE SKIP LOCKED, so several instances share the work, and a worker that was killed
-gives its rows back by their lease's end. Every outcome is written only where the lease still holds and the row is as
-it was taken; else it gives None, and the row is looked at afresh.
+Rows are leased: taken by FOR UPDATE SKIP LOCKED, so several instances share the work, and the rows of a killed worker
+are free again when their lease ends. An outcome is written only where the lease still holds and the row has the
+version at which it was taken; otherwise nothing is written, and the row is taken afresh.
 """
 
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ WITH changed AS (
     + RECORD_CHANGE.format(type="'held'", trace="trace_id")
     + " SELECT id FROM changed"
 )
-# What a caller set meanwhile (another version) stays.
+# Where a caller changed the row meanwhile (another version), the caller's `problem` and `due_at` stay.
 _RELEASE = """
 UPDATE fulfillments SET
     lease_owner = NULL,
@@ -89,7 +89,7 @@ RETURNING id
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One row under this worker's lease. `now` is the database's clock at that moment."""
+    """One row under this worker's lease. `now` is the database's clock when the row was read."""
 
     id: int
     version: int
@@ -104,12 +104,12 @@ class Lease:
 
     @property
     def is_held(self) -> bool:
-        """By what the database says."""
+        """True where the database has a hold that is not over; the label itself may have another one."""
         return self.hold_until is not None and self.hold_until > self.now
 
 
 class Leases:
-    """`owner`: this worker's name, unlike any other's. `seconds` bound each call."""
+    """The rows of one worker. owner: its name, unlike any other worker's. seconds: the limit of each call."""
 
     def __init__(
         self,
@@ -123,11 +123,11 @@ class Leases:
         self._metrics, self._owner, self._lease_seconds, self._seconds = metrics, owner, lease_seconds, seconds
 
     async def take(self, limit: int) -> list[Lease]:
-        """At most `limit` rows that are due and nobody's. Raises: DatabaseTrouble."""
+        """Lease at most `limit` rows that are due and not leased. Raises: DatabaseTrouble."""
         return [_lease(row) for row in await self._change(_TAKE, (self._owner, self._lease_seconds, limit))]
 
     async def advance(self, lease: Lease, state: State) -> Lease | None:
-        """The row's next state, with its event and message; the lease goes on, and ends with `shipped`.
+        """Write the row's next state, with its event and message. The lease is extended; with `shipped` it ends.
 
         None: another worker or a caller was there first, or a hold came meanwhile.
         Raises: DatabaseTrouble.
@@ -140,22 +140,25 @@ class Leases:
         return _lease(rows[0])
 
     async def hold_as_found(self, lease: Lease, until: datetime) -> bool:
-        """Take over a hold that somebody wrote on the label itself; False: overtaken. Raises: DatabaseTrouble."""
+        """Take over a hold that somebody wrote on the label itself, and end the lease; False: overtaken.
+
+        Raises: DatabaseTrouble.
+        """
         return bool(await self._change(_HOLD_AS_FOUND, (*self._held(lease), until)))
 
     async def release(self, lease: Lease, due_at: datetime | None = None, problem: str | None = None) -> bool:
-        """Give the row back, to be taken again from `due_at` on (None: at once); False: it was not ours any more.
+        """Give the row back, to be taken again from `due_at` on (None: at once); False: another worker has it.
 
         Raises: DatabaseTrouble.
         """
         return bool(await self._change(_RELEASE, (*self._held(lease), problem, due_at)))
 
     async def look_again(self, ids: Sequence[int]) -> None:
-        """Rows that are done, but whose objects may not be as they should. Raises: DatabaseTrouble."""
+        """Have rows taken once more that are done, but whose objects may be wrong. Raises: DatabaseTrouble."""
         await self._change(_LOOK_AGAIN, (list(ids),))
 
     async def cleared(self, lease: Lease) -> bool:
-        """Nothing is left to do for this row; False: overtaken. Raises: DatabaseTrouble."""
+        """Write that nothing is left to do for this row; False: overtaken. Raises: DatabaseTrouble."""
         return bool(await self._change(_CLEARED, self._held(lease)))
 
     def _held(self, lease: Lease) -> tuple[object, ...]:

@@ -8,22 +8,22 @@ from prometheus_client.registry import Collector
 
 from lakeproof.services.database.metrics import DatabaseServiceMetrics
 
-# The database is read every second; one that has not been for so long does not answer.
+# The database is read every second. If it was not read for this long, it does not answer.
 LAG_KEPT_SECONDS = 60.0
 
 
 class LagGauge(Collector):
     """How late the latest parcel is, by the newest reading of the database.
 
-    It has no sample before the first reading, nor once the newest one is older than LAG_KEPT_SECONDS: a lag that
-    stood still would pass for a shop that is in time.
+    The gauge has no sample before the first reading, nor once the newest reading is older than LAG_KEPT_SECONDS: a
+    lag that stands still would look like a shop that is in time.
     """
 
     def __init__(self) -> None:
         self._minutes, self._read_at = 0.0, float("-inf")
 
     def show(self, minutes: float, read_at: float) -> None:
-        """read_at: when the database was read, by the monotonic clock."""
+        """Show this lag. read_at: when the database was read, by the monotonic clock."""
         self._minutes, self._read_at = minutes, read_at
 
     def collect(self) -> Iterable[Metric]:

@@ -1,4 +1,4 @@
-"""A fulfillment as everybody in Lakeproof sees it: what is to be sent, where its label stands, and how it got there.
+"""A fulfillment as everybody in Lakeproof sees it: the parcel's contents, the state of its label, and its changes.
 
 Times are ISO 8601 in UTC with microseconds ("2026-11-24T14:43:53.042722Z").
 """
@@ -19,7 +19,7 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-# The one table of what may follow what; the worker and the API both go by it.
+# The only table of which state may follow which; the API asks it, and the worker's steps follow it.
 NEXT: dict[State, frozenset[State]] = {
     State.REQUESTED: frozenset({State.LABEL_PENDING, State.CANCELLED}),
     State.LABEL_PENDING: frozenset({State.LABEL_READY, State.CANCELLED}),
@@ -41,7 +41,7 @@ class Op(StrEnum):
 
     @property
     def allowed_from(self) -> frozenset[State]:
-        """The states in which it is accepted; for `create` there is none before."""
+        """The states of a fulfillment in which the operation is accepted; none for `create`."""
         if self is Op.CREATE:
             return frozenset()
         if self is Op.HOLD:
@@ -50,7 +50,7 @@ class Op(StrEnum):
 
     @property
     def state_after(self) -> State | None:
-        """The state that it leads to; None: it stays."""
+        """The state after the operation; None where the state stays."""
         return {Op.CREATE: State.REQUESTED, Op.CANCEL: State.CANCELLED, Op.RETURN: State.RETURNED}.get(self)
 
 
@@ -82,5 +82,5 @@ class Fulfillment:
 
 
 def tracking_number(fulfillment_id: int) -> str:
-    """What stands on the label; as long for every id, so that a label's size is known before its id."""
+    """The tracking number on the label: equally long for every id, so a label's size is known before its id."""
     return f"LP{fulfillment_id:019d}"

@@ -20,8 +20,8 @@ Line = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f
 
 
 def _within_a_year(at: datetime) -> datetime:
-    """In UTC. A hold beyond a year is a mistake, and would never be found."""
-    # Years near 1 and 9999 cannot be moved to UTC.
+    """The time in UTC. A hold beyond a year is refused: it would be a mistake that nobody finds."""
+    # Times in the years near 1 and 9999 cannot be converted to UTC.
     if not 1970 <= at.year <= 9000:
         raise ValueError("no plausible time")
     if at > datetime.now(UTC) + timedelta(days=MAX_HOLD_DAYS):
@@ -72,5 +72,5 @@ class HoldRequest(StrictModel):
     hold_until: HoldUntil | None
 
     def canonical(self) -> str:
-        """As for create."""
+        """The request as one text."""
         return "" if self.hold_until is None else self.hold_until.isoformat()

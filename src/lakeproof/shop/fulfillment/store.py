@@ -67,14 +67,14 @@ _EVENT_TYPES = {Op.CREATE: "requested", Op.HOLD: "held", Op.CANCEL: "cancelled",
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A change's answer. `replayed`: an earlier call of this key had done it."""
+    """The answer to a change. replayed: an earlier call with this key had made the change."""
 
     fulfillment: Fulfillment
     replayed: bool = False
 
 
 class FulfillmentStore:
-    """What callers do with fulfillments."""
+    """The fulfillments, as callers make, change and read them."""
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: FulfillmentMetrics) -> None:
         self._metrics = metrics
@@ -109,7 +109,7 @@ class FulfillmentStore:
     async def change(
         self, fulfillment_id: int, operation: Operation[Op], deadline: Deadline, *, hold_until: datetime | None = None
     ) -> Changed:
-        """Hold, cancel or return; a repeated key gives the fulfillment as it is and does nothing.
+        """Hold, cancel or return a fulfillment. A repeated key does nothing and gives the fulfillment as it is.
 
         Raises: RuleRefused, and as `Attempts.transact`.
         """
@@ -174,7 +174,10 @@ class FulfillmentStore:
 
 
 async def _done_before(connection: Connection, operation: Operation[Op]) -> Changed | None:
-    """What this key did before, as it is now. Raises: RuleRefused (key_reused)."""
+    """The fulfillment, as it is now, of a key that was used before; None for a new key.
+
+    Raises: RuleRefused (key_reused).
+    """
     done = await connection.fetch(SELECT_OPERATION, operation.key)
     if not done:
         return None

@@ -1,15 +1,15 @@
 """Brings labels from a request to the carrier: pending/ → ready/ → shipped.
 
-Every step may be done twice, by two workers, and be cut off anywhere: what it does in the object store gives the same
-objects again, and what it did counts only once the database has written it down, under its lease.
+Every step may be done twice, by two workers, and be cut off anywhere: repeated in the object store, it gives the same
+objects again, and it counts only once the database has recorded it under the worker's lease.
 
     requested      write the label under pending/                     → label_pending
     label_pending  hold over? copy to ready/, read it back            → label_ready
     label_ready    read it back, delete the one under pending/        → shipped, with the event status.shipped
     cancelled      delete both
 
-A held label is never under ready/: a hold that comes while it is copied is found when the row is taken next, and the
-copy goes. A label that lies under ready/ and is gone from pending/ was moved by hand: taken as it is, if it is right.
+A held label does not stay under ready/: a hold that comes during the copy is found when the row is taken next, and
+the copy is deleted. A label that is under ready/ and not under pending/ was moved by hand: accepted if it is right.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ from lakeproof.shop.fulfillment.models import State
 logger = logging.getLogger(__name__)
 
 BATCH = 8
-REFUSED_PAUSE_SECONDS = 30.0  # at most, before a label that the store refused is tried again
-DOWN_PAUSE_SECONDS = 3.0  # at most, before a store or database that does not answer is tried again
+REFUSED_PAUSE_SECONDS = 30.0  # the longest pause before a label that the store refused is tried again
+DOWN_PAUSE_SECONDS = 3.0  # the longest pause before a store or database that does not answer is tried again
 
 
 class Step(StrEnum):
-    """Where a test can have the worker killed: right after this."""
+    """The points right after which a test can have the worker killed."""
 
     CLAIMED = "claimed"
     LABEL_WRITTEN = "label_written"
@@ -47,11 +47,11 @@ class Step(StrEnum):
 
 
 class _Overtaken(Exception):
-    """The row is not as it was taken: a caller changed it, or the lease ran out."""
+    """The row is no longer as it was taken: a caller changed it, or the lease ran out."""
 
 
 class LabelWorker(Wakeable):
-    """`run` until `stop`. `look_seconds`: between two looks for work where nobody wakes it."""
+    """Does the labels' steps: `run` until `stop`. `look_seconds`: the pause between looks for work, unless woken."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class LabelWorker(Wakeable):
         self.problem = ""
 
     async def run(self) -> None:
-        """Work until stopped; trouble is counted, told in `problem`, and tried again."""
+        """Work until stopped. Trouble is counted, logged and retried."""
         while not self.stopping:
             taken = await self._round()
             if self._down_in_a_row:
@@ -78,7 +78,7 @@ class LabelWorker(Wakeable):
                 await self.pause(self._look_seconds)
 
     async def _round(self) -> int:
-        """One look for work, and the work; the number of rows taken."""
+        """Take due rows and do their steps. Gives the number of rows taken."""
         try:
             taken = await self._leases.take(BATCH)
         except (DatabaseTrouble, SaidNo) as error:
@@ -104,7 +104,10 @@ class LabelWorker(Wakeable):
         self.problem = problem
 
     async def _do(self, lease: Lease) -> tuple[str, str] | None:
-        """All the steps that one row can take now, in the trace of its request; what is down, where something is."""
+        """Do all the steps that one row can take now, in the trace of its request.
+
+        Gives (kind, problem) where the store or the database is down, else None.
+        """
         with traced(lease.trace_id):
             return await self._do_traced(lease)
 
@@ -115,7 +118,7 @@ class LabelWorker(Wakeable):
             except _Overtaken:
                 self._metrics.worker_troubles.labels("overtaken").inc()
                 await self._leases.release(lease)
-                await self._leases.look_again([lease.id])  # what we did last may have come too late
+                await self._leases.look_again([lease.id])  # our last change in the store may have come too late
             except StoreDown as error:
                 await self._leases.release(lease, problem=str(error))
                 return "store_down", f"the object store: {error}"
@@ -140,7 +143,7 @@ class LabelWorker(Wakeable):
             await self._tidy(lease)
 
     async def _next(self, lease: Lease) -> Lease | None:
-        """One step on; None: held, and given back until then."""
+        """Do one step. None: the label is held, and the row was given back until the hold's end."""
         if lease.state is State.REQUESTED:
             return await self._write(lease)
         if lease.state is State.LABEL_PENDING:
@@ -193,13 +196,13 @@ class LabelWorker(Wakeable):
         return after
 
     async def _tidy(self, lease: Lease) -> None:
-        """A worker that was late left something under pending/."""
+        """Mend the objects of a shipped or returned parcel, where a late worker left a label under pending/."""
         await self._make_ready(lease)
         if not await self._leases.cleared(lease):
             raise _Overtaken
 
     async def _make_ready(self, lease: Lease) -> None:
-        """The label is under ready/, whole, and nothing is under pending/."""
+        """Make sure that the label is under ready/, whole, and that no label is under pending/."""
         if not await self._labels.is_ready(lease.label):
             await self._labels.put_ready(lease.label)
             if not await self._labels.is_ready(lease.label):
@@ -229,6 +232,6 @@ def _is_of(lease: Lease, look: LabelLook) -> bool:
     """True where the object is this label, with the hold that the database last decided."""
     if look.size != len(lease.label.body):
         return False
-    if look.hold_version is None:  # somebody else wrote it again, with a hold of theirs
+    if look.hold_version is None:  # somebody rewrote it by hand, with a hold of their own
         return True
     return look.sha256 == lease.label.sha256 and look.hold_version >= lease.hold_version

@@ -29,14 +29,14 @@ HEALTH_SECONDS = 0.9
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the service stands on: the ring and Kafka."""
+    """What the service needs from outside: a way to open the Cassandra cluster, and Kafka's bootstrap servers."""
 
     open_cluster: Callable[[], Cluster]
     kafka: str
 
 
 def surroundings_of(stack: Stack) -> Surroundings:
-    """Those of the stack."""
+    """The stack's Cassandra, opened as the service's own user, and the stack's Kafka."""
     return Surroundings(
         lambda: service_cluster(stack, "inventory_service", stack.secret("cassandra-inventory-service")),
         stack.address("kafka", "tcp"),
@@ -44,7 +44,7 @@ def surroundings_of(stack: Stack) -> Surroundings:
 
 
 def create_app(shop: ShopSettings, own: InventorySettings, around: Surroundings) -> FastAPI:
-    """The service with its sweeper and relay; it starts also where the ring is away, and says so."""
+    """Make the service with its sweeper and relay. It also starts while Cassandra is down; its health says so."""
     metrics = InventoryMetrics()
 
     @asynccontextmanager
@@ -81,7 +81,7 @@ def create_app(shop: ShopSettings, own: InventorySettings, around: Surroundings)
 
 
 def main(stack: Stack) -> FastAPI:
-    """The stack's own service."""
+    """The inventory service of a stack."""
     return create_app(stack.settings.shop, stack.settings.inventory, surroundings_of(stack))
 
 

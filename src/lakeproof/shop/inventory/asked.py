@@ -1,4 +1,4 @@
-"""What was asked for under a key. It is kept before anything is done, so that a retry is recognized."""
+"""Requests by their keys. A request is stored before anything is done for it, so that a retry is recognized."""
 
 import hashlib
 from collections.abc import Mapping
@@ -18,7 +18,12 @@ from lakeproof.shop.inventory.models import KEY_REUSED, Change, InventoryRefused
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked for under a key, as it is kept."""
+    """The stored request of a reservation or of a receipt of goods (which has no `order_key`).
+
+    id: made from the caller's key.
+    digest: of the whole request.
+    expires_at: when the hold of a reservation ends.
+    """
 
     id: UUID
     digest: str
@@ -28,7 +33,7 @@ class Asked:
     created_at: datetime
 
     def change(self, op: Op, sku: str) -> Change:
-        """What the request asks of one SKU."""
+        """The change that the request asks of one SKU."""
         return Change(
             op,
             self.id,
@@ -57,11 +62,11 @@ class AskedStore:
         *,
         reserves: bool = False,
     ) -> Asked:
-        """What this key asked for, kept before anything is done. Raises: InventoryRefused (key_reused).
+        """Store a request, and give the request that is stored under its key. Raises: InventoryRefused (key_reused).
 
         The first request under a key is the key's request, whichever instance it came to: its row is written by
         INSERT … IF NOT EXISTS. So of two different requests at the same moment one is refused, holding nothing.
-        reserves: there is a row of inventory.reservations too when this returns, unless its time is over.
+        reserves: also make sure that the row of inventory.reservations exists, unless the reservation's time is over.
         """
         now = _to_milliseconds(self._clock())
         asked = Asked(id_, digest, order_key, quantities, now + timedelta(seconds=self._ttl_seconds), now)
@@ -77,11 +82,11 @@ class AskedStore:
         return asked
 
     async def _was_cut_off(self, asked: Asked, deadline: Deadline) -> bool:
-        """True where the request's time runs and its reservation is missing: the call before this one ended there."""
+        """True where the reservation's time still runs and its row is missing: an earlier call was cut off."""
         return self._clock() < asked.expires_at and not await self.is_reserved(asked.id, deadline)
 
     async def find(self, id_: UUID, deadline: Deadline) -> Asked:
-        """What a reservation asked for. Raises: InventoryRefused (not_found)."""
+        """The stored request of a reservation. Raises: InventoryRefused (not_found)."""
         found = await self._look_up(id_, deadline)
         if found is None or not found.order_key:  # a receipt of goods has a key too, and no order
             raise InventoryRefused("not_found", f"no reservation {id_}")
@@ -97,7 +102,7 @@ class AskedStore:
 
 
 def _asked(row: Row) -> Asked:
-    """A row of inventory.requests. The driver gives times in UTC without saying so."""
+    """The request in a row of inventory.requests. The driver gives UTC times without a time zone."""
     id_, created_at, digest, expires_at, lines, order_key = row
     quantities = {str(sku): int(units) for sku, units in orjson.loads(lines).items()}
     return Asked(id_, digest, order_key, quantities, expires_at.replace(tzinfo=UTC), created_at.replace(tzinfo=UTC))
@@ -108,10 +113,10 @@ def _text(quantities: Mapping[str, int]) -> str:
 
 
 def digest_of(request: str) -> str:
-    """Differs between two requests that ask for different things, so that a key's second use for one is seen."""
+    """A digest of a request, by which a key's second use for a different request is recognized."""
     return hashlib.sha256(request.encode()).hexdigest()[:32]
 
 
 def _to_milliseconds(at: datetime) -> datetime:
-    """The same time, as precise as Cassandra's timestamps: what is read back later is equal to it."""
+    """The time cut to milliseconds, as Cassandra's timestamps are: the time read back later equals it."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)

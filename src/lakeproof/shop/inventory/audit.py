@@ -1,6 +1,6 @@
 """Does stock add up? received − sold − reserved = on hand ≥ 0, in every SKU, also line by line.
 
-For the sweeper at all times, and for the integrity check, which reads with an account of its own.
+The sweeper asks this in every sweep, and so does the integrity check, which reads with an account of its own.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SkuTotals:
-    """One SKU's totals. `events`: written so far; `sent`: so many of them does Kafka have. Units."""
+    """One SKU's totals: units, but for `active` (held lines), `events` (written) and `sent` (events in Kafka)."""
 
     sku: str
     version: int
@@ -41,7 +41,7 @@ class LineSum:
 
 
 def violations(totals: Iterable[SkuTotals]) -> list[SkuTotals]:
-    """The SKUs whose totals cannot be: a negative one, or more sold and reserved than came in."""
+    """SKUs with impossible totals: a negative one, more sold and reserved than came in, or more sent than written."""
     return [
         one
         for one in totals
@@ -52,8 +52,8 @@ def violations(totals: Iterable[SkuTotals]) -> list[SkuTotals]:
 def disagreements(totals: SkuTotals, sums: Sequence[LineSum], *, may_have_lapsed: bool = False) -> list[str]:
     """Where the lines of a SKU do not add up to its totals, in words; empty where they do.
 
-    may_have_lapsed: an ended line or a receipt may be older than it is kept (statements.KEPT_SECONDS). Then they may
-    be fewer than its totals, never more; what is held has no end of its own, and is there in full.
+    may_have_lapsed: ended lines and receipts may have been deleted by their TTL (statements.KEPT_SECONDS). They may
+    then add up to less than the totals, never to more. Held lines have no TTL and must all be there.
     """
     by_state = {each.state: each for each in sums}
     wanted = {"received": totals.received, "sold": totals.sold, "held": totals.reserved}

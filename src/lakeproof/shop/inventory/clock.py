@@ -1,4 +1,4 @@
-"""The clock by which reservations begin and end; a test gives another."""
+"""The clock by which reservations begin and end; tests pass another one."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

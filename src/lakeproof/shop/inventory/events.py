@@ -1,4 +1,4 @@
-"""The events of stock: one for each change, written in the batch that makes it."""
+"""The events of stock: one for each change, written in the same batch as the change."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ AGGREGATE = "stock"
 
 
 def payload(change: Change, line: Line | None, totals: Totals, at: datetime) -> str:
-    """The row's payload: what `message` needs beside the event's id and SKU, as JSON."""
+    """The payload column of an event's row: all that `row_of` needs beside the event's id and SKU, as JSON."""
     data = {
         "receipt_id" if change.op is Op.RECEIVE else "reservation_id": str(change.id),
         "order_key": change.order_key,
@@ -28,7 +28,7 @@ def payload(change: Change, line: Line | None, totals: Totals, at: datetime) -> 
 
 
 def time_of(text: str) -> datetime:
-    """When the change of that payload was made."""
+    """The time of the change that a payload tells of."""
     return datetime.fromisoformat(orjson.loads(text)["at"]).astimezone(UTC)
 
 

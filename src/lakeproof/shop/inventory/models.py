@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from lakeproof.services.operation import RuleRefused
 
-# A reservation's or receipt's id is made from its caller's key, so that a key acts once.
+# The namespace of reservations' and receipts' ids. An id is made from the caller's key, so that a key acts once.
 KEYS = UUID("5f1d7c52-6d2f-5a55-9d0b-6f1c1d0c1d1e")
 
 
@@ -34,7 +34,7 @@ class Op(StrEnum):
     """One change of one SKU's stock.
 
     UNDO takes a hold back as if it had never been; UNSELL takes a sale back. Both happen where another line of the
-    same reservation could not be had.
+    same reservation could not be held or sold.
     """
 
     RECEIVE = "receive"
@@ -68,7 +68,7 @@ KEY_REUSED = "the key was used for another request, which counts: send this requ
 
 
 class InventoryRefused(RuleRefused):
-    """`sku`: the SKU that is the reason, if one is."""
+    """A request that the rules refuse. sku: the SKU that is the reason, "" where none is."""
 
     def __init__(self, why: Why, message: str, sku: str = "") -> None:
         super().__init__(why, message)
@@ -77,7 +77,7 @@ class InventoryRefused(RuleRefused):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """One SKU's totals at one version, in units, never below 0. `active`: held lines. `events`: written so far."""
+    """One SKU's totals at one version, none below 0: units, but for `active` (held lines) and `events` (events)."""
 
     version: int = 0
     received: int = 0
@@ -106,9 +106,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is asked of one SKU. `id`: the reservation's or the receipt's. `digest`: of the whole request.
+    """A change that is asked of one SKU.
 
-    created_at: when the request came first. expires_at: when a hold ends; None for other changes.
+    id: the reservation's or the receipt's.
+    digest: of the whole request.
+    created_at: when the request came first.
+    expires_at: when a hold ends.
     """
 
     op: Op
@@ -123,9 +126,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a change comes to: the line and the totals after it.
+    """The outcome of a change.
 
-    refused: why the change is not made. replayed: it was made before, and there is nothing to write.
+    line, totals: as they are after the change.
+    refused: why the change is not made; None where it is made.
+    replayed: True where the change was made before, so that there is nothing to write.
     """
 
     line: Line | None
@@ -135,7 +140,7 @@ class Decision:
 
 
 def decide(change: Change, line: Line | None, totals: Totals, now: datetime) -> Decision:
-    """The change applied to a line (None: there is none) and its SKU's totals. Pure."""
+    """Apply a change to a line (None: the line does not exist) and to its SKU's totals. Pure."""
     if line is not None and line.digest != change.digest:
         return Decision(line, totals, refused="key_reused")
     match change.op:
@@ -181,7 +186,7 @@ def _confirm(change: Change, line: Line | None, totals: Totals) -> Decision:
         )
     if line.state is not State.EXPIRED:
         return Decision(line, totals, refused="not_allowed")
-    # The goods of an expired line went back to stock. They can be sold only where so many are still on hand.
+    # The goods of an expired line went back to stock. The line can be sold only while enough are still on hand.
     if totals.on_hand < line.quantity:
         return Decision(line, totals, refused="reservation_expired")
     return Decision(replace(line, state=State.SOLD), replace(totals, sold=totals.sold + line.quantity))
@@ -204,7 +209,8 @@ def _end(change: Change, line: Line | None, totals: Totals) -> Decision:
         freed = replace(totals, reserved=totals.reserved - line.quantity, active=totals.active - 1)
         return Decision(replace(line, state=after), freed)
     if line.state is State.EXPIRED and change.op is Op.RELEASE:
-        # An expired line holds nothing. But who gave the goods back must not buy them by a confirm that comes late.
+        # An expired line holds nothing, but its release is recorded: else a late confirm would sell the customer the
+        # goods that the customer gave back.
         return Decision(replace(line, state=after), totals)
     if line.state is State.SOLD and change.op is Op.RELEASE:
         return Decision(line, totals, refused="not_allowed")

@@ -1,10 +1,10 @@
 """Inventory's outbox: the events that lie in the SKUs' partitions, sent to Kafka at least once, in each SKU's order.
 
-What services/outbox.py is for the SQL stores. An event's number grows by one in its SKU; `sent` says how far Kafka
-has them, and moves only after Kafka acknowledged, once a second. After a crash in between, some events are sent
-again; consumers drop an `event_id` that they have seen. Events that this process wrote are sent from memory, as far
-as there is room for them (unsent.py); all others are read from Cassandra. While Kafka is away the events wait in
-their partitions (for a week), and nothing else stops.
+It does what services/outbox.py does for the SQL stores. The events of a SKU are numbered 1, 2, 3 …; the column `sent`
+holds the number up to which Kafka has them. `sent` is written once a second, and only after Kafka acknowledged. After
+a crash in between, some events are sent again; consumers drop an `event_id` that they have seen. Events that this
+process wrote are sent from memory, as far as there is room for them (unsent.py); all others are read from Cassandra.
+While Kafka is away the events wait in their partitions (for a week), and nothing else stops.
 """
 
 import asyncio
@@ -30,28 +30,28 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
 LOOK_BEHIND_SECONDS = 5.0
-MARK_SECONDS = 1.0  # a crash sends again what was sent since
+MARK_SECONDS = 1.0  # after a crash, the events sent since the last mark are sent again
 BATCH = 500
-AT_ONCE = 5_000  # of all SKUs together: well below the producer's queue
+AT_ONCE = 5_000  # events of all SKUs in one delivery: well below the limit of the producer's queue
 CALL_SECONDS = 5.0
-CLOSE_SECONDS = 1.0  # requests under way come before it and the ring's end after it, all within stop_seconds
+CLOSE_SECONDS = 1.0  # requests under way end before it and the ring closes after it, all within stop_seconds
 FAILED_PAUSE_SECONDS = 2.0
 SKUS_AT_ONCE = 16
 
 
 class StockRelay:
-    """`run` until cancelled, then `close`. `problem`: "" or why events do not get away."""
+    """Sends stock's events: `run` until cancelled, then `close`. problem: why events cannot be sent now, or ""."""
 
     def __init__(self, ring: Ring, store: InventoryStore, bootstrap_servers: str, metrics: OutboxMetrics) -> None:
         self._ring, self._unsent, self._metrics = ring, store.events, metrics
         self._delivery = EventDelivery(bootstrap_servers, event_topic("inventory"), "lakeproof.shop.inventory.kafka")
-        self._marked: dict[str, int] = {}  # by SKU: its partition says that Kafka has them up to this number
+        self._marked: dict[str, int] = {}  # SKU → the `sent` in its partition, as last read or written here
         self._looked_at = self._marked_at = float("-inf")
         self.problem = ""
 
     async def run(self) -> None:
-        """Send what is new and what was left behind, for which it looks every LOOK_BEHIND_SECONDS; trouble is tried
-        again.
+        """Send unsent events every LOOK_SECONDS, and look for events that are not in memory every
+        LOOK_BEHIND_SECONDS. Trouble with the database or Kafka is retried.
         """
         while True:
             try:
@@ -70,14 +70,14 @@ class StockRelay:
             await asyncio.sleep(FAILED_PAUSE_SECONDS if self.problem else LOOK_SECONDS)
 
     async def close(self) -> None:
-        """Note how far it came; what is not noted is sent once more. A delivery under way is given up."""
+        """Give up a delivery under way, and write `sent` a last time. Events beyond it are sent again later."""
         self._delivery.stop()
         with contextlib.suppress(DatabaseTrouble):
             await self._mark(Deadline(CLOSE_SECONDS))
 
     async def _look_behind(self) -> None:
-        """Which SKUs have more: by other instances, by a process before this one, by a batch of whose end nobody was
-        told.
+        """Learn which SKUs have events that are not in memory: of other instances, of an earlier process, or of a
+        batch that Cassandra did not answer.
         """
         rows = await self._ring.read(statements.ALL_TOTALS, (), Deadline(CALL_SECONDS))
         for sku, *_, events, sent, _ in rows:
@@ -87,7 +87,7 @@ class StockRelay:
         self._looked_at = time.monotonic()
 
     async def _read_left_behind(self) -> None:
-        """The next events of SKUs that have more than is in memory, as far as there is room."""
+        """Read the next events of SKUs that have more than is in memory, as far as there is room."""
         behind = self._unsent.behind(EVENTS_AT_ONCE)
         while behind and (many := min(SKUS_AT_ONCE, self._unsent.room // EVENTS_AT_ONCE)):
             part, behind = behind[:many], behind[many:]
@@ -99,11 +99,11 @@ class StockRelay:
         return await self._ring.read(statements.EVENTS, (sku, self._unsent.end(sku)), Deadline(CALL_SECONDS))
 
     async def _send(self) -> None:
-        """The next of each SKU, in order. Raises: KafkaTrouble."""
+        """Send the next events of each SKU, in order. Raises: KafkaTrouble."""
         batch: dict[str, list[Row]] = {}
         taken = 0
         for sku in self._unsent.skus:
-            # The producer's queue is not without an end: what many SKUs left behind goes in parts.
+            # The producer's queue is bounded, so the events of many SKUs are sent in several deliveries.
             if taken >= AT_ONCE:
                 break
             batch[sku] = self._unsent.next(sku, BATCH)
@@ -120,7 +120,7 @@ class StockRelay:
             raise KafkaTrouble(trouble)
 
     async def _mark(self, whole: Deadline | None = None) -> None:
-        """`whole`: for all of them together; else each has its own time."""
+        """Write `sent` of every SKU that moved. `whole`: one deadline for all writes; else each has its own."""
         ahead = {sku: sent for sku, sent in self._unsent.all_sent.items() if sent > self._marked.get(sku, 0)}
         limit = asyncio.Semaphore(SKUS_AT_ONCE)
 
@@ -133,7 +133,7 @@ class StockRelay:
         self._marked_at = time.monotonic()
 
     def _deliver(self, batch: dict[str, list[Row]]) -> tuple[dict[str, set[int]], str]:
-        """By SKU the numbers that Kafka acknowledged, and what went wrong with the others. Runs in a thread."""
+        """SKU → the numbers that Kafka acknowledged, and what went wrong with the other events. Runs in a thread."""
         acknowledged, trouble = self._delivery.deliver(
             ((sku, number), sku, message_of(row_of(sku, event_id, text)))
             for sku, rows in batch.items()
@@ -161,7 +161,7 @@ class KafkaTrouble(Exception):
 
 
 def _unbroken(numbers: Sequence[int], delivered: set[int], sent: int) -> int:
-    """The last number up to which all were delivered."""
+    """The last number up to which all events were delivered."""
     upto = sent
     for number in numbers:
         if number not in delivered:

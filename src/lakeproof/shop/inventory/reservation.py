@@ -72,7 +72,7 @@ def reservation_of(asked: Asked, lines: Mapping[str, Line | None]) -> Reservatio
 
 
 def refusal_of(asked: Asked, sku: str, why: Why) -> InventoryRefused:
-    """What a caller is told whose reservation this SKU refused."""
+    """The refusal of a whole reservation, because of the refusal of this SKU."""
     units = asked.quantities[sku]
     text = {
         "out_of_stock": f"{units} of {sku} are not on hand",

@@ -2,11 +2,12 @@
 
 from lakeproof.services.database.cassandra import Statement
 
-# An ended reservation, a receipt: longer than its request is known (schema.cql), so that no retry acts twice.
+# Ended lines and receipts are kept longer than their requests (7 days, schema.cql), so that no retry acts twice.
 KEPT_SECONDS = 8 * 86_400
 EVENT_KEPT_SECONDS = 7 * 86_400
 EVENTS_AT_ONCE = 500
-# Said each time: else the table's default_time_to_live counts, and an ALTER TABLE in error ends a SKU's totals.
+# Stands in every statement whose row has no end. Without it the table's default_time_to_live would apply, and one
+# mistaken ALTER TABLE would let a SKU's totals expire.
 FOR_EVER = "USING TTL 0"
 
 TOTALS = Statement(
@@ -34,10 +35,10 @@ SET_TOTALS = Statement(
     conditional=True,
 )
 _COLUMNS = "state = ?, quantity = ?, digest = ?, expires_at = ?, created_at = ?, op = ?"
-# The digest too: a held line of the same id may be another request's, with other units, and ending that line by this
-# request's units would leave the totals wrong.
+# The digest is compared too: a held line of the same id may be another request's, with other units, and ending that
+# line by this request's units would leave the totals wrong.
 _AS_IT_WAS = "IF state = ? AND digest = ?"
-# By UPDATE, not INSERT: a row without a marker of its own goes with the TTL of its columns.
+# UPDATE, not INSERT: an UPDATE writes no row marker, so the row vanishes when the TTL of its columns is over.
 SET_LINE = Statement(
     f"UPDATE inventory.stock {FOR_EVER} SET {_COLUMNS} WHERE sku = ? AND kind = ? AND n = 0 AND id = ? {_AS_IT_WAS}",
     conditional=True,
@@ -69,7 +70,7 @@ ADD_REQUEST = Statement(
     " IF NOT EXISTS",
     conditional=True,
 )
-# Without USING TTL: it lives for as long as its table says.
+# Without USING TTL: the row lives for the default_time_to_live of its table.
 ADD_RESERVATION = Statement(
     "INSERT INTO inventory.reservations (id, order_key, lines, expires_at, created_at) VALUES (?, ?, ?, ?, ?)"
 )

@@ -4,8 +4,8 @@ The writer is correct also beside another instance. Its batch has the condition 
 and `IF state = … AND digest = …` for each line, so the batch is written whole on exactly the state that it was
 decided on, or not at all. The writer does not read before it writes: it remembers the totals of its last batch,
 assumes that a new line does not exist yet, and that a line to be ended is the one that this request holds. Where it
-assumed wrongly, the batch is refused, and the changes are decided anew on what a SERIAL read says. "No" is never said
-from memory.
+assumed wrongly, the batch is refused, and the changes are decided anew on what a SERIAL read says. No change is
+refused from memory.
 
 A batch that was not answered may have been written, or may yet be: its coordinator could still be working on it. So
 lines and totals are read again at SERIAL, and each line's `op` names the batch that wrote it. Where that is not the
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 64
 QUEUE_LIMIT = 1000
-ANSWER_SECONDS = 0.3  # so long after a change's own deadline the writer has said what became of it
+ANSWER_SECONDS = 0.3  # how long after a change's deadline its caller still waits for the writer's answer
 PAUSE_SECONDS = 0.02
 PAUSE_LONGEST_SECONDS = 0.4
 
@@ -46,7 +46,7 @@ _NEW = frozenset({Op.HOLD, Op.RECEIVE})
 
 @dataclass
 class Waiting:
-    """A change that somebody waits for."""
+    """A change whose caller waits for the decision."""
 
     change: Change
     deadline: Deadline
@@ -60,7 +60,14 @@ class Waiting:
 
 @dataclass
 class Round:
-    """What is known of a batch's changes while they are tried: lines by id, and the tries that were not answered."""
+    """A batch of changes, tried until each of them has its answer.
+
+    waiting: the changes without an answer, by id.
+    totals: the SKU's totals before the batch; None where they must be read.
+    lines: the lines as read, by id.
+    unanswered: the `op` of each batch that Cassandra did not answer.
+    fresh: True once lines and totals were read; until then the totals are remembered and the lines assumed.
+    """
 
     waiting: dict[UUID, Waiting]
     totals: Totals | None
@@ -90,7 +97,9 @@ class SkuWriter:
         self._task: asyncio.Task[None] | None = None
 
     async def submit(self, change: Change, deadline: Deadline) -> Decision:
-        """What the change came to. Raises: TooBusy, DatabaseDown, DatabaseRefused (not made), CommitUnclear."""
+        """Make a change, and give the decision. Raises: TooBusy, DatabaseDown or DatabaseRefused where the change was
+        not made; CommitUnclear where it may have been made.
+        """
         if len(self._queue) >= QUEUE_LIMIT:
             raise TooBusy(f"{len(self._queue)} changes of {self.sku} wait already")
         waiting = Waiting(change, deadline, asyncio.get_running_loop().create_future())
@@ -156,13 +165,14 @@ class SkuWriter:
                 self._fail(round_.waiting, CommitUnclear(str(error)) if round_.unanswered else error)
                 return
             if lost:
-                # No longer than the first of them has time: who is told later has heard "unclear" by then.
+                # The pause ends with the batch's earliest deadline: a caller who is answered much later has already
+                # been told "unclear" (`submit`).
                 first_ends = min((each.deadline.left for each in round_.waiting.values()), default=0.0)
                 await asyncio.sleep(min(pause * random.uniform(0.5, 1.0), first_ends + 0.001))
                 pause = min(2 * pause, PAUSE_LONGEST_SECONDS)
 
     def _let_go(self, round_: Round, reason: str) -> None:
-        """Answer changes whose time is over; after a try that was not answered, what became of them is unclear."""
+        """Fail the changes whose time is over: as unclear after a batch that was not answered, else as not made."""
         late = {id_: each for id_, each in round_.waiting.items() if each.given_up}
         for id_ in late:
             del round_.waiting[id_]
@@ -189,7 +199,7 @@ class SkuWriter:
             waiting.done.set_result(decision)
 
     async def _read(self, round_: Round) -> None:
-        """Read lines, then totals, as decided by now. Changes that an unanswered try did write are answered."""
+        """Read lines, then totals, at SERIAL. Answer the changes that an unanswered batch did write."""
         deadline = _longest(round_.waiting.values())
         round_.lines = await read_lines(self._ring, self.sku, list(round_.waiting), deadline)
         totals = await self._ring.read(statements.TOTALS, (self.sku,), deadline)
@@ -201,7 +211,10 @@ class SkuWriter:
                 self._answer(round_, id_, Decision(line, round_.totals))
 
     async def _write(self, round_: Round) -> bool:
-        """Decide, write, answer. False where another instance was first. Raises: WriteUnclear, DatabaseDown."""
+        """Decide, write and answer the changes. False where another instance was first, so that nothing was written.
+
+        Raises: WriteUnclear, DatabaseDown.
+        """
         assert round_.totals is not None
         if not round_.waiting:
             self._totals = round_.totals
@@ -217,7 +230,7 @@ class SkuWriter:
                 decided[id_] = replace(decision, totals=totals)
         written = [id_ for id_, decision in decided.items() if not (decision.refused or decision.replayed)]
         if len(written) < len(decided) and not round_.fresh:
-            round_.totals = None  # neither a no nor a replay is said from memory
+            round_.totals = None  # read first: no change is called refused or replayed from memory
             return True
         if written:
             totals = replace(totals, version=before.version + 1)
@@ -270,7 +283,7 @@ class SkuWriter:
     def _rows(
         self, change: Change, before: Line | None, after: Line | None, totals: Totals, op: UUID, now: datetime
     ) -> list[tuple[Statement, Sequence[object]]]:
-        """What one change writes beside the totals: its line, when it is due, its event."""
+        """The rows that one change writes beside the totals: the line, its due time, the event."""
         as_it_was = (before.state.value, before.digest) if before is not None else (None, None)
         rows: list[tuple[Statement, Sequence[object]]] = []
         if after is None:
@@ -288,13 +301,13 @@ class SkuWriter:
 
 
 def _event(values: Sequence[object]) -> Row:
-    """What ADD_EVENT wrote, as EVENTS reads it."""
+    """The event that ADD_EVENT wrote, in the columns that EVENTS reads."""
     text, _, _, number, event_id = values
     return number, event_id, text
 
 
 async def read_lines(ring: Ring, sku: str, ids: Sequence[UUID], deadline: Deadline) -> dict[UUID, Line | None]:
-    """Lines and receipts of one SKU by id, as decided by now; None where there is none. Raises: DatabaseDown."""
+    """Lines and receipts of one SKU by id, read at SERIAL; None where there is none. Raises: DatabaseDown."""
     rows = await ring.read(statements.LINES, (sku, list(ids)), deadline)
     return dict.fromkeys(ids) | {row[0]: _line(row) for row in rows}
 
@@ -305,7 +318,7 @@ def milliseconds(at: datetime) -> int:
 
 
 def _assumed(change: Change) -> Line | None:
-    """The line as it most likely is. The batch's conditions find out where that is wrong."""
+    """The line as it most likely is. Where the guess is wrong, the batch's conditions refuse the batch."""
     if change.op in _NEW:
         return None
     state = State.SOLD if change.op is Op.UNSELL else State.HELD
@@ -332,10 +345,10 @@ def _line(row: Row) -> Line | None:
 
 
 def _utc(at: datetime | None) -> datetime | None:
-    """The driver gives times in UTC without saying so."""
+    """The driver gives UTC times without a time zone."""
     return at.replace(tzinfo=UTC) if at is not None else None
 
 
 def _longest(waiting: Iterable[Waiting]) -> Deadline:
-    """The deadline that ends last: nobody's batch is cut short by another's."""
+    """The deadline that ends last, so that no change's time is cut short by another change of its batch."""
     return max((each.deadline for each in waiting), key=lambda deadline: deadline.left)

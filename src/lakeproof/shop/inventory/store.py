@@ -43,9 +43,10 @@ WRITERS_KEPT = 2_000
 
 
 class InventoryStore:
-    """Stock and reservations. `ttl_seconds`: how long a new reservation is to hold.
+    """Stock and reservations. `ttl_seconds`: how long a new reservation holds its goods.
 
-    events: what was written, for the relay. ended: by SKU the lines that ended since the sweeper last took them out.
+    events: the written events that the relay has to send.
+    ended: SKU → the lines that ended since the sweeper last emptied this set.
     ttl_is_trusted: False while the sweeper sees a TTL that ends reservations too early.
     """
 
@@ -59,7 +60,10 @@ class InventoryStore:
         self.ttl_is_trusted = True
 
     async def receive(self, sku: str, quantity: int, key: str, deadline: Deadline) -> tuple[Stock, bool]:
-        """Goods came in: the stock after it, and whether this key had done it before. Raises: InventoryRefused."""
+        """Add goods that came in. Gives the stock after it, and True where this key had added them before.
+
+        Raises: InventoryRefused.
+        """
         digest = digest_of(f"receive|{sku}|{quantity}")
         # The id is made from the key alone, not from the SKU: so the same key on another SKU is recognized as reused.
         id_ = receipt_id(key)
@@ -72,12 +76,12 @@ class InventoryStore:
         return stock_of(sku, decision.totals), decision.replayed
 
     async def stock(self, sku: str, deadline: Deadline) -> Stock | None:
-        """One SKU's totals as decided by now, None where it never came in."""
+        """One SKU's totals, read at SERIAL; None where nothing of the SKU ever came in."""
         rows = await self._ring.read(statements.TOTALS, (sku,), deadline)
         return stock_of(sku, Totals(*(value or 0 for value in rows[0]))) if rows and rows[0][0] else None
 
     async def reserve(self, request: ReservationRequest, key: str, deadline: Deadline) -> tuple[Reservation, bool]:
-        """Hold all lines or none; with True where this key had done it before.
+        """Hold all lines or none. Gives the reservation, and True where this key had made it before.
 
         Raises: InventoryRefused (out_of_stock, key_reused, expired_before_held).
         """
@@ -121,7 +125,7 @@ class InventoryStore:
         return reservation_of(asked, await self._lines(asked, deadline))
 
     async def submit(self, sku: str, change: Change, deadline: Deadline) -> Decision:
-        """One change of one SKU through its writer. Raises: as SkuWriter.submit."""
+        """Make one change of one SKU, through the SKU's writer. Raises: as SkuWriter.submit."""
         writer = self._writers.get(sku)
         if writer is None:
             if len(self._writers) >= WRITERS_KEPT:
@@ -157,14 +161,14 @@ class InventoryStore:
     async def _each(
         self, asked: Asked, op: Op, deadline: Deadline, *, only: list[str] | None = None
     ) -> dict[str, Decision]:
-        """One change in every SKU, at once. Where one of them failed, all have ended before its error is raised."""
+        """Make one change in every SKU, all at once. Where one fails, all have ended before its error is raised."""
         skus = list(asked.quantities) if only is None else only
         ended = await asyncio.gather(
             *(self.submit(sku, asked.change(op, sku), deadline) for sku in skus), return_exceptions=True
         )
         failures = [each for each in ended if isinstance(each, BaseException)]
         if failures:
-            # With several SKUs one that was not done does not say that none was.
+            # One SKU's change was not made, but another SKU's may have been: the outcome of the whole is unclear.
             worst = next((each for each in failures if isinstance(each, CommitUnclear)), failures[0])
             if len(skus) > 1 and isinstance(worst, DatabaseTrouble):
                 raise CommitUnclear(str(worst)) from worst

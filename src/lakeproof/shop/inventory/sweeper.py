@@ -30,12 +30,12 @@ logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 2.0
 CALL_SECONDS = 5.0
-AT_ONCE = 100  # ids in one question
-EXPIRED_AT_ONCE = 500  # of one SKU in one sweep: customers wait in the same queue
+AT_ONCE = 100  # ids in one read
+EXPIRED_AT_ONCE = 500  # lines of one SKU in one sweep: customers' changes wait in the same queue
 SKUS_AT_ONCE = 8
-# Clocks and delays: a line may be written so long after others that are due later.
+# Clocks differ and writes are delayed: a line may be written up to this long after lines that are due later.
 LATE_MILLISECONDS = 60_000
-# All that is due is read again so often, for lines that came by another way.
+# How often all due rows from `floor` on are read again, for lines that the shorter reads in between do not find.
 WHOLE_SECONDS = 30.0
 CHECK_SECONDS = 60.0
 _LAST = 1 << 62
@@ -43,7 +43,12 @@ _LAST = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Ttl:
-    """How long reservations live, in seconds; None: not known yet. A table's 0 means without end."""
+    """How long reservations live, in seconds.
+
+    setting: reservation_ttl_seconds.
+    floor: the shortest time that is not a problem.
+    table: default_time_to_live of inventory.reservations; 0 means without end, None not known yet.
+    """
 
     setting: float
     floor: float
@@ -51,7 +56,7 @@ class Ttl:
 
     @property
     def problem(self) -> str:
-        """ "" or what is too short."""
+        """Which of the two is below the floor, in words; "" where neither is."""
         if self.setting < self.floor:
             return f"the setting reservation_ttl_seconds is {self.setting:g}, below the floor of {self.floor:g}"
         if self.table and self.table < self.floor:
@@ -63,7 +68,12 @@ class Ttl:
 
 
 class Sweeper:
-    """`run` until cancelled. `ttl` is as last seen; `totals` of all SKUs, as of the last sweep."""
+    """Expires reservations: `run` until cancelled.
+
+    ttl: the TTLs as last read.
+    totals: those of all SKUs, as of the last sweep.
+    problem: why the last sweep failed, or "".
+    """
 
     def __init__(
         self, ring: Ring, store: InventoryStore, metrics: InventoryMetrics, ttl: Ttl, clock: Clock = utc_now
@@ -78,7 +88,7 @@ class Sweeper:
         self._metrics.ttl.labels("setting").set(ttl.setting)
 
     async def run(self) -> None:
-        """A sweep every SWEEP_SECONDS; trouble is told in `problem`, and the next sweep finds the same."""
+        """Sweep every SWEEP_SECONDS. A failed sweep is told in `problem`; the next one finds the same lines."""
         while True:
             started = time.monotonic()
             try:
@@ -89,7 +99,7 @@ class Sweeper:
             await asyncio.sleep(max(0.1, SWEEP_SECONDS - (time.monotonic() - started)))
 
     async def sweep(self) -> int:
-        """One look at everything; how many lines expired. Raises: DatabaseTrouble."""
+        """Check the TTLs and all totals, and expire what is due. Gives how many expired. Raises: DatabaseTrouble."""
         await self.look_at_ttl()
         rows = await self._ring.read(statements.ALL_TOTALS, (), Deadline(CALL_SECONDS))
         self.totals = [SkuTotals(row[0], *(value or 0 for value in row[1:8])) for row in rows]
@@ -111,7 +121,7 @@ class Sweeper:
         return sum(expired)
 
     async def look_at_ttl(self) -> str:
-        """ "" or what is wrong with the TTLs, asked now. Raises: DatabaseTrouble."""
+        """Read the table's TTL now. Gives what is wrong with the TTLs, or "". Raises: DatabaseTrouble."""
         rows = await self._ring.read(statements.TABLE_TTL, (), Deadline(CALL_SECONDS))
         before = self.ttl.problem
         self.ttl = Ttl(self.ttl.setting, self.ttl.floor, int(rows[0][0]) if rows else None)
@@ -125,7 +135,7 @@ class Sweeper:
         return self.ttl.problem
 
     def _note_short_ttl(self) -> None:
-        """Remember a TTL that ends reservations early for as long as one of them may be held."""
+        """Remember the shortest TTL that was seen, for as long as a reservation written under it may be held."""
         table, now = self.ttl.table, time.monotonic()
         if table and table < self.ttl.setting:
             self._shortest = min(table, self._shortest or table)
@@ -134,7 +144,7 @@ class Sweeper:
             self._shortest = None
 
     async def _expire(self, sku: str) -> int:
-        """End what is over in one SKU; how many lines."""
+        """Expire the lines of one SKU that are due or whose reservation has vanished. Gives how many expired."""
         known = self._known[sku]
         await self._discover(sku, known)
         now = self._clock()
@@ -157,7 +167,7 @@ class Sweeper:
         return sum(not (one.refused or one.replayed) for one in ended)
 
     def _forget(self, skus: Iterable[str]) -> None:
-        """Nothing is held in these: what ended there need not be known."""
+        """Forget the lines of SKUs in which nothing is held."""
         for sku in skus:
             self._store.ended.pop(sku, None)
             self._known[sku].held.clear()
@@ -174,7 +184,7 @@ class Sweeper:
             for id_, line in (await read_lines(self._ring, sku, ids, Deadline(CALL_SECONDS))).items():
                 if line is not None and line.state is State.HELD:
                     known.held[id_] = line
-                elif line is not None:  # one that was undone may be held again by a retry, an ended one never
+                elif line is not None:  # an undone line (None) may be held again by a retry, an ended line never
                     known.ended.add(id_)
         if whole:
             known.whole_at = time.monotonic()
@@ -182,8 +192,8 @@ class Sweeper:
         known.read_to = max([known.read_to, *(n for n, _ in rows)])
 
     def _may_have_vanished(self, known: "_Known", now: datetime) -> dict[UUID, Line]:
-        """Held lines whose reservation may be gone before its time: those for which a short TTL was seen, and once in
-        a while all of them, for a TTL that was short for a moment only, or while nobody looked.
+        """Held lines whose reservation may have vanished before its time: lines older than the shortest TTL that was
+        seen, and every CHECK_SECONDS all lines, in case a TTL was short for a moment or while no sweeper ran.
         """
         if time.monotonic() - known.checked_at >= CHECK_SECONDS:
             known.checked_at = time.monotonic()
@@ -194,7 +204,7 @@ class Sweeper:
         return {id_: line for id_, line in known.held.items() if line.created_at <= youngest}
 
     async def _vanished(self, held: Mapping[UUID, Line]) -> set[UUID]:
-        """Held lines whose reservation is not there any more: it was written before them, so its TTL is over."""
+        """Held lines whose reservation has vanished by its TTL: a reservation is always written before its lines."""
         there: set[UUID] = set()
         for ids in batched(list(held), AT_ONCE):
             rows = await self._ring.read(statements.WHICH_RESERVATIONS, (list(ids),), Deadline(CALL_SECONDS))
@@ -204,8 +214,14 @@ class Sweeper:
 
 @dataclass
 class _Known:
-    """What the sweeper knows of one SKU. Milliseconds: no line due before `floor` is held, which its partition knows
-    up to `noted`; lines up to `read_to` were looked at.
+    """What the sweeper knows of one SKU. Due times are in milliseconds since 1970, the others of `time.monotonic`.
+
+    floor: no line that was due before this time is held.
+    noted: the floor that is written in the SKU's partition (`swept`).
+    read_to: the latest due time that was read.
+    whole_at: when all due rows from the floor on were last read.
+    checked_at: when the reservations of all held lines were last looked for.
+    held, ended: the lines known to be held, and those known to have ended.
     """
 
     floor: int = 0
@@ -217,13 +233,13 @@ class _Known:
     ended: set[UUID] = field(default_factory=set)
 
     def end(self, ids: Iterable[UUID]) -> None:
-        """These are not held any more."""
+        """These lines are not held any more."""
         for id_ in ids:
             self.held.pop(id_, None)
             self.ended.add(id_)
 
     def undo(self, ids: Iterable[UUID]) -> None:
-        """These are not there: a retry may hold them again, and then they are found like new ones."""
+        """These lines do not exist any more. Where a retry holds one again, it is found like a new line."""
         for id_ in ids:
             self.held.pop(id_, None)
 

@@ -1,6 +1,6 @@
-"""Whether the provider takes messages of the shop's account at all; a real one may suspend it, or set it a limit.
+"""Whether the provider takes messages of the shop's account at all. A real provider may suspend or limit an account.
 
-It lies in a file, so a restart of the sink changes nothing about it.
+The answer is kept in a file, so that it outlives a restart of the sink.
 """
 
 from pathlib import Path
@@ -10,14 +10,14 @@ from lakeproof.written import write_file
 
 
 class Account:
-    """The shop's account. `refusal`: what every sender is answered, as SMTP says it; "": messages are taken."""
+    """The shop's account. `refusal`: the SMTP answer that every sender gets, or "" while messages are taken."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "refusal"
         self.refusal = self._path.read_text(encoding="ascii") if self._path.exists() else ""
 
     def set_refusal(self, answer: str) -> None:
-        """From now on. Raises: OSError where the disk does not take it."""
+        """Refuse every sender with this answer from now on ("": take messages). Raises: OSError of the disk."""
         write_file(self._path, answer)
         self.refusal = answer
 

@@ -1,4 +1,4 @@
-"""The sink over HTTP: its messages can be read and cleared, and webhooks come in."""
+"""The sink over HTTP: it takes webhooks, lists and clears the kept messages, and sets the account's refusal."""
 
 import re
 import uuid

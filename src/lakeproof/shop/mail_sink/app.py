@@ -28,7 +28,7 @@ NAME = "mail-sink"
 
 @dataclass(frozen=True)
 class Place:
-    """Where the sink listens for mail, and where it keeps it."""
+    """Where the sink listens for mail, and the folder in which it keeps messages."""
 
     host: str
     smtp_port: int
@@ -36,12 +36,12 @@ class Place:
 
 
 def place_of(stack: Stack) -> Place:
-    """The stack's own sink."""
+    """The place of a stack's sink."""
     return Place(stack.settings.host, stack.port(NAME, "smtp"), stack.data_dir(NAME))
 
 
 def create_app(settings: ShopSettings, place: Place) -> FastAPI:
-    """HTTP, and beside it SMTP for as long as HTTP is served. Raises at start: OSError where the port is taken."""
+    """Make the sink: SMTP is served for as long as HTTP is. Raises at its start: OSError where the port is taken."""
     metrics = RequestMetrics()
 
     @asynccontextmanager

@@ -201,7 +201,7 @@ class MessageLog:
                 done.set_result(new)
 
     def _keep(self, messages: Sequence[Message]) -> list[bool]:
-        """Commit the messages; of each whether it is new. Raises: sqlite3.Error; then none of them is kept."""
+        """Commit the messages. Gives for each whether it is new. Raises: sqlite3.Error; then none of them is kept."""
         with self._transaction():
             repeats = [self._writer.execute(_KEEP, _values(message)).fetchone()[0] for message in messages]
             new = repeats.count(0)

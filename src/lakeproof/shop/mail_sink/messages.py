@@ -46,7 +46,7 @@ class Message:
 
 
 def _writable(text: str) -> str:
-    """Half of a surrogate pair, which a mail may hold in UTF-7, has no UTF-8; it becomes "?"."""
+    """The text with "?" for each half of a surrogate pair, which a mail may hold in UTF-7 and UTF-8 cannot hold."""
     return text.encode(errors="replace").decode()
 
 

@@ -52,7 +52,7 @@ _SEND_SAYS = _FAIL_SAYS | refusals(
 
 @dataclass(frozen=True)
 class NotificationApi:
-    """What the routes need. `wake`: tell the worker that there is something to send."""
+    """What the routes need. `wake` tells the workers that there is something to send."""
 
     store: NotificationStore
     preferences: PreferenceStore
@@ -61,7 +61,7 @@ class NotificationApi:
     wake: Callable[[], None]
 
     async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
-        """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
+        """Run one request's work within `request_seconds`. Raises: Refusal for everything that is not a success."""
         try:
             return await answer_within(self.request_seconds, call)
         except RuleRefused as error:

@@ -39,9 +39,9 @@ from lakeproof.stack.stack import Stack
 logger = logging.getLogger(__name__)
 
 NAME = "notification-service"
-WORKER_POOL = 4  # the workers and the reader of events; callers have a pool of their own
-AT_ONCE = 8  # deliveries of a channel's worker
-DUE_AT_ONCE = 32  # of one channel
+WORKER_POOL = 4  # connections of the workers and the reader of events; callers have a pool of their own
+AT_ONCE = 8  # concurrent deliveries of one channel's worker
+DUE_AT_ONCE = 32  # due notifications that one channel's worker takes at once
 ASK_SECONDS = 0.8
 NOTE_SECONDS = 5.0
 AGAIN_SECONDS = 0.5
@@ -50,9 +50,11 @@ STOP_SECONDS = 4.0
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the service stands on. `mail`: host and port of the mail server; the others: URLs, or host:port.
+    """What the service needs from outside. Addresses are URLs or host:port; `mail` is host and port of a mail server.
 
-    `events_of`: whose topic its own events go to. `reads`: the topics of others' events; () for none.
+    connect_relay: as `connect`, with the relay's longer limit for a statement.
+    events_of: the service's own events go to the topic `events.<events_of>`.
+    reads: the topics of other services' events that it reads; () for none.
     """
 
     connect: Callable[[], Awaitable[Connection]]
@@ -67,7 +69,7 @@ class Surroundings:
 
 
 def surroundings_of(stack: Stack) -> Surroundings:
-    """Those of the stack; SERVICE_REDIS_URL names another Redis."""
+    """The surroundings in a stack; SERVICE_REDIS_URL names another Redis."""
     return Surroundings(
         connector_of(stack, "notification"),
         connector_of(stack, "notification", statement_seconds=RELAY_SECONDS),
@@ -80,7 +82,7 @@ def surroundings_of(stack: Stack) -> Surroundings:
 
 
 class Works:
-    """What runs inside the service, from `start` to `stop`: made within the event loop."""
+    """Everything that runs inside the service, from `start` to `stop`. It must be made within the event loop."""
 
     def __init__(
         self, shop: ShopSettings, own: NotificationSettings, around: Surroundings, metrics: NotificationMetrics
@@ -116,7 +118,7 @@ class Works:
         self._customers = Customers(around.orders, shop.request_seconds)
         self._events = EventStore(working, metrics)
         self._reader = EventReader(self._events, self._customers, metrics, self._workers.wake)
-        # What happened last week is told to nobody today.
+        # A topic that is read for the first time is read from its end: nobody is told today of last week's events.
         self._consumer = EventConsumer(
             around.kafka, self._reader.take, group=GROUP, topics=around.reads, begin_at_end=frozenset(around.reads)
         )
@@ -131,13 +133,16 @@ class Works:
         )
 
     def start(self) -> None:
-        """Send what is due, and read others' events."""
+        """Start to send due notifications and to read other services' events."""
         self._working = Background(self._workers.works())
         if self._around.reads:
             self._beginning = asyncio.create_task(self._begin_to_read())
 
     async def _begin_to_read(self) -> None:
-        """Once the database knows since when: what comes while Kafka is away is told all the same."""
+        """Start the reader of events once the database has noted from when on each topic is read.
+
+        Events after that time lead to notifications, also those that come while Kafka is away.
+        """
         since: dict[str, float] = {}
         while not since:
             try:
@@ -149,7 +154,7 @@ class Works:
         self._consumer.start(since)
 
     async def stop(self) -> None:
-        """End what is under way, then close everything."""
+        """Let the deliveries under way end, then close everything."""
         self._workers.stop()
         if self._beginning is not None:
             self._beginning.cancel()
@@ -162,7 +167,7 @@ class Works:
         await asyncio.gather(*(pool.close(1.0) for pool in self._pools))
 
     def questions(self, relay: OutboxRelay) -> Mapping[str, Question]:
-        """What /health asks. `relay`: of this service's own events."""
+        """The questions that /health asks. `relay` sends this service's own events."""
 
         async def ask_kafka() -> str:
             return relay.problem or await self._consumer.problem()
@@ -176,7 +181,7 @@ class Works:
             "redis": lambda: redis_connection.problem_of(self._asking_redis),
             "mail-sink": lambda: greeting_problem(*self._around.mail),
             "kafka": ask_kafka,
-            # It is asked only where an event does not tell its customer.
+            # The order service is asked only about events that do not name their customer.
             "order-service": lambda: self._customers.problem,
             "workers": workers,
         }
@@ -188,7 +193,7 @@ class Works:
 
 
 def create_app(shop: ShopSettings, own: NotificationSettings, around: Surroundings) -> FastAPI:
-    """The service with its workers and its reader of events; it starts also where what it stands on is away."""
+    """Make the service with its workers and its reader of events. It also starts while its surroundings are away."""
     metrics = NotificationMetrics()
 
     @asynccontextmanager
@@ -215,7 +220,7 @@ def create_app(shop: ShopSettings, own: NotificationSettings, around: Surroundin
 
 
 def main(stack: Stack) -> FastAPI:
-    """The stack's own service."""
+    """The notification service of a stack."""
     return create_app(stack.settings.shop, stack.settings.notification, surroundings_of(stack))
 
 

@@ -12,17 +12,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from lakeproof.errors import CouldNotLook, TransientError
 
 SECONDS = 15.0
-# Rehearsals speak of customers whom nobody else has.
+# Rehearsals and probes use customer ids from here on, which no real customer has.
 FIRST_CUSTOMER = 9_000_000_000
 
 
 def probed_customer(at: datetime) -> int:
-    """The customer of a probe that begins then: nobody's, and another one each time, for each has a rate limit."""
+    """The customer id of a probe that begins then. It is a new one each time, because each id has a rate limit."""
     return FIRST_CUSTOMER + int(at.timestamp() * 1000) % 1_000_000_000
 
 
 class NotificationClient:
-    """Calls of one service at `base_url`; `slowest_seconds` is the slowest of them."""
+    """Calls of the service at `base_url`; `slowest_seconds` is the time of the slowest call so far."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url.rstrip("/")
@@ -36,7 +36,7 @@ class NotificationClient:
         self._client.close()
 
     def create(self, customer_id: int, subject: str) -> str:
-        """Make a test notification by e-mail; its id. Raises: TransientError."""
+        """Make a test notification by e-mail. Gives its id. Raises: TransientError."""
         body = {
             "client_key": f"rehearsal-{uuid.uuid4().hex}",
             "customer_id": customer_id,
@@ -49,11 +49,11 @@ class NotificationClient:
         return str(self._change("/notifications", body)["id"])
 
     def send(self, notification_id: str) -> dict[str, Any]:
-        """Send it; the notification as it is then. Raises: TransientError where it was not sent."""
+        """Send a notification. Gives the notification after it. Raises: TransientError where it was not sent."""
         return self._change(f"/notifications/{notification_id}/send", None)
 
     def create_batch(self, customers: Sequence[int], subject: str, topic: str, spread_seconds: int) -> str:
-        """Make a batch to these customers, each of whom may come several times; its id. Raises: TransientError."""
+        """Make a batch to these customers, some maybe several times. Gives its id. Raises: TransientError."""
         body = {
             "client_key": f"rehearsal-{uuid.uuid4().hex}",
             "channel": "email",
@@ -66,25 +66,25 @@ class NotificationClient:
         return str(self._change("/notifications/batches", body)["batch_id"])
 
     def spread(self, batch_id: str, spread_seconds: int, after_seconds: int) -> dict[str, Any]:
-        """Spread what waits of a batch anew; the batch as it is then. Raises: TransientError."""
+        """Spread the waiting notifications of a batch anew. Gives the batch after it. Raises: TransientError."""
         body = {"spread_seconds": spread_seconds, "after_seconds": after_seconds}
         return self._change(f"/notifications/batches/{batch_id}/spread", body)
 
     def withdraw(self, batch_id: str) -> dict[str, Any]:
-        """Call a batch off; the batch as it is then. Raises: TransientError."""
+        """Call a batch off. Gives the batch after it. Raises: TransientError."""
         return self._change(f"/notifications/batches/{batch_id}/withdraw", None)
 
     def opt_out(self, customer_id: int, *topics: str) -> None:
-        """Replace what a customer does not want by e-mail; no topic: they want all. Raises: TransientError."""
+        """Opt a customer out of exactly these topics by e-mail, or of none. Raises: TransientError."""
         body = {"opted_out": [{"topic": topic, "channel": "email"} for topic in topics]}
         self._change(f"/notifications/preferences/{customer_id}", body, method="PUT")
 
     def fail(self, notification_id: str, reason: str) -> dict[str, Any]:
-        """Count it as failed; the notification as it is then. Raises: TransientError."""
+        """Count a notification as failed. Gives the notification after it. Raises: TransientError."""
         return self._change(f"/notifications/{notification_id}/fail", {"reason": reason})
 
     def counters(self, *names: str) -> dict[str, float]:
-        """Each metric's sum over its labels, as /metrics has it now. Raises: CouldNotLook."""
+        """The present value of each metric in /metrics, summed over its labels. Raises: CouldNotLook."""
         try:
             answer = self._client.get("/metrics")
             answer.raise_for_status()

@@ -1,7 +1,7 @@
-"""Turns other services' events into notifications; done with one only once what it called for is in the database.
+"""Turns other services' events into notifications. An event is done only once its notification is in the database.
 
-What cannot be read is counted, named in the log by topic, partition and offset, and passed over: it must not stop
-what comes after it.
+An event that cannot be read is counted, named in the log by topic, partition and offset, and passed over, so that it
+does not stop the events after it.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ DAY_SECONDS = 86_400.0
 
 
 class EventReader:
-    """Turns records into notifications. `wake`: tell the worker."""
+    """Turns records into notifications. `wake` tells the workers that there is something to send."""
 
     def __init__(
         self, store: EventStore, customers: Customers, metrics: NotificationMetrics, wake: Callable[[], None]
@@ -46,13 +46,13 @@ class EventReader:
         self._orders_since = 0.0
 
     def begin(self, since: Mapping[str, float]) -> None:
-        """Told before the first record: when each topic was first read, in seconds since 1970."""
+        """Call this before the first record. since: topic → when it was first read, in seconds since 1970."""
         self._orders_since = since.get(CDC_TOPIC, 0.0)
 
     async def take(self, records: Sequence[Record]) -> None:
-        """Everything that the records call for is in the database when this returns; it does not give up.
+        """Turn records into notifications: they are all in the database when this returns. It does not give up.
 
-        Each record counts once, however often the database or the order service has to be asked.
+        Each record is counted once, however often the database or the order service has to be asked.
         """
         dropped: list[Dropped] = []
         wanted = [(record, found) for record in records if (found := self._read(record, dropped)) is not None]
@@ -72,7 +72,7 @@ class EventReader:
 
     def _read(self, record: Record, dropped: list[Dropped]) -> Wanted | None:
         try:
-            # Longer ago it is not known any more whether the event was taken.
+            # Of older events it is not known any more whether they were taken.
             known_since = time.time() - CONSUMED_KEPT_DAYS * DAY_SECONDS
             found = read_event(record.topic, record.value, max(self._orders_since, known_since))
         except InvalidPayload as error:

@@ -1,4 +1,4 @@
-"""Whose order it is: the order service knows, and an order's customer never changes."""
+"""The customer of an order, asked of the order service and cached: an order's customer never changes."""
 
 from dataclasses import dataclass
 
@@ -11,24 +11,24 @@ from lakeproof.shop.checkout.models import checkout_key_of
 from lakeproof.shop.notification.models import DropReason
 
 CACHED = 20_000
-# The order service tells an order that was deleted from one that never was.
+# The order service answers 410 for an order that was deleted, 404 for one that never existed.
 NOBODY = {410: DropReason.ORDER_GONE, 404: DropReason.INVALID_PAYLOAD}
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose order it is. by_checkout: bought at the checkout, which sends a receipt of its own."""
+    """The customer of an order. by_checkout: the order was made by a checkout, which sends a receipt of its own."""
 
     customer_id: int
     by_checkout: bool
 
 
 class NobodyAnswers(Exception):
-    """The order service does not tell now; asking later helps."""
+    """The order service does not answer now; asking later helps."""
 
 
 class Customers:
-    """Asks the order service at `url`, each question within `seconds`. `problem`: why the last one had no answer."""
+    """Asks the order service at `url`, each question within `seconds`. `problem`: why the last was not answered."""
 
     def __init__(self, url: str, seconds: float) -> None:
         self._client = httpx.AsyncClient(
@@ -38,7 +38,7 @@ class Customers:
         self.problem = ""
 
     async def of_order(self, order_id: int) -> Owner | DropReason:
-        """The customer of that order; or why nobody can be told: it was deleted, or there never was one.
+        """The customer of that order; or why there is none: the order was deleted, or never existed.
 
         Raises: NobodyAnswers.
         """
@@ -70,5 +70,5 @@ class Customers:
         return found
 
     async def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         await self._client.aclose()

@@ -1,4 +1,4 @@
-"""What events call for, in PostgreSQL: each event acts once, however often Kafka gives it."""
+"""Notifications made from events, in PostgreSQL. Each event acts once, however often Kafka delivers it."""
 
 import uuid
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from lakeproof.shop.notification.incoming import Wanted, address_of
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import Channel, DropReason
 
-# One statement, safe to repeat: a notification is made only where its event is new. A notification stays for longer
-# than the word that its event was taken (leases.py); where that event comes again, the notification stays as it is.
+# One statement, safe to repeat: a notification is made only where its event is new. The row in consumed_events goes
+# earlier than the notification (leases.py); where the event comes again after that, the notification stays as it is.
 _TAKE = (
     """
 WITH incoming AS (
@@ -43,7 +43,7 @@ SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING
 """
 
 
-# Of a store that took events before it noted this, the oldest that it still knows.
+# A database that consumed events before this table existed begins at the oldest consumed event that it still has.
 _NOTE_BEGINNING = """
 INSERT INTO reading_since (topic, at)
 SELECT topic, CASE WHEN EXISTS (SELECT FROM reading_since) THEN clock_timestamp()
@@ -55,7 +55,7 @@ _BEGINNING = "SELECT topic, extract(epoch FROM at)::float8 AS at FROM reading_si
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """An event that nobody is told of, and why: written down, so that it is no event that was missed."""
+    """An event without a notification, and why. It is recorded, so that it does not count as a missed event."""
 
     event_id: uuid.UUID
     source: str
@@ -64,20 +64,20 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
-    """A message whose customer is known."""
+    """A wanted message whose customer is known."""
 
     wanted: Wanted
     customer_id: int
 
 
 class EventStore:
-    """Takes what events call for."""
+    """Records events, and makes their notifications."""
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics) -> None:
         self._attempts, self._metrics = Attempts(pool, metrics.database, execute), metrics
 
     async def reading_since(self, topics: Sequence[str], deadline: Deadline) -> dict[str, float]:
-        """When each topic was first read (now, if never), in seconds since 1970. Raises: as `Attempts.run`."""
+        """Topic → when it was first read (now, if never), in seconds since 1970. Raises: as `Attempts.run`."""
 
         async def work(connection: Connection) -> dict[str, float]:
             await connection.fetch(_NOTE_BEGINNING, list(topics))
@@ -86,7 +86,7 @@ class EventStore:
         return await self._attempts.run(work, deadline)
 
     async def drop(self, events: Sequence[Dropped], deadline: Deadline) -> None:
-        """Write down why; safe to repeat. Raises: as `Attempts.run`."""
+        """Record events that were dropped, with the reason; safe to repeat. Raises: as `Attempts.run`."""
         ids, sources = [one.event_id for one in events], [one.source for one in events]
         reasons = [one.reason.value for one in events]
 
@@ -96,7 +96,7 @@ class EventStore:
         await self._attempts.run(work, deadline)
 
     async def take(self, events: Sequence[Addressed], deadline: Deadline) -> int:
-        """Make a notification, due at once, for each event that is new; how many. Raises: as `Attempts.run`."""
+        """Make a notification, due at once, for each new event. Gives how many. Raises: as `Attempts.run`."""
         once: dict[uuid.UUID, Addressed] = {one.wanted.event_id: one for one in events}
         rows = list(once.values())
         columns: tuple[list[object], ...] = (

@@ -1,6 +1,7 @@
-"""What every change leaves beside the notification: its message for others.
+"""The message for other services that every change of a notification leaves in the outbox.
 
-It is part of one statement (`WITH changed AS (UPDATE or INSERT … RETURNING *) …`), so it cannot be left out.
+The message is part of the change's statement (`WITH changed AS (UPDATE or INSERT … RETURNING *) …`), so it cannot be
+left out.
 """
 
 # A part of a statement whose CTE `changed` holds the notification after the change.

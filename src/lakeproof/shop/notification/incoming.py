@@ -1,6 +1,7 @@
-"""What other services' events call for: which customer is told what. Pure: bytes in, a message or a reason out.
+"""Which message another service's event calls for, and for whom. Pure: bytes in, a message or a reason out.
 
-Two shapes come in: an outbox's message (event_delivery.py), and a row of oltp.order_events as Debezium captured it.
+An event has one of two shapes: an outbox's message (event_delivery.py), or a row of oltp.order_events as Debezium
+captured it.
 """
 
 import uuid
@@ -18,14 +19,14 @@ from lakeproof.stack.topics import CDC_TOPIC, event_topic
 
 TOPICS = (event_topic("payment"), event_topic("fulfillment"), event_topic("support"), CDC_TOPIC)
 _ORDER_EVENTS_MARK = b'"order_events"'
-# An order event has no id beside its number; the same number gives the same id.
+# The namespace of order events' ids. Such an event has only a number; the id is made from it, so it stays the same.
 _ORDER_EVENT_IDS = uuid.UUID("6f0d2a52-7c0f-5d6e-9a5c-3d5a1f0f7f31")
 
 
 class Template(NamedTuple):
-    """What a customer is told. {} places are keys of the event's data.
+    """The text that a customer gets. Names in {} are keys of the event's data.
 
-    told_by_receipt: the checkout's receipt (checkout/steps.py) says it already, where the order was bought there.
+    told_by_receipt: the receipt of a checkout (checkout/steps.py) says the same, for an order that a checkout made.
     """
 
     topic: Topic
@@ -34,7 +35,7 @@ class Template(NamedTuple):
     told_by_receipt: bool = False
 
 
-# Event type → what is told; None: known, and no customer is told of it.
+# Event type → the text; None: the type is known, and no customer is told of it.
 TEMPLATES: Mapping[str, Template | None] = {
     "payment.captured": Template(Topic.PAYMENT, "Payment received", "We received {moved} for order {order_id}."),
     "payment.refunded": Template(Topic.PAYMENT, "Refund on its way", "We refunded {moved} of order {order_id}."),
@@ -62,16 +63,16 @@ TEMPLATES: Mapping[str, Template | None] = {
 
 
 class InvalidPayload(Exception):
-    """The event cannot be read, or lacks what is needed."""
+    """The event cannot be read, or lacks a value that its message needs."""
 
 
 class UnsupportedTopic(Exception):
-    """An event of a type that nobody here knows."""
+    """The event's type is not in TEMPLATES."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A message that an event calls for. `customer_id` None: the customer of `order_id`."""
+    """A message that an event calls for. `customer_id` None: it goes to the customer of `order_id`."""
 
     event_id: uuid.UUID
     source: str
@@ -85,12 +86,12 @@ class Wanted:
 
 
 def read_event(source: str, value: bytes | None, news_since: float = 0.0) -> Wanted | None:
-    """What the event calls for; None: nothing. Raises: InvalidPayload, UnsupportedTopic.
+    """The message that an event calls for, None for no message. Raises: InvalidPayload, UnsupportedTopic.
 
-    news_since: an order event of before that (seconds since 1970) calls for nothing, whenever it comes.
+    news_since: order events older than this (seconds since 1970) call for no message, whenever they arrive.
     """
     if source == CDC_TOPIC:
-        # Most of that topic is other tables' rows, and markers.
+        # Most records of that topic are other tables' rows, and markers.
         if value is None or _ORDER_EVENTS_MARK not in value:
             return None
         return _of_order(_json(value), news_since)
@@ -106,7 +107,7 @@ def read_event(source: str, value: bytes | None, news_since: float = 0.0) -> Wan
 
 
 def event_id_of(value: bytes | None) -> uuid.UUID | None:
-    """The id of an event that cannot be read otherwise, where it has one."""
+    """The id of an event whose other parts cannot be read; None where it has no id."""
     try:
         return _uuid(_json(value or b"").get("event_id"))
     except InvalidPayload:
@@ -114,10 +115,10 @@ def event_id_of(value: bytes | None) -> uuid.UUID | None:
 
 
 def _of_order(change: dict[str, Any], news_since: float) -> Wanted | None:
-    """A row of order_events, once, as it was written; rows of a snapshot are old news, and so are old ones.
+    """The message for a new row of order_events. Rows of a snapshot, and rows older than `news_since`, get none.
 
-    A repair that brings what the lake lacks (lake/capture/bridge.py) writes rows of any age as a connector writes new
-    ones, also those of which a customer was told long ago.
+    The age matters because a repair that brings rows that the lake lacks (lake/capture/bridge.py) writes rows of any
+    age just as a connector writes new ones, also rows of which a customer was told long ago.
     """
     origin, row = change.get("source"), change.get("after")
     if not isinstance(origin, dict) or origin.get("table") != "order_events" or change.get("op") != "c":
@@ -127,7 +128,8 @@ def _of_order(change: dict[str, Any], news_since: float) -> Wanted | None:
     if _seconds(row.get("at")) < news_since:
         return None
     event_id = uuid.uuid5(_ORDER_EVENT_IDS, str(row["id"]))
-    # The row has no trace: its request's ends here, and one that names the row begins, the same at each reading.
+    # The row carries no trace id, so the request's trace ends here. A new one begins, which names the row and is the
+    # same whenever the row is read.
     return _wanted(event_id, CDC_TOPIC, f"order.{row.get('type')}", row, f"order-event-{row['id']}")
 
 
@@ -145,7 +147,7 @@ def _wanted(event_id: uuid.UUID, source: str, type_: object, data: dict[str, Any
     if customer_id is not None and customer_id > MAX_CUSTOMER_ID:
         raise InvalidPayload("customer_id is beyond what JSON keeps exactly")
     try:
-        # Numbers and short plain texts only: what is told to a customer is never a mail of somebody else's making.
+        # Numbers and short texts only, so that an event's data cannot turn the message into somebody else's mail.
         shown = {key: str(one)[:40] for key, one in data.items() if isinstance(one, str | int)}
         body = template.body.format_map(shown)
     except (KeyError, ValueError) as error:
@@ -176,7 +178,7 @@ def _uuid(given: object) -> uuid.UUID:
 
 
 def _seconds(at: Any) -> float:
-    """A row's time in seconds since 1970. One that cannot be read counts as new: its message must not be lost."""
+    """A row's time in seconds since 1970. A time that cannot be read counts as new: the message must not be lost."""
     try:
         return datetime.fromisoformat(at.removesuffix("Z")).replace(tzinfo=UTC).timestamp()
     except (AttributeError, ValueError):
@@ -193,5 +195,5 @@ def _number(data: dict[str, Any], name: str) -> int | None:
 
 
 def address_of(customer_id: int) -> str:
-    """Where a customer gets mail: the shop keeps no address book."""
+    """A customer's mail address. It is made from the id, because the shop keeps no address book."""
     return f"customer-{customer_id}@shop.example"

@@ -1,7 +1,8 @@
-"""Who sends a notification: one at a time, under a lease, and what became of it.
+"""Leases on notifications: one sender at a time may send a notification, and writes down the outcome.
 
-Each step is one statement that is safe to repeat: a notification is taken by a token, and ended by it. A sender that
-dies leaves its lease behind; once that is over the worker takes it, and the provider sees the same Message-ID again.
+Each step is one statement that is safe to repeat: a sender takes a notification under a token of its own, and ends
+the lease with this token. A sender that dies leaves its lease behind; once the lease is over the worker takes the
+notification, and the provider sees the same Message-ID again.
 """
 
 import uuid
@@ -18,7 +19,7 @@ from lakeproof.shop.notification.store import notification_of
 
 CONSUMED_KEPT_DAYS = 8  # longer than Kafka keeps an event that could come again
 
-# {n}: the notification's row.
+# {n}: the alias of the notification's row in the statement.
 _OPTED_OUT = (
     "EXISTS (SELECT FROM preferences p WHERE p.customer_id = {n}.customer_id AND p.opted_out ?| ARRAY["
     f"{{n}}.topic || '/' || {{n}}.channel, {{n}}.topic || '/{ANY}', '{ANY}/' || {{n}}.channel, '{ANY}/{ANY}'])"
@@ -27,7 +28,7 @@ _LOOK = (
     f"SELECT n.*, {_OPTED_OUT.format(n='n')} AS is_opted_out,"
     " n.claim IS NOT NULL AND n.due_at > clock_timestamp() AS is_leased FROM notifications n WHERE n.id = $1"
 )
-# Repeated with the same token it finds its own lease, which the column `claim` names.
+# Repeated with the same token, the statement finds its own lease: the column `claim` holds the token.
 _TAKE = f"""
 UPDATE notifications n SET claim = $2, due_at = clock_timestamp() + $3::float8 * interval '1 second',
     attempts = attempts + CASE WHEN claim IS NOT DISTINCT FROM $2 THEN 0 ELSE 1 END
@@ -65,7 +66,7 @@ _SWEEP = (
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A notification as it stands, and what keeps it from being sent."""
+    """A notification as it stands, with the reasons why it may not be sent now."""
 
     notification: Notification
     is_opted_out: bool
@@ -74,30 +75,30 @@ class Look:
 
 
 class Leases:
-    """Leases of one process. `lease_seconds`: each ends by itself after it."""
+    """Leases of one process. `lease_seconds`: the time after which a lease ends by itself."""
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics, lease_seconds: float) -> None:
         self._attempts, self.lease_seconds = Attempts(pool, metrics.database, execute), lease_seconds
 
     async def look(self, notification_id: uuid.UUID, deadline: Deadline) -> Look | None:
-        """None where there is no such notification. Raises: as `Attempts.run`, like all here."""
+        """Look at a notification; None where there is none. All methods here raise as `Attempts.run` does."""
         rows = await self._fetch(deadline, _LOOK, notification_id)
         return _look(rows[0], is_leased=rows[0]["is_leased"]) if rows else None
 
     async def take(self, notification_id: uuid.UUID, token: uuid.UUID, deadline: Deadline) -> Notification | None:
-        """Take it; None where it is done, somebody else has it, or its customer opted out."""
+        """Lease a notification; None where it is sent or dropped, leased by another, or its customer opted out."""
         rows = await self._fetch(deadline, _TAKE, notification_id, token, self.lease_seconds)
         return notification_of(rows[0]) if rows else None
 
     async def take_due(self, channel: Channel, token: uuid.UUID, count: int, deadline: Deadline) -> list[Look]:
-        """Take up to `count` of the channel that are due, those with an expired lease among them; passes over what
-        others take.
+        """Lease up to `count` due notifications of the channel, also those whose lease has expired. Passes over those
+        that others are taking.
         """
         rows = await self._fetch(deadline, _TAKE_DUE, token, self.lease_seconds, channel.value, count)
         return [_look(row, is_leased=True) for row in rows]
 
     async def sent(self, notification_id: uuid.UUID, token: uuid.UUID, deadline: Deadline) -> Notification | None:
-        """A provider took it. None: the lease was somebody else's by then."""
+        """Write that a provider took the notification. None: the lease was somebody else's by then."""
         return await self._end(deadline, _END_MINE, notification_id, token, Status.SENT, None, None)
 
     async def failed(
@@ -108,13 +109,16 @@ class Leases:
         retry_seconds: float | None,
         deadline: Deadline,
     ) -> Notification | None:
-        """This try failed; it is due again after `retry_seconds`, None: not by itself. None: as `sent`."""
+        """Write that this try failed. The notification is due again after `retry_seconds`; None: not by itself.
+
+        Gives None as `sent` does.
+        """
         return await self._end(deadline, _END_MINE, notification_id, token, Status.FAILED, reason, retry_seconds)
 
     async def drop(
         self, notification_id: uuid.UUID, token: uuid.UUID, reason: DropReason, deadline: Deadline
     ) -> Notification | None:
-        """It will not be sent. None: it is done already, or somebody is sending it."""
+        """Write that the notification will not be sent. None: it is done already, or somebody is sending it."""
         return await self._end(deadline, _END_FREE, notification_id, token, Status.DROPPED, reason, None)
 
     async def sweep(self, deadline: Deadline) -> None:

@@ -81,7 +81,7 @@ class OptOut:
     channel: str
 
     def __str__(self) -> str:
-        """As the database keeps it."""
+        """The text "TOPIC/CHANNEL", as the database keeps it."""
         return f"{self.topic}/{self.channel}"
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a caller asks for under a key: noted in the same transaction as what it changes, so that it acts once."""
+"""Callers' keys. A key is noted in the same transaction as the change that it asks for, so that it acts once."""
 
 from lakeproof.services.database.errors import MadeByAnother
 from lakeproof.services.database.postgres import Connection
@@ -13,7 +13,7 @@ _SELECT = "SELECT subject_id, digest FROM notification_operations WHERE operatio
 async def take_key(
     connection: Connection, operation: Operation[str], subject: str, metrics: NotificationMetrics
 ) -> bool:
-    """Note the key within the transaction. True: it was noted before, for the same.
+    """Note the key within the transaction. True: the key was noted before, for the same request.
 
     Raises: RuleRefused (key_reused).
     """
@@ -27,7 +27,10 @@ async def take_key(
 
 
 async def subject_of(connection: Connection, operation: Operation[str]) -> str:
-    """The id of what this operation made or changed before. Raises: RuleRefused (key_reused)."""
+    """The id of the notification, batch or customer for which this operation's key was noted before.
+
+    Raises: RuleRefused (key_reused), MadeByAnother where it was not.
+    """
     done = await connection.fetch(_SELECT, operation.key)
     if not done:
         raise MadeByAnother("a unique key exists already that is not the caller's")

@@ -1,4 +1,4 @@
-"""What customers do not want, in PostgreSQL. As everywhere here, a change is one transaction with message and key."""
+"""Customers' opt-outs, in PostgreSQL. A change is one transaction: opt-outs, message for others, caller's key."""
 
 from collections.abc import Sequence
 
@@ -25,14 +25,14 @@ RETURNING opted_out, version, updated_at
 
 
 class PreferenceStore:
-    """What callers read and set of preferences."""
+    """Reads and sets preferences."""
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics) -> None:
         self._metrics = metrics
         self._attempts = Attempts(pool, metrics.database, execute)
 
     async def find(self, customer_id: int, deadline: Deadline) -> Preferences:
-        """A customer's preferences; those of one who set none are empty."""
+        """A customer's preferences; empty where the customer has set none."""
 
         async def read(connection: Connection) -> Preferences:
             return _preferences(customer_id, await connection.fetch(_FIND, customer_id))
@@ -42,7 +42,7 @@ class PreferenceStore:
     async def replace(
         self, customer_id: int, opted_out: tuple[OptOut, ...], operation: Operation[str], deadline: Deadline
     ) -> Preferences:
-        """Replace a customer's opt-outs; nothing happens where they are the same, or the key was used for it before.
+        """Replace a customer's opt-outs. Nothing changes where they are the same, or the key did it before.
 
         Raises: RuleRefused (key_reused), and as `Attempts.transact`.
         """

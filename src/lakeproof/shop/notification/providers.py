@@ -90,7 +90,7 @@ class MailProvider:
         except TimeoutError as error:
             raise ProviderFailed(late, unclear=begun) from error
         except SMTPResponseException as error:
-            # Below 0 the answer could not be read, so nobody knows what it said.
+            # A code below 0 means that the answer could not be read, so nobody knows what it said.
             permanent, unclear = error.code >= 500, begun and error.code < 0
             raise ProviderFailed(
                 f"{error.code} {error.message}"[:200], permanent=permanent, unclear=unclear
@@ -136,7 +136,7 @@ class MailProvider:
 
 
 def mail_of(delivery: Delivery) -> bytes:
-    """The mail as it is sent. It is written by hand, because the library's own writer takes longer than the sending.
+    """The mail as bytes. It is put together here, because the library's own writer takes longer than the sending.
 
     Raises: ValueError where the address or the subject would break out of its line.
     """

@@ -17,16 +17,16 @@ MAX_SPREAD_SECONDS = 86_400
 MAX_SUBJECT = 200
 MAX_BODY = 10_000
 MAX_TO = 250
-# What a caller may need for the largest request; names, spaces and all that is short are in what is added.
+# The bytes that the largest allowed request may take; the constants added cover names, spaces and short fields.
 CONTENT_BYTES = CHARACTER_BYTES * (MAX_SUBJECT + MAX_BODY) + 4096
 BATCH_BYTES = CONTENT_BYTES + MAX_BATCH * (6 * MAX_TO + 256)
 
-# ASCII without white space, quotes and brackets: what any mail server takes, and nothing that ends a header.
+# ASCII without white space, quotes and brackets: every mail server takes it, and nothing in it ends a header.
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,183}[A-Za-z0-9])?")
 
 Key = Annotated[str, Field(pattern=KEY_PATTERN, examples=["reminder-4711"])]
 CustomerId = Annotated[StrictInt, Field(ge=1, le=MAX_CUSTOMER_ID)]
-# Nothing that ends a line: a subject is one line of a mail's head. No-break spaces and joined emoji are fine.
+# No character that ends a line: a subject is one line of a mail's head. No-break spaces and joined emoji are fine.
 SUBJECT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 Subject = Annotated[
     str, Field(min_length=1, max_length=MAX_SUBJECT, pattern=SUBJECT_PATTERN, examples=["Your order"])
@@ -95,7 +95,7 @@ class BatchRequest(ContentRequest):
 
     @model_validator(mode="after")
     def each_to_fits_the_channel(self) -> Self:
-        """As for one."""
+        """Each e-mail goes to an e-mail address."""
         for recipient in self.recipients:
             _check_to(self.channel, recipient.to)
         return self
@@ -127,10 +127,10 @@ class PreferencesRequest(StrictModel):
     opted_out: Annotated[list[OptOutRequest], Field(max_length=(len(Topic) + 1) * (len(Channel) + 1))]
 
     def opt_outs(self) -> tuple[OptOut, ...]:
-        """Each once, in one order."""
+        """The opt-outs without repeats, sorted."""
         found = {OptOut(str(one.topic), str(one.channel)) for one in self.opted_out}
         return tuple(sorted(found, key=str))
 
     def canonical(self) -> str:
-        """As for a notification."""
+        """The request as one text."""
         return ",".join(str(one) for one in self.opt_outs())

@@ -1,7 +1,7 @@
-"""Sending one notification: opt-outs, the limit, the lease, the provider, and what became of it.
+"""Sending one notification: opt-outs, the limit, the lease, the provider, and the outcome.
 
-A notification is delivered once: one lease at a time, and at each try the Message-ID by which a provider knows a
-repeat. What a provider did not take is due again, each time after twice the pause.
+A notification is delivered once: there is one lease at a time, and each try has the same Message-ID, by which a
+provider knows a repeat. A notification that a provider did not take is due again, each time after twice the pause.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ from lakeproof.shop.notification.providers import Delivery, Provider, ProviderFa
 logger = logging.getLogger(__name__)
 
 PAUSE_MAX_SECONDS = 600.0
-END_SECONDS = 5.0  # to write down what became of a delivery, whatever was left of the caller's time
+END_SECONDS = 5.0  # the limit for writing down a delivery's outcome, however little is left of the caller's time
 _OPEN = (Status.PENDING, Status.FAILED)
 
 
 class RateLimited(SaidNo):
-    """The limiter turned it down; nothing was done."""
+    """The limiter did not let the notification through; nothing was done."""
 
     def __init__(self, retry_seconds: float) -> None:
         self.retry_seconds = retry_seconds
@@ -37,7 +37,10 @@ class RateLimited(SaidNo):
 
 
 class DeliveryFailed(SaidNo):
-    """The provider did not take it. `unclear`: it may have, all the same; a repeat is not delivered twice."""
+    """The provider did not take the notification. unclear: it may have, but a repeat is not delivered twice.
+
+    due_at: when it is tried again by itself; None: it is not.
+    """
 
     def __init__(self, reason: str, *, unclear: bool, due_at: str | None) -> None:
         self.unclear, self.due_at = unclear, due_at
@@ -46,20 +49,22 @@ class DeliveryFailed(SaidNo):
 
 @dataclass(frozen=True)
 class Retries:
-    """`attempts`: tries until it is left failed. `pause_seconds`: after the first, then twice as long each time."""
+    """When a failed send is retried. attempts: the most tries. pause_seconds: after the first try; then it doubles,
+    to PAUSE_MAX_SECONDS at most.
+    """
 
     attempts: int
     pause_seconds: float
 
     def pause_after(self, attempts: int) -> float | None:
-        """Seconds until the next try; None: there is none."""
+        """Seconds from attempt number `attempts` to the next; None: there is no next."""
         if attempts >= self.attempts:
             return None
         return float(min(PAUSE_MAX_SECONDS, self.pause_seconds * 2 ** min(attempts - 1, 20)))
 
 
 class Sender:
-    """Sends by the channel's provider."""
+    """Sends notifications by the provider of their channel."""
 
     def __init__(
         self,
@@ -74,7 +79,7 @@ class Sender:
         self._under_way: set[asyncio.Task[Notification]] = set()
 
     async def send(self, notification_id: uuid.UUID, deadline: Deadline) -> Notification:
-        """Send it now, for a caller; one that is sent or dropped is given as it is.
+        """Send a notification now, for a caller. One that is sent or dropped already is given as it is.
 
         Raises: RuleRefused (not_found, being_sent), RateLimited, DeliveryFailed, and as `Attempts.run`.
         """
@@ -97,7 +102,7 @@ class Sender:
         return await self._deliver(taken, token)
 
     async def send_taken(self, look: Look, token: uuid.UUID, deadline: Deadline) -> None:
-        """Send one that the worker has taken; over the limit, or not wanted, it is dropped.
+        """Send a notification that the worker has leased. It is dropped where it is over the limit or not wanted.
 
         Raises: DeliveryFailed, and as `Attempts.run`.
         """
@@ -125,7 +130,7 @@ class Sender:
         raise RuleRefused("being_sent", "somebody else is sending it at this moment")
 
     async def _deliver(self, one: Notification, token: uuid.UUID) -> Notification:
-        """Hand it over and write down what became of it; not cut off by a caller who hangs up in between."""
+        """Hand the notification over and write down the outcome. A caller who hangs up does not cut this off."""
         task = asyncio.create_task(self._deliver_whole(one, token))
         self._under_way.add(task)
         task.add_done_callback(self._ended)
@@ -134,7 +139,7 @@ class Sender:
     def _ended(self, task: asyncio.Task[Notification]) -> None:
         self._under_way.discard(task)
         if not task.cancelled():
-            task.exception()  # where its caller hung up, nobody else asks for it
+            task.exception()  # asked for here, because a caller who hung up does not ask for it
 
     async def finish(self, seconds: float) -> None:
         """Wait for the deliveries under way."""
@@ -142,7 +147,7 @@ class Sender:
             await asyncio.wait(set(self._under_way), timeout=seconds)
 
     async def _deliver_whole(self, one: Notification, token: uuid.UUID) -> Notification:
-        """Raises: DeliveryFailed; CommitUnclear where it was handed over and that cannot be written down."""
+        """Raises: DeliveryFailed; CommitUnclear where it was handed over but the outcome cannot be written down."""
         failure = await self._hand_over(one)
         try:
             return await self._write_down(one, token, failure)
@@ -163,7 +168,7 @@ class Sender:
         return None
 
     async def _write_down(self, one: Notification, token: uuid.UUID, failure: ProviderFailed | None) -> Notification:
-        """The notification after it was sent. Raises: DeliveryFailed where it was not."""
+        """Write down the outcome. Gives the notification that was sent. Raises: DeliveryFailed where it was not."""
         if failure is None:
             ended = await self._leases.sent(one.id, token, Deadline(END_SECONDS))
             if ended is None:

@@ -1,4 +1,4 @@
-"""Notifications in PostgreSQL: what callers make, read and fail.
+"""Notifications in PostgreSQL: callers make them, read them, and have them count as failed.
 
 Every change is one transaction: the row, the message for others, the caller's key. Sending is in leases.py.
 """
@@ -47,8 +47,8 @@ _BATCH = """
 SELECT status, count(*) AS count, min(created_at) AS created_at, max(due_at) AS last_due_at
 FROM notifications WHERE batch_id = $1 GROUP BY status
 """
-# Nobody is sending it: a claim whose lease is over is that of a sender that died (leases.py). What changes such a row
-# ends the claim too, else the new due_at would be read as the lease's end.
+# True of a row that nobody is sending: a claim whose lease is over is that of a sender that died (leases.py). A
+# statement that changes such a row must end the claim too, or the new due_at would be read as the lease's end.
 _FREE = "(claim IS NULL OR due_at <= clock_timestamp())"
 _SPREAD = f"""
 UPDATE notifications n SET claim = NULL, due_at = clock_timestamp()
@@ -87,7 +87,7 @@ WITH changed AS (
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A change's answer. `replayed`: an earlier call had done it. `acted`: this one changed something."""
+    """The answer to a change. replayed: an earlier call with this key had made it. acted: this call made a change."""
 
     notification: Notification
     replayed: bool = False
@@ -106,7 +106,7 @@ class Batch:
 
 
 class NotificationStore:
-    """What callers do with notifications."""
+    """The notifications and batches of callers."""
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics) -> None:
         self._metrics = metrics
@@ -149,7 +149,7 @@ class NotificationStore:
     async def create_batch(
         self, request: BatchRequest, operation: Operation[str], deadline: Deadline
     ) -> tuple[Batch | None, bool]:
-        """Make a batch's notifications, due one after the other; the batch, and whether this key made it before.
+        """Make a batch's notifications, due one after the other. Gives the batch; True where the key made it before.
 
         Raises: RuleRefused (key_reused), and as `Attempts.transact`.
         """
@@ -190,9 +190,9 @@ class NotificationStore:
         return await self._attempts.run(lambda connection: _batch(connection, batch_id), deadline)
 
     async def spread_batch(self, batch_id: uuid.UUID, request: SpreadRequest, deadline: Deadline) -> Batch | None:
-        """Make what waits of a batch due anew, but what is being sent at this moment; the batch after it.
+        """Spread the due times of a batch's pending notifications anew, without those that are being sent now.
 
-        Raises: as `Attempts.transact`.
+        Gives the batch after it. Raises: as `Attempts.transact`.
         """
 
         async def work(connection: Connection) -> Batch | None:
@@ -203,8 +203,9 @@ class NotificationStore:
         return await self._attempts.transact(work, deadline)
 
     async def withdraw_batch(self, batch_id: uuid.UUID, deadline: Deadline) -> Batch | None:
-        """Drop what waits of a batch, and what will be tried again, but what is being sent at this moment; the batch
-        after it. Raises: as `Attempts.transact`.
+        """Drop a batch's notifications that wait, first or again, to be sent, without those that are being sent now.
+
+        Gives the batch after it. Raises: as `Attempts.transact`.
         """
 
         async def work(connection: Connection) -> tuple[Batch | None, int]:
@@ -223,7 +224,7 @@ class NotificationStore:
     async def fail(
         self, notification_id: uuid.UUID, reason: str, operation: Operation[str], deadline: Deadline
     ) -> Changed:
-        """Count it as failed and do not try it again by ourselves; one that failed already stays as it is.
+        """Count a notification as failed, and do not retry it. One that has failed for good stays as it is.
 
         Raises: RuleRefused (not_found, key_reused, not_allowed, being_sent), and as `Attempts.transact`.
         """
@@ -251,7 +252,7 @@ class NotificationStore:
         return changed
 
     async def take_key(self, operation: Operation[str], subject: str, deadline: Deadline) -> bool:
-        """Note the caller's key on its own, for what is safe to repeat; True where it was noted before.
+        """Note the caller's key without a change, for an action that is safe to repeat. True: it was noted before.
 
         Raises: RuleRefused (key_reused), and as `Attempts.transact`.
         """
@@ -286,7 +287,7 @@ async def _batch(connection: Connection, batch_id: uuid.UUID) -> Batch | None:
 
 
 def notification_of(row: Row) -> Notification:
-    """One row of the table."""
+    """The notification in a row of the table."""
     return Notification(
         id=row["id"],
         customer_id=row["customer_id"],
@@ -294,7 +295,7 @@ def notification_of(row: Row) -> Notification:
         to=row["recipient"],
         subject=row["subject"],
         body=row["body"],
-        topic=row["topic"],  # no rule of the database keeps an unknown one out, and it must not stop the others
+        topic=row["topic"],  # not as a Topic: the database may hold an unknown one, which must not stop the others
         batch_id=row["batch_id"],
         status=Status(row["status"]),
         reason=row["reason"],

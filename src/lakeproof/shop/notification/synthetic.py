@@ -11,9 +11,9 @@ METRICS = ("notification_sent_total", "notification_send_latency_seconds_count")
 
 
 def probe(client: NotificationClient, found: dict[str, Any]) -> None:
-    """`found` becomes what was seen, as it goes; `ok` is True where it was sent and each metric went up.
+    """Fill `found` with the results, step by step. `ok`: the notification was sent and each metric went up.
 
-    Raises: CouldNotLook without metrics; what was reached until then stays in `found`.
+    Raises: CouldNotLook without metrics; `found` then keeps the results so far.
     """
     at, status, problem = datetime.now(UTC), "not made", ""
     found |= {"probe": "notification", "baseUrl": client.base_url, "at": at.isoformat(), "status": status}

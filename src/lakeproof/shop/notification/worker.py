@@ -1,6 +1,6 @@
-"""Sends what nobody waits for: what is due is taken under a lease, a few are sent at once.
+"""Sends the notifications that no caller waits for: due ones are leased, and a few are sent at once.
 
-Each channel has a worker, slots and leases of its own: a provider that hangs delays nothing of another channel.
+Each channel has a worker, slots and leases of its own, so a provider that hangs does not delay another channel.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ SWEEP_SECONDS = 600.0
 
 
 class Worker(Wakeable):
-    """Sends what is due by one channel: batches, what events called for, failed tries, what a dead sender left."""
+    """Sends one channel's due notifications: of batches, of events, retries, and those that a dead sender left."""
 
     def __init__(
         self, channel: Channel, leases: Leases, sender: Sender, *, look_seconds: float, at_once: int, batch: int
@@ -37,7 +37,7 @@ class Worker(Wakeable):
         self.problem = ""
 
     async def run(self) -> None:
-        """Look and send until stopped; trouble is told in `problem`, and tried again."""
+        """Look for due notifications and send them until stopped. Trouble is logged, and the next look retries."""
         swept = time.monotonic()
         while not self.stopping:
             taken = 0
@@ -62,15 +62,15 @@ class Worker(Wakeable):
         return len(due)
 
     async def _send(self, look: Look, token: uuid.UUID, lease: Deadline) -> None:
-        """One; what goes wrong with it is its own, and the lease that stays ends by itself."""
+        """Send one notification. A failure does not touch the others; a lease that stays ends by itself."""
         async with self._slots:
-            trace_id.set(look.trace_id)  # each runs in a task of its own
+            trace_id.set(look.trace_id)  # only for this notification: each is sent in a task of its own
             if self.stopping or lease.left < lease.seconds / 2:
-                return  # whoever finds the lease over takes it
+                return  # too late to begin: it is taken again when the lease is over
             try:
                 await self._sender.send_taken(look, token, Deadline(END_SECONDS))
             except (DeliveryFailed, RuleRefused):
-                return  # written down by the sender, or somebody else's by now
+                return  # the sender has written it down, or somebody else has the notification
             except (DatabaseTrouble, SaidNo) as error:
                 logger.warning(
                     "its lease stays", extra={"notification_id": str(look.notification.id), "reason": str(error)}
@@ -87,15 +87,15 @@ class Workers:
         }
 
     def works(self) -> dict[str, Coroutine[Any, Any, None]]:
-        """What is to run, by name."""
+        """Name → the coroutine that is to run."""
         return {f"{channel.value} worker": worker.run() for channel, worker in self._of.items()}
 
     def wake(self) -> None:
-        """There is something new: look at once."""
+        """Look for due notifications at once."""
         for worker in self._of.values():
             worker.wake()
 
     def stop(self) -> None:
-        """End after what is under way."""
+        """Take nothing more, and end after the deliveries under way."""
         for worker in self._of.values():
             worker.stop()

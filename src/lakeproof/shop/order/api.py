@@ -96,7 +96,7 @@ class OrderApi:
     request_seconds: float
 
     async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
-        """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
+        """Run one request's work within `request_seconds`. Raises: Refusal for everything that is not a success."""
         try:
             return await answer_within(self.request_seconds, call)
         except OrderRefused as error:

@@ -33,7 +33,7 @@ NAME = "order-service"
 
 @dataclass(frozen=True)
 class Database:
-    """Opens connections; what the app needs of the database."""
+    """How the app opens connections to its database."""
 
     connect: Callable[[], Awaitable[Connection]]
 
@@ -56,16 +56,16 @@ def database_of(stack: Stack) -> Database:
 
 @dataclass(frozen=True)
 class Checkouts:
-    """What purchases across the services need: where those answer, and the settings."""
+    """What the checkout needs: the URLs of the other services, and its settings."""
 
     urls: Mapping[str, str]
     settings: CheckoutSettings
 
 
 def create_app(settings: ShopSettings, database: Database, checkouts: Checkouts | None = None) -> FastAPI:
-    """The service; its pool opens with the first request, so it starts also without a database (and says so).
+    """Make the service. Its pool opens with the first request, so it starts also without a database (and says so).
 
-    Without `checkouts` it takes orders only.
+    Without `checkouts` it has the routes of orders only.
     """
     metrics = OrderMetrics()
 
@@ -102,7 +102,7 @@ async def _checkouts(
     orders: OrderStore,
     metrics: OrderMetrics,
 ) -> AsyncIterator[Background]:
-    """Gives the running sweeper."""
+    """Set `app.state.checkouts`, and run the sweeper for the block. Gives the running sweeper."""
     own = checkouts.settings
     warn_of_crash("checkout.crash_at", own.crash_at)
     counted = CheckoutMetrics(metrics.registry)

@@ -4,7 +4,7 @@ from lakeproof.services.database.metrics import DatabaseServiceMetrics
 
 
 class OrderMetrics(DatabaseServiceMetrics):
-    """Changes of orders, and what the database did to us."""
+    """Changes of orders, replays, and the troubles with the database."""
 
     def __init__(self) -> None:
         super().__init__("shop_order_replays_total")

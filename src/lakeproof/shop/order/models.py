@@ -1,7 +1,7 @@
 """An order as everybody in Lakeproof sees it: the service returns it, the shopper writes it into the ledger.
 
 Money is a decimal string at scale 2 ("12.30"), times are ISO 8601 in UTC with microseconds
-("2026-11-24T14:43:53.042722Z"): both compare equal as text wherever they went through.
+("2026-11-24T14:43:53.042722Z"): equal values stay equal texts, whatever systems they went through.
 """
 
 from collections.abc import Mapping
@@ -36,11 +36,11 @@ class Op(StrEnum):
 
     @property
     def allowed_from(self) -> frozenset[Status]:
-        """The statuses in which the shop accepts it; for `create` there is none before."""
+        """The statuses of an order in which the shop accepts the operation; none for `create`."""
         return _ALLOWED_FROM[self]
 
     def status_after(self, before: Status) -> Status:
-        """The status once it is done (a deleted order keeps its last one)."""
+        """The order's status after the operation (a deleted order keeps its last status)."""
         return _STATUS_AFTER.get(self, before)
 
 
@@ -96,7 +96,7 @@ class Order:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Order":
-        """As the service returns it and the ledger keeps it. Raises: KeyError, TypeError for another shape."""
+        """From the JSON of the service or of the ledger. Raises: KeyError, TypeError for another shape."""
         return cls(
             id=data["id"],
             client_key=data["client_key"],
@@ -135,7 +135,7 @@ class Order:
         )
 
     def differences(self, other: "Order") -> str:
-        """In words, each value that is known here and another one in `other`."""
+        """In words, each value that is known here and differs in `other`."""
         mine, theirs = self._values(), other._values()
         return ", ".join(
             f"{name} {mine.get(name, 'none')} → {theirs.get(name, 'none')}"
@@ -144,7 +144,7 @@ class Order:
         )
 
     def _values(self) -> dict[str, Any]:
-        """By the column's name; of the items with their line's number."""
+        """Each value by its column's name; an item's values by "line N column"."""
         columns = {name: value for name, value in asdict(self).items() if name != "items"}
         return columns | {
             f"line {item.line} {name}": value

@@ -56,5 +56,5 @@ class CreateRequest(ItemsRequest):
     customer_id: Annotated[StrictInt, Field(ge=1, le=MAX_CUSTOMER_ID)]
 
     def canonical(self) -> str:
-        """As for items, with the customer."""
+        """The customer and the items as one text."""
         return f"{self.customer_id}|{super().canonical()}"

@@ -1,7 +1,7 @@
 """Orders in MariaDB. Every change is one transaction: the order, its items, one event, and the caller's key.
 
 Plain SQL and few round trips: one for all the statements of a change, one for COMMIT. COMMIT travels alone, so that
-only a connection lost during it leaves an unclear outcome; whatever is lost before it was rolled back.
+only a connection lost during it leaves an unclear outcome. Where the connection is lost earlier, all is rolled back.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,7 +26,7 @@ _COLUMNS = (
     "o.id, o.client_key, o.customer_id, o.status, o.total, o.item_count, o.version, o.created_at, o.updated_at,"
     " i.id, i.line, i.sku, i.quantity, i.unit_price"
 )
-# One statement: under READ COMMITTED two would be two points in time.
+# An order and its items in one statement: under READ COMMITTED two statements would read two points in time.
 _SELECT_ORDER = f"SELECT {_COLUMNS} FROM orders o LEFT JOIN order_items i ON i.order_id = o.id WHERE {{where}} = %s"
 _LOCK_ORDER = (
     "START TRANSACTION;"
@@ -37,7 +37,7 @@ _LOCK_ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A change's answer. `order` is None once deleted. `replayed`: an earlier call of this key had done it."""
+    """The answer to a change. order: None once deleted. replayed: an earlier call with this key had made it."""
 
     order_id: int
     version: int
@@ -46,7 +46,7 @@ class Changed:
 
 
 class OrderRefused(RuleRefused):
-    """`version`: the order's, where it is known."""
+    """A change that the rules refuse. version: the order's, where it is known."""
 
     def __init__(self, why: str, message: str, version: int | None = None) -> None:
         super().__init__(why, message)
@@ -108,7 +108,7 @@ class OrderStore:
         items: ItemsRequest | None = None,
         by_checkout: bool = False,
     ) -> Changed:
-        """Pay, change, cancel or delete an order; a repeated key gives the order as it is and does nothing.
+        """Pay, change, cancel, return or delete an order. A repeated key does nothing and gives the order as it is.
 
         Raises: OrderRefused (not_found, done_and_gone, key_reused, version_differs, not_allowed), and as `_transact`.
         """
@@ -128,7 +128,7 @@ class OrderStore:
                 )
             checkout = checkout_key_of(order.client_key)
             if checkout is not None and not by_checkout:
-                # Its money, goods and parcel would be left behind.
+                # Only the checkout may change its order, or the money, goods and parcel would be left behind.
                 raise OrderRefused("not_allowed", f"the order belongs to checkout {checkout}", order.version)
             if Status(order.status) not in op.allowed_from:
                 raise OrderRefused("not_allowed", f"cannot {op} an order that is {order.status}", order.version)

@@ -64,7 +64,7 @@ class PaymentApi:
     request_seconds: float
 
     async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
-        """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
+        """Run one request's work within `request_seconds`. Raises: Refusal for everything that is not a success."""
         return await answer_within(self.request_seconds, call, _STATUS_OF)
 
 

@@ -23,9 +23,10 @@ NAME = "payment-service"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the service stands on: its database (also with the relay's patience), and Kafka.
+    """What the service needs from outside: its database and Kafka.
 
-    `events_of`: its events go to the topic `events.<events_of>`.
+    connect_relay: as `connect`, with the relay's longer limit for a statement.
+    events_of: events go to the topic `events.<events_of>`.
     """
 
     connect: Callable[[], Awaitable[Connection]]
@@ -35,7 +36,7 @@ class Surroundings:
 
 
 def surroundings_of(stack: Stack) -> Surroundings:
-    """Those of the stack."""
+    """The payment database and Kafka of a stack."""
     return Surroundings(
         connector_of(stack, "payment"),
         connector_of(stack, "payment", statement_seconds=RELAY_SECONDS),
@@ -44,7 +45,7 @@ def surroundings_of(stack: Stack) -> Surroundings:
 
 
 def create_app(settings: ShopSettings, around: Surroundings) -> FastAPI:
-    """The service; it starts also where its database or Kafka is away, and says so."""
+    """Make the service. It also starts while its database or Kafka is away; its health says so."""
     metrics = PaymentMetrics()
 
     @asynccontextmanager

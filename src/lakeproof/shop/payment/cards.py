@@ -1,4 +1,4 @@
-"""The shop's card processor, which moves no money: what a token says happens, as in payment test systems."""
+"""The shop's card processor. It moves no money: the token decides what happens, as in payment test systems."""
 
 import hashlib
 
@@ -20,5 +20,5 @@ def decline_code(token: str) -> str | None:
 
 
 def fingerprint(token: str) -> str:
-    """What is kept of a token: equal for equal tokens, and no token can be made of it."""
+    """The hash that is stored instead of a token: equal for equal tokens, and no token can be made from it."""
     return hashlib.sha256(token.encode()).hexdigest()[:24]

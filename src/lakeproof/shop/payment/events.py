@@ -3,8 +3,8 @@
 All of them are part of one statement (`WITH changed AS (INSERT or UPDATE … RETURNING *) …`), so none can be left out.
 """
 
-# The rest of a statement whose CTE `changed` holds the payment after the change. $1 type, $2 amount that it moved,
-# $3 key, $4 digest, $5 event id, $6 trace id.
+# The rest of a statement whose CTE `changed` holds the payment after the change. $1 type of the event, $2 amount that
+# the change moved, $3 key, $4 digest, $5 event id, $6 trace id.
 RECORD = """,
 event AS (
     INSERT INTO payment_events (payment_id, version, type, amount, status, authorized, captured, refunded, at)
@@ -25,7 +25,7 @@ message AS (
     FROM changed
 )
 SELECT * FROM changed"""
-# What was answered to a key: the payment as its event of that version tells it.
+# The answer that a key got: the payment at the version that its change made, as the event of that version tells it.
 SELECT_ANSWER = """
 SELECT o.digest, p.id, p.order_id, p.customer_id, e.status, p.amount, e.authorized, e.captured, e.refunded,
        p.decline_code, e.version, p.created_at, e.at AS updated_at

@@ -5,7 +5,7 @@ from lakeproof.shop.payment.cards import DECLINING
 
 
 class PaymentMetrics(DatabaseServiceMetrics):
-    """Changes of payments, declines, and what the database did to us."""
+    """Changes of payments, declines, replays, and the troubles with the database."""
 
     def __init__(self) -> None:
         super().__init__("shop_payment_replays_total")

@@ -1,7 +1,7 @@
 """A payment as everybody in Lakeproof sees it, and what may happen to it.
 
 Money is a decimal string at scale 2 ("12.30"), times are ISO 8601 in UTC with microseconds
-("2026-11-24T14:43:53.042722Z"): both compare equal as text wherever they went through.
+("2026-11-24T14:43:53.042722Z"): equal values stay equal texts, whatever systems they went through.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Status(StrEnum):
 
 
 class Op(StrEnum):
-    """What a caller can do."""
+    """What a caller can do with a payment."""
 
     AUTHORIZE = "authorize"
     CAPTURE = "capture"
@@ -37,7 +37,7 @@ class Op(StrEnum):
 
     @property
     def allowed_from(self) -> frozenset[Status]:
-        """The statuses in which it is accepted; for `authorize` there is none before."""
+        """The statuses of a payment in which the operation is accepted; none for `authorize`."""
         return _ALLOWED_FROM[self]
 
 
@@ -53,7 +53,7 @@ _ALLOWED_FROM = {
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """A payment's money and status: what a change goes from and to. 0 <= refunded <= captured <= authorized."""
+    """A payment's money and status, before or after a change. 0 <= refunded <= captured <= authorized."""
 
     status: Status
     authorized: Decimal
@@ -62,7 +62,7 @@ class Amounts:
 
 
 def amounts_after(op: Op, before: Amounts, amount: Decimal | None) -> tuple[Amounts, Decimal]:
-    """What a change comes to, and the amount that it moved. `amount` None: all that there is.
+    """The amounts after a change, and the amount that it moved. `amount` None: all that may be captured or refunded.
 
     Raises: RuleRefused (not_allowed, more_than_authorized, more_than_captured).
     """

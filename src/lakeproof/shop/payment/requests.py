@@ -10,7 +10,7 @@ from lakeproof.strict_model import StrictModel
 
 MAX_ID = 2**53 - 1  # beyond it, JSON numbers are not exact everywhere
 
-# 0.01 to 99999.99 as a string: a JSON number of many decimals is not what was meant.
+# 0.01 to 99999.99. An amount is a string, because a JSON number could carry more decimals than were meant.
 AMOUNT_PATTERN = r"^(0\.(0[1-9]|[1-9][0-9]?)|[1-9][0-9]{0,4}(\.[0-9]{1,2})?)$"
 TOKEN_PATTERN = r"^tok_[a-z0-9_]{1,60}$"
 
@@ -43,7 +43,7 @@ class AmountRequest(StrictModel):
         return None if self.amount is None else money(self.amount)
 
     def canonical(self) -> str:
-        """As one text."""
+        """The request as one text."""
         return "all" if self.value is None else str(self.value)
 
 

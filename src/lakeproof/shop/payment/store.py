@@ -60,7 +60,7 @@ _ORDER_HAS_PAYMENT = "one_live_payment_per_order"
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A change's answer. `replayed`: an earlier call of this key had done it, and was answered this."""
+    """The answer to a change. replayed: an earlier call with this key had made the change and got this answer."""
 
     payment: Payment
     replayed: bool = False
@@ -95,7 +95,7 @@ class PaymentStore:
     async def change(
         self, payment_id: int, operation: Operation[Op], amount: Decimal | None, deadline: Deadline
     ) -> Changed:
-        """Capture, refund or void; a repeated key gives the answer that it had and does nothing.
+        """Capture, refund or void a payment. A repeated key changes nothing and gets the answer that it had.
 
         Raises: RuleRefused, and as `Attempts.transact`.
         """
@@ -106,7 +106,7 @@ class PaymentStore:
             try:
                 after, moved = _amounts_after(payment_id, locked, operation.op, amount)
             except RuleRefused:
-                # Refused for what this very key has done, perhaps: then it is no refusal.
+                # The payment may be in this state by an earlier call with this key: then the key gets its old answer.
                 if (done := await _answer(connection, operation)) is not None:
                     return done
                 raise
@@ -140,7 +140,7 @@ class PaymentStore:
         """`work` starts the transaction; a replay ends in ROLLBACK. Raises: as `Attempts.transact`."""
 
         async def replay(connection: Connection, duplicate: Duplicate) -> Changed:
-            """What the key, or the order's other payment, that was there first comes to."""
+            """The answer where the key, or another payment of the order, was there first."""
             if (done := await _answer(connection, operation)) is not None:
                 return done
             if str(duplicate) == _ORDER_HAS_PAYMENT:
@@ -185,7 +185,7 @@ def _amounts_after(payment_id: int, locked: list[Row], op: Op, amount: Decimal |
 
 
 async def _answer(connection: Connection, operation: Operation[Op]) -> Changed | None:
-    """What was answered to this key before. Raises: RuleRefused (key_reused)."""
+    """The answer that this key got before, None for a new key. Raises: RuleRefused (key_reused)."""
     done = await connection.fetch(SELECT_ANSWER, operation.key)
     if not done:
         return None

@@ -63,11 +63,11 @@ class SupportApi:
     request_seconds: float
 
     async def answer[T](self, call: Callable[[Deadline], Awaitable[T]]) -> T:
-        """Run one request's work within its time. Raises: Refusal for everything that is not a success."""
+        """Run one request's work within `request_seconds`. Raises: Refusal for everything that is not a success."""
         return await answer_within(self.request_seconds, call, _STATUS_OF)
 
     async def case(self, case_id: int) -> Case:
-        """Raises: Refusal 404 where there is none."""
+        """The case with that id. Raises: Refusal 404 where there is none."""
         found = await self.answer(lambda deadline: self.store.find(case_id, deadline))
         if found is None:
             raise Refusal(404, "not_found", f"no case {case_id}")
@@ -75,7 +75,7 @@ class SupportApi:
 
 
 def api_of(request: Request) -> SupportApi:
-    """What app.py put there."""
+    """The SupportApi that app.py put into `app.state.support`."""
     api: SupportApi = request.app.state.support
     return api
 

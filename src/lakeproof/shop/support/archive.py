@@ -1,4 +1,4 @@
-"""Attachments in the object store: written, read back byte by byte, given out again."""
+"""Attachments in the object store: written, checksummed by reading them back, given out again."""
 
 import hashlib
 import uuid
@@ -26,21 +26,21 @@ class Archive:
         self._client = client
 
     def put(self, case_id: int, file: uuid.UUID, path: Path, sha256: str) -> None:
-        """Write the file, over what was there. Raises: NotInArchive, OSError."""
+        """Write the file, over any object there. Raises: NotInArchive, OSError."""
         with path.open("rb") as opened, _told():
             self._client.put_object(
                 Bucket=ATTACHMENT_BUCKET, Key=_key(case_id, file), Body=opened, Metadata={"sha256": sha256}
             )
 
     def sha256(self, case_id: int, file: uuid.UUID) -> str:
-        """Of what the store gives back, read whole. Raises: NotInArchive."""
+        """The checksum of the object's bytes, as the store gives all of them back. Raises: NotInArchive."""
         digest = hashlib.sha256()
         for chunk in self.chunks(case_id, file):
             digest.update(chunk)
         return digest.hexdigest()
 
     def chunks(self, case_id: int, file: uuid.UUID) -> Iterator[bytes]:
-        """The bytes, piece by piece; the first step asks the store. Raises: NotInArchive."""
+        """The object's bytes, piece by piece. The store is only asked at the first piece. Raises: NotInArchive."""
         with (
             _told(),
             closing(self._client.get_object(Bucket=ATTACHMENT_BUCKET, Key=_key(case_id, file))["Body"]) as body,

@@ -1,4 +1,4 @@
-"""Attachments over HTTP: streamed in and out, never held in memory, never named by what a caller says."""
+"""Attachments over HTTP: streamed in and out, never held in memory as a whole, never stored under a caller's name."""
 
 import asyncio
 import contextlib
@@ -59,7 +59,7 @@ _UPLOAD_BODY = {
 
 @dataclass(frozen=True)
 class AttachmentApi:
-    """What these routes need beside the cases."""
+    """What these routes need beside the SupportApi."""
 
     files: FileStore
     archive: Archive
@@ -69,7 +69,7 @@ class AttachmentApi:
 
 
 def route_limit(max_bytes: int) -> RouteLimit:
-    """The gate's limit on an upload: the file and what is around it, in a time of its own."""
+    """The gate's limit on an upload: the bytes of the file and of the form around it, and UPLOAD_SECONDS."""
     path = re.compile(r"/support/cases/\d{1,19}/attachments")
     return RouteLimit("POST", path, max_bytes + AROUND_BYTES, UPLOAD_SECONDS)
 
@@ -89,7 +89,7 @@ def _of(request: Request) -> AttachmentApi:
 async def add_attachment(request: Request, case_id: CaseId, idempotency_key: RequiredKey) -> Response:
     """Add a file to an open case: one part `file`. What it is, its bytes say; its name is only shown."""
     api, attachments = api_of(request), _of(request)
-    await api.case(case_id)  # before any byte is taken
+    await api.case(case_id)  # refused before any byte of the body is read
     name, received = await receive(
         request.stream(),
         request.headers.get("content-type"),
@@ -103,7 +103,7 @@ async def add_attachment(request: Request, case_id: CaseId, idempotency_key: Req
         asked = operation(Op.ATTACH, idempotency_key, case_id, f"{name}|{received.size}|{received.sha256}")
         changed = await api.answer(lambda deadline: api.store.attach(case_id, name, received, asked, deadline))
     except Refusal as refusal:
-        if refusal.outcome == "not_done":  # an unclear one may have its row: the caretaker finds out
+        if refusal.outcome == "not_done":  # after an unclear outcome the row may exist: the caretaker finds out
             await asyncio.to_thread(attachments.files.delete, received.file)
         raise
     made = next(one for one in changed.case.attachments if one.id == changed.made)
@@ -145,7 +145,7 @@ async def get_attachment(request: Request, case_id: CaseId, attachment_id: Attac
     file = uuid.UUID(found.file)
     try:
         if found.place == Place.LOCAL:
-            with contextlib.suppress(FileNotFoundError):  # an offload that ends just now has moved it
+            with contextlib.suppress(FileNotFoundError):  # an offload has moved the file since the row was read
                 return await _stream(attachments.from_disk, attachments.files.chunks(file), found)
         return await _stream(attachments.from_archive, attachments.archive.chunks(case_id, file), found)
     except PieceLate as error:
@@ -158,7 +158,7 @@ async def get_attachment(request: Request, case_id: CaseId, attachment_id: Attac
 
 
 async def _stream(reader: PieceReader, pieces: Iterator[bytes], found: Attachment) -> Response:
-    """Raises: what the first piece raises. A later one that does not come cuts the answer short."""
+    """Stream the pieces. Raises: what the first piece raises. A piece that fails later cuts the answer short."""
     first = await reader.next(pieces)
     headers = {**_headers(found), "content-length": str(found.size)}
     return StreamingResponse(_rest(first, reader, pieces), media_type=found.content_type, headers=headers)
@@ -171,7 +171,7 @@ async def _rest(first: bytes, reader: PieceReader, pieces: Iterator[bytes]) -> A
 
 
 def _headers(found: Attachment) -> dict[str, str]:
-    """A browser saves it and does not run it."""
+    """Headers with which a browser saves the file and does not run it."""
     return {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(found.name, safe='')}",
         "x-content-type-options": "nosniff",

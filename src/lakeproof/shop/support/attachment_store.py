@@ -1,4 +1,4 @@
-"""The rows of attachments, as their files are moved and tidied: which are local, and for how long."""
+"""The rows of attachments, for the offload and the caretaker: which files are local, and since when."""
 
 import uuid
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _ROWS = "SELECT id, case_id, size, sha256, file, place FROM case_attachments WHE
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """What the database knows of one file."""
+    """One attachment's row, as far as moving its file needs it."""
 
     id: int
     case_id: int
@@ -36,13 +36,13 @@ class StoredFile:
 
 
 class AttachmentStore:
-    """By way of a pool of connections."""
+    """The rows of attachments, by way of a pool of connections."""
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: DatabaseMetrics) -> None:
         self._attempts = Attempts(pool, metrics, execute)
 
     async def due(self, age_seconds: float, after_id: int, limit: int) -> list[StoredFile]:
-        """Local files that old or older, by id. Raises: DatabaseTrouble."""
+        """The first `limit` local files of that age or older with an id above `after_id`. Raises: DatabaseTrouble."""
 
         async def read(connection: Connection) -> list[StoredFile]:
             return [_stored(row) for row in await connection.fetch(_DUE, age_seconds, after_id, limit)]
@@ -50,7 +50,7 @@ class AttachmentStore:
         return await self._attempts.run(read, Deadline(SECONDS))
 
     async def archived(self, stored: StoredFile) -> bool:
-        """From now on its bytes are in the archive; False: they were already. Raises: DatabaseTrouble."""
+        """Write that the file's bytes are in the archive; False: the row said so already. Raises: DatabaseTrouble."""
 
         async def change(connection: Connection) -> bool:
             await connection.execute("BEGIN")
@@ -59,7 +59,7 @@ class AttachmentStore:
         return await self._attempts.transact(change, Deadline(SECONDS))
 
     async def known(self, files: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[StoredFile, str]]:
-        """Of these files those that have a row, with their place. Raises: DatabaseTrouble."""
+        """File → its row and place, for those of these files that have a row. Raises: DatabaseTrouble."""
 
         async def read(connection: Connection) -> dict[uuid.UUID, tuple[StoredFile, str]]:
             rows = await connection.fetch(_ROWS, list(files))

@@ -3,9 +3,9 @@
     support:timeline:ORDER              the newest whole timeline, with the generation in which it was collected
     support:timeline-generation:ORDER   a random word; a refresh writes another one
 
-How old a served timeline may be is bounded by its own time alone: it counts for `ttl_seconds` from the moment when
-its sources began to be asked. The time stands in the timeline, because a Redis that was frozen may take a write long
-after it was sent, and would then count its own expiry from that later moment.
+The age of a served timeline is bounded by the time that it carries: it counts for `ttl_seconds` from the moment when
+its sources began to be asked. The time is in the timeline, because a Redis that was frozen may apply a write long
+after it was sent, and would then count the expiry of the key from that later moment.
 
 The generation keeps the promise of a refresh. A timeline counts only while its generation is the current one, so a
 timeline whose collection began before a refresh and ended after it is never served. If Redis has lost the generation,
@@ -33,8 +33,11 @@ PAUSE_SECONDS = 3.0  # how long Redis is not asked after it failed
 
 
 class TimelineCache:
-    """`seconds`: how long each look into Redis may take. `ttl_seconds`: how long a timeline counts; 0: none is kept.
-    `clock` gives seconds since 1970.
+    """The kept timelines.
+
+    seconds: the limit of each call of Redis.
+    ttl_seconds: how long a timeline counts; 0: none is kept.
+    clock: gives seconds since 1970.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class TimelineCache:
         ] = {}  # refreshed orders that Redis does not know of -> until when that matters
 
     async def read(self, order_id: int) -> tuple[Remote | None, str | None]:
-        """The kept timeline, or None, and the generation in which to collect a new one (None: do not keep that)."""
+        """The kept timeline or None, and the generation in which to collect a new one (None: do not keep it)."""
         if self.ttl_seconds == 0:
             return None, None
         if self._refused.get(order_id, 0.0) > self._clock() and not await self.invalidate(order_id):
@@ -96,8 +99,8 @@ class TimelineCache:
             self._metrics.cache_events.labels("write").inc()
 
     async def invalidate(self, order_id: int) -> bool:
-        """Make what is kept of this order count no more. False: Redis did not take that, and it is tried again before
-        the order is next served from the cache.
+        """Begin a new generation, so that the order's kept timeline does not count any more. False: Redis did not
+        take it; `read` tries again before it serves this order from the cache.
         """
         began, word = self._clock(), secrets.token_hex(8)
         if await self._try(self._redis.set(_generation_key(order_id), word, ex=GENERATION_KEPT_SECONDS)) is None:
@@ -119,7 +122,7 @@ class TimelineCache:
         return None if answered is None else _bytes(answered[1])
 
     async def _try[T](self, call: Awaitable[T]) -> T | None:
-        """None where Redis is not asked, or did not answer in time."""
+        """The answer to a call of Redis; None where Redis failed, did not answer in time, or is not asked now."""
         if not self._breaker.lets_ask():
             if asyncio.iscoroutine(call):
                 call.close()

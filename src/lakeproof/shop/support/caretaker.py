@@ -1,4 +1,4 @@
-"""Looks after the attachments' folder: counts it for the metrics, and puts away what belongs to nothing."""
+"""Looks after the attachments' folder: counts its files for the metrics, and puts away files that have no row."""
 
 import asyncio
 import logging
@@ -13,20 +13,20 @@ from lakeproof.shop.support.metrics import SupportMetrics
 logger = logging.getLogger(__name__)
 
 COUNT_SECONDS = 2.0
-SHARE_OF_TIME = 20  # counting takes at most so small a part of the time
+SHARE_OF_TIME = 20  # a pause lasts at least this many times as long as the round before it
 TIDY_SECONDS = 60.0
 ABANDONED_SECONDS = 3600.0
 BATCH = 500
 
 
 class Caretaker:
-    """`run` until cancelled."""
+    """Counts and tidies the folder: `run` until cancelled."""
 
     def __init__(self, files: FileStore, rows: AttachmentStore, metrics: SupportMetrics) -> None:
         self._files, self._rows, self._metrics = files, rows, metrics
 
     async def run(self) -> None:
-        """Count and tidy; a disk or database that does not answer is tried again."""
+        """Count again and again, and tidy every TIDY_SECONDS. A disk or database that fails is tried again."""
         tidied_at = float("-inf")
         while True:
             started = time.monotonic()
@@ -42,8 +42,8 @@ class Caretaker:
             await asyncio.sleep(max(COUNT_SECONDS, SHARE_OF_TIME * (time.monotonic() - started)))
 
     async def tidy(self, age_seconds: float) -> int:
-        """Delete uploads that were cut off; set whole files aside that have no row (a crash between the two). Aside
-        and not deleted: with a wrong database every file would have none. The number of files set aside.
+        """Delete uploads that were cut off, and set aside whole files without a row (a crash came between the two).
+        They are not deleted, because with a wrong database no file would have a row. Gives how many were set aside.
 
         Raises: DatabaseTrouble, OSError.
         """

@@ -1,4 +1,4 @@
-"""What a file is, by its bytes: its name and what its sender says of it do not count."""
+"""The content type of a file, by its bytes. The file's name and the sender's Content-Type do not count."""
 
 import codecs
 from dataclasses import dataclass, field
@@ -17,21 +17,21 @@ _CONTROL = frozenset(map(chr, (*range(0x20), 0x7F))) - frozenset("\t\n\r\f")
 
 @dataclass
 class ContentLook:
-    """Fed with a file's bytes in order; `content_type()` at the end."""
+    """Call `feed` with a file's bytes in order, then `content_type`."""
 
     _head: bytearray = field(default_factory=bytearray)
     _decoder: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")())
     _is_text: bool = True
 
     def feed(self, data: bytes) -> None:
-        """The next bytes."""
+        """Look at the next bytes."""
         if len(self._head) < HEAD_BYTES:
             self._head += data[: HEAD_BYTES - len(self._head)]
         if self._is_text:
             self._is_text = self._reads_as_text(data, final=False)
 
     def content_type(self) -> str | None:
-        """One of ALLOWED, or None for what is none of them."""
+        """The file's type, which is one of ALLOWED; None for any other."""
         head = bytes(self._head)
         for beginning, found in _BEGINNINGS.items():
             if head.startswith(beginning):

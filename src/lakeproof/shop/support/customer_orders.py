@@ -1,6 +1,6 @@
-"""A customer's orders, newest first, from the projection in Cassandra, with how old that is at most.
+"""A customer's orders, newest first, from the projection in Cassandra, with the greatest age that they may have.
 
-The ring is only connected to once somebody asks: a stack without Cassandra has a support service too.
+The service connects to Cassandra only at the first request: a stack without Cassandra has a support service too.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from lakeproof.services.times import iso
 from lakeproof.shop.support.requests import MAX_ID
 
 CONNECT_SECONDS = 2.0
-COVERED_SECONDS = 0.2  # what is covered is asked so often at most
+COVERED_SECONDS = 0.2  # the projection's progress is read again after this time, not at each request
 READ_SECONDS = 2.0
 MOST = 100
 
@@ -66,7 +66,7 @@ class _Covered:
 
 
 class CustomerOrders:
-    """Reads the projection. `open_cluster`: None where the service was given no ring."""
+    """Reads the projection. `open_cluster`: None where the service was given no Cassandra."""
 
     def __init__(
         self, open_cluster: Callable[[], Cluster] | None, metrics: DatabaseMetrics, request_seconds: float
@@ -79,16 +79,16 @@ class CustomerOrders:
         self._covered = _Covered(float("-inf"), None)
 
     async def answer(self, customer_id: int, limit: int) -> dict[str, Any]:
-        """What the route gives. Raises: Refusal 503 within the request's time where Cassandra does not answer."""
+        """The body of the route's answer. Raises: Refusal 503 within the request's time where Cassandra is away."""
         return await answer_within(self._seconds, lambda deadline: self._of(customer_id, limit, deadline))
 
     @property
     def problem(self) -> str:
-        """For /health: "" also while nobody has asked for anything."""
+        """Why Cassandra cannot be read, for /health; "" before the first request too."""
         return self._ring.problem if self._ring is not None and self._started else ""
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Close the connections; reads under way are given up."""
         if self._ring is not None and self._started:
             await self._ring.close()
 
@@ -100,7 +100,7 @@ class CustomerOrders:
             self._started = True
             ring.start()
         await ring.await_connection(Deadline(min(CONNECT_SECONDS, deadline.left)))
-        # Before the orders: what it covers then is in them.
+        # The progress is read before the orders, so that the orders contain all that the progress covers.
         covered = await self._covered_us(ring, deadline)
         rows = await ring.read(statements.OF_CUSTOMER, (customer_id, limit + 1), deadline)
         return {

@@ -1,8 +1,8 @@
 """Attachments on disk: written to a temporary file, fsynced, then renamed; named by a uuid of our own.
 
-DIR/incoming/UUID      being written
-DIR/files/ab/UUID      whole, on the disk
-DIR/aside/UUID         whole, and of no row (caretaker.py)
+DIR/incoming/UUID      a file that is being written
+DIR/files/ab/UUID      a whole file
+DIR/aside/UUID         a whole file without a row (caretaker.py)
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from lakeproof.stack.stack import Stack
 from lakeproof.written import sync_folder
 
 BUFFER_BYTES = 256 * 1024
-ROOM_KEPT_BYTES = 64 * 1024 * 1024  # for everything else on this disk
+ROOM_KEPT_BYTES = 64 * 1024 * 1024  # free bytes that uploads leave to everything else on this disk
 
 
 def attachment_dir(stack: Stack) -> Path:
-    """Where attachments lie: the setting, or the stack's own folder.
+    """The folder of the attachments: the setting, or the stack's own folder.
 
-    Raises: InvalidInput for somebody else's stack without the setting: theirs are not in a folder of ours.
+    Raises: InvalidInput for somebody else's stack without the setting: its attachments are in no folder of ours.
     """
     given = stack.settings.support.support_attachment_dir
     if given is None and stack.settings.mode == "external":
@@ -42,16 +42,16 @@ def attachment_dir(stack: Stack) -> Path:
 
 
 class NoRoom(Exception):
-    """The disk is full, or nearly."""
+    """The disk is nearly full, or a write to it failed."""
 
 
 class TooLarge(Exception):
-    """More bytes than an attachment may have."""
+    """The file has more bytes than an attachment may have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A whole file under its final name. `content_type` None: of a kind that is not taken."""
+    """A whole file under its final name. `content_type` None: its type is not accepted."""
 
     file: uuid.UUID
     size: int
@@ -61,20 +61,20 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What lies in the folder."""
+    """The number of files in the folder, and their bytes."""
 
     files: int
     bytes: int
 
 
 class FileStore:
-    """One folder; it is made with the first file."""
+    """The files in one folder, which is made with the first file."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def path(self, file: uuid.UUID) -> Path:
-        """Where a whole file lies: made of a uuid and nothing else."""
+        """The path of a whole file, made of the uuid alone."""
         name = file.hex
         return self._folder / "files" / name[:2] / name
 
@@ -90,32 +90,32 @@ class FileStore:
         return IncomingFile(file, temporary, self.path(file), os.fdopen(descriptor, "wb"), max_bytes)
 
     def chunks(self, file: uuid.UUID) -> Iterator[bytes]:
-        """Its bytes, piece by piece; once begun it goes on though the file is deleted. Raises: FileNotFoundError."""
+        """A file's bytes in pieces. Once begun, a read goes on if the file is deleted. Raises: FileNotFoundError."""
         with self.path(file).open("rb") as opened:
             while piece := opened.read(BUFFER_BYTES):
                 yield piece
 
     def delete(self, file: uuid.UUID) -> None:
-        """Gone; nothing there before is fine."""
+        """Delete a whole file; fine where there is none."""
         self.path(file).unlink(missing_ok=True)
 
     def set_aside(self, file: uuid.UUID) -> None:
-        """Out of the way, and kept: DIR/aside/UUID."""
+        """Move a whole file to DIR/aside, where it is kept."""
         aside = self._folder / "aside" / file.hex
         aside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path(file).rename(aside)
 
     def stored(self) -> Stored:
-        """Count the folder, what is being written too."""
+        """Count the whole files and those that are being written."""
         sizes = [size for _, size, _ in self._entries("files")] + [size for _, size, _ in self._entries("incoming")]
         return Stored(len(sizes), sum(sizes))
 
     def older_than(self, seconds: float) -> list[uuid.UUID]:
-        """Whole files that were written longer ago than that."""
+        """Whole files that were written more than `seconds` ago."""
         return [file for file, _, age in self._entries("files") if age > seconds]
 
     def drop_abandoned(self, seconds: float) -> int:
-        """Delete what was being written when a process died: untouched for longer than that."""
+        """Delete incoming files untouched for more than `seconds`: they were being written when a process died."""
         old = [file for file, _, age in self._entries("incoming") if age > seconds]
         for file in old:
             (self._folder / "incoming" / file.hex).unlink(missing_ok=True)
@@ -125,13 +125,13 @@ class FileStore:
         now = time.time()
         for folder, _, names in os.walk(self._folder / part):
             for name in names:
-                with contextlib.suppress(ValueError, FileNotFoundError):  # not ours, or gone meanwhile
+                with contextlib.suppress(ValueError, FileNotFoundError):  # not a file of ours, or gone meanwhile
                     about = (Path(folder) / name).stat()
                     yield uuid.UUID(hex=name), about.st_size, now - about.st_mtime
 
 
 class IncomingFile:
-    """A file as its bytes arrive: at most `max_bytes`, counted, hashed and looked at; never held in memory."""
+    """A file while its bytes arrive: counted up to `max_bytes`, hashed, looked at; never as a whole in memory."""
 
     def __init__(self, file: uuid.UUID, temporary: Path, final: Path, opened: BinaryIO, max_bytes: int) -> None:
         self._file, self._temporary, self._final = file, temporary, final
@@ -141,7 +141,7 @@ class IncomingFile:
         self._buffer = bytearray()
 
     async def write(self, data: bytes) -> None:
-        """The next bytes. Raises: TooLarge, NoRoom."""
+        """Write the next bytes. Raises: TooLarge, NoRoom."""
         self._size += len(data)
         if self._size > self._max_bytes:
             raise TooLarge(f"an attachment may have at most {self._max_bytes} bytes")
@@ -150,7 +150,7 @@ class IncomingFile:
             await self._flush()
 
     async def finish(self) -> Received:
-        """On the disk, under its final name. Raises: NoRoom."""
+        """Fsync the file, and give it its final name. Raises: NoRoom."""
         await self._flush()
         try:
             await asyncio.to_thread(self._settle)
@@ -159,7 +159,7 @@ class IncomingFile:
         return Received(self._file, self._size, self._digest.hexdigest(), self._look.content_type())
 
     def abandon(self) -> None:
-        """Nothing of it is left."""
+        """Close and delete the unfinished file."""
         self._opened.close()
         self._temporary.unlink(missing_ok=True)
 

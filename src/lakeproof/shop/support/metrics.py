@@ -2,7 +2,7 @@
 
 from lakeproof.services.database.metrics import DatabaseServiceMetrics
 
-# The alert asks for p95 above 2 s, its end for p95 below 500 ms.
+# The buckets have bounds at 2 s and 500 ms: the alert fires above a p95 of 2 s, and a p95 below 500 ms ends it.
 COLLECT_SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0)
 
 

@@ -15,7 +15,7 @@ class Status(StrEnum):
 
 
 class Op(StrEnum):
-    """What a caller can do. Everything but `open` needs a case that is open."""
+    """What a caller can do with a case. Every operation but `open` needs a case that is open."""
 
     OPEN = "open"
     MESSAGE = "message"
@@ -24,7 +24,7 @@ class Op(StrEnum):
 
     @property
     def event(self) -> str:
-        """The `type` of the row in case_events; `case.` before it is the message's."""
+        """The `type` of the row in case_events. The message for other services has it with `case.` before it."""
         return {Op.OPEN: "opened", Op.MESSAGE: "message_added", Op.ATTACH: "attachment_added", Op.CLOSE: "closed"}[
             self
         ]
@@ -62,7 +62,7 @@ class Attachment:
     file: str
 
     def to_json(self) -> dict[str, Any]:
-        """As callers see it."""
+        """The attachment as callers see it."""
         return {name: getattr(self, name) for name in self.__slots__ if name != "file"}
 
 
@@ -92,7 +92,7 @@ class Case:
     events: tuple[CaseEvent, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As callers see it, without a timeline."""
+        """The case as callers see it, without a timeline."""
         told = {name: getattr(self, name) for name in self.__slots__ if name != "events"}
         attachments = [attachment.to_json() for attachment in self.attachments]
         return told | {"messages": list(self.messages), "attachments": attachments, "timeline": None}

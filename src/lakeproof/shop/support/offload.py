@@ -1,9 +1,10 @@
-"""Moves old attachments from the folder into the object store: nothing is deleted before it was read back.
+"""Moves old attachments from the folder into the object store. A file is deleted only after its copy was read back.
 
-For each one: the local bytes are what the row says → written to the archive → read back, compared → the row says so →
-the local file goes. Cut off anywhere, the next run goes on: an archived row's leftover file is verified once more.
+The steps of one attachment: check the local bytes against the row → write them to the archive → read them back and
+compare → mark the row as archived → delete the local file. A run may be cut off anywhere: the next run goes on, and
+verifies an archived row's copy once more before it deletes the leftover file.
 
-It is asynchronous because it takes the service's own statements (AttachmentStore) and does not write them twice.
+The code is asynchronous because it uses the service's own statements (AttachmentStore) instead of a second set.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ STORE_SECONDS = 30.0
 
 @dataclass
 class Offloaded:
-    """What a run found and did. moved_by_another: by another run meanwhile, of the candidates of this one."""
+    """What a run found and did. moved_by_another: candidates of this run that another run moved meanwhile."""
 
     dry_run: bool
     age_days: float
@@ -65,7 +66,7 @@ class Offloaded:
 
 
 class Offload:
-    """`progress` is told of each one that moved or failed."""
+    """Moves attachments. `progress` is called with a line for each attachment that moved or failed."""
 
     def __init__(
         self, rows: AttachmentStore, files: FileStore, archive: Archive, progress: Callable[[str], None]
@@ -73,7 +74,10 @@ class Offload:
         self._rows, self._files, self._archive, self._progress = rows, files, archive, progress
 
     async def run(self, age_days: float, *, dry_run: bool) -> Offloaded:
-        """Raises: DatabaseTrouble; what fails of one attachment is told in `failed`, and it stays where it is."""
+        """Move the attachments of that age or older. One that fails is told in `failed`, and stays where it is.
+
+        Raises: DatabaseTrouble.
+        """
         started = time.monotonic()
         done = Offloaded(dry_run, age_days)
         after = 0
@@ -111,17 +115,17 @@ class Offload:
         self._progress(f"attachment {stored.id} moved ({stored.size} bytes)")
 
     async def _is_archived(self, stored: StoredFile) -> bool:
-        """True where its row says so by now. Raises: DatabaseTrouble."""
+        """True where the attachment's row says by now that it is archived. Raises: DatabaseTrouble."""
         known = await self._rows.known([stored.file])
         return stored.file in known and known[stored.file][1] == Place.ARCHIVE
 
     async def _verify(self, stored: StoredFile) -> None:
-        """Raises: NotInArchive."""
+        """Read the archive's copy and compare its checksum with the row's. Raises: NotInArchive."""
         if await asyncio.to_thread(self._archive.sha256, stored.case_id, stored.file) != stored.sha256:
             raise NotInArchive("what the archive gives back is not what was written")
 
     async def _delete_leftovers(self, done: Offloaded) -> None:
-        """Files whose row says archive: a run was cut off before it deleted them."""
+        """Delete local files whose row says archive: an earlier run was cut off before it deleted them."""
         local = await asyncio.to_thread(self._files.older_than, 0.0)
         for some in batched(local, BATCH):
             known = await self._rows.known(some)

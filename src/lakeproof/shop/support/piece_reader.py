@@ -1,4 +1,4 @@
-"""Reads a file's pieces in threads of its own, each in its time: a store that hangs takes nobody else's thread."""
+"""Reads a file's pieces in threads of its own, each within a limit: a source that hangs blocks no other's threads."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ THREADS = 8
 
 
 class PieceLate(Exception):
-    """No piece within its time: the source hangs, or more readers wait than it has threads."""
+    """A piece did not come in time: the source hangs, or all threads are taken by other readers."""
 
 
 class PieceReader:
-    """For one source. `seconds`: a piece that has not come by then is given up, the wait for a thread included.
+    """The threads for one source. `seconds`: the limit for a piece, with the wait for a thread.
 
     The thread of a piece that was given up goes on until the source's own time limit ends it.
     """
@@ -22,7 +22,7 @@ class PieceReader:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=source)
 
     def close(self) -> None:
-        """No further pieces; those under way end by themselves."""
+        """Take no further pieces; the reads under way end by themselves."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def next(self, pieces: Iterator[bytes]) -> bytes:

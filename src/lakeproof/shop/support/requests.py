@@ -42,13 +42,13 @@ class OpenRequest(StrictModel):
     message: Text | None = None
 
     def canonical(self) -> str:
-        """As for a message."""
+        """The request as one text: equal for equal requests however they were written."""
         return orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS).decode()
 
 
 def what_is_wrong_with(name: str) -> str:
-    """ "" for a plain file name, else why it is refused. Names are only shown, yet one that would be a path elsewhere
-    (on the machine of who downloads it, say) is refused, also where it is written to hide that.
+    """Why a file name is refused, or "" for a plain one. Names are only shown here. Yet a name that would be a path
+    elsewhere (say, on the machine that downloads the file) is refused, also where it is encoded to hide that.
     """
     if not 1 <= len(name) <= MAX_NAME:
         return f"a name has 1 to {MAX_NAME} characters"

@@ -1,4 +1,4 @@
-"""Asks the order, payment and fulfillment services for what happened to an order: all at once, each with its time."""
+"""Asks the order, payment and fulfillment services what happened to an order: all at once, each with a time limit."""
 
 import asyncio
 import logging
@@ -37,7 +37,7 @@ _OK = Source(SourceState.OK)
 
 @dataclass(frozen=True)
 class Service:
-    """One source: where it is asked about an order, and how its answer reads."""
+    """One source: the path at which it is asked about an order, and the function that reads its answer."""
 
     name: str
     path: str
@@ -45,12 +45,12 @@ class Service:
 
     @property
     def component(self) -> str:
-        """Its name in the stack."""
+        """The service's component name in the stack."""
         return f"{self.name}-service"
 
     @property
     def variable(self) -> str:
-        """The variable that names another URL; set and empty, the source is off."""
+        """The environment variable that names another URL; where it is set and empty, the source is off."""
         return f"SERVICE_{self.name.upper()}_SERVICE_URL"
 
 
@@ -62,7 +62,7 @@ SERVICES = (
 
 
 def urls_of(stack: Stack) -> dict[str, str]:
-    """Source → URL, "" where it is off: by its variable, by the settings, or as this stack runs it."""
+    """Source → URL, "" where it is off: from the source's variable, else from the settings, else the stack's own."""
     settings = stack.settings.support
     given = {
         "order": settings.order_service_url,
@@ -82,7 +82,7 @@ def urls_of(stack: Stack) -> dict[str, str]:
 
 
 class _Failed(Exception):
-    """`stage`: http or aggregate."""
+    """A source gave no usable answer. stage: "http" (no answer, or a wrong status) or "aggregate" (a wrong shape)."""
 
     def __init__(self, stage: str, why: str) -> None:
         self.stage = stage
@@ -90,7 +90,7 @@ class _Failed(Exception):
 
 
 class Sources(HttpCaller):
-    """`urls`: source → URL, "" where it is off. `seconds`: the limit on each source's answer."""
+    """Asks the sources. urls: source → URL, "" where it is off. seconds: the limit on each source's answer."""
 
     def __init__(self, urls: Mapping[str, str], seconds: float, metrics: SupportMetrics) -> None:
         self._urls, self._seconds, self._metrics = dict(urls), seconds, metrics
@@ -98,11 +98,11 @@ class Sources(HttpCaller):
 
     @property
     def on(self) -> tuple[str, ...]:
-        """The sources that are asked."""
+        """The names of the sources that are not off."""
         return tuple(service.name for service in SERVICES if self._urls[service.name])
 
     async def collect(self, order_id: int) -> Remote:
-        """What the sources tell; one that does not is told as missing, with why. It always ends in time."""
+        """The sources' entries. A source without an answer is marked as missing, with the reason. It ends in time."""
         began = iso(datetime.now(UTC))
         told = await asyncio.gather(*(self._ask(service, order_id) for service in SERVICES))
         entries = tuple(entry for found, _ in told for entry in found)
@@ -110,7 +110,7 @@ class Sources(HttpCaller):
         return Remote(entries, sources, began)
 
     async def ask_health(self, name: str) -> str:
-        """For /health: "" or what is wrong with a source."""
+        """What is wrong with a source, for /health; "" where nothing is."""
         timeout = aiohttp.ClientTimeout(total=HEALTH_SECONDS)
         try:
             async with self._session.get(f"{self._urls[name]}/health", timeout=timeout) as answer:
@@ -134,7 +134,7 @@ class Sources(HttpCaller):
         """Raises: _Failed."""
         url = self._urls[service.name] + service.path.format(order_id=order_id)
         status, body = await self._get(url)
-        if status in (404, 410):  # it knows no such order, or one that was deleted
+        if status in (404, 410):  # the order is unknown to the service, or was deleted
             return []
         if status != 200:
             raise _Failed("http", f"answered {status}")

@@ -1,4 +1,4 @@
-"""Cases in PostgreSQL: every change is one transaction of what changed, its event, its message, the caller's key."""
+"""Cases in PostgreSQL: every change is one transaction: the changed rows, an event, a message, the caller's key."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from lakeproof.shop.support.requests import MAX_ATTACHMENTS, MAX_MESSAGES, Messa
 
 _TIME = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 _ATTACHMENT = "a.id, a.case_id, a.name, a.content_type, a.size, a.sha256, a.place, " + _TIME.format("a.created_at")
-# One statement: under READ COMMITTED several would be several points in time.
+# A case in one statement: under READ COMMITTED, several statements would read several points in time.
 SELECT_CASE = f"""
 SELECT c.*,
     COALESCE((SELECT jsonb_agg(jsonb_build_array(m.id, m.author, m.body, {_TIME.format("m.at")}) ORDER BY m.id)
@@ -86,8 +86,10 @@ added AS (
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A change's answer: the case as it is now. `made`: the id of the message or attachment that the call made.
-    `replayed`: an earlier call of this key had done it.
+    """The answer to a change: the case as it is now.
+
+    made: the id of the message or attachment that the change made.
+    replayed: an earlier call with this key had made the change.
     """
 
     case: Case
@@ -103,7 +105,7 @@ class CaseStore:
         self._attempts = Attempts(pool, metrics.database, execute)
 
     async def open(self, request: OpenRequest, operation: Operation[Op], deadline: Deadline) -> Changed:
-        """A new case, or the one that this key made before.
+        """Make a new case, or give the one that this key made before.
 
         Raises: RuleRefused (key_reused), and as `Attempts.transact`.
         """
@@ -119,13 +121,13 @@ class CaseStore:
     async def add_message(
         self, case_id: int, request: MessageRequest, operation: Operation[Op], deadline: Deadline
     ) -> Changed:
-        """A message on an open case. Raises: RuleRefused, and as `Attempts.transact`."""
+        """Add a message to an open case. Raises: RuleRefused, and as `Attempts.transact`."""
         return await self._change(_MESSAGE, case_id, operation, deadline, request.author, request.body)
 
     async def attach(
         self, case_id: int, name: str, received: Received, operation: Operation[Op], deadline: Deadline
     ) -> Changed:
-        """The row of a file that is whole on the disk. Raises: RuleRefused, and as `Attempts.transact`."""
+        """Add the row of a file that is whole on the disk. Raises: RuleRefused, and as `Attempts.transact`."""
         of_file = (name, received.content_type, received.size, received.sha256, received.file)
         return await self._change(_ATTACH, case_id, operation, deadline, *of_file)
 
@@ -187,7 +189,7 @@ def _require_allowed(op: Op, case_id: int, locked: list[Row]) -> None:
 
 
 async def _done_before(connection: Connection, operation: Operation[Op]) -> Changed | None:
-    """What this key did before. Raises: RuleRefused (key_reused)."""
+    """The answer of a key that was used before, None for a new key. Raises: RuleRefused (key_reused)."""
     done = await connection.fetch(SELECT_OPERATION, operation.key)
     if not done:
         return None

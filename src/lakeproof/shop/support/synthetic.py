@@ -1,7 +1,7 @@
 """The support service as a user meets it: open a case, read its timeline a few times, refresh it, list attachments.
 
-It leaves a closed case of a customer that does not exist (`customer_id` from 9,000,000,000 on, subject "synthetic
-probe"); that customer is mailed of it, as any other would be.
+The probe leaves a closed case of a customer that does not exist (`customer_id` from 9,000,000,000 on, subject
+"synthetic probe"). The shop mails that customer about the case, as it would any other.
 """
 
 import statistics
@@ -17,19 +17,19 @@ import httpx
 
 from lakeproof.shop.notification.client import probed_customer
 
-TIMELINE_LIMIT_SECONDS = 2.0  # the alert's
+TIMELINE_LIMIT_SECONDS = 2.0  # the same limit as the alert's
 LIST_LIMIT_SECONDS = 1.0
 CALL_SECONDS = 15.0
 SUBJECT = "synthetic probe"
 
 
 class _Failed(Exception):
-    """A step had no answer that a user could do with."""
+    """A step had no answer that a user could use."""
 
 
 @dataclass
 class Probe:
-    """One run against `base_url`. `samples`: how often the timeline is read."""
+    """One run against the service at `base_url`. `samples`: how often the timeline is read."""
 
     base_url: str
     order_id: int
@@ -37,8 +37,8 @@ class Probe:
     checks: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self, found: dict[str, Any]) -> None:
-        """`found` becomes what the script prints, as it goes. Raises: nothing for a service that is away or fails:
-        that is what a probe is for; `problem` then says at which step.
+        """Fill `found`, which the script prints, step by step. A service that is away or fails raises no error,
+        because a probe is there to find that: `problem` then says which step failed.
         """
         at = datetime.now(UTC)
         found |= {
@@ -63,7 +63,7 @@ class Probe:
         found["problem"] = problem or ", ".join(check["name"] for check in self.checks if not check["ok"])
 
     def _look_at_health(self, client: httpx.Client, found: dict[str, Any]) -> None:
-        """An unhealthy service says so with 503 and in words: the probe goes on and tells what a user would meet."""
+        """Ask for health. An unhealthy service answers 503 with its problems; the probe goes on as a user would."""
         health, _ = self._asked("health", lambda: client.get("/health"), refused=(503,))
         found["unhealthy"] = {
             name: one["problem"] for name, one in health.get("dependencies", {}).items() if one.get("problem")
@@ -78,7 +78,7 @@ class Probe:
         try:
             self._read(client, path, found)
         except _Failed:
-            with suppress(_Failed):  # what went wrong first is what is told
+            with suppress(_Failed):  # the first failure is the one that is reported
                 self._close(client, path)
             raise
         self._close(client, path)
@@ -108,7 +108,7 @@ class Probe:
     def _asked(
         self, step: str, call: Callable[[], httpx.Response], refused: tuple[int, ...] = ()
     ) -> tuple[dict[str, Any], float]:
-        """The answer's body and its seconds; also of a status in `refused`. Raises: _Failed."""
+        """The body of a success, or of a status in `refused`, and the seconds that it took. Raises: _Failed."""
         started = time.perf_counter()
         try:
             answer = call()

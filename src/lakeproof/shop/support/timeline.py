@@ -1,6 +1,6 @@
 """A case's timeline: what happened, from the services and the case itself, in the order of time.
 
-What a service does not tell is said, source by source; an incomplete timeline is never passed off as whole.
+A source that is missing is named with the reason, so an incomplete timeline never looks complete.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """What the services told of one order. `collected_at`: when they began to be asked; what was before is in it."""
+    """What the services told of one order. `collected_at`: when they began to be asked; earlier changes are in it."""
 
     entries: tuple[Entry, ...]
     sources: Mapping[str, Source]
@@ -51,15 +51,15 @@ class Remote:
 
     @property
     def is_whole(self) -> bool:
-        """Every source that is switched on told what it knows: only then it may be kept."""
+        """True where every source that is switched on has answered. Only a whole one may be kept."""
         return all(source.state is not SourceState.MISSING for source in self.sources.values())
 
     def age_seconds(self, now: float) -> float:
-        """Since it began to be collected; `now` in seconds since 1970. Raises: ValueError where that is no time."""
+        """Seconds from `collected_at` to `now`, which counts from 1970. Raises: ValueError for a malformed time."""
         return now - datetime.fromisoformat(self.collected_at).timestamp()
 
     def to_bytes(self) -> bytes:
-        """For the cache."""
+        """The form in which the cache keeps it."""
         return orjson.dumps(self)
 
     @classmethod
@@ -89,7 +89,7 @@ def timeline_of(case: Case, remote: Remote | None, came_from: str) -> dict[str, 
 
 
 def own_entries(case: Case) -> list[Entry]:
-    """What happened to the case itself."""
+    """The entries of what happened to the case itself."""
     shown = ("opened", "closed")
     return [
         *(
@@ -109,7 +109,7 @@ def own_entries(case: Case) -> list[Entry]:
 
 
 def order_entries(body: Mapping[str, Any]) -> list[Entry]:
-    """From the order service's order, which tells its beginning and its newest change."""
+    """The entries of an order, as the order service shows it: its beginning and its newest change."""
     detail = {"total": body["total"], "item_count": body["item_count"]}
     entries = [Entry(body["created_at"], "order", "order.created", body["id"], detail)]
     if body["version"] > 1:
@@ -120,7 +120,7 @@ def order_entries(body: Mapping[str, Any]) -> list[Entry]:
 
 
 def payment_entries(body: Mapping[str, Any]) -> list[Entry]:
-    """From the payments of an order, each of which tells its beginning and its newest change."""
+    """The entries of an order's payments, as the payment service shows them: their beginnings and newest changes."""
     entries = []
     for payment in body["payments"]:
         detail = {"amount": payment["amount"], "captured": payment["captured"], "refunded": payment["refunded"]}
@@ -133,7 +133,7 @@ def payment_entries(body: Mapping[str, Any]) -> list[Entry]:
 
 
 def fulfillment_entries(body: Mapping[str, Any]) -> list[Entry]:
-    """From the fulfillments of an order, each with its changes."""
+    """The entries of an order's fulfillments, as the fulfillment service shows them: all their changes."""
     return [
         Entry(
             event["at"],

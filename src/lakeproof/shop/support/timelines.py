@@ -21,7 +21,7 @@ class _Collection:
 
 
 class Timelines:
-    """What the routes ask for timelines.
+    """Gives the routes their timelines.
 
     No answer lacks a change that was committed more than the cache's `ttl_seconds` before the call.
     """

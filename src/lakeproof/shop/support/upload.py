@@ -1,4 +1,4 @@
-"""An upload (multipart/form-data, one part `file`) read as it arrives: to the disk, never into memory."""
+"""Writes an upload (multipart/form-data, one part `file`) to the disk as it arrives, never into memory as a whole."""
 
 import asyncio
 from collections import deque
@@ -14,11 +14,11 @@ from lakeproof.shop.support.requests import what_is_wrong_with
 
 FIELD = "file"
 MAX_HEADER_BYTES = 4096
-AROUND_BYTES = 16 * 1024  # of a body beside its file: boundaries, headers
+AROUND_BYTES = 16 * 1024  # the most that a body has beside its file: boundaries, headers
 
 
 class Upload:
-    """What the parser finds, in order: ("name", str), ("data", bytes), ("end", b"")."""
+    """The parser of one body. `found` gets what it finds, in order: ("name", str), ("data", bytes), ("end", b"")."""
 
     def __init__(self, boundary: bytes) -> None:
         self.found: deque[tuple[str, Any]] = deque()
@@ -40,7 +40,7 @@ class Upload:
         )
 
     def feed(self, data: bytes) -> None:
-        """The next bytes of the body. Raises: Refusal 400 for what is no such body."""
+        """Parse the next bytes of the body. Raises: Refusal 400 where they are no such body."""
         try:
             self._parser.write(data)
         except FormParserError as error:
@@ -103,7 +103,7 @@ def _bad_name(problem: str) -> Refusal:
 
 
 def boundary_of(content_type: str | None) -> bytes:
-    """Raises: Refusal 415 for another kind of body."""
+    """The boundary in a Content-Type. Raises: Refusal 415 for another kind of body."""
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not 1 <= len(boundary) <= 70:
@@ -115,7 +115,7 @@ def boundary_of(content_type: str | None) -> bytes:
 async def receive(
     body: AsyncIterator[bytes], content_type: str | None, store: FileStore, *, max_bytes: int, seconds: float
 ) -> tuple[str, Received]:
-    """The file's name and the file, whole and on the disk; on any trouble nothing is left of it.
+    """Receive an upload. Gives the file's name and the whole file on the disk; after a failure no file is left.
 
     Raises: Refusal (400, 408, 413, 415, 422, 507).
     """
