@@ -7,7 +7,7 @@ from lakeproof.stack.stack import Stack
 
 
 def typed(stack: Stack, arguments: OfComponent) -> str:
-    """The same by hand. `up` leaves it the variables of its last start, where `start` hands it this shell's."""
+    """The same by hand. `up` leaves it the variables of its last start; `start` would give it those of this shell."""
     return f"lakeproof stop {arguments.component}; lakeproof up {arguments.component}"
 
 
