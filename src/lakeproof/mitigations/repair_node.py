@@ -27,9 +27,8 @@ def typed(stack: Stack, arguments: OfComponent) -> str:
 def run(stack: Stack, arguments: OfComponent) -> str:
     """Wait until that node and another one see every node up and normal, then compare and copy rows.
 
-    Raises: InvalidInput where the component is no node, or somebody else's. DeadlineExpired, with nothing copied,
-    where a node stays away or gives no answer: a repair needs every node that holds copies. CouldNotLook where it
-    failed.
+    Raises: InvalidInput where the component is no node, or somebody else's. DeadlineExpired, and nothing copied, if a
+    node stays away or gives no answer: a repair needs every node that holds copies. CouldNotLook where it failed.
     """
     name = arguments.component
     if name not in ALL_NODES:
@@ -61,8 +60,7 @@ def repair_rows(stack: Stack, name: str) -> None:
 
 
 def _away(stack: Stack, name: str) -> str:
-    """Which nodes this one, or another one, does not see up and normal, or which of the two is silent; "" for
-    none."""
+    """Who is not up and normal as this node or another one sees it, or which of the two is silent; "" for nobody."""
     other = next(each for each in NODES if each != name)
     return "; ".join(told for asked in (name, other) if (told := _not_normal(stack, asked)))
 

@@ -4,8 +4,7 @@ To drop a column changes no row, so the lake keeps the value that each row had. 
 published after this call, in which no row that was written before the drop is missing. A row that was changed since
 has NULL in the lake, and a person has to say what is right. Two more kinds of column are filled. One is a column that
 a repair left behind half-way: it allows NULL although the shop's schema does not. The other seems to be renamed and
-is
-not: the new column in its table has other values than the lake has of it (another_name.py).
+is not: the new column in its table has other values than the lake has of it (another_name.py).
 
 Nobody reads or writes the table until all of it is filled. Where a repair was cut off in that time, the shop has gone
 on with the NULLs of rows that were not filled, and `check` lists what it did to them.

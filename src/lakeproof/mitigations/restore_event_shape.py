@@ -119,8 +119,7 @@ def _send_again(stack: Stack, since: datetime, before: list[Reshaped], triggers:
     with _database(stack) as session:
         for trigger in _of(before, triggers):
             session.rows(DROP.format(trigger=trigger.name, sender=trigger.sender))
-        # The drop waited for everyone who was writing events, so events after these marks have the sender's own
-        # shape.
+        # The drop waited for everyone who was writing events: events after these marks have the sender's own shape.
         senders = {trigger.sender for trigger in _of(before, triggers)}
         marks = {sender: session.rows(NEWEST.format(sender=sender))[0][0] for sender in senders}
         _await_taken(session, before, since)

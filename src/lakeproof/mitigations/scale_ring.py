@@ -38,9 +38,8 @@ def typed(stack: Stack, arguments: ScaleRing) -> str:
 
 def run(stack: Stack, arguments: ScaleRing) -> str:
     """Let a node join or leave; return once the ring has that size. Raises: InvalidInput before anything is changed,
-    also
-    where another clone started the stack: its nodes and their data are not ours to take out. TransientError where
-    somebody else is changing the ring.
+    also where another clone started the stack: its nodes and their data are not ours to take out. TransientError
+    where somebody else is changing the ring.
     """
     return scale(stack, arguments.nodes)
 

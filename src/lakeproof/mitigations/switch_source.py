@@ -30,8 +30,7 @@ LOOK_SECONDS = 5.0
 
 class SwitchSource(Named):
     """`source`: which; without one, the sources that are late for support alone; if there are none and `to` is off,
-    the slow ones. `to`: off, or on, which means off and on again. `only`: the sources that may be switched
-    (named.py).
+    the slow ones. `to`: off, or on, which means off and on again. `only`: these sources alone (named.py).
     """
 
     source: Literal["", "order", "payment", "fulfillment"] = ""
