@@ -40,9 +40,8 @@ FAILURES_SECONDS = 60
 # Flink's clock may be ahead of ours by this much. A failure with a later time happened before the clock was set back,
 # and nobody knows how long ago.
 AHEAD_SECONDS = 2
-# This many failures within FAILURES_SECONDS are no single event: the kill of a TaskManager is one entry. A job that
-# cannot run fails more often: Flink waits 10 s at most before it starts the job again
-# (stack/engines/flink_config.py).
+# So many failures in FAILURES_SECONDS are no single event: the kill of a TaskManager is one entry. A job that cannot
+# run fails more often: Flink waits 10 s at most before it starts the job again (stack/engines/flink_config.py).
 MANY_FAILURES = 2
 # A job is over its failures once it has completed a checkpoint since and has not failed for this long. A job whose
 # commits fail completes checkpoints too, but fails again sooner.
@@ -128,7 +127,8 @@ class JobHistory:
 
     id: Flink's own; a job that was submitted anew has another one. began_ms: its submission.
     failed_ms, exception: its newest failure. restored_ms: when it last took up a checkpoint's or savepoint's state.
-    completed_ms, checkpoint: time and number of its newest complete checkpoint. The numbers go on after a restore.
+    completed_ms, checkpoint: time and number of its newest complete checkpoint. The numbers go on after a
+    restore, and begin at 1 without a state.
     """
 
     id: str
@@ -230,8 +230,7 @@ def _named_failure(stack: Stack, timeout: float, source: Source, *named: re.Patt
 
 
 def checkpoint_age(stack: Stack, timeout: float, source: Source) -> Value:
-    """Seconds since the job's last complete checkpoint, less the longest wanted pause between two. None without a
-    job.
+    """Seconds since the job's last complete checkpoint, less the longest wanted pause between two; None: no job.
 
     Before the first checkpoint: since the job was started or restored, for a restart forgets the earlier ones.
     """

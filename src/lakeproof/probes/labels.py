@@ -20,8 +20,7 @@ from lakeproof.stack.stack import Stack
 LAG = "fulfillment_lag_minutes"
 LATE_MINUTES = 10
 SCHEMA = "fulfillment"
-# `attempts` includes the one that is under way, which `vain` leaves out: a parcel at its first attempt has none in
-# vain.
+# `attempts` includes the one that is under way, and `vain` does not: it is 0 for a parcel at its first attempt.
 WORK = """
 SELECT count(*) FILTER (WHERE is_due), extract(epoch FROM now() - min(due_at) FILTER (WHERE is_due)),
   count(*) FILTER (WHERE is_leased), extract(epoch FROM min(lease_until) FILTER (WHERE is_leased) - now()),

@@ -19,9 +19,8 @@ PAUSE_SECONDS = 2.0
 # A probe without an answer after this time is asked a second time while the first question still waits. So a process
 # that hangs is recognised within five seconds, in four and a half of which it gave no answer.
 LATE_SECONDS = 1.5
-# Drivers to import before threads ask, by the component that is asked. Their modules import each other: if several
-# threads load one at once, one of them may see half of it (psycopg 3.3 on Python 3.12.1: "partially initialized
-# module").
+# Drivers to import before threads ask, by the component that is asked. Their modules import each other: of several
+# threads that load one, one may see half of it (psycopg 3.3 on Python 3.12.1: "partially initialized module").
 DRIVERS = {"postgres": ("psycopg",)}
 # The timeout of second readings where this machine's processors are full. A process that hangs stays silent for so
 # long too; one that is only late answers. (Which clients give up sooner by themselves stands in docs/decisions/0039.)

@@ -18,8 +18,7 @@ from lakeproof.probes.round import once
 from lakeproof.stack.stack import Stack
 
 KEPT, LOST = "kept", "lost"
-# The components that a heartbeat passes from its database to `main`. Nessie is left out, as the source of the
-# reading.
+# The components that a heartbeat passes from its database to `main`. Nessie is the source of the reading itself.
 ON_THE_WAY = ("kafka", "connect", "flink-jobmanager", "flink-taskmanager", "minio", "publisher")
 
 

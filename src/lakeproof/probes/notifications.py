@@ -25,8 +25,7 @@ REASONS = """
 SELECT channel, reason, count(*) FROM notification.notifications
 WHERE status = 'failed' AND updated_at > now() - interval '1 minute' GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 5
 """
-# Of batches that still go on. The limits and the times are those of the alerts
-# (scenarios/notification-failure/alerts.yml).
+# Of batches that still go on. Limits and times are those of the alerts (scenarios/notification-failure/alerts.yml).
 NONE, TURNED_DOWN_MANY, OPT_OUTS_MANY = "none", 5, 20
 SHOWN, AND = 5, " and "
 _GOES_ON = "SELECT batch_id FROM notification.notifications WHERE due_at IS NOT NULL AND batch_id IS NOT NULL"
@@ -36,8 +35,7 @@ WHERE status = 'dropped' AND reason = 'rate_limited' AND updated_at > now() - in
   AND batch_id IN ({_GOES_ON})
 GROUP BY 1 HAVING count(*) > {TURNED_DOWN_MANY} ORDER BY 2 DESC LIMIT 1
 """
-# Only customers to whom the batch was sent before count: another batch may have the same customers, and have sent
-# none.
+# Customers opt out of a message that they got: a batch that has sent them nothing may have the same customers.
 OPTED_OUT = f"""
 SELECT n.batch_id::text, count(DISTINCT n.customer_id)
 FROM notification.preferences p JOIN notification.notifications n USING (customer_id)

@@ -129,9 +129,8 @@ def writes_in_words(stack: Stack, timeout: float) -> str:
 def write_probe(stack: Stack, timeout: float, bucket: str, prefix: str) -> Value:
     """As `writes`, under a prefix of a bucket; `prefix` ends with "/", or is "".
 
-    Each process has a key of its own, so that two that ask at the same time do not delete each other's object. A
-    process that is killed in between leaves one byte, which the next process with its pid deletes. Raises:
-    CouldNotLook.
+    Each process has a key of its own, so that two that ask at the same time do not delete each other's object. One
+    that is killed in between leaves one byte, which the next process with its pid deletes. Raises: CouldNotLook.
     """
     from botocore.exceptions import ClientError
 
@@ -171,8 +170,7 @@ def _no_room(stack: Stack) -> bool:
 
 
 def _free_bytes(folder: Path) -> int:
-    """How many bytes the store may still write there. It runs as this user; root may also write what is kept for
-    root.
+    """How many bytes the store may still write. It runs as this user; root may also write what is kept for root.
 
     For root this is up to 16.8 MB too much: ext4 keeps 4,096 blocks for itself, and counts them as free.
     """
@@ -184,9 +182,8 @@ def taskmanager_delay(stack: Stack, timeout: float) -> Value:
     """After how many seconds the store answers at the address that the TaskManager has of it.
 
     A network or a proxy may be slow for one client alone, so the TaskManager's own address is asked. Where no answer
-    comes from there in time although the store answers us at once, this gives the time waited: the delay is at least
-    so long.
-    Raises: CouldNotLook.
+    comes from there in time although the store answers us at once, this gives the time that was waited, the least
+    that the delay can be. Raises: CouldNotLook.
     """
     road, own = road_of(stack, TASKMANAGER), stack.url("minio")
     # What is left of the time is for the second question.

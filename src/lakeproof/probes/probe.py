@@ -39,8 +39,7 @@ class Probe:
     liveness: it tells whether the process of `source` answers at all (probes/http.py has the words).
     steady: answers that only somebody's act brings about (a paused connector, a new column). Trouble of a component
     that the probe asks or needs does not change them, or leaves no answer. True: every answer but "nothing there".
-    within: the component that the probe belongs to. In a stack without it the probe is not asked, whoever could
-    answer.
+    within: the component that the probe belongs to. A stack without it is not asked, even if the source could answer.
     """
 
     id: str

@@ -65,8 +65,7 @@ def require_scraped(stack: Stack, timeout: float, job: str, window: str) -> None
     """Raises: CouldNotLook where Prometheus did not scrape that job in that time: then a missing series says nothing.
 
     It was restarted a moment ago, or does not know the job. Where it did scrape the job, a series that begins with
-    the first call is missing because nobody called. A scrape that failed counts too: the component's own probes tell
-    why.
+    the first call is missing since nobody called. A failed scrape counts too: the component's own probes tell why.
     """
     expression = f"count by (job) (count_over_time(up[{window}]))"
     # One question for all jobs, whoever asks in the same look.

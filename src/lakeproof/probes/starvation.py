@@ -6,8 +6,7 @@ time at all. The time tells the two apart; the share of looks does not, since a 
 
 A process that the kernel keeps from running (`cpu.max` of its cgroup) is never in that state: the counters of
 cpu.stat tell of it. They count the whole cgroup, and where the whole stack runs in one small container they grow
-although everything is well. So they are read only where the TaskManager's cgroup is not that of its parent, the
-supervisor.
+although everything is well. So they are read only where the TaskManager's cgroup is not the supervisor's, its parent.
 """
 
 import math

@@ -1,9 +1,8 @@
 """How old is the oldest transaction that is still open in the capture's topics?
 
 Kafka 4.3.1: a broker that was frozen for longer than its session (3 s here) comes back fenced, and now and then it
-then forgets a transaction: the coordinator calls it done, the partition keeps it open. No timeout ends such a
-transaction. Readers of committed rows stop before it, Connect's own reader of its offsets too, so capture hangs as
-RUNNING.
+then forgets a transaction: the coordinator calls it done, the partition keeps it open, and no timeout ends it.
+Readers of committed rows stop before it, Connect's own reader of its offsets too, so capture hangs as RUNNING.
 """
 
 import time
@@ -22,8 +21,8 @@ from lakeproof.stack.stack import Stack
 
 # The topics that rows and offsets of the capture go through: their names begin so.
 CAPTURE_TOPICS = ("cdc.", "_connect_offsets_")
-# A transaction that is open for longer hangs. The coordinator, which looks every 10 s, ends a healthy one after its
-# producer's 60 s: Connect's, and that of lake/capture/bridge.py.
+# A transaction that is open for longer hangs: the coordinator, which looks every 10 s, would have ended it after its
+# producer's 60 s (Connect's, and that of lake/capture/bridge.py).
 HANGING_SECONDS = 75
 
 
