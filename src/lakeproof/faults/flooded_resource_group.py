@@ -21,7 +21,7 @@ from lakeproof.stack.engines.trino import NAME, PLATFORM_PREFIX, USER_QUEUED, US
 from lakeproof.stack.stack import Stack
 
 SECONDS = 15.0
-# Trino gives up a query whose client has asked for nothing for so long.
+# Trino gives up a query whose client has asked for nothing for this long.
 GIVEN_UP_SECONDS = 300.0
 SOURCE = "lakeproof-fault"
 SQL = """\

@@ -26,8 +26,8 @@ WHERE n.subject = $1 AND p.opted_out <> '[]'
 
 
 class UnwelcomeCampaign(Arguments):
-    """`recipients`: they get it one after the other within `seconds`. `opt_outs`: so many, the first ones, get it at
-    once, and opt out.
+    """`recipients`: how many get the campaign, one after the other within `seconds`. `opt_outs`: how many, the first
+    ones, get it at once and opt out.
     """
 
     recipients: int = Field(200, ge=1, le=MAX_BATCH)

@@ -27,7 +27,7 @@ def bound_seconds(left_bytes: int) -> float:
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
-    """What to compare, again and again."""
+    """The two places in the binlog that a person would compare, again and again."""
     offsets = f"{stack.url('connect')}/connectors/{OLTP.connector}/offsets"
     return (
         f"SHOW MASTER STATUS against curl {offsets}; wait, at most {LEAST_SECONDS:.0f} s and a second for each "

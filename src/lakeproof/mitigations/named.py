@@ -51,7 +51,7 @@ def _required[T](kept: list[T], found: Sequence[T]) -> list[T]:
 
 
 def listed(names: Iterable[object]) -> str:
-    """These names; of many the first ones, and how many more there are."""
+    """The names, joined by commas; of many only the first ones, and how many more there are."""
     told = [str(each) for each in names]
     return ", ".join(told if len(told) <= SHOWN else [*told[:SHOWN], f"and {len(told) - SHOWN} more"])
 

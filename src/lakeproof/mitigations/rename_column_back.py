@@ -53,7 +53,7 @@ def statement(gone: Difference, new: Difference) -> str:
 
 
 def run(stack: Stack, arguments: OfDatabase) -> str:
-    """Rename, then ask for the rows; fine where no column is renamed.
+    """Rename, then ask for the rows; safe where no column is renamed.
 
     Raises: as require_none_missing and require_another_name, with nothing renamed; NotReady, DeadlineExpired.
     """

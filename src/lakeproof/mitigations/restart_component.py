@@ -12,7 +12,7 @@ def typed(stack: Stack, arguments: OfComponent) -> str:
 
 
 def run(stack: Stack, arguments: OfComponent) -> str:
-    """Stop it, start it with what it needs, and return once it is healthy."""
+    """Stop the component, start it with what it needs, and return once it is healthy."""
     our_processes(stack, f"restart {arguments.component}").restart(arguments.component)
     return f"restarted: {arguments.component}"
 

@@ -79,7 +79,7 @@ def _join(stack: Stack, client: SupervisorClient, name: str, on_event: OnEvent) 
 
 
 def _leave(stack: Stack, client: SupervisorClient, name: str, on_event: OnEvent) -> str:
-    """Safe to repeat, cut off anywhere: the ring and the marks say what is still to be done."""
+    """Have the node leave. Safe to repeat after a cut at any point: the ring and the marks say what is left to do."""
     storage, mark = cassandra.storage_dir(stack, name), cassandra.leaving_mark(stack, name)
     nodes = _whole_ring(stack, name)
     it = next((node for node in nodes if node.name == name), None)

@@ -155,7 +155,7 @@ def unread(stack: Stack, timeout: float, source: Source) -> int | None:
 
 
 def changed_settings(stack: Stack, timeout: float, source: Source) -> list[str]:
-    """What in the topics that a connector writes is not as it needs to be: `TOPIC: WHAT`, as
+    """The settings that are not as they need to be, of the topics that a connector writes: `TOPIC: WHAT`, as
     topic_settings.changes. Raises: CouldNotLook.
     """
     return _changes(stack, timeout, of_capture(source))
@@ -203,7 +203,7 @@ def _probes(source: Source) -> Iterator[Probe]:
     right = Condition(Operator.IS, UNCHANGED)
     typed = f"kafka-configs.sh --describe --all --topic {' or '.join(topic.name for topic in of_capture(source))}"
     yield of_source(source, "topic-changes", "kafka", typed, topic_changes, "", right, steady=True)
-    # Without a range: how much comes in between two checkpoints is the shoppers' matter.
+    # Without a healthy range: how much comes in between two checkpoints depends on the shoppers.
     group = f"offset of the group {source.job} in {source.topic}, and the topic's end"
     yield of_source(source, "topic-unread", "kafka", group, unread, "records")
 

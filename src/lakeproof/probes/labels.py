@@ -31,7 +31,7 @@ FROM fulfillments, LATERAL (SELECT coalesce(lease_until > now(), false) AS is_le
 
 
 def lag(stack: Stack, timeout: float) -> Value:
-    """Minutes by which the latest parcel is late, or will be once its hold is over. Raises: CouldNotLook."""
+    """By how many minutes the latest parcel is late, or will be once its hold is over. Raises: CouldNotLook."""
     return told(stack, timeout, SERVICE, LAG)
 
 

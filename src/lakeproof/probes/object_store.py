@@ -67,7 +67,7 @@ WORKED_IN = {
     ATTACHMENT_BUCKET: re.compile(r"\d+/"),  # of a support case
 }
 NEVER = re.compile(r"(?!)")
-# Where the lake's job and its publisher write.
+# The buckets and folders that the lake's job and its publisher write into.
 OF_THE_LAKE = ((LAKE_BUCKET, "wh/"), (FLINK_BUCKET, "checkpoints/"))
 
 FREE_BYTES = "min(minio_cluster_disk_free_bytes)"

@@ -21,7 +21,9 @@ WHOLLY = ("starting", "stuck")
 
 
 def publisher_status(stack: Stack, timeout: float, source: Source) -> Value:
-    """Of that database: starting, healthy, degraded (rounds fail), frozen (an audit failed), stuck (one hangs)."""
+    """The publisher's state for that database: starting, healthy, degraded (rounds fail), frozen (an audit failed) or
+    stuck (a round hangs).
+    """
     with _health(stack, timeout) as told:
         whole = str(told["status"])
         return whole if whole in WHOLLY else str(told.get("databases", {}).get(source.name, whole))
