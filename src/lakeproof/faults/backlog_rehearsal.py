@@ -30,8 +30,8 @@ def rehearse(
     keep_paused: bool,
     progress: Callable[[str], None],
 ) -> None:
-    """`found` is filled, step by step, with what the script prints. The pause is on record, and is ended at the end
-    unless `keep_paused`.
+    """`found` is filled, step by step, with what the script prints. The pause is on record, and the connector is
+    resumed at the end unless `keep_paused`.
 
     Raises: LakeproofError.
     """

@@ -1,6 +1,6 @@
 """A component's processes are stopped by SIGSTOP for a moment, again and again, and go on by themselves each time.
 
-A question to the component meanwhile is answered late. A process of its own stops it:
+A question to the component meanwhile is answered late. A process beside the component stops and continues it:
 `python -m lakeproof.faults.faltering_process COMPONENT SECONDS EVERY`.
 """
 

@@ -1,8 +1,8 @@
 """A session locks a table and keeps the lock, while a tool without a pool asks for that table in ever more sessions.
 
 A lock alone does not fill a server: the shop's services have few sessions each, and give up after seconds
-(docs/decisions/0023). Clients fill it that open a session for each question and wait in it. The lock and these
-clients are in a process of its own (lock_holder.py), since they must outlive the command that makes the fault.
+(docs/decisions/0023). It is filled by clients that open a session for each question and wait there. The lock and the
+clients are in a process of their own (lock_holder.py), since they must outlive the command that makes the fault.
 """
 
 from pydantic import Field

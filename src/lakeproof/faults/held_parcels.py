@@ -28,7 +28,7 @@ WAIT_SECONDS = 40.0
 
 
 class HeldParcels(Arguments):
-    """`count`: of how many parcels, at least, the labels are held, for `hold_minutes` from now on."""
+    """`count`: how many labels, at least, are held. `hold_minutes`: for how long, from now on."""
 
     count: int = Field(3, ge=1, le=200)
     hold_minutes: float = Field(30.0, ge=0.1, le=7 * 24 * 60)

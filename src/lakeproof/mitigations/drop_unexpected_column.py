@@ -1,6 +1,6 @@
 """Take back a column that nobody announced: drop those that neither the lake's SQL nor the shop's own schema has.
 
-What was written into such a column goes with it. The dry run lists its different values. The repair keeps them in a
+The values of such a column go with it. The dry run lists its different values. The repair keeps these in a
 file (kept_values.py; the different values, not which row had which), and says where. A column with twenty different
 values or more is not dropped; whoever did not announce it may want to look at it first.
 """

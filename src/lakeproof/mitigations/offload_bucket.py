@@ -76,8 +76,8 @@ def typed(stack: Stack, arguments: OffloadBucket) -> str:
 
 
 def run(stack: Stack, arguments: OffloadBucket) -> str:
-    """Archive and compare all objects of now, and only then delete them. An object that is written anew meanwhile
-    stays, and so does the bucket.
+    """Archive and compare all objects that are there now, and only then delete them. An object that is written anew
+    meanwhile stays, and so does the bucket.
 
     Raises: InvalidInput for a bucket of the stack's own, before anything is read; TerminalError where moving would
     gain nothing (no other bucket holds anything, the archive would lie on the store's own disk, or has no room), an

@@ -1,7 +1,7 @@
 """Have a database write its log as the capture needs it: MariaDB's settings of the binlog, PostgreSQL's publication.
 
 What was written meanwhile stays in the log as it is, so that rows are missing in the lake, or a task cannot read on.
-Another step brings the rows: bridge_capture_gap, or bridge_topic_gap for PostgreSQL. Until then a mark tells of it.
+Another step brings the rows: bridge_capture_gap, or bridge_topic_gap for PostgreSQL. Until then a mark tells of them.
 """
 
 from lakeproof.lake.capture import missed
