@@ -17,7 +17,7 @@ class Evidence:
 
     @property
     def alternatives(self) -> "tuple[Evidence, ...]":
-        """Itself alone (see AnyOf)."""
+        """The evidence itself, alone. An AnyOf has several alternatives, and is judged by the same code."""
         return (self,)
 
     def __str__(self) -> str:
@@ -26,7 +26,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class AnyOf:
-    """Evidence that holds where one at least of its alternatives does."""
+    """Evidence that holds where at least one of its alternatives does."""
 
     alternatives: tuple[Evidence, ...]
 
@@ -48,15 +48,15 @@ class Step:
 class Cause:
     """One root cause.
 
-    A diagnosis names it where each entry of `necessary` holds, nothing of `contradicting` does, and no cause in
-    `masked_by` accounts for it.
-    explains: probes that may be out of range, or unanswered, because of this cause. What it states as evidence, it
-    explains only where that evidence is seen.
-    outage: a component does not do its work. It explains no answer that only somebody's act brings about
-    (Probe.steady): behind a dead Kafka, a connector that somebody paused is another trouble.
-    repairs: in the order in which they are run; none: a person has to look.
-    of_all: the necessary evidence is only what concerns components that are part of the stack.
-    subject: the words of the source, database, node or component that it is the cause of; empty: of no single one.
+    A diagnosis names the cause where each entry of `necessary` holds, no entry of `contradicting` does, and no cause
+    in `masked_by` accounts for it.
+    explains: further probes that may be out of range, or unanswered, because of this cause. A probe that is only
+    evidence of the cause is explained only where that evidence is seen.
+    outage: the cause keeps a component from its work. An outage does not explain an answer that only somebody's act
+    brings about (Probe.steady): a connector that somebody paused is a trouble of its own even while Kafka is down.
+    repairs: the steps in the order in which they are run; empty: a person has to look.
+    of_all: the cause concerns every component. Evidence about components outside the stack is left out of it.
+    subject: the words (nouns.py) of the source, database, node or component that the cause is about; empty: of none.
     """
 
     id: str

@@ -48,7 +48,7 @@ class AnyOfModel(StrictModel):
 
 
 def _kind(entry: Any) -> str:
-    """Told by its key, so that what is wrong in an entry is told of that kind alone."""
+    """The kind of an entry, told by its key: a validation error then speaks of this kind alone, not of both."""
     return "any" if isinstance(entry, AnyOfModel) or (isinstance(entry, dict) and "any" in entry) else "one"
 
 
@@ -58,7 +58,7 @@ type NeededModel = Annotated[
 
 
 class StepModel(StrictModel):
-    """`{id: ID, args: {...}, where: {...}}`. where: the cause of another subject has no such step (for_each.py)."""
+    """`{id: ID, args: {...}, where: {...}}`. where: only causes whose subject has these words have the step."""
 
     id: str
     args: dict[str, str | int | float | bool] = Field({})
@@ -79,10 +79,10 @@ class Texts(StrictModel):
 class CauseModel(StrictModel):
     """One entry of causes.yaml.
 
-    masked_by_components: components whose own causes (down, hung, unhealthy) account for this cause; an exception to
-    those that default_masks.py finds, and in their place. A cause that this one masks is never among them.
-    masks: the other way round from masked_by: these causes are accounted for by this one.
-    for_each: a noun; the cause is made once for each of its subjects (for_each.py), of which `where` may take some.
+    masked_by_components: components whose own causes (down, hung, unhealthy) account for this cause. The list
+    replaces the components that default_masks.py finds. A cause in `masks` is never added through a component.
+    masks: the causes that this cause accounts for; the reverse of masked_by.
+    for_each: a noun; one cause is made for each subject of the noun (for_each.py), or for those that fit `where`.
     """
 
     id: str = Field(pattern=TEMPLATE)

@@ -1,7 +1,7 @@
 """All known causes: those of the scenarios' folders, and those of every component.
 
-Whoever knows the folders hands them down. This room knows no fault, truth, journal, repair or incident; import-linter
-keeps it so.
+The caller hands in the scenarios' folders: this room knows no fault, truth, journal, repair or incident, and
+import-linter keeps it so.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ from lakeproof.probes.probe import Probe
 from lakeproof.stack.components import all_components
 from lakeproof.yaml_file import read_yaml
 
-# Where the causes of every component come from.
+# The file that an error names where the faulty cause was made for a component and stands in no causes.yaml.
 GENERATED = Path(__file__).with_name("component_causes.py")
 
 
@@ -112,9 +112,9 @@ def _check(causes: tuple[Cause, ...], paths: list[Path], probes: Mapping[str, Pr
 
 
 def _check_contained(causes: tuple[Cause, ...], paths: Mapping[str, Path]) -> None:
-    """A cause that holds wherever another one does would be named beside it each time, or hide it for ever.
+    """Refuse a cause that holds wherever another one does: both would be named each time, or one always be hidden.
 
-    Raises: InvalidInput unless the other one masks it, or rules it out by its contradicting evidence.
+    Raises: InvalidInput unless the other cause masks this one, or implies evidence that contradicts this one.
     """
     needing: dict[str, list[Cause]] = {}
     for cause in causes:

@@ -1,10 +1,10 @@
-"""The causes of every component (down, hung, unhealthy, restarting), made from the list of components and what they
-need. One that is asked by a login has two more: it takes nobody in yet (starting), and it turns that login down.
+"""The causes of every component (down, hung, unhealthy, restarting), made from the components and their needs.
 
-Whether a process runs is its own matter, whatever else is wrong. So no other cause hides "down" and "hung", except
-for a component that is taken down together with another one, and one that ends again and again: that one is down at
-most looks, and the supervisor starts it already. A component may be unhealthy, or end by itself, because of one that
-it needs: then only the needed one is named.
+A component that is probed through a login has two more: it takes no connections yet (starting), and it rejects the
+login. Whether a process runs does not depend on what else is wrong. So no other cause masks "down" and "hung", with
+two exceptions: a component that is taken down together with another one; and one that keeps ending by itself, which
+is down at most looks, and which the supervisor starts again anyway. A component may be unhealthy, or keep ending,
+because of a component that it needs: then only the needed one is named.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,30 +18,30 @@ from lakeproof.stack.component import Component
 NO_SCENARIO = "none"
 DOWN, HUNG, UNHEALTHY, RESTARTING = "down", "hung", "unhealthy", "restarting"
 TAKES_NOBODY_IN, LOGIN_REJECTED = "starting", "login_rejected"
-# What keeps a component from its work at this moment. One that turns the diagnosis's own login down works for
-# everybody else; one that ended again and again may have been up and well for minutes, and then no trouble of now is
-# its own.
+# The states that keep a component from its work now. A component that rejects the diagnosis's own login still works
+# for everybody else. One that is restarting may have been up and well for minutes, and is then not the cause of any
+# present trouble.
 OUTAGES = (DOWN, HUNG, UNHEALTHY, TAKES_NOBODY_IN)
 NOTHING_RUNS = "nothing_runs"
-# So many restarts within the probe's window are no single event.
+# A component that restarted more often than this within the probe's window is restarting: that is no single event.
 FEW_RESTARTS = 2
 
 
 def cause_ids(component: str, states: Iterable[str] = OUTAGES) -> tuple[str, ...]:
-    """The ids of a component's causes by which whatever stands on it cannot do its work either."""
+    """The ids of a component's causes; by default those in which nothing that stands on the component can work."""
     return tuple(f"{component.replace('-', '_')}_{state}" for state in states)
 
 
 def _ends_others(component: str) -> tuple[str, ...]:
-    """The ids of its causes by which another component may be unhealthy, or end as well."""
+    """The ids of the component's causes that may make another component unhealthy, or make it end."""
     return cause_ids(component, (*OUTAGES, RESTARTING))
 
 
 def upstream(components: Mapping[str, Component]) -> dict[str, frozenset[str]]:
-    """Component → all components that it cannot do its work without, directly or through others; never itself.
+    """Component → all components that it cannot work without, directly or through others; never itself.
 
-    A component that is only used, and that itself needs the user, is not counted: an exporter that measures a
-    database is not what the database stands on.
+    A used component counts only where it does not itself need the user: a database does not stand on the exporter
+    that measures it.
     """
     needs = {
         name: frozenset((*one.needs, *one.provision_needs)) & components.keys() for name, one in components.items()
@@ -106,7 +106,7 @@ class _OfComponent:
                 probe.id
                 for probe in probes.values()
                 if probe.healthy is not None
-                # A component that is taken down with this one and started again meanwhile waits for this one.
+                # Started again, a component that is taken down with this one still waits for this one.
                 and (shows(probe, name, above) or probe.source in one.takes_down)
             )
         )
@@ -119,7 +119,7 @@ class _OfComponent:
         self.afterwards = tuple(_step(each, name) for each in one.after_outage)
 
     def causes(self) -> Iterable[Cause]:
-        """All of them; of a component without a readiness probe two more."""
+        """All causes of the component; one without a readiness probe has two more."""
         yield self._down()
         yield self._hung()
         if self.restarts in self.probes:
@@ -162,7 +162,7 @@ class _OfComponent:
             f"{self.name} ends by itself again and again and is started each time: `lakeproof logs {self.name}` says "
             "why.",
             (Evidence(self.restarts, Condition(Operator.ABOVE, FEW_RESTARTS)),),
-            # What it takes down itself ends because of it, and not the other way round.
+            # The components that this one takes down end because of it, and not the other way round.
             masked_by=[each for each in self.by_others if each not in self.ending_with_it],
         )
 
@@ -178,7 +178,7 @@ class _OfComponent:
         )
 
     def _login_rejected(self) -> Cause:
-        # The other accounts may log in: this accounts for what it was asked itself, and hides nothing.
+        # Other accounts may still log in, so this cause explains only the component's own probes and masks nothing.
         return self._cause(
             LOGIN_REJECTED,
             f"{self.name} chạy nhưng từ chối đăng nhập của `diagnose`: mật khẩu trong `lakeproof env` không phải mật "
@@ -194,7 +194,7 @@ class _OfComponent:
         necessary = (self._answer(Operator.IS, ANSWERS), *self._not_ready())
         contradicting: tuple[Evidence, ...] = ()
         if self.ready not in self.probes:
-            # Without a second probe, the liveness probe tells this too: the server answers with an error of its own.
+            # Without a readiness probe the liveness probe tells health too: the server answers with its own error.
             necessary = (self._answer(Operator.IS_NOT, ANSWERS),)
             contradicting = tuple(self._answer(Operator.IS, word) for word in (REFUSED, SILENT, STARTING, REJECTED))
         return self._cause(

@@ -1,7 +1,7 @@
-"""Which components mask a cause that does not say it: those whose trouble may bring about all that it rests on.
+"""Which components mask a cause that names none: those whose trouble may bring about all of its evidence.
 
 A job fails where the object store is down, so "the job keeps restarting" is no finding of its own there. No trouble
-of a component pauses a connector, so "the connector is paused" is one whatever else is wrong.
+of a component pauses a connector, so "the connector is paused" is a finding whatever else is wrong.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,11 +14,11 @@ from lakeproof.probes.probe import Probe
 def masking_components(
     necessary: Iterable[Evidence | AnyOf], probes: Mapping[str, Probe], above: Mapping[str, frozenset[str]]
 ) -> frozenset[str]:
-    """The components on which the source of each probe stands, that source, and what else the probe is about.
+    """The components whose trouble may bring about every necessary piece of evidence.
 
-    Evidence that a healthy stack shows as well counts for none. Where a piece can only be brought about by somebody's
-    act (Probe.steady), or tells whether a process runs, no component masks the cause.
-    above: component → all that it stands on.
+    A piece may come from its probe's source, from a component on which this source stands, or from Probe.about.
+    Evidence that a healthy stack shows as well is skipped. No component masks the cause where a piece tells whether a
+    process runs, or comes only from somebody's act (Probe.steady). above: component → all that it stands on.
     """
     found: list[frozenset[str]] = []
     for item in necessary:
@@ -36,7 +36,7 @@ def _stands_on(probe: Probe, above: Mapping[str, frozenset[str]]) -> frozenset[s
 
 
 def is_health(condition: Condition, probe: Probe) -> bool:
-    """True where whatever a healthy stack answers satisfies the condition, so that it tells of no trouble."""
+    """True where every answer of a healthy stack satisfies the condition: such evidence tells of no trouble."""
     return probe.healthy is not None and probe.healthy.implies(condition)
 
 

@@ -18,7 +18,8 @@ from lakeproof.probes.reading import Reading
 class Seen:
     """One piece of evidence as it was read.
 
-    condition: what the cause asks of it. expected: what health shows; "" where the probe has no healthy range.
+    condition: what the reading is judged by: a cause's condition, or the healthy range where no cause explains it.
+    expected: the healthy range; "" where the probe has none.
     """
 
     reading: Reading
@@ -45,8 +46,8 @@ class Seen:
 class Finding:
     """A cause that holds, with the evidence for it.
 
-    Against it stand supporting evidence that is not there, and contradicting evidence that could not be looked at.
-    explains: the probes out of range that it accounts for, by itself or through a cause that it masks.
+    evidence_against: supporting evidence that does not hold, and contradicting evidence whose probe did not answer.
+    explains: the probes out of range that the cause accounts for, by itself or through a cause that it masks.
     """
 
     cause: Cause
@@ -57,9 +58,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Hidden:
-    """A cause that holds too, and that a named one accounts for: whether it is a trouble of its own shows later.
+    """A cause that holds and is not named, since a named cause accounts for it, at least for now.
 
-    cause, by: their ids; `by` is the best supported of the named causes that hide it.
+    cause: the id of the hidden cause. by: the id of the best supported named cause that hides it.
     """
 
     cause: str
@@ -70,9 +71,9 @@ class Hidden:
 class Diagnosis:
     """The causes that hold, the best supported first.
 
-    unknown: readings that are out of range or have no answer, and that none of these causes accounts for; with them
-    the readings without an answer that would have decided whether another cause accounts for one of them.
-    hidden: the causes that hold and are not named, for a named one accounts for them.
+    unknown: readings that are out of range or have no answer, and that none of these causes accounts for. Also the
+    unanswered readings that would have decided whether another cause accounts for one of them.
+    hidden: the causes that hold and are not named, because a named cause accounts for them.
     """
 
     findings: tuple[Finding, ...]
@@ -109,7 +110,7 @@ class Diagnosis:
 
 
 def diagnose(causes: Iterable[Cause], observations: Mapping[str, Observation]) -> Diagnosis:
-    """The causes that the observations allow, first the one that explains the most of what is out of range.
+    """The causes that the observations allow, first the one that explains the most probes out of range.
 
     `observations` must hold every probe that the causes ask.
     """
@@ -154,7 +155,7 @@ def diagnose(causes: Iterable[Cause], observations: Mapping[str, Observation]) -
 
 
 def _missed(cause: Cause, observations: Mapping[str, Observation], unknown: Container[str]) -> Iterable[Evidence]:
-    """The evidence without an answer on which it depends whether this cause accounts for one of these readings."""
+    """The unanswered evidence that decides whether this cause accounts for one of the `unknown` readings."""
     found, held = [], []
     for item in cause.necessary:
         true = [one for one in item.alternatives if _true(one, observations)]
@@ -167,7 +168,7 @@ def _missed(cause: Cause, observations: Mapping[str, Observation], unknown: Cont
 
 
 def _explains(cause: Cause, seen: Observation) -> bool:
-    """True where the cause accounts for what the probe reads, and not only for the probe."""
+    """True where the cause accounts for this very answer; that it names the probe is not enough."""
     if seen.probe.id in cause.explains and not (cause.outage and seen.answered and seen.is_steady):
         return True
     told = (one.condition for one in (*cause.alternatives, *cause.supporting) if one.probe == seen.probe.id)
@@ -192,10 +193,10 @@ def _hidden_by(cause: Cause, holding: Mapping[str, Cause]) -> set[str]:
 
 
 def within_reach(causes: Iterable[Cause], asked: Iterable[Probe]) -> list[Cause]:
-    """The causes that these probes can tell, without the evidence that other probes would give.
+    """The causes that can be judged by these probes, each without the evidence that only other probes would give.
 
-    A cause is left out where some of its necessary evidence is out of their reach; of alternatives one within it is
-    enough. A cause that is `of_all` components stays while two pieces of evidence are left.
+    A cause is left out where a necessary piece of evidence needs another probe; of a piece's alternatives, one within
+    reach is enough. A cause that is `of_all` components stays while two pieces of evidence are left.
     """
     known = {probe.id for probe in asked}
 

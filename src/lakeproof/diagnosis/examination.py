@@ -19,8 +19,8 @@ from lakeproof.stack.stack import Stack
 class Examination:
     """The diagnosis and the observations that it rests on.
 
-    absent: components that are not part of the stack, and were not asked. in_doubt: why nobody could tell which
-    components are part of it; then those were asked that `lakeproof up` starts. "" where that was known.
+    absent: components that are not part of the stack, and were not asked. in_doubt: why it could not be told which
+    components are part of it; then the components that `lakeproof up` starts were asked. "" where it was known.
     """
 
     diagnosis: Diagnosis
@@ -30,7 +30,7 @@ class Examination:
 
 
 class Look(Protocol):
-    """How probes are asked: once each, and those that `again` names a second time (probes/looking.py)."""
+    """How probes are asked: each one once, and those that `again` names a second time (probes/looking.py)."""
 
     def __call__(self, probes: Iterable[Probe], again: Again, /) -> Mapping[str, Observation]:
         """The readings by probe id."""
@@ -52,7 +52,7 @@ def examined(
     look: Look,
     parts: Callable[[], Parts],
 ) -> Examination:
-    """Ask `look` for what these causes need, and judge them.
+    """Ask, through `look`, the probes that these causes need, and judge the causes.
 
     Raises: CouldNotLook where no probe could be asked: a stack that was not looked at is not healthy.
     """

@@ -1,12 +1,12 @@
-"""Causes that are written once for each subject of a noun (nouns.py): their placeholders, filled in.
+"""Makes one cause for each subject of a noun (nouns.py): fills in the placeholders of an entry of causes.yaml.
 
 A placeholder is a word in braces, in any text of a cause: id, says, probes, values, arguments, masks, masked_by,
-masked_by_components, explains. In the ids of causes a `-` of the word becomes `_`.
+masked_by_components, explains. In the id of a cause, a `-` of the word becomes `_`.
 An entry of `supporting`, `masks`, `masked_by`, `masked_by_components` or `explains` is left out where the subject
 does not have the word. An entry of any list with placeholders of another noun stands once for each subject of that
-noun: `explains: ["{source}-publish-age"]` in a cause that is not of one source. In a cause of a source or database,
-subjects of another source or engine are left out: `explains: ["{service}-refusals"]` stands for the services that
-keep their tables there.
+noun: `explains: ["{source}-publish-age"]`, in a cause that is about no single source, names every source's probe. In
+a cause of a source or database, subjects of another source or engine are left out: `explains: ["{service}-refusals"]`
+stands for the services that keep their tables there.
 """
 
 import re
@@ -22,7 +22,7 @@ from lakeproof.errors import InvalidInput
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 # The words that mean the same in several nouns.
 _SHARED = ("source", "engine")
-# Their entries are ids of causes.
+# The fields that hold ids of causes.
 _IDS = ("id", "masks", "masked_by")
 _MAY_LACK = ("supporting", "masks", "masked_by", "masked_by_components", "explains")
 
@@ -32,7 +32,7 @@ class _NoWord(Exception):
 
 
 def expanded(model: CauseModel, where: str) -> Iterator[tuple[Subject, CauseModel]]:
-    """The cause for each subject that it is for, with that subject; one without `for_each` once, with no word.
+    """Each subject with the cause made for it. An entry without `for_each` gives one cause, with an empty subject.
 
     Raises: InvalidInput for a noun or placeholder that is not known, or text that is wrong once filled in.
     """
@@ -54,7 +54,7 @@ def expanded(model: CauseModel, where: str) -> Iterator[tuple[Subject, CauseMode
 def _fitting(
     wanted: Mapping[str, str], subjects: tuple[Subject, ...], model: CauseModel, where: str
 ) -> tuple[Subject, ...]:
-    """Those subjects that have these words. Raises: InvalidInput where none has."""
+    """The subjects that have all words of `wanted`. Raises: InvalidInput where none has them."""
     for key in wanted:
         _require(key, subjects[0], model, where)
     found = tuple(subject for subject in subjects if wanted.items() <= subject.items())

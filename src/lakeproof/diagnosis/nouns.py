@@ -11,7 +11,7 @@ from lakeproof.stack.engines.cassandra_config import NODES
 
 type Subject = Mapping[str, str | None]
 
-# The word of a subject that is the name of a component. `component` is the one of a component's own causes.
+# The placeholders whose word is the name of a component. component_causes.py uses `component`.
 _COMPONENT = ("component", "database", "node")
 
 _SERVICES = (
@@ -21,7 +21,7 @@ _SERVICES = (
 
 NOUNS: Mapping[str, tuple[Subject, ...]] = {
     # The servers that the shop's services keep their tables in. {database} is the component, {full} what its liveness
-    # probe reads where it has no session left. By {engine} an entry finds the sources and services in it.
+    # probe reads when no session is left. {engine} joins a server with the sources and services in it (for_each.py).
     "databases": (
         {
             "database": "mysql",
@@ -46,11 +46,11 @@ NOUNS: Mapping[str, tuple[Subject, ...]] = {
         for source, kept in _SERVICES
         for service in kept
     ),
-    # Cassandra's. {node} is the component.
+    # The nodes of Cassandra. {node} is the component.
     "nodes": tuple({"node": node} for node in NODES),
 }
 
 
 def component_of(subject: Subject) -> str | None:
-    """The component that a subject is; None for a source, which is a database within one, and for no subject."""
+    """The component that a subject is. None for a source (a database in a server) and for an empty subject."""
     return None if "source" in subject else next((subject[word] for word in _COMPONENT if word in subject), None)

@@ -10,7 +10,7 @@ SECONDS = 5.0
 
 
 def lift(stack: Stack, server: Server, account: str, fault: str) -> None:
-    """Take it away; what it was is noted for `put_back`. Safe to repeat. Raises: CouldNotLook."""
+    """Take the account's limit away, and note it for `put_back`. Safe to repeat. Raises: CouldNotLook."""
     note = _note(stack, server, account, fault)
     if not note.exists():
         write_file(note, str(limit_of(stack, server, account, SECONDS)))
@@ -18,7 +18,7 @@ def lift(stack: Stack, server: Server, account: str, fault: str) -> None:
 
 
 def put_back(stack: Stack, server: Server, account: str, fault: str) -> None:
-    """The account has its limit of before again, whatever a repair set; nothing where `lift` noted none.
+    """Give the account its old limit back, whatever a repair set; do nothing where `lift` noted none.
 
     Raises: CouldNotLook where the database does not answer.
     """

@@ -30,18 +30,19 @@ def rehearse(
     keep_paused: bool,
     progress: Callable[[str], None],
 ) -> None:
-    """`found` becomes what the script prints, as it goes. The pause is on record, and ended unless it is to be kept.
+    """`found` is filled, step by step, with what the script prints. The pause is on record, and the connector is
+    resumed at the end unless `keep_paused`.
 
     Raises: LakeproofError.
     """
-    for component, kind in ASKED:  # before anything is paused: one that is not given is refused
+    for component, kind in ASKED:  # before anything is paused: raises where an address is not given
         stack.address(component, kind)
     run = f"chaos-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
     found |= {"connector": connector, "run": run}
     start = end_offset(stack, connector)
     try:
         records.inject(stack, paused_connector.FAULT, {"connector": connector}, by=ME)
-    except KeyboardInterrupt:  # it may be paused already; what another has paused stays so
+    except KeyboardInterrupt:  # it may be paused already; a connector that another fault has paused stays so
         if any((one.fault, one.by) == (paused_connector.FAULT.id, ME) for one in records.recorded(stack)):
             records.remove(stack, paused_connector.FAULT, {"connector": connector})
         raise
@@ -57,7 +58,7 @@ def rehearse(
         found["binlogPositionDeltaBefore"] = binlog_delta(stack, connector) or 0
         found["rowsWritten"] = written = _order(stack, run, rows)
         found |= measure()
-    finally:  # also where the orders fail, or somebody interrupts
+    finally:  # also where the orders fail, or somebody interrupts the command
         if not keep_paused:
             records.remove(stack, paused_connector.FAULT, {"connector": connector})
             found["paused"] = False

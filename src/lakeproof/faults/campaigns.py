@@ -1,6 +1,6 @@
 """Campaigns of a rehearsal: batches to customers whom nobody else has, known again by their subject.
 
-What they have in common: they are found in the database, not remembered, so that a crash forgets none.
+Such campaigns are found in the database and not remembered, so that a crash forgets none.
 """
 
 from lakeproof.probes.notifications import SERVICE
@@ -16,17 +16,17 @@ WHERE subject = $1 AND batch_id IS NOT NULL AND due_at IS NOT NULL GROUP BY 1
 
 
 def client(stack: Stack) -> NotificationClient:
-    """Of the stack's own service."""
+    """A client of the stack's own notification service."""
     return NotificationClient(stack.url(SERVICE))
 
 
 def going_on(stack: Stack, subject: str) -> dict[str, int]:
-    """Batch → how many of it wait. Raises: CouldNotLook."""
+    """Batch → how many of its messages wait. Raises: CouldNotLook."""
     return {str(batch): int(count) for batch, count in read_rows(stack, GOING_ON, subject, seconds=SECONDS)}
 
 
 def withdraw(stack: Stack, subject: str) -> None:
-    """Call off what goes on under that subject. Raises: CouldNotLook, TransientError."""
+    """Call off the campaigns that go on under that subject. Raises: CouldNotLook, TransientError."""
     batches = going_on(stack, subject)
     if batches:
         with client(stack) as calling:

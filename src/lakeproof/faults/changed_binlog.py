@@ -1,7 +1,7 @@
 """Somebody changes how MariaDB writes its binlog, to save room or because another replica likes it better.
 
-A session goes by what the setting was when it began, so the order service gets new ones, as by its next restart.
-By the default the binlog has only the changed columns of a row, which no connector of Debezium's can read on from.
+A session keeps the setting that it began with, so the order service gets new sessions, as by its next restart. With
+the default argument the binlog has only a row's changed columns, from which no connector of Debezium's can read on.
 """
 
 from typing import Literal
@@ -21,22 +21,22 @@ WRITER = "order_service"
 
 
 class ChangedBinlog(Arguments):
-    """`setting`: which; each gets the value by which the binlog no longer has whole rows."""
+    """`setting`: the one that is changed, to a value (VALUES) by which the binlog no longer has whole rows."""
 
     setting: Literal["binlog_row_image", "binlog_format"] = "binlog_row_image"
 
 
 def inject(stack: Stack, arguments: ChangedBinlog) -> None:
-    """Change it, and have the order service open its sessions anew. Raises: NotReady."""
+    """Change the setting, and have the order service open its sessions anew. Raises: NotReady."""
     with mariadb.as_root(stack, ASK_SECONDS) as cursor:
         cursor.execute(f"SET GLOBAL {arguments.setting} = '{VALUES[arguments.setting]}'")
     mariadb.end_connections(stack, WRITER)
 
 
 def remove(stack: Stack, arguments: ChangedBinlog) -> None:
-    """Set it back, and bring what the connector could not read, where it may have come to that.
+    """Set it back, and bring the rows that the connector could not read, if it may have come to any.
 
-    Done again it finds all well. Raises: as mariadb.restore_log and gap.bridge.
+    A second call finds all well. Raises: as mariadb.restore_log and gap.bridge.
     """
     was_in = sign(stack, arguments).holds
     mariadb.restore_log(stack, _connector())
@@ -46,7 +46,7 @@ def remove(stack: Stack, arguments: ChangedBinlog) -> None:
 
 
 def sign(stack: Stack, arguments: ChangedBinlog) -> Sign:
-    """The server's own setting, by which every new session goes."""
+    """The server's own setting, which every new session takes."""
     told = mariadb.log_lacks(stack, _connector(), ASK_SECONDS)
     wanted = f"{arguments.setting}={VALUES[arguments.setting]}"
     return Sign(wanted in told, f"MariaDB's binlog: {', '.join(told) or 'as the capture needs it'}")

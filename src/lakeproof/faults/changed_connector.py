@@ -1,7 +1,7 @@
 """Somebody changes one key of a connector's configuration by Kafka Connect's REST API.
 
-By the default arguments it is registered from an old template that lacks a table: it runs on, its delay stays small,
-and what changes in that table never comes into the topic.
+With the default arguments the connector is registered from an old template that lacks a table: it runs on, its delay
+stays small, and what changes in that table never comes into the topic.
 """
 
 from pydantic import Field
@@ -22,14 +22,14 @@ WITHOUT_EVENTS = "oltp.orders,oltp.order_items,oltp.cdc_heartbeat"
 
 
 class ChangedConnector(OfConnector):
-    """`key`: what is changed, of those that decide what the connector delivers. `value`: what it is changed to."""
+    """`key`: the one that is changed, of those that decide what the connector delivers. `value`: its new value."""
 
     key: str = Field(TABLES_KEY, pattern=r"^[a-z][A-Za-z0-9._-]+$")
     value: str = WITHOUT_EVENTS
 
 
 def inject(stack: Stack, arguments: ChangedConnector) -> None:
-    """Change it, and return once connector and task run with it. Done again it finds it so, and changes nothing.
+    """Change the key, and return once connector and task run with it. A second call changes nothing.
 
     Raises: InvalidInput where Kafka Connect has no such connector, where it was registered with that value, or for a
     key that a person may change; TerminalError with what Kafka Connect refused; DeadlineExpired where it stays down.
@@ -53,8 +53,8 @@ def inject(stack: Stack, arguments: ChangedConnector) -> None:
 def remove(stack: Stack, arguments: ChangedConnector) -> None:
     """Bring what was not delivered, take out what came twice, and register the connector from its file.
 
-    Where its configuration was set right by whatever was done, a mark tells of what is still missing. Of PostgreSQL
-    `lakeproof mitigate` has all rows read anew; here tables that come back are.
+    Where the configuration was set right meanwhile, a mark tells of the rows that are still missing. For PostgreSQL,
+    `lakeproof mitigate` has all rows read anew; here only the tables that come back are read.
     """
     connector = find_connector(arguments.connector)
     source = find_source(connector.database)
@@ -66,7 +66,7 @@ def remove(stack: Stack, arguments: ChangedConnector) -> None:
 
 
 def sign(stack: Stack, arguments: ChangedConnector) -> Sign:
-    """What Kafka Connect itself has under that key."""
+    """The value that Kafka Connect itself has under that key."""
     found = (live_config(stack, arguments.connector) or {}).get(arguments.key)
     return Sign(found == arguments.value, f"{arguments.key} of connector {arguments.connector} is {found!r}")
 

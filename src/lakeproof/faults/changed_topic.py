@@ -1,12 +1,12 @@
 """Somebody changes one setting of a topic, by Kafka's own admin calls.
 
-By the default arguments no record of the capture is small enough for it any more: its task fails, and fails again
-after each restart.
+With the default arguments no record of the capture is small enough for the topic any more: its task fails, and fails
+again after each restart.
 
 Trap: a record that ends a transaction has 78 bytes with its batch. By Kafka 4.3.1's code a broker that cannot write
 it ends itself, and again at each start; so nothing smaller than 100 is allowed here (not tried).
 
-What the topic had is noted first, since its owner may have it keep more than Lakeproof needs.
+The topic's old value is noted first, since its owner may have it keep more than Lakeproof needs.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ LARGEST_RECORD, SMALLEST = "max.message.bytes", 100
 
 
 class ChangedTopic(Arguments):
-    """`key`: a setting that decides which records `topic` keeps and takes. `value`: what it is changed to."""
+    """`key`: a setting that decides which records `topic` keeps and takes. `value`: its new value."""
 
     topic: str = CDC_TOPIC
     key: str = Field(LARGEST_RECORD, pattern=r"^[a-z][a-z.]+$")
@@ -38,10 +38,10 @@ class ChangedTopic(Arguments):
 
 
 def inject(stack: Stack, arguments: ChangedTopic) -> None:
-    """Change it.
+    """Change the setting.
 
-    Raises: InvalidInput for a key that changes nothing of that, a value that does no harm or too much, a topic that
-    is not there, and in mode "external", where nobody would put back the settings of a topic's owner; NotReady.
+    Raises: InvalidInput for a key that decides nothing about records, a value that does no harm or too much, a topic
+    that is not there, and in mode "external", where nobody would put back the settings of a topic's owner; NotReady.
     """
     topic = find_topic(arguments.topic)
     known, key = needs(topic), arguments.key
@@ -64,15 +64,15 @@ def inject(stack: Stack, arguments: ChangedTopic) -> None:
     if live is None:
         raise InvalidInput(MISSING, where=topic.name, next_action="lakeproof diagnose")
     note = _note(stack, arguments)
-    # One that is changed already was noted before, also where a repair has set it since.
+    # A value that is changed already was noted before, also where a repair has set it since.
     if live[key] != arguments.value and not note.exists():
         write_file(note, live[key])
     alter(admin(stack), topic.name, {key: arguments.value})
 
 
 def remove(stack: Stack, arguments: ChangedTopic) -> None:
-    """Give that key back what it had, or without a note what is needed, and start again what failed of the connector
-    that writes there. What else is changed stays.
+    """Give that key back its old value, or without a note the value that is needed, and restart what has failed of
+    the connector that writes there. Other changed settings stay.
 
     Raises: NotReady; CouldNotLook.
     """
@@ -90,7 +90,7 @@ def remove(stack: Stack, arguments: ChangedTopic) -> None:
 
 
 def sign(stack: Stack, arguments: ChangedTopic) -> Sign:
-    """What Kafka itself tells of that key. Raises: CouldNotLook."""
+    """The value that Kafka itself has for that key. Raises: CouldNotLook."""
     topic = find_topic(arguments.topic)
     live = live_settings(admin(stack), topic, ASK_SECONDS) or {}
     found = live.get(arguments.key, MISSING)
@@ -98,7 +98,7 @@ def sign(stack: Stack, arguments: ChangedTopic) -> Sign:
 
 
 def _note(stack: Stack, arguments: ChangedTopic) -> Path:
-    """Keeps what that key had before. In no component's folder: Kafka's own data may be made anew."""
+    """Keeps the key's old value. In no component's folder: Kafka's own data may be made anew."""
     return stack.data_dir("topic-settings") / f"before-{arguments.topic}-{arguments.key}"
 
 

@@ -20,12 +20,12 @@ def inject(stack: Stack, arguments: Arguments) -> None:
 
 
 def remove(stack: Stack, arguments: Arguments) -> None:
-    """Open it; fine where it is open."""
+    """Open the folder; safe where it is open."""
     open_again(folder_of(stack, LABEL_BUCKET, READY))
 
 
 def sign(stack: Stack, arguments: Arguments) -> Sign:
-    """The store refuses an object there."""
+    """The store refuses an object under ready/."""
     answer = ready_writes(stack, LOOK_SECONDS)
     return Sign(answer != WRITABLE, f"a PUT under {READY}: {answer}")
 

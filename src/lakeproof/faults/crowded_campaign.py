@@ -15,14 +15,14 @@ SUBJECT = "Rehearsal: a crowded campaign"
 
 
 class CrowdedCampaign(Arguments):
-    """`messages` to one customer, spread over `seconds`. The service's own limit is 60 in 60 s."""
+    """`messages`: how many one customer gets, spread over `seconds`. The service's own limit is 60 in 60 s."""
 
     messages: int = Field(150, ge=1, le=MAX_BATCH)
     seconds: int = Field(60, ge=0, le=3600)
 
 
 def inject(stack: Stack, arguments: CrowdedCampaign) -> None:
-    """Make it, unless one goes on."""
+    """Make the campaign, unless one goes on."""
     if not campaigns.going_on(stack, SUBJECT):
         customer = probed_customer(datetime.now(UTC))
         with campaigns.client(stack) as calling:
@@ -30,12 +30,12 @@ def inject(stack: Stack, arguments: CrowdedCampaign) -> None:
 
 
 def remove(stack: Stack, arguments: CrowdedCampaign) -> None:
-    """Call it off; what was sent stays sent."""
+    """Call the campaign off; messages that were sent stay sent."""
     campaigns.withdraw(stack, SUBJECT)
 
 
 def sign(stack: Stack, arguments: CrowdedCampaign) -> Sign:
-    """It goes on, and more of it waits than the limit lets pass."""
+    """The campaign goes on, and more of its messages wait than the limit lets pass."""
     waits, limit = (
         sum(campaigns.going_on(stack, SUBJECT).values()),
         stack.settings.notification.notification_rate_limit,

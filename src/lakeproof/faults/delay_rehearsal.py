@@ -17,14 +17,14 @@ SUPPORT_SECONDS = 15.0
 
 
 def hold(stack: Stack, count: int, hold_minutes: float) -> dict[str, Any]:
-    """Hold labels back; what the script prints. Raises: LakeproofError."""
+    """Hold labels back; gives what the script prints. Raises: LakeproofError."""
     given = {"count": count, "hold_minutes": hold_minutes}
     record = records.inject(stack, held_labels.FAULT, given, by="chaos-fulfillment-delay")
     return {"action": "hold", "at": record.at, "holdMinutes": hold_minutes} | _seen(stack)
 
 
 def revert(stack: Stack) -> dict[str, Any]:
-    """Let them go; what the script prints. Raises: LakeproofError."""
+    """Let the labels go; gives what the script prints. Raises: LakeproofError."""
     before = held_labels.held_labels(stack)
     records.remove(stack, held_labels.FAULT)
     freed = {"removedObjects": len(before.keys), "releasedBytes": before.bytes}

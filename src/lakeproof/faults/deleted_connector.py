@@ -8,12 +8,12 @@ from lakeproof.stack.stack import Stack
 
 
 def inject(stack: Stack, arguments: OfConnector) -> None:
-    """Delete it; fine where it is gone."""
+    """Delete the connector; safe where it is gone."""
     send(stack, "DELETE", f"/connectors/{arguments.connector}", absent_is_fine=True)
 
 
 def remove(stack: Stack, arguments: OfConnector) -> None:
-    """Register it from its file; it goes on from its old offsets."""
+    """Register the connector from its file; it goes on from its old offsets."""
     register(stack, arguments.connector)
 
 

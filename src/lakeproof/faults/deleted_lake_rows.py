@@ -1,6 +1,6 @@
 """Somebody deletes rows from the lake's own table by Paimon's SQL, as a clean-up job with the wrong address would.
 
-The database has them, and capture has delivered them once and for all: nothing that runs brings them back.
+The database has the rows, and capture has delivered them once and for all: nothing that runs brings them back.
 """
 
 from pydantic import Field
@@ -24,14 +24,14 @@ STATEMENT_SECONDS = 120.0
 
 
 class DeletedLakeRows(Arguments):
-    """`table`: one of the order database whose key is `id`. `rows`: how many, the oldest that it has."""
+    """`table`: one of the order database whose key is `id`. `rows`: how many are deleted, the oldest first."""
 
     table: str = Field("order_items", pattern=r"^\w+$")
     rows: int = Field(20, ge=1, le=1000)
 
 
 def inject(stack: Stack, arguments: DeletedLakeRows) -> None:
-    """Delete them. Done again it finds none of them, and deletes no others.
+    """Delete the rows. A second call finds none of them, and deletes no others.
 
     Raises: InvalidInput where the table has no row; as rewriting.write_to_lake.
     """
@@ -42,9 +42,9 @@ def inject(stack: Stack, arguments: DeletedLakeRows) -> None:
 
 
 def remove(stack: Stack, arguments: DeletedLakeRows) -> None:
-    """Bring back what the lake lacks of the database. The job, `main` and the connector go on, whatever stopped them.
+    """Bring back the rows that the lake lacks. The job, `main` and the connector go on, whatever stopped them.
 
-    An earlier call may have brought the rows, and have ended before `main` showed them: then an audit still tells.
+    An earlier call may have brought the rows and have ended before `main` showed them: then an audit still tells.
     """
     ensure_submitted(stack, OLTP)
     roll_back(stack)

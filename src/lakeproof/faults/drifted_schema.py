@@ -1,8 +1,8 @@
 """A table of the order database gets a column that nobody announced: the lake's rows lack it.
 
-Some rows get a value in it, each another one, as by whoever added the column. That changes nothing that the shop or
-its ledger knows of these rows. What was written is on record (customers/marked_values.py), so that a check can ask
-what became of it.
+Some rows get a value in it, each a different one, as from whoever added the column. That changes nothing that the
+shop or its ledger knows of these rows. The values are on record (customers/marked_values.py), so that a check can ask
+what became of them.
 
 Where a repair declared the column meanwhile (`lake evolve`), taking it out takes the declaration back as well.
 """
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 
 DATABASE = "oltp"
 SECONDS = 20.0
-# So many rows get a value: far fewer than a repair asks a person about (lake/sources/engine.py, KEPT_VALUES).
+# This many rows get a value: far fewer than a repair asks a person about (lake/sources/engine.py, KEPT_VALUES).
 WRITTEN = 5
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
-# `orders`, also of `oltp.orders`.
+# `orders`; `oltp.orders` means the same.
 TableName = Annotated[
     Name, BeforeValidator(lambda given: given.removeprefix(f"{DATABASE}.") if isinstance(given, str) else given)
 ]
 
 
 class DriftedSchema(Arguments):
-    """`column`: a name that the table does not have; it becomes a text, which a few rows have a value of."""
+    """`column`: a name that the table does not have; a text column, in which a few rows have a value."""
 
     table: TableName = "orders"
     column: Name = "unannounced"
 
 
 def inject(stack: Stack, arguments: DriftedSchema) -> None:
-    """Add the column, and write into it; one that has values already keeps these.
+    """Add the column, and write into it; a column that has values already keeps them.
 
     Where the table has no row, or no `id`, no value is written, and a check has nothing to ask about.
     """
@@ -54,7 +54,7 @@ def inject(stack: Stack, arguments: DriftedSchema) -> None:
 
 
 def remove(stack: Stack, arguments: DriftedSchema) -> None:
-    """Drop the column, and what was written into it. Raises: as `drift`; what a redeployment of the job raises."""
+    """Drop the column with its values. Raises: as `drift`; what a redeployment of the job raises."""
     drift(stack, arguments.table, arguments.column, revert=True)
     forget(stack, f"{DATABASE}.{arguments.table}", arguments.column)
 
@@ -67,7 +67,7 @@ def sign(stack: Stack, arguments: DriftedSchema) -> Sign:
 
 
 def drift(stack: Stack, table: str, column: str, *, revert: bool = False) -> list[str]:
-    """Add the column, or drop it where it is one that a drift added, with its declaration in the lake; gives the
+    """Add the column, or with `revert` drop it (only if a drift added it) and its declaration in the lake; gives the
     table's columns afterwards.
 
     Raises: InvalidInput where there is no such table, or the column is the table's own; CouldNotLook where the
@@ -98,7 +98,7 @@ def drift(stack: Stack, table: str, column: str, *, revert: bool = False) -> lis
 
 
 def _write(stack: Stack, table: str, column: str) -> None:
-    """Into the newest rows, each by a statement of its own: nobody waits for the lock of more than one."""
+    """Write into the newest rows, each by a statement of its own, so that no lock on more than one row is held."""
     with _root(stack) as cursor:
         if "id" not in _columns(cursor, table):
             return
@@ -107,7 +107,7 @@ def _write(stack: Stack, table: str, column: str) -> None:
             return
         cursor.execute(f"SELECT id FROM {DATABASE}.`{table}` ORDER BY id DESC LIMIT {WRITTEN}")
         values = {int(row[0]): f"{column}-{row[0]}" for row in cursor.fetchall()}
-        # On record first: a value that was written and is not there would be asked after by nobody.
+        # On record first: nobody would ask after a value that is in the table and not on record.
         mark(stack, f"{DATABASE}.{table}", column, values)
         for row, value in values.items():
             cursor.execute(f"UPDATE {DATABASE}.`{table}` SET `{column}` = %s WHERE id = %s", (value, row))

@@ -1,6 +1,6 @@
 """A column of the order database is dropped: the shop's service fails, and the lake would get NULL.
 
-What was in it is kept in a file of the stack, for `remove` alone: a repair has to find the values elsewhere.
+The column's values are kept in a file of the stack, for `remove` alone: a repair has to find them elsewhere.
 """
 
 import json
@@ -28,7 +28,7 @@ def _there(stack: Stack) -> bool:
 
 
 def inject(stack: Stack, arguments: Arguments) -> None:
-    """Keep what is in it, and drop it, while nobody writes; fine where it is gone."""
+    """Keep the column's values and drop it, while nobody writes; safe where it is gone."""
     if not _there(stack):
         return
     with mariadb.as_root(stack, SECONDS) as cursor:
@@ -39,7 +39,7 @@ def inject(stack: Stack, arguments: Arguments) -> None:
 
 
 def remove(stack: Stack, arguments: Arguments) -> None:
-    """Bring it back as it was, where a repair has not; fine where it was never dropped."""
+    """Bring the column back as it was, unless a repair has; safe where it was never dropped."""
     kept = _kept(stack)
     if kept.exists():
         values = {int(key): str(value) for key, value in json.loads(kept.read_text(encoding="utf-8")).items()}
@@ -48,7 +48,7 @@ def remove(stack: Stack, arguments: Arguments) -> None:
 
 
 def sign(stack: Stack, arguments: Arguments) -> Sign:
-    """The database's own list lacks it, and has no other in its place."""
+    """The database's own list lacks the column, and has no other in its place."""
     missing = [str(each) for each in look(stack, OLTP).without_renamed.unreadable if each.kind is None]
     return Sign(f"{TABLE}.{COLUMN}" in missing, f"missing columns: {' '.join(missing) or 'none'}")
 

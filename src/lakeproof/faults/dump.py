@@ -1,9 +1,9 @@
 """Who fills the store of faults/filled_store.py: `python -m lakeproof.faults.dump`.
 
-A dump into a bucket of its own, that takes every block which somebody else's delete frees, and so keeps the store
-full: else a job would live for good on what it deletes. It ends once what it wrote first is gone (as an upload does
-that was taken away), where the store is gone for good, or where the objects no longer lie on a disk of their own: so
-it never fills the machine's.
+The dump goes into a bucket of its own. It takes every block that somebody else's delete frees, and so keeps the store
+full; otherwise a job would live for good on what it deletes. The dump ends once its first object is gone (as an
+upload does that was taken away), where the store is gone for good, or where the objects no longer lie on a disk of
+their own: so it never fills the machine's disk.
 """
 
 import os
@@ -18,7 +18,7 @@ from lakeproof.stack.engines import store_disk
 from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack, load_stack
 
-# Nobody else's: what is in it is deleted with the fault, and so are archives of it.
+# Nobody else's bucket: its objects are deleted with the fault, and so are archives of it.
 BUCKET = "lakeproof-fault-dump"
 FIRST = "part-000000"
 LARGEST, SMALLEST = 4 << 20, 1 << 10
@@ -27,12 +27,12 @@ NOT_FOUND = 404
 
 
 def dump(stack: Stack, s3: Any) -> None:
-    """Fill it, and keep it full."""
+    """Fill the store, and keep it full."""
     number, begun, answered = 0, False, time.monotonic()
     while time.monotonic() - answered < GONE_SECONDS and store_disk.is_filled_alone(stack):
         try:
             begun = begun or _begin(s3)
-            # Halves, so that the last block is taken too.
+            # Ever smaller objects (LARGEST, its half …), so that the last block is taken too.
             size = LARGEST
             while size >= SMALLEST:
                 if not store_disk.is_filled_alone(stack) or (begun and not _is_there(s3)):
@@ -41,7 +41,7 @@ def dump(stack: Stack, s3: Any) -> None:
                 size = size if _put(s3, f"part-{number:06}", size) else size // 2
                 answered = time.monotonic()
         except BotoCoreError:
-            pass  # it is being restarted, or hangs
+            pass  # the store is being restarted, or hangs
         time.sleep(PAUSE_SECONDS)
 
 
@@ -53,7 +53,7 @@ def _begin(s3: Any) -> bool:
 
 
 def _put(s3: Any, key: str, size: int) -> bool:
-    """Whether the store took it."""
+    """True where the store took the object."""
     try:
         s3.put_object(Bucket=BUCKET, Key=key, Body=os.urandom(size))
     except ClientError:

@@ -18,15 +18,15 @@ from lakeproof.stack.stack import Stack
 
 
 class EmptiedNode(Arguments):
-    """`node`: which."""
+    """`node`: the one that is emptied."""
 
     node: Literal["cassandra-seed", "cassandra-node2", "cassandra-node3"] = "cassandra-node2"
 
 
 def inject(stack: Stack, arguments: EmptiedNode) -> None:
-    """Stop it, in a way that alerts take for an accident, and lay its data aside.
+    """Stop the node, in a way that alerts take for an accident, and lay its data aside.
 
-    Raises: InvalidInput, before it is stopped, where others were laid aside before: those may be all there is.
+    Raises: InvalidInput, before it is stopped, where earlier data were laid aside: those may be all there is.
     """
     client = our_processes(stack, f"empty {arguments.node}")
     client.require_ours()
@@ -43,10 +43,10 @@ def inject(stack: Stack, arguments: EmptiedNode) -> None:
 
 
 def remove(stack: Stack, arguments: EmptiedNode) -> None:
-    """Delete what was laid aside where the node was replaced meanwhile; else put it back, and start the node.
+    """Delete the data that were laid aside where the node was replaced meanwhile; else put them back, and start it.
 
-    It was replaced if it is healthy. Files alone do not tell: one that was merely started, or whose replacement was
-    cut off, has written some, and can never join with them. Raises: NotReady where the stack is down and the node
+    It was replaced if it is healthy. Files alone do not tell: a node that was merely started, or whose replacement
+    was cut off, has written some, and can never join with them. Raises: NotReady where the stack is down and the node
     has data beside those that were laid aside.
     """
     node, aside = arguments.node, _aside(stack, arguments.node)
@@ -76,7 +76,7 @@ def _put_back(stack: Stack, node: str, aside: Path) -> None:
 
 
 def sign(stack: Stack, arguments: EmptiedNode) -> Sign:
-    """Nothing of it runs, and it has no data."""
+    """The node does not run, and has no data."""
     state, there = SupervisorClient(stack).row(arguments.node).state, cassandra.has_data(stack, arguments.node)
     told = f"{arguments.node} is {state.value}, and has {'its' if there else 'no'} data"
     return Sign(state is State.STOPPED and not there, told)

@@ -9,12 +9,12 @@ from lakeproof.faults.widened_column import COLUMN, SECONDS, TABLE, row_to_chang
 from lakeproof.lake.sources import mariadb
 from lakeproof.stack.stack import Stack
 
-# Added to the value of one row, which is a small one. An INT holds 2,147,483,647.
+# Added to the value of one row, which is small. An INT holds 2,147,483,647.
 ADDED = 2_147_483_000
 
 
 def inject(stack: Stack, arguments: Arguments) -> None:
-    """Change one row; one that is changed already stays the only one."""
+    """Change one row; if one is changed already, no other is."""
     if _greatest(stack) < ADDED:
         with mariadb.as_root(stack, SECONDS) as cursor:
             row = row_to_change(cursor)
@@ -22,13 +22,13 @@ def inject(stack: Stack, arguments: Arguments) -> None:
 
 
 def remove(stack: Stack, arguments: Arguments) -> None:
-    """Give the row back what it had."""
+    """Give the row its old value back."""
     with mariadb.as_root(stack, SECONDS) as cursor:
         cursor.execute(f"UPDATE {TABLE} SET {COLUMN} = {COLUMN} - %s WHERE {COLUMN} >= %s", (ADDED, ADDED))
 
 
 def sign(stack: Stack, arguments: Arguments) -> Sign:
-    """The database has such a row."""
+    """The database has a row with such a value."""
     greatest = _greatest(stack)
     return Sign(greatest >= ADDED, f"the greatest {TABLE}.{COLUMN} is {greatest}")
 

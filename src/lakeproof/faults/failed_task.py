@@ -30,7 +30,7 @@ def inject(stack: Stack, arguments: RevokedGrant) -> None:
 
 
 def sign(stack: Stack, arguments: RevokedGrant) -> Sign:
-    """The task says FAILED while its account has what it needs."""
+    """The task says FAILED while its account has the privilege."""
     state, held = _state(stack, arguments), mariadb.holds(stack, arguments.user, arguments.privilege)
     told = f"the task is {state}, {arguments.user} {'has' if held else 'lacks'} {arguments.privilege}"
     return Sign(state == "FAILED" and held, told)

@@ -1,6 +1,6 @@
 """A component's processes are stopped by SIGSTOP for a moment, again and again, and go on by themselves each time.
 
-Whoever asks the component meanwhile is answered late. What stops it is a process of its own:
+A question to the component meanwhile is answered late. A process beside the component stops and continues it:
 `python -m lakeproof.faults.faltering_process COMPONENT SECONDS EVERY`.
 """
 
@@ -20,12 +20,12 @@ from lakeproof.processes.signalling import send
 from lakeproof.processes.states import Health, State
 from lakeproof.stack.stack import Stack, load_stack
 
-# A stack without a supervisor for so long has been taken down, and the faltering ends with it.
+# A stack that has had no supervisor for this long was taken down, and the faltering ends with it.
 GONE_SECONDS = 120.0
 
 
 class FalteringProcess(OfComponent):
-    """`component`: whose processes. `seconds`: so long they stand still, of each `every` seconds."""
+    """`component`: whose processes. `seconds`: how long they stand still, once in `every` seconds."""
 
     seconds: float = Field(2.0, ge=0.5, le=3)
     every: float = Field(10.0, ge=5, le=15)
@@ -36,7 +36,7 @@ def _name(component: str) -> str:
 
 
 def inject(stack: Stack, arguments: FalteringProcess) -> None:
-    """Have it falter from now on; fine where it does. Raises: TerminalError where it has no process."""
+    """Have the component falter from now on; safe where it does. Raises: TerminalError where it has no process."""
     component = arguments.component
     if our_processes(stack, f"stop {component}").row(component).pid is None:
         raise TerminalError("it has no process", where=component, next_action=f"lakeproof up {component}")
@@ -45,13 +45,13 @@ def inject(stack: Stack, arguments: FalteringProcess) -> None:
 
 
 def remove(stack: Stack, arguments: FalteringProcess) -> None:
-    """End that, and have the component go on; fine where it does, and where what stopped it was killed."""
+    """End the faltering, and let the component go on; safe where it does, or the stopping process was killed."""
     detached.end(stack, _name(arguments.component))
     SupervisorClient(stack).let_go_on(arguments.component)
 
 
 def sign(stack: Stack, arguments: FalteringProcess) -> Sign:
-    """It stands still at this moment, and what will have it go on is there."""
+    """The component stands still at this moment, and the process is there that will have it go on."""
     state = SupervisorClient(stack).row(arguments.component).state
     falters = bool(detached.find(stack, _name(arguments.component)))
     told = f"{arguments.component} is {state.value}, {'and will go on' if falters else 'by nothing of this fault'}"
@@ -59,7 +59,7 @@ def sign(stack: Stack, arguments: FalteringProcess) -> Sign:
 
 
 def falter(stack: Stack, component: str, seconds: float, every: float) -> None:
-    """Stop it and let it go on, until the stack is gone, or SIGTERM. Whatever ends this, the component goes on.
+    """Stop the component and let it go on, until the stack is gone, or SIGTERM. At the end the component goes on.
 
     A process that is not healthy yet is left alone.
     """

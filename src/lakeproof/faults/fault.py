@@ -33,7 +33,7 @@ class Fault:
     asked after each `inject`, since a drill of a fault that never landed would prove nothing.
     through_capture: the sign is read behind the capture, where a changed row arrives, or the fault itself needs a job
     that runs. Of several faults such a one goes in first, for another may stop the capture.
-    lasts(arguments): for so many seconds it stays in, when it ends by itself; None: until it is taken out.
+    lasts(arguments): after how many seconds it ends by itself; None: it stays in until it is taken out.
     """
 
     id: str

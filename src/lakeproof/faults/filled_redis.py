@@ -15,14 +15,14 @@ from lakeproof.stack.stack import Stack
 PREFIX = "rubbish:"
 # Redis takes no longer string than half a GiB.
 PIECE_BYTES = 256 << 20
-# Beyond the limit at the end: what Redis counts as used goes up and down by its clients' buffers.
+# The keys go beyond the limit by this much: the used bytes that Redis counts vary with its clients' buffers.
 OVER_BYTES = 1 << 20
 MOST_BYTES = 1 << 30
 SECONDS = 5.0
 
 
 def inject(stack: Stack, arguments: Arguments) -> None:
-    """Write until it is full. Raises: InvalidInput where its limit is none, or a GiB and more; TransientError."""
+    """Write until Redis is full. Raises: InvalidInput where it has no limit below a GiB; TransientError."""
     with asked(stack, SECONDS) as redis:
         for number in count():
             memory = redis.info("memory")
@@ -33,21 +33,21 @@ def inject(stack: Stack, arguments: Arguments) -> None:
                 )
             if used > limit:
                 return
-            # A short command that makes a long string: the bytes of a long command count as used before it is looked
-            # at, so that it would be refused while there is room for it.
+            # SETRANGE is a short command that makes a long string. The bytes of a long command count as used before
+            # it is looked at, so Redis would refuse it while there is still room for its value.
             size = min(PIECE_BYTES, limit - used + OVER_BYTES)
             redis.setrange(f"{PREFIX}{number}", size - 1, b"x")
 
 
 def remove(stack: Stack, arguments: Arguments) -> None:
-    """Delete them; fine where none is there. Raises: TransientError."""
+    """Delete the keys; safe where there are none. Raises: TransientError."""
     with asked(stack, SECONDS) as redis:
         for key in redis.scan_iter(f"{PREFIX}*", count=1000):
             redis.unlink(key)
 
 
 def sign(stack: Stack, arguments: Arguments) -> Sign:
-    """Redis itself counts more than it may use."""
+    """Redis itself counts more bytes than it may use."""
     found = str(room(stack, SECONDS))
     return Sign(found != ROOM, f"Redis: {found}")
 

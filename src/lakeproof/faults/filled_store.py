@@ -1,8 +1,8 @@
 """The object store is full: somebody writes a large dump into a bucket of their own, until the store takes no more.
 
-The dump comes by S3, as anybody's does, from a process of its own (dump.py), since it must outlive the command
-that makes the fault. So that it fills the store and not the machine, the store's objects are moved onto a small disk
-first, for which the store is away for some seconds (store_disk.py; root alone may do that).
+The dump comes by S3, as anybody's does, from a process of its own (dump.py), since it must outlive the command that
+makes the fault. The store's objects are moved onto a small disk first, so that the dump fills the store and not the
+machine; for that the store is away for some seconds (store_disk.py; root alone may do that).
 """
 
 import contextlib
@@ -29,10 +29,10 @@ from lakeproof.stack.stack import Stack
 
 STORE = "minio"
 PROCESS = "filled_store"
-# Of the dump, as offload_bucket names it.
+# An archive of the dump, as offload_bucket names it.
 ARCHIVE = re.compile(rf"{BUCKET}-\d{{8}}T\d+\.tar")
 HELD_SECONDS, END_SECONDS, LOOK_SECONDS, BACK_SECONDS, FULL_SECONDS = 5.0, 10.0, 2.0, 60.0, 180.0
-# For so long it must have said so, whatever others write and delete meanwhile.
+# The store must have said for this long that it is full, whatever others write and delete meanwhile.
 STEADY_SECONDS = 5.0
 
 
@@ -43,9 +43,9 @@ class FilledStore(Arguments):
 
 
 def inject(stack: Stack, arguments: FilledStore) -> None:
-    """Move the store to a small disk, unless it has one, and have it filled.
+    """Move the store to a small disk, unless it has one, and have that filled.
 
-    Raises: TerminalError; DeadlineExpired where it is not full in time.
+    Raises: TerminalError; DeadlineExpired where the store is not full in time.
     """
     client = our_processes(stack, "move the objects of the store")
     if not store_disk.has_own_disk(stack):
@@ -73,8 +73,8 @@ def inject(stack: Stack, arguments: FilledStore) -> None:
 
 @contextlib.contextmanager
 def _ended(client: SupervisorClient, *, counted: bool) -> Iterator[None]:
-    """The store has died, as by an accident. (To stop it by command keeps the alerts quiet for two minutes.) It comes
-    back by itself once it may start. counted: as one of its restarts.
+    """The store has died, as by an accident. (A stop by command would keep the alerts quiet for two minutes.) It
+    comes back by itself once it may start. counted: whether that counts as one of its restarts.
     """
     before = client.row(STORE)
     if before.pid is not None:
@@ -94,7 +94,7 @@ def _await_back(client: SupervisorClient) -> None:
 
 
 def remove(stack: Stack, arguments: FilledStore) -> None:
-    """Bring everybody's objects but the dump's back to where they were; the store dies once more meanwhile."""
+    """Bring all objects but the dump's back to where they were; the store dies once more meanwhile."""
     detached.end(stack, PROCESS)
     if not store_disk.was_moved(stack):
         return
@@ -112,7 +112,7 @@ def remove(stack: Stack, arguments: FilledStore) -> None:
 
 
 def sign(stack: Stack, arguments: FilledStore) -> Sign:
-    """It refuses an object of our own, since it is full."""
+    """The store refuses an object of our own, since it is full."""
     seen = writes_in_words(stack, LOOK_SECONDS)
     return Sign(seen == FULL, f"{STORE}: {seen}")
 

@@ -1,7 +1,7 @@
 """Somebody puts a filter into the connector's configuration, and the rows of one table no longer come into the topic.
 
-Debezium counts a transaction's rows before the filter, so its END counts rows that never came, and the lake's job
-stops at the first such END: the capture is torn. What the filter dropped is in the database alone.
+Debezium counts a transaction's rows before the filter, so its END marker counts rows that never came. The lake's job
+stops at the first such END: the capture is torn. The rows that the filter dropped are in the database alone.
 """
 
 from lakeproof.arguments import OfConnector
@@ -42,9 +42,9 @@ def _filter(config: dict[str, str]) -> dict[str, str]:
 
 
 def remove(stack: Stack, arguments: OfConnector) -> None:
-    """Register the connector from its file, and bring into the lake what was dropped.
+    """Register the connector from its file, and bring the rows that the filter dropped into the lake.
 
-    Done again it finds no filter. The job, or the mark of a bridge that was cut off, then says what is left to bring.
+    A second call finds no filter. The job, or the mark of a bridge that was cut off, then says what is left to bring.
     """
     was_in = f"transforms.{FILTER}.type" in (live_config(stack, arguments.connector) or {})
     marked = missed.is_noted(stack, _source(arguments), missed.BY_CONNECTOR)

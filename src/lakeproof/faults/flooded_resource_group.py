@@ -1,8 +1,8 @@
 """One user of Trino asks for far more than its resource group may run: some queries run on and on, the others wait.
 
 The queries are cross joins without an end whose rows nobody fetches. So they keep their places, and take hardly any
-CPU once their buffers are full: on a small machine a busy CPU would slow down everything, and the queue would not be
-what is seen. Trino gives up a query whose client is silent for five minutes; the fault then ends by itself.
+CPU once their buffers are full. (On a small machine a busy CPU would slow down everything, and hide the queue.) Trino
+gives up a query whose client is silent for five minutes; the fault then ends by itself.
 
 Another user's query of the same kind runs beside them, in a group of its own: a repair must leave it alone.
 """
@@ -21,7 +21,7 @@ from lakeproof.stack.engines.trino import NAME, PLATFORM_PREFIX, USER_QUEUED, US
 from lakeproof.stack.stack import Stack
 
 SECONDS = 15.0
-# Trino gives up a query whose client has asked for nothing for so long.
+# Trino gives up a query whose client has asked for nothing for this long.
 GIVEN_UP_SECONDS = 300.0
 SOURCE = "lakeproof-fault"
 SQL = """\
@@ -39,7 +39,7 @@ type User = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,30}$"), AfterVali
 
 
 class FloodedResourceGroup(Arguments):
-    """`user`: who asks; none of the platform's own. `beside`: another user, of whom one query runs meanwhile.
+    """`user`: who asks; none of the platform's own users. `beside`: another user, who runs one query meanwhile.
 
     `queries`: how many at once; by default more than the group may run.
     """
@@ -56,7 +56,7 @@ class FloodedResourceGroup(Arguments):
 
 
 def inject(stack: Stack, arguments: FloodedResourceGroup) -> None:
-    """Ask for what is missing: queries that are there already are counted."""
+    """Ask for the missing queries: those that are there already count."""
     there = _mine(stack, arguments.user, arguments.beside)
     wanted = {arguments.beside: 1, arguments.user: arguments.queries}
     missing = [user for user, count in wanted.items() for _ in range(count - sum(one.user == user for one in there))]
@@ -74,7 +74,7 @@ def inject(stack: Stack, arguments: FloodedResourceGroup) -> None:
 
 
 def remove(stack: Stack, arguments: FloodedResourceGroup) -> None:
-    """End these queries, and none that the same users asked for otherwise; fine where Trino does not run.
+    """End the fault's queries, and no others of the same users; safe where Trino does not run.
 
     Raises: CouldNotLook where it runs and gives no answer: the queries may go on then.
     """
@@ -88,7 +88,7 @@ def remove(stack: Stack, arguments: FloodedResourceGroup) -> None:
 
 
 def _runs(stack: Stack) -> bool:
-    """False only where it is ours and has no process."""
+    """False only where Trino is ours and has no process."""
     if stack.settings.mode == "external":
         return True
     client = SupervisorClient(stack)
@@ -96,7 +96,7 @@ def _runs(stack: Stack) -> bool:
 
 
 def sign(stack: Stack, arguments: FloodedResourceGroup) -> Sign:
-    """Queries of the fault wait for a place, or all run where there is a place for each."""
+    """Queries of the fault wait for a place; or all of them run, where there is a place for each."""
     mine = _mine(stack, arguments.user)
     waiting = sum(one.waits for one in mine)
     told = f"{len(mine) - waiting} queries of {arguments.user} run, {waiting} wait"

@@ -1,6 +1,6 @@
 """Labels that are held: under the rehearsal's prefix of the labels' bucket, with `hold-until` in the future.
 
-They count as backlog, and as late as their hold is long, for every fulfillment service that looks at the bucket; no
+They count as backlog for every fulfillment service that looks at the bucket, and as late as their hold is long. No
 parcel of a customer is touched.
 """
 
@@ -34,20 +34,20 @@ class HeldLabelsArguments(Arguments):
 
 @dataclass(frozen=True, slots=True)
 class HeldLabels:
-    """What lies under the prefix."""
+    """The objects under the prefix."""
 
     keys: tuple[str, ...]
     bytes: int
 
 
 def held_labels(stack: Stack) -> HeldLabels:
-    """Look. Raises: TransientError where the store does not answer, TerminalError where it refuses."""
+    """List the objects. Raises: TransientError where the store does not answer, TerminalError where it refuses."""
     with store_told():
         return _listed(s3_client(stack))
 
 
 def inject(stack: Stack, arguments: HeldLabelsArguments) -> None:
-    """Write the labels; the same keys again where some are there. Raises: TransientError, TerminalError."""
+    """Write the labels; those that are there are overwritten. Raises: TransientError, TerminalError."""
     client = s3_client(stack)
     held_until = iso(datetime.now(UTC) + timedelta(minutes=arguments.hold_minutes))
 
@@ -76,7 +76,7 @@ def remove(stack: Stack, _: HeldLabelsArguments) -> None:
 
 
 def sign(stack: Stack, arguments: HeldLabelsArguments) -> Sign:
-    """As many labels lie under the prefix."""
+    """At least `count` labels lie under the prefix."""
     found = len(held_labels(stack).keys)
     return Sign(found >= arguments.count, f"{found} labels are held under {CHAOS}")
 

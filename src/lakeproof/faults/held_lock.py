@@ -1,8 +1,8 @@
 """A session locks a table and keeps the lock, while a tool without a pool asks for that table in ever more sessions.
 
 A lock alone does not fill a server: the shop's services have few sessions each, and give up after seconds
-(docs/decisions/0023). What fills it are clients that open a session for each question and wait in it. Both are in a
-process of its own (lock_holder.py), since they must outlive the command that makes the fault.
+(docs/decisions/0023). It is filled by clients that open a session for each question and wait there. The lock and the
+clients are in a process of their own (lock_holder.py), since they must outlive the command that makes the fault.
 """
 
 from pydantic import Field
@@ -16,7 +16,7 @@ from lakeproof.stack.database_sessions import Server, blocker, sessions
 from lakeproof.stack.stack import Stack
 
 SECONDS = 10.0
-# A queue of so many is no moment's chance, and the alert speaks at so many percent.
+# A queue of WAITING sessions is no moment's chance. The alert speaks at TAKEN_PERCENT.
 WAITING, TAKEN_PERCENT = 10, 90.0
 
 
@@ -38,7 +38,7 @@ def _name(arguments: HeldLock) -> str:
 
 
 def running(stack: Stack, arguments: HeldLock) -> bool:
-    """True while the process is there; it ends with its session."""
+    """True while the process is there; it ends together with its session."""
     return bool(detached.find(stack, _name(arguments)))
 
 
@@ -54,13 +54,13 @@ def inject(stack: Stack, arguments: HeldLock) -> None:
 
 
 def remove(stack: Stack, arguments: HeldLock) -> None:
-    """End the process, and with it the lock and those who wait. Raises: CouldNotLook."""
+    """End the process, and with it the lock and those who wait for it. Raises: CouldNotLook."""
     detached.end(stack, _name(arguments))
     account_limit.put_back(stack, arguments.database, ACCOUNT, FAULT.id)
 
 
 def sign(stack: Stack, arguments: HeldLock) -> Sign:
-    """Many wait for one session, and as many sessions are taken as were asked for, or as the alert asks for."""
+    """Many wait for one session, and as many sessions are taken as were asked for, or as the alert speaks at."""
     found = blocker(stack, arguments.database, SECONDS)
     waiting = found.waiting if found else 0
     seen = sessions(stack, arguments.database, SECONDS)

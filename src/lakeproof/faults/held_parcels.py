@@ -1,7 +1,7 @@
 """Parcels of customers are held back: somebody writes a late `hold-until` on their labels, in the store.
 
-It takes labels that wait under pending/ because their buyers wished so for some seconds. The service takes the new
-hold over once the buyer's time is up, and the parcel stays where it is. So shoppers must buy meanwhile.
+The fault takes labels that wait under pending/ for some seconds, because their buyers wished so. The service takes
+the new hold over once the buyer's time is up, and the parcel stays where it is. So shoppers must buy meanwhile.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -28,14 +28,14 @@ WAIT_SECONDS = 40.0
 
 
 class HeldParcels(Arguments):
-    """`count`: labels of so many parcels at least, held for `hold_minutes` from now on."""
+    """`count`: how many labels, at least, are held. `hold_minutes`: for how long, from now on."""
 
     count: int = Field(3, ge=1, le=200)
     hold_minutes: float = Field(30.0, ge=0.1, le=7 * 24 * 60)
 
 
 def inject(stack: Stack, arguments: HeldParcels) -> None:
-    """Hold what waits; fine where as many are held. Raises: TerminalError where too few wait, TransientError."""
+    """Hold the labels that wait; safe where enough are held. Raises: TerminalError for too few, TransientError."""
     client, deadline = s3_client(stack), Deadline(WAIT_SECONDS)
     with store_told():
         while True:
@@ -57,7 +57,7 @@ def inject(stack: Stack, arguments: HeldParcels) -> None:
 
 
 def remove(stack: Stack, _: HeldParcels) -> None:
-    """Take every such hold off the labels, and call off those that the service took over."""
+    """Take every such hold off the labels, and call off the holds that the service took over."""
     client = s3_client(stack)
     with store_told():
         for label in labels_held_by_hand(client):
@@ -72,7 +72,7 @@ def sign(stack: Stack, _: HeldParcels) -> Sign:
 
 
 def _may_be_held(label: WaitingLabel, now: datetime, until: datetime) -> bool:
-    """True for one that waits for some seconds yet, and whose buyer wishes for no later time than the hold's."""
+    """True for a label that waits some seconds more, and whose buyer wishes for no later time than the hold's."""
     return not label.by_hand and label.hold_until is not None and now + MARGIN < label.hold_until < until
 
 

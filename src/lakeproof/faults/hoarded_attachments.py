@@ -1,6 +1,6 @@
 """Attachments fill support's folder: large files come to a case or two, at once and then at a steady pace.
 
-They are real ones, uploaded as a customer does. Injecting takes as long as they come.
+The attachments are real ones, uploaded as a customer does. Injecting takes as long as they come.
 """
 
 import os
@@ -35,7 +35,7 @@ FORGET = "DELETE FROM case_attachments WHERE id = ANY($1::bigint[])"
 
 
 class HoardedAttachments(Arguments):
-    """`megabytes` at once, then `pace` megabytes each second for `seconds`: for so long the alert wants growth."""
+    """`megabytes` at once, then `pace` megabytes a second for `seconds`, as long as the alert wants to see growth."""
 
     megabytes: int = Field(150, ge=0, le=5000)
     pace: float = Field(2.0, gt=0.9, le=20)
@@ -43,7 +43,7 @@ class HoardedAttachments(Arguments):
 
 
 def inject(stack: Stack, arguments: HoardedAttachments) -> None:
-    """Upload them, unless some are there. Raises: TransientError."""
+    """Upload the attachments, unless some are there. Raises: TransientError."""
     with _database(stack) as session:
         if session.rows(FILES, SUBJECT):
             return
@@ -76,7 +76,7 @@ def _open_case(client: httpx.Client) -> int:
 
 
 def remove(stack: Stack, arguments: HoardedAttachments) -> None:
-    """Delete them, wherever they lie by now, and their rows last, so that a crash half-way forgets none."""
+    """Delete the attachments, wherever they lie by now, and their rows last: so a crash half-way forgets none."""
     with _database(stack) as session:
         found = session.rows(FILES, SUBJECT)
         if found:
@@ -88,7 +88,7 @@ def remove(stack: Stack, arguments: HoardedAttachments) -> None:
 
 
 def sign(stack: Stack, arguments: HoardedAttachments) -> Sign:
-    """The service's own gauge shows it."""
+    """The service's own gauge shows a folder beyond its limits."""
     seen = attachment_folder(stack, LOOK_SECONDS)
     return Sign(seen != FINE, f"the folder of attachments: {seen}")
 

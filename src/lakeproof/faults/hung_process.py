@@ -9,7 +9,7 @@ from lakeproof.stack.stack import Stack
 
 
 class HungProcess(Arguments):
-    """`component`: whose processes."""
+    """`component`: the one whose processes are stopped."""
 
     component: str = "connect"
 
@@ -20,12 +20,12 @@ def inject(stack: Stack, arguments: HungProcess) -> None:
 
 
 def remove(stack: Stack, arguments: HungProcess) -> None:
-    """Send SIGCONT; fine where nothing hangs, or nothing runs."""
+    """Send SIGCONT; safe where nothing hangs, or nothing runs."""
     SupervisorClient(stack).let_go_on(arguments.component)
 
 
 def sign(stack: Stack, arguments: HungProcess) -> Sign:
-    """Its process is there and stopped by a signal."""
+    """The component's process is there, and stopped by a signal."""
     state = SupervisorClient(stack).row(arguments.component).state
     return Sign(state is State.PAUSED, f"{arguments.component} is {state.value}")
 

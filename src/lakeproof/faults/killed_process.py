@@ -10,7 +10,7 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
-# A process that is younger was started anew after the kill.
+# A process that is younger than this was started anew after the kill.
 YOUNG_SECONDS = 30.0
 
 

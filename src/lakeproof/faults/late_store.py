@@ -21,7 +21,7 @@ LOOK_SECONDS = 10.0
 
 
 class LateStore(Arguments):
-    """`seconds`: so late each answer of the store is."""
+    """`seconds`: how late each answer of the store is."""
 
     seconds: float = Field(1.0, gt=LATE_SECONDS, le=5)
 
@@ -44,7 +44,7 @@ def remove(stack: Stack, arguments: LateStore) -> None:
 
 
 def sign(stack: Stack, arguments: LateStore) -> Sign:
-    """By the TaskManager's address the store answers late."""
+    """The store answers late at the TaskManager's address."""
     seen = taskmanager_delay(stack, LOOK_SECONDS)
     return Sign(float(str(seen)) > LATE_SECONDS, f"by {TASKMANAGER}'s address the store answers after {seen} s")
 

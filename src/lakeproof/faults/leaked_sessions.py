@@ -23,7 +23,7 @@ MOST = 900
 
 
 class LeakedSessions(OfServer):
-    """`database`: the server. `account`: whose sessions. `sessions`: how many; by default as many as it has."""
+    """`database`: the server. `account`: whose sessions. `sessions`: how many; by default all that the server has."""
 
     account: Literal["report"] = "report"
     sessions: int = Field(MOST, ge=1, le=MOST)
@@ -41,7 +41,7 @@ def inject(stack: Stack, arguments: LeakedSessions) -> None:
 
 
 def remove(stack: Stack, arguments: LeakedSessions) -> None:
-    """End the process, and its sessions with it; the account has its limit of before again, whatever a repair set.
+    """End the process, and its sessions with it; the account gets its old limit back, whatever a repair set.
 
     Raises: CouldNotLook where the database does not answer.
     """
@@ -50,7 +50,7 @@ def remove(stack: Stack, arguments: LeakedSessions) -> None:
 
 
 def sign(stack: Stack, arguments: LeakedSessions) -> Sign:
-    """The account has all that it wants; or the server lets in nobody else, and it holds more than all others."""
+    """The account has all sessions that it wants; or nobody else gets in, and it holds more than all others."""
     try:
         seen = sessions(stack, arguments.database, SECONDS)
     except CouldNotLook as error:

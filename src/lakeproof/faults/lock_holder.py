@@ -1,9 +1,9 @@
 """What holds the lock of faults/held_lock.py, and who waits for it:
 `python -m lakeproof.faults.lock_holder SERVER TABLE PERCENT`.
 
-One session of the administrator locks the table. Others of the account for reports ask for it, each in a session of
-its own, as a client without a pool does; whenever fewer than PERCENT of the server's sessions are taken, more come.
-The process ends with the session that holds the lock, whoever ended that.
+One session of the administrator locks the table. Further sessions, of the account for reports, ask for the table, one
+after another, as a client without a pool does. Whenever fewer than PERCENT of the server's sessions are taken, more
+come. The process ends with the session that holds the lock, whoever ended that.
 """
 
 import contextlib
@@ -17,16 +17,16 @@ from lakeproof.processes.detached import detach
 from lakeproof.stack.database_sessions import ENGINES, Server, sessions
 from lakeproof.stack.stack import Stack, load_stack
 
-# For people who make reports by hand; no part of the stack uses it.
+# The account for people who make reports by hand; no part of the stack uses it.
 ACCOUNT = "report"
-# A table that each purchase writes.
+# The database that the sessions log in to, and in it a table that each purchase writes.
 DATABASES: Mapping[Server, str] = {"mysql": "oltp", "postgres": "shop"}
 TABLES: Mapping[Server, str] = {"mysql": "oltp.orders", "postgres": "payment.payments"}
 LOCKS: Mapping[Server, tuple[str, ...]] = {
     "mysql": ("LOCK TABLES {table} WRITE",),
     "postgres": ("BEGIN", "LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"),
 }
-# The lock ends with the fault, and with this at the latest.
+# The lock ends with the fault, and after this time at the latest.
 HELD_SECONDS = 24 * 3600.0
 COUNT_SECONDS = 5.0
 PAUSE_SECONDS = 0.5
@@ -51,9 +51,9 @@ def hold(stack: Stack, server: Server, table: str, percent: float) -> None:
 
 
 def _places_left(stack: Stack, server: Server, percent: float, asking: int) -> int:
-    """How many sessions are missing to that share; 0 where the server does not say.
+    """How many sessions are missing to that percentage; 0 where the server does not say.
 
-    asking: who has a session, or is about to log in.
+    asking: how many threads have a session, or are about to log in.
     """
     try:
         seen = sessions(stack, server, COUNT_SECONDS)
@@ -65,7 +65,7 @@ def _places_left(stack: Stack, server: Server, percent: float, asking: int) -> i
 
 
 def _wait_for(stack: Stack, server: Server, table: str) -> None:
-    """Ask for the table's rows in a session of its own, and close it once they came."""
+    """Ask for the table's rows in a session of its own, and close it once they have come."""
     with contextlib.suppress(CouldNotLook):
         read(stack, server, table, HELD_SECONDS)
 

@@ -21,13 +21,13 @@ LOOKED_BACK = 100
 
 
 class MovedMain(Arguments):
-    """`publishes`: so many publishes back."""
+    """`publishes`: how many publishes `main` is moved back."""
 
     publishes: int = Field(5, ge=1, le=LOOKED_BACK - 1)
 
 
 def inject(stack: Stack, arguments: MovedMain) -> None:
-    """Move it once; fine where it was moved. Raises: TerminalError where too little was published."""
+    """Move `main` once; safe where it was moved. Raises: TerminalError where too little was published."""
     if last_merge_kept(stack, LOOK_SECONDS) == LOST:
         return
     deadline, moved = Deadline(SECONDS), False

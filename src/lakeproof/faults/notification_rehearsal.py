@@ -21,7 +21,7 @@ SETTLE_SECONDS = 20.0
 
 
 def fail_providers(client: NotificationClient, count: int, found: dict[str, Any]) -> None:
-    """Make `count` notifications and fail each; `found` becomes what the script prints, as it goes.
+    """Make `count` notifications and fail each. `found` is filled, step by step, with what the script prints.
 
     Raises: TransientError, CouldNotLook.
     """
@@ -44,10 +44,10 @@ def fail_providers(client: NotificationClient, count: int, found: dict[str, Any]
 
 
 def redis_outage(stack: Stack, client: NotificationClient, count: int, found: dict[str, Any]) -> None:
-    """Stop Redis (SIGSTOP), send, see the limiter's errors counted, let Redis go on, see that they end.
+    """Stop Redis (SIGSTOP), send, see the limiter's errors counted, let Redis go on, see that the errors end.
 
-    Somebody else's Redis is left alone: then it is theirs to stop, and `found` only tells what was seen.
-    found: becomes what the script prints, as it goes. Raises: LakeproofError.
+    Somebody else's Redis is left alone: it is theirs to stop, and `found` only tells what was seen.
+    found: filled, step by step, with what the script prints. Raises: LakeproofError.
     """
     stops = _is_ours(stack, client.base_url)
     found |= {
@@ -75,7 +75,7 @@ def redis_outage(stack: Stack, client: NotificationClient, count: int, found: di
 
 
 def _is_ours(stack: Stack, base_url: str) -> bool:
-    """True where that URL is the process that this stack runs here, whatever name of this machine it uses."""
+    """True where that URL is the service that this stack runs here, whatever name of this machine it uses."""
     if stack.settings.mode != "local":
         return False
     here = (stack.settings.host, stack.port("notification-service"))
@@ -98,7 +98,7 @@ def _addresses(host: str) -> set[str]:
 
 @contextmanager
 def _stopped_redis(stack: Stack, stops: bool) -> Iterator[None]:
-    """Recorded like every fault, so that `lakeproof fault remove hung_process` takes it out after a crash."""
+    """The stop is recorded like every fault, so that `lakeproof fault remove hung_process` ends it after a crash."""
     if not stops:
         yield
         return

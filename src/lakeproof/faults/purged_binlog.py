@@ -14,7 +14,7 @@ from lakeproof.probes.connect import capture_position, task_failure
 from lakeproof.stack.stack import Stack
 
 SECONDS = 10.0
-# While the connector stands still, shoppers buy what it will not find any more.
+# The connector stands still for this long, while shoppers buy what it will not find any more.
 MISSED_SECONDS = 5.0
 PURGE_SECONDS = 30.0
 FAIL_SECONDS = 60.0
@@ -36,7 +36,7 @@ def purge(stack: Stack, arguments: OfConnector) -> None:
         newest = _logs(cursor)[-1]
 
         def purged() -> bool | None:
-            # A file that is read is passed over, and who has read may go on for a moment in the server.
+            # The server passes over a file that somebody reads, and a reader may stay in the server for a moment.
             cursor.execute("PURGE BINARY LOGS TO %s", (newest,))
             return True if _logs(cursor)[0] == newest else None
 
@@ -56,9 +56,9 @@ def _logs(cursor: Any) -> list[str]:
 
 
 def remove(stack: Stack, arguments: OfConnector) -> None:
-    """What was purged does not come back: where nobody has bridged the gap, it is bridged.
+    """Bridge the gap where nobody has: what was purged does not come back.
 
-    The task alone does not tell: that of a connector that stands still, or has just been resumed, has not failed yet.
+    The task alone does not tell: the task of a connector that stands still, or was just resumed, has not failed yet.
     Raises: as gap.bridge; CouldNotLook; NotReady where MariaDB does not answer.
     """
     if sign(stack, arguments).holds or _is_purged(stack):
@@ -68,7 +68,7 @@ def remove(stack: Stack, arguments: OfConnector) -> None:
 
 
 def _is_purged(stack: Stack) -> bool:
-    """Whether the connector would go on in a file of the binlog that is not there any more. Raises: CouldNotLook."""
+    """True where the connector would go on in a binlog file that is gone. Raises: CouldNotLook."""
     place = capture_position(stack, SECONDS, OLTP)
     if place is None:
         return False
@@ -77,7 +77,7 @@ def _is_purged(stack: Stack) -> bool:
 
 
 def sign(stack: Stack, arguments: OfConnector) -> Sign:
-    """What the failed task says."""
+    """What the failed task says of its failure."""
     seen = task_failure(stack, SECONDS, OLTP)
     return Sign(seen == LOST, f"the task of {arguments.connector} says: {seen}")
 

@@ -38,9 +38,9 @@ class ReadOnlyStore(Arguments):
 
 
 def inject(stack: Stack, arguments: ReadOnlyStore) -> None:
-    """Have it start read-only from now on, and kill its process unless it is read-only already.
+    """Have the store start read-only from now on, and kill its process unless it is read-only already.
 
-    Raises: TerminalError where the commits were over each time.
+    Raises: TerminalError where the commits were over each time, before the store died.
     """
     client = our_processes(stack, f"kill {STORE}")
     if writes_in_words(stack, LOOK_SECONDS) == READ_ONLY:
@@ -58,7 +58,7 @@ def inject(stack: Stack, arguments: ReadOnlyStore) -> None:
 
 
 def _await_checkpoint(stack: Stack) -> None:
-    """Until the next checkpoint of the job is complete: then its tables begin to commit."""
+    """Wait until the next checkpoint of the job is complete: then its tables begin to commit."""
     s3 = s3_client(stack)
     before = max((state.checkpoint for state in complete_states(s3, OLTP)), default=0)
     Deadline(CHECKPOINT_SECONDS).wait_for(
@@ -82,15 +82,15 @@ def _job_fails(stack: Stack) -> bool:
 
 
 def remove(stack: Stack, arguments: ReadOnlyStore) -> None:
-    """Have it start as usual from now on, and kill its process unless it takes writes; one that has no process is
-    started. Returns once it takes them. Raises: LakeproofError.
+    """Have the store start as usual from now on, and kill its process if it is read-only; a store without a process
+    is started. Returns once it takes writes. Raises: LakeproofError.
     """
     read_only_mark(stack).unlink(missing_ok=True)
     client = SupervisorClient(stack)
     if not client.running():
         return
     if client.row(STORE).pid is None:
-        client.start(STORE)  # somebody stopped it, and it would stay so
+        client.start(STORE)  # somebody stopped the store, and it would stay so
     elif writes_in_words(stack, LOOK_SECONDS) == READ_ONLY:
         client.kill(STORE, counted=False)
     Deadline(BACK_SECONDS).wait_for(
@@ -101,7 +101,7 @@ def remove(stack: Stack, arguments: ReadOnlyStore) -> None:
 
 
 def sign(stack: Stack, arguments: ReadOnlyStore) -> Sign:
-    """It refuses an object of our own."""
+    """The store refuses an object of our own."""
     seen = writes_in_words(stack, LOOK_SECONDS)
     return Sign(seen == READ_ONLY, f"{STORE}: {seen}")
 

@@ -34,7 +34,7 @@ LANDING_SECONDS = 20.0
 class FaultRecord:
     """One fault that is, or may be, in the stack. `by`: the drill's scenario, or "hand".
 
-    made: False from just before it is made until it is: then it may be in, whole or in part, or not at all.
+    made: False until the fault is made; until then it may be in, whole or in part, or not at all.
     seen: the reading that showed that it landed.
     """
 
@@ -81,7 +81,7 @@ def _read(path: Path) -> FaultRecord:
 
 
 def announce(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -> None:
-    """Record what the caller makes by itself in a moment; `remove` takes it out, whether or not it was made.
+    """Put a fault on record that the caller makes in a moment; `remove` takes it out, whether or not it was made.
 
     Raises: InvalidInput for wrong arguments; TerminalError where the record cannot be written.
     """
@@ -93,8 +93,8 @@ def announce(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -
 def announced(stack: Stack, fault: Fault, all_given: Iterable[Mapping[str, Any]], *, by: str) -> Iterator[None]:
     """As `announce`, for as long as the caller makes these faults and takes them back by itself.
 
-    At the end each is off the record, unless the broken part still shows it or has no answer. One that was on record
-    before stays there. Raises: as `announce`.
+    At the end each record goes, unless the broken part still shows the fault or has no answer. A fault that was on
+    record before stays there. Raises: as `announce`.
     """
     whole = [parse_arguments(fault.arguments, given, fault.id) for given in all_given]
     known = [record.args for record in recorded(stack) if record.fault == fault.id]
@@ -111,12 +111,12 @@ def announced(stack: Stack, fault: Fault, all_given: Iterable[Mapping[str, Any]]
 
 
 def inject(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -> FaultRecord:
-    """Record the fault, make it, and see that it landed. One that cannot be made, or that does not show, is taken
+    """Record the fault, make it, and see that it landed. A fault that cannot be made, or that does not show, is taken
     back, and its record with it.
 
     Raises: InvalidInput for wrong arguments or a fault that is already there; what `fault.inject` raises;
-    CouldNotLook where the fault did not show in time; TerminalError where the record cannot be written: then nothing
-    was made, or a record of a moment before says that it may be.
+    CouldNotLook where the fault did not show in time; TerminalError where the record cannot be written. In that case
+    nothing was made, or the record written a moment before says that the fault may be in.
     """
     arguments = parse_arguments(fault.arguments, given, fault.id)
     args = arguments.model_dump(mode="json")
@@ -142,7 +142,7 @@ def inject(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -> 
 
 
 def _landed(stack: Stack, fault: Fault, arguments: Arguments) -> str:
-    """What showed the fault. Raises: CouldNotLook where nothing did in time."""
+    """The reading that showed the fault. Raises: CouldNotLook where nothing did in time."""
     last = "nothing yet"
 
     def look() -> str | None:
@@ -160,7 +160,7 @@ def _landed(stack: Stack, fault: Fault, arguments: Arguments) -> str:
 
 
 def _take_back(stack: Stack, fault: Fault, arguments: Arguments, path: Path, why: LakeproofError) -> None:
-    """After a failed `inject`. What was refused changed nothing; anything else may have stopped half-way."""
+    """After a failed `inject`: a refused fault changed nothing; any other may have stopped half-way."""
     try:
         if not isinstance(why, InvalidInput):
             fault.remove(stack, arguments)
@@ -171,11 +171,11 @@ def _take_back(stack: Stack, fault: Fault, arguments: Arguments, path: Path, why
 
 
 def remove(stack: Stack, fault: Fault, given: Mapping[str, Any] | None = None) -> bool:
-    """Take the fault back and forget it: each one on record whose arguments hold all that is `given`.
+    """Take the fault back and forget it: every record of it whose arguments hold all that is `given`.
 
-    Without such a record, `given` (or the defaults) says which one is meant. False where that leaves it open: then
+    Without such a record, `given` (or the defaults) says which fault is meant. False where that leaves it open: then
     nothing is done.
-    Raises: what `fault.remove` raises; OSError where the record cannot be removed, when the fault is out.
+    Raises: what `fault.remove` raises; OSError where the record cannot be removed, though the fault is out.
     """
     wanted = dict(given or {})
 

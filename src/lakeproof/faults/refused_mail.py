@@ -14,23 +14,23 @@ LOOK_SECONDS = 3.0
 
 
 class RefusedMail(Arguments):
-    """`answer`: what the provider says; 4xx is tried again by the shop, 5xx is not."""
+    """`answer`: what the provider says; the shop tries again after a 4xx, not after a 5xx."""
 
     answer: Annotated[str, Field(pattern=r"^[45]\d\d [ -~]{1,200}$")] = "451 4.7.1 this account is over its limit"
 
 
 def inject(stack: Stack, arguments: RefusedMail) -> None:
-    """Have it refuse."""
+    """Have the provider refuse."""
     ask_refusal(stack.url(PROVIDER), arguments.answer)
 
 
 def remove(stack: Stack, _: RefusedMail) -> None:
-    """Have it take messages again."""
+    """Have the provider take messages again."""
     ask_refusal(stack.url(PROVIDER), "")
 
 
 def sign(stack: Stack, arguments: RefusedMail) -> Sign:
-    """The mail server itself says these very words to a recipient: a refusal of before is none of this fault's."""
+    """The mail server says these very words to a recipient: an earlier refusal is not this fault's."""
     answer = provider_answer(stack, LOOK_SECONDS)
     return Sign(answer == arguments.answer, f"the mail server says: {answer}")
 

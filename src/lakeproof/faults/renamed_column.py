@@ -14,7 +14,7 @@ ASK_SECONDS = 5.0
 
 
 class RenamedColumn(Arguments):
-    """`column`: one that the lake's SQL declares. `name`: what it is called from then on."""
+    """`column`: one that the lake's SQL declares. `name`: its new name."""
 
     table: TableName = "order_items"
     column: Name = "sku"
@@ -22,19 +22,19 @@ class RenamedColumn(Arguments):
 
     @property
     def full_table(self) -> str:
-        """With its database."""
+        """The table's name with its database."""
         return f"{DATABASE}.{self.table}"
 
 
 def inject(stack: Stack, arguments: RenamedColumn) -> None:
-    """Rename it; fine where it has that name. Raises: InvalidInput for a column that the SQL does not declare."""
+    """Rename the column; safe where that is done. Raises: InvalidInput for a column that the SQL does not declare."""
     if arguments.column not in declared_columns(OLTP, stack).get(arguments.full_table, {}):
         raise InvalidInput("the lake reads no such column", where=f"{arguments.full_table}.{arguments.column}")
     _rename(stack, arguments, arguments.column, arguments.name)
 
 
 def remove(stack: Stack, arguments: RenamedColumn) -> None:
-    """Give it its own name back."""
+    """Give the column its own name back."""
     _rename(stack, arguments, arguments.name, arguments.column)
 
 

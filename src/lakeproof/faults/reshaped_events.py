@@ -1,7 +1,7 @@
 """A service sends its events in another shape: a key of their data has another name, and nobody can read them.
 
-It stands for a release that changed them. A trigger on the sender's outbox does it, so the events are those of real
-purchases.
+The fault stands for a release that changed the events. A trigger on the sender's outbox makes the change, so the
+events are those of real purchases.
 """
 
 from typing import Annotated, Literal
@@ -31,7 +31,7 @@ THERE = f"SELECT count(*) FROM pg_trigger WHERE tgrelid = 'outbox'::regclass AND
 
 
 class ReshapedEvents(Arguments):
-    """`sender`: whose events. `key` of their data becomes `name`."""
+    """`sender`: whose events. `key`: the key of their data that becomes `name`."""
 
     sender: Literal["payment", "fulfillment", "support"] = "payment"
     key: Key = "order_id"
@@ -39,12 +39,12 @@ class ReshapedEvents(Arguments):
 
 
 def inject(stack: Stack, arguments: ReshapedEvents) -> None:
-    """From now on."""
+    """Change the shape of every event from now on."""
     _execute(stack, arguments, FUNCTION.format(key=arguments.key, name=arguments.name), TRIGGER)
 
 
 def remove(stack: Stack, arguments: ReshapedEvents) -> None:
-    """From now on as before; what was sent meanwhile stays as it is."""
+    """Give events their usual shape from now on; what was sent meanwhile stays as it is."""
     _execute(stack, arguments, *GONE)
 
 
@@ -56,7 +56,7 @@ def sign(stack: Stack, arguments: ReshapedEvents) -> Sign:
 
 
 def _execute(stack: Stack, arguments: ReshapedEvents, *statements: str) -> list[tuple[int, ...]]:
-    """The rows of the last one. Raises: TransientError."""
+    """The rows of the last statement. Raises: TransientError."""
     owner, rows = owner_of(arguments.sender), []
     with transient_connection(stack, owner.user, owner.secret, SECONDS, DATABASE, arguments.sender) as session:
         for statement in statements:

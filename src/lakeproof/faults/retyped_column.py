@@ -21,12 +21,12 @@ class RetypedColumn(Arguments):
 
 
 def inject(stack: Stack, arguments: RetypedColumn) -> None:
-    """Give it that type; fine where it has it."""
+    """Give the column that type; safe where it has it."""
     _alter(stack, arguments.kind)
 
 
 def remove(stack: Stack, arguments: RetypedColumn) -> None:
-    """Give it the shop's type back."""
+    """Give the column the shop's type back."""
     _alter(stack, "INT")
 
 
@@ -36,7 +36,7 @@ def _alter(stack: Stack, kind: str) -> None:
 
 
 def sign(stack: Stack, arguments: RetypedColumn) -> Sign:
-    """The database's own list has it with that type."""
+    """The database's own list has the column with that type."""
     kind = mariadb.columns(stack, find_connector(OLTP.connector), SECONDS)[TABLE].get(COLUMN)
     return Sign(kind == arguments.kind.lower(), f"{TABLE}.{COLUMN} is {kind}")
 

@@ -16,7 +16,7 @@ class RevokedGrant(OfConnector, OfAccount):
 
 
 def inject(stack: Stack, arguments: RevokedGrant) -> None:
-    """Revoke it, end the account's connections, restart the connector's task."""
+    """Revoke the privilege, end the account's connections, restart the connector's task."""
     mariadb.revoke(stack, arguments.user, arguments.privilege)
     mariadb.end_connections(stack, arguments.user)
     restart(stack, arguments.connector, only_failed=False)
@@ -29,7 +29,7 @@ def remove(stack: Stack, arguments: RevokedGrant) -> None:
 
 
 def sign(stack: Stack, arguments: RevokedGrant) -> Sign:
-    """The database's own list of the account's privileges lacks it."""
+    """The database's own list of the account's privileges lacks the privilege."""
     held = mariadb.holds(stack, arguments.user, arguments.privilege)
     return Sign(not held, f"{arguments.user} {'still has' if held else 'lacks'} {arguments.privilege}")
 

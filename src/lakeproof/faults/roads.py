@@ -12,7 +12,7 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.environment import RUN_ID
 from lakeproof.stack.stack import Stack
 
-# In a proxy's environment: the stack's folder with the road's name, and the proxy's URL.
+# The variables in a proxy's environment: the stack's folder with the road's name, and the proxy's URL.
 ROAD, ROAD_URL = "LAKEPROOF_SLOW_ROAD", "LAKEPROOF_SLOW_ROAD_URL"
 
 
@@ -33,20 +33,20 @@ def end_roads(pids: Iterable[int]) -> None:
 
 
 def listen() -> socket.socket:
-    """Where a proxy is to listen: it is handed over, so that its address can be noted before it runs."""
+    """A socket to hand over to a proxy, so that its address can be noted before the proxy runs."""
     return socket.create_server(("127.0.0.1", 0))
 
 
 def url_of(listening: socket.socket) -> str:
-    """Its URL."""
+    """The URL of that socket."""
     return f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def build_road(
     stack: Stack, name: str, listening: socket.socket, to: tuple[str, int], seconds: float, client: str
 ) -> None:
-    """Start a proxy to that server, each of whose requests comes so late. `lakeproof down` ends it too, by the run id
-    of the stack's processes; the component `client` tells it.
+    """Start a proxy to that server, which holds each request back for `seconds`. `lakeproof down` ends the proxy too,
+    by the run id of the stack's processes, which is read from the component `client`.
     """
     pid = SupervisorClient(stack).row(client).pid
     run = procfs.read_environment(pid).get(RUN_ID, "") if pid is not None else ""

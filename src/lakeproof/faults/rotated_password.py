@@ -32,7 +32,7 @@ def remove(stack: Stack, arguments: RotatedPassword) -> None:
     """Set the stack's own password again and restart what failed.
 
     A task that was restarted with the wrong password calls itself RUNNING until its login fails, which may be after
-    this: unless somebody had mended the password before, the task is restarted whatever it says.
+    this call. So the task is restarted whatever it says, unless somebody had mended the password before.
     """
     source = find_source(arguments.connector, by="connector")
     mended_before = source.module.accepts(stack, arguments.user)

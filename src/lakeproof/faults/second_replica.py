@@ -1,7 +1,7 @@
 """The replica of faults/taken_server_id.py: `python -m lakeproof.faults.second_replica ACCOUNT SERVER_ID`.
 
-It follows MariaDB's binlog as a replica of that server id does, keeps nothing, and connects again when it is cut off:
-the server lets one reader in for each id, and ends the one that was there before.
+It follows MariaDB's binlog as a replica of that server id does, keeps nothing, and connects again when it is cut off.
+The server lets one reader in for each id, and ends the one that was there before.
 """
 
 import struct
@@ -17,14 +17,14 @@ from lakeproof.stack.stack import Stack, load_stack
 
 READ_SECONDS = 10.0
 PAUSE_SECONDS = 0.5
-# A server that is gone for so long has been taken down, and the replica ends with it.
+# A server that has been gone for this long was taken down, and the replica ends with it.
 GONE_SECONDS = 120.0
-# The client/server protocol's numbers.
+# The numbers of two commands in the client/server protocol.
 COM_BINLOG_DUMP, COM_REGISTER_SLAVE = 0x12, 0x15
 
 
 def follow(stack: Stack, account: str, server_id: int) -> None:
-    """Read and forget; returns once the server is gone for good."""
+    """Read the binlog and forget it; returns once the server is gone for good."""
     answered = time.monotonic()
     while time.monotonic() - answered < GONE_SECONDS:
         try:
@@ -34,7 +34,7 @@ def follow(stack: Stack, account: str, server_id: int) -> None:
                     cursor.execute("SET @master_binlog_checksum = @@global.binlog_checksum")
                     cursor.execute("SHOW MASTER STATUS")
                     file, position = cursor.fetchone()[:2]
-                # Its host, account and password, which are left empty, then port, rank and the server's own id.
+                # Host, account and password of the replica, left empty, then port, rank and the server's own id.
                 session._execute_command(COM_REGISTER_SLAVE, struct.pack("<I3xHII", server_id, 0, 0, 0))
                 session._read_packet()
                 begin = struct.pack("<IHI", int(position), 0, server_id) + str(file).encode()

@@ -1,8 +1,8 @@
 """What leaks the sessions of faults/leaked_sessions.py:
 `python -m lakeproof.faults.session_leak SERVER ACCOUNT MOST`.
 
-It opens up to MOST sessions and never closes one. Where the server has none left it tries again and again, as a
-client without a pool does; so it takes whatever becomes free, and comes back after its sessions were ended.
+It opens up to MOST sessions and never closes one. Where the server has none left, the process tries again and again,
+as a client without a pool does. So it takes whatever becomes free, and comes back after its sessions were ended.
 """
 
 import select
@@ -21,9 +21,9 @@ from lakeproof.stack.stack import Stack, load_stack
 
 OPEN_SECONDS = 3.0
 PAUSE_SECONDS = 0.2
-# A server that is gone for so long has been taken down, and the leak ends with it.
+# A server that has been gone for this long was taken down, and the leak ends with it.
 GONE_SECONDS = 120.0
-# The client library's own numbers begin here: no answer came.
+# From this number on, errors are the client library's own: no answer came.
 CLIENT_ERRORS = 2000
 
 
@@ -53,7 +53,7 @@ def leak(stack: Stack, server: str, account: str, most: int) -> None:
         time.sleep(PAUSE_SECONDS)
         held = _living(held)
         if len(held) == most:
-            answered = time.monotonic()  # it asks for nothing, and the server has ended none of them
+            answered = time.monotonic()  # nothing is asked, and the server has ended no session
 
 
 def _open(stack: Stack, server: str, account: str) -> Held:
@@ -73,7 +73,7 @@ def _is_answer(error: Exception) -> bool:
 
 
 def _living(held: list[Held]) -> list[Held]:
-    """Those whose socket has nothing to say: a server speaks to an idle client only to end the session."""
+    """The sessions whose socket has nothing to say: a server speaks to an idle client only to end the session."""
     poll = select.poll()
     by_file: dict[int, Held] = {}
     for each in held:

@@ -1,7 +1,7 @@
 """The inventory service is started with a setting that is far too short: it gives customers' goods back too early.
 
-The table's own TTL is as it was, so a look at the table shows nothing. What the service was started with is noted
-first, since somebody may have given it a time of its own.
+The table's own TTL is as it was, so a look at the table shows nothing. The value that the service was started with is
+noted first, since somebody may have given it a time of its own.
 """
 
 from pathlib import Path
@@ -25,12 +25,12 @@ class ShortenedSetting(Arguments):
 
 
 def inject(stack: Stack, arguments: ShortenedSetting) -> None:
-    """Restart the service with it; fine where it has it."""
+    """Restart the service with the short setting; safe where it has it."""
     lend_variable(stack, SERVICE, RESERVATION_TTL, str(arguments.seconds), _note(stack))
 
 
 def remove(stack: Stack, arguments: ShortenedSetting) -> None:
-    """Restart it with what it had; fine where it has that, or was never started."""
+    """Restart the service with its old setting; safe where it has that, or was never started."""
     take_back_variable(stack, SERVICE, RESERVATION_TTL, str(arguments.seconds), _note(stack))
 
 
@@ -41,7 +41,7 @@ def sign(stack: Stack, arguments: ShortenedSetting) -> Sign:
 
 
 def _note(stack: Stack) -> Path:
-    """Keeps what the service was started with before."""
+    """Keeps the value that the service was started with before."""
     return stack.data_dir(SERVICE) / "before-shortened_setting"
 
 

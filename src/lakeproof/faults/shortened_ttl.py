@@ -1,6 +1,6 @@
 """The table of reservations gets a TTL that is far too short: what customers hold vanishes under them.
 
-What the table had is noted first, since its owner may have given it another TTL than the schema's.
+The table's old TTL is noted first, since its owner may have given it another one than the schema's.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 class ShortenedTtl(Arguments):
-    """`ttl`: the new default_time_to_live in seconds; `previous_ttl`: what `remove` sets again, else what it was."""
+    """`ttl`: the new default_time_to_live in seconds. `previous_ttl`: what `remove` sets; None: the TTL of before."""
 
     keyspace: Name = "inventory"
     table: Name = "reservations"
@@ -28,9 +28,9 @@ class ShortenedTtl(Arguments):
 
 
 def inject(stack: Stack, arguments: ShortenedTtl) -> None:
-    """Shorten it; rows that are there keep their end, new ones get the short one."""
+    """Shorten the TTL; rows that are there keep their end, new ones get the short one."""
     before = ttl_of(stack, arguments.keyspace, arguments.table)
-    # 0 is refused below. One that is shortened already was noted before.
+    # A TTL of 0 is refused below. A TTL that is shortened already was noted before.
     if before not in (0, arguments.ttl):
         write_file(_note(stack, arguments), str(before))
     change_ttl(stack, arguments.keyspace, arguments.table, arguments.ttl, spare_endless=True)
@@ -55,7 +55,7 @@ def sign(stack: Stack, arguments: ShortenedTtl) -> Sign:
 
 
 def _note(stack: Stack, arguments: ShortenedTtl) -> Path:
-    """Keeps what the table had before."""
+    """Keeps the TTL that the table had before."""
     return stack.data_dir(SERVICE) / f"previous-ttl-{arguments.keyspace}.{arguments.table}"
 
 

@@ -3,7 +3,7 @@
 A request begins with the first piece after an answer; its further pieces go on at once.
 
 Toxiproxy does the same and much more; it would have to be built by Go before a drill could use it. The process ends
-by itself after LIFE_SECONDS, whatever became of whoever started it.
+by itself after LIFE_SECONDS, even if the process that started it is gone.
 """
 
 import asyncio
@@ -50,6 +50,6 @@ async def _serve(listening: socket.socket, host: str, port: int, seconds: float)
 
 if __name__ == "__main__":
     descriptor, to_host, to_port, late = sys.argv[1:]
-    if os.fork() != 0:  # whoever started it waits for this first process, and never for the proxy
+    if os.fork() != 0:  # the caller waits for this first process, and never for the proxy
         os._exit(0)
     asyncio.run(_serve(socket.socket(fileno=int(descriptor)), to_host, int(to_port), float(late)))

@@ -23,7 +23,7 @@ LOOK_SECONDS = 5.0
 
 
 class SlowedSource(Arguments):
-    """`source`: which. `seconds`: so late each answer is; support gives a source up after 2.5 s."""
+    """`source`: the slowed one. `seconds`: how late each answer is; support gives a source up after 2.5 s."""
 
     source: Literal["order", "payment", "fulfillment"] = "fulfillment"
     seconds: float = Field(3.0, gt=2 * HEALTH_SECONDS, le=60)
@@ -43,10 +43,10 @@ def inject(stack: Stack, arguments: SlowedSource) -> None:
 
 
 def remove(stack: Stack, arguments: SlowedSource) -> None:
-    """Restart support with the address that it had before unless it has that, and end the proxy.
+    """Restart support with its old address unless it has that, and end the proxy.
 
-    The proxy may be gone already; what its address was is noted. Raises: NotReady while support has no process, since
-    the supervisor would start it with the proxy's address again.
+    The proxy may be gone already, so its address is noted. Raises: NotReady while support has no process, since the
+    supervisor would start it with the proxy's address again.
     """
     roads, variable, client = _roads(stack, arguments), variable_of(arguments.source), SupervisorClient(stack)
     urls = _urls(stack, arguments)
@@ -59,7 +59,7 @@ def remove(stack: Stack, arguments: SlowedSource) -> None:
             )
         before = read_if_there(_note(stack, arguments, "before"))
         has = handed_variables(stack, SERVICE).get(variable)
-        # A repair gives it the stack's own address, since it cannot know the one of before.
+        # A repair gives support the stack's own address, since it cannot know the old one.
         if has in urls or (has is None and before is not None):
             hand_variable(stack, SERVICE, variable, before)
     end_roads(roads)
@@ -79,12 +79,12 @@ def _roads(stack: Stack, arguments: SlowedSource) -> dict[int, str]:
 
 
 def _urls(stack: Stack, arguments: SlowedSource) -> set[str]:
-    """Of the proxies of this fault, also of one that was killed."""
+    """The URLs of the fault's proxies, also of one that was killed."""
     return {*_roads(stack, arguments).values(), *(read_if_there(_note(stack, arguments)) or "").split()}
 
 
 def _note(stack: Stack, arguments: SlowedSource, what: str = "") -> Path:
-    """Keeps the proxies' URLs, since a proxy that was killed can tell nobody. before: keeps what support had then."""
+    """Keeps the proxies' URLs, since a killed proxy tells nobody. what="before": keeps support's old address."""
     return stack.data_dir(SERVICE) / "-".join(("slow-road", arguments.source, *([what] if what else [])))
 
 

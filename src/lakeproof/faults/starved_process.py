@@ -12,20 +12,20 @@ from lakeproof.processes.ours import our_processes
 from lakeproof.stack.stack import Stack
 
 LOOK_SECONDS = 2.0
-# It may have used so much more than twice its share: its clock counts in hundredths of a second, each of them half a
-# percent of the look's time, and the limit is noticed some of them late.
+# The component may use this much more than twice its share. Its clock counts in hundredths of a second, each of them
+# half a percent of the look's time, and the limit takes effect some hundredths late.
 CLOCK_PERCENT = 2.0
 
 
 class StarvedProcess(Arguments):
-    """`component`: whose. `percent`: so much of one core it gets."""
+    """`component`: the starved one. `percent`: how much of one core it gets."""
 
     component: str = "flink-taskmanager"
     percent: float = Field(2.0, gt=0, le=100)
 
 
 def inject(stack: Stack, arguments: StarvedProcess) -> None:
-    """Limit it."""
+    """Limit the component."""
     row = our_processes(stack, f"starve {arguments.component}").row(arguments.component)
     if row.pid is None:
         raise TerminalError(
@@ -35,12 +35,12 @@ def inject(stack: Stack, arguments: StarvedProcess) -> None:
 
 
 def remove(stack: Stack, arguments: StarvedProcess) -> None:
-    """Lift the limit; fine where there is none, or the process that kept it was killed."""
+    """Lift the limit; safe where there is none, or where the process that kept it was killed."""
     cpu_limit.lift(stack, arguments.component)
 
 
 def sign(stack: Stack, arguments: StarvedProcess) -> Sign:
-    """It is limited, and used hardly more than twice its share in two seconds. One that has no work uses less."""
+    """The component is limited, and used hardly more than twice its share in two seconds. An idle one uses less."""
     before = SupervisorClient(stack).row(arguments.component)
     Deadline(LOOK_SECONDS).pause(LOOK_SECONDS)
     now = SupervisorClient(stack).row(arguments.component)

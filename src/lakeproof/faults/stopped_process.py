@@ -9,19 +9,19 @@ from lakeproof.stack.stack import Stack
 
 
 def inject(stack: Stack, arguments: OfComponent) -> None:
-    """Stop it, in a way that alerts take for an accident."""
+    """Stop the component, in a way that alerts take for an accident."""
     our_processes(stack, f"stop {arguments.component}").stop(arguments.component, watched=True)
 
 
 def remove(stack: Stack, arguments: OfComponent) -> None:
-    """Start it, and see that it is healthy again; fine where it runs."""
+    """Start the component, and see that it is healthy again; safe where it runs."""
     client = SupervisorClient(stack)
     if client.running():
         client.start(arguments.component)
 
 
 def sign(stack: Stack, arguments: OfComponent) -> Sign:
-    """Nothing of it runs."""
+    """No process of the component runs."""
     state = SupervisorClient(stack).row(arguments.component).state
     return Sign(state is State.STOPPED, f"{arguments.component} is {state.value}")
 

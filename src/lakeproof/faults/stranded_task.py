@@ -1,8 +1,8 @@
 """A connector's task that no worker of Kafka Connect runs, though Connect says that one does.
 
-A worker freezes, another one takes its task over and is killed, and the first goes on. It still holds the task for
-its own, which failed there when the other one shut it out, and so nobody starts it; Connect's word stays that of the
-worker that was killed. Seen with Kafka Connect 4.3.1 (docs/decisions/0052-a-task-that-nobody-runs.md).
+A worker freezes, another worker takes its task over and is killed, and the first one goes on. The first worker still
+holds the task for its own, which failed there when the other one shut it out, so nobody starts the task. Connect's
+word stays that of the killed worker. Seen with Kafka Connect 4.3.1 (docs/decisions/0052-a-task-that-nobody-runs.md).
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ TAKEN_OVER_SECONDS, STRANDED_SECONDS, SILENT_SECONDS = 60.0, 45.0, 15.0
 
 
 def inject(stack: Stack, arguments: OfConnector) -> None:
-    """Have a second worker take the task over from the first, and be gone when that one comes back.
+    """Have a second worker take the task over from the first, and be gone when the first one comes back.
 
     Raises: InvalidInput in mode "external", and where there are further workers, which would be ended;
     DeadlineExpired where the task is not the first worker's, where the second one does not take it over, or where it
@@ -49,7 +49,7 @@ def inject(stack: Stack, arguments: OfConnector) -> None:
             _await_task(stack, arguments, SECOND, SECOND)
         finally:
             client.let_go_on(NAME)
-        # At once: before the first worker has joined the others again.
+        # At once, before the first worker has joined the others again.
         client.kill(SECOND)
     finally:
         client.scale(NAME, 1)
@@ -62,7 +62,7 @@ def inject(stack: Stack, arguments: OfConnector) -> None:
 
 
 def _await_task(stack: Stack, arguments: OfConnector, by: str, wanted: str) -> None:
-    """Until that worker runs it, as the worker `by` says."""
+    """Wait until the worker `wanted` runs the task, as the worker `by` says."""
     host = f"{stack.settings.host}:{stack.port(wanted)}"
 
     def look() -> bool | None:
@@ -77,7 +77,7 @@ def _await_task(stack: Stack, arguments: OfConnector, by: str, wanted: str) -> N
 
 
 def remove(stack: Stack, arguments: OfConnector) -> None:
-    """End the second worker, and start the first one anew, where this fault began. Fine where nothing runs.
+    """End the second worker, and restart the first one, where this fault began. Safe where nothing runs.
 
     Raises: as SupervisorClient.scale and restart.
     """
@@ -90,12 +90,12 @@ def remove(stack: Stack, arguments: OfConnector) -> None:
 
 
 def _mark(stack: Stack) -> Path:
-    """There from before the second worker is until the fault is out: another second worker is a person's own."""
+    """Exists from before the second worker starts until the fault is out: any other second worker is a person's."""
     return stack.data_dir(NAME) / "stranded-task"
 
 
 def sign(stack: Stack, arguments: OfConnector) -> Sign:
-    """The task is said to run, and for longer than another worker takes to have it nothing has come.
+    """The task is said to run, and nothing has come for longer than another worker takes to take it over.
 
     Raises: CouldNotLook.
     """

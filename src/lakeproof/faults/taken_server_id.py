@@ -1,7 +1,7 @@
 """Another replica follows MariaDB's binlog by the connector's own server id, so the server cuts the connector off.
 
-The account is one that no part of the shop uses; it may read the binlog for the time of the fault. What follows the
-binlog is a process of its own (second_replica.py), since it must outlive the command that makes the fault.
+The account is one that no part of the shop uses; it may read the binlog for the time of the fault. A process of its
+own follows the binlog (second_replica.py), since it must outlive the command that makes the fault.
 """
 
 from lakeproof.arguments import OfConnector

@@ -26,8 +26,8 @@ WHERE n.subject = $1 AND p.opted_out <> '[]'
 
 
 class UnwelcomeCampaign(Arguments):
-    """`recipients`, one after the other within `seconds`, but the first `opt_outs` of them at once: they want no more
-    of it.
+    """`recipients`: how many get the campaign, one after the other within `seconds`. `opt_outs`: how many, the first
+    ones, get it at once and opt out.
     """
 
     recipients: int = Field(200, ge=1, le=MAX_BATCH)
@@ -36,7 +36,7 @@ class UnwelcomeCampaign(Arguments):
 
 
 def inject(stack: Stack, arguments: UnwelcomeCampaign) -> None:
-    """Make it unless it goes on, send it to the first customers, and have them opt out."""
+    """Make the campaign unless it goes on, send it to the first customers, and have them opt out."""
     if campaigns.going_on(stack, SUBJECT):
         return
     first = probed_customer(datetime.now(UTC))
@@ -52,7 +52,7 @@ def inject(stack: Stack, arguments: UnwelcomeCampaign) -> None:
 
 
 def _send(calling: NotificationClient, message: str) -> None:
-    """Fine where the service's own worker is sending it at this moment. Raises: TransientError."""
+    """Send one message; safe where the service's own worker is just sending it. Raises: TransientError."""
     try:
         calling.send(message)
     except TransientError as error:
@@ -61,7 +61,7 @@ def _send(calling: NotificationClient, message: str) -> None:
 
 
 def remove(stack: Stack, arguments: UnwelcomeCampaign) -> None:
-    """Call it off. Its customers are a rehearsal's own, and want all again."""
+    """Call the campaign off. Its customers are a rehearsal's own; they are set to want all messages again."""
     campaigns.withdraw(stack, SUBJECT)
     with campaigns.client(stack) as calling:
         for (customer,) in read_rows(stack, WHO_OPTED_OUT, SUBJECT, seconds=campaigns.SECONDS):

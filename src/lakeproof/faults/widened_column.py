@@ -25,10 +25,10 @@ BEYOND = 3_000_000_000
 
 
 def inject(stack: Stack, arguments: Arguments) -> None:
-    """Widen the column and change one row; one that is changed already stays the only one.
+    """Widen the column and change one row; if one is changed already, no other is.
 
-    The oldest row of a cancelled order, where there is one within CANCELLED_SECONDS: shoppers pay and change the
-    others, and the shop's answer would show them the changed row, which is not what they asked for.
+    The oldest row of a cancelled order is taken, where there is one within CANCELLED_SECONDS. Shoppers pay and change
+    the other orders, and the shop's answer would show them the changed row, which is not what they asked for.
     """
     with mariadb.as_root(stack, SECONDS) as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {TABLE} WHERE {COLUMN} > %s", (BEYOND,))
@@ -39,7 +39,7 @@ def inject(stack: Stack, arguments: Arguments) -> None:
 
 
 def row_to_change(cursor: Any) -> int:
-    """Its id. Raises: InvalidInput where there is no row."""
+    """The id of the row to change. Raises: InvalidInput where there is no row."""
     deadline = Deadline(CANCELLED_SECONDS)
     while True:
         cursor.execute(
@@ -56,7 +56,7 @@ def row_to_change(cursor: Any) -> int:
 
 
 def remove(stack: Stack, arguments: Arguments) -> None:
-    """Give row and column back what they had, and have the job get past the record that it cannot read."""
+    """Give row and column back what they had, and get the job past the record that it cannot read."""
     with mariadb.as_root(stack, SECONDS) as cursor:
         cursor.execute(f"UPDATE {TABLE} SET {COLUMN} = {COLUMN} - %s WHERE {COLUMN} > %s", (BEYOND, BEYOND))
         mended = cursor.rowcount

@@ -25,14 +25,14 @@ LOOKED_BACK = 60
 
 
 class WrittenMain(Arguments):
-    """`table`: one of the order database. `publishes`: at least so many publishes ago it was as it will be."""
+    """`table`: one of the order database. `publishes`: the table is set back by at least so many publishes."""
 
     table: str = "orders"
     publishes: int = Field(3, ge=1, le=LOOKED_BACK // 2)
 
 
 def inject(stack: Stack, arguments: WrittenMain) -> None:
-    """Write it once; fine where somebody else wrote last. Raises: TerminalError where the table has never changed."""
+    """Write once; safe where somebody else wrote last. Raises: TerminalError where it has not changed lately."""
     deadline = Deadline(SECONDS)
     with closing(client_of(stack)) as nessie:
         while author_on_main(nessie) == OURS:

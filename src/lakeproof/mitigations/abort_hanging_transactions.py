@@ -1,8 +1,8 @@
 """Abort transactions that the capture's topics hold open and the coordinator knows no more, by Kafka's own tool.
 
-Nothing of them was ever shown to a reader of committed rows, nor was a place of capture kept: it writes them again.
-The offsets' topics come last: capture goes on as soon as its offsets can be read, and its next transaction in a topic
-that still holds the old one open would end both in one.
+Nothing is lost by an abort: no reader of committed records ever saw such a transaction, and the capture kept no place
+after it, so the capture writes its records again. The topics of offsets come last. Capture goes on as soon as its
+offsets can be read, and its next transaction in a topic that still holds the old one open would end both as one.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ from lakeproof.stack.stack import Stack
 TOOL = "org.apache.kafka.tools.TransactionsCommand"
 TOOL_SECONDS = 120.0
 BROKER_SECONDS = 10.0
-# In minutes: what is younger is not looked at. The tool's own 15 would let capture hang for as long.
+# In minutes: the tool looks at no younger transaction. Its own default of 15 would let capture hang for as long.
 YOUNGEST = ("--max-transaction-timeout", "1")
 COLUMNS = (
     *("Topic", "Partition", "ProducerId", "ProducerEpoch"),
@@ -34,7 +34,7 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Find them on every broker, and abort each.
+    """Find the hanging transactions on every broker, and abort each.
 
     Raises: CouldNotLook where the brokers do not answer or the tool says something unknown; TerminalError,
     MissingArtifact.
@@ -43,7 +43,7 @@ def run(stack: Stack, arguments: Arguments) -> str:
         _tool(stack, "find-hanging", "--broker-id", str(broker), *YOUNGEST)
         for broker in broker_ids(stack, BROKER_SECONDS)
     ]
-    # Each replica's broker tells the same transaction.
+    # The brokers of all replicas of a partition report the same transaction.
     found = rows_first({one for table in tables for one in hanging(table)})
     for topic, partition, offset in found:
         _tool(stack, "abort", "--topic", topic, "--partition", partition, "--start-offset", offset)
@@ -60,7 +60,7 @@ def hanging(table: str) -> list[tuple[str, str, str]]:
         raise CouldNotLook(
             f"its tool answered without its table: {table.strip()[:200]!r}", where="kafka, find-hanging"
         )
-    # A line of its log may come first.
+    # Lines of the tool's log may stand before its table.
     rows = lines[lines.index(COLUMNS) + 1 :]
     for row in rows:
         if len(row) != len(COLUMNS) or not (row[1].isdigit() and row[5].isdigit()):
@@ -71,7 +71,7 @@ def hanging(table: str) -> list[tuple[str, str, str]]:
 
 
 def rows_first(found: set[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """The order in which they are aborted: the offsets' topics last."""
+    """The transactions in the order in which they are aborted: those in the topics of offsets last."""
     return sorted(found, key=lambda one: (one[0].startswith("_"), one))
 
 

@@ -15,7 +15,7 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Fine where it takes them already."""
+    """Nothing changes where the provider takes the messages already."""
     ask_refusal(stack.url(PROVIDER), "")
     return "the provider takes the shop's messages; those that it refused are tried again by the notification service"
 

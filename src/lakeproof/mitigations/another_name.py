@@ -1,11 +1,11 @@
 """Is the new column of a table the one that is gone, under another name? Told by its values, held against the lake's.
 
 Two lists of columns cannot tell a rename from a column that was dropped while somebody added another one. A rename
-changes no row. So each row that was not changed since then has the value that the lake has of it; of a row that was
-changed since, the lake has NULL in the column that is gone.
+changes no row. So in a row that nobody changed since, the new column has the value that the lake has of the gone one.
+In a row that was changed since, the lake has NULL in the gone column.
 
-One value that is the same in both tells nothing: it may be a new column's DEFAULT, which the newest rows of the lake
-have as well. So the oldest rows are asked as well as the newest, and they have to agree in two different values.
+If all rows have the same value, that proves nothing: it may be the new column's DEFAULT, which the newest rows of the
+lake have as well. So the oldest rows are compared too, and the rows have to agree in two different values.
 """
 
 import re
@@ -32,7 +32,7 @@ ROWS = 500
 SECONDS = 30.0
 SHOWN = 5
 _PLAIN = re.compile(r"[\w.:-]+")
-# Flink's type, without its size → what its values are compared as; all others as text.
+# Flink's type without its size → the kind as which its values are compared. Values of other types are text.
 _COMPARED = {
     "INT": Kind.INTEGER,
     "BIGINT": Kind.INTEGER,
@@ -44,12 +44,12 @@ _COMPARED = {
 
 @dataclass(frozen=True)
 class Likeness:
-    """in_lake: how many rows were taken: of those that have a value of the gone column in the lake, the oldest and
-    the newest, ROWS at most.
+    """What a comparison of the two columns found.
 
-    alike: in so many of them the new column has that value. unlike: keys of those in which it has another, or NULL,
-    in their order. values: how many different values the alike rows have.
-    Rows that were deleted, or changed since the column is gone, count in neither.
+    in_lake: how many rows were taken: of those whose gone column has a value in the lake, the oldest and the newest,
+    ROWS at most in all. Rows that were deleted, or changed since the column is gone, count here alone.
+    alike: in how many of them the new column has the same value. unlike: the keys of those in which it has another
+    one, or NULL, in key order. values: how many different values the alike rows have.
     """
 
     in_lake: int
@@ -59,10 +59,10 @@ class Likeness:
 
 
 def require_another_name(stack: Stack, source: Source, gone: Difference, new: Difference) -> None:
-    """Returns where the rows say that `new` is `gone` renamed, and where the table has no row.
+    """Return where the rows say that `new` is `gone` renamed, and where the table has no row; else raise.
 
-    They say so where they agree in two values or more, or where each row of both tables has the one value.
-    Raises: TerminalError where they say that it is another column; CouldNotLook where no row tells; as `likeness`.
+    The rows say so where they agree in two values or more, or where every row of both tables has the same one.
+    Raises: TerminalError where they say that `new` is another column; CouldNotLook where no row tells; as `likeness`.
     """
     found = likeness(stack, source, gone, new)
     pair = f"{new.column} is {gone.column} renamed"
@@ -100,11 +100,11 @@ def require_another_name(stack: Stack, source: Source, gone: Difference, new: Di
 
 
 def likeness(stack: Stack, source: Source, gone: Difference, new: Difference) -> Likeness:
-    """What the rows say. Where some differ, the lake is asked once more for a state that covers the first look: rows
-    that were changed meanwhile, or whose change was on its way, are NULL there then.
+    """Compare the two columns. Where rows differ, the lake is asked again at a state that was published after the
+    first look: rows that were changed meanwhile, or whose change was on its way, have NULL there by then.
 
-    Raises: CouldNotLook without an answer of the database or the lake, or where the table's key is not one column, or
-    is itself one of the two; NotPublished where no such state is published; StatementFailed.
+    Raises: CouldNotLook where the database or the lake does not answer, or where the table's key is not one column,
+    or is itself one of the two; NotPublished where no such state is published; StatementFailed.
     """
     kind = _COMPARED.get(str(gone.declared).partition("(")[0].strip().upper(), Kind.TEXT)
     key = _key(stack, source, gone, new)
@@ -151,8 +151,8 @@ def _key(stack: Stack, source: Source, gone: Difference, new: Difference) -> str
 def _in_lake(
     stack: Stack, source: Source, gone: Difference, kind: Kind, key: str, only: Collection[Key] = ()
 ) -> Mapping[Key, object]:
-    """Key → value at the newest published hash, by their keys' order: of the oldest and the newest rows that have
-    one, or of these alone.
+    """Key → the gone column's value at the newest published hash, in key order: of the oldest and the newest rows
+    that have a value, or of the rows `only`.
     """
     value = TRINO.value(Column(gone.column, kind))
     sql = f'SELECT "{key}", {value} AS of_lake FROM {_lake_table(source, gone)} WHERE "{gone.column}" IS NOT NULL'
@@ -173,7 +173,7 @@ def _lake_table(source: Source, gone: Difference) -> str:
 def _in_database(
     stack: Stack, source: Source, new: Difference, kind: Kind, key: str, rows: Collection[Key]
 ) -> Mapping[Key, object]:
-    """Key → value now, of those rows that are still there."""
+    """Key → the new column's value now, of the `rows` that are still there."""
     if not rows:
         return {}
     with snapshot_of(stack, source, SECONDS) as database:
@@ -190,7 +190,7 @@ def _key_of(value: Any) -> Key:
 
 
 def _literals(table: str, keys: Collection[Key]) -> str:
-    """Raises: CouldNotLook for a text key with other signs than those of words, numbers and UUIDs."""
+    """The keys as SQL literals. Raises: CouldNotLook for a text key with a sign that no word, number or UUID has."""
     odd = next((key for key in keys if isinstance(key, str) and not _PLAIN.fullmatch(key)), None)
     if odd is not None:
         raise CouldNotLook(

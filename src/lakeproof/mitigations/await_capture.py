@@ -17,17 +17,17 @@ from lakeproof.stack.stack import Stack
 BYTES_PER_SECOND = 100_000
 LEAST_SECONDS = 60.0
 ASK_SECONDS = 5.0
-# As much as the shop writes in a few seconds.
+# With less than this left to read, the capture counts as caught up: the shop writes as much in a few seconds.
 NEAR_BYTES = 1_000_000
 
 
 def bound_seconds(left_bytes: int) -> float:
-    """How long it may take to read so much."""
+    """The longest time that reading so many bytes may take."""
     return LEAST_SECONDS + left_bytes / BYTES_PER_SECOND
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
-    """What to compare, again and again."""
+    """The two places in the binlog that a person would compare, again and again."""
     offsets = f"{stack.url('connect')}/connectors/{OLTP.connector}/offsets"
     return (
         f"SHOW MASTER STATUS against curl {offsets}; wait, at most {LEAST_SECONDS:.0f} s and a second for each "
@@ -36,7 +36,7 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Wait. Raises: CouldNotLook where the place is not known at first, DeadlineExpired past the bound."""
+    """Wait. Raises: CouldNotLook where the capture's place is not known at first, DeadlineExpired past the bound."""
     left = bytes_left(stack, OLTP.connector)
     bound = bound_seconds(left)
     deadline = Deadline(bound)

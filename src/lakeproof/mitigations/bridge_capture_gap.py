@@ -10,7 +10,7 @@ from lakeproof.stack.stack import Stack
 
 
 def typed(stack: Stack, arguments: OfConnector) -> str:
-    """Nobody types it all: what differs is written into the topic."""
+    """Nobody types all of it: what the lake lacks is written into the topic."""
     there = f"{stack.url('connect')}/connectors/{arguments.connector}"
     return (
         f"curl -X PUT {there}/stop, and once main shows all that was captured, what the lake lacks of the database at"
@@ -20,7 +20,7 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
 
 
 def run(stack: Stack, arguments: OfConnector) -> str:
-    """Bridge it, and take out the rows that came twice; gives how many of which table. Raises: as gap.bridge and
+    """Bridge the gap, and take out the rows that came twice; gives the rows by table. Raises: as gap.bridge and
     rewriting.remove_second_rows.
     """
     found = gap.bridge(stack, arguments.connector)

@@ -15,7 +15,7 @@ ASK_SECONDS = 10.0
 
 
 def typed(stack: Stack, arguments: OfConnector) -> str:
-    """Nobody types it all: what differs is written into the topic."""
+    """Nobody types all of it: what the lake lacks is written into the topic."""
     there = f"{stack.url('connect')}/connectors/{arguments.connector}"
     connector = find_connector(arguments.connector)
     job = find_source(connector.database).job
@@ -34,7 +34,7 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
 
 
 def run(stack: Stack, arguments: OfConnector) -> str:
-    """Bridge it; gives how many rows of which table the lake lacked. Raises: as topic_gap.bridge or
+    """Bridge the gap; gives how many rows of which table the lake lacked. Raises: as topic_gap.bridge or
     reading_anew.read_anew; InvalidInput where the job reads its topic without trouble, and nothing of
     the capture was changed.
     """
@@ -80,7 +80,7 @@ def _require_gap(stack: Stack, connector: Connector, source: Source) -> None:
 
 
 def _is_compared(connector: Connector) -> bool:
-    """Whether what differs can be written as one transaction; else all rows are read anew."""
+    """True where the difference can be written as one transaction; else all rows are read anew."""
     return connector.engine == "mysql"
 
 

@@ -12,14 +12,14 @@ HEALTHY_SECONDS = 30.0
 
 
 def typed(stack: Stack, arguments: OfComponent) -> str:
-    """It reaches all processes of the component; the pid that `lakeproof ps` shows is of the first alone."""
+    """The command reaches all processes of the component; `lakeproof ps` shows the pid of the first alone."""
     return f"lakeproof kill {arguments.component} --signal CONT"
 
 
 def run(stack: Stack, arguments: OfComponent) -> str:
-    """Send SIGCONT, and return once it is healthy again where it hung; fine where nothing hangs.
+    """Send SIGCONT, and wait until a component that hung is healthy again; safe where nothing hangs.
 
-    A component that is still held for hung cannot be started, which is the next step of the same repair.
+    The wait is for the next step of the same repair: a component that still counts as hung cannot be started.
     """
     name, client = arguments.component, our_processes(stack, f"continue {arguments.component}")
     hung = client.row(name).state is State.PAUSED

@@ -18,11 +18,11 @@ from lakeproof.stack.stack import Stack
 
 
 class DeclareColumn(Named, OfDatabase):
-    """`only`: of these columns (named.py)."""
+    """`only`: the columns that may be declared (named.py)."""
 
 
 def typed(stack: Stack, arguments: DeclareColumn) -> str:
-    """The commands, and the way back, or why there are none. Without an answer of the database, how they look."""
+    """The commands and the way back, or why there are none; only their form where the database does not answer."""
     try:
         looked = look(stack, arguments.source).without_renamed
         found = named(arguments, looked.unexpected)
@@ -36,9 +36,9 @@ def typed(stack: Stack, arguments: DeclareColumn) -> str:
 
 
 def run(stack: Stack, arguments: DeclareColumn) -> str:
-    """Declare them, one after another; fine where there is none.
+    """Declare the unexpected columns, one after another; safe where there is none.
 
-    Raises: InvalidInput, with none declared, where the table of one lacks another column; as `evolve`.
+    Raises: InvalidInput, with nothing declared, where a table of such a column lacks another one; as `evolve`.
     """
     looked = look(stack, arguments.source).without_renamed
     found = named(arguments, looked.unexpected)
@@ -56,7 +56,7 @@ def hold(stack: Stack, arguments: DeclareColumn) -> dict[str, str]:
 
 
 def _require_complete(arguments: DeclareColumn, looked: Differences, found: Iterable[Difference]) -> None:
-    """Of each table whose rows are read anew. Raises: as require_none_missing."""
+    """Refuse a table whose rows would be read anew and that lacks a column. Raises: as require_none_missing."""
     keyed = {file.source for file in load_sql_files(arguments.database) if file.has_key}
     require_none_missing(looked, [each.table for each in found if each.table in keyed])
 

@@ -24,10 +24,10 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Nothing is deleted of a Redis that has room: such a key may be somebody's, and is in nobody's way.
+    """Delete the keys without an end, where Redis is full; elsewhere such a key may be somebody's, and harms nobody.
 
     Raises: InvalidInput for somebody else's Redis, where such keys may be wanted; TransientError; TerminalError where
-    it is full all the same.
+    Redis is still full afterwards.
     """
     our_processes(stack, "delete keys of Redis")
     if room(stack, SECONDS) == ROOM:

@@ -1,6 +1,6 @@
 """Take back a column that nobody announced: drop those that neither the lake's SQL nor the shop's own schema has.
 
-What was written into such a column goes with it. The dry run lists its different values. The repair keeps them in a
+The values of such a column go with it. The dry run lists its different values. The repair keeps these in a
 file (kept_values.py; the different values, not which row had which), and says where. A column with twenty different
 values or more is not dropped; whoever did not announce it may want to look at it first.
 """
@@ -26,11 +26,11 @@ MOST = KEPT_VALUES
 
 
 class DropUnexpectedColumn(Named, OfDatabase):
-    """`only`: of these columns (named.py)."""
+    """`only`: the columns that may be dropped (named.py)."""
 
 
 def typed(stack: Stack, arguments: DropUnexpectedColumn) -> str:
-    """The statements, with the values that would be lost. Without an answer of the database, how they look."""
+    """The statements, with the values that would be lost; only their form where the database does not answer."""
     try:
         found = named(arguments, list(_to_drop(stack, arguments)))
     except NotReady:
@@ -41,12 +41,12 @@ def typed(stack: Stack, arguments: DropUnexpectedColumn) -> str:
 
 
 def run(stack: Stack, arguments: DropUnexpectedColumn) -> str:
-    """Drop them; fine where there is none.
+    """Drop the unexpected columns; safe where there is none.
 
-    What is written into one between the look and its end is kept as well: it is read once more while nobody writes.
-    Raises: TerminalError where one may not be dropped or its values cannot be kept, with nothing dropped (unless they
-    were written meanwhile); NotReady where the database does not do it: then some may be dropped already, and the
-    rest is for the next run.
+    Values that are written into a column after the look are kept as well: it is read once more while nobody writes.
+    Raises: TerminalError where a column may not be dropped or its values cannot be kept, with nothing dropped (unless
+    they were written meanwhile); NotReady where the database does not do it: some columns may be dropped by then, and
+    the next run drops the rest.
     """
     source = arguments.source
     unexpected = list(_to_drop(stack, arguments))
@@ -90,7 +90,7 @@ def hold(stack: Stack, arguments: DropUnexpectedColumn) -> dict[str, str]:
 
 
 def _to_drop(stack: Stack, arguments: DropUnexpectedColumn) -> Iterator[Difference]:
-    # A renamed column holds what the old one held, and is none of these.
+    # A renamed column holds the values of the old one, so it does not count as unexpected.
     found = look(stack, arguments.source).without_renamed
     missing = {each.table: each for each in found.unreadable if each.kind is None}
     for each in found.unexpected:
@@ -101,7 +101,7 @@ def _to_drop(stack: Stack, arguments: DropUnexpectedColumn) -> Iterator[Differen
                 next_action=f"declare it: lakeproof lake evolve {each.table} {each.column}",
             )
         if each.table in missing:
-            # Of two that were renamed in one table, nobody can tell which is which.
+            # Where two columns of one table were renamed, nobody can tell which is which.
             raise TerminalError(
                 f"{missing[each.table].column} is missing in the same table, and {each.column} may hold its values",
                 where=each.table,
@@ -111,7 +111,7 @@ def _to_drop(stack: Stack, arguments: DropUnexpectedColumn) -> Iterator[Differen
 
 
 def in_shops_schema(column: str) -> bool:
-    """True where a service's schema names it, in whichever table."""
+    """True where a service's schema names the column, in whichever table."""
     schemas = [service / "schema.sql" for service in files("lakeproof.shop").iterdir() if service.is_dir()]
     word = re.compile(rf"\b{re.escape(column)}\b")
     return any(word.search(schema.read_text(encoding="utf-8")) for schema in schemas if schema.is_file())
@@ -126,7 +126,7 @@ def _values(stack: Stack, arguments: DropUnexpectedColumn, found: list[Differenc
 
 
 def _keep(stack: Stack, source: Source, values: dict[Difference, list[str]]) -> str:
-    """Keep them. Gives the words that name their file; "" where there is nothing to keep. Raises: as keep_values."""
+    """Keep the values. Gives the words that name their file; "" without values. Raises: as keep_values."""
     if not values:
         return ""
     path = keep_values(stack, source.name, {str(each): held for each, held in values.items()})

@@ -16,8 +16,8 @@ SECONDS = 10.0
 
 
 class EndBlockingSession(Named, OfServer):
-    """`database`: the server. `session`: its number there; 0: the one that most others wait for, and MANY_WAIT at
-    least. `only`: this session (named.py).
+    """`database`: the server. `session`: the session's number there; 0: the session that most others wait for, at
+    least MANY_WAIT of them. `only`: the one session that may be ended (named.py).
     """
 
     session: int = Field(0, ge=0)
@@ -29,11 +29,11 @@ def typed(stack: Stack, arguments: EndBlockingSession) -> str:
 
 
 def run(stack: Stack, arguments: EndBlockingSession) -> str:
-    """End it and tell who waited; fine where nobody waits, or it had ended already. What it had not committed is
+    """End the session and tell who waited; safe where nobody waits, or it had ended already. Its uncommitted work is
     rolled back.
 
-    Raises: CouldNotLook; TerminalError where fewer than MANY_WAIT wait, where it is another one than the proposal
-    named, or a repair of Lakeproof's own.
+    Raises: CouldNotLook; TerminalError where fewer than MANY_WAIT wait, where another session blocks than the
+    proposal named, or where the session is a repair of Lakeproof's own.
     """
     if arguments.session:
         if is_ours(stack, arguments.database, arguments.session, SECONDS):
@@ -71,7 +71,7 @@ def _is_ours(arguments: EndBlockingSession, session: int) -> TerminalError:
 
 
 def hold(stack: Stack, arguments: EndBlockingSession) -> Mapping[str, str]:
-    """The session that so many wait for now."""
+    """The session that at least MANY_WAIT others wait for now."""
 
     def find() -> list[int]:
         found = blocker(stack, arguments.database, SECONDS)

@@ -35,9 +35,9 @@ LIMIT = 10
 
 
 class EndIdleSessions(Named, OfServer):
-    """`database`: the server. `account`: whose; "": of the account that holds more than half of all sessions, idle.
+    """`database`: the server. `account`: whose sessions; "": the account whose idle ones are more than half of all.
 
-    `limit`: so many sessions the account may have from then on. `only`: this account (named.py).
+    `limit`: how many sessions the account may have from then on. `only`: the one account to touch (named.py).
     """
 
     account: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{0,128}$")] = ""
@@ -53,12 +53,12 @@ def typed(stack: Stack, arguments: EndIdleSessions) -> str:
 
 
 def run(stack: Stack, arguments: EndIdleSessions) -> str:
-    """Limit first, so that nothing comes back between the two; fine where no session is idle. One that is idle within
-    a transaction stays: to end it would roll back somebody's work.
+    """Limit the account, then end its idle sessions, so that none comes back in between; safe where none is idle. A
+    session that is idle within a transaction stays: to end it would roll back somebody's work.
 
-    The limit lasts: the answer tells the statement that takes it back. Raises: InvalidInput, before anything is
-    changed, where the account is a component's; CouldNotLook; TerminalError where another one leaks than the proposal
-    named, or where it leaks after that all the same, by sessions within transactions.
+    The limit lasts, and the answer tells the statement that takes it back. Raises: InvalidInput, before anything is
+    changed, where the account is a component's; CouldNotLook; TerminalError where another account leaks than the
+    proposal named, or where the account still leaks afterwards, through sessions within transactions.
     """
     account = arguments.account or named_one(arguments, _leaking(stack, arguments))
     if account is None:
@@ -83,7 +83,7 @@ def run(stack: Stack, arguments: EndIdleSessions) -> str:
 
 
 def _noted(stack: Stack, arguments: EndIdleSessions, account: str) -> int:
-    """The account's limit before this step first changed it: a repeat reads the one that the step itself has set."""
+    """The account's limit before this step first changed it. A repeat would read the limit that the step has set."""
     note = stack.data_dir("session-limits") / f"{arguments.database}-{quote(account, safe='')}.json"
     before = limit_of(stack, arguments.database, account, SECONDS)
     if note.is_file():

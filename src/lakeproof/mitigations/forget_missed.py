@@ -1,6 +1,6 @@
 """Take away the mark that the lake lacks what a capture missed: for a person who has brought that by hand.
 
-Where no bridge can compare (MySQL, a key that is no whole number, DDL since), that is a new snapshot or a new stack.
+Where no bridge can compare (MySQL, a key that is no whole number, DDL since), by hand means a new snapshot or stack.
 """
 
 from lakeproof.lake.capture import missed
@@ -15,7 +15,7 @@ def typed(stack: Stack, arguments: OfDatabase) -> str:
 
 
 def run(stack: Stack, arguments: OfDatabase) -> str:
-    """Take it away; fine where there is none."""
+    """Take the mark away; safe where there is none."""
     missed.is_brought(stack, arguments.source)
     return (
         f"nothing is known to be missing of {arguments.database} any more; lakeproof check tells whether that is so"

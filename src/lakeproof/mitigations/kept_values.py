@@ -1,7 +1,7 @@
 """Where a repair keeps what it takes out of a database: a file of its own, which its owner alone may read.
 
-What a repair answers names the file and no value: the answer stands in the incident's timeline, which anybody on the
-machine may read.
+The answer of a repair names the file and none of the values: it stands in the incident's timeline, which anybody on
+the machine may read.
 """
 
 import json
@@ -13,15 +13,16 @@ from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
-# `table.column` → its different values, or the value of each row by its key; `table trigger` → its definitions.
+# `table.column` → its different values, or the value of each row by its key; a trigger's name → its definitions.
 type Values = Mapping[str, Sequence[str] | Mapping[int, str]]
 
 
 def keep_values(stack: Stack, database: str, values: Values, *, kind: str = "values") -> Path:
-    """Write them; gives the file, whose name begins with the database's. Call it before the database is changed.
+    """Write the values into a file, and give its path; its name begins with the database's. Call this before the
+    database is changed.
 
-    kind: what they are, in one word.
-    Raises: TerminalError where that cannot be done: then they may not be taken out of the database.
+    kind: what the values are, in one word.
+    Raises: TerminalError where the file cannot be written: then nothing may be taken out of the database.
     """
     now = datetime.now(UTC)
     path = stack.state_dir / "kept-values" / f"{database}-{now:%Y%m%d-%H%M%S-%f}.json"

@@ -11,8 +11,8 @@ from lakeproof.stack.stack import Stack
 
 
 class KillQuery(Named):
-    """`user`: whose queries; "": of the user who alone fills a group, so that further ones wait. `only`: of this user
-    (named.py).
+    """`user`: whose queries; "": those of the user who alone fills a resource group, so that further ones wait.
+    `only`: the one user whose queries may be killed (named.py).
     """
 
     user: str = ""
@@ -26,10 +26,10 @@ def typed(stack: Stack, arguments: KillQuery) -> str:
 
 
 def run(stack: Stack, arguments: KillQuery) -> str:
-    """Kill those that run and those that wait; fine where there is none (left).
+    """Kill the user's running and waiting queries; safe where there is none (left).
 
-    Raises: CouldNotLook; TerminalError where queries wait, and for no single user's: whose to kill is not known. Or
-    where that is another user than the proposal named.
+    Raises: CouldNotLook; TerminalError where queries wait and no single user fills a group, so that it is not known
+    whose to kill, or where that is another user than the proposal named.
     """
     found = queries(stack, SECONDS)
     user = arguments.user or named_one(arguments, _whose(found))

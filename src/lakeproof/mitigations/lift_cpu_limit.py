@@ -9,7 +9,7 @@ from lakeproof.stack.stack import Stack
 
 
 class LiftCpuLimit(Arguments):
-    """`component`: whose."""
+    """`component`: the one whose limit is lifted."""
 
     component: str = "flink-taskmanager"
 
@@ -20,7 +20,7 @@ def typed(stack: Stack, arguments: LiftCpuLimit) -> str:
 
 
 def run(stack: Stack, arguments: LiftCpuLimit) -> str:
-    """End what limits it, and have it go on.
+    """End the process that limits the component, and let the component go on.
 
     Raises: TerminalError where nothing limits it by signals: a container's limit is not lifted here.
     """

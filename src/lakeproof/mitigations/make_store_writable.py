@@ -20,10 +20,10 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Nothing where it takes writes; one that has no process (a run of this was cut off) is started.
+    """Do nothing where the store takes writes. One without a process is started: a run of this may have been cut off.
 
-    Raises: TerminalError where it is full, or still refuses writes after a restart (a file system that is mounted
-    read-only): then a person has to look.
+    Raises: TerminalError where the store is full, or still refuses writes after a restart (a file system that is
+    mounted read-only): then a person has to look.
     """
     client = our_processes(stack, f"restart {STORE}")
     marked = read_only_mark(stack).exists()

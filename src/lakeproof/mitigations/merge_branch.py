@@ -20,7 +20,7 @@ def typed(stack: Stack, arguments: MergeBranch) -> str:
 
 
 def run(stack: Stack, arguments: MergeBranch) -> str:
-    """Audit it and bring it in. Raises: as `bring_in`."""
+    """Audit the branch and bring it into main. Raises: as `bring_in`."""
     return f"main shows {arguments.branch}, at {bring_in(stack, arguments.branch)[:16]}"
 
 

@@ -18,12 +18,12 @@ from lakeproof.stack.stack import Stack
 
 @dataclass(frozen=True)
 class Mitigation:
-    """One step.
+    """One step. Safe to repeat.
 
     typed(stack, arguments): what a person would type instead. run(stack, arguments): does it; returns what happened
-    in one line; raises LakeproofError. Safe to repeat.
-    hold(stack, arguments): the arguments that hold `run` to what `typed` names now, by name: between a proposal and
-    its run more could be there. Raises what a question to the stack raises.
+    in one line; raises LakeproofError.
+    hold(stack, arguments): the arguments, by name, that hold `run` to the columns, sessions … that `typed` names now:
+    more could be there when it runs. Raises what a question to the stack raises.
     """
 
     id: str

@@ -7,7 +7,7 @@ from pydantic import Field
 from lakeproof.arguments import Arguments
 from lakeproof.errors import TerminalError
 
-# Of names that are told, so many are listed: a line of an incident's timeline has an end.
+# At most this many names are listed in an answer, because a line of an incident's timeline is limited in length.
 SHOWN = 20
 
 
@@ -22,7 +22,7 @@ class Named(Arguments):
 
 
 def named[T](arguments: Named, found: Sequence[T], *, or_none: bool = False) -> list[T]:
-    """Those of the found that may be touched. Raises: TerminalError where none of several may, unless `or_none`."""
+    """The found items that may be touched. Raises: TerminalError where none of them may, unless `or_none`."""
     if arguments.only is None:
         return list(found)
     names = set(arguments.only.split(","))
@@ -51,26 +51,26 @@ def _required[T](kept: list[T], found: Sequence[T]) -> list[T]:
 
 
 def listed(names: Iterable[object]) -> str:
-    """These names; of many the first ones, and how many more there are."""
+    """The names, joined by commas; of many only the first ones, and how many more there are."""
     told = [str(each) for each in names]
     return ", ".join(told if len(told) <= SHOWN else [*told[:SHOWN], f"and {len(told) - SHOWN} more"])
 
 
 def left_out(found: Iterable[object], touched: Iterable[object]) -> str:
-    """What is told of the found that were not named; empty where all were."""
+    """The words for what was found and was not named; "" where all was."""
     left = sorted({str(each) for each in found} - {str(each) for each in touched})
     return f"; not touched, for it was not proposed: {listed(left)}" if left else ""
 
 
 def hold(arguments: Named, found: Iterable[object]) -> dict[str, str]:
-    """`only` as it was given, else the found."""
+    """The argument `only`: as it was given, else the names of all that was found."""
     return {"only": ",".join(map(str, found)) if arguments.only is None else arguments.only}
 
 
 def hold_to_found(arguments: Named, find: Callable[[], Iterable[object]]) -> dict[str, str]:
-    """As `hold`, with what `find` gives; nothing where it finds nothing.
+    """As `hold`, with what `find` gives; `only` is empty, which is nobody's name, where `find` finds nothing.
 
-    Raises: CouldNotLook where it has no answer: a step that was held to nobody would only be refused later.
+    Raises: CouldNotLook where `find` has no answer: a step that was held to nobody would only be refused later.
     """
     try:
         return hold(arguments, find() if arguments.only is None else ())

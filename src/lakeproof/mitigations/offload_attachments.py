@@ -14,7 +14,7 @@ SHOWN = 3
 
 
 class OffloadAttachments(Arguments):
-    """`age_days`: those that old or older; 0: all."""
+    """`age_days`: attachments of this age or older are moved; 0: all."""
 
     age_days: float = Field(0.0, ge=0, le=36_500)
 
@@ -25,10 +25,10 @@ def typed(stack: Stack, arguments: OffloadAttachments) -> str:
 
 
 def run(stack: Stack, arguments: OffloadAttachments) -> str:
-    """Each is read back from the store, and compared, before its local file goes. Customers read them as before.
+    """Each is read back from the store, and compared, before its local file is deleted. Customers read it as before.
 
     Raises: InvalidInput where the folder is somebody else's; TransientError without the database; TerminalError where
-    some stayed.
+    some attachments were not moved.
     """
     done = asyncio.run(offload(stack, arguments.age_days, dry_run=False, progress=lambda _: None))
     if done.failed:

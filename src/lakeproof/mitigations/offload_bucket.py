@@ -34,12 +34,12 @@ from lakeproof.written import sync_folder
 STORE = "minio"
 SECONDS, COUNT_SECONDS = 30.0, 600.0
 CHUNK = 1 << 20
-# What stays free on the disk that the archive is written to: this share, or so many bytes where that is less.
+# What must stay free on the disk of the archive: this share of it, or this many bytes where that is less.
 SPARE, SPARE_BYTES = 0.1, 2 << 30
-# Somebody has deleted the object, or written it anew.
+# The HTTP statuses that say: somebody has deleted the object, or written it anew.
 GONE = (404, 412)
 KEY, TOLD = "LAKEPROOF.key", "LAKEPROOF.s3"
-# The time in the names of a bucket's archives. No bucket's own name has a "T".
+# The time in an archive's file name: for strftime, and as a pattern for glob. No bucket's own name has a "T".
 STAMP, STAMPED = "%Y%m%dT%H%M%S%f", f"{'[0-9]' * 8}T{'[0-9]' * 12}"
 HEADERS = ("ContentType", "ContentEncoding", "ContentDisposition", "CacheControl", "Metadata")
 
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 
 class OffloadBucket(Named):
-    """`bucket`: which; "": of those that are not the stack's the one that holds most. `folder`: where its archive is
+    """`bucket`: which; "": the one that holds most, of those that are not the stack's. `folder`: where its archive is
     written; "": the stack's own folder. `only`: as in named.py.
     """
 
@@ -57,8 +57,8 @@ class OffloadBucket(Named):
 
 @dataclass
 class Archived:
-    """What is in the archive. digests: sha256 by key, of the bytes that the store sent. etags: by key. passed: how
-    many somebody deleted, or wrote anew, before they were read, or have no ETag.
+    """What is in the archive. digests: key → sha256 of the bytes that the store sent. etags: key → ETag. passed: how
+    many objects were left out: deleted or written anew before they were read, or without an ETag.
     """
 
     digests: dict[str, str] = field(default_factory=dict)
@@ -76,14 +76,14 @@ def typed(stack: Stack, arguments: OffloadBucket) -> str:
 
 
 def run(stack: Stack, arguments: OffloadBucket) -> str:
-    """All objects of now are archived, and compared; only then are they deleted. One that is written anew meanwhile
-    stays, and so does the bucket.
+    """Archive and compare all objects that are there now, and only then delete them. An object that is written anew
+    meanwhile stays, and so does the bucket.
 
-    Raises: InvalidInput for a bucket of the stack's own, before anything is read; TerminalError where nothing would
-    be won by it (no other bucket holds anything, the archive would lie on the store's own disk, or has no room
-    there), an object came back otherwise, or the store refuses to give or delete one; TransientError where the store
-    does not answer. An archive that was not compared is deleted, that of a run that was killed too; do it again. One
-    that was compared stays, and every error after it names it: what was deleted by then is there alone.
+    Raises: InvalidInput for a bucket of the stack's own, before anything is read; TerminalError where moving would
+    gain nothing (no other bucket holds anything, the archive would lie on the store's own disk, or has no room), an
+    object came back different, or the store refuses to give or delete one; TransientError where the store does not
+    answer. An archive that was not compared is deleted, also that of a killed run: do it again. A compared archive
+    stays, and every later error names it: what was deleted by then exists there alone.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -137,22 +137,22 @@ def _objects(s3: Any, bucket: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _remove_dead_partials(folder: Path, bucket: str) -> None:
-    """Remove what runs left that were killed while they archived; one that lives holds its file."""
+    """Remove the partial archives of killed runs. A run that still lives holds a lock on its file."""
     for partial in folder.glob(f"{bucket}-{STAMPED}.partial"):
-        # Gone meanwhile, somebody else's, or in a file system that cannot tell who holds it: then it is named.
+        # Left where it is somebody else's, or where the file system cannot tell who holds it: then _there names it.
         with suppress(OSError), partial.open("r+b") as stream:
             if try_hold(stream.fileno()):
                 partial.unlink()
 
 
 def _there(folder: Path, bucket: str) -> str:
-    """What is told of the bucket's archives in that folder, and of those that somebody writes; "" where none is."""
+    """The words about the bucket's archives in that folder, those still being written too; "" where none is."""
     found = sorted(path for kind in ("tar", "partial") for path in folder.glob(f"{bucket}-{STAMPED}.{kind}"))
     return f"; of before there are {', '.join(map(str, found))}" if found else ""
 
 
 def _require_room(stack: Stack, folder: Path, needed: int, earlier: str) -> None:
-    """Make the folder. Raises: TerminalError where it is on the store's disk, or lacks room: with what is there."""
+    """Make the folder. Raises: TerminalError where it is on the store's disk, or lacks room; that tells `earlier`."""
     folder.mkdir(parents=True, exist_ok=True)
     if folder.stat().st_dev == objects_folder(stack).stat().st_dev:
         raise TerminalError(
@@ -171,14 +171,14 @@ def _require_room(stack: Stack, folder: Path, needed: int, earlier: str) -> None
 
 
 def _archive(s3: Any, bucket: str, found: list[Mapping[str, Any]], archive: Path) -> Archived:
-    """Write it, on the disk itself, and compare it with what the store sent; under its name it is whole."""
+    """Write the archive to the disk, and compare it with what the store sent; only then it gets its own name."""
     from botocore.exceptions import ClientError
 
     made, partial = Archived(), archive.with_suffix(".partial")
     stream = partial.open("xb")
     try:
         with stream:
-            with suppress(OSError):  # a file system without locks: then nobody can take it for a dead run's
+            with suppress(OSError):  # a file system without locks: there no run can take the file for a dead run's
                 try_hold(stream.fileno())
             with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
                 for each in found:
@@ -209,7 +209,7 @@ def _add(tar: tarfile.TarFile, key: str, answer: Mapping[str, Any], made: Archiv
     member, reading = tarfile.TarInfo(key), _Digested(answer["Body"])
     member.size, member.mtime = int(answer["ContentLength"]), int(answer["LastModified"].timestamp())
     told = {name: answer[name] for name in HEADERS if answer.get(name)}
-    # A name may come back otherwise, without its last slash for one.
+    # The name in the archive may differ from the key, in its last slash for one, so the key is kept beside it.
     member.pax_headers = {KEY: key} | ({TOLD: json.dumps(told, sort_keys=True)} if told else {})
     tar.addfile(member, reading)  # type: ignore[arg-type]  # it calls read alone
     made.digests[key] = reading.digest.hexdigest()
@@ -247,7 +247,7 @@ def _digest(stream: IO[bytes] | None) -> str:
 
 
 def _delete_unchanged(s3: Any, bucket: str, archived: Archived) -> int:
-    """Delete what is as it was archived; gives how many are not. The store itself compares."""
+    """Delete every object that is still as it was archived; gives how many are not. The store compares the ETags."""
     from botocore.exceptions import ClientError
 
     newer = 0

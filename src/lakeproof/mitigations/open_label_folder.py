@@ -15,14 +15,14 @@ LOOK_SECONDS = 3.0
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
-    """Where the store's disk is."""
+    """The commands, for the machine that has the store's disk."""
     return "; ".join(commands(folder_of(stack, LABEL_BUCKET, prefix))[1] for prefix in (PENDING, READY))
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Open both folders; fine where they are open. What waits the worker moves by itself.
+    """Open both folders; safe where they are open. The worker then moves the waiting labels by itself.
 
-    Raises: InvalidInput for somebody else's store; TerminalError where it refuses all the same; CouldNotLook.
+    Raises: InvalidInput for somebody else's store; TerminalError where the store still refuses; CouldNotLook.
     """
     our_processes(stack, "open a folder of the object store")
     opened = []

@@ -12,7 +12,7 @@ SECONDS = 10.0
 
 
 def typed(stack: Stack, arguments: OfDatabase) -> str:
-    """By hand: the same file twice."""
+    """By hand: the changed file is deployed, then the file as it was."""
     try:
         column = refused_column(stack, arguments)
     except (LakeproofError, OSError):
@@ -25,8 +25,8 @@ def typed(stack: Stack, arguments: OfDatabase) -> str:
 
 
 def run(stack: Stack, arguments: OfDatabase) -> str:
-    """Nothing where the job names no such column. Raises: as pass_unreadable; InvalidInput while the database itself
-    still holds what the job cannot read.
+    """Do nothing where the job names no such column, except to finish a pass that was cut off. Raises: as
+    pass_unreadable; InvalidInput while the database's column still has a type that the lake does not read.
     """
     source = arguments.source
     column = refused_column(stack, arguments)

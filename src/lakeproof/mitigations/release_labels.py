@@ -21,7 +21,7 @@ from lakeproof.stack.stack import Stack
 
 READY_SECONDS = 20.0
 SHOWN = 5
-# So many parcels a proposal names at most: it is handed on as one argument of a command, which has an end (128 kB).
+# A proposal names this many parcels at most: it is handed on as one argument of a command, which may have 128 kB.
 MOST = 5000
 
 
@@ -30,7 +30,7 @@ class ReleaseLabels(Named):
 
 
 def typed(stack: Stack, arguments: ReleaseLabels) -> str:
-    """By hand, for each label; a rehearsal's belongs to no parcel, and is deleted."""
+    """By hand, for each label. A rehearsal's label belongs to no parcel, and is deleted."""
     key = f"{LABEL_BUCKET}/pending/ID"
     ids = "each that is held by hand" if arguments.only is None else listed(arguments.only.split(","))
     return (
@@ -42,13 +42,13 @@ def typed(stack: Stack, arguments: ReleaseLabels) -> str:
 
 
 def run(stack: Stack, arguments: ReleaseLabels) -> str:
-    """Only labels whose bytes are as they were written. What a buyer wished for stays. Fine where none is held.
+    """Let go the labels whose bytes are as they were written. A hold that a buyer wished for stays. Safe without any.
 
     What is held under pending/ and is no parcel's label is named and left: nobody knows whose it is. So is a parcel
     that the proposal did not name: somebody may hold it on purpose, and what is shipped does not come back.
 
-    Raises: TransientError, TerminalError; also where a label is not under ready/ in time, or is another one, or only
-    other parcels are held than the proposal named.
+    Raises: TransientError, TerminalError; the latter also where a label does not come under ready/ in time or has
+    other bytes there, or where only other parcels are held than the proposal named.
     """
     client, now = s3_client(stack), datetime.now(UTC)
     with store_told():
@@ -56,7 +56,7 @@ def run(stack: Stack, arguments: ReleaseLabels) -> str:
         rehearsed = [label for label in held if label.is_rehearsed]
         others = [label.key for label in held if label.fulfillment_id is None and not label.is_rehearsed]
         ids = [label.fulfillment_id for label in held if label.fulfillment_id is not None]
-        may_go = set(named(arguments, ids, or_none=bool(rehearsed)))  # a rehearsal's go whoever was named
+        may_go = set(named(arguments, ids, or_none=bool(rehearsed)))  # a rehearsal's labels go whoever was named
         parcels = [label for label in held if label.fulfillment_id in may_go]
         spoilt = [label.key for label in parcels if not is_whole(client, label.key, label.sha256)]
         moved = {
@@ -88,7 +88,7 @@ def run(stack: Stack, arguments: ReleaseLabels) -> str:
 
 
 def hold(stack: Stack, arguments: ReleaseLabels) -> dict[str, str]:
-    """The parcels whose labels somebody holds now, MOST of them. Raises: TransientError, TerminalError."""
+    """The parcels whose labels somebody holds now, at most MOST. Raises: TransientError, TerminalError."""
 
     def find() -> list[int]:
         with store_told():

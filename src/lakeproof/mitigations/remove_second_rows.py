@@ -8,7 +8,7 @@ from lakeproof.stack.stack import Stack
 
 
 def typed(stack: Stack, arguments: OfDatabase) -> str:
-    """By hand, for each table without a key that has some."""
+    """By hand, for each table without a primary key that holds rows twice."""
     source = arguments.source
     table = f"store.{source.name}.TABLE"
     return (
@@ -20,7 +20,7 @@ def typed(stack: Stack, arguments: OfDatabase) -> str:
 
 
 def run(stack: Stack, arguments: OfDatabase) -> str:
-    """Take them out; gives how many. Raises: as rewriting.remove_second_rows."""
+    """Take the second rows out; gives how many. Raises: as rewriting.remove_second_rows."""
     return f"second rows taken out: {rewriting.in_counts(rewriting.remove_second_rows(stack, arguments.source))}"
 
 

@@ -1,14 +1,14 @@
 """Give a renamed column the name back that the lake's SQL and the shop's services know, and have its rows read anew.
 
-Rows that were changed while it had another name are NULL there in the lake until they change again. So the connector
-is asked to read the table's rows once more. An append-only table of the lake would hold them twice: its rows of that
-time have to be looked at by a person. The tables are kept in a file of the stack until their rows were asked for: a
-second run goes on where the first was cut off between the two. Where such a table lacks another column by then,
+Rows that were changed while the column had another name are NULL there in the lake until they change again. So the
+connector is asked to read the table's rows once more. An append-only table of the lake would hold them twice, so a
+person has to look at its rows of that time. The tables are kept in a file of the stack until their rows were asked
+for, so that a second run goes on where the first was cut off. Where such a table lacks another column by then,
 nothing is read: the lake would lose that column's values.
 
-A column that was dropped while somebody added another one looks the same in the list of columns. Before anything is
-renamed, the values of both are therefore compared (another_name.py): a reading of the wrong column's rows would
-overwrite what the lake has of the right one, from which alone it can be restored.
+A column that was dropped while somebody added another one looks the same in the list of columns. So the values of
+both are compared before anything is renamed (another_name.py). If the rows were read with the wrong column, they
+would overwrite the lake's values of the dropped one, and only from those can it be restored.
 """
 
 import json
@@ -29,7 +29,7 @@ from lakeproof.written import write_file
 
 
 def typed(stack: Stack, arguments: OfDatabase) -> str:
-    """The statements, or why there are none. Without an answer of the database, how they look."""
+    """The statements, or why there are none; only their form where the database does not answer."""
     source = arguments.source
     try:
         looked = look(stack, source)
@@ -53,7 +53,7 @@ def statement(gone: Difference, new: Difference) -> str:
 
 
 def run(stack: Stack, arguments: OfDatabase) -> str:
-    """Rename, then ask for the rows; fine where no column is renamed.
+    """Rename, then ask for the rows; safe where no column is renamed.
 
     Raises: as require_none_missing and require_another_name, with nothing renamed; NotReady, DeadlineExpired.
     """

@@ -15,7 +15,7 @@ from lakeproof.stack.engines.cassandra_config import ALL_NODES, NODES
 from lakeproof.stack.stack import Stack
 from lakeproof.unknown_name import unknown_name
 
-REPAIR_SECONDS = 240.0  # of all that a small shop keeps it takes some 15
+REPAIR_SECONDS = 240.0  # a repair of all rows of a small shop takes some 15 s
 UP_SECONDS = 30.0  # until two nodes see each other up, once both run
 
 
@@ -27,7 +27,7 @@ def typed(stack: Stack, arguments: OfComponent) -> str:
 def run(stack: Stack, arguments: OfComponent) -> str:
     """Wait until that node and another one see every node up and normal, then compare and copy rows.
 
-    Raises: InvalidInput where it is no node, or somebody else's. DeadlineExpired, and nothing was copied, where a
+    Raises: InvalidInput where the component is no node, or somebody else's. DeadlineExpired, and nothing copied, if a
     node stays away or gives no answer: a repair needs every node that holds copies. CouldNotLook where it failed.
     """
     name = arguments.component
@@ -60,7 +60,7 @@ def repair_rows(stack: Stack, name: str) -> None:
 
 
 def _away(stack: Stack, name: str) -> str:
-    """Who is not up and normal as that node, or another one, sees it, or gives no answer; "" where all are."""
+    """Who is not up and normal as this node or another one sees it, or which of the two is silent; "" for nobody."""
     other = next(each for each in NODES if each != name)
     return "; ".join(told for asked in (name, other) if (told := _not_normal(stack, asked)))
 

@@ -1,8 +1,8 @@
 """Let an empty Cassandra node take the place of the dead one that had its name: for a node whose data are gone.
 
 A node that lost its data may not simply come back: the ring would count copies on it that it does not have. So it
-takes over the dead one's tokens and copies them from the others before it answers. It has the dead one's address
-too, and then Cassandra sends it no writes while it copies; once it has joined, a repair copies these as well.
+takes over the dead one's tokens and copies their rows from the others before it answers. It also has the dead one's
+address, so Cassandra sends it no writes while it copies; once it has joined, a repair copies these writes as well.
 """
 
 import shutil
@@ -22,12 +22,12 @@ from lakeproof.stack.stack import Stack
 from lakeproof.unknown_name import unknown_name
 from lakeproof.written import write_file
 
-DOWN_SECONDS = 60.0  # one that was killed is seen down after about 20 s
-NORMAL_SECONDS = 30.0  # until another node sees it so, once it sees itself so
+DOWN_SECONDS = 60.0  # a node that was killed is seen down after about 20 s
+NORMAL_SECONDS = 30.0  # until another node sees the node up and normal, once the node sees itself so
 
 
 class ReplaceNode(Arguments):
-    """`node`: the component. `discard_data`: also where it still has data, which are thrown away."""
+    """`node`: the component. `discard_data`: also replace a node that still has data, and throw these away."""
 
     node: str
     discard_data: bool = False
@@ -39,13 +39,13 @@ def typed(stack: Stack, arguments: ReplaceNode) -> str:
 
 
 def run(stack: Stack, arguments: ReplaceNode) -> str:
-    """Stop it, let it join as the dead one's heir, return once it is healthy and has every row (about a minute: it
-    listens first). A run that was cut off once the node had data is gone on with: what is left is the repair.
+    """Stop the node, let it join as the dead one's heir, and return once it is healthy and has every row (about a
+    minute: it listens first). A run that was cut off once the node had data is continued: the repair is left to do.
 
-    Raises: InvalidInput, before anything is stopped, where it is no node, is leaving, still has data, one of the
-    others is not up to copy from, or another clone started the stack. TerminalError where that run left a node that
-    cannot join. DeadlineExpired with its state where another node does not see it up and normal. TransientError where
-    somebody else is changing the ring.
+    Raises: InvalidInput, before anything is stopped, where the name is no node, the node is leaving or still has
+    data, another node is not up to copy from, or another clone started the stack. TerminalError where the earlier run
+    left a node that cannot join. DeadlineExpired with its state where another node does not see it up and normal.
+    TransientError where somebody else is changing the ring.
     """
     name = arguments.node
     if name not in ALL_NODES:
@@ -62,7 +62,7 @@ def _replace(stack: Stack, client: SupervisorClient, arguments: ReplaceNode) -> 
         raise InvalidInput(
             "it was cut off while it left the ring", where=name, next_action=f"lakeproof ring scale {len(NODES)}"
         )
-    # Asked before anything is stopped: who would it copy from?
+    # Asked before anything is stopped: are all nodes up that it would copy from?
     _others_up(stack, name)
     mark, has_data = cassandra.replace_mark(stack, name), cassandra.has_data(stack, name)
     if has_data and not arguments.discard_data and not mark.exists():
@@ -78,7 +78,7 @@ def _replace(stack: Stack, client: SupervisorClient, arguments: ReplaceNode) -> 
             f"the ring to see {name} down",
             lambda: None if any(node.up for node in _seen(stack, name)) else True,
         )
-        # First: a node without its data and without the mark would count as one that needs no repair.
+        # The mark comes first: a node without data and without the mark would count as one that needs no repair.
         write_file(mark, "taken away once the node has joined and was repaired\n")
         discard_data(stack, name)
     try:
@@ -92,15 +92,15 @@ def _replace(stack: Stack, client: SupervisorClient, arguments: ReplaceNode) -> 
             next_action=f"lakeproof ring replace {name} --discard-data",
         ) from error
     repair_rows(stack, name)
-    # Last: with its data and without the mark, a node counts as one that needs no repair.
+    # The mark goes last: a node with data and without the mark counts as one that needs no repair.
     mark.unlink(missing_ok=True)
     _await_normal(stack, name)
     return f"replaced: {name} is UN"
 
 
 def discard_data(stack: Stack, name: str) -> None:
-    """Delete its data. Killed in the midst of it, they are all there or all gone to whoever starts the node: one that
-    found what it knows of the ring, and not its rows, would be a member that lacks them.
+    """Delete the node's data. They are renamed first: after a kill in the midst of it, the node's next start finds
+    all or none. With its knowledge of the ring and without its rows, the node would be a member that lacks them.
     """
     storage = cassandra.storage_dir(stack, name)
     discarded = storage.with_name("storage.discarded")
@@ -119,7 +119,7 @@ def discard_data(stack: Stack, name: str) -> None:
 
 
 def _await_normal(stack: Stack, name: str) -> None:
-    """Raises: DeadlineExpired with the state in which another node sees it."""
+    """Raises: DeadlineExpired with the state in which another node sees this one."""
     deadline = Deadline(NORMAL_SECONDS)
     while (state := ", ".join(node.state for node in _seen(stack, name)) or "unknown to the ring") != "UN":
         if deadline.expired:

@@ -7,12 +7,12 @@ from lakeproof.stack.stack import Stack
 
 
 def typed(stack: Stack, arguments: OfComponent) -> str:
-    """The same by hand. `up` leaves it the variables of its last start, where `start` hands it this shell's."""
+    """The same by hand. `up` leaves it the variables of its last start; `start` would give it those of this shell."""
     return f"lakeproof stop {arguments.component}; lakeproof up {arguments.component}"
 
 
 def run(stack: Stack, arguments: OfComponent) -> str:
-    """Stop it, start it with what it needs, and return once it is healthy."""
+    """Stop the component, start it with what it needs, and return once it is healthy."""
     our_processes(stack, f"restart {arguments.component}").restart(arguments.component)
     return f"restarted: {arguments.component}"
 

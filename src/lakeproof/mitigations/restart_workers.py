@@ -1,7 +1,7 @@
 """Restart every worker of Kafka Connect that runs, one after the other, for a task that is nobody's.
 
-A worker that holds a task for its own and does not run it forgets that only at its end. Which worker that is, Connect
-does not tell, and no restart of the task over REST reaches it.
+A worker that holds a task for its own and does not run it lets go of the task only when it ends. Connect does not
+tell which worker that is, and no restart of the task over REST reaches it.
 """
 
 from lakeproof.arguments import OfConnector
@@ -21,7 +21,7 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
 
 
 def run(stack: Stack, arguments: OfConnector) -> str:
-    """Restart them, and return once connector and task stay RUNNING.
+    """Restart the workers, and return once connector and task stay RUNNING.
 
     Raises: InvalidInput in mode "external"; as SupervisorClient.restart and await_running.
     """

@@ -1,10 +1,10 @@
 """Bring a dropped column of the order database back, with the values that the lake has.
 
-A dropped column makes no change of a row, so the lake keeps what each row had before. It is read at a published state
-of after this call: no row that was written before the drop is then missing. A row that was changed since has NULL in
-the lake, and a person has to say what is right. A column that a repair left behind half-way is filled as well: it
-allows NULL although the shop's schema does not. So is a column that seems to be renamed and is not: the new column in
-its table has other values than the lake has of it (another_name.py).
+To drop a column changes no row, so the lake keeps the value that each row had. The lake is read at a state that was
+published after this call, in which no row that was written before the drop is missing. A row that was changed since
+has NULL in the lake, and a person has to say what is right. Two more kinds of column are filled. One is a column that
+a repair left behind half-way: it allows NULL although the shop's schema does not. The other seems to be renamed and
+is not: the new column in its table has other values than the lake has of it (another_name.py).
 
 Nobody reads or writes the table until all of it is filled. Where a repair was cut off in that time, the shop has gone
 on with the NULLs of rows that were not filled, and `check` lists what it did to them.
@@ -30,7 +30,7 @@ READ_SECONDS, LOOK_SECONDS = 60.0, 5.0
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
-    """The statements, for each column. Without an answer of the database or the lake, how they look."""
+    """The statements, for each column; only their form where the database or the lake does not answer."""
     try:
         found, unjudged = _missing(stack)
     except LakeproofError:
@@ -48,12 +48,12 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Read the lake, then add and fill; fine where no column is missing. A second run goes on where one was cut off.
+    """Read the lake, then add and fill; safe where no column is missing. A second run goes on where one was cut off.
 
-    A column that may be renamed, and of which nobody can tell, is left and named.
+    A column of which nobody can tell whether it is renamed is left and named.
     Raises: TerminalError where a row's value is not in the lake, or the shop's schema does not have the column;
-    CouldNotLook where there is none but such columns; DeadlineExpired where `main` does not show the time of this
-    call; what `ask` raises.
+    CouldNotLook where only columns of that kind are missing; DeadlineExpired where `main` does not show the time of
+    this call; what `ask` raises.
     """
     done = []
     found, unjudged = _missing(stack)
@@ -72,8 +72,8 @@ def run(stack: Stack, arguments: Arguments) -> str:
 
 
 def _missing(stack: Stack) -> tuple[list[Difference], list[str]]:
-    """Columns that are not there, under whatever name, then those that are not filled to the end; and those of which
-    nobody can tell whether they only have another name, each with the reason.
+    """The columns that are missing under every name, then those that are not filled to the end; and the words about
+    the columns of which nobody can tell whether they only have another name, with the reason.
     """
     found = look(stack, OLTP)
     told = {str(each) for each in found.unreadable}
@@ -96,7 +96,7 @@ def _missing(stack: Stack) -> tuple[list[Difference], list[str]]:
 
 
 def _refuses_null(table: str, column: str) -> bool:
-    """By the shop's schema. A captured table that is not the shop's may have any column."""
+    """True where the shop's schema says NOT NULL. It says nothing about a captured table that is not the shop's."""
     try:
         return "NOT NULL" in definition(table, column)
     except TerminalError:

@@ -25,16 +25,16 @@ from lakeproof.stack.stack import Stack
 SECONDS = 30.0
 READ_SECONDS = 60.0
 MOST_ROWS = 100
-# Of the values that would be overwritten, so many are listed.
+# At most this many of the values that would be overwritten are listed.
 SHOWN = 20
-# Without it MariaDB changes a value that does not fit into one that does, 0 for example, and only warns.
+# Without strict mode MariaDB changes a value that does not fit into one that does, 0 for example, and only warns.
 STRICT = "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'STRICT_ALL_TABLES')"
 # Flink's whole numbers, in bytes.
 BYTES = {"INT": 4, "BIGINT": 8}
 
 
 def typed(stack: Stack, arguments: Named) -> str:
-    """The statements, with the values that would be overwritten. Without an answer of the database, how they look."""
+    """The statements, with the values that would be overwritten; only their form where the database is silent."""
     try:
         found = named(arguments, _changed(stack))
     except NotReady:
@@ -56,11 +56,11 @@ def typed(stack: Stack, arguments: Named) -> str:
 
 
 def run(stack: Stack, arguments: Named) -> str:
-    """Correct the rows, then the type; fine where both are right.
+    """Correct the rows, then the type; safe where both are right.
 
     Raises: TerminalError where a person has to look, or the old values cannot be kept, with that column not touched;
-    NotReady where the database does not do it, or a value that does not fit was written meanwhile: then some rows may
-    be corrected already.
+    NotReady where the database does not do it, or a value that does not fit was written meanwhile: some rows may be
+    corrected by then.
     """
     done = []
     changed = _changed(stack)
@@ -87,14 +87,14 @@ def _correct(stack: Stack, each: Difference, rows: Mapping[int, str], right: Map
         mariadb.mark_ours(cursor)
         cursor.execute(STRICT)
         for key, value in right.items():
-            # Only where nobody has changed it since.
+            # Only where nobody has changed the row's value since.
             update = f"UPDATE {each.table} SET {each.column} = %s WHERE id = %s AND CONCAT({each.column}) = %s"
             cursor.execute(update, (value, key, rows[key]))
             corrected += cursor.rowcount
         try:
             cursor.execute(f"ALTER TABLE {each.table} MODIFY {each.column} {definition(each.table, each.column)}")
         except pymysql.DataError as error:
-            # The server's own words may tell the value.
+            # The server's own words may tell the value, so they are not passed on.
             raise NotReady(
                 f"a value that does not fit was written meanwhile (error {error.args[0]})",
                 where=str(each),
@@ -133,7 +133,7 @@ def _body(table: str) -> str:
 
 
 def _changed(stack: Stack) -> list[Difference]:
-    """Columns that are there with another type. Raises: TerminalError for one that is no whole number in the lake."""
+    """Columns that have another type. Raises: TerminalError for a column that is no whole number in the lake."""
     found = [each for each in look(stack, OLTP).unreadable if each.kind is not None]
     for each in found:
         if each.declared not in BYTES:

@@ -2,9 +2,9 @@
 
 An event is sent again under its own id, so whoever had read it drops it, and each customer is told once.
 
-A trigger is told by its text: it gives an event other data and names the key that is gone and the new one. It may
-still be another one's, so its definition is kept in a file before it is dropped (kept_values.py), and the sender's
-next events are looked at.
+The trigger that changes the shape is told by its text: it gives an event other data, and names both the missing key
+and the new one. The text may fit a harmless trigger as well. So its definition is kept in a file before it is dropped
+(kept_values.py), and the sender's next events are looked at.
 """
 
 import re
@@ -27,7 +27,7 @@ from lakeproof.stack.postgres_session import Session, transient_connection
 from lakeproof.stack.stack import Stack
 
 SECONDS, TAKEN_SECONDS, NEWER_SECONDS = 30.0, 15.0, 5.0
-# Of the sender's triggers those that give an event other data, and name the key that is gone and the new one.
+# The sender's triggers that give an event other data, and that name both the missing key and the new one.
 TRIGGERS = """
 SELECT quote_ident(t.tgname), pg_get_triggerdef(t.oid), pg_get_functiondef(p.oid)
 FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
@@ -37,13 +37,13 @@ WHERE t.tgrelid = '{sender}.outbox'::regclass AND NOT t.tgisinternal AND t.tgena
 REWRITES = r"(^|;|\mbegin|\mthen|\melse|\mloop)\s*new\.payload\s*:?="
 DROP = "DROP TRIGGER {trigger} ON {sender}.outbox"
 NEWEST = "SELECT coalesce(max(id), 0) FROM {sender}.outbox"
-# How many events of that type are newer, and how many of these still have the other shape.
+# How many events of that type are newer than a given one, and how many of these still have the other shape.
 NEWER = """
 SELECT count(*), count(*) FILTER (WHERE payload ? $3::text AND NOT payload ? $4::text)
 FROM {sender}.outbox WHERE type = $1 AND id > $2
 """
 HAS_KEY = "SELECT payload ? $2::text FROM {sender}.outbox WHERE type = $1 ORDER BY id DESC LIMIT 1"
-# Of another shape, and neither acted on nor dropped yet.
+# How many events of the other shape the reader has neither acted on nor dropped yet.
 UNDER_WAY = """
 SELECT count(*) FROM {sender}.outbox o
 WHERE type = $1 AND created_at > $2 AND payload ? $3::text AND NOT payload ? $4::text
@@ -58,14 +58,14 @@ AGAIN = "UPDATE {sender}.outbox SET sent_at = NULL WHERE event_id::text = ANY($1
 
 
 class RestoreEventShape(Arguments):
-    """`minutes`: so far back it looks for events that could not be read. Senders keep theirs for a day."""
+    """`minutes`: how far back unreadable events are looked for. Senders keep their events for a day."""
 
     minutes: float = Field(1440.0, gt=0, le=1440)
 
 
 @dataclass(frozen=True, order=True)
 class Trigger:
-    """One of a sender's outbox, with its own definition and its function's."""
+    """A trigger of a sender's outbox, with its own definition and its function's."""
 
     sender: str
     name: str
@@ -76,7 +76,7 @@ class Trigger:
         return f"{self.name} of {self.sender}.outbox"
 
 
-# A change of the shape → what makes it.
+# A change of the shape (Reshaped.change) → the triggers that make it.
 type Triggers = Mapping[tuple[object, ...], list[Trigger]]
 
 
@@ -90,11 +90,11 @@ def typed(stack: Stack, arguments: RestoreEventShape) -> str:
 
 
 def run(stack: Stack, arguments: RestoreEventShape) -> str:
-    """Fine where every event could be read. What cannot be mended is left as it is, and named.
+    """Mend the events and send them again; safe where all could be read. What cannot be mended is left and named.
 
-    Raises: CouldNotLook, TransientError; TerminalError where nothing can be mended or a trigger's definition cannot
-    be kept, with nothing changed, and, once the others are sent again, where events that cannot be mended go on
-    coming, or events of the other shape do although the trigger is dropped.
+    Raises: CouldNotLook, TransientError; TerminalError, with nothing changed, where nothing can be mended or a
+    trigger's definition cannot be kept. TerminalError also, once the others are sent again, where events that cannot
+    be mended keep coming, or events of the other shape do although the trigger is dropped.
     """
     since = datetime.now(UTC) - timedelta(minutes=arguments.minutes)
     found = reshaped(stack, SECONDS, since)
@@ -115,16 +115,16 @@ def run(stack: Stack, arguments: RestoreEventShape) -> str:
 
 
 def _send_again(stack: Stack, since: datetime, before: list[Reshaped], triggers: Triggers, beyond: str) -> str:
-    """Drop the triggers, then mend and send what could not be read. before: what was found until then."""
+    """Drop the triggers, then mend and send the unreadable events. before: the shapes found before the drop."""
     with _database(stack) as session:
         for trigger in _of(before, triggers):
             session.rows(DROP.format(trigger=trigger.name, sender=trigger.sender))
-        # The drop waited for whoever was writing events, so what comes after these is of the sender's own shape.
+        # The drop waited for everyone who was writing events: events after these marks have the sender's own shape.
         senders = {trigger.sender for trigger in _of(before, triggers)}
         marks = {sender: session.rows(NEWEST.format(sender=sender))[0][0] for sender in senders}
         _await_taken(session, before, since)
         _await_newer(session, [one for one in before if one.sender in marks], marks)
-    # Once more: some were dropped since.
+    # Looked for once more: the reader has dropped further events since.
     found = reshaped(stack, SECONDS, since)
     with _database(stack) as session, session.transaction():
         mended = [one for one in found if _is_rolled_back(session, one, triggers)]
@@ -133,7 +133,7 @@ def _send_again(stack: Stack, since: datetime, before: list[Reshaped], triggers:
             session.rows(MEND.format(sender=one.sender), list(one.ids), one.has[0], one.lacks[0])
             session.rows(FORGET, list(one.ids))
             session.rows(AGAIN.format(sender=one.sender), list(one.ids))
-        # Asked now: where the newest event of a type is among those that were mended, no odd one came after it.
+        # Asked only now: where the newest event of a type is among the mended ones, no odd one came after it.
         left = {one: _is_over(session, one) for one in found if one not in mended}
     coming, odd = ([one for one, over in left.items() if over is which] for which in (False, True))
     told = f"sent again: {', '.join(f'{len(one.ids)} {one.type}' for one in mended) or 'none'}"
@@ -155,8 +155,8 @@ def _send_again(stack: Stack, since: datetime, before: list[Reshaped], triggers:
 
 
 def _is_rolled_back(session: Session, one: Reshaped, triggers: Triggers) -> bool:
-    """Whether triggers are there that change the shape so, or were. Without one it may be rolled back already, by a
-    person or by a run that was cut off.
+    """True where triggers make this change of the shape, or did until now. Without one it may be over already, rolled
+    back by a person or by a run that was cut off.
     """
     return bool(triggers.get(one.change)) or (one.is_plain and _is_over(session, one))
 
@@ -166,7 +166,7 @@ def _of(found: Iterable[Reshaped], triggers: Triggers) -> list[Trigger]:
 
 
 def _keep(stack: Stack, triggers: Iterable[Trigger]) -> str:
-    """Keep their definitions. Gives the words that name them and the file. Raises: as keep_values."""
+    """Keep the triggers' definitions. Gives the words that name triggers and file. Raises: as keep_values."""
     definitions = {str(each): [each.definition, each.function] for each in triggers}
     if not definitions:
         return ""
@@ -195,13 +195,13 @@ def _stuck(found: list[Reshaped], done: str) -> TerminalError:
 
 
 def _triggers(session: Session, one: Reshaped) -> list[Trigger]:
-    """The sender's triggers that change the shape so."""
+    """The sender's triggers that make this change of the shape."""
     rows = session.rows(TRIGGERS.format(sender=one.sender), REWRITES, _word(one.lacks[0]), _word(one.has[0]))
     return [Trigger(one.sender, *row) for row in rows]
 
 
 def _word(key: str) -> str:
-    """A pattern for that key, and not as a part of another one: order stands in order_id."""
+    """A pattern for the key as a whole word: `order` is not found in order_id."""
     return rf"(^|\W){re.escape(key)}(\W|$)"
 
 
@@ -217,7 +217,7 @@ def _newer(session: Session, one: Reshaped, marks: Mapping[str, int]) -> tuple[i
 
 
 def _await_newer(session: Session, found: list[Reshaped], marks: Mapping[str, int]) -> None:
-    """Until each type has a newer event, or one of them has the other shape; not for long: some types are rare."""
+    """Wait until each type has a newer event, or one of the other shape; not for long, for some types are rare."""
 
     def look() -> bool | None:
         counts = [_newer(session, one, marks) for one in found]
@@ -228,7 +228,7 @@ def _await_newer(session: Session, found: list[Reshaped], marks: Mapping[str, in
 
 
 def _await_taken(session: Session, found: list[Reshaped], since: datetime) -> None:
-    """Until the reader of events has taken all of that shape. Raises: DeadlineExpired."""
+    """Wait until the reader has taken all events of the other shape. Raises: DeadlineExpired."""
 
     def look() -> bool | None:
         counts = [

@@ -11,7 +11,7 @@ def typed(stack: Stack, arguments: OfAccountOfDatabase) -> str:
 
 
 def run(stack: Stack, arguments: OfAccountOfDatabase) -> str:
-    """Grant. Connections that would still go by the old privileges end. Raises: as `typed`; NotReady."""
+    """Grant. Connections that still use the old privileges are ended. Raises: as `typed`; NotReady."""
     module = arguments.source.module
     ended = module.grant(stack, arguments.user)
     name = module.account_name(stack, arguments.user)

@@ -1,7 +1,7 @@
 """Have a database write its log as the capture needs it: MariaDB's settings of the binlog, PostgreSQL's publication.
 
-What was written meanwhile stays in the log as it is, so that rows are missing in the lake, or a task cannot read on:
-that is another step's (bridge_capture_gap, of PostgreSQL bridge_topic_gap). Until then a mark tells of it.
+What was written meanwhile stays in the log as it is, so that rows are missing in the lake, or a task cannot read on.
+Another step brings the rows: bridge_capture_gap, or bridge_topic_gap for PostgreSQL. Until then a mark tells of them.
 """
 
 from lakeproof.lake.capture import missed
@@ -21,7 +21,7 @@ def typed(stack: Stack, arguments: OfDatabase) -> str:
 
 
 def run(stack: Stack, arguments: OfDatabase) -> str:
-    """Set what is wrong. Raises: as Engine.restore_log."""
+    """Set the wrong settings right. Raises: as Engine.restore_log."""
     source = arguments.source
     connector = find_connector(source.connector)
     before = source.module.log_lacks(stack, connector, ASK_SECONDS)

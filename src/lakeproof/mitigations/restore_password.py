@@ -12,13 +12,13 @@ LOOK_SECONDS = 3.0
 
 
 def typed(stack: Stack, arguments: OfAccountOfDatabase) -> str:
-    """The password itself stays out of it."""
+    """The statement, without the password itself."""
     source = arguments.source
     return source.module.password_statement(stack, arguments.user, f"(secret {source.secret(arguments.user)})")
 
 
 def run(stack: Stack, arguments: OfAccountOfDatabase) -> str:
-    """Set it.
+    """Set the password.
 
     Raises: TerminalError in mode "external" while the capture keeps up, CouldNotLook where nobody can tell.
     """

@@ -13,17 +13,17 @@ LOOK_SECONDS = 3.0
 
 
 def typed(stack: Stack, arguments: Arguments) -> str:
-    """The same by hand; `start` hands on what this shell has set, so it must not be set there."""
+    """The same by hand. `start` hands on what this shell has set, so the variable must not be set there."""
     start = start_by_hand(SERVICE, last_handed(stack, SERVICE) | {RESERVATION_TTL: None})
     return f"unset {RESERVATION_TTL}; lakeproof stop {SERVICE}; {start}"
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Restart it, and return once it is healthy and tells its setting; fine where it has the stack's own. One
-    that has no process is started with that: a run of this may have been cut off, and the supervisor has the short
-    one still.
+    """Restart the service, and return once it is healthy and tells its setting; safe where it has the stack's own. A
+    service without a process is started with the stack's setting: a run of this may have been cut off, and the
+    supervisor still has the short one.
 
-    Raises: CouldNotLook where the service does not tell it.
+    Raises: CouldNotLook where the service does not tell its setting.
     """
     client = our_processes(stack, f"restart {SERVICE}")
     before = handed_variables(stack, SERVICE).get(RESERVATION_TTL)

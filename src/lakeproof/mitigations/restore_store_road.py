@@ -10,7 +10,7 @@ from lakeproof.stack.stack import Stack
 
 
 class RestoreStoreRoad(Arguments):
-    """`component`: which of Flink's processes."""
+    """`component`: the process of Flink to restart."""
 
     component: str = TASKMANAGER
 
@@ -22,9 +22,9 @@ def typed(stack: Stack, arguments: RestoreStoreRoad) -> str:
 
 
 def run(stack: Stack, arguments: RestoreStoreRoad) -> str:
-    """Restart it with that address; its jobs go on from their newest complete checkpoint.
+    """Restart the process with the stack's address; its jobs go on from their newest complete checkpoint.
 
-    Raises: TerminalError where it has that address: then the store itself, or the network, is slow.
+    Raises: TerminalError where it has that address already: then the store itself, or the network, is slow.
     """
     if not take_road(stack, arguments.component, None):
         raise TerminalError(

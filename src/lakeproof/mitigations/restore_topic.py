@@ -1,9 +1,9 @@
 """Give topics back the settings by which they keep and take their records, and make anew what is gone.
 
-What a short retention or a compaction has already removed it does not bring, nor what a topic held that was deleted.
-Where a capture's topic was made anew, whoever made it, `diagnose` names that until bridge_topic_gap has compared the
-lake with the database; where it is made here, the lake's job is ended before. Of other topics the step says what is
-missing, and nothing tells of it any more.
+The step does not bring back records that a short retention, a compaction or a deletion of the topic has removed.
+Where a capture's topic was made anew, whoever made it, `diagnose` says so until bridge_topic_gap has compared the
+lake with the database. Before this step makes one, it ends the lake's job. Of other topics the step says what is
+missing, and after that nothing tells of it any more.
 """
 
 from shlex import join
@@ -37,22 +37,22 @@ def _known(name: str) -> str:
 
 
 class RestoreTopic(OfDatabase):
-    """`topic`: one by its name, or `others`: all that are of no capture. Without it: those of the capture of
-    `database`.
+    """`topic`: one topic by its name, or `others`: all topics that belong to no capture. Without it: the topics of
+    the capture of `database`.
     """
 
     topic: Annotated[str, AfterValidator(_known)] = ""
 
     @property
     def topics(self) -> tuple[Topic, ...]:
-        """Those that are meant."""
+        """The topics that are meant."""
         if self.topic == OTHERS:
             return others()
         return (find_topic(self.topic),) if self.topic else of_capture(self.source)
 
 
 def typed(stack: Stack, arguments: RestoreTopic) -> str:
-    """Kafka's own tool, with every setting that counts; the step itself leaves what is longer or larger."""
+    """Kafka's own tool, with every setting that counts; the step itself leaves values that are longer or larger."""
     server = stack.address("kafka", "tcp")
     commands = []
     for topic in arguments.topics:
@@ -66,9 +66,9 @@ def typed(stack: Stack, arguments: RestoreTopic) -> str:
 
 
 def run(stack: Stack, arguments: RestoreTopic) -> str:
-    """Set right what is otherwise, and start again what has failed of the connector that writes there.
+    """Set the topics right, then restart what has failed of the connectors that write there.
 
-    Raises: NotReady with all that did not go, after everything was tried, and with what was done.
+    Raises: NotReady, after every topic was tried, with all that failed and all that was done.
     """
     told, failed, wrong = [], [], set()
     for topic in arguments.topics:
@@ -78,7 +78,8 @@ def run(stack: Stack, arguments: RestoreTopic) -> str:
             failed.append(f"{topic.name}: {error.message}")
             wrong.add(topic.name)
     for source in SOURCES:
-        # A task that starts without its topic makes one, in which the lake's job would go on.
+        # Not where its topic is still wrong: a task that starts without the topic makes one, and the lake's job would
+        # go on in that.
         if source.topic not in wrong and any(topic in of_capture(source) for topic in arguments.topics):
             try:
                 restart_failed(stack, source.connector)
@@ -106,7 +107,7 @@ def _restored(stack: Stack, topic: Topic) -> list[str]:
     told = f"set right of {topic.name}: {', '.join(found)}"
     if set(found).isdisjoint((MISSING, ANEW)):
         return [told] if found else []
-    # Nothing compares it with anything, so a person has to know.
+    # Nothing compares this topic with another place, so the answer has to tell a person.
     topic_ids.note(stack, topic, topic_ids.ids(client, [topic], ASK_SECONDS).get(topic.name, ""))
     by = "lakeproof projector rebuild --from-database" if topic in result_topics() else "nothing in Lakeproof"
     return [f"{told} (what it held is not brought back; what brings it: {by})"]

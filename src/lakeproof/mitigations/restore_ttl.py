@@ -26,7 +26,7 @@ def typed(stack: Stack, arguments: RestoreTtl) -> str:
 
 
 def run(stack: Stack, arguments: RestoreTtl) -> str:
-    """Alter the table and tell what it had before, so that a person can go back; fine where it has that TTL."""
+    """Alter the table and tell its old TTL, so that a person can go back; safe where it has the new one."""
     before = change_ttl(stack, arguments.keyspace, arguments.table, arguments.ttl)
     name = f"default_time_to_live of {arguments.keyspace}.{arguments.table}"
     if before == arguments.ttl:

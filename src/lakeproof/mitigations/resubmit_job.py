@@ -16,7 +16,7 @@ def typed(stack: Stack, arguments: OfDatabase) -> str:
 
 
 def run(stack: Stack, arguments: OfDatabase) -> str:
-    """Submit it where it is not. One that waits for a TaskManager is there, and the answer says that it waits."""
+    """Submit the job where there is none. A job that waits for a TaskManager is there, and the answer says so."""
     database = arguments.source
     return f"the lake's job {database.job} {ensure_submitted(stack, database)}"
 

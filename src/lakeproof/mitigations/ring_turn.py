@@ -12,10 +12,10 @@ from lakeproof.stack.stack import Stack
 
 @contextmanager
 def changing_the_ring(stack: Stack, what: str) -> Iterator[None]:
-    """Hold the stack's turn for the block; the kernel frees it when the holder dies. Nobody waits for the turn: what
-    the other one does may be the same.
+    """Hold the stack's turn for the block; the kernel frees it when the holder dies. A second caller fails at once:
+    it may want what the first one is doing.
 
-    what: is done to the ring, in the words of the command. Raises: TransientError, which names who has the turn.
+    what: the change, in the words of the command. Raises: TransientError, which names who has the turn.
     """
     me = f"process {os.getpid()} (ring {what}, since {time.strftime('%H:%M:%S')})"
     with ExitStack() as turn:

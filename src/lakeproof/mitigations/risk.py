@@ -21,7 +21,7 @@ UNKNOWN = Risk("unknown", "nobody has judged it: read what it would type", "chư
 
 @cache
 def all_risks() -> dict[str, Risk]:
-    """By the step's id."""
+    """Step id → its risk."""
     text = (files("lakeproof.mitigations") / "risks.yml").read_text(encoding="utf-8")
     return {name: Risk(**fields) for name, fields in load_yaml(text).items()}
 

@@ -12,7 +12,7 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 
 
 def run(stack: Stack, arguments: Arguments) -> str:
-    """Nothing where nobody else touched it. Raises: as `roll_back`."""
+    """Do nothing where nobody else touched main. Raises: as `roll_back`."""
     done = roll_back(stack)
     if done is None:
         return "main is as it was published"

@@ -1,7 +1,7 @@
 """Let a fourth Cassandra node join the ring, or leave it again.
 
-To stop a node is not to scale back: the ring would go on counting copies on it. One that leaves hands its copies over
-first; of one that is dead the others make them anew, each from one other copy, and then compare all of them.
+To stop a node is not to scale back: the ring would go on counting copies on it. A node that leaves hands its copies
+over first. The copies of a dead node are made anew, each from one other copy, and then all copies are compared.
 """
 
 import shutil
@@ -21,7 +21,7 @@ from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
-# To hand a whole node's copies over; of a shop's stock it takes seconds.
+# The most for handing over a whole node's copies; those of a shop's stock take seconds.
 STREAM_SECONDS = 480.0
 
 
@@ -37,15 +37,15 @@ def typed(stack: Stack, arguments: ScaleRing) -> str:
 
 
 def run(stack: Stack, arguments: ScaleRing) -> str:
-    """Join or leave, return once the ring is of that size. Raises: InvalidInput before anything is changed, also
-    where another clone started the stack: its nodes and their data are not ours to take out. TransientError where
-    somebody else is changing the ring.
+    """Let a node join or leave; return once the ring has that size. Raises: InvalidInput before anything is changed,
+    also where another clone started the stack: its nodes and their data are not ours to take out. TransientError
+    where somebody else is changing the ring.
     """
     return scale(stack, arguments.nodes)
 
 
 def scale(stack: Stack, nodes: int, on_event: OnEvent = lambda _: None) -> str:
-    """As `run`, with the supervisor's events."""
+    """As `run`. on_event: hears the supervisor's events."""
     if not len(NODES) <= nodes <= len(ALL_NODES):
         raise InvalidInput(
             f"it cannot have {nodes} nodes: three copies want {len(NODES)}, and there are ports for {len(ALL_NODES)}",
@@ -56,7 +56,7 @@ def scale(stack: Stack, nodes: int, on_event: OnEvent = lambda _: None) -> str:
     client.require_ours()
     wanted = FURTHER[: nodes - len(NODES)]
     with changing_the_ring(stack, f"scale {nodes}"):
-        # One that was cut off while it left can only go on leaving, and then join as a new one.
+        # A node whose leaving was cut off can only go on leaving, and then join as a new one.
         left = [name for name in FURTHER if name not in wanted or cassandra.leaving_mark(stack, name).exists()]
         done = [_leave(stack, client, name, on_event) for name in left]
         done += [_join(stack, client, name, on_event) for name in wanted]
@@ -71,7 +71,7 @@ def _join(stack: Stack, client: SupervisorClient, name: str, on_event: OnEvent) 
     started = client.up([name], on_event)
     if was_member:
         return f"{name} was a member already" + (", and is up again" if started else "")
-    # What the others held for it until now is of no use to anybody.
+    # The other nodes still hold copies that are this node's now, of no use to anybody.
     for other in NODES:
         nodetool(stack, other, "cleanup", seconds=STREAM_SECONDS)
     mark.unlink(missing_ok=True)
@@ -79,7 +79,7 @@ def _join(stack: Stack, client: SupervisorClient, name: str, on_event: OnEvent) 
 
 
 def _leave(stack: Stack, client: SupervisorClient, name: str, on_event: OnEvent) -> str:
-    """Safe to repeat, cut off anywhere: the ring and the marks say what is still to be done."""
+    """Have the node leave. Safe to repeat after a cut at any point: the ring and the marks say what is left to do."""
     storage, mark = cassandra.storage_dir(stack, name), cassandra.leaving_mark(stack, name)
     nodes = _whole_ring(stack, name)
     it = next((node for node in nodes if node.name == name), None)
@@ -88,7 +88,7 @@ def _leave(stack: Stack, client: SupervisorClient, name: str, on_event: OnEvent)
     write_file(mark, "taken away once the node has left and its data are deleted\n")
     if it is not None and it.up and it.state != "UJ":
         nodetool(stack, name, "decommission", seconds=STREAM_SECONDS)
-        # Of one that was cut off and is still under way nodetool returns at once; the node must not be stopped in it.
+        # While an earlier decommission is under way, nodetool returns at once; the node must not be stopped then.
         Deadline(STREAM_SECONDS).wait_for(
             f"{name} to have left",
             lambda: True if all(node.name != name for node in ring(stack)) else None,
@@ -99,9 +99,9 @@ def _leave(stack: Stack, client: SupervisorClient, name: str, on_event: OnEvent)
         nodetool(stack, NODES[0], "removenode", it.host_id, seconds=STREAM_SECONDS)
     if it is None or not it.up:
         # Each new holder copied from one node alone, which may lack a row that the dead one and a third acknowledged:
-        # then two of three lack it. Of a run that was cut off nobody knows any more how the node left the ring.
+        # then two of three lack it. After a run that was cut off nobody knows any more how the node left the ring.
         repair_rows(stack, NODES[0])
-    # A node that left may not come back with what it had: the mark goes last.
+    # A node that left may not come back with its old data: the mark goes last.
     if storage.exists():
         shutil.rmtree(storage)
     cassandra.joining_mark(stack, name).unlink(missing_ok=True)
@@ -110,7 +110,7 @@ def _leave(stack: Stack, client: SupervisorClient, name: str, on_event: OnEvent)
 
 
 def _whole_ring(stack: Stack, but: str) -> list[RingNode]:
-    """Raises: InvalidInput where one of the others is away: they are to take the copies over. CouldNotLook."""
+    """The ring. Raises: InvalidInput where one of the others is away, for they take the copies over. CouldNotLook."""
     nodes = ring(stack)
     up = {node.name for node in nodes if node.state == "UN"}
     away = [name for name in NODES if name not in up]

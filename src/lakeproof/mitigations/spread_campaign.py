@@ -16,7 +16,7 @@ from lakeproof.shop.notification.client import NotificationClient
 from lakeproof.stack.stack import Stack
 
 SECONDS = 5.0
-# Of the limit: a customer gets other messages as well.
+# The share of the limit that the campaign may use: a customer gets other messages as well.
 SHARE = 0.8
 MOST_FOR_ONE = """
 SELECT count(*) FROM notification.notifications WHERE batch_id = $1::uuid AND status = 'pending'
@@ -26,15 +26,15 @@ Batch = Annotated[str, Field(pattern=r"^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{1
 
 
 class SpreadCampaign(Named):
-    """`batch`: its id; without one, the batch of which the limiter turns the most down. `only`: this batch
-    (named.py).
+    """`batch`: the campaign's id; without one, the batch of which the limiter turns the most messages down. `only`:
+    the one batch that may be spread (named.py).
     """
 
     batch: Batch = ""
 
 
 def typed(stack: Stack, arguments: SpreadCampaign) -> str:
-    """The service's own call, as it would be made now. Where that is not known, how it looks."""
+    """The service's own call, as it would be made now; only its form where that is not known."""
     batch, seconds, after = arguments.batch or "ID", "SECONDS", "WINDOW"
     with suppress(CouldNotLook, TerminalError):
         batch, seconds, after = map(str, _plan(stack, arguments))
@@ -43,10 +43,10 @@ def typed(stack: Stack, arguments: SpreadCampaign) -> str:
 
 
 def run(stack: Stack, arguments: SpreadCampaign) -> str:
-    """Its next message goes out once the window of the limit is over. What was turned down stays dropped.
+    """The campaign's next message goes out once the limit's window is over. Messages turned down stay dropped.
 
-    Raises: CouldNotLook, TransientError; TerminalError where no campaign is turned down and none was named, or it is
-    another one than the proposal named.
+    Raises: CouldNotLook, TransientError; TerminalError where no campaign is turned down and none was named, or where
+    another one is turned down than the proposal named.
     """
     batch, seconds, after = _plan(stack, arguments)
     with NotificationClient(stack.url(SERVICE)) as calling:
@@ -65,7 +65,7 @@ def _found(stack: Stack) -> list[str]:
 
 
 def _plan(stack: Stack, arguments: SpreadCampaign) -> tuple[str, int, int]:
-    """The batch's id, and as spread_of. Raises: CouldNotLook, TerminalError as `run`."""
+    """The batch's id, then what spread_of gives. Raises: CouldNotLook, TerminalError as `run`."""
     batch = arguments.batch or named_one(arguments, _found(stack))
     if not batch:
         raise TerminalError(

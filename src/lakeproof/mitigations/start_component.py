@@ -12,7 +12,7 @@ def typed(stack: Stack, arguments: OfComponent) -> str:
 
 
 def run(stack: Stack, arguments: OfComponent) -> str:
-    """Start it and return once it is healthy; fine where it runs."""
+    """Start the component and return once it is healthy; safe where it runs."""
     started = our_processes(stack, f"start {arguments.component}").start(arguments.component)
     return f"started: {', '.join(started) or 'nothing, it runs'}"
 

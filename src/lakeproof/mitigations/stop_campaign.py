@@ -12,7 +12,7 @@ from lakeproof.stack.stack import Stack
 
 
 class StopCampaign(Named):
-    """`batch`: its id; without one, the one after whose message customers opt out. `only`: this batch (named.py)."""
+    """`batch`: the campaign's id; without one, the campaign that customers opt out of. `only`: as in named.py."""
 
     batch: Batch = ""
 
@@ -24,10 +24,10 @@ def typed(stack: Stack, arguments: StopCampaign) -> str:
 
 
 def run(stack: Stack, arguments: StopCampaign) -> str:
-    """What was sent stays sent, and who opted out stays so.
+    """Messages that were sent stay sent, and customers who opted out stay so.
 
-    Raises: CouldNotLook, TransientError; TerminalError where none was named and nobody opts out of a campaign, or as
-    many of another one, or it is another one than the proposal named.
+    Raises: CouldNotLook, TransientError; TerminalError where none was named and customers opt out of no campaign, or
+    of several equally, or of another one than the proposal named.
     """
     batch = arguments.batch or named_one(arguments, _found(stack))
     if not batch:

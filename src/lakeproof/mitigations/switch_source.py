@@ -1,8 +1,8 @@
 """Switch a source of the support service's timelines off, or on again.
 
-Off: timelines say that the source is off, and come at once. On again: support has the address that it had before it
-was switched off, or the stack's own where it had none. An address through which the source is late is given up for
-the stack's own. Each restarts support, which reads its sources' addresses once, at its start.
+Off: timelines say that the source is off, and come at once. On again: support gets back the address that it had
+before the source was switched off, or the stack's own where it had none. An address through which the source is late
+is given up for the stack's own. Either restarts support, which reads its sources' addresses once, at its start.
 """
 
 from collections.abc import Mapping
@@ -29,8 +29,8 @@ LOOK_SECONDS = 5.0
 
 
 class SwitchSource(Named):
-    """`source`: which; without one, those that are late for support alone, and where these are none and `to` is off,
-    those that are slow. `to`: on is off and on again. `only`: of these sources (named.py).
+    """`source`: which; without one, the sources that are late for support alone; if there are none and `to` is off,
+    the slow ones. `to`: off, or on, which means off and on again. `only`: these sources alone (named.py).
     """
 
     source: Literal["", "order", "payment", "fulfillment"] = ""
@@ -48,14 +48,14 @@ def typed(stack: Stack, arguments: SwitchSource) -> str:
 
 
 def run(stack: Stack, arguments: SwitchSource) -> str:
-    """Switch it, and return once support is healthy. Safe to repeat; each undoes the other.
+    """Switch the sources, and return once support is healthy. Safe to repeat; on and off undo each other.
 
     Raises: InvalidInput, CouldNotLook, TransientError; TerminalError where none was named and none is late, or only
-    others than the proposal named.
+    others are than the proposal named.
     """
     client = our_processes(stack, f"restart {SERVICE}")
     if client.row(SERVICE).pid is None:
-        # Perhaps a run of this was cut off. Only a process can tell which addresses it has, and whether one is late.
+        # Perhaps a run of this was cut off. Only a process can tell its addresses, and whether a source is late.
         client.start(SERVICE)
     late = [] if arguments.source else named(arguments, _late(stack, arguments.to))
     return "; ".join(
@@ -70,7 +70,7 @@ def hold(stack: Stack, arguments: SwitchSource) -> Mapping[str, str]:
 
 
 def _off(stack: Stack, source: str) -> str:
-    """Note the address that somebody set on purpose, since the process that knows it ends."""
+    """Switch the source off. An address that somebody set is noted first, since the process that knows it ends."""
     address = handed_variables(stack, SERVICE).get(variable_of(source))
     if address:
         write_file(_note(stack, source), address, mode=0o600)  # there may be a password in it
@@ -81,7 +81,7 @@ def _off(stack: Stack, source: str) -> str:
 
 
 def _on(stack: Stack, source: str, *, is_late: bool) -> str:
-    """is_late: support was asked already, and it is."""
+    """is_late: support was asked already, and says that the source is late."""
     address = handed_variables(stack, SERVICE).get(variable_of(source))
     if address and not is_late and f"{source}-service" not in str(late_sources(stack, LOOK_SECONDS)).split():
         return f"{source}: stays on at {without_login(address)}, where it is not late"
@@ -94,9 +94,9 @@ def _on(stack: Stack, source: str, *, is_late: bool) -> str:
 
 
 def _before(stack: Stack, source: str, address: str | None) -> str | None:
-    """The address that it had before it was switched off; None where that was the stack's own, or it is not off.
+    """The source's address before it was switched off; None where that was the stack's own, or the source is not off.
 
-    address: the one that it has now, "" where it is off. A note of a source that is on is of an earlier time.
+    address: the present one, "" where the source is off. A note about a source that is on is outdated.
     """
     note = _note(stack, source)
     return note.read_text(encoding="utf-8") if address == "" and note.is_file() else None
@@ -108,7 +108,8 @@ def _note(stack: Stack, source: str) -> Path:
 
 
 def _late(stack: Stack, to: str) -> list[str]:
-    """On again helps those alone to which the road is slow.
+    """The sources that are late for support alone; if there are none and `to` is off, the slow ones. A slow source
+    gains nothing from off and on again, which mends the road alone.
 
     Raises: CouldNotLook; TerminalError where there is none.
     """

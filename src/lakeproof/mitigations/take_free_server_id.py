@@ -22,7 +22,7 @@ def typed(stack: Stack, arguments: OfConnector) -> str:
 
 
 def run(stack: Stack, arguments: OfConnector) -> str:
-    """Change it, and return once connector and task stay RUNNING.
+    """Change the id, and return once connector and task stay RUNNING.
 
     Raises: TerminalError for a connector that has no such id, NotReady without an answer of the database.
     """

@@ -1,8 +1,8 @@
 """Does MariaDB still have the binlog that the capture reads next?
 
-The connector's own place, as Kafka Connect has committed it, is looked for in the server's list. Where its file is
-not there the capture cannot go on from its place, whether its task has failed yet, or is paused and does not know. A
-task that runs may be a moment farther on than the place that it has committed.
+The place that the connector has committed in Kafka Connect is looked for in the server's list of files. Where its
+file is gone the capture cannot go on from there, even while its task has not failed yet, or is paused and does not
+know. A running task may be a moment ahead of the place that it has committed.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ LIST = "SHOW BINARY LOGS"
 
 
 def binlog_place(stack: Stack, timeout: float, source: Source) -> Value:
-    """THERE, or `FILE is gone, the oldest is FILE`; None where it has no place yet. Raises: CouldNotLook."""
+    """THERE, or `FILE is gone, the oldest is FILE`; None before it has a place. Raises: CouldNotLook."""
     place = capture_position(stack, timeout, source)
     if place is None:
         return None

@@ -32,22 +32,22 @@ def unexpected_columns(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def unreadable_columns(stack: Stack, timeout: float, source: Source) -> Value:
-    """The same of each declared column whose type has values that the job cannot read."""
+    """As `unexpected_columns`, of each declared column whose type has values that the job cannot read."""
     return _named(each for each in _look(stack, timeout, source).without_renamed.unreadable if each.kind is not None)
 
 
 def missing_columns(stack: Stack, timeout: float, source: Source) -> Value:
-    """The same of each declared column that is not there, under whatever name."""
+    """As `unexpected_columns`, of each declared column that is missing, also under another name."""
     return _named(each for each in _look(stack, timeout, source).without_renamed.unreadable if each.kind is None)
 
 
 def renamed_columns(stack: Stack, timeout: float, source: Source) -> Value:
-    """`table.column→name now` of each declared column that is there under another name, as the others."""
+    """`table.column→name now` of each declared column that has another name, joined by spaces; "none"."""
     return " ".join(f"{gone}→{new.column}" for gone, new in _look(stack, timeout, source).renamed) or NONE
 
 
 def fields_left_out(stack: Stack, timeout: float, source: Source) -> Value:
-    """How many fields that nobody declared the job has met since it was started; None where it says nothing."""
+    """How many undeclared fields the job has met since it was started; None where it does not tell."""
     told = [value for _, value in instant(stack, _left_out(source), timeout)]
     return int(max(told)) if told else None
 

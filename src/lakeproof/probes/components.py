@@ -1,7 +1,7 @@
 """Two questions to every component that can run: does its process answer at all, and is it well?
 
 Generated from the list of components (stack/components.py): a new component is asked with no other edit. Where a
-module here asks the first question better than by HTTP (Kafka, the database), its probe says `liveness` and is taken.
+module here asks the first question better than by HTTP (Kafka, the database), its `liveness` probe is taken instead.
 """
 
 from lakeproof.errors import NotReady
@@ -14,16 +14,16 @@ from lakeproof.stack.component import Component
 from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
 
-# Any HTTP server answers it, be it with 404, and does no work for it: silence is then the process's own.
+# Any HTTP server answers this path, if only with 404, and without work. So silence means that the process hangs.
 LIVENESS_PATH = "/-/alive"
 WELL = "yes"
 LONGEST = 200
-# A component answers HTTP on the first of these that it has.
+# A component answers HTTP on the first of these kinds of port that it has.
 HTTP_PORTS = ("http", "jmx")
 
 
 def http_port(component: Component) -> str | None:
-    """The kind of port that it answers HTTP on; None where it does not."""
+    """The kind of port on which the component answers HTTP; None where it does not."""
     return next((kind for kind in HTTP_PORTS if kind in component.ports), None)
 
 
@@ -46,7 +46,7 @@ def answers_probe(component: Component, port: str) -> Probe:
 
 
 def ready_probe(component: Component) -> Probe:
-    """`NAME-ready`: yes, or what its health question came to, in words."""
+    """`NAME-ready`: yes, or what the component's health question came to, in words."""
 
     def ask(stack: Stack, timeout: float) -> Value:
         try:
@@ -78,7 +78,7 @@ def _probes() -> tuple[Probe, ...]:
             continue
         if component.name not in better:
             found.append(answers_probe(component, port))
-        # The others are asked a real question already, by an account that a user of theirs has.
+        # A component with a better probe and only a jmx port is asked a real question already, by a user's account.
         if port == "http" or component.name not in better:
             found.append(ready_probe(component))
     return tuple(found)

@@ -43,9 +43,9 @@ class Condition:
         return (above and self.value >= other.value) or (below and self.value <= other.value)
 
     def holds(self, first: Reading, second: Reading) -> bool | None:
-        """True where both readings satisfy it, False where one does not, None where one has no answer.
+        """True where both readings satisfy the condition, False where one does not, None where one has no answer.
 
-        Both must, so that a moment (a restart, a slow answer) is not taken for a state.
+        Both have to, so that a moment (a restart, a slow answer) is not taken for a state.
         """
         if not first.answered or not second.answered:
             return None

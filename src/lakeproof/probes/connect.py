@@ -22,17 +22,17 @@ from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
-# Of a row that has not the columns that the connector knows of its table. One with more is no part of a row.
+# Debezium's message for a row with other columns than it knows of the table. With fewer, it is a part of a row.
 _SIZES = re.compile(r"internal schema size (\d+), but row size (\d+)")
-# What a failed task's stack trace says, of MariaDB's connector and PostgreSQL's → the kind of failure; the first that
-# matches counts.
 SERVER_ID_TAKEN = "server id taken"
-# The log has parts of rows, or statements in place of rows: no restart gets past that.
+# The log has parts of rows, or statements instead of rows: no restart gets past that.
 PARTIAL_ROWS = "partial rows"
-# It cannot read a statement or a row of the log, and comes to the same one again at each start.
+# The connector cannot read a statement or a row of the log, and comes to the same one again at each start.
 SCHEMA = "schema"
 UNCHANGED = "none"
 THERE, GONE = "there", "gone"
+# What a failed task's stack trace says, of MariaDB's connector and PostgreSQL's → the kind of failure; the first that
+# matches counts.
 FAILURES = (
     (re.compile(r"same server_(uuid|id)", re.I), SERVER_ID_TAKEN),
     (
@@ -77,7 +77,7 @@ FAILURES = (
         SCHEMA,
     ),
 )
-# A call within a stack trace, which says nothing of the kind of failure: each has a parser in it somewhere.
+# A call within a stack trace. Calls say nothing of the kind of failure: each trace has a parser in it somewhere.
 _CALL = re.compile(r"\s*(at |\.\.\. \d+ )")
 CAUSED_BY = "Caused by: "
 SHOWN = 300
@@ -129,16 +129,16 @@ def task_error(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def _messages(task: Any) -> list[str]:
-    """The lines of its trace but for the calls."""
+    """The lines of the task's trace without the calls."""
     return [line for line in str(task.get("trace", "")).splitlines() if line.strip() and not _CALL.match(line)]
 
 
 def task_worker(stack: Stack, timeout: float, source: Source) -> Value:
-    """Whether the worker is there on which Kafka Connect says that the task runs: THERE or GONE.
+    """THERE or GONE: whether the worker answers on which, as Kafka Connect says, the task runs.
 
-    None where none runs, and where the worker's address tells nothing here.
+    None where no task runs, and where the worker's address cannot be tried from here.
 
-    Connect's word is the last that some worker gave: one that was killed takes nothing back.
+    Connect repeats the last word that some worker gave; a worker that was killed takes nothing back.
     """
     task = _task(stack, timeout, source)
     if task is None or task["state"] != "RUNNING":
@@ -154,7 +154,7 @@ def task_worker(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def capture_position(stack: Stack, timeout: float, source: Source) -> Value:
-    """Where it stands by its committed offsets, `FILE:POSITION` or `lsn:POSITION`; None where it has none."""
+    """The connector's committed place, `FILE:POSITION` or `lsn:POSITION`; None where it has none."""
     found = get_json(f"{stack.url('connect')}/connectors/{source.connector}/offsets", timeout)
     own = [] if found is None else own_offsets(found["offsets"], find_connector(source.connector))
     if not own:
@@ -164,9 +164,9 @@ def capture_position(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def changed(stack: Stack, timeout: float, source: Source) -> list[str] | None:
-    """The keys in which its live configuration is not the one that it was registered with; None without a connector.
+    """The keys in which the live configuration differs from the registered one; None without a connector.
 
-    NOT_BROUGHT in their place where somebody has registered it anew since, and what it missed is not brought yet.
+    NOT_BROUGHT instead, where the connector was registered anew since, and what it missed is not brought yet.
     Raises: CouldNotLook.
     """
     where = f"{stack.url('connect')}/connectors/{source.connector}/config"
@@ -180,7 +180,7 @@ def changed(stack: Stack, timeout: float, source: Source) -> list[str] | None:
 
 
 def connector_changes(stack: Stack, timeout: float, source: Source) -> Value:
-    """These keys, joined by spaces; "none"."""
+    """What `changed` gives, joined by spaces; "none"."""
     keys = changed(stack, timeout, source)
     return None if keys is None else " ".join(keys) or UNCHANGED
 
@@ -206,7 +206,7 @@ def _probes(source: Source) -> Iterator[Probe]:
     ):
         healthy, query = Condition(Operator.IS, sound), f"{path}/status {part}"
         yield of_source(source, kind, "connect", query, ask, "", healthy, about=source.about(), steady=steady)
-    # Without a range, like what follows: `task-failure` has one.
+    # Without a healthy range: `task-failure` has one already.
     yield of_source(source, "task-error", "connect", f"{path}/status, root of .tasks[0].trace", task_error)
     healthy, query = Condition(Operator.IS, UNCHANGED), f"{path}/config, against what it was registered with"
     yield of_source(
@@ -220,7 +220,7 @@ def _probes(source: Source) -> Iterator[Probe]:
         about=source.about(),
         steady=True,
     )
-    # Without a range: what a task that is nobody's does not deliver is told by others.
+    # The last two have no healthy range: other probes tell that a task which no worker runs delivers nothing.
     worker = f"{path}/status .tasks[0].worker_id: does it answer?"
     yield of_source(source, "task-worker", "connect", worker, task_worker)
     yield of_source(source, "capture-position", "connect", f"{path}/offsets", capture_position)

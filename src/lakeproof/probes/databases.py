@@ -1,7 +1,8 @@
 """The probes of a source's database, the same for every engine: mariadb.py and postgres.py have the same functions.
 
-Each source has probes of its own, named after it (`oltp-heartbeat-age`, `shop-heartbeat-age`). One that comes with a
-capture of its own is asked only where that capture is part of the stack. Whether the server answers is asked always.
+Each source has probes of its own, named after it (`oltp-heartbeat-age`, `shop-heartbeat-age`). If a source comes with
+a capture of its own, its probes are asked only where that capture is part of the stack. Whether the server answers is
+asked always.
 """
 
 from collections.abc import Iterator
@@ -21,12 +22,12 @@ from lakeproof.stack.stack import Stack
 
 NOTHING_LACKS = "none"
 ACCEPTED, REJECTED = "accepted", "rejected"
-# In mode "external" Connect reads its passwords from a file that is not ours, and ours may be the one that is old.
+# In mode "external" Connect reads its passwords from a file that is not ours, and our password may be the old one.
 OURS_REJECTED = "lakeproof.toml's is rejected"
 
 
 class Database(Protocol):
-    """A module that asks the databases of one engine. Each raises CouldNotLook without an answer."""
+    """A module that asks the databases of one engine. Each function raises CouldNotLook without an answer."""
 
     # What a person could type instead of `missing_privileges`, `tables` and the engine's `log_lacks`.
     PRIVILEGES: str
@@ -52,7 +53,9 @@ class Database(Protocol):
 
 
 def capture_login(stack: Stack, timeout: float, source: Source) -> Value:
-    """ACCEPTED or REJECTED, with the password that the stack has for it; in mode "external" OURS_REJECTED."""
+    """Whether the database takes the password that the stack has for the capture: ACCEPTED, or REJECTED (in mode
+    "external": OURS_REJECTED).
+    """
     if source.module.accepts(stack, CAPTURE_USER, timeout):
         return ACCEPTED
     return REJECTED if stack.settings.mode == "local" else OURS_REJECTED
@@ -61,7 +64,7 @@ def capture_login(stack: Stack, timeout: float, source: Source) -> Value:
 def lacking(stack: Stack, timeout: float, source: Source) -> list[str]:
     """What keeps changes, or parts of rows, out of the log that the capture reads, as Engine.log_lacks.
 
-    NOT_BROUGHT in its place where all is right, and a repair was cut off before it brought what was missed.
+    NOT_BROUGHT instead, where the log is right and a repair was cut off before it brought the rows that were missed.
     Raises: NotReady.
     """
     found = source.module.log_lacks(stack, find_connector(source.connector), timeout)
@@ -69,7 +72,7 @@ def lacking(stack: Stack, timeout: float, source: Source) -> list[str]:
 
 
 def log_lacks(stack: Stack, timeout: float, source: Source) -> Value:
-    """That, joined by commas; "none"."""
+    """What `lacking` gives, joined by commas; "none"."""
     return ", ".join(lacking(stack, timeout, source)) or NOTHING_LACKS
 
 

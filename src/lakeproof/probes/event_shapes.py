@@ -1,7 +1,7 @@
 """A question about events that customers are not told of: did their sender change their shape?
 
-The notification service notes which events it could not read, and the senders keep theirs for a day
-(services/outbox.py). What the two know together is compared with the newest event of the same type that was read.
+The notification service notes which events it could not read, and the senders keep their events for a day
+(services/outbox.py). Each unread event is compared with the newest event of the same type that could be read.
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ SELECT o.type, o.event_id::text, o.payload
 FROM notification.consumed_events c JOIN {{sender}}.outbox o USING (event_id)
 WHERE {_DROPPED} AND c.at > $1
 """
-# One day of them: the table holds eight, and counting all of it may take longer than a statement may.
+# Of one day: the table holds eight days, and counting all of them may take longer than a statement may.
 UNREAD_BEFORE = f"""
 SELECT count(*) FROM notification.consumed_events c
 WHERE {_DROPPED} AND c.at <= $1 AND c.at > $1 - interval '1 day'
@@ -39,7 +39,9 @@ WHERE o.type = $1 AND c.dropped IS NULL ORDER BY o.id DESC LIMIT 1
 
 @dataclass(frozen=True, slots=True)
 class Reshaped:
-    """Events of a sender and type. lacks, has: the keys that are gone, and new. ids: of those nobody was told of."""
+    """Events of one sender and type in another shape. lacks: the keys that are gone. has: the new keys. ids: the
+    events that nobody was told of.
+    """
 
     sender: str
     type: str
@@ -49,7 +51,7 @@ class Reshaped:
 
     @property
     def change(self) -> tuple[object, ...]:
-        """What its sender changed, in events of this type or of others too."""
+        """What the sender changed; events of other types with the same change have the same value."""
         return self.sender, self.lacks, self.has
 
     @property
@@ -63,7 +65,7 @@ class Reshaped:
 
 
 def reshaped(stack: Stack, timeout: float, since: datetime) -> list[Reshaped]:
-    """What could not be read since then, and lacks what could be read before. Raises: CouldNotLook."""
+    """The events that could not be read since then and lack a key of those that could. Raises: CouldNotLook."""
     found = []
     for sender in SENDERS:
         unread = read_rows(stack, UNREAD.format(sender=sender), since, seconds=timeout)
@@ -77,14 +79,14 @@ def reshaped(stack: Stack, timeout: float, since: datetime) -> list[Reshaped]:
 
 
 def unread_before(stack: Stack, timeout: float, end: datetime) -> int:
-    """How many events of the day before could not be read, whatever their shape was. Raises: CouldNotLook."""
+    """How many events of the day before `end` could not be read, whatever their shape. Raises: CouldNotLook."""
     return int(read_rows(stack, UNREAD_BEFORE, end, seconds=timeout)[0][0])
 
 
 def compared(
     sender: str, unread: Iterable[tuple[Any, ...]], usual: Mapping[str, Mapping[str, Any]]
 ) -> list[Reshaped]:
-    """unread: type, id and data of each event. usual: the data of one that could be read, by type."""
+    """unread: type, id and data of each event. usual: event type → the data of one that could be read."""
     ids: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = defaultdict(list)
     for type_, event_id, data in unread:
         if type_ in usual and (lacks := sorted(usual[type_].keys() - data.keys())):

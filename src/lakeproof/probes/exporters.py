@@ -30,7 +30,7 @@ def told(stack: Stack, timeout: float, component: str, metric: str) -> float | N
 
 
 def source_lag(stack: Stack, timeout: float, source: Source) -> Value:
-    """Milliseconds between now and the newest heartbeat that came through the capture; None where it says nothing."""
+    """Milliseconds between now and the newest heartbeat that came through the capture; None where it is not told."""
     value = told(stack, timeout, source.exporter, f'{LAG_METRIC}{{connector="{source.connector}"}}')
     return None if value is None else round(value)
 

@@ -37,26 +37,26 @@ STATES = {
 OVERDUE_SECONDS = 30
 # How far back `job-failures` counts.
 FAILURES_SECONDS = 60
-# Flink's clock may be ahead of ours by so much. What it says to be later than that happened before the clock was set
-# back, and nobody knows how long ago.
+# Flink's clock may be ahead of ours by this much. A failure with a later time happened before the clock was set back,
+# and nobody knows how long ago.
 AHEAD_SECONDS = 2
-# So many failures in that time are no single event: the kill of a TaskManager is one entry. A job that cannot run
-# fails more often: Flink waits 10 s at most before it starts the job again (stack/engines/flink_config.py).
+# So many failures in FAILURES_SECONDS are no single event: the kill of a TaskManager is one entry. A job that cannot
+# run fails more often: Flink waits 10 s at most before it starts the job again (stack/engines/flink_config.py).
 MANY_FAILURES = 2
-# A job is over its failures once it has completed a checkpoint since and not failed for so long. One whose commits
-# fail completes checkpoints too, but fails again sooner.
+# A job is over its failures once it has completed a checkpoint since and has not failed for this long. A job whose
+# commits fail completes checkpoints too, but fails again sooner.
 OVER_SECONDS = 20
 NO_EXCEPTION = "none"
 PASSED_OVER = "passed over, and not brought yet"
 LONGEST_EXCEPTION = 200
-# What Flink counts in milliseconds of each second.
+# The metrics that Flink counts in milliseconds of each second.
 BUSY, HELD_BACK = "busyTimeMsPerSecond", "backPressuredTimeMsPerSecond"
 GARBAGE = "Status.JVM.GarbageCollector.All.TimeMsPerSecond"
 BUSY_PERCENT = 10
 # What the job's reader says of a value that is not of the declared type (RowReader.java).
 REFUSED = re.compile(r"IOException: (\w+\.\w+\.\w+: .* is not [A-Z_]+)")
-# What it says where the topic does not hold what it has to read: of a transaction (TransactionAligner.java), and of
-# its own place (Kafka's client).
+# What the job says where the topic does not hold what it has to read: rows of a transaction
+# (TransactionAligner.java), or the record at the job's own place (Kafka's client).
 TORN = re.compile(
     r"IOException: events of a transaction are missing, .*?(transaction \S+: END counts \{.*?\}, came \{.*?\})"
 )
@@ -74,7 +74,7 @@ def _ask(stack: Stack, path: str, timeout: float) -> Any:
 def _job(stack: Stack, timeout: float, source: Source) -> Any:
     """The newest job of that database as /jobs/overview tells it; None where there is none.
 
-    One that has ended counts only where none lives: after the clock was set back it may have begun later.
+    A job that has ended counts only where none lives: if the clock was set back, the ended one may have begun later.
     """
     jobs = [job for job in _ask(stack, "/jobs/overview", timeout)["jobs"] if job["name"] == source.job]
     return max(jobs, key=lambda job: (str(job["state"]) in STATES, int(job["start-time"])), default=None)
@@ -89,12 +89,12 @@ def _completed(checkpoints: Any) -> Any:
 
 
 def _completed_ms(checkpoints: Any) -> int:
-    """When its last complete checkpoint ended, in epoch milliseconds; 0 where none did since the job began."""
+    """When the job's last complete checkpoint ended, in epoch milliseconds; 0 where none did since the job began."""
     return int(_completed(checkpoints).get("latest_ack_timestamp") or 0)
 
 
 def _restored_ms(checkpoints: Any) -> int:
-    """When it last began from a checkpoint or savepoint; 0 where it never did."""
+    """When the job last began from a checkpoint or savepoint; 0 where it never did."""
     return int(((checkpoints.get("latest") or {}).get("restored") or {}).get("restore_timestamp") or 0)
 
 
@@ -105,7 +105,7 @@ def job_state(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def job_restarts(stack: Stack, timeout: float, source: Source) -> Value:
-    """How often it was restarted since it was submitted; None where there is no job."""
+    """How often the job was restarted since it was submitted; None where there is no job."""
     job = _job(stack, timeout, source)
     if job is None:
         return None
@@ -125,9 +125,10 @@ def _failures(stack: Stack, timeout: float, source: Source) -> list[Any] | None:
 class JobHistory:
     """What Flink tells of one job's past. Times in epoch milliseconds; 0 where there was no such event.
 
-    id: Flink's own; another one is a job that was submitted anew. began_ms: its submission. failed_ms, exception: its
-    newest failure. restored_ms: when it last took up the state of a checkpoint or savepoint. completed_ms: its newest
-    complete checkpoint. checkpoint: the number of that one; they count on over restores, and from 1 without a state.
+    id: Flink's own; a job that was submitted anew has another one. began_ms: its submission.
+    failed_ms, exception: its newest failure. restored_ms: when it last took up a checkpoint's or savepoint's state.
+    completed_ms, checkpoint: time and number of its newest complete checkpoint. The numbers go on after a
+    restore, and begin at 1 without a state.
     """
 
     id: str
@@ -160,7 +161,7 @@ def job_history(stack: Stack, timeout: float, source: Source) -> JobHistory | No
 
 
 def _newest(failures: list[Any]) -> Any:
-    """One that is said to be of a time to come (AHEAD_SECONDS) only where there is no other; None without any."""
+    """The newest failure; one with a future time (AHEAD_SECONDS) only where there is no other. None without any."""
     latest_ms = _latest_ms()
     return max(failures, key=lambda each: (int(each["timestamp"]) <= latest_ms, int(each["timestamp"])), default=None)
 
@@ -174,9 +175,9 @@ def _root(failure: Any) -> str:
 
 
 def job_failures(stack: Stack, timeout: float, source: Source) -> Value:
-    """How often it failed in the last FAILURES_SECONDS, by the times in its history; None where there is no job.
+    """How often the job failed in the last FAILURES_SECONDS, by the times in its history; None where there is no job.
 
-    0 where it is over them (OVER_SECONDS). Flink keeps the last 16 failures, so this is 16 at most.
+    0 where the job is over its failures (OVER_SECONDS). Flink keeps the last 16 failures, so this is 16 at most.
     """
     failures = _failures(stack, timeout, source)
     if failures is None:
@@ -200,17 +201,17 @@ def job_exception(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def refused_value(stack: Stack, timeout: float, source: Source) -> Value:
-    """Which value the job could not read, by its newest failure: `table.column: VALUE is not TYPE`; "none" where it
-    did not fail by such a one lately, or is over it (as `job_failures`); None where there is no job.
+    """Which value the job could not read, by its newest failure: `table.column: VALUE is not TYPE`; "none" where no
+    such value failed the job lately, or it is over that (as `job_failures`); None where there is no job.
     """
     return _named_failure(stack, timeout, source, REFUSED)
 
 
 def topic_gap(stack: Stack, timeout: float, source: Source) -> Value:
-    """What its topic does not hold, by the job's newest failure: rows of a transaction, or the job's own place.
+    """What the job's topic lacks, by the job's newest failure: rows of a transaction, or the job's own place.
 
-    PASSED_OVER where a repair was cut off and the lake still lacks what the job did not take. "none" where there is
-    neither: it did not fail by that lately, or is over it (as `job_failures`). None where there is no job.
+    PASSED_OVER where a repair was cut off and the lake still lacks the records that the job passed over. "none" where
+    there is neither: no such gap failed the job lately, or it is over that (as `job_failures`). None without a job.
     """
     if is_behind(stack, source):
         return PASSED_OVER
@@ -229,9 +230,9 @@ def _named_failure(stack: Stack, timeout: float, source: Source, *named: re.Patt
 
 
 def checkpoint_age(stack: Stack, timeout: float, source: Source) -> Value:
-    """Seconds since its last complete checkpoint beyond the longest wanted pause between two. None without a job.
+    """Seconds since the job's last complete checkpoint, less the longest wanted pause between two; None: no job.
 
-    Before the first one, since the job was started or restored: a restart forgets the checkpoints before it.
+    Before the first checkpoint: since the job was started or restored, for a restart forgets the earlier ones.
     """
     job = _job(stack, timeout, source)
     if job is None:
@@ -248,8 +249,8 @@ def checkpoints_failed(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def job_pressure(stack: Stack, timeout: float, source: Source) -> Value:
-    """The operators that are busy, or held back by the next one, for BUSY_PERCENT of the time and more, in words, who
-    is so the most first; "none". None where there is no job. The one that is busy is what holds the others back.
+    """The operators that are busy, or held back by the next one, BUSY_PERCENT of the time or more: in words, the
+    highest share first; "none". None where there is no job. The busy operator is what holds the others back.
     """
     job = _job(stack, timeout, source)
     if job is None:
@@ -258,7 +259,7 @@ def job_pressure(stack: Stack, timeout: float, source: Source) -> Value:
     for vertex in _ask(stack, f"/jobs/{job['jid']}", timeout)["vertices"]:
         path = f"/jobs/{job['jid']}/vertices/{vertex['id']}/subtasks/metrics"
         told = _ask(stack, f"{path}?get={BUSY},{HELD_BACK}&agg=max", timeout)
-        # A thousandth of a second of each second is a tenth of a percent. NaN until it was counted.
+        # Milliseconds of each second, divided by ten, are percent. NaN until it was counted.
         shares = {one["id"]: float(one["max"]) / 10 for one in told}
         busy, held_back = (round(shares[kind]) if shares.get(kind, 0.0) > 0 else 0 for kind in (BUSY, HELD_BACK))
         if max(busy, held_back) >= BUSY_PERCENT:
@@ -268,8 +269,8 @@ def job_pressure(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def garbage(stack: Stack, timeout: float) -> Value:
-    """The share of its time that the TaskManager which collects the most spends on collecting garbage, in percent;
-    None where there is no TaskManager.
+    """The highest share of its time, in percent, that a TaskManager spends on collecting garbage; None where there is
+    no TaskManager.
     """
     shares = []
     for one in _ask(stack, "/taskmanagers", timeout)["taskmanagers"]:

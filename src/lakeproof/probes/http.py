@@ -11,8 +11,8 @@ from lakeproof.stack import loopback
 ANSWERS = "answers"
 SILENT = "silent"
 REFUSED = "refused"
-# What a server alone answers that has logins, or data to bring up: it runs, and turned the login down; it runs, and
-# takes nobody in yet.
+# Only servers that have logins, or data to load, answer these two. REJECTED: the server runs, and turned the login
+# down. STARTING: it runs, and takes nobody in yet.
 REJECTED = "rejected"
 STARTING = "starting"
 

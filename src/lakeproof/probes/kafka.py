@@ -1,7 +1,7 @@
 """Questions to Kafka: does the broker answer, how old is the capture topic's newest record, what topics are there.
 
-A broker that is down is found by its socket first: librdkafka itself only ever says "timed out". One that has hung
-for a while refuses nothing and takes no connection either: the kernel's queue of those not accepted is full.
+A broker that is down is found by its socket first: librdkafka itself only ever says "timed out". A broker that has
+hung for a while neither refuses nor takes a connection: the kernel's queue of connections to accept is full.
 """
 
 import socket
@@ -30,7 +30,7 @@ from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import Topic
 
 TAIL_RECORDS = 20
-# More than any call of the shop writes at once.
+# A transaction of this many rows is large: no call of the shop writes so many at once.
 LARGE_ROWS = 1_000
 UNCHANGED = "none"
 # The library neither exports nor types it.
@@ -38,7 +38,7 @@ OffsetSpec: Any = kafka_admin.OffsetSpec  # type: ignore[attr-defined]
 
 
 def admin(stack: Stack) -> AdminClient:
-    """A client that keeps its complaints to itself; errors come back through its calls. One for a round of probes."""
+    """A client that logs nothing; errors come back through its calls. All probes of a round share one client."""
     servers = stack.address("kafka", "tcp")
     return once(("kafka", servers), lambda: AdminClient(quiet_settings(servers)))
 
@@ -82,7 +82,7 @@ def broker_ids(stack: Stack, timeout: float) -> list[int]:
 
 
 def _offsets(stack: Stack, spec: Any, timeout: float, topic: str) -> Any:
-    """The one partition's (offset, timestamp) for a spec. Raises: CouldNotLook."""
+    """(offset, timestamp) of the topic's one partition, for an OffsetSpec. Raises: CouldNotLook."""
     _reach(stack, timeout)
     try:
         client = admin(stack)
@@ -118,10 +118,10 @@ def topic_end(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def transaction_rows(stack: Stack, timeout: float, source: Source) -> Value:
-    """How many rows of one transaction have come into the capture's topic whose end has not; 0 between transactions.
+    """How many rows of a transaction have come into the capture's topic without its end; 0 between transactions.
 
-    Debezium counts them in each row. (The connector's offsets tell as much; they come from Kafka Connect, which may
-    be the part that is ill.)
+    Debezium counts the rows in each row. (The connector's offsets tell as much; they come from Kafka Connect, which
+    may be the part that is ill.)
     """
     end = int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
     settings = quiet_reader(stack.address("kafka", "tcp"), "lakeproof-probe") | {
@@ -131,7 +131,7 @@ def transaction_rows(stack: Stack, timeout: float, source: Source) -> Value:
     }
     newest, deadline = None, Deadline(timeout)
     with closing(Consumer(settings)) as consumer:
-        # The newest offsets may be marks of the broker's, which no consumer gets.
+        # The newest offsets may be transaction markers of the broker, which no consumer gets.
         consumer.assign([TopicPartition(source.topic, 0, max(0, end - TAIL_RECORDS))])
         while not deadline.expired:
             message = consumer.poll(deadline.left)
@@ -146,8 +146,8 @@ def transaction_rows(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def unread(stack: Stack, timeout: float, source: Source) -> int | None:
-    """Records of the capture's topic after the place that the job has kept in its last checkpoint; None where it kept
-    none yet. A job that keeps up has those of a checkpoint or two. Raises: CouldNotLook.
+    """How many records of the capture's topic come after the offset in the job's last checkpoint; None where it kept
+    none yet. A job that keeps up has the records of a checkpoint or two before it. Raises: CouldNotLook.
     """
     end = int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
     kept = kept_offset(stack, timeout, source)
@@ -155,19 +155,19 @@ def unread(stack: Stack, timeout: float, source: Source) -> int | None:
 
 
 def changed_settings(stack: Stack, timeout: float, source: Source) -> list[str]:
-    """What of the topics that a connector writes is otherwise than it needs to be: TOPIC: WHAT, as
+    """The settings that are not as they need to be, of the topics that a connector writes: `TOPIC: WHAT`, as
     topic_settings.changes. Raises: CouldNotLook.
     """
     return _changes(stack, timeout, of_capture(source))
 
 
 def topic_changes(stack: Stack, timeout: float, source: Source) -> Value:
-    """That, joined by commas; "none"."""
+    """What `changed_settings` gives, joined by commas; "none"."""
     return ", ".join(changed_settings(stack, timeout, source)) or UNCHANGED
 
 
 def other_topic_changes(stack: Stack, timeout: float) -> Value:
-    """The same of the topics that are of no capture."""
+    """As `topic_changes`, of the topics that belong to no capture."""
     return ", ".join(_changes(stack, timeout, others())) or UNCHANGED
 
 
@@ -190,7 +190,7 @@ def topics(stack: Stack, timeout: float) -> Value:
 def _probes(source: Source) -> Iterator[Probe]:
     query, recent = f"list offsets of {source.topic} by the highest timestamp", Condition(Operator.BELOW, 10)
     about = ("connect", source.exporter)
-    # Without Connect nothing is captured, and nobody misses it. A capture of its own is not there in every stack.
+    # Without Connect nothing is captured, and nobody misses it. Not every stack has the captures of all sources.
     within = source.capture or "connect"
     yield of_source(source, "topic-silence", "kafka", query, topic_silence, "s", recent, about=about, within=within)
     yield of_source(source, "topic-start", "kafka", f"first offset of {source.topic}", topic_start, "offset")
@@ -203,7 +203,7 @@ def _probes(source: Source) -> Iterator[Probe]:
     right = Condition(Operator.IS, UNCHANGED)
     typed = f"kafka-configs.sh --describe --all --topic {' or '.join(topic.name for topic in of_capture(source))}"
     yield of_source(source, "topic-changes", "kafka", typed, topic_changes, "", right, steady=True)
-    # Without a range: how much comes in between two checkpoints is the shoppers' matter.
+    # Without a healthy range: how much comes in between two checkpoints depends on the shoppers.
     group = f"offset of the group {source.job} in {source.topic}, and the topic's end"
     yield of_source(source, "topic-unread", "kafka", group, unread, "records")
 

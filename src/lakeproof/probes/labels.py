@@ -20,7 +20,7 @@ from lakeproof.stack.stack import Stack
 LAG = "fulfillment_lag_minutes"
 LATE_MINUTES = 10
 SCHEMA = "fulfillment"
-# `attempts` counts the one that is under way, so that a parcel at its first one counts for none.
+# `attempts` includes the one that is under way, and `vain` does not: it is 0 for a parcel at its first attempt.
 WORK = """
 SELECT count(*) FILTER (WHERE is_due), extract(epoch FROM now() - min(due_at) FILTER (WHERE is_due)),
   count(*) FILTER (WHERE is_leased), extract(epoch FROM min(lease_until) FILTER (WHERE is_leased) - now()),
@@ -31,15 +31,15 @@ FROM fulfillments, LATERAL (SELECT coalesce(lease_until > now(), false) AS is_le
 
 
 def lag(stack: Stack, timeout: float) -> Value:
-    """Minutes by which the latest parcel is late, or will be once its hold is over. Raises: CouldNotLook."""
+    """By how many minutes the latest parcel is late, or will be once its hold is over. Raises: CouldNotLook."""
     return told(stack, timeout, SERVICE, LAG)
 
 
 def held(stack: Stack, timeout: float) -> Value:
-    """Labels that a hold keeps which the service did not write, a rehearsal's too.
+    """How many labels are held by a hold that the service did not write, a rehearsal's labels included.
 
-    MOST_LOOKED_AT are looked at, a rehearsal's first. Where more wait, the number is what is held at the least.
-    Raises: CouldNotLook, also where more wait and none of those that were looked at is held.
+    At most MOST_LOOKED_AT labels are looked at, a rehearsal's first. Where more wait, more may be held.
+    Raises: CouldNotLook, also where more wait and none of the labels that were looked at is held.
     """
 
     def count(client: Any) -> tuple[int, int]:
@@ -80,8 +80,8 @@ def worker(stack: Stack, timeout: float) -> Value:
 
 
 def ready_writes(stack: Stack, timeout: float) -> Value:
-    """WRITABLE, or how the store refuses an object under ready/; in the bucket's root where ready/ holds nothing, for
-    there the worker would have to make it. Raises: CouldNotLook.
+    """WRITABLE, or how the store refuses an object under ready/. Where ready/ holds nothing the bucket's root is
+    asked, for there the worker would have to make it. Raises: CouldNotLook.
     """
     return write_beside(stack, timeout, LABEL_BUCKET, READY)
 
@@ -89,8 +89,8 @@ def ready_writes(stack: Stack, timeout: float) -> Value:
 def pending_writes(stack: Stack, timeout: float) -> Value:
     """WRITABLE, or how the store refuses an object under pending/. Raises: CouldNotLook.
 
-    pending/ is asked while it holds nothing, too: one that takes no label is mostly empty. versitygw may then delete
-    it under the worker's feet, as it does after each last label; such a label is tried again.
+    pending/ is asked while it holds nothing, too: a folder that takes no label is mostly empty. versitygw may delete
+    the empty folder just as the worker writes into it, as after each last label; the worker tries that label again.
     """
     return write_probe(stack, timeout, LABEL_BUCKET, PENDING)
 

@@ -1,6 +1,6 @@
 """Is something beyond the limit of an alert for which no other probe has a healthy range?
 
-Such a reading names no cause. It keeps a diagnosis from calling a stack healthy of which somebody is being told:
+Such a reading names no cause. It keeps a diagnosis from calling a stack healthy about which somebody gets an alert:
 where no cause accounts for it, it is listed under `unknown`. The metrics are asked and not the rules, so neither an
 alert's state nor its labels matter. A test compares the limits with the rules (tests/diagnosis/test_alerts.py).
 """
@@ -14,16 +14,17 @@ from lakeproof.probes.prometheus import instant
 from lakeproof.probes.reading import Value
 from lakeproof.stack.stack import Stack
 
-# An alert counts back five to fifteen minutes. Its trouble goes on where this share of its limit has come within the
-# last minute; customers who opt out now and then do not carry a spike on that is over.
+# An alert counts over five to fifteen minutes. Its trouble still goes on where this share of its limit has come
+# within the last minute. So a few customers who opt out now and then do not prolong a spike that is over.
 NOW, SHARE = "1m", 0.25
 
 
 @dataclass(frozen=True)
 class Limit:
-    """alert: whose limit it is. beyond: from that rule's expression. about: as Probe.about. Where a command stopped
-    or started one of these within the last minute, the limit says nothing. counter: what must have grown by more
-    than SHARE of `most` within that minute; "" for a state, which is over at once.
+    """alert: the one whose limit it is. beyond: from that rule's expression. about: as Probe.about. The limit says
+    nothing where a command stopped or started one of these components within the last minute.
+    counter: the metric that must have grown by more than SHARE of `most` within that minute; "" for a state, which
+    is over at once.
     """
 
     id: str

@@ -16,14 +16,14 @@ from lakeproof.stack.stack import Stack
 
 # Between the two readings of a probe.
 PAUSE_SECONDS = 2.0
-# A probe without an answer after so long asks a second time while the first question still waits. So a process that
-# hangs is recognised within five seconds, in four and a half of which it gave no answer.
+# A probe without an answer after this time is asked a second time while the first question still waits. So a process
+# that hangs is recognised within five seconds, in four and a half of which it gave no answer.
 LATE_SECONDS = 1.5
-# Drivers whose modules import each other, by the component that is asked. Loaded by several threads at once, one of
-# them may see half of such a module (psycopg 3.3 on Python 3.12.1: "partially initialized module").
+# Drivers to import before threads ask, by the component that is asked. Their modules import each other: of several
+# threads that load one, one may see half of it (psycopg 3.3 on Python 3.12.1: "partially initialized module").
 DRIVERS = {"postgres": ("psycopg",)}
-# For the second readings where this machine's processors are full. A process that hangs stays silent for so long too;
-# one that is only late answers. (Which clients give up sooner by themselves stands in docs/decisions/0039.)
+# The timeout of second readings where this machine's processors are full. A process that hangs stays silent for so
+# long too; one that is only late answers. (Which clients give up sooner by themselves stands in docs/decisions/0039.)
 PATIENT_SECONDS = 9.0
 
 
@@ -104,12 +104,12 @@ class _Questions:
         self._ends = time.monotonic() + max(delays.values(), default=0.0) + timeout + 1
 
     def open_after(self, seconds: float) -> list[Probe]:
-        """Those without an answer, once all have answered or so many seconds are over."""
+        """The probes without an answer, once all have answered or this many seconds are over."""
         wait(self.asked.values(), timeout=seconds)
         return [probe for name, probe in self._probes.items() if not self.asked[name].done()]
 
     def readings(self, names: Container[str] | None = None) -> dict[str, Reading]:
-        """The answers by probe id, of these or of all; waits for each until a second after its time is over."""
+        """Probe id → answer, of these or of all; waits until a second after the longest time to answer is over."""
         probes = {name: probe for name, probe in self._probes.items() if names is None or name in names}
         wait([self.asked[name] for name in probes], timeout=max(0.0, self._ends - time.monotonic()))
         return {
@@ -121,7 +121,7 @@ class _Questions:
 
 
 def _is_well(probe: Probe, reading: Reading) -> bool:
-    """True where it answered, and nothing that is out of range."""
+    """True where the probe answered, and not with a value that is out of range."""
     return reading.answered and not Observation(probe, reading, reading).out_of_range
 
 
@@ -136,14 +136,14 @@ def observe(
 ) -> Mapping[str, Observation]:
     """The readings of each probe, by probe id; a second one only where `again` wants it.
 
-    The second question comes `pause_seconds` after the first answer. Whoever has not answered after LATE_SECONDS is
-    asked a second time at once, beside the first question; that counts where the first one brings no answer, or one
-    out of range. So what hangs costs LATE_SECONDS + `timeout`, and everything 2 × (`timeout` + 1) and the pause at
-    most.
+    The second question comes `pause_seconds` after the first answer. A probe that has not answered after LATE_SECONDS
+    is asked a second time at once, beside the first question. That answer counts where the first question brings
+    none, or one out of range. So a process that hangs costs LATE_SECONDS + `timeout`, and all probes together take
+    2 × (`timeout` + 1) and the pause at most.
 
     full: whether this machine's processors are full. Then second questions wait for the first ones to end, and have
-    PATIENT_SECONDS, for what answers late does not hang; all of it takes `timeout` + PATIENT_SECONDS + 2 seconds and
-    the pause at most.
+    PATIENT_SECONDS, since a process that answers late does not hang. All of it then takes `timeout` + PATIENT_SECONDS
+    + 2 seconds and the pause at most.
     """
     asked = list(probes)
     questions = _Questions(stack, asked, timeout)

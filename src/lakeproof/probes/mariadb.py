@@ -63,7 +63,7 @@ def answers(stack: Stack, timeout: float) -> Value:
 
 
 def missing_privileges(stack: Stack, timeout: float, source: Source) -> Value:
-    """As Database, by its own SHOW GRANTS."""
+    """As Database, by the account's own SHOW GRANTS."""
     rows = ask(stack, "SHOW GRANTS", timeout, CAPTURE_USER)
     return len(missing_in(tuple(str(row[0]) for row in rows)))
 

@@ -18,7 +18,7 @@ from lakeproof.probes.round import once
 from lakeproof.stack.stack import Stack
 
 KEPT, LOST = "kept", "lost"
-# What a heartbeat passes between its database and `main`; Nessie is the source of the reading itself.
+# The components that a heartbeat passes from its database to `main`. Nessie is the source of the reading itself.
 ON_THE_WAY = ("kafka", "connect", "flink-jobmanager", "flink-taskmanager", "minio", "publisher")
 
 
@@ -44,7 +44,7 @@ def published_checkpoint(stack: Stack, timeout: float) -> Value:
 def publish_age(stack: Stack, timeout: float, source: Source) -> Value:
     """Age in seconds of that database's newest heartbeat on `main`, beyond the longest wanted pause of checkpoints.
 
-    However much is published meanwhile: a publish that brings no newer heartbeat makes nothing fresher.
+    It grows however much is published: a publish that brings no newer heartbeat makes nothing fresher.
     Raises: CouldNotLook before a heartbeat of it is on `main`.
     """
     commit = _newest(stack)
@@ -67,8 +67,8 @@ def main_author(stack: Stack, timeout: float) -> Value:
 
 
 def last_merge_kept(stack: Stack, timeout: float) -> Value:
-    """KEPT where main's history has what the running publisher merged last, else LOST. While it has merged nothing,
-    what `main` showed when the newest commit was made on `ingest` counts.
+    """KEPT where main's history has what the running publisher merged last, else LOST. While the publisher has merged
+    nothing, the state counts that `main` showed when the newest commit was made on `ingest`.
     """
     merged = (get_json(f"{stack.url('publisher')}/health", timeout) or {}).get("hash")
     with closing(client_of(stack, timeout)) as nessie:

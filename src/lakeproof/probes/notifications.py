@@ -18,14 +18,14 @@ SERVICE, PROVIDER = "notification-service", "mail-sink"
 ACCEPTS = "accepts"
 FAILED, SENT = (f"sum(increase(notification_{one}_total[1m]))" for one in ("failure", "sent"))
 SHARE = f"100 * {FAILED} / ({FAILED} + {SENT})"
-# Counted by what was asked of Redis, and by why nobody was told.
+# The limiter's errors by what was asked of Redis, and the dropped events by the reason why nobody was told.
 LIMITER_ERRORS = "sum by (operation) (increase(notification_rate_limit_errors_total[1m])) > 0"
 DROPS = "sum by (reason) (increase(notification_events_dropped_total[1m])) > 0"
 REASONS = """
 SELECT channel, reason, count(*) FROM notification.notifications
 WHERE status = 'failed' AND updated_at > now() - interval '1 minute' GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 5
 """
-# Of batches that still go on. MANY and the times are those of the alerts (scenarios/notification-failure/alerts.yml).
+# Of batches that still go on. Limits and times are those of the alerts (scenarios/notification-failure/alerts.yml).
 NONE, TURNED_DOWN_MANY, OPT_OUTS_MANY = "none", 5, 20
 SHOWN, AND = 5, " and "
 _GOES_ON = "SELECT batch_id FROM notification.notifications WHERE due_at IS NOT NULL AND batch_id IS NOT NULL"
@@ -35,7 +35,7 @@ WHERE status = 'dropped' AND reason = 'rate_limited' AND updated_at > now() - in
   AND batch_id IN ({_GOES_ON})
 GROUP BY 1 HAVING count(*) > {TURNED_DOWN_MANY} ORDER BY 2 DESC LIMIT 1
 """
-# Customers opt out of a message that they got: another batch may have the same customers, and have sent them nothing.
+# Customers opt out of a message that they got: a batch that has sent them nothing may have the same customers.
 OPTED_OUT = f"""
 SELECT n.batch_id::text, count(DISTINCT n.customer_id)
 FROM notification.preferences p JOIN notification.notifications n USING (customer_id)
@@ -67,13 +67,13 @@ def failure_share(stack: Stack, timeout: float) -> Value:
 
 
 def reasons(stack: Stack, timeout: float) -> Value:
-    """Of what failed in the last minute: channel, reason, how many. Raises: CouldNotLook."""
+    """The channel, reason and number of what failed in the last minute; NONE. Raises: CouldNotLook."""
     rows = read_rows(stack, REASONS, seconds=timeout)
     return "; ".join(f"{channel}: {reason}: {count}" for channel, reason, count in rows) or NONE
 
 
 def counted(stack: Stack, timeout: float, expression: str) -> Value:
-    """Of what is counted by one label: NONE, or `LABEL: 12`, the highest first. Raises: CouldNotLook."""
+    """The values of an expression by its one label: NONE, or `LABEL: 12`, the highest first. Raises: CouldNotLook."""
     found = [(next(iter(labels.values()), ""), value) for labels, value in instant(stack, expression, timeout)]
     most = sorted(found, key=lambda one: (-one[1], one[0]))
     return "; ".join(f"{label}: {value:.0f}" for label, value in most) or NONE
@@ -96,13 +96,13 @@ def opted_out(stack: Stack, timeout: float) -> Value:
 
 
 def batch_of(value: Value) -> str:
-    """The batch's id in what the two above gave; "" in NONE, and where it is not plain which of several is meant."""
+    """The batch's id in what `turned_down` or `opted_out` gave; "" for NONE, and where it names several."""
     batch = "" if value == NONE else str(value).partition(":")[0]
     return "" if AND in batch else batch
 
 
 def _batches(rows: Sequence[tuple[Any, ...]], what: str) -> str:
-    """The batches with the highest count, of rows that begin with the highest."""
+    """The batches with the highest count, in words. rows: the highest count first."""
     most = [batch for batch, count in rows if count == rows[0][1]]
     return f"{AND.join(most)}: {rows[0][1]} {what}" if most else NONE
 

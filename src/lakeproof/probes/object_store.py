@@ -4,13 +4,13 @@ A drill compares the first answer before and after, so what changes while the st
 folder is named and not opened (its files come and go with every checkpoint). The folders that the job and the shop
 work in are not named at all, for they come with their first object and go with their last one.
 
-The second writes, and so does `lake-writes`, as no other probe does but their like for labels (labels.py): a store
-that is read-only or full answers every other question well. It puts one object of one byte into the bucket of
-Flink's checkpoints and deletes it again. A store that takes it may refuse the next one in another bucket or folder,
-so `lake-writes` puts one where the lake's tables lie, and one beside the checkpoints. versitygw 1.8 answers 403 where
-it was started with --readonly, 500 (InternalError) on a file system that is mounted read-only, 409
-(ExistingObjectIsDirectory) in an immutable folder, and 507 on a full disk, which takes an empty object all the same;
-or 500 there, by luck. So where it answers 500, the room on our own disk is looked at too.
+The second question writes, and so does `lake-writes`, as no other probe does but the like of them for labels
+(labels.py): a store that is read-only or full answers every other question well. `store-writes` puts one object of
+one byte into the bucket of Flink's checkpoints and deletes it again. A store that takes it may refuse the next one in
+another bucket or folder, so `lake-writes` puts one where the lake's tables lie, and one beside the checkpoints.
+versitygw 1.8 answers 403 where it was started with --readonly, 500 (InternalError) on a file system that is mounted
+read-only, 409 (ExistingObjectIsDirectory) in an immutable folder, and 507 on a full disk (where it takes an empty
+object all the same), or 500 there, by luck. So where it answers 500, the room on our own disk is looked at too.
 """
 
 import os
@@ -50,15 +50,15 @@ READ_ONLY = "refuses writes"
 FULL = "full"
 NOBODY = "none"
 FORBIDDEN, NOT_ALLOWED, SERVER_ERROR, NO_ROOM = 403, 405, 500, 507
-# With less than that left no object of the lake fits.
+# With less room than this left, no object of the lake fits.
 LEAST_BYTES = 64 << 10
-# What stores call it where the status alone does not say it.
+# The error codes by which stores say that they are full, where the HTTP status alone does not say it.
 FULL_CODES = ("QuotaExceeded", "XMinioStorageFull", "InsufficientStorage")
 
 # An answer takes some milliseconds; on a machine whose processors are full, some tenths of a second.
 LATE_SECONDS = 0.7
 
-# Down to the folder of each table: Paimon's, and that of its Iceberg metadata.
+# Folders are listed down to the folder of each table: Paimon's, and that of its Iceberg metadata.
 OPENED = {LAKE_BUCKET: re.compile(r"wh/|wh/[^/]+\.db/|wh/iceberg/|wh/iceberg/[^/]+/")}
 WORKED_IN = {
     FLINK_BUCKET: re.compile(rf"(checkpoints|savepoints)/|{PROBED}.*"),
@@ -67,7 +67,7 @@ WORKED_IN = {
     ATTACHMENT_BUCKET: re.compile(r"\d+/"),  # of a support case
 }
 NEVER = re.compile(r"(?!)")
-# Where the lake's job and its publisher write.
+# The buckets and folders that the lake's job and its publisher write into.
 OF_THE_LAKE = ((LAKE_BUCKET, "wh/"), (FLINK_BUCKET, "checkpoints/"))
 
 FREE_BYTES = "min(minio_cluster_disk_free_bytes)"
@@ -75,7 +75,7 @@ FREE_BYTES = "min(minio_cluster_disk_free_bytes)"
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """What the store does not answer in the block is CouldNotLook."""
+    """An error of the store in the block becomes CouldNotLook."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -127,10 +127,10 @@ def writes_in_words(stack: Stack, timeout: float) -> str:
 
 
 def write_probe(stack: Stack, timeout: float, bucket: str, prefix: str) -> Value:
-    """The same under a prefix of a bucket; `prefix` ends with "/", or is "".
+    """As `writes`, under a prefix of a bucket; `prefix` ends with "/", or is "".
 
     Each process has a key of its own, so that two that ask at the same time do not delete each other's object. One
-    that is killed in between leaves one byte, which the next process of that number deletes. Raises: CouldNotLook.
+    that is killed in between leaves one byte, which the next process with its pid deletes. Raises: CouldNotLook.
     """
     from botocore.exceptions import ClientError
 
@@ -150,7 +150,7 @@ def write_probe(stack: Stack, timeout: float, bucket: str, prefix: str) -> Value
 
 
 def _refusal(status: int, code: str) -> str:
-    """Why the store did not take the object. Of one status, the code tells a quota from a prohibition."""
+    """Why the store did not take the object. For one status, the code tells a quota from a prohibition."""
     if status == NO_ROOM or code in FULL_CODES:
         return FULL
     return READ_ONLY if status in (FORBIDDEN, NOT_ALLOWED) else code
@@ -165,14 +165,14 @@ def _no_room(stack: Stack) -> bool:
     if stack.settings.mode != "local" or not folder.exists():
         return False
     room = os.statvfs(folder)
-    # A file system without a table of inodes (btrfs) has none of them, and none left.
+    # A file system without a table of inodes (btrfs) reports 0 inodes in all, and 0 free.
     return room.f_bavail * room.f_frsize < LEAST_BYTES or (room.f_files > 0 and room.f_favail == 0)
 
 
 def _free_bytes(folder: Path) -> int:
-    """What the store may still write there. It runs as this user; root may write what is kept for root, too.
+    """How many bytes the store may still write. It runs as this user; root may also write what is kept for root.
 
-    As root up to 16.8 MB of that is nobody's: ext4 keeps 4,096 blocks for itself, and counts them as free.
+    For root this is up to 16.8 MB too much: ext4 keeps 4,096 blocks for itself, and counts them as free.
     """
     room = os.statvfs(folder)
     return (room.f_bfree if os.geteuid() == 0 else room.f_bavail) * room.f_frsize
@@ -181,9 +181,9 @@ def _free_bytes(folder: Path) -> int:
 def taskmanager_delay(stack: Stack, timeout: float) -> Value:
     """After how many seconds the store answers at the address that the TaskManager has of it.
 
-    A network or a proxy may be slow for one client alone, so its own address is taken. Where no answer comes by that
-    road in time although the store answers us at once, the seconds waited in vain: so late it is at the least.
-    Raises: CouldNotLook.
+    A network or a proxy may be slow for one client alone, so the TaskManager's own address is asked. Where no answer
+    comes from there in time although the store answers us at once, this gives the time that was waited, the least
+    that the delay can be. Raises: CouldNotLook.
     """
     road, own = road_of(stack, TASKMANAGER), stack.url("minio")
     # What is left of the time is for the second question.
@@ -211,8 +211,8 @@ def _delay(stack: Stack, timeout: float, url: str) -> float | None:
 
 
 def other_buckets(stack: Stack, timeout: float, seconds: float) -> tuple[dict[str, int], bool]:
-    """The buckets that are none of the stack's and hold something, by their bytes, those of the most first; and
-    whether all was counted within `seconds`. One that we may not list is left out. Raises: CouldNotLook.
+    """Bucket → bytes, the largest first, of the buckets that are not the stack's and hold something; and whether all
+    was counted within `seconds`. A bucket that we may not list is left out. Raises: CouldNotLook.
     """
     from botocore.exceptions import ClientError
 
@@ -233,8 +233,8 @@ def other_buckets(stack: Stack, timeout: float, seconds: float) -> tuple[dict[st
 
 
 def strangers(stack: Stack, timeout: float) -> Value:
-    """`BUCKET: N MB` of each, joined by commas, after "at least" where there is more to list than half of the time
-    allows; NOBODY where there is none. Raises: CouldNotLook.
+    """`BUCKET: N MB` of each of the other buckets, joined by commas; "at least" stands before it where half of the
+    time is too short to list all; NOBODY where there is none. Raises: CouldNotLook.
     """
     found, whole = other_buckets(stack, timeout, timeout / 2)
     told = ", ".join(f"{name}: {size / 1e6:.0f} MB" for name, size in found.items())

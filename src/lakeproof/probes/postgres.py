@@ -14,14 +14,14 @@ from lakeproof.stack.engines.postgres_config import NAME
 from lakeproof.stack.stack import Stack
 
 KEPT = "kept"
-# It will let nobody in again until it has ended, and with a plain SIGTERM that waits for its last client.
+# The server lets nobody in again until it has ended; after a plain SIGTERM it waits for its last client to go.
 SHUTS_DOWN = "shuts down"
 PRIVILEGES = f"pg_roles, pg_auth_members: what {CAPTURE_USER} lacks"
 TABLES = """
 SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')
 """
 LOG = "pg_publication, pg_publication_rel, relreplident of pg_class: what they leave out of the capture's tables"
-# Whether it may log in, into this database, and follow a slot; and of which groups it is not a member.
+# How much the account lacks: to log in, to connect to this database, to follow a slot, and each group it is not in.
 LACKING = """
 SELECT (NOT role.rolcanlogin)::int + (NOT has_database_privilege(role.oid, current_database(), 'CONNECT'))::int
   + (NOT role.rolreplication)::int + (SELECT count(*) FROM unnest($2::text[]) AS wanted WHERE NOT EXISTS (
@@ -31,7 +31,7 @@ FROM pg_roles role WHERE role.rolname = $1
 
 
 def answers(stack: Stack, timeout: float) -> Value:
-    """As Database; SHUTS_DOWN; its error by SQLSTATE, and "refuses to connect" where the server said why in words
+    """As Database, and besides: SHUTS_DOWN; `error SQLSTATE`; "refuses to connect" where the server said why in words
     that are not known.
     """
     import psycopg
@@ -81,7 +81,7 @@ def tables(stack: Stack, timeout: float, source: Source) -> Value:
 
 
 def slot_state(stack: Stack, timeout: float, source: Source) -> Value:
-    """kept; lost, where the WAL that it needs is gone; None where there is no such slot."""
+    """kept; lost, where the WAL that the slot needs is gone; None where there is no such slot."""
     slot = look(stack, find_connector(source.connector), timeout)
     if slot is None:
         return None

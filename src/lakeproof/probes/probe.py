@@ -30,16 +30,16 @@ RUBBISH = (ValueError, KeyError, IndexError, TypeError, AttributeError)
 class Probe:
     """One question.
 
-    id: one word of its own everywhere. source: the component asked. query: what a person could type instead.
+    id: one word, unique among all probes. source: the component asked. query: what a person could type instead.
     ask(stack, timeout): the answer; None means "nothing there". Raises LakeproofError or OSError where there is none.
     healthy: what a healthy stack answers; None: the value alone says nothing.
     inventory: names what exists (topics, tables, processes), joined by spaces; a drill compares it before and after.
-    always: asked by every diagnosis, though no cause knows it: out of range, it is at least reported as unknown.
+    always: asked by every diagnosis, even if no cause names it: out of range, it is at least reported as unknown.
     about: further components whose work it shows, so that trouble of theirs accounts for what it reads.
     liveness: it tells whether the process of `source` answers at all (probes/http.py has the words).
-    steady: answers that only somebody's act brings about (a paused connector, a new column). Trouble of what the
-    probe asks or stands on leaves them as they are, or gives no answer. True: every answer but "nothing there".
-    within: a component that it belongs to; where that is not part of the stack it is not asked, whoever answers.
+    steady: answers that only somebody's act brings about (a paused connector, a new column). Trouble of a component
+    that the probe asks or needs does not change them, or leaves no answer. True: every answer but "nothing there".
+    within: the component that the probe belongs to. A stack without it is not asked, even if the source could answer.
     """
 
     id: str
@@ -71,7 +71,7 @@ class Probe:
             return self.reading(None, f"answered something else: {type(error).__name__}: {error}")
 
     def is_of(self, components: Container[str]) -> bool:
-        """True where it asks one of these, or belongs to one: without them nothing answers it."""
+        """True where the probe asks one of these components, or belongs to one: without them nothing answers it."""
         return self.source in components or self.within in components
 
     def reading(self, value: Value, error: str | None = None) -> Reading:

@@ -1,6 +1,6 @@
 """A question to /proc: which components have a process, and what else was started by who asks.
 
-It asks no supervisor: a process that no supervisor knows of is what it is for.
+It asks no supervisor: it has to find also the processes that no supervisor knows of.
 """
 
 from lakeproof.probes.probe import Probe

@@ -4,8 +4,8 @@ One probe for each service of the shop asks which share of its calls it refused 
 A service may refuse them all while its own health question goes well, for example where a column that it reads was
 renamed.
 
-One probe for each component asks how often its keeper had to start it again lately. Whoever asks the component itself
-meets it well, or down, as it falls.
+One probe for each component asks how often its supervisor had to start it again lately. A question to the component
+itself finds it up or down by chance.
 """
 
 from datetime import UTC, datetime
@@ -25,14 +25,14 @@ from lakeproof.stack.stack import Stack
 FIRING = "firing"
 ASK_SECONDS = 3.0
 SERVICE = "-service"  # what the names of the shop's services end with (stack/shop_service.py)
-# Fewer refused calls than this in a minute say nothing, however few were asked for.
+# Fewer refused calls than this in a minute say nothing, however few calls there were in all.
 FEW_REFUSED = 3
 REFUSED_PERCENT = 5
-# As the rule ComponentRestarting counts (observability/rules/services.yml): so many restarts within LONG, one of them
-# within RECENT, of a component that has been watched for so many seconds.
+# As the rule ComponentRestarting counts (observability/rules/services.yml): RESTARTS within LONG, one of them within
+# RECENT, of a component that has been watched for WATCHED_SECONDS.
 RESTARTS, LONG, RECENT, WATCHED_SECONDS = 3, "10m", "5m", 300
 RESTARTS_TOTAL, WATCHED_SINCE = "lakeproof_component_restarts_total", "lakeproof_component_watched_since_seconds"
-# What a service answered in the last seconds shows whether it still refuses. Four scrapes at the least.
+# The last seconds (NOW) show whether a service still refuses calls. They hold four scrapes at the least.
 MINUTE, NOW = "1m", "20s"
 
 
@@ -62,10 +62,10 @@ def reading(stack: Stack, name: str, expression: str, unit: str = "") -> Reading
 
 
 def require_scraped(stack: Stack, timeout: float, job: str, window: str) -> None:
-    """Raises: CouldNotLook where Prometheus did not scrape that job in that time: no series says nothing then.
+    """Raises: CouldNotLook where Prometheus did not scrape that job in that time: then a missing series says nothing.
 
-    It was restarted a moment ago, or does not know the job. Where it did scrape it, what has a series only from the
-    first call on was not called. A scrape that failed counts too: the component's own probes tell why.
+    It was restarted a moment ago, or does not know the job. Where it did scrape the job, a series that begins with
+    the first call is missing since nobody called. A failed scrape counts too: the component's own probes tell why.
     """
     expression = f"count by (job) (count_over_time(up[{window}]))"
     # One question for all jobs, whoever asks in the same look.
@@ -118,17 +118,17 @@ def firing(stack: Stack, alert: str) -> bool:
 
 
 def answered_calls(service: str, window: str = MINUTE) -> str:
-    """The expression for how many calls it answered in that time, by status; health questions are left out."""
+    """The expression for how many calls a service answered in that time, by status, without the health questions."""
     return (
         f'sum by (status) (increase(shop_http_requests_total{{job="{service}",route!~"/health|/metrics"}}[{window}]))'
     )
 
 
 def refused_share(stack: Stack, timeout: float, service: str) -> Value:
-    """Percent of its calls in the last minute that it answered with 5xx; 0 where fewer than FEW_REFUSED were.
+    """Percent of the service's calls in the last minute that it answered with 5xx; 0 for fewer than FEW_REFUSED.
 
-    Where it was called in the last seconds and refused a smaller share of those calls, that share: a service that
-    recovered is well. A 4xx is the caller's own mistake. Without a series nobody has called it.
+    Where it was called in the last seconds (NOW) and refused a smaller share of those calls, this gives that share: a
+    service that recovered is well. A 4xx is the caller's own mistake. Without a series nobody has called the service.
     Raises: CouldNotLook, also where Prometheus did not scrape it.
     """
     refused, calls = _refused(stack, timeout, service, MINUTE)
@@ -142,7 +142,7 @@ def refused_share(stack: Stack, timeout: float, service: str) -> Value:
 
 
 def _refused(stack: Stack, timeout: float, service: str, window: str) -> tuple[float, float]:
-    """How many calls it answered with 5xx in that time, and how many in all."""
+    """How many calls the service answered with 5xx in that time, and how many in all."""
     answered = instant(stack, answered_calls(service, window), timeout)
     refused = sum(calls for labels, calls in answered if labels["status"].startswith("5"))
     return refused, sum(calls for _, calls in answered)
@@ -163,14 +163,14 @@ def _refusals(service: str) -> Probe:
 
 
 def restarting() -> str:
-    """The expression for how often each component was started again that had ended by itself, where that goes on."""
+    """The expression for how often each component that ended by itself was started again, where that goes on."""
     within = {window: f"sum by (component) (increase({RESTARTS_TOTAL}[{window}]))" for window in (LONG, RECENT)}
     unwatched = f"last_over_time({WATCHED_SINCE}[{LONG}]) > time() - {WATCHED_SECONDS}"
     return f"({within[LONG]} and on (component) {within[RECENT]} > 0) unless on (component) {unwatched}"
 
 
 def restarts(stack: Stack, timeout: float, component: str) -> Value:
-    """How often it was started again in the last LONG; 0 also where that is over, and where no supervisor counts.
+    """How often the component was started again in the last LONG; 0 where that is over or no supervisor counts.
 
     Raises: CouldNotLook.
     """

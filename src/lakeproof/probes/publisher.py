@@ -16,12 +16,14 @@ from lakeproof.stack.stack import Stack
 
 HEALTHY = "healthy"
 NOTHING_FOUND = "none"
-# What concerns every database.
+# The states that concern every database.
 WHOLLY = ("starting", "stuck")
 
 
 def publisher_status(stack: Stack, timeout: float, source: Source) -> Value:
-    """Of that database: starting, healthy, degraded (rounds fail), frozen (an audit failed), stuck (one hangs)."""
+    """The publisher's state for that database: starting, healthy, degraded (rounds fail), frozen (an audit failed) or
+    stuck (a round hangs).
+    """
     with _health(stack, timeout) as told:
         whole = str(told["status"])
         return whole if whole in WHOLLY else str(told.get("databases", {}).get(source.name, whole))
@@ -30,8 +32,8 @@ def publisher_status(stack: Stack, timeout: float, source: Source) -> Value:
 def audit_finding(stack: Stack, timeout: float, source: Source) -> Value:
     """What is wrong in what `main` shows of that database, by the newest full audit that could look.
 
-    "none" where that found nothing there: a wrong hash of the past with whole ones after it is LakeCommitFailing's to
-    tell. A publisher that was started a moment ago has made no audit yet.
+    "none" where the audit found nothing there: a wrong hash of the past with whole ones after it is told by the alert
+    LakeCommitFailing. A publisher that was started a moment ago has made no audit yet.
     """
     with _health(stack, timeout) as told:
         return str(told["broken"].get(source.name, NOTHING_FOUND))
@@ -39,8 +41,8 @@ def audit_finding(stack: Stack, timeout: float, source: Source) -> Value:
 
 @contextmanager
 def _health(stack: Stack, timeout: float) -> Iterator[dict[str, Any]]:
-    """What it tells, also where it answers 503, its way to say that it is stuck. Raises: CouldNotLook, also in place
-    of what reading an answer of another shape raises in the block.
+    """The publisher's own word, also where it answers 503, by which it says that it is stuck. Raises: CouldNotLook,
+    also where the block reads an answer of another shape.
     """
     url = f"{stack.url('publisher')}/health"
     try:

@@ -8,7 +8,7 @@ from lakeproof.stack.engines.redis import asked, client
 from lakeproof.stack.stack import Stack
 
 ROOM = "room"
-# So near to its limit Redis lets go of keys at each write.
+# From this share of its limit on, Redis lets go of keys at each write.
 FULL_SHARE = 0.95
 
 
@@ -35,7 +35,7 @@ def redis_answers(stack: Stack, timeout: float) -> Value:
 
 
 def room(stack: Stack, timeout: float) -> Value:
-    """ROOM, or how full it is, and of how many keys that never end. Those with an end it lets go for want of room.
+    """ROOM, or how full Redis is, and how many keys never end. Keys that have an end it lets go when it needs room.
 
     Raises: TransientError.
     """

@@ -37,7 +37,7 @@ _LINE = re.compile(
 class RingNode:
     """One line of `nodetool status`. `name` is the component, empty where it is none of ours; `state` as UN, DN, UJ.
 
-    `owns_percent`: of the keyspace inventory, with its copies: 100 with three nodes, 75 with four.
+    `owns_percent`: its share of the keyspace inventory, copies included: 100 with three nodes, 75 with four.
     """
 
     name: str
@@ -113,7 +113,7 @@ def nodetool(stack: Stack, name: str, *arguments: str, seconds: float = NODETOOL
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         *MODULES,
-        f"-Duser.home={etc}",  # it keeps a history of commands there
+        f"-Duser.home={etc}",  # nodetool keeps a history of commands there
         f"-Dlogback.configurationFile={etc / 'logback.xml'}",
         "-cp",
         cassandra.class_path(),
@@ -165,7 +165,7 @@ def hints_of(stack: Stack, node: str) -> int:
     """How many files of hints that node keeps for nodes that were away: rows that those do not have yet.
 
     Its folder is read: the table system_views.pending_hints and `nodetool listpendinghints` leave out the file that
-    is still written, and that is the only one while a node is away. A hint is written out every ten seconds.
+    is still written, and while a node is away there is no other. Hints are written out every ten seconds.
     Raises: CouldNotLook where the node is somebody else's, and where the folder may not be read.
     """
     if stack.settings.mode == "external":

@@ -23,7 +23,7 @@ class Round:
         _current.set(self)
 
     def once[T](self, key: Hashable, ask: Callable[[], T]) -> T:
-        """What `ask` gives; who comes later with the same key waits for that answer. Raises: what `ask` raised."""
+        """What `ask` gives; a later call with the same key waits for that answer. Raises: what `ask` raised."""
         with self._lock:
             begun = key in self._answers
             answer: Future[T] = self._answers.setdefault(key, Future())

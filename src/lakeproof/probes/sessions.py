@@ -1,7 +1,7 @@
 """Questions to MariaDB and PostgreSQL about their sessions: how many are taken, which account holds idle ones, and
 whether one session keeps many others waiting.
 
-A server that has none left says so, and that is an answer: all are taken.
+A server that has no session left says so, and that is an answer: all are taken.
 """
 
 from collections.abc import Iterator
@@ -24,10 +24,10 @@ from lakeproof.stack.engines.sessions import WAIT_SECONDS, Blocker, NoneLeft
 from lakeproof.stack.stack import Stack
 
 FULL_PERCENT = 90
-# Fewer wait for one session now and then, where two change the same row.
+# Fewer sessions wait for one other now and then, where two change the same row.
 MANY_WAIT = 5
 NOBODY = "nobody"
-# What ends within a second is nobody's trouble.
+# A statement that ends within this time is nobody's trouble.
 LONG_SECONDS = 1.0
 
 
@@ -49,7 +49,7 @@ def idle_share(stack: Stack, timeout: float, server: Server) -> Value:
 
 
 def by_account(stack: Stack, timeout: float, server: Server) -> Value:
-    """In words: the accounts, who holds the most first; "nobody" where nobody is logged in."""
+    """The accounts and their sessions in words, the largest first; "nobody" where nobody is logged in."""
     held = sorted(_look(stack, timeout, server).by_account.items(), key=lambda one: (-one[1].sessions, one[0]))
     return "; ".join(f"{name}: {one.sessions}, {one.idle} of them idle" for name, one in held) or NOBODY
 
@@ -71,13 +71,13 @@ def _blocker(stack: Stack, timeout: float, server: Server) -> Blocker | None:
 
 
 def lock_waiters(stack: Stack, timeout: float, server: Server) -> Value:
-    """How many sessions wait for the locks of the one that most wait for; 0 where that is a repair of Lakeproof's."""
+    """How many sessions wait for the one that most others wait for; 0 where that is a repair of Lakeproof."""
     found = _blocker(stack, timeout, server)
     return found.waiting if found and not found.ours else 0
 
 
 def who_blocks(stack: Stack, timeout: float, server: Server) -> Value:
-    """That session, in words; "nobody" where none waits for another."""
+    """The session that most others wait for, in words; "nobody" where none waits for another."""
     found = _blocker(stack, timeout, server)
     if found is None:
         return NOBODY

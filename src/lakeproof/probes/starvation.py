@@ -1,12 +1,12 @@
 """Questions to /proc about the TaskManager's processor time: how much it got, and how long it was kept from running.
 
-Little time got says nothing by itself: a job without work needs none. A process that is stopped again and again by a
-signal, and goes on again, is kept from running. One that hangs is stopped all the while and gets no time at all: this
-tells the two apart. The share of looks does not, since the moment in which it runs may fall between two looks.
+Little processor time says nothing by itself: a job without work needs none. A process that a signal stops again and
+again, and that goes on in between, is kept from running. A process that hangs is stopped all the while and gets no
+time at all. The time tells the two apart; the share of looks does not, since a short run may fall between two looks.
 
 A process that the kernel keeps from running (`cpu.max` of its cgroup) is never in that state: the counters of
 cpu.stat tell of it. They count the whole cgroup, and where the whole stack runs in one small container they grow
-although everything is well. So they are read only where the TaskManager's cgroup is not its parent's, the supervisor.
+although everything is well. So they are read only where the TaskManager's cgroup is not the supervisor's, its parent.
 """
 
 import math
@@ -23,8 +23,8 @@ from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.stack import Stack
 
 TASKMANAGER = "flink-taskmanager"
-# A whole period of a limit by the second (processes/cpu_limit.py). A period is longer where the supervisor is late:
-# a process that has not run at all after the first time is looked at until the second.
+# A limit works in periods of one second (processes/cpu_limit.py), longer ones where the supervisor is late. So a
+# process that has not run at all within LOOK_SECONDS is looked at for LONGEST_SECONDS.
 LOOK_SECONDS, LONGEST_SECONDS = 1.0, 1.8
 SAMPLE_SECONDS = 0.01
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
@@ -32,8 +32,8 @@ PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Share:
-    """Over LOOK_SECONDS, in percent. stopped: of the looks. cpu: of one core; 0.0 only where it never ran. throttled:
-    of the periods in which its cgroup wanted to run.
+    """What was seen over LOOK_SECONDS, in percent. stopped: of the looks. cpu: of one core; 0.0 only where the
+    process never ran. throttled: of the periods in which its cgroup wanted to run.
     """
 
     stopped: float
@@ -42,7 +42,7 @@ class Share:
 
 
 def _share(stack: Stack) -> Share | None:
-    """Of the TaskManager that is the largest here; None where none has a process here."""
+    """What was seen of the largest TaskManager process here; None where there is none."""
     found = sweep.find(Runtime(stack).owns, TASKMANAGER)
     if not found:
         return None
@@ -94,7 +94,7 @@ def _look(stack: Stack) -> Share | None:
 
 
 def kept_from_running(stack: Stack, timeout: float) -> Value:
-    """Percent of a second in which it was stopped. Raises: CouldNotLook where it has no process here."""
+    """Percent of a second in which the TaskManager was stopped. Raises: CouldNotLook where it has no process here."""
     share = _look(stack)
     if share is None:
         raise CouldNotLook("it has no process on this machine", where=TASKMANAGER)
@@ -102,13 +102,13 @@ def kept_from_running(stack: Stack, timeout: float) -> Value:
 
 
 def cpu_share(stack: Stack, timeout: float) -> Value:
-    """Percent of one core that it got in this second; None where it has no process here."""
+    """Percent of one core that the TaskManager got in this second; None where it has no process here."""
     share = _look(stack)
     return None if share is None else share.cpu
 
 
 def throttled(stack: Stack, timeout: float) -> Value:
-    """Percent of the periods in which its own cgroup was throttled; None where it has no process here."""
+    """Percent of the periods in which the TaskManager's own cgroup was throttled; None without a process here."""
     share = _look(stack)
     return None if share is None else share.throttled
 
@@ -120,7 +120,7 @@ PROBES = (
         f"/proc/PID/stat, {LOOK_SECONDS:g} s long: share of looks in state {procfs.STOPPED}",
         "%",
         kept_from_running,
-        # Without a healthy range: somebody else's TaskManager, on another machine, is none the worse for it.
+        # Without a healthy range: for a TaskManager on another machine there is no answer, and nothing is wrong.
     ),
     Probe(
         "taskmanager-throttled",

@@ -19,7 +19,7 @@ SERVICE = "support-service"
 SOURCES = ("order-service", "payment-service", "fulfillment-service")
 # How long support's own /health waits for each source (shop/support/sources.py).
 HEALTH_SECONDS = 0.8
-# A source that takes longer than this for us is slow itself, and not only by support's road to it.
+# A source that takes longer than this to answer us is slow itself, and not only on support's road to it.
 AT_ONCE_SECONDS = HEALTH_SECONDS / 2
 AT_ONCE_TRIES = 3
 # Four scrapes and more; so short that a service that recovered is well within seconds.
@@ -30,8 +30,8 @@ SOURCE_P95 = f"histogram_quantile(0.95, sum by (le, source) (rate(support_timeli
 SLOW_SECONDS = 2.0
 CACHE = "sum by (event) (increase(support_timeline_cache_events_total[1m]))"
 BACKLOG = "support_attachment_backlog_bytes"
-# The alerts' own limits, in bytes, and in bytes an hour. So long a look that some large uploads are no growth. The
-# alert looks for half an hour: over so long a drill's uploads of three minutes would be no growth either.
+# The alerts' own limits, in bytes and in bytes an hour. Growth is looked at over so long that some large uploads do
+# not count. The alert looks over half an hour, in which a drill's uploads of three minutes would not count either.
 HELD, HELD_MOST = f"sum({BACKLOG})", 15e9
 GROWTH, GROWTH_MOST = f"3600 * sum(deriv({BACKLOG}[6m]))", 3e9
 FINE = "fine"
@@ -58,7 +58,7 @@ def late_sources(stack: Stack, timeout: float) -> Value:
 
 
 def _answers_at_once(stack: Stack, name: str, deadline: Deadline) -> bool:
-    """Of a few tries one is enough: a busy machine is late once, and what is slow itself each time."""
+    """True where one of a few tries succeeds: a busy machine is late once, a slow source each time."""
     for _ in range(AT_ONCE_TRIES):
         try:
             return loopback.get(f"{stack.url(name)}/health", timeout=AT_ONCE_SECONDS).status_code == 200
@@ -77,7 +77,7 @@ def timeline_p95(stack: Stack, timeout: float) -> Value:
 
 
 def source_p95(stack: Stack, timeout: float) -> Value:
-    """The same of each source, in words; None where nobody was asked. Raises: CouldNotLook."""
+    """The same time for each source, in words; None where none was asked. Raises: CouldNotLook."""
     found = {labels.get("source", "?"): value for labels, value in instant(stack, SOURCE_P95, timeout)}
     return ", ".join(f"{name} {found[name]:.2f} s" for name in sorted(found) if not math.isnan(found[name])) or None
 

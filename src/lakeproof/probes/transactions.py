@@ -1,7 +1,7 @@
 """How old is the oldest transaction that is still open in the capture's topics?
 
 Kafka 4.3.1: a broker that was frozen for longer than its session (3 s here) comes back fenced, and now and then it
-then forgets a transaction: the coordinator calls it done, the partition keeps it open. Nothing times such a one out.
+then forgets a transaction: the coordinator calls it done, the partition keeps it open, and no timeout ends it.
 Readers of committed rows stop before it, Connect's own reader of its offsets too, so capture hangs as RUNNING.
 """
 
@@ -19,10 +19,10 @@ from lakeproof.probes.reading import Value
 from lakeproof.services.absent_kafka import quiet_reader
 from lakeproof.stack.stack import Stack
 
-# What rows and offsets of capture go through: every topic whose name begins so.
+# The topics that rows and offsets of the capture go through: their names begin so.
 CAPTURE_TOPICS = ("cdc.", "_connect_offsets_")
-# The coordinator, which looks every 10 s, ends a transaction after its producer's 60 s: Connect's, and that of
-# lake/capture/bridge.py.
+# A transaction that is open for longer hangs: the coordinator, which looks every 10 s, would have ended it after its
+# producer's 60 s (Connect's, and that of lake/capture/bridge.py).
 HANGING_SECONDS = 75
 
 
@@ -38,7 +38,7 @@ def open_transaction_seconds(stack: Stack, timeout: float) -> Value:
         _ends(stack, partitions, isolation, timeout)
         for isolation in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
     )
-    # Asked in this order a transaction that ends in between is taken for open: for as long as it takes to ask.
+    # READ_COMMITTED is asked first: a transaction that ends in between looks open, for as long as it takes to ask.
     behind = [TopicPartition(name, 0, offset) for name, offset in committed.items() if offset < written[name]]
     begun = [at for at in (_written_at(stack, one, timeout) for one in behind) if at is not None]
     if behind and not begun:

@@ -29,7 +29,7 @@ def queued(stack: Stack, timeout: float) -> Value:
 
 
 def by_user(stack: Stack, timeout: float) -> Value:
-    """Who runs and waits, in words; "nobody" where no query is under way. The question itself is none."""
+    """How many queries each user runs and has waiting, in words; "nobody" for none. This question is no query."""
     groups: defaultdict[tuple[str, str], list[Query]] = defaultdict(list)
     for one in _all(stack, timeout):
         if one.lives:
@@ -52,7 +52,7 @@ def oldest(stack: Stack, timeout: float) -> Value:
 
 
 def longest_wait(stack: Stack, timeout: float) -> Value:
-    """Seconds for which that user's queries have waited at most; None where nobody alone fills a group.
+    """The longest wait, in seconds, of the user who alone fills a group; None where nobody does.
 
     Raises: as `oldest`.
     """
@@ -60,7 +60,7 @@ def longest_wait(stack: Stack, timeout: float) -> Value:
 
 
 def oldest_text(stack: Stack, timeout: float) -> Value:
-    """The SQL of that query without its values, and what it holds in memory; "nobody" where none fills a group alone.
+    """The SQL of the query of `oldest` without its values, and what it holds in memory; "nobody" where there is none.
 
     Raises: as `oldest`.
     """

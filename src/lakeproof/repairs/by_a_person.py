@@ -1,4 +1,4 @@
-"""A repair by a person's word: its steps are run, and each is told to the incident."""
+"""A repair that a person ordered: its steps are run, and the incident's timeline gets a line for each."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Timeline(Protocol):
 
 @dataclass(frozen=True)
 class Line:
-    """What a step came to, as the incident's timeline tells it. key: the desk keeps it once (incidents/client.py)."""
+    """A step's entry in the incident's timeline. key: the desk keeps one entry for each key (incidents/client.py)."""
 
     step: StepDone
     key: str
@@ -33,7 +33,7 @@ class Line:
 
 
 class _Lines:
-    """The lines of one repair. While the desk is away they wait here, and go with the next one in their order."""
+    """The lines of one repair, in order. While the desk does not answer, they wait and are sent with the next one."""
 
     def __init__(
         self, desk: Timeline, incident: str, who: str, tell: Callable[[str], None], patience_seconds: float
@@ -45,20 +45,20 @@ class _Lines:
 
     @property
     def lost(self) -> list[Line]:
-        """What is not known to stand in the timeline."""
+        """The lines that are not known to stand in the timeline."""
         return self._refused + self._waiting
 
     def add(self, line: Line) -> None:
-        """Tell it to the desk, which is waited for at the first line that it does not take, once for each outage.
+        """Send a line to the desk. Only the first line of an outage waits for the desk; later ones try once.
 
-        Raises nothing: the step was run, and the next one is not to depend on the desk.
+        Raises nothing: the step was run, and the next step must not depend on the desk.
         """
         patience_seconds = 0.0 if self._waiting else self._patience_seconds
         self._waiting.append(line)
         try:
             until_kept(self._send, self._tell, patience_seconds)
         except LakeproofError as error:
-            # Its next step would be the whole command once more, the repair included.
+            # Not `error.message`: its next action would be to run the whole command again, the repair included.
             self._tell(f"not told to {self._incident}: {error.what}")
 
     def _send(self) -> None:
@@ -83,11 +83,11 @@ def repair(
     tell: Callable[[str], None],
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> tuple[list[StepDone], list[Line]]:
-    """A repair by a person's word: run the steps until one fails, and tell each to the incident, the failed one too.
+    """Run the steps until one fails, and write each into the incident's timeline, the failed one too.
 
-    Gives what each step came to, and the lines that the desk did not take. A desk that goes away once a step was run
-    is waited for, once, for `patience_seconds`; then the further steps run all the same, and the lines go with the
-    first one that it takes again.
+    Gives what each step came to, and the lines that the desk did not take. A desk that goes away after the first call
+    is waited for, once, for `patience_seconds`. Then the remaining steps run all the same, and the waiting lines are
+    sent with the next line that the desk takes.
     Raises: InvalidInput for a wrong argument; CouldNotLook where the desk does not answer before the first step.
     """
     all_done: list[StepDone] = []

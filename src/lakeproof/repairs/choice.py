@@ -18,9 +18,9 @@ from lakeproof.probes.probe import Probe
 from lakeproof.repairs.running import step_in_words
 from lakeproof.stack.components import all_components
 
-# The words of a source that an argument of a repair names it by.
+# The arguments of a repair that name a source. Each is also a word of the source (nouns.py).
 NAMING = ("connector", "database")
-# The word of a source, or of a server, that an alert's label holds, by the label's name.
+# The name of an alert's label → the word of a source, or of a server, that is the label's value.
 SOURCE_LABELS = {"connector": "connector", "database": "database", "job_name": "job"}
 SERVER_LABELS = {"component": "database"}
 
@@ -28,10 +28,10 @@ SERVER_LABELS = {"component": "database"}
 def untried(
     findings: Sequence[Finding], incident: Mapping[str, Any], mitigations: Mapping[str, Mitigation]
 ) -> list[Finding]:
-    """The findings but those whose whole repair was run for this incident, and which the stack shows all the same.
+    """The findings whose whole repair was not yet run with success for this incident.
 
-    Also where the alert was clear in between: a repair that silences an alert for some minutes has not helped, and
-    what comes back after an incident was resolved is another incident, with a timeline of its own.
+    A finding is left out also where the alert was clear in between: a repair that silences an alert for some minutes
+    has not helped. What comes back after an incident was resolved is another incident, with its own timeline.
     Raises: InvalidInput for a wrong argument of a repair.
     """
     ran = [entry["what"] for entry in incident.get("timeline") or () if entry["kind"] == "action"]
@@ -46,11 +46,11 @@ def untried(
 def fitting(findings: Sequence[Finding], incident: Mapping[str, Any], probes: Mapping[str, Probe]) -> list[Finding]:
     """The findings that may be repaired for an incident, the likeliest first; none where it is about none of them.
 
-    First come the causes of the very connector, database, job or component that its alerts name; then those that
-    account for what a named component shows; then those of its scenario; at last those of a component on which an
-    alert's rule says that its metric stands. Between two of one kind, a cause of the scenario or of such a component
-    comes first, and else the one that the diagnosis names first. The diagnosis itself reads no label. An incident
-    that names nothing, since a person opened it, may be about any finding.
+    First come the causes of the connector, database, job or component that the alerts name; then the causes that
+    account for what a named component shows; then the causes of the alerts' scenario; last the causes of a component
+    on which, as an alert's rule says, its metric stands. Within a group, causes of the scenario or of such a
+    component come first, and the order of the diagnosis decides the rest. The diagnosis itself reads no label. An
+    incident that names nothing, because a person opened it, may be about any finding.
     """
     about = _about(incident)
     ranked = [(about.rank(one, probes), one) for one in findings]
@@ -61,8 +61,9 @@ def fitting(findings: Sequence[Finding], incident: Mapping[str, Any], probes: Ma
 class _About:
     """What the alerts of an incident are about.
 
-    sources: those that a label names. components: those that a label names, or the incident itself. beside: further
-    components on which an alert's metric stands. away: components of another source, server or node than these.
+    sources: the sources that a label names. components: the components that a label or the incident itself names.
+    beside: further components on which an alert's metric stands. away: components that belong to another source,
+    server or node than the named ones.
     """
 
     sources: Sequence[Subject]
@@ -72,7 +73,7 @@ class _About:
     scenarios: Set[str]
 
     def rank(self, finding: Finding, probes: Mapping[str, Probe]) -> tuple[int, bool] | None:
-        """Where it comes among the findings, as `fitting` tells; None where the incident is about something else."""
+        """The finding's place in the order of `fitting`; None where the incident is about something else."""
         subject = finding.cause.subject
         component = component_of(subject)
         named = subject in self.sources or component in self.components
@@ -113,7 +114,7 @@ def _words(sources: Iterable[Subject]) -> set[str]:
 
 
 def _troubles(finding: Finding, probes: Mapping[str, Probe]) -> set[str]:
-    """The probes whose trouble the cause may account for; its evidence that a healthy stack shows as well is none."""
+    """The probes whose trouble the cause may account for. Evidence that a healthy stack shows too is no trouble."""
     told = (*finding.cause.alternatives, *finding.cause.supporting)
     ill = {one.probe for one in told if not is_health(one.condition, probes[one.probe])}
     return ill | {*finding.cause.explains, *finding.explains}
@@ -125,12 +126,11 @@ def aimed(
     incident: Mapping[str, Any],
     there: Sequence[Subject] = NOUNS["sources"],
 ) -> Step:
-    """A step that a person chose; where the person named no source, or no server, it acts on the one that the alerts
-    name.
+    """The step that a person chose, aimed at the source or server that the alerts name unless the person named one.
 
     there: the sources of this stack now. Raises: InvalidInput where the step must act on one of several sources or
-    servers, and neither the alerts nor the person name one. The step's default could be well, and the repair would
-    then claim a success.
+    servers, and neither the alerts nor the person name one. The step's default could be a healthy one, and the repair
+    would then claim a success.
     """
     if issubclass(arguments, OfServer):
         named, there = _named(incident, "databases", SERVER_LABELS), NOUNS["databases"]
@@ -150,7 +150,7 @@ def aimed(
 
 
 def _named(incident: Mapping[str, Any], noun: str, words: Mapping[str, str]) -> list[Subject]:
-    """The subjects of the noun that an alert names: by a label of `words`, which gives the subject's word."""
+    """The subjects of the noun that an alert names. words: label → the subject's word that must equal its value."""
     labels: list[Mapping[str, str]] = [alert.get("labels") or {} for alert in incident.get("alerts") or ()]
     return [
         subject

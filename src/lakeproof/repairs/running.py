@@ -1,4 +1,4 @@
-"""The one way in which the steps of a repair are run, whoever wants them: a person, or a drill."""
+"""The one way in which the steps of a repair are run, for a person and for a drill."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from lakeproof.telling import Telling
 
 @dataclass(frozen=True)
 class StepDone:
-    """One step as it was run; `arguments`: all of them, those too that had their default."""
+    """One step as it was run. arguments: all of them, with the defaults of those that were not given."""
 
     action: str
     seconds: float
@@ -42,8 +42,8 @@ def run_step(
     tell: Callable[[str], None],
     progress: Callable[[str], None],
 ) -> StepDone:
-    """Tell what a person would type, do that, and give what happened. A step that breaks is an outcome, no error;
-    also one that ends by the machine's own word, such as a full disk: what it did until then is to stand somewhere.
+    """Tell what a person would type, run the step, and give its outcome. A step that fails raises nothing, even where
+    the operating system fails it, as by a full disk: what the step did until then has to be recorded.
 
     progress: hears what a step that takes long is doing.
 
@@ -76,14 +76,14 @@ def mend(
 ) -> tuple[Outcome, str]:
     """Run the steps of each repair until one step fails. Gives passed, or failed with the reasons.
 
-    `tell` hears what a person would type, `progress` what is under way, `done` what each step came
-    to. Two causes with the same repair get it once.
-    Of several repairs, those that failed go on at the failed step once the others were run: a connector that is
-    paused and also has a wrong password does not run before both are mended. A step that went well is not run again.
+    `tell` hears what a person would type, `progress` what is under way, `done` what each step came to. A repair that
+    two causes share is run once. Where one of several repairs fails, it continues at its failed step once the others
+    were run: a connector that is paused and also has a wrong password does not run before both are mended. A step
+    that passed is not run again.
     """
 
     def left(steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], str]:
-        """The steps from the one that fails, and why it does; none where all went well."""
+        """Run the steps. Gives the steps from the failed one on, and why it failed; none where all passed."""
         for at, step in enumerate(steps):
             found = run_step(stack, mitigations, step, tell, progress)
             done(found)
