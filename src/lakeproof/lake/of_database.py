@@ -21,9 +21,9 @@ class OfDatabase(Arguments):
 
     @property
     def source(self) -> Source:
-        """What is known of it."""
+        """The captured database that `database` names."""
         return find_source(self.database)
 
 
 class OfAccountOfDatabase(OfDatabase, OfAccount):
-    """Both."""
+    """`database` and `user`."""
