@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Condition:
-    """Whether a dependency answers: the reason why not, or empty. A change of it is logged once."""
+    """Whether a dependency answers. reason: why it does not; empty where it does. Each change is logged once."""
 
     def __init__(self, dependency: str, use: str) -> None:
         self.dependency = dependency
@@ -123,7 +123,7 @@ class Ticker(threading.Thread):
 
 
 def is_row(value: bytes | None) -> bool:
-    """Whether a message of the topic is a change of a row, which alone tells its source: markers of transactions do
+    """Whether a message of the topic is a change of a row. Only a row names its source; a transaction marker does
     not.
     """
     return value is not None and b'"source":' in value
@@ -152,8 +152,8 @@ class BeatReader(threading.Thread):
 
     It begins a little before the topic's end, and farther back where no beat is found there, so that the delay is
     known at once after a restart. `newest_us` is None until a beat was seen.
-    `row_at`: when it last read a row that is no beat, by the monotonic clock, or when it last began to read, as it
-    knows nothing of what came before that.
+    `row_at`: when it last read a row that is no beat, by the monotonic clock, or when it last began to read, since it
+    does not know the rows before that.
     """
 
     def __init__(
