@@ -45,8 +45,8 @@ STATEMENT_SECONDS = 60.0
 # Kafka aborts a transaction that takes longer than this. Connect's own have the same limit, so a transaction in the
 # capture's topics that has been open for longer is never sound (probes/transactions.py).
 TRANSACTION_SECONDS = 60
-# How the names of those of Debezium's offset fields begin that say where it stands within a transaction or a
-# snapshot. They do not hold at another place.
+# Beginnings of the names of Debezium's offset fields that say where it stands within a transaction or a snapshot.
+# These fields do not hold at another place.
 OF_THE_MOMENT = ("row", "event", "transaction_", "snapshot")
 
 log = logging.getLogger(__name__)
