@@ -76,8 +76,7 @@ def _wrong(stack: Stack, topic: Topic, live: Mapping[str, str] | None, made: str
 
 
 def restore(stack: Stack, client: AdminClient, topic: Topic) -> list[str]:
-    """Correct the settings that `changes` lists, and create a topic that is gone; gives what was wrong, ANEW
-    included.
+    """Correct the settings that `changes` lists, and create a topic that is gone; gives what `changes` listed.
 
     Raises: CouldNotLook; NotReady where Kafka refuses; DeadlineExpired where the correction does not show;
     TerminalError where the topic is gone in mode "external".

@@ -13,8 +13,7 @@ HISTORY = "schema.history.internal.kafka.topic"
 # For the topics that Kafka Connect creates. Connect needs the newest record of each key. With another cleanup policy
 # its offsets would be deleted once they are old, and a connector would begin anew.
 _OF_CONNECT = {"cleanup.policy": "compact", "min.insync.replicas": "1"}
-# For Debezium's schema history. A history of which a part is gone cannot be read, and the connector does not start
-# without one.
+# For Debezium's schema history. If a part of it is gone it cannot be read, and the connector does not start.
 _OF_HISTORY = {"cleanup.policy": "delete", "retention.ms": str(2**63 - 1), "min.insync.replicas": "1"}
 
 

@@ -21,8 +21,7 @@ from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 5.0
 READ_SECONDS = 20.0
-# How far from the topic's end a transaction's rows are looked for: more records than one has that the job keeps
-# whole.
+# A transaction's rows are looked for among this many last records: more than one has that the job keeps whole.
 LAST = 400_000
 
 
@@ -56,9 +55,7 @@ def _number(file: str) -> int:
 
 
 def binlog_delta(stack: Stack, connector: str) -> int | None:
-    """Bytes of binlog that the connector has not committed yet; None where it is in another file than the
-    database.
-    """
+    """Bytes of binlog that the connector has not committed yet; None where it reads another file than is written."""
     ours, theirs = database_place(stack), connector_place(stack, connector)
     if theirs is None or theirs.file != ours.file:
         return None
@@ -115,9 +112,7 @@ def has_more(stack: Stack, connector: str, since: int) -> bool:
 
 
 def last_values(stack: Stack, connector: str, transaction: str) -> list[dict[str, Any]]:
-    """The rows of the topic's last transaction, which may not have ended. transaction: its id. Raises:
-    CouldNotLook.
-    """
+    """The rows of that transaction, if it is the topic's last; it may not have ended. Raises: CouldNotLook."""
     with closing(_consumer(stack)) as consumer:
         try:
             first, end = consumer.get_watermark_offsets(_partition(connector), timeout=ASK_SECONDS)
@@ -161,9 +156,7 @@ def largest_delivered(stack: Stack, connector: str, seconds: float) -> int:
 
 
 def rows_so_far(value: bytes | str | None) -> int:
-    """The number of a row within its transaction, from 1; 0 for a marker, and for a row outside of transactions (a
-    snapshot's).
-    """
+    """The number of a row within its transaction, from 1; 0 for a marker, and for a snapshot's row."""
     told = (json.loads(value) if value else {}).get("transaction")
     return int(told["total_order"]) if told else 0
 

@@ -113,9 +113,7 @@ def resumed_where_it_fails(stack: Stack, name: str) -> Iterator[None]:
 
 @contextmanager
 def alone(stack: Stack, source: Source) -> Iterator[None]:
-    """Be the only one who repairs that source's tables in the lake, for the block. Raises: NotReady beside
-    another.
-    """
+    """Be the only repair of that source's tables in the lake, for the block. Raises: NotReady beside another one."""
     try:
         with bridging(stack, source):
             yield
@@ -176,9 +174,7 @@ def known_offset(stack: Stack, name: str) -> Mapping[str, Any]:
 
 
 def place_of(ask: Ask) -> Place:
-    """The binlog's place of the snapshot that `ask` reads. Raises: TerminalError where the server does not tell
-    it.
-    """
+    """The place in the binlog of the snapshot that `ask` reads. Raises: TerminalError for a server that hides it."""
     status = {str(name).lower(): str(value) for name, value in ask("SHOW STATUS LIKE 'binlog_snapshot_%'")}
     file, position = status.get("binlog_snapshot_file"), status.get("binlog_snapshot_position", "0")
     if not file:
@@ -192,8 +188,7 @@ def place_of(ask: Ask) -> Place:
 
 
 def compared(stack: Stack, resting: Resting, commit: PublishedCommit, came: Iterable[Mapping[str, Any]]) -> Missing:
-    """What the lake lacks at that commit. came: events that the job holds and will show, so that they are not
-    lacking.
+    """What the lake lacks at that commit, apart from `came`: events that the job holds and will show.
 
     Raises: TerminalError for a table that cannot be compared, also for one that was altered since the capture
     stopped: the binlog's rows from before and after that differ in form, and the connector knows one form.
@@ -281,9 +276,7 @@ def _offset_at(place: Place, known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def producer_of(stack: Stack, connector: Connector) -> Producer:
-    """A producer by the connector's transactional id, which has shut out every other with that id. Raises:
-    NotReady.
-    """
+    """A producer with the connector's transactional id. It has shut out all others with that id. Raises: NotReady."""
     producer = Producer(
         {
             "bootstrap.servers": stack.address("kafka", "tcp"),

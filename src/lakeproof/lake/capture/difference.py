@@ -171,9 +171,7 @@ def take_in(shown: dict[int, Row], number: int, event: Event) -> None:
 
 
 def add_differences(found: Difference, table: Table, there: Iterable[Row], shown: Mapping[int, Row]) -> None:
-    """Add to `found` how they differ. there: the database's rows. shown: key → row, the lake's between the same
-    keys.
-    """
+    """Add to `found` how both differ. there: the database's rows. shown: key → the lake's row, for the same keys."""
     ours = {row[table.key]: row for row in there}
     for number in sorted(ours.keys() | shown.keys()):
         now, before = ours.get(number), shown.get(number)

@@ -126,9 +126,7 @@ def plan(stack: Stack, table: str, column: str, sql_type: str | None = None) -> 
 
 
 def _of_the_files(source: Source, file: SqlFile, column: str, there: Definition | None) -> Evolution:
-    """For a column that lake/jobs declares nothing is to be done. Raises: InvalidInput where the database lacks
-    it.
-    """
+    """A column that lake/jobs declares needs no step. Raises: InvalidInput where the database lacks the column."""
     if there is None:
         raise InvalidInput(
             f"the lake reads it, and {source.server} does not have it: it was dropped or renamed, and neither can be "

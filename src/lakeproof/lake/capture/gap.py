@@ -6,8 +6,8 @@ missing. Here the difference goes into the topic instead, as one transaction of 
 1. The connector is stopped, and all that it had captured is on `main`.
 2. The database is read at one instant, whose place in the log it tells, and compared with the lake at that hash.
 3. What differs is written into the topic as one transaction. The same Kafka transaction sets the connector's offsets
-   to that place. A call that is cut off before its commit has changed nothing; after it, the lake gets the difference
-   all the same.
+   to that place. Cut off before its commit, a call has changed nothing; after it, the lake gets the difference
+   anyway.
 4. Once `main` shows the difference, the connector goes on from that place.
 
 Where the connector was stopped within a transaction, the job holds the rows that came and waits for the transaction's
@@ -91,8 +91,7 @@ def _write_difference(stack: Stack, resting: Resting) -> Difference:
     found, place = missing.found, missing.place
     log.info("writing what the lake lacks (%s) and the place %s", found.counts(), place.gtid)
     _require_untouched(stack, resting)
-    # The id of the open transaction, whose rest this is; without one, the id of the last transaction before the
-    # place.
+    # The id of the open transaction, whose rest this is; without one, of the last transaction before the place.
     rows = list(records(found, str(open_one or place.gtid), place.now_us)) if found.events or open_one else []
     last = write(resting, rows, place)
     if rows:

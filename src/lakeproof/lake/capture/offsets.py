@@ -26,8 +26,7 @@ def transactional_id(connector: Connector) -> str:
 def own_offsets(kept: Iterable[Mapping[str, Any]], connector: Connector) -> list[Mapping[str, Any]]:
     """The offsets among those of `GET /connectors/NAME/offsets` that are kept under the connector's topic prefix.
 
-    If somebody gave the connector another prefix for a while, Connect keeps a second place under that prefix for
-    good.
+    If somebody gave the connector another prefix for a while, Connect keeps a second place under it for good.
     """
     return [one for one in kept if one["partition"].get("server") == connector.database]
 

@@ -20,8 +20,7 @@ ASK_SECONDS = 15.0
 NAME = "publication.name"
 _LISTED = "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = $1"
 # For each table that is to be in the publication, and exists: is it listed, is it published with all of its rows and
-# columns, and does the log have whole old rows? The second answer is read as JSON, since older servers lack its
-# fields.
+# columns, and does the log have whole old rows? The second is read as JSON, since older servers lack these fields.
 _LACKS = """
 SELECT t.name, p.tablename IS NOT NULL, to_jsonb(p) ->> 'rowfilter' IS NULL AND (to_jsonb(p) -> 'attnames' IS NULL
   OR jsonb_array_length(to_jsonb(p) -> 'attnames') >= (SELECT count(*) FROM pg_attribute a

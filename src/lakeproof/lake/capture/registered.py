@@ -54,9 +54,7 @@ def tables(config: Mapping[str, str]) -> list[str]:
 
 
 def changed_keys(live: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
-    """The keys, sorted, that decide what is delivered and whose live value is not as wanted. Free keys do not
-    count.
-    """
+    """The keys, sorted, whose live value is not as wanted and changes what is delivered; free keys do not count."""
     keys = (live.keys() | wanted.keys()) - {NAME, TABLES_KEY}
     changed = {key for key in keys if live.get(key) != wanted.get(key) and not _FREE.fullmatch(key)}
     if set(tables(live)) != set(tables(wanted)):

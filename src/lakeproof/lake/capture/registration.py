@@ -74,8 +74,7 @@ def _put(stack: Stack, connector: Connector) -> None:
     made = _was_made(stack, connector, live)
     require_readable(stack, connector, new)
     if new and made:
-        # Noted first: once these tables are published or captured, neither Connect nor the database knows that they
-        # are new.
+        # Noted first: once these tables are published or captured, nothing in Connect or the database calls them new.
         provisioned.remember(stack, "connect", _unread(connector), " ".join(new))
     added = publication.widen(stack, connector, (connector.config[SIGNALS], *new))
     if added:

@@ -10,14 +10,11 @@ AT_REST = ("STOPPED", "PAUSED")
 
 
 def stop(stack: Stack, source: Source, patience_seconds: float = 5.0) -> None:
-    """Stop the connector, where it is there and neither stopped nor paused. Raises: TerminalError,
-    DeadlineExpired.
-    """
+    """Stop a connector that is there and neither stopped nor paused. Raises: TerminalError, DeadlineExpired."""
     path = f"/connectors/{source.connector}"
     status = send(stack, "GET", f"{path}/status", absent_is_fine=True, patience_seconds=patience_seconds)
     if status is not None and status["connector"]["state"] not in AT_REST:
-        # Noted before the stop: to resume a running connector does no harm, but one that stays stopped fills its
-        # slot.
+        # Noted before the stop: resuming a running connector does no harm, one that stays stopped fills its slot.
         provisioned.remember(stack, source.exporter, STOPPED_BY_US, "yes")
         send(stack, "PUT", f"{path}/stop", absent_is_fine=True, patience_seconds=patience_seconds)
 

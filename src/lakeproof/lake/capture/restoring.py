@@ -14,8 +14,7 @@ def restore(stack: Stack, connector: Connector) -> None:
     """Give it back, except for the free keys (registered.py); a connector that is stopped stays so.
 
     Nothing is sent where nothing differs, or where Connect has no such connector. This does not bring the rows that
-    the connector did not deliver meanwhile: from then on a mark says that they are missing, until a bridge takes the
-    mark away.
+    the connector did not deliver meanwhile: a mark says that they are missing, until a bridge takes the mark away.
     Raises: DeadlineExpired; TerminalError with what was refused.
     """
     live, wanted = live_config(stack, connector.name, REGISTER_SECONDS), as_registered(stack, connector)

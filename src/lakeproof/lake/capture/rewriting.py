@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 
 
 def write_to_lake(stack: Stack, source: Source, *statements: str) -> None:
-    """Run statements on the catalog `store` while the source's job is stopped with a savepoint, because a table has
-    one writer at a time. Then the job goes on. If this call is cut off, whoever submits the job next ends the
-    statement first.
+    """Run statements on the catalog `store` while the source's job is stopped with a savepoint: a table has one
+    writer at a time. Then the job goes on. After a call that was cut off, whoever submits the job ends the statement
+    first.
 
     Raises: NotReady where the job does not run, or did not end well (nothing was written then); as paimon.paimon,
     stop_with_savepoint and ensure_submitted.

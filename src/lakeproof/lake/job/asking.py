@@ -14,8 +14,7 @@ from lakeproof.stack.stack import Stack
 
 # How long `nobody_asks` waits for the turn: an asker holds it for as long as one call of Flink's REST may take.
 ASKED_SECONDS = 6.0
-# What asking may raise besides Flink's own errors: something else may answer at its address, and a full disk has no
-# room for the turn's file.
+# Besides Flink's own errors: something else may answer at its address, and a full disk has no room for the turn.
 _TROUBLES = (LakeproofError, LookupError, TypeError, ValueError, OSError)
 
 
@@ -26,8 +25,7 @@ def nobody_asks(stack: Stack, source: Source) -> Iterator[None]:
     A checkpoint that came after the savepoint would have the number that the next job begins with.
     """
     with ExitStack() as held:
-        # Without the turn the job is stopped all the same: on a full disk, or where another process stops it
-        # meanwhile.
+        # The job is stopped without the turn, too: on a full disk, or where another process stops it meanwhile.
         with suppress(HeldByAnother, OSError):
             me = f"process {os.getpid()}, which stops {source.job}"
             held.enter_context(hold(_turn(stack, source), me, ASKED_SECONDS, every=0.02))
@@ -75,9 +73,7 @@ class Asking:
             self.trouble = f"no checkpoint: {_told(error)}"
 
     def is_running(self) -> bool:
-        """Whether the checkpoint asked for last is still being made. It counts as failed where Flink does not
-        tell.
-        """
+        """Whether the checkpoint asked for last is still being made. One that Flink does not tell of has failed."""
         try:
             if self._request is not None and not self.flink.checkpoint_ended(*self._request):
                 return True

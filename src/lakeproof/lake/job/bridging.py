@@ -23,10 +23,7 @@ _MOVES = "main moves for it"
 
 @contextmanager
 def bridging(stack: Stack, source: Source) -> Iterator[None]:
-    """Be the only one who repairs that source's tables, for the block. The kernel ends that when this process dies.
-
-    Raises: HeldByAnother.
-    """
+    """Be the only repair of that source's tables, for the block or until this process dies. Raises: HeldByAnother."""
     with hold(_lock(stack, source), f"process {os.getpid()}", TURN_SECONDS):
         yield
 

@@ -18,8 +18,7 @@ from lakeproof.lake.job.spec import SHARE_WITHOUT_CHECKPOINT
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
 
-# The job may read a row later than whoever watches the topic does. A checkpoint that began this long after a row came
-# has the row.
+# The job may read a row later than the topic's watcher does. A checkpoint that began this long after a row has it.
 READ_SECONDS = 2.0
 # Between two looks. While a checkpoint is being made, each look asks the JobManager whether it is complete.
 LOOK_SECONDS = 0.2

@@ -91,9 +91,7 @@ def ensure_submitted(stack: Stack, database: Source) -> Submitted:
 
 
 def find_job(flink: FlinkRest, database: Source) -> Job | None:
-    """The lake's job of that database; None where there is none. A job that is ending is waited for, and not
-    given.
-    """
+    """The lake's job of that database; None where none is there. A job that is ending is waited for, not given."""
 
     def look() -> list[Job] | None:
         mine = [job for job in flink.jobs() if job.name == database.job]
@@ -211,8 +209,7 @@ def _submit(
         states = complete_states(s3, database)
     except (BotoCoreError, ClientError) as error:
         raise ObjectStoreUnreachable(f"cannot list the job's states: {error}", where="minio") from error
-    # Looked for after the states: a job that a killed sender's call began meanwhile may have written the newest
-    # state.
+    # Looked for after the states: a job that a killed sender's call began may have written the newest of them.
     begun = find_job(flink, database)
     if begun is not None:
         return Submitted(begun.id, begun.state)
@@ -231,8 +228,7 @@ def _submit(
 
 
 def _begun(flink: FlinkRest, job_id: str, database: Source, seconds: float) -> str:
-    """Wait until an accepted job has restored its state, which may fail. Gives RUNS, or else what is known of the
-    job.
+    """Wait until an accepted job has restored its state, which may fail. Gives RUNS, or else what is known of it.
 
     A job without a TaskManager is waited for no longer than ALONE_SECONDS. Raises: FlinkRefused with the root cause.
     """
@@ -307,9 +303,7 @@ def _run(flink: FlinkRest, body: dict[str, Any], database: Source) -> str:
 
 
 def _await_listed(flink: FlinkRest, job_id: str) -> None:
-    """Wait until the job of that id is listed, if another call submitted it a moment ago. A job that ended long ago
-    never is.
-    """
+    """Wait until a job is listed that another call submitted a moment ago; one that ended long ago never is."""
 
     def look() -> bool | None:
         return True if any(job.id == job_id for job in flink.jobs()) else None

@@ -56,9 +56,7 @@ class Lag:
         self._covered_us: int | None = None
 
     async def run(self) -> None:
-        """While Kafka does not answer, the records keep their last value. While the ring does not, the seconds
-        grow.
-        """
+        """Without an answer of Kafka's the records keep their last value; without the ring's the seconds grow."""
         while True:
             await asyncio.gather(self._records(), self._seconds(), asyncio.sleep(EVERY_SECONDS))
 

@@ -53,8 +53,7 @@ class Projection:
     async def take(self, records: Sequence[Record]) -> None:
         """Write the records. All of them are in Cassandra when this returns; it does not give up.
 
-        Rows come first, then the time that the projection covers: after a crash between the two it claims too little,
-        never too much.
+        Rows come first, then the time that they cover: after a crash in between the projection claims too little.
         """
         rows: list[OrderRecord] = []
         beats: dict[int, int] = {}

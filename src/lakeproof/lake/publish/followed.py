@@ -13,13 +13,13 @@ from lakeproof.lake.publish.manifests import ManifestReader
 from lakeproof.lake.publish.mending import Mender
 from lakeproof.lake.publish.snapshots import FollowedTable, Snapshot
 
-# So many looks at one table, or at those that a begun checkpoint waits for, come to one at all.
+# Every so many looks all tables are looked at; in between one table, or those that a begun checkpoint waits for.
 LOOKS_AT_ALL = 10
 
 
 @dataclass
 class Followed:
-    """awaited: the tables that a begun checkpoint waits for."""
+    """One database's tables. awaited: those that a begun checkpoint waits for."""
 
     s3: Any
     database: str

@@ -62,7 +62,7 @@ class ManifestReader:
         return live
 
     def manifests(self, manifest_list: str) -> list[str]:
-        """Where the manifests lie that the list names. Raises: MissingFile; botocore's errors."""
+        """The addresses of the manifests that the list names. Raises: MissingFile; botocore's errors."""
         return [str(entry["manifest_path"]) for entry in self._read(manifest_list)]
 
     def _read(self, uri: str) -> Iterable[dict[str, Any]]:

@@ -68,7 +68,7 @@ def pinned_catalog(stack: Stack, commit: PublishedCommit, run_in_trino: RunInTri
 
 
 def create_catalog_sql(name: str, properties: dict[str, str]) -> str:
-    """CREATE CATALOG; keys are references that Trino resolves, so Trino's list of queries shows no key."""
+    """CREATE CATALOG. S3 keys are references that Trino resolves, so that Trino's list of queries shows no key."""
     listed = ", ".join(f"\"{key}\" = '{value}'" for key, value in properties.items())
     return f"CREATE CATALOG {name} USING iceberg WITH ({listed})"
 
@@ -92,7 +92,7 @@ def _drop_tag(nessie: NessieClient, tag: Reference) -> None:
 def _sweep(nessie: NessieClient, run_in_trino: RunInTrino) -> None:
     try:
         tags = [each for each in nessie.references() if each.kind == "TAG"]
-    except (LakeproofError, ValueError) as error:  # a later one does it; what the query itself came to counts
+    except (LakeproofError, ValueError) as error:  # a later sweep removes them; the query's own outcome counts
         log.info("no sweep of forgotten pins: %s", error)
         return
     for tag in tags:

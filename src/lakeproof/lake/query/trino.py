@@ -141,7 +141,7 @@ class PinnedTrino:
 def pinned_trino(
     stack: Stack, commit: PublishedCommit, deadline: Deadline, source: str = OWN_SOURCE
 ) -> Iterator[PinnedTrino]:
-    """Trino at that hash; what was made for it is gone afterwards, also when the deadline is over by then.
+    """Trino at that hash. Its tag and its catalog are dropped afterwards, also when the deadline is over by then.
 
     source: as `run` takes it.
     """

@@ -106,8 +106,8 @@ class Engine(Protocol):
     # The log that a connector reads: the server's settings that keep changes, or parts of rows, out of the log.
 
     def log_lacks(self, stack: "Stack", connector: "Connector", seconds: float) -> list[str]:
-        """The settings that differ from what the capture needs, one line of text each; none where all is well. Asked
-        by the account `reader`.
+        """The settings that differ from what the capture needs, one line of text each. Asks as the account
+        `reader`.
         """
 
     def log_statements(self, connector: "Connector") -> tuple[str, ...]:
@@ -116,8 +116,7 @@ class Engine(Protocol):
     def restore_log(self, stack: "Stack", connector: "Connector") -> int:
         """Correct the settings; gives how many sessions were ended because they would have kept the old settings.
 
-        What was written before stays in the log as it is. Raises: TerminalError where only a restart of the server
-        helps.
+        What was written before stays in the log as it is. Raises: TerminalError where only a server's restart helps.
         """
 
     # The accounts, above all the one that a connector logs in with. `user` is what we call it (mysql_accounts.py,

@@ -1,7 +1,6 @@
 """MariaDB (or MySQL) as a source, by its binlog. The same functions as postgres.py; engine.py says what they do.
 
-Statements run as root. Statements about accounts run with the binlog off, because the binlog's readers have no
-business with accounts.
+Statements run as root; those about accounts with the binlog off, since its readers have no business with accounts.
 """
 
 from collections.abc import Iterator, Mapping
@@ -189,8 +188,7 @@ def add_filled_column(
 ) -> None:
     """Add the column and fill it. values: row's id → value. Where the column exists, only its NULLs are filled.
 
-    keys: name → definition of the table's keys that contain the column. When the column was dropped, these keys went
-    with it or lost it.
+    keys: name → definition of the table's keys with that column. They were dropped with the column, or lost it.
 
     The rows are filled by transactions of FILLED_ROWS each, and nobody else reads or writes the table meanwhile: the
     shop goes on the moment that it finds the column, and would sell orders with the NULLs of rows that are not filled
