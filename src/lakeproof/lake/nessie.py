@@ -53,8 +53,11 @@ class Reference:
 
 @dataclass(frozen=True)
 class Merged:
-    """head: the target after a merge. onto: the target's hash just before the merge. That hash need not be the
-    expected one: Nessie also merges onto a target that others have moved, unless both have changed the same table.
+    """What a merge has done.
+
+    head: the target after the merge.
+    onto: the target's hash just before the merge. It need not be the expected one: Nessie also merges onto a target
+    that others have moved, unless both have changed the same table.
     """
 
     head: Reference

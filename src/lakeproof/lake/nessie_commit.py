@@ -13,8 +13,9 @@ from typing import Any
 class Commit:
     """One entry of a branch's history; `properties` are ours (publish/commit.py names them).
 
-    author: the name that the committer gave; "" without one. merged: True for a merge commit. Nessie gives a merge
-    commit two parents; `parent` is the parent on this branch.
+    parent: of a merge commit, which has two in Nessie, the one on this branch.
+    author: the name that the committer gave; "" without one.
+    merged: True for a merge commit.
     """
 
     hash: str

@@ -127,8 +127,11 @@ def alone(stack: Stack, source: Source) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Resting:
-    """A connector that is stopped. known: its partition and offset, as Connect keeps them. producer: writes records
-    in the connector's place. topic_id: the id of the topic that gets these records; empty: not known.
+    """A connector that is stopped.
+
+    known: its partition and offset, as Connect keeps them.
+    producer: writes records in the connector's place.
+    topic_id: the id of the topic that gets these records; empty: not known.
     """
 
     connector: Connector

@@ -56,12 +56,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Differences:
-    """unexpected: columns that the SQL does not declare. unreadable: declared columns that the database lacks, or
-    whose type has values that the SQL may refuse.
+    """Where a source's tables and the SQL differ.
 
-    renamed: pairs of an unreadable and an unexpected column: the declared name, and the column that seems to have
-    taken its place. A table has such a pair where it lacks just one declared column, and has just one unexpected
-    column, whose values can be read in the other's place.
+    unexpected: columns that the SQL does not declare.
+    unreadable: declared columns that the database lacks, or whose type has values that the SQL may refuse.
+    renamed: pairs of an unreadable column and the unexpected one that seems to have taken its place. A table has such
+    a pair where it lacks just one declared column, and has just one unexpected column, whose values can be read in
+    its place. Both columns stand in the lists above as well.
     """
 
     unexpected: tuple[Difference, ...]

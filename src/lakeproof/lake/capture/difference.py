@@ -42,8 +42,9 @@ class Event:
 class Difference:
     """What the lake lacks.
 
-    For tables that are append-only in the lake, table → rows. kept: the lake holds them, and the database does not,
-    or with other values. twice: the lake holds them a second time, equal in every value.
+    events: the changes that bring it.
+    kept: append-only table → how many of its rows the database does not have, or has with other values.
+    twice: append-only table → how many of its rows the lake holds a second time, equal in every value.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -60,8 +61,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Table:
-    """A captured table, as both sides are asked for it. lake: its name in the lake. names: the columns that are
-    compared. key: the column of its primary key, a whole number.
+    """A captured table, as both sides are asked for it.
+
+    lake: its name in the lake.
+    names: the columns that are compared.
+    key: the column of its primary key, a whole number.
     """
 
     file: SqlFile

@@ -36,8 +36,11 @@ class Step:
 class Evolution:
     """What is to be done for one column, and what was found of it.
 
-    kind: its type in the lake. there: its definition in the database, None where it has none yet. steps: none where
-    nothing is to be done. said: what somebody has to know beside the steps.
+    kind: its type in the lake.
+    there: its definition in the database; None where the database does not have it.
+    noted: what is known of it as an added column (job/added_columns.py).
+    steps: none where nothing is to be done.
+    said: what a person has to know beside the steps.
     """
 
     source: Source

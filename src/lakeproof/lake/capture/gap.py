@@ -6,8 +6,7 @@ missing. Here the difference goes into the topic instead, as one transaction of 
 1. The connector is stopped, and all that it had captured is on `main`.
 2. The database is read at one instant, whose place in the log it tells, and compared with the lake at that hash.
 3. What differs is written into the topic as one transaction. The same Kafka transaction sets the connector's offsets
-   to that place. Cut off before its commit, a call has changed nothing; after it, the lake gets the difference
-   anyway.
+   to that place. Cut off before its commit, a call has changed nothing; after it, the lake gets the rows anyway.
 4. Once `main` shows the difference, the connector goes on from that place.
 
 Where the connector was stopped within a transaction, the job holds the rows that came and waits for the transaction's

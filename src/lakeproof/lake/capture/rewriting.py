@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def write_to_lake(stack: Stack, source: Source, *statements: str) -> None:
     """Run statements on the catalog `store` while the source's job is stopped with a savepoint: a table has one
-    writer at a time. Then the job goes on. After a call that was cut off, whoever submits the job ends the statement
+    writer at a time. Then the job goes on. After a call was cut off, whoever submits the job ends the statement
     first.
 
     Raises: NotReady where the job does not run, or did not end well (nothing was written then); as paimon.paimon,

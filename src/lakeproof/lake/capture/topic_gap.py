@@ -76,8 +76,7 @@ def bridge(stack: Stack, name: str) -> Difference:
         missing = compared(stack, resting, commit, came=())
         found, place = missing.found, missing.place
         log.info("writing what the lake lacks (%s) and the place %s", found.counts(), place.gtid)
-        # No job that passes over may run while the difference is written, nor be submitted before the mark says
-        # WRITTEN.
+        # No job that passes over may run while the difference is written, nor come before the mark says WRITTEN.
         with no_job(stack, source, STOP_SECONDS):
             require_at_rest(stack, resting)
             last = write(resting, list(records(found, place.gtid, place.now_us)), place)

@@ -41,9 +41,13 @@ READ_BY_THE_JOB = frozenset({Stage.DECLARED, Stage.DEPLOYED, Stage.DONE})
 
 @dataclass(frozen=True)
 class AddedColumn:
-    """table: as the connector names it. kind: Flink's type. awaited: it was declared before the database had it, so
-    that it may be missing there. since: when the job began to read it, in seconds since 1970. filled: it was declared
-    once before, so the lake's table may hold values that the database no longer has.
+    """A column that was added.
+
+    table: as the connector names it.
+    kind: Flink's type.
+    awaited: it was declared before the database had it, so it may be missing there.
+    since: when the job began to read it, in seconds since 1970.
+    filled: it was declared once before, so the lake's table may hold values that the database no longer has.
     """
 
     table: str

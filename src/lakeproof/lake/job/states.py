@@ -59,8 +59,7 @@ def parse_checkpoint_id(head: bytes) -> int | None:
 def complete_states(s3: Any, database: Source) -> list[State]:
     """All complete states of a database's job, newest first. Raises botocore's errors.
 
-    A state that Flink removes between the list and the look is left out: a stopped job's checkpoints go a moment
-    later.
+    A state that Flink removes between list and look is left out: a stopped job's checkpoints go a moment later.
     """
     found = []
     for prefix in _prefixes(database):

@@ -46,8 +46,9 @@ def covers(beat_us: int | None, instant_us: int, now_us: int) -> bool:
 class DatabaseState:
     """The published state of one database's tables: all at one checkpoint of its own job.
 
-    `at`: when it was first published, UTC. `gtid`, `beat_us`: None while no heartbeat has reached the lake; `gtid` is
-    the transaction's id as its source names it. `snapshots`: table → snapshot id, the same in Paimon and in Iceberg.
+    gtid: the transaction's id as its source names it. gtid, beat_us: None while no heartbeat has reached the lake.
+    snapshots: table → snapshot id, the same in Paimon and in Iceberg.
+    at: when the state was first published, UTC.
     """
 
     checkpoint: int
@@ -70,9 +71,11 @@ class DatabaseState:
 class PublishedCommit:
     """One published state of all tables.
 
-    `at`: when it was merged, UTC. `states`: of every database that is published at it, by name. `moved`: the database
-    whose tables this commit moved. `readable_until`: the data files of the first source's tables stay at least until
-    then, those of another database as long after the `at` of its own state.
+    at: when it was merged, UTC.
+    states: database's name → its state, for every database that is published at this commit.
+    readable_until: the data files of the first source's tables stay at least until then; those of another database's
+    tables stay as long after the `at` of that database's state.
+    moved: the database whose tables this commit moved.
     """
 
     hash: str

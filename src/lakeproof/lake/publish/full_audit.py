@@ -52,12 +52,14 @@ class Audited:
 
 @dataclass(frozen=True)
 class AuditLook:
-    """One audit of one database. `outcome`: passed, failed or unknown. `why`: the finding, or what kept it from
-    looking.
+    """One audit of one database.
 
-    `at`: when it began, UNIX time. `judged`: how many hashes it judged; more than 0 also where the outcome is unknown
-    only because it did not come to all hashes. `through`: the last hash that it is done with; "" where it did not
-    pass. `keeps_up`: it came to all hashes, or judged a new one and passed over none for good.
+    outcome: passed, failed or unknown.
+    why: the finding, or what kept it from looking.
+    at: when it began, UNIX time.
+    judged: how many hashes it judged, also where the outcome is unknown since it did not come to all of them.
+    through: the last hash that it is done with; "" where it did not pass.
+    keeps_up: it came to all hashes, or judged a new one and passed over none for good.
     """
 
     database: str

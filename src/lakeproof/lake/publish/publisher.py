@@ -294,8 +294,8 @@ class Publisher:
         database = source.name
         gtid, beat_us = (beat.gtid, beat.at_us) if beat else (None, None)
         moved = DatabaseState(cut.checkpoint, gtid, beat_us, cut.ids, datetime.now(UTC))
-        # The others' states are those of `ingest`: a publisher that was killed before its merge left more than `main`
-        # shows.
+        # The others' states are ingest's: a publisher that was killed before its merge left more there than on
+        # `main`.
         states = {**head.staged, database: moved}
         properties = properties_of(states, database) | {ONTO: head.main.hash}
         message = f"checkpoint {cut.checkpoint}{source.of}"

@@ -50,11 +50,13 @@ HEALTHY, DEGRADED, FROZEN = "healthy", "degraded", "frozen"
 
 @dataclass
 class Health:
-    """What /health tells. `databases`: healthy, degraded or frozen, for each database that is captured.
+    """What /health tells.
 
-    `round_at`: when the round that is under way began, monotonic; None while the publisher pauses.
-    `full_audit`: the newest full audit of each database. An audit that could not look does not make the publisher
-    unwell. `broken`: what is wrong in what `main` shows of a database, by the newest audit that could look.
+    databases: healthy, degraded or frozen, for each database that is captured.
+    frozen, failing: why `main` is frozen, and why a database's round failed; None where neither is so.
+    round_at: when the round that is under way began, monotonic; None while the publisher pauses.
+    full_audit: the newest full audit of each database. One that could not look does not make the publisher unwell.
+    broken: what is wrong in what `main` shows of a database, by the newest audit that could look.
     """
 
     status: str = "starting"
@@ -159,8 +161,7 @@ class Service:
         """The finding that freezes `main`. One in tables that a repair mends now does not count (bridging.py)."""
         self.health.broken = self._full_audit.broken
         mended = {database.name for database in databases if main_may_move(self._stack, database)}
-        # A repair has ended. Also where nothing is frozen yet: an audit under way judges a hash from before the
-        # repair.
+        # A repair has ended. Also where nothing is frozen yet: an audit under way judges a hash of before the repair.
         if self._mended - mended:
             self._full_audit.hurry()
         self._mended = mended

@@ -27,8 +27,11 @@ type Ask = Callable[[str], Sequence[Sequence[Any]]]
 
 @dataclass(frozen=True)
 class Definition:
-    """A column as the database defines it. kind: its type with its size, in the server's own words, in lower case.
-    has_default: a row that does not name the column gets a value. generated: the server computes it.
+    """A column as the database defines it.
+
+    kind: its type with its size, in the server's own words, in lower case.
+    has_default: a row that does not name the column gets a value.
+    generated: the server computes it.
     """
 
     kind: str
@@ -106,9 +109,7 @@ class Engine(Protocol):
     # The log that a connector reads: the server's settings that keep changes, or parts of rows, out of the log.
 
     def log_lacks(self, stack: "Stack", connector: "Connector", seconds: float) -> list[str]:
-        """The settings that differ from what the capture needs, one line of text each. Asks as the account
-        `reader`.
-        """
+        """The settings that differ from what the capture needs, one line each. Asked by the account `reader`."""
 
     def log_statements(self, connector: "Connector") -> tuple[str, ...]:
         """The superuser's SQL that corrects all of these settings. No server is asked which of them are wrong."""
