@@ -1,4 +1,4 @@
-"""Checks that a topic's settings keep and accept the records as its readers and writers need, and restores them.
+"""Checks that a topic's settings let it keep and take the records as its readers and writers need; restores them.
 
 Kafka lets anybody change a topic's settings. A shorter retention, or compaction, deletes records that nobody has
 read. A smaller maximum record size, or a `min.insync.replicas` above the number of brokers, keeps a writer from

@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 
 
 def bridge(stack: Stack, name: str) -> Difference:
-    """Bridge the gap of that connector; gives what the lake lacked. A call that was cut off is repeated.
+    """Bridge the gap of that connector; gives what the lake lacked. After a call that was cut off, call it again.
 
     Raises: as bridge.at_rest and bridge.compared; InvalidInput where topic_gap.bridge was cut off, which is to be
     finished first, where the connector was changed (restoring.require_unchanged) or its topic made anew;

@@ -112,7 +112,7 @@ def make_new_slot(stack: Stack, name: str, tell: Callable[[str], None], *, kept_
     """Stop the connector, drop its slot, delete its offsets, resume it; gives the new slot once it is there. The
     connector reads all rows before it follows the slot.
 
-    kept_too: as require_lost. A call that was cut off is repeated as a whole.
+    kept_too: as require_lost. After a call that was cut off, call it again.
     Raises: as `require_lost`, TerminalError where Connect refuses.
     """
     connector = require_lost(stack, name, kept_too=kept_too)

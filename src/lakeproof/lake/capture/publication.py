@@ -91,7 +91,7 @@ def lacks(stack: Stack, connector: Connector, seconds: float = ASK_SECONDS) -> l
 
 
 def restore(stack: Stack, connector: Connector) -> None:
-    """Correct what `lacks` lists, as superuser; other published tables stay. A call that was cut off is repeated.
+    """Correct what `lacks` lists, as superuser; other published tables stay. Safe to repeat, also when cut off.
 
     Raises: NotReady; InvalidInput without the publication.
     """

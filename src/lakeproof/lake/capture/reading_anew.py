@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 def read_anew(stack: Stack, name: str) -> dict[str, int]:
     """Have the PostgreSQL connector read all rows anew, while the job passes over what its topic holds; gives table →
-    how many second rows were taken out. A call that was cut off is repeated.
+    how many second rows were taken out. After a call that was cut off, call it again.
 
     Raises: as topic_settings.require_right, bridge.alone, submission.redeploy, restoring.restore,
     new_slot.make_new_slot and rewriting.take_out_second_rows; DeadlineExpired where the job does not get to the

@@ -52,7 +52,8 @@ log = logging.getLogger(__name__)
 
 
 def bridge(stack: Stack, name: str) -> Difference:
-    """Bridge the gap in that connector's topic; gives what the lake lacked. A call that was cut off is repeated.
+    """Bridge the gap in that connector's topic; gives what the lake lacked. After a call that was cut off, call
+    again.
 
     Raises: as bridge.at_rest (also for a connector of PostgreSQL's: reading_anew.py), bridge.compared,
     submission.redeploy and restoring.restore; TerminalError for a MariaDB whose transactions the job

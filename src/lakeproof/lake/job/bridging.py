@@ -14,7 +14,7 @@ from lakeproof.held_file import hold, holder_of
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
 
-# How long to wait for the file: longer than somebody's look at who holds it takes, which holds it too (`holder_of`).
+# How long to wait for the file: longer than `holder_of` takes, which holds the file while it looks who else does.
 TURN_SECONDS = 1.0
 # How long `main` moves for a repair. One that takes longer hangs, or was stopped (Ctrl-Z), and no longer counts.
 LONGEST_SECONDS = 900.0

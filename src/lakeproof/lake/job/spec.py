@@ -26,8 +26,8 @@ FEW_MANIFESTS = {
 }
 # How often `lake publish` and `check` ask for a checkpoint while they wait, whatever the source's own pace.
 ASKED_EVERY_SECONDS = 2.0
-# The share of a pause between two checkpoints in which none may run. Without it, a checkpoint that took longer than
-# the pause was followed by the missed ones back to back, which made the next ones slower still.
+# The share of a pause between two checkpoints in which none may run. Without it the missed checkpoints followed one
+# that took longer than the pause back to back, which made the next ones slower still.
 SHARE_WITHOUT_CHECKPOINT = 0.5
 # How long Iceberg metadata files are kept: the publisher reads each within seconds, so one minute is plenty.
 METADATA_KEPT_SECONDS = 60

@@ -12,6 +12,6 @@ def in_parallel[Of, Result](executor: Executor, call: Callable[[Of], Result], ov
     calls = [executor.submit(call, each) for each in over]
     wait(calls, return_when=FIRST_EXCEPTION)
     for each in calls:
-        each.cancel()  # cancels only calls not begun: they follow the one that failed, so no result is read of them
+        each.cancel()  # only a call that has not begun; it follows the failed one, whose result raises before below
     wait(calls)
     return [each.result() for each in calls]

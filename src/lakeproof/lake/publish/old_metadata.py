@@ -52,8 +52,8 @@ class OldMetadata:
             try:
                 delete_keys(self._s3, (metadata_key(database, table, number) for number in some))
             except NotDeleted:
-                # The table is listed again the next time: a range of numbers from here on would be tried again in
-                # every call, and the files that stay would in the end fill it.
+                # The table is listed again the next time. If each call counted on from here instead, the files that
+                # stay would in the end fill every call.
                 self._gone.pop((database, table), None)
                 raise
         self._gone[database, table] = last if len(some) == len(ids) else some[-1]

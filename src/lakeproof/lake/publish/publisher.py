@@ -87,7 +87,7 @@ class _Head:
     """What is published so far, by database. states: what `main` shows.
 
     staged: what `ingest` holds, which the next merge brings with it. tables: what Nessie holds of a database's tables
-    on `ingest`, as far as it was asked. It may be outdated: Nessie refuses a commit upon what somebody else changed.
+    on `ingest`, as far as it was asked. These may be outdated: Nessie refuses a commit that would undo another's.
     """
 
     main: Reference
@@ -230,7 +230,7 @@ class Publisher:
             raise MainWritten(
                 f"{author_of(theirs)} wrote {theirs.hash[:16]} on main", next_action="lakeproof lake rollback"
             )
-        # Another publisher may merge for long while this one does not: so the next look need not go back far.
+        # Kept also without a merge of ours, since another publisher may merge: the next look need not go back far.
         self._merged = main.hash
         return _Head(main, ingest, newest_states(newest), newest_states(staged))
 
@@ -294,8 +294,7 @@ class Publisher:
         database = source.name
         gtid, beat_us = (beat.gtid, beat.at_us) if beat else (None, None)
         moved = DatabaseState(cut.checkpoint, gtid, beat_us, cut.ids, datetime.now(UTC))
-        # The others' states are ingest's: a publisher that was killed before its merge left more there than on
-        # `main`.
+        # The others' states are ingest's: a publisher that was killed before its merge left more there than on main.
         states = {**head.staged, database: moved}
         properties = properties_of(states, database) | {ONTO: head.main.hash}
         message = f"checkpoint {cut.checkpoint}{source.of}"

@@ -90,7 +90,7 @@ class Engine(Protocol):
         """The distinct values of that column as text, without NULL; KEPT_VALUES at most."""
 
     def drop_column(self, stack: "Stack", connector: "Connector", table: str, column: str, keep: Keep) -> None:
-        """Lock the table for itself alone, give `keep` the column's values (as `values_in`), and drop the column.
+        """Lock everybody else out of the table, give `keep` the column's values (as `values_in`), drop the column.
 
         Where `keep` raises, nothing is dropped. Raises: NotReady, also where the table is in use for too long.
         """
