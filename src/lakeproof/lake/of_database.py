@@ -1,4 +1,4 @@
-"""The arguments of what is done to one captured database, or to an account of it."""
+"""The arguments of faults, mitigations and checks that concern one captured database, or an account of it."""
 
 from typing import Annotated
 

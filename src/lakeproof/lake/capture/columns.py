@@ -1,8 +1,8 @@
 """The columns of a source's captured tables, in the database and in the job's SQL: where do the two differ?
 
-A column that the SQL does not declare is left out of the lake. One that is gone from the database turns NULL in the
-lake. One whose type was changed is fine as long as each value can still be read as the declared type; one value that
-cannot makes the job restart for ever.
+A column that the SQL does not declare is left out of the lake. A declared column that is gone from the database turns
+NULL in the lake. A column whose type was changed is fine as long as each value can still be read as the declared
+type; a single value that cannot makes the job restart for ever.
 """
 
 import logging

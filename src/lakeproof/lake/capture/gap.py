@@ -135,7 +135,7 @@ def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> Publ
 
 
 def await_published(stack: Stack, source: Source) -> PublishedCommit:
-    """The first published state that holds all that its job has read and written by now. Raises: DeadlineExpired."""
+    """The first published state that holds all that the source's job has read by now. Raises: DeadlineExpired."""
     before = history.newest(stack).states.get(source.name)
     checkpoint = _new_checkpoint(rest_of(stack), source)
 

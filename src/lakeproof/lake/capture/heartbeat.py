@@ -40,13 +40,13 @@ class Condition:
         self.errors = 0
 
     def well(self) -> None:
-        """It answered."""
+        """Note that the dependency answered."""
         if self.reason:
             log.info("%s answers", self.what)
         self.reason = ""
 
     def failed(self, reason: str) -> None:
-        """It did not answer; counted."""
+        """Note that the dependency did not answer, and count it."""
         self.errors += 1
         if not self.reason or self.reason == "not asked yet":
             log.warning("%s does not answer: %s", self.what, reason)
@@ -101,7 +101,7 @@ class Ticker(threading.Thread):
         self._beats, self._stop_asked, self._pause = beats, stop, pause
 
     def run(self) -> None:
-        """The thread's work. Beats keep to a fixed pace; one that took too long is not made up for."""
+        """The thread's work. Beats keep to a fixed pace; after a beat that took too long no beats are made up for."""
         following = time.monotonic()
         while not self._stop_asked.is_set():
             try:

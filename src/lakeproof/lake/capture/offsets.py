@@ -12,7 +12,7 @@ from typing import Any
 from lakeproof.lake.capture.connector import Connector
 from lakeproof.stack.topics import OFFSETS_TOPIC
 
-# As stack/engines/connect.py sets group.id.
+# The group of Connect's workers, as stack/engines/connect.py sets group.id.
 GROUP = "lake-connect"
 # Connect's own partitioner, for a topic of several partitions.
 PARTITIONER = {"partitioner": "murmur2"}

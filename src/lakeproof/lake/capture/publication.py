@@ -16,7 +16,7 @@ from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 15.0
-# The key of a connector's file with the name of its publication. One without it follows a log that has every table.
+# The key of a connector's file with its publication. A connector without one follows a log that has every table.
 NAME = "publication.name"
 _LISTED = "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = $1"
 # For each table that is to be in the publication, and exists: is it listed, is it published with all of its rows and

@@ -31,7 +31,7 @@ def provision(stack: Stack, source: Source) -> None:
     name, connector = source.connector, find_connector(source.connector)
     mark = provisioned.digest(cluster, json.dumps(render(stack, connector), sort_keys=True))
     if provisioned.is_made(stack, "connect", f"connector {name}", mark):
-        if not registered.is_known(stack, connector):  # made by a version that did not note it
+        if not registered.is_known(stack, connector):  # made by a version that did not note the configuration
             registered.remember(stack, connector, render(stack, connector))
         return
     live = live_config(stack, name)

@@ -85,7 +85,7 @@ def added_columns(stack: Stack, source: Source) -> tuple[AddedColumn, ...]:
 
 
 def note(stack: Stack, source: Source, column: AddedColumn) -> None:
-    """Keep what is known of that column from now on, in the place of what was known."""
+    """Keep `column` in the list from now on, in the place of what was noted of the same column before."""
     others = [each for each in added_columns(stack, source) if (each.table, each.column) != _name(column)]
     kept = [asdict(each) for each in (*others, column)]
     write_file(path_of(stack, source), json.dumps(kept, indent=1) + "\n")

@@ -76,7 +76,7 @@ class CheckpointPace(threading.Thread):
                 self.look()
             except Exception:  # a thread that died would leave the job at its idle pace for good
                 log.exception("could not ask for a checkpoint of %s", self._asking.source.job)
-            # A look that came a moment after one was due would make every pause longer by that moment.
+            # The next look comes just when a checkpoint is due: a later one would make every pause longer.
             until_due = self._not_before - self._clock()
             self._stop_asked.wait(min(LOOK_SECONDS, until_due) if until_due > 0 else LOOK_SECONDS)
 

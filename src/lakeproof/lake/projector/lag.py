@@ -24,7 +24,9 @@ READ_SECONDS = 1.0
 
 
 def covered_us(rows: Sequence[Row], parts: int) -> int | None:
-    """What the whole projection covers: the least of its parts; None while one of them has told nothing yet."""
+    """The time that the whole projection covers, in UNIX µs: the least of its partitions' times. None until each of
+    the partitions has told one.
+    """
     return min(int(row[1]) for row in rows) if len(rows) >= parts else None
 
 

@@ -1,4 +1,4 @@
-"""What a result topic's records say, checked: a row as it is now, that it is gone, or how far the source came."""
+"""What a result topic's records say, checked: a row as it is now, a row's deletion, or how far the source came."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -90,8 +90,8 @@ class PublishedCommit:
         return self.states[FIRST.name]
 
     def is_readable(self, now: datetime | None = None, *, database: str = FIRST.name) -> bool:
-        """True while every file of that database's tables at it is promised to be there. A database that this version
-        does not know counts as the first source.
+        """True while every file of that database's tables at this commit is promised to be there. A database that
+        this version does not know counts as the first source.
         """
         later = self.states.get(database, self.plain).at - self.plain.at
         return (now or datetime.now(UTC)) < self.readable_until + later
@@ -102,7 +102,7 @@ class PublishedCommit:
         return None if state is None else state.beat_us
 
     def age_seconds(self, database: str, now: datetime | None = None) -> float | None:
-        """As of that database's state. None also where the database is not published at it."""
+        """The age of that database's state (DatabaseState.age_seconds). None also where it is not published."""
         state = self.states.get(database)
         return None if state is None else state.age_seconds(now)
 
@@ -112,8 +112,8 @@ class PublishedCommit:
         return {} if state is None else state.snapshots
 
     def as_json(self) -> dict[str, object]:
-        """The shape of `lake log --json`: the first source's state at the top, `others` below it. A table of another
-        database is named with it.
+        """The shape of `lake log --json`: the first source's state at the top, `others` below it. Another database's
+        tables are named with their database.
         """
         others = {name: state for name, state in self.states.items() if name != FIRST.name}
         qualified = {
@@ -143,7 +143,7 @@ class PublishedCommit:
 
 
 def plain_of(states: Mapping[str, DatabaseState]) -> DatabaseState | None:
-    """The state that is told under plain names. None: readers do not take these states for published ones."""
+    """The state that is told under plain names. None: for readers these states are not published."""
     return states.get(FIRST.name)
 
 
@@ -227,7 +227,7 @@ def strangers_commit(commits: Iterable[Commit]) -> Commit | None:
 
 
 def author_of(commit: Commit) -> str:
-    """Whoever wrote it, as they say."""
+    """Who wrote the commit, as its author says."""
     return commit.author or "somebody who does not say"
 
 

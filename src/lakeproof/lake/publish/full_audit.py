@@ -87,11 +87,11 @@ class FullAudit:
         clean: Callable[[str], None] = lambda through: None,
         remembered_in: Path | None = None,
     ) -> None:
-        """hook: None where there is no audit to run. `note` is told of each audit of a database; `clean` of a hash up
-        to which all audits of one turn passed.
+        """hook: None where there is no audit to run. note: called with each audit of a database. clean: called with a
+        hash up to which all audits of one turn passed.
 
         remembered_in: the file that keeps the last hash audited: a publisher that is started anew goes on there. Each
-        database but the first has one of its own beside it.
+        database but the first has a file of its own beside it.
         """
         self._stack = stack
         self._note, self._clean = note, clean

@@ -53,7 +53,7 @@ BACKUP = "backup"
 SET_ASIDE = "set-aside-"
 # A published state is looked for among this many newest commits of a branch.
 STATE_SEARCH = 200
-# On a full machine a publisher answers late, and what it merged must not be passed over for that.
+# How long to wait for the publisher: on a full machine it answers late, and what it merged must not be passed over.
 ASK_SECONDS = 15.0
 
 

@@ -41,7 +41,7 @@ def published_key(database: str, table: str, at_ms: int, snapshot_id: int, uniqu
 
 
 def stem_of(key: str) -> str:
-    """What the name of a copy and those of the manifests that were mended for it begin with."""
+    """How the names of a copy, and of the manifests that were mended for this copy, begin."""
     folder, slash, name = key.rpartition("/")
     return f"{folder}{slash}{name.partition('.')[0]}"
 

@@ -1,8 +1,8 @@
 """Removes the Iceberg metadata files that Paimon wrote for snapshots long past.
 
 Paimon would do so itself, and for it lists a table's whole metadata folder after every commit: hundreds of names
-within minutes, seven times per checkpoint. It was over a third of what the job's S3 client was busy with, and grew
-with the lake. Here a folder is listed once; after that the names are known, for they count up.
+within minutes, seven times per checkpoint. That was over a third of what the job's S3 client was busy with, and grew
+with the lake. Here a folder is listed once; after that the files' names are known, for their numbers count up.
 """
 
 import re

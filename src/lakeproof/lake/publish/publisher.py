@@ -315,7 +315,7 @@ class Publisher:
         return main
 
     def _with_namespace(self, ingest: Reference, database: str) -> Reference:
-        """The first tables of a database need its namespace."""
+        """Make the database's namespace, which its first tables need, where it is not there."""
         if self._nessie.has_namespace(ingest, database):
             return ingest
         return self._nessie.create_namespace(ingest, database)

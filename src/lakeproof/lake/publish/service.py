@@ -40,7 +40,7 @@ STUCK_SECONDS = 60.0
 PAUSE_AFTER_FAILURE_SECONDS = 1.0
 # Once a checkpoint's first snapshot is there its last one follows within about a second.
 PAUSE_BEFORE_NEXT_SECONDS = 0.1
-# Where it does not in this time (a table's writer stands still) the usual pause counts until something was published.
+# If it does not follow in this time (a table's writer stands still) the usual pause counts until the next publish.
 NEXT_SECONDS = 5.0
 # A database whose checkpoints are farther apart is looked at less often: this many times between two checkpoints.
 LOOKS_PER_CHECKPOINT = 10

@@ -21,10 +21,10 @@ from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
 
-# Pins of a process that was killed are removed by a later one, once older than any query may run.
+# Pins of a killed process are removed by a later process, once they are older than any query may run.
 FORGOTTEN_SECONDS = 3600
-# A hash's files never change, so that each manifest is read once and not once for each table and snapshot that leads
-# to it. The catalog `lake` follows `main` and has no cache.
+# A hash's files never change, so a cache lets each manifest be read once, and not once for each table and snapshot
+# that leads to it. The catalog `lake` follows `main` and has no cache.
 _CACHE = {"iceberg.metadata-cache.enabled": "true", "fs.memory-cache.max-size": "32MB"}
 _NAME = re.compile(r"lake_at_[0-9a-f]{12}_(?P<made>[0-9a-f]{8})_[0-9a-f]{4}")
 

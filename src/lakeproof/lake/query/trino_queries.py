@@ -22,7 +22,7 @@ QUEUED = "QUEUED"
 # The state of a group that may start a query now: it has a place, memory and processor time left.
 CAN_RUN = "CAN_RUN"
 ENDED = frozenset({"FINISHED", "FAILED"})
-# In the group of the platform's own users, who never wait for others (stack/engines/trino.py).
+# A user in the group of the platform's own users, who never wait for others (stack/engines/trino.py).
 ASKING = {"X-Trino-User": "lakeproof-diagnosis"}
 
 type Group = tuple[str, ...]

@@ -216,7 +216,7 @@ def add_filled_column(
 
 
 def lock_out(cursor: Any, table: str) -> None:
-    """Nobody else reads or writes the table until the connection ends; for a repair."""
+    """For a repair: lock everybody else out of the table until the connection ends."""
     mark_ours(cursor)
     lock_table(cursor, table)
 
