@@ -32,7 +32,7 @@ def expired_keys(keys: Iterable[str], now_ms: int, kept_seconds: float, referenc
 def remove_expired_copies(
     s3: Any, nessie: NessieClient, database: str, tables: Iterable[str], readable_seconds: float
 ) -> int:
-    """Remove what has expired of a database's tables; gives how many copies.
+    """Remove what has expired of a database's tables; gives how many objects.
 
     Raises: NessieUnreachable; as `delete_each` where a table's could not be removed.
     """
