@@ -1,7 +1,7 @@
 """A small client of Nessie's REST API v2: references, commits with properties, merges, history.
 
-Every call has a timeout; Nessie being away, too slow or stopped is `NessieUnreachable`, a lost race is
-`NessieConflict`, an unknown reference or hash is `NoSuchReference`.
+Every call has a timeout. `NessieUnreachable` means that Nessie is away, too slow or stopped, `NessieConflict` that
+another writer was first, `NoSuchReference` that a reference or hash is unknown.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,10 +16,11 @@ from lakeproof.errors import InvalidInput, LakeproofError, TerminalError, Transi
 from lakeproof.lake.nessie_commit import Commit, commit_of
 from lakeproof.stack.stack import Stack
 
-# So many commits are asked for first where one is looked for that should be near the head.
+# `holds` asks for this many commits first: the commit that it looks for is usually near the head.
 NEAR = 5
 WHOLE_HISTORY = 1_000_000
-# A commit is not looked for below one that is older by this much. Nessie's clock may have been set back a little.
+# `holds` ends its search at a commit that is older than the wanted one by more than this, since Nessie's clock may
+# have been set back a little.
 CLOCK_STEP = timedelta(seconds=60)
 # The author of each commit of this project.
 OURS = "lakeproof"
@@ -34,7 +35,7 @@ class NessieConflict(TransientError):
 
 
 class NothingToMerge(NessieConflict):
-    """No table differs between the source and what was last merged from it, whatever the target shows of them."""
+    """The source has changed no table since the last merge from it, whatever the target shows of these tables."""
 
 
 class NoSuchReference(InvalidInput):
@@ -52,8 +53,11 @@ class Reference:
 
 @dataclass(frozen=True)
 class Merged:
-    """The target after a merge. onto: the hash that the target had just before, which need not be the expected one:
-    Nessie takes a merge onto what others have written meanwhile, unless both have changed the same table.
+    """What a merge has done.
+
+    head: the target after the merge.
+    onto: the target's hash just before the merge. It need not be the expected one: Nessie also merges onto a target
+    that others have moved, unless both have changed the same table.
     """
 
     head: Reference
@@ -109,7 +113,7 @@ class NessieClient:
         self._call("DELETE", f"/trees/{reference.name}@{reference.hash}", params={"type": reference.kind})
 
     def assign(self, branch: Reference, to_hash: str) -> Reference:
-        """Have the branch begin at that commit from now on, wherever it lies.
+        """Make the branch point at commit `to_hash`, which need not be in the branch's history.
 
         Raises: NessieConflict where the branch has moved since `branch` was read; NoSuchReference, NessieUnreachable.
         """
@@ -124,7 +128,7 @@ class NessieClient:
         return self._commit(branch, f"create namespace {name}", {}, [operation])
 
     def has_namespace(self, reference: Reference, name: str) -> bool:
-        """True where that namespace is there at that commit."""
+        """True where the namespace exists at that commit."""
         body = {"requestedKeys": [{"elements": [name]}]}
         found = self._call("POST", f"/trees/{reference.name}@{reference.hash}/contents", body=body)
         return bool(found["contents"])
@@ -176,7 +180,7 @@ class NessieClient:
         properties: Mapping[str, str],
         author: str = OURS,
     ) -> Reference:
-        """As `commit_tables`, of several namespaces: namespace → table → where its metadata lies."""
+        """As `commit_tables`, for several namespaces. tables: namespace → table → where its metadata lies."""
         puts = [_put(namespace, name, table) for namespace, of in tables.items() for name, table in of.items()]
         return self._commit(branch, message, properties, puts, author)
 
@@ -196,9 +200,9 @@ class NessieClient:
     ) -> Merged:
         """Bring `source` into `target` as one commit that carries `properties`.
 
-        Only the tables go over that `source` has changed since the last merge of it, however old `target`'s others
-        are. over_others: where both have changed a table, the source's counts.
-        Raises: NessieConflict where `target` holds other changes of those tables; NothingToMerge; NessieUnreachable.
+        Only the tables that `source` has changed since its last merge are merged. The other tables stay as `target`
+        has them, however old. over_others: where both have changed a table, the source's state wins.
+        Raises: NessieConflict where `target` has changed the same tables; NothingToMerge; NessieUnreachable.
         """
         body = {
             "fromRefName": source.name,
@@ -222,17 +226,17 @@ class NessieClient:
         return map(commit_of, islice(entries, limit))
 
     def holds(self, reference: str, commit: str) -> bool:
-        """True where that commit is in the history of the branch or tag; near the head it is found at once.
+        """True where that commit is in the history of the branch or tag. A commit near the head is found at once.
 
-        The history is walked, for Nessie lets `NAME@HASH` be read where the commit is in no history of that name. The
-        walk ends where the commits are older than the one that is looked for. Raises: NessieUnreachable.
+        The history has to be walked, because Nessie also answers `NAME@HASH` for a commit that is not in NAME's
+        history. The walk ends at commits older than the wanted one. Raises: NessieUnreachable.
         """
         if any(each.hash == commit for each in self.history(reference, NEAR)):
             return True
         try:
             wanted = next(self.history(reference, 1, at_hash=commit))
         except (NoSuchReference, InvalidInput, StopIteration):
-            return False  # Nessie has never had it, or has it no more
+            return False  # Nessie never had the commit, or no longer has it
         for each in self.history(reference, WHOLE_HISTORY):
             if each.hash == commit:
                 return True

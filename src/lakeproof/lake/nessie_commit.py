@@ -1,4 +1,7 @@
-"""A commit in Nessie's history. Loads no HTTP client: `lakeproof ps` reads one with the standard library's."""
+"""A commit in Nessie's history.
+
+This module loads no HTTP client, because `lakeproof ps` reads a commit with the standard library's.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +13,9 @@ from typing import Any
 class Commit:
     """One entry of a branch's history; `properties` are ours (publish/commit.py names them).
 
-    author: who wrote it, as they say themselves; "" where they do not say. merged: True where it brought another
-    branch in; Nessie gives such a commit two parents, of which `parent` is the one on this branch.
+    parent: of a merge commit, which has two in Nessie, the one on this branch.
+    author: the name that the committer gave; "" without one.
+    merged: True for a merge commit.
     """
 
     hash: str

@@ -1,4 +1,4 @@
-"""The arguments of what is done to one captured database, or to an account of it."""
+"""The arguments of faults, mitigations and checks that concern one captured database, or an account of it."""
 
 from typing import Annotated
 
@@ -21,9 +21,9 @@ class OfDatabase(Arguments):
 
     @property
     def source(self) -> Source:
-        """What is known of it."""
+        """The captured database that `database` names."""
         return find_source(self.database)
 
 
 class OfAccountOfDatabase(OfDatabase, OfAccount):
-    """Both."""
+    """`database` and `user`."""

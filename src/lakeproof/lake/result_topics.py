@@ -1,6 +1,6 @@
-"""The result topics: what the lake's job writes for who reads a projection and not the lake.
+"""The result topics, which the lake's job writes for services that read a projection instead of the lake.
 
-Made by kafka's provision, one for each SQL file of lake/jobs/oltp/results, named after it.
+Kafka's provision creates one topic for each SQL file of lake/jobs/oltp/results and names the topic after the file.
 """
 
 from importlib.resources import files
@@ -8,8 +8,8 @@ from importlib.resources import files
 from lakeproof.stack.topics import Topic
 
 PARTITIONS = 3
-# Of one key the newest record stays for ever, also the one that says that it is gone: a projection can be made anew.
-# None is compacted away before a projector had a day to read it.
+# The newest record of each key stays for ever, also a record that says that the row was deleted, so that a projection
+# can be made anew. No record is compacted away before a projector had a day to read it.
 _CONFIG = {
     "cleanup.policy": "compact",
     "min.compaction.lag.ms": str(86_400_000),
@@ -24,7 +24,7 @@ def result_topic(table: str) -> Topic:
 
 
 def result_topics() -> tuple[Topic, ...]:
-    """All of them."""
+    """All result topics."""
     folder = files("lakeproof.lake.jobs") / "oltp" / "results"
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return tuple(result_topic(name.removesuffix(".sql")) for name in names)

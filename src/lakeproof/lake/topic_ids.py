@@ -1,10 +1,10 @@
 """Kafka's ids of topics, which tell a topic from a later one of the same name.
 
-A topic that was deleted and created again has another id, and offsets that begin at 0. A reader that knows the name
-alone goes on at its old offset, gets no error, and passes over what lies before that.
+A topic that was deleted and created again has another id, and offsets that begin at 0. A reader that knows only the
+name goes on at its old offset, gets no error, and skips the records below that offset.
 
-The id of a capture's topic is kept in the folder of the lake's job, because it says in which topic the job has its
-place; Kafka's own folder may be made anew as well. In mode "external" no id is kept.
+The id of a capture's topic is kept in the folder of the lake's job, because the job's offset belongs to the topic
+with that id, and because Kafka's own folder may be made anew as well. In mode "external" no id is kept.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from lakeproof.written import write_file
 
 
 def ids(client: AdminClient, topics: Iterable[Topic], seconds: float) -> dict[str, str]:
-    """The ids of those that are there, by name. Raises: CouldNotLook."""
+    """Topic's name → its id, for the topics that exist. Raises: CouldNotLook."""
     asked = client.describe_topics(TopicCollection([topic.name for topic in topics]), request_timeout=seconds)
     found = {}
     for name, answer in asked.items():
@@ -37,7 +37,7 @@ def ids(client: AdminClient, topics: Iterable[Topic], seconds: float) -> dict[st
 
 
 def noted(stack: Stack, topic: Topic) -> str:
-    """The id of the topic that is meant; empty where none was noted. Raises: TerminalError for a broken file."""
+    """The id that was noted for the topic; empty where none was. Raises: TerminalError for a broken file."""
     kept = _of_job(stack, topic)
     if kept is None:
         return provisioned.recall(stack, "kafka", _note(topic))
@@ -45,7 +45,7 @@ def noted(stack: Stack, topic: Topic) -> str:
 
 
 def note(stack: Stack, topic: Topic, made: str) -> None:
-    """From now on the topic of that id is the one that is meant. Raises: HeldByAnother."""
+    """Note `made` as the topic's right id from now on. Raises: HeldByAnother."""
     kept = _of_job(stack, topic)
     if kept is None:
         provisioned.remember(stack, "kafka", _note(topic), made)
@@ -55,7 +55,7 @@ def note(stack: Stack, topic: Topic, made: str) -> None:
 
 def _of_job(stack: Stack, topic: Topic) -> Path | None:
     source = next((source for source in SOURCES if source.topic == topic.name), None)
-    # As job/passing_over.py: in no component's folder.
+    # In no component's folder, for the reason that job/passing_over.py gives.
     return None if source is None else stack.data_dir(source.job) / "topic-id"
 
 

@@ -1,8 +1,8 @@
-"""Whether a topic keeps and takes its records as those who write and read it need, and how it is given that back.
+"""Checks that a topic's settings let it keep and take the records as its readers and writers need; restores them.
 
-Kafka sets a topic otherwise for whoever asks. A shorter retention, or compaction, takes records that nobody has read;
-a smaller record, or more replicas in step than there are brokers, keeps a writer from writing. Other settings (the
-size of segments, compression, flushing) change neither.
+Kafka lets anybody change a topic's settings. A shorter retention, or compaction, deletes records that nobody has
+read. A smaller maximum record size, or a `min.insync.replicas` above the number of brokers, keeps a writer from
+writing. Other settings (segment size, compression, flushing) do neither.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,8 +28,8 @@ from lakeproof.stack.topics import TOPICS, Topic
 MISSING, ANEW = "no such topic", "made anew"
 POLICY, IN_STEP, UNLIMITED = "cleanup.policy", "min.insync.replicas", "-1"
 COMPACT = "compact"
-# Of these more does no harm, and less takes records or refuses them. Where a topic declares none: what takes nothing,
-# and lets through as much as Kafka 4.3 does by itself.
+# Settings of which a higher value does no harm, while a lower one deletes or refuses records. The value here counts
+# where a topic declares none: it deletes nothing, and accepts as much as Kafka 4.3 does by default.
 _AT_LEAST = {
     "retention.ms": UNLIMITED,
     "retention.bytes": UNLIMITED,
@@ -43,18 +43,19 @@ ALTER_SECONDS, SEEN_SECONDS = 20.0, 10.0
 
 
 def needs(topic: Topic) -> dict[str, str]:
-    """The settings that decide which records it keeps and takes, and what they have to be."""
+    """The settings that decide which records the topic keeps and accepts → the value that each needs."""
     of_other = _OF_DELETION if topic.config[POLICY] == COMPACT else _OF_COMPACTION
     usual = {key: value for key, value in _AT_LEAST.items() if key not in of_other}
     return usual | {key: value for key, value in topic.config.items() if key in (POLICY, IN_STEP, *usual)}
 
 
 def changes(stack: Stack, client: AdminClient, topics: Iterable[Topic], seconds: float) -> dict[str, list[str]]:
-    """What of these is otherwise than it needs to be, by topic: KEY=VALUE, or ANEW; MISSING alone where one is gone.
+    """Topic's name → what is wrong with it: KEY=VALUE of each wrong live setting, ANEW where the topic was deleted
+    and created again, MISSING alone where the topic is gone.
 
-    One that is as it has to be is left out, and so is one that nobody has made yet. In mode "external" a topic has
-    settings of its own, of which the policy alone is compared.
-    Raises: CouldNotLook; TerminalError for a broken file of what was made.
+    A topic with nothing wrong is left out, and so is a topic that nobody has created yet. In mode "external" a topic
+    has its owner's settings, and only the cleanup policy is compared.
+    Raises: CouldNotLook; TerminalError for a broken file of provisioning notes.
     """
     asked = list(topics)
     live, made = _live(client, asked, seconds), topic_ids.ids(client, asked, seconds)
@@ -75,11 +76,10 @@ def _wrong(stack: Stack, topic: Topic, live: Mapping[str, str] | None, made: str
 
 
 def restore(stack: Stack, client: AdminClient, topic: Topic) -> list[str]:
-    """Set right what `changes` tells of its settings, and make a topic that is gone; what was wrong, ANEW among it.
+    """Correct the settings that `changes` lists, and create a topic that is gone; gives what `changes` listed.
 
-    What is right stays as it is.
-    Raises: CouldNotLook; NotReady where Kafka refuses it; DeadlineExpired where it does not show; TerminalError where
-    one is gone in mode "external".
+    Raises: CouldNotLook; NotReady where Kafka refuses; DeadlineExpired where the correction does not show;
+    TerminalError where the topic is gone in mode "external".
     """
     before = changes(stack, client, [topic], ALTER_SECONDS).get(topic.name, [])
     if before == [MISSING] and stack.settings.mode == "external":
@@ -101,10 +101,10 @@ def restore(stack: Stack, client: AdminClient, topic: Topic) -> list[str]:
 
 
 def require_right(stack: Stack, source: Source) -> str:
-    """Asked by whoever writes into the topics of a capture; gives the id of the one with its changes, "" in mode
-    "external", where none is kept.
+    """Called by whoever writes into the topics of a capture. Gives the id of the topic that holds the changes; "" in
+    mode "external", where no id is kept.
 
-    Raises: InvalidInput where they do not keep or take what is written; CouldNotLook.
+    Raises: InvalidInput where the topics do not keep or accept what is written; CouldNotLook.
     """
     client, topics = admin_client(stack), of_capture(source)
     found = changes(stack, client, topics, ALTER_SECONDS)
@@ -121,9 +121,10 @@ def require_right(stack: Stack, source: Source) -> str:
 
 
 def require_known(stack: Stack, source: Source) -> None:
-    """Asked by a repair that leaves to the job what the topic holds: in one that was made anew it goes on elsewhere.
+    """Called by a repair that relies on the job to read what the topic holds. In a topic that was deleted and created
+    again the job would go on at a wrong offset.
 
-    Raises: InvalidInput that names the bridge by which the job passes over all of it; CouldNotLook.
+    Raises: InvalidInput that names the bridge by which the job passes over the whole topic; CouldNotLook.
     """
     if ANEW in changes(stack, admin_client(stack), of_capture(source), ALTER_SECONDS).get(source.topic, ()):
         raise InvalidInput(
@@ -134,7 +135,7 @@ def require_known(stack: Stack, source: Source) -> None:
 
 
 def admin_client(stack: Stack) -> AdminClient:
-    """A client that keeps its complaints to itself."""
+    """An admin client that logs nothing."""
     return AdminClient({"bootstrap.servers": stack.address("kafka", "tcp"), "log_level": 0})
 
 
@@ -161,7 +162,7 @@ def alter(client: AdminClient, topic: str, config: Mapping[str, str]) -> None:
 
 
 def live_settings(client: AdminClient, topic: Topic, seconds: float) -> dict[str, str] | None:
-    """Its settings as they count now, Kafka's own among them; None where there is no such topic.
+    """The topic's effective settings, Kafka's defaults included; None where there is no such topic.
 
     Raises: CouldNotLook.
     """
@@ -187,7 +188,7 @@ def _live(client: AdminClient, topics: list[Topic], seconds: float) -> dict[str,
 
 
 def is_enough(key: str, live: str, wanted: str) -> bool:
-    """Whether a setting lets a topic keep and take what it has to."""
+    """Whether a live value lets the topic keep and accept what it has to. wanted: the value that `needs` gives."""
     if key == POLICY:
         return set(live.split(",")) == set(wanted.split(","))
     try:

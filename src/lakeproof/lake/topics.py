@@ -10,10 +10,10 @@ from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import CONFIGS_TOPIC, EVENT_TOPICS, OFFSETS_TOPIC, STATUS_TOPIC, TOPICS, Topic
 
 HISTORY = "schema.history.internal.kafka.topic"
-# Of what Kafka Connect makes: it needs the newest record of each key. With another policy its offsets would be
-# deleted at their age, and a connector would begin anew.
+# For the topics that Kafka Connect creates. Connect needs the newest record of each key. With another cleanup policy
+# its offsets would be deleted once they are old, and a connector would begin anew.
 _OF_CONNECT = {"cleanup.policy": "compact", "min.insync.replicas": "1"}
-# A history of columns of which a part is gone cannot be read, and the connector does not start without it.
+# For Debezium's schema history. If a part of it is gone it cannot be read, and the connector does not start.
 _OF_HISTORY = {"cleanup.policy": "delete", "retention.ms": str(2**63 - 1), "min.insync.replicas": "1"}
 
 
@@ -23,7 +23,7 @@ def made_here() -> tuple[Topic, ...]:
 
 
 def of_capture(source: Source) -> tuple[Topic, ...]:
-    """What its connector writes: the changes, its offsets in the same transactions, and the history of columns."""
+    """The topics that the source's connector writes: changes, offsets (in the same transactions), schema history."""
     connector = find_connector(source.connector)
     changes = next(topic for topic in TOPICS if topic.name == source.topic)
     own_offsets = offset_topics(connector)[0]
@@ -36,15 +36,15 @@ def _history(connector: Connector) -> tuple[Topic, ...]:
 
 
 def others() -> tuple[Topic, ...]:
-    """All that are of no capture: of the shop's events, of results, and those of Kafka Connect's workers."""
+    """The topics that belong to no capture: the shop's events, the results, and those of Kafka Connect's workers."""
     workers = (Topic(name, 1, _OF_CONNECT) for name in (CONFIGS_TOPIC, STATUS_TOPIC, OFFSETS_TOPIC))
     return (*EVENT_TOPICS, *result_topics(), *workers)
 
 
 def is_expected(stack: Stack, topic: Topic) -> bool:
-    """Whether kafka's provision has created it once, so that somebody deleted it where it is not there.
+    """Whether kafka's provision once created the topic. Such a topic that is missing was deleted by somebody.
 
-    False for every topic that Kafka Connect creates when it needs it: nobody notes that.
+    False for every topic that Kafka Connect creates on demand, since nobody notes its creation.
 
     Raises: TerminalError for a broken file.
     """

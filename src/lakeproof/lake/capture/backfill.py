@@ -3,9 +3,9 @@
 The connector goes on streaming meanwhile; rows come in chunks, each set right by the changes that passed meanwhile
 (read-only: by GTIDs in MariaDB, by transaction ids in PostgreSQL). A row may come both as a change and as a read, so
 the lake's table needs a primary key.
-The signal is a row in a table of the database, so it reaches the connector through the log, in order and once. By
-Kafka it would not do: a signal sent right after a restart is lost, and Debezium takes one in a thread of its own that
-gets in the way of the stream's when a snapshot runs already (the task then fails).
+The signal is a row in a table of the database, so it reaches the connector through the log, in order and once. A
+signal by Kafka would not do: one sent right after a restart is lost, and Debezium takes it in a thread of its own,
+which gets in the way of the stream's thread when a snapshot runs already (the task then fails).
 """
 
 import json
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 def require_readable(stack: Stack, connector: Connector, tables: Sequence[str]) -> None:
-    """Asked before the connector, or the publication, gets these tables (as Connector.sources).
+    """Called before the connector, or the publication, gets these tables (as Connector.sources).
 
     Raises: InvalidInput for a table that the database does not have, or whose rows could not be read by its key;
     CouldNotLook, NotReady.
@@ -87,7 +87,7 @@ def read_existing_rows(stack: Stack, connector: Connector, tables: Sequence[str]
 
 
 def _await_reads(consumer: "Consumer", missing: set[str], deadline: Deadline) -> None:
-    """Takes the tables of which a read row comes by out of `missing`."""
+    """Takes each table out of `missing` once one of its rows comes that was read, not changed (op r)."""
     while missing and not deadline.expired:
         for message in consumer.consume(500, timeout=0.2):
             value = message.value() if message.error() is None else None

@@ -21,7 +21,7 @@ from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 5.0
 READ_SECONDS = 20.0
-# More records than a transaction has that the job keeps whole.
+# A transaction's rows are looked for among this many last records: more than one has that the job keeps whole.
 LAST = 400_000
 
 
@@ -55,7 +55,7 @@ def _number(file: str) -> int:
 
 
 def binlog_delta(stack: Stack, connector: str) -> int | None:
-    """Bytes of binlog that the connector has not committed yet; None where the two are in different files."""
+    """Bytes of binlog that the connector has not committed yet; None where it reads another file than is written."""
     ours, theirs = database_place(stack), connector_place(stack, connector)
     if theirs is None or theirs.file != ours.file:
         return None
@@ -87,13 +87,13 @@ def end_offset(stack: Stack, connector: str) -> int:
 
 
 def kept_offset(stack: Stack, seconds: float, source: Source) -> int | None:
-    """Where in the topic the source's job would go on from its last checkpoint, as it tells Kafka; None where it
-    told none. Raises: CouldNotLook.
+    """The offset from which the source's job would go on after its last checkpoint, as the job commits it to Kafka;
+    None where it committed none. Raises: CouldNotLook.
     """
     settings = _settings(stack) | {"group.id": source.job}
     try:
-        # It asks in the group's name, and does not join it. (The admin client's call for the same crashed the process
-        # where its time ran out.)
+        # This consumer asks in the group's name, and does not join the group. (The admin client's call for the same
+        # crashed the process where its time ran out.)
         with closing(Consumer(settings)) as client:
             (found,) = client.committed([TopicPartition(source.topic, 0)], timeout=seconds)
     except KafkaException as error:
@@ -104,15 +104,15 @@ def kept_offset(stack: Stack, seconds: float, source: Source) -> int | None:
 
 
 def has_more(stack: Stack, connector: str, since: int) -> bool:
-    """Is there a record at `since` or later that a reader gets? Marks of Kafka's own, and what a killed connector did
-    not commit, are none. Raises: CouldNotLook, also where the end was not reached in time.
+    """Is there a record at `since` or later that a reader gets? Kafka's own transaction markers, and what a killed
+    connector did not commit, do not count. Raises: CouldNotLook, also where the end was not reached in time.
     """
     with closing(_consumer(stack)) as consumer:
         return any(True for _ in _values(consumer, _partition(connector), since, to_the_end=True))
 
 
 def last_values(stack: Stack, connector: str, transaction: str) -> list[dict[str, Any]]:
-    """The rows of that transaction, the last one in the topic, which may not have ended. Raises: CouldNotLook."""
+    """The rows of that transaction, if it is the topic's last; it may not have ended. Raises: CouldNotLook."""
     with closing(_consumer(stack)) as consumer:
         try:
             first, end = consumer.get_watermark_offsets(_partition(connector), timeout=ASK_SECONDS)
@@ -135,7 +135,7 @@ def orders_delivered(stack: Stack, connector: str, since: int, prefix: str) -> i
 
 def largest_delivered(stack: Stack, connector: str, seconds: float) -> int:
     """Rows of the largest transaction that came into the topic within the last `seconds`, whoever wrote it; 0 where
-    none came. Of one that is not through yet, the rows that came so far. Raises: CouldNotLook.
+    none came. Of a transaction that has not come whole, the rows so far. Raises: CouldNotLook.
     """
     begin = _partition(connector)
     begin.offset = int((time.time() - seconds) * 1000)
@@ -156,7 +156,7 @@ def largest_delivered(stack: Stack, connector: str, seconds: float) -> int:
 
 
 def rows_so_far(value: bytes | str | None) -> int:
-    """The number of a row within its transaction, from 1; 0 for a marker, and for a row of none (a snapshot's)."""
+    """The number of a row within its transaction, from 1; 0 for a marker, and for a snapshot's row."""
     told = (json.loads(value) if value else {}).get("transaction")
     return int(told["total_order"]) if told else 0
 
@@ -164,7 +164,7 @@ def rows_so_far(value: bytes | str | None) -> int:
 def _values(
     consumer: Consumer, partition: TopicPartition, since: int, *, to_the_end: bool = False
 ) -> Iterator[bytes | None]:
-    """Every record from `since` to what is the topic's end now, or as many as come in time.
+    """Every record from `since` to the topic's present end, or as many of them as come within READ_SECONDS.
 
     Raises: CouldNotLook, with `to_the_end` also where not all came in time.
     """
@@ -179,7 +179,7 @@ def _values(
                 break  # the time is over
             error = message.error()
             if error is not None:
-                # The last records may be marks of the broker's, which no consumer gets.
+                # The last records may be the broker's transaction markers, which no consumer gets.
                 if error.code() == KafkaError._PARTITION_EOF:
                     return
                 continue

@@ -1,10 +1,10 @@
-"""What it takes to bridge a gap in the capture: the connector at rest, the database read at one instant and held
-against the lake, and what differs written into the topic as one transaction, together with the connector's place.
+"""The steps that bridge a gap in the capture: the connector is stopped, the database is read at one instant and
+compared with the lake, and what differs is written into the topic as one transaction, with the connector's new place.
 
 The job takes the whole difference in at once, so no published state shows a part of it (up to the size of a
 transaction that the job keeps whole, docs/lake.md). Whoever else writes for the connector meanwhile (a second person
-with this, or the connector itself where somebody resumes it) writes by the same transactional id, so that one of the
-two is shut out by Kafka. Two calls on one machine do not even begin.
+with this repair, or the connector itself where somebody resumes it) writes by the same transactional id, so that
+Kafka shuts out one of the two. On one machine a second call does not even begin.
 """
 
 import json
@@ -42,10 +42,11 @@ KAFKA_SECONDS = 30.0
 ABORT_SECONDS = 10.0
 BEGIN_SECONDS = 90.0
 STATEMENT_SECONDS = 60.0
-# From the first record of Kafka's transaction to its last, or Kafka takes it back. As long as Connect's own, so that
-# an older one that is open in the capture's topics is never sound (probes/transactions.py).
+# Kafka aborts a transaction that takes longer than this. Connect's own have the same limit, so a transaction in the
+# capture's topics that has been open for longer is never sound (probes/transactions.py).
 TRANSACTION_SECONDS = 60
-# What Debezium keeps of where it stands within a transaction or a snapshot, in place and out of it.
+# Beginnings of the names of Debezium's offset fields that say where it stands within a transaction or a snapshot.
+# These fields do not hold at another place.
 OF_THE_MOMENT = ("row", "event", "transaction_", "snapshot")
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Place:
-    """A place in MariaDB's binlog. gtid: of the last transaction before it. now_us: the database's time then."""
+    """A place in MariaDB's binlog. gtid: of the last transaction before the place. now_us: the database's time when
+    the place was told, in UNIX µs.
+    """
 
     file: str
     position: int
@@ -63,13 +66,13 @@ class Place:
 
 @contextmanager
 def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
-    """Stop that connector for the block, shut out whoever writes for it, and have it go on after it.
+    """Stop that connector for the block, shut out whoever else writes for it, and resume it after the block.
 
-    Where the block fails the connector is resumed: it fails as before, or goes on where somebody else has bridged the
-    gap. So one that a person had paused or stopped runs afterwards, whether this went well or not.
+    It is resumed also where the block fails: then it fails as before, or goes on where somebody else has bridged the
+    gap. So a connector that a person had paused or stopped runs afterwards, whether this went well or not.
     Raises: InvalidInput for a connector that follows no binlog of MariaDB's, or has no offsets, and for a topic that
-    would not keep or take what is written (restore_topic); TerminalError for a server that tells no place in it;
-    NotReady, also where another call is at it; CouldNotLook.
+    would not keep or accept what is written (restore_topic); TerminalError for a server that does not tell its place
+    in the binlog; NotReady, also while another call repairs the same tables; CouldNotLook.
     """
     connector = find_connector(name)
     source = find_source(connector.database)
@@ -86,9 +89,9 @@ def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
         send(stack, "PUT", f"/connectors/{name}/stop")
         with resumed_where_it_fails(stack, name):
             await_state(stack, name, "STOPPED")
-            # Only now: a task that still runs goes on until it is stopped.
+            # The offset is read only now: a task that still runs moves it on until it is stopped.
             known = known_offset(stack, name)
-            # From here on a task of the connector's that somebody starts is shut out, or shuts this out.
+            # From here on Kafka lets only one write: this producer, or a task of the connector that somebody starts.
             yield Resting(connector, source, known, producer_of(stack, connector), topic_id)
         log.info("resuming %s", name)
         send(stack, "PUT", f"/connectors/{name}/resume")
@@ -97,7 +100,7 @@ def at_rest(stack: Stack, name: str) -> Iterator["Resting"]:
 
 @contextmanager
 def resumed_where_it_fails(stack: Stack, name: str) -> Iterator[None]:
-    """Have a connector go on where the block fails, however."""
+    """Resume the connector where the block fails, for whatever reason."""
     try:
         yield
     except BaseException:
@@ -110,7 +113,7 @@ def resumed_where_it_fails(stack: Stack, name: str) -> Iterator[None]:
 
 @contextmanager
 def alone(stack: Stack, source: Source) -> Iterator[None]:
-    """Be the one who repairs that source's tables in the lake, for the block. Raises: NotReady where another is."""
+    """Be the only repair of that source's tables in the lake, for the block. Raises: NotReady beside another one."""
     try:
         with bridging(stack, source):
             yield
@@ -124,8 +127,11 @@ def alone(stack: Stack, source: Source) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Resting:
-    """A connector that is stopped. known: its partition and offset, as Connect keeps them. producer: by which its
-    records are written in its place. topic_id: of the topic into which they are written; empty: not known.
+    """A connector that is stopped.
+
+    known: its partition and offset, as Connect keeps them.
+    producer: writes records in the connector's place.
+    topic_id: the id of the topic that gets these records; empty: not known.
     """
 
     connector: Connector
@@ -136,7 +142,7 @@ class Resting:
 
 
 def all_is_compared(stack: Stack, resting: Resting) -> None:
-    """Nothing tells any more of what the lake lacked: neither the marks, nor that the topic was made anew."""
+    """The lake lacks nothing any more: take the marks away, and note the topic's present id as the right one."""
     if resting.topic_id:
         topic_ids.note(stack, find_topic(resting.source.topic), resting.topic_id)
     missed.is_brought(stack, resting.source)
@@ -144,7 +150,7 @@ def all_is_compared(stack: Stack, resting: Resting) -> None:
 
 @dataclass(frozen=True)
 class Missing:
-    """What the lake lacks of the database, as it was at that place."""
+    """What the lake lacks of the database, as the database was at `place`."""
 
     place: Place
     found: Difference
@@ -171,7 +177,7 @@ def known_offset(stack: Stack, name: str) -> Mapping[str, Any]:
 
 
 def place_of(ask: Ask) -> Place:
-    """Where in the binlog the snapshot is that `ask` reads. Raises: TerminalError where the server does not tell."""
+    """The place in the binlog of the snapshot that `ask` reads. Raises: TerminalError for a server that hides it."""
     status = {str(name).lower(): str(value) for name, value in ask("SHOW STATUS LIKE 'binlog_snapshot_%'")}
     file, position = status.get("binlog_snapshot_file"), status.get("binlog_snapshot_position", "0")
     if not file:
@@ -185,10 +191,10 @@ def place_of(ask: Ask) -> Place:
 
 
 def compared(stack: Stack, resting: Resting, commit: PublishedCommit, came: Iterable[Mapping[str, Any]]) -> Missing:
-    """What the lake lacks at that commit, but for `came`: events that the job holds and will show.
+    """What the lake lacks at that commit, apart from `came`: events that the job holds and will show.
 
-    Raises: TerminalError for a table that cannot be compared, also where one was changed since the capture stopped:
-    rows before and after that are of different form in the binlog, and the connector knows one form.
+    Raises: TerminalError for a table that cannot be compared, also for one that was altered since the capture
+    stopped: the binlog's rows from before and after that differ in form, and the connector knows one form.
     """
     log.info("comparing %s with the lake at %s", resting.source.server, commit.hash[:16])
     with _both(stack, resting, commit) as (ask, ask_lake):
@@ -211,7 +217,7 @@ def require_comparable(stack: Stack, resting: Resting) -> None:
 
 @contextmanager
 def _both(stack: Stack, resting: Resting, commit: PublishedCommit) -> Iterator[tuple[Ask, AskLake]]:
-    """How the database is asked at one instant, and the lake at that commit."""
+    """Two functions that run statements: in the database at one instant, and in the lake at that commit."""
     source = resting.source
     with (
         source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask,
@@ -244,8 +250,8 @@ def _by_table(tables: Sequence[Table], came: Iterable[Mapping[str, Any]]) -> dic
 
 
 def _captured_at(resting: Resting, commit: PublishedCommit) -> datetime:
-    """When the newest change was captured: by the connector's offset, or, where it has none since its last start, by
-    the newest heartbeat that `main` shows.
+    """When the newest change was captured: by the connector's offset, or, where the offset has no time since the
+    connector's last start, by the newest heartbeat that `main` shows.
     """
     told = resting.known["offset"].get("ts_sec")
     state = commit.states.get(resting.source.name)
@@ -273,7 +279,7 @@ def _offset_at(place: Place, known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def producer_of(stack: Stack, connector: Connector) -> Producer:
-    """A producer that has shut out every other one of the connector's id. Raises: NotReady."""
+    """A producer with the connector's transactional id. It has shut out all others with that id. Raises: NotReady."""
     producer = Producer(
         {
             "bootstrap.servers": stack.address("kafka", "tcp"),
@@ -290,12 +296,11 @@ def producer_of(stack: Stack, connector: Connector) -> Producer:
 
 
 def write(resting: Resting, rows: Sequence[bytes], place: Place | None = None) -> int:
-    """The rows, and that place as the connector's, in one transaction of Kafka's; gives where the last row lies.
+    """Write the rows, and `place` as the connector's offset, in one Kafka transaction. Without a place the connector
+    keeps its offset. Gives the last row's offset in the topic; -1 where there is no row.
 
-    That is an offset in the topic, -1 where there is no row. Without a place the connector keeps its own.
-
-    Raises: NotReady. Then nothing is written, unless only the answer to the commit did not come: it may be through.
-    The next call sees that, for it compares anew.
+    Raises: NotReady. Nothing is written then, except where only the answer to the commit was lost: the commit may
+    have gone through. The next call sees that, for it compares anew.
     """
     producer, connector = resting.producer, resting.connector
     offsets: list[int] = []
@@ -345,7 +350,7 @@ def write(resting: Resting, rows: Sequence[bytes], place: Place | None = None) -
 
 
 def _abort(producer: Producer) -> None:
-    """At once, not when its time is over: until then nobody reads on in the topic."""
+    """Abort at once, not when the transaction times out: until then nobody reads on in the topic."""
     with suppress(KafkaException):
         producer.abort_transaction(ABORT_SECONDS)
 
@@ -365,7 +370,7 @@ def _commit(producer: Producer, rows: int) -> None:
 
 
 def _await_running(stack: Stack, name: str) -> None:
-    """Until it runs; a task that failed before is started, since it knows its new place now."""
+    """Wait until the connector runs. A task that had failed is restarted, since it can go on from its new place."""
     status = send(stack, "GET", f"/connectors/{name}/status")
     if any(task["state"] == "FAILED" for task in status["tasks"]):
         restart(stack, name, only_failed=True)

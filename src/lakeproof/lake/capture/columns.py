@@ -1,8 +1,8 @@
 """The columns of a source's captured tables, in the database and in the job's SQL: where do the two differ?
 
-A column that the SQL does not declare is left out of the lake. One that is gone from the database turns NULL in the
-lake. One whose type was changed is fine as long as each value can still be read as the declared type; one value that
-cannot makes the job restart for ever.
+A column that the SQL does not declare is left out of the lake. A declared column that is gone from the database turns
+NULL in the lake. A column whose type was changed is fine as long as each value can still be read as the declared
+type; a single value that cannot makes the job restart for ever.
 """
 
 import logging
@@ -41,7 +41,9 @@ _READABLE = {
 
 @dataclass(frozen=True)
 class Difference:
-    """A column in which database and SQL differ. kind: its type at the source; None: it is not there."""
+    """A column in which database and SQL differ. kind: its type at the source; None: it is not there. declared: its
+    type in the SQL; None: the SQL does not declare it.
+    """
 
     table: str
     column: str
@@ -54,10 +56,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Differences:
-    """unexpected: not declared by the SQL. unreadable: not there, or of a type whose values the SQL may refuse.
+    """Where a source's tables and the SQL differ.
 
-    renamed: what is in both, told as one: (the declared column that is not there, what it is called now). A table
-    that lacks one column and has one unexpected column whose values can be read in its place counts as such.
+    unexpected: columns that the SQL does not declare.
+    unreadable: declared columns that the database lacks, or whose type has values that the SQL may refuse.
+    renamed: pairs of an unreadable column and the unexpected one that seems to have taken its place. A table has such
+    a pair where it lacks just one declared column, and has just one unexpected column, whose values can be read in
+    its place. Both columns stand in the lists above as well.
     """
 
     unexpected: tuple[Difference, ...]
@@ -65,7 +70,7 @@ class Differences:
 
     @property
     def renamed(self) -> tuple[tuple[Difference, Difference], ...]:
-        """As above, by the tables' order."""
+        """The pairs that the class describes, in the tables' order."""
         found = []
         for table in dict.fromkeys(each.table for each in self.unexpected):
             gone = [each for each in self.unreadable if each.table == table and each.kind is None]
@@ -85,7 +90,7 @@ class Differences:
 
 
 def declared_columns(source: Source, stack: Stack | None = None) -> Columns:
-    """Captured table → column → Flink's type, by the job's SQL files; of a stack with the columns that were added.
+    """Captured table → column → Flink's type, by the job's SQL files. stack: add the columns that were added to it.
 
     Raises: TerminalError where the stack's list of added columns is broken.
     """
@@ -101,7 +106,7 @@ def _in_the_files(source: Source) -> Columns:
 
 
 def _declared_and_due(stack: Stack, source: Source, there: Columns) -> Columns:
-    """What is declared, but for columns that were declared first and that the database does not have yet."""
+    """The declared columns, without those that were declared before the database has them."""
     declared = declared_columns(source, stack)
     early = {(each.table, each.column) for each in added_columns(stack, source) if each.awaited}
     return {
@@ -144,8 +149,8 @@ def look(stack: Stack, source: Source, seconds: float = ASK_SECONDS) -> Differen
 
 
 def require_none_missing(found: Differences, tables: Collection[str]) -> None:
-    """To be asked before all rows of these tables are read anew. A row that is read without a column becomes NULL
-    there in the lake, and the lake is all that a dropped column can be restored from.
+    """Call it before all rows of these tables are read anew. A column that the database lacks would become NULL in
+    the lake's rows, and the lake is the only place that a dropped column's values can be restored from.
 
     Raises: InvalidInput where the database lacks a declared column of one of them.
     """
@@ -160,8 +165,8 @@ def require_none_missing(found: Differences, tables: Collection[str]) -> None:
 
 
 class ColumnWatch(threading.Thread):
-    """Looks at a source's columns until `stop` is set. `drifted`: table → how many are as the SQL does not declare
-    them, of the newest look; None before the first one and while nobody can look. A renamed one is one.
+    """Looks at a source's columns until `stop` is set. `drifted`: table → how many of its columns differ from the
+    SQL, by the newest look; None before the first look and while nobody can look. A renamed column counts once.
     """
 
     def __init__(self, stack: Stack, source: Source, stop: threading.Event) -> None:
@@ -178,7 +183,7 @@ class ColumnWatch(threading.Thread):
                 self.drifted = dict(self._counted(look(self._stack, self.source)))
                 told = None
             except NotReady:
-                # The ticker, which writes to the same server, says so.
+                # The ticker, which writes to the same server, reports that it does not answer.
                 self.drifted = None
             except Exception as error:  # a thread that died would keep its last figure for good
                 self.drifted = None

@@ -1,4 +1,4 @@
-"""Requests to Kafka Connect's REST API, and what a person tells a connector by them: pause, resume, stop, restart."""
+"""Requests to Kafka Connect's REST API: a connector's state, waiting for a state, restarts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +12,8 @@ from lakeproof.stack.stack import Stack
 
 PATIENCE_SECONDS = 20.0
 ASK_SECONDS = 5.0
-# So many looks at a task that was started, so far apart: one that fails again does so at its login or first record,
-# and says RUNNING until then.
+# A task that was started has to say RUNNING at this many looks, this far apart. A task that fails again fails at its
+# login or first record, and says RUNNING until then.
 CALM_LOOKS, CALM_SECONDS = 3, 1.0
 CONFLICT = 409  # the worker is rebalancing: again a moment later
 
@@ -28,9 +28,9 @@ def send(
     patience_seconds: float = PATIENCE_SECONDS,
     ask_seconds: float = ASK_SECONDS,
 ) -> Any:
-    """One request, again while the worker rebalances or does not answer; gives the JSON of its answer, or None.
+    """One request, repeated while the worker rebalances or does not answer; gives the JSON of its answer, or None.
 
-    ask_seconds: for one answer.
+    patience_seconds: for all attempts together. ask_seconds: for one answer.
     Raises: TerminalError where it is refused (404 too, unless `absent_is_fine`), DeadlineExpired without an answer.
     """
     url = f"{stack.url('connect')}{path}"
@@ -78,7 +78,7 @@ def await_state(
     looks: int = 1,
     every: float = 0.25,
 ) -> None:
-    """Until the connector, and its task if it has one, says `wanted` at so many looks in a row.
+    """Wait until the connector, and its task if it has one, says `wanted` at `looks` looks in a row.
 
     Raises: DeadlineExpired with what it said.
     """
@@ -101,7 +101,7 @@ def await_state(
 
 
 def await_running(stack: Stack, connector: str, seconds: float = PATIENCE_SECONDS) -> str:
-    """Until connector and task stay RUNNING; gives that in words. What a repair waits for.
+    """Wait until connector and task stay RUNNING, which is what a repair waits for; gives that in words.
 
     Raises: DeadlineExpired with what they said.
     """
@@ -116,9 +116,9 @@ def restart(stack: Stack, connector: str, *, only_failed: bool, absent_is_fine: 
 
 
 def restart_failed(stack: Stack, connector: str) -> None:
-    """Restart what says FAILED, and return once all of it stays RUNNING.
+    """Restart what says FAILED, and return once connector and task stay RUNNING.
 
-    Of a connector that rests, or is not there, nothing has failed.
+    A connector that is paused, stopped or absent has not failed, and is left alone.
 
     Raises: DeadlineExpired where it fails again.
     """

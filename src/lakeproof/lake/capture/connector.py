@@ -20,7 +20,7 @@ from lakeproof.stack.stack import Stack
 from lakeproof.strict_model import StrictModel
 
 EXACTLY_ONCE = {"exactly.once.support": "required", "transaction.boundary": "poll"}
-# Where a running connector is asked for something, by a row.
+# The key of a connector's file with the table of signals: a row in it asks the running connector for something.
 SIGNALS = "signal.data.collection"
 _NAME = r"^[a-z][a-z0-9_-]*$"
 _WORD = re.compile(r"@([a-z.]+)@")
@@ -62,7 +62,7 @@ class Connector(StrictModel, frozen=True):
 
     @property
     def published(self) -> tuple[str, ...]:
-        """What the publication of a PostgreSQL database must list: the captured tables, and that of the signals."""
+        """What the publication of a PostgreSQL database must list: the captured tables, and the table of signals."""
         return (*self.tables, self.config[SIGNALS])
 
     @property
@@ -117,7 +117,7 @@ def find_connector(name: str) -> Connector:
 
 
 def secrets_path(stack: Stack) -> str:
-    """Where Connect itself finds the passwords: for an external one, `secrets_file` under [endpoints.connect]."""
+    """Where Connect finds the passwords. Of an external Connect: `secrets_file` under [endpoints.connect]."""
     given = stack.settings.endpoints.get("connect", {}).get("secrets_file")
     return given or str(stack.etc_dir("connect") / SECRETS_FILE)
 

@@ -1,7 +1,7 @@
 """What the lake lacks of a database, row by row, as the events that a connector would have written.
 
-Both sides are read by the job's own columns and turned into the connector's form (decimals as text, times in ISO
-8601), so that what is equal there is equal here, and what differs can be written as it is.
+Both sides are read in the job's own columns and turned into the connector's form (decimals as text, times in ISO
+8601), so that equal values look equal, and a row that differs can be written as it is.
 """
 
 import json
@@ -19,18 +19,18 @@ from lakeproof.lake.sources.engine import Ask
 AT_ONCE = 20_000
 DECIMALS, TEXTS = ("DECIMAL", "NUMERIC"), ("STRING", "VARCHAR", "CHAR")
 NUMBERS = ("TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT")
-# Types of the job's SQL, beside every TIMESTAMP.
+# The types of the job's SQL whose values are compared, beside every TIMESTAMP.
 COMPARED = frozenset((*DECIMALS, *TEXTS, *NUMBERS, "BOOLEAN"))
 WHOLE_NUMBERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint"))
 
 type Row = Mapping[str, Any]
-# Gives the rows of a statement, on the lake's side.
+# A function that runs a statement in the lake and gives its rows.
 type AskLake = Callable[[str], Sequence[Sequence[Any]]]
 
 
 @dataclass(frozen=True)
 class Event:
-    """A row's change: op c, u or d, with the images that go with it."""
+    """A row's change. op: c, u or d. before, after: the row's images, None where the operation has none."""
 
     table: str
     op: str
@@ -42,8 +42,9 @@ class Event:
 class Difference:
     """What the lake lacks.
 
-    Of tables that are append-only in the lake, by table: kept: how many rows the lake holds that the database does
-    not have, or has with other values; twice: how many rows are in the lake a second time, with all their values.
+    events: the changes that bring it.
+    kept: append-only table → how many of its rows the database does not have, or has with other values.
+    twice: append-only table → how many of its rows the lake holds a second time, equal in every value.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -60,8 +61,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Table:
-    """A captured table and how both sides are asked for it. lake: its name there. names: the columns that count.
-    key: its primary key, a whole number.
+    """A captured table, as both sides are asked for it.
+
+    lake: its name in the lake.
+    names: the columns that are compared.
+    key: the column of its primary key, a whole number.
     """
 
     file: SqlFile
@@ -103,10 +107,10 @@ def value_of(kind: str, value: Any) -> Any:
 
 
 def table_of(ask: Ask, ask_lake: AskLake, file: SqlFile, lake: str, described: Sequence[Sequence[Any]]) -> Table:
-    """How that table is compared. described: as Engine.described gives it.
+    """How that table is compared. lake: its name in the lake. described: as Engine.described gives it.
 
     Raises: TerminalError where its key is not one whole number, or where the database lacks a column of which the
-    lake holds values: an event without it would take these away.
+    lake holds values: an event without the column would erase these values.
     """
     kinds = {str(name): str(kind).lower() for name, kind, _ in described}
     keys = [str(name) for name, _, in_key in described if in_key]
@@ -128,7 +132,7 @@ def table_of(ask: Ask, ask_lake: AskLake, file: SqlFile, lake: str, described: S
 
 
 def compare(ask: Ask, ask_lake: AskLake, table: Table, came: Sequence[Event], found: Difference) -> None:
-    """Add what the lake lacks of that table. came: events of it that the job has and has not shown yet, and will."""
+    """Add to `found` what the lake lacks of that table. came: the table's events that the job holds and will show."""
     ours_columns = ", ".join(f"`{name}`" for name in table.names)
     lake_columns = ", ".join(f'"{name}"' for name in table.names)
     after: int | None = None
@@ -163,7 +167,7 @@ def compare(ask: Ask, ask_lake: AskLake, table: Table, came: Sequence[Event], fo
 
 
 def take_in(shown: dict[int, Row], number: int, event: Event) -> None:
-    """What the lake will show once the job passes the event on."""
+    """Change `shown` into what the lake will show once the job passes the event on."""
     if event.op == "d":
         shown.pop(number, None)
     elif event.after is not None:
@@ -171,7 +175,7 @@ def take_in(shown: dict[int, Row], number: int, event: Event) -> None:
 
 
 def add_differences(found: Difference, table: Table, there: Iterable[Row], shown: Mapping[int, Row]) -> None:
-    """there: the database's rows. shown: those of the lake between the same keys, by key."""
+    """Add to `found` how both differ. there: the database's rows. shown: key → the lake's row, for the same keys."""
     ours = {row[table.key]: row for row in there}
     for number in sorted(ours.keys() | shown.keys()):
         now, before = ours.get(number), shown.get(number)
@@ -189,7 +193,7 @@ def _add(counts: dict[str, int], table: str, rows: int) -> None:
 
 
 def event_of(table: Table, told: Mapping[str, Any]) -> Event:
-    """An event that the connector wrote."""
+    """The Event of a record that the connector wrote."""
 
     def image(row: Mapping[str, Any] | None) -> Row | None:
         return None if row is None else table.image([row.get(name) for name in table.names])
@@ -200,8 +204,9 @@ def event_of(table: Table, told: Mapping[str, Any]) -> Event:
 def records(found: Difference, transaction: str, now_us: int) -> Iterator[bytes]:
     """The rows as one transaction of that id, as the connector would have written it, and its END.
 
-    The END counts these rows alone. Of a transaction that came in part the job has more, which it takes for complete;
-    it has fewer than came where some came twice, and would stop at an END that counts them.
+    The END counts these rows alone. Of a transaction that came in part the job holds more rows than that, and takes
+    it for complete. An END that also counted the rows that came might count more than the job holds, where some came
+    twice, and the job would stop there.
     """
     counts: dict[str, int] = {}
     for order, event in enumerate(found.events, 1):
@@ -235,5 +240,5 @@ def in_words(found: Difference) -> str:
 
 
 def as_utc(seconds: float) -> datetime:
-    """A UNIX time, without a zone, as the driver gives UTC's."""
+    """A UNIX time as a datetime in UTC without a zone, as the driver gives times."""
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)

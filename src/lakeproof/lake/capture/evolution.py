@@ -36,8 +36,11 @@ class Step:
 class Evolution:
     """What is to be done for one column, and what was found of it.
 
-    kind: its type in the lake. there: its definition in the database, None where it has none yet. steps: none where
-    nothing is to be done. said: what somebody has to know beside the steps.
+    kind: its type in the lake.
+    there: its definition in the database; None where the database does not have it.
+    noted: what is known of it as an added column (job/added_columns.py).
+    steps: none where nothing is to be done.
+    said: what a person has to know beside the steps.
     """
 
     source: Source
@@ -81,8 +84,8 @@ def find_table(name: str) -> tuple[Source, SqlFile]:
 def plan(stack: Stack, table: str, column: str, sql_type: str | None = None) -> Evolution:
     """What has to be done so that the lake has that column; changes nothing.
 
-    sql_type: the column's type as in ADD COLUMN, of a column that the database does not have yet; where it has the
-    column, the two must come to the same in the lake.
+    sql_type: the column's type as in ADD COLUMN, for a column that the database does not have yet. Where the database
+    has the column, its type and `sql_type` must come to the same type in the lake.
     Raises: InvalidInput for what cannot be declared so, with what to do instead; NotReady, ObjectStoreUnreachable
     where it could not look.
     """
@@ -126,7 +129,7 @@ def plan(stack: Stack, table: str, column: str, sql_type: str | None = None) -> 
 
 
 def _of_the_files(source: Source, file: SqlFile, column: str, there: Definition | None) -> Evolution:
-    """Of a column that lake/jobs declares there is nothing to do."""
+    """A column that lake/jobs declares needs no step. Raises: InvalidInput where the database lacks the column."""
     if there is None:
         raise InvalidInput(
             f"the lake reads it, and {source.server} does not have it: it was dropped or renamed, and neither can be "

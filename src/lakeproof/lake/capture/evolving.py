@@ -2,14 +2,14 @@
 
 The steps, in an order in which each may be the last one before a kill:
 1. The lake's table gets the column, nullable (Paimon's ALTER TABLE ADD). The running job goes on without it.
-2. The column is declared (job/added_columns.py). From then on every new job reads it, and who compares the columns of
-   the database with what is declared expects it.
+2. The column is declared (job/added_columns.py). From then on every new job reads it, and the comparisons of the
+   database's columns with the declared ones expect it.
 3. The job stops with a savepoint and starts from it with the new SQL. What its operators keep (offsets, the raw
    events of open transactions, Paimon's commits) holds no row of a declared type: the new column changes none of it.
 4. Values that were written before step 3 are NULL in the lake: the job leaves fields out that nobody declared. Where
-   rows have one, or the lake's table had the column before, the connector reads the table's rows anew. Of an
-   append-only table it must not, for the lake would hold these rows twice: they keep NULL, and `lakeproof check`
-   lists them as stale.
+   rows have such a value, or the lake's table had the column before, the connector reads the table's rows anew. It
+   must not do so for an append-only table, for the lake would hold these rows twice: they keep NULL, and `lakeproof
+   check` lists them as stale.
 
 How far the column has come is kept before each step. A command that was cut off is finished by the next one.
 """
@@ -83,8 +83,8 @@ def _alter(stack: Stack, wanted: Evolution) -> None:
 
 
 def _reread(stack: Stack, connector: Connector, wanted: Evolution, *, filled: bool) -> None:
-    """Have the rows read anew where one has a value, here or in the lake (`filled`). A database too busy to say so
-    has them read as well.
+    """Have the rows read anew where one of them has a value in the column, in the database or in the lake (`filled`).
+    They are read anew as well where the database is too busy to say so.
 
     Raises: as require_none_missing, for a column that was dropped since `plan`; the next run goes on here.
     """
@@ -114,7 +114,9 @@ def undo(stack: Stack, table: str, column: str) -> Evolution:
 
 
 def expect_absence(stack: Stack, source: Source, table: str, column: str) -> bool:
-    """An added column is about to leave the database on purpose: no drift. False where it is not declared."""
+    """Note that an added column is about to leave the database on purpose, which is no drift. False, and nothing
+    noted, where the column is not declared.
+    """
     noted = find_added(stack, source, table, column)
     if noted is None or not noted.is_declared:
         return False
@@ -124,6 +126,8 @@ def expect_absence(stack: Stack, source: Source, table: str, column: str) -> boo
 
 @contextmanager
 def _alone(stack: Stack, source: Source) -> Iterator[None]:
-    """Two at once would each keep what they know, and one of them would be lost. Raises: HeldByAnother."""
+    """One command at a time: of two that write the list of added columns, the later would undo the earlier one's
+    change. Raises: HeldByAnother.
+    """
     with hold(added_columns.path_of(stack, source).with_suffix(".lock"), f"process {os.getpid()} (lake evolve)"):
         yield

@@ -1,16 +1,16 @@
-"""Bridges a gap before the topic: changes that the database's log does not hold any more, before they were read.
+"""Bridges a gap before the topic: changes that the database's log dropped before the connector had read them.
 
-A new snapshot would bring every row once more: twice into a table that only takes new rows, and without the deletes.
-Here the difference goes into the topic instead, as one transaction of its own, in the connector's place:
+A new snapshot would bring every row once more: an append-only table would hold it twice, and deletes would be
+missing. Here the difference goes into the topic instead, as one transaction of its own, in the connector's place:
 
 1. The connector is stopped, and all that it had captured is on `main`.
-2. The database is read at one instant, whose place in the log it tells, and held against the lake at that hash.
-3. What differs is written into the topic as one transaction, and in the same transaction of Kafka's the connector's
-   offsets are set to that place. Cut off before, nothing has happened; after, the lake gets it all the same.
-4. Once `main` shows the difference, the connector goes on from there.
+2. The database is read at one instant, whose place in the log it tells, and compared with the lake at that hash.
+3. What differs is written into the topic as one transaction. The same Kafka transaction sets the connector's offsets
+   to that place. Cut off before its commit, a call has changed nothing; after it, the lake gets the rows anyway.
+4. Once `main` shows the difference, the connector goes on from that place.
 
-Where the connector was stopped within a transaction, the job holds the rows of it that came and waits for its END.
-What differs is then written as the rest of that transaction.
+Where the connector was stopped within a transaction, the job holds the rows that came and waits for the transaction's
+END. What differs is then written as the rest of that transaction.
 """
 
 import logging
@@ -53,12 +53,12 @@ log = logging.getLogger(__name__)
 
 
 def bridge(stack: Stack, name: str) -> Difference:
-    """Bridge the gap of that connector; gives what the lake lacked. Cut off anywhere, do it again.
+    """Bridge the gap of that connector; gives what the lake lacked. After a call that was cut off, call it again.
 
     Raises: as bridge.at_rest and bridge.compared; InvalidInput where topic_gap.bridge was cut off, which is to be
     finished first, where the connector was changed (restoring.require_unchanged) or its topic made anew;
     DeadlineExpired where the job or the publisher does not get to the topic's end; CouldNotLook; NotReady, also where
-    all was written and `main` does not show it.
+    the difference was written and `main` does not show it.
     """
     source = find_source(find_connector(name).database)
     # Before the connector is touched.
@@ -90,7 +90,7 @@ def _write_difference(stack: Stack, resting: Resting) -> Difference:
     found, place = missing.found, missing.place
     log.info("writing what the lake lacks (%s) and the place %s", found.counts(), place.gtid)
     _require_untouched(stack, resting)
-    # The rest of a transaction whose beginning came has its id; else that of the last one before the place.
+    # The id of the open transaction, whose rest this is; without one, of the last transaction before the place.
     rows = list(records(found, str(open_one or place.gtid), place.now_us)) if found.events or open_one else []
     last = write(resting, rows, place)
     if rows:
@@ -111,9 +111,9 @@ def _await_shown(stack: Stack, resting: Resting, last: int, found: Difference) -
 
 
 def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> PublishedCommit:
-    """The first published state that holds all of the topic. Nothing comes into it meanwhile.
+    """The first published state that holds all of the topic, into which nothing comes meanwhile.
 
-    beyond: an offset that the job has to have read, at the least.
+    beyond: wait until the job has read at least this offset.
     """
     flink, source, name = rest_of(stack), resting.source, resting.connector.name
 
@@ -121,7 +121,7 @@ def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> Publ
         kept, job = kept_offset(stack, KAFKA_SECONDS, source), find_job(flink, source)
         if kept is None or job is None or has_more(stack, name, kept):
             return None
-        if not beyond < kept <= end_offset(stack, name):  # also one of a topic that was made anew
+        if not beyond < kept <= end_offset(stack, name):  # `kept` may be of the old topic, where it was made anew
             return None
         return True
 
@@ -135,7 +135,7 @@ def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> Publ
 
 
 def await_published(stack: Stack, source: Source) -> PublishedCommit:
-    """The first published state that holds all that its job has read and written by now. Raises: DeadlineExpired."""
+    """The first published state that holds all that the source's job has read by now. Raises: DeadlineExpired."""
     before = history.newest(stack).states.get(source.name)
     checkpoint = _new_checkpoint(rest_of(stack), source)
 
@@ -158,7 +158,7 @@ def await_published(stack: Stack, source: Source) -> PublishedCommit:
 def _new_checkpoint(flink: FlinkRest, source: Source) -> int:
     """The number of a checkpoint that begins now: the JobManager's list of complete ones may be seconds old.
 
-    A job of which a task has not started yet refuses one, and is asked again.
+    A job refuses a checkpoint while one of its tasks has not started, and is asked again.
     """
     asked: tuple[str, str] | None = None
 

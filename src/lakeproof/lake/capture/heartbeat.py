@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Condition:
-    """Whether a dependency answers: the reason why not, or empty. A change of it is logged once."""
+    """Whether a dependency answers. reason: why it does not; empty where it does. Each change is logged once."""
 
     def __init__(self, dependency: str, use: str) -> None:
         self.dependency = dependency
@@ -40,13 +40,13 @@ class Condition:
         self.errors = 0
 
     def well(self) -> None:
-        """It answered."""
+        """Note that the dependency answered."""
         if self.reason:
             log.info("%s answers", self.what)
         self.reason = ""
 
     def failed(self, reason: str) -> None:
-        """It did not answer; counted."""
+        """Note that the dependency did not answer, and count it."""
         self.errors += 1
         if not self.reason or self.reason == "not asked yet":
             log.warning("%s does not answer: %s", self.what, reason)
@@ -101,7 +101,7 @@ class Ticker(threading.Thread):
         self._beats, self._stop_asked, self._pause = beats, stop, pause
 
     def run(self) -> None:
-        """The thread's work. Beats keep to a fixed pace; one that took too long is not made up for."""
+        """The thread's work. Beats keep to a fixed pace; after a beat that took too long no beats are made up for."""
         following = time.monotonic()
         while not self._stop_asked.is_set():
             try:
@@ -123,7 +123,7 @@ class Ticker(threading.Thread):
 
 
 def is_row(value: bytes | None) -> bool:
-    """Whether a message of the topic is a change of a row, which alone tells its source: markers of transactions do
+    """Whether a message of the topic is a change of a row. Only a row names its source; a transaction marker does
     not.
     """
     return value is not None and b'"source":' in value
@@ -152,8 +152,8 @@ class BeatReader(threading.Thread):
 
     It begins a little before the topic's end, and farther back where no beat is found there, so that the delay is
     known at once after a restart. `newest_us` is None until a beat was seen.
-    `row_at`: when it last read a row that is no beat, by the monotonic clock, or when it last began to read, as it
-    knows nothing of what came before that.
+    `row_at`: when it last read a row that is no beat, by the monotonic clock, or when it last began to read, since it
+    does not know the rows before that.
     """
 
     def __init__(

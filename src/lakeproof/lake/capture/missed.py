@@ -14,7 +14,7 @@ from lakeproof.written import write_file
 
 type Kind = Literal["log", "connector"]
 
-# By the way in which the database wrote its log; by the connector's configuration.
+# Rows were missed because of how the database wrote its log, or because of the connector's configuration.
 BY_LOG: Kind = "log"
 BY_CONNECTOR: Kind = "connector"
 NOT_BROUGHT = "set right, and what was missed is not brought yet"
@@ -37,5 +37,5 @@ def is_brought(stack: Stack, source: Source) -> None:
 
 
 def _mark(stack: Stack, source: Source, kind: Kind) -> Path:
-    # As job/passing_over.py: in no component's folder.
+    # In no component's folder, for the reason that job/passing_over.py gives.
     return stack.data_dir(source.job) / f"missed-by-{kind}"

@@ -1,7 +1,7 @@
-"""A new replication slot for a connector of PostgreSQL whose old one is lost or gone: a person's step, no start's.
+"""A new replication slot for a PostgreSQL connector whose slot is lost or gone. A person asks for it; no start does.
 
-What changed in between is not in the log any more. The connector reads all rows anew, so tables with a primary key
-become right but for rows deleted in between, and append-only ones hold their rows twice (docs/postgresql.md).
+The log no longer holds what changed in between. The connector reads all rows anew: tables with a primary key become
+right, except for rows deleted in between, and append-only tables hold their rows twice (docs/postgresql.md).
 """
 
 from collections.abc import Callable
@@ -28,12 +28,12 @@ BEGIN_SECONDS = 90.0
 
 
 def require_lost(stack: Stack, name: str, *, kept_too: bool = False) -> Connector:
-    """The connector, where a new slot is what it needs, or where an earlier command was cut off on its way to one.
+    """The connector, where it needs a new slot, or where an earlier command was cut off before it had made one.
 
-    kept_too: also where the slot keeps its place, and something else than the slot has lost what it brought.
-    Raises: InvalidInput for one that has no slot, a slot that keeps its place or was not made yet, a connector that
-    is not there or rests with shop-capture, and where the database lacks a declared column, whose values the lake
-    would lose; CouldNotLook, NotReady, DeadlineExpired where PostgreSQL or Connect do not answer.
+    kept_too: also where the slot keeps its place, since something other than the slot has lost the changes.
+    Raises: InvalidInput for a connector that has no slot, a slot that keeps its place or was not made yet, a
+    connector that is not there or rests with shop-capture, and where the database lacks a declared column, whose
+    values the lake would lose; CouldNotLook, NotReady, DeadlineExpired where PostgreSQL or Connect do not answer.
     """
     connector = find_connector(name)
     if slot.NAME not in connector.config:
@@ -66,7 +66,7 @@ def require_lost(stack: Stack, name: str, *, kept_too: bool = False) -> Connecto
             where=name,
             next_action="wait for it, then lakeproof diagnose",
         )
-    # By a start between two of our steps the connector may have made a slot, and failed by its old offsets.
+    # Started by somebody between two of our steps, the connector may have made a slot and failed by its old offsets.
     cut_off = halted and provisioned.is_made(stack, "connect", _begun(name), "yes")
     if seen is not None and seen.status != slot.LOST and not cut_off and not kept_too:
         raise InvalidInput(
@@ -84,7 +84,7 @@ def _begun(name: str) -> str:
 
 
 def steps(connector: Connector) -> tuple[str, ...]:
-    """What is done, as a person would type it."""
+    """The four steps of make_new_slot, as a person would type them."""
     there = f"/connectors/{connector.name}"
     return (
         f"PUT {there}/stop",
@@ -95,8 +95,8 @@ def steps(connector: Connector) -> tuple[str, ...]:
 
 
 def replace_slot(stack: Stack, name: str, tell: Callable[[str], None]) -> slot.Slot:
-    """make_new_slot for who types it: not beside another repair of that database's tables, nor where one was cut off,
-    since the job would pass over all rows that are read then.
+    """make_new_slot as a person's command: refused beside another repair of that database's tables, and where a
+    repair was cut off, since the job would pass over all rows that the connector reads then.
 
     Raises: as make_new_slot, bridge.alone, gap.require_not_behind, topic_settings.require_known and require_right.
     """
@@ -109,10 +109,10 @@ def replace_slot(stack: Stack, name: str, tell: Callable[[str], None]) -> slot.S
 
 
 def make_new_slot(stack: Stack, name: str, tell: Callable[[str], None], *, kept_too: bool = False) -> slot.Slot:
-    """Stop, drop, forget, resume; gives the slot once it is there: the connector reads all rows before it follows it.
+    """Stop the connector, drop its slot, delete its offsets, resume it; gives the new slot once it is there. The
+    connector reads all rows before it follows the slot.
 
-    kept_too: as require_lost. Cut off anywhere, do it again.
-
+    kept_too: as require_lost. After a call that was cut off, call it again.
     Raises: as `require_lost`, TerminalError where Connect refuses.
     """
     connector = require_lost(stack, name, kept_too=kept_too)
@@ -140,7 +140,7 @@ def make_new_slot(stack: Stack, name: str, tell: Callable[[str], None], *, kept_
 
 
 def _forget_offsets(stack: Stack, connector: Connector) -> None:
-    """What `DELETE /connectors/NAME/offsets` is for; then Connect is asked whether it knows none."""
+    """Delete the offsets as `DELETE /connectors/NAME/offsets` should (offsets.py), until Connect knows none."""
     there = f"/connectors/{connector.name}/offsets"
     known = send(stack, "GET", there)["offsets"]
     keys = [offset_key(connector, one["partition"]) for one in known]

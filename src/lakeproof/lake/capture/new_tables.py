@@ -1,6 +1,6 @@
 """A table that begins to be captured must have its reader first.
 
-The lake's job passes over rows of tables that it does not know, and they do not come again.
+The lake's job passes over rows of tables that it does not know, and these rows do not come again.
 """
 
 import re
@@ -41,7 +41,7 @@ def require_readers(stack: Stack, connector: str) -> None:
 
 
 def without_reader(tables: Iterable[str], sql_files: Iterable[SqlFile], operators: str) -> list[str]:
-    """Those source tables of which no lake table is written by a job with these operators."""
+    """The source tables whose rows a job with these operators writes into no lake table."""
     written = set(_WRITER.findall(operators))
     read = {file.source for file in sql_files if file.table in written}
     return [table for table in tables if table not in read]

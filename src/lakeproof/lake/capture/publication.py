@@ -1,7 +1,7 @@
-"""PostgreSQL's publication: of which tables changes come out of the connector's slot.
+"""PostgreSQL's publication: the tables whose changes come out of the connector's slot.
 
-Provision makes it once; a table is added by `lakeproof capture register` alone, after the table has its reader and
-before the connector takes it: what is changed before is read with the rows that were there.
+Provision makes the publication once. A table is added by `lakeproof capture register` alone, after the lake's job
+reads the table and before the connector captures it. Changes from before that come with the table's existing rows.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,11 +16,11 @@ from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 15.0
-# The key of a connector's file with the name of its publication. One without it follows a log that has every table.
+# The key of a connector's file with its publication. A connector without one follows a log that has every table.
 NAME = "publication.name"
 _LISTED = "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = $1"
-# Of each table that is to be in it, and exists: is it, with all of its rows and columns, and does the log have whole
-# old rows? The second is read as JSON, since older servers do not tell it.
+# For each table that is to be in the publication, and exists: is it listed, is it published with all of its rows and
+# columns, and does the log have whole old rows? The second is read as JSON, since older servers lack these fields.
 _LACKS = """
 SELECT t.name, p.tablename IS NOT NULL, to_jsonb(p) ->> 'rowfilter' IS NULL AND (to_jsonb(p) -> 'attnames' IS NULL
   OR jsonb_array_length(to_jsonb(p) -> 'attnames') >= (SELECT count(*) FROM pg_attribute a
@@ -40,27 +40,27 @@ def publication_name(connector: Connector) -> str:
 
 
 def published(stack: Stack, connector: Connector) -> frozenset[str]:
-    """The tables in it now, SCHEMA.TABLE; none where there is no such publication. Raises: NotReady."""
+    """The publication's tables now, SCHEMA.TABLE; none where there is no such publication. Raises: NotReady."""
     if NAME not in connector.config:
         return frozenset()
     return frozenset(str(row[0]) for row in look_up(stack, connector, _LISTED, publication_name(connector)))
 
 
 def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
-    """True where it is not empty now. Raises: NotReady."""
+    """True where the table is not empty now. Raises: NotReady."""
     return bool(look_up(stack, connector, f"SELECT 1 FROM {table} LIMIT 1"))
 
 
 @dataclass(frozen=True)
 class Lack:
-    """Something that keeps changes, or parts of rows, out of the publication. table: of which; "" for all."""
+    """Something that keeps changes, or parts of rows, out of the publication. table: whose changes; "" for all."""
 
     kind: Literal["publication", "operations", "table", "part", "old rows"]
     table: str = ""
 
     @property
     def words(self) -> str:
-        """One line of it."""
+        """The lack in one line."""
         return {
             "publication": "no publication",
             "operations": "publishes not every operation",
@@ -77,7 +77,7 @@ def lacks(stack: Stack, connector: Connector, seconds: float = ASK_SECONDS) -> l
     if not publishes:
         return [Lack("publication")]
     found = [] if all(publishes[0]) else [Lack("operations")]
-    # A table that only a newer file has is not captured yet, and nobody has taken it out.
+    # A table that only a newer file lists is not captured yet, so that its absence is nobody's change.
     captured = registered.tables(registered.as_registered(stack, connector))
     wanted = [*captured, connector.config[SIGNALS]]
     for table, listed, whole, old_rows in look_up(stack, connector, _LACKS, name, wanted, seconds=seconds):
@@ -91,7 +91,7 @@ def lacks(stack: Stack, connector: Connector, seconds: float = ASK_SECONDS) -> l
 
 
 def restore(stack: Stack, connector: Connector) -> None:
-    """Take away what `lacks` tells, as superuser; what else it publishes stays. Cut off anywhere, do it again.
+    """Correct what `lacks` lists, as superuser; other published tables stay. Safe to repeat, also when cut off.
 
     Raises: NotReady; InvalidInput without the publication.
     """
@@ -147,9 +147,9 @@ def _without(connector: Connector) -> InvalidInput:
 
 
 def widen(stack: Stack, connector: Connector, tables: Sequence[str]) -> list[str]:
-    """Have these tables in it, as superuser, each with its old rows whole; gives those that were added.
+    """Add the tables that the publication lacks, as superuser, each with its old rows whole; gives those added.
 
-    Only what is missing needs the superuser. A lock on a new table is waited for ten seconds.
+    Where none is missing no superuser is needed. A lock on a new table is waited for ten seconds.
     Raises: NotReady; InvalidInput with the SQL to run, without the publication, without the table of signals, or
     where tables are missing in it and this stack was not given the superuser's password.
     """
@@ -180,7 +180,7 @@ def widen(stack: Stack, connector: Connector, tables: Sequence[str]) -> list[str
 
 
 def require_signals(stack: Stack, connector: Connector, tables: Iterable[str]) -> None:
-    """Rows that these tables have are asked for by a row in the table of signals, which the superuser writes.
+    """Called before these tables' rows are asked for by a row in the table of signals, which the superuser writes.
 
     Raises: InvalidInput where there are such rows and no superuser's password; NotReady.
     """

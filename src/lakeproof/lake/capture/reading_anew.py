@@ -1,17 +1,17 @@
 """Bridges a gap in the topic of PostgreSQL's capture: all rows are read anew.
 
-PostgreSQL tells no place of a snapshot from which a slot could go on, so what differs cannot be written as one
-transaction, as of MariaDB (topic_gap.py). So hashes show parts of transactions until all is read, and what was
-deleted in the gap stays in the lake (docs/postgresql.md).
+PostgreSQL does not tell from which place in its log a slot could go on after a snapshot. So what differs cannot be
+written as one transaction, as it is for MariaDB (topic_gap.py): published hashes show parts of transactions until all
+rows are read, and rows that were deleted in the gap stay in the lake (docs/postgresql.md).
 
 1. The connector is stopped.
-2. The job goes on from its newest state and takes nothing, to the end of the topic. From before that until the end a
-   mark (job/passing_over.py) says that the lake is behind.
-3. The connector gets back what it was registered with, where somebody has changed it, and a new slot. It reads all
+2. The job goes on from its newest state and passes over all records to the end of the topic. A mark
+   (job/passing_over.py) says that the lake is behind, from before this step until `main` shows the rows of step 3.
+3. The connector gets its registered configuration back, where somebody has changed it, and a new slot. It reads all
    rows anew, and the job takes them.
-4. Once `main` shows a transaction of after that, what the append-only tables hold twice is taken out.
+4. Once `main` shows a later transaction, the rows that the append-only tables hold twice are taken out.
 
-Cut off anywhere the next call begins anew.
+If a call is cut off anywhere, the next call begins anew.
 """
 
 import logging
@@ -40,21 +40,21 @@ log = logging.getLogger(__name__)
 
 
 def read_anew(stack: Stack, name: str) -> dict[str, int]:
-    """Have that connector of PostgreSQL's read all rows anew, past what its topic holds; gives how many second rows
-    of which table went. Cut off anywhere, do it again.
+    """Have the PostgreSQL connector read all rows anew, while the job passes over what its topic holds; gives table →
+    how many second rows were taken out. After a call that was cut off, call it again.
 
     Raises: as topic_settings.require_right, bridge.alone, submission.redeploy, restoring.restore,
     new_slot.make_new_slot and rewriting.take_out_second_rows; DeadlineExpired where the job does not get to the
-    topic's end, or where not all is read in time: the mark stays then, and all of it is done again by the next call.
-    What fails after that leaves second rows alone (remove_second_rows).
+    topic's end, or where not all is read in time: the mark stays then, and the next call does all of it again.
+    A failure after that leaves nothing undone but the removal of second rows (remove_second_rows).
     """
     connector = find_connector(name)
     source = find_source(connector.database)
     # Before anything is touched.
     topic_id = require_right(stack, source)
     require_lost(stack, name, kept_too=True)
-    # Where it fails the connector goes on, or its slot would fill up: what comes is passed over, or taken in, and is
-    # read anew in any case.
+    # After a failure the connector goes on, or its slot would fill up. What it brings then is passed over or taken
+    # in, and is read anew in any case.
     with alone(stack, source), resumed_where_it_fails(stack, name):
         let_main_move(stack, source)
         begin_passing_over(stack, source)
@@ -79,8 +79,8 @@ def read_anew(stack: Stack, name: str) -> dict[str, int]:
 
 
 def _await_read(stack: Stack, source: Source, before: str | None) -> None:
-    """Until `main` shows a heartbeat of a transaction, and not the one of before: the row that is read among the
-    others tells of none.
+    """Wait until `main` shows a heartbeat that belongs to a transaction, and not to `before`. The heartbeat's row
+    that is read together with all other rows belongs to no transaction.
     """
 
     def read() -> bool | None:

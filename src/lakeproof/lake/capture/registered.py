@@ -1,8 +1,8 @@
-"""What a connector was registered with last, and in what its live configuration is otherwise.
+"""The configuration that a connector was registered with last, and how its live configuration differs from that.
 
-So what somebody changed by Kafka Connect's REST API is told from a file that is newer, or rendered for other ports.
-A table taken out of its list, operations that are skipped, columns left out: the connector runs on, its delay stays
-small, and the lake lacks rows that nothing brings later.
+So a change that somebody made by Kafka Connect's REST API is told from a file that is newer, or rendered for other
+ports. With a table taken out of its list, operations skipped or columns left out, the connector runs on, its delay
+stays small, and the lake lacks rows that nothing brings later.
 """
 
 import json
@@ -16,8 +16,8 @@ from lakeproof.stack.stack import Stack
 TABLES_KEY = "table.include.list"
 # Kafka Connect's own key beside a connector's configuration.
 NAME = "name"
-# Keys that say how fast, in what portions and under which id a connector reads, how often it tries, and what it says
-# of itself. What it delivers is the same, so a person may have others here (take_free_server_id does).
+# Free keys: how fast, in what portions and under which id a connector reads, how often it tries, and what it says of
+# itself. None of them changes what it delivers, so a person may set them (take_free_server_id does).
 _FREE = re.compile(
     r"database\.(server\.id|ssl\..+|sslmode)|poll\.interval\.ms|max\.(batch|queue)\.size(\.in\.bytes)?"
     r"|(incremental\.snapshot\.chunk|snapshot\.fetch|query\.fetch)\.size|snapshot\.(delay\.ms|max\.threads)"
@@ -30,17 +30,17 @@ _FREE = re.compile(
 
 
 def remember(stack: Stack, connector: Connector, config: Mapping[str, str]) -> None:
-    """Note what it was registered with. Raises: HeldByAnother."""
+    """Note the configuration that the connector was registered with. Raises: HeldByAnother."""
     provisioned.remember(stack, "connect", _configuration(connector), json.dumps(config, sort_keys=True))
 
 
 def is_known(stack: Stack, connector: Connector) -> bool:
-    """Whether it is noted. Raises: TerminalError for a broken file."""
+    """Whether the registered configuration is noted. Raises: TerminalError for a broken file."""
     return bool(provisioned.recall(stack, "connect", _configuration(connector)))
 
 
 def as_registered(stack: Stack, connector: Connector) -> dict[str, str]:
-    """What it was registered with last; what its file says where that was not noted on this machine.
+    """The configuration registered last; the one of the connector's file where none was noted on this machine.
 
     Raises: TerminalError for a broken file.
     """
@@ -54,7 +54,7 @@ def tables(config: Mapping[str, str]) -> list[str]:
 
 
 def changed_keys(live: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
-    """The keys, sorted, that decide what is delivered and are not as wanted; free ones are passed over."""
+    """The keys, sorted, whose live value is not as wanted and changes what is delivered; free keys do not count."""
     keys = (live.keys() | wanted.keys()) - {NAME, TABLES_KEY}
     changed = {key for key in keys if live.get(key) != wanted.get(key) and not _FREE.fullmatch(key)}
     if set(tables(live)) != set(tables(wanted)):
@@ -63,12 +63,12 @@ def changed_keys(live: Mapping[str, str], wanted: Mapping[str, str]) -> list[str
 
 
 def without_name(live: Mapping[str, str]) -> dict[str, str]:
-    """What Kafka Connect tells, as it was given."""
+    """The live configuration as it was sent, without the key that Kafka Connect adds."""
     return {key: value for key, value in live.items() if key != NAME}
 
 
 def with_free_keys_of(live: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
-    """What is wanted, but for the free keys, which stay as they are."""
+    """The wanted configuration, with the live values of the free keys."""
     return dict(wanted) | {key: value for key, value in live.items() if _FREE.fullmatch(key)}
 
 

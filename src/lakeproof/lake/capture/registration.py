@@ -1,4 +1,4 @@
-"""Registering connectors with Kafka Connect over REST, and provisioning: each made once, none mended in silence."""
+"""Registers connectors with Kafka Connect. Provisioning makes each connector once, and mends none in silence."""
 
 import json
 import logging
@@ -21,16 +21,17 @@ ASK_SECONDS = 15.0
 def provision(stack: Stack, source: Source) -> None:
     """Register the source's connector where it was never made in this Kafka cluster, or its file has changed since.
 
-    One that was paused stays paused; one that was deleted or changed by plain REST stays so: that is an incident,
-    which diagnosis must find, and `register` is its repair. A file with new tables is left to `lakeproof capture
-    register`, which looks whether the lake's job reads them: rows captured before are passed over, and lost to it.
+    A paused connector stays paused. A connector that was deleted or changed by plain REST stays so: that is an
+    incident, which diagnosis must find, and `register` is its repair. A file with new tables is left to `lakeproof
+    capture register`, which first checks that the lake's job reads these tables: the job passes over rows that were
+    captured before that, and they are lost to the lake.
     Raises: NotReady, TerminalError.
     """
     cluster = str(_ask(stack, "GET", "/", REGISTER_SECONDS)["kafka_cluster_id"])
     name, connector = source.connector, find_connector(source.connector)
     mark = provisioned.digest(cluster, json.dumps(render(stack, connector), sort_keys=True))
     if provisioned.is_made(stack, "connect", f"connector {name}", mark):
-        if not registered.is_known(stack, connector):  # made by a version that did not note it
+        if not registered.is_known(stack, connector):  # made by a version that did not note the configuration
             registered.remember(stack, connector, render(stack, connector))
         return
     live = live_config(stack, name)
@@ -50,9 +51,8 @@ def register(stack: Stack, name: str) -> None:
     """Register a connector from its file, whatever is there now; it goes on from its old offsets.
 
     Connect keeps offsets by the connector's name, also after it was deleted, so no row is lost or read twice. A
-    paused connector stays paused. Nothing is sent where Connect has exactly this configuration already. Of a table
-    that is new in the file, the rows that it has already are read too.
-    In PostgreSQL such a table is published first.
+    paused connector stays paused. Nothing is sent where Connect has exactly this configuration already. A table that
+    is new in the file is published first (in PostgreSQL), and the rows that it has already are read too.
     Raises: InvalidInput for an unknown name, or a table that cannot be captured so; NotReady; CouldNotLook where the
     database does not answer; TerminalError with what Connect refused.
     """
@@ -64,7 +64,7 @@ def _put(stack: Stack, connector: Connector) -> None:
     live = live_config(stack, connector.name, REGISTER_SECONDS)
     known = live is not None and registered.is_known(stack, connector)
     if live is not None and known and registered.changed_keys(live, registered.as_registered(stack, connector)):
-        # Its changed configuration has told of that until now.
+        # Until now the changed configuration itself has shown that the lake may lack rows.
         missed.note(stack, find_source(connector.database), missed.BY_CONNECTOR)
     stands = live is not None and registered.without_name(live) == wanted
     if stands and not _noted(stack, connector):
@@ -74,7 +74,7 @@ def _put(stack: Stack, connector: Connector) -> None:
     made = _was_made(stack, connector, live)
     require_readable(stack, connector, new)
     if new and made:
-        # Noted before: once they are published or captured, neither Connect nor the database knows them as new.
+        # Noted first: once these tables are published or captured, nothing in Connect or the database calls them new.
         provisioned.remember(stack, "connect", _unread(connector), " ".join(new))
     added = publication.widen(stack, connector, (connector.config[SIGNALS], *new))
     if added:
@@ -90,9 +90,8 @@ def _put(stack: Stack, connector: Connector) -> None:
 
 
 def _know(stack: Stack, connector: Connector, live: dict[str, str] | None, cluster: str) -> None:
-    """Where a version of before registered it, which noted a digest alone, and it stands so still: note with what.
-
-    Else a newer file, which a start leaves alone, would be taken for somebody's change.
+    """Note the live configuration of a connector that an older version registered and nobody has changed since: that
+    version noted a digest alone. Else a newer file, which a start leaves alone, would be taken for somebody's change.
     """
     if live is None or registered.is_known(stack, connector):
         return
@@ -102,14 +101,14 @@ def _know(stack: Stack, connector: Connector, live: dict[str, str] | None, clust
 
 
 def unread_tables(stack: Stack, connector: Connector) -> list[str]:
-    """The tables of its file that the connector does not capture so far, or of which a command that was cut off left
-    the earlier rows unread; as Connector.sources. Raises: NotReady.
+    """The tables of the connector's file, named as in Connector.sources, that it does not capture yet, or whose
+    earlier rows were left unread by a command that was cut off. Raises: NotReady.
     """
     return _new(stack, connector, live_config(stack, connector.name), render(stack, connector))
 
 
 def _new(stack: Stack, connector: Connector, live: dict[str, str] | None, wanted: dict[str, str]) -> list[str]:
-    """Of a connector that is not there, the database may still tell what was captured."""
+    """As unread_tables. Where Connect has no such connector, the publication may still tell what was captured."""
     found = _noted(stack, connector)
     if live is not None:
         found |= set(new_tables(live, wanted))
@@ -120,7 +119,7 @@ def _new(stack: Stack, connector: Connector, live: dict[str, str] | None, wanted
 
 
 def _was_made(stack: Stack, connector: Connector, live: dict[str, str] | None) -> bool:
-    """True where it goes on from a place in the log: then the rows that a new table has do not come by themselves."""
+    """True where the connector goes on from a place in the log. It then has to be asked for a new table's rows."""
     return live is not None or bool(_noted(stack, connector)) or slot.look(stack, connector) is not None
 
 
@@ -129,7 +128,7 @@ def _unread(connector: Connector) -> str:
 
 
 def _noted(stack: Stack, connector: Connector) -> set[str]:
-    """The tables of its file that an earlier command began to capture, and whose earlier rows it did not come to."""
+    """The tables of its file that an earlier command began to capture without reading their earlier rows."""
     return set(provisioned.recall(stack, "connect", _unread(connector)).split()).intersection(connector.sources)
 
 

@@ -1,4 +1,4 @@
-"""Giving a connector the configuration back with which it was registered last, where somebody has changed it."""
+"""Gives a connector its last registered configuration back, where somebody has changed it."""
 
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import missed
@@ -11,10 +11,10 @@ from lakeproof.stack.stack import Stack
 
 
 def restore(stack: Stack, connector: Connector) -> None:
-    """Give it back, but for free keys; a connector that is stopped stays so.
+    """Give it back, except for the free keys (registered.py); a connector that is stopped stays so.
 
-    Nothing is sent where nothing differs, or where Connect has no such connector. What it did not deliver meanwhile
-    does not come by this: a mark tells of it from then on, which the bridges take away.
+    Nothing is sent where nothing differs, or where Connect has no such connector. This does not bring the rows that
+    the connector did not deliver meanwhile: a mark says that they are missing, until a bridge takes the mark away.
     Raises: DeadlineExpired; TerminalError with what was refused.
     """
     live, wanted = live_config(stack, connector.name, REGISTER_SECONDS), as_registered(stack, connector)
@@ -33,10 +33,10 @@ def restore(stack: Stack, connector: Connector) -> None:
 
 
 def require_unchanged(stack: Stack, connector: Connector) -> None:
-    """Asked by a bridge that compares the lake with the database and leaves to the job what it holds already.
+    """Called by a bridge that compares the lake with the database, and relies on the job to show the rows it holds.
 
-    By a changed connector the job may hold rows whose transaction never ends, and would show them much later, on top
-    of what the bridge has brought. Raises: InvalidInput that names the bridge by which the job forgets them.
+    From a changed connector the job may hold rows whose transaction never ends. It would show them much later, on top
+    of what the bridge has brought. Raises: InvalidInput that names the bridge by which the job forgets these rows.
     """
     live = live_config(stack, connector.name)
     changed = [] if live is None else changed_keys(live, as_registered(stack, connector))

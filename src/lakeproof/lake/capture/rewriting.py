@@ -20,17 +20,18 @@ from lakeproof.stack.stack import Stack
 
 STOP_SECONDS = 60.0
 STATEMENT_SECONDS = 300.0
-# How a job ends that was stopped with a savepoint, and has committed all that the savepoint holds.
+# The last state of a job that was stopped with a savepoint and has committed all that the savepoint holds.
 STOPPED = "FINISHED"
 
 log = logging.getLogger(__name__)
 
 
 def write_to_lake(stack: Stack, source: Source, *statements: str) -> None:
-    """Statements on the catalog `store`, while the source's job is stopped with a savepoint: a table has one writer
-    at a time. Then the job goes on; where this was cut off, whoever submits the job ends the statement first.
+    """Run statements on the catalog `store` while the source's job is stopped with a savepoint: a table has one
+    writer at a time. Then the job goes on. After a call was cut off, whoever submits the job ends the statement
+    first.
 
-    Raises: NotReady where the job does not run, or did not end well: then nothing was written; as paimon.paimon,
+    Raises: NotReady where the job does not run, or did not end well (nothing was written then); as paimon.paimon,
     stop_with_savepoint and ensure_submitted.
     """
     flink, stopped = rest_of(stack), False
@@ -45,7 +46,7 @@ def write_to_lake(stack: Stack, source: Source, *statements: str) -> None:
                 begin_writing(stack, source, session.url)
                 for statement in statements:
                     session.run(statement, Deadline(STATEMENT_SECONDS))
-            # Its session is closed, before somebody else gets the turn.
+            # The statements' session is closed by now. The mark goes before somebody else gets the turn to submit.
             all_is_done(stack, source)
     finally:
         if stopped:
@@ -53,7 +54,9 @@ def write_to_lake(stack: Stack, source: Source, *statements: str) -> None:
 
 
 def _stop(stack: Stack, source: Source, flink: FlinkRest, job: Job) -> None:
-    """What a job has not committed yet would conflict, once it is restored, with a table that was written anew."""
+    """Stop the job, with all of its data committed: uncommitted data would conflict, once the job is restored, with a
+    table that was written anew.
+    """
     try:
         stop_with_savepoint(stack, source, STOP_SECONDS)
     except DeadlineExpired:
@@ -65,7 +68,7 @@ def _stop(stack: Stack, source: Source, flink: FlinkRest, job: Job) -> None:
 
 
 def remove_second_rows(stack: Stack, source: Source) -> dict[str, int]:
-    """Take out of the append-only tables what they hold twice, row for row; gives table → how many rows went.
+    """Take out of the append-only tables the rows that they hold twice; gives table → how many rows were taken out.
 
     Raises: as take_out_second_rows; InvalidInput where topic_gap.bridge was cut off, which is to be finished first;
     NotReady where somebody repairs that database's tables.
@@ -76,11 +79,11 @@ def remove_second_rows(stack: Stack, source: Source) -> dict[str, int]:
 
 
 def take_out_second_rows(stack: Stack, source: Source) -> dict[str, int]:
-    """As remove_second_rows, for who is `alone` with these tables.
+    """As remove_second_rows, for a caller that is `alone` with these tables.
 
-    They have no key on purpose, so that a second row of an event is seen. A connector that reads all rows anew brings
-    one of each. A table is written anew as a whole, in one commit; cut off before that, it is as it was. Hashes of
-    before stay as they are.
+    Append-only tables have no key on purpose, so that a second row of an event is seen. A connector that reads all
+    rows anew brings a second row of each event. A table is written anew as a whole, in one commit; a call that is cut
+    off before the commit leaves the table as it was. Hashes that were published before stay as they are.
     Raises: as write_to_lake; NotReady, also where all was done and `main` does not show it.
     """
     files = [file for file in job_files(stack, source) if not file.has_key]
@@ -90,13 +93,13 @@ def take_out_second_rows(stack: Stack, source: Source) -> dict[str, int]:
     twice = {file: count for file, count in rows.items() if count}
     if twice:
         log.info("writing %s anew", ", ".join(file.table for file in twice))
-        # In one stop of the job: one that was submitted a moment ago makes no savepoint yet.
+        # All tables in one stop of the job: a job that was submitted a moment ago makes no savepoint yet.
         tables = [_stored(source, file) for file in twice]
         write_to_lake(stack, source, *(f"INSERT OVERWRITE {each} SELECT DISTINCT * FROM {each}" for each in tables))
     found = {f"{source.name}.{file.table}": count for file, count in twice.items()}
     let_main_move(stack, source)
     try:
-        # Also where an earlier call has taken them out, and has ended before main showed it.
+        # Also where nothing was found: an earlier call may have taken the rows out, and ended before main showed it.
         await_published(stack, source)
     except DeadlineExpired as late:
         raise NotReady(
@@ -114,7 +117,7 @@ def in_counts(found: dict[str, int]) -> str:
 
 def _second_rows(session: PinnedFlink, source: Source, file: SqlFile) -> int:
     table, deadline = _stored(source, file), Deadline(STATEMENT_SECONDS)
-    # One look at the table: the job goes on writing to it meanwhile.
+    # One statement, so one look at the table: the job goes on writing to it meanwhile.
     columns = ", ".join(f"`{name}`" for name, *_ in session.run(f"DESCRIBE {table}", deadline).rows)
     each = f"SELECT COUNT(*) AS n FROM {table} GROUP BY {columns}"
     ((rows,),) = session.run(f"SELECT SUM(n - 1) FROM ({each})", deadline).rows

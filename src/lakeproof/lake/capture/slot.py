@@ -71,7 +71,7 @@ def trouble(slot: Slot | None, name: str) -> str:
 class SlotWatch(threading.Thread):
     """Looks at a connector's slot until `stop` is set. `slot` is the newest look; `condition` tells what is wrong.
 
-    lost: True where that look found it lost or not there; None before the first answer.
+    lost: True where the newest look with an answer found the slot lost or not there; None before the first answer.
     """
 
     def __init__(self, stack: Stack, connector: Connector, stop: threading.Event) -> None:

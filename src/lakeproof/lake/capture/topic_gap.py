@@ -2,19 +2,19 @@
 never came into it, so that the job stops at that transaction's END.
 
 Neither a restart nor an older state gets the job on, for the topic stays as it is. But the database has all that the
-topic had. So the job passes over what is left of the topic, and the database brings it:
+topic had. So the job passes over what is left of the topic, and what the lake lacks is brought from the database:
 
 1. The connector is stopped.
-2. The job goes on from its newest state and takes nothing, to the end of the topic. From before that until the end a
-   mark (job/passing_over.py) says that the lake is behind. `main` stays as old as it is.
-3. The connector gets back what it was registered with, where somebody has changed it. Once `main` shows that state
-   the database is held against the lake at that hash (bridge.py).
+2. The job goes on from its newest state and passes over all records to the end of the topic. `main` keeps its data. A
+   mark (job/passing_over.py) says that the lake is behind, from before this step until the last one.
+3. The connector gets its registered configuration back, where somebody has changed it. Once `main` shows the job's
+   state at the topic's end, the database is compared with the lake at that hash (bridge.py).
 4. The job is ended, what differs is written as one transaction together with the connector's place, and the job goes
-   on as ever.
+   on as usual.
 5. Once `main` shows the difference the mark is taken away, and the connector goes on.
 
-Cut off anywhere the next call begins anew, and compares what the lake lacks by then. No published state shows a part
-of a transaction (of one up to the size that the job keeps whole, docs/lake.md).
+If a call is cut off anywhere, the next call begins anew, and finds what the lake lacks by then. No published state
+shows a part of a transaction (of one up to the size that the job keeps whole, docs/lake.md).
 """
 
 import json
@@ -45,14 +45,15 @@ from lakeproof.lake.topics import find_topic
 from lakeproof.stack.stack import Stack
 
 STOP_SECONDS = 30.0
-# Read by nobody: the job passes it over, others take no notice of a transaction's beginning.
+# A record that has no meaning: the job passes over it, and other readers ignore a transaction's BEGIN.
 MARKER = json.dumps({"status": "BEGIN", "id": "bridge"}).encode()
 
 log = logging.getLogger(__name__)
 
 
 def bridge(stack: Stack, name: str) -> Difference:
-    """Bridge the gap in that connector's topic; gives what the lake lacked. Cut off anywhere, do it again.
+    """Bridge the gap in that connector's topic; gives what the lake lacked. After a call that was cut off, call
+    again.
 
     Raises: as bridge.at_rest (also for a connector of PostgreSQL's: reading_anew.py), bridge.compared,
     submission.redeploy and restoring.restore; TerminalError for a MariaDB whose transactions the job
@@ -65,18 +66,18 @@ def bridge(stack: Stack, name: str) -> Difference:
         require_comparable(stack, resting)
         let_main_move(stack, source)
         begin_passing_over(stack, source)
-        # So that there is a record to read, whatever was emptied: by it the job tells how far it is.
+        # An emptied topic has a record then, too. The job's offset after that record shows that it is at the end.
         last = write(resting, [MARKER])
         log.info("having %s pass over what %s holds", source.job, source.topic)
         redeploy(stack, source)
         commit = await_all_captured(stack, resting, beyond=last)
         restore(stack, resting.connector)
-        # Where its offsets lie is a part of the configuration.
+        # Read again, since the configuration decides where the connector's offsets lie.
         resting = replace(resting, known=known_offset(stack, name))
         missing = compared(stack, resting, commit, came=())
         found, place = missing.found, missing.place
         log.info("writing what the lake lacks (%s) and the place %s", found.counts(), place.gtid)
-        # A job that passes over must not be there when it is written, nor come before the mark says that it is.
+        # No job that passes over may run while the difference is written, nor come before the mark says WRITTEN.
         with no_job(stack, source, STOP_SECONDS):
             require_at_rest(stack, resting)
             last = write(resting, list(records(found, place.gtid, place.now_us)), place)
@@ -91,8 +92,8 @@ def bridge(stack: Stack, name: str) -> Difference:
 def make_anew(stack: Stack, source: Source) -> None:
     """Make the topic of that source, which is gone, so that nothing is read in it before the bridge.
 
-    The job would go on in it where it stood in the old one: in the midst of a transaction, or past what nobody has
-    read. So it is ended, and the mark says that the lake lacks what it passes over.
+    The job would go on in the new topic at its offset in the old one: in the midst of a transaction, or past records
+    that nobody has read. So the job is ended, and the mark says that the lake lacks what the job passes over.
     Raises: as submission.no_job and bridge.alone; NotReady.
     """
     with alone(stack, source), no_job(stack, source, STOP_SECONDS):

@@ -1,9 +1,9 @@
 """Columns that were added to captured tables after the SQL files were written (`lakeproof lake evolve`).
 
-The SQL files of lake/jobs are part of Lakeproof; a column that a user adds to the own database is part of the stack.
-So such columns are kept in a file of the stack's: they outlive `down` and `up`, and
-`lakeproof reset` forgets them together with the lake. Whoever makes a job, or compares the database with what is
-declared, takes the SQL files with these columns (`job_files`).
+The SQL files of lake/jobs are part of Lakeproof; a column that users add to their own database is part of the stack.
+So such columns are kept in a file of the stack's: they outlive `down` and `up`, and `lakeproof reset` forgets them
+together with the lake. Whoever makes a job, or compares the database with what is declared, takes the SQL files with
+these columns (`job_files`).
 """
 
 import json
@@ -41,9 +41,13 @@ READ_BY_THE_JOB = frozenset({Stage.DECLARED, Stage.DEPLOYED, Stage.DONE})
 
 @dataclass(frozen=True)
 class AddedColumn:
-    """table: as the connector names it. kind: Flink's type. awaited: declared before the database had it, so that
-    the column may be missing there. since: when the job began to read it, in seconds since 1970.
-    filled: it was declared before, so the lake's table may hold values that the database has no more.
+    """A column that was added.
+
+    table: as the connector names it.
+    kind: Flink's type.
+    awaited: it was declared before the database had it, so it may be missing there.
+    since: when the job began to read it, in seconds since 1970.
+    filled: it was declared once before, so the lake's table may hold values that the database no longer has.
     """
 
     table: str
@@ -55,7 +59,7 @@ class AddedColumn:
     filled: bool = False
 
     def at(self, stage: Stage) -> "AddedColumn":
-        """The same column, so far."""
+        """The same column at that stage."""
         return replace(self, stage=stage)
 
     @property
@@ -65,7 +69,7 @@ class AddedColumn:
 
 
 def added_columns(stack: Stack, source: Source) -> tuple[AddedColumn, ...]:
-    """All that were ever added, also those that were taken back. Raises: TerminalError for a broken file."""
+    """All columns that were ever added, also those taken back since. Raises: TerminalError for a broken file."""
     path = path_of(stack, source)
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
@@ -81,7 +85,7 @@ def added_columns(stack: Stack, source: Source) -> tuple[AddedColumn, ...]:
 
 
 def note(stack: Stack, source: Source, column: AddedColumn) -> None:
-    """Keep what is known of that column from now on, in the place of what was known."""
+    """Keep `column` in the list from now on, in the place of what was noted of the same column before."""
     others = [each for each in added_columns(stack, source) if (each.table, each.column) != _name(column)]
     kept = [asdict(each) for each in (*others, column)]
     write_file(path_of(stack, source), json.dumps(kept, indent=1) + "\n")
@@ -98,8 +102,8 @@ def job_files(stack: Stack, source: Source) -> tuple[SqlFile, ...]:
 
 
 def with_added(file: SqlFile, added: Iterable[AddedColumn]) -> SqlFile:
-    """One file with its added columns. One that the job does not read may be in the lake's table all the same, so
-    the INSERT then names the columns that it writes.
+    """One file with its added columns. The lake's table may also have an added column that the job does not read, so
+    the INSERT names the columns that it writes.
     """
     mine = [each for each in added if each.table == file.source]
     for each in mine:

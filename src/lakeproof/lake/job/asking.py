@@ -12,9 +12,9 @@ from lakeproof.lake.job.flink_rest import FlinkRest
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
 
-# An asker holds the turn for as long as one call of Flink's REST may take.
+# How long `nobody_asks` waits for the turn: an asker holds it for as long as one call of Flink's REST may take.
 ASKED_SECONDS = 6.0
-# Besides what Flink answers: something else answers at its address, and a disk that is full has no room for the turn.
+# Besides Flink's own errors: something else may answer at its address, and a full disk has no room for the turn.
 _TROUBLES = (LakeproofError, LookupError, TypeError, ValueError, OSError)
 
 
@@ -25,7 +25,7 @@ def nobody_asks(stack: Stack, source: Source) -> Iterator[None]:
     A checkpoint that came after the savepoint would have the number that the next job begins with.
     """
     with ExitStack() as held:
-        # Who cannot have it stops the job all the same: on a full disk, or where another one stops it meanwhile.
+        # The job is stopped without the turn, too: on a full disk, or where another process stops it meanwhile.
         with suppress(HeldByAnother, OSError):
             me = f"process {os.getpid()}, which stops {source.job}"
             held.enter_context(hold(_turn(stack, source), me, ASKED_SECONDS, every=0.02))
@@ -40,7 +40,7 @@ def _turn(stack: Stack, source: Source) -> Path:
 class Asking:
     """Asks the job for checkpoints, one at a time: Flink would put off further ones and then run them in a row.
 
-    trouble: why the last one was not begun, or failed; "" where it went well. begun: how many were.
+    trouble: why the last checkpoint was not begun, or failed; "" where it went well. begun: how many were begun.
     """
 
     stack: Stack
@@ -51,7 +51,7 @@ class Asking:
     _request: tuple[str, str] | None = None
 
     def ask(self) -> None:
-        """Ask for one, unless the one before still runs, or is seen only now to have failed (`trouble`)."""
+        """Ask for a checkpoint, unless the one before still runs, or is seen only now to have failed (`trouble`)."""
         before = self._request is not None
         if self.is_running() or (before and self.trouble):
             return
@@ -73,7 +73,7 @@ class Asking:
             self.trouble = f"no checkpoint: {_told(error)}"
 
     def is_running(self) -> bool:
-        """Whether the one that was asked for last is still being made; it has failed where Flink does not tell."""
+        """Whether the checkpoint asked for last is still being made. One that Flink does not tell of has failed."""
         try:
             if self._request is not None and not self.flink.checkpoint_ended(*self._request):
                 return True

@@ -1,7 +1,7 @@
-"""Who repairs a database's tables in the lake: one at a time, and the publisher knows when `main` has to move for it.
+"""One repair at a time of a database's tables in the lake, and the publisher knows when `main` has to move for it.
 
-An audit's finding keeps `main` as it is. But a repair compares with new states, and `main` is whole only once it
-shows what the repair has written.
+An audit's finding freezes `main`. But a repair compares the database with new states on `main`, and `main` is whole
+only once it shows what the repair has written.
 """
 
 import os
@@ -14,16 +14,16 @@ from lakeproof.held_file import hold, holder_of
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
 
-# Longer than somebody's look at who holds the file, which holds it for that moment (`holder_of`).
+# How long to wait for the file: longer than `holder_of` takes, which holds the file while it looks who else does.
 TURN_SECONDS = 1.0
-# Of a repair for which `main` moves. One that takes longer hangs, or was stopped (Ctrl-Z), and no longer counts.
+# How long `main` moves for a repair. One that takes longer hangs, or was stopped (Ctrl-Z), and no longer counts.
 LONGEST_SECONDS = 900.0
 _MOVES = "main moves for it"
 
 
 @contextmanager
 def bridging(stack: Stack, source: Source) -> Iterator[None]:
-    """Be the one who does it, for the block; the kernel ends it when this process dies. Raises: HeldByAnother."""
+    """Be the only repair of that source's tables, for the block or until this process dies. Raises: HeldByAnother."""
     with hold(_lock(stack, source), f"process {os.getpid()}", TURN_SECONDS):
         yield
 
@@ -34,7 +34,7 @@ def let_main_move(stack: Stack, source: Source) -> None:
 
 
 def main_may_move(stack: Stack, source: Source) -> bool:
-    """Whether somebody on this machine is at a repair now for which `main` has to move, and not for too long."""
+    """Whether a repair for which `main` has to move runs on this machine now, and has not run for too long."""
     lock = _lock(stack, source)
     holder = holder_of(lock)
     return holder is not None and _MOVES in holder and time.time() - lock.stat().st_mtime < LONGEST_SECONDS

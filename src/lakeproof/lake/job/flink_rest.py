@@ -10,10 +10,10 @@ from lakeproof.errors import TerminalError, TransientError
 from lakeproof.stack import loopback
 from lakeproof.stack.stack import Stack
 
-# Neither ended nor about to end.
+# The states of a job that has neither ended nor is about to end.
 ALIVE = frozenset({"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "RECONCILING", "SUSPENDED"})
 ENDING = frozenset({"FAILING", "CANCELLING"})
-# Accepted; it waits for a TaskManager, or restores its state.
+# The states of an accepted job that waits for a TaskManager, or restores its state.
 BEGINNING = frozenset({"INITIALIZING", "CREATED"})
 _DUPLICATE = "DuplicateJobSubmissionException"
 
@@ -32,7 +32,7 @@ class FlinkRefused(TerminalError):
 
 @dataclass(frozen=True)
 class Job:
-    """A job as the JobManager tells it. is_whole: all of its tasks run, so that it can make a checkpoint."""
+    """A job as the JobManager lists it. is_whole: all of its tasks run, so that it can make a checkpoint."""
 
     id: str
     name: str
@@ -55,7 +55,7 @@ class FlinkRest:
         ]
 
     def is_there(self, job_id: str) -> bool:
-        """Whether that job is alive or about to end, by the list: what `state` tells may be seconds old.
+        """Whether that job is alive or about to end, by the list of jobs: what `state` tells may be seconds old.
 
         Raises: FlinkUnreachable.
         """
@@ -99,7 +99,7 @@ class FlinkRest:
             raise AlreadySubmitted(error.what, where="flink-jobmanager") from error
 
     def plan(self, jar_id: str, body: dict[str, Any]) -> None:
-        """Run its main method only as far as the plan; its CREATE statements take effect.
+        """Run an uploaded jar's main method only as far as the plan; its CREATE statements take effect.
 
         Raises: FlinkRefused with the root cause, FlinkUnreachable.
         """

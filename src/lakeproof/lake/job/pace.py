@@ -18,12 +18,11 @@ from lakeproof.lake.job.spec import SHARE_WITHOUT_CHECKPOINT
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
 
-# The job may read a row later than whoever watches the topic does. A checkpoint that began so long after a row came
-# has it.
+# The job may read a row later than the topic's watcher does. A checkpoint that began this long after a row has it.
 READ_SECONDS = 2.0
-# Between two looks, of which those while a checkpoint is being made ask the JobManager whether it still is.
+# Between two looks. While a checkpoint is being made, each look asks the JobManager whether it is complete.
 LOOK_SECONDS = 0.2
-# After one that could not even be begun.
+# After a checkpoint that could not even be begun.
 RETRY_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
 
@@ -42,8 +41,8 @@ class CheckpointPace(threading.Thread):
     """Asks a source's job for checkpoints until a complete one has every row that came, through any outage of Flink,
     until `stop` is set.
 
-    A complete one has them that began READ_SECONDS after the last row, and after the job was seen not to run: a job
-    that has just come back has read nothing yet.
+    A complete checkpoint has every row if it began READ_SECONDS after the last row came, and READ_SECONDS after the
+    job was last seen not to run: a job that has just come back has read nothing yet.
     """
 
     def __init__(
@@ -65,9 +64,9 @@ class CheckpointPace(threading.Thread):
         self._began_at: float | None = None
         """When the checkpoint that is being made was asked for."""
         self._complete_at = self._away_at = float("-inf")
-        """When the newest complete one was asked for, and when none could be begun."""
+        """When the newest complete checkpoint was asked for, and when a checkpoint last could not be begun."""
         self._failures = 0
-        """Of those that were begun, in a row."""
+        """How many of the checkpoints that were begun failed in a row."""
         self._told = ""
 
     def run(self) -> None:
@@ -77,12 +76,12 @@ class CheckpointPace(threading.Thread):
                 self.look()
             except Exception:  # a thread that died would leave the job at its idle pace for good
                 log.exception("could not ask for a checkpoint of %s", self._asking.source.job)
-            # A look that came a moment after one was due would make every pause longer by that moment.
+            # The next look comes just when a checkpoint is due: a later one would make every pause longer.
             until_due = self._not_before - self._clock()
             self._stop_asked.wait(min(LOOK_SECONDS, until_due) if until_due > 0 else LOOK_SECONDS)
 
     def look(self) -> None:
-        """Ask for a checkpoint where one is due: rows came that none has, and part of the pause is free of them."""
+        """Ask for a checkpoint where one is due: rows came that no complete one has, and the pause is over."""
         if self._began_at is not None:
             if self._asking.is_running():
                 return
@@ -102,7 +101,7 @@ class CheckpointPace(threading.Thread):
             self._began_at = now
 
     def _ended(self, began_at: float) -> None:
-        """Part of the pause is kept free after it, and ever more after each that failed."""
+        """Keep a part of the pause free after a checkpoint, and ever more after each that failed in a row."""
         free = self._pause * SHARE_WITHOUT_CHECKPOINT
         if self._asking.trouble:
             self._failures += 1

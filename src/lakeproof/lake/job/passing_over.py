@@ -1,9 +1,9 @@
-"""The mark of a job that takes nothing of what its topic holds, while a repair brings all of that from the database.
+"""The mark of a job that passes over all records of its topic, while a repair brings their rows from the database.
 
-So the job gets past what it cannot read, and the lake lacks what it passes over until the repair has brought it.
-While the mark says OPEN, every submission of the job passes over, whoever makes it: one that took rows from the
-middle on would show parts of transactions. Once what is missing lies in the topic the mark says WRITTEN: then the
-job takes what comes, and is known to be behind until `main` shows that.
+So the job gets past what it cannot read. The lake lacks the rows that it passes over until the repair has brought
+them. While the mark says OPEN, every submission of the job passes over records, whoever makes it: a job that took
+rows from the middle on would show parts of transactions. Once the missing rows lie in the topic the mark says
+WRITTEN: then the job takes what comes, and the lake is known to be behind until `main` shows these rows.
 """
 
 from pathlib import Path
@@ -22,12 +22,12 @@ def begin_passing_over(stack: Stack, source: Source) -> None:
 
 
 def all_is_written(stack: Stack, source: Source) -> None:
-    """What the lake lacks lies in the topic: from now on a submission of the job takes what comes."""
+    """The rows that the lake lacks lie in the topic: from now on a submission of the job takes what comes."""
     write_file(_mark(stack, source), WRITTEN)
 
 
 def all_is_brought(stack: Stack, source: Source) -> None:
-    """Take the mark away: the lake shows it."""
+    """Take the mark away: the lake shows the rows that it lacked."""
     _mark(stack, source).unlink(missing_ok=True)
 
 

@@ -17,19 +17,19 @@ from lakeproof.stack.stack import Stack
 RETENTION_MARGIN_SECONDS = 300
 # Two per checkpoint: APPEND and COMPACT.
 SNAPSHOTS_PER_CHECKPOINT = 2
-# Every commit reads all manifests of its table, Paimon's and Iceberg's, so few are let stand before they are merged:
-# by default up to 30 and 50, which was much of what the object store was asked.
+# Every commit reads all manifests of its table, Paimon's and Iceberg's, so they are merged while they are few. By
+# default up to 30 and 50 of them stand, and reading them was much of what the object store was asked.
 FEW_MANIFESTS = {
     "manifest.merge-min-count": "5",
     "metadata.iceberg.compaction.min.file-num": "2",
     "metadata.iceberg.compaction.max.file-num": "4",
 }
-# So often `lake publish` and `check` ask for a checkpoint while they wait, whatever the source's own pace.
+# How often `lake publish` and `check` ask for a checkpoint while they wait, whatever the source's own pace.
 ASKED_EVERY_SECONDS = 2.0
-# Of a pause between two checkpoints so much is kept free of them. A checkpoint that took longer than the pause was
-# followed by the missed ones back to back, which made the next ones slower still.
+# The share of a pause between two checkpoints in which none may run. Without it the missed checkpoints followed one
+# that took longer than the pause back to back, which made the next ones slower still.
 SHARE_WITHOUT_CHECKPOINT = 0.5
-# Iceberg metadata files that are kept: the publisher reads each within seconds, so one minute is plenty.
+# How long Iceberg metadata files are kept: the publisher reads each within seconds, so one minute is plenty.
 METADATA_KEPT_SECONDS = 60
 
 
@@ -44,7 +44,7 @@ def metadata_files_kept(stack: Stack, database: Source) -> int:
 
 
 def _snapshots_per_second(stack: Stack, database: Source) -> float:
-    """At most: at the source's own pace, and by one who waits for a state meanwhile."""
+    """The most that may come: at the source's own pace, and at the pace of one who waits for a state meanwhile."""
     return SNAPSHOTS_PER_CHECKPOINT * (1 / database.checkpoint_seconds(stack) + 1 / ASKED_EVERY_SECONDS)
 
 
@@ -80,7 +80,7 @@ def make_spec(stack: Stack, database: Source, sql_files: tuple[SqlFile, ...] | N
     lake = stack.settings.lake
     host, port = stack.host_port("kafka")
     pause, longest = database.checkpoint_seconds(stack), database.longest_pause_seconds(stack)
-    # Those that are asked for (pace.py) keep their own pauses; Flink's own comes only where none of them did.
+    # Checkpoints that are asked for (pace.py) keep their own pauses. Flink's own come only where none of those did.
     free = pause * SHARE_WITHOUT_CHECKPOINT if longest == pause else longest
     return {
         "name": database.job,
@@ -88,7 +88,8 @@ def make_spec(stack: Stack, database: Source, sql_files: tuple[SqlFile, ...] | N
         "topic": database.topic,
         "pass_over": passes_over(stack, database),
         "align": lake.align_transactions,
-        # One promise in two places: Connect's transactions, and the job for what the connector sends again anyway.
+        # Exactly-once is kept in two places: by Connect's transactions, and by the job, which drops what the
+        # connector sends again anyway.
         "drop_repeats": stack.settings.capture.exactly_once,
         "warehouse": WAREHOUSE,
         "database": database.name,

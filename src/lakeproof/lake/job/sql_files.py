@@ -43,11 +43,11 @@ class SqlFile:
 
     @property
     def has_key(self) -> bool:
-        """True where a row that comes again takes the place of the one before."""
+        """True where it declares a primary key, so that a row that comes again replaces the one before."""
         return any(_KEY.search(each) for each in self.statements if _DECLARE.match(each))
 
     def reading_as_text(self, column: str) -> "SqlFile":
-        """The same file, which takes any value of that column: one that is not of the declared type becomes NULL.
+        """The same file, but reading that column as text: a value that is not of the declared type becomes NULL.
 
         Raises: InvalidInput for a column that it does not declare, or one of its key, which cannot be NULL.
         """
@@ -101,7 +101,7 @@ class SqlFile:
         return replace(self, statements=tuple(map(changed, self.statements)))
 
     def adding(self, column: str, kind: str) -> "SqlFile":
-        """As `with_column`, with the statement between that adds the column to a lake's table without it."""
+        """As `with_column`, with an ALTER TABLE before the INSERT, for a lake's table that lacks the column."""
         grown = self.with_column(column, kind, in_create=False)
         alter = f"ALTER TABLE `{self.table}` ADD (`{column}` {kind})"
         at = next(place for place, each in enumerate(grown.statements) if _INSERT.match(each))

@@ -59,7 +59,7 @@ def parse_checkpoint_id(head: bytes) -> int | None:
 def complete_states(s3: Any, database: Source) -> list[State]:
     """All complete states of a database's job, newest first. Raises botocore's errors.
 
-    One that Flink removes between the list and the look is left out: a stopped job's checkpoints go a moment later.
+    A state that Flink removes between list and look is left out: a stopped job's checkpoints go a moment later.
     """
     found = []
     for prefix in _prefixes(database):
@@ -75,7 +75,7 @@ def complete_states(s3: Any, database: Source) -> list[State]:
 
 
 def remove_old_states(s3: Any, database: Source, *, keep: int = KEEP, but: str | None = None) -> int:
-    """Remove all but the newest `keep` complete states, and what lies beside them unfinished; gives how many objects.
+    """Remove unfinished states, and all complete ones but the newest `keep`; gives how many objects were removed.
 
     `but`: a folder of checkpoints (a running job's) that is left alone. Call it while no job is being restored.
     """

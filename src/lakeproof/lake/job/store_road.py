@@ -7,7 +7,8 @@ from lakeproof.written import write_file
 
 
 def take_road(stack: Stack, component: str, url: str | None) -> bool:
-    """Have it reach the store at that URL (None: the stack's own), and restart it; False where it does already.
+    """Have the component reach the object store at that URL (None: the stack's own), and restart it; False where it
+    reaches the store there already.
 
     Returns once it is healthy. Safe to repeat, after a crash half-way too. Raises: LakeproofError.
     """

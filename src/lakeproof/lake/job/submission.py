@@ -1,4 +1,4 @@
-"""Submits a lake's job from its newest state, stops it with a savepoint, takes over changed SQL; one per database."""
+"""Submits a database's lake job from its newest state, stops it with a savepoint, and takes over changed SQL."""
 
 import hashlib
 import logging
@@ -41,7 +41,8 @@ from lakeproof.stack.stack import Stack
 log = logging.getLogger(__name__)
 
 MAIN_CLASS = "dev.lakeproof.lake.LakeJob"
-# Until a job runs: with no TaskManager; with one (of two jobs it has to fit into one provision); for who redeploys.
+# How long a submitted job is waited for until it runs: while there is no TaskManager; while there is one (the waits
+# for two jobs have to fit into one provision); in a redeploy.
 ALONE_SECONDS = 10.0
 BEGIN_SECONDS = 25.0
 REDEPLOY_SECONDS = 60.0
@@ -75,7 +76,7 @@ class Submitted:
 
 
 def ensure_submitted(stack: Stack, database: Source) -> Submitted:
-    """Have one job of that database there. Submits it from its newest complete state where it is not.
+    """Have one job of that database there: submit it from its newest complete state where there is none.
 
     "There" means accepted: it may still wait for a TaskManager, and the answer says so. Safe to repeat.
     Raises: FlinkUnreachable, FlinkRefused with the root cause, ObjectStoreUnreachable, InvalidInput (a wrong file),
@@ -90,7 +91,7 @@ def ensure_submitted(stack: Stack, database: Source) -> Submitted:
 
 
 def find_job(flink: FlinkRest, database: Source) -> Job | None:
-    """The lake's job of that database, where it is there and not about to end; one that is ending is waited for."""
+    """The lake's job of that database; None where none is there. A job that is ending is waited for, not given."""
 
     def look() -> list[Job] | None:
         mine = [job for job in flink.jobs() if job.name == database.job]
@@ -168,7 +169,7 @@ def redeploy(
     """
     flink = rest_of(stack)
     with submitting(stack):
-        # Here, not before: who held the turn may have changed what a submission takes (passing_over.py,
+        # Made with the turn held: its holder before may have changed what a submission takes (passing_over.py,
         # added_columns.py).
         spec = make_spec(stack, database, None if rewrite is None else rewrite(job_files(stack, database)))
         alive = find_job(flink, database)
@@ -208,7 +209,7 @@ def _submit(
         states = complete_states(s3, database)
     except (BotoCoreError, ClientError) as error:
         raise ObjectStoreUnreachable(f"cannot list the job's states: {error}", where="minio") from error
-    # After the states: one that a killed sender's call began meanwhile may have written the newest of them.
+    # Looked for after the states: a job that a killed sender's call began may have written the newest of them.
     begun = find_job(flink, database)
     if begun is not None:
         return Submitted(begun.id, begun.state)
@@ -227,9 +228,9 @@ def _submit(
 
 
 def _begun(flink: FlinkRest, job_id: str, database: Source, seconds: float) -> str:
-    """Flink accepts a job before it restores its state, which may fail: wait for that. Gives RUNS, or what is known.
+    """Wait until an accepted job has restored its state, which may fail. Gives RUNS, or else what is known of it.
 
-    One that has no TaskManager is left waiting after ALONE_SECONDS. Raises: FlinkRefused with the root cause.
+    A job without a TaskManager is waited for no longer than ALONE_SECONDS. Raises: FlinkRefused with the root cause.
     """
     log.info("%s is accepted as %s; waiting until it runs", database.job, job_id)
     state, deadline = "", Deadline(seconds)
@@ -263,10 +264,10 @@ def body_of(spec: dict[str, Any], database: Source) -> dict[str, Any]:
 
 
 def _job_id(database: Source, start: str, jobs: list[Job]) -> str:
-    """The id of the job that goes on from `start` after all those that ended: the same for whoever asks.
+    """The id of the job that goes on from `start` after all jobs that ended. Every sender gets the same id.
 
-    A submission whose sender was killed may still be under way in the JobManager, and no list shows it. A second one
-    of the same id is refused there; of an id of its own it would be a second writer.
+    A submission whose sender was killed may still be under way in the JobManager, and no list shows it. The
+    JobManager refuses a second submission with the same id; with another id it would be a second writer.
     """
     there = ALIVE | ENDING
     ended = sorted(job.id for job in jobs if job.name == database.job and job.state not in there)
@@ -283,7 +284,7 @@ def _run(flink: FlinkRest, body: dict[str, Any], database: Source) -> str:
     with _uploaded(flink) as jar_id:
         while True:
             job_id = _job_id(database, start, flink.jobs())
-            while job_id in refused:  # one that ended, and that the list has forgotten: the next id, for all alike
+            while job_id in refused:  # the list has forgotten that ended job; every sender takes the same next id
                 job_id = _digest(job_id)
             try:
                 return flink.run(jar_id, body | {"jobId": job_id})
@@ -302,7 +303,7 @@ def _run(flink: FlinkRest, body: dict[str, Any], database: Source) -> str:
 
 
 def _await_listed(flink: FlinkRest, job_id: str) -> None:
-    """Until a job is listed that another call submitted a moment ago; one that ended long ago never is."""
+    """Wait until a job is listed that another call submitted a moment ago; one that ended long ago never is."""
 
     def look() -> bool | None:
         return True if any(job.id == job_id for job in flink.jobs()) else None

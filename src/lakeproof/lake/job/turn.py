@@ -10,7 +10,7 @@ from lakeproof.held_file import HeldByAnother, hold
 from lakeproof.processes.environment import COMPONENT
 from lakeproof.stack.stack import Stack
 
-# Shorter than a provision may take, so that it can say whom it waited for; it is tried again then.
+# Shorter than a provision may take, so that the provision can say whom it waited for. It is tried again then.
 TURN_SECONDS = 45.0
 
 

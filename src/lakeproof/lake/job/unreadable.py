@@ -28,12 +28,12 @@ PASS_SECONDS = 120.0
 
 def pass_unreadable(stack: Stack, source: Source, table: str, column: str) -> None:
     """Have the job read that column (of a captured table, as the connector names it) as text until `main` shows a
-    heartbeat of after this call; then as declared, from a savepoint.
+    heartbeat from after this call. Then have it read the column as declared again, from a savepoint.
 
     Call it once the rows in the database are right again. While the job reads the column as text, a mark says so
     (`reads_as_text`): a value that its type refuses would then become NULL in the lake without a word.
-    Safe to repeat. One call at a time, and none beside another repair of the database's tables in the lake: the
-    first of two would take the mark away under which the second one's job reads text.
+    Safe to repeat. One call at a time, and none beside another repair of the database's tables in the lake: of two
+    calls, the first would take the mark away while the job still reads text for the second.
     Raises: HeldByAnother; InvalidInput for an unknown column, or one of a key; what `redeploy` raises;
     DeadlineExpired where `main` does not get there: then the job goes on reading text.
     """
@@ -67,7 +67,7 @@ def pass_unreadable(stack: Stack, source: Source, table: str, column: str) -> No
 def finish_pass(stack: Stack, source: Source) -> str | None:
     """Go on with a call that was cut off; gives the column that it was about, None where there was none.
 
-    The value that the job refuses may be still to come, where capture has stopped: `main` is waited for once more.
+    Where capture has stopped, the value that the job refuses may still have to come: `main` is waited for once more.
     Raises: as pass_unreadable.
     """
     column = reads_as_text(stack, source)

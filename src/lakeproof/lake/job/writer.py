@@ -1,8 +1,8 @@
 """A statement that writes a database's tables of the lake in the place of its job (capture/rewriting.py).
 
-Never both: what the job commits while the statement runs would be gone with the statement's own commit. Whoever
-submits the job ends such a statement first, for the one that began it may have been killed. Until Flink lists it, it
-is in the gateway's hands alone: a mark tells of its session.
+Never both at once: what the job commits while the statement runs would be gone with the statement's own commit.
+Whoever submits the job ends such a statement first, for the process that began it may have been killed. Until Flink
+lists the statement's job only the gateway knows of it, so a mark tells the statement's session.
 """
 
 from contextlib import suppress
@@ -18,12 +18,12 @@ from lakeproof.stack.stack import Stack
 from lakeproof.written import read_if_there, write_file
 
 END_SECONDS = 30.0
-# From the end of its session until a statement that was sent just before is listed.
+# After the end of its session, how long it may take until a statement that was sent just before is listed.
 LISTED_SECONDS = 3.0
 
 
 class WriterStays(TransientError):
-    """Such a statement does not end, so the job must not be submitted."""
+    """A statement that writes the job's tables does not end, so the job must not be submitted."""
 
 
 def writer_of(source: Source) -> str:
@@ -32,7 +32,7 @@ def writer_of(source: Source) -> str:
 
 
 def begin_writing(stack: Stack, source: Source, session: str) -> None:
-    """Call it before such a statement is sent. session: where the gateway has it, a URL."""
+    """Call it before such a statement is sent. session: the URL of the statement's session in the gateway."""
     write_file(_mark(stack, source), session)
 
 
@@ -66,7 +66,7 @@ def end_writer(stack: Stack, flink: FlinkRest, source: Source) -> None:
 
 
 def _close(session: str, source: Source) -> None:
-    """The gateway sends nothing more for a session that it has closed. One that is gone sends nothing either."""
+    """Close the session: the gateway sends nothing more for it then. A gateway that is gone sends nothing either."""
     with suppress(httpx.ConnectError):
         try:
             httpx.delete(session, timeout=END_SECONDS, trust_env=False)

@@ -42,7 +42,7 @@ class Surroundings:
 
 
 def surroundings_of(stack: Stack) -> Surroundings:
-    """Those of the stack."""
+    """The stack's ring and Kafka."""
     return Surroundings(
         lambda: service_cluster(stack, "projector", stack.secret("cassandra-projector")),
         stack.address("kafka", "tcp"),
@@ -92,7 +92,7 @@ def create_app(shop: ShopSettings, around: Surroundings) -> FastAPI:
 
 
 def main(stack: Stack) -> FastAPI:
-    """The stack's own."""
+    """The projector of the stack."""
     return create_app(stack.settings.shop, surroundings_of(stack))
 
 

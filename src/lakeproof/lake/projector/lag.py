@@ -1,6 +1,6 @@
 """How far behind the projection is: in records by the group's committed offsets, in seconds by what it covers.
 
-Both are of the whole group, so every instance tells the same, and neither needs the reader to be well.
+Both figures are of the whole group, so every instance tells the same. Neither needs a reader of records that works.
 """
 
 import asyncio
@@ -24,20 +24,24 @@ READ_SECONDS = 1.0
 
 
 def covered_us(rows: Sequence[Row], parts: int) -> int | None:
-    """What the whole projection covers: the least of its parts; None while one of them has told nothing yet."""
+    """The time that the whole projection covers, in UNIX µs: the least of its partitions' times. None until each of
+    the partitions has told one.
+    """
     return min(int(row[1]) for row in rows) if len(rows) >= parts else None
 
 
 def records_behind(ends: Mapping[int, int], begins: Mapping[int, int], done: Mapping[int, int]) -> int:
-    """By partition: where the topic ends and begins, and up to where the group is done (absent: nothing yet)."""
+    """The records that the group is not done with. By partition: where the topic ends and begins, and up to where the
+    group is done (absent: nothing yet).
+    """
     return sum(max(0, end - max(done.get(part, 0), begins.get(part, 0))) for part, end in ends.items())
 
 
 class Lag:
     """`run` until cancelled: sets the two gauges once a second.
 
-    asking: of the group, subscribed to nothing, and asked by nobody else. Not an AdminClient: asked for the offsets
-    of a group whose coordinator is still starting, it ended the process with SIGSEGV (inside librdkafka).
+    asking: a consumer of the group, subscribed to nothing, and used by nobody else. Not an AdminClient: asked for the
+    offsets of a group whose coordinator is still starting, it ended the process with SIGSEGV (inside librdkafka).
     """
 
     def __init__(
@@ -54,7 +58,7 @@ class Lag:
         self._covered_us: int | None = None
 
     async def run(self) -> None:
-        """What cannot be looked at now keeps its last value: the seconds go on growing."""
+        """Without an answer of Kafka's the records keep their last value; without the ring's the seconds grow."""
         while True:
             await asyncio.gather(self._records(), self._seconds(), asyncio.sleep(EVERY_SECONDS))
 

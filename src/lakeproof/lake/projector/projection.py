@@ -1,7 +1,7 @@
 """Writes records into the projection. Whatever comes twice, late, or by two projectors at once changes nothing.
 
-Cassandra itself keeps the newest: every write carries the stamp of what the source ordered (records.py), so no read
-comes before a write, and none of them is conditional.
+Cassandra itself keeps the newest row: every write carries a stamp by the source's order (records.py), so no write
+needs a read before it or a condition.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ type Write = tuple[Statement, Sequence[object]]
 
 
 def newest(records: Iterable[OrderRecord]) -> dict[Key, OrderRecord]:
-    """Of each order the record with the highest stamp; of two alike the later one."""
+    """Order → its record with the highest stamp; of two with the same stamp the later one."""
     found: dict[Key, OrderRecord] = {}
     for record in records:
         known = found.get(record.key)
@@ -51,9 +51,9 @@ class Projection:
         self.problem = ""
 
     async def take(self, records: Sequence[Record]) -> None:
-        """All of them are in Cassandra when this returns; it does not give up.
+        """Write the records. All of them are in Cassandra when this returns; it does not give up.
 
-        Rows first, then what they cover: a crash between the two leaves it saying too little, never too much.
+        Rows come first, then the time that they cover: after a crash in between the projection claims too little.
         """
         rows: list[OrderRecord] = []
         beats: dict[int, int] = {}
@@ -109,7 +109,7 @@ class Projection:
                 group.create_task(self._insist(few))
 
     async def _insist(self, writes: Sequence[Write]) -> None:
-        """Until the ring has them: every one of these writes may be repeated, so what is unclear is."""
+        """Write until the ring has them. Each of these writes may be repeated, so one of unclear outcome is."""
         async with self._gate:
             while True:
                 try:

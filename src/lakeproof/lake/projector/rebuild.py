@@ -29,7 +29,7 @@ TRUNCATE_SECONDS = 60.0
 def rebuild(stack: Stack, say: Callable[[str], None], *, from_database: bool = False) -> None:
     """Returns once the projector runs again; it then reads some thousand records a second. Safe to repeat.
 
-    from_database: have the connector read all orders once more, for a topic that is younger than they are.
+    from_database: have the connector read all orders once more, for a topic that is younger than the orders.
     Meanwhile services see what is projected already, and its age. Raises: InvalidInput where somebody else runs the
     projector, or where the database lacks a column of the orders that would be read; CouldNotLook where Kafka or a
     node of the ring does not answer (TRUNCATE needs all three).
@@ -43,7 +43,7 @@ def rebuild(stack: Stack, say: Callable[[str], None], *, from_database: bool = F
     client = SupervisorClient(stack)
     if from_database:
         require_none_missing(look(stack, find_source(CONNECTOR, by="connector")), [SOURCE])
-    client.require_ours()  # it would refuse the start, and the projection is empty by then
+    client.require_ours()  # before the projection is emptied: a supervisor that is not ours refuses the start
     say("stopping the projector")
     client.stop(COMPONENT, watched=True)  # killed before the start below, it would else stay away unnoticed
     say("forgetting how far it had read")

@@ -1,4 +1,4 @@
-"""What a result topic's records say, checked: a row as it is now, that it is gone, or how far the source came."""
+"""What a result topic's records say, checked: a row as it is now, a row's deletion, or how far the source came."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -34,19 +34,19 @@ class OrderRecord(BaseModel):
 
     @property
     def key(self) -> tuple[int, int]:
-        """The row that it is about: customer and order."""
+        """The row that the record is about: customer and order."""
         return self.customer_id, self.id
 
     @property
     def stamp(self) -> int:
         """Its place among all changes of that row: Cassandra keeps the highest. An order's version rises by one with
-        each change and needs no clock; that it is gone comes after the version that it had.
+        each change and needs no clock; its deletion comes after the version that it had last.
         """
         return 2 * self.version + (self.op == "delete")
 
 
 class BeatRecord(BaseModel):
-    """Every row that was committed up to then, and that went into this partition, lies before this record."""
+    """Every row that was committed up to `beat_us`, and that went into this partition, lies before this record."""
 
     op: Literal["beat"]
     beat_us: Annotated[int, Field(ge=0, le=MAX_BIGINT)]
@@ -70,5 +70,5 @@ def read_record(value: bytes | None) -> OrderRecord | BeatRecord:
 
 
 def microseconds(at: datetime) -> int:
-    """Since 1970, exactly."""
+    """Microseconds since 1970, exactly."""
     return (at - _EPOCH) // _MICROSECOND

@@ -1,8 +1,8 @@
 """The newest heartbeat in a published state, from the statistics of the heartbeat table's files: no file is opened.
 
-The table holds one row, so the file that was written last has the newest beat as its upper bound, and as that of
-`gtid` the transaction that wrote it. Not the file with the highest beat: after the clock was set back that is an old
-one, and says that the published state covers a time that has not come.
+The table holds one row, so the file that was written last has the newest beat as the upper bound of `beat_us`, and
+the transaction that wrote the beat as the upper bound of `gtid`. The file with the highest beat would not do: after
+the clock was set back that is an old file, and says that the published state covers a time that has not come.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Heartbeats that were seen ahead of this machine's clock, which are not taken once the clock has caught up."""
+"""Heartbeats that were seen ahead of this machine's clock, and are not believed once the clock has caught up."""
 
 from dataclasses import dataclass, field
 
@@ -26,5 +26,5 @@ class BeatsAhead:
         return beat_us in self._seen
 
     def covers(self, beat_us: int | None, instant_us: int, now_us: int) -> bool:
-        """As commit.covers, of a beat that was never seen ahead of the clock."""
+        """As commit.covers, but False for a beat that was ever seen ahead of the clock."""
         return not self.holds(beat_us, now_us) and covers(beat_us, instant_us, now_us)

@@ -1,14 +1,14 @@
 """A published commit's format: what it holds of each database, and until when it can be read.
 
-As Nessie commit properties it carries `database` (whose tables it moved) and, of every database that is published at
-it: `checkpoint` (of that database's own job), `gtid` (every source transaction up to it is in), `beat_us` (newest
-heartbeat in it, UNIX µs by the source database's clock), `snapshot.<table>`, and `at` where an earlier commit
-published that state. Those of the first source have their plain names, another database's begin with `<database>.`.
-`onto` is main's head when the commit was made on `ingest`.
+Its Nessie properties are `database` (whose tables the commit moved), `onto` (main's head when the commit was made on
+`ingest`) and, of every database that is published at it: `checkpoint` (of that database's own job), `gtid` (every
+source transaction up to it is in), `beat_us` (newest heartbeat in it, UNIX µs by the source database's clock),
+`snapshot.<table>`, and `at` where an earlier commit published that state. The first source's properties have these
+plain names; another database's begin with `<database>.`.
 
-Existing lakes, scripts and people who read `lake log` know the plain names, which are of before there was a second
-source. So this file, which writes and reads the format, knows which source is the first (who else does stands in
-sources/source.py). Everywhere else a published state is a mapping: database → DatabaseState.
+Existing lakes, scripts and people who read `lake log` know the plain names, which are from the time before there was
+a second source. So this file, which writes and reads the format, knows which source is the first (sources/source.py
+says who else does). Everywhere else a published state is a mapping: database → DatabaseState.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,13 +24,13 @@ BEAT_US = "beat_us"
 SNAPSHOT = "snapshot."
 AT = "at"
 DATABASE = "database"
-# By this a publisher that was started anew knows what main's history has to hold, though it merged nothing yet.
+# By this property a publisher that was started anew, and merged nothing yet, knows what main's history has to hold.
 ONTO = "onto"
 # The branch that `main` was set to by hand (main_branch.py): the publisher leaves it there.
 HELD = "held"
 # The branch that was brought in by hand: such a commit puts every table, whatever others did to them before.
 BY_HAND = "by_hand"
-# Among so many newest commits of `main` one is looked for that is not ours; Nessie gives them in one page.
+# A commit that is not ours is looked for among this many newest ones of `main`, which Nessie gives in one page.
 LOOKED_THROUGH = 50
 
 
@@ -46,8 +46,9 @@ def covers(beat_us: int | None, instant_us: int, now_us: int) -> bool:
 class DatabaseState:
     """The published state of one database's tables: all at one checkpoint of its own job.
 
-    `at`: when it was first published, UTC. `gtid`, `beat_us`: None while no heartbeat has reached the lake; `gtid` is
-    the transaction's id as its source names it. `snapshots`: table → snapshot id, the same in Paimon and in Iceberg.
+    gtid: the transaction's id as its source names it. gtid, beat_us: None while no heartbeat has reached the lake.
+    snapshots: table → snapshot id, the same in Paimon and in Iceberg.
+    at: when the state was first published, UTC.
     """
 
     checkpoint: int
@@ -70,9 +71,11 @@ class DatabaseState:
 class PublishedCommit:
     """One published state of all tables.
 
-    `at`: when it was merged, UTC. `states`: of every database that is published at it, by name. `moved`: the database
-    whose tables this commit moved. `readable_until`: the data files of the first source's tables stay at least until
-    then, those of another database as long after the `at` of its own state.
+    at: when it was merged, UTC.
+    states: database's name → its state, for every database that is published at this commit.
+    readable_until: the data files of the first source's tables stay at least until then; those of another database's
+    tables stay as long after the `at` of that database's state.
+    moved: the database whose tables this commit moved.
     """
 
     hash: str
@@ -83,12 +86,12 @@ class PublishedCommit:
 
     @property
     def plain(self) -> DatabaseState:
-        """The state that is told under plain names: a hash's `checkpoint` where no database is named."""
+        """The first source's state, which is told under plain names, such as a hash's `checkpoint`."""
         return self.states[FIRST.name]
 
     def is_readable(self, now: datetime | None = None, *, database: str = FIRST.name) -> bool:
-        """True while every file of that database's tables at it is promised to be there. A database that this version
-        does not know counts as the first source.
+        """True while every file of that database's tables at this commit is promised to be there. A database that
+        this version does not know counts as the first source.
         """
         later = self.states.get(database, self.plain).at - self.plain.at
         return (now or datetime.now(UTC)) < self.readable_until + later
@@ -99,7 +102,7 @@ class PublishedCommit:
         return None if state is None else state.beat_us
 
     def age_seconds(self, database: str, now: datetime | None = None) -> float | None:
-        """As of that database's state. None also where the database is not published at it."""
+        """The age of that database's state (DatabaseState.age_seconds). None also where it is not published."""
         state = self.states.get(database)
         return None if state is None else state.age_seconds(now)
 
@@ -109,8 +112,8 @@ class PublishedCommit:
         return {} if state is None else state.snapshots
 
     def as_json(self) -> dict[str, object]:
-        """The shape of `lake log --json`: the first source's state at the top, `others` below it. A table of another
-        database is named with it.
+        """The shape of `lake log --json`: the first source's state at the top, `others` below it. Another database's
+        tables are named with their database.
         """
         others = {name: state for name, state in self.states.items() if name != FIRST.name}
         qualified = {
@@ -140,15 +143,15 @@ class PublishedCommit:
 
 
 def plain_of(states: Mapping[str, DatabaseState]) -> DatabaseState | None:
-    """The state that is told under plain names. None: readers do not take these states for published ones."""
+    """The state that is told under plain names. None: for readers these states are not published."""
     return states.get(FIRST.name)
 
 
 def properties_of(states: Mapping[str, DatabaseState], moved: str | None = None) -> dict[str, str]:
     """The properties of a commit at which these states are published; `read_commit` is their inverse.
 
-    moved: the database whose state this commit publishes; the others' are of earlier commits. None: all of them are,
-    and a person puts them again. Of such a commit `database` names the first source.
+    moved: the database whose state this commit publishes; the other states are of earlier commits. None: all states
+    are of earlier commits, and a person puts them again; `database` then names the first source.
     """
     properties = {DATABASE: moved or FIRST.name}
     for name, state in states.items():
@@ -194,7 +197,7 @@ def states_of(commit: Commit) -> dict[str, DatabaseState]:
 
 
 def newest_states(commits: Iterable[Commit]) -> dict[str, DatabaseState]:
-    """Those of the newest published state among the commits, which come newest first; empty where there is none."""
+    """The states that the newest published commit carries; empty where none is published. commits: newest first."""
     return next((states for commit in commits if (states := states_of(commit))), {})
 
 
@@ -204,16 +207,16 @@ def is_ours(commit: Commit) -> bool:
 
 
 def is_made_ready(commit: Commit) -> bool:
-    """True for a state that the publisher made ready on `ingest`. What it publishes is a merge of such a commit, and
-    has the same properties; what is brought in by hand says so.
+    """True for a state that the publisher made ready on `ingest`. A published commit has the same properties, but is
+    a merge; a commit that was brought in by hand has the property BY_HAND.
     """
     return bool(states_of(commit)) and not commit.merged and BY_HAND not in commit.properties
 
 
 def strangers_commit(commits: Iterable[Commit]) -> Commit | None:
-    """The newest one that is not ours, also below later publishes, which do not move every table.
+    """The newest commit that is not ours, also one below later publishes, since these do not move every table.
 
-    Not below one that was brought in by hand. commits: newest first.
+    None below a commit that was brought in by hand, which puts every table. commits: newest first.
     """
     for commit in commits:
         if BY_HAND in commit.properties or HELD in commit.properties:
@@ -224,7 +227,7 @@ def strangers_commit(commits: Iterable[Commit]) -> Commit | None:
 
 
 def author_of(commit: Commit) -> str:
-    """Whoever wrote it, as they say."""
+    """Who wrote the commit, as its author says."""
     return commit.author or "somebody who does not say"
 
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from lakeproof.lake.publish.snapshots import BATCH_IDENTIFIER, Kind, Snapshot
 
-# An unchanged table keeps its published snapshot for so long and over so many newer ones, then it moves all the same:
-# Paimon removes an older snapshot's files (spec.py, RETENTION_MARGIN_SECONDS leaves more than this), and a published
-# copy of the metadata knows the newest 40 snapshots, among which readers look for those of the hashes before.
+# An unchanged table keeps its published snapshot for at most this long and over at most this many newer ones. Then it
+# moves all the same: Paimon removes an older snapshot's files (spec.py, RETENTION_MARGIN_SECONDS leaves more time),
+# and readers look for earlier hashes' snapshots among the newest 40, which a published copy of the metadata knows.
 CARRIED_SECONDS = 60
 CARRIED_SNAPSHOTS = 20
 
@@ -96,7 +96,7 @@ def choose_cut(tables: Mapping[str, Sequence[Snapshot]], has_primary_key: Mappin
 def lagging(tables: Mapping[str, Sequence[Snapshot]], has_primary_key: Mapping[str, bool]) -> frozenset[str]:
     """The tables in which the newest begun checkpoint is not readable yet: it can be chosen once they move.
 
-    All tables where one has no snapshot, and where none lags.
+    Gives all tables where one of them has no snapshot, and where none lags.
     """
     begun = [newest_of_a_job(snapshots) for snapshots in tables.values()]
     newest = max((snapshot.checkpoint for snapshot in begun if snapshot is not None), default=0)

@@ -15,10 +15,10 @@ class NotDeleted(TransientError):
 
 
 def delete_each[T](items: Iterable[T], delete: Callable[[T], int]) -> int:
-    """What `delete` gives, of all items together; an item that the store refuses holds up no other.
+    """Call `delete` for each item; gives the sum of what it gives. An item that the store refuses holds up no other.
 
-    Raises: NotDeleted or ClientError, the first of them, at the end. Other errors of botocore's at once: a store that
-    does not answer would take the time limit of every item.
+    Raises: NotDeleted or ClientError, the first of them, at the end. Other errors of botocore's at once: with a store
+    that does not answer, every item would take its whole time limit.
     """
     from botocore.exceptions import ClientError
 
@@ -36,7 +36,6 @@ def delete_each[T](items: Iterable[T], delete: Callable[[T], int]) -> int:
 def delete_keys(s3: Any, keys: Iterable[str]) -> None:
     """Delete the objects; one that is not there counts as deleted, as another publisher may have been quicker.
 
-    One that the store keeps holds up no other.
     Raises: NotDeleted where the store kept some, at the end; botocore's errors at once.
     """
     kept: list[Any] = []

@@ -13,13 +13,13 @@ from lakeproof.lake.publish.manifests import ManifestReader
 from lakeproof.lake.publish.mending import Mender
 from lakeproof.lake.publish.snapshots import FollowedTable, Snapshot
 
-# So many looks at one table, or at those that a begun checkpoint waits for, come to one at all.
+# Every so many looks all tables are looked at; in between one table, or those that a begun checkpoint waits for.
 LOOKS_AT_ALL = 10
 
 
 @dataclass
 class Followed:
-    """awaited: the tables that a begun checkpoint waits for."""
+    """One database's tables. awaited: those that a begun checkpoint waits for."""
 
     s3: Any
     database: str
@@ -32,10 +32,10 @@ class Followed:
     _chosen: tuple[Cut | None, frozenset[str]] = (None, frozenset())
 
     def refresh(self, executor: Executor, *, use_cut: bool) -> None:
-        """Look for new snapshots: in the tables that are waited for, or in one, and in all once that one has moved.
+        """Look for new snapshots: in the awaited tables, or in one table, and in all once that one has moved.
 
-        Every table gets a snapshot at each checkpoint, so one tells whether there is anything new. Now and then all
-        are looked at, for one of the others may be made anew meanwhile. Raises: as FollowedTable.refresh.
+        Every table gets a snapshot at each checkpoint, so one table tells whether there is anything new. Now and then
+        all are looked at, for one of the others may be made anew meanwhile. Raises: as FollowedTable.refresh.
         """
         self._follow_new()
         self.looks += 1
@@ -67,8 +67,8 @@ class Followed:
     def chosen(
         self, seen: Mapping[str, list[Snapshot]], has_primary_key: Mapping[str, bool]
     ) -> tuple[Cut | None, frozenset[str]]:
-        """What `choose_cut` and `lagging` say of `seen`: both go through every known snapshot of every table, which
-        is done anew only once a table has another newest one. Most looks find none.
+        """The results of `choose_cut` and `lagging` for `seen`. Both go through every known snapshot of every table,
+        so they are called again only once a table has another newest snapshot. Most looks find none.
         """
         newest = {table: snapshots[-1] if snapshots else None for table, snapshots in seen.items()}
         if newest != self._newest:

@@ -1,9 +1,9 @@
-"""The full audit beside the publisher: each minute, every hash published since, by Trino, one database after the
+"""The full audit beside the publisher: each minute Trino judges every hash published since, one database after the
 other. A finding in MariaDB's tables at the newest hash freezes `main`.
 
-What is compared is handed in (by lakeproof.proof); here is only its clock and what becomes of its result. "Could not
+The comparison is handed in (by lakeproof.proof); here is only its clock and what becomes of its result. "Could not
 look" (Trino is away, or an error that nobody foresaw) freezes nothing: it is no finding. /health tells it, and the
-alert LakeAuditStale speaks once no audit has kept up with what is published for five minutes. Hashes that were not
+alert LakeAuditStale fires once no audit has kept up with what is published for five minutes. Hashes that were not
 looked at never count as passed.
 """
 
@@ -30,8 +30,8 @@ class Audited:
     through: the last hash that is judged; the next audit begins after it.
     waiting: how many hashes are left for the next audit. passed_over: how many nobody will ever judge.
     got_on: at least one hash was judged that no audit had judged before; the newest alone does not count.
-    of_newest: the hash that `main` showed when the audit began is wrong, too. Where only an older one is, people are
-    told, and nothing freezes.
+    of_newest: the hash that `main` showed when the audit began is wrong, too. Where only an older hash is wrong,
+    people are told, and nothing freezes.
     freezes: the newest hash is wrong, in tables whose damage stops publishing until an audit finds `main` whole.
     """
 
@@ -52,12 +52,14 @@ class Audited:
 
 @dataclass(frozen=True)
 class AuditLook:
-    """One audit of one database. `outcome`: passed, failed or unknown. `why`: the finding, or what kept it from
-    looking.
+    """One audit of one database.
 
-    `at`: when it began, UNIX time. `judged`: how many hashes it judged; some, where it is unknown only because it did
-    not come to all of them. `through`: of one that passed, the last hash that it is done with. `keeps_up`: it came to
-    all, or got on and passed none over for good.
+    outcome: passed, failed or unknown.
+    why: the finding, or what kept it from looking.
+    at: when it began, UNIX time.
+    judged: how many hashes it judged, also where the outcome is unknown since it did not come to all of them.
+    through: the last hash that it is done with; "" where it did not pass.
+    keeps_up: it came to all hashes, or judged a new one and passed over none for good.
     """
 
     database: str
@@ -85,11 +87,11 @@ class FullAudit:
         clean: Callable[[str], None] = lambda through: None,
         remembered_in: Path | None = None,
     ) -> None:
-        """hook: None where there is no audit to run. `note` is told of each audit of a database; `clean` of a hash up
-        to which all audits of one turn passed.
+        """hook: None where there is no audit to run. note: called with each audit of a database. clean: called with a
+        hash up to which all audits of one turn passed.
 
         remembered_in: the file that keeps the last hash audited: a publisher that is started anew goes on there. Each
-        database but the first has one of its own beside it.
+        database but the first has a file of its own beside it.
         """
         self._stack = stack
         self._note, self._clean = note, clean
@@ -98,17 +100,17 @@ class FullAudit:
         self._wake = threading.Event()
         self._remembered_in = remembered_in
         self._through: dict[str, str | None] = {}
-        # Replaced and never changed, since the publisher's own thread reads it meanwhile.
+        # The mapping is replaced and never changed, since the publisher's own thread reads it meanwhile.
         self._broken: Mapping[str, Audited] = {}
 
     @property
     def finding(self) -> str | None:
-        """What keeps `main` where it is, of the newest audit that could look; None where that found no such thing."""
+        """What freezes `main`, by the newest audit that could look; None where that audit found no such thing."""
         return next(iter(self.freezing.values()), None)
 
     @property
     def freezing(self) -> dict[str, str]:
-        """Database → what of its tables keeps `main` where it is, by the newest audit that could look."""
+        """Database → the finding in its tables that freezes `main`, by the newest audit that could look."""
         return {name: told for name, told in self.broken.items() if self._broken[name].freezes}
 
     @property
@@ -149,7 +151,7 @@ class FullAudit:
         names = {source.name for source in captured}
         self._broken = {name: audited for name, audited in self._broken.items() if name in names}
         looks = [self._look_at(source, self._hook) for source in captured]
-        # The first one ended first: the hash that it came to is not newer than what the others came to.
+        # The first audit ended first: the hash that it came to is not newer than those that the others came to.
         if looks and all(look.outcome == "passed" for look in looks):
             self._tell(lambda: self._clean(looks[0].through))
 
@@ -174,8 +176,8 @@ class FullAudit:
         try:
             tell()
         except Exception:
-            # What it saw counts all the same. Where the metrics were not told, LakeAuditStale speaks; where `backup`
-            # was not moved on, this line in the log is all.
+            # What the audit saw counts all the same. Where the metrics were not told, LakeAuditStale fires; where
+            # `backup` was not moved on, this line in the log is the only sign.
             log.exception("not all that follows from the full audit was done")
 
     def _judged(self, source: Source, audited: Audited, at: float) -> AuditLook:
@@ -213,10 +215,10 @@ class FullAudit:
 
 
 def pause_after(took_seconds: float, every_seconds: float) -> float:
-    """Seconds until the next audit: it begins `every_seconds` after the last one began, but after a long one (two
-    thirds of that and more) only once half of its time has passed again.
+    """Seconds until the next audit. It begins `every_seconds` after the last one began. After an audit that took two
+    thirds of `every_seconds` or more, it begins only once half of that audit's time has passed again.
 
-    Were it counted from an audit's end, one that takes 30 s would come every 90 s: on a busy machine such audits
+    Were the pause counted from an audit's end, an audit of 30 s would come every 90 s: on a busy machine such audits
     judged less than was published meanwhile.
     """
     return max(every_seconds - took_seconds, took_seconds / 2)

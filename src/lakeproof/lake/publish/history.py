@@ -11,7 +11,7 @@ from lakeproof.stack.stack import Stack
 MAIN = "main"
 INGEST = "ingest"
 
-# A prefix of a hash is looked for among so many newest commits.
+# A prefix of a hash is looked for among this many newest commits.
 PREFIX_SEARCH = 2000
 SHORTEST_PREFIX = 6
 
@@ -73,10 +73,10 @@ def newest(stack: Stack) -> PublishedCommit:
 
 
 def written_above(stack: Stack, published: str) -> Commit | None:
-    """The newest commit on `main` that is not ours, above the published one of that hash; None where there is none.
+    """The newest commit on `main` that is not ours, above the published commit with that hash; None where none is.
 
-    `main` shows what somebody else wrote there, and the hash does not. What is put right by hand (`lake merge`,
-    `lake rollback`) is ours. Raises: CouldNotLook where Nessie does not answer.
+    `main` shows what somebody else wrote there, and the hash does not. The commits of `lake merge` and `lake
+    rollback` are ours. Raises: CouldNotLook where Nessie does not answer.
     """
     with _Looking(stack) as nessie:
         above = takewhile(lambda commit: commit.hash != published, nessie.history(MAIN, LOOKED_THROUGH))
@@ -151,7 +151,7 @@ def _read(stack: Stack, commit: Commit) -> PublishedCommit | None:
 
 
 class _Looking:
-    """A Nessie client whose silence is "could not look"."""
+    """A Nessie client whose NessieUnreachable becomes CouldNotLook."""
 
     def __init__(self, stack: Stack) -> None:
         self._client = client_of(stack)

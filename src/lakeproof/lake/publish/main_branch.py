@@ -1,9 +1,9 @@
 """`main` set right by hand: what others did to it is taken back, or a branch is brought in after an audit.
 
 Only the publisher is to move `main`. Where somebody else writes a table there, Nessie refuses the next merge that
-moves this table; a merge that does not is taken, and leaves the table as that person set it. So the publisher looks
-for a commit that is not ours, and stops. Where somebody points `main` elsewhere, the publisher refuses to go on as
-well (publisher.py), for the hashes that it published would no longer be in main's history.
+moves this table. It accepts a merge that does not, which leaves the table as that person set it. So the publisher
+looks for a commit that is not ours, and stops. Where somebody points `main` elsewhere, the publisher refuses to go on
+as well (publisher.py), for the hashes that it published would no longer be in main's history.
 
 `backup` is the branch of the last state that a full audit found whole: the publisher moves it after each clean one.
 """
@@ -51,24 +51,24 @@ from lakeproof.stack.stack import Stack
 
 BACKUP = "backup"
 SET_ASIDE = "set-aside-"
-# Of a branch so many newest commits are looked through for a published state.
+# A published state is looked for among this many newest commits of a branch.
 STATE_SEARCH = 200
-# On a full machine a publisher answers late, and what it merged must not be passed over for that.
+# How long to wait for the publisher: on a full machine it answers late, and what it merged must not be passed over.
 ASK_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
 class RolledBack:
-    """hash: where `main` begins again. set_aside: the tag of what it showed before."""
+    """hash: main's new head. set_aside: the tag on the commit that `main` showed before."""
 
     hash: str
     set_aside: str
 
 
 def last_merge(stack: Stack) -> str | None:
-    """What the running publisher merged last, as it tells; None where it merged nothing yet, or none runs.
+    """The hash that the running publisher merged last, as it tells; None where it merged nothing yet, or none runs.
 
-    Raises: CouldNotLook where one listens and does not tell: `main` would begin again without what it merged.
+    Raises: CouldNotLook where a publisher listens and does not tell: `main` would lose what it merged last.
     """
     try:
         told = loopback.get(f"{stack.url('publisher')}/health", timeout=ASK_SECONDS).json().get("hash")
@@ -84,8 +84,8 @@ def last_merge(stack: Stack) -> str | None:
 
 
 def shown_before(nessie: NessieClient) -> str | None:
-    """What `main` showed when the newest commit was made on `ingest`; None where none tells it. A publisher that was
-    started anew goes by it, and at most one merge is newer. Raises: NessieUnreachable.
+    """main's head when the newest commit was made on `ingest`; None where no commit tells it. A publisher that was
+    started anew goes by that hash, and at most one merge is newer. Raises: NessieUnreachable.
     """
     try:
         return made_onto(nessie.history(INGEST, LOOKED_THROUGH))
@@ -94,10 +94,10 @@ def shown_before(nessie: NessieClient) -> str | None:
 
 
 def roll_back(stack: Stack) -> RolledBack | None:
-    """Have `main` begin again at the last state that was published; None where nobody else touched it.
+    """Set `main` back to the last state that was published; None where nobody else touched it.
 
-    Where that state itself stands upon what somebody else wrote, what `ingest` holds is brought in upon it. A `main`
-    that was set to `backup` by hand begins again as well at what was published before.
+    Where a commit that is not ours lies below that state, the content of `ingest` is brought in upon it. A `main`
+    that was set to `backup` by hand goes back as well, to what was published before.
     What `main` showed until now stays in Nessie, under a tag, for whoever wants to know what was done.
     Raises: InvalidInput where no published state is known; NessieConflict where `main` moves meanwhile;
     NessieUnreachable; as `last_merge` and `bring_in`.
@@ -122,9 +122,10 @@ def roll_back(stack: Stack) -> RolledBack | None:
 
 
 def _last_published(nessie: NessieClient, main: Reference, backup: Reference | None, merged: str | None) -> str:
-    """What the publisher merged last, where `main` has lost it. Else the newest published state that `main` or
-    `backup` holds; where the publisher merged nothing yet, `ingest` tells whether `main` has lost what it showed.
-    What was only made ready on `ingest` is none, though somebody pointed `main` there.
+    """The hash of the last published state: what the publisher merged last, where `main` has lost that. Else the
+    newest published state that `main` or `backup` holds. Where the publisher merged nothing yet, `ingest` tells
+    whether `main` has lost what it showed. A state that was only made ready on `ingest` does not count, though
+    somebody pointed `main` there.
     """
     if merged is not None and not nessie.holds(main.name, merged):
         return merged
@@ -159,7 +160,7 @@ def _backup_of(nessie: NessieClient) -> Reference | None:
 def keep_as_backup(nessie: NessieClient, published: str) -> None:
     """Move the branch `backup` forward to that published commit of `main`, which a full audit found whole.
 
-    Never to an older state: where somebody pointed `main` back, `backup` is the way to return. Nor to what was only
+    Never to an older state: where somebody pointed `main` back, `backup` is the way to return. Nor to a state only
     made ready on `ingest`, where somebody pointed `main` there: its history lacks what `main` showed.
     Raises: NessieConflict where somebody moves it at the same time; NessieUnreachable.
     """
@@ -185,10 +186,10 @@ def author_on_main(nessie: NessieClient) -> str:
 def bring_in(stack: Stack, branch: str) -> str:
     """Have `main` show what `ingest` or `backup` holds, once an audit has seen every file of it; gives the new head.
 
-    Either way `main` shows exactly the branch's tables of all its databases, whatever was done to them; a database
-    that the branch does not hold yet stays as `main` shows it, and the commit tells of it too where it is whole. From
-    `ingest`: the publisher goes on from there. From `backup`: `main` shows the older state and stays there, until
-    `ingest` is brought in, or it is rolled back. Nothing is taken out of main's history.
+    Either way `main` shows exactly the branch's tables of all its databases, whatever was done to them. A database
+    that the branch does not hold yet stays as `main` shows it; the commit carries its state too where that is whole.
+    From `ingest`: the publisher goes on from there. From `backup`: `main` shows the older state and stays there,
+    until `ingest` is brought in, or `main` is rolled back. Nothing is taken out of main's history.
     Raises: InvalidInput for another branch, or one without a published state; AuditFailed; CouldNotLook where the
     store does not answer; NessieConflict where `main` moves meanwhile; NessieUnreachable.
     """
@@ -207,7 +208,7 @@ def bring_in(stack: Stack, branch: str) -> str:
         require_whole(s3, states, tables)
         told = dict(states)
         for name, state in _states(nessie, main).items():
-            # What the branch does not hold yet stays in whatever state it is, and must not stand in the way.
+            # A database that the branch does not hold yet stays, whole or not, and must not stand in the way.
             if name not in states:
                 with contextlib.suppress(AuditFailed):
                     held = nessie.contents(main, name, list(state.snapshots))
@@ -219,7 +220,7 @@ def bring_in(stack: Stack, branch: str) -> str:
             properties |= {HELD: branch}
         main = _put_all(nessie, main, tables, message, properties)
         if branch == INGEST:
-            # Shows nothing new. It tells Nessie what is merged: the publisher's next merge is judged from there.
+            # This merge changes no table. By it Nessie knows what is merged, and judges the publisher's next merge.
             with contextlib.suppress(NothingToMerge):
                 main = nessie.merge(source, main, message, properties, over_others=True).head
         return main.hash
@@ -236,9 +237,9 @@ def _put_all(
     message: str,
     properties: Mapping[str, str],
 ) -> Reference:
-    """One commit of all of them. A merge would not do: Nessie leaves out what has not changed on the branch lately.
+    """One commit of all these tables. A merge would leave out what has not changed on the branch lately.
 
-    Nessie takes a table under the id only that `main` has of it, and a new one only without.
+    Nessie accepts a table only with the content id that `main` has of it, and a new table only without an id.
     """
     entries = {}
     for name, wanted in tables.items():
@@ -253,7 +254,7 @@ def _put_all(
 
 
 def _states(nessie: NessieClient, branch: Reference) -> dict[str, DatabaseState]:
-    """Of the newest published state in it; empty where there is none."""
+    """The states that the branch's newest published commit carries; empty where there is none."""
     return newest_states(nessie.history(branch.name, STATE_SEARCH, at_hash=branch.hash))
 
 

@@ -16,11 +16,14 @@ _DATA = 0
 
 @dataclass(frozen=True)
 class DataFile:
-    """A live file of a table. `is_data` is False for deletion vectors. `upper`: field id → upper bound's bytes.
+    """A live file of a table.
 
-    size: in bytes; -1 where the manifest does not tell it. records: rows of a data file; of a deletion vector, how
-    many rows it hides. removes_from: the data file whose rows those are; "" for a data file.
-    sequence: grows with each snapshot that adds files, so that of two files the higher one was written later.
+    is_data: False for a deletion vector.
+    size: in bytes; -1 where the manifest does not tell it.
+    records: the rows of a data file; of a deletion vector, how many rows it hides.
+    upper: field id → upper bound's bytes.
+    sequence: grows with each snapshot that adds files; of two files the one with the higher number was written later.
+    removes_from: the data file whose rows a deletion vector hides; "" for a data file.
     """
 
     path: str
@@ -62,7 +65,7 @@ class ManifestReader:
         return live
 
     def manifests(self, manifest_list: str) -> list[str]:
-        """Where the manifests lie that the list names. Raises: MissingFile; botocore's errors."""
+        """The addresses of the manifests that the list names. Raises: MissingFile; botocore's errors."""
         return [str(entry["manifest_path"]) for entry in self._read(manifest_list)]
 
     def _read(self, uri: str) -> Iterable[dict[str, Any]]:

@@ -30,10 +30,10 @@ class Mender:
         self._lists: dict[int, str] = {}
 
     def lists(self, metadata: dict[str, Any], files: Iterable[DataFile], key: str) -> Mapping[int, str]:
-        """Snapshot → the mended list to which a copy of the metadata leads there; only those that need one.
+        """Snapshot → its mended list, for the snapshots that need one: a published copy leads to that list instead.
 
-        The current snapshot's is written where one of its `files` has no size, beside the copy, whose name is `key`.
-        Raises: SnapshotMissing; botocore's errors.
+        The current snapshot's list is written where one of its `files` has no size. It lies beside the copy, whose
+        name is `key`. Raises: SnapshotMissing; botocore's errors.
         """
         if any(file.size < 0 for file in files):
             snapshot = current_snapshot(metadata)
@@ -60,7 +60,7 @@ class Mender:
         return _write(self._s3, f"{stem}.list.avro", _rewritten(_read(self._s3, manifest_list), mend))
 
     def _with_size(self, file: dict[str, Any]) -> dict[str, Any]:
-        """Many vectors lie in one file, and a file never changes: the store is asked once for each."""
+        """Many vectors lie in one file, and a file never changes: the store is asked once for each file."""
         if file["file_size_in_bytes"] >= 0:
             return file
         path = file["file_path"]

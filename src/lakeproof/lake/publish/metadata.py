@@ -3,8 +3,8 @@
 Paimon writes vN.metadata.json for each of its snapshots (N = snapshot id = Iceberg's snapshot id). Two things are
 changed in the copy: `next-row-id`, which Paimon leaves out and readers of v3 demand (0: a reading aid, so no Iceberg
 engine may ever write to these tables), and the list of snapshots, cut to the newest ones, for else the copies would
-grow with the square of time. Where a manifest lacks sizes, the copy also leads to mended ones (mending.py), whose
-names begin as its own does.
+grow with the square of time. Where a manifest lacks sizes, the copy also leads to mended manifests (mending.py),
+whose names begin as the copy's does.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-# FOR VERSION AS OF finds so many snapshots back; at two per checkpoint of 2 s this is 40 s to 80 s.
+# How many snapshots back FOR VERSION AS OF finds one; at two per checkpoint of 2 s this is 40 s to 80 s.
 SNAPSHOTS_KEPT = 40
 FOLDER = "published"
 _NAME = re.compile(r"/published/\d+-(\d{13})-")
@@ -41,7 +41,7 @@ def published_key(database: str, table: str, at_ms: int, snapshot_id: int, uniqu
 
 
 def stem_of(key: str) -> str:
-    """What the name of a copy and those of the manifests that were mended for it begin with."""
+    """How the names of a copy, and of the manifests that were mended for this copy, begin."""
     folder, slash, name = key.rpartition("/")
     return f"{folder}{slash}{name.partition('.')[0]}"
 

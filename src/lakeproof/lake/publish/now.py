@@ -27,7 +27,7 @@ def publish_now(
 ) -> PublishedCommit:
     """The first published state that holds every transaction of that database that is committed before this call.
 
-    By the database's clock, which must agree with this machine's. Flink or Nessie may be silent meanwhile.
+    Committed by the database's clock, which must agree with this machine's. Flink or Nessie may be silent meanwhile.
     Raises: NotPublished after `seconds`, with what was seen last.
     """
     instant_us, deadline = _now_us(), Deadline(seconds)

@@ -5,9 +5,9 @@ newest snapshot is missing Paimon writes all of it anew and deletes the manifest
 those that published hashes need among them. A TaskManager that is killed between an empty commit and the metadata of
 it is enough (docs/decisions/0043).
 
-What is needed: a snapshot's list, and the manifests that it names. A manifest that a table dropped does not come
-back. So those that a later snapshot needs were written after the list of an earlier one, or that list names them too;
-and it is enough to read the lists of the oldest snapshots that count. Times are those of the store alone: another
+A snapshot needs its list, and the manifests that the list names. A manifest that a table dropped does not come back.
+So a manifest that a later snapshot needs was written after the list of an earlier one, or that list names it too. It
+is enough, then, to read the lists of the oldest snapshots that count. Times are those of the store alone: another
 machine's clock may differ.
 """
 
@@ -33,23 +33,23 @@ from lakeproof.stack.object_store import LAKE_BUCKET, bucket_and_key, objects_un
 
 # A list is written after its manifests, and the store tells whole seconds.
 MARGIN = timedelta(seconds=120)
-# After a time in which nothing could be removed the rest goes the next times.
+# At most this many of a table are removed at once. After a long time without a removal the rest goes later.
 MOST = 3 * AT_ONCE
-# A metadata file whose number is farther behind was left by a commit that was tried again long after.
+# A metadata file whose number is farther behind the newest was left by a commit that was tried again long after.
 NUMBERS = 1000
 _NUMBER = re.compile(r"/v(\d+)\.metadata\.json$")
 _COPY = re.compile(r"/(\d+)-\d{13}-[^/]+\.metadata\.json$")
-# What reading a file may raise that is cut, empty or of another form.
+# What reading a file may raise that is truncated, empty or of another form.
 UNREADABLE = (ValueError, LookupError, TypeError, EOFError, StopIteration)
 
 log = logging.getLogger(__name__)
 
 
 def remove_old_manifests(s3: Any, database: str, tables: Iterable[str], kept_seconds: float) -> int:
-    """Remove those of a database's tables that are needed no more, MOST of a table; gives how many objects.
+    """Remove the manifests of a database's tables that are needed no more, at most MOST of a table; gives how many.
 
     kept_seconds: a copy that was published longer ago is promised no more. A table of which a file is missing or
-    cannot be read is passed over and told in the log: the next time comes.
+    cannot be read is passed over and logged: the next time comes.
     Raises: as `delete_each`.
     """
     return delete_each(tables, lambda table: _remove(s3, database, table, kept_seconds))
@@ -67,7 +67,7 @@ def _remove(s3: Any, database: str, table: str, kept_seconds: float) -> int:
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """at: when it was made, ms, by the clock of who made it. manifest_list: the key of its list."""
+    """at: when it was made, UNIX ms by its maker's clock. manifest_list: the key of its list."""
 
     at: int
     manifest_list: str
@@ -90,15 +90,15 @@ class _Table:
         if not numbers or not self._published:
             return []
         first = next(number for number in numbers if number > numbers[-1] - NUMBERS)
-        # Paimon reads the list of its oldest snapshot when it lets that go, and where it writes all anew the lists of
-        # every metadata file that is there. Those of the lowest number name the oldest.
+        # Paimon reads the list of its oldest snapshot when that expires, and the lists of every metadata file that is
+        # there when it writes all anew. The metadata file of the lowest number names the oldest lists.
         oldest = self._snapshot(metadata_key(self._database, self._table, first), _lowest)
         newest = self._snapshot(metadata_key(self._database, self._table, numbers[-1]), current_snapshot)
         if self._written(newest.manifest_list) < self._written(oldest.manifest_list):
             return []  # the store's clock was set back in between
         promised, by_name_alone = self._promised(kept_seconds)
         lag = self._written(oldest.manifest_list) - datetime.fromtimestamp(oldest.at / 1000, UTC)
-        # A mended list is younger than its snapshot, and lies elsewhere.
+        # A mended list is younger than its snapshot, and lies in another folder: the snapshot's own time counts.
         written = (
             self._folder.get(one.manifest_list, datetime.fromtimestamp(one.at / 1000, UTC) + lag)
             for one in (oldest, *promised)
@@ -110,8 +110,8 @@ class _Table:
         ]
 
     def _promised(self, kept_seconds: float) -> tuple[list[_Snapshot], list[_Snapshot]]:
-        """The oldest copy that is promised, by its snapshot's number, for a clock may have been set back. Where none
-        is promised, the newest copy, of which only what it names counts.
+        """(the oldest copy that is promised, none), or, where none is promised, (none, the newest copy), of which
+        only the files that it names count. The oldest has the lowest snapshot, for a clock may have been set back.
 
         Copies under a tag may be older, and their data files are removed with those of their age. A copy whose list
         is gone can be read by nobody: it may be of a table that was made anew since.
@@ -128,7 +128,7 @@ class _Table:
         return [], self._first_readable(key for *_, key in sorted(copies, reverse=True))
 
     def _first_readable(self, keys: Iterable[str]) -> list[_Snapshot]:
-        """Of the first copy whose list is there; empty where none is."""
+        """The snapshot of the first copy whose list is there; empty where none is."""
         for key in keys:
             found = self._snapshot(key, current_snapshot)
             if found.manifest_list in self._folder or found.manifest_list in self._published:
@@ -143,7 +143,7 @@ class _Table:
         return _Snapshot(int(chosen["timestamp-ms"]), bucket_and_key(str(chosen["manifest-list"]))[1])
 
     def _written(self, key: str) -> datetime:
-        """When the store got it. Raises: MissingFile."""
+        """When the store got that object. Raises: MissingFile."""
         if key not in self._folder:
             raise MissingFile(key)
         found: datetime = self._folder[key]

@@ -1,8 +1,8 @@
 """Removes the Iceberg metadata files that Paimon wrote for snapshots long past.
 
 Paimon would do so itself, and for it lists a table's whole metadata folder after every commit: hundreds of names
-within minutes, seven times per checkpoint. It was over a third of what the job's S3 client was busy with, and grew
-with the lake. Here a folder is listed once; after that the names are known, for they count up.
+within minutes, seven times per checkpoint. That was over a third of what the job's S3 client was busy with, and grew
+with the lake. Here a folder is listed once; after that the files' names are known, for their numbers count up.
 """
 
 import re
@@ -24,17 +24,16 @@ class OldMetadata:
         self._gone: dict[tuple[str, str], int] = {}
 
     def remove(self, database: str, newest: Mapping[str, int], kept: int) -> int:
-        """Remove the files of all but the `kept` newest snapshots; gives how many names were given up.
+        """Remove the files of all but the `kept` newest snapshots; gives how many names were deleted.
 
-        At most AT_ONCE of a table, far more than a job writes between two calls: what a long absence left goes in
-        several.
-        newest: table → id of its newest snapshot.
+        At most AT_ONCE of a table in one call, far more than a job writes between two calls: what a long absence left
+        takes several calls. newest: table → id of its newest snapshot.
         Raises: as `delete_each`.
         """
         return delete_each(newest.items(), lambda table: self._remove(database, *table, kept))
 
     def forget(self, database: str) -> None:
-        """Its tables are listed again the next time: they may have been made anew meanwhile."""
+        """Have the database's tables listed again the next time: they may have been made anew meanwhile."""
         self._gone = {key: last for key, last in self._gone.items() if key[0] != database}
 
     def _remove(self, database: str, table: str, newest: int, kept: int) -> int:
@@ -42,7 +41,7 @@ class OldMetadata:
         gone = self._gone.get((database, table))
         if gone is None or gone > last:
             # The first time, or a table that was made anew or rolled back: its numbers began again. `newest` may
-            # still be the old table's, so the files have their say.
+            # still be the old table's, so the numbers of the files that are there count too.
             found = self._listed(database, table)
             last = max(0, min(last, max(found, default=0) - kept))
             ids = [number for number in found if number <= last]
@@ -53,7 +52,8 @@ class OldMetadata:
             try:
                 delete_keys(self._s3, (metadata_key(database, table, number) for number in some))
             except NotDeleted:
-                # Listed again the next time: counted on from here, what stays would in the end fill every call.
+                # The table is listed again the next time. If each call counted on from here instead, the files that
+                # stay would in the end fill every call.
                 self._gone.pop((database, table), None)
                 raise
         self._gone[database, table] = last if len(some) == len(ids) else some[-1]

@@ -53,10 +53,9 @@ MERGE_SECONDS = 2.0
 
 
 class MainMoved(LakeproofError):
-    """What `main` showed last is not in its history any more: somebody pointed `main` elsewhere.
+    """The commit that `main` showed last is not in its history any more: somebody pointed `main` elsewhere.
 
-    What it showed last is what this publisher merged. Before its first merge it is what `main` showed when the newest
-    commit was made on `ingest`.
+    That commit is what this publisher merged last; before its first merge, main's head at ingest's newest commit.
     """
 
 
@@ -85,10 +84,10 @@ class Published:
 
 @dataclass(frozen=True)
 class _Head:
-    """What is published so far, by database.
+    """What is published so far, by database. states: what `main` shows.
 
     staged: what `ingest` holds, which the next merge brings with it. tables: what Nessie holds of a database's tables
-    on `ingest`, as far as it was asked; a commit upon what somebody else changed meanwhile is refused by Nessie.
+    on `ingest`, as far as it was asked. These may be outdated: Nessie refuses a commit that would undo another's.
     """
 
     main: Reference
@@ -148,7 +147,7 @@ class Publisher:
             return None
         self._head = head
         self._metrics.note_main(source, head.states.get(database))
-        # Readers take no commit for a published state that tells nothing of the first source (commit.py).
+        # For readers a commit without a state of the first source is no published state (commit.py).
         can_be_read = source.first or plain_of(head.staged) is not None
         moves = cut is not None and moves_on(cut, head.snapshots_of(database), head.checkpoint_of(database))
         self.sees_next = not frozen and begins_after(
@@ -168,7 +167,7 @@ class Publisher:
             read = in_parallel(self._executor, lambda table: self._state(database, table, cut), moved)
             states = dict(zip(moved, read, strict=True))
             if any(state is None for state in states.values()):
-                # Paimon writes it a moment after the snapshot.
+                # Paimon writes a snapshot's Iceberg metadata a moment after the snapshot.
                 return None
             whole = {table: state for table, state in states.items() if state is not None}
             heartbeat = whole.get(HEARTBEAT_TABLE)
@@ -188,7 +187,7 @@ class Publisher:
     def _another_is_about_to_merge(self, head: _Head, database: str) -> bool:
         """True while `ingest` holds a state of the database that `main` does not, for as long as a merge may take.
 
-        To commit upon it would put the same checkpoint on `main` twice, once by each publisher.
+        To commit upon that state would put the same checkpoint on `main` twice, once by each publisher.
         """
         staged, merged = head.staged.get(database), head.states.get(database)
         if staged is None or (merged is not None and staged.snapshots == merged.snapshots):
@@ -231,7 +230,7 @@ class Publisher:
             raise MainWritten(
                 f"{author_of(theirs)} wrote {theirs.hash[:16]} on main", next_action="lakeproof lake rollback"
             )
-        # So the next look need not go back far, however long this publisher merges nothing: another one may.
+        # Kept also without a merge of ours, since another publisher may merge: the next look need not go back far.
         self._merged = main.hash
         return _Head(main, ingest, newest_states(newest), newest_states(staged))
 
@@ -291,11 +290,11 @@ class Publisher:
     def _commit(
         self, source: Source, head: _Head, cut: Cut, tables: Mapping[str, IcebergTable], beat: Beat | None
     ) -> Reference:
-        """All tables of the database in one commit, also those that do not move: Nessie refuses it where one did."""
+        """All tables of the database in one commit, also those that stay: Nessie refuses it where one has moved."""
         database = source.name
         gtid, beat_us = (beat.gtid, beat.at_us) if beat else (None, None)
         moved = DatabaseState(cut.checkpoint, gtid, beat_us, cut.ids, datetime.now(UTC))
-        # Not what `main` says of the others: a publisher that was killed before its merge left more on `ingest`.
+        # The others' states are ingest's: a publisher that was killed before its merge left more there than on main.
         states = {**head.staged, database: moved}
         properties = properties_of(states, database) | {ONTO: head.main.hash}
         message = f"checkpoint {cut.checkpoint}{source.of}"
@@ -307,7 +306,7 @@ class Publisher:
         main = merged.head
         self._merged = main.hash
         states[database] = moved = replace(moved, at=datetime.now(UTC))
-        # Nessie gives a new table its id: it is asked for these next time.
+        # Nessie gives a new table its content id, so Nessie is asked for new tables next time.
         known = {name: table for name, table in tables.items() if table.content_id is not None}
         self._head = _Head(main, ingest, states, states, head.tables | {database: known})
         if merged.onto != head.main.hash:
@@ -316,7 +315,7 @@ class Publisher:
         return main
 
     def _with_namespace(self, ingest: Reference, database: str) -> Reference:
-        """The first tables of a database need its namespace."""
+        """Make the database's namespace, which its first tables need, where it is not there."""
         if self._nessie.has_namespace(ingest, database):
             return ingest
         return self._nessie.create_namespace(ingest, database)

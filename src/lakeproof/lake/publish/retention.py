@@ -11,14 +11,15 @@ from lakeproof.lake.publish.deleting import delete_each, delete_keys
 from lakeproof.lake.publish.metadata import published_at_ms, published_prefix, stem_of
 from lakeproof.stack.object_store import LAKE_BUCKET, WAREHOUSE, bucket_and_key, objects_under
 
-# A table's file is sent within minutes: from its first 16 MB to the end of a checkpoint or a compaction.
+# An upload that began longer ago is dead: a table's file is sent within minutes, from its first 16 MB to the end of a
+# checkpoint or a compaction.
 UPLOAD_SECONDS = 6 * 3600.0
 
 log = logging.getLogger(__name__)
 
 
 def expired_keys(keys: Iterable[str], now_ms: int, kept_seconds: float, referenced: frozenset[str]) -> list[str]:
-    """The copies that are older than `kept_seconds` and that no branch or tag points at, with what they lead to."""
+    """The copies older than `kept_seconds` that no branch or tag points at, with the manifests mended for them."""
     stems = {stem_of(key) for key in referenced}
     oldest_ms = now_ms - int(kept_seconds * 1000)
     return [
@@ -31,7 +32,7 @@ def expired_keys(keys: Iterable[str], now_ms: int, kept_seconds: float, referenc
 def remove_expired_copies(
     s3: Any, nessie: NessieClient, database: str, tables: Iterable[str], readable_seconds: float
 ) -> int:
-    """Remove what has expired of a database's tables; gives how many copies.
+    """Remove what has expired of a database's tables; gives how many objects.
 
     Raises: NessieUnreachable; as `delete_each` where a table's could not be removed.
     """
@@ -53,12 +54,12 @@ def remove_expired_copies(
 
 
 def abort_old_uploads(s3: Any, older_than_seconds: float = UPLOAD_SECONDS) -> int:
-    """Give up the lake's uploads in parts that were begun before that; gives how many.
+    """Abort the lake's multipart uploads that were begun longer ago than that; gives how many.
 
-    Whoever is killed in the middle of one leaves its parts, which no listing shows and nothing else ever removes.
-    Trap: MinIO takes a listing's Prefix as the whole name of one object, so the warehouse's are picked here; it may
-    not list those from before its own restart.
-    Raises: as `delete_each`, but not for one that has ended meanwhile.
+    A process that is killed during an upload leaves its parts, which no listing shows and nothing else ever removes.
+    Trap: MinIO takes a listing's Prefix as the whole name of one object, so the warehouse's uploads are picked here.
+    It may not list uploads from before its own restart.
+    Raises: as `delete_each`, but not for an upload that has ended meanwhile.
     """
     prefix = f"{bucket_and_key(WAREHOUSE)[1]}/"
     pages = s3.get_paginator("list_multipart_uploads").paginate(Bucket=LAKE_BUCKET)
@@ -75,7 +76,7 @@ def abort_old_uploads(s3: Any, older_than_seconds: float = UPLOAD_SECONDS) -> in
 
 
 def _abort(s3: Any, key: str, upload_id: str) -> bool:
-    """False: it had ended before."""
+    """False where the upload had ended before."""
     from botocore.exceptions import ClientError
 
     try:

@@ -30,9 +30,9 @@ from lakeproof.stack.stack import Stack
 log = logging.getLogger(__name__)
 
 CALL_SECONDS = 3.0
-# Each time all published copies are listed.
+# Between two clean-ups, each of which lists all published copies.
 RETENTION_SECONDS = 60.0
-# Each time the folders of all tables' manifests are listed: a thousand objects a table, and more.
+# Between two clean-ups of manifests, each of which lists all their folders: a thousand objects a table, and more.
 MANIFESTS_SECONDS = 300.0
 UPLOADS_SECONDS = 3600.0
 # A round that takes longer than this hangs: /health then says so.
@@ -40,9 +40,9 @@ STUCK_SECONDS = 60.0
 PAUSE_AFTER_FAILURE_SECONDS = 1.0
 # Once a checkpoint's first snapshot is there its last one follows within about a second.
 PAUSE_BEFORE_NEXT_SECONDS = 0.1
-# Where it does not (a table whose writer stands still) the usual pause is soon enough until something was published.
+# If it does not follow in this time (a table's writer stands still) the usual pause counts until the next publish.
 NEXT_SECONDS = 5.0
-# A database whose checkpoints are farther apart is looked at less often: so many times between two of them.
+# A database whose checkpoints are farther apart is looked at less often: this many times between two checkpoints.
 LOOKS_PER_CHECKPOINT = 10
 
 HEALTHY, DEGRADED, FROZEN = "healthy", "degraded", "frozen"
@@ -50,11 +50,13 @@ HEALTHY, DEGRADED, FROZEN = "healthy", "degraded", "frozen"
 
 @dataclass
 class Health:
-    """What /health tells. `databases`: healthy, degraded or frozen, of each that was looked at.
+    """What /health tells.
 
+    databases: healthy, degraded or frozen, for each database that is captured.
+    frozen, failing: why `main` is frozen, and why a database's round failed; None where neither is so.
     round_at: when the round that is under way began, monotonic; None while the publisher pauses.
-    `full_audit`: the newest full audit of each database: outcome, why and at. Where it could not look, the publisher
-    is not unwell. `broken`: what is wrong in what `main` shows of a database, by the newest audit that could look.
+    full_audit: the newest full audit of each database. One that could not look does not make the publisher unwell.
+    broken: what is wrong in what `main` shows of a database, by the newest audit that could look.
     """
 
     status: str = "starting"
@@ -134,7 +136,7 @@ class Service:
     def round(self) -> float:
         """One round over the databases whose look is due; gives the seconds until a look or the clean-up is due.
 
-        What fails in one of them keeps neither the others nor the clean-up waiting, nor does it hurry them.
+        A failure in one database neither delays nor hurries the other databases and the clean-up.
         """
         self.health.round_at = time.monotonic()
         databases = present(self._stack)
@@ -156,17 +158,17 @@ class Service:
         return max(0.0, nearest - self._clock())
 
     def _finding(self, databases: Iterable[Source]) -> str | None:
-        """What keeps `main` as it is, but for what a repair is mending now (bridging.py)."""
+        """The finding that freezes `main`. One in tables that a repair mends now does not count (bridging.py)."""
         self.health.broken = self._full_audit.broken
         mended = {database.name for database in databases if main_may_move(self._stack, database)}
-        # Also where nothing keeps `main` yet: an audit that is under way judges a hash from before the repair.
+        # A repair has ended. Also where nothing is frozen yet: an audit under way judges a hash of before the repair.
         if self._mended - mended:
             self._full_audit.hurry()
         self._mended = mended
         return next((why for name, why in self._full_audit.freezing.items() if name not in mended), None)
 
     def _look(self, database: Source, *, frozen: bool) -> float:
-        """Publish what is there of it; gives the pause until its own next look, in seconds."""
+        """Publish what is new of that database; gives the pause until its own next look, in seconds."""
         try:
             published = self._publisher.round(database, frozen=frozen)
         except AuditFailed as error:
@@ -215,7 +217,7 @@ class Service:
             self.metrics.forget(name)
 
     def _show_each(self, captured: tuple[Source, ...], finding: str | None) -> None:
-        """What is told of each database."""
+        """Set what /health and the metrics tell of each database."""
         told = {}
         for database in captured:
             name = database.name
@@ -285,7 +287,7 @@ class Service:
 
 
 def _cleaned(what: str, clean: Callable[[], object]) -> None:
-    """A failure of it is only told: the next time comes. An old file that is cut ends no publisher."""
+    """Run a clean-up. Its failure is only logged, for the next one comes: a truncated old file ends no publisher."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

@@ -12,7 +12,7 @@ from lakeproof.stack.object_store import LAKE_BUCKET
 BATCH_IDENTIFIER = 2**63 - 1
 REMEMBERED = 400
 FIRST_LOOK = 60
-# One call a look, as a rule; the hint is read when nothing came for so many looks.
+# A look is one call, as a rule. The hint (snapshot/LATEST) is read after this many looks that found nothing.
 LOOKS_BEFORE_HINT = 10
 HINT_LAG = 5
 

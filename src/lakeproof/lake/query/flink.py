@@ -30,14 +30,14 @@ from lakeproof.stack.stack import Stack
 ENGINE = "flink"
 _GATEWAY = "flink-sql-gateway"
 _STORE = "lake_store"
-# A gateway that had just started gave its first 194 answers within 0.2 s each. On a slow machine one was not there
-# after 15 s, and nobody knows why.
+# How long one page of an answer may take. A gateway that had just started gave its first 194 answers within 0.2 s
+# each. On a slow machine one answer was not there after 15 s, and nobody knows why.
 _PAGE_SECONDS = 30.0
 _TIDY_SECONDS = 15.0
 _PAUSE_SECONDS = 0.05
 _LOOK_SECONDS = 3.0
 _TASKMANAGER_SECONDS = 15.0
-# Of every session. A statement that fails has failed; the cluster would try it again for ever.
+# The settings of every session. A statement that fails has failed: by default the cluster would retry it for ever.
 BATCH = {
     "execution.runtime-mode": "batch",
     "table.local-time-zone": "UTC",
@@ -69,13 +69,13 @@ def start_gateway(
                 raise
             progress("flink: starting the SQL gateway")
             SupervisorClient(stack).start(_GATEWAY)
-    except (NotReady, InvalidInput) as missing:  # InvalidInput: somebody else's, whose endpoint is not given
+    except (NotReady, InvalidInput) as missing:  # InvalidInput: an external stack's, whose endpoint is not given
         mend = missing.next_action or f"lakeproof up {missing.where}"
         raise EngineUnreachable(missing.what, where=missing.where, next_action=mend) from missing
 
 
 def _await_taskmanager(stack: Stack, progress: Progress, seconds: float) -> None:
-    """Without one a statement would wait for a slot until its deadline; one that was killed is back in seconds."""
+    """Without a TaskManager a statement waits for a slot until its deadline; a killed one is back in seconds."""
     deadline = Deadline(seconds)
     while _taskmanagers(stack) == 0:
         if deadline.expired:
@@ -100,14 +100,14 @@ class PinnedFlink:
 
     @property
     def url(self) -> str:
-        """Of its session."""
+        """The session's address."""
         return f"{self._client.base_url}{self._path}".replace("//v1", "/v1")
 
     def run(self, sql: str, deadline: Deadline, *, progress: Progress = lambda text: None) -> Answer:
         """The whole answer to one statement.
 
         Raises: StatementFailed with Flink's message; EngineUnreachable without an answer before the deadline, where a
-        page of the answer is late, and where nobody can read it.
+        page of the answer is late, and where the answer cannot be parsed.
         """
         try:
             made = _json(self._client.post(f"{self._path}/statements", json={"statement": sql}))
@@ -115,7 +115,7 @@ class PinnedFlink:
             try:
                 return self._answer(operation, deadline, progress)
             except (EngineUnreachable, httpx.HTTPError, ValueError):
-                # The session may live on; this statement would keep its slot from the next one.
+                # The session may live on, and this statement would go on holding the slot that the next one needs.
                 _tidied(self._client, "POST", f"{operation}/cancel")
                 raise
         except (httpx.HTTPError, ValueError) as error:
@@ -149,10 +149,10 @@ class PinnedFlink:
 
 @contextmanager
 def flink_session(stack: Stack, properties: dict[str, str], *, must_be_closed: bool = False) -> Iterator[PinnedFlink]:
-    """A session of the gateway that runs, closed afterwards.
+    """A session of the gateway, which has to run; closed afterwards.
 
-    must_be_closed: raise EngineUnreachable where it could not be closed. Without it that costs nobody an answer that
-    was given already: the gateway forgets a session that is not used any more.
+    must_be_closed: raise EngineUnreachable where the session could not be closed. Otherwise that is ignored, so that
+    an answer that was given already counts: the gateway forgets a session that is not used any more.
     Raises: EngineUnreachable, StatementFailed.
     """
     url = stack.url(_GATEWAY)

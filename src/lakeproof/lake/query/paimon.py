@@ -12,7 +12,7 @@ from lakeproof.stack.stack import Stack
 
 SECONDS = 30.0
 _CATALOG = f"CREATE CATALOG store WITH ('type' = 'paimon', 'warehouse' = '{WAREHOUSE}')"
-# A statement returns once its job has ended, and each of its tasks is one: the TaskManager has one free slot.
+# A statement returns once its job has ended. Its parallelism is 1, for the TaskManager has one free slot.
 _SESSION = BATCH | {
     "execution.batch.adaptive.auto-parallelism.enabled": "false",
     "parallelism.default": "1",
@@ -22,7 +22,7 @@ _SESSION = BATCH | {
 
 @contextmanager
 def paimon(stack: Stack, name: str = BATCH["pipeline.name"]) -> Iterator[PinnedFlink]:
-    """A session for such statements, which starts the gateway. name: of each one's job.
+    """A session for statements on the catalog `store`; starts the gateway. name: of each statement's job.
 
     Raises: EngineUnreachable, StatementFailed.
     """

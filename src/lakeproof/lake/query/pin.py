@@ -21,10 +21,10 @@ from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
 
-# Pins of a process that was killed are removed by a later one, once older than any query may run.
+# Pins of a killed process are removed by a later process, once they are older than any query may run.
 FORGOTTEN_SECONDS = 3600
-# A hash's files never change, so that each manifest is read once and not once for each table and snapshot that leads
-# to it. The catalog `lake` follows `main` and has no cache.
+# A hash's files never change, so a cache lets each manifest be read once, and not once for each table and snapshot
+# that leads to it. The catalog `lake` follows `main` and has no cache.
 _CACHE = {"iceberg.metadata-cache.enabled": "true", "fs.memory-cache.max-size": "32MB"}
 _NAME = re.compile(r"lake_at_[0-9a-f]{12}_(?P<made>[0-9a-f]{8})_[0-9a-f]{4}")
 
@@ -68,7 +68,7 @@ def pinned_catalog(stack: Stack, commit: PublishedCommit, run_in_trino: RunInTri
 
 
 def create_catalog_sql(name: str, properties: dict[str, str]) -> str:
-    """CREATE CATALOG; keys are references that Trino resolves, so Trino's list of queries shows no key."""
+    """CREATE CATALOG. S3 keys are references that Trino resolves, so that Trino's list of queries shows no key."""
     listed = ", ".join(f"\"{key}\" = '{value}'" for key, value in properties.items())
     return f"CREATE CATALOG {name} USING iceberg WITH ({listed})"
 
@@ -92,7 +92,7 @@ def _drop_tag(nessie: NessieClient, tag: Reference) -> None:
 def _sweep(nessie: NessieClient, run_in_trino: RunInTrino) -> None:
     try:
         tags = [each for each in nessie.references() if each.kind == "TAG"]
-    except (LakeproofError, ValueError) as error:  # a later one does it; what the query itself came to counts
+    except (LakeproofError, ValueError) as error:  # a later sweep removes them; the query's own outcome counts
         log.info("no sweep of forgotten pins: %s", error)
         return
     for tag in tags:

@@ -1,7 +1,7 @@
 """Spark through our own server: one statement per request, all its tables at one published hash of Nessie.
 
 The server opens a session on the hash itself (Iceberg's Nessie catalog takes one), so nothing has to be made before
-and dropped afterwards; closing the connection cancels the statement. It is started by the first who asks and stays
+and dropped afterwards; closing the connection cancels the statement. The first who asks starts the server; it stays
 until `down`.
 """
 
@@ -52,7 +52,7 @@ def _accepts(stack: Stack) -> bool:
 
 
 def start_spark(stack: Stack, progress: Progress = lambda text: None, *, seconds: float = START_SECONDS) -> None:
-    """Have Spark running, within so many seconds; it stays until `down`.
+    """Have Spark running within `seconds`; it stays until `down`.
 
     Raises: EngineUnreachable where it is not installed, does not become healthy, or where an external stack's does
     not answer.
@@ -92,7 +92,7 @@ class SparkClient:
         """The whole answer to one statement.
 
         Raises: StatementFailed with Spark's message; EngineUnreachable without an answer before the deadline, where a
-        line of the answer is late, and where nobody can read it.
+        line of the answer is late, and where the answer cannot be parsed.
         """
         try:
             return self._answer(sql, deadline, progress)

@@ -52,7 +52,7 @@ def _tokens(sql: str) -> Iterator[Token]:
 def without_values(sql: str) -> str:
     """The statement without its texts and numbers, in whose place a ? stands, without comments, on one line."""
     hidden = {"text": "?", "number": "?", "space": " ", "hint": " "}
-    # What is not closed is no token of its kind: from there on nothing is told.
+    # A quote that is not closed is no token of its kind: everything from there on is left out.
     words = []
     for token in _tokens(sql):
         if token.text in ("'", '"', "`"):

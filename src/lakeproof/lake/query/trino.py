@@ -22,7 +22,7 @@ from lakeproof.stack.stack import Stack
 
 ENGINE = "trino"
 USER = "lakeproof"
-# What the minute's audit and the checks call their statements, and what `lakeproof query` calls a person's.
+# The source that Trino shows for statements of the audit and the checks, and for a person's `lakeproof query`.
 OWN_SOURCE, PERSONS_SOURCE = "lakeproof", "lakeproof-query"
 _SCHEMAS = frozenset({*NAMES, "information_schema"})
 _PAGE_SECONDS = 10.0
@@ -141,7 +141,7 @@ class PinnedTrino:
 def pinned_trino(
     stack: Stack, commit: PublishedCommit, deadline: Deadline, source: str = OWN_SOURCE
 ) -> Iterator[PinnedTrino]:
-    """Trino at that hash; what was made for it is gone afterwards, also when the deadline is over by then.
+    """Trino at that hash. Its tag and its catalog are dropped afterwards, also when the deadline is over by then.
 
     source: as `run` takes it.
     """

@@ -22,7 +22,7 @@ QUEUED = "QUEUED"
 # The state of a group that may start a query now: it has a place, memory and processor time left.
 CAN_RUN = "CAN_RUN"
 ENDED = frozenset({"FINISHED", "FAILED"})
-# In the group of the platform's own users, who never wait for others (stack/engines/trino.py).
+# A user in the group of the platform's own users, who never wait for others (stack/engines/trino.py).
 ASKING = {"X-Trino-User": "lakeproof-diagnosis"}
 
 type Group = tuple[str, ...]
@@ -36,7 +36,7 @@ class Query:
     error: how it failed, "" where it did not.
     waits: it is queued, in a group that keeps queries waiting for a place. QUEUED alone does not say so: a query that
     has its place is in that state too until it begins, which takes seconds where the processors are busy.
-    group_full: it waits, and its group may start no further one, for what runs there already has all its places or
+    group_full: it waits, and its group may start no further query, for what runs there already has all its places or
     all its memory. Where the group could start one, the query waits for others: the group around its own is full.
     None: Trino does not tell it.
     text: its SQL. memory: what it holds, in Trino's own words.
@@ -61,7 +61,7 @@ class Query:
 
 
 def queries(stack: Stack, timeout: float = 3.0) -> list[Query]:
-    """All that Trino knows of now; of those that ended the newest fifty or so. `timeout`: seconds, for all of it.
+    """All queries that Trino knows of now; of the ended ones the newest fifty or so. `timeout`: seconds in all.
 
     Raises: CouldNotLook.
     """
@@ -86,12 +86,12 @@ def _group(told: dict[str, Any]) -> Group:
 
 
 def _keeping(ask: Callable[[str], httpx.Response], groups: set[Group]) -> dict[Group, bool | None]:
-    """Those of the groups that keep queries waiting, by their own count of these: whether each is full itself, by its
-    own state. A group that is gone keeps none.
+    """Group → whether the group itself is full, by its own state; for those of the groups that keep queries waiting,
+    by their own count of waiting queries. A group that is gone keeps none.
 
-    A group is asked for by the one that it lies in: its own name may be a user's, and Trino takes no slash in an
-    address. A Trino that does not let everybody ask this is taken to keep waiting whatever is queued; which of its
-    groups is full is not known.
+    A group is asked for through the group that it lies in: its own name may be a user's, and Trino takes no slash in
+    an address. Where Trino does not let everybody ask this, every group is taken to keep its queued queries waiting,
+    and None stands for whether it is full.
     """
     found: dict[Group, bool | None] = {}
     for outer in {group[:-1] or group for group in groups if group}:
@@ -125,10 +125,10 @@ def _query(told: dict[str, Any], keeping: Mapping[Group, bool | None]) -> Query:
 
 
 def busiest(found: Iterable[Query]) -> str | None:
-    """The user whose queries wait the most for others of that same user; None where none waits so.
+    """The user with the most queries that wait for other queries of that same user; None where no query does.
 
-    That is told by a group that is full and in which no other user has a query. What waits elsewhere waits for
-    queries of others, and to kill those of its user would help nobody.
+    A query does where its group is full and no other user has a query there. A query that waits elsewhere waits for
+    other users' queries, and to kill those of its own user would help nobody.
     """
     known = [one for one in found if one.lives]
     users: defaultdict[str, set[str]] = defaultdict(set)
@@ -139,7 +139,7 @@ def busiest(found: Iterable[Query]) -> str | None:
 
 
 def kill(stack: Stack, found: list[Query]) -> None:
-    """Those that wait go first: else they would take the places of those that ran. Raises: TerminalError."""
+    """Kill the queries, waiting ones first, or they would take the others' places. Raises: TerminalError."""
     try:
         with httpx.Client(timeout=SECONDS, headers=ASKING, trust_env=False) as client:
             for one in sorted(found, key=lambda query: query.state != QUEUED):

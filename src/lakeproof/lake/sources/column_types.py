@@ -1,7 +1,7 @@
 """Which type a column of a source gets in the lake.
 
-Taken are the types whose values `lakeproof check` compares in every engine (proof/tables/canonical.py): a column
-that nobody could hold against the database would be a gap in what is promised.
+Only types are accepted whose values `lakeproof check` compares in every engine (proof/tables/canonical.py): a column
+that nobody could compare with the database would be a gap in what is promised.
 """
 
 import re
@@ -12,7 +12,7 @@ from lakeproof.errors import InvalidInput
 _NOT_NULL, _NULL, _DEFAULT = re.compile(r"\bnot\s+null\b"), re.compile(r"\bnull\b"), re.compile(r"\bdefault\s+\S+")
 MOST_DIGITS = 38
 
-# The server's name of a type, without size and sign → Flink's.
+# Engine → the server's name of a type, without size and sign → Flink's type.
 _INTEGERS = {
     "mysql": {
         **dict.fromkeys(("tinyint", "bool", "boolean", "smallint", "mediumint", "int", "integer"), "INT"),
@@ -35,15 +35,15 @@ _OTHERS = {
     },
 }
 _DECIMALS = frozenset({"decimal", "numeric", "dec"})
-# Without a size MySQL means this one; PostgreSQL means any.
+# The size of a decimal that is declared without one. In PostgreSQL such a decimal has any size.
 _PLAIN_DECIMAL = {"mysql": "10,0"}
-# What may stand behind a type and changes nothing here but for `unsigned`.
+# Words that may follow a type. Only `unsigned` matters here.
 _BESIDE = ("unsigned", "zerofill", "with time zone", "without time zone")
 
 
 @dataclass(frozen=True)
 class SqlType:
-    """A type as somebody typed it after ADD COLUMN. nullable, has_default: what stood beside it."""
+    """A type as somebody typed it after ADD COLUMN. nullable, has_default: by the words that stood beside it."""
 
     text: str
     nullable: bool = True

@@ -16,19 +16,22 @@ if TYPE_CHECKING:
 CAPTURE_USER = "cdc"
 READER = "reader"
 ASK_SECONDS = 5.0
-# So many values of a column that is dropped are listed.
+# At most this many values of a dropped column are listed.
 KEPT_VALUES = 20
 
-# Is given the values of a column that is about to be dropped.
+# A function that is given the values of a column that is about to be dropped.
 type Keep = Callable[[list[str]], None]
-# Gives all rows of a statement.
+# A function that runs a statement and gives all its rows.
 type Ask = Callable[[str], Sequence[Sequence[Any]]]
 
 
 @dataclass(frozen=True)
 class Definition:
-    """A column as the database defines it. kind: its type with its size, in the server's own words, in lower case.
-    has_default: a row that does not name the column gets a value. generated: the server computes it.
+    """A column as the database defines it.
+
+    kind: its type with its size, in the server's own words, in lower case.
+    has_default: a row that does not name the column gets a value.
+    generated: the server computes it.
     """
 
     kind: str
@@ -38,7 +41,7 @@ class Definition:
 
 
 def nothing_to_grant(user: str, known: Sequence[str]) -> InvalidInput:
-    """The error of grant_statements."""
+    """The error that grant_statements raises for an account that is not listed."""
     return InvalidInput(
         "nothing is known of what this account is meant to have, so there is nothing to grant",
         where=user,
@@ -63,7 +66,7 @@ class Engine(Protocol):
     def beat(self, connection: Any, table: str, seconds: float) -> int:
         """Write the time into the heartbeat's one row; gives it, in microseconds by the database's clock."""
 
-    # What the database holds, to be held against the lake (proof/tables/readers.py).
+    # What the database holds, to be compared with the lake (proof/tables/readers.py).
 
     def at_one_instant(self, stack: "Stack", database: str, seconds: float) -> AbstractContextManager[Ask]:
         """Asks as the account `reader` within one transaction, whose snapshot is taken now; each statement may take
@@ -84,10 +87,10 @@ class Engine(Protocol):
         """The column's definition now, asked by the account `reader`; None where there is no such column."""
 
     def values_in(self, stack: "Stack", connector: "Connector", table: str, column: str) -> list[str]:
-        """The different values of that column but NULL, as text; KEPT_VALUES at most."""
+        """The distinct values of that column as text, without NULL; KEPT_VALUES at most."""
 
     def drop_column(self, stack: "Stack", connector: "Connector", table: str, column: str, keep: Keep) -> None:
-        """Drop the column while nobody else uses the table, once `keep` has its `values_in` of that very time.
+        """Lock everybody else out of the table, give `keep` the column's values (as `values_in`), drop the column.
 
         Where `keep` raises, nothing is dropped. Raises: NotReady, also where the table is in use for too long.
         """
@@ -103,21 +106,18 @@ class Engine(Protocol):
     def send_signal(self, stack: "Stack", connector: "Connector", name: str, data: str) -> None:
         """Ask the running connector to read tables anew, by a row in its table of signals."""
 
-    # The log that a connector reads: what of the server's own settings keeps changes, or parts of rows, out of it.
+    # The log that a connector reads: the server's settings that keep changes, or parts of rows, out of the log.
 
     def log_lacks(self, stack: "Stack", connector: "Connector", seconds: float) -> list[str]:
-        """What is otherwise than the capture needs it, in words of one line each; none where all is well. Asked by
-        the account `reader`.
-        """
+        """The settings that differ from what the capture needs, one line each. Asked by the account `reader`."""
 
     def log_statements(self, connector: "Connector") -> tuple[str, ...]:
-        """The SQL that sets it right, as superuser, whatever is wrong. Nobody is asked."""
+        """The superuser's SQL that corrects all of these settings. No server is asked which of them are wrong."""
 
     def restore_log(self, stack: "Stack", connector: "Connector") -> int:
-        """Set it right; gives how many sessions, which would have gone on by the old settings, had to end for it.
+        """Correct the settings; gives how many sessions were ended because they would have kept the old settings.
 
-        What was written meanwhile stays in the log as it is. Raises: TerminalError where only a start of the server
-        sets it right.
+        What was written before stays in the log as it is. Raises: TerminalError where only a server's restart helps.
         """
 
     # The accounts, above all the one that a connector logs in with. `user` is what we call it (mysql_accounts.py,
@@ -133,15 +133,15 @@ class Engine(Protocol):
         """Give the account that password."""
 
     def password_statement(self, stack: "Stack", user: str, password: str) -> str:
-        """The SQL for it."""
+        """The SQL of set_password."""
 
     def grant(self, stack: "Stack", user: str) -> int:
-        """Give the account every privilege that it is meant to have; gives how many connections had to end for it:
-        none where it had them all. Raises: as grant_statements.
+        """Give the account every privilege that it is meant to have. Gives how many connections were ended so that
+        the privileges count: 0 where none was missing. Raises: as grant_statements.
         """
 
     def grant_statements(self, stack: "Stack", user: str) -> tuple[str, ...]:
-        """The SQL for it. Raises: InvalidInput for an account of which nothing is known."""
+        """The SQL of grant. Raises: InvalidInput for an account of which nothing is known."""
 
     def end_connections(self, stack: "Stack", user: str) -> int:
         """End the account's connections; gives how many."""

@@ -1,6 +1,6 @@
 """MariaDB (or MySQL) as a source, by its binlog. The same functions as postgres.py; engine.py says what they do.
 
-Statements run as root. Those about accounts run with the binlog off: its readers have no business with accounts.
+Statements run as root; those about accounts with the binlog off, since its readers have no business with accounts.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,17 +32,18 @@ if TYPE_CHECKING:
 TROUBLES: tuple[type[Exception], ...] = (pymysql.MySQLError, OSError)
 RESTORES_COLUMNS = True
 SIGNAL_SECONDS = 10.0
-# A change of a table waits for the transactions that use it.
+# An ALTER TABLE waits for the transactions that use the table.
 ALTER_SECONDS = 20.0
-# For a lock on a table, until the server refuses: it must not go on waiting for a client that has given up.
+# The server gives up waiting for a table's lock after this time, which is before the client gives up (ALTER_SECONDS):
+# it must not go on waiting for a client that is gone.
 LOCK_SECONDS = 15
 # Rows filled by one transaction. The job hands a transaction of more than some 140,000 rows on in pieces (decision
 # 0021), and a statement has to end within ALTER_SECONDS.
 FILLED_ROWS = 10_000
-# MySQL has no such variable, and passes over the comment.
+# MySQL has no max_statement_time, and ignores the comment.
 _MOST_SECONDS = "SET /*M!100108 SESSION max_statement_time = {}, */ @lakeproof = 1"
-# What the capture needs of the binlog. A session goes by what stood here when it began. Others' variables
-# (binlog_row_value_options is MySQL's) are passed over where a server does not have them.
+# The binlog's settings that the capture needs. A session keeps the values that counted when it began. A variable that
+# the server does not have is left out (binlog_row_value_options is MySQL's).
 LOG_NEEDS = {
     "log_bin": "ON",
     "binlog_format": "ROW",
@@ -86,7 +87,7 @@ def at_one_instant(stack: Stack, database: str, seconds: float) -> Iterator[Ask]
 
     try:
         ask("SET SESSION time_zone = '+00:00'")
-        # At a lower level, which somebody else's server may have for all, the snapshot would not hold.
+        # At a lower isolation level, which an external server may have as its default, the snapshot would not hold.
         ask("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         ask("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         yield ask
@@ -163,7 +164,7 @@ def drop_column(stack: Stack, connector: Connector, table: str, column: str, kee
     """As Engine. The end of the connection releases the lock."""
     with as_root(stack, ALTER_SECONDS) as cursor:
         lock_out(cursor, table)
-        # The shop waits meanwhile: a look that takes longer than the one before it did is given up.
+        # The shop waits while the table is locked, so reading the values is given up after ASK_SECONDS.
         cursor.execute(_MOST_SECONDS.format(ASK_SECONDS))
         keep(_values_in(cursor, table, column))
         cursor.execute(_MOST_SECONDS.format("DEFAULT"))
@@ -185,13 +186,13 @@ def add_filled_column(
     values: Mapping[int, str],
     keys: Mapping[str, str] | None = None,
 ) -> None:
-    """Add the column, with the value of each row by its id. Fine where it is there: rows without a value get theirs.
+    """Add the column and fill it. values: row's id → value. Where the column exists, only its NULLs are filled.
 
-    keys: name → definition of the table's keys with that column, which went with it or lack it.
+    keys: name → definition of the table's keys with that column. They were dropped with the column, or lost it.
 
     The rows are filled by transactions of FILLED_ROWS each, and nobody else reads or writes the table meanwhile: the
     shop goes on the moment that it finds the column, and would sell orders with the NULLs of rows that are not filled
-    yet. The end of the connection releases the lock; where that comes half-way, the column is there and allows NULL.
+    yet. The end of the connection releases the lock; a run cut off half-way leaves a column that allows NULL.
     Raises: TerminalError where a row has no value and the definition wants one; nothing is changed then.
     """
     with as_root(stack, ALTER_SECONDS) as cursor:
@@ -215,25 +216,25 @@ def add_filled_column(
 
 
 def lock_out(cursor: Any, table: str) -> None:
-    """Nobody else reads or writes the table until the connection ends; for a repair."""
+    """For a repair: lock everybody else out of the table until the connection ends."""
     mark_ours(cursor)
     lock_table(cursor, table)
 
 
 def lock_table(cursor: Any, table: str) -> None:
-    """As lock_out, for whoever is no repair."""
+    """As lock_out, without the mark of a repair."""
     cursor.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
     cursor.execute(f"LOCK TABLES {table} WRITE")
 
 
 def mark_ours(cursor: Any) -> None:
-    """Others see by a user lock that this session is a repair, and does not have to be ended (mysql_sessions.py)."""
+    """Mark this session by a user lock as a repair's, so that others do not end it (mysql_sessions.py)."""
     cursor.execute(f"SELECT GET_LOCK(CONCAT('{OURS}', CONNECTION_ID()), 0)")
 
 
 def _require_values(cursor: Any, table: str, column: str, kept: str) -> None:
-    """Raises: TerminalError, before anything is changed, where a row has no value: neither kept, nor in the column,
-    which is there where an earlier run was cut off.
+    """Raises: TerminalError, before anything is changed, where a row has a value neither among the kept ones nor in
+    the column, which exists already where an earlier run was cut off.
     """
     cursor.execute(f"SHOW COLUMNS FROM {table} WHERE Field = %s", (column,))
     empty = f"AND `{column}` IS NULL" if cursor.fetchall() else ""
@@ -255,7 +256,7 @@ def has_rows(stack: Stack, connector: Connector, table: str) -> bool:
 
 
 def send_signal(stack: Stack, connector: Connector, name: str, data: str) -> None:
-    """As Engine; this row goes through the binlog, by which it reaches the connector."""
+    """As Engine. This statement is logged: the row reaches the connector through the binlog."""
     with as_root(stack, SIGNAL_SECONDS) as cursor:
         insert = f"INSERT INTO {signals_of(connector)} (id, type, data) VALUES (%s, 'execute-snapshot', %s)"
         cursor.execute(insert, (name, data))
@@ -284,8 +285,8 @@ def _setting(name: str) -> str:
 
 
 def restore_log(stack: Stack, connector: Connector) -> int:
-    """As Engine. The sessions of every account of the stack's that writes end, also where the settings are right: a
-    run of this may have been cut off, and a session tells nobody by which settings it began.
+    """As Engine. Ends the sessions of all the stack's writing accounts, even where the settings are right: an earlier
+    run may have been cut off, and nobody can ask a session which settings it began with.
     """
     lacking = [told.partition("=")[0] for told in log_lacks(stack, connector, ASK_SECONDS)]
     if ONLY_AT_A_START in lacking:
@@ -334,7 +335,7 @@ def _grantee(stack: Stack, user: str) -> str:
 def set_password(stack: Stack, user: str, password: str) -> None:
     """As Engine."""
     with _unlogged(stack) as cursor:
-        # The host is "%": as a parameter, since the text of a statement with parameters is a format.
+        # The host is "%". It is passed as a parameter, since the text of a statement with parameters is a format.
         name = account_name(stack, user)
         cursor.execute("ALTER USER %s@%s IDENTIFIED BY %s", (name, mysql_accounts.HOST, password))
 
@@ -345,13 +346,14 @@ def password_statement(stack: Stack, user: str, password: str) -> str:
 
 
 def grant(stack: Stack, user: str) -> int:
-    """As Engine. Where one was missing, the account's connections end, which would still go by its old privileges."""
+    """As Engine. Where a privilege was missing, the account's connections, which keep the old ones, are ended."""
     statements = grant_statements(stack, user)
     with _unlogged(stack) as cursor:
         before = _grants(cursor, stack, user)
         for statement in statements:
             cursor.execute(statement)
-        # On the same session: a second one may find the server full, and the next run would find nothing missing.
+        # The connections are ended on the same session: a second session may find the server full, and the next run
+        # would find no privilege missing and end none.
         return 0 if _grants(cursor, stack, user) == before else _end_connections(cursor, stack, user)
 
 
@@ -392,7 +394,7 @@ def revoke(stack: Stack, user: str, privilege: str) -> None:
 
 
 def replica_ids(stack: Stack) -> set[int]:
-    """The server ids that are taken: the server's own, and those of the replicas that have told theirs.
+    """The server ids that are taken: the server's own, and those of the replicas that have reported theirs.
 
     Raises: NotReady.
     """
@@ -416,7 +418,7 @@ def _end_connections(cursor: Any, stack: Stack, user: str) -> int:
         try:
             cursor.execute(f"KILL CONNECTION {thread}")
         except pymysql.MySQLError as error:
-            # It ended by itself between the two statements.
+            # The connection ended by itself between the two statements.
             if error.args[0] != NO_SUCH_THREAD:
                 raise
     return len(found)

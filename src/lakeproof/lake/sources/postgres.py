@@ -1,4 +1,4 @@
-"""PostgreSQL as a source, by a slot. The same functions as mariadb.py; engine.py says what they do.
+"""PostgreSQL as a source, by a replication slot. The same functions as mariadb.py; engine.py says what they do.
 
 Statements about accounts run as superuser.
 """
@@ -32,7 +32,7 @@ from lakeproof.stack.stack import Stack
 
 TROUBLES: tuple[type[Exception], ...] = postgres_session.TROUBLES
 RESTORES_COLUMNS = False
-# To lock a table, look at a column and drop it; of that ASK_SECONDS for the lock.
+# To lock a table (which may take ASK_SECONDS), read the values of a column and drop the column.
 DROP_SECONDS = 3 * ASK_SECONDS
 PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 NO_LOGIN = "not permitted to log in"
@@ -159,8 +159,8 @@ def send_signal(stack: Stack, connector: Connector, name: str, data: str) -> Non
 
 
 def accepts(stack: Stack, user: str, seconds: float = ASK_SECONDS) -> bool:
-    """As Engine. PostgreSQL looks at the password first: an account that may not log in, or not into this database,
-    had the right one.
+    """As Engine. PostgreSQL checks the password first: an account that is refused because it may not log in, or not
+    into this database, gave the right password.
     """
     try:
         select(stack, user, f"postgres-{user}", "SELECT 1", seconds=seconds, database=DATABASE)
@@ -174,7 +174,7 @@ def accepts(stack: Stack, user: str, seconds: float = ASK_SECONDS) -> bool:
 
 
 def log_lacks(stack: Stack, connector: Connector, seconds: float) -> list[str]:
-    """As Engine: what the publication leaves out, and of which tables old rows are not whole."""
+    """As Engine: what the publication leaves out, and the tables whose old rows the log does not hold whole."""
     return [lack.words for lack in publication.lacks(stack, connector, seconds)]
 
 
@@ -184,7 +184,7 @@ def log_statements(connector: Connector) -> tuple[str, ...]:
 
 
 def restore_log(stack: Stack, connector: Connector) -> int:
-    """As Engine: 0, for it counts at once. Raises: InvalidInput without the publication."""
+    """As Engine: gives 0, since the correction counts at once. Raises: InvalidInput without the publication."""
     publication.restore(stack, connector)
     return 0
 
@@ -196,7 +196,7 @@ def account_name(stack: Stack, user: str) -> str:
 
 
 def _role(stack: Stack, user: str) -> str:
-    """Its name as an identifier. One that is not plain would be folded to lower case, or break the statement."""
+    """The account's name as an identifier. Unquoted, a name that is not plain is folded, or breaks the statement."""
     name = account_name(stack, user)
     return name if PLAIN_NAME.fullmatch(name) else quoted(name, '"')
 
@@ -212,7 +212,7 @@ def password_statement(stack: Stack, user: str, password: str) -> str:
 
 
 def grant(stack: Stack, user: str) -> int:
-    """As Engine: 0, for a privilege counts at once."""
+    """As Engine: gives 0, since a privilege counts at once."""
     for statement in grant_statements(stack, user):
         _as_root(stack, statement)
     return 0

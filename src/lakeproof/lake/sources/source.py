@@ -4,9 +4,9 @@ What differs between two sources is a field here, or a function of their engine'
 which have the same functions. Another source of a known engine is one entry of SOURCES, its connector's file and its
 folder of SQL files.
 
-A source with a `capture` is captured from the start of that component until its stop. Without it nothing is
-submitted, looked at or published for the source, and what was published stays as it is. An end without a stop (a
-killed supervisor) is one too: the next start captures the source only where that is asked for.
+A source with a `capture` is captured from the start of that component until its stop. While that component is
+stopped, nothing is submitted, looked at or published for the source, and what was published stays as it is. A killed
+supervisor counts as a stop: the next start captures the source only where that is asked for.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,16 +30,16 @@ class Source:
     """One captured database.
 
     name: of the database, and of its lake database and Nessie namespace.
-    engine: the component that holds it; server: what people call that.
+    engine: the component that holds the database. server: that engine's name for people.
     connector: its name in Kafka Connect.
     exporter: the component that writes its heartbeats and measures its delay.
-    pause: the wanted seconds between two checkpoints of its job while rows come; idle_pause: while none do.
-    capture: the component that stands for its capture; None: it is captured always.
-    first: the one that was there before all others. What existing lakes, scripts, reports and dashboards know of it
-    stays as it is: its names in Nessie's history, in `lake log` and among causes have no prefix, and three of the
-    publisher's series and /health's `checkpoint` have no label and tell of it alone. Every published commit tells of
-    it, so nothing of another source is published before it, and its namespace is made together with the lake.
-    table_options: of its lake tables alone.
+    pause, idle_pause: the wanted seconds between two checkpoints of its job, while rows come and while none do.
+    capture: the component that stands for its capture; None: the source is always captured.
+    first: True for the source that existed before all others. Existing lakes, scripts, reports and dashboards know it
+    by these names: in Nessie's history, in `lake log` and among causes its names have no prefix, and three of the
+    publisher's series and /health's `checkpoint` have no label and describe this source alone. Every published commit
+    holds a state of it, so no other source is published before it, and its namespace is made together with the lake.
+    table_options: Paimon's options for the lake tables of this source alone.
     """
 
     name: str
@@ -60,16 +60,16 @@ class Source:
 
     @property
     def topic(self) -> str:
-        """Where its changes and transaction markers come from."""
+        """The topic of its changes and transaction markers."""
         return f"cdc.{self.name}"
 
     @property
     def of(self) -> str:
-        """What tells it apart in a sentence; empty for the first one."""
+        """The words that name the source in a sentence; empty for the first source."""
         return "" if self.first else f" of {self.name}"
 
     def prefix(self, separator: str) -> str:
-        """What its names begin with where those of the first source stand alone."""
+        """The prefix of its names; empty for the first source."""
         return "" if self.first else f"{self.name}{separator}"
 
     def checkpoint_seconds(self, stack: "Stack") -> float:
@@ -77,7 +77,7 @@ class Source:
         return self.pause(stack.settings.lake)
 
     def longest_pause_seconds(self, stack: "Stack") -> float:
-        """The same while no rows come (lake/job/pace.py), or where nobody asks the job for more."""
+        """The pause while no rows come (lake/job/pace.py), or where nobody asks the job for checkpoints."""
         return max(self.pause(stack.settings.lake), self.idle_pause(stack.settings.lake))
 
     @property
@@ -129,7 +129,7 @@ SHOP = Source(
     pause=lambda lake: lake.shop_checkpoint_seconds,
     idle_pause=lambda lake: lake.shop_idle_checkpoint_seconds,
     capture="shop-capture",
-    # A writer's buffer: a dozen tables take few rows each, and share one heap.
+    # The buffer of one table's writer: a dozen tables take few rows each, and share one heap.
     table_options={"write-buffer-size": "16 mb"},
 )
 SOURCES = (OLTP, SHOP)
@@ -170,7 +170,7 @@ def present(stack: "Stack") -> tuple[Source, ...]:
         source
         for source in SOURCES
         if source.capture is None
-        # The run that it was last wanted in.
+        # The file holds the id of the supervisor's run in which the capture was last wanted.
         or (run_id is not None and read_if_there(stack.data_dir(source.capture) / _WANTED) == run_id)
     )
 
@@ -178,7 +178,7 @@ def present(stack: "Stack") -> tuple[Source, ...]:
 def want(stack: "Stack", capture: str, *, wanted: bool) -> None:
     """Note whether the source of that capture is captured in this stack, for whoever starts or publishes jobs.
 
-    The note holds as long as the supervisor that runs now: a killed one cannot take it back.
+    The note counts only for the supervisor that runs now, since a killed supervisor cannot take its note back.
     """
     mark = stack.data_dir(capture) / _WANTED
     if wanted:
