@@ -9,7 +9,8 @@ from lakeproof.customers.kept import PreferenceFact, ToldFact
 from lakeproof.customers.ledger import PurchaseFact
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 
-# An event must have been acted on so long after it was sent; events of the last hour are looked at.
+# An event must have been acted on within ACT_SECONDS after it was sent. Older events than ACTS_WITHIN_SECONDS are not
+# looked at.
 ACT_SECONDS, ACTS_WITHIN_SECONDS = 120.0, 3600.0
 
 # What breaks a claim, one text for each thing that does: "subject: detail".
@@ -53,9 +54,11 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a look reads: these parts. Of checkouts, orders and payments, and of what belongs to them, only those that
-    are named; None: all. cases, attachments, events: of parts of which only some are looked at, those that are looked
-    at in any case.
+    """What a look reads.
+
+    parts: only these parts.
+    checkouts, orders, payments: only these, with what belongs to them; None: all.
+    cases, attachments, events: a look reads only a sample of these; those named here are read in any case.
     """
 
     parts: frozenset[Part] = frozenset(Part)
@@ -180,8 +183,8 @@ class ChangesFact:
 
 @dataclass(frozen=True, slots=True)
 class ReservedLine:
-    """The units of one SKU that a reservation holds. overdue_seconds: since the reservation's end; below 0: until
-    then.
+    """The units of one SKU that a reservation holds. overdue_seconds: since the reservation's end; negative before
+    it.
     """
 
     reservation_id: str
@@ -227,7 +230,7 @@ class TimelineFact:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentFact:
-    """An attachment: bytes and sha256 as its row says, and as they are where it lies (-1 and "": it is not there)."""
+    """An attachment: size in bytes and sha256 by its row, and of the file itself (-1 and "": there is no file)."""
 
     id: int
     case_id: int

@@ -94,7 +94,7 @@ def status_is_the_newest_event(facts: ShopFacts) -> Violations | None:
 
 
 def with_labels(facts: ShopFacts) -> list[ParcelFact]:
-    """Parcels whose label must lie under ready/, or must not lie there any more. Of all others either may be."""
+    """Parcels whose label must be under ready/, or must no longer be there. For all others either is right."""
     return [one for one in facts.parcels or () if one.status in _WITH_LABEL or _is_called_off(one)]
 
 

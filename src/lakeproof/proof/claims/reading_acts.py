@@ -1,4 +1,4 @@
-"""Which events were sent, and what their consumer made of them."""
+"""Which events were sent, and what the notification service did about them."""
 
 from collections.abc import Collection
 
@@ -8,7 +8,7 @@ from lakeproof.shop.notification.incoming import TEMPLATES
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import event_topic
 
-# Orders' events come by change capture, which is compared with the lake; without it nobody is told of them.
+# Orders' events come by change capture, whose result is compared with the lake. Without capture nobody is notified.
 SOURCES = ("payment", "fulfillment", "support")
 _SENT = """
 SELECT event_id, type FROM outbox
