@@ -183,9 +183,7 @@ class ChangesFact:
 
 @dataclass(frozen=True, slots=True)
 class ReservedLine:
-    """The units of one SKU that a reservation holds. overdue_seconds: since the reservation's end; negative before
-    it.
-    """
+    """The units of one SKU that a reservation holds. overdue_seconds: since its end; negative before it."""
 
     reservation_id: str
     sku: str
