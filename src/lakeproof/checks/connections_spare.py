@@ -34,7 +34,7 @@ class ConnectionsSpare(Arguments):
 
 
 def baseline(context: CheckContext, arguments: ConnectionsSpare) -> Baseline:
-    """A login is answered and sessions are left; nobody has to be limited yet."""
+    """A login is answered and sessions are left; no account has to be limited yet."""
     return Baseline(_judge(context, arguments, limited=False))
 
 

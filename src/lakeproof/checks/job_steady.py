@@ -1,9 +1,10 @@
 """The job has been running for a minute without a restart, and goes on from the state that it had before.
 
 Flink shows a job that restarts every ten seconds as RUNNING most of the time, so the job's own history is asked. A
-job that was submitted anew without a checkpoint would run as well, having forgotten what it had read: its checkpoints
-count from 1 again. (This check notices that only until the count reaches the number of before. Rows that such a job
-reads twice or not at all are found by the checks of the data.)
+job that was submitted anew without a checkpoint would run as well, having forgotten what it had read. It shows by
+another id without a restore, and by its checkpoints, which count from 1 again. (Once it has restarted from a
+checkpoint of its own, only the count shows it, until that reaches the number of before. Rows that it reads twice or
+not at all are found by the checks of the data.)
 """
 
 import time

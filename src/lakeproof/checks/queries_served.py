@@ -37,7 +37,7 @@ CALLED_OFF = "USER_CANCELED"
 LOST_WITH_A_WORKER = frozenset(
     {"PAGE_TRANSPORT_ERROR", "PAGE_TRANSPORT_TIMEOUT", "REMOTE_TASK_ERROR", "REMOTE_HOST_GONE"}
 )
-# A query whose client asks for no rows is given up by Trino itself, after five minutes.
+# The error of a query that Trino itself abandons, after its client has fetched no rows for five minutes.
 GIVEN_UP = "ABANDONED_QUERY"
 
 

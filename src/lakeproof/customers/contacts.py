@@ -23,7 +23,7 @@ FOLDER = "contacts"
 
 
 class Kind(StrEnum):
-    """What was told."""
+    """What the customer told the shop."""
 
     COMPLAINT = "complaint"
     ATTACHMENT = "attachment"

@@ -141,7 +141,7 @@ class Customer:
         )
 
     async def _wait_for_the_parcel(self, order: Order, undoing: Undoing) -> None:
-        """Wait until the checkout's last steps are done and, for a return, the parcel is shipped; else it fails."""
+        """Wait for the checkout's last steps and, before a return, for shipping: an earlier undoing is refused."""
         assert order.id is not None
         for _ in range(PATIENCE_LOOKS):
             if self._over.is_set():

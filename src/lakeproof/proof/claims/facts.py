@@ -13,7 +13,7 @@ from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 # looked at.
 ACT_SECONDS, ACTS_WITHIN_SECONDS = 120.0, 3600.0
 
-# What breaks a claim, one text for each thing that does: "subject: detail".
+# One text for each thing that breaks a claim: "subject: detail".
 type Violations = list[str]
 
 
@@ -27,7 +27,7 @@ class Store(StrEnum):
     LABELS = "minio"
     EVENTS = "kafka"
     SUPPORT = "support-service"  # asked over HTTP, as its users do
-    # What support's timelines come from.
+    # The sources of support's timelines.
     ORDERING = "order-service"
     PAYING = "payment-service"
     SENDING = "fulfillment-service"  # and ships what waits
@@ -35,9 +35,9 @@ class Store(StrEnum):
 
 
 class Part(StrEnum):
-    """What can be read on its own."""
+    """A part of the facts that is read on its own."""
 
-    PURCHASES = "purchases"  # as the ledgers tell of them
+    PURCHASES = "purchases"  # from the ledgers
     CHECKOUTS = "checkouts"
     PAYMENTS = "payments"
     PARCELS = "parcels"
@@ -169,9 +169,10 @@ class DeliveryFact:
 
 @dataclass(frozen=True, slots=True)
 class ChangesFact:
-    """A service's rows of history, and those of which no event tells ("ID TYPE VERSION" each).
+    """How many rows a service's history has, and which of them (untold) have no event ("ID TYPE VERSION" each).
 
-    beyond: more rows without an event in the outbox than are looked for. gone: so old that no topic keeps the event.
+    beyond: rows without an event in the outbox that were not looked for, since there are too many. gone: rows that
+    are older than what the topic keeps.
     """
 
     service: str

@@ -54,7 +54,7 @@ def look(
         )
     except LakeproofError as error:
         return ShopReport(unknown=(error.message,))
-    except Exception as error:  # the top of the shop's part: what the ledger and the lake show is told all the same
+    except Exception as error:  # the top of the shop's part: the ledger and the lake are reported all the same
         log.exception("the shop's claims could not be judged")
         return ShopReport(unknown=(f"shop: not judged: {type(error).__name__}: {error}",))
 

@@ -177,7 +177,7 @@ def _purchases(stack: Stack, keys: frozenset[str] | None) -> tuple[PurchaseFact,
 
 
 def checkout_of(key: str, step: str, age: Any, *more: Any) -> CheckoutFact:
-    """From a row of checkouts and orders."""
+    """The fact in one row of _CHECKOUTS."""
     order_id, payment_id, reservation_id, status, total, open_seconds, listed, came_back = more
     items = _items_of(listed)
     return CheckoutFact(

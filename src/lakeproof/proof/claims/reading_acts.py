@@ -24,9 +24,9 @@ FROM consumed_events c LEFT JOIN notifications n ON n.id = c.event_id WHERE c.ev
 
 
 def read_acts(stack: Stack, named: Collection[str] = ()) -> tuple[ActFact, ...]:
-    """What the notification service did about the newest events that a customer is to be told of, and about `named`.
+    """What the notification service did about the newest events that customers are notified about, and about `named`.
 
-    Left out are events that were sent a moment ago, and those from before it first read their topic.
+    Left out are events that were sent a moment ago, and events from before the service first read their topic.
     Raises: CouldNotLook.
     """
     since = {topic: at for topic, at in rows_of(stack, "notification", _SINCE)}

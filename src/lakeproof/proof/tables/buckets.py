@@ -116,7 +116,7 @@ class LedgerDigests:
 
     @cached_property
     def digests(self) -> Digests:
-        """By table and bucket."""
+        """The ledger's digests, by table and bucket."""
         return {
             table: {bucket: Digest(*sums) for bucket, sums in by_bucket.items()}
             for table, by_bucket in self._sums.items()
