@@ -210,9 +210,7 @@ class CheckReport:
 
     @property
     def covers_us(self) -> int | None:
-        """Calls acknowledged before this moment (microseconds since 1970) must be in the lake; None where no
-        heartbeat gives such a moment.
-        """
+        """Calls acknowledged before this time (microseconds since 1970) must be in the lake; None: no heartbeat."""
         return self.cut.heartbeat_us if self.cut else None
 
     def total(self, wrong: Wrong) -> int:

@@ -9,8 +9,7 @@ from lakeproof.customers.kept import PreferenceFact, ToldFact
 from lakeproof.customers.ledger import PurchaseFact
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 
-# An event must have been acted on within ACT_SECONDS after it was sent. Older events than ACTS_WITHIN_SECONDS are not
-# looked at.
+# An event must be acted on within ACT_SECONDS after it was sent. Only events of the last ACTS_WITHIN_SECONDS count.
 ACT_SECONDS, ACTS_WITHIN_SECONDS = 120.0, 3600.0
 
 # One text for each thing that breaks a claim: "subject: detail".

@@ -8,8 +8,8 @@ from lakeproof.shop.checkout.models import Step
 from lakeproof.shop.fulfillment.label import READY
 from lakeproof.shop.fulfillment.models import State
 
-# A parcel must be shipped within this time after it could be. The worker needs seconds, so that it must have been
-# away where a parcel waits longer.
+# A parcel must be shipped within this time after it could be. The worker needs seconds; where a parcel waits longer,
+# the worker must have been away.
 SHIPPED_WITHIN_SECONDS = 600.0
 
 _WAITING = frozenset({State.REQUESTED.value, State.LABEL_PENDING.value, State.LABEL_READY.value})

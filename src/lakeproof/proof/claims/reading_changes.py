@@ -23,9 +23,7 @@ LATER_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A service's table of changes. of: the column with the changed row's id. event: the prefix of its events'
-    types.
-    """
+    """A service's table of changes. of: the column with the changed row's id. event: its events' types begin so."""
 
     service: str
     table: str

@@ -92,8 +92,8 @@ def _marked_in_stock(stack: Stack, seed: int) -> Marked:
 
 
 def gaps_in(numbered: Iterable[tuple[str, int]], sent: Mapping[str, int]) -> tuple[str, ...]:
-    """"SKU event NUMBER" of each event that is gone too early. Events expire in the order of their numbers, so
-    between a SKU's oldest event that is there and the newest that was sent none may be missing.
+    """The events that are gone too early, as "SKU event NUMBER". Events expire in the order of their numbers, so none
+    may be missing between a SKU's oldest event that is there and the newest that was sent.
     """
     there: defaultdict[str, set[int]] = defaultdict(set)
     for sku, number in numbered:
@@ -184,10 +184,9 @@ class Span:
 
 
 def kept_since(spans: Iterable[Span], first: Mapping[tuple[str, int], float], now: float) -> dict[str, float]:
-    """Topic → seconds since 1970 before which its events may be deleted; for topics that lost a partition's
-    beginning.
+    """Topic → since when it has kept its events, in seconds since 1970; only topics that lost a partition's start.
 
-    first: partition → when its first remaining record was sent; an empty partition is missing. A missing event that
+    first: partition → when its first remaining record was sent; empty partitions are not in it. A missing event that
     is younger than the topics' retention is never excused: it was not deleted for its age.
     """
     expired = now - EVENTS_KEPT_SECONDS

@@ -68,7 +68,7 @@ def _timeline(support: httpx.Client, case_id: int, order_id: int, held: list[Ent
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise CouldNotLook(f"no timeline: {type(error).__name__}", where=Store.SUPPORT.value) from error
     if missing := sorted(name for name, state in states.items() if state == "missing"):
-        # The timeline itself says that a source is missing, so it is no wrong one, but cannot be compared.
+        # The timeline itself says that a source is missing. So it shows nothing wrong, but cannot be compared.
         raise CouldNotLook(
             f"case {case_id}'s timeline lacks {' and '.join(missing)}, which does not answer it",
             where=Store.SUPPORT.value,

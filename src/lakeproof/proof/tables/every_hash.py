@@ -56,7 +56,7 @@ class EveryHash:
     """Follows `main` from the hash `after` on, which is not judged itself.
 
     judged: how many hashes were judged. waiting: how many are left for the next look.
-    not_looked: how many were passed over, because too many waited or their files may be gone.
+    not_looked: how many were passed over (too many waited, or their files may be gone): nothing is known of them.
     first_read: how many moved tables that were being read for the first time (`begins`); these need no judgement.
     torn: all torn hashes found, oldest first.
     at_once: how many states the next catalog takes; fewer after a catalog in which a statement got no answer.

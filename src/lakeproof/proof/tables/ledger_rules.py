@@ -125,9 +125,7 @@ class Judge:
                 yield Finding(ORDER_ITEMS.name, Wrong.LOST, f"{one.key} line {item.line}", "acknowledged, absent")
 
     def _orphans(self, order_id: int, key: str | None, items: list[Item]) -> Iterator[Finding]:
-        """Items without their order: stale where the order was deleted. Where the order itself is lost, its items are
-        right, and only the order is a finding.
-        """
+        """Items without their order: stale where the order was deleted; right where the order itself is lost."""
         one = self._expected.get(key) if key is not None else None
         must = one.newest_acked_before(self.cut_us) if one is not None else None
         if must is not None and (must.order is not None or must.version == 0):

@@ -77,7 +77,7 @@ class Sides(Protocol):
 
 
 def compare_projection(sides: Sides) -> TableReport:
-    """Orders that the projection lost, has too old, or has without the database. Raises: CouldNotLook."""
+    """Orders that the projection lost, has too old, or has where the database has none. Raises: CouldNotLook."""
     before, read_us = sides.database()
     shown = sides.projection(read_us)
     suspects = [key for key in before.keys() | shown.keys() if before.get(key) != shown.get(key)]
