@@ -1,7 +1,7 @@
 """Every parcel is shipped once, and its label is under ready/ byte for byte; nothing waits but by a buyer's wish.
 
-Each label is read and compared with the one made anew from the database's row. The bound: only the newest parcels
-are looked at, and all that wait, however old.
+The label of each shipped parcel is read, and compared with the one made anew from the database's row. The bound: only
+the newest parcels are looked at, and all that wait, however old.
 """
 
 from collections.abc import Sequence

@@ -47,7 +47,7 @@ def _judge(stack: Stack, wanted: int) -> Verdict:
 
 
 def judge(rows: Sequence[tuple[object, ...]], since: float, now: datetime, floor: float, wanted: int) -> Verdict:
-    """rows: when each row was made, its `expires_at` (both UTC, naive), and its TTL in seconds (None: for ever).
+    """rows: when each row was made, its `expires_at` (both UTC, naive), its remaining TTL in seconds (None: endless).
 
     since: seconds since 1970; only rows made later are judged. wanted: the least number of these.
     """
