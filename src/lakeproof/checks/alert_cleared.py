@@ -12,9 +12,9 @@ CLAIM = "the alert is cleared in Prometheus and stayed so"
 
 
 def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
-    """The alerts do not fire before the fault; for how long they have not is not asked.
+    """The alerts do not fire before the fault; for how long they have been quiet does not matter.
 
-    Unknown while one is about to fire, by what was before: it would be taken for the fault's, and the fault for seen.
+    Unknown while an alert is pending from an earlier cause: if it fired later, the fault would be taken for detected.
     """
     verdict = _judge(context, quiet_seconds=0)
     if verdict.outcome is Outcome.PASSED:

@@ -1,7 +1,7 @@
 """The job stands farther on in the capture's topic, little waits, and nothing was deleted that it had not read.
 
-The place that the job keeps in its last checkpoint is what Kafka tells. It does not show a job that skipped what
-waited: that the rows themselves came through is what no_order_lost looks at.
+The job's place is the offset of its consumer group in Kafka, as of its last checkpoint. It does not show whether the
+job skipped records that waited: no_order_lost judges whether the rows themselves came through.
 """
 
 from collections.abc import Callable
@@ -19,25 +19,25 @@ from lakeproof.stack.stack import Stack
 
 CLAIM = "the job is past what waited in the topic, and nothing unread was deleted"
 LOOK_SECONDS = 5.0
-# A second between two of them. On full processors the checkpoint that keeps what a backlog brought took over 5 s.
+# One second apart. On full processors the checkpoint that commits the offsets of a backlog took over 5 s.
 TRIES = 20
 START, KEPT, END = "start", "kept", "end"
 
 
 class BacklogRead(OfDatabase):
-    """`records`: fewer than this are not kept by a checkpoint yet."""
+    """`records`: fewer records than this may wait, that is, come after the offset of the last checkpoint."""
 
     records: int = Field(500, gt=0)
 
 
 def baseline(context: CheckContext, arguments: BacklogRead) -> Baseline:
-    """Where the topic begins, where it ends, and where the job stands."""
+    """The topic's first and end offsets, and the job's; few records wait."""
     now, verdict = _settled(context, arguments, lambda now: judge(now, now, arguments.records, moved=0))
     return Baseline(verdict, now)
 
 
 def verify(context: CheckContext, arguments: BacklogRead, before: Baseline) -> Verdict:
-    """The job stands farther on, little waits, and the topic still has all from where the job stood before."""
+    """The job is farther on, few records wait, and no record after the job's offset of before was deleted."""
     known = {name: int(value) for name, value in before.values.items() if isinstance(value, int)}
     return _settled(context, arguments, lambda now: judge(now, known, arguments.records, moved=1))[1]
 
@@ -45,7 +45,7 @@ def verify(context: CheckContext, arguments: BacklogRead, before: Baseline) -> V
 def _settled(
     context: CheckContext, arguments: BacklogRead, of: Callable[[dict[str, int]], Verdict]
 ) -> tuple[dict[str, int], Verdict]:
-    """The first of some looks that passes, else the last: between two checkpoints more waits than after one."""
+    """The first of TRIES looks to pass, else the last: more records wait between two checkpoints than after one."""
 
     def look() -> tuple[dict[str, int], Verdict]:
         now = _look(context.stack, arguments)
@@ -55,7 +55,7 @@ def _settled(
 
 
 def judge(now: dict[str, int], before: dict[str, int], records: int, moved: int) -> Verdict:
-    """now, before: START, KEPT and END as offsets. moved: so many records the job must be farther on."""
+    """now, before: START, KEPT and END as offsets. moved: by how many records at least the job must be farther on."""
     waiting = max(0, now[END] - now[KEPT])
     read = now[KEPT] - before[KEPT]
     numbers = {"waiting": float(waiting), "read": float(read)}
@@ -76,7 +76,7 @@ def judge(now: dict[str, int], before: dict[str, int], records: int, moved: int)
 
 
 def _look(stack: Stack, arguments: BacklogRead) -> dict[str, int]:
-    """START, KEPT and END. Raises: CouldNotLook, where the job has kept no place too."""
+    """START, KEPT and END as offsets. Raises: CouldNotLook, also where the job has committed no offset yet."""
     source = arguments.source
     kept = kept_offset(stack, LOOK_SECONDS, source)
     if kept is None:

@@ -28,13 +28,13 @@ def say_nothing(text: str) -> None:
 class CheckContext:
     """What a check may know.
 
-    components: those that the scenario's fault and repair may touch; all others must stay as they were.
-    alerts: the scenario's alerts. evidence: ids of its probes.
-    quiet_seconds: how long a service claim must have held when it is believed.
-    deadline: when looking must end. progress: one line for people.
-    reports: what `lakeproof check` has found in this phase, by the engines that it read (data_report.py fills it).
-    shopping: `with shopping():` shoppers buy within the block; outside of a drill nobody does.
-    fault_made: a fault was made since the baseline, so that `verify` may ask for what its repair leaves behind.
+    components: the components that the scenario's fault and repair may touch; all others must stay as they were.
+    alerts: the scenario's alerts. evidence: ids of the scenario's probes.
+    quiet_seconds: a claim about a service is believed only after it has held for this long.
+    deadline: when the check must have ended. progress: is called with one line for people.
+    reports: the reports of `lakeproof check` in this phase, by the engines that were read (data_report.py fills it).
+    shopping: shoppers buy within the block `with shopping():`; outside of a drill nobody buys.
+    fault_made: True where a fault was made since the baseline; only then may `verify` demand traces of its repair.
     """
 
     stack: Stack
@@ -62,14 +62,15 @@ class Baseline:
 class Check:
     """One claim.
 
-    id: the module's name. claim: one sentence. arguments: the class of what a scenario may set.
-    baseline(context, arguments): taken on the healthy stack; its verdict must be passed, or no drill starts.
-    verify(context, arguments, baseline): after the repair. "Could not look" is Outcome.UNKNOWN;
-    who asks takes every LakeproofError for it.
-    watched: quick (< 3 s) and worth asking each second while waiting for recovery.
-    judges_rows: compares rows; done last, so that what became of them while a check acted is judged as well.
-    acts: changes something; done after the others, before rows are judged, and only where every claim before held.
-    stops(arguments): the components that `verify` stops, and starts again.
+    id: the module's name. claim: one sentence. arguments: the class of the arguments that a scenario may set.
+    baseline(context, arguments): is called on the healthy stack. No drill starts unless its verdict is passed.
+    verify(context, arguments, baseline): is called after the repair. "Could not look" is Outcome.UNKNOWN; the caller
+    turns every LakeproofError into that outcome too.
+    watched: the check takes less than 3 s, and is asked each second while a drill waits for recovery.
+    judges_rows: the check compares rows. It comes last, so that rows damaged while a check acted are judged as well.
+    acts: the check changes something. It comes after the checks that only look and before rows are judged, and only
+    where every claim before it held.
+    stops(arguments): the components that `verify` stops and starts again.
     Counts go into Verdict.numbers under these names, from which the drill's report is made: acknowledged, lost,
     duplicated, stale, phantom, oversold, unclear, refused, and `rows.ENGINE` for rows compared per engine. The Nessie
     hash looked at goes into a Reading with probe "nessie-hash", its checkpoint into one with probe "checkpoint".

@@ -10,12 +10,12 @@ CLAIM = "database and lake agree on the columns"
 
 
 def baseline(context: CheckContext, arguments: OfDatabase) -> Baseline:
-    """They agree before the fault."""
+    """Database and lake agree before the fault."""
     return Baseline(_judge(context, arguments))
 
 
 def verify(context: CheckContext, arguments: OfDatabase, before: Baseline) -> Verdict:
-    """They agree again."""
+    """Database and lake agree again."""
     return _judge(context, arguments)
 
 

@@ -21,10 +21,10 @@ LOOK_SECONDS = 5.0
 
 
 class ConnectionsSpare(Arguments):
-    """`database`: the server. `account`: the one that may leak, where the fault is a leak; nobody is limited for a
-    lock. `percent`: fewer sessions than this are taken.
-
-    `seconds`: a login takes less, the quickest of a few tries.
+    """`database`: the server.
+    `account`: the account whose sessions may leak; None where the fault is a lock, for which nobody is limited.
+    `percent`: less than this share of the server's sessions must be taken.
+    `seconds`: a login must take less than this; the quickest of a few tries counts.
     """
 
     database: Literal["mysql", "postgres"] = "mysql"
@@ -34,12 +34,12 @@ class ConnectionsSpare(Arguments):
 
 
 def baseline(context: CheckContext, arguments: ConnectionsSpare) -> Baseline:
-    """A login is answered and sessions are left; nobody has to be limited yet."""
+    """A login is answered and sessions are left; no account has to be limited yet."""
     return Baseline(_judge(context, arguments, limited=False))
 
 
 def verify(context: CheckContext, arguments: ConnectionsSpare, before: Baseline) -> Verdict:
-    """The same, and the account has a limit that its sessions keep to, unless nothing was broken."""
+    """The same; and where a fault was made, the account has a limit that its sessions keep to."""
     return _judge(context, arguments, limited=context.fault_made)
 
 
@@ -56,14 +56,14 @@ def _judge(context: CheckContext, arguments: ConnectionsSpare, *, limited: bool)
         account = arguments.account if limited else None
         limit = None if account is None else limit_of(stack, arguments.database, account, LOOK_SECONDS)
     except CouldNotLook as error:
-        # A login that is turned away is an answer, whoever else could not look.
+        # A login that was refused has failed, even where the sessions could not be counted.
         outcome = Outcome.UNKNOWN if login == ANSWERS else Outcome.FAILED
         return Verdict(CLAIM, outcome, f"a login of {READER}: {login}; {error.message}")
     return judge(seen, arguments, login, took, limit)
 
 
 def judge(seen: Sessions, arguments: ConnectionsSpare, login: str, took: float, limit: int | None) -> Verdict:
-    """login: as the probe `DATABASE-answers` tells it; took: its seconds. limit: None where none is asked for."""
+    """login: what the probe `DATABASE-answers` says. took: its seconds. limit: None if none is demanded."""
     held = None if arguments.account is None else seen.by_account.get(arguments.account)
     count = held.sessions if held else 0
     numbers = {"login_seconds": round(took, 3), "taken_percent": seen.percent}
@@ -88,7 +88,7 @@ def judge(seen: Sessions, arguments: ConnectionsSpare, login: str, took: float, 
 
 
 def _log_in(stack: Stack, database: str) -> tuple[str, float]:
-    """What a login of an ordinary account came to, and its seconds."""
+    """The probe's answer (or error) to a login of an ordinary account, and the seconds it took."""
     probe = next(probe for probe in PROBES if probe.id == f"{database}-answers")
     began = time.monotonic()
     reading = probe.look(stack, LOOK_SECONDS)

@@ -21,7 +21,7 @@ class ConnectorRunning(Arguments):
 
 
 def _look(context: CheckContext, arguments: ConnectorRunning) -> dict[str, Reading]:
-    """The readings by their kind, without the source's name."""
+    """The readings by the probe's kind: its id without the source's name."""
     known: dict[str, Probe] = {probe.id: probe for probe in (*connect.PROBES, *kafka.PROBES)}
     name = find_source(arguments.connector, by="connector").name
     asked = {"connectors": "connectors"} | {kind: f"{name}-{kind}" for kind in OF_SOURCE}
@@ -30,7 +30,7 @@ def _look(context: CheckContext, arguments: ConnectorRunning) -> dict[str, Readi
 
 
 def baseline(context: CheckContext, arguments: ConnectorRunning) -> Baseline:
-    """The connector runs, and where it stands is known: else `verify` would have nothing to compare with."""
+    """The connector runs, and its position is known: else `verify` would have nothing to compare with."""
     found = _look(context, arguments)
     values = {name: seen.value for name, seen in found.items()}
     verdict = _judge(found, {})
@@ -59,7 +59,7 @@ def _judge(found: dict[str, Reading], before: dict[str, Value]) -> Verdict:
 
 
 def changes(now: dict[str, Value], before: dict[str, Value]) -> list[str]:
-    """What shows that another connector runs, or that it was begun anew, in words."""
+    """In words, what shows that another connector runs, or that this one was begun anew."""
     problems = []
     if now["connectors"] != before["connectors"]:
         problems.append(f"connectors were [{before['connectors']}], are [{now['connectors']}]")
@@ -77,7 +77,7 @@ def _count(value: Value) -> int:
 
 
 def _place(value: Value) -> tuple[str, int]:
-    """`binlog.000003:12345` in its order; nothing is before everything."""
+    """A sort key for `binlog.000003:12345` or `lsn:12345`; no position sorts first."""
     file, _, position = str(value or "").rpartition(":")
     return file, int(position) if position.isdigit() else -1
 

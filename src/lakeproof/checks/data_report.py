@@ -8,7 +8,7 @@ from lakeproof.proof.report import CheckReport
 
 
 def data_report(context: CheckContext, engines: Sequence[str]) -> CheckReport:
-    """The report that this context has already, if it read all these engines; else a new one, kept in the context."""
+    """The context's report that has read all these engines; where there is none, a new one, kept in the context."""
     for read, report in context.reports.items():
         if read.issuperset(engines):
             return report

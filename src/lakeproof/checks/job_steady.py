@@ -1,9 +1,10 @@
 """The job has been running for a minute without a restart, and goes on from the state that it had before.
 
-Flink shows a job that restarts every ten seconds as RUNNING most of the time, so its own history is asked. A job that
-was submitted anew without a checkpoint would run as well, and have forgotten what it had read: its checkpoints count
-from 1 again. (It is found for as long as it has not come to the number of before; what it reads twice or not at all
-is what the checks of the data look for.)
+Flink shows a job that restarts every ten seconds as RUNNING most of the time, so the job's own history is asked. A
+job that was submitted anew without a checkpoint would run as well, having forgotten what it had read. It shows by
+another id without a restore, and by its checkpoints, which count from 1 again. (Once it has restarted from a
+checkpoint of its own, only the count shows it, until that reaches the number of before. Rows that it reads twice or
+not at all are found by the checks of the data.)
 """
 
 import time
@@ -25,13 +26,13 @@ JOB, CHECKPOINT = "job", "checkpoint"
 
 
 class JobSteady(OfDatabase):
-    """`seconds`: it has been running for so long, since it was submitted, restored, or failed last."""
+    """`seconds`: how long the job must have run since it was submitted, restored, or failed last."""
 
     seconds: float = Field(60.0, gt=0)
 
 
 def baseline(context: CheckContext, arguments: JobSteady) -> Baseline:
-    """The job runs and has completed a checkpoint; which job it is, and the number of that one."""
+    """The job runs and has completed a checkpoint. The job's id and the checkpoint's number are kept."""
     now = job_history(context.stack, LOOK_SECONDS, arguments.source)
     if now is None or now.state != RUNNING or not now.checkpoint:
         seen = "no such job" if now is None else f"it is {now.state}, newest checkpoint {now.checkpoint}"
@@ -41,7 +42,7 @@ def baseline(context: CheckContext, arguments: JobSteady) -> Baseline:
 
 
 def verify(context: CheckContext, arguments: JobSteady, before: Baseline) -> Verdict:
-    """Waits for the time that is wanting. A restart meanwhile ends the wait: the job is not over its failures."""
+    """Wait until the job has run long enough. A restart meanwhile ends the wait: the job is not over its failures."""
     began = time.time()
     while True:
         now = job_history(context.stack, LOOK_SECONDS, arguments.source)
@@ -55,7 +56,7 @@ def verify(context: CheckContext, arguments: JobSteady, before: Baseline) -> Ver
 
 
 def judge(now: JobHistory | None, before: Mapping[str, Value], at: float, seconds: float) -> Verdict:
-    """before: the JOB and the CHECKPOINT of the baseline. at: the moment of the look, in epoch seconds."""
+    """before: JOB and CHECKPOINT of the baseline. at: the moment of the look, in seconds since 1970."""
     if now is None:
         return Verdict(CLAIM, Outcome.FAILED, "Flink knows no such job")
     steady = at - max(now.began_ms, now.restored_ms, now.failed_ms) / 1000

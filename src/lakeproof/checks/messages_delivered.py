@@ -1,12 +1,13 @@
 """Every message that was accepted is with the provider once, or was dropped for a reason that is told.
 
-Accepted: a notification that is there, or an event of another service that called for one (a notification by a call
-that was deleted since leaves no trace here). An event that was dropped because its sender changed its shape is lost.
-A mail from the shop's address for which no notification stands was sent beside the service: its customer got two.
-The provider's own list is read, not the service's word. It keeps a message that comes again under its id as one, and
-tells how often it came again. After a try without a clear answer the service has to try again, so a message may have
-come as often as it was tried; one that came more often was sent twice by one try. Whether an earlier try was answered
-clearly is written down nowhere. The bound: the mail sink keeps its newest messages (50,000 at least).
+Accepted are the notifications in the database, and the events of other services that called for one. (A notification
+that was asked for by a call and deleted since leaves no trace here.) An event that was dropped because its sender
+changed its shape counts as lost. A mail from the shop's address that belongs to no notification was sent past the
+service, so its customer got two. What was delivered is read from the provider's own list, not from the service. The
+provider keeps a message that comes again under its id once, and counts the repeats. The service has to try again
+after a try without a clear answer, so a message may come as often as it was tried; one that came more often was sent
+twice by one try. Whether an earlier try was answered clearly is recorded nowhere. The bound: the mail sink keeps its
+newest messages (50,000 at least).
 """
 
 import re
@@ -36,14 +37,14 @@ OURS = re.compile(rf"<(.*)@{re.escape(HOSTNAME)}>")
 LOOK_SECONDS, READ_SECONDS = 2.0, 10.0
 PAGE = 1000
 KEYS_SHOWN = 20
-# `awaited`: it will be tried again, or is being sent.
+# The column `due_at IS NOT NULL` is `Notified.awaited`: the notification will be tried again, or is being sent.
 NOTIFICATIONS = """
 SELECT id::text, channel, status, reason, due_at IS NOT NULL, attempts FROM notification.notifications
 WHERE created_at >= $1
 """
-# Looked for after the provider was asked: one may have been made and sent between the two looks.
+# Asked after the provider's list was read: a notification may have been made and sent between the two looks.
 STANDS = "SELECT id::text FROM notification.notifications WHERE id::text = ANY($1::text[])"
-# One that came once more, and whose notification was there before, called for nothing new.
+# An event that came a second time, and whose notification is older than $1, called for nothing new.
 CALLED_FOR = """
 SELECT event_id::text FROM notification.consumed_events c WHERE at >= $1 AND dropped IS NULL
   AND NOT EXISTS (SELECT FROM notification.notifications n WHERE n.id = c.event_id AND n.created_at < $1)
@@ -51,14 +52,14 @@ SELECT event_id::text FROM notification.consumed_events c WHERE at >= $1 AND dro
 
 
 class MessagesDelivered(Arguments):
-    """`seconds`: for so long it waits for those that will be tried again."""
+    """`seconds`: how long `verify` waits for messages that will be tried again."""
 
     seconds: float = Field(90.0, gt=0, le=600)
 
 
 @dataclass(frozen=True, slots=True)
 class Notified:
-    """One notification as its service has it. attempts: how often it was handed to the provider."""
+    """One notification in the service's database. attempts: how often it was handed to the provider."""
 
     id: str
     channel: str
@@ -69,13 +70,13 @@ class Notified:
 
     @property
     def message_id(self) -> str:
-        """As the provider knows it."""
+        """The id under which the provider knows this message."""
         return _mail_id(self.id) if self.channel == "email" else self.id
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One message as the provider has it. from_shop: a mail from the shop's address. at: ISO 8601 in UTC.
+    """One message in the provider's list. from_shop: it is a mail from the shop's address. at: ISO 8601 in UTC.
     repeats: how often it came again.
     """
 
@@ -90,13 +91,13 @@ def _mail_id(notification_id: str) -> str:
 
 
 def baseline(context: CheckContext, arguments: MessagesDelivered) -> Baseline:
-    """What is accepted from now on is judged; both sides can be asked."""
+    """Messages accepted from now on are judged. The service's database and the provider both answer."""
     now = datetime.now(UTC)
     return Baseline(_look(context.stack, now), {"at": now.isoformat()})
 
 
 def verify(context: CheckContext, arguments: MessagesDelivered, before: Baseline) -> Verdict:
-    """It holds, once those that failed were tried again."""
+    """The claim holds, once failed messages were tried again."""
     since, deadline = datetime.fromisoformat(str(before.values["at"])), Deadline(arguments.seconds)
     while True:
         verdict = _look(context.stack, since, wanted=1)
@@ -127,15 +128,15 @@ def _look(stack: Stack, since: datetime, wanted: int = 0) -> Verdict:
 
 
 def strangers(messages: Sequence[Kept], known: Collection[str], since: str) -> dict[str, str]:
-    """Mails that the shop's address sent since then and that are none of the known: message id by notification id, or
-    by itself where it names none. since: ISO 8601 in UTC.
+    """Mails from the shop's address sent since then whose message id is not known: the message id, by the
+    notification id in it, or by itself where it has none. since: ISO 8601 in UTC.
     """
     found = [one.id for one in messages if one.from_shop and one.at >= since and one.id not in known]
     return {OURS.sub(r"\1", message): message for message in found}
 
 
 def _messages(url: str) -> list[Kept]:
-    """All that the provider has. Raises: httpx.HTTPError."""
+    """All messages that the provider has. Raises: httpx.HTTPError."""
     found: list[Kept] = []
     after = 0
     with httpx.Client(base_url=url, timeout=READ_SECONDS, trust_env=False) as client:
@@ -163,9 +164,9 @@ def judge(
     beside: Sequence[str] = (),
     repeats: Counter[str] | None = None,
 ) -> Verdict:
-    """called_for: ids that events called for. kept: how often the provider has each message id. wanted: so many
-    messages there must be; a claim over none says nothing. unread: events that were dropped for their shape.
-    beside: ids of the shop's mails for which no notification stands. repeats: how often a message id came again.
+    """called_for: ids of the notifications that events called for. kept: how often the provider has each message id.
+    wanted: the least number of messages; a claim over none says nothing. unread: events dropped for their shape.
+    beside: ids of the shop's mails that belong to no notification. repeats: how often a message id came again.
     """
     came_again = repeats or Counter[str]()
     there = {one.id for one in found}
@@ -188,7 +189,7 @@ def judge(
     twice += [
         f"{one.id}: came {1 + came_again[one.message_id]} times, and was tried {one.attempts}"
         for one in found
-        # Of one that is not sent yet, a try may have begun since its tries were read.
+        # Only sent ones are judged: for any other a new try may have begun after `attempts` was read.
         if one.status == "sent" and came_again[one.message_id] >= one.attempts
     ]
     twice += [f"{one}: no notification stands for it" for one in beside]

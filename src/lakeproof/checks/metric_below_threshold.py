@@ -9,14 +9,14 @@ from lakeproof.probes.prometheus import reading
 from lakeproof.probes.reading import Reading
 
 CLAIM = "the metric is below its threshold and stayed so"
-# This share of the samples that the quiet time should hold must be there: a few scrapes may be late.
+# At least this share of the samples expected in the quiet time must be there: a few scrapes may be late.
 ENOUGH = 0.6
-# "Now" is the newest sample of so many seconds: one scrape that took too long takes a metric away until the next one.
+# "Now" is the newest sample of the last 5 s: after a scrape that took too long, the metric is absent until the next.
 NEWEST_OF_SECONDS = 5
 
 
 class MetricBelowThreshold(Arguments):
-    """`metric`: an instant vector in PromQL. `threshold`: in its unit. `per_second`: samples in a second."""
+    """`metric`: an instant vector in PromQL. `threshold`: in its unit. `per_second`: its samples per second."""
 
     metric: str = Field(min_length=1)
     threshold: float
@@ -47,7 +47,7 @@ def _judge(context: CheckContext, arguments: MetricBelowThreshold, quiet_seconds
     if any(not seen.answered for seen in readings):
         return Verdict(CLAIM, Outcome.UNKNOWN, f"no answer: {arguments.metric}", readings=readings)
     if not isinstance(now.value, int | float) or not isinstance(highest.value, int | float):
-        # Before the fault that is only a look in vain, which is repeated: its exporter may have started just now.
+        # Before the fault a missing metric is unknown, and looked for again: its exporter may have just started.
         outcome = Outcome.FAILED if quiet_seconds > 0 else Outcome.UNKNOWN
         return Verdict(CLAIM, outcome, f"there is no such metric: {arguments.metric}", readings=readings)
     numbers = {"now": float(now.value), "highest": float(highest.value), "threshold": arguments.threshold}

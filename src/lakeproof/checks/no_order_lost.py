@@ -1,6 +1,6 @@
 """What the shop acknowledged is in the database and in the lake: nothing lost, doubled, stale or made up.
 
-A scenario that the lake has no part in asks for no engine of it; its stack then needs none.
+A scenario in which the lake has no part sets `lake: false`; then no engine is asked, and its stack needs none.
 
 The verdict rests on the whole report of `lakeproof check`: the rows of every engine, the claims across tables,
 engines and services, and what could not be looked at.
@@ -25,9 +25,9 @@ MOST_UNCLEAR = 0.01
 
 
 class Wanted(Arguments):
-    """engines: those that must agree after the repair. lake: False where the lake is not concerned, and not asked.
+    """engines: the engines that must agree after the repair. lake: False where the lake has no part.
 
-    orders: how many acknowledged orders the claim must rest on after the repair; a claim over none says nothing.
+    orders: the least number of acknowledged orders after the repair; a claim over none says nothing.
     """
 
     engines: list[Literal["trino", "flink", "spark"]] = Field(["trino", "flink"], min_length=1)
@@ -41,7 +41,7 @@ class Wanted(Arguments):
 
 
 def baseline(context: CheckContext, arguments: Wanted) -> Baseline:
-    """It holds before the fault, of however few orders.
+    """The claim holds before the fault, however few orders there are.
 
     One engine is enough here: the second one costs half a minute of two cores.
     """
@@ -49,7 +49,7 @@ def baseline(context: CheckContext, arguments: Wanted) -> Baseline:
 
 
 def verify(context: CheckContext, arguments: Wanted, before: Baseline) -> Verdict:
-    """It holds after the repair, in every engine, over enough orders."""
+    """The claim holds after the repair, in every engine, over enough orders."""
     return _judge(context, arguments.asked, arguments.orders)
 
 
@@ -92,7 +92,7 @@ def _outcome(report: CheckReport, engines: Sequence[str], orders: int) -> tuple[
 
 
 def readings_of(report: CheckReport) -> tuple[Reading, ...]:
-    """The hash and the checkpoint that were looked at, and how to ask again."""
+    """The hash, the checkpoint and the number of orders looked at, each with the command that asks again."""
     again = f"lakeproof check --at {report.nessie_hash}" if report.nessie_hash else "lakeproof check"
     values = (("nessie-hash", report.nessie_hash), ("checkpoint", report.checkpoint), ("orders", report.orders))
     return tuple(

@@ -17,8 +17,8 @@ CLAIM = "nothing else was disturbed"
 
 
 class NothingElseDisturbed(Arguments):
-    """`error_budget`: the share of the shoppers' calls that may be refused or stay unclear; one call of several may
-    always, so that a drill with few calls is not lost by one.
+    """`error_budget`: the share of the shoppers' calls that may be refused or stay unclear. One call of several may
+    always be, so that a drill with few calls does not fail for one.
     """
 
     error_budget: float = Field(0.01, ge=0, le=1)
@@ -38,7 +38,7 @@ def processes(context: CheckContext) -> dict[str, Value]:
         started = {
             row.name: f"pid {row.pid}, {row.restarts} restarts" for row in SupervisorClient(context.stack).ps()
         }
-    # A further process of a component counts as that component: a JobManager that dies takes down all TaskManagers.
+    # A further replica of a component counts as that component: a JobManager that dies takes down all TaskManagers.
     known = all_components()
     return {
         f"process:{name}": text

@@ -1,7 +1,7 @@
 """Every parcel is shipped once, and its label is under ready/ byte for byte; nothing waits but by a buyer's wish.
 
-The labels are read and compared with what the database says must stand on them. The bound: the newest parcels, and
-all that wait, however old.
+The label of each shipped parcel is read, and compared with the one made anew from the database's row. The bound: only
+the newest parcels are looked at, and all that wait, however old.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ CLAIM = "every parcel is shipped once, with its label under ready/ byte for byte
 LOOK_SECONDS, READ_SECONDS = 2.0, 10.0
 KEYS_SHOWN = 20
 UNSHIPPED = ("requested", "label_pending", "label_ready")
-# wished: it waits for what was asked for with the order, and for nothing else.
+# The last column, `wished`: the parcel is held until the time that its buyer asked for with the order.
 PARCELS = f"""
 SELECT f.id, f.order_id, f.address, f.items, f.status,
        (SELECT count(*) FROM fulfillment.fulfillment_events e WHERE e.fulfillment_id = f.id AND e.type = 'shipped'),
@@ -41,8 +41,8 @@ FROM fulfillment.fulfillments f WHERE f.id IN (
 
 
 class ParcelsShipped(Arguments):
-    """`newest`: so many parcels are looked at beside all that wait.
-    `seconds`: for so long it waits for those that are under way.
+    """`newest`: how many of the newest parcels are looked at, beside all that wait.
+    `seconds`: how long `verify` waits for parcels that are under way.
     """
 
     newest: int = Field(500, ge=1, le=10_000)
@@ -51,7 +51,7 @@ class ParcelsShipped(Arguments):
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One parcel. shipped: events that say so. wished: it waits, and its buyer wants that."""
+    """One parcel. shipped: how many `shipped` events it has. wished: its buyer asked that it be held until later."""
 
     id: int
     status: str
@@ -61,17 +61,17 @@ class Parcel:
 
     @property
     def waits(self) -> bool:
-        """True for one that should be shipped and is not."""
+        """True for a parcel that should be shipped and is not."""
         return self.status in UNSHIPPED and not self.wished
 
 
 def baseline(context: CheckContext, arguments: ParcelsShipped) -> Baseline:
-    """It holds before the fault, but for parcels that are just under way."""
+    """The claim holds before the fault, except for parcels that are under way."""
     return Baseline(_look(context.stack, arguments, waiting_is_fine=True))
 
 
 def verify(context: CheckContext, arguments: ParcelsShipped, before: Baseline) -> Verdict:
-    """It holds after the repair, once the worker has caught up."""
+    """The claim holds after the repair, once the worker has caught up."""
     deadline = Deadline(min(arguments.seconds, context.deadline.left))
     while True:
         verdict = _look(context.stack, arguments)
@@ -111,8 +111,8 @@ def judge(
     *,
     waiting_is_fine: bool = False,
 ) -> Verdict:
-    """spoilt: shipped ones without their label, byte for byte. left: keys under pending/. which: of which parcels, in
-    words, where these are not all.
+    """spoilt: ids of shipped parcels whose label is missing or differs. left: keys under pending/. which: in words,
+    which parcels were looked at; "" for all.
     """
     waits = [one.id for one in parcels if one.waits] if not waiting_is_fine else []
     done = [one for one in parcels if one.status in ("shipped", "returned")]

@@ -16,12 +16,12 @@ SERVICE = "notification-service"
 
 
 def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
-    """It holds before the fault, too."""
+    """The claim holds before the fault too."""
     return Baseline(_look(context))
 
 
 def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
-    """It holds. Raises: CouldNotLook where the service shows no metrics."""
+    """The claim holds. Raises: CouldNotLook where the service shows no metrics."""
     return _look(context)
 
 
@@ -37,4 +37,3 @@ def _look(context: CheckContext) -> Verdict:
 
 
 CHECK = Check("probe_sent", CLAIM, baseline, verify, acts=True)
-"""A check that acts: it is done last, and only where every other claim held."""

@@ -23,9 +23,9 @@ from lakeproof.stack.stack import Stack
 
 CLAIM = "main moves, its history is whole, and what it promised can still be read"
 NEWEST = "newest"
-# A hash counts that stays promised for so long: it is looked at again after the repair.
+# Only a hash that stays promised for this long counts, since it is read again after the repair.
 LEFT = timedelta(minutes=6)
-# So many promised hashes must still be in main's history; so many of them are read, from the newest to the oldest.
+# At most REMEMBERED promised hashes must still be in main's history afterwards. READ of them are read.
 REMEMBERED = 200
 READ = 3
 READ_SECONDS = 60.0
@@ -35,15 +35,15 @@ _HEARTBEAT = Table(
     "id",
     ("id",),
 )
-# Wider than any id is large: of a whole table one digest.
+# A bucket width beyond every id, so that each table has one digest.
 WHOLE = 2**62
-# What stands for the sum over no row.
+# Stands for the checksum of a table without rows, which is NULL in Trino.
 NOTHING = "-"
 _COLUMNS = "SELECT table_schema, table_name, column_name FROM information_schema.columns"
 
 
 def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
-    """Which hashes are promised, and which rows some of them show. The newest one counts in any case."""
+    """Which hashes are promised, and which rows some of them show. The newest hash always counts."""
     found = history.log(context.stack, REMEMBERED)
     if not found:
         return Baseline(Verdict(CLAIM, Outcome.UNKNOWN, "nothing is published yet"))
@@ -57,23 +57,23 @@ def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
 
 
 def spread(commits: Sequence[PublishedCommit]) -> list[PublishedCommit]:
-    """READ of them at most: the newest, the oldest, and those between in even steps."""
+    """At most READ of the commits: the newest, the oldest, and some between them in even steps."""
     last = len(commits) - 1
     return [commits[place] for place in sorted({round(last * step / (READ - 1)) for step in range(READ)})]
 
 
 def readable_for(commit: PublishedCommit, left: timedelta) -> list[str]:
-    """The databases whose tables stay readable at that hash for so long."""
+    """The databases whose tables stay readable at that hash for the time `left`."""
     until = datetime.now(UTC) + left
     return [name for name in commit.states if name == OLTP.name or commit.is_readable(until, database=name)]
 
 
 def shown_at(stack: Stack, commit: PublishedCommit, databases: Collection[str]) -> str:
-    """What the tables of these databases show at that hash: of each how many rows, and a sum over all of them that
-    other rows of that number do not have. All columns are read, so the data files must be there. Of the tables that
-    the ledger knows the sum is that of proof/tables/canonical.py, of all others Trino's checksum.
+    """What the tables of these databases show at that hash: for each table `NAME ROWS DIGEST`, joined by `; `. The
+    digest covers all columns of all rows, so the data files must be there. For tables that the ledger knows it is the
+    digest of proof/tables/canonical.py, for all others Trino's checksum.
 
-    Raises: StatementFailed where they cannot be read; CouldNotLook where nobody answers.
+    Raises: StatementFailed where a table cannot be read; CouldNotLook where Trino gives no answer.
     """
     known = [table for table in (*TABLES, _HEARTBEAT) if table.name in commit.tables_of(OLTP.name)]
     others = {
@@ -95,8 +95,8 @@ def shown_at(stack: Stack, commit: PublishedCommit, databases: Collection[str]) 
 
 
 def _checksums(tables: Collection[tuple[str, str]], columns: Iterable[Sequence[Any]]) -> str:
-    """One statement over tables of (database, table). columns: rows of _COLUMNS. A table that Trino does not list is
-    asked for all the same, and refused by its name.
+    """One statement for the row count and checksum of each (database, table). columns: rows of _COLUMNS. A table
+    without listed columns stays in the statement, so that Trino's error names it.
     """
     of: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for database, table, column in columns:
@@ -114,10 +114,10 @@ def _told(database: str, table: str) -> str:
 
 
 def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
-    """The same hashes in the same order, with newer ones on top; those still promised show the same rows.
+    """The same hashes are there in the same order, below newer ones; those still promised show the same rows.
 
-    Where nothing was broken, and no hash of before is promised any more, since so much time went by, those are read
-    that are promised now. After a fault they would prove nothing: they may all be of after the repair.
+    Where no fault was made, and so much time went by that no hash read before is still promised, hashes promised now
+    are read instead. After a fault those would prove nothing: all of them may have been published after the repair.
     """
     remembered = [name for name in before.values if name != NEWEST]
     try:
@@ -152,8 +152,8 @@ def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Ver
 
 
 def _problems_at(stack: Stack, commit: PublishedCommit, was: object) -> list[str]:
-    """was: what `shown_at` told before; None where it was not read then. A database whose time at that hash is nearly
-    over is left out.
+    """was: what `shown_at` gave at the baseline; None where the hash was not read then. A database whose promised
+    time at that hash is nearly over is left out.
     """
     databases = readable_for(commit, timedelta(seconds=READ_SECONDS))
     shown = [] if was is None else [each for each in str(was).split("; ") if _database_of(each) in databases]
@@ -169,13 +169,13 @@ def _problems_at(stack: Stack, commit: PublishedCommit, was: object) -> list[str
 
 
 def _database_of(told: str) -> str:
-    """Of an entry of `shown_at`: the first database's tables stand there without its name."""
+    """The database of one entry of `shown_at`. Tables of the order database are listed there without its name."""
     database, dot, _ = told.partition(" ")[0].partition(".")
     return database if dot else OLTP.name
 
 
 def other_rows(was: str, now: str) -> list[str]:
-    """In words, which tables do not show the rows that they showed. Both as `shown_at` tells."""
+    """In words, which tables do not show the same rows as before. was, now: texts given by `shown_at`."""
     before, after = (dict(each.split(" ", 1) for each in text.split("; ") if each) for text in (was, now))
     found = []
     for table in sorted(before.keys() | after.keys()):
@@ -188,7 +188,7 @@ def other_rows(was: str, now: str) -> list[str]:
 
 
 def unlike(remembered: Sequence[str], now: Sequence[str]) -> list[str]:
-    """What is wrong with main's history, in words. Both lists: hashes, newest first."""
+    """What is wrong with main's history, in words. Both lists hold hashes, newest first."""
     head = remembered[0]
     if head not in now:
         missing = sum(1 for each in remembered if each not in now)

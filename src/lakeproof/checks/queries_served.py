@@ -22,30 +22,30 @@ from lakeproof.stack.stack import Stack
 
 CLAIM = "no query waits, another user's query is answered soon, and nobody else's failed"
 ANSWER_SECONDS = 30.0
-# Rows of both sides go by their hash to every worker, and are joined there: a Trino that plans, and whose workers do
-# nothing, answers `SELECT 1` and not this. It reads no table, so the lake has no part in it. Trino refuses a join of
-# UNNEST itself by anything but ON TRUE, hence the two subqueries.
+# The rows of both sides are sent by their hash to every worker and joined there. A Trino whose coordinator plans
+# while its workers do nothing answers `SELECT 1`, but not this join. The join reads no table, so the lake has no part
+# in it. Trino refuses to join UNNEST itself by anything but ON TRUE, hence the two subqueries.
 JOINED = 1000
 _SIDE = f"(SELECT x FROM UNNEST(sequence(1, {JOINED})) t(x))"
 SQL = f"SELECT count(*) FROM {_SIDE} a JOIN {_SIDE} b ON a.x = b.x"
 SESSION = "join_distribution_type=PARTITIONED"
-# How a query ends whose client takes it back. Lakeproof's own clients (whether Trino is well, an audit, a check) do
-# so at the end of their time, on busy processors. Whoever else may have ended one of these hurt no user by it, and an
+# The error of a query that was cancelled. Lakeproof's own clients (the health question, an audit, a check) cancel
+# theirs when time is up, on busy processors. If somebody else cancelled one of those, no user was hurt, and an
 # audit that gets no answer has its own alert.
 CALLED_OFF = "USER_CANCELED"
-# How a query ends that had work on a worker that is gone (Trino's StandardErrorCode).
+# The errors of a query that had work on a worker that is gone (Trino's StandardErrorCode).
 LOST_WITH_A_WORKER = frozenset(
     {"PAGE_TRANSPORT_ERROR", "PAGE_TRANSPORT_TIMEOUT", "REMOTE_TASK_ERROR", "REMOTE_HOST_GONE"}
 )
-# A query whose client asks for no rows is given up by Trino itself, after five minutes.
+# The error of a query that Trino itself abandons, after its client has fetched no rows for five minutes.
 GIVEN_UP = "ABANDONED_QUERY"
 
 
 class QueriesServed(Arguments):
-    """`user`: the other user who asks; in a group of its own. A query of that user that runs beside the flood, and
-    whose rows nobody fetches, must live on, but Trino may give it up. `flooding`: whose queries may be killed.
-    `seconds`: the other user's answer takes less, the quickest of a few tries. `loses_worker`: a worker is gone by
-    the fault, so that what Lakeproof itself asked (the audit does so each minute) may have failed with it.
+    """`user`: the other user who asks, in a resource group of its own. A query of that user beside the flood, whose
+    rows nobody fetches, must live on, but Trino may abandon it. `flooding`: the user whose queries may be killed.
+    `seconds`: the other user's answer must take less than this; the quickest of a few tries counts. `loses_worker`:
+    the fault takes a worker away, so Lakeproof's own queries (such as each minute's audit) may have failed with it.
     """
 
     user: str = "reporter"
@@ -55,13 +55,13 @@ class QueriesServed(Arguments):
 
 
 def baseline(context: CheckContext, arguments: QueriesServed) -> Baseline:
-    """It holds before the fault, whose time is kept: queries from then on must not have failed."""
+    """The claim holds before the fault. The time is kept: no query made from then on may have failed."""
     now = time.time()
     return Baseline(_judge(context, arguments, now), {"at": now})
 
 
 def verify(context: CheckContext, arguments: QueriesServed, before: Baseline) -> Verdict:
-    """It holds after the repair."""
+    """The claim holds after the repair."""
     at = before.values.get("at")
     return _judge(context, arguments, float(at) if isinstance(at, int | float) else 0.0)
 
@@ -81,7 +81,7 @@ def _judge(context: CheckContext, arguments: QueriesServed, since: float) -> Ver
 
 
 def judge(found: list[Query], arguments: QueriesServed, since: float, took: float) -> Verdict:
-    """since: seconds since 1970; what was asked before is not looked at. took: seconds of the other user's query."""
+    """since: seconds since 1970; older queries are not judged. took: seconds of the other user's query."""
     waiting = sum(one.waits for one in found)
     failed = [
         one
@@ -106,7 +106,7 @@ def judge(found: list[Query], arguments: QueriesServed, since: float, took: floa
 
 
 def _ask(stack: Stack, user: str) -> float | str:
-    """How long a small join takes for that user, in seconds; what was wrong in words where its row did not come.
+    """How many seconds a small join takes for that user; where its row did not come, in words what was wrong.
 
     Raises: CouldNotLook where Trino gives no answer.
     """

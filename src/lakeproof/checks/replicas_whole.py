@@ -1,7 +1,7 @@
 """Every Cassandra node holds every row: each sees the others up, no hint waits, and their digests are the same.
 
-A read at any consistency level may be answered by another replica than the one that is meant, so rows are not read
-here. `nodetool repair --full --preview` has each node read its own rows of the keyspace and make digests of them by
+A read at any consistency level may be answered by any replica, so reading rows would not show which node lacks one.
+`nodetool repair --full --preview` instead has each node read its own rows of the keyspace and make digests of them by
 ranges of tokens (Merkle trees), and compares these; it copies nothing. The bound: the digests of a range differ too
 where a row is written while the nodes read, so the check looks again until its time is over. Traffic must have ended.
 """
@@ -22,7 +22,7 @@ from lakeproof.stack.stack import Stack
 
 CLAIM = "every Cassandra node is up for the others, holds every row, and no hint waits for one"
 SAME = "Previewed data was in sync"
-# `inventory.requests - 34 ranges, 1 sstables, …`: a table with ranges of rows that are not the same in all nodes.
+# `inventory.requests - 34 ranges, 1 sstables, …`: nodetool's line for a table whose nodes differ in some ranges.
 DIFFERS = re.compile(r"^\s*\S+ - [1-9]\d* ranges")
 PREVIEW_SECONDS = 60.0
 COPIES = 3
@@ -30,19 +30,21 @@ LOOK_SECONDS = 2.0
 
 
 class ReplicasWhole(Arguments):
-    """`keyspace`: whose rows. `seconds`: for so long it looks again; hints are replayed about every ten seconds."""
+    """`keyspace`: whose rows are compared. `seconds`: how long the check looks again until it passes. Cassandra
+    replays hints about every ten seconds.
+    """
 
     keyspace: str = KEYSPACE
     seconds: float = Field(60.0, gt=0, le=600)
 
 
 def baseline(context: CheckContext, arguments: ReplicasWhole) -> Baseline:
-    """It holds before the fault."""
+    """The claim holds before the fault."""
     return Baseline(_await(context, arguments))
 
 
 def verify(context: CheckContext, arguments: ReplicasWhole, before: Baseline) -> Verdict:
-    """It holds after the repair, once the hints are replayed."""
+    """The claim holds after the repair, once the hints are replayed."""
     return _await(context, arguments)
 
 
@@ -63,7 +65,7 @@ def look(stack: Stack, keyspace: str) -> Verdict:
         views = {name: ring(stack, ask=name) for name in members}
         hints = {name: hints_of(stack, name) for name in members}
     except CouldNotLook as error:
-        # A node that does not answer is not up for the others either; one of them says so.
+        # Where another node reports this silent one as down, the claim has failed; else its state is unknown.
         return Verdict(CLAIM, _why_silent(stack), f"a node gives no answer: {error.message}")
     numbers = {
         "nodes_up_in_every_view": float(min(len(up(nodes)) for nodes in views.values())),
@@ -93,24 +95,25 @@ def look(stack: Stack, keyspace: str) -> Verdict:
 
 
 def _members(nodes: Sequence[RingNode]) -> tuple[str, ...]:
-    """The nodes that there have to be, and a further one that has joined."""
+    """The nodes that every ring must have, and each optional one that has joined."""
     return (*NODES, *(name for name in FURTHER if name in {node.name for node in nodes}))
 
 
 def asked_by(members: Sequence[str]) -> Sequence[str]:
-    """The nodes that are to compare the ranges of which they hold a copy, so that each range is compared. Of three
-    copies each node of three holds one; of four nodes each lacks the copy of some ranges, and no two of the same.
+    """The nodes that must run the preview, each for the ranges of which it holds a copy, so that every range is
+    compared. With three copies on three nodes, one node holds every range. With four nodes each lacks some ranges,
+    but no two nodes lack the same, so two suffice.
     """
     return members[: len(members) - COPIES + 1]
 
 
 def preview(keyspace: str) -> tuple[str, ...]:
-    """The command: every node reads all its rows, also those that were repaired before, and nothing is copied."""
+    """The nodetool command: every node reads all its rows, repaired ones too (--full); nothing is copied."""
     return ("repair", "--full", "--preview", keyspace)
 
 
 def difference(said: str) -> str:
-    """What nodetool says of rows that differ, in one line; "" where all digests are the same."""
+    """nodetool's lines about tables that differ, joined to one; "" where all digests are the same."""
     if SAME in said:
         return ""
     lines = [line.strip() for line in said.splitlines() if DIFFERS.search(line)]
@@ -118,7 +121,7 @@ def difference(said: str) -> str:
 
 
 def up(nodes: Sequence[RingNode]) -> list[str]:
-    """The names of those that are up and normal."""
+    """The names of the nodes that are up and normal."""
     return [node.name for node in nodes if node.state == "UN"]
 
 
@@ -127,7 +130,7 @@ def _in_words(nodes: Sequence[RingNode]) -> str:
 
 
 def _why_silent(stack: Stack) -> Outcome:
-    """Failed where another node sees one down; unknown where nobody tells."""
+    """FAILED where the first node that answers sees a node down; UNKNOWN where it sees none, or no node answers."""
     try:
         return Outcome.FAILED if set(NODES) - set(up(ring(stack))) else Outcome.UNKNOWN
     except CouldNotLook:

@@ -1,8 +1,8 @@
 """Reservations that were made since the TTL was right again live their time: each stays for the floor at least.
 
-A row has two ends: Cassandra deletes it by the table's TTL, and at its own `expires_at` the service gives the goods
-back, whatever the table says. The earlier one counts. Rows of before keep the ends that they were written with, and
-are not judged.
+A reservation can end in two ways: Cassandra deletes its row by the table's TTL, and the service gives the goods back
+at the row's own `expires_at`, whatever the TTL. The earlier end counts. Rows written before the repair keep the ends
+that they were written with, and are not judged.
 """
 
 from collections.abc import Sequence
@@ -17,24 +17,24 @@ from lakeproof.stack.stack import Stack
 
 CLAIM = "reservations that were made since the repair live their time"
 ROWS = "SELECT created_at, expires_at, TTL(order_key) FROM inventory.reservations"
-# When a TTL below the floor was seen last.
+# Gives the time at which a TTL below the floor was seen last, in seconds since 1970.
 SHORT_UNTIL = "max(max_over_time(timestamp(inventory_reservation_ttl_below_floor > 0)[30m:1s]))"
 LOOK_SECONDS = 10.0
 # The service looks at the TTL every two seconds, and is scraped every second.
 SEEN_SECONDS = 5.0
 KEYS_SHOWN = 20
-# Cassandra counts a row's time in whole seconds, by the second in which it was written and by that in which it is
-# asked: one that lives for 300 s may be seen as 299.1.
+# Cassandra counts a row's life in whole seconds, from the second of the write and at the second of the read: a row
+# that lives for 300 s may be seen as 299.1.
 WHOLE_SECOND = 1.0
 
 
 def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
-    """No row ends early that was made since a short TTL was seen last; there may be none yet."""
+    """No row made since a short TTL was last seen ends early; there may be no such row yet."""
     return Baseline(_judge(context.stack, wanted=0))
 
 
 def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
-    """Rows were made since a short TTL was seen last, and none of them ends early."""
+    """At least one row was made since a short TTL was last seen, and none of these ends early."""
     return _judge(context.stack, wanted=1)
 
 
@@ -47,9 +47,9 @@ def _judge(stack: Stack, wanted: int) -> Verdict:
 
 
 def judge(rows: Sequence[tuple[object, ...]], since: float, now: datetime, floor: float, wanted: int) -> Verdict:
-    """rows: when each was made, its `expires_at` (both UTC, naive), in how many seconds it will vanish (None: never).
+    """rows: when each row was made, its `expires_at` (both UTC, naive), its remaining TTL in seconds (None: endless).
 
-    since: seconds since 1970; only rows that were made after that are judged. wanted: so many there must be.
+    since: seconds since 1970; only rows made later are judged. wanted: the least number of these.
     """
     fresh, short = 0, []
     for made, expires, left in rows:

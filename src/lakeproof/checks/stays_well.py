@@ -1,9 +1,9 @@
 """The part that a scenario restarts, killed once more, comes back by itself, and nothing is alerted afterwards.
 
-This check acts. A scenario does not name it: `drill --afterwards SECONDS` adds it for the component of each
-`survives_restart`, since it waits for minutes. Shoppers buy all the while: a service that comes back and refuses
-every call is alerted only where somebody calls it. While the part is down an alert may rightly fire, and a job that
-was restarted with it is told a moment later; so the time counts from where all alerts have been quiet for a while.
+This check acts. It waits for minutes, so no scenario names it: `drill --afterwards SECONDS` adds it for the component
+of each `survives_restart`. Shoppers buy all the while, since a service that comes back and refuses every call raises
+an alert only where somebody calls it. While the part is down an alert may rightly fire, and the alert of a job that
+was restarted with it comes a moment later; so the time counts from when all alerts have been quiet for a while.
 """
 
 from dataclasses import dataclass
@@ -22,33 +22,34 @@ from lakeproof.processes.killing import kill_and_await
 from lakeproof.stack.stack import Stack
 
 CLAIM = "killed once more, the part comes back, and nothing is alerted afterwards while shoppers buy"
-# Beyond the time that the supervisor itself gives a start.
+# The part must be back within this time, beyond the start time that the supervisor itself grants it.
 BACK_SECONDS = 60.0
-# Longer than alerts are held back after a start in a drill's windows, so that what is told late is told before.
+# All alerts must be quiet for this long before the watch begins. It is longer than alerts are held back after a start
+# in a drill's windows, so that an alert that comes late still comes before the watch.
 QUIET_SECONDS = 35.0
 CALM_SECONDS = 180.0
 LOOK_SECONDS = 1.0
 EVIDENCE_SECONDS = 60.0
-# A busy Prometheus is late once; one that gives no answer for so long has shown no alert that fired meanwhile.
+# A busy Prometheus may be late once. After a silence longer than this, an alert may have fired unseen.
 SILENT_SECONDS = 10.0
 
 
 class StaysWell(Arguments):
-    """component: the part. seconds: no alert of any kind fires for so long once all is quiet again."""
+    """component: the part. seconds: how long no alert of any kind may fire, once all alerts are quiet again."""
 
     component: str
     seconds: float = Field(120.0, gt=0)
 
 
 def baseline(context: CheckContext, arguments: StaysWell) -> Baseline:
-    """Nothing is killed; that no alert fires before the fault is asked by every drill."""
+    """Nothing is killed; every drill asks by itself that no alert fires before the fault."""
     return Baseline(Verdict(CLAIM, Outcome.PASSED, "nothing is killed before the fault"))
 
 
 def verify(context: CheckContext, arguments: StaysWell, before: Baseline) -> Verdict:
-    """Kill it with -9; it must come back, all alerts fall silent and stay so, and all evidence be healthy.
+    """Kill the part with -9; it must come back, all alerts fall silent and stay so, and all evidence be healthy.
 
-    The times are its own: checks before it may have taken the whole phase's. Raises: CouldNotLook.
+    It does not use the phase's deadline, which the checks before may have used up. Raises: CouldNotLook.
     """
     if context.stack.settings.mode == "external":
         raise CouldNotLook("its processes are not ours to kill", where=arguments.component)
@@ -67,7 +68,7 @@ def _kill_and_watch(context: CheckContext, arguments: StaysWell) -> Verdict:
         return Verdict(CLAIM, Outcome.FAILED, error.message)
     numbers = {"seconds": arguments.seconds, "back_after_seconds": round(back_after, 1)}
     watch, unanswered = Deadline(arguments.seconds), 0.0
-    # Past the end where an alert is pending: what began within the time may fire a moment later.
+    # The watch goes on past its end while an alert is pending: it became pending within the time, and may fire yet.
     while not watch.expired or (alerts.pending and watch.elapsed < arguments.seconds + QUIET_SECONDS):
         since = watch.elapsed
         answered = alerts.look()
@@ -91,14 +92,14 @@ def _kill_and_watch(context: CheckContext, arguments: StaysWell) -> Verdict:
 
 @dataclass
 class _Alerts:
-    """Which alerts fired, and which were about to, when Prometheus answered last."""
+    """Which alerts fired, and which were pending, when Prometheus answered last."""
 
     stack: Stack
     firing: tuple[str, ...] = ()
     pending: tuple[str, ...] = ()
 
     def look(self) -> bool:
-        """False where Prometheus gave no answer: then what was seen last still counts."""
+        """Ask Prometheus. False where it gave no answer; then the alerts of the last answer still count."""
         try:
             states = alert_states(self.stack)
         except CouldNotLook:
@@ -108,7 +109,7 @@ class _Alerts:
         return True
 
     def await_quiet(self) -> None:
-        """Until no alert has fired or been about to for QUIET_SECONDS. Raises: DeadlineExpired."""
+        """Wait until no alert has fired or been pending for QUIET_SECONDS. Raises: DeadlineExpired."""
         quiet = Deadline(QUIET_SECONDS)
 
         def look() -> bool | None:

@@ -20,10 +20,10 @@ CLAIM = "the repaired part survives a restart"
 
 
 class SurvivesRestart(Arguments):
-    """component: the repaired part. seconds: within these all evidence must be healthy again after the restart.
+    """component: the repaired part. seconds: time after the restart within which all evidence must be healthy again.
 
-    connector: restarted instead of the component in a stack that somebody else runs, whose processes are not ours.
-    Where none is given, the verdict there is unknown.
+    connector: is restarted instead of the component where the stack is external, and its processes are not ours.
+    Without a connector the verdict there is unknown.
     """
 
     component: str
@@ -44,13 +44,13 @@ def verify(context: CheckContext, arguments: SurvivesRestart, before: Baseline) 
         return Verdict(CLAIM, Outcome.UNKNOWN, error.message)
     except LakeproofError as error:
         return Verdict(CLAIM, Outcome.FAILED, f"{arguments.component} does not start again: {error.message}")
-    # Its own time: checks before it may have taken the whole phase's on a slow machine, and a part that nobody
-    # waits for has not failed to come back.
+    # This wait does not use the phase's deadline. On a slow machine the checks before may have used it up, and a part
+    # for which nobody waited would be reported as one that did not come back.
     return await_evidence(context, arguments.seconds, f"after {what} was restarted")
 
 
 def await_evidence(context: CheckContext, seconds: float, when: str) -> Verdict:
-    """All the scenario's evidence must become healthy within so many seconds; the verdict on the last look."""
+    """Wait until all of the scenario's evidence is healthy, for at most `seconds`; gives the last look's verdict."""
     verdict = Verdict(CLAIM, Outcome.UNKNOWN, f"not looked at {when}")
 
     def healthy() -> bool | None:
@@ -69,7 +69,7 @@ def await_evidence(context: CheckContext, seconds: float, when: str) -> Verdict:
 
 
 def _restart(context: CheckContext, arguments: SurvivesRestart) -> str:
-    """Restart the part; gives its name. Raises: CouldNotLook where that is not ours to do; LakeproofError."""
+    """Restart the part; gives its name. Raises: CouldNotLook where the process is not ours; LakeproofError."""
     if context.stack.settings.mode == "external":
         if not arguments.connector:
             raise CouldNotLook("its processes are not ours to restart", where=arguments.component)
@@ -84,7 +84,7 @@ def _tell(context: CheckContext, when: str, took: float) -> None:
 
 
 def look(context: CheckContext) -> dict[str, tuple[Reading, bool | None]]:
-    """The scenario's evidence now, with whether it is healthy (None: no answer)."""
+    """The scenario's evidence now: the reading of each probe, and whether it is healthy (None: no answer)."""
     known = all_probes(context.scenario_dirs)
     asked = [known[name] for name in context.evidence]
     found = look_once(context.stack, asked)

@@ -1,7 +1,7 @@
 """Timelines are whole and quick, and none is older than it says: what support shows of the newest cases.
 
 Shoppers have stopped when this is verified, so the timeline that is served and the one that is collected anew must
-tell the same. It only reads (a refresh makes support forget what it has cached, and collect again).
+have the same entries. The check changes no data: a refresh makes support collect its cached timeline anew.
 """
 
 import time
@@ -29,8 +29,8 @@ LOOKS = 3
 
 @dataclass(frozen=True)
 class Look:
-    """One case. served, anew: its timeline as it is served, and after a refresh. took: seconds of each answer.
-    age: seconds from `collected_at` to the served answer.
+    """One look at a case. served, anew: its timeline as served, and after a refresh. took: seconds of each answer.
+    age: the higher age of the two served answers, in seconds from `collected_at` to the answer.
     """
 
     case: int
@@ -41,17 +41,17 @@ class Look:
 
     @property
     def is_whole(self) -> bool:
-        """No source is missing in either."""
+        """True where neither timeline lacks a source."""
         return bool(self.served["complete"] and self.anew["complete"])
 
 
 def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
-    """It holds for the cases that there are; there may be none yet. Shoppers buy, so entries may differ."""
+    """The claim holds for all cases; there may be none yet. Shoppers buy, so entries may differ."""
     return Baseline(_verdict(context, wanted=0, at_rest=False))
 
 
 def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
-    """It holds, of one case at least."""
+    """The claim holds, and there is at least one case."""
     return _verdict(context, wanted=1, at_rest=True)
 
 
@@ -72,9 +72,9 @@ def _verdict(context: CheckContext, wanted: int, *, at_rest: bool) -> Verdict:
 
 
 def settled(look_at: Callable[[], Look]) -> Look:
-    """A look at a case, with the highest age that was seen. Where the two answers of a look differ because something
-    happened between them, as a parcel that was shipped, it looks again; any other difference stands: the refresh has
-    mended what was served.
+    """The last of up to LOOKS looks at a case, with the highest age of all of them. It looks again only where the two
+    timelines differ because something happened between them, such as a parcel that was shipped. Any other difference
+    stands: then the served timeline was wrong, and the refresh has mended it.
     """
     ages: list[float] = []
     for _ in range(LOOKS):
@@ -86,7 +86,7 @@ def settled(look_at: Callable[[], Look]) -> Look:
 
 
 def _changed_meanwhile(look: Look) -> bool:
-    """True where the new timeline has something of after the time up to which the served one has all."""
+    """True where the new timeline has an entry from after the served one was collected."""
     since = datetime.fromisoformat(look.served["collected_at"])
     return any(datetime.fromisoformat(entry["at"]) >= since for entry in look.anew["entries"])
 
@@ -105,36 +105,36 @@ def _look(client: httpx.Client, case: int) -> Look:
     age = time.time() - datetime.fromisoformat(served["collected_at"]).timestamp()
     anew = timed("POST", f"{path}/timeline/refresh")
     again = timed("GET", f"{path}?includeTimeline=true")["timeline"]
-    # The age of the answer that is likely to come from the cache is the one that can be too high.
+    # The second answer is likely to come from the cache, and only a cached answer can be too old.
     age_again = time.time() - datetime.fromisoformat(again["collected_at"]).timestamp()
     return Look(case, served, anew, tuple(took), max(age, age_again))
 
 
 def _p95(looks: Sequence[Look]) -> float:
-    """Seconds of an answer; 0 without one."""
+    """The 95th percentile of the answers' seconds; 0 without an answer."""
     took = sorted(seconds for look in looks for seconds in look.took)
     return took[min(len(took) - 1, int(len(took) * 0.95))] if took else 0.0
 
 
 def is_slow_and_nothing_else(looks: Sequence[Look], ttl_seconds: float, *, at_rest: bool) -> bool:
-    """True where the answers are whole and current, and late: a busy machine may be the reason."""
+    """True where the answers are whole and current but slow: a busy machine may be the reason."""
     return _p95(looks) >= P95_SECONDS and not any(
         not look.is_whole or is_old(look, ttl_seconds) or (at_rest and is_other(look)) for look in looks
     )
 
 
 def is_old(look: Look, ttl_seconds: float) -> bool:
-    """True where it was kept for longer than it may be."""
+    """True where the timeline was cached for longer than its TTL."""
     return look.age > ttl_seconds + max(look.took)
 
 
 def is_other(look: Look) -> bool:
-    """True where a refresh tells another story than what was served."""
+    """True where the timeline after a refresh has other entries than the served one."""
     return bool(look.served["entries"] != look.anew["entries"])
 
 
 def judge(looks: Sequence[Look], ttl_seconds: float, wanted: int, *, at_rest: bool) -> Verdict:
-    """wanted: so many cases there must be. at_rest: nobody changes anything, so both timelines tell the same."""
+    """wanted: the least number of cases. at_rest: nobody changes anything, so both timelines must be equal."""
     p95 = _p95(looks)
     cut = [look for look in looks if not look.is_whole]
     old = [look for look in looks if is_old(look, ttl_seconds)]

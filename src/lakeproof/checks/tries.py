@@ -11,7 +11,7 @@ PAUSE_SECONDS = 1.0
 def ask_again[T](
     ask: Callable[[], T], is_slow: Callable[[T], bool], deadline: Deadline, tries: int = TRIES
 ) -> list[T]:
-    """What `ask` gives, of a few tries: the last one is the first that is not slow, where there is one."""
+    """Ask until an answer is not slow, at most `tries` times; gives all answers, the newest last."""
     given = [ask()]
     while is_slow(given[-1]) and len(given) < tries and not deadline.expired:
         deadline.pause(PAUSE_SECONDS)

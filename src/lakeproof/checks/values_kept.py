@@ -1,8 +1,8 @@
 """What was written into a column that nobody announced is not lost: a repair kept it in a file, or the lake has it.
 
-The values are those on record (customers/marked_values.py), each in one row. While the column is declared
-(`lake evolve`), each has to be in its row of the lake; else in a file of values that a repair kept since the
-baseline. A value whose row the shop deleted meanwhile is asked for by nobody.
+The values are the recorded ones (customers/marked_values.py), each in one row. Where the column is declared
+(`lake evolve`), each value has to be in its row of the lake; else in a file of values that a repair kept since the
+baseline. A value whose row the shop has deleted meanwhile need not be anywhere.
 """
 
 from collections.abc import Collection, Mapping
@@ -27,8 +27,8 @@ LOOK_SECONDS, ASK_SECONDS = 2.0, 30.0
 
 
 class ValuesKept(Arguments):
-    """`table`, `column`: where they were written, in the order database. `seconds`: for so long it waits for values
-    on their way to the lake.
+    """`table`, `column`: where the values were written, in the order database. `seconds`: how long `verify` waits for
+    values on their way to the lake.
     """
 
     table: str = Field("oltp.orders", pattern=r"^oltp\.[a-z][a-z0-9_]{0,47}$")
@@ -37,13 +37,13 @@ class ValuesKept(Arguments):
 
 
 def baseline(context: CheckContext, arguments: ValuesKept) -> Baseline:
-    """Nothing is written yet. What is kept from now on counts."""
+    """No value is written yet. Only files that a repair keeps from now on count."""
     now = datetime.now(UTC)
     return Baseline(Verdict(CLAIM, Outcome.PASSED, "no value is written yet"), {"at": now.isoformat()})
 
 
 def verify(context: CheckContext, arguments: ValuesKept, before: Baseline) -> Verdict:
-    """Each value on record is there."""
+    """Each recorded value is in the lake, or in a kept file."""
     if not context.fault_made:
         return Verdict(CLAIM, Outcome.PASSED, "no value was written")
     stack, deadline = context.stack, Deadline(min(arguments.seconds, context.deadline.left))
@@ -71,7 +71,7 @@ def _judge(
 
 
 def judge(wrote: Mapping[int, str], lost: set[int], deleted: set[int], where: str) -> Verdict:
-    """wrote: value by row. lost: rows whose value is not there. deleted: those of them that the shop deleted."""
+    """wrote: value by row id. lost: rows whose value was not found. deleted: those that the shop deleted."""
     owed = sorted(lost - deleted)
     numbers = {"written": float(len(wrote)), "deleted": float(len(deleted)), "lost_values": float(len(owed))}
     if owed:

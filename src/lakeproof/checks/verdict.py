@@ -10,8 +10,8 @@ from lakeproof.proof.outcome import Outcome as Outcome
 class Verdict:
     """The outcome of one claim.
 
-    `numbers` are the counts it rests on (lost 0, acknowledged 5012, ...); `keys` the first 20 ids concerned;
-    `readings` where the numbers came from.
+    numbers: the counts that the outcome rests on (lost 0, acknowledged 5012, ...).
+    keys: the first 20 ids concerned. readings: where the numbers came from.
     """
 
     claim: str

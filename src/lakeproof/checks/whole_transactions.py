@@ -12,12 +12,12 @@ CLAIM = "no part of an order's transaction is visible at a published hash"
 
 
 def baseline(context: CheckContext, arguments: Arguments) -> Baseline:
-    """It holds before the fault; a new lake may have no order yet."""
+    """The claim holds before the fault; a new lake may have no order yet."""
     return Baseline(_judge(context, orders=0))
 
 
 def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
-    """It holds after the repair, of one published order at least."""
+    """The claim holds after the repair, and at least one order is published."""
     return _judge(context, orders=1)
 
 

@@ -1,8 +1,8 @@
-"""What became of calls, by the lines of a ledger: one before a call is sent, one after its answer.
+"""How each call ended, by the lines of a ledger: one before the call is sent, one after its answer.
 
-Every ledger of the customers is read here, whatever else its lines tell (ledger.py, contacts.py). A ledger is a
-folder of files `<run>.jsonl` with one JSON object per line; each line names the call's key and an event. An operation
-that was retried counts as one call.
+This module reads every ledger of the customers; what else its lines hold is up to ledger.py and contacts.py. A ledger
+is a folder of files `<run>.jsonl` with one JSON object per line; each line names the call's key and an event. An
+operation that was retried counts as one call.
 """
 
 import time
@@ -19,8 +19,8 @@ from lakeproof.errors import InvalidInput
 # A shopper gives a call up after at most half of this, and writes a line that says so. An older call without such a
 # line means that its shopper died.
 OVERDUE_SECONDS = 15
-# A line may be so much later than its reader's clock, which may have been set back a little; all others were written
-# before they are read. What a later line says cannot be compared with any moment.
+# A line's time may be this much later than the reader's clock, which may have been set back a little. A line with a
+# still later time cannot be compared with any moment.
 CLOCK_ALLOWANCE_SECONDS = 1.0
 
 
@@ -35,7 +35,7 @@ class Event(StrEnum):
 
 
 class Told(Protocol):
-    """A line of a ledger, as far as it tells what became of a call."""
+    """A line of a ledger: the fields that tell how a call ended."""
 
     @property
     def at_us(self) -> int:
@@ -59,7 +59,7 @@ class Ended(StrEnum):
 
 @dataclass(slots=True)
 class Open[T: Told]:
-    """A call whose outcome is not known yet, by its first and its newest try. given_up: it had no clear answer."""
+    """A call whose outcome is not known yet. first, newest: lines of its tries. given_up: one had no clear answer."""
 
     first: T
     newest: T
@@ -67,9 +67,9 @@ class Open[T: Told]:
 
 
 class Calls[T: Told]:
-    """The calls of one ledger, taken line by line in the order written. `open`: by key.
+    """The calls of one ledger, taken line by line in the order written. open: key → call without a known outcome.
 
-    later_than_now: how many lines are later than the moment they were read at, beyond the clock's allowance.
+    later_than_now: how many lines were, when they were read, later than the clock plus its allowance.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Calls[T: Told]:
         self._not_later_us = 0
 
     def take(self, line: T) -> Ended | None:
-        """How this line ended its call; None where the line did not, or where nobody can tell."""
+        """How this line ended its call; None where it did not end it, or leaves the outcome unknown."""
         if line.at_us > self._not_later_us:
             self._not_later_us = now_us() + int(CLOCK_ALLOWANCE_SECONDS * 1e6)
             self.later_than_now += line.at_us > self._not_later_us
@@ -115,7 +115,7 @@ def now_us() -> int:
 
 
 def ledgers_in(folder: Path) -> list[Path]:
-    """The ledger of every run, the oldest first; none where the folder is missing: then nothing was ever asked."""
+    """The ledger of every run, oldest first; none where the folder is missing, since no run ever began."""
     return sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
 
 
@@ -130,7 +130,7 @@ def is_line(raw: bytes, read: Callable[[dict[str, Any]], Told]) -> bool:
 
 def lines_of[T](path: Path, read: Callable[[dict[str, Any]], T]) -> Iterator[T]:
     """The lines of a ledger, in the order written. A torn last line is left out: its writer was killed, or is still
-    writing. In a file that grows meanwhile the rest of that line and further ones may follow; reading ends there.
+    writing it. Where the file grows meanwhile, reading ends at that line all the same.
 
     Raises: InvalidInput naming file:line for anything else that `read` does not take.
     """

@@ -23,7 +23,7 @@ FOLDER = "contacts"
 
 
 class Kind(StrEnum):
-    """What was told."""
+    """What the customer told the shop."""
 
     COMPLAINT = "complaint"
     ATTACHMENT = "attachment"
@@ -51,7 +51,7 @@ class Contact:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Contact":
-        """Raises: KeyError, TypeError, ValueError where it is no such line."""
+        """Raises: KeyError, TypeError, ValueError where `data` is no such line."""
         return cls(
             at_us=int(data["at_us"]),
             run=data["run"],
@@ -72,8 +72,7 @@ class Contacts:
 
     acknowledged: as the shop acknowledged it; a settled contact without a ref was never done.
     refused: contacts that the shop turned down, so that nothing of them may be kept.
-    open: contacts of which nobody knows what became of them. unclear: how many of these were given up or are long
-    overdue.
+    open: contacts whose outcome is unknown. unclear: how many of these were given up or are long overdue.
     later_than_now: as `Calls` counts such lines.
     """
 
@@ -85,7 +84,7 @@ class Contacts:
 
 
 def read_contacts(ledger_dir: Path) -> Contacts:
-    """All runs'. Raises: InvalidInput naming file:line for rubbish."""
+    """The contacts of all runs. Raises: InvalidInput naming file:line for rubbish."""
     acknowledged: dict[str, Contact] = {}
     tried: dict[str, Contact] = {}
     refused: dict[str, Contact] = {}
@@ -97,13 +96,13 @@ def read_contacts(ledger_dir: Path) -> Contacts:
         refused |= run.refused
         unclear += run.unclear
         later_than_now += run.later_than_now
-    # A refused call may have been asked again, under its key.
+    # A refused call may have been sent again under its key; then the later call counts.
     refused = {key: one for key, one in refused.items() if key not in acknowledged and key not in tried}
     return Contacts(acknowledged, tried, unclear, later_than_now, refused)
 
 
 def read_run(path: Path) -> Contacts:
-    """One run's. Raises: as `read_contacts`."""
+    """The contacts of one run. Raises: as `read_contacts`."""
     calls = Calls[Contact]()
     ended: dict[Ended, dict[str, Contact]] = {how: {} for how in Ended}
     for contact in lines_of(path, Contact.from_json):

@@ -1,4 +1,4 @@
-"""What support and notification keep of what customers told them, beside the contacts' ledgers (contacts.py)."""
+"""What support and notification keep of the contacts that customers' ledgers hold (contacts.py)."""
 
 import asyncio
 from collections import defaultdict
@@ -30,7 +30,7 @@ _PREFERENCES = "SELECT customer_id, version, opted_out::text FROM preferences WH
 class ToldFact:
     """A complaint or an attachment of the ledger, and the cases that have it.
 
-    ref: the acknowledged case; 0: it was never made, or refused; None: nobody knows what became of it.
+    ref: the acknowledged case; 0: the call was refused, or never done; None: its outcome is unknown.
     """
 
     key: str
@@ -40,10 +40,10 @@ class ToldFact:
 
 @dataclass(frozen=True, slots=True)
 class PreferenceFact:
-    """A customer's preferences: as they were last acknowledged, and as they are kept.
+    """A customer's preferences: as they were last acknowledged, and as the service keeps them.
 
-    acked: what the acknowledged version may say; more than one text where its call was repeated (`acknowledged`).
-    open: what the customer said in calls without a clear answer; the service may keep that too.
+    acked: the texts that the acknowledged version may have; several where its call was repeated (`acknowledged`).
+    version, kept: what the service keeps. open: the texts of calls without a clear answer, which may be kept as well.
     """
 
     customer_id: int
@@ -55,7 +55,7 @@ class PreferenceFact:
 
 
 def is_kept(one: PreferenceFact) -> bool:
-    """True where a customer's preferences are in a state that they may be in."""
+    """True where the kept preferences are what was acknowledged, or what a later unclear call asked for."""
     if one.version == one.acked_version:
         return one.kept in one.acked
     return one.version > one.acked_version and one.kept in one.open
@@ -63,17 +63,17 @@ def is_kept(one: PreferenceFact) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class KeptInStack:
-    """What a stack's services keep, read by the account that only reads. Raises: CouldNotLook."""
+    """Reads what a stack's services keep, by the account that only reads. Raises: CouldNotLook."""
 
     stack: Stack
 
     async def cases(self, contacts: Contacts) -> tuple[ToldFact, ...]:
-        """Of complaints and attachments."""
+        """What became of all complaints and attachments."""
         with _in_this_stack():
             return await asyncio.to_thread(told_in_cases, self.stack, contacts)
 
     async def preferences(self, contacts: Contacts) -> tuple[PreferenceFact, ...]:
-        """Of every customer who told any."""
+        """The preferences of every customer who told any."""
         with _in_this_stack():
             return await asyncio.to_thread(kept_preferences, self.stack, contacts)
 
@@ -87,7 +87,7 @@ def _in_this_stack() -> Iterator[None]:
 
 
 def told_in_cases(stack: Stack, contacts: Contacts) -> tuple[ToldFact, ...]:
-    """Complaints and attachments. Raises: CouldNotLook."""
+    """What became of all complaints and attachments. Raises: CouldNotLook."""
     facts: list[ToldFact] = []
     for kind, statement in _KEPT_IN_CASES.items():
         acked, unknown = _of(contacts.acknowledged.values(), kind), _of(contacts.open.values(), kind)
@@ -104,7 +104,7 @@ def told_in_cases(stack: Stack, contacts: Contacts) -> tuple[ToldFact, ...]:
 
 
 def kept_preferences(stack: Stack, contacts: Contacts) -> tuple[PreferenceFact, ...]:
-    """Of every customer who ever told any. Raises: CouldNotLook."""
+    """The preferences of every customer who ever told any. Raises: CouldNotLook."""
     acked, unclear = defaultdict[int, list[Contact]](list), defaultdict[int, list[Contact]](list)
     for of, all_of in ((acked, contacts.acknowledged), (unclear, contacts.open)):
         for one in _of(all_of.values(), Kind.PREFERENCES):
@@ -124,13 +124,12 @@ def kept_preferences(stack: Stack, contacts: Contacts) -> tuple[PreferenceFact, 
 
 
 def acknowledged(acked: list[Contact], unclear: list[Contact]) -> tuple[int, tuple[str, ...]]:
-    """The newest acknowledged version of a customer's preferences, and what that version may say. Version 0 says
-    nothing.
+    """The newest acknowledged version of a customer's preferences, and its possible texts; version 0 is empty.
 
-    A call that was answered at once made its version, or found the preferences already so. A call that was repeated
-    may have been done at its first try. It is then answered with the newest version, which may say what another call
-    of this customer asked for: one that was repeated or is unclear, for one that was answered at once made an older
-    version.
+    A call that was answered at its first try made the version in its answer, or found the preferences already so. A
+    repeated call may have been done at an earlier try. It is then answered with the newest version, whose text may be
+    that of another call of this customer. That other call is a repeated or an unclear one, since calls that
+    were answered at their first try made older versions.
     """
     version = max((one.ref for one in acked), default=0)
     if version == 0:

@@ -2,13 +2,14 @@
 
 One file per run, `<run>.jsonl`, append-only. A line is written before a call is sent (`invoke`) and after its answer
 (`ok`, `refused`, `unclear`, later `settled`); an answer is believed once its line is on the disk (ledger_writer.py).
-What became of a call is in calls.py; this module reads them back: what must be true of every order.
+calls.py decides from the lines how each call ended. This module derives from them what must be true of every order.
 
     {"at_us", "run", "key", "op", "attempt", "event", "version", "order", "reason"}
 
-key: the order's client key, its identity. version: that the order has after the call; for `invoke` and `unclear` the
-one it would have; 0 for an order that was never made. order: as the service returned it; for `invoke` as it would be
-(ids and times unknown: null); null once deleted.
+key: the order's client key, its identity.
+version: the order's version after the call; for `invoke` and `unclear` the version that it would have; 0 for an order
+that was never made.
+order: as the service returned it; for `invoke` as it would be (unknown ids and times are null); null once deleted.
 """
 
 from collections.abc import Iterator, Mapping
@@ -43,7 +44,7 @@ class Line:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Line":
-        """Raises: KeyError, TypeError, ValueError where it is no line of a ledger."""
+        """Raises: KeyError, TypeError, ValueError where `data` is no line of a ledger."""
         return cls(
             at_us=int(data["at_us"]),
             run=data["run"],
@@ -64,14 +65,14 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One state that an order may be in. version 0 and no order: never made; no order: deleted."""
+    """One state that an order may be in. No order: it was deleted, or with version 0 never made."""
 
     version: int
     order: Order | None
     at_us: int
 
     def allows(self, found: Order | None) -> bool:
-        """True where `found` (None: no such row) is this state; what is unknown here allows any value."""
+        """True where `found` (None: no such row) is in this state; a field unknown here allows any value."""
         if self.order is None or found is None:
             return self.order is None and found is None
         return self.order.describes(found)
@@ -92,15 +93,15 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class OpenCall:
-    """A call of which nobody knows what became of it: its newest try, and the state that its order had before."""
+    """A call whose outcome is unknown: the line of its newest try, and the state of its order before the call."""
 
     line: Line
     before: State
 
     @property
     def after(self) -> tuple[State, ...]:
-        """What was asked for, as the state that the order then has. A checkout may also be turned back before its
-        order is paid: then the same order is cancelled.
+        """The states that the call may lead to: what was asked for, and for a checkout also its order cancelled,
+        since a checkout may fail before the order is paid.
         """
         asked = State(self.line.version, self.line.order, self.line.at_us)
         if asked.order is None or self.line.op is not Op.PAY or not checkout_key_of(self.line.key):
@@ -108,13 +109,13 @@ class OpenCall:
         return asked, replace(asked, order=replace(asked.order, status=Status.CANCELLED.value))
 
     def state_of(self, found: Order | None) -> State | None:
-        """Which of the states that the order may be in is `found`; None where it is none of them."""
+        """The state that `found` is in, of those that the order may be in; None where it is in none of them."""
         return next((state for state in (self.before, *self.after) if state.allows(found)), None)
 
     def mismatch(self, told: Line) -> str:
-        """In words, how the shop acknowledged something else than what was asked for; "" where it did not.
+        """In words, how the acknowledgement `told` differs from what was asked for; "" where it does not.
 
-        A call whose outcome was not known may turn out never to have been done.
+        A settled call may also turn out never to have been done.
         """
         possible = (*self.after, self.before) if told.event is Event.SETTLED else self.after
         differences = [state.difference(told.version, told.order) for state in possible]
@@ -137,9 +138,9 @@ class Expectation:
 
     acknowledged: every state that the shop acknowledged, oldest first, with the time its line was written.
     open_call: the state that a call with an unclear outcome would have left; None where every outcome is known.
-    unacknowledged: further states that the order may have had, each at a version of its own call: a checkout's order
-    is made before it is paid, and may be cancelled instead. Later calls leave them possible: an engine whose cut is
-    older than all of these calls shows one of them. What was asked for and refused is in none of these.
+    unacknowledged: further states that the order may have had: a checkout's order is made before it is paid, and may
+    be cancelled instead. They stay possible after later calls, since an engine with an older cut may show one of
+    them. A state that was asked for and refused is in none of the three.
     """
 
     key: str
@@ -159,7 +160,7 @@ class Expectation:
         return self.acknowledged[-1].version if self.acknowledged else 0
 
     def newest_acked_before(self, at_us: int) -> State:
-        """The newest state acknowledged before that time: whoever covers that time must show it or a newer one."""
+        """The newest state acknowledged before that time. Data that covers the time must show it, or a newer one."""
         for state in reversed(self.acknowledged):
             if state.at_us < at_us:
                 return state
@@ -184,10 +185,10 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """All ledgers of a stack. The counts are of calls: an operation that was retried counts once.
+    """All ledgers of a stack. The counts are of calls; an operation that was retried counts once.
 
     unclear, later_than_now: as `Calls` counts them.
-    mismatches: acknowledgements of something else than what was asked for, in words.
+    mismatches: acknowledgements that differ from what was asked for, in words.
     """
 
     by_key: Mapping[str, Expectation]
@@ -199,7 +200,7 @@ class Expectations:
     later_than_now: int = 0
 
     def acknowledged_since(self, at_us: int) -> int:
-        """How many acknowledgements are not older than that: whoever covers only that time need not show them."""
+        """How many acknowledgements are from then or later: data that covers only that time need not show them."""
         return sum(state.at_us >= at_us for one in self.by_key.values() for state in one.acknowledged)
 
     @property
@@ -282,6 +283,8 @@ def _mismatch(call: Open[Line] | None, before: State, told: Line) -> str:
 
 
 def _first_step(call: Open[Line], version: int) -> tuple[State, ...]:
-    """The state before the one of `version`, where one call made both: nobody acknowledges it by itself."""
+    """The state of the call's first line, where the call then led to a newer `version`: a checkout makes an order and
+    pays it, and nobody acknowledges the unpaid order.
+    """
     first = call.first
     return (State(first.version, first.order, first.at_us),) if first.version < version else ()

@@ -1,4 +1,4 @@
-"""Writing the ledger: lines become durable in groups, and only then is an answer believed."""
+"""Writes the ledger: lines become durable in groups, and an answer is believed only once its line is durable."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ class LedgerBroken(TerminalError):
 
 
 class Written(Protocol):
-    """What stands in a ledger: one line each."""
+    """Something that a ledger stores as one line."""
 
     def to_bytes(self) -> bytes:
         """One line with its newline."""
@@ -40,8 +40,8 @@ class Ledger:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-            # The file is held for as long as the run lives: others settle the calls that the run left open only after
-            # that. A process that looks for such runs may hold the new file for a moment.
+            # The lock on the file is held for as long as the run lives. Only after that may others settle the calls
+            # that the run left open. A process that looks for ended runs may lock the new file for a moment.
             Deadline(HELD_SECONDS).wait_for(f"the ledger {path}", lambda: try_hold(self._file), every=0.01)
             sync_folder(path.parent)
         except FileExistsError as error:
@@ -80,7 +80,7 @@ class Ledger:
                 for _, done in group:
                     if not done.done():
                         done.set_exception(self._broken)
-                        done.exception()  # a caller that was cancelled meanwhile does not read it
+                        done.exception()  # marks it as read: a cancelled caller never reads it
                 break
             for _, done in group:
                 if not done.done():
@@ -88,7 +88,7 @@ class Ledger:
         self._flusher = None
 
     def _write(self, data: bytes) -> None:
-        """One group: whole and on the disk, or cut off again. Raises: OSError."""
+        """Write one group and make it durable; where that fails, cut it off the file again. Raises: OSError."""
         try:
             view = memoryview(data)
             while view:

@@ -1,7 +1,7 @@
-"""What was written into a column that the lake does not know, by the row's id: kept as the ledger keeps the calls.
+"""Records the values that were written into a column that the lake does not know, by row id.
 
-Neither the shop nor its ledger knows such a column. Whoever writes into it on purpose says here what and where,
-before it is written, so that somebody else can ask what became of it.
+Neither the shop nor its ledger knows such a column. Code that writes into it on purpose records each value here
+before it writes, as shoppers do in the ledger, so that a check can ask later where the values are.
 """
 
 import json
@@ -13,18 +13,18 @@ from lakeproof.written import read_if_there, write_file
 
 
 def mark(stack: Stack, table: str, column: str, values: Mapping[int, str]) -> None:
-    """Keep them in the place of what was known. table: with its database."""
+    """Record these values (by row id), replacing those recorded before. table: DATABASE.TABLE."""
     write_file(_path(stack, table, column), json.dumps(dict(values)))
 
 
 def marked(stack: Stack, table: str, column: str) -> dict[int, str] | None:
-    """Value by row; None where nobody wrote into that column."""
+    """The recorded values by row id; None where nothing is recorded for that column."""
     text = read_if_there(_path(stack, table, column))
     return None if text is None else {int(row): str(value) for row, value in json.loads(text).items()}
 
 
 def forget(stack: Stack, table: str, column: str) -> None:
-    """The column is gone."""
+    """Delete the record: the column is gone."""
     _path(stack, table, column).unlink(missing_ok=True)
 
 

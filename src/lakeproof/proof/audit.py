@@ -1,7 +1,8 @@
-"""The minute's audit of what was published since the last one: is every hash whole in itself, by Trino?
+"""The audit that runs each minute: is every hash published since the last audit whole in itself, by Trino?
 
-An order (a payment, a parcel, a case) may be broken because the source is (a row deleted by hand): then the lake
-tells the truth, and `check` finds it. What is broken in the lake and whole in the source is the lake's own fault.
+An order (or a payment, parcel or case) may be broken because it is broken in the source (a row deleted by hand). Then
+the lake shows the truth, and `check` finds it. An order that is broken in the lake and whole in the source is the
+lake's own fault.
 """
 
 import logging
@@ -28,7 +29,7 @@ SHOWN = 5
 
 
 class PublishedAudit:
-    """The full audit's hook: `audit_published`, with the manifests that it read kept for the next one."""
+    """The full audit's hook: calls `audit_published`, and keeps the manifests read for the next audit."""
 
     def __init__(self, stack: Stack) -> None:
         self._changes = Changes(stack)
@@ -45,20 +46,21 @@ class PublishedAudit:
 
 
 def audit_published(stack: Stack, source: Source, after: str | None, changes: Changes | None = None) -> Audited:
-    """Judge that source's tables at the newest hash, reading them whole, and then at every other one that moved them
-    and was published after the hash `after`, oldest first.
+    """Judge the source's tables at the newest hash, reading them whole; then at every other hash that moved them and
+    was published after the hash `after`, oldest first.
 
-    after: what the last audit of it gave as `through`, also that of an earlier publisher; None where none is known:
-    then all that is still promised to be readable is judged. changes: None: the others are read whole, too.
-    Raises: CouldNotLook, StatementFailed where Nessie, Trino or the source gave no answer, or where nothing of the
-    source is published yet that could be judged.
+    after: `through` of the source's last audit, which may be an earlier publisher's. None where no audit is known:
+    then all hashes that are still promised to be readable are judged.
+    changes: None where the other hashes are to be read whole too.
+    Raises: CouldNotLook, StatementFailed where Nessie, Trino or the source gave no answer, or where the source has no
+    published state yet that could be judged.
     """
     deadline = Deadline(SECONDS)
     newest = history.newest(stack)
     if source.name not in newest.states or begins(newest, source.name):
         raise CouldNotLook(f"the tables of {source.name} are being read for the first time", where="lake")
     claims = next(claims for claims in CLAIMS if claims.source is source)
-    # The source is looked at right after: what is mended there meanwhile would look like the lake's own fault.
+    # The source is asked right after the lake: something mended there meanwhile would look like the lake's own fault.
     known: dict[State, InState] = {}
     torn = judge(stack, [newest], known, [source.name])
     own = _whole_in_source(stack, claims, torn)
@@ -71,11 +73,11 @@ def audit_published(stack: Stack, source: Source, after: str | None, changes: Ch
         try:
             following.look(deadline)
         except history.NoSuchHash:
-            # `main` was set back to before that hash.
+            # `main` was set back to a hash before that one.
             following = follow(_start(stack, source), not_looked=1)
             following.look(deadline)
     except LakeproofError as error:
-        # What was judged until then counts; the next audit begins with the hash that could not be.
+        # Hashes judged until then count; the next audit begins with the hash that could not be judged.
         log.warning("the full audit of %s could not judge every hash: %s", source.name, error.message)
         following.waiting = max(1, following.waiting)
     own |= _whole_in_source(stack, claims, (torn for torn in following.torn if torn.commit.hash != newest.hash))
@@ -92,8 +94,8 @@ def audit_published(stack: Stack, source: Source, after: str | None, changes: Ch
 
 
 def _start(stack: Stack, source: Source) -> str:
-    """The newest hash at which the source's tables are no longer promised to be readable; the oldest known one where
-    there is none.
+    """The newest hash at which the source's tables are no longer promised to be readable; where there is none, the
+    oldest known hash.
     """
     commits = history.log(stack, MOST_WAITING)
     expired = (commit.hash for commit in commits if not commit.is_readable(database=source.name))
@@ -101,10 +103,10 @@ def _start(stack: Stack, source: Source) -> str:
 
 
 def _whole_in_source(stack: Stack, claims: WholeClaims, torn: Iterable[Torn]) -> dict[str, list[Broken]]:
-    """Hash → what is broken in it, without what the source shows broken just so.
+    """Hash → what is broken in it and not in the source.
 
-    Raises: CouldNotLook, also where more is broken in the source than is asked for: which of it the answer holds is
-    chance, and all else would look whole.
+    Raises: CouldNotLook, also where the source's answer is cut off at MOST rows: then chance decides which broken
+    rows it holds, and all others would look whole in the source.
     """
     torn = [*torn]
     if not torn:
@@ -122,7 +124,7 @@ def _whole_in_source(stack: Stack, claims: WholeClaims, torn: Iterable[Torn]) ->
 
 
 def _sentence(own: dict[str, list[Broken]]) -> str:
-    """Of the first torn hash, and how many there are."""
+    """What is broken at the first torn hash, and how many other torn hashes there are."""
     nessie_hash, broken = next(iter(own.items()))
     shown = "; ".join(f"{each.subject}: {each.detail}" for each in broken[:SHOWN])
     count = len({each.subject for each in broken})

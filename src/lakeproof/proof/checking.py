@@ -1,4 +1,4 @@
-"""The whole check: wait for a published hash that covers now, read every engine at one instant each, compare them
+"""The whole check: wait for a published hash that covers now, read each engine at one instant, compare the engines
 with the ledger and with each other.
 """
 
@@ -49,7 +49,7 @@ AS_ASKED = "ledger: what was acknowledged is what was asked for"
 
 type Progress = Callable[[str], None]
 
-# Engines that do not run until somebody asks them.
+# How to start the engines that do not run until somebody asks them.
 _STARTS: dict[str, Callable[[Stack, Progress], None]] = {"flink": start_gateway, "spark": spark.start_spark}
 
 
@@ -64,11 +64,12 @@ def check(
 ) -> CheckReport:
     """Ledger ↔ MariaDB ↔ lake, at one published hash.
 
-    at_hash: the hash to look at; None: the newest. cover_now: wait until a hash covers this moment, so that
-    everything that was acknowledged until now must be in that hash. Without it, and with `at_hash`, the hash must
-    hold only what its own heartbeat covers. engines: None: `usual_engines`; none at all: without the lake, the ledger
-    against the database and the shop's stores only.
-    Raises: InvalidInput for an unknown engine or hash. Whatever else cannot be looked at is in the report's
+    at_hash: the hash to look at; None: the newest.
+    cover_now: wait until a hash covers this moment, so that everything acknowledged until now must be in that hash.
+    Without it, or with `at_hash`, the hash must hold only what its own heartbeat covers.
+    engines: None: those of `usual_engines`. An empty sequence leaves the lake out: the ledger is compared with the
+    database and the shop's stores only.
+    Raises: InvalidInput for an unknown engine or hash. Everything else that cannot be looked at is in the report's
     `unknown`, and then its outcome is not passed.
     """
     chosen = usual_engines(stack) if engines is None else engines
@@ -82,10 +83,10 @@ def check(
 
 
 def usual_engines(stack: Stack) -> tuple[str, ...]:
-    """Trino, and of the others the cheapest that is there: Spark where it is up already, else Flink.
+    """Trino, and the cheapest other engine: Spark where it is up already, else Flink.
 
-    Spark reads what Trino reads, in its own way, and all tables; Flink's gateway has to be started and makes a job of
-    each statement.
+    Spark has its own way to read what Trino reads, and reads all tables. Flink's gateway has to be started, and
+    starts one job per statement.
     """
     return ("trino", spark.ENGINE if spark.is_up(stack) else "flink")
 
@@ -98,12 +99,12 @@ class _Check:
         self._covering = Covering(stack, notes, cover_seconds)
 
     def run(self, at_hash: str | None, cover_now: bool) -> CheckReport:
-        """Never raises for an engine that is away."""
+        """Look, judge and report. An engine that does not answer is noted, not raised."""
         stack, notes = self._stack, self._notes
         named = None if at_hash is None else history.find(stack, at_hash, readable=True)
         with ThreadPoolExecutor(12) as pool, ExitStack() as until_judged:
-            # What is no question to the lake is looked at while the lake comes to cover now, and while an engine that
-            # does not run yet starts.
+            # The shop's stores and the projection are looked at while the lake comes to cover now, and while engines
+            # that do not run yet start.
             looking = pool.submit(notes.looked, "shop", lambda: claims.look(stack, notes.progress))
             projecting = pool.submit(
                 notes.looked, "projection", lambda: projected.look(stack, self._covering.seconds, notes.progress)
@@ -130,8 +131,8 @@ class _Check:
             readers, cuts = self._open_readers(pool, until_judged, commit, lake_cut_us)
             opened_us = now_us()
             notes.ended("opened")
-            # The ledger is read last: the line of any call that an engine may show was written before the call was
-            # sent.
+            # The ledger is read after the readers opened. A call's first line is written before the call is sent, so
+            # the ledger then knows every call whose rows an engine may show.
             reading = pool.submit(notes.looked, "ledger", lambda: read_ledgers(stack.ledger_dir))
             contacts = notes.looked("contacts' ledger", lambda: read_contacts(stack.ledger_dir))
             width = width_for(self._largest(readers))
@@ -178,13 +179,13 @@ class _Check:
         """The hash to look at; None, with a reason, where there is none."""
         if not cover_now:
             return self._notes.looked("lake", lambda: history.newest(self._stack))
-        # Of every captured database: a hash that holds an older state of PostgreSQL's tables does not show what
-        # happened to them since.
+        # The hash must cover this moment for every captured database: with an older state of PostgreSQL's tables, it
+        # would not show what happened to them since.
         return self._covering.first(now_us(), present(self._stack))
 
     def _note_written_above(self, commit: PublishedCommit) -> None:
-        """Whoever reads `main` sees what somebody else wrote there, which this check, at the hash below, does not.
-        Raises: CouldNotLook.
+        """Note a commit that somebody else wrote on `main` above the published hash: readers of `main` see it, and
+        this check, which looks at the hash below, does not. Raises: CouldNotLook.
         """
         theirs = history.written_above(self._stack, commit.hash)
         if theirs is not None:
@@ -196,7 +197,9 @@ class _Check:
     def _open_readers(
         self, pool: ThreadPoolExecutor, until_judged: ExitStack, commit: PublishedCommit | None, lake_cut_us: int
     ) -> tuple[dict[str, Reader], dict[str, int]]:
-        """Every engine at one instant: the database now, the lake at the hash; in parallel."""
+        """Readers of every engine, opened in parallel, each at one instant: the database now, the lake at the hash.
+        The second dictionary holds each engine's cut: what was acknowledged before it must be there.
+        """
         seconds = self._stack.settings.check.statement_seconds
         contexts: dict[str, AbstractContextManager[Reader]] = {DATABASE: snapshot_of(self._stack, OF_LEDGER, seconds)}
         cuts = {DATABASE: now_us()}
@@ -211,7 +214,7 @@ class _Check:
         return {engine: reader for engine, each in opening.items() if (reader := each.result()) is not None}, cuts
 
     def _largest(self, readers: dict[str, Reader]) -> int:
-        """The largest order id: the database's, or where it is away the lake's. It only sets the buckets' width."""
+        """The largest order id of the first reader that answers. It only sets the buckets' width."""
         for reader in readers.values():
             largest = self._notes.looked(reader.engine, reader.largest)
             if largest is not None:
@@ -227,10 +230,10 @@ class _Check:
         others: Sequence[Others],
         judged: Collection[str],
     ) -> tuple[dict[str, Shown], dict[str, dict[str, Digests]]]:
-        """What each engine showed of the ledger's tables; and the digests of others, by database and engine.
+        """What each engine showed of the ledger's tables; and the digests of other tables, by database and engine.
 
-        judged: the engines that are held to the ledger. None of the lake's while its tables are being read for the
-        first time: orders are there before their items then, which is no fault of anybody.
+        judged: the engines that are compared with the ledger. While the lake's tables are being read for the first
+        time, that is the database alone: until that ends, orders are in the lake before their items.
         """
         first = next((engine for engine in readers if engine != DATABASE), "")
 
@@ -243,7 +246,7 @@ class _Check:
                     groups[each.database.name] = each.group
             if not groups:
                 return {}, None
-            # Where another engine has the same digests of the same hash, its rows keep the claims as well.
+            # Only one engine of the lake is asked for the claims: another with the same digests has the same rows.
             judging = pool.submit(reader.broken) if of_ledger and engine == first else None
             digests = self._digests(reader, groups)
             self._notes.ended(f"{engine} digests")
@@ -251,7 +254,7 @@ class _Check:
                 return digests, judging.result()
             return digests, reader.broken() if of_ledger and engine == DATABASE else None
 
-        # Two databases may lie in one server, each with a snapshot of its own.
+        # Besides the engines: readers of the other databases, each with a snapshot of its own.
         asked = [*readers.values(), *(each.reader for each in others if each.reader is not readers.get(DATABASE))]
         self._notes.progress(f"digests in {', '.join(reader.engine for reader in asked)}")
         looking = [
@@ -286,7 +289,9 @@ class _Check:
     def _judged(
         self, ledger: Expectations | None, shown: dict[str, Shown], readers: dict[str, Reader], width: int
     ) -> tuple[list[TableReport], list[ClaimReport]]:
-        """The engines against the ledger. Without a ledger nothing is judged: every row would look like a phantom."""
+        """Compare the engines with the ledger. Where the ledger could not be read, nothing is judged: every row would
+        look like a phantom.
+        """
         if ledger is None:
             return [], []
 
@@ -301,7 +306,7 @@ class _Check:
 
 
 def _cut(commit: PublishedCommit, opened_us: int, excused: int, captured: Iterable[Source]) -> Cut:
-    """What was looked at. opened_us: a moment at which every reader was open. captured: the stack's sources now."""
+    """The cut for the report. opened_us: a moment at which every reader was open. captured: the stack's sources."""
     state = commit.states[SCHEMA]
     ages = {
         name: None if not other.beat_us else round((opened_us - other.beat_us) / 1e6, 2)
@@ -312,7 +317,7 @@ def _cut(commit: PublishedCommit, opened_us: int, excused: int, captured: Iterab
 
 
 def _ledger_claims(ledger: Expectations | None) -> tuple[ClaimReport, ...]:
-    """What the ledger alone shows; nothing where it could not be read."""
+    """The claim that the ledger alone decides; none where it could not be read."""
     if ledger is None:
         return ()
     return (ClaimReport(AS_ASKED, ledger.mismatches, ledger.acknowledged, "acknowledged calls"),)

@@ -7,9 +7,10 @@ from enum import StrEnum
 class Wrong(StrEnum):
     """The classes of the report.
 
-    lost: acknowledged and absent. duplicated: two ids for one client key, or a second row of one event. stale: an
-    older version than acknowledged, or a deleted order that is still there. phantom: a key, a version or a content
-    that no shopper ever asked for.
+    lost: acknowledged and absent.
+    duplicated: two ids for one client key, or a second row of one event.
+    stale: an older version than acknowledged, or a deleted order that is still there.
+    phantom: a key, a version or a content that no shopper ever asked for.
     """
 
     LOST = "lost"

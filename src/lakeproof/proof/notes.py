@@ -1,4 +1,4 @@
-"""What one check notes on its way: what it could not look at, and when each step had ended."""
+"""What one check notes as it runs: what it could not look at, and when each step had ended."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from lakeproof.errors import LakeproofError
 
 @dataclass(frozen=True)
 class Notes:
-    """progress: is told what goes on. unknown: what could not be looked at, and why. left_out: what need not be
-    looked at in this stack, and why. steps: seconds since the check began.
+    """progress: is called with lines for people. unknown: what could not be looked at, and why. left_out: what need
+    not be looked at in this stack, and why. steps: seconds from the check's beginning to the end of each step.
     """
 
     progress: Callable[[str], None]
@@ -20,7 +20,7 @@ class Notes:
     time: Deadline = field(default_factory=lambda: Deadline(float("inf")))
 
     def looked[T](self, what: str, look: Callable[[], T]) -> T | None:
-        """What `look` gives. Where `look` could not look: None, and the reason is noted."""
+        """The result of `look`. Where `look` raises: None, and the reason is noted as unknown."""
         try:
             return look()
         except (LakeproofError, OSError) as error:
@@ -28,7 +28,7 @@ class Notes:
             return None
 
     def failed(self, what: str, error: LakeproofError | OSError) -> None:
-        """Note why it could not be looked there."""
+        """Note why `what` could not be looked at."""
         told = error.message if isinstance(error, LakeproofError) else f"{what}: {error}"
         self.unknown.append(told if what in told else f"{what}: {told}")
 

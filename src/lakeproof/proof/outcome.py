@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """Three values: "could not look" is never success."""
+    """Three values, since "could not look" (unknown) is never success."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -13,7 +13,7 @@ class Outcome(StrEnum):
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """failed before unknown before passed; of no outcome at all nothing is known."""
+    """The worst of these: failed, then unknown, then passed. Without any outcome: unknown."""
     found = set(outcomes)
     for outcome in (Outcome.FAILED, Outcome.UNKNOWN):
         if outcome in found:

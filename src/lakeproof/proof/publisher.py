@@ -1,6 +1,7 @@
 """Runs the publisher with its full audit beside it: `python -m lakeproof.proof.publisher`.
 
-The publisher is the lake's, and what judges its hashes lies above the lake; the two are joined here.
+The publisher belongs to the lake's package, and the audit to this one, which the lake may not import. So the two are
+joined here.
 """
 
 import logging

@@ -9,17 +9,17 @@ from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.outcome import Outcome
 
 KEYS_SHOWN = 20
-# So many rows may have changed at every look at them, without the whole being unknown: this share, or this number
-# where it is more.
+# At most this many of a table's rows may have changed at every look before the whole check is unknown: this share of
+# the rows, or this number where it is higher.
 UNSETTLED_SHARE, UNSETTLED_ROWS = 0.01, 10
 AGREE = "engines agree on every row"
 
 
 @dataclass(frozen=True)
 class TableReport:
-    """One table in one engine. not_ours: rows of orders that the ledger never saw, and does not judge.
+    """One table in one engine. not_ours: rows of orders that the ledger does not know, so that they are not judged.
 
-    unsettled: rows that differ and changed between all looks at them, so that nothing can be said of them.
+    unsettled: rows that differ and changed between all looks, so that they could not be judged.
     """
 
     table: str
@@ -48,11 +48,13 @@ class TableReport:
 
 @dataclass(frozen=True)
 class ClaimReport:
-    """One claim across tables in one engine, between engines, or across services; `keys` name what breaks it.
+    """One claim across tables in one engine, between engines, or across services.
 
-    judged: how many `subjects` were looked at; None where that is every row, or is not counted. aside: in words, what
-    of them it lets pass, and what it left out; "" for nothing. unsettled: of how many more nothing can be said, for
-    they changed while they were looked at, each time.
+    keys: name what breaks the claim.
+    judged: how many subjects were judged; None where every row was, or where they were not counted.
+    subjects: what the claim is about, in the plural.
+    aside: in words, which subjects the claim let pass and which it left out; "" for none.
+    unsettled: how many more subjects could not be judged, because they changed at every look.
     """
 
     claim: str
@@ -64,17 +66,17 @@ class ClaimReport:
 
     @property
     def violations(self) -> int:
-        """How many things break it."""
+        """How many things break the claim."""
         return len(self.keys)
 
     @property
     def looked_at(self) -> int | None:
-        """How many were, those included of which nothing can be said; None as in `judged`."""
+        """How many subjects were looked at, those included that could not be judged; None as in `judged`."""
         return None if self.judged is None else self.judged + self.unsettled
 
     @property
     def judges_nothing(self) -> bool:
-        """True where it holds of nothing: nothing was there, or nothing old enough."""
+        """True where the claim holds over no subject: nothing was there, or nothing old enough."""
         return self.judged == 0 and not self.violations
 
     @property
@@ -101,13 +103,14 @@ class ClaimReport:
 
 @dataclass(frozen=True)
 class Cut:
-    """The published state that was looked at. What was acknowledged before its newest heartbeat must be in it; what
-    was acknowledged later need not be.
+    """The published state that was looked at. Calls acknowledged before its newest heartbeat must be in it; calls
+    acknowledged later need not be.
 
-    heartbeat_us: the newest heartbeat of the database's clock that it shows; None where it shows none.
-    age_seconds: how much older that is than the look. excused: acknowledged calls that need not be in it; all of them
-    where the heartbeat tells nothing. other_ages_seconds: that age of each other database that is captured now, by
-    its own newest heartbeat in the hash; no acknowledged call is excused by that.
+    heartbeat_us: the state's newest heartbeat, by the database's clock; None where it shows none.
+    age_seconds: how much older the heartbeat is than the look.
+    excused: how many acknowledged calls need not be in the state; all of them where the heartbeat cannot be used.
+    other_ages_seconds: the same age for each other database that is captured now, by its own newest heartbeat in the
+    hash. It excuses no call.
     """
 
     nessie_hash: str
@@ -130,11 +133,12 @@ class Cut:
 class CheckReport:
     """What was looked at and what was found.
 
+    acknowledged, refused: calls about orders, by their outcome. orders: orders whose creation was acknowledged.
+    unclear: calls whose outcome nobody knows, about orders and about what else customers told the shop.
+    oversold: units sold or promised beyond what came in; None where the stack has no stock.
     unknown: reasons why something could not be looked at; with any of them the verdict is never passed.
     left_out: what need not be looked at in this stack, and why.
-    oversold: units sold or promised beyond what came in. unclear: calls whose outcome nobody knows, of orders
-    and of what customers told beside them.
-    steps: seconds at which each step had ended.
+    steps: seconds from the check's beginning to the end of each step.
     """
 
     at: datetime
@@ -153,7 +157,7 @@ class CheckReport:
 
     @property
     def outcome(self) -> Outcome:
-        """failed where anything wrong was seen; unknown where something could not be seen; else passed."""
+        """Failed where anything wrong was seen; unknown where something could not be looked at; else passed."""
         if any(table.findings for table in self.tables) or self.broken or self.oversold:
             return Outcome.FAILED
         return Outcome.UNKNOWN if self.reasons else Outcome.PASSED
@@ -164,22 +168,22 @@ class CheckReport:
         return tuple(claim for claim in self.across if claim.violations)
 
     def not_read(self, engines: Iterable[str]) -> list[str]:
-        """In words, which of these engines gave no table: whatever is said of the data, it is not said of them."""
+        """In words, which of these engines gave no table: the report says nothing of these."""
         read = {table.engine for table in self.tables}
         return [f"{engine}: nothing was read there" for engine in engines if engine not in read]
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why the whole is unknown. An empty ledger against empty tables has judged nothing."""
+        """Why the whole check is unknown. An empty ledger compared with empty tables has judged nothing."""
         if self.tables and self.orders == 0 and not any(table.rows for table in self.tables):
             return (*self.not_judged, "nothing judged: the ledger knows no order, and the tables hold no row")
         return self.not_judged
 
     @property
     def not_judged(self) -> tuple[str, ...]:
-        """What could not be looked at, what did not keep still, and rows beside a ledger that knows no order.
+        """What could not be looked at, what changed at every look, and rows beside a ledger that knows no order.
 
-        It is for whoever asks of a stack without any order, where it is no reason that there is nothing yet.
+        For callers that accept a stack without any order: unlike `reasons`, an empty stack is no reason here.
         """
         counted: list[tuple[str, int, int | None]] = [
             *((f"{one.engine}.{one.table}", one.unsettled, one.rows) for one in self.tables),
@@ -196,7 +200,7 @@ class CheckReport:
 
     @property
     def nessie_hash(self) -> str | None:
-        """Of the cut."""
+        """The cut's hash; None where the lake was not looked at."""
         return self.cut.nessie_hash if self.cut else None
 
     @property
@@ -206,13 +210,11 @@ class CheckReport:
 
     @property
     def covers_us(self) -> int | None:
-        """What was acknowledged before this moment (microseconds since 1970) must be in the lake; None where nothing
-        tells of such a moment.
-        """
+        """Calls acknowledged before this time (microseconds since 1970) must be in the lake; None: no heartbeat."""
         return self.cut.heartbeat_us if self.cut else None
 
     def total(self, wrong: Wrong) -> int:
-        """How many rows of all tables are wrong in that way: in the engine that shows most."""
+        """How many rows of all tables are wrong in that way, in the engine that shows the most of them."""
         engines = {table.engine for table in self.tables}
         return max((sum(t.count(wrong) for t in self.tables if t.engine == each) for each in engines), default=0)
 
@@ -222,7 +224,7 @@ class CheckReport:
         return max((table.not_ours for table in self.tables if table.table == "orders"), default=0)
 
     def keys(self) -> tuple[str, ...]:
-        """What is wrong, each key once: rows in any engine, then what breaks a claim."""
+        """The keys of everything wrong, each once: first of rows in any engine, then of broken claims."""
         rows = (finding.key for table in self.tables for finding in table.findings)
         return tuple(dict.fromkeys((*rows, *(key for claim in self.broken for key in claim.keys))))
 
@@ -267,7 +269,7 @@ def _age(seconds: float | None) -> str:
 
 
 def _moves_too_much(unsettled: int, rows: int | None) -> bool:
-    """Whether the whole is unknown for rows that never kept still: too many of them, or all that there are."""
+    """Whether unsettled rows make the whole check unknown: too many of them, or all that there are."""
     if rows is None:
         return unsettled > UNSETTLED_ROWS
     return unsettled > max(UNSETTLED_ROWS, UNSETTLED_SHARE * rows) or 0 < unsettled >= rows

@@ -1,7 +1,7 @@
 """Shoppers: traffic through the shop's HTTP API, as an open loop, written into the ledger.
 
-start(stack, rate, seed)  in a process of its own, until its stop()
-settle_leftovers(stack)   what became of the calls that killed shoppers left open
+start(stack, rate, seed)  starts shoppers in a process of their own, which buy until its stop()
+settle_leftovers(stack)   settles the calls that killed shoppers left open
 """
 
 from lakeproof.customers.shoppers.handle import settle_leftovers

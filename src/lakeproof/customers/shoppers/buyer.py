@@ -1,7 +1,7 @@
-"""A buyer: one purchase at the checkout, and its undoing, in the ledger as what becomes of its order.
+"""A buyer: one purchase at the checkout, and its cancelling or return. The ledger records what becomes of its order.
 
-The order is made (version 1) and then paid or cancelled (version 2) behind the buyer's back, so both are written as
-asked for before the call, and what the shop shows once the checkout has ended is written as acknowledged.
+One call of the buyer makes the order (version 1), and pays or cancels it (version 2). So both versions are written as
+asked for before the call, and the order that the shop shows once the checkout has ended is written as acknowledged.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from lakeproof.customers.shoppers.storefront import Shop, Word
 from lakeproof.shop.checkout.models import Undoing, order_key_of
 from lakeproof.shop.order.models import Op, Order, Status
 
-# What each undoing makes of the order, and what the counter then says.
+# For each undoing: the operation on the order, what the counter says then, and the order's status.
 _UNDONE = {
     Undoing.CANCEL: (Op.CANCEL, End.CANCELLED, Status.CANCELLED),
     Undoing.RETURN: (Op.RETURN, End.RETURNED, Status.RETURNED),
@@ -39,7 +39,7 @@ class Buyer:
         self.bought: Order | None = None
 
     async def buy(self, purchase: Purchase) -> None:
-        """From asking to an end that is written. Raises: LedgerBroken."""
+        """Buy; returns once the outcome is in the ledger, or the traffic is over. Raises: LedgerBroken."""
         made = order_wanted(self.order_key, purchase.customer_id, purchase.basket)
         paid = replace(made, status=Status.PAID.value, version=2)
         await self._write(Op.CREATE, Event.INVOKE, 1, made)
@@ -64,11 +64,11 @@ class Buyer:
             await pause(LOOK_SECONDS[min(tries, len(LOOK_SECONDS) - 1)], self._over)
             tries += 1
             told = await self._counter.look(self.key)
-            if told.end is End.NEVER_BEGUN:  # its first call was lost on the way there: now it may begin
+            if told.end is End.NEVER_BEGUN:  # the first call was lost on its way, so begin again
                 told = await self._counter.buy(self.key, purchase)
 
     async def undo(self, undoing: Undoing) -> None:
-        """Cancel or return what was bought, up to an end that is written. Raises: LedgerBroken."""
+        """Cancel or return what was bought; returns as `buy` does. Raises: LedgerBroken."""
         assert self.bought is not None
         before = self.bought
         op, end, status = _UNDONE[undoing]
@@ -95,14 +95,14 @@ class Buyer:
                 return
 
     async def _is_undone(self, op: Op, before: Order, after: Order, told: Told) -> bool:
-        """Write what the order is after a clear word: undone, or as it was."""
+        """Write the order as it is after a clear word (undone, or refused). False where a further look is needed."""
         found = await self._shop.read(self.order_key)
         order = found.order
         if found.word is not Word.OK or order is None:
             return False
         undone = told.end is not End.REFUSED
         if undone and order.version < after.version:
-            return False  # read elsewhere, or answered too early: it is looked at again
+            return False  # an old copy was read, or the answer came too early: look again
         self._check(op, after if undone else before, order)
         if self._in_doubt:
             await self._write(op, Event.SETTLED, order.version, order, told.reason)
@@ -117,7 +117,7 @@ class Buyer:
         return True
 
     async def _is_settled(self, told: Told, paid: Order) -> bool:
-        """Write what became of the order, where that is known for good."""
+        """Write what became of the order, and give True, where that is final."""
         if told.end not in (End.BOUGHT, End.FAILED) or (told.end is End.FAILED and not told.all_done):
             return False
         found = await self._shop.read(self.order_key)
@@ -129,7 +129,7 @@ class Buyer:
             return True
         wanted = paid if told.end is End.BOUGHT else replace(paid, status=Status.CANCELLED.value)
         if order is None or order.version < wanted.version:
-            return False  # the order is paid right after the money was taken
+            return False  # not yet: the order is marked as paid right after the money was taken
         self._check(Op.PAY, wanted, order)
         if self._in_doubt:
             await self._settled(order.version, order, told.reason)

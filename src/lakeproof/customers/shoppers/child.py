@@ -1,4 +1,4 @@
-"""The process that own_process.py starts: `python -m lakeproof.customers.shoppers.child FD`, with a pipe's end."""
+"""The process that own_process.py starts: `python -m lakeproof.customers.shoppers.child FD` (its end of a pipe)."""
 
 import contextlib
 import functools
@@ -16,7 +16,7 @@ from lakeproof.errors import LakeproofError, TerminalError
 
 
 def serve(connection: Connection) -> None:
-    """Let the shoppers buy, and answer until nobody asks any more. Raises: EOFError when the parent is gone."""
+    """Let the shoppers buy, and answer the parent's questions. Raises: EOFError when the parent is gone."""
     make: Callable[[], Traffic] = connection.recv()
     handle = TrafficHandle(make())
     sending = threading.Lock()
@@ -35,7 +35,7 @@ def serve(connection: Connection) -> None:
         question: Question = connection.recv()
         if question.settle_seconds is None:
             answer(question.number, handle.counts)
-        else:  # on a thread, so that the parent's end is seen meanwhile
+        else:  # on a thread, so that this one notices when the parent ends
             stop = functools.partial(handle.stop, question.settle_seconds)
             threading.Thread(target=answer, args=(question.number, stop), daemon=True).start()
 
@@ -43,6 +43,6 @@ def serve(connection: Connection) -> None:
 if __name__ == "__main__":
     with contextlib.suppress(EOFError, OSError):
         serve(Connection(int(sys.argv[1])))
-    # Nobody listens any more. Threads that still buy must not keep this process; whoever reads the ledger next cuts
-    # off a line half written.
+    # Nobody listens any more. Threads that still buy must not keep this process alive. Whoever settles leftovers next
+    # cuts off a line left half written.
     os._exit(0)

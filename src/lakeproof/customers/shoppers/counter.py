@@ -1,4 +1,4 @@
-"""The checkout as a buyer meets it: over HTTP, with an end, no end yet, or no clear word."""
+"""A buyer's client of the checkout, over HTTP: each call tells an end, no end yet, or no clear word."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +18,7 @@ ADDRESS = {"name": "A. Buyer", "street": "1 Lake Road", "city": "Hanoi", "postal
 class End(StrEnum):
     """What became of a checkout, as far as its buyer knows.
 
-    REFUSED: it stays as it was, for certain. NEVER_BEGUN: for certain.
+    REFUSED: the checkout certainly stays as it was. NEVER_BEGUN: it certainly was not begun.
     UNDER_WAY: it will end by itself. NO_WORD: the answer was lost, or makes no sense.
     """
 
@@ -34,7 +34,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`all_done`: nothing of the checkout is left to do, also not behind the buyer's back."""
+    """`all_done`: the checkout has no step left to do, not even one that its buyer does not wait for."""
 
     end: End
     reason: str = ""
@@ -42,14 +42,14 @@ class Told:
 
 
 class Counter(HttpCaller):
-    """Calls of the checkout, and of the inventory for goods that come in. `call_seconds`: a call's longest."""
+    """Calls the checkout, and the inventory for goods that come in. `call_seconds`: a call's time limit."""
 
     def __init__(self, order_url: str, inventory_url: str, *, call_seconds: float) -> None:
         self._order_url, self._inventory_url = order_url.rstrip("/"), inventory_url.rstrip("/")
         super().__init__(call_seconds=call_seconds, connect_seconds=CONNECT_SECONDS)
 
     async def stock_up(self, run: str) -> None:
-        """Let goods for a whole run come in, once for the run. Raises: OSError, aiohttp.ClientError, TimeoutError."""
+        """Receive goods for a whole run, once per run. Raises: OSError, aiohttp.ClientError, TimeoutError."""
         for sku in GOODS:
             url = f"{self._inventory_url}/stock/{sku}/receive"
             headers = {"idempotency-key": f"{run}:{sku}", "content-type": "application/json"}
@@ -73,7 +73,7 @@ class Counter(HttpCaller):
         return await self._ask("POST", "/checkouts", key, body)
 
     async def look(self, key: str) -> Told:
-        """How it stands."""
+        """Where the checkout stands."""
         return await self._ask("GET", f"/checkouts/{key}", key, None)
 
     async def undo(self, key: str, undoing: Undoing) -> Told:
@@ -81,7 +81,7 @@ class Counter(HttpCaller):
         return await self._ask("POST", f"/checkouts/{key}/{undoing.value}", key, None)
 
     async def browse(self, sku: str) -> bool:
-        """Look at what there is of a good; True where it was answered."""
+        """Read a good's stock; True where the inventory answered."""
         try:
             async with self._session.get(f"{self._inventory_url}/stock/{sku}") as answer:
                 await answer.read()

@@ -1,6 +1,6 @@
 """A customer: browses, opts out, buys, complains, cancels or returns, opts in again, as it was planned.
 
-What concerns the order stands in the ledger (buyer.py); what was told to support and notification in the contacts'.
+Calls about the order are in the ledger (buyer.py), calls to support and notification in the contacts' ledger.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from lakeproof.shop.checkout.models import Undoing
 from lakeproof.shop.order.models import Order
 
 UNWANTED = ("order/email",)
-AGAIN_SECONDS = (0.5, 1.0, 2.0, 3.0)  # between tries to learn what became of a call; the last one repeats
+AGAIN_SECONDS = (0.5, 1.0, 2.0, 3.0)  # pauses between tries to learn a call's outcome; the last one repeats
 LOOK_SECONDS = 0.5
 PATIENCE_LOOKS = 60  # for the checkout's last steps, and for the parcel
 
 
 class Customer:
-    """Owns the checkout `key`, and what is told about it."""
+    """Owns the checkout `key`, and the contacts about it."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Customer:
         self._buyer = Buyer(key, counter, shop, ledger, tally, over)
 
     async def shop(self, purchase: Purchase) -> None:
-        """All of it. Once the traffic is over nothing new is begun. Raises: LedgerBroken."""
+        """Do everything as planned. Once the traffic is over nothing new is begun. Raises: LedgerBroken."""
         wishes = purchase.wishes
         if wishes.browses:
             for sku, _, _ in purchase.basket.items:
@@ -62,7 +62,7 @@ class Customer:
             self._tally.opt_ins += 1
 
     async def _after(self, purchase: Purchase, order: Order) -> None:
-        """What a customer does about what they have."""
+        """What a customer does after a purchase: reads the order, complains, cancels or returns."""
         wishes = purchase.wishes
         if wishes.browses and not self._over.is_set():
             self._tally.read((await self._shop.read(self._buyer.order_key)).word is Word.OK)
@@ -102,7 +102,7 @@ class Customer:
         return bool(await self._tell(told, lambda: self._desk.prefer(key, customer_id, opted_out)))
 
     async def _tell(self, asked: Contact, call: Callable[[], Awaitable[Reply]]) -> int:
-        """Write, call, write; without a clear word again under the same key. Gives the ref, 0 where refused."""
+        """Write, call, write; repeat under the same key until the answer is clear. Gives the ref; 0 without one."""
         await self._write(asked, Event.INVOKE)
         self._tally.asked += 1
         self._tally.sent += 1
@@ -141,7 +141,7 @@ class Customer:
         )
 
     async def _wait_for_the_parcel(self, order: Order, undoing: Undoing) -> None:
-        """Until the checkout's last steps are done and, to return it, it was shipped; else it is refused."""
+        """Wait for the checkout's last steps and, before a return, for shipping: an earlier undoing is refused."""
         assert order.id is not None
         for _ in range(PATIENCE_LOOKS):
             if self._over.is_set():

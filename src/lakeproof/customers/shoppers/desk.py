@@ -1,4 +1,4 @@
-"""Support, notification and fulfillment as a customer meets them: over HTTP, with a word and an id."""
+"""A customer's client of support, notification and fulfillment, over HTTP: each change ends with a word and an id."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ NEWEST_CASES = 10
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`ref`: the case's id, or the version of the preferences; 0 where the word is not OK."""
+    """ref: the case's id, or the version of the preferences; 0 where the word is not OK."""
 
     word: Word
     reason: str = ""
@@ -24,7 +24,7 @@ class Reply:
 
 
 class ServiceDesk(HttpCaller):
-    """Calls of these services; every change has a key. `call_seconds`: a call's longest."""
+    """Calls these services; every change has an idempotency key. `call_seconds`: a call's time limit."""
 
     def __init__(self, support_url: str, notification_url: str, fulfillment_url: str, *, call_seconds: float) -> None:
         self._support, self._notification = support_url.rstrip("/"), notification_url.rstrip("/")
@@ -53,17 +53,17 @@ class ServiceDesk(HttpCaller):
         return Reply(reply.word, reply.reason, case_id if reply.word is Word.OK else 0)
 
     async def prefer(self, key: str, customer_id: int, opted_out: tuple[str, ...]) -> Reply:
-        """Say which messages are not wanted ("TOPIC/CHANNEL" each); it replaces what was said before."""
+        """Say which messages are not wanted ("TOPIC/CHANNEL" each); this replaces all earlier preferences."""
         listed = [dict(zip(("topic", "channel"), one.split("/"), strict=True)) for one in opted_out]
         url = f"{self._notification}/notifications/preferences/{customer_id}"
         return await self._change("PUT", url, key, orjson.dumps({"opted_out": listed}), "version")
 
     async def read_timeline(self, case_id: int) -> bool:
-        """True where it was answered."""
+        """Read a case with its timeline; True where support answered."""
         return await self._get(f"{self._support}/support/cases/{case_id}?includeTimeline=true") is not None
 
     async def is_shipped(self, order_id: int) -> bool:
-        """Whether a parcel of that order is on its way, as far as it is known."""
+        """Whether a parcel of that order is shipped; False also where fulfillment gives no answer."""
         found = await self._get(f"{self._fulfillment}/fulfillments?order_id={order_id}") or {}
         return any(one.get("status") == "shipped" for one in found.get("fulfillments", ()))
 

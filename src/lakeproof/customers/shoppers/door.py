@@ -1,4 +1,4 @@
-"""Is this a shop, and is it open? Looked at before a run begins: a wrong address must not fill a ledger."""
+"""Is this a shop, and is it open? Asked before a run begins, so that a wrong address does not fill a ledger."""
 
 from urllib.parse import urlsplit
 

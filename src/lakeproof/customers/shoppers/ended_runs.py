@@ -1,4 +1,4 @@
-"""The ledgers of runs that are over. They are opened once more, to write down what became of the calls left open."""
+"""The ledgers of ended runs, opened once more to append the outcome of the calls that the runs left open."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -31,9 +31,9 @@ class EndedRun:
         os.fdatasync(self.file)
 
     def _cut_broken_line(self) -> None:
-        """Take away a last line that was not finished or that a crash spoilt, as `lines_of` forgives one.
+        """Cut off a last line that is unfinished or was damaged by a crash.
 
-        The next line would stand behind it, where nothing is forgiven.
+        `lines_of` forgives such a line only at the file's end, and another line is about to follow it.
         """
         size = os.fstat(self.file).st_size
         tail = os.pread(self.file, min(size, LONGEST_LINE), max(0, size - LONGEST_LINE))
@@ -45,9 +45,9 @@ class EndedRun:
 
 @contextmanager
 def ended_run(path: Path, read: Callable[[dict[str, Any]], Told]) -> Iterator[EndedRun | None]:
-    """The run's ledger, held for the block. None where its shoppers still live, because they settle their calls.
+    """The run's ledger, locked for the block. None where its shoppers still live: they settle their calls themselves.
 
-    Raises: LedgerBroken where it cannot be opened, or written by whoever holds it.
+    Raises: LedgerBroken where the ledger cannot be opened, or the block cannot write it.
     """
     try:
         file = os.open(path, os.O_RDWR | os.O_APPEND)

@@ -1,4 +1,4 @@
-"""Traffic in a thread, for those who only wait meanwhile. Who computes meanwhile takes own_process.py."""
+"""Traffic in a thread, for callers that only wait meanwhile. Callers that compute use own_process.py."""
 
 import threading
 
@@ -14,7 +14,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired
 from lakeproof.stack.stack import Stack
 
-STOP_AGAIN_SECONDS = 30.0  # for shoppers who were told not to settle either
+STOP_AGAIN_SECONDS = 30.0  # how long shoppers may take to end once they were told not to settle either
 
 
 class TrafficHandle:
@@ -35,7 +35,7 @@ class TrafficHandle:
             self._error = error
 
     def counts(self) -> Counts:
-        """The counts now. Raises: what stopped the shoppers (LedgerBroken), lest silence be taken for peace."""
+        """The counts now. Raises: what stopped the shoppers (LedgerBroken), so that an end is not taken for calm."""
         if self._error is not None:
             raise self._error
         return self._traffic.tally.counts()
@@ -59,7 +59,7 @@ class TrafficHandle:
 
 
 def settle_leftovers(stack: Stack) -> int:
-    """Settle what shoppers who were killed left open (shoppers/leftovers.py); gives how many calls.
+    """Settle the calls that killed shoppers left open (shoppers/leftovers.py); gives how many were settled.
 
     Raises: InvalidInput, LedgerBroken.
     """

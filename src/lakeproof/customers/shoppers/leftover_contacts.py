@@ -1,7 +1,7 @@
-"""What customers that were killed left open at support and notification, settled by a look.
+"""Settles, by a look, the calls to support and notification that killed customers left open.
 
-As leftovers.py does for orders: what these services keep now is what became of such a call, and nothing is ever sent
-for it again.
+It does for contacts what leftovers.py does for orders: what these services keep now tells how such a call ended, and
+nothing is ever sent for the call again.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,20 +19,20 @@ from lakeproof.errors import CouldNotLook
 
 
 class Keeping(Protocol):
-    """What the services keep of what they were told. Raises: CouldNotLook."""
+    """Reads what the services keep of what customers told them. Raises: CouldNotLook."""
 
     async def cases(self, contacts: Contacts) -> Sequence[ToldFact]:
-        """Of complaints and attachments."""
+        """What became of all complaints and attachments."""
 
     async def preferences(self, contacts: Contacts) -> Sequence[PreferenceFact]:
-        """Of every customer who told any."""
+        """The preferences of every customer who told any."""
 
 
 async def settle_contacts(ledger_dir: Path, keeping: Keeping, call_seconds: float) -> int:
-    """Settle what ended runs left open; gives how many calls. Where nobody can look, they stay open.
+    """Settle the calls that ended runs left open; gives how many were settled. They stay open where nobody can look.
 
-    A call also stays open where what is kept is neither what was before it nor what it would have made.
-    call_seconds: as `settle_leftovers`.
+    A call also stays open where the kept state is neither that before the call nor that which it would have made.
+    call_seconds: as in `settle_leftovers`.
     Raises: InvalidInput for rubbish in a ledger, LedgerBroken where one cannot be written.
     """
     settled = 0
@@ -52,7 +52,7 @@ async def settle_contacts(ledger_dir: Path, keeping: Keeping, call_seconds: floa
 
 
 async def _became(left: Collection[Contact], all_told: Contacts, keeping: Keeping) -> list[Contact]:
-    """Those of which it is known now, with what is kept. Raises: CouldNotLook."""
+    """The contacts whose outcome is known now, with the kept text and ref. Raises: CouldNotLook."""
     kinds = {one.kind for one in left}
     cases: dict[str, tuple[int, ...]] = {}
     kept: dict[int, PreferenceFact] = {}

@@ -1,8 +1,8 @@
-"""What a shopper that was killed left open: calls of which nobody knows what became of them, settled by a look.
+"""Settles, by a look, the calls that a killed shopper left open, whose outcome nobody knows.
 
 The service gives a call up after its own limit, and rolls its transaction back; a shopper waits longer than that. So
-once such a call is older than a shopper would wait, the order as the shop shows it is what became of the call. The
-answer goes into the ledger of the run that is over, and nothing is ever sent for it again.
+once such a call is older than a shopper would wait, its outcome is final, and the shop's order shows it. The outcome
+is appended to the ended run's ledger, and nothing is ever sent for the call again.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ CHECKOUT_SECONDS = 30.0
 
 
 async def settle_leftovers(folder: Path, shop: Shop, call_seconds: float) -> int:
-    """Settle what ended runs of `folder` left open; gives how many calls. A shop without an answer ends it early.
+    """Settle the calls that ended runs of `folder` left open; gives how many. Ends early if the shop does not answer.
 
-    A call stays open where its order is in neither of the two states that it may be in: `check` shall find that.
+    A call stays open where its order is in none of the states that it may be in, so that `check` finds that.
     call_seconds: the longest that a shopper waits for an answer; younger calls are waited for.
     Raises: InvalidInput for rubbish in a ledger, LedgerBroken where one cannot be written.
     """
@@ -49,7 +49,7 @@ async def settle_leftovers(folder: Path, shop: Shop, call_seconds: float) -> int
 
 
 async def wait_for_the_youngest(left: Sequence[Told], call_seconds: float) -> None:
-    """Until each of these calls is so old that its service has given it up."""
+    """Wait until each of these calls is so old that its service has given it up."""
     newest = max(line.at_us for line in left)
     await asyncio.sleep(max(0.0, min(call_seconds, call_seconds - (now_us() - newest) / 1e6)))
 
@@ -59,7 +59,7 @@ class _NoAnswer(Exception):
 
 
 async def _settled(shop: Shop, key: str, call: OpenCall, patience: Deadline) -> Line | None:
-    """What became of it; None where nobody can tell. `patience`: for checkouts under way, of all runs.
+    """The line that settles the call; None where its outcome stays unknown. patience: for all checkouts under way.
 
     Raises: _NoAnswer.
     """
@@ -77,7 +77,7 @@ async def _settled(shop: Shop, key: str, call: OpenCall, patience: Deadline) -> 
 
 
 async def _has_ended(shop: Shop, key: str, patience: Deadline) -> bool:
-    """Wait a while for a checkout that goes on without its buyer; what is not over then is left to the next run.
+    """Wait a while for a checkout that goes on without its buyer. False: it is left to the next run.
 
     Raises: _NoAnswer.
     """

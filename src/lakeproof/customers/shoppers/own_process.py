@@ -1,4 +1,4 @@
-"""Shoppers in a process of their own, for those who have other work to do meanwhile: a drill, a benchmark, a test.
+"""Shoppers in a process of their own, for callers with other work to do meanwhile: a drill, a benchmark, a test.
 
 A thread is not enough. Python runs one thread of a process at a time, so a thread that computes (a diagnosis, a
 comparison of rows) holds up the shoppers' event loop for seconds. They then give up connections that the shop had
@@ -32,7 +32,7 @@ CHILD = "lakeproof.customers.shoppers.child"
 
 @dataclass(frozen=True)
 class Question:
-    """`settle_seconds`: stop, and settle for so long; None: the counts now. An answer carries the same number."""
+    """settle_seconds: stop, and settle for this long; None: give the counts. number: the answer carries it too."""
 
     number: int
     settle_seconds: float | None = None
@@ -40,7 +40,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """`value`: Counts, or a TrafficReport to the question that stops them; `error`: why there is none."""
+    """value: Counts, or a TrafficReport where the question was to stop. error: why there is no value."""
 
     number: int
     value: Any = None
@@ -50,19 +50,19 @@ class Answer:
 class ShoppersProcess:
     """Shoppers who buy until `stop`. They go on through outages; only a ledger that cannot be written stops them.
 
-    Their process ends with the one that started it, however that ends: the pipe between them closes. Ctrl-C does not
-    reach it, because it is no part of the terminal's foreground group.
+    Their process ends when this one does, however this one ends: then the pipe between them closes. Ctrl-C does not
+    reach the shoppers' process, because it is not in the terminal's foreground group.
     """
 
     def __init__(self, run: str, make: Callable[[], Traffic]) -> None:
-        """`make`: makes the traffic of that run, there; it must be one that can be sent to another process."""
+        """make: makes the run's traffic in the shoppers' process; it must be picklable."""
         self.run = run
         self._connection, theirs = Pipe()
         self._lock, self._numbers = threading.Lock(), itertools.count(1)
         self._report: TrafficReport | None = None
         self._error: BaseException | None = None
-        # -P: what lies in the working folder is not imported. A session of its own: so it also has a share of the
-        # processors of its own. No run's mark: `lakeproof down` would end it before it has told its report.
+        # -P: modules in the working folder are not imported. A new session also has its own share of the processors.
+        # Without RUN_ID: else `lakeproof down` would end the process before it has given its report.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", CHILD, str(theirs.fileno())],
             env={name: value for name, value in os.environ.items() if name != RUN_ID},
@@ -72,7 +72,7 @@ class ShoppersProcess:
             start_new_session=True,
         )
         theirs.close()
-        with contextlib.suppress(OSError):  # it has ended: the first question says so
+        with contextlib.suppress(OSError):  # the process has ended already: the first question reports that
             self._connection.send(make)
 
     @property
@@ -90,8 +90,8 @@ class ShoppersProcess:
         return counts
 
     def stop(self, settle_seconds: float = SETTLE_LIMIT_SECONDS) -> TrafficReport:
-        """Send nothing new, settle what is unclear within `settle_seconds`, and report. Safe to repeat, and after a
-        Ctrl-C meanwhile, which lets the shoppers go on: the second time they settle no more.
+        """Send nothing new, settle unclear calls within `settle_seconds`, and report. Safe to repeat. After a Ctrl-C
+        during this call the shoppers go on; the second call then ends the settling.
 
         Raises: as `counts`.
         """
@@ -128,7 +128,7 @@ class ShoppersProcess:
         self._connection.send(question)
         while self._connection.poll(deadline.left):
             answer: Answer = self._connection.recv()
-            if answer.number == question.number:  # not the late answer to a question that was given up
+            if answer.number == question.number:  # else a late answer to a question that was given up
                 return answer
         raise DeadlineExpired(
             "the shoppers' process does not answer",
@@ -137,7 +137,7 @@ class ShoppersProcess:
         )
 
     def _end(self) -> str:
-        """End the process; tells how it ended."""
+        """End the process; gives how it ended, in words."""
         self._connection.close()
         try:
             code = self._process.wait(END_SECONDS)
@@ -155,6 +155,6 @@ def start(
     base_url: str | None = None,
     purchases: float = 0.0,
 ) -> ShoppersProcess:
-    """Let shoppers buy until `stop`, `purchases` a second at the checkout. Raises: InvalidInput."""
+    """Let shoppers buy until `stop`. purchases: how many per second at the checkout. Raises: InvalidInput."""
     make = functools.partial(of_stack, stack, rate, seed, run or new_run(seed), base_url, purchases)
-    return ShoppersProcess(make().run, make)  # made here too, so that what cannot be is refused here
+    return ShoppersProcess(make().run, make)  # made here too, so that an invalid argument is refused here

@@ -1,4 +1,4 @@
-"""What the shoppers will do, decided before anything is sent: by rate and seed alone, whatever the shop answers."""
+"""The shoppers' visits, decided by rate and seed alone before anything is sent, whatever the shop answers."""
 
 import random
 from collections import deque
@@ -28,7 +28,7 @@ class Basket:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One call to come. at_seconds: after the start. number: the order's, counted from 1 as they are created."""
+    """One planned call. at_seconds: since the start. number: the order's; orders are counted from 1 as created."""
 
     at_seconds: float
     op: Op
@@ -38,7 +38,7 @@ class Visit:
 
 
 def plan(rate: float, seed: int, seconds: float | None = None) -> Iterator[Visit]:
-    """Visits in time order: a Poisson stream of `rate` calls per second, `seconds` long (None: without an end).
+    """Visits in time order: a Poisson process of `rate` calls per second, `seconds` long (None: endless).
 
     The same arguments give the same visits. Where no order is at hand for an operation, an order is created instead.
     """
@@ -70,14 +70,14 @@ def plan(rate: float, seed: int, seconds: float | None = None) -> Iterator[Visit
 
 
 def _customer(dice: random.Random) -> int:
-    """Some order far more often than others. The keenest makes 0.6 % of all orders: with many more it would get more
-    messages than the notification service lets through, and an alert would tell of the shoppers, not of the shop.
+    """A random customer; some order far more often than others. The keenest makes 0.6 % of all orders. With many
+    more it would exceed the notification service's limit, and an alert would be the shoppers' fault, not the shop's.
     """
     return 1 + int(200 * dice.paretovariate(1.2)) % CUSTOMERS
 
 
 def _take(at_hand: dict[Status, list[int]], op: Op, dice: random.Random) -> tuple[int, Status] | None:
-    """Any order that the operation is allowed on, taken out; None where there is none."""
+    """Remove and give a random order on which the operation is allowed; None where there is none."""
     lists = [(status, at_hand[status]) for status in Status if status in op.allowed_from]
     count = sum(len(numbers) for _, numbers in lists)
     if count == 0:

@@ -1,4 +1,4 @@
-"""What the buyers will buy at the checkout, decided before anything is sent: by rate and seed alone."""
+"""The purchases at the checkout, decided by rate and seed alone before anything is sent."""
 
 import random
 from collections.abc import Iterator
@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from lakeproof.customers.shoppers.plan import CUSTOMERS, Basket
 from lakeproof.shop.checkout.models import Undoing
 
-# Few enough that some are hot; each is stocked for a whole run before it begins.
+# The goods at the checkout: few enough that some are hot. Each is stocked for a whole run before the run begins.
 GOODS = tuple(f"buy-{number:02d}" for number in range(40))
 STOCK_PER_RUN = 100_000
 CARDS = {"tok_visa": 0.94, "tok_declined": 0.03, "tok_insufficient_funds": 0.03}
 
 
-# Of all buyers; an undoing, a complaint and what follows from it only where something was bought.
-# So few opt out that an hour of buyers is no NotificationOptOutSpike (more than 20 in 15 minutes).
+# Shares of all buyers. A buyer cancels, returns or complains only where something was bought.
+# So few opt out that an hour of buyers raises no NotificationOptOutSpike (more than 20 in 15 minutes).
 BROWSE, CANCEL, RETURN, COMPLAIN, OPT_OUT = 0.5, 0.06, 0.08, 0.06, 0.01
-# The first ones of a run complain whatever the seed says, where they have bought: so the shop's own people have
-# timelines to read from its beginning.
+# The first buyers of a run complain whatever the seed says, if they have bought: so the shop's own people have
+# timelines to read from the run's beginning.
 FIRST_COMPLAIN = 3
-ATTACH, OPT_IN = 0.5, 0.5  # of those who complain, who opt out
-KEEP = 0.3  # of those who undo nothing
-KEEP_SECONDS = 20  # so long the parcel waits of a buyer who will cancel, or who wants to think it over
+ATTACH, OPT_IN = 0.5, 0.5  # shares of those who complain, and of those who opt out
+KEEP = 0.3  # share of those who neither cancel nor return
+KEEP_SECONDS = 20  # how long the parcel is held for a buyer who will cancel, or who wants to think it over
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What a buyer does beside buying."""
+    """What a buyer does besides buying. keeps: asks that the parcel be held for a while."""
 
     browses: bool = False
     undoing: Undoing | None = None
@@ -38,13 +38,13 @@ class Wishes:
 
     @property
     def keep_seconds(self) -> int:
-        """How long the parcel is to wait."""
+        """How long the parcel is to be held."""
         return KEEP_SECONDS if self.keeps or self.undoing is Undoing.CANCEL else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """One purchase to come. at_seconds: after the start. number: counted from 1."""
+    """One planned purchase. at_seconds: time since the start. number: counted from 1."""
 
     at_seconds: float
     number: int
@@ -55,7 +55,7 @@ class Purchase:
 
 
 def purchases(rate: float, seed: int, seconds: float | None = None) -> Iterator[Purchase]:
-    """Purchases in time order: a Poisson stream of `rate` per second (0: none), `seconds` long (None: no end)."""
+    """Purchases in time order: a Poisson process of `rate` per second (0: none), `seconds` long (None: endless)."""
     if rate <= 0:
         return
     dice, wishing = random.Random(f"purchases {seed}"), random.Random(f"wishes {seed}")

@@ -1,4 +1,4 @@
-"""What a run of traffic did, in numbers that an outage cannot hide in."""
+"""What a run of traffic did, in numbers that show every outage."""
 
 from array import array
 from dataclasses import asdict, dataclass, field, fields
@@ -9,13 +9,15 @@ MISMATCHES_KEPT = 20
 
 @dataclass
 class Counts:
-    """Calls so far. asked: planned and due. sent: of these, sent (not: no such order, too many under way).
+    """Calls so far. acknowledged + refused + unclear + under way = sent.
 
-    acknowledged + refused + unclear + under way = sent. settled: unclear ones whose outcome is known since;
-    open_calls: unclear ones that are not. bought: purchases at the checkout that were paid; each is one call.
-    cancelled, returned: of these, by their buyers. complaints, attachments, opt_outs, opt_ins: acknowledged ones.
-    mismatched: answers that are not what was asked for.
-    browsed: reads that were answered (stock, orders, timelines), and unread those that were not: they are no calls.
+    asked: calls that were planned and are due. sent: those of them that were sent; the others had no order to act on,
+    or too many calls were under way.
+    settled: unclear calls whose outcome became known later. open_calls: unclear calls whose outcome is still unknown.
+    bought: purchases at the checkout that were paid; each is one call. cancelled, returned: how many of these their
+    buyers cancelled or returned.
+    complaints, attachments, opt_outs, opt_ins: acknowledged ones. mismatched: answers unlike what was asked for.
+    browsed, unread: reads (of stock, orders, timelines) that were answered or not. They do not count as calls.
     """
 
     asked: int = 0
@@ -42,10 +44,12 @@ class Counts:
 
 @dataclass(frozen=True)
 class TrafficReport:
-    """A whole run. Times of a call: from sending to the answer, first tries only; of a purchase: the call that buys,
-    all steps of the checkout (it is one of the calls too); lateness: of the sender itself, until it came to a call.
+    """A whole run.
 
-    refusals: reason → refused calls. declined: reason → purchases that ended without being paid, as was acknowledged.
+    call_ms: times from sending a call to its answer, first tries only.
+    purchase_ms: the same for the call that buys, which runs all steps of the checkout; it is in call_ms too.
+    lateness_ms: by how much the sender itself was late with a call that was due.
+    refusals: reason → refused calls. declined: reason → purchases that ended unpaid, as the shop acknowledged.
     """
 
     run: str
@@ -70,7 +74,7 @@ class TrafficReport:
 
 @dataclass
 class Tally(Counts):
-    """Counts while they grow, and what the report is made of beside them."""
+    """The counts while they grow, and the reasons and times for the report."""
 
     refusals: dict[str, int] = field(default_factory=dict)
     declined: dict[str, int] = field(default_factory=dict)
@@ -80,7 +84,7 @@ class Tally(Counts):
     lateness_seconds: array[float] = field(default_factory=lambda: array("d"))
 
     def counts(self) -> Counts:
-        """The counts now; they do not grow."""
+        """A copy of the counts as they are now."""
         return Counts(**{field.name: getattr(self, field.name) for field in fields(Counts)})
 
     def read(self, answered: bool) -> None:
@@ -100,7 +104,7 @@ class Tally(Counts):
         self.declined[reason] = self.declined.get(reason, 0) + 1
 
     def mismatch(self, words: str) -> None:
-        """Count one answer that is not what was asked for; the first of them are kept, in words."""
+        """Count one answer that is not what was asked for; the words of the first MISMATCHES_KEPT are kept."""
         self.mismatched += 1
         if len(self.mismatches) < MISMATCHES_KEPT:
             self.mismatches.append(words)

@@ -1,4 +1,4 @@
-"""A shopper: the only writer of their order, one call at a time, with a line in the ledger before and after each."""
+"""A shopper: the only writer of one order, one call at a time, with a line in the ledger before and after each."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ class Shopper:
         self.busy = False
 
     async def shop(self) -> None:
-        """Do the visits in the queue. Raises: LedgerBroken: then nothing that is under way is believed."""
+        """Do the visits in the queue. Raises: LedgerBroken; no call under way is believed then."""
         while self.visits:
             visit = self.visits.popleft()
             if visit.op is Op.CREATE or self._order is not None:
@@ -65,7 +65,8 @@ class Shopper:
     ) -> None:
         """Repeat the call under its own key until its outcome is known, or the traffic is over.
 
-        The repeated call cannot act twice, and once it was answered, neither can the first one, wherever it hangs.
+        The key makes the call idempotent: repeats cannot act twice. Once a repeat was answered, the first try cannot
+        act any more either, even if it still hangs somewhere.
         """
         attempt = 1
         while not self._over.is_set():
@@ -74,7 +75,7 @@ class Shopper:
             await self._write(op, attempt, Event.INVOKE, version, wanted)
             answer = await call()
             if answer.word is Word.REFUSED:
-                # The shop says no for good, so the first try did nothing, or something else happened: look.
+                # The shop refuses for good. Either the first try did nothing, or something else happened: read.
                 reason = answer.reason
                 answer = await self._shop.read(self.key)
                 if answer.word is Word.OK:
@@ -89,10 +90,10 @@ class Shopper:
                 return
             event = Event.UNCLEAR if answer.word is Word.UNCLEAR else Event.REFUSED
             await self._write(op, attempt, event, version, wanted, answer.reason)
-        self._order = None  # its state is not known: no further visit may build on it
+        self._order = None  # the order's state is unknown, so no further visit may build on it
 
     def _read(self, after: State, answer: Answer, reason: str) -> Answer:
-        """What a read tells of a call that would have led to `after`; nothing clear where it shows a third state."""
+        """The outcome, by a read, of a call that would lead to `after`. UNCLEAR where it shows a third state."""
         before = State(self._version, self._order, 0)
         shown = next((state for state in (before, after) if state.allows(answer.order)), None)
         if shown is None:
@@ -109,7 +110,7 @@ class Shopper:
         return lambda: self._shop.change(visit.op, order, operation_key, visit.basket)
 
     def _wanted(self, visit: Visit) -> Order | None:
-        """The order as it must be after the visit; what only the shop decides is None."""
+        """The order as it must be after the visit; fields that only the shop decides are None."""
         if visit.op is Op.DELETE:
             return None
         if visit.op is Op.CREATE:
@@ -129,7 +130,7 @@ class Shopper:
         return replace(after, items=items, item_count=len(items), total=visit.basket.total)
 
     def _check(self, op: Op, wanted: Order | None, version: int, answer: Answer) -> None:
-        """Count an answer that is not what was asked for. The ledger gets it as it came, and `check` judges it."""
+        """Count an answer that is not what was asked for. The ledger keeps it as it came, and `check` judges it."""
         if difference := State(version, wanted, 0).difference(answer.version, answer.order):
             self._tally.mismatch(f"{self.key}: {op} at version {version}: {difference}")
 
@@ -153,13 +154,13 @@ class Shopper:
 
 
 def order_wanted(key: str, customer_id: int, basket: Basket) -> Order:
-    """A new order as it must be; what only the shop decides is None."""
+    """A new order as it must be; fields that only the shop decides are None."""
     items = _items(basket, ())
     return Order(None, key, customer_id, Status.CREATED, basket.total, len(items), 1, None, None, items)
 
 
 def _items(basket: Basket, before: tuple[Item, ...]) -> tuple[Item, ...]:
-    """The basket's lines; those that replace a line keep its id."""
+    """The basket's lines; a line that replaces one of `before` keeps its id."""
     ids = {item.line: item.id for item in before}
     return tuple(
         Item(ids.get(line), line, sku, quantity, price)
@@ -168,7 +169,7 @@ def _items(basket: Basket, before: tuple[Item, ...]) -> tuple[Item, ...]:
 
 
 async def pause(seconds: float, over: asyncio.Event) -> None:
-    """Wait, but not longer than the traffic."""
+    """Wait this long, or until the traffic is over."""
     try:
         async with asyncio.timeout(seconds):
             await over.wait()

@@ -1,4 +1,4 @@
-"""The order service as a shopper meets it: over HTTP, with an answer, a refusal, or no clear word."""
+"""A shopper's client of the order service, over HTTP: each call ends with an answer, a refusal, or no clear word."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +16,7 @@ CONNECT_SECONDS = 2.0
 
 
 class Word(StrEnum):
-    """How a call ended. UNAVAILABLE: not done, for certain, but a later try may be."""
+    """How a call ended. UNAVAILABLE: it was certainly not done, but a later try may succeed."""
 
     OK = "ok"
     REFUSED = "refused"
@@ -26,7 +26,7 @@ class Word(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`order` is None for a deletion and for everything that is not OK; `version` is that of the answer."""
+    """`order` is None for a deletion and for every word but OK. `version`: the answer's, else 0."""
 
     word: Word
     reason: str = ""
@@ -51,7 +51,7 @@ class Shop(Protocol):
 
 
 class Storefront(HttpCaller):
-    """Calls of the order service. `call_seconds`: after it a call is given up as unclear."""
+    """Calls the order service. `call_seconds`: after this time a call is given up as unclear."""
 
     def __init__(self, base_url: str, *, call_seconds: float) -> None:
         self._base_url = base_url.rstrip("/")
@@ -99,7 +99,7 @@ class Storefront(HttpCaller):
         headers: dict[str, str] = {}
         if key is not None:
             headers["Idempotency-Key"] = key
-            headers["X-Trace-Id"] = key  # a line of the ledger and the service's log lines find each other
+            headers["X-Trace-Id"] = key  # so that the service's log lines can be found from a line of the ledger
         if version is not None:
             headers["If-Match"] = f'"{version}"'
         if body is not None:
@@ -130,7 +130,7 @@ def _read(status: int, raw: bytes) -> Answer:
         reason = f"{status} {body['error']['code']}"
         outcome = body["outcome"]
     except (ValueError, KeyError, TypeError, AttributeError):
-        # Not our service's shape (a proxy, a crash): a 4xx did nothing, of everything else nothing is known.
+        # The body is not our service's (a proxy's, or of a crash): a 4xx did nothing, any other outcome is unknown.
         return Answer(Word.REFUSED if 400 <= status < 500 else Word.UNCLEAR, f"{status} without a known body")
     if outcome == "unclear":
         return Answer(Word.UNCLEAR, reason)

@@ -1,4 +1,4 @@
-"""The shoppers: an open loop over HTTP. Calls are sent when they are due, whatever became of the earlier ones."""
+"""The shoppers: an open loop over HTTP. Calls are sent when due, whether or not earlier ones were answered."""
 
 import asyncio
 import contextlib
@@ -47,7 +47,7 @@ def new_run(seed: int) -> str:
 
 @dataclass(frozen=True)
 class _Met:
-    """What customers meet beside the order service, and where it is written."""
+    """The clients for everything beside the order service, and the ledger for it."""
 
     counter: Counter
     desk: ServiceDesk
@@ -72,13 +72,13 @@ class Traffic:
         purchase_rate: float = 0.0,
         keeping: Keeping | None = None,
     ) -> None:
-        """`enter_shop`: opens the shop, once, inside the traffic's event loop. `call_seconds`: its longest call.
-        `enter_counter`, `enter_desk`: open the checkout, and what a customer meets beside it, where `purchase_rate`
-        buy there per second, beside the calls of `rate`.
+        """enter_shop: opens the shop's client, once, inside the traffic's event loop. call_seconds: limit of a call.
+        rate: calls of orders per second. purchase_rate: purchases at the checkout per second, beside these.
+        enter_counter, enter_desk: open the clients of the checkout, and of the services that its customers call.
 
-        settles_leftovers: False where it is not the shop that the earlier runs of `ledger_dir` bought in.
-        keeping: where it is looked what became of what killed customers told; None: nowhere.
-        Raises: InvalidInput for a rate or a run that cannot be.
+        settles_leftovers: False where the earlier runs of `ledger_dir` bought in another shop.
+        keeping: reads what became of the contacts of killed customers; None: these are not settled.
+        Raises: InvalidInput for an impossible rate or run name.
         """
         if not 0 < rate <= 5_000:
             raise InvalidInput("not between 0 and 5000 calls per second", where=f"rate {rate:g}")
@@ -97,7 +97,7 @@ class Traffic:
         self._stop_asked = 0
 
     def stop(self) -> None:
-        """Send nothing new and settle what is unclear; called again: do not wait for that either."""
+        """Send nothing new, and settle unclear calls. A second call ends the settling too."""
         self._stop_asked += 1
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._note_stop)
@@ -141,7 +141,7 @@ class Traffic:
             )
 
     async def settle_leftovers(self) -> int:
-        """Settle what earlier runs left open, and send nothing. Raises: InvalidInput, LedgerBroken."""
+        """Settle the calls that earlier runs left open, and send nothing. Raises: InvalidInput, LedgerBroken."""
         async with self._enter_shop() as shop:
             return await self._settle(shop)
 
@@ -152,7 +152,7 @@ class Traffic:
         return settled
 
     async def _send(self, seconds: float | None, ledger: Ledger, shop: Shop) -> float:
-        """Send each visit when it is due, then wait for the shoppers. Gives the seconds of sending."""
+        """Send each visit when it is due, then wait for the shoppers to end. Gives the seconds of sending."""
         assert self._stop is not None and self._over is not None
         shoppers: dict[int, Shopper] = {}
         tally, under_way = self.tally, set[asyncio.Task[None]]()
@@ -169,7 +169,7 @@ class Traffic:
         for visit in self._due(seconds):
             wait = started + visit.at_seconds - time.monotonic()
             if wait > 0.001:
-                # Answers are worked on while this waits; a due visit is sent without giving way.
+                # While this waits, the event loop works on answers; a visit that is due is sent without a pause.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._stop.wait()
@@ -242,7 +242,7 @@ async def _stock_up(counter: Counter, run: str) -> None:
 
 
 async def _read_cases(desk: ServiceDesk, tally: Tally) -> None:
-    """What the shop's own people do while customers buy: read the newest cases with their timelines, in turn."""
+    """Act as the shop's own people: read the newest cases with their timelines, in turn, while customers buy."""
     turn = 0
     while True:
         await asyncio.sleep(CASE_SECONDS)
@@ -266,9 +266,9 @@ def of_stack(
     base_url: str | None = None,
     purchase_rate: float = 0.0,
 ) -> Traffic:
-    """Shoppers of a stack's order service, who write into the stack's ledger; buyers at its checkout beside them."""
+    """Shoppers at a stack's order service, and buyers at its checkout, who write into the stack's ledger."""
     url = base_url if base_url is not None else stack.url("order-service")
-    # Longer than the service's own limit: its refusal says more than our silence.
+    # Longer than the service's own limit, since a refusal by the service says more than a timeout here.
     call_seconds = stack.settings.shop.request_seconds + 2.0
     return Traffic(
         lambda: Storefront(url, call_seconds=call_seconds),
@@ -289,7 +289,7 @@ def of_stack(
 
 
 def in_new_loop[T](work: Coroutine[Any, Any, T]) -> T:
-    """Do it in this thread, in an event loop of its own."""
+    """Run the coroutine in this thread, in a new event loop."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 

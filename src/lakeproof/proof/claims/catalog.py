@@ -66,7 +66,7 @@ from lakeproof.proof.report import ClaimReport
 class Claim:
     """judge: gives what breaks the claim. needs: the parts of the facts that the judge looks at.
 
-    count: the things that were judged, or how many; `subjects` is their name, in the plural.
+    count: the subjects that were judged, or their number. subjects: their name, in the plural.
     aside: in words, which of the subjects the claim lets pass, and what could not be judged; "" for nothing.
     unsettled: how many more subjects were not judged, since they changed each time that they were read.
     each: the subjects that were judged, as the violations name them, where a look may leave one out that an earlier

@@ -27,13 +27,13 @@ def timelines_are_whole(facts: ShopFacts) -> Violations | None:
 
 
 def cases_in_words(facts: ShopFacts) -> str:
-    """Of how many cases some were looked at, and by which seed; "" where all were."""
+    """How many cases there are, and the seed of the sample; "" where all were looked at."""
     return f"of {facts.cases}; the others by seed {facts.seed}" if facts.cases > len(facts.timelines or ()) else ""
 
 
 def complaints_are_kept_once(facts: ShopFacts) -> Violations | None:
-    """An acknowledged complaint, or attachment, is in the acknowledged case, once; one that is known not to have been
-    made, or that was refused, in none; an unclear one in at most one.
+    """An acknowledged complaint or attachment is in the acknowledged case, once. One that is known not to have been
+    made, or that was refused, is in no case; an unclear one is in at most one case.
     """
     if facts.told is None:
         return None
@@ -68,14 +68,14 @@ def attachments_are_as_uploaded(facts: ShopFacts) -> Violations | None:
 
 
 def unread_in_words(facts: ShopFacts) -> str:
-    """Of how many attachments some were read, and by which seed; "" where all were."""
+    """How many attachments there are, and the seed of the sample; "" where all were read."""
     if facts.all_attachments <= len(facts.attachments or ()):
         return ""
     return f"of {facts.all_attachments}; the newest, and others by seed {facts.seed}"
 
 
 def preferences_are_kept(facts: ShopFacts) -> Violations | None:
-    """What a customer does not want is what they last said; a newer version only by a call without a clear word."""
+    """A customer's preferences are the last acknowledged ones; a newer version comes only from an unclear call."""
     if facts.preferences is None:
         return None
     return [

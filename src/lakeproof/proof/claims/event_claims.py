@@ -1,4 +1,4 @@
-"""Claims about events: none waits for long, Kafka has what counts as sent, and each is acted on once."""
+"""Claims about events: none waits for long, Kafka has those marked as sent, and each is acted on once."""
 
 from lakeproof.proof.claims.facts import ShopFacts, Store, Violations
 
@@ -56,7 +56,7 @@ def not_asked_in_words(facts: ShopFacts) -> str:
 
 
 def changes_are_told(facts: ShopFacts) -> Violations | None:
-    """Of every change in a service's history an event tells, which was sent or waits in the outbox."""
+    """Every change in a service's history has an event, which was sent or waits in the outbox."""
     if facts.changes is None:
         return None
     return [
@@ -84,9 +84,9 @@ def unjudged_changes_in_words(facts: ShopFacts) -> str:
 
 
 def events_are_acted_on_once(facts: ShopFacts) -> Violations | None:
-    """Each event that customers are told of has one notification, or a reason why nobody is told.
+    """Each event that customers are notified about has a notification, or a reason why nobody is notified.
 
-    A second one cannot be: an event's id is the notification's, and the key of the consumer's table.
+    There cannot be a second notification: its id is the event's, which is also the key of the consumer's table.
     """
     if facts.acts is None:
         return None

@@ -9,10 +9,10 @@ from lakeproof.customers.kept import PreferenceFact, ToldFact
 from lakeproof.customers.ledger import PurchaseFact
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 
-# An event must have been acted on so long after it was sent; events of the last hour are looked at.
+# An event must be acted on within ACT_SECONDS after it was sent. Only events of the last ACTS_WITHIN_SECONDS count.
 ACT_SECONDS, ACTS_WITHIN_SECONDS = 120.0, 3600.0
 
-# What breaks a claim, one text for each thing that does: "subject: detail".
+# One text for each thing that breaks a claim: "subject: detail".
 type Violations = list[str]
 
 
@@ -26,7 +26,7 @@ class Store(StrEnum):
     LABELS = "minio"
     EVENTS = "kafka"
     SUPPORT = "support-service"  # asked over HTTP, as its users do
-    # What support's timelines come from.
+    # The sources of support's timelines.
     ORDERING = "order-service"
     PAYING = "payment-service"
     SENDING = "fulfillment-service"  # and ships what waits
@@ -34,9 +34,9 @@ class Store(StrEnum):
 
 
 class Part(StrEnum):
-    """What can be read on its own."""
+    """A part of the facts that is read on its own."""
 
-    PURCHASES = "purchases"  # as the ledgers tell of them
+    PURCHASES = "purchases"  # from the ledgers
     CHECKOUTS = "checkouts"
     PAYMENTS = "payments"
     PARCELS = "parcels"
@@ -53,9 +53,11 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a look reads: these parts. Of checkouts, orders and payments, and of what belongs to them, only those that
-    are named; None: all. cases, attachments, events: of parts of which only some are looked at, those that are looked
-    at in any case.
+    """What a look reads.
+
+    parts: only these parts.
+    checkouts, orders, payments: only these, with what belongs to them; None: all.
+    cases, attachments, events: a look reads only a sample of these; those named here are read in any case.
     """
 
     parts: frozenset[Part] = frozenset(Part)
@@ -166,9 +168,10 @@ class DeliveryFact:
 
 @dataclass(frozen=True, slots=True)
 class ChangesFact:
-    """A service's rows of history, and those of which no event tells ("ID TYPE VERSION" each).
+    """How many rows a service's history has, and which of them (untold) have no event ("ID TYPE VERSION" each).
 
-    beyond: more rows without an event in the outbox than are looked for. gone: so old that no topic keeps the event.
+    beyond: rows without an event in the outbox that were not looked for, since there are too many. gone: rows that
+    are older than what the topic keeps.
     """
 
     service: str
@@ -180,9 +183,7 @@ class ChangesFact:
 
 @dataclass(frozen=True, slots=True)
 class ReservedLine:
-    """The units of one SKU that a reservation holds. overdue_seconds: since the reservation's end; below 0: until
-    then.
-    """
+    """The units of one SKU that a reservation holds. overdue_seconds: since its end; negative before it."""
 
     reservation_id: str
     sku: str
@@ -227,7 +228,7 @@ class TimelineFact:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentFact:
-    """An attachment: bytes and sha256 as its row says, and as they are where it lies (-1 and "": it is not there)."""
+    """An attachment: size in bytes and sha256 by its row, and of the file itself (-1 and "": there is no file)."""
 
     id: int
     case_id: int

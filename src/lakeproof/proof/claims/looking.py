@@ -54,7 +54,7 @@ def look(
         )
     except LakeproofError as error:
         return ShopReport(unknown=(error.message,))
-    except Exception as error:  # the top of the shop's part: what the ledger and the lake show is told all the same
+    except Exception as error:  # the top of the shop's part: the ledger and the lake are reported all the same
         log.exception("the shop's claims could not be judged")
         return ShopReport(unknown=(f"shop: not judged: {type(error).__name__}: {error}",))
 
@@ -81,9 +81,9 @@ def settled(
     The first look reads everything. A further look reads only what was broken at every look so far and what belongs
     to it, and in full whatever could not be read before. A claim whose facts could not be read at the last look is
     unknown, whatever earlier looks showed.
-    What a look could not judge, as a SKU that is bought all the time, is as the look before found it. What was broken
-    at the only look that could judge it gets one more look after the time is over. If it cannot be judged then
-    either, it is unknown.
+    A subject that a look could not judge, such as a SKU that is bought all the time, stays as the look before found
+    it. A subject that was broken at the only look that could judge it gets one more look after the time is over. If
+    it cannot be judged then either, it is unknown.
     Raises: as `read` does.
     """
     deadline = Deadline(settle_seconds)
@@ -133,7 +133,7 @@ def scope_of(lasting: dict[str, list[str]], facts: ShopFacts) -> Scope:
     parts = {part for name, broken in lasting.items() if broken for part in CLAIMS[name].needs}
     subjects = {_subject(word) for broken in lasting.values() for word in broken}
     if facts.unknown:
-        # What is judged for the first time is judged whole, and so is all that it is compared with.
+        # A claim that is judged for the first time needs all its facts, and those that they are compared with.
         again = (claim.needs for claim in CLAIMS.values() if not claim.is_judged_by(facts))
         return Scope(frozenset(parts).union(*again), None, None, None, *_looked_at_in_any_case(subjects))
     keys = {subject.removeprefix("checkout ") for subject in subjects if subject.startswith("checkout ")}
@@ -150,7 +150,7 @@ def scope_of(lasting: dict[str, list[str]], facts: ShopFacts) -> Scope:
 
 
 def _looked_at_in_any_case(subjects: set[str]) -> tuple[frozenset[int], frozenset[int], frozenset[str]]:
-    """The cases, attachments and events among them."""
+    """The cases, attachments and events among the subjects."""
     numbers = {
         noun: frozenset(int(one.split()[1]) for one in subjects if re.fullmatch(rf"{noun} \d+", one))
         for noun in ("case", "attachment")
@@ -168,25 +168,25 @@ def _reports(broken: dict[str, list[str]], facts: ShopFacts) -> dict[str, ClaimR
 
 
 def _seen(broken: dict[str, list[str]]) -> Counter[tuple[str, str]]:
-    """How often each claim and subject is broken at a look: once."""
+    """Counts 1 for each claim and subject that is broken at this look, to be added up over the looks."""
     return Counter({(name, _subject(word)) for name, words in broken.items() for word in words})
 
 
 def _seen_once(name: str, lasting: dict[str, list[str]], times: Counter[tuple[str, str]]) -> list[str]:
-    """What breaks the claim after one look."""
+    """The violations whose subject was seen broken at one look only."""
     return [word for word in lasting[name] if times[name, _subject(word)] == 1]
 
 
 def _only_once(name: str, words: list[str], has_more: bool) -> str:
-    """has_more: other things break the claim for certain."""
+    """The reason for unknown. has_more: other subjects break the claim for certain."""
     what = f"{', '.join(_subject(word) for word in words[:SHOWN])} did not hold" if has_more else "does not hold"
     return f"{name}: {what} at the only look at it"
 
 
 def _still(name: str, before: list[str], now: list[str], facts: ShopFacts) -> list[str]:
-    """What was broken before and is broken now, or could not be judged now.
+    """The violations whose subject was broken before and is broken now, or could not be judged now.
 
-    Compared by subject. The details may differ: an age or an amount may have changed meanwhile.
+    They are compared by subject. The details may differ: an age or an amount may have changed meanwhile.
     """
     subjects, broken = {_subject(word) for word in before}, {_subject(word) for word in now}
     each = CLAIMS[name].each

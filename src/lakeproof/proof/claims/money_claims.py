@@ -12,7 +12,7 @@ from lakeproof.shop.checkout.models import ENDS, Step
 
 _STEPS = frozenset(Step)
 STUCK_SECONDS = 600.0
-# Where a checkout stands once its order has this status, and the buyer was told so.
+# Order status, as acknowledged to the buyer → the steps at which the order's checkout may then be.
 _STEPS_OF = {
     "paid": frozenset(step for step in Step if step.is_bought),
     "cancelled": frozenset({Step.FAILED, Step.CANCELLED}),
@@ -120,7 +120,7 @@ def others_in_words(facts: ShopFacts) -> str:
 def purchases_have_their_checkout(facts: ShopFacts) -> Violations | None:
     """Every order of a checkout that was acknowledged to a buyer has that checkout, at a step that fits the order.
 
-    The other claims begin at the checkouts that are there: of one that is gone they say nothing.
+    The other claims begin at the checkouts that exist, and say nothing about one that is gone.
     """
     if facts.purchases is None or facts.checkouts is None:
         return None
@@ -142,7 +142,7 @@ def purchases_have_their_checkout(facts: ShopFacts) -> Violations | None:
 def checkouts_make_sense(facts: ShopFacts) -> Violations | None:
     """Every checkout is at a step that there is, and its request names what was asked for.
 
-    Of a checkout that does not make sense other claims may say nothing: nobody knows whether it has ended, or what
+    Other claims may say nothing about a checkout that does not make sense: nobody knows whether it has ended, or what
     was bought.
     """
     if facts.checkouts is None:

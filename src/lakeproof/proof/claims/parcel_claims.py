@@ -8,8 +8,8 @@ from lakeproof.shop.checkout.models import Step
 from lakeproof.shop.fulfillment.label import READY
 from lakeproof.shop.fulfillment.models import State
 
-# Counted from when the parcel could be shipped. The worker needs seconds; after so long a wait it must have been
-# away.
+# A parcel must be shipped within this time after it could be. The worker needs seconds; where a parcel waits longer,
+# the worker must have been away.
 SHIPPED_WITHIN_SECONDS = 600.0
 
 _WAITING = frozenset({State.REQUESTED.value, State.LABEL_PENDING.value, State.LABEL_READY.value})
@@ -94,7 +94,7 @@ def status_is_the_newest_event(facts: ShopFacts) -> Violations | None:
 
 
 def with_labels(facts: ShopFacts) -> list[ParcelFact]:
-    """Parcels whose label must lie under ready/, or must not lie there any more. Of all others either may be."""
+    """Parcels whose label must be under ready/, or must no longer be there. For all others either is right."""
     return [one for one in facts.parcels or () if one.status in _WITH_LABEL or _is_called_off(one)]
 
 

@@ -1,5 +1,5 @@
-"""Reads the facts, from each store by an account that only reads. A store that does not answer is named; the others
-are read all the same.
+"""Reads the facts, from each store by an account that only reads. Where a store does not answer, the reason is noted,
+and the others are read all the same.
 """
 
 import logging
@@ -78,8 +78,8 @@ def read_facts(
 ) -> ShopFacts:
     """What these stores hold of `scope` now; what could not be read is in `unknown` of the facts.
 
-    seed: decides what is looked at where not everything is. progress: is told while a part takes long.
-    Orders and checkouts are read last: what they say has happened then, had happened in the other stores before.
+    seed: decides which sample is looked at where not everything is. progress: is told while a part takes long.
+    Orders and checkouts are read last: a step that they show had happened in the other stores by then.
     """
     there = set(stores)
     found, unknown, away = dict[str, Any](), dict[Part, str](), dict[str, str]()
@@ -116,7 +116,7 @@ def _readers(
     stack: Stack, there: set[Store], scope: Scope, seed: int, progress: Callable[[str], None]
 ) -> tuple[_Reader, ...]:
     shop, orders = frozenset({Store.SHOP}), None if scope.orders is None else sorted(scope.orders)
-    # What customers told the shop is read anew at every look, for they go on telling.
+    # The contacts are read anew, and whole, at every look, since customers go on telling.
     contacts = shop | ({Store.SUPPORT} if Store.SUPPORT in there else {Store.NOTIFIER})
     return (
         # Attachments come first, since they take longest: parts that are compared with each other are read close
@@ -144,7 +144,7 @@ def _readers(
             contacts,
             lambda: read_told(stack, read_contacts(stack.ledger_dir), there),
         ),
-        # Before the checkouts, which have to show what was acknowledged by then.
+        # Purchases are read before the checkouts, which have to show everything acknowledged by then.
         _Reader(
             Part.PURCHASES,
             frozenset({Store.ORDERS}),
@@ -171,13 +171,13 @@ def _checkouts(stack: Stack, keys: frozenset[str] | None, orders: frozenset[int]
 
 
 def _purchases(stack: Stack, keys: frozenset[str] | None) -> tuple[PurchaseFact, ...]:
-    """What the ledgers tell of these checkouts; of all where `keys` is None. Raises: InvalidInput."""
+    """The ledgers' purchases at these checkouts; at all of them where `keys` is None. Raises: InvalidInput."""
     found = read_purchases(stack.ledger_dir)
     return found if keys is None else tuple(one for one in found if one.checkout in keys)
 
 
 def checkout_of(key: str, step: str, age: Any, *more: Any) -> CheckoutFact:
-    """From a row of checkouts and orders."""
+    """The fact in one row of _CHECKOUTS."""
     order_id, payment_id, reservation_id, status, total, open_seconds, listed, came_back = more
     items = _items_of(listed)
     return CheckoutFact(
@@ -189,7 +189,7 @@ def checkout_of(key: str, step: str, age: Any, *more: Any) -> CheckoutFact:
 
 
 def _items_of(listed: str | None) -> tuple[tuple[str, int], ...]:
-    """None of them where the request was spoilt: that breaks a claim of its own."""
+    """(sku, units) of each line; empty where the stored request is damaged, which breaks a claim of its own."""
     try:
         return tuple((str(item["sku"]), int(item["quantity"])) for item in orjson.loads(listed or "[]"))
     except (ValueError, TypeError, KeyError):
@@ -214,7 +214,7 @@ def _parcels(stack: Stack, orders: list[int] | None) -> tuple[ParcelFact, ...]:
 
 def _parcel(id_: int, order_id: int, status: str, *more: Any) -> ParcelFact:
     by_events, version, events_version, now, requested_at, hold_until, held_at, label_bytes, has_work = more
-    # A hold that is called off leaves no end of its own, but an event, as a new hold does.
+    # A hold that is called off leaves no `hold_until`, but an event, as a new hold does.
     since = max(at for at in (requested_at, hold_until, held_at) if at is not None)
     return ParcelFact(
         *(id_, order_id, status, by_events, version, events_version),

@@ -1,4 +1,4 @@
-"""Which events were sent, and what their consumer made of them."""
+"""Which events were sent, and what the notification service did about them."""
 
 from collections.abc import Collection
 
@@ -8,7 +8,7 @@ from lakeproof.shop.notification.incoming import TEMPLATES
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import event_topic
 
-# Orders' events come by change capture, which is compared with the lake; without it nobody is told of them.
+# Orders' events come by change capture, whose result is compared with the lake. Without capture nobody is notified.
 SOURCES = ("payment", "fulfillment", "support")
 _SENT = """
 SELECT event_id, type FROM outbox
@@ -24,9 +24,9 @@ FROM consumed_events c LEFT JOIN notifications n ON n.id = c.event_id WHERE c.ev
 
 
 def read_acts(stack: Stack, named: Collection[str] = ()) -> tuple[ActFact, ...]:
-    """What the notification service did about the newest events that a customer is to be told of, and about `named`.
+    """What the notification service did about the newest events that customers are notified about, and about `named`.
 
-    Left out are events that were sent a moment ago, and those from before it first read their topic.
+    Left out are events that were sent a moment ago, and events from before the service first read their topic.
     Raises: CouldNotLook.
     """
     since = {topic: at for topic, at in rows_of(stack, "notification", _SINCE)}

@@ -1,7 +1,7 @@
-"""Attachments: what their rows say beside the bytes that the folder or the archive gives, each file read whole.
+"""Attachments: size and sha256 by their rows, and by the files in the folder or the archive, each read whole.
 
-A check would take the longer the more was ever uploaded. So it reads the newest files and others by the seed, up to
-so many bytes and seconds, and tells of how many.
+A check would take longer the more was ever uploaded. So it reads only the newest files and others by the seed, up to
+a limit of bytes and of seconds, and reports how many there are.
 """
 
 import hashlib
@@ -23,9 +23,10 @@ from lakeproof.stack.stack import Stack
 NEWEST, OTHERS = 50, 450  # files
 BYTES_AT_MOST = 512 * 1024 * 1024
 SECONDS_AT_MOST = 20.0
-ARCHIVE_SECONDS = 10.0  # one answer of the archive
+ARCHIVE_SECONDS = 10.0  # for one answer of the archive
 TOLD_EVERY_SECONDS = 2.0
-# Not a store's name: where a file cannot be read, all else of the support service still can.
+# The place named in errors. It is not a store's name: other parts of that store would not be read after such an error
+# (reading.py), and a file that cannot be read says nothing about them.
 WHERE = "attachments"
 _ROWS = """
 WITH newest AS (SELECT * FROM case_attachments ORDER BY id DESC LIMIT $1),
@@ -47,8 +48,8 @@ def read_attachments(
 ) -> dict[str, Any]:
     """Fields of the facts; the `named` ones are read first.
 
-    Raises: CouldNotLook where a file is there and cannot be read, or none was in time; InvalidInput where it is not
-    known in which folder they lie.
+    Raises: CouldNotLook where a file exists and cannot be read, or no file was read in time; InvalidInput where the
+    folder of the files is not known.
     """
     rows = rows_of(stack, "support", _ROWS, NEWEST, OTHERS, str(seed), sorted(named))
     bytes_of = _Bytes(stack, there)
@@ -59,7 +60,7 @@ def read_attachments(
         found = None if total >= BYTES_AT_MOST and facts else _digest(bytes_of(place, case_id, file), deadline)
         if found is None:
             break
-        # The bytes that were read, not those that the row tells of: a damaged size must not end the reading.
+        # The size of the file, not the row's: a damaged size in a row must not end the reading.
         total += max(0, found[0])
         facts.append(AttachmentFact(id_, case_id, place, size, sha256, *found))
         if time.monotonic() - told_at > TOLD_EVERY_SECONDS:
@@ -71,14 +72,14 @@ def read_attachments(
 
 
 class _Bytes:
-    """Gives a file's bytes piece by piece, from where its row says that it lies."""
+    """Gives a file's bytes piece by piece, from the place that its row names."""
 
     def __init__(self, stack: Stack, there: Collection[Store]) -> None:
         self._stack, self._there = stack, there
         self._archive: Archive | None = None
 
     def __call__(self, place: str, case_id: int, file: UUID) -> Iterator[bytes]:
-        """Raises, as it goes: FileNotFoundError where there is no such file, CouldNotLook."""
+        """Raises while it is iterated: FileNotFoundError where there is no such file, CouldNotLook."""
         try:
             if place == Place.LOCAL:
                 yield from FileStore(attachment_dir(self._stack)).chunks(UUID(str(file)))
@@ -101,7 +102,7 @@ class _Bytes:
 
 
 def _digest(pieces: Iterator[bytes], deadline: Deadline) -> tuple[int, str] | None:
-    """Bytes and sha256, -1 and "" where there is no file; None where the time is over before its end."""
+    """Size and sha256; -1 and "" where there is no file; None where the deadline ended the reading."""
     digest, size = hashlib.sha256(), 0
     try:
         for piece in pieces:

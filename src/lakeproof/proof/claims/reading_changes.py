@@ -1,4 +1,4 @@
-"""Which changes nobody is told of: rows of the services' histories that no event accounts for.
+"""Which changes nobody is told of: rows of the services' histories that have no event.
 
 A service writes a row of its history (payment_events …) and an event into its outbox in one statement. The outbox
 keeps an event until it was sent, and for a day after that; the topic keeps it longer. So each row has its event in
@@ -17,13 +17,13 @@ from lakeproof.services.database.rows import rows_of
 from lakeproof.services.outbox import KEPT_SECONDS
 from lakeproof.stack.stack import Stack
 
-# Clocks of the database and of this machine.
+# The clocks of the database and of this machine may differ by this much.
 LATER_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A service's table of changes. `of`: the column that says what changed. `event`: how its events' types begin."""
+    """A service's table of changes. of: the column with the changed row's id. event: its events' types begin so."""
 
     service: str
     table: str
@@ -49,10 +49,10 @@ ORDER BY e.id DESC LIMIT $1
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The rows of a service's history of which no event is in its outbox (any more).
+    """The rows of a service's history that have no event in its outbox (any more).
 
-    rows: how many rows the history has. written: when each of these was written, in seconds since 1970, by its name.
-    beyond: how many there are beside them, since only so many are asked for at once.
+    rows: how many rows the history has. written: name of such a row → when it was written, in seconds since 1970.
+    beyond: how many more of them there are than were read.
     """
 
     service: str
@@ -85,14 +85,14 @@ def _left(stack: Stack) -> list[Left]:
 
 
 def compared(left: Left, topic: Found) -> ChangesFact:
-    """What is left beside what the topic has."""
+    """Compare the rows without an event in the outbox with the topic's events."""
     lacking = [name for name in left.written if name not in topic.ids]
     untold = tuple(name for name in lacking if left.written[name] >= topic.kept_since)
     return ChangesFact(left.service, left.rows, left.beyond, len(lacking) - len(untold), untold)
 
 
 def change_of(value: bytes | None) -> str | None:
-    """Which change a message tells of, named as the rows are; None: it is somebody else's."""
+    """The change that a message reports, named as the rows are; None for somebody else's message."""
     try:
         told = orjson.loads(value or b"")
         return f"{told['aggregate_id']} {told['type']} {told['data']['version']}"

@@ -10,12 +10,12 @@ from lakeproof.stack.stack import Stack
 
 
 def read_told(stack: Stack, contacts: Contacts, there: Collection[Store]) -> dict[str, Any]:
-    """What became of everything in the contacts' ledgers. Raises: CouldNotLook."""
+    """Fields of the facts: what became of everything in the contacts' ledgers. Raises: CouldNotLook."""
     found: dict[str, Any] = {}
     if Store.SUPPORT in there:
         found["told"] = told_in_cases(stack, contacts)
     if Store.NOTIFIER in there:
         facts = kept_preferences(stack, contacts)
-        # Of who never had an answer nothing is promised.
+        # The shop has promised nothing to a customer who never had an answer.
         found["preferences"] = tuple(one for one in facts if one.acked_version)
     return found

@@ -1,6 +1,6 @@
 """Which events were marked as sent, and whether Kafka's topics have them: by id, not by the sender's word.
 
-Read in this order: what is marked first, where the topics end after that. So all that is marked must lie before it.
+The marked events are read first, and the topics' end offsets after that. So every marked event must be before them.
 """
 
 import time
@@ -24,11 +24,12 @@ from lakeproof.stack.topics import EVENTS_KEPT_SECONDS, event_topic
 
 OUTBOXES = ("payment", "fulfillment", "support", "notification")
 STOCK = "inventory"
-# Of each service. A check would take the longer the more was ever sent; what is beyond is counted and said.
+# At most this many events of each service are looked for, or a check would take longer the more was ever sent. The
+# report counts the events beyond.
 ASKED_AT_MOST = 100_000
 ASK_SECONDS = 5.0
 BATCH = 10_000
-# Clocks of the database and of who sent: records are looked for from so long before the oldest event on.
+# Topics are read from this long before the oldest event's time: the clocks of database and sender may differ.
 EARLIER_SECONDS = 60.0
 _MARKED = """
 SELECT event_id::text, EXTRACT(EPOCH FROM created_at)::float8 AS at, count(*) OVER () AS marked
@@ -42,9 +43,9 @@ _ID_LENGTH = 36
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A service's events that are marked as sent: seconds since 1970, when they were written, by id.
+    """A service's events that are marked as sent. written: event id → when it was written, in seconds since 1970.
 
-    gaps: SKU and number of events that their numbers say there were, and that are not there though older ones are.
+    beyond: how many more are marked and were not read. gaps: as `gaps_in` gives them.
     """
 
     service: str
@@ -54,8 +55,8 @@ class Marked:
 
 
 def read_deliveries(stack: Stack, there: Collection[Store], seed: int) -> tuple[DeliveryFact, ...]:
-    """Of each service's events that are marked as sent (the newest; of inventory's SKUs some by the seed, where there
-    are too many), those that its topic has not. Raises: CouldNotLook.
+    """For each service, which events that are marked as sent its topic does not have. Where there are too many
+    events, the newest are asked for; of inventory's, those of some SKUs by the seed. Raises: CouldNotLook.
     """
     marked: list[Marked] = []
     if Store.SHOP in there:
@@ -79,19 +80,20 @@ def _marked_in_stock(stack: Stack, seed: int) -> Marked:
     start = (seed * 0x9E3779B97F4A7C15) % (1 << 64) - (1 << 63)  # a token: somewhere in the ring
     with ring_rows(stack) as rows:
         sent = {sku: int(upto or 0) for sku, upto in rows(_SENT)}
-        # The second part is asked for only where the first was not too much already.
+        # From `start` on around the ring; the second part is read only where the first did not give enough.
         parts = (rows(_OF_STOCK.format(where=f"token(sku) {side} {start}")) for side in (">=", "<"))
         every = (row for row in chain.from_iterable(parts) if row[1] <= sent.get(row[0], 0))
         some = list(islice(every, ASKED_AT_MOST))
     written = {str(row[2]): row[3] / 1e6 for row in some}
-    # What is older than a week is not in the ring any more, so how many there are is known only where all were read.
+    # Events older than a week have expired from the ring while `sent` still counts them. So `beyond` is an upper
+    # bound, and 0 where all were read.
     beyond = max(0, sum(sent.values()) - len(written)) if len(written) == ASKED_AT_MOST else 0
     return Marked(STOCK, written, beyond, () if beyond else gaps_in(((row[0], row[1]) for row in some), sent))
 
 
 def gaps_in(numbered: Iterable[tuple[str, int]], sent: Mapping[str, int]) -> tuple[str, ...]:
-    """SKU and number of events that are gone: those expire in the order of their numbers, so between a SKU's oldest
-    event that is there and the newest that was sent none may be missing.
+    """The events that are gone too early, as "SKU event NUMBER". Events expire in the order of their numbers, so none
+    may be missing between a SKU's oldest event that is there and the newest that was sent.
     """
     there: defaultdict[str, set[int]] = defaultdict(set)
     for sku, number in numbered:
@@ -106,9 +108,9 @@ def gaps_in(numbered: Iterable[tuple[str, int]], sent: Mapping[str, int]) -> tup
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The ids that a topic has, or other names of its messages.
+    """The ids, or other names, of the messages that a topic has.
 
-    kept_since: seconds since 1970; what is older may have been deleted from it.
+    kept_since: seconds since 1970; older messages may have been deleted from the topic.
     """
 
     ids: frozenset[str]
@@ -116,7 +118,7 @@ class Found:
 
 
 def compared(marked: Iterable[Marked], found: Mapping[str, Found]) -> tuple[DeliveryFact, ...]:
-    """What is marked beside what the topics have, by service. A topic that is not there has nothing."""
+    """The marked events compared with the topics, by service. A topic that does not exist has no event."""
     facts = []
     for one in marked:
         topic = found.get(one.service, Found(frozenset()))
@@ -136,9 +138,9 @@ def compared(marked: Iterable[Marked], found: Mapping[str, Found]) -> tuple[Deli
 def look_in_topics(
     stack: Stack, oldest: Mapping[str, float], name_of: Callable[[bytes | None], str | None]
 ) -> dict[str, Found]:
-    """By service what its topic has, named by `name_of` each message's value; None is left out.
+    """Service → the messages in its topic. name_of: gives a message's name from its value; None: leave it out.
 
-    oldest: by service, as far back as it is looked for, seconds since 1970. Raises: CouldNotLook.
+    oldest: service → from when on its topic is read, in seconds since 1970. Raises: CouldNotLook.
     """
     asked = {event_topic(service): service for service in oldest}
     settings = quiet_reader(stack.address("kafka", "tcp"), "lakeproof-check")
@@ -172,7 +174,7 @@ def look_in_topics(
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What is read of a partition: [start, end). lost_its_start: what came before it is deleted already."""
+    """The offsets [start, end) that are read of a partition. lost_its_start: records before `start` are deleted."""
 
     topic: str
     number: int
@@ -182,10 +184,10 @@ class Span:
 
 
 def kept_since(spans: Iterable[Span], first: Mapping[tuple[str, int], float], now: float) -> dict[str, float]:
-    """By topic that has lost a partition's beginning: seconds since 1970; what is older may have been deleted.
+    """Topic → since when it has kept its events, in seconds since 1970; only topics that lost a partition's start.
 
-    first: when the first record that is left of a partition was sent; none: it is empty. Neither it nor an empty
-    partition excuses what is younger than the topics' retention: that was not deleted for its age.
+    first: partition → when its first remaining record was sent; empty partitions are not in it. A missing event that
+    is younger than the topics' retention is never excused: it was not deleted for its age.
     """
     expired = now - EVENTS_KEPT_SECONDS
     since: dict[str, float] = {}
@@ -213,7 +215,7 @@ def _messages(consumer: Consumer, spans: list[Span], deadline: Deadline) -> Iter
     while total := sum(left.values()):
         if deadline.expired:
             raise CouldNotLook(f"{total} events were not read within {READ_SECONDS:g} s", where=Store.EVENTS.value)
-        # It waits until it has as many as are asked for: never more than there are.
+        # `consume` waits until it has as many messages as it was asked for, so ask for no more than are left.
         for message in consumer.consume(min(total, BATCH), timeout=min(1.0, max(deadline.left, 0.1))):
             if (error := message.error()) is not None:
                 raise KafkaException(error)
@@ -227,7 +229,7 @@ def _messages(consumer: Consumer, spans: list[Span], deadline: Deadline) -> Iter
 
 
 def event_id_of(value: bytes | None) -> str | None:
-    """The id of a message of an outbox (services/event_delivery.py); None: it is somebody else's."""
+    """The event id of an outbox's message (services/event_delivery.py); None for somebody else's message."""
     if value is None:
         return None
     if value.startswith(_BEGINS):  # as every outbox writes it: to read a hundred thousand as JSON takes a second more

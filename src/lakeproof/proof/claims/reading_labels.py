@@ -11,7 +11,7 @@ from lakeproof.stack.stack import Stack
 
 
 def read_labels(stack: Stack) -> Mapping[str, int]:
-    """Bytes by key of every object under ready/: one listing, a thousand a page. Raises: CouldNotLook."""
+    """Key → size in bytes of every object under ready/, by one listing, 1000 a page. Raises: CouldNotLook."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

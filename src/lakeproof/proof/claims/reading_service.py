@@ -1,4 +1,4 @@
-"""What customers see: support's timelines over HTTP, and what the stores hold of it."""
+"""What users see: support's timelines over HTTP, and the entries that the stores hold for them."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -17,7 +17,7 @@ type Entry = tuple[str, str, str, int]
 
 NEWEST_TIMELINES, OTHER_TIMELINES = 10, 40  # cases
 ASK_SECONDS = 10.0
-AT_ONCE = 10  # cases: so long after the stores were read is support asked
+AT_ONCE = 10  # cases: the stores are read for ten, then support is asked, so that little changes in between
 _CASES = """
 WITH able AS (SELECT id, order_id FROM cases WHERE order_id IS NOT NULL),
      newest AS (SELECT id, order_id FROM able ORDER BY id DESC LIMIT $1),
@@ -38,8 +38,8 @@ _ORDERS = "SELECT id, status, version, created_at, updated_at FROM oltp.orders W
 
 
 def read_timelines(stack: Stack, seed: int, named: Collection[int] = ()) -> dict[str, Any]:
-    """Of the newest cases that have an order, of the `named` ones, and of others by the seed: first what the stores
-    hold, then what support shows. Fields of the facts. Raises: CouldNotLook.
+    """Fields of the facts: timelines of the newest cases that have an order, of the `named` cases, and of others by
+    the seed. The stores are read first, then support. Raises: CouldNotLook.
     """
     cases = rows_of(stack, "support", _CASES, NEWEST_TIMELINES, OTHER_TIMELINES, str(seed), sorted(named))
     timelines: list[TimelineFact] = []
@@ -68,17 +68,17 @@ def _timeline(support: httpx.Client, case_id: int, order_id: int, held: list[Ent
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise CouldNotLook(f"no timeline: {type(error).__name__}", where=Store.SUPPORT.value) from error
     if missing := sorted(name for name, state in states.items() if state == "missing"):
-        # It says itself that it is not whole: nothing stale or lost is shown, and nothing can be compared.
+        # The timeline itself says that a source is missing. So it shows nothing wrong, but cannot be compared.
         raise CouldNotLook(
             f"case {case_id}'s timeline lacks {' and '.join(missing)}, which does not answer it",
             where=Store.SUPPORT.value,
         )
-    wanted = [entry for entry in held if states.get(entry[1]) != "off"]  # switched off on purpose: not asked
+    wanted = [entry for entry in held if states.get(entry[1]) != "off"]  # a source switched off on purpose
     return TimelineFact(case_id, order_id, tuple(sorted(shown)), tuple(sorted(wanted)))
 
 
 def _held(stack: Stack, orders: list[int]) -> defaultdict[int, list[Entry]]:
-    """By order what its timeline must show: of order and payment beginning and newest change, of a parcel all."""
+    """Order id → what its timeline must show: first and newest state of order and payment, all events of a parcel."""
     found: defaultdict[int, list[Entry]] = defaultdict(list)
     for order_id, id_, status, version, created, updated in rows_of(stack, "payment", _PAYMENTS, orders):
         first = "declined" if status == "declined" else "authorized"

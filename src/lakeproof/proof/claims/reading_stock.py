@@ -1,7 +1,7 @@
 """Facts about stock, for the claims in stock_claims.py: each SKU's totals, and the lines that must add up to them.
 
-A SKU that changed while its lines were read cannot be compared with them, so it is read again, by itself: that takes
-milliseconds, in which even a SKU that is bought often may well keep still.
+A SKU that changed while its lines were read cannot be compared with them. Such SKUs are read again, a few at a time:
+that takes milliseconds, in which even a SKU that is bought often may well stay the same.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 from lakeproof.stack.stack import Stack
 
 LOOKS = 3
-SKUS_AT_ONCE = 20  # of those that are read again
+SKUS_AT_ONCE = 20  # at the further looks
 
 _TOTALS = "SELECT DISTINCT sku, version, received, sold, reserved, active, events, sent FROM inventory.stock{where}"
 _VERSIONS = "SELECT DISTINCT sku, version FROM inventory.stock{where}"
@@ -29,7 +29,7 @@ _LINES = (
 # A SKU's events have numbers without a gap from 1 on, and each change writes one.
 _FIRST_EVENTS = "SELECT sku FROM inventory.stock WHERE kind = 'event' AND n = 1 ALLOW FILTERING"
 
-# The rows of a statement.
+# Gives the rows of a statement.
 type Ask = Callable[[str], Iterator[Any]]
 
 
@@ -93,7 +93,7 @@ def _quoted(sku: str) -> str:
 
 
 def _seconds_since(at: datetime | None, now: datetime) -> float:
-    """Of a time as the driver gives it: UTC without a zone.
+    """How long ago the time was. at: as the driver gives it, UTC without a zone.
 
     A line without a time is not held; it counts as infinitely far in the future.
     """

@@ -17,7 +17,7 @@ from lakeproof.stack.stack import Stack
 
 @contextmanager
 def ring_rows(stack: Stack) -> Iterator[Callable[[str], Iterator[Any]]]:
-    """One session: a statement's rows at QUORUM, page after page as they are taken. Raises: CouldNotLook."""
+    """One session: a function that gives a statement's rows at QUORUM, page after page. Raises: CouldNotLook."""
     try:
         with cassandra_session.session(
             stack, "reader", stack.secret("cassandra-reader"), seconds=READ_SECONDS

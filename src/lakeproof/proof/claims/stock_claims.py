@@ -39,8 +39,8 @@ def moving_skus(facts: ShopFacts) -> int:
 
 
 def with_lines(facts: ShopFacts) -> list[CheckoutFact]:
-    """Ended checkouts whose lines inventory must still have. A purchase without a reservation has lost it; a checkout
-    that failed may have failed before it got one.
+    """Ended checkouts whose lines inventory must still have. A purchase without a reservation is judged too, since it
+    lost its reservation; a checkout that failed may have failed before it got one.
     """
     return [
         one

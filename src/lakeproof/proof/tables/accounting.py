@@ -1,8 +1,8 @@
-"""Does everything that differs end as a finding, or as something that the rules allow? What does neither is unknown.
+"""Is every difference explained by a finding, or allowed by a rule? A difference that is neither counts as unknown.
 
-Judging looks for wrongs that it knows. This looks from the other side: at every opened bucket, whether the rows that
-were read make up the digests that were given, and whether each order that is not as last acknowledged, or not as in
-the database, is named by a finding or allowed to differ.
+The judge (ledger_rules.py) looks only for the wrongs that it knows. This module looks from the other side. For every
+opened bucket it asks whether the rows that were read give the engine's digests, and whether each order that is not as
+last acknowledged, or not as in the database, is named by a finding or allowed to differ.
 """
 
 import re
@@ -28,7 +28,7 @@ SHOWN = 5
 def unlike_digests(
     engine: str, given: Digests, rows: Rows, opened: Collection[int], width: int, tables: Sequence[Table] = TABLES
 ) -> Iterator[str]:
-    """Buckets whose rows, as read, are not those that the engine's digest was taken of. One instant has one state."""
+    """In words: buckets whose rows, as read, do not give the engine's own digest, though both are of one instant."""
     for table in tables:
         read = digests_of(table, rows[table.name], width)
         for bucket in sorted(opened):
@@ -42,9 +42,9 @@ def unlike_digests(
 
 
 class Account:
-    """What is explained in one engine.
+    """Which differences in one engine are explained.
 
-    cut_us: what was acknowledged after it may be there or not. findings: all that were made, of any engine.
+    cut_us: what was acknowledged after this time may be there or not. findings: the engine's and the database's.
     """
 
     def __init__(self, expectations: Expectations, cut_us: int, findings: Iterable[Finding], *, whole: bool) -> None:
@@ -77,7 +77,7 @@ class Account:
     ) -> Iterator[str]:
         """Orders of the opened buckets whose rows are not the database's, though nothing says why."""
         ours, theirs = _by_order(database), _by_order(lake)
-        # Of an order that an unclear call may have made, the ledger knows no id; the row names the call by its key.
+        # The ledger has no id for an order that an unclear call may have made; only the row's client key names it.
         keys = _keys_by_order(database, lake)
         odd = [
             id_
@@ -115,7 +115,7 @@ class Account:
 
 
 def _by_order(rows: Rows) -> dict[int, Counter[tuple[str, ...]]]:
-    """All rows of an order, as text; those that belong to none are findings anyway."""
+    """Order id → all its rows, as text. Rows without an order id are findings anyway, and are left out."""
     found: dict[int, Counter[tuple[str, ...]]] = defaultdict(Counter)
     for table in TABLES:
         place = [column.name for column in table.columns].index(table.order_column)

@@ -1,5 +1,5 @@
-"""One check's look at the published tables that no ledger knows, of every captured database; and at the columns that
-no ledger knows: those that `lake evolve` added to the ledger's tables.
+"""One check's look at what no ledger knows: the other published tables of every captured database, and the columns
+that `lake evolve` added to the ledger's tables.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -43,24 +43,24 @@ class Others:
 
     @property
     def group(self) -> Group:
-        """As a reader takes them."""
+        """These tables as the group that a reader takes."""
         return Group(self.database.name, self.tables, self.width)
 
     def is_asked_of(self, lake_engine: str, first: str) -> bool:
-        """Whether that engine of the lake is asked for these tables. first: the one that is held to the database."""
+        """Whether that engine of the lake is asked for these tables. first: the engine compared with the database."""
         return lake_engine == first or lake_engine not in TOO_SLOW_HERE
 
     @property
     def prefix(self) -> str:
-        """Of the tables' names in what is told."""
+        """Stands before the tables' names in reports."""
         return self.database.prefix(".")
 
 
 @dataclass(frozen=True)
 class BesideLedger:
-    """commit: the hash of the check. Readers that are opened here stay open until_judged.
+    """commit: the hash of the check. until_judged: keeps the readers opened here open.
 
-    reports, agreements: what was found, in the order of the looks.
+    reports, agreements: what `compare` found, in the order of its calls.
     """
 
     stack: Stack
@@ -72,9 +72,9 @@ class BesideLedger:
     agreements: list[ClaimReport] = field(default_factory=list)
 
     def tables(self, readers: Mapping[str, Reader], opened_us: int) -> list[Others]:
-        """Of each database that this stack captures; none without a reader of the lake.
+        """The tables of each database that this stack captures; none where no reader of the lake is open.
 
-        readers: of the ledger's database and of the lake. opened_us: a moment at which all had their snapshots.
+        readers: those of the ledger's database and of the lake. opened_us: a moment at which all had their snapshots.
         """
         if self.commit is None or not readers.keys() - {DATABASE}:
             return []
@@ -94,8 +94,9 @@ class BesideLedger:
         return [each for each in found if each is not None]
 
     def _note_not_captured(self, source: Source) -> None:
-        """Unknown where it should be captured: the tables of before only grow older, and without any nobody sees that
-        they are missing. In a stack that it is no part of, only tables that an earlier stack left are told.
+        """Note a source that nothing captures now. Where its capture is part of this stack, that is unknown: its
+        published tables only grow older, and where there are none, nobody would see that they are missing. In a stack
+        without that capture, only tables left by an earlier stack are noted, as left out.
         Raises: CouldNotLook where nobody could tell.
         """
         is_part = source.capture in parts_of(self.stack).known()
@@ -111,8 +112,8 @@ class BesideLedger:
             )
 
     def _note_unpublished(self, source: Source) -> None:
-        """Tables that the job is to write and the hash does not hold. The publisher leaves out a table that was added
-        to the files until the job writes it, so the hash alone does not tell that one is missing.
+        """Note tables that the job should write and the hash does not hold. The publisher leaves out a new table
+        until the job writes it, so the hash alone does not show that one is missing.
         """
         held = self.commit.tables_of(source.name) if self.commit is not None else {}
         missing = [name for name in table_names(source.name) if name not in held]
@@ -135,9 +136,9 @@ class BesideLedger:
         return None if largest is None else Others(of, database, tables, width_for(largest), seen_us)
 
     def compare(self, others: Others, readers: Mapping[str, Reader], digests: Mapping[str, Digests]) -> None:
-        """The database against the lake through one engine, and the lake's other engines against that one.
+        """Compare the database with the lake through one engine, and the lake's other engines with that engine.
 
-        digests: by engine, of those that gave any; why another one gave none is noted.
+        digests: by engine, for the engines that gave any; why another gave none is noted already.
         """
         ours = digests.get(others.reader.engine)
         lake = next((each for engine, each in readers.items() if engine != DATABASE and engine in digests), None)
@@ -166,12 +167,14 @@ class BesideLedger:
         return [] if self.commit is None else sorted(set(self.commit.tables_of(database.name)) - other_tables.KNOWN)
 
     def _further_looks(self, others: Others, engine: str) -> Callable[[], tuple[Reader, Reader]]:
-        """Each call gives both once more, the lake at a hash that covers the last look at the database."""
+        """Each call gives new readers of the database and of the lake, the lake at a hash that covers the last look
+        at the database.
+        """
         enter, seen_us = self.until_judged.enter_context, others.seen_us
 
         def look_again() -> tuple[Reader, Reader]:
             nonlocal seen_us
-            # Never at the newest hash that there is: what a hash does not cover yet looks lost in it.
+            # Never simply the newest hash: rows that a hash does not cover yet would look lost in it.
             commit = self.covering.awaited(seen_us, others.database)
             lake = enter(lake_reader(self.stack, engine, commit, self.notes.progress))
             again = enter(self._snapshot(others.database))
@@ -181,7 +184,7 @@ class BesideLedger:
         return look_again
 
     def _added_parts(self, of: Source, database: Reader) -> list[Table]:
-        """Of the tables that the ledger judges, the columns that were added: the ledger knows nothing of them."""
+        """The added columns of the tables that the ledger judges: the ledger knows nothing of them."""
         if of != OF_LEDGER:
             return []
         added: dict[str, set[str]] = {}
@@ -190,7 +193,7 @@ class BesideLedger:
             if each.is_declared and name in other_tables.KNOWN:
                 added.setdefault(name, set()).add(each.column)
         known = {table.name: {column.name for column in table.columns} for table in TABLES}
-        # Without what the ledger judges, and without a column that the database does not have.
+        # Only the added columns, without those that the database does not have.
         parts = [
             other_tables.part_of(table, {column.name for column in table.columns} - known[table.name])
             for table in self._described(of, database, sorted(added))
@@ -210,7 +213,7 @@ class BesideLedger:
         return found
 
     def _readable(self, of: Source, database: Reader, table: Table) -> Table:
-        """The table without columns that the lake cannot have at this hash. One that nobody declared is noted."""
+        """The table without columns that the lake cannot have at this hash. Undeclared columns are noted."""
         source = f"{database.schemas.get(table.name, of.name)}.{table.name}"
         declared = declared_columns(of, self.stack).get(source)
         if declared is None:

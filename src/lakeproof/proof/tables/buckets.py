@@ -1,4 +1,4 @@
-"""Digests by bucket: what each engine and the ledger give, and which buckets have to be opened."""
+"""Digests by bucket: those of an engine's rows and of the ledger, and which buckets have to be opened."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ SMALLEST_WIDTH = 16
 
 @dataclass(frozen=True)
 class Digest:
-    """Of one bucket: how many rows, the sum of their digests, the sum of their identities' digests."""
+    """One bucket: the number of rows, the sum of their digests, the sum of their identities' digests."""
 
     rows: int = 0
     full: int = 0
@@ -46,12 +46,12 @@ def width_for(largest_order_id: int) -> int:
 
 
 def rows_in(digests: Digests, table: str) -> int:
-    """How many rows the table has."""
+    """How many rows the table has by these digests."""
     return sum(digest.rows for digest in digests[table].values())
 
 
 def differing(ours: TableDigests, theirs: TableDigests, *, identity_only: bool = False) -> set[int]:
-    """Buckets in which the two are not the same."""
+    """Buckets in which the two digests differ."""
     different = set()
     for bucket in ours.keys() | theirs.keys():
         one, other = ours.get(bucket, _NONE), theirs.get(bucket, _NONE)
@@ -84,8 +84,8 @@ def _bucket(table: Table, key: Value, width: int) -> int:
 class LedgerDigests:
     """What the ledger expects, as digests: every order in its newest acknowledged state.
 
-    `unsettled`: buckets of orders with a call whose outcome is unknown, which are opened in any case.
-    Events are known by (order, version) only: the ledger knows neither their ids nor their times.
+    `unsettled`: buckets of orders with a call whose outcome is unknown; these buckets are always opened.
+    Events are identified by (order, version) only: the ledger knows neither their ids nor their times.
     """
 
     def __init__(self, expectations: Expectations, width: int) -> None:
@@ -116,14 +116,14 @@ class LedgerDigests:
 
     @cached_property
     def digests(self) -> Digests:
-        """By table and bucket."""
+        """The ledger's digests, by table and bucket."""
         return {
             table: {bucket: Digest(*sums) for bucket, sums in by_bucket.items()}
             for table, by_bucket in self._sums.items()
         }
 
     def to_open(self, engine: Digests) -> set[int]:
-        """Buckets whose rows must be looked at: an engine has something else than what was acknowledged."""
+        """Buckets whose rows must be read, because the engine's digest is not the ledger's, or a call is unclear."""
         ours = self.digests
         opened = set(self.unsettled)
         for table in TABLES:

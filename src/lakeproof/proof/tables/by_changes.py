@@ -1,16 +1,16 @@
-"""Judges a published state by what changed since another one that was judged before, instead of reading it whole.
+"""Judges a published state by what changed since a state that was judged before, instead of reading it whole.
 
-A claim on one order reads that order's rows alone. So only the orders of rows that changed have to be asked about,
-and what was broken of the others is broken still. The lake's manifests tell where such rows are:
+A claim on one order reads only that order's rows. So only orders with changed rows have to be asked about, and any
+other order that was broken is still broken. The lake's manifests tell in which files the changed rows are:
 
-- in the data files that came and in those that went. What is in the one and not in the other changed; what a
-  compaction wrote anew did not. The ids of changed rows, widened to a few ranges, are what is asked about;
-- in data files that stayed, of which a deletion vector hides more rows than before. Which ones, no manifest tells. An
-  order that was changed has a row in a new file as well. Where a row was only taken away, the number of rows tells:
-  outside of the ranges each table must have as many as before, by the manifests (rows of the files, less what the
-  deletion vectors hide) and a count within the ranges.
+- in the data files that were added and removed. A row that is in only one of these two sets has changed; a row that a
+  compaction wrote again is in both. The ids of the changed rows, widened to a few ranges, are asked about;
+- in data files that stayed, where a deletion vector hides more rows than before. No manifest tells which rows. An
+  order that was changed has a row in a new file as well. A row that was only deleted shows in the number of rows:
+  outside of the ranges each table must have as many as before, by the manifests (rows of the files, less the rows
+  that deletion vectors hide) and a count within the ranges.
 
-Where the numbers do not agree, or a deletion vector hides less than it did, the state has to be read whole.
+Where the numbers do not agree, or a deletion vector hides fewer rows than before, the state has to be read whole.
 """
 
 import logging
@@ -39,21 +39,21 @@ from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
 
-# More ids than these are not fetched: then most of a table changed, and it is read whole.
+# At most this many changed ids are fetched: with more, most of a table changed, and it is read whole.
 MOST_KEYS = 50_000
-# A statement names so many ranges of ids for each table and state at most: with forty Trino planned for ten times as
-# long as it read.
+# A statement names at most this many ranges of ids for each table and state: with forty ranges, Trino planned for ten
+# times as long as it read.
 MOST_RANGES = 4
-# Tables with fewer rows in all are read whole: planning what is asked of changes may cost more (decision 0042).
+# Tables with fewer rows in total are read whole: planning the statements about changes may cost more (decision 0042).
 LEAST_ROWS = 200_000
-# From a state in which more is broken no other one is judged: the answer that told of it may have been cut off.
+# No other state is judged from one in which more is broken: the answer about that one may have been cut off.
 MOST_BROKEN = 1000
 S3_SECONDS = 10.0
 FILES_KEPT = 200
 
 # Table → snapshot: a state of the judged tables.
 type Snapshots = Mapping[str, int]
-# From and to, both included.
+# The first and the last id, both included.
 type Range = tuple[int, int]
 
 
@@ -61,7 +61,7 @@ type Range = tuple[int, int]
 class Files:
     """A table's files at one snapshot.
 
-    rows: data file → rows in it. hidden: data file → how many of them its deletion vector hides.
+    rows: data file → rows in it. hidden: data file → how many of its rows a deletion vector hides.
     """
 
     rows: Mapping[str, int]
@@ -73,14 +73,14 @@ class Files:
         return sum(number - self.hidden.get(path, 0) for path, number in self.rows.items())
 
     def hides_as_before(self, before: "Files") -> bool:
-        """Whether no deletion vector of a file that both have hides more rows than before, or fewer.
+        """Whether each file that both have has as many hidden rows as before.
 
-        A writer only ever adds to a vector. One that took rows back and hid as many others is not noticed.
+        Writers only add rows to a vector. A vector that gave rows back and hid as many others is not noticed.
         """
         return not self._otherwise(before)
 
     def only_hides_more_than(self, before: "Files") -> bool:
-        """Whether the deletion vector of each file that both have hides as many rows as before, or more."""
+        """Whether no file that both have has fewer hidden rows than before."""
         return all(now > then for now, then in self._otherwise(before))
 
     def _otherwise(self, before: "Files") -> list[tuple[int, int]]:
@@ -90,10 +90,10 @@ class Files:
 
 
 class Changes:
-    """What changed between states, for one audit after the other: keeps what it read of manifests.
+    """What changed between states. It serves one audit after the other, and keeps the manifests that it has read.
 
-    judged: how many states were judged by what changed. read_whole: how many were read whole, since none was known
-    that they came from, or what changed could not be told, or the tables have fewer rows than `least_rows`.
+    judged: how many states were judged by their changes. read_whole: how many states were read whole, because no
+    earlier state was known, or the changes could not be found, or the tables have fewer rows than `least_rows`.
     """
 
     def __init__(self, stack: Stack, least_rows: int = LEAST_ROWS) -> None:
@@ -106,10 +106,10 @@ class Changes:
         self._lists: dict[str, dict[int, str]] = {}
 
     def files_of(self, commit: PublishedCommit, database: str, states: Sequence[Snapshots]) -> list[dict[str, Files]]:
-        """Of each state its tables' files. commit: the hash whose metadata knows their snapshots.
+        """The files of each state's tables. commit: the hash whose metadata lists the states' snapshots.
 
-        Raises: MissingFile where it does not, or where a manifest is gone; what the clients of Nessie and of the
-        store raise.
+        Raises: MissingFile where a snapshot is not listed or a manifest is gone; what the clients of Nessie and of
+        the store raise.
         """
         lists = self._manifest_lists(commit, database, sorted({table for state in states for table in state}))
         found = []
@@ -129,7 +129,7 @@ class Changes:
     def _manifest_lists(
         self, commit: PublishedCommit, database: str, tables: Sequence[str]
     ) -> dict[str, dict[int, str]]:
-        """Table → snapshot → its manifest list. The last answer is kept: all that is asked in a catalog needs it."""
+        """Table → snapshot → its manifest list. The last answer is kept: all questions to one catalog need it."""
         asked = (commit.hash, database, *tables)
         if asked == self._asked:
             return self._lists
@@ -165,8 +165,8 @@ class Changes:
 
 
 def start_of(asked: Sequence[Asked], known: Mapping[State, InState]) -> State | None:
-    """The newest known state of their database from which all of these can be judged: none of them is older than it,
-    in any table, and they have the same tables.
+    """The newest known state from which all the asked states can be judged: it has the same database and tables, and
+    none of its tables is newer than in any of them.
     """
     claims, tables = asked[0].claims, asked[0].snapshots.keys()
     if any(each.snapshots.keys() != tables for each in asked):
@@ -190,11 +190,10 @@ def judge_by_changes(
     changes: Changes,
     deadline: Deadline,
 ) -> dict[State, InState] | None:
-    """What is broken in these states of one database, oldest first, by what changed since a known one. Those of which
-    that cannot be told are left out.
+    """What is broken in these states of one database, by what changed since a known state. States that cannot be
+    judged so are left out. None where the tables are so small that reading them whole costs less.
 
-    trino: at the hash `pinned`, whose metadata is asked for all of their snapshots. None where their tables are so
-    small that reading them whole costs less.
+    asked: oldest first. trino: is pinned at the hash `pinned`, whose metadata must list all the states' snapshots.
     Raises: CouldNotLook where Trino gave no answer in time.
     """
     start = start_of(asked, known)
@@ -220,7 +219,7 @@ def judge_by_changes(
 
 
 class _Between:
-    """Statements on what changed between states, each of which came from the one before. files: of each of them."""
+    """Statements about what changed between states, each the successor of the one before. files: of each state."""
 
     def __init__(
         self,
@@ -234,7 +233,7 @@ class _Between:
         self._deadline = deadline
 
     def judged(self, broken_at_first: Sequence[Broken]) -> list[InState | None]:
-        """What is broken in each state but the first; None of one that has to be read whole."""
+        """What is broken in each state except the first; None for a state that has to be read whole."""
         asked = self._asked_about()
         found = None if asked is None else self._broken_within(asked)
         if asked is None or found is None:
@@ -244,8 +243,8 @@ class _Between:
         return [(*still, *broken) if is_same else None for is_same, broken in zip(same, found, strict=True)]
 
     def _asked_about(self) -> dict[str, list[Range]] | None:
-        """Noun → ranges in which the ids of all rows lie that are in a file that came and in none that went, or the
-        other way round; None where these are too many, or a row has no id.
+        """Noun → ranges that hold the ids of all rows that are in an added file and in no removed one, or the
+        reverse. None where there are too many ids, or a row has no id.
         """
         pairs = zip(pairwise(self._states), pairwise(self._files), strict=True)
         parts = [
@@ -265,7 +264,9 @@ class _Between:
         return {table.noun: ranges_of(ids[table.noun]) for table in self._claims.tables.values()}
 
     def _changed(self, table: str, before: int, after: int, held: Files, holds: Files) -> str:
-        """Selects the noun and id of each row that changed between two snapshots of a table; "" where no file did."""
+        """SQL for the noun and id of each row that changed between two snapshots; "" where no file did. held, holds:
+        the table's files before and after.
+        """
         judged = self._claims.tables[table]
         came, went = holds.rows.keys() - held.rows.keys(), held.rows.keys() - holds.rows.keys()
 
@@ -277,7 +278,7 @@ class _Between:
         if not came or not went:
             paths, snapshot = (came, after) if came else (went, before)
             return f"{select} {rows_of(snapshot, paths)}" if paths else ""
-        # Rows that are alike count as often as they are there: of two that went and one that came, one changed.
+        # Equal rows count as often as they occur: where two of them were removed and one was added, one row changed.
         columns = ", ".join(judged.columns)
         return (
             f"{select} FROM (SELECT {columns}, 1 AS sign {rows_of(after, came)}"
@@ -286,9 +287,10 @@ class _Between:
         )
 
     def _same_outside(self, asked: Mapping[str, Sequence[Range]]) -> list[bool]:
-        """Of each state but the first: whether all rows outside of the ranges are those of the first one.
+        """For each state except the first: whether all rows outside of the ranges are those of the first state.
 
-        Where no file that stayed hides more, they are: what is in a file that came or went is in the ranges.
+        They are the same where no file that stayed hides more rows than before: every changed row of an added or
+        removed file is within the ranges.
         """
         hides_more = {
             table
@@ -315,7 +317,7 @@ class _Between:
             {table: held[table].live - counted.get((table, snapshots[table]), 0) for table in hides_more}
             for snapshots, held in zip(self._states, self._files, strict=True)
         ]
-        # Once a row may have come back, it may be in every later state as well.
+        # A row that may have come back in one state may be in every later state as well.
         follows = accumulate(
             (
                 all(files.only_hides_more_than(before[table]) for table, files in after.items())
@@ -326,14 +328,14 @@ class _Between:
         return [same and rows == outside[0] for same, rows in zip(follows, outside[1:], strict=True)]
 
     def _broken_within(self, asked: Mapping[str, Sequence[Range]]) -> list[InState] | None:
-        """Of each state but the first, what is broken in it of what is asked about; None where that is too much."""
+        """What is broken within the ranges, in each state except the first; None where the answer may be cut off."""
         states = [self._within(snapshots, asked) for snapshots in self._states[1:]]
         sql = self._claims.states_sql(states) if any(asked.values()) else ""
         rows = self._trino.run(sql, self._deadline).rows if sql else ()
         return None if len(rows) >= MOST else self._claims.broken_by_place(rows, len(states))
 
     def _within(self, snapshots: Snapshots, asked: Mapping[str, Sequence[Range]]) -> dict[str, str]:
-        """Of each table what stands for its rows within the ranges in FROM."""
+        """Table → the subquery for FROM that gives its rows within the ranges."""
         found = {}
         for table, snapshot in snapshots.items():
             judged = self._claims.tables[table]
@@ -344,7 +346,7 @@ class _Between:
 
 
 def _is_within(broken: Broken, asked: Mapping[str, Sequence[Range]]) -> bool:
-    """A row without an id is in no range: where one changed, nothing is judged by what changed."""
+    """A row without an id is in no range: where such a row changed, the states are read whole."""
     key = broken.key
     return key is not None and any(low <= key <= high for low, high in asked[broken.noun])
 
@@ -354,7 +356,7 @@ def _quoted(path: str) -> str:
 
 
 def ranges_of(ids: Iterable[int], most: int = MOST_RANGES) -> list[Range]:
-    """At most so many ranges in which these ids lie, in order, the widest gaps between them left out."""
+    """At most `most` ranges that hold all these ids, in order; the widest gaps between the ids are left out."""
     ordered = sorted(set(ids))
     if not ordered:
         return []

@@ -1,9 +1,9 @@
 """The canonical text of a row, and its digest: the same in every engine and in Python (docs/integrity.md).
 
-A field is `LENGTH:TEXT` (length in code points), NULL is `-`; a row is its fields one after another. Integers in
-decimal; decimals at their column's scale; true and false by these words; times as microseconds since the epoch, UTC.
-A row's digest is the first 60 bits of the MD5 of that text in UTF-8, so that a sum over rows fits every engine's
-decimals. The sum does not depend on order, and a second copy of a row changes it.
+A field is `LENGTH:TEXT` (length in code points), NULL is `-`; a row is its fields one after another. Integers are
+written in decimal, decimals at their column's scale, booleans as `true` and `false`, times as microseconds since the
+epoch in UTC. A row's digest is the first 60 bits of the MD5 of that text in UTF-8, so that a sum over rows fits every
+engine's decimals. The sum does not depend on order, and a second copy of a row changes it.
 """
 
 import hashlib
@@ -39,11 +39,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A captured table. `order_column` holds the id of the order that a row belongs to: buckets are cut along it.
-    Of a table that no ledger knows it is the primary key; where that is text, buckets are cut along its digest.
+    """A captured table. `order_column` holds the id of the order that a row belongs to; it decides the row's bucket.
+    In a table that no ledger knows it is the primary key. Where the key is text, its MD5 decides the bucket.
 
-    `identity`: the columns that name a row for the ledger; a digest over them alone tells whether it is there.
-    `part`: of a table whose other columns are judged elsewhere, what these columns are called; else empty.
+    `identity`: the columns that identify a row for the ledger; a digest over them alone shows whether the row exists.
+    `part`: the name for these columns, where the table's other columns are judged elsewhere; else empty.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Table:
 
     @property
     def told(self) -> str:
-        """What it is called in a report."""
+        """The table's name in a report."""
         return f"{self.name}.{self.part}" if self.part else self.name
 
     @property
     def has_text_key(self) -> bool:
-        """True where its buckets are those of a text's digest."""
+        """True where a row's bucket comes from the MD5 of a text key."""
         return any(column.name == self.order_column and column.kind is Kind.TEXT for column in self.columns)
 
 
@@ -112,7 +112,7 @@ TABLES = (ORDERS, ORDER_ITEMS, ORDER_EVENTS)
 
 
 def as_text(value: Value | Decimal) -> str:
-    """A value as a driver gives it, as text: of a decimal all its digits (a zero of scale 7 is no 0E-7)."""
+    """A driver's value as text. A decimal is written with all its digits (a zero of scale 7 is not 0E-7)."""
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 

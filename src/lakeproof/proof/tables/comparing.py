@@ -1,4 +1,4 @@
-"""What every engine showed, against the ledger and against each other: opens what differs, and judges it."""
+"""Compares the digests of every engine with the ledger's and each other's, and judges the buckets that differ."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ type Open = Callable[[str, set[int]], Mapping[str, Rows] | None]
 
 @dataclass(frozen=True)
 class Shown:
-    """What one engine showed of one instant. cut_us: whatever was acknowledged before it must be in it.
+    """What one engine showed at one instant. cut_us: whatever was acknowledged before that time must be there.
 
-    broken: orders that break a claim across tables; None where the engine was not asked.
+    broken: orders that break a claim across tables; None where the engine was not asked for them.
     """
 
     cut_us: int
@@ -42,8 +42,8 @@ def compare(
 ) -> tuple[list[TableReport], list[ClaimReport], list[str]]:
     """Every table in every engine, the claims across tables and engines, and what differs without an explanation.
 
-    Where a lake's engine has the same digests as another at the same hash, its rows are the same: they are judged
-    once. `open_buckets` is asked at most once per engine. whole: as Judge takes it.
+    Where two engines of the lake give the same digests at the same hash, their rows are the same, and are judged only
+    once. `open_buckets` is called at most once per engine. whole: as in `Judge`.
     """
     lake = [engine for engine in shown if engine != DATABASE]
     to_open = _to_open(expectations, shown, width)

@@ -1,4 +1,4 @@
-"""The rows of opened buckets in one engine, put together as orders with their items and events."""
+"""Puts the rows of opened buckets of one engine together as orders, items and events."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class IncompleteRow:
-    """A row with NULL where there always is a value. order_id, client_key: whose it is, as far as it says so."""
+    """A row with NULL where there always is a value. order_id, client_key: None where the row does not hold them."""
 
     table: str
     missing: tuple[str, ...]
@@ -36,9 +36,9 @@ class IncompleteRow:
 
 @dataclass
 class Contents:
-    """Rows of one engine. `orders` hold no items yet: an item may be there without its order.
+    """Rows of one engine; items and events are by order id. `orders` hold no items: an item may lack its order.
 
-    incomplete: rows that are no order, item or event, for something is missing in them.
+    incomplete: rows with a NULL, from which no order, item or event can be made.
     """
 
     orders: list[Order] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Contents:
 
 
 def contents_of(rows: Mapping[str, Iterable[Sequence[Any]]]) -> Contents:
-    """From canonical values per table, in the order of the table's columns."""
+    """The contents of these rows: canonical values per table, in the order of the table's columns."""
     whole = {table.name: [row for row in rows.get(table.name, ()) if None not in row] for table in TABLES}
     items: dict[int, list[Item]] = defaultdict(list)
     for id_, order_id, line, sku, quantity, unit_price in whole[ORDER_ITEMS.name]:
@@ -89,8 +89,9 @@ def _order(row: Sequence[Any]) -> Order:
 
 
 def _iso(microseconds: int) -> str:
-    """As the service writes times: six digits and a Z. A time that no calendar has, which the lake's columns take,
-    stays the number that it is: the row is then not what was acknowledged, and the finding names that number.
+    """A time as the service writes it: six digits and a Z. The lake's columns can also hold a time that Python's
+    calendar cannot. Such a time stays a number: the row then differs from the acknowledged one, and the finding names
+    the number.
     """
     try:
         return (_EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

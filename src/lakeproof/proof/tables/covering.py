@@ -18,18 +18,19 @@ from lakeproof.proof.notes import Notes
 from lakeproof.proof.tables.states import begins
 from lakeproof.stack.stack import Stack
 
-# By then a heartbeat that is newer than the wait has come through the topic, and the job's next checkpoint may be
-# seconds away (lake/job/pace.py).
+# The jobs are asked for a checkpoint only after this time. By then a heartbeat newer than the wait's beginning has
+# come through the topic, while the job's next checkpoint may be seconds away (lake/job/pace.py).
 FIRST_ASKED_SECONDS = 1.3
-# Where none of so many brought a state that covers the moment, something else keeps it away, and more only cost.
+# At most this many checkpoints are asked of each job. If none of them covers the moment, another cause holds the
+# state back, and more checkpoints only cost.
 MOST_ASKED = 5
 FLINK_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
 class Covering:
-    """One check's. seconds: how long a state that covers an instant is waited for. ahead: heartbeats of before the
-    clock was set back, which no look of the check takes, though the clock catches up with them meanwhile.
+    """Serves one check. seconds: how long it waits for a state that covers an instant. ahead: heartbeats from before
+    the clock was set back. No look of the check believes them, even after the clock has caught up with them.
     """
 
     stack: Stack
@@ -38,8 +39,8 @@ class Covering:
     ahead: BeatsAhead = field(default_factory=BeatsAhead)
 
     def first(self, instant_us: int, databases: Sequence[Source]) -> PublishedCommit | None:
-        """The first published hash that covers the instant of all these databases. Where none does in time: the
-        newest hash (None before the first one), and the reason is noted. Nessie may be silent for a while meanwhile.
+        """The first published hash that covers the instant for all these databases. Where none does in time: the
+        newest hash (None where nothing is published), and the reason is noted. Nessie may be silent meanwhile.
         """
         newest, reason = self._newest_or_why_not(instant_us, databases)
         if reason is not None:
@@ -47,7 +48,7 @@ class Covering:
         return newest
 
     def awaited(self, instant_us: int, database: Source) -> PublishedCommit:
-        """The first published hash that covers the instant of that database. Raises: LakeproofError, OSError where
+        """The first published hash that covers the instant for that database. Raises: LakeproofError, OSError where
         none does in time.
         """
         found, reason = self._newest_or_why_not(instant_us, [database])
@@ -58,8 +59,8 @@ class Covering:
     def _newest_or_why_not(
         self, instant_us: int, databases: Sequence[Source]
     ) -> tuple[PublishedCommit | None, LakeproofError | OSError | None]:
-        """The newest hash once it covers the instant, or when the time is over: then with the reason why it does
-        not. Meanwhile the jobs of the databases that are late are asked for checkpoints.
+        """The newest hash as soon as it covers the instant. When the time is over: the newest hash, and the reason
+        why it does not cover it. Meanwhile the jobs of the databases that are late are asked for checkpoints.
         """
         wait, next_asked = Deadline(self.seconds), Deadline(FIRST_ASKED_SECONDS)
         asked: dict[str, Asking] = {}
@@ -101,8 +102,8 @@ class Covering:
             wait.pause(0.3)
 
     def cut(self, beat_us: int | None) -> int:
-        """The time before which everything acknowledged must be in the lake. Where the heartbeat tells nothing this
-        is 0, which requires nothing, and the reason is noted.
+        """The time before which everything acknowledged must be in the lake. It is 0, which requires nothing, where
+        the heartbeat cannot be used; then the reason is noted as unknown.
         """
         if not beat_us:
             said = "lake: this hash shows no heartbeat, so that nothing that was acknowledged would have to be in it"
@@ -115,8 +116,8 @@ class Covering:
         return 0
 
     def _covers(self, latest: PublishedCommit | None, database: Source, instant_us: int) -> bool:
-        """A state of tables that are being read for the first time covers nothing: its heartbeat is a row like all
-        others, and tells of no transaction. The first one that tells of some follows within seconds.
+        """While a database's tables are being read for the first time, their state covers nothing: its heartbeat was
+        read as a plain row, not as part of a transaction. The first one of a transaction follows within seconds.
         """
         if latest is None or begins(latest, database.name):
             return False
@@ -133,6 +134,6 @@ class Covering:
 
 
 def _runs(stack: Stack) -> bool:
-    """False where nobody would start Nessie while this waits: no supervisor of our own, and nothing that one left."""
+    """False where nobody would start Nessie during the wait: no supervisor of ours runs, and it left no process."""
     supervisor = Supervisor(stack)
     return stack.settings.mode != "local" or supervisor.running() or bool(supervisor.left_over())

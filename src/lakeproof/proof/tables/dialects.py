@@ -1,6 +1,6 @@
 """The canonical text and its digest as SQL, one dialect per engine; a golden test holds them equal.
 
-A dialect is data: templates of SQL, in which {0} is what they are about.
+A dialect is data: SQL templates, in which {0} stands for the argument.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from typing import Any
 from lakeproof.proof.tables.canonical import DIGEST_HEX_DIGITS, Column, Kind, Table
 from lakeproof.proof.tables.ranges import LARGEST_ID, SMALLEST_ID, Ranges
 
-# The same in all of them.
+# The same in all dialects.
 _BOOLEAN = "CASE WHEN {0} THEN 'true' WHEN NOT {0} THEN 'false' END"
 
 
@@ -18,13 +18,16 @@ _BOOLEAN = "CASE WHEN {0} THEN 'true' WHEN NOT {0} THEN 'false' END"
 class Dialect:
     """How one engine spells a column's canonical value and the parts of its digest.
 
-    `quote`: around an identifier. `number`, `time`: a column's canonical value as text (`time`: microseconds since
-    the epoch, UTC); NULL stays NULL. `field`: LENGTH:TEXT of that value, or `-`; lengths count code points.
-    `joined`: one text of several, which stand between `between`. `digest`: the first 60 bits of the MD5 of a text;
-    `total`: over a group, the sum of these, or what `sum_of` makes that sum from. `grouped_once`: true where one
-    grouping over the rows of all tables is cheaper than one for each table. `quotient`: {0} / {1} as a whole number,
-    which every engine cuts towards zero (`bucket_of` mends that). `text_bucket`: the first two hexadecimal
-    digits of the MD5 of a text. `text`: a column of text, or of what is text in the lake.
+    quote: the character around an identifier.
+    number, time, text: a column's canonical value as text (`time`: microseconds since the epoch, UTC; `text`: also
+    for types that are text in the lake). NULL stays NULL.
+    field: LENGTH:TEXT of that value, or `-` for NULL; lengths count code points.
+    between, joined: join several fields to one text, with `between` between them.
+    digest: the first 60 bits of the MD5 of a text.
+    quotient: {0} / {1} as a whole number, which every engine cuts towards zero (`bucket_of` mends that).
+    text_bucket: the first two hexadecimal digits of the MD5 of a text.
+    total: the sum of a group's digests, or an aggregate from which `sum_of` makes that sum.
+    grouped_once: True where one GROUP BY over the rows of all tables is cheaper than one for each table.
     """
 
     quote: str
@@ -58,8 +61,8 @@ class Dialect:
         name = self.quoted(table.order_column)
         if table.has_text_key:
             return self.text_bucket.format(self.text.format(name))
-        # Division that cuts towards zero would put the ids -15 to 15 into one bucket, of which the range of ids that
-        # `rows_sql` reads holds only the half from 0 on. MOD has the sign of the id in all engines.
+        # Division that cuts towards zero would put the ids -15 to 15 into one bucket, while `rows_sql` reads that
+        # bucket by a range that begins at 0. MOD has the sign of the id in all engines.
         return f"{self.quotient.format(name, width)} - CASE WHEN MOD({name}, {width}) < 0 THEN 1 ELSE 0 END"
 
     def text_of(self, columns: list[Column]) -> str:
@@ -68,7 +71,7 @@ class Dialect:
 
 
 # MariaDB and MySQL 8. The session's character set must be utf8mb4 (MD5 is over the connection's bytes). DATETIME(6)
-# counts from the epoch without any time zone: it holds UTC. CONV gives text; without the cast the sum were a double.
+# counts from the epoch without any time zone: it holds UTC. CONV gives text; without the cast the sum is a double.
 MARIADB = Dialect(
     quote="`",
     number="{0}",
@@ -86,7 +89,7 @@ MARIADB = Dialect(
 )
 
 # PostgreSQL 15. EXTRACT gives numeric, so the product is exact; 15 hexadecimal digits fit a bigint without its sign.
-# uuid and jsonb are text in the lake, as it writes them.
+# uuid and jsonb are text in the lake, spelled as PostgreSQL spells them.
 POSTGRES = Dialect(
     quote='"',
     number="CAST({0} AS text)",
@@ -101,8 +104,8 @@ POSTGRES = Dialect(
     grouped_once=False,
 )
 
-# Trino 483. to_unixtime is a double and date_format stops at milliseconds: seconds and fraction are taken apart.
-# from_base gives a bigint of 60 bits; the sum is taken over decimals.
+# Trino 483. to_unixtime gives a double and date_format stops at milliseconds, so seconds and fraction are computed
+# apart. from_base gives a bigint of 60 bits; the sum is taken over decimals.
 TRINO = Dialect(
     quote='"',
     number="CAST({0} AS varchar)",
@@ -120,12 +123,12 @@ TRINO = Dialect(
 
 
 def _sum_of_digests(listed: Any) -> int:
-    """Nothing in Flink reads hexadecimal; looking up each digit in SQL instead took a minute to compile."""
+    """Flink cannot parse hexadecimal, and SQL that looks up each digit took a minute to compile, so Python sums."""
     return sum(int(digest, 16) for digest in str(listed).split(","))
 
 
-# Flink 1.20. TIMESTAMPDIFF gives 32 bits; the session's zone is UTC, so UNIX_TIMESTAMP of the text is exact. For the
-# sum it gives the list of the digests themselves, 15 digits a row.
+# Flink 1.20. TIMESTAMPDIFF gives 32 bits; the session's zone is UTC, so UNIX_TIMESTAMP of the text is exact. Instead
+# of a sum it gives the list of the digests, 15 digits a row.
 FLINK = Dialect(
     quote="`",
     number="CAST({0} AS STRING)",
@@ -144,8 +147,8 @@ FLINK = Dialect(
 )
 
 
-# Spark 3.5, in ANSI mode. A timestamp without zone is one of UTC in a session of UTC; conv gives text, of at most 64
-# bits without a sign.
+# Spark 3.5, in ANSI mode. The session's zone is UTC, so a timestamp without a zone is read as UTC. conv gives text,
+# of at most 64 unsigned bits.
 SPARK = Dialect(
     quote="`",
     number="CAST({0} AS STRING)",
@@ -166,10 +169,10 @@ def canonical_text(dialect: Dialect, table: Table, only: tuple[str, ...] | None 
 
 
 def digests_sql(dialect: Dialect, tables: Iterable[tuple[str, Table, str, int]]) -> str:
-    """Per table and bucket: its number as text, how many rows, the sum of digests, the sum of digests of the identity
-    alone. tables: (what the table is called in the answer, the table, its source, the width of its buckets).
+    """SQL for, per table and bucket: the bucket's number as text, the number of rows, the sum of digests, the sum of
+    the identities' digests. tables: (name in the answer, the table, its expression for FROM, width of a bucket).
     """
-    # A text in every engine, so that tables of both kinds of keys fit into one statement.
+    # The bucket is text in every engine, so that tables with numbers and with text as keys fit into one statement.
     each = [
         (
             f"SELECT '{name}' AS table_name, {_bucket_text(dialect, table, width)} AS bucket,",
@@ -199,7 +202,7 @@ def _bucket_text(dialect: Dialect, table: Table, width: int) -> str:
 
 
 def rows_sql(dialect: Dialect, table: Table, source: str, ranges: Ranges) -> str:
-    """Canonical values of all rows of some ranges of order ids, or of buckets of a text key."""
+    """SQL for the canonical values of all rows in these ranges of order ids, or in these buckets of a text key."""
     if table.has_text_key:
         column = dialect.bucket_of(table, 1)
         parts = [f"({column} >= '{start:02x}' AND {column} <= '{end - 1:02x}')" for start, end in ranges.spans]
@@ -214,7 +217,7 @@ def rows_sql(dialect: Dialect, table: Table, source: str, ranges: Ranges) -> str
 
 
 def _within(column: str, start: int, end: int) -> str:
-    """start <= column < end. A bound beyond what 64 bits hold bounds nothing, and no engine takes it as a number."""
+    """start <= column < end. A bound outside 64 bits is left out: it bounds nothing, and no engine accepts it."""
     bounds = [f"{column} >= {start}"] if start > SMALLEST_ID else []
     bounds += [f"{column} < {end}"] if end <= LARGEST_ID else []
     return f"({' AND '.join(bounds) or f'{column} IS NOT NULL'})"

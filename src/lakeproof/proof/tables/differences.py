@@ -1,4 +1,4 @@
-"""Lake against database where the ledger cannot tell: ids, types and times of events, and versions nobody knows."""
+"""Lake against database where the ledger cannot tell: ids, types and times of events, and unacknowledged versions."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,17 +9,17 @@ from lakeproof.proof.tables.contents import Contents
 from lakeproof.proof.tables.ledger_rules import Judge
 from lakeproof.shop.order.models import Item, Order
 
-# An event has its time from before its transaction's commit; it may be so much older than the commit.
+# An event's time is set before its transaction commits; the event may be up to this much older than the commit.
 COMMITTED_WITHIN_US = 120_000_000
 
 
 def differences(database: Contents, lake: Contents, judge: Judge) -> list[Finding]:
-    """Rows that both have at one version, with another content in the lake.
+    """Events that only one side has or that differ, and orders with another content at the same version.
 
-    An event never changes or goes, and the database is read after the lake's state was published: what the lake has,
-    the database has, equal. What the database had well before the cut, the lake has too: a call without an answer may
-    have been done or not, and by then the database has decided. An order is compared only at the same version, and
-    only where that version was not acknowledged (else the ledger has judged both).
+    An event never changes or goes, and the database is read after the lake's state was published. So every event in
+    the lake must be in the database, and equal. An event that the database had well before the cut must be in the
+    lake: even for a call without an answer, the database had decided by then. An order is compared only at the same
+    version, and only where that version was not acknowledged (else the ledger has judged both sides).
     """
     return [*_events(database, lake, judge), *_lost_events(database, lake, judge), *_orders(database, lake, judge)]
 
@@ -37,7 +37,7 @@ def _events(database: Contents, lake: Contents, judge: Judge) -> Iterator[Findin
 
 def _lost_events(database: Contents, lake: Contents, judge: Judge) -> Iterator[Finding]:
     there = {row.id for rows in lake.events.values() for row in rows}
-    # A row with NULL in it is there, and told by itself; of which event it is may be what is missing.
+    # A row with a NULL is present, and has a finding of its own; the NULL may be the id that names the event.
     spoilt = {row.order_id for row in lake.incomplete if row.table == ORDER_EVENTS.name}
     for rows in database.events.values():
         for row in rows:

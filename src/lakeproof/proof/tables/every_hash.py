@@ -1,9 +1,9 @@
 """Judges every published hash, not the newest alone: does one of them show a part of a transaction?
 
-A torn state may be on `main` for a single checkpoint, and whoever reads at that hash reads it for as long as the hash
-is readable. Each hash is judged by itself and in full: the claims of `whole_claims.py` on every captured database, at
-the very snapshots that the hash holds. With `Changes` a state is read whole only where no other one is known that it
-came from; of all others it is enough to read what changed (by_changes.py).
+A torn state may be on `main` for a single checkpoint, yet it can be read at its hash for as long as that hash is
+readable. Each hash is judged by itself and in full: the claims of `whole_claims.py` on every captured database, at
+the very snapshots that the hash holds. With `Changes`, a state is read whole only where no earlier state is known;
+for all others it is enough to read what changed (by_changes.py).
 """
 
 from collections import defaultdict
@@ -25,27 +25,27 @@ from lakeproof.proof.tables.states import NOTHING, Asked, InState, State, States
 from lakeproof.proof.tables.whole_claims import CLAIMS, WholeClaims
 from lakeproof.stack.stack import Stack
 
-# So many states are read through one catalog: it is made once, and its manifests are read once. It stands at the
-# newest of the states, whose metadata knows each table's newest 40 snapshots.
+# At most this many states are read through one Trino catalog: so the catalog is made once for them, and its manifests
+# are read once. It is pinned at the newest of the states, whose metadata knows each table's newest 40 snapshots.
 AT_ONCE = 15
-# So many of these states in one statement. `SELECT 1` waited for up to 6.8 s beside one of fifteen, for up to 2.8 s
-# beside those of three (docs/performance.md, "The minute's audit").
+# At most this many states are judged by one Trino statement. A user's `SELECT 1` waited up to 6.8 s beside a
+# statement of fifteen states, and up to 2.8 s beside statements of three (docs/performance.md, "The minute's audit").
 IN_ONE_STATEMENT = 3
 CATALOG_SECONDS = 60.0  # for all statements in one catalog
-# How many snapshots the states of one catalog may span: fewer than the metadata keeps, because the first state is
-# compared with the one before it.
+# The snapshots of one catalog's states may span at most this many: fewer than the metadata keeps, because the first
+# state is compared with the one before it.
 SPAN = SNAPSHOTS_KEPT - 8
-# So many states in one statement where only the rows that changed are read, which are few.
+# At most this many states in one statement where only the changed rows are read, which are few.
 CHANGED_IN_ONE_STATEMENT = 5
-# After so many tries in a row in which the changed rows told nothing, the remaining states are read whole, three to
-# a statement.
+# After this many tries in a row in which no state could be judged by its changes, the remaining states are read
+# whole, three to a statement.
 IN_VAIN = 3
 MOST_WAITING = 1000
 
 
 @dataclass(frozen=True)
 class Torn:
-    """A published hash, and what it shows of transactions that are not whole in it."""
+    """A published hash, and the broken claims that show a part of a transaction in it."""
 
     commit: PublishedCommit
     broken: InState
@@ -55,12 +55,14 @@ class Torn:
 class EveryHash:
     """Follows `main` from the hash `after` on, which is not judged itself.
 
-    judged: how many hashes were. not_looked: how many were passed over, since too many waited or their files may be
-    gone; nothing is known of these. first_read: how many moved tables that were only being read for the first time
-    (`begins`), so that nothing was to be judged. waiting: how many were left for the next look. torn: all found,
-    oldest first. at_once: states in the next catalog; fewer after one in which a statement got no answer, which may
-    have been too much. known: states that were judged, here or a moment ago; they are not read again. databases:
-    whose tables are judged; hashes that moved another's are left out, since they show these as a hash before did.
+    judged: how many hashes were judged. waiting: how many are left for the next look.
+    not_looked: how many were passed over (too many waited, or their files may be gone): nothing is known of them.
+    first_read: how many moved tables that were being read for the first time (`begins`); these need no judgement.
+    torn: all torn hashes found, oldest first.
+    at_once: how many states the next catalog takes; fewer after a catalog in which a statement got no answer.
+    known: the states that were judged, here or just before; they are not read again.
+    databases: the databases whose tables are judged. Hashes that moved only other databases' tables are left out: an
+    earlier hash has shown the same state.
     changes: None where every state is to be read whole.
     """
 
@@ -77,10 +79,10 @@ class EveryHash:
     changes: Changes | None = None
 
     def look(self, deadline: Deadline, most: int = MOST_WAITING) -> list[Torn]:
-        """Judge what was published meanwhile, oldest first, until the deadline is over; gives the torn ones.
+        """Judge the hashes published since, oldest first, until the deadline is over; gives the torn ones.
 
-        most: of more hashes than these the oldest are passed over.
-        Raises: CouldNotLook, StatementFailed: what was answered until then counts, the rest waits for the next look.
+        most: where more hashes wait, the oldest are passed over.
+        Raises: CouldNotLook, StatementFailed: hashes judged until then count, the rest waits for the next look.
         NoSuchHash where `main` no longer leads back to `after`.
         """
         published = history.since(self.stack, self.after)
@@ -108,8 +110,8 @@ class EveryHash:
             self.at_once = min(AT_ONCE, 2 * self.at_once)
             found += self._count(some, readable, broken)
             if self.changes is not None:
-                # The next ones are judged from these, but where a table was set back: then its numbers come again,
-                # perhaps with other rows.
+                # The next states are judged from these, except where a table was set back: then its snapshot numbers
+                # come again, perhaps with other rows.
                 self.known = NOTHING if left and went_back(some[-1], left[0], self.databases) else broken
         if not left and published:
             self.after = published[-1].hash
@@ -118,7 +120,7 @@ class EveryHash:
     def _count(
         self, some: Sequence[PublishedCommit], readable: Set[str], broken: Mapping[State, InState]
     ) -> list[Torn]:
-        """Be done with these hashes, up to a readable one with a state that is not known. Gives the torn ones."""
+        """Count these hashes as done, up to the first readable one with an unknown state. Gives the torn ones."""
         unknown = (
             at
             for at, one in enumerate(some)
@@ -137,8 +139,8 @@ class EveryHash:
         return torn
 
     def _readable(self, commit: PublishedCommit) -> States:
-        """The states of it whose files are promised to be there. A database that is no longer captured stays in newer
-        hashes at its last state, which was judged when it was new.
+        """The commit's states whose files are still promised to be there. A database that is no longer captured stays
+        in newer hashes at its last state, which was judged when it was new.
         """
         states = states_of(commit, self.databases)
         return {state: claims for state, claims in states.items() if commit.is_readable(database=claims.source.name)}
@@ -150,9 +152,9 @@ def judge(
     broken: dict[State, InState] | None = None,
     databases: Collection[str] = NAMES,
 ) -> list[Torn]:
-    """Which of these hashes show a part of a transaction in the tables of these databases, reading all of them.
+    """Which of these hashes show a part of a transaction in these databases' tables; reads every state whole.
 
-    broken: what is known already; what was found is added here as well, by state.
+    broken: the states known already, which are not read again; every state read is added.
     Raises: CouldNotLook, StatementFailed.
     """
     found = {} if broken is None else broken
@@ -166,12 +168,12 @@ def _read(
     broken: dict[State, InState],
     changes: Changes | None,
 ) -> None:
-    """Add what is broken in those of the wanted states that `broken` does not have: as far as there were answers,
-    where one fails. wanted: hashes, oldest first, each with the states of it that are asked about.
+    """Add to `broken` the wanted states that it does not have; where a statement fails, those answered before it.
+    wanted: hashes, oldest first, each with its states to be judged.
 
     Raises: CouldNotLook, StatementFailed.
     """
-    # Several hashes may hold the same state: one that moved another database's tables, for example.
+    # Several hashes may hold the same state, for example after a hash that moved only another database's tables.
     newest: dict[State, Asked] = {}
     for commit, states in wanted:
         for state, claims in states.items():
@@ -198,8 +200,8 @@ def _ask(
     broken: dict[State, InState],
     changes: Changes | None,
 ) -> None:
-    """Add what is broken in each of these different states, oldest hash first, asked in one catalog, or in two of one
-    half each.
+    """Add to `broken` each of these different states, oldest hash first. They are asked in one catalog; where that
+    fails, in two catalogs of one half each.
     """
     deadline = Deadline(CATALOG_SECONDS)
     try:
@@ -213,7 +215,7 @@ def _ask(
                 sql = claims.lake_sql([each.commit.tables_of(claims.source.name) for each in some])
                 rows = trino.run(sql, deadline).rows if sql else ()
                 if len(rows) >= MOST and len(some) > 1:
-                    # It was cut off: what is broken in one state may have hidden what is in another.
+                    # The answer was cut off: rows of one state may have taken the place of another's.
                     break
                 broken |= _by_state(claims, some, rows)
                 if changes is not None:
@@ -239,9 +241,9 @@ def _follow(
     changes: Changes,
     deadline: Deadline,
 ) -> None:
-    """Add what is broken in these states of one database, oldest first: a few at a time by what changed, and whole
-    the first one of which that cannot be told. What was answered counts, whatever becomes of the rest; where nothing
-    can be told of several in a row, or the tables are small, the rest is left.
+    """Add to `broken` these states of one database, oldest first. A few at a time are judged by their changes; the
+    first one that cannot be is read whole. Answers given count even where a later statement fails. After several
+    tries in vain, or where the tables are small, the remaining states are left to the caller.
     """
     left, in_vain = list(asked), 0
     while left and in_vain < IN_VAIN:
@@ -261,7 +263,7 @@ def _follow(
 
 
 def _statements(asked: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
-    """What is asked in one statement each: some states of one database, those of the oldest hashes first."""
+    """The states for each statement: some of one database, those of the oldest hashes first."""
     waiting: dict[str, list[Asked]] = defaultdict(list)
     for each in asked:
         some = waiting[each.claims.source.name]
@@ -272,17 +274,17 @@ def _statements(asked: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
 
 
 def _by_state(claims: WholeClaims, asked: Sequence[Asked], rows: Sequence[Row]) -> dict[State, InState]:
-    """What one statement gave, for each of its states."""
+    """State → what is broken in it, by the rows of one statement over these states."""
     found = claims.broken_by_place(rows, len(asked))
     return {each.state: broken for each, broken in zip(asked, found, strict=True)}
 
 
 def _of_states(commits: Sequence[PublishedCommit], most: int, databases: Collection[str]) -> int:
-    """How many of the first commits hold at most so many states of these databases, which the last one's metadata
-    still knows.
+    """How many of the first commits together hold at most `most` states of these databases, all of which the metadata
+    of the last of them still knows.
 
-    While nobody buys, many hashes are one state. Where a state was brought back by hand, a table's snapshot is older
-    than at the hash before, and its metadata does not know the newer ones.
+    While nobody buys, many hashes hold one state. Where an older state was restored by hand, a table's snapshot is
+    older than at the hash before, and its metadata does not know the newer snapshots.
     """
     states: set[State] = set(states_of(commits[0], databases))
     for number, (before, commit) in enumerate(pairwise(commits), start=1):
@@ -294,12 +296,12 @@ def _of_states(commits: Sequence[PublishedCommit], most: int, databases: Collect
 
 
 def went_back(before: PublishedCommit, after: PublishedCommit, databases: Collection[str]) -> bool:
-    """Whether a table's snapshot at the later hash is an older one: somebody set it back."""
+    """Whether a table has an older snapshot at the later hash: somebody set the table back."""
     return min(_steps(before, after, databases)) < 0
 
 
 def _steps(before: PublishedCommit, commit: PublishedCommit, databases: Collection[str]) -> list[int]:
-    """How far the snapshot of each judged table that both have moved on."""
+    """By how many snapshots each judged table moved on, of the tables that both hashes have."""
     return [
         now[table] - then[table]
         for claims in CLAIMS

@@ -1,10 +1,11 @@
 """Claims on rows that have a history: payments, parcels and cases, each beside the events of its changes.
 
-A service of the shop changes such a row, adds an event of the same version and whatever the event tells of (a
-message, an attachment) in one statement. Where one of them is visible and another is not, a part of a transaction is.
+A service of the shop changes such a row, adds an event of the same version, and adds whatever the event reports (a
+message, an attachment), all in one statement. Where one of these is visible without another, a transaction is visible
+in part.
 
-An event that is there twice breaks no claim here: the lake's tables of events hold what is read anew a second time
-(lake/capture/new_slot.py). `check` tells of that.
+An event that is there twice breaks no claim here: when tables are read anew, the lake's tables of events hold the
+rows a second time (lake/capture/new_slot.py). `check` reports that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,9 +22,10 @@ TOLD_OF = "every case has the messages and attachments that its events tell of"
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """A table whose rows have a version, and the table of its events, which know a row's id as `key`.
+    """A table whose rows have a version, and the table of its events. `key`: the events' column with the row's id.
 
-    beside: tables with one row for each event of a type; `cases` may be opened with a message, which counts in none.
+    beside: table → the type of event for each of which the table has one row. A message with which a case was opened
+    has no event, and is not counted.
     """
 
     noun: str
@@ -43,7 +45,7 @@ _HISTORIES = (
     _History("parcel", "fulfillments", "fulfillment_events", "fulfillment_id", {}),
     _History("case", "cases", "case_events", "case_id", _BESIDE),
 )
-# What a case was opened with has its very time (support/store.py) and no event of its own.
+# The message with which a case was opened has the case's very time (support/store.py), and no event of its own.
 _NOT_THE_FIRST = (
     " WHERE NOT EXISTS (SELECT 1 FROM {cases} AS opened"
     " WHERE opened.id = beside.case_id AND opened.created_at = beside.at)"
@@ -73,10 +75,10 @@ class BrokenHistory:
 
 
 def history_sql(states: Sequence[Mapping[str, str]]) -> str:
-    """The rows that break a claim, in SQL that PostgreSQL and Trino both take; "" where there is nothing to judge.
+    """SQL for the rows that break a claim; PostgreSQL and Trino both take it. "" where there is nothing to judge.
 
-    states: of each state that is judged, table → what stands for it in FROM. A history of which one table is missing
-    there is not judged. A state's place among them is the first column, the others are as `broken_of` wants them.
+    states: each maps a table to its expression for FROM. A history of which a table is missing there is not judged.
+    The first column of the answer is the state's place in `states`; `broken_of` reads the others.
     """
     parts = [
         part
@@ -102,8 +104,8 @@ LIMIT {MOST}"""
 
 
 def _parts(history: _History, place: int, named: Mapping[str, str]) -> list[str]:
-    """What each of a history's tables adds to the sums of a row. Of an event: its version, and the same once more
-    where it tells of a message or an attachment.
+    """What each of a history's tables adds to the sums of a row. An event adds its version, and adds it once more in
+    a column of its own where it reports a message or an attachment.
     """
     begin = f"SELECT {place} AS place, '{history.noun}' AS noun"
     told = [
@@ -127,7 +129,7 @@ def _parts(history: _History, place: int, named: Mapping[str, str]) -> list[str]
 
 
 def broken_of(rows: Iterable[Sequence[Any]]) -> list[BrokenHistory]:
-    """Which claims each row breaks, without its first column (the place). A sum over nothing but NULL counts as 0."""
+    """Which claims each row breaks. rows: without the first column, the place. A sum over nothing but NULL is 0."""
     broken = []
     for noun, key, *sums in rows:
         present, version, events, newest, messages, attachments = (int(value or 0) for value in sums)

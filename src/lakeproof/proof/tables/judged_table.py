@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class JudgedTable:
-    """noun: what its rows are part of: an order, a payment. key: the column with the id of that.
+    """noun: the kind of thing that its rows are part of: an order, a payment. key: the column with that thing's id.
 
-    columns: all that the claims read. A claim on one order reads rows of that order alone.
+    columns: all columns that the claims read. A claim on one order reads rows of that order alone.
     """
 
     noun: str

@@ -1,7 +1,8 @@
-"""One engine's rows against the ledger, key by key: pure, by version rules, so that it holds under traffic.
+"""Judges one engine's rows against the ledger, key by key. It asks nothing, and its rules hold under traffic.
 
-For every key: newest version acknowledged before the cut ≤ version found, and the row is what was acknowledged at the
-version found, or what a call asked for that may be under way. A refused call allows nothing.
+For every client key, the version found must be at least the newest version acknowledged before the cut. The row must
+be what was acknowledged at that version, or what a call asked for that may still be under way. A refused call allows
+nothing.
 """
 
 from collections import Counter, defaultdict
@@ -18,9 +19,9 @@ from lakeproof.shop.order.models import Item, Order
 class Judge:
     """Holds the rows of some buckets against the ledger.
 
-    cut_us: what was acknowledged before that time must be there. whole: True where no order may be there that the
-    ledger does not know. Otherwise rows of such orders are somebody else's: `not_ours` counts them by table, and they
-    are not judged.
+    cut_us: what was acknowledged before that time must be there. whole: True where the ledger knows every order, so
+    that an unknown one is wrong. Otherwise rows of unknown orders are somebody else's: they are not judged, and
+    `not_ours` counts them by table.
     """
 
     def __init__(self, expectations: Expectations, cut_us: int, *, whole: bool = True) -> None:
@@ -36,8 +37,8 @@ class Judge:
         return self._key_of_id.get(order_id, f"order id {order_id}")
 
     def knows(self, key: str, version: int) -> bool:
-        """True where the shop acknowledged that version, with all of its content. Of a version that a call only asked
-        for, nobody told the ids and times.
+        """True where the shop acknowledged that version, with all of its content. For a version that was only asked
+        for, the ledger has no ids and times.
         """
         one = self._expected.get(key)
         return one is not None and any(state.version == version for state in one.acknowledged)
@@ -62,7 +63,7 @@ class Judge:
         return sorted(wrong, key=lambda one: (one.table, one.wrong, one.key))
 
     def _incomplete(self, row: IncompleteRow) -> Finding:
-        """No shopper asked for a row without a value where there always is one, whosever it is."""
+        """A row with a NULL that no order ever has: no shopper asked for that, whosever order it is."""
         named = row.client_key or ("order id NULL" if row.order_id is None else self.name_of(row.order_id))
         return Finding(row.table, Wrong.PHANTOM, named, f"{', '.join(row.missing)} NULL in the row of {row.text}")
 
@@ -124,7 +125,7 @@ class Judge:
                 yield Finding(ORDER_ITEMS.name, Wrong.LOST, f"{one.key} line {item.line}", "acknowledged, absent")
 
     def _orphans(self, order_id: int, key: str | None, items: list[Item]) -> Iterator[Finding]:
-        """Items without their order: stale where it was deleted; where the order itself is lost, they are right."""
+        """Items without their order: stale where the order was deleted; right where the order itself is lost."""
         one = self._expected.get(key) if key is not None else None
         must = one.newest_acked_before(self.cut_us) if one is not None else None
         if must is not None and (must.order is not None or must.version == 0):

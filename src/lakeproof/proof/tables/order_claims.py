@@ -18,13 +18,13 @@ TABLES = {
 JUDGED = tuple(TABLES)
 CLAIMS = (WHOLE_ORDERS, NO_ORPHANS, NEWEST_EVENT)
 
-# More violations than this are not counted one by one.
+# A statement returns at most this many violations, so an answer of this length may have been cut off.
 MOST = 10_000
 
 
 @dataclass(frozen=True)
 class BrokenOrder:
-    """A claim that one order breaks. `key`: its id, which is all that every engine knows of an orphan; None: NULL."""
+    """A claim that one order breaks. `key`: the order's id (all that an orphan item tells of it); None: NULL."""
 
     claim: str
     key: int | None
@@ -39,15 +39,15 @@ class BrokenOrder:
 
 
 def across_sql(schema: str) -> str:
-    """Orders that break a claim now, in SQL that MariaDB and Trino both take. Columns as `broken_of` wants them."""
+    """SQL for the orders that break a claim now; MariaDB and Trino both take it. `broken_of` reads its rows."""
     return _sql("", _parts("", {table: f"{schema}.{table}" for table in JUDGED}))
 
 
 def across_states_sql(states: Sequence[Mapping[str, str]]) -> str:
-    """As `across_sql`, of several states of the tables, each judged by itself: its place among them is one more
-    column, the first one.
+    """As `across_sql`, for several states of the tables, each judged by itself. One more column, the first, holds the
+    state's place in `states`.
 
-    states: of each, table → what stands for it in FROM.
+    states: each maps a table to its expression for FROM.
     """
     parts = [part for place, named in enumerate(states) for part in _parts(f"{place} AS place, ", named)]
     return _sql("place, ", parts)

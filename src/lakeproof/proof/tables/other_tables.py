@@ -1,8 +1,8 @@
-"""Captured tables that no ledger knows: database against lake, in several looks, so that traffic is no difference.
+"""Captured tables that no ledger knows: database against lake, in several looks, so that traffic makes no finding.
 
-A row that differs is looked at again, at a hash that covers the first look at the database. Where the database still
-has the very same row, the lake must have had it by then: only such rows are findings. A row that the database changed
-meanwhile is looked at once more in the same way; what changed then too is counted.
+A row that differs is looked at again, at a hash that covers the first look at the database. If the database still has
+the very same row, the lake must have it by then: only such rows are findings. A row that the database changed
+meanwhile is looked at once more in the same way; if it changed then too, it is counted as unsettled.
 """
 
 from collections import defaultdict
@@ -21,10 +21,10 @@ from lakeproof.proof.tables.readers import Reader, Rows
 
 LOOKS = 3
 
-# The heartbeat's row has another shape in the lake, and its own use.
+# Not compared here: the ledger's tables, and the heartbeat's, whose row has another shape in the lake.
 KNOWN = frozenset({table.name for table in TABLES} | {"cdc_heartbeat"})
 
-# By engine: what each type is compared as, and of which kinds a primary key may be.
+# By engine: the kind as which each column type is compared, and the kinds that a primary key may have.
 _COMPARED: Mapping[str, tuple[Mapping[str, Kind], tuple[Kind, ...]]] = {
     "mysql": (
         {
@@ -53,9 +53,9 @@ type ByKey = Mapping[str, tuple[tuple[str, ...], ...]]
 
 @dataclass(frozen=True)
 class Compared:
-    """Database against one of the lake's engines, and the digests of that engine, for others to be held against.
+    """The database compared with one of the lake's engines. digests: that engine's, to compare other engines with.
 
-    unknown: what differs and could not be explained by rows.
+    unknown: differences that the rows did not explain.
     """
 
     reports: tuple[TableReport, ...]
@@ -66,11 +66,11 @@ class Compared:
 
 
 class NotComparable(Exception):
-    """Why a table cannot be compared: never an error of the reader's."""
+    """Says why a table cannot be compared; not raised for an error of the reader."""
 
 
 def described(of: Source, database: Reader, name: str) -> Table:
-    """A captured table by the database's own description. Raises: NotComparable, CouldNotLook."""
+    """A captured table as its database describes it. Raises: NotComparable, CouldNotLook."""
     if database.schemas and name not in database.schemas:
         raise NotComparable(f"{name}: published, but no connector's file lists it")
     rows = of.module.described(database.ask, database.schemas.get(name, database.schema), name)
@@ -78,7 +78,7 @@ def described(of: Source, database: Reader, name: str) -> Table:
 
 
 def part_of(table: Table, columns: Collection[str]) -> Table:
-    """Its key and these columns alone; its `part` is empty where it has none of them."""
+    """The table with only its key and these columns; its `part` is empty where it has none of the columns."""
     kept = tuple(column for column in table.columns if column.name in {table.order_column, *columns})
     return replace(table, columns=kept, part="+".join(each.name for each in kept if each.name in columns))
 
@@ -89,7 +89,7 @@ def without(table: Table, columns: Collection[str]) -> Table:
 
 
 def _table(name: str, rows: Rows, kinds: Mapping[str, Kind], of_keys: tuple[Kind, ...]) -> Table:
-    """From (column, type, whether it is in the primary key)."""
+    """rows: (column, type, whether the column is in the primary key). Raises: NotComparable."""
     if not rows:
         raise NotComparable(f"{name}: published, but not in the database")
     strange = [f"{column} {kind}" for column, kind, _ in rows if str(kind).lower() not in kinds]
@@ -105,7 +105,7 @@ def _table(name: str, rows: Rows, kinds: Mapping[str, Kind], of_keys: tuple[Kind
 
 @dataclass(frozen=True)
 class FirstLook:
-    """Tables in the database and in the lake's engine, with their digests in both."""
+    """Tables in the database and in one engine of the lake. ours, theirs: their digests in the two."""
 
     tables: Sequence[Table]
     width: int
@@ -116,10 +116,10 @@ class FirstLook:
 
 
 def compare_others(first: FirstLook, look_again: Callable[[], tuple[Reader, Reader]], prefix: str = "") -> Compared:
-    """These tables in the database and in the lake's engine.
+    """Compare these tables in the database and in the lake's engine.
 
-    look_again: database and lake once more, the lake at a hash that covers the moment of the look before at the
-    database; raises LakeproofError or OSError where there is none. prefix: of the tables' names in what is told.
+    look_again: gives new readers of the database and the lake, the lake at a hash that covers the previous look at
+    the database; raises LakeproofError or OSError where there is none. prefix: of the tables' names in reports.
     """
     tables, width, database, lake = first.tables, first.width, first.database, first.lake
     ours, theirs = first.ours, first.theirs
@@ -147,7 +147,7 @@ def compare_others(first: FirstLook, look_again: Callable[[], tuple[Reader, Read
             try:
                 again = look_again()
             except (LakeproofError, OSError) as error:
-                # What earlier looks found stays told; of what still differs nothing can be said.
+                # Findings of earlier looks stay; rows that still differ count as unsettled.
                 unknown.append(str(error))
                 unsettled = {name: keys & suspects[name] for name, keys in unsettled.items()}
                 break
@@ -156,7 +156,7 @@ def compare_others(first: FirstLook, look_again: Callable[[], tuple[Reader, Read
                 now, shown = (by_key(table, rows) for rows in _rows(table, buckets, width, *again))
                 found, moving = settled(f"{prefix}{table.told}", keys, before[name], now, shown)
                 findings[name] += found
-                # What both had alike at the first look has been judged by that, whatever becomes of it later.
+                # A row that was the same on both sides at the first look is judged, and not followed further.
                 before[name], unsettled[name] = now, moving & suspects[name]
     reports = tuple(
         TableReport(f"{prefix}{table.told}", engine, rows_in(digests, table.name), tuple(found), unsettled=count)
@@ -172,7 +172,7 @@ def compare_others(first: FirstLook, look_again: Callable[[], tuple[Reader, Read
 def agreement(
     tables: Sequence[Table], compared: Compared, other: str, digests: Digests, prefix: str = ""
 ) -> ClaimReport:
-    """Do two of the lake's engines give the same of these tables? They read one hash: no allowance is made."""
+    """Do two of the lake's engines give the same digests? They read one hash, so no difference is allowed."""
     keys = tuple(
         f"{prefix}{table.told}, {in_words(bucket, compared.width, of_text=table.has_text_key)}"
         for table in tables
@@ -183,7 +183,7 @@ def agreement(
 
 
 def _rows(table: Table, buckets: set[int], width: int, database: Reader, lake: Reader) -> tuple[Rows, Rows]:
-    """The rows of these buckets in both."""
+    """The rows of these buckets in the database and in the lake."""
     ranges = ranges_of(buckets, 1 if table.has_text_key else width)
     return database.rows(ranges, [table])[table.name], lake.rows(ranges, [table])[table.name]
 
@@ -200,8 +200,8 @@ def by_key(table: Table, rows: Rows) -> ByKey:
 def settled(
     name: str, keys: Iterable[str], earlier: ByKey, database: ByKey, lake: ByKey
 ) -> tuple[list[Finding], set[str]]:
-    """Of these keys: what differs although the database has not changed it since its earlier look, and the keys of
-    which nothing can be said yet, since it has.
+    """Findings for the keys that differ although the database has not changed their rows since its earlier look; and
+    the keys that differ and that it has changed, which cannot be judged yet.
     """
     findings, moving = [], set[str]()
     for key in sorted(keys):

@@ -1,9 +1,9 @@
 """The projection in Cassandra against the database, key by key, also under traffic.
 
-The database is read, then the projection once it covers that moment, then the database again where they differ: a row
-that stayed the same must have been projected. What only the projection has is looked at once more, for an order may
-have been made and deleted between the two looks at the database. A row that changed meanwhile is looked at once more
-in the same way; what changed then too is counted.
+The database is read first, then the projection once it covers that moment, then the database again for the rows that
+differ: a row that stayed the same must have been projected. A row that only the projection has is looked at once more
+there, since an order may have been made and deleted between the two looks at the database. A row that changed
+meanwhile goes through the same looks again; if it changed then too, it is counted as unsettled.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,9 +32,9 @@ from lakeproof.stack.stack import Stack
 ENGINE = "cassandra"
 COMPONENT = "projector"
 READ_SECONDS = 60.0
-# Past so many one scan of the whole table is cheaper than to name each.
+# With more keys than this, one scan of the whole table is cheaper than a statement for each key.
 MOST_KEYS = 500
-LOOKS = 3  # at the database
+LOOKS = 3  # at the database, at most
 
 _DATABASE = """\
 SELECT customer_id, id, status, total, item_count, version,
@@ -45,13 +45,13 @@ _PROJECTION = (
     f" FROM projections.{PROJECTION}"
 )
 
-# customer and order
+# (customer id, order id)
 type Key = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order as both have it; None is NULL, which Cassandra lets any column be."""
+    """An order as both sides hold it; None is NULL, which Cassandra allows in any column."""
 
     status: str | None
     total: Decimal | None
@@ -65,8 +65,8 @@ type Orders = dict[Key, Order]
 
 
 class Sides(Protocol):
-    """The two sides. `database` gives all its orders, or those of these keys, and a moment that they are all before;
-    `projection` gives its own, all of them or those of these keys, at a time when it covers that moment.
+    """The two sides. `database` gives its orders, and a moment before which they were all written. `projection` waits
+    until it covers that moment, and gives its orders. Both give all orders, or those of the given keys.
     """
 
     def database(self, keys: Sequence[Key] | None = None) -> tuple[Orders, int]:
@@ -77,7 +77,7 @@ class Sides(Protocol):
 
 
 def compare_projection(sides: Sides) -> TableReport:
-    """What the projection lost, has too old, or has though the database has it not. Raises: CouldNotLook."""
+    """Orders that the projection lost, has too old, or has where the database has none. Raises: CouldNotLook."""
     before, read_us = sides.database()
     shown = sides.projection(read_us)
     suspects = [key for key in before.keys() | shown.keys() if before.get(key) != shown.get(key)]
@@ -115,7 +115,7 @@ def _finding(key: Key, wanted: Order | None, shown: Order | None) -> Finding:
 
 
 def look(stack: Stack, cover_seconds: float, progress: Callable[[str], None]) -> TableReport | None:
-    """None where no projector is part of the stack. Raises: CouldNotLook where one is and something is away."""
+    """None where the stack has no projector. Raises: CouldNotLook where it has one, and a side gives no answer."""
     if COMPONENT not in parts_of(stack).known():
         return None
     try:
@@ -167,7 +167,7 @@ class _StackSides:
             deadline.pause(0.3)
 
     def _rows(self, cql: str, values: Sequence[object] | None = None) -> list[Any]:
-        # At QUORUM, by the session; the driver fetches page after page.
+        # The session reads at QUORUM; the driver fetches page after page.
         return list(self._ring.execute(SimpleStatement(cql, fetch_size=5000), values, timeout=READ_SECONDS))
 
 

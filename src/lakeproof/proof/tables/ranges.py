@@ -1,16 +1,16 @@
-"""Which rows lie in a bucket: ranges of the whole numbers that buckets are cut along, and the rows without one."""
+"""Which rows lie in a bucket: ranges of order ids (or of another whole-number key), and the rows whose id is NULL."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 SMALLEST_ID, LARGEST_ID = -(2**63), 2**63 - 1
-# The bucket of rows whose order's id is NULL, below that of every number.
+# The bucket of rows whose order's id is NULL. It sorts below every id's bucket.
 OF_NULL = SMALLEST_ID
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """spans: [from, below) of order ids, in order. with_null: also the rows whose order's id is NULL."""
+    """spans: ranges [from, below) of order ids, ascending. with_null: also the rows whose order's id is NULL."""
 
     spans: tuple[tuple[int, int], ...]
     with_null: bool = False
@@ -23,7 +23,7 @@ class Ranges:
 
 
 def ranges_of(buckets: Iterable[int], width: int) -> Ranges:
-    """What covers these buckets and nothing else; neighbours are joined."""
+    """The ranges of exactly these buckets; adjacent ones are joined."""
     joined: list[tuple[int, int]] = []
     with_null = False
     for bucket in sorted(buckets):

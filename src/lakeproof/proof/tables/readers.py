@@ -1,4 +1,4 @@
-"""Each engine as a source of digests, rows and broken claims; all answers of one reader are of one instant."""
+"""Reads digests, rows and broken claims from each engine; all answers of one reader are of one instant."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +21,13 @@ from lakeproof.proof.tables.order_claims import across_sql
 from lakeproof.proof.tables.ranges import OF_NULL, Ranges
 from lakeproof.stack.stack import Stack
 
-# The database of which the ledger tells.
+# The database that the ledger knows.
 OF_LEDGER = OLTP
 SCHEMA, DATABASE = OF_LEDGER.name, OF_LEDGER.engine
 _OF_ENGINE = {"mysql": MARIADB, "postgres": POSTGRES}
-# A statement may take so many times what the longest one before it took.
+# A statement may take this many times as long as the longest one before it.
 SLOWER_AT_MOST = 3.0
-# Past so many ranges one scan over all of them is cheaper than to name each.
+# With more ranges than this, one scan from the first to the last is cheaper than a condition for each.
 MOST_RANGES = 200
 
 type Rows = Sequence[Sequence[Any]]
@@ -37,8 +37,9 @@ type Rows = Sequence[Sequence[Any]]
 class Reader:
     """One engine at one instant.
 
-    ask: all rows of a statement. at_once: how many statements it may be asked side by side (a connection takes one).
-    schema: where its tables lie. schemas: of a database with several, the one of each table.
+    ask: runs a statement, and gives all its rows. at_once: how many statements may run in parallel (a database
+    connection takes one).
+    schema: the schema of its tables. schemas: table → schema, in a database that has several.
     Every method raises CouldNotLook or StatementFailed where there is no answer.
     """
 
@@ -50,7 +51,7 @@ class Reader:
     schemas: Mapping[str, str] = field(default_factory=dict)
 
     def largest(self, tables: Sequence[Table] = TABLES) -> int:
-        """The largest id that buckets are cut along, in any of the tables; 0 where all have text keys."""
+        """The largest value of the tables' `order_column`; 0 where all have text keys."""
         tables = [table for table in tables if not table.has_text_key]
         if not tables:
             return 0
@@ -61,12 +62,12 @@ class Reader:
         return int(self.ask(f"SELECT COALESCE(MAX(id), 0) FROM ({ids}) AS ids")[0][0])
 
     def digests(self, width: int, tables: Sequence[Table] = TABLES) -> Digests:
-        """Of every table in the reader's schema, by bucket."""
+        """The digests of these tables in the reader's schema, by bucket."""
         return self.digests_of([Group(self.schema, tables, width)])[0]
 
     def digests_of(self, groups: Sequence["Group"]) -> list[Digests]:
-        """Of every table of these groups, by bucket, in one statement: what a statement costs by itself is more than
-        what most tables cost.
+        """The digests of every table of these groups, by bucket, in one statement: a statement's fixed cost is more
+        than what most tables cost.
         """
         wanted = [
             (f"{place}.{table.name}", table, self._source(table, group.schema), group.width)
@@ -83,8 +84,8 @@ class Reader:
         return list(found)
 
     def rows(self, ranges: Ranges, tables: Sequence[Table] = TABLES) -> Mapping[str, Rows]:
-        """Canonical values per table of the rows whose order's id is in these ranges (and of some others, where there
-        are many ranges).
+        """Canonical values, per table, of the rows whose order's id is in these ranges. Where there are many ranges,
+        some other rows come with them.
         """
         few = ranges.at_most(MOST_RANGES)
         statements = [rows_sql(self.dialect, table, self._source(table), few) for table in tables]
@@ -93,7 +94,7 @@ class Reader:
         return {table.name: answer for table, answer in zip(tables, answers, strict=True)}
 
     def broken(self) -> Rows:
-        """What `across_sql` gives."""
+        """The rows that `across_sql` gives."""
         return self.ask(across_sql(SCHEMA))
 
     def _source(self, table: Table, schema: str = "") -> str:
@@ -111,12 +112,12 @@ class Group:
 
 @dataclass
 class StatementTime:
-    """How long the next statement of an engine may take: so many seconds, or more where earlier ones came near it."""
+    """How many seconds an engine's next statement may take: more where earlier statements came near the limit."""
 
     seconds: float
 
     def rows(self, run: Callable[[Deadline], Answer]) -> Rows:
-        """What the statement gives. Raises: as `run` does."""
+        """The statement's rows. Raises: as `run` does."""
         deadline = Deadline(self.seconds)
         answer = run(deadline)
         self.seconds = max(self.seconds, SLOWER_AT_MOST * deadline.elapsed)
@@ -125,7 +126,7 @@ class StatementTime:
 
 @contextmanager
 def snapshot_of(stack: Stack, source: Source, seconds: float) -> Iterator[Reader]:
-    """A captured database in one transaction, whose snapshot is taken now. Raises: CouldNotLook."""
+    """A reader of a captured database, in one transaction whose snapshot is taken now. Raises: CouldNotLook."""
     with source.module.at_one_instant(stack, source.name, seconds) as ask:
         schemas = find_connector(source.connector).schemas
         yield Reader(source.engine, _OF_ENGINE[source.engine], ask, schema=source.name, schemas=schemas)
@@ -135,7 +136,7 @@ def snapshot_of(stack: Stack, source: Source, seconds: float) -> Iterator[Reader
 def lake_reader(
     stack: Stack, engine: str, commit: PublishedCommit, progress: Callable[[str], None]
 ) -> Iterator[Reader]:
-    """The lake at that hash through `engine`. Raises: CouldNotLook, StatementFailed."""
+    """A reader of the lake at that hash, through `engine`. Raises: CouldNotLook, StatementFailed."""
     seconds = stack.settings.check.statement_seconds
     deadline, time = Deadline(seconds), StatementTime(seconds)
     if engine == "trino":

@@ -1,4 +1,4 @@
-"""What the claims of whole_claims.py judge of a published hash: of each captured database one state of its tables."""
+"""What the claims of whole_claims.py judge at a published hash: one state of the tables of each captured database."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.sources.source import NAMES
 from lakeproof.proof.tables.whole_claims import CLAIMS, Broken, WholeClaims
 
-# A database, and the snapshots of its judged tables: hashes at which these are the same need one look.
+# A database, and the snapshots of its judged tables. Hashes that share a state need only one look.
 type State = tuple[str, tuple[int | None, ...]]
-# What is broken in it; empty where it is whole.
+# What is broken in a state; empty where the state is whole.
 type InState = tuple[Broken, ...]
 NOTHING: Mapping[State, InState] = MappingProxyType({})
-# States of one hash, each with the claims on it.
+# The states of one hash, each with the claims on it.
 type States = Mapping[State, WholeClaims]
 
 
@@ -27,26 +27,26 @@ class Asked:
 
     @property
     def snapshots(self) -> dict[str, int]:
-        """Table → its snapshot, of the judged tables that are in the state."""
+        """As `snapshots_in`."""
         return snapshots_in(self.state, self.claims)
 
 
 def snapshots_in(state: State, claims: WholeClaims) -> dict[str, int]:
-    """Table → its snapshot, of the judged tables that are in the state."""
+    """Table → its snapshot, for the judged tables that are in the state."""
     return {table: held for table, held in zip(claims.judged, state[1], strict=True) if held is not None}
 
 
 def begins(commit: PublishedCommit, database: str) -> bool:
-    """Whether its tables are being read for the first time at that hash, row by row and not by transactions: no
-    heartbeat of a transaction has come yet.
+    """Whether, at that hash, the database's tables are still being read for the first time: row by row, not by
+    transactions. No heartbeat of a transaction has come yet.
     """
     state = commit.states.get(database)
     return state is not None and state.gtid is None
 
 
 def states_of(commit: PublishedCommit, databases: Collection[str] = NAMES) -> States:
-    """What the claims read of that hash: the state of each of these databases in it, but for those whose tables are
-    only being read for the first time.
+    """What the claims read at that hash: the state of each of these databases, except those whose tables are still
+    being read for the first time.
     """
     return {
         (database, tuple(tables.get(table) for table in claims.judged)): claims

@@ -18,7 +18,7 @@ class Broken(Protocol):
 
     @property
     def noun(self) -> str:
-        """What it is, as the judged tables name it."""
+        """The kind of thing, such as "order", as the judged tables name it."""
 
     @property
     def key(self) -> int | None:
@@ -30,11 +30,11 @@ class Broken(Protocol):
 
     @property
     def subject(self) -> str:
-        """What it is, and its number."""
+        """Noun and id, for people."""
 
     @property
     def detail(self) -> str:
-        """In which way it breaks the claim."""
+        """How it breaks the claim."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class WholeClaims:
     """The claims on one database.
 
     tables: the tables that the claims read.
-    states_sql: makes the statement over several states, in SQL that the source and Trino both take. A state is table
-    → what stands for the table in FROM. "" where no state has the tables.
+    states_sql: makes the statement over several states, in SQL that the source and Trino both take. A state maps each
+    table to its expression for FROM. "" where no state has the tables.
     source_sql: makes the same statement over the database as it is now, from table → schema.
-    broken_of: which claims the rows of such a statement break; the rows come without their first column, which is the
-    place of the state among the states.
-    freezes: whether nothing more is published while the newest hash breaks the claims and the database does not.
+    broken_of: the claims that rows of such a statement break. The rows are given without their first column, the
+    state's place among the states.
+    freezes: whether publishing stops while the newest hash breaks the claims and the database does not.
     """
 
     source: Source
@@ -59,18 +59,18 @@ class WholeClaims:
 
     @property
     def judged(self) -> tuple[str, ...]:
-        """The tables that they read."""
+        """The names of the tables that the claims read."""
         return tuple(self.tables)
 
     def lake_sql(self, states: Sequence[Mapping[str, int]]) -> str:
-        """`states_sql` for Trino, each state being table → snapshot."""
+        """`states_sql` for Trino, with each state given as table → snapshot."""
         name = self.source.name
         return self.states_sql(
             [{table: at_snapshot(name, table, snapshot) for table, snapshot in each.items()} for each in states]
         )
 
     def broken_by_place(self, rows: Iterable[Sequence[Any]], places: int) -> list[tuple[Broken, ...]]:
-        """What is broken in each state, of the rows that a statement over so many states gave."""
+        """What is broken in each state, by the rows of a statement over `places` states."""
         by_place: dict[int, list[Sequence[Any]]] = defaultdict(list)
         for place, *row in rows:
             by_place[int(place)].append(row)
@@ -92,8 +92,9 @@ CLAIMS = (
         order_claims.broken_of,
         freezes=True,
     ),
-    # Told alone: after a lost slot PostgreSQL's tables are read anew, one after the other (lake/capture/new_slot.py).
-    # A `main` that stood still meanwhile would never show the end of that, and MariaDB's orders would wait for it.
+    # Broken claims are reported here, but do not freeze `main`: after a lost slot PostgreSQL's tables are read anew,
+    # one after the other (lake/capture/new_slot.py). A frozen `main` would never show the end of that, and would hold
+    # back MariaDB's orders as well.
     WholeClaims(
         SHOP,
         history_claims.TABLES,
