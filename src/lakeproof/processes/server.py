@@ -162,6 +162,8 @@ class Server:
         ports.check_free([one.component for one in missing if one.pid is None], kept.stack, supervisor=False)
         with self._events() as news:
             for keeper in keepers:
+                if kept.closing:  # a `down` or SIGTERM came during the `want` before, which may wait for its turn
+                    break
                 await keeper.want()
             while not all(keeper.condition.healthy.is_set() for keeper in keepers):
                 if kept.closing:
