@@ -164,6 +164,10 @@ def rotate(path: Path, limit_bytes: int = ROTATE_BYTES) -> bool:
             _make_room(path, error)
             raise
         *older, newest = _parts(path, descriptor)
+        # Somebody has emptied the file meanwhile: nothing is left to cut.
+        if cutting and (copied < count or newest.size < size):
+            partial.unlink()
+            return False
         _write_mark(path, _Mark(newest.begins, copied, newest.size, _begins(older)))
         _finish(path, descriptor)
     finally:
