@@ -76,3 +76,11 @@ def test_the_health_question_ends_in_time_and_cancels_its_query(
     assert silent.cancelled.wait(5)
     silent.over.set()
     assert 0.5 > waits[0] > waits[1]  # what is left of the whole
+
+
+def test_a_worker_of_somebody_elses_is_ready_by_its_own_answer_while_the_coordinator_is_away(
+    tmp_path: Path, answering: Answering
+) -> None:
+    worker = answering(lambda _method, _path, _body: (200, {"starting": False}))
+    endpoints = {"trino": {"http": "127.0.0.1:9"}, "trino-2": {"http": worker}}
+    trino.worker_ready(Stack(Settings(mode="external", state_dir=tmp_path, endpoints=endpoints)), 1.0, "trino-2")

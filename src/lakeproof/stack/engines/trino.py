@@ -234,11 +234,18 @@ def worker_ready(stack: Stack, timeout: float, name: str) -> None:
         sql = f"SELECT state FROM system.runtime.nodes WHERE node_id = '{name}'"
         rows = _rows(stack, sql, max(0.1, deadline.left))
     except NotReady:
-        if time.time() - (stack.etc_dir(name) / _SERVER_FILE).stat().st_mtime < _ANNOUNCING_SECONDS:
+        if _is_young(stack, name):
             raise
         return
     if rows != [["active"]]:
         raise NotReady("the coordinator does not know it", where=name)
+
+
+def _is_young(stack: Stack, name: str) -> bool:
+    """True where the worker was started here so short a time ago that the coordinator may not know it yet."""
+    if stack.settings.mode == "external":
+        return False
+    return time.time() - (stack.etc_dir(name) / _SERVER_FILE).stat().st_mtime < _ANNOUNCING_SECONDS
 
 
 def _rows(stack: Stack, sql: str, timeout: float) -> list[list[object]]:
