@@ -14,11 +14,13 @@ from tests.published_commit import published_commit
 
 import lakeproof.cli.logs
 from lakeproof.cli.up import unheard
+from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import DatabaseState
 from lakeproof.observability import alertmanager
 from lakeproof.observability.receivers import SLACK_URL
+from lakeproof.processes import logfile
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health, State
 from lakeproof.stack.stack import load_stack
@@ -44,6 +46,26 @@ def test_logs_are_data_too(typed: Typed) -> None:
     assert list(found[0]) == ["time", "container", "service", "level", "line"]
     assert time.endswith("Z")
     assert others == ["kafka", "kafka", "unknown", "two error"]
+
+
+@pytest.mark.usefixtures("log")
+def test_a_line_that_comes_while_a_log_begins_to_be_followed_is_shown_once(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    span = logfile.span
+
+    def span_before_a_line_comes(path: Path) -> tuple[int, int]:
+        found = span(path)
+        with path.open("a") as writer:
+            writer.write("four\n")
+        return found
+
+    def interrupt(*_: object) -> None:
+        raise SystemExit(0)
+
+    monkeypatch.setattr(logfile, "span", span_before_a_line_comes)
+    monkeypatch.setattr(Deadline, "pause", interrupt)
+    assert typed("logs", "kafka", "-n", "2", "-f") == "three\nfour\n"
 
 
 def test_a_search_of_somebody_elses_logs_without_a_store_says_what_to_set(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lakeproof.install import golang
 from lakeproof.install.golang import OLDEST, system_go
 from lakeproof.install.recipe import clone_dir
 
@@ -27,6 +28,17 @@ def test_a_go_is_taken_by_its_whole_version(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     assert system_go() == (program if fits else None)
+
+
+@pytest.mark.parametrize("script", ["#!/bin/sh\nexec sleep 60\n", "#!/nowhere\n"], ids=["hangs", "cannot be run"])
+def test_a_go_that_cannot_be_asked_is_passed_over(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "go").write_text(script)
+    (tmp_path / "go").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(golang, "ASK_SECONDS", 0.2)
+    assert system_go() is None
 
 
 def test_what_is_new_enough_is_what_the_modules_ask_for() -> None:

@@ -79,5 +79,18 @@ def test_a_home_without_a_release_file_is_asked(tmp_path: Path) -> None:
     assert (found.release, found.modules) == (25, frozenset({"java.base", java.VECTOR_MODULE}))
 
 
+@pytest.mark.parametrize(
+    "script", ["#!/bin/sh\nexec /bin/sleep 60\n", "#!/nowhere\n"], ids=["hangs", "cannot be run"]
+)
+def test_a_java_that_cannot_be_asked_is_passed_over(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = make_home(tmp_path / "jvm" / "x", "0")
+    (home / "release").unlink()
+    (home / "bin" / "java").write_text(script)
+    monkeypatch.setattr(java, "ASK_SECONDS", 0.2)
+    assert java.look_at(home) is None
+
+
 def test_a_folder_without_java_is_none(tmp_path: Path) -> None:
     assert java.look_at(tmp_path) is None

@@ -120,6 +120,16 @@ def test_relock_writes_what_came(recipe: Recipe, remote: Path, heard: HeardProgr
     assert build(recipe, Options(), heard, never).outcome is Outcome.PRESENT
 
 
+def test_relock_refuses_a_jar_that_comes_broken_again(
+    recipe: Recipe, remote: Path, heard: HeardProgress, never: threading.Event
+) -> None:
+    (remote / "a-1.0.jar").write_bytes(jar_bytes("a newer one")[:20])
+    before = recipe.lock_file.read_text()
+    with pytest.raises(TerminalError, match=r"a-1\.0\.jar came broken"):
+        build(recipe, Options(relock=True), heard, never)
+    assert recipe.lock_file.read_text() == before
+
+
 def test_without_maven_the_package_is_named(
     recipe: Recipe, heard: HeardProgress, never: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:

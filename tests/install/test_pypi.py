@@ -2,13 +2,20 @@
 
 import io
 import tarfile
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from lakeproof.errors import TerminalError
-from lakeproof.install.pypi import unpack
+from lakeproof.install import pypi
+from lakeproof.install.cache import tools_dir
+from lakeproof.install.pypi import pip_command, unpack
+from lakeproof.install.workplace import Workplace
+
+from .conftest import HeardProgress, MakeRecipe
 
 
 def zipped(path: Path, members: dict[str, tuple[bytes, int]]) -> Path:
@@ -51,3 +58,28 @@ def test_an_archive_without_the_wanted_folder_is_refused(tmp_path: Path) -> None
     wheel = zipped(tmp_path / "x.whl", {"pkg/a": (b"x", 0o644)})
     with pytest.raises(TerminalError, match="no folder gone"):
         unpack(wheel, tmp_path / "out", {"gone": "."})
+
+
+def test_two_artifacts_that_are_built_at_once_make_one_environment_with_pip(
+    make_recipe: MakeRecipe, never: threading.Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_asked, made = threading.Event(), []
+
+    class Heard(HeardProgress):
+        def report(self, name: str, text: str) -> None:
+            super().report(name, text)
+            if len(self.lines) == 2:  # one makes it, and the other waits or makes it too
+                both_asked.set()
+
+    def make_environment(command: list[object], **_: object) -> None:
+        made.append(command)
+        assert both_asked.wait(20)
+        (tools_dir() / "bin").mkdir(parents=True, exist_ok=True)
+        (tools_dir() / "bin" / "pip").touch()
+
+    monkeypatch.setattr(pypi, "run", make_environment)
+    place = Workplace(make_recipe(), tmp_path, {}, Heard(), never)
+    with ThreadPoolExecutor(2) as pool:
+        for asked in [pool.submit(pip_command, place) for _ in range(2)]:
+            asked.result()
+    assert len(made) == 1

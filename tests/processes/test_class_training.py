@@ -50,7 +50,12 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
     monkeypatch.setenv("LAKEPROOF_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(class_training, "TRAINED", (("kafka",),))
 
-    def run(magic: bytes = MAGIC, start_seconds: float = 20.0, fails: Exception | None = None) -> list[str]:
+    def run(
+        magic: bytes = MAGIC,
+        start_seconds: float = 20.0,
+        fails: Exception | None = None,
+        not_yet: type[Exception] = NotReady,
+    ) -> list[str]:
         def command(stack: Stack) -> Command:
             if fails is not None:
                 raise fails
@@ -59,7 +64,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
 
         def ready(stack: Stack, timeout: float) -> None:
             if not (stack.data_dir("kafka") / "ready").exists() or start_seconds == 0:
-                raise NotReady("not yet", where="kafka")
+                raise not_yet("half an answer")
 
         component = Component("kafka", "engine", command, ready, ports={}, start_seconds=start_seconds)
         monkeypatch.setattr(class_training, "all_components", lambda: {"kafka": component})
@@ -83,6 +88,10 @@ def test_each_jvm_is_started_once_and_never_again(trained: Train) -> None:
 def test_a_jvm_that_is_not_ready_in_time_is_told_of_and_ended_and_nothing_fails(trained: Train) -> None:
     told = trained(start_seconds=0)
     assert any("kafka: no archive, it starts without one" in line for line in told)
+
+
+def test_a_question_that_fails_in_any_way_while_a_jvm_starts_is_asked_again(trained: Train) -> None:
+    assert trained(not_yet=ValueError)[-1] == "classes: kafka: written"
 
 
 def test_half_an_archive_is_not_kept(trained: Train) -> None:

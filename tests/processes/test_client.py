@@ -622,6 +622,20 @@ def test_a_caller_that_goes_away_amid_a_restart_leaves_nothing_stopped(
     assert watched(client, "polite") < math.inf
 
 
+def test_a_restart_that_a_taken_port_forbids_stops_nothing(client: SupervisorClient) -> None:
+    client.up(["middle"])
+    before = client.row("middle").pid
+    client.stop("base")
+    with (
+        socket.create_server(
+            ("127.0.0.1", client.components["base"].ports["http"] + client.stack.settings.port_shift)
+        ),
+        pytest.raises(PortTaken),
+    ):
+        client.restart("middle")
+    assert before is not None and client.row("middle").pid == before
+
+
 def test_a_restart_is_told_from_its_stop_to_its_start(client: SupervisorClient) -> None:
     client.up(["polite"])
     told: list[str] = []

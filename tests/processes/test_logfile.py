@@ -144,6 +144,27 @@ def test_a_log_that_somebody_empties_goes_on_at_new_positions(tmp_path: Path) ->
     assert span(path) == (10, 14)
 
 
+@pytest.mark.parametrize("when", ["before the copy", "after the copy"])
+def test_a_log_that_somebody_empties_while_it_is_rotated_can_still_be_read(
+    folder: Path, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "a.log"
+    path.write_bytes(b"x" * 3 * PAGE)
+    copy = logfile._copy
+
+    def copy_while_it_is_emptied(*given: int) -> int:
+        done = copy(*given) if when == "after the copy" else 0
+        os.truncate(path, 0)
+        return done
+
+    with monkeypatch.context() as patched:
+        patched.setattr(logfile, "_copy", copy_while_it_is_emptied)
+        rotate(path, limit_bytes=PAGE)
+    with path.open("ab") as writer:
+        writer.write(b"new\n")
+    assert everything(path).endswith(b"new\n")
+
+
 def test_older_parts_keep_their_positions_when_somebody_empties_the_log(folder: Path) -> None:
     path = folder / "a.log"
     for letter in (b"a", b"b", b"c"):

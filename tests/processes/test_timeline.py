@@ -40,5 +40,10 @@ def test_a_component_that_waited_for_nobody_shows_its_own_steps() -> None:
     assert [step.what for step in slow_chain(lines)] == ["prepare", "start", "provision"]
 
 
+def test_one_that_was_restarted_later_shows_the_times_of_its_own_start() -> None:
+    lines = {"mysql": line("mysql", 0, 0, 0, 2), "kafka": line("kafka", 3600, 3600, 3601, 3606, needs=("mysql",))}
+    assert [(step.component, step.until) for step in slow_chain(lines)] == [("kafka", 1), ("kafka", 6)]
+
+
 def test_nothing_healthy_gives_no_chain() -> None:
     assert slow_chain({"kafka": Timeline("kafka", (), (), 0.0)}) == []

@@ -2,8 +2,11 @@
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -174,18 +177,30 @@ def _show(stack: Stack, name: str, lines: int, follow: bool, as_json: bool) -> N
     if not path.exists() and not follow:
         up = "lakeproof up" if name == SUPERVISOR else f"lakeproof up {name}"
         raise CouldNotLook("no log yet", where=name, next_action=up)
-    start = logfile.span(path)[1]
-    last = logfile.tail(path, lines)
-    if as_json:
-        print_json([{"container": name, "line": line} for line in last])
-        return
-    for line in last:
-        print(line)
     if follow:
-        say(f"following {path}, Ctrl-C ends it")
-        until_interrupted = Deadline(float("inf"))
-        for new in logfile.follow(path, start):
-            if new is None:
-                until_interrupted.pause(FOLLOW_PAUSE_SECONDS)
-            else:
-                print(new, flush=True)
+        _follow(path, lines)
+    elif as_json:
+        print_json([{"container": name, "line": line} for line in logfile.tail(path, lines)])
+    else:
+        for line in logfile.tail(path, lines):
+            print(line)
+
+
+def _follow(path: Path, lines: int) -> None:
+    """Print the last lines and then the new ones, all from one reading, so that no line is missing or comes twice."""
+    from lakeproof.processes import logfile
+
+    begins, end = logfile.span(path)
+    start = max(begins, end - logfile.tail_bytes(lines))
+    found = logfile.follow(path, start)
+    if start > begins:
+        next(found)  # the first line was cut
+    for line in deque(takewhile(lambda line: line is not None, found), maxlen=lines):
+        print(line)
+    say(f"following {path}, Ctrl-C ends it")
+    until_interrupted = Deadline(float("inf"))
+    for new in found:
+        if new is None:
+            until_interrupted.pause(FOLLOW_PAUSE_SECONDS)
+        else:
+            print(new, flush=True)

@@ -15,6 +15,7 @@ from lakeproof.install.workplace import Amount, Workplace
 
 # The `go` line of victorialogs' go.mod, the newest among the programs that are compiled; the artifact `go` is newer.
 OLDEST = (1, 26, 5)
+ASK_SECONDS = 30.0
 
 
 def compile_program(step: GoStep, place: Workplace) -> None:
@@ -63,11 +64,15 @@ def find_go() -> Path:
 
 
 def system_go(oldest: Sequence[int] = OLDEST) -> Path | None:
-    """The machine's own go when its version is at least `oldest`."""
+    """The machine's own go when its version is at least `oldest`. A go that cannot be asked does not fit."""
     program = shutil.which("go")
     if program is None:
         return None
-    done = subprocess.run([program, "env", "GOVERSION"], capture_output=True, text=True, check=False, timeout=30)
+    command = [program, "env", "GOVERSION"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ASK_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     version = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", done.stdout)
     fits = version is not None and [int(part or 0) for part in version.groups()] >= list(oldest)
     return Path(program) if fits else None

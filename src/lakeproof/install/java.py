@@ -18,6 +18,7 @@ from lakeproof.install import artifacts
 
 VECTOR_MODULE = "jdk.incubator.vector"
 VECTOR_RELEASE = 24
+ASK_SECONDS = 30.0
 _PLACES = (
     "/usr/lib/jvm/*",
     "/usr/java/*",
@@ -98,7 +99,10 @@ def has_java_17() -> bool:
 
 
 def look_at(home: Path) -> Java | None:
-    """The Java in that folder, by its `release` file, else by asking its java; None when it is no Java home."""
+    """The Java in that folder, by its `release` file, else by asking its java.
+
+    None when it is no Java home. A java that cannot be asked has no release and no modules, so it is not taken.
+    """
     program = home / "bin" / "java"
     if not os.access(program, os.X_OK):
         return None
@@ -132,11 +136,18 @@ def _homes() -> Iterator[Path]:
 
 def _ask_release(program: Path) -> int | None:
     """The release by `java -version`, for a home without a release file."""
-    done = subprocess.run([program, "-version"], capture_output=True, text=True, check=False, timeout=30)
-    version = re.search(r'version "(?:1\.)?(\d+)', done.stderr + done.stdout)
+    version = re.search(r'version "(?:1\.)?(\d+)', _ask(program, "-version"))
     return int(version.group(1)) if version else None
 
 
 def _ask_modules(program: Path) -> frozenset[str]:
-    done = subprocess.run([program, "--list-modules"], capture_output=True, text=True, check=False, timeout=30)
-    return frozenset(line.split("@")[0] for line in done.stdout.split())
+    return frozenset(line.split("@")[0] for line in _ask(program, "--list-modules").split())
+
+
+def _ask(program: Path, option: str) -> str:
+    """What java prints; "" where it cannot be run or hangs."""
+    try:
+        done = subprocess.run([program, option], capture_output=True, text=True, check=False, timeout=ASK_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stderr + done.stdout

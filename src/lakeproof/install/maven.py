@@ -25,8 +25,9 @@ PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 def fetch_jars(step: MavenStep, place: Workplace) -> None:
     """Lay the step's jars in the artifact and note them for the lock.
 
-    Raises: ProgramFailed when Maven fails twice; TerminalError when Maven lists no jar. A jar that is bad again after
-    the second fetch is not noticed here, but when the build compares what came with the lock.
+    Raises: ProgramFailed when Maven fails twice; TerminalError when Maven lists no jar, or a jar that is to be locked
+    is broken. A jar that is not as locked after the second fetch is not noticed here, but when the build compares
+    what came with the lock.
     """
     try:
         jars = _resolve(step, place)
@@ -45,6 +46,10 @@ def fetch_jars(step: MavenStep, place: Workplace) -> None:
         jars = _resolve(step, place)
     repository = maven_dir(place.recipe.name)
     for jar in jars:
+        if place.relock and not _opens(jar):
+            raise TerminalError(
+                f"{jar.name} came broken, and is not locked", where=str(jar), next_action="run the same set-up again"
+            )
         target = _target(step, jar)
         place_file(jar, place.folder / target)
         size, digest = jar.stat().st_size, sha256_of(jar)

@@ -104,4 +104,4 @@ def _telling_lines(output: str) -> str:
     """The lines that say what went wrong: Maven's [ERROR] lines, else the last ones."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if "ERROR" in line or "error:" in line.lower()]
-    return " | ".join((errors or lines)[:_TAIL_LINES] if errors else lines[-_TAIL_LINES:]) or "it said nothing"
+    return " | ".join(errors[:_TAIL_LINES] or lines[-_TAIL_LINES:]) or "it said nothing"

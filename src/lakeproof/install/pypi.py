@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from lakeproof.errors import TerminalError
-from lakeproof.install.cache import downloads_dir, logs_dir, tools_dir
+from lakeproof.install.cache import downloads_dir, hold_artifact, logs_dir, tools_dir
 from lakeproof.install.lock import LockedFile, sha256_of
 from lakeproof.install.program import run
 from lakeproof.install.recipe import PypiStep
@@ -123,9 +123,13 @@ def _kept(locked: LockedFile | None) -> Path | None:
 
 
 def pip_command(place: Workplace) -> list[str]:
-    """A pip of our own, since uv's environments have none: bootstrap's, else one made here."""
+    """A pip of our own, since uv's environments have none: bootstrap's, else one made here.
+
+    One at a time makes it: several artifacts are built at once, and each wants it.
+    """
     python = tools_dir() / "bin" / "python"
-    if not (tools_dir() / "bin" / "pip").exists():
-        place.say("making an environment with pip")
-        run([sys.executable, "-m", "venv", tools_dir()], log=logs_dir() / "pip.log", stop=place.stop)
+    with hold_artifact("pip", waiting=lambda holder: place.say(f"waiting for pip from {holder}"), stop=place.stop):
+        if not (tools_dir() / "bin" / "pip").exists():
+            place.say("making an environment with pip")
+            run([sys.executable, "-m", "venv", tools_dir()], log=logs_dir() / "pip.log", stop=place.stop)
     return [str(python), "-m", "pip"]

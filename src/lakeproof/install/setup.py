@@ -33,7 +33,7 @@ def set_up(
         try:
             while waiting or running:
                 finished = {built.name for built in done}
-                for recipe in _ready(waiting, finished, chosen, failed)[: AT_A_TIME - len(running)]:
+                for recipe in _ready(waiting, finished, chosen)[: AT_A_TIME - len(running)]:
                     del waiting[recipe.name]
                     running[pool.submit(build, recipe, options, progress, stop)] = recipe.name
                 if not running:
@@ -79,14 +79,10 @@ def choose(recipes: dict[str, Recipe], only: Collection[str]) -> dict[str, Recip
     return chosen
 
 
-def _ready(
-    waiting: dict[str, Recipe], finished: set[str], chosen: dict[str, Recipe], failed: Collection[str]
-) -> list[Recipe]:
+def _ready(waiting: dict[str, Recipe], finished: set[str], chosen: dict[str, Recipe]) -> list[Recipe]:
     """The waiting recipes whose needs are met; a need that this machine does not have to build counts as met."""
     return [
-        recipe
-        for recipe in waiting.values()
-        if all(need in finished or (need not in chosen and need not in failed) for need in recipe.needs)
+        recipe for recipe in waiting.values() if all(need in finished or need not in chosen for need in recipe.needs)
     ]
 
 

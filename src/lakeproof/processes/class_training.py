@@ -149,9 +149,10 @@ async def _until_ready(component: Component, stack: Stack, started: process.Proc
     while started.running:
         try:
             await asyncio.to_thread(component.ready, stack, ASK_SECONDS)
-        except LakeproofError as error:
+        except Exception as error:  # as in Readiness: half an answer while it starts may be an error of any kind
             if deadline.expired:
-                raise TerminalError(f"not ready within {deadline.seconds:.0f} s: {error}") from error
+                words = f"{type(error).__name__}: {error}"
+                raise TerminalError(f"not ready within {deadline.seconds:.0f} s: {words}") from error
             await asyncio.sleep(LOOK_SECONDS)
         else:
             return

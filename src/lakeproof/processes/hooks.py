@@ -47,6 +47,8 @@ class Hooks:
         log = self._stack.log_path(self._component)
         self._running = running = process.start(command, environment, log, self._stack.state_dir)
         try:
+            # Its interpreter is not up yet, so nothing that this run writes stands before this position.
+            began = logfile.span(log)[1]
             done, _ = await asyncio.wait({running.exited}, timeout=seconds)
         finally:
             await kill_family(running)
@@ -54,16 +56,18 @@ class Hooks:
             raise HookFailed(f"{hook} did not end within {seconds:.0f} s")
         ended = running.exited.result()
         if ended.code != 0:
-            raise HookFailed(self._reason(hook) or f"{hook} {ended}")
+            raise HookFailed(self._reason(hook, began) or f"{hook} {ended}")
 
     async def end(self) -> None:
         """End the hook that runs, if any."""
         if self._running is not None and self._running.running:
             await kill_family(self._running)
 
-    def _reason(self, hook: str) -> str:
-        """The last reason for a failure that this hook wrote into the log, for people."""
-        for line in reversed(logfile.tail(self._stack.log_path(self._component), 40)):
+    def _reason(self, hook: str, began: int) -> str:
+        """The last reason for a failure that this hook wrote into the log since position `began`, for people."""
+        log = self._stack.log_path(self._component)
+        _, said = logfile.read(log, max(began, logfile.span(log)[1] - logfile.TAIL_BYTES))
+        for line in reversed(said.decode(errors="replace").splitlines()):
             if line.startswith(f"{REASON}{hook} of "):
                 return line.removeprefix(REASON)
         return ""

@@ -51,7 +51,7 @@ class _Mark:
 
 def tail(path: Path, lines: int) -> list[str]:
     """The last lines, without their line ends; none where there is no file."""
-    wanted, text, whole = max(TAIL_BYTES, lines * 400), b"", True
+    wanted, text, whole = tail_bytes(lines), b"", True
     for part in reversed(rotated(path)):
         try:
             with part.open("rb") as file:
@@ -68,6 +68,11 @@ def tail(path: Path, lines: int) -> list[str]:
     if not whole and found:
         found = found[1:]  # the first line was cut
     return found[-lines:] if lines > 0 else []
+
+
+def tail_bytes(lines: int) -> int:
+    """So many bytes at the end of a log are read for its last lines."""
+    return max(TAIL_BYTES, lines * 400)
 
 
 def rotated(path: Path) -> list[Path]:
@@ -164,6 +169,10 @@ def rotate(path: Path, limit_bytes: int = ROTATE_BYTES) -> bool:
             _make_room(path, error)
             raise
         *older, newest = _parts(path, descriptor)
+        # Somebody has emptied the file meanwhile: nothing is left to cut.
+        if cutting and (copied < count or newest.size < size):
+            partial.unlink()
+            return False
         _write_mark(path, _Mark(newest.begins, copied, newest.size, _begins(older)))
         _finish(path, descriptor)
     finally:

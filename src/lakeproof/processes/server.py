@@ -129,8 +129,10 @@ class Server:
             case "start":
                 return await self._start(request["name"], request.get("variables"), send)
             case "restart":
+                keeper = self._keeper(request["name"])
+                self._require_free_ports(self._parts([keeper.name]))
                 async with self._telling(send, self._still_stopping):
-                    await self._keeper(request["name"]).stop()
+                    await keeper.stop()
                 return await self._start(request["name"], request.get("variables"), send)
             case "handed":
                 return self._keeper(request["name"]).variables
@@ -157,11 +159,13 @@ class Server:
         kept = self._kept
         if kept.closing:
             raise TerminalError("it is being stopped", where=f"stack {kept.stack.name}", next_action="try again")
-        keepers = [kept.keepers[name] for name in closure(names, kept.components)]
+        keepers = self._parts(names)
+        self._require_free_ports(keepers)
         missing = [keeper for keeper in keepers if not keeper.wanted]
-        ports.check_free([one.component for one in missing if one.pid is None], kept.stack, supervisor=False)
         with self._events() as news:
             for keeper in keepers:
+                if kept.closing:  # a `down` or SIGTERM came during the `want` before, which may wait for its turn
+                    break
                 await keeper.want()
             while not all(keeper.condition.healthy.is_set() for keeper in keepers):
                 if kept.closing:
@@ -173,6 +177,15 @@ class Server:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(news.get(), LOOK_SECONDS)
         return [keeper.name for keeper in missing]
+
+    def _parts(self, names: list[str]) -> list[Keeper]:
+        """The keepers of these components and of what they need, in start order."""
+        return [self._kept.keepers[name] for name in closure(names, self._kept.components)]
+
+    def _require_free_ports(self, keepers: list[Keeper]) -> None:
+        """Raises: PortTaken where another process holds a port of one that is not wanted yet and does not run."""
+        missing = [one.component for one in keepers if not one.wanted and one.pid is None]
+        ports.check_free(missing, self._kept.stack, supervisor=False)
 
     @contextmanager
     def _events(self) -> Iterator[asyncio.Queue[Event]]:

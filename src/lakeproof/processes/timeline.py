@@ -1,7 +1,7 @@
 """When each step of a component's start ended, and the chain of steps that decided how long a start-up took."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the chain. It took `seconds`, and ended `until` seconds after the first component was wanted."""
+    """One step of the chain. It took `seconds`, and ended `until` seconds after the chain's first part was wanted."""
 
     component: str
     what: str
@@ -44,12 +44,11 @@ def slow_chain(timelines: Mapping[str, Timeline]) -> list[Step]:
     done = {name: line for name, line in timelines.items() if line.healthy is not None}
     if not done:
         return []
-    origin = min(line.wanted for line in done.values())
     steps: list[Step] = []
 
     def add(line: Timeline, what: str, start: float | None, end: float | None) -> None:
         if start is not None and end is not None and end - start >= WORTH_SHOWING_SECONDS:
-            steps.append(Step(line.component, what, end - start, end - origin))
+            steps.append(Step(line.component, what, end - start, end))
 
     def latest(names: tuple[str, ...], since: float, until: float) -> Timeline | None:
         """The component among `names` that became healthy last, within that time."""
@@ -70,4 +69,5 @@ def slow_chain(timelines: Mapping[str, Timeline]) -> list[Step]:
         add(line, "start", line.prepared, line.ready)
         add(line, "prepare", line.needed, line.prepared)
         current = latest(line.needs, line.wanted, line.needed) if line.needed is not None else None
-    return list(reversed(steps))
+    origin = min(done[name].wanted for name in seen)
+    return [replace(step, until=step.until - origin) for step in reversed(steps)]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 import pytest
+from cassandra import OperationTimedOut
 from cassandra.cluster import Cluster
 from cassandra.connection import ConnectionShutdown, DefaultEndPoint
 from cassandra.policies import SimpleConvictionPolicy
@@ -14,8 +15,9 @@ from prometheus_client import CollectorRegistry
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database import cassandra
-from lakeproof.services.database.cassandra import Ring
+from lakeproof.services.database.cassandra import Ring, Statement
 from lakeproof.services.database.cassandra_cluster import SUSPECT_SECONDS, SuspectsLast
+from lakeproof.services.database.errors import DatabaseDown
 from lakeproof.services.database.metrics import DatabaseMetrics
 from lakeproof.stack.engines.cassandra_config import DATACENTER
 
@@ -68,3 +70,39 @@ async def test_a_ring_that_hangs_up_while_a_service_connects_is_asked_again(monk
     await ring.await_connection(Deadline(5))
     assert (ring.problem, node.asked) == ("", 2)
     await ring.close()
+
+
+class Unanswered:
+    """A ring, its session, the statement that it prepares and the response: no answer ever comes."""
+
+    def connect(self) -> "Unanswered":
+        return self
+
+    def prepare(self, text: str) -> "Unanswered":
+        return self
+
+    def bind(self, values: object) -> "Unanswered":
+        return self
+
+    def execute_async(self, statement: object, timeout: float) -> "Unanswered":
+        return self
+
+    def add_callbacks(self, on_page: object, on_error: Callable[[Exception], None]) -> None:
+        on_error(OperationTimedOut())
+
+    def shutdown(self) -> None:
+        return None
+
+
+async def test_a_read_without_an_answer_counts_as_a_ring_that_is_down_and_not_as_an_unclear_write() -> None:
+    registry, reading = CollectorRegistry(), Statement("SELECT")
+    ring = Ring(lambda: cast(Cluster, Unanswered()), (reading,), DatabaseMetrics(registry))
+    ring.start()
+    await ring.await_connection(Deadline(5))
+    with pytest.raises(DatabaseDown):
+        await ring.read(reading, (), Deadline(5))
+    await ring.close()
+    counted = {
+        kind: registry.get_sample_value("shop_db_errors_total", {"kind": kind}) for kind in ("down", "commit_unclear")
+    }
+    assert counted == {"down": cassandra.ATTEMPTS, "commit_unclear": 0}

@@ -104,7 +104,7 @@ class Ring:
     async def read(self, statement: Statement, values: Sequence[object], deadline: Deadline) -> list[Row]:
         """All rows of a read, from all pages. Raises: DatabaseDown, DatabaseRefused."""
         try:
-            return await self._repeat(statement, values, self._read_seconds, deadline)
+            return await self._repeat(statement, values, self._read_seconds, deadline, "down")
         except WriteUnclear as error:  # a read changes nothing
             raise DatabaseDown(str(error)) from error
 
@@ -142,19 +142,27 @@ class Ring:
         await self._send(batch, self._write_seconds, deadline)
 
     async def _repeat(
-        self, statement: Statement, values: Sequence[object], seconds: float, deadline: Deadline
+        self,
+        statement: Statement,
+        values: Sequence[object],
+        seconds: float,
+        deadline: Deadline,
+        lost: str = "commit_unclear",
     ) -> list[Row]:
-        """Send a statement that may be repeated, at most ATTEMPTS times: again where its answer was lost."""
+        """Send a statement that may be repeated, at most ATTEMPTS times: again where its answer was lost.
+
+        lost: the kind of error as which the metrics count a lost answer.
+        """
         bound = self._bind(statement, values)
         bound.is_idempotent = True
         for _ in range(ATTEMPTS - 1):
             try:
-                return await self._send(bound, seconds, deadline)
+                return await self._send(bound, seconds, deadline, lost)
             except WriteUnclear:
                 if deadline.left < TOO_LATE_SECONDS:
                     raise
             await asyncio.sleep(min(REPEAT_PAUSE_SECONDS, deadline.left))
-        return await self._send(bound, seconds, deadline)
+        return await self._send(bound, seconds, deadline, lost)
 
     async def decide(self, parts: Sequence[tuple[Statement, Sequence[object]]], deadline: Deadline) -> bool:
         """Send one conditional batch on one partition. True where its conditions held and all of it was written.
@@ -178,7 +186,11 @@ class Ring:
         return bound
 
     async def _send(
-        self, statement: BoundStatement | BatchStatement, seconds: float, deadline: Deadline
+        self,
+        statement: BoundStatement | BatchStatement,
+        seconds: float,
+        deadline: Deadline,
+        lost: str = "commit_unclear",
     ) -> list[Row]:
         session = self._session
         if session is None:
@@ -192,15 +204,15 @@ class Ring:
             async with asyncio.timeout(seconds + BRIDGE_SECONDS):
                 return await answer.future
         except TimeoutError as error:
-            self._metrics.errors.labels("commit_unclear").inc()
+            self._metrics.errors.labels(lost).inc()
             raise WriteUnclear(f"no answer within {seconds:.1f} s") from error
         except Exception as error:
             # The driver's errors have no base class in common.
             if isinstance(error, OSError) or type(error).__module__.startswith("cassandra"):
-                raise self._named(error) from error
+                raise self._named(error, lost) from error
             raise
 
-    def _named(self, error: Exception) -> Exception:
+    def _named(self, error: Exception, lost: str) -> Exception:
         """The error of errors.py that says what the driver's error means to a caller."""
         words = f"{type(error).__name__}: {error}"[:300]
         if isinstance(error, OperationTimedOut) and error.last_host is not None and self._cluster is not None:
@@ -214,7 +226,7 @@ class Ring:
             return DatabaseRefused(words)
         # A conditional write that reads first may also say that a read failed.
         is_down = isinstance(error, Unavailable | ReadTimeout | ReadFailure)
-        self._metrics.errors.labels("down" if is_down else "commit_unclear").inc()
+        self._metrics.errors.labels("down" if is_down else lost).inc()
         return WriteUnclear(words)
 
     async def _open(self) -> None:

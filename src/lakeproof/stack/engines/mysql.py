@@ -191,8 +191,10 @@ def connect(
 
 
 def ready(stack: Stack, timeout: float) -> None:
-    """It answers SELECT 1. A refused password is an answer too: whose fault that is, provision says. So is "too many
-    connections": two of us may want root's one place at the same moment, and who took the others is asked elsewhere.
+    """It answers SELECT 1, or refuses the password or one more connection.
+
+    A refused password: whose fault that is, provision says. "Too many connections": two of us may want root's one
+    place at the same moment, and who took the others is asked elsewhere. Raises: NotReady.
     """
     import pymysql
 

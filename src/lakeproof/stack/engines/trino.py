@@ -14,7 +14,9 @@ import os
 import threading
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -42,6 +44,7 @@ _ASKING = {"X-Trino-User": HEALTH_USER}
 # While a statement of the minute's audit ran on full processors, `SELECT 1` took over 2 s for a quarter of a minute.
 # A server that hangs is noticed by /v1/info, which blackbox-exporter asks.
 ANSWER_SECONDS = 5.0
+CANCEL_SECONDS = 1.0
 HEAP = "1g"
 _SERVER_FILE = "config.properties"
 # A worker younger than this may still be unknown to the coordinator. Less than start_seconds, after which a start has
@@ -231,28 +234,39 @@ def worker_ready(stack: Stack, timeout: float, name: str) -> None:
         sql = f"SELECT state FROM system.runtime.nodes WHERE node_id = '{name}'"
         rows = _rows(stack, sql, max(0.1, deadline.left))
     except NotReady:
-        if time.time() - (stack.etc_dir(name) / _SERVER_FILE).stat().st_mtime < _ANNOUNCING_SECONDS:
+        if _is_young(stack, name):
             raise
         return
     if rows != [["active"]]:
         raise NotReady("the coordinator does not know it", where=name)
 
 
+def _is_young(stack: Stack, name: str) -> bool:
+    """True where the worker was started here so short a time ago that the coordinator may not know it yet."""
+    if stack.settings.mode == "external":
+        return False
+    return time.time() - (stack.etc_dir(name) / _SERVER_FILE).stat().st_mtime < _ANNOUNCING_SECONDS
+
+
 def _rows(stack: Stack, sql: str, timeout: float) -> list[list[object]]:
-    """The rows of one small statement. Raises: NotReady."""
+    """The rows of one small statement, which is cancelled where they do not come in time. Raises: NotReady."""
     deadline = Deadline(timeout)
     rows: list[list[object]] = []
+    page: dict[str, Any] = {}
     try:
         url = f"{stack.url(NAME)}/v1/statement"
         page = loopback.request("POST", url, timeout=timeout, headers=_ASKING, content=sql).raise_for_status().json()
-        while "nextUri" in page:
-            if deadline.expired:
-                loopback.request("DELETE", page["nextUri"], timeout=timeout, headers=_ASKING)
-                raise NotReady(f"{sql} is {page['stats']['state']} after {timeout:g} s", where=NAME)
-            page = loopback.get(page["nextUri"], timeout=timeout, headers=_ASKING).raise_for_status().json()
+        while "nextUri" in page and not deadline.expired:
+            page = loopback.get(page["nextUri"], timeout=deadline.left, headers=_ASKING).raise_for_status().json()
             rows += page.get("data", [])
     except (httpx.HTTPError, ValueError) as error:
         raise NotReady(f"no answer: {type(error).__name__} {error}".strip(), where=NAME) from error
+    finally:
+        if "nextUri" in page:
+            with suppress(httpx.HTTPError):
+                loopback.request("DELETE", page["nextUri"], timeout=CANCEL_SECONDS, headers=_ASKING)
+    if "nextUri" in page:
+        raise NotReady(f"{sql} is {page['stats']['state']} after {timeout:g} s", where=NAME)
     if "error" in page:
         raise NotReady(str(page["error"].get("message", "no row came")), where=NAME)
     return rows
