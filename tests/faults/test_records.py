@@ -110,10 +110,37 @@ def test_a_fault_that_does_not_show_is_taken_back_and_is_no_fault(
     monkeypatch.setattr(records, "LANDING_SECONDS", 0.0)
     thing = Broken()
     thing.lands = False
-    with pytest.raises(CouldNotLook, match="did not land: the thing is whole"):
+    with pytest.raises(CouldNotLook, match="not seen to land: the thing is whole"):
         records.inject(stack, thing.fault(), {}, by="hand")
     assert thing.calls == [("inject", "here"), ("remove", "here")]
     assert records.recorded(stack) == ()
+
+
+def test_one_slow_answer_does_not_take_back_a_fault_that_has_landed(stack: Stack) -> None:
+    thing, answers = Broken(), iter([CouldNotLook("no answer", where="kafka"), None])
+
+    def sign(stack: Stack, arguments: Where) -> Sign:
+        if (silence := next(answers)) is not None:
+            raise silence
+        return thing.sign(stack, arguments)
+
+    fault = Fault("broken_thing", "break it", thing.inject, thing.remove, sign, Where)
+    assert records.inject(stack, fault, {}, by="hand").made
+    assert thing.calls == [("inject", "here")]
+
+
+def test_a_fault_of_which_nobody_could_see_anything_is_taken_back_and_says_why(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(stack: Stack, arguments: Where) -> Sign:
+        raise CouldNotLook("no answer", where="kafka")
+
+    monkeypatch.setattr(records, "LANDING_SECONDS", 0.0)
+    thing = Broken()
+    fault = Fault("broken_thing", "break it", thing.inject, thing.remove, silent, Where)
+    with pytest.raises(CouldNotLook, match="broken_thing: the fault was not seen to land: kafka: no answer"):
+        records.inject(stack, fault, {}, by="hand")
+    assert thing.calls == [("inject", "here"), ("remove", "here")]
 
 
 def test_what_showed_that_it_landed_is_on_record(stack: Stack) -> None:

@@ -46,6 +46,7 @@ def purge(stack: Stack, arguments: OfConnector) -> None:
         "its task to fail",
         lambda: True if sign(stack, arguments).holds else None,
         seen=lambda: sign(stack, arguments).seen,
+        unseen_is_not_yet=True,
     )
 
 

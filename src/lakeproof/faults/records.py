@@ -152,10 +152,14 @@ def _landed(stack: Stack, fault: Fault, arguments: Arguments) -> str:
         return sign.seen if sign.holds else None
 
     try:
-        return Deadline(LANDING_SECONDS).wait_for(f"{fault.id} to show", look, every=0.2, seen=lambda: last)
+        return Deadline(LANDING_SECONDS).wait_for(
+            f"{fault.id} to show", look, every=0.2, seen=lambda: last, unseen_is_not_yet=True
+        )
     except DeadlineExpired as error:
         raise CouldNotLook(
-            f"the fault did not land: {last}", where=fault.id, next_action="lakeproof ps, then try it again"
+            f"the fault was not seen to land: {error.last_seen}",
+            where=fault.id,
+            next_action="lakeproof ps, then try it again",
         ) from error
 
 

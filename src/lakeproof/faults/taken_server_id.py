@@ -30,7 +30,10 @@ def inject(stack: Stack, arguments: OfConnector) -> None:
     server_id = (live_config(stack, arguments.connector) or {})["database.server.id"]
     detached.start(stack, NAME, "lakeproof.faults.second_replica", REPORT, server_id)
     Deadline(FAIL_SECONDS).wait_for(
-        f"the task of {arguments.connector} to be cut off", lambda: sign(stack, arguments).holds or None
+        f"the task of {arguments.connector} to be cut off",
+        lambda: sign(stack, arguments).holds or None,
+        seen=lambda: sign(stack, arguments).seen,
+        unseen_is_not_yet=True,
     )
 
 
