@@ -21,7 +21,7 @@ class Where(Arguments):
 class Broken:
     """A thing that can be broken; keeps what was asked of it."""
 
-    def __init__(self, *, fails: LakeproofError | None = None, stuck: LakeproofError | None = None) -> None:
+    def __init__(self, *, fails: Exception | None = None, stuck: LakeproofError | None = None) -> None:
         self.calls: list[tuple[str, str]] = []
         self.fails, self.stuck = fails, stuck
         self.lands = True
@@ -60,6 +60,14 @@ def test_a_fault_is_recorded_and_removed_with_its_own_arguments(stack: Stack) ->
 def test_a_fault_that_failed_half_way_is_taken_back_and_not_on_record(stack: Stack) -> None:
     thing = Broken(fails=TerminalError("half-way"))
     with pytest.raises(TerminalError, match="half-way"):
+        records.inject(stack, thing.fault(), {"where": "there"}, by="hand")
+    assert thing.calls == [("inject", "there"), ("remove", "there")]
+    assert records.recorded(stack) == ()
+
+
+def test_a_fault_that_ended_in_an_error_that_nobody_foresaw_is_taken_back_too(stack: Stack) -> None:
+    thing = Broken(fails=OSError("no room"))
+    with pytest.raises(OSError, match="no room"):
         records.inject(stack, thing.fault(), {"where": "there"}, by="hand")
     assert thing.calls == [("inject", "there"), ("remove", "there")]
     assert records.recorded(stack) == ()

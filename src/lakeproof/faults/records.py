@@ -132,7 +132,7 @@ def inject(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -> 
     try:
         fault.inject(stack, arguments)
         seen = _landed(stack, fault, arguments)
-    except LakeproofError as error:
+    except Exception as error:
         _take_back(stack, fault, arguments, path, error)
         raise
     record = replace(record, made=True, seen=seen)
@@ -163,7 +163,7 @@ def _landed(stack: Stack, fault: Fault, arguments: Arguments) -> str:
         ) from error
 
 
-def _take_back(stack: Stack, fault: Fault, arguments: Arguments, path: Path, why: LakeproofError) -> None:
+def _take_back(stack: Stack, fault: Fault, arguments: Arguments, path: Path, why: Exception) -> None:
     """After a failed `inject`: a refused fault changed nothing; any other may have stopped half-way."""
     try:
         if not isinstance(why, InvalidInput):
