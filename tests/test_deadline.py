@@ -1,7 +1,7 @@
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import DeadlineExpired, NotReady
+from lakeproof.errors import CouldNotLook, DeadlineExpired, NotReady
 
 
 def test_a_wait_that_ends_says_what_it_last_saw() -> None:
@@ -15,6 +15,16 @@ def test_a_wait_that_ends_says_what_it_last_saw() -> None:
 def test_a_wait_gives_what_it_found() -> None:
     answers = iter([None, None, 7])
     assert Deadline(1).wait_for("a number", lambda: next(answers), every=0.001) == 7
+
+
+def test_one_look_without_an_answer_ends_only_a_wait_that_does_not_allow_for_it() -> None:
+    def look() -> bool | None:
+        raise CouldNotLook("no answer", where="kafka")
+
+    with pytest.raises(DeadlineExpired, match="last seen: kafka: no answer"):
+        Deadline(0.05).wait_for("the fault to show", look, every=0.01, unseen_is_not_yet=True)
+    with pytest.raises(CouldNotLook):
+        Deadline(0.05).wait_for("the fault to show", look, every=0.01)
 
 
 async def test_a_coroutine_wait_ends_with_what_it_last_saw() -> None:

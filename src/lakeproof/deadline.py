@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 
-from lakeproof.errors import DeadlineExpired, TransientError
+from lakeproof.errors import CouldNotLook, DeadlineExpired, LakeproofError, TransientError
 
 
 class Deadline:
@@ -43,15 +43,18 @@ class Deadline:
         every: float = 0.25,
         seen: Callable[[], str] | None = None,
         progress: Callable[[str, float], None] | None = None,
+        unseen_is_not_yet: bool = False,
     ) -> T:
         """Call `look` until it gives something other than None.
 
         A TransientError of `look` counts as "not yet" and becomes what was last seen; any other error
         passes through. `progress(last_seen, elapsed)` is called after each look that gave nothing.
+        unseen_is_not_yet: a CouldNotLook counts as "not yet" too, so that one slow answer does not end the wait.
 
         Raises: DeadlineExpired with the last thing seen.
         """
         last = "nothing yet"
+        not_yet: tuple[type[LakeproofError], ...] = (TransientError, *([CouldNotLook] if unseen_is_not_yet else []))
         while True:
             try:
                 found = look()
@@ -59,7 +62,7 @@ class Deadline:
                     return found
                 if seen is not None:
                     last = seen()
-            except TransientError as error:
+            except not_yet as error:
                 last = error.message
             if self.expired:
                 raise DeadlineExpired(f"waited {self.elapsed:.0f} s for {what}", last_seen=last)

@@ -58,14 +58,14 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> Orders:
     made = Orders(7)
 
     @contextmanager
-    def root(stack: Stack) -> Iterator[Orders]:
+    def as_root(stack: Stack, seconds: float) -> Iterator[Orders]:
         yield made
 
     @contextmanager
     def at_one_instant(*_: object) -> Iterator[Any]:
         yield lambda sql: [(row,) for row in made.rows if str(row) in sql.rpartition("(")[2].rstrip(")").split(", ")]
 
-    monkeypatch.setattr(drifted_schema, "_root", root)
+    monkeypatch.setattr(mariadb, "as_root", as_root)
     monkeypatch.setattr(mariadb, "at_one_instant", at_one_instant)
     return made
 

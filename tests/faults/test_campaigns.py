@@ -135,6 +135,11 @@ def test_fewer_opt_outs_than_the_alert_asks_for_are_no_such_fault() -> None:
         parse_arguments(UnwelcomeCampaign, {"opt_outs": 20}, "unwelcome_campaign")
 
 
+def test_fewer_recipients_than_opt_outs_are_no_such_fault() -> None:
+    with pytest.raises(InvalidInput, match="recipients: fewer than opt_outs"):
+        parse_arguments(UnwelcomeCampaign, {"recipients": 20}, "unwelcome_campaign")
+
+
 def test_what_waits_is_spread_so_that_the_customer_with_the_most_stays_below_the_limit(
     stack: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

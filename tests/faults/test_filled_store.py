@@ -87,6 +87,23 @@ def test_it_begins_later_where_the_store_is_full_at_first(stack: Stack, monkeypa
     assert dump.FIRST in store.keys and store.room < dump.SMALLEST
 
 
+def test_a_store_that_is_too_full_for_the_bucket_does_not_end_the_dump(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(9_000_000)
+    store.freed[-2] = 50_000
+    refusals = [ClientError({"ResponseMetadata": {"HTTPStatusCode": 507}}, "CreateBucket")]
+
+    def create_bucket(Bucket: str) -> None:
+        if refusals:
+            raise refusals.pop()
+
+    monkeypatch.setattr(store, "create_bucket", create_bucket)
+    with pytest.raises(AssertionError, match="for ever"):
+        fill(stack, store, monkeypatch)
+    assert dump.FIRST in store.keys
+
+
 def test_put_in_once_more_it_goes_on_where_it_was(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(0)
     store.keys.append(dump.FIRST)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lakeproof.arguments import OfConnector
+from lakeproof.errors import InvalidInput
 from lakeproof.faults import filtered_capture
 from lakeproof.lake.capture import missed, topic_gap
 from lakeproof.lake.capture.connector import find_connector, render
@@ -52,6 +53,14 @@ def test_the_filter_goes_before_the_transforms_that_are_there_and_only_once(
     once = dict(connect)
     filtered_capture.inject(stack, CONNECTOR)
     assert connect == once
+
+
+def test_a_connector_that_is_not_there_is_refused_in_words(
+    stack: Stack, connect: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filtered_capture, "live_config", lambda *_: None)
+    with pytest.raises(InvalidInput, match="orders: Kafka Connect has no such connector"):
+        filtered_capture.inject(stack, CONNECTOR)
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,14 @@
 """The removal of a purged binlog bridges the gap also where no task tells of the gap yet. No engine."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from lakeproof.arguments import OfConnector
-from lakeproof.errors import NotReady
+from lakeproof.errors import CouldNotLook
 from lakeproof.faults import purged_binlog
 from lakeproof.lake.capture import gap
-from lakeproof.lake.sources import mariadb
+from lakeproof.probes import binlog_place
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -24,23 +22,17 @@ class Capture:
         self.failure = "none"
         self.did: list[str] = []
 
-    @contextmanager
-    def as_root(self, stack: Stack, seconds: float) -> Iterator["Capture"]:
-        yield self
-
-    def execute(self, statement: str) -> None:
+    def ask(self, stack: Stack, statement: str, *_: object) -> list[tuple[str, int]]:
         assert statement == "SHOW BINARY LOGS"
-
-    def fetchall(self) -> list[tuple[str, int]]:
         return [(log, 1000) for log in self.logs]
 
 
 @pytest.fixture
 def capture(monkeypatch: pytest.MonkeyPatch) -> Capture:
     made = Capture()
-    monkeypatch.setattr(mariadb, "as_root", made.as_root)
+    monkeypatch.setattr(binlog_place, "ask", made.ask)
     monkeypatch.setattr(purged_binlog, "task_failure", lambda *_: made.failure)
-    monkeypatch.setattr(purged_binlog, "capture_position", lambda *_: made.place)
+    monkeypatch.setattr(binlog_place, "capture_position", lambda *_: made.place)
     monkeypatch.setattr(gap, "bridge", lambda _, name: made.did.append(f"bridge {name}"))
     monkeypatch.setattr(
         purged_binlog, "send", lambda _, method, path, absent_is_fine: made.did.append(f"{method} {path}")
@@ -79,10 +71,10 @@ def test_a_connector_that_finds_its_place_or_has_none_is_resumed(
 def test_without_the_database_nobody_says_that_it_is_out(
     stack: Stack, capture: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(stack: Stack, seconds: float) -> AbstractContextManager[Capture]:
-        raise NotReady("refuses connections", where="mysql")
+    def away(*_: object) -> list[tuple[str, int]]:
+        raise CouldNotLook("refuses connections", where="mysql")
 
-    monkeypatch.setattr(mariadb, "as_root", away)
-    with pytest.raises(NotReady):
+    monkeypatch.setattr(binlog_place, "ask", away)
+    with pytest.raises(CouldNotLook):
         purged_binlog.remove(stack, OfConnector())
     assert capture.did == []

@@ -123,6 +123,23 @@ def test_a_repair_that_was_cut_off_before_the_start_is_finished_by_the_next(
     assert supervisor.done[-1] == "start minio"
 
 
+def test_a_store_that_does_not_answer_right_after_its_restart_is_asked_again(
+    stack: Stack, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = ["start minio"]
+
+    def writes(stack: Stack, timeout: float) -> str:
+        if supervisor.done[-1:] == silent:
+            silent.clear()
+            raise CouldNotLook("no answer", where="minio")
+        return supervisor.writes
+
+    monkeypatch.setattr(make_store_writable, "writes", writes)
+    read_only_store.inject(stack, ReadOnlyStore())
+    assert "takes writes again" in make_store_writable.run(stack, Arguments())
+    assert silent == []
+
+
 @pytest.mark.parametrize(
     ("seen", "words", "asked"),
     [

@@ -21,7 +21,7 @@ class Where(Arguments):
 class Broken:
     """A thing that can be broken; keeps what was asked of it."""
 
-    def __init__(self, *, fails: LakeproofError | None = None, stuck: LakeproofError | None = None) -> None:
+    def __init__(self, *, fails: Exception | None = None, stuck: LakeproofError | None = None) -> None:
         self.calls: list[tuple[str, str]] = []
         self.fails, self.stuck = fails, stuck
         self.lands = True
@@ -60,6 +60,14 @@ def test_a_fault_is_recorded_and_removed_with_its_own_arguments(stack: Stack) ->
 def test_a_fault_that_failed_half_way_is_taken_back_and_not_on_record(stack: Stack) -> None:
     thing = Broken(fails=TerminalError("half-way"))
     with pytest.raises(TerminalError, match="half-way"):
+        records.inject(stack, thing.fault(), {"where": "there"}, by="hand")
+    assert thing.calls == [("inject", "there"), ("remove", "there")]
+    assert records.recorded(stack) == ()
+
+
+def test_a_fault_that_ended_in_an_error_that_nobody_foresaw_is_taken_back_too(stack: Stack) -> None:
+    thing = Broken(fails=OSError("no room"))
+    with pytest.raises(OSError, match="no room"):
         records.inject(stack, thing.fault(), {"where": "there"}, by="hand")
     assert thing.calls == [("inject", "there"), ("remove", "there")]
     assert records.recorded(stack) == ()
@@ -110,10 +118,37 @@ def test_a_fault_that_does_not_show_is_taken_back_and_is_no_fault(
     monkeypatch.setattr(records, "LANDING_SECONDS", 0.0)
     thing = Broken()
     thing.lands = False
-    with pytest.raises(CouldNotLook, match="did not land: the thing is whole"):
+    with pytest.raises(CouldNotLook, match="not seen to land: the thing is whole"):
         records.inject(stack, thing.fault(), {}, by="hand")
     assert thing.calls == [("inject", "here"), ("remove", "here")]
     assert records.recorded(stack) == ()
+
+
+def test_one_slow_answer_does_not_take_back_a_fault_that_has_landed(stack: Stack) -> None:
+    thing, answers = Broken(), iter([CouldNotLook("no answer", where="kafka"), None])
+
+    def sign(stack: Stack, arguments: Where) -> Sign:
+        if (silence := next(answers)) is not None:
+            raise silence
+        return thing.sign(stack, arguments)
+
+    fault = Fault("broken_thing", "break it", thing.inject, thing.remove, sign, Where)
+    assert records.inject(stack, fault, {}, by="hand").made
+    assert thing.calls == [("inject", "here")]
+
+
+def test_a_fault_of_which_nobody_could_see_anything_is_taken_back_and_says_why(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(stack: Stack, arguments: Where) -> Sign:
+        raise CouldNotLook("no answer", where="kafka")
+
+    monkeypatch.setattr(records, "LANDING_SECONDS", 0.0)
+    thing = Broken()
+    fault = Fault("broken_thing", "break it", thing.inject, thing.remove, silent, Where)
+    with pytest.raises(CouldNotLook, match="broken_thing: the fault was not seen to land: kafka: no answer"):
+        records.inject(stack, fault, {}, by="hand")
+    assert thing.calls == [("inject", "here"), ("remove", "here")]
 
 
 def test_what_showed_that_it_landed_is_on_record(stack: Stack) -> None:

@@ -1,13 +1,13 @@
 """The fault that leaves a task to a worker that is gone: what is done in which order, and what it leaves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from lakeproof.arguments import OfConnector
-from lakeproof.errors import DeadlineExpired, InvalidInput
+from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput
 from lakeproof.faults import stranded_task
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -108,6 +108,23 @@ def test_a_task_that_goes_on_is_no_fault_and_what_was_begun_is_taken_back(stack:
     workers.did.clear()
     stranded_task.remove(stack, ORDERS)
     assert workers.did == OUT
+
+
+def test_a_slow_answer_of_kafka_does_not_end_the_wait_for_the_stranded_task(
+    stack: Stack, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: Iterator[CouldNotLook | float] = iter([CouldNotLook("no answer", where="kafka"), 16.0])
+
+    def silence(*_: object) -> float:
+        seen = next(answers)
+        if isinstance(seen, CouldNotLook):
+            raise seen
+        return seen
+
+    monkeypatch.setattr(stranded_task, "topic_silence", silence)
+    monkeypatch.setattr(stranded_task, "STRANDED_SECONDS", 5.0)
+    stranded_task.inject(stack, ORDERS)
+    assert workers.did == MADE
 
 
 def test_where_nobody_takes_it_over_no_worker_stays_frozen_and_one_is_left(

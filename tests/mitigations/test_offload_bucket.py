@@ -218,6 +218,35 @@ def test_it_leaves_a_tenth_of_the_other_disk_free(
         offload_bucket.run(stack, OffloadBucket())
 
 
+def test_room_is_wanted_for_the_headers_of_many_small_objects_too(
+    stack: Stack, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.objects = {f"small-{at}": b"x" for at in range(100)}
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=150_000, total=200_000))
+    with pytest.raises(TerminalError, match="would leave less than"):
+        offload_bucket.run(stack, OffloadBucket())
+    monkeypatch.undo()
+    made = offload_bucket.Archived()
+    with tarfile.open(fileobj=(archive := io.BytesIO()), mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for key in store.objects:
+            offload_bucket._add(tar, key, store.get_object("dump", key, store.etag(key)), made)
+    assert len(archive.getvalue()) > 150_000, "what it refused would not have had room"
+
+
+def test_an_archive_whose_name_may_not_be_on_the_disk_is_named_and_nothing_is_deleted(
+    stack: Stack, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(folder: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(offload_bucket, "sync_folder", broken)
+    with pytest.raises(TerminalError, match="Input/output error") as ended:
+        offload_bucket.run(stack, OffloadBucket())
+    (archive,) = moved_out_folder(stack).iterdir()
+    assert f"lie in {archive}" in str(ended.value)
+    assert (store.objects, archived(stack)) == (KEPT, KEPT)
+
+
 @pytest.mark.parametrize(
     ("wrong", "kind"),
     [

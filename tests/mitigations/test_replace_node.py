@@ -25,8 +25,13 @@ class Cluster:
         self.repairs, self.joins = True, True
         self.state = "UN"  # of the node, where it is up
         self.others = {"cassandra-seed": "UN", "cassandra-node3": "UN"}
+        self.silent_after: list[str] = []  # the steps right after which the ring once has no answer
 
     def ring(self, stack: Stack, *, ask: str | None = None) -> list[RingNode]:
+        if self.silent_after and self.did and self.did[-1].startswith(self.silent_after[0]):
+            if ask == "cassandra-node3":
+                self.silent_after.pop(0)
+            raise CouldNotLook("nodetool had no answer within 20 s", where=ask or "ring")
         states = self.others | {NODE: self.state if self.up else "DN"}
         return [RingNode(name, state, "", "", 16, None, "id", "") for name, state in states.items()]
 
@@ -91,6 +96,15 @@ def test_the_others_have_time_to_see_it_up_and_normal(cluster: Cluster, monkeypa
     monkeypatch.setattr(Deadline, "pause", pause)
     cluster.state = "UJ"
     assert replace_node.run(cluster.stack, ReplaceNode(node=NODE)) == f"replaced: {NODE} is UN"
+
+
+def test_a_ring_that_once_has_no_answer_does_not_leave_the_node_stopped(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Deadline, "pause", lambda self, seconds: None)
+    cluster.silent_after = ["stop", "repair"]
+    assert replace_node.run(cluster.stack, ReplaceNode(node=NODE)) == f"replaced: {NODE} is UN"
+    assert cluster.silent_after == []
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,24 @@ def test_a_node_that_still_hands_its_copies_over_is_not_ended(
     assert cluster.did == ["decommission", "forget"]
 
 
+def test_a_ring_that_once_has_no_answer_does_not_end_the_wait_for_a_node_that_leaves(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scale_ring.scale(cluster.stack, 4)
+    silent = ["decommission"]
+
+    def ring(stack: Stack) -> list[RingNode]:
+        if cluster.did[-1:] == silent:
+            silent.clear()
+            raise CouldNotLook("nodetool had no answer within 20 s", where="ring")
+        return cluster.ring(stack)
+
+    monkeypatch.setattr(scale_ring, "ring", ring)
+    monkeypatch.setattr(Deadline, "pause", lambda self, seconds: None)
+    assert scale_ring.scale(cluster.stack, 3) == "cassandra-node4 left"
+    assert silent == []
+
+
 @pytest.mark.parametrize("at", ["up", "cleanup"])
 def test_a_join_that_was_cut_off_still_has_the_others_drop_what_is_no_longer_theirs(
     cluster: Cluster, at: str

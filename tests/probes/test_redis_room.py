@@ -24,13 +24,19 @@ class Memory:
 
     def __init__(self, limit: int) -> None:
         self.limit, self.keys = limit, {"support:timeline:1": (MB, 2)}
+        self.policy, self.writes = "volatile-lru", 0
 
     def info(self, section: str) -> dict[str, Any]:
         if section == "memory":
-            return {"maxmemory": self.limit, "used_memory": sum(size for size, _ in self.keys.values())}
+            used = sum(size for size, _ in self.keys.values())
+            return {"maxmemory": self.limit, "used_memory": used, "maxmemory_policy": self.policy}
         return {"db0": {"keys": len(self.keys), "expires": sum(ttl > 0 for _, ttl in self.keys.values())}}
 
     def setrange(self, key: str, offset: int, value: bytes) -> None:
+        self.writes += 1
+        assert self.writes < 20, "it goes on for ever"
+        if self.policy == "allkeys-lru":
+            self.keys.clear()
         self.keys[key] = (offset + len(value), -1)
 
     def ttl(self, key: bytes) -> int:
@@ -113,6 +119,14 @@ def test_a_redis_without_a_limit_is_not_filled(redis: Memory, stack: Stack) -> N
     redis.limit = 0
     with pytest.raises(InvalidInput, match="maxmemory is 0"):
         filled_redis.inject(stack, Arguments())
+
+
+def test_a_redis_that_lets_go_of_every_key_is_not_filled_for_ever(redis: Memory, stack: Stack) -> None:
+    redis.policy = "allkeys-lru"
+    redis.keys["somebody's"] = (50 * MB, -1)
+    with pytest.raises(InvalidInput, match="maxmemory-policy is allkeys-lru"):
+        filled_redis.inject(stack, Arguments())
+    assert "somebody's" in redis.keys
 
 
 def test_a_repair_that_did_not_help_says_so(redis: Memory, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,19 +7,17 @@ what became of them.
 Where a repair declared the column meanwhile (`lake evolve`), taking it out takes the declaration back as well.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BeforeValidator, Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.customers.marked_values import forget, mark
-from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
+from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.capture.evolving import expect_absence, undo
+from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
 if TYPE_CHECKING:
@@ -61,7 +59,7 @@ def remove(stack: Stack, arguments: DriftedSchema) -> None:
 
 def sign(stack: Stack, arguments: DriftedSchema) -> Sign:
     """The column is in the database's own list."""
-    with _root(stack) as cursor:
+    with mariadb.as_root(stack, SECONDS) as cursor:
         there = arguments.column in _columns(cursor, arguments.table)
     return Sign(there, f"{DATABASE}.{arguments.table} has {'the' if there else 'no'} column {arguments.column}")
 
@@ -70,11 +68,11 @@ def drift(stack: Stack, table: str, column: str, *, revert: bool = False) -> lis
     """Add the column, or with `revert` drop it (only if a drift added it) and its declaration in the lake; gives the
     table's columns afterwards.
 
-    Raises: InvalidInput where there is no such table, or the column is the table's own; CouldNotLook where the
-    database does not answer; TerminalError where it refuses.
+    Raises: InvalidInput where there is no such table, or the column is the table's own; NotReady where the database
+    does not answer, or refuses.
     """
     full_table = f"{DATABASE}.{table}"
-    with _root(stack) as cursor:
+    with mariadb.as_root(stack, SECONDS) as cursor:
         found = _columns(cursor, table)
         if not found:
             raise InvalidInput(
@@ -99,7 +97,7 @@ def drift(stack: Stack, table: str, column: str, *, revert: bool = False) -> lis
 
 def _write(stack: Stack, table: str, column: str) -> None:
     """Write into the newest rows, each by a statement of its own, so that no lock on more than one row is held."""
-    with _root(stack) as cursor:
+    with mariadb.as_root(stack, SECONDS) as cursor:
         if "id" not in _columns(cursor, table):
             return
         cursor.execute(f"SELECT id FROM {DATABASE}.`{table}` WHERE `{column}` IS NOT NULL LIMIT 1")
@@ -124,19 +122,6 @@ def _columns(cursor: "Cursor", table: str) -> dict[str, bool]:
         (DATABASE, table),
     )
     return {str(name): comment == _MARK for name, comment in cursor.fetchall()}
-
-
-@contextmanager
-def _root(stack: Stack) -> Iterator["Cursor"]:
-    import pymysql
-
-    try:
-        with mysql.connect(stack, "root", "mysql-root", SECONDS) as connection, connection.cursor() as cursor:
-            yield cursor
-    except pymysql.err.OperationalError as error:
-        raise CouldNotLook(f"no answer: {error.args[0]}", where="mysql", next_action="lakeproof up mysql") from error
-    except pymysql.MySQLError as error:
-        raise TerminalError(f"{type(error).__name__}: {error}", where="mysql", next_action="lakeproof ps") from error
 
 
 FAULT = Fault(

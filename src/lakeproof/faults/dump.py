@@ -8,7 +8,6 @@ their own: so it never fills the machine's disk.
 
 import os
 import time
-from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -47,8 +46,12 @@ def dump(stack: Stack, s3: Any) -> None:
 
 def _begin(s3: Any) -> bool:
     """Make the bucket and its first object, unless they are there; False where there is no room."""
-    with suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
+    try:
         s3.create_bucket(Bucket=BUCKET)
+    except (s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
+        pass
+    except ClientError:
+        return False
     return _is_there(s3) or _put(s3, FIRST, SMALLEST)
 
 

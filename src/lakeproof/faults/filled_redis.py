@@ -22,7 +22,10 @@ SECONDS = 5.0
 
 
 def inject(stack: Stack, arguments: Arguments) -> None:
-    """Write until Redis is full. Raises: InvalidInput where it has no limit below a GiB; TransientError."""
+    """Write until Redis is full.
+
+    Raises: InvalidInput where it has no limit below a GiB, or also evicts keys that never end; TransientError.
+    """
     with asked(stack, SECONDS) as redis:
         for number in count():
             memory = redis.info("memory")
@@ -30,6 +33,13 @@ def inject(stack: Stack, arguments: Arguments) -> None:
             if not 0 < limit < MOST_BYTES:
                 raise InvalidInput(
                     f"its maxmemory is {limit} bytes", where="redis", next_action="fill it where that is below a GiB"
+                )
+            policy = str(memory["maxmemory_policy"])
+            if policy.startswith("allkeys"):
+                raise InvalidInput(
+                    f"its maxmemory-policy is {policy}, so it never stays full",
+                    where="redis",
+                    next_action="fill it where that is volatile-lru",
                 )
             if used > limit:
                 return

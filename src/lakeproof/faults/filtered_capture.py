@@ -5,6 +5,7 @@ stops at the first such END: the capture is torn. The rows that the filter dropp
 """
 
 from lakeproof.arguments import OfConnector
+from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.capture import missed, topic_gap
 from lakeproof.lake.capture.commands import await_state, send
@@ -21,9 +22,14 @@ TABLE = "order_items"
 
 
 def inject(stack: Stack, arguments: OfConnector) -> None:
-    """Put the filter first among the connector's transforms; return once connector and task run with it."""
+    """Put the filter first among the connector's transforms; return once connector and task run with it.
+
+    Raises: InvalidInput where Kafka Connect has no such connector; as `send` and `await_state`.
+    """
     name = arguments.connector
-    config = live_config(stack, name) or {}
+    config = live_config(stack, name)
+    if config is None:
+        raise InvalidInput("Kafka Connect has no such connector", where=name, next_action="lakeproof diagnose")
     if f"transforms.{FILTER}.type" not in config:
         send(stack, "PUT", f"/connectors/{name}/config", body=config | _filter(config))
     await_state(stack, name, "RUNNING", seconds=RUN_SECONDS)

@@ -3,6 +3,7 @@
 import time
 
 from lakeproof.arguments import OfComponent
+from lakeproof.deadline import Deadline
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.faults.stopped_process import remove
 from lakeproof.processes import procfs
@@ -12,11 +13,24 @@ from lakeproof.stack.stack import Stack
 
 # A process that is younger than this was started anew after the kill.
 YOUNG_SECONDS = 30.0
+GONE_SECONDS = 10.0
 
 
 def inject(stack: Stack, arguments: OfComponent) -> None:
-    """Send SIGKILL."""
-    our_processes(stack, f"kill {arguments.component}").kill(arguments.component, "KILL")
+    """Send SIGKILL, and wait until the process is gone: its age alone may not tell it from the next one.
+
+    Raises: DeadlineExpired where it lives on.
+    """
+    name, client = arguments.component, our_processes(stack, f"kill {arguments.component}")
+    old = client.row(name).pid
+    client.kill(name, "KILL")
+    Deadline(GONE_SECONDS).wait_for(
+        f"process {old} of {name} to be gone",
+        lambda: client.row(name).pid != old or None,
+        every=0.05,
+        seen=lambda: "it is there",
+        unseen_is_not_yet=True,
+    )
 
 
 def sign(stack: Stack, arguments: OfComponent) -> Sign:

@@ -10,7 +10,8 @@ from lakeproof.lake.capture import gap
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.probes.connect import capture_position, task_failure
+from lakeproof.probes.binlog_place import THERE, binlog_place
+from lakeproof.probes.connect import task_failure
 from lakeproof.stack.stack import Stack
 
 SECONDS = 10.0
@@ -46,6 +47,7 @@ def purge(stack: Stack, arguments: OfConnector) -> None:
         "its task to fail",
         lambda: True if sign(stack, arguments).holds else None,
         seen=lambda: sign(stack, arguments).seen,
+        unseen_is_not_yet=True,
     )
 
 
@@ -59,21 +61,12 @@ def remove(stack: Stack, arguments: OfConnector) -> None:
     """Bridge the gap where nobody has: what was purged does not come back.
 
     The task alone does not tell: the task of a connector that stands still, or was just resumed, has not failed yet.
-    Raises: as gap.bridge; CouldNotLook; NotReady where MariaDB does not answer.
+    Raises: as gap.bridge; CouldNotLook, also where MariaDB does not answer.
     """
-    if sign(stack, arguments).holds or _is_purged(stack):
+    if sign(stack, arguments).holds or binlog_place(stack, SECONDS, OLTP) not in (None, THERE):
         gap.bridge(stack, arguments.connector)
     else:
         send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)
-
-
-def _is_purged(stack: Stack) -> bool:
-    """True where the connector would go on in a binlog file that is gone. Raises: CouldNotLook."""
-    place = capture_position(stack, SECONDS, OLTP)
-    if place is None:
-        return False
-    with mariadb.as_root(stack, SECONDS) as cursor:
-        return str(place).rpartition(":")[0] not in _logs(cursor)
 
 
 def sign(stack: Stack, arguments: OfConnector) -> Sign:

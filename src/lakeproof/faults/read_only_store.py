@@ -6,11 +6,9 @@ dies just after a checkpoint, the tables' commits of that checkpoint are cut off
 after each restart (decision 0022).
 """
 
-import contextlib
-
 from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook, DeadlineExpired, TerminalError
+from lakeproof.errors import DeadlineExpired, TerminalError
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.job.states import complete_states
 from lakeproof.lake.sources.source import OLTP
@@ -70,13 +68,10 @@ def _await_checkpoint(stack: Stack) -> None:
 
 def _job_fails(stack: Stack) -> bool:
     def look() -> bool | None:
-        with contextlib.suppress(CouldNotLook):
-            if int(job_failures(stack, LOOK_SECONDS, OLTP) or 0) >= MANY_FAILURES:
-                return True
-        return None
+        return int(job_failures(stack, LOOK_SECONDS, OLTP) or 0) >= MANY_FAILURES or None
 
     try:
-        return Deadline(FAILS_SECONDS).wait_for(f"{OLTP.job} to fail again", look, every=0.5)
+        return Deadline(FAILS_SECONDS).wait_for(f"{OLTP.job} to fail again", look, every=0.5, unseen_is_not_yet=True)
     except DeadlineExpired:
         return False
 

@@ -132,7 +132,7 @@ def inject(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -> 
     try:
         fault.inject(stack, arguments)
         seen = _landed(stack, fault, arguments)
-    except LakeproofError as error:
+    except Exception as error:
         _take_back(stack, fault, arguments, path, error)
         raise
     record = replace(record, made=True, seen=seen)
@@ -152,14 +152,18 @@ def _landed(stack: Stack, fault: Fault, arguments: Arguments) -> str:
         return sign.seen if sign.holds else None
 
     try:
-        return Deadline(LANDING_SECONDS).wait_for(f"{fault.id} to show", look, every=0.2, seen=lambda: last)
+        return Deadline(LANDING_SECONDS).wait_for(
+            f"{fault.id} to show", look, every=0.2, seen=lambda: last, unseen_is_not_yet=True
+        )
     except DeadlineExpired as error:
         raise CouldNotLook(
-            f"the fault did not land: {last}", where=fault.id, next_action="lakeproof ps, then try it again"
+            f"the fault was not seen to land: {error.last_seen}",
+            where=fault.id,
+            next_action="lakeproof ps, then try it again",
         ) from error
 
 
-def _take_back(stack: Stack, fault: Fault, arguments: Arguments, path: Path, why: LakeproofError) -> None:
+def _take_back(stack: Stack, fault: Fault, arguments: Arguments, path: Path, why: Exception) -> None:
     """After a failed `inject`: a refused fault changed nothing; any other may have stopped half-way."""
     try:
         if not isinstance(why, InvalidInput):

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 
 from lakeproof.processes import procfs
 from lakeproof.processes.client import SupervisorClient
@@ -27,9 +28,10 @@ def find_roads(stack: Stack, name: str) -> dict[int, str]:
 
 
 def end_roads(pids: Iterable[int]) -> None:
-    """Kill these proxies."""
+    """Kill these proxies; fine where one has ended by itself."""
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def listen() -> socket.socket:

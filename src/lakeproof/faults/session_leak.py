@@ -23,8 +23,6 @@ OPEN_SECONDS = 3.0
 PAUSE_SECONDS = 0.2
 # A server that has been gone for this long was taken down, and the leak ends with it.
 GONE_SECONDS = 120.0
-# From this number on, errors are the client library's own: no answer came.
-CLIENT_ERRORS = 2000
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def _is_answer(error: Exception) -> bool:
     """True where the server itself said no."""
     if isinstance(error, psycopg.Error):
         return error.sqlstate is not None
-    return bool(error.args) and isinstance(error.args[0], int) and error.args[0] < CLIENT_ERRORS
+    return bool(error.args) and isinstance(error.args[0], int) and error.args[0] < mysql.CLIENT_ERRORS
 
 
 def _living(held: list[Held]) -> list[Held]:

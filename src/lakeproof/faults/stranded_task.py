@@ -58,6 +58,7 @@ def inject(stack: Stack, arguments: OfConnector) -> None:
         lambda: True if sign(stack, arguments).holds else None,
         every=0.5,
         seen=lambda: sign(stack, arguments).seen,
+        unseen_is_not_yet=True,
     )
 
 

@@ -6,6 +6,7 @@ own follows the binlog (second_replica.py), since it must outlive the command th
 
 from lakeproof.arguments import OfConnector
 from lakeproof.deadline import Deadline
+from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.lake.capture.commands import restart
 from lakeproof.lake.capture.connector import find_connector
@@ -24,13 +25,26 @@ PRIVILEGES = ("REPLICATION SLAVE", "BINLOG MONITOR")
 
 
 def inject(stack: Stack, arguments: OfConnector) -> None:
-    """Let the other replica in, and wait until the connector's task has failed for it. Raises: DeadlineExpired."""
+    """Let the other replica in, and wait until the connector's task has failed for it.
+
+    Raises: DeadlineExpired; InvalidInput, before anything is changed, where Kafka Connect has no such connector, or
+    the connector follows no binlog.
+    """
+    server_id = (live_config(stack, arguments.connector) or {}).get("database.server.id")
+    if server_id is None:
+        raise InvalidInput(
+            "Kafka Connect has no connector of that name with a server id",
+            where=arguments.connector,
+            next_action="lakeproof diagnose; PostgreSQL's connectors have no server id",
+        )
     for privilege in PRIVILEGES:
         mariadb.give(stack, REPORT, privilege)
-    server_id = (live_config(stack, arguments.connector) or {})["database.server.id"]
     detached.start(stack, NAME, "lakeproof.faults.second_replica", REPORT, server_id)
     Deadline(FAIL_SECONDS).wait_for(
-        f"the task of {arguments.connector} to be cut off", lambda: sign(stack, arguments).holds or None
+        f"the task of {arguments.connector} to be cut off",
+        lambda: sign(stack, arguments).holds or None,
+        seen=lambda: sign(stack, arguments).seen,
+        unseen_is_not_yet=True,
     )
 
 

@@ -1,8 +1,9 @@
 """A campaign that nobody wants: it goes out to many, and those whom it has reached opt out one after the other."""
 
 from datetime import UTC, datetime
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import TransientError
@@ -33,6 +34,12 @@ class UnwelcomeCampaign(Arguments):
     recipients: int = Field(200, ge=1, le=MAX_BATCH)
     opt_outs: int = Field(40, gt=OPT_OUTS_MANY, le=MAX_BATCH)
     seconds: int = Field(600, ge=0, le=3600)
+
+    @model_validator(mode="after")
+    def _enough_recipients(self) -> Self:
+        if self.recipients < self.opt_outs:
+            raise ValueError("recipients: fewer than opt_outs")
+        return self
 
 
 def inject(stack: Stack, arguments: UnwelcomeCampaign) -> None:

@@ -36,13 +36,13 @@ def inject(stack: Stack, arguments: WrittenMain) -> None:
     deadline = Deadline(SECONDS)
     with closing(client_of(stack)) as nessie:
         while author_on_main(nessie) == OURS:
+            if deadline.expired:
+                raise TerminalError("the publisher was faster each time", where=MAIN, next_action="try it again")
             main = nessie.reference(MAIN)
             with suppress(NessieConflict):  # the publisher has moved the table meanwhile
                 older = _older(nessie, main, arguments)
                 message = f"set {arguments.table} back"
                 nessie.commit_tables(main, OLTP.name, {arguments.table: older}, message, {}, AUTHOR)
-            if deadline.expired:
-                raise TerminalError("the publisher was faster each time", where=MAIN, next_action="try it again")
 
 
 def _older(nessie: NessieClient, main: Reference, arguments: WrittenMain) -> IcebergTable:

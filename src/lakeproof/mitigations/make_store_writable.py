@@ -22,8 +22,8 @@ def typed(stack: Stack, arguments: Arguments) -> str:
 def run(stack: Stack, arguments: Arguments) -> str:
     """Do nothing where the store takes writes. One without a process is started: a run of this may have been cut off.
 
-    Raises: TerminalError where the store is full, or still refuses writes after a restart (a file system that is
-    mounted read-only): then a person has to look.
+    Raises: TerminalError where the store is full, or was not seen to take writes after a restart (a file system that
+    is mounted read-only): then a person has to look.
     """
     client = our_processes(stack, f"restart {STORE}")
     marked = read_only_mark(stack).exists()
@@ -46,10 +46,12 @@ def run(stack: Stack, arguments: Arguments) -> str:
         return True if seen == WRITABLE else None
 
     try:
-        Deadline(WRITABLE_SECONDS).wait_for(f"{STORE} to take writes", look, every=0.5)
+        Deadline(WRITABLE_SECONDS).wait_for(
+            f"{STORE} to take writes", look, every=0.5, seen=lambda: str(seen), unseen_is_not_yet=True
+        )
     except DeadlineExpired as error:
         raise TerminalError(
-            f"it still takes no writes: {seen}",
+            f"it was not seen to take writes: {error.last_seen}",
             where=STORE,
             next_action="look at its disk: free bytes, and how it is mounted",
         ) from error

@@ -36,6 +36,8 @@ SECONDS, COUNT_SECONDS = 30.0, 600.0
 CHUNK = 1 << 20
 # What must stay free on the disk of the archive: this share of it, or this many bytes where that is less.
 SPARE, SPARE_BYTES = 0.1, 2 << 30
+# What an entry of the archive takes beside the object's bytes: two headers, the PAX records, and padding.
+ENTRY_BYTES = 2 << 10
 # The HTTP statuses that say: somebody has deleted the object, or written it anew.
 GONE = (404, 412)
 KEY, TOLD = "LAKEPROOF.key", "LAKEPROOF.s3"
@@ -104,12 +106,13 @@ def run(stack: Stack, arguments: OffloadBucket) -> str:
         found = list(_objects(s3, bucket))
         if not found:
             return f"{bucket} holds nothing{earlier}"
-        _require_room(stack, folder, sum(int(each["Size"]) for each in found), earlier)
+        _require_room(stack, folder, sum(int(each["Size"]) + ENTRY_BYTES for each in found), earlier)
         archive = folder / f"{bucket}-{datetime.now(UTC).strftime(STAMP)}.tar"
         archived = _archive(s3, bucket, found, archive)
         said = f"{len(archived.digests)} objects of {bucket} ({archived.bytes / 1e6:.0f} MB) lie in {archive}"
-        log.info("%s, and are deleted in the store now", said)
         kept = f"; {said}, and what was deleted by now lies there alone{earlier}"
+        sync_folder(folder)  # before anything is deleted: a power cut must not take the archive's name away
+        log.info("%s, and are deleted in the store now", said)
         newer = _delete_unchanged(s3, bucket, archived)
     except ClientError as error:
         raise TerminalError(f"{bucket}: {error}{kept}", where=STORE, next_action="ask the bucket's owner") from error
@@ -117,7 +120,7 @@ def run(stack: Stack, arguments: OffloadBucket) -> str:
         what = f"{type(error).__name__}: {error}{kept}"
         raise TransientError(what, where=STORE, next_action="lakeproof ps") from error
     except (OSError, tarfile.TarError) as error:
-        what = f"the archive was not written: {error}{kept}"
+        what = f"writing the archive failed: {error}{kept}"
         raise TerminalError(what, where=STORE, next_action="free space") from error
     left = archived.passed + newer
     changed = (
@@ -199,7 +202,6 @@ def _archive(s3: Any, bucket: str, found: list[Mapping[str, Any]], archive: Path
             os.fsync(stream.fileno())
             _compare(partial, made.digests)
             os.link(partial, archive)
-            sync_folder(archive.parent)
     finally:
         partial.unlink(missing_ok=True)
     return made

@@ -77,6 +77,8 @@ def _replace(stack: Stack, client: SupervisorClient, arguments: ReplaceNode) -> 
         Deadline(DOWN_SECONDS).wait_for(
             f"the ring to see {name} down",
             lambda: None if any(node.up for node in _seen(stack, name)) else True,
+            seen=lambda: "it is up",
+            unseen_is_not_yet=True,
         )
         # The mark comes first: a node without data and without the mark would count as one that needs no repair.
         write_file(mark, "taken away once the node has joined and was repaired\n")
@@ -120,16 +122,24 @@ def discard_data(stack: Stack, name: str) -> None:
 
 def _await_normal(stack: Stack, name: str) -> None:
     """Raises: DeadlineExpired with the state in which another node sees this one."""
-    deadline = Deadline(NORMAL_SECONDS)
-    while (state := ", ".join(node.state for node in _seen(stack, name)) or "unknown to the ring") != "UN":
-        if deadline.expired:
-            raise DeadlineExpired(
-                f"it was replaced and repaired, and is not up and normal (UN) after {NORMAL_SECONDS:g} s",
-                last_seen=state,
-                where=name,
-                next_action=f"lakeproof ring; lakeproof logs {name} says why; then lakeproof restart {name}",
-            )
-        deadline.pause(1.0)
+    state = ""
+
+    def look() -> bool | None:
+        nonlocal state
+        state = ", ".join(node.state for node in _seen(stack, name)) or "unknown to the ring"
+        return True if state == "UN" else None
+
+    try:
+        Deadline(NORMAL_SECONDS).wait_for(
+            f"{name} to be UN", look, every=1.0, seen=lambda: state, unseen_is_not_yet=True
+        )
+    except DeadlineExpired as error:
+        raise DeadlineExpired(
+            f"it was replaced and repaired, and was not seen up and normal (UN) within {NORMAL_SECONDS:g} s",
+            last_seen=error.last_seen,
+            where=name,
+            next_action=f"lakeproof ring; lakeproof logs {name} says why; then lakeproof restart {name}",
+        ) from error
 
 
 def _others_up(stack: Stack, name: str) -> None:

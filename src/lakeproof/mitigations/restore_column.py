@@ -105,13 +105,10 @@ def _refuses_null(table: str, column: str) -> bool:
 
 def _await_published(stack: Stack, moment_us: float) -> None:
     def shown() -> bool | None:
-        try:
-            beat = history.newest(stack).beat_of(OLTP.name)
-        except CouldNotLook:
-            return None
+        beat = history.newest(stack).beat_of(OLTP.name)
         return True if beat is not None and beat > moment_us else None
 
-    Deadline(READ_SECONDS).wait_for("main to show what was written before", shown, every=0.5)
+    Deadline(READ_SECONDS).wait_for("main to show what was written before", shown, every=0.5, unseen_is_not_yet=True)
 
 
 MITIGATION = Mitigation("restore_column", "bring a dropped column back, with the lake's values", typed, run)

@@ -93,6 +93,8 @@ def _leave(stack: Stack, client: SupervisorClient, name: str, on_event: OnEvent)
             f"{name} to have left",
             lambda: True if all(node.name != name for node in ring(stack)) else None,
             every=1.0,
+            seen=lambda: "the ring still has it",
+            unseen_is_not_yet=True,
         )
     client.forget(name, on_event)
     if it is not None and not it.up:

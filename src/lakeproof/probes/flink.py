@@ -19,9 +19,9 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import get_json
 from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
+from lakeproof.stack.engines.flink import JOBMANAGER, TASKMANAGER
 from lakeproof.stack.stack import Stack
 
-JOBMANAGER = "flink-jobmanager"
 RUNNING = "running"
 RESTARTING = "restarting"
 ENDED = "ended"
@@ -290,7 +290,7 @@ def _probes(source: Source) -> tuple[Probe, ...]:
         healthy: Condition | None = None,
         steady: Literal[True] | tuple[Value, ...] = (),
     ) -> Probe:
-        about, always = source.about("flink-taskmanager"), healthy is not None
+        about, always = source.about(TASKMANAGER), healthy is not None
         return of_source(
             source, kind, JOBMANAGER, query, ask, unit, healthy, about=about, always=always, steady=steady
         )
@@ -352,6 +352,6 @@ PROBES = (
         f"GET /taskmanagers/ID/metrics?get={GARBAGE}",
         "%",
         garbage,
-        about=("flink-taskmanager",),
+        about=(TASKMANAGER,),
     ),
 )

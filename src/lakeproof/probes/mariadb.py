@@ -14,7 +14,7 @@ from lakeproof.lake.sources.mariadb import LOG_NEEDS
 from lakeproof.lake.sources.source import Source
 from lakeproof.probes.http import ANSWERS, REFUSED, REJECTED, SILENT
 from lakeproof.probes.reading import Value
-from lakeproof.stack.engines.mysql import ACCESS_DENIED, connect
+from lakeproof.stack.engines.mysql import ACCESS_DENIED, CLIENT_ERRORS, connect
 from lakeproof.stack.stack import Stack
 
 PRIVILEGES = f"SHOW GRANTS as {CAPTURE_USER}: privileges lacking"
@@ -26,8 +26,6 @@ LOG = f"SHOW GLOBAL VARIABLES: {', '.join(LOG_NEEDS)}"
 # What the capture cannot do without (Debezium's MariaDB connector).
 CAPTURE_PRIVILEGES = ("SELECT", "RELOAD", "SHOW DATABASES", "REPLICATION SLAVE", "BINLOG MONITOR", "LOCK TABLES")
 CANNOT_CONNECT = 2003
-# From here on the numbers are the client library's: no answer came.
-CLIENT_ERRORS = 2000
 
 
 def select(stack: Stack, user: str, statement: str, timeout: float) -> tuple[tuple[Any, ...], ...]:

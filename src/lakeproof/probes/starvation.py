@@ -20,9 +20,9 @@ from lakeproof.probes.reading import Value
 from lakeproof.probes.round import once
 from lakeproof.processes import procfs, sweep
 from lakeproof.processes.runtime import Runtime
+from lakeproof.stack.engines.flink import TASKMANAGER
 from lakeproof.stack.stack import Stack
 
-TASKMANAGER = "flink-taskmanager"
 # A limit works in periods of one second (processes/cpu_limit.py), longer ones where the supervisor is late. So a
 # process that has not run at all within LOOK_SECONDS is looked at for LONGEST_SECONDS.
 LOOK_SECONDS, LONGEST_SECONDS = 1.0, 1.8

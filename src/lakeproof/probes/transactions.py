@@ -40,10 +40,12 @@ def open_transaction_seconds(stack: Stack, timeout: float) -> Value:
     )
     # READ_COMMITTED is asked first: a transaction that ends in between looks open, for as long as it takes to ask.
     behind = [TopicPartition(name, 0, offset) for name, offset in committed.items() if offset < written[name]]
-    begun = [at for at in (_written_at(stack, one, timeout) for one in behind) if at is not None]
-    if behind and not begun:
+    begun = [_written_at(stack, one, timeout) for one in behind]
+    age = max((time.time() - at for at in begun if at is not None), default=0)
+    # A transaction whose age is not known may be the oldest one. Where another one hangs, that is told all the same.
+    if None in begun and age < HANGING_SECONDS:
         raise CouldNotLook("the first record of an open transaction cannot be read in time", where="kafka")
-    return round(max(0.0, time.time() - min(begun)), 3) if begun else 0
+    return round(max(0, age), 3)
 
 
 def _ends(stack: Stack, partitions: list[TopicPartition], isolation: Any, timeout: float) -> dict[str, int]:

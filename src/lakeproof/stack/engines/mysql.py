@@ -30,6 +30,8 @@ SOCKET = "mysql.sock"
 BINLOG_KEPT_SECONDS = 2 * 86400
 # MariaDB's error codes for a refused login: no session is left; the password is wrong.
 TOO_MANY, ACCESS_DENIED = 1040, 1045
+# From here on the numbers are the client library's: no answer came.
+CLIENT_ERRORS = 2000
 MAX_CONNECTIONS = 200
 
 

@@ -1,0 +1,57 @@
+"""Another replica under the connector's server id: what is refused before an account is given anything."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lakeproof.arguments import OfConnector
+from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.faults import taken_server_id
+from lakeproof.lake.sources import mariadb
+from lakeproof.probes.connect import SERVER_ID_TAKEN
+from lakeproof.processes import detached
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(Settings(state_dir=tmp_path))
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the account for reports is given."""
+    made: list[str] = []
+    monkeypatch.setattr(mariadb, "give", lambda stack, user, privilege: made.append(privilege))
+    monkeypatch.setattr(detached, "start", lambda *_: None)
+    monkeypatch.setattr(detached, "find", lambda *_: [7])
+    monkeypatch.setattr(taken_server_id, "live_config", lambda *_: {"database.server.id": "5502"})
+    return made
+
+
+@pytest.mark.parametrize("config", [None, {"topic.prefix": "shop"}], ids=["not there", "PostgreSQL's"])
+def test_a_connector_without_a_server_id_is_refused_before_the_account_may_read_the_binlog(
+    stack: Stack, given: list[str], monkeypatch: pytest.MonkeyPatch, config: dict[str, str] | None
+) -> None:
+    monkeypatch.setattr(taken_server_id, "live_config", lambda *_: config)
+    with pytest.raises(InvalidInput, match="no connector of that name with a server id"):
+        taken_server_id.inject(stack, OfConnector())
+    assert given == []
+
+
+def test_a_slow_answer_of_kafka_connect_does_not_end_the_wait_for_the_tasks_failure(
+    stack: Stack, given: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: Iterator[CouldNotLook | str] = iter([CouldNotLook("no answer", where="connect"), SERVER_ID_TAKEN])
+
+    def failure(*_: object) -> str:
+        seen = next(answers)
+        if isinstance(seen, CouldNotLook):
+            raise seen
+        return seen
+
+    monkeypatch.setattr(taken_server_id, "task_failure", failure)
+    taken_server_id.inject(stack, OfConnector())
+    assert given == list(taken_server_id.PRIVILEGES)

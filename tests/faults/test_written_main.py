@@ -1,0 +1,53 @@
+"""An older table on `main`: written once, also by a Nessie that takes its time."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lakeproof.errors import TerminalError
+from lakeproof.faults import written_main
+from lakeproof.faults.written_main import AUTHOR, WrittenMain
+from lakeproof.lake.nessie import OURS, NessieConflict
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
+
+
+class Nessie:
+    """`author`: of the newest commit. `seconds`: what a commit takes on the made-up clock `now`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.author, self.seconds, self.now = OURS, seconds, 0.0
+        self.refuses = False
+
+    def reference(self, name: str) -> SimpleNamespace:
+        return SimpleNamespace(hash="f" * 64)
+
+    def commit_tables(self, *_: object) -> None:
+        self.now += self.seconds
+        if self.refuses:
+            raise NessieConflict("moved")
+        self.author = AUTHOR
+
+
+@pytest.fixture
+def nessie(monkeypatch: pytest.MonkeyPatch) -> Nessie:
+    made = Nessie(written_main.SECONDS + 1)
+    monkeypatch.setattr(written_main, "client_of", lambda stack: made)
+    monkeypatch.setattr(written_main, "closing", nullcontext)
+    monkeypatch.setattr(written_main, "author_on_main", lambda nessie: made.author)
+    monkeypatch.setattr(written_main, "_older", lambda *_: "older")
+    monkeypatch.setattr("lakeproof.deadline.time.monotonic", lambda: made.now)
+    return made
+
+
+def test_what_a_slow_nessie_has_written_is_not_told_as_a_failure(nessie: Nessie, tmp_path: Path) -> None:
+    written_main.inject(Stack(Settings(state_dir=tmp_path)), WrittenMain())
+    assert nessie.author == AUTHOR
+
+
+def test_a_publisher_that_is_faster_each_time_ends_it(nessie: Nessie, tmp_path: Path) -> None:
+    nessie.refuses = True
+    with pytest.raises(TerminalError, match="faster each time"):
+        written_main.inject(Stack(Settings(state_dir=tmp_path)), WrittenMain())
