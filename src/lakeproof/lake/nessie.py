@@ -216,13 +216,16 @@ class NessieClient:
         head = Reference("BRANCH", target.name, answer["resultantTargetHash"])
         return Merged(head, answer.get("effectiveTargetHash") or target.hash)
 
-    def history(self, reference: str, limit: int, *, at_hash: str | None = None) -> Iterator[Commit]:
+    def history(
+        self, reference: str, limit: int, *, at_hash: str | None = None, at_a_time: int = 250
+    ) -> Iterator[Commit]:
         """The newest `limit` commits of `reference`, or those from `at_hash` back; newest first.
 
+        at_a_time: how many Nessie is asked for at once, 250 at most.
         Raises: NoSuchReference, NessieUnreachable.
         """
         path = f"/trees/{reference}{'@' + at_hash if at_hash else ''}/history"
-        entries = self._pages(path, "logEntries", at_a_time=min(limit, 250))
+        entries = self._pages(path, "logEntries", at_a_time=min(limit, at_a_time, 250))
         return map(commit_of, islice(entries, limit))
 
     def holds(self, reference: str, commit: str) -> bool:

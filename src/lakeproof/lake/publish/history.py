@@ -3,7 +3,7 @@
 from itertools import takewhile
 
 from lakeproof.errors import CouldNotLook, InvalidInput
-from lakeproof.lake.nessie import NessieClient, NessieUnreachable, NoSuchReference, client_of
+from lakeproof.lake.nessie import WHOLE_HISTORY, NessieClient, NessieUnreachable, NoSuchReference, client_of
 from lakeproof.lake.nessie_commit import Commit
 from lakeproof.lake.publish.commit import LOOKED_THROUGH, PublishedCommit, read_commit, strangers_commit
 from lakeproof.stack.stack import Stack
@@ -36,12 +36,13 @@ def log(stack: Stack, limit: int = 20, *, down_to: str = "") -> list[PublishedCo
     """
     found: list[PublishedCommit] = []
     with _Looking(stack) as nessie:
-        for commit in nessie.history(MAIN, limit + 20):
+        # Any number of somebody else's commits may lie above the published ones and between them.
+        for commit in nessie.history(MAIN, WHOLE_HISTORY, at_a_time=limit + 20):
             if (published := _read(stack, commit)) is not None:
                 found.append(published)
-            if commit.hash == down_to:
+            if commit.hash == down_to or len(found) >= limit:
                 break
-    return found[:limit]
+    return found
 
 
 def since(stack: Stack, after: str) -> list[PublishedCommit]:
