@@ -82,8 +82,8 @@ def _pages(client: httpx.Client, url: str, sql: str, deadline: Deadline) -> Iter
     try:
         page = _checked(client.post(url, content=sql.encode()))
         while True:
-            yield page
             following = page.get("nextUri")
+            yield page
             if following is None:
                 return
             if deadline.expired:
