@@ -7,6 +7,7 @@ import pytest
 from tests.published_commit import published_commit
 
 from lakeproof.lake.nessie import Reference
+from lakeproof.lake.publish import history
 from lakeproof.lake.query import pin
 from lakeproof.lake.query.answer import EngineUnreachable, NotBegun
 from lakeproof.lake.query.flink import pin_statements
@@ -86,7 +87,7 @@ COMMIT = published_commit("0" * 64, datetime.now(UTC))
 @pytest.fixture
 def lake(monkeypatch: pytest.MonkeyPatch) -> Lake:
     made = Lake()
-    monkeypatch.setattr(pin, "client_of", lambda *_: made)
+    monkeypatch.setattr(history, "client_of", lambda *_: made)
     return made
 
 

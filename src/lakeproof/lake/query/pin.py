@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lakeproof.errors import CouldNotLook, LakeproofError
-from lakeproof.lake.nessie import NessieClient, NessieUnreachable, NoSuchReference, Reference, client_of
+from lakeproof.errors import LakeproofError
+from lakeproof.lake.nessie import NessieClient, NoSuchReference, Reference
 from lakeproof.lake.publish.commit import PublishedCommit
-from lakeproof.lake.publish.history import MAIN
+from lakeproof.lake.publish.history import MAIN, Looking
 from lakeproof.lake.query.answer import NotBegun
 from lakeproof.stack.engines.trino import catalog_properties
 from lakeproof.stack.stack import Stack
@@ -49,9 +49,8 @@ def pinned_catalog(stack: Stack, commit: PublishedCommit, run_in_trino: RunInTri
 
     Raises: CouldNotLook where Nessie does not answer, and what `run_in_trino` raises.
     """
-    nessie = client_of(stack)
     name = _pin_name(commit)
-    try:
+    with Looking(stack) as nessie:
         tag = nessie.create_reference("TAG", name, Reference("BRANCH", MAIN, commit.hash))
         begun = True
         try:
@@ -66,10 +65,6 @@ def pinned_catalog(stack: Stack, commit: PublishedCommit, run_in_trino: RunInTri
             if not begun or _dropped(name, run_in_trino):
                 _drop_tag(nessie, tag)
             _sweep(nessie, run_in_trino)
-    except NessieUnreachable as error:
-        raise CouldNotLook(error.what, where=error.where, next_action=error.next_action) from error
-    finally:
-        nessie.close()
 
 
 def create_catalog_sql(name: str, properties: dict[str, str]) -> str:
