@@ -13,7 +13,7 @@ from typing import Any, Literal
 import httpx
 
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError, TransientError
-from lakeproof.lake.nessie_commit import Commit, commit_of
+from lakeproof.lake.nessie_commit import OURS, Commit, commit_of
 from lakeproof.stack.stack import Stack
 
 # `holds` asks for this many commits first: the commit that it looks for is usually near the head.
@@ -22,8 +22,6 @@ WHOLE_HISTORY = 1_000_000
 # `holds` ends its search at a commit that is older than the wanted one by more than this, since Nessie's clock may
 # have been set back a little.
 CLOCK_STEP = timedelta(seconds=60)
-# The author of each commit of this project.
-OURS = "lakeproof"
 
 
 class NessieUnreachable(TransientError):

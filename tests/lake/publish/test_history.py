@@ -76,6 +76,7 @@ def test_the_newest_hash_never_expires(answering: Answering, tmp_path: Path) -> 
 
 
 PUBLISHED = properties_of({"oltp": STATE}, "oltp")
+BY_US = {"commitTime": "2026-11-24T14:43:53Z", "authors": ["lakeproof"]}
 
 
 @pytest.mark.parametrize(
@@ -97,8 +98,7 @@ def test_what_somebody_else_wrote_above_a_published_hash_is_known(
     # What lies below the hash is for the publisher to tell: at the hash it is read, and judged.
     named += [(NEW, "checkpoint", PUBLISHED), ("below", "DROP TABLE orders", {}), (OLD, "checkpoint", PUBLISHED)]
     entries = [
-        {"commitMeta": {"hash": name, "commitTime": "2026-11-24T14:43:53Z", "message": text, "properties": told}}
-        for name, text, told in named
+        {"commitMeta": {"hash": name, "message": text, "properties": told} | BY_US} for name, text, told in named
     ]
     url = answering(lambda method, path, body: (200, {"logEntries": entries, "hasMore": False}))
     stack = Stack(Settings(state_dir=tmp_path, endpoints={"nessie": {"http": url}}))

@@ -17,7 +17,6 @@ from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.faults import moved_main, written_main
 from lakeproof.lake.nessie import (
-    OURS,
     IcebergTable,
     Merged,
     NessieConflict,
@@ -25,7 +24,7 @@ from lakeproof.lake.nessie import (
     NothingToMerge,
     Reference,
 )
-from lakeproof.lake.nessie_commit import Commit
+from lakeproof.lake.nessie_commit import OURS, Commit
 from lakeproof.lake.publish import history, main_branch, tags
 from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.commit import ONTO, DatabaseState, properties_of, states_of
