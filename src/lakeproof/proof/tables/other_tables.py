@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lakeproof.errors import LakeproofError
+from lakeproof.lake.publish.beat import HEARTBEAT_TABLE
 from lakeproof.lake.sources.source import Source
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.report import AGREE, ClaimReport, TableReport
@@ -22,7 +23,7 @@ from lakeproof.proof.tables.readers import Reader, Rows
 LOOKS = 3
 
 # The heartbeat's row has another shape in the lake, and its own use.
-KNOWN = frozenset({table.name for table in TABLES} | {"cdc_heartbeat"})
+KNOWN = frozenset({table.name for table in TABLES} | {HEARTBEAT_TABLE})
 
 # By engine: what each type is compared as, and of which kinds a primary key may be.
 _COMPARED: Mapping[str, tuple[Mapping[str, Kind], tuple[Kind, ...]]] = {
