@@ -283,3 +283,28 @@ def test_a_slot_is_called_lost_only_where_the_database_says_so(
     assert registry.get_sample_value("lakeproof_slot_lost", {"connector": "shop"}) is None, "nobody has looked"
     watch.run()
     assert registry.get_sample_value("lakeproof_slot_lost", {"connector": "shop"}) == told
+
+
+def test_an_error_that_nobody_foresaw_does_not_end_the_looks_at_a_slot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+    well = Slot("lake", "reserved", active=True, kept_bytes=7)
+    answers: list[Slot | Exception | None] = [well, ValueError("no number"), None]
+    reasons: list[str] = []
+
+    def look(*_: object) -> Slot | None:
+        reasons.append(watch.condition.reason)
+        found = answers.pop(0)
+        if not answers:
+            stop.set()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(slot, "look", look)
+    monkeypatch.setattr(slot, "LOOK_SECONDS", 0.0)
+    watch = SlotWatch(Stack(Settings(state_dir=tmp_path)), find_connector("shop"), stop)
+    watch.run()
+    assert reasons == ["not asked yet", "", "ValueError: no number"]
+    assert watch.lost is True

@@ -117,7 +117,7 @@ class Nessie:
     def __init__(self, log: Sequence[Commit]) -> None:
         self.log = log
 
-    def history(self, name: str, limit: int, *, at_hash: str | None = None) -> Iterator[Commit]:
+    def history(self, name: str, limit: int, *, at_hash: str | None = None, at_a_time: int = 250) -> Iterator[Commit]:
         hashes = [commit.hash for commit in self.log]
         return iter(self.log[hashes.index(at_hash) if at_hash else 0 :][:limit])
 

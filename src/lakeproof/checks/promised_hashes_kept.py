@@ -11,6 +11,7 @@ from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.lake.nessie import WHOLE_HISTORY, NoSuchReference
 from lakeproof.lake.publish import history
+from lakeproof.lake.publish.beat import HEARTBEAT_TABLE
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.trino import ENGINE, pinned_trino
@@ -30,7 +31,7 @@ REMEMBERED = 200
 READ = 3
 READ_SECONDS = 60.0
 _HEARTBEAT = Table(
-    "cdc_heartbeat",
+    HEARTBEAT_TABLE,
     (Column("id", Kind.INTEGER), Column("beat_us", Kind.INTEGER), Column("gtid", Kind.TEXT)),
     "id",
     ("id",),

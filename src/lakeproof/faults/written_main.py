@@ -12,7 +12,8 @@ from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
 from lakeproof.faults.fault import Fault, Sign
-from lakeproof.lake.nessie import OURS, IcebergTable, NessieClient, NessieConflict, Reference, client_of
+from lakeproof.lake.nessie import IcebergTable, NessieClient, NessieConflict, Reference, client_of
+from lakeproof.lake.nessie_commit import OURS
 from lakeproof.lake.publish.commit import is_ours
 from lakeproof.lake.publish.history import MAIN
 from lakeproof.lake.publish.main_branch import author_on_main, roll_back

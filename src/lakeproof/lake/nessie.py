@@ -13,7 +13,7 @@ from typing import Any, Literal
 import httpx
 
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError, TransientError
-from lakeproof.lake.nessie_commit import Commit, commit_of
+from lakeproof.lake.nessie_commit import OURS, Commit, commit_of
 from lakeproof.stack.stack import Stack
 
 # `holds` asks for this many commits first: the commit that it looks for is usually near the head.
@@ -22,8 +22,6 @@ WHOLE_HISTORY = 1_000_000
 # `holds` ends its search at a commit that is older than the wanted one by more than this, since Nessie's clock may
 # have been set back a little.
 CLOCK_STEP = timedelta(seconds=60)
-# The author of each commit of this project.
-OURS = "lakeproof"
 
 
 class NessieUnreachable(TransientError):
@@ -216,13 +214,16 @@ class NessieClient:
         head = Reference("BRANCH", target.name, answer["resultantTargetHash"])
         return Merged(head, answer.get("effectiveTargetHash") or target.hash)
 
-    def history(self, reference: str, limit: int, *, at_hash: str | None = None) -> Iterator[Commit]:
+    def history(
+        self, reference: str, limit: int, *, at_hash: str | None = None, at_a_time: int = 250
+    ) -> Iterator[Commit]:
         """The newest `limit` commits of `reference`, or those from `at_hash` back; newest first.
 
+        at_a_time: how many Nessie is asked for at once, 250 at most.
         Raises: NoSuchReference, NessieUnreachable.
         """
         path = f"/trees/{reference}{'@' + at_hash if at_hash else ''}/history"
-        entries = self._pages(path, "logEntries", at_a_time=min(limit, 250))
+        entries = self._pages(path, "logEntries", at_a_time=min(limit, at_a_time, 250))
         return map(commit_of, islice(entries, limit))
 
     def holds(self, reference: str, commit: str) -> bool:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+# The author of each commit of this project.
+OURS = "lakeproof"
+
 
 @dataclass(frozen=True)
 class Commit:

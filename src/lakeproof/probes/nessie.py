@@ -5,7 +5,8 @@ anybody but the publisher has written or moved `main`.
 from contextlib import closing
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.lake.nessie import OURS, client_of
+from lakeproof.lake.nessie import client_of
+from lakeproof.lake.nessie_commit import OURS
 from lakeproof.lake.publish.commit import LOOKED_THROUGH, PublishedCommit
 from lakeproof.lake.publish.history import MAIN, NothingPublished, newest
 from lakeproof.lake.publish.main_branch import author_on_main, shown_before

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.errors import DeadlineExpired, NotReady
+from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook, DeadlineExpired, NotReady
 from lakeproof.lake.capture import gap, missed
 from lakeproof.lake.capture.bridge import Missing, Place, Resting
 from lakeproof.lake.capture.connector import find_connector
@@ -78,6 +79,34 @@ def test_all_that_was_captured_is_on_main(
     else:
         with pytest.raises(DeadlineExpired):
             gap.await_all_captured(stack, RESTING, beyond)
+
+
+class Slow:
+    """Gives what was to be seen, but no answer to each first question."""
+
+    def __init__(self, *seen: object) -> None:
+        self.answers: list[object] = [answer for each in seen for answer in (None, each)]
+
+    def __call__(self, *_: object) -> object:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer is None:
+            raise CouldNotLook("no answer (ReadTimeout)", where="nessie")
+        return answer
+
+
+def test_one_slow_answer_of_nessie_or_of_kafka_does_not_end_a_bridge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = ({"oltp": SimpleNamespace(checkpoint=9, at=at)} for at in (EARLIER, LATER))
+    monkeypatch.setattr(Deadline, "pause", lambda *_: None)
+    monkeypatch.setattr(gap, "rest_of", lambda *_: Flink())
+    monkeypatch.setattr(gap, "find_job", lambda *_: SimpleNamespace(id="a"))
+    monkeypatch.setattr(gap, "kept_offset", Slow(49, 50))
+    monkeypatch.setattr(gap, "end_offset", Slow(END))
+    monkeypatch.setattr(gap, "has_more", lambda *_: False)
+    monkeypatch.setattr(history, "newest", Slow(*(SimpleNamespace(states=each) for each in (before, before, after))))
+    found = gap.await_all_captured(Stack(Settings(state_dir=tmp_path)), RESTING, beyond=49)
+    assert found.states == after
 
 
 class Steps(list[str]):

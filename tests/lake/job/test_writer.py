@@ -1,5 +1,6 @@
 """A statement that writes a job's tables is ended before that job is submitted."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import httpx
@@ -93,6 +94,23 @@ def test_a_gateway_that_hangs_may_still_send_it(stack: Stack, monkeypatch: pytes
     with pytest.raises(WriterStays, match="restart flink-sql-gateway"):
         end_writer(stack, Flink("FINISHED"), OLTP)  # type: ignore[arg-type]
     assert writer._mark(stack, OLTP).exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "closed"),
+    [
+        ("SqlGatewayException: Failed to closeSession.\nCaused by: IllegalStateException: it stays", False),
+        ("SqlGatewayException: Failed to closeSession.\nCaused by: Session '7' does not exist.", True),
+    ],
+)
+def test_a_gateway_that_fails_to_close_its_session_may_still_send_it(
+    stack: Stack, answering: Answering, told: str, closed: bool
+) -> None:
+    """Flink 1.20 gives the same status where there is no such session any more."""
+    begin_writing(stack, OLTP, f"http://{answering(lambda *_: (500, {'errors': [told]}))}/v1/sessions/7")
+    with nullcontext() if closed else pytest.raises(WriterStays):
+        end_writer(stack, Flink("FINISHED"), OLTP)  # type: ignore[arg-type]
+    assert writer._mark(stack, OLTP).exists() is not closed
 
 
 def test_one_that_does_not_end_keeps_the_job_from_being_submitted(

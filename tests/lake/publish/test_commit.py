@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lakeproof.lake.nessie_commit import Commit
-from lakeproof.lake.publish.commit import DatabaseState, properties_of, read_commit, states_of
+from lakeproof.lake.publish.commit import DatabaseState, is_ours, properties_of, read_commit, states_of
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -145,6 +145,11 @@ def test_properties_are_read_back_as_they_were_written() -> None:
 
 def test_a_commit_that_is_not_ours_is_no_published_state() -> None:
     assert read_commit(Commit("ab" * 32, None, AT, "create namespace", {}), 900) is None
+
+
+@pytest.mark.parametrize(("author", "ours"), [("lakeproof", True), ("somebody", False), ("", False)])
+def test_what_somebody_else_calls_a_new_namespace_is_not_ours(author: str, ours: bool) -> None:
+    assert is_ours(Commit("ab" * 32, None, AT, "create namespace shop", {}, author)) is ours
 
 
 def test_the_json_shape_is_that_of_the_contract() -> None:

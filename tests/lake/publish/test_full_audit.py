@@ -48,8 +48,8 @@ def test_a_finding_stays_until_an_audit_passes_and_not_looking_changes_nothing()
     found = []
     for _ in range(5):
         audit.look()
-        found.append(audit.finding)
-    assert found == [WRONG] * 3 + [None, None]
+        found.append(audit.freezing)
+    assert found == [{"oltp": WRONG}] * 3 + [{}, {}]
     assert outcomes == ["failed", "unknown", "unknown", "passed", "passed"]
     assert hook.after == [None, "aa", "aa", "aa", "bb"]
 
@@ -79,7 +79,7 @@ def test_hashes_that_it_did_not_come_to_never_count_as_passed(caplog: pytest.Log
     audit = FullAudit(STACK, hook, lambda look: outcomes.append(look.outcome))
     for _ in range(3):
         audit.look()
-    assert audit.finding == WRONG
+    assert audit.freezing == {"oltp": WRONG}
     assert outcomes == ["failed", "unknown", "failed"]
     assert "did not come to 7 of the published hashes" in caplog.text
 
@@ -90,9 +90,9 @@ def test_a_wrong_hash_of_the_past_is_told_and_freezes_nothing() -> None:
     hook = Hook(FAILED, Audited(WRONG, 30, "bb"))
     audit = FullAudit(STACK, hook, looks.append)
     audit.look()
-    assert (audit.finding, audit.broken) == (WRONG, {"oltp": WRONG})
+    assert audit.freezing == audit.broken == {"oltp": WRONG}
     audit.look()
-    assert (audit.finding, audit.broken) == (None, {})
+    assert audit.freezing == audit.broken == {}
     assert [(look.outcome, look.why) for look in looks] == [("failed", WRONG)] * 2
 
 
@@ -101,7 +101,7 @@ def test_what_freezes_nothing_is_told_as_broken_too_also_while_no_audit_can_look
     audit = FullAudit(STACK, hook)
     for _ in range(2):
         audit.look()
-        assert (audit.finding, audit.broken) == (None, {"oltp": WRONG})
+        assert (audit.freezing, audit.broken) == ({}, {"oltp": WRONG})
     audit.look()
     assert audit.broken == {}
 
@@ -177,10 +177,10 @@ def test_what_freezes_stays_while_its_database_cannot_be_looked_at_and_goes_with
     audit = FullAudit(STACK, hooks)
     audit.look()
     audit.look()
-    assert audit.finding == WRONG
+    assert audit.freezing == {"oltp": WRONG}
     monkeypatch.setattr(full_audit, "present", lambda stack: (SHOP,))
     audit.look()
-    assert audit.finding is None
+    assert audit.freezing == {}
 
 
 def run_until_all_were_given(audit: FullAudit, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +213,7 @@ def test_what_cannot_be_told_of_an_audit_does_not_end_the_audits(
     audit = FullAudit(STACK, hook, tell)
     run_until_all_were_given(audit, hook, monkeypatch)
     assert told[:2] == ["failed", "passed"]
-    assert audit.finding is None  # the second audit passed, whether or not that could be told
+    assert audit.freezing == {}  # the second audit passed, whether or not that could be told
     assert "KeyError: 'commits'" in caplog.text
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from lakeproof.lake.publish.commit import BY_HAND, DatabaseState, properties_of
-from lakeproof.lake.publish.history import HashExpired, NoSuchHash, find, log, written_above
+from lakeproof.lake.publish.history import HashExpired, NoSuchHash, find, log, newest, written_above
 from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
 
@@ -75,6 +76,7 @@ def test_the_newest_hash_never_expires(answering: Answering, tmp_path: Path) -> 
 
 
 PUBLISHED = properties_of({"oltp": STATE}, "oltp")
+BY_US = {"commitTime": "2026-11-24T14:43:53Z", "authors": ["lakeproof"]}
 
 
 @pytest.mark.parametrize(
@@ -96,8 +98,7 @@ def test_what_somebody_else_wrote_above_a_published_hash_is_known(
     # What lies below the hash is for the publisher to tell: at the hash it is read, and judged.
     named += [(NEW, "checkpoint", PUBLISHED), ("below", "DROP TABLE orders", {}), (OLD, "checkpoint", PUBLISHED)]
     entries = [
-        {"commitMeta": {"hash": name, "commitTime": "2026-11-24T14:43:53Z", "message": text, "properties": told}}
-        for name, text, told in named
+        {"commitMeta": {"hash": name, "message": text, "properties": told} | BY_US} for name, text, told in named
     ]
     url = answering(lambda method, path, body: (200, {"logEntries": entries, "hasMore": False}))
     stack = Stack(Settings(state_dir=tmp_path, endpoints={"nessie": {"http": url}}))
@@ -109,3 +110,21 @@ def test_the_log_ends_with_the_commit_that_is_named(answering: Answering, tmp_pa
     stack = stack_of(answering, {NEW: 1, "ef" * 32: 2, OLD: 3}, tmp_path)
     assert [commit.hash for commit in log(stack, 1000, down_to="ef" * 32)] == [NEW, "ef" * 32]
     assert [commit.hash for commit in log(stack, 1000, down_to="01" * 32)] == [NEW, "ef" * 32, OLD]
+
+
+def test_what_was_published_is_found_below_any_number_of_others_commits(answering: Answering, tmp_path: Path) -> None:
+    """It was called "nothing was published yet"."""
+    entries = [
+        {"commitMeta": {"hash": name, "commitTime": "2026-11-24T14:43:53Z", "message": "", "properties": told}}
+        for name, told in (*((f"{number:04x}", {}) for number in range(50)), (NEW, PUBLISHED), (OLD, PUBLISHED))
+    ]
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, object]:
+        asked = parse_qs(urlsplit(path).query)
+        begin = int(asked.get("page-token", ["0"])[0])
+        end = begin + int(asked["max-records"][0])
+        return 200, {"logEntries": entries[begin:end], "hasMore": end < len(entries), "token": str(end)}
+
+    stack = Stack(Settings(state_dir=tmp_path, endpoints={"nessie": {"http": answering(answer)}}))
+    assert newest(stack).hash == NEW
+    assert [commit.hash for commit in log(stack, 2)] == [NEW, OLD]

@@ -17,7 +17,6 @@ from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.faults import moved_main, written_main
 from lakeproof.lake.nessie import (
-    OURS,
     IcebergTable,
     Merged,
     NessieConflict,
@@ -25,7 +24,7 @@ from lakeproof.lake.nessie import (
     NothingToMerge,
     Reference,
 )
-from lakeproof.lake.nessie_commit import Commit
+from lakeproof.lake.nessie_commit import OURS, Commit
 from lakeproof.lake.publish import history, main_branch, tags
 from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.commit import ONTO, DatabaseState, properties_of, states_of
@@ -665,10 +664,19 @@ def test_a_tags_name_that_a_branch_has_is_taken_also_at_the_same_state(
     stack: Stack, nessie: Nessie, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published = SimpleNamespace(hash=head(nessie))
-    monkeypatch.setattr(tags, "client_of", lambda *_: nessie)
+    monkeypatch.setattr(history, "client_of", lambda *_: nessie)
     monkeypatch.setattr(history, "newest", lambda *_: published)
     for _ in range(2):
         tags.create_reference(stack, "mine", kind="BRANCH")
     assert nessie.names["mine"] == Reference("BRANCH", "mine", published.hash)
     with pytest.raises(InvalidInput, match=r"mine: the name is taken \(branch at"):
         tags.create_reference(stack, "mine")
+
+
+def test_a_nessie_that_falls_silent_at_a_taken_name_leaves_it_unknown(
+    tmp_path: Path, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = answering(lambda method, path, body: (409 if method == "POST" else 503, {"message": ""}))
+    monkeypatch.setattr(history, "newest", lambda *_: SimpleNamespace(hash="ab" * 32))
+    with pytest.raises(CouldNotLook, match="answered 503"):
+        tags.create_reference(Stack(Settings(state_dir=tmp_path, endpoints={"nessie": {"http": url}})), "mine")

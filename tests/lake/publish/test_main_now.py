@@ -80,6 +80,14 @@ def test_before_the_first_publish_there_is_none(nessie: ThreadingHTTPServer, mon
     assert states_on_main(address(nessie)) == {}
 
 
+def test_published_states_below_many_commits_of_others_are_not_called_none(
+    nessie: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers(monkeypatch, 200, {"logEntries": [SOMEBODYS] * 20, "hasMore": True, "token": "t"})
+    with pytest.raises(CouldNotLook, match="nothing published is among its 20 newest commits"):
+        states_on_main(address(nessie))
+
+
 @pytest.mark.parametrize(
     ("status", "body", "told"),
     [

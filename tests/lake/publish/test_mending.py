@@ -124,6 +124,15 @@ def test_a_later_copy_leads_to_the_earlier_snapshots_mended_list_too_and_asks_fo
     assert [entry["manifest-list"] for entry in copy["snapshots"]] == [lists[148], lists[149]]
 
 
+def test_a_table_that_was_made_anew_is_not_led_to_a_list_of_the_old_one(bucket: Bucket) -> None:
+    files = ManifestReader(bucket).live_files(f"s3://lake/{LIST}")
+    mender = Mender(bucket)
+    mender.lists(metadata_of(148), files, KEY)
+    for number in (2, 148):
+        found = mender.lists(metadata_of(number), files[:-1], published_key("oltp", "orders", 1, number, "cd34"))
+        assert found == {}
+
+
 def test_a_copy_of_a_table_that_needs_none_is_as_paimons() -> None:
     copy = read_metadata(published_copy(metadata_of(148)))
     assert copy["snapshots"] == metadata_of(148)["snapshots"]

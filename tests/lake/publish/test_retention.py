@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lakeproof.lake.nessie import IcebergTable, Reference
+from lakeproof.lake.nessie import IcebergTable, NoSuchReference, Reference
 from lakeproof.lake.publish.deleting import NotDeleted
 from lakeproof.lake.publish.metadata import published_key
 from lakeproof.lake.publish.retention import abort_old_uploads, expired_keys, remove_expired_copies
@@ -84,6 +84,25 @@ def test_a_copy_that_the_store_keeps_holds_up_no_other_table() -> None:
     with pytest.raises(NotDeleted):
         remove_expired_copies(copies, copies, "oltp", ["items", "orders", "t"], 900)  # type: ignore[arg-type]
     assert copies.keys == {first, held}
+
+
+def test_a_tag_that_is_dropped_meanwhile_does_not_keep_what_has_expired() -> None:
+    """Each query by Trino drops its tag at its end."""
+    now_ms = time.time_ns() // 1_000_000
+    old, held = (published_key("oltp", "orders", now_ms - 5_000_000, 7, unique) for unique in ("aa", "bb"))
+
+    class Dropping(Copies):
+        def references(self) -> list[Reference]:
+            return [Reference("TAG", "lake_at_0", "ab" * 32), *super().references()]
+
+        def contents(self, reference: Reference, namespace: str, tables: list[str]) -> dict[str, IcebergTable]:
+            if reference.kind == "TAG":
+                raise NoSuchReference("not found", where="nessie")
+            return super().contents(reference, namespace, tables)
+
+    copies = Dropping({old, held}, {held})
+    assert remove_expired_copies(copies, copies, "oltp", ["orders"], 900) == 1  # type: ignore[arg-type]
+    assert copies.keys == {held}
 
 
 class Store:

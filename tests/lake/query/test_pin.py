@@ -1,11 +1,17 @@
-"""Pins are told apart by age, and their SQL holds no key."""
+"""Pins are told apart by age, none is left for good, and their SQL holds no key."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
+import pytest
 from tests.published_commit import published_commit
 
+from lakeproof.lake.nessie import Reference
+from lakeproof.lake.publish import history
+from lakeproof.lake.query import pin
+from lakeproof.lake.query.answer import EngineUnreachable, NotBegun
 from lakeproof.lake.query.flink import pin_statements
-from lakeproof.lake.query.pin import FORGOTTEN_SECONDS, create_catalog_sql, is_forgotten
+from lakeproof.lake.query.pin import FORGOTTEN_SECONDS, create_catalog_sql, is_forgotten, pinned_catalog
 from lakeproof.stack.engines.trino import catalog_properties
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -42,3 +48,77 @@ def test_flink_reads_every_published_table_at_its_snapshot() -> None:
         (True, True),
         (True, True),
     ]
+
+
+class Lake:
+    """Nessie's tags and Trino's catalogs. silent: the kind of statement that Trino gives no answer to; it makes a
+    catalog all the same, and drops none.
+    """
+
+    def __init__(self) -> None:
+        self.tags: dict[str, Reference] = {}
+        self.catalogs: set[str] = set()
+        self.silent = ""
+
+    def create_reference(self, kind: str, name: str, source: Reference) -> Reference:
+        self.tags[name] = Reference("TAG", name, source.hash)
+        return self.tags[name]
+
+    def references(self) -> list[Reference]:
+        return list(self.tags.values())
+
+    def delete(self, reference: Reference) -> None:
+        del self.tags[reference.name]
+
+    def close(self) -> None: ...
+
+    def run(self, sql: str) -> None:
+        if sql.startswith("CREATE"):
+            self.catalogs.add(sql.split()[2])
+        elif self.silent != "DROP":
+            self.catalogs.discard(sql.split()[-1])
+        if sql.startswith(self.silent or "no statement"):
+            raise EngineUnreachable("no answer (ReadTimeout)")
+
+
+COMMIT = published_commit("0" * 64, datetime.now(UTC))
+
+
+@pytest.fixture
+def lake(monkeypatch: pytest.MonkeyPatch) -> Lake:
+    made = Lake()
+    monkeypatch.setattr(history, "client_of", lambda *_: made)
+    return made
+
+
+def test_a_catalog_that_trino_did_not_drop_goes_with_a_later_sweep(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = Stack(Settings(state_dir=tmp_path))
+    lake.silent = "DROP"
+    with pinned_catalog(stack, COMMIT, lake.run) as name:
+        pass
+    assert lake.catalogs == {name}
+    lake.silent = ""
+    monkeypatch.setattr(pin, "FORGOTTEN_SECONDS", -1)
+    with pinned_catalog(stack, COMMIT, lake.run):
+        pass
+    assert (lake.catalogs, lake.tags) == (set(), {})
+
+
+def test_a_catalog_that_was_made_without_an_answer_is_dropped(lake: Lake, tmp_path: Path) -> None:
+    lake.silent = "CREATE"
+    with pytest.raises(EngineUnreachable), pinned_catalog(Stack(Settings(state_dir=tmp_path)), COMMIT, lake.run):
+        pass
+    assert (lake.catalogs, lake.tags) == (set(), {})
+
+
+def test_a_trino_that_is_away_leaves_no_tag_behind(lake: Lake, tmp_path: Path) -> None:
+    """The full audit tries each minute, and each tag keeps the copies of metadata that it leads to."""
+
+    def away(sql: str) -> None:
+        raise NotBegun("no answer (ConnectError)")
+
+    with pytest.raises(NotBegun), pinned_catalog(Stack(Settings(state_dir=tmp_path)), COMMIT, away):
+        pass
+    assert lake.tags == {}

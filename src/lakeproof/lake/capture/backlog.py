@@ -108,7 +108,7 @@ def has_more(stack: Stack, connector: str, since: int) -> bool:
     connector did not commit, do not count. Raises: CouldNotLook, also where the end was not reached in time.
     """
     with closing(_consumer(stack)) as consumer:
-        return any(True for _ in _values(consumer, _partition(connector), since, to_the_end=True))
+        return any(True for _ in _values(consumer, _partition(connector), since))
 
 
 def last_values(stack: Stack, connector: str, transaction: str) -> list[dict[str, Any]]:
@@ -118,7 +118,7 @@ def last_values(stack: Stack, connector: str, transaction: str) -> list[dict[str
             first, end = consumer.get_watermark_offsets(_partition(connector), timeout=ASK_SECONDS)
         except KafkaException as error:
             raise CouldNotLook(f"no offsets: {error}", where="kafka") from error
-        values = _values(consumer, _partition(connector), max(int(first), int(end) - LAST), to_the_end=True)
+        values = _values(consumer, _partition(connector), max(int(first), int(end) - LAST))
         told = (json.loads(value) for value in values if value)
         return [each for each in told if (each.get("transaction") or {}).get("id") == transaction]
 
@@ -161,12 +161,10 @@ def rows_so_far(value: bytes | str | None) -> int:
     return int(told["total_order"]) if told else 0
 
 
-def _values(
-    consumer: Consumer, partition: TopicPartition, since: int, *, to_the_end: bool = False
-) -> Iterator[bytes | None]:
-    """Every record from `since` to the topic's present end, or as many of them as come within READ_SECONDS.
+def _values(consumer: Consumer, partition: TopicPartition, since: int) -> Iterator[bytes | None]:
+    """Every record from `since` to the topic's present end.
 
-    Raises: CouldNotLook, with `to_the_end` also where not all came in time.
+    Raises: CouldNotLook, also where not all came within READ_SECONDS.
     """
     try:
         end = int(consumer.get_watermark_offsets(partition, timeout=ASK_SECONDS)[1])
@@ -186,8 +184,7 @@ def _values(
             yield message.value()
             if (message.offset() or 0) >= end - 1:
                 return
-        if to_the_end:
-            raise CouldNotLook(f"not all records came within {READ_SECONDS:.0f} s", where=str(partition.topic))
+        raise CouldNotLook(f"not all records came within {READ_SECONDS:.0f} s", where=str(partition.topic))
     except KafkaException as error:
         raise CouldNotLook(f"cannot read {partition.topic}: {error}", where="kafka") from error
 

@@ -69,6 +69,11 @@ def state_of(stack: Stack, connector: str) -> str | None:
     return None if status is None else str(status["connector"]["state"])
 
 
+def states_in(status: Mapping[str, Any]) -> set[str]:
+    """The states of a connector and of its tasks, by Connect's answer to /connectors/NAME/status."""
+    return {str(status["connector"]["state"]), *(str(task["state"]) for task in status["tasks"])}
+
+
 def await_state(
     stack: Stack,
     connector: str,
@@ -91,7 +96,7 @@ def await_state(
         if status is None:
             seen = "no such connector"
             return None
-        states = {status["connector"]["state"], *(task["state"] for task in status["tasks"])}
+        states = states_in(status)
         seen = " ".join(sorted(states))
         if states == {wanted} and (status["tasks"] or wanted == "STOPPED"):
             in_a_row = before + 1
@@ -122,14 +127,8 @@ def restart_failed(stack: Stack, connector: str) -> None:
 
     Raises: DeadlineExpired where it fails again.
     """
-    if "FAILED" not in _states(stack, connector):
+    status = send(stack, "GET", f"/connectors/{connector}/status", absent_is_fine=True)
+    if status is None or "FAILED" not in states_in(status):
         return
     restart(stack, connector, only_failed=True)
     await_running(stack, connector, PATIENCE_SECONDS)
-
-
-def _states(stack: Stack, connector: str) -> set[str]:
-    status = send(stack, "GET", f"/connectors/{connector}/status", absent_is_fine=True)
-    if status is None:
-        return set()
-    return {str(status["connector"]["state"]), *(str(task["state"]) for task in status["tasks"])}

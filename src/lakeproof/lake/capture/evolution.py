@@ -14,6 +14,7 @@ from lakeproof.lake.job import added_columns
 from lakeproof.lake.job.added_columns import AddedColumn, Stage, find_added
 from lakeproof.lake.job.lake_table import lake_columns
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
+from lakeproof.lake.publish.beat import HEARTBEAT_TABLE
 from lakeproof.lake.sources.column_types import lake_type, parse_sql_type
 from lakeproof.lake.sources.engine import Definition
 from lakeproof.lake.sources.source import SOURCES, Source, present
@@ -21,7 +22,6 @@ from lakeproof.stack.stack import Stack
 
 # In the lake names are compared in lower case; two underscores begin the two columns that the job itself adds.
 _NAME = re.compile(r"^(?!__)[a-z_][a-z0-9_]{0,62}$")
-HEARTBEAT = "cdc_heartbeat"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def find_table(name: str) -> tuple[Source, SqlFile]:
 
     Raises: InvalidInput where there is none, or more than one.
     """
-    known = [(source, file) for source in SOURCES for file in load_sql_files(source.name) if file.table != HEARTBEAT]
+    files = ((source, file) for source in SOURCES for file in load_sql_files(source.name))
+    known = [(source, file) for source, file in files if file.table != HEARTBEAT_TABLE]
     full = [(source, file) for source, file in known if name in (file.source, f"{source.name}.{file.table}")]
     for found in (full, [(source, file) for source, file in known if name == file.table]):
         if len(found) == 1:

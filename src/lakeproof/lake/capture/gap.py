@@ -14,9 +14,10 @@ END. What differs is then written as the rest of that transaction.
 """
 
 import logging
+from collections.abc import Callable
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import DeadlineExpired, InvalidInput, NotReady
+from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady
 from lakeproof.lake.capture import missed
 from lakeproof.lake.capture.backlog import end_offset, has_more, kept_offset, last_values
 from lakeproof.lake.capture.bridge import (
@@ -117,6 +118,7 @@ def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> Publ
     """
     flink, source, name = rest_of(stack), resting.source, resting.connector.name
 
+    @_patient
     def read() -> bool | None:
         kept, job = kept_offset(stack, KAFKA_SECONDS, source), find_job(flink, source)
         if kept is None or job is None or has_more(stack, name, kept):
@@ -129,18 +131,19 @@ def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> Publ
         f"{source.job} to keep all of {source.topic}",
         read,
         every=0.5,
-        seen=lambda: f"it is at {kept_offset(stack, KAFKA_SECONDS, source)} of {end_offset(stack, name)}",
+        seen=_patient(lambda: f"it is at {kept_offset(stack, KAFKA_SECONDS, source)} of {end_offset(stack, name)}"),
     )
     return await_published(stack, source)
 
 
 def await_published(stack: Stack, source: Source) -> PublishedCommit:
     """The first published state that holds all that the source's job has read by now. Raises: DeadlineExpired."""
-    before = history.newest(stack).states.get(source.name)
+    newest = _patient(lambda: history.newest(stack))
+    before = Deadline(PUBLISH_SECONDS).wait_for("Nessie to tell what main shows", newest).states.get(source.name)
     checkpoint = _new_checkpoint(rest_of(stack), source)
 
     def shown() -> PublishedCommit | None:
-        commit = history.newest(stack)
+        commit = newest()
         state = commit.states.get(source.name)
         if state is None or state.checkpoint < checkpoint:
             return None
@@ -151,8 +154,20 @@ def await_published(stack: Stack, source: Source) -> PublishedCommit:
         f"main to show checkpoint {checkpoint} of {source.name}",
         shown,
         every=0.5,
-        seen=lambda: f"main shows {history.newest(stack).states.get(source.name)}; {WHERE_MAIN_STAYS}",
+        seen=lambda: f"main shows {newest().states.get(source.name)}; {WHERE_MAIN_STAYS}",
     )
+
+
+def _patient[T](look: Callable[[], T]) -> Callable[[], T]:
+    """The same look for a wait, which goes on after a look that had no answer."""
+
+    def patient() -> T:
+        try:
+            return look()
+        except CouldNotLook as silent:
+            raise NotReady(silent.what, where=silent.where, next_action=silent.next_action) from silent
+
+    return patient
 
 
 def _new_checkpoint(flink: FlinkRest, source: Source) -> int:

@@ -13,7 +13,7 @@ from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture import publication, slot
 from lakeproof.lake.capture.bridge import alone
 from lakeproof.lake.capture.columns import look, require_none_missing
-from lakeproof.lake.capture.commands import await_state, send
+from lakeproof.lake.capture.commands import await_state, send, states_in
 from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.gap import require_not_behind
 from lakeproof.lake.capture.offsets import PARTITIONER, offset_key, offset_topics
@@ -57,7 +57,7 @@ def require_lost(stack: Stack, name: str, *, kept_too: bool = False) -> Connecto
             where=name,
             next_action=f"lakeproof capture register {name}, then this",
         )
-    states = {status["connector"]["state"], *(task["state"] for task in status["tasks"])}
+    states = states_in(status)
     halted = not states.isdisjoint(("FAILED", "STOPPED"))
     if seen is None and not halted and not send(stack, "GET", f"/connectors/{name}/offsets")["offsets"]:
         raise InvalidInput(

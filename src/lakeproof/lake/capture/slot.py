@@ -4,6 +4,7 @@ A slot that nobody reads keeps WAL up to `max_slot_wal_keep_size`, then it is lo
 the log, and Debezium's task fails. Nothing here mends that (decision 2): rows would be missing in silence.
 """
 
+import logging
 import threading
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from lakeproof.lake.capture.connector import Connector
 from lakeproof.lake.capture.heartbeat import Condition
 from lakeproof.services.database.rows import read_rows
 from lakeproof.stack.stack import Stack
+
+log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0
 ASK_SECONDS = 3.0
@@ -90,6 +93,10 @@ class SlotWatch(threading.Thread):
                 self.lost = bool(reason)
             except (CouldNotLook, NotReady) as error:
                 reason = error.what
+            except Exception as error:  # a thread that died would keep its last answer for good
+                reason = f"{type(error).__name__}: {error}"
+                if reason != self.condition.reason:
+                    log.exception("could not look at the %s", self.condition.what)
             if reason:
                 self.condition.failed(reason)
             else:

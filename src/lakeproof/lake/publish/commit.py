@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from lakeproof.lake.nessie_commit import Commit
+from lakeproof.lake.nessie_commit import OURS, Commit
 from lakeproof.lake.sources.source import FIRST, SOURCES, find_source
 
 CHECKPOINT = "checkpoint"
@@ -202,8 +202,8 @@ def newest_states(commits: Iterable[Commit]) -> dict[str, DatabaseState]:
 
 
 def is_ours(commit: Commit) -> bool:
-    """True for a published state, and for the namespace that provisioning makes before the first one."""
-    return bool(states_of(commit)) or commit.message.startswith("create namespace ")
+    """True for a published state, and for a namespace that we made for a database's first tables."""
+    return bool(states_of(commit)) or (commit.author == OURS and commit.message.startswith("create namespace "))
 
 
 def is_made_ready(commit: Commit) -> bool:

@@ -104,11 +104,6 @@ class FullAudit:
         self._broken: Mapping[str, Audited] = {}
 
     @property
-    def finding(self) -> str | None:
-        """What freezes `main`, by the newest audit that could look; None where that audit found no such thing."""
-        return next(iter(self.freezing.values()), None)
-
-    @property
     def freezing(self) -> dict[str, str]:
         """Database → the finding in its tables that freezes `main`, by the newest audit that could look."""
         return {name: told for name, told in self.broken.items() if self._broken[name].freezes}

@@ -3,7 +3,7 @@
 from itertools import takewhile
 
 from lakeproof.errors import CouldNotLook, InvalidInput
-from lakeproof.lake.nessie import NessieClient, NessieUnreachable, NoSuchReference, client_of
+from lakeproof.lake.nessie import WHOLE_HISTORY, NessieClient, NessieUnreachable, NoSuchReference, client_of
 from lakeproof.lake.nessie_commit import Commit
 from lakeproof.lake.publish.commit import LOOKED_THROUGH, PublishedCommit, read_commit, strangers_commit
 from lakeproof.stack.stack import Stack
@@ -35,13 +35,14 @@ def log(stack: Stack, limit: int = 20, *, down_to: str = "") -> list[PublishedCo
     Raises: CouldNotLook where Nessie does not answer.
     """
     found: list[PublishedCommit] = []
-    with _Looking(stack) as nessie:
-        for commit in nessie.history(MAIN, limit + 20):
+    with Looking(stack) as nessie:
+        # Any number of somebody else's commits may lie above the published ones and between them.
+        for commit in nessie.history(MAIN, WHOLE_HISTORY, at_a_time=limit + 20):
             if (published := _read(stack, commit)) is not None:
                 found.append(published)
-            if commit.hash == down_to:
+            if commit.hash == down_to or len(found) >= limit:
                 break
-    return found[:limit]
+    return found
 
 
 def since(stack: Stack, after: str) -> list[PublishedCommit]:
@@ -50,7 +51,7 @@ def since(stack: Stack, after: str) -> list[PublishedCommit]:
     Raises: NoSuchHash where it is not among the newest commits of `main`; CouldNotLook where Nessie does not answer.
     """
     found: list[PublishedCommit] = []
-    with _Looking(stack) as nessie:
+    with Looking(stack) as nessie:
         for commit in nessie.history(MAIN, PREFIX_SEARCH):
             if commit.hash == after:
                 return found[::-1]
@@ -78,7 +79,7 @@ def written_above(stack: Stack, published: str) -> Commit | None:
     `main` shows what somebody else wrote there, and the hash does not. The commits of `lake merge` and `lake
     rollback` are ours. Raises: CouldNotLook where Nessie does not answer.
     """
-    with _Looking(stack) as nessie:
+    with Looking(stack) as nessie:
         above = takewhile(lambda commit: commit.hash != published, nessie.history(MAIN, LOOKED_THROUGH))
         return strangers_commit(above)
 
@@ -114,7 +115,7 @@ def find(stack: Stack, hash_or_prefix: str, *, readable: bool = False) -> Publis
 
 
 def _find_whole(stack: Stack, wanted: str) -> PublishedCommit:
-    with _Looking(stack) as nessie:
+    with Looking(stack) as nessie:
         try:
             commits = list(nessie.history(MAIN, 1, at_hash=wanted))
         except (NoSuchReference, InvalidInput) as error:
@@ -127,7 +128,7 @@ def _find_whole(stack: Stack, wanted: str) -> PublishedCommit:
 
 def _find_prefix(stack: Stack, wanted: str) -> PublishedCommit:
     matches = []
-    with _Looking(stack) as nessie:
+    with Looking(stack) as nessie:
         for commit in nessie.history(MAIN, PREFIX_SEARCH):
             if commit.hash.startswith(wanted) and (found := _read(stack, commit)) is not None:
                 matches.append(found)
@@ -150,7 +151,7 @@ def _read(stack: Stack, commit: Commit) -> PublishedCommit | None:
     return read_commit(commit, stack.settings.lake.readable_seconds)
 
 
-class _Looking:
+class Looking:
     """A Nessie client whose NessieUnreachable becomes CouldNotLook."""
 
     def __init__(self, stack: Stack) -> None:

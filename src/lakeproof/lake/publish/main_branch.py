@@ -17,7 +17,6 @@ import httpx
 
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.lake.nessie import (
-    OURS,
     IcebergTable,
     NessieClient,
     NessieConflict,
@@ -27,6 +26,7 @@ from lakeproof.lake.nessie import (
     Reference,
     client_of,
 )
+from lakeproof.lake.nessie_commit import OURS
 from lakeproof.lake.publish.audit import AuditFailed, QuickAudit, TableState
 from lakeproof.lake.publish.commit import (
     BY_HAND,

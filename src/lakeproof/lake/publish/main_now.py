@@ -18,7 +18,8 @@ ASK_SECONDS = 5.0
 def states_on_main(address: str) -> dict[str, DatabaseState]:
     """The newest published state of each database, by name; empty where `main` shows none yet.
 
-    address: host:port of Nessie. Raises: CouldNotLook where it gives no usable answer within ASK_SECONDS.
+    address: host:port of Nessie. Raises: CouldNotLook where it gives no usable answer within ASK_SECONDS, and where
+    none of the NEWEST commits is a published one, and there are older ones.
     """
     connection = HTTPConnection(address, timeout=ASK_SECONDS)
     try:
@@ -27,10 +28,16 @@ def states_on_main(address: str) -> dict[str, DatabaseState]:
         body = answer.read()
         if answer.status != 200:
             raise CouldNotLook(f"answered {answer.status}", where=f"nessie at {address}", next_action="lakeproof ps")
-        commits = [commit_of(entry) for entry in json.loads(body)["logEntries"]]
+        page = json.loads(body)
+        commits = [commit_of(entry) for entry in page["logEntries"]]
     except (OSError, HTTPException, ValueError, KeyError) as error:
         problem = f"no answer ({type(error).__name__})"
         raise CouldNotLook(problem, where=f"nessie at {address}", next_action="lakeproof ps") from error
     finally:
         connection.close()
-    return newest_states(commits)
+    states = newest_states(commits)
+    if not states and page.get("hasMore"):
+        raise CouldNotLook(
+            f"nothing published is among its {NEWEST} newest commits", where="main", next_action="lakeproof lake log"
+        )
+    return states

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from lakeproof.lake.publish.manifests import DataFile
-from lakeproof.lake.publish.metadata import SNAPSHOTS_KEPT, current_snapshot, stem_of
+from lakeproof.lake.publish.metadata import current_snapshot, stem_of
 from lakeproof.lake.publish.snapshots import SnapshotMissing, get_object
 from lakeproof.stack.object_store import LAKE_BUCKET, bucket_and_key
 
@@ -38,7 +38,9 @@ class Mender:
         if any(file.size < 0 for file in files):
             snapshot = current_snapshot(metadata)
             self._lists[snapshot["snapshot-id"]] = self._mended(snapshot["manifest-list"], stem_of(key))
-        self._lists = dict(sorted(self._lists.items())[-SNAPSHOTS_KEPT:])
+        # A table that was made anew counts its snapshots from 1 again: the old table's lists must not stay.
+        there = {entry["snapshot-id"] for entry in metadata["snapshots"]}
+        self._lists = {snapshot: place for snapshot, place in self._lists.items() if snapshot in there}
         return self._lists
 
     def _mended(self, manifest_list: str, stem: str) -> str:

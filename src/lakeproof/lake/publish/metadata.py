@@ -17,6 +17,8 @@ import orjson
 # How many snapshots back FOR VERSION AS OF finds one; at two per checkpoint of 2 s this is 40 s to 80 s.
 SNAPSHOTS_KEPT = 40
 FOLDER = "published"
+# In the key of a metadata file that Paimon wrote: the id of its snapshot.
+METADATA_NUMBER = re.compile(r"/v(\d+)\.metadata\.json$")
 _NAME = re.compile(r"/published/\d+-(\d{13})-")
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from lakeproof.lake.publish.deleting import AT_ONCE, delete_each, delete_keys
 from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metadata import (
+    METADATA_NUMBER,
     current_snapshot,
     metadata_folder,
     metadata_key,
@@ -37,7 +38,6 @@ MARGIN = timedelta(seconds=120)
 MOST = 3 * AT_ONCE
 # A metadata file whose number is farther behind the newest was left by a commit that was tried again long after.
 NUMBERS = 1000
-_NUMBER = re.compile(r"/v(\d+)\.metadata\.json$")
 _COPY = re.compile(r"/(\d+)-\d{13}-[^/]+\.metadata\.json$")
 # What reading a file may raise that is truncated, empty or of another form.
 UNREADABLE = (ValueError, LookupError, TypeError, EOFError, StopIteration)
@@ -86,7 +86,7 @@ class _Table:
 
     def old_keys(self, kept_seconds: float) -> list[str]:
         """The keys that may go. Raises: MissingFile, UNREADABLE."""
-        numbers = sorted(int(found[1]) for found in map(_NUMBER.search, self._folder) if found)
+        numbers = sorted(int(found[1]) for found in map(METADATA_NUMBER.search, self._folder) if found)
         if not numbers or not self._published:
             return []
         first = next(number for number in numbers if number > numbers[-1] - NUMBERS)

@@ -5,15 +5,12 @@ within minutes, seven times per checkpoint. That was over a third of what the jo
 with the lake. Here a folder is listed once; after that the files' names are known, for their numbers count up.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from lakeproof.lake.publish.deleting import AT_ONCE, NotDeleted, delete_each, delete_keys
-from lakeproof.lake.publish.metadata import metadata_key
+from lakeproof.lake.publish.metadata import METADATA_NUMBER, metadata_key
 from lakeproof.stack.object_store import LAKE_BUCKET, objects_under
-
-_NUMBER = re.compile(r"/v(\d+)\.metadata\.json$")
 
 
 class OldMetadata:
@@ -61,5 +58,5 @@ class OldMetadata:
 
     def _listed(self, database: str, table: str) -> list[int]:
         prefix = metadata_key(database, table, 0).removesuffix("0.metadata.json")
-        names = (_NUMBER.search(entry["Key"]) for entry in objects_under(self._s3, LAKE_BUCKET, prefix))
+        names = (METADATA_NUMBER.search(entry["Key"]) for entry in objects_under(self._s3, LAKE_BUCKET, prefix))
         return sorted(int(found[1]) for found in names if found)

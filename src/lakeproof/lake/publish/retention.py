@@ -3,10 +3,11 @@
 import logging
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from lakeproof.lake.job.spec import RETENTION_MARGIN_SECONDS
-from lakeproof.lake.nessie import NessieClient
+from lakeproof.lake.nessie import NessieClient, NoSuchReference
 from lakeproof.lake.publish.deleting import delete_each, delete_keys
 from lakeproof.lake.publish.metadata import published_at_ms, published_prefix, stem_of
 from lakeproof.stack.object_store import LAKE_BUCKET, WAREHOUSE, bucket_and_key, objects_under
@@ -90,5 +91,6 @@ def _abort(s3: Any, key: str, upload_id: str) -> bool:
 
 def _referenced_keys(nessie: NessieClient, database: str, tables: list[str]) -> Iterator[str]:
     for reference in nessie.references():
-        for table in nessie.contents(reference, database, tables).values():
-            yield bucket_and_key(table.metadata_location)[1]
+        with suppress(NoSuchReference):  # dropped meanwhile, as the tag of a query is
+            for table in nessie.contents(reference, database, tables).values():
+                yield bucket_and_key(table.metadata_location)[1]

@@ -3,8 +3,8 @@
 import re
 from typing import Literal
 
-from lakeproof.errors import CouldNotLook, InvalidInput
-from lakeproof.lake.nessie import NessieConflict, NessieUnreachable, Reference, client_of
+from lakeproof.errors import InvalidInput
+from lakeproof.lake.nessie import NessieConflict, Reference
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.main_branch import BACKUP
@@ -34,19 +34,15 @@ def create_reference(
     commit = (
         history.find(stack, hash_or_prefix, readable=True) if hash_or_prefix is not None else history.newest(stack)
     )
-    nessie = client_of(stack)
-    try:
-        nessie.create_reference(kind, name, Reference("BRANCH", history.MAIN, commit.hash))
-    except NessieConflict as error:
-        held = nessie.reference(name)
-        if (held.hash, held.kind) != (commit.hash, kind):
-            raise InvalidInput(
-                f"the name is taken ({held.kind.lower()} at {held.hash[:16]})",
-                where=name,
-                next_action="choose another name",
-            ) from error
-    except NessieUnreachable as error:
-        raise CouldNotLook(error.what, where=error.where) from error
-    finally:
-        nessie.close()
+    with history.Looking(stack) as nessie:
+        try:
+            nessie.create_reference(kind, name, Reference("BRANCH", history.MAIN, commit.hash))
+        except NessieConflict as error:
+            held = nessie.reference(name)
+            if (held.hash, held.kind) != (commit.hash, kind):
+                raise InvalidInput(
+                    f"the name is taken ({held.kind.lower()} at {held.hash[:16]})",
+                    where=name,
+                    next_action="choose another name",
+                ) from error
     return commit

@@ -18,6 +18,10 @@ class EngineUnreachable(CouldNotLook):
     """The engine gave no answer in time."""
 
 
+class NotBegun(EngineUnreachable):
+    """The engine has not begun the statement, and will not."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of an answer; `type` in the engine's own words."""

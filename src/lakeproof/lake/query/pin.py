@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lakeproof.errors import CouldNotLook, LakeproofError
-from lakeproof.lake.nessie import NessieClient, NessieUnreachable, NoSuchReference, Reference, client_of
+from lakeproof.errors import LakeproofError
+from lakeproof.lake.nessie import NessieClient, NoSuchReference, Reference
 from lakeproof.lake.publish.commit import PublishedCommit
-from lakeproof.lake.publish.history import MAIN
+from lakeproof.lake.publish.history import MAIN, Looking
+from lakeproof.lake.query.answer import NotBegun
 from lakeproof.stack.engines.trino import catalog_properties
 from lakeproof.stack.stack import Stack
 
@@ -48,23 +49,22 @@ def pinned_catalog(stack: Stack, commit: PublishedCommit, run_in_trino: RunInTri
 
     Raises: CouldNotLook where Nessie does not answer, and what `run_in_trino` raises.
     """
-    nessie = client_of(stack)
     name = _pin_name(commit)
-    try:
+    with Looking(stack) as nessie:
         tag = nessie.create_reference("TAG", name, Reference("BRANCH", MAIN, commit.hash))
+        begun = True
         try:
-            run_in_trino(create_catalog_sql(name, catalog_properties(stack, name) | _CACHE))
             try:
-                yield name
-            finally:
-                _drop_catalog(name, run_in_trino)
+                run_in_trino(create_catalog_sql(name, catalog_properties(stack, name) | _CACHE))
+            except NotBegun:
+                begun = False
+                raise
+            yield name
         finally:
-            _drop_tag(nessie, tag)
+            # A sweep finds a catalog by its tag alone, so the tag stays where the catalog may still stand.
+            if not begun or _dropped(name, run_in_trino):
+                _drop_tag(nessie, tag)
             _sweep(nessie, run_in_trino)
-    except NessieUnreachable as error:
-        raise CouldNotLook(error.what, where=error.where, next_action=error.next_action) from error
-    finally:
-        nessie.close()
 
 
 def create_catalog_sql(name: str, properties: dict[str, str]) -> str:
@@ -73,11 +73,14 @@ def create_catalog_sql(name: str, properties: dict[str, str]) -> str:
     return f"CREATE CATALOG {name} USING iceberg WITH ({listed})"
 
 
-def _drop_catalog(name: str, run_in_trino: RunInTrino) -> None:
+def _dropped(name: str, run_in_trino: RunInTrino) -> bool:
+    """Drop the catalog, where it is there; False where Trino did not say that it is gone."""
     try:
         run_in_trino(f"DROP CATALOG IF EXISTS {name}")
     except LakeproofError as error:
         log.info("catalog %s stays until a later sweep: %s", name, error.message)
+        return False
+    return True
 
 
 def _drop_tag(nessie: NessieClient, tag: Reference) -> None:
@@ -97,5 +100,6 @@ def _sweep(nessie: NessieClient, run_in_trino: RunInTrino) -> None:
         return
     for tag in tags:
         if is_forgotten(tag.name, time.time()):
-            _drop_catalog(tag.name, run_in_trino)
+            if not _dropped(tag.name, run_in_trino):
+                return  # Trino would not drop the next one either, and each try may take seconds
             _drop_tag(nessie, tag)

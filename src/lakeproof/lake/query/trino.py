@@ -12,7 +12,7 @@ import httpx
 
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish.commit import PublishedCommit
-from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, StatementFailed, one_line
+from lakeproof.lake.query.answer import Answer, Column, EngineUnreachable, NotBegun, StatementFailed, one_line
 from lakeproof.lake.query.pin import pinned_catalog
 from lakeproof.lake.query.statement import in_catalog
 from lakeproof.lake.sources.source import NAMES
@@ -45,7 +45,8 @@ def run(
     """The whole answer to one statement in `catalog`. source: what Trino's list of queries shows as its source.
     session: its session properties, NAME=VALUE.
 
-    Raises: StatementFailed with Trino's message; EngineUnreachable without an answer before the deadline.
+    Raises: StatementFailed with Trino's message; EngineUnreachable without an answer before the deadline, NotBegun
+    where Trino did not take the statement.
     """
     headers = {
         "X-Trino-User": user,
@@ -81,8 +82,8 @@ def _pages(client: httpx.Client, url: str, sql: str, deadline: Deadline) -> Iter
     try:
         page = _checked(client.post(url, content=sql.encode()))
         while True:
-            yield page
             following = page.get("nextUri")
+            yield page
             if following is None:
                 return
             if deadline.expired:
@@ -93,7 +94,9 @@ def _pages(client: httpx.Client, url: str, sql: str, deadline: Deadline) -> Iter
                 )
             page = _checked(client.get(following))
     except (httpx.HTTPError, ValueError) as error:
-        raise EngineUnreachable(
+        # Trino begins a statement when its second page is asked for.
+        kind = NotBegun if following is None else EngineUnreachable
+        raise kind(
             f"no answer ({type(error).__name__})", where=f"trino at {url}", next_action="lakeproof up trino"
         ) from error
     finally:
@@ -115,7 +118,7 @@ def _checked(response: httpx.Response) -> Mapping[str, Any]:
         error = page["error"]
         told = one_line(f"{error.get('errorName', 'ERROR')}: {error.get('message', 'no message')}")
         if error.get("errorName") == "SERVER_STARTING_UP":
-            raise EngineUnreachable(told, where="trino", next_action="lakeproof ps")
+            raise NotBegun(told, where="trino", next_action="lakeproof ps")
         raise StatementFailed(told, where="trino")
     return page
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lakeproof.errors import LakeproofError
+from lakeproof.lake.publish.beat import HEARTBEAT_TABLE
 from lakeproof.lake.sources.source import Source
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.report import AGREE, ClaimReport, TableReport
@@ -22,7 +23,7 @@ from lakeproof.proof.tables.readers import Reader, Rows
 LOOKS = 3
 
 # Not compared here: the ledger's tables, and the heartbeat's, whose row has another shape in the lake.
-KNOWN = frozenset({table.name for table in TABLES} | {"cdc_heartbeat"})
+KNOWN = frozenset({table.name for table in TABLES} | {HEARTBEAT_TABLE})
 
 # By engine: the kind as which each column type is compared, and the kinds that a primary key may have.
 _COMPARED: Mapping[str, tuple[Mapping[str, Kind], tuple[Kind, ...]]] = {
