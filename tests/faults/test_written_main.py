@@ -9,7 +9,8 @@ import pytest
 from lakeproof.errors import TerminalError
 from lakeproof.faults import written_main
 from lakeproof.faults.written_main import AUTHOR, WrittenMain
-from lakeproof.lake.nessie import OURS, NessieConflict
+from lakeproof.lake.nessie import NessieConflict
+from lakeproof.lake.nessie_commit import OURS
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 

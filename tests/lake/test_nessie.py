@@ -19,7 +19,9 @@ class Walked(NessieClient):
     def __init__(self) -> None:
         self.seen = 0
 
-    def history(self, reference: str, limit: int, *, at_hash: str | None = None) -> Iterator[Commit]:
+    def history(
+        self, reference: str, limit: int, *, at_hash: str | None = None, at_a_time: int = 250
+    ) -> Iterator[Commit]:
         if at_hash == "never":
             raise NoSuchReference("not found", where=at_hash)
         newest = int(at_hash[:4]) if at_hash else 9999
