@@ -65,6 +65,15 @@ def test_a_fix_that_was_not_carried_out_is_not_turned_down(outcome: Outcome, tex
     assert tried.by == ((fix.rejected_by[0],) if turned_down == "passed" else ())
 
 
+def test_a_fix_that_only_the_second_of_two_checks_of_one_kind_turns_down_is_turned_down() -> None:
+    scenario, fix = next(wrong_fixes(CATALOG))
+    twice = [(fix.rejected_by[0], "passed"), (f"{fix.rejected_by[0]} (2)", "failed")]
+    checks = [{"check": name, "outcome": outcome, "summary": ""} for name, outcome in twice]
+    report = {"verdict": "failed", "residue": [], "reasons": [], "checks": checks, "mitigations": []}
+    tried = Tried(scenario.name, fix, report)
+    assert (tried.outcome, tried.by) == ("passed", (f"{fix.rejected_by[0]} (2)",))
+
+
 def test_each_is_tried_once_and_the_series_passes_where_all_are_turned_down(tmp_path: Path) -> None:
     runner = Runner()
     series = run_wrong_fixes(CATALOG, tmp_path, 5, runner.run)
