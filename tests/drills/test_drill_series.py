@@ -57,6 +57,13 @@ def test_its_table_tells_times_orders_and_what_is_wrong_in_the_data(tmp_path: Pa
     assert lines[-2] == "| b | failed | b_down | mend what=b | 9.5 | 2.0 |  |  | 1,500 | 2 lost | 2 | why \\| so |"
 
 
+@pytest.mark.parametrize("counted", ["oversold", "violations"])
+def test_its_table_tells_of_every_kind_of_wrong_data_and_not_of_rows_alone(tmp_path: Path, counted: str) -> None:
+    report = DrillReport("a", 5, "drill")
+    report.checks = [Judged("no_order_lost", Verdict("", Outcome.FAILED, "", {"acknowledged": 9, counted: 3}))]
+    assert f" 3 {counted} " in run_series(["a"], tmp_path, 5, lambda *_: report).lines()[-1]
+
+
 def test_a_series_that_was_cut_off_goes_on_and_runs_again_what_failed_or_had_another_seed(tmp_path: Path) -> None:
     run_series(["a", "b"], tmp_path, 5, Runner().run)
     runner = Runner()

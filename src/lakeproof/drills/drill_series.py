@@ -11,6 +11,7 @@ from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.report import REPORT_JSON, DrillReport, cell, write_both
+from lakeproof.proof.findings import WRONG
 from lakeproof.proof.outcome import worst
 from lakeproof.repairs.running import step_in_words
 from lakeproof.scenarios.pages import table
@@ -19,8 +20,6 @@ from lakeproof.stack.component import Component
 from lakeproof.stack.components import all_components
 
 ALL = "all"
-# The counts of wrong data in report.json; after a repair each of them must be 0.
-WRONG = ("lost", "duplicated", "stale", "phantom", "oversold")
 HEAD = (
     "Scenario",
     "Verdict",
