@@ -10,20 +10,24 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
 import pymysql
 import pytest
+from confluent_kafka import KafkaError, TopicPartition
 
 from lakeproof.bench import corruption
 from lakeproof.bench.corruption import all_kinds, kinds_lake, kinds_ledger, kinds_mariadb, kinds_postgres
 from lakeproof.bench.corruption import hunt as hunting
+from lakeproof.bench.corruption import stores as stores_of_a_stack
 from lakeproof.bench.corruption.hunt import Found, Journal, counts, deck, hunt, judged
 from lakeproof.bench.corruption.kind import AlreadySo, Kind, Looking, NothingToPlantOn, Planted, Step
 from lakeproof.bench.corruption.rows import EVENTS, ORDERS, lake_table
 from lakeproof.bench.corruption.stores import Stores
 from lakeproof.customers.ledger import Expectation, Expectations, State, read_ledgers
+from lakeproof.errors import CouldNotLook
 from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.outcome import Outcome
@@ -402,6 +406,45 @@ def test_what_a_killed_hunt_had_taken_out_of_one_store_is_left_and_the_next_stor
     assert ring == []
     stores.do(steps, may_be_done=True)
     assert ring == ["INSERT"] and "COMMIT" not in rows.said
+
+
+class Partition:
+    """A consumer of a partition that has `high` records and gives these events."""
+
+    def __init__(self, high: int, *events: SimpleNamespace) -> None:
+        self.high, self.events = high, list(events)
+
+    def get_watermark_offsets(self, place: TopicPartition, timeout: float) -> tuple[int, int]:
+        return 0, self.high
+
+    def assign(self, places: list[TopicPartition]) -> None: ...
+
+    def consume(self, most: int, timeout: float) -> list[SimpleNamespace]:
+        return [self.events.pop(0)] if self.events else []
+
+
+def event(offset: int, error: KafkaError | None = None) -> SimpleNamespace:
+    """A record with that offset, or an event of Kafka's that tells of an error."""
+    values = {"key": b"k", "value": b"v", "offset": offset, "error": error}
+    return SimpleNamespace(**{name: lambda value=value: value for name, value in values.items()})
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ([event(0)], "the records from 1 to 2 did not come"),
+        ([event(0), event(0, KafkaError(KafkaError._ALL_BROKERS_DOWN))], "not read: "),
+    ],
+    ids=["kafka is gone", "an error among the records"],
+)
+def test_records_that_do_not_come_end_the_look_and_an_error_is_no_record(
+    events: list[SimpleNamespace], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partition = Partition(2, *events)
+    monkeypatch.setattr(Stores, "_consumer", lambda self: nullcontext(partition))
+    monkeypatch.setattr(stores_of_a_stack, "SECONDS", 0.05)
+    with pytest.raises(CouldNotLook, match=f"payment/0: {told}"):
+        object.__new__(Stores).records("payment/0")
 
 
 def test_what_an_interrupted_hunt_took_out_is_not_taken_out_a_second_time(tmp_path: Path) -> None:

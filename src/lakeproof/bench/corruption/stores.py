@@ -24,6 +24,7 @@ from pymysql.cursors import DictCursor
 
 from lakeproof.bench.corruption.kind import AlreadySo, Step
 from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.trino import pinned_trino
@@ -98,14 +99,18 @@ class Stores:
         return [f"{topic}/{number}" for number in sorted(known)]
 
     def records(self, partition: str) -> list[tuple[bytes, bytes]]:
-        """Key and value of each record of a partition."""
-        place = _partition(partition)
+        """Key and value of each record of a partition. Raises: CouldNotLook where not all of them come."""
+        place, deadline = _partition(partition), Deadline(SECONDS)
         found: list[tuple[bytes, bytes]] = []
         with self._consumer() as consumer:
             low, high = consumer.get_watermark_offsets(place, timeout=TOPIC_SECONDS)
             consumer.assign([TopicPartition(place.topic, place.partition, low)])
             while low < high:
-                for message in consumer.consume(high - low, timeout=TOPIC_SECONDS):
+                if deadline.expired:
+                    raise CouldNotLook(f"the records from {low} to {high} did not come", where=partition)
+                for message in consumer.consume(high - low, timeout=min(TOPIC_SECONDS, deadline.left)):
+                    if (error := message.error()) is not None:
+                        raise CouldNotLook(f"not read: {error.str()}", where=partition, next_action="lakeproof ps")
                     found.append((message.key() or b"", message.value() or b""))
                     low = (message.offset() or 0) + 1
         return found
