@@ -27,7 +27,7 @@ from lakeproof.bench.corruption.kind import AlreadySo, Kind, Looking, NothingToP
 from lakeproof.bench.corruption.rows import EVENTS, ORDERS, lake_table
 from lakeproof.bench.corruption.stores import Stores
 from lakeproof.customers.ledger import Expectation, Expectations, State, read_ledgers
-from lakeproof.errors import CouldNotLook
+from lakeproof.errors import CouldNotLook, NotReady
 from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.outcome import Outcome
@@ -445,6 +445,34 @@ def test_records_that_do_not_come_end_the_look_and_an_error_is_no_record(
     monkeypatch.setattr(stores_of_a_stack, "SECONDS", 0.05)
     with pytest.raises(CouldNotLook, match=f"payment/0: {told}"):
         object.__new__(Stores).records("payment/0")
+
+
+@pytest.mark.parametrize(
+    "answers", [[None, KafkaError(KafkaError._MSG_TIMED_OUT)], [None]], ids=["one is refused", "one is not answered"]
+)
+def test_events_that_kafka_does_not_take_back_are_not_called_taken_out(
+    answers: list[KafkaError | None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Producer:
+        def __init__(self, config: dict[str, str]) -> None:
+            self.told: list[Any] = []
+
+        def produce(self, *record: object, on_delivery: Any = None) -> None:
+            self.told.append(on_delivery or (lambda *_: None))
+
+        def flush(self, seconds: float) -> int:
+            for tell, error in zip(self.told, answers, strict=False):
+                tell(error, None)
+            return len(self.told) - len(answers)
+
+    monkeypatch.setattr(stores_of_a_stack, "Producer", Producer)
+    monkeypatch.setattr(Stores, "_kafka", "")
+    monkeypatch.setattr(Stores, "frozen", lambda self: None)
+    journal, events = Journal(tmp_path / "j.jsonl"), json.dumps([["aa", "bb"], ["cc", "dd"]])
+    kind = Kind("gone", lambda look, rng: Planted("", (), (), (Step("topic", events, "payment/0"),)))
+    with pytest.raises(NotReady, match="payment/0: 1 of 2 events were not taken"):
+        hunt(object.__new__(Stores), report, [kind], journal, 1, 1, lambda text: None)
+    assert Journal(tmp_path / "j.jsonl").left == (Step("topic", events, "payment/0"),)
 
 
 def test_what_an_interrupted_hunt_took_out_is_not_taken_out_a_second_time(tmp_path: Path) -> None:

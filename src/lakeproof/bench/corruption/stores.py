@@ -24,7 +24,7 @@ from pymysql.cursors import DictCursor
 
 from lakeproof.bench.corruption.kind import AlreadySo, Step
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook
+from lakeproof.errors import CouldNotLook, NotReady
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.trino import pinned_trino
@@ -234,10 +234,7 @@ class Stores:
         for step in steps:
             place = _partition(step.place)
             if step.text:
-                producer = Producer({"bootstrap.servers": self._kafka, "acks": "all"})
-                for key, value in orjson.loads(step.text):
-                    producer.produce(place.topic, bytes.fromhex(value), bytes.fromhex(key), place.partition)
-                producer.flush(TOPIC_SECONDS)
+                self._send(place, orjson.loads(step.text))
             else:
                 with self._consumer() as consumer:
                     _, high = consumer.get_watermark_offsets(place, timeout=TOPIC_SECONDS)
@@ -245,6 +242,23 @@ class Stores:
                 admin = AdminClient({"bootstrap.servers": self._kafka})
                 for done in admin.delete_records([before]).values():
                     done.result(TOPIC_SECONDS)
+
+    def _send(self, place: TopicPartition, records: Sequence[tuple[str, str]]) -> None:
+        """Send the records to that partition. Raises: NotReady where Kafka did not take all of them."""
+        taken: list[bool] = []
+        producer = Producer({"bootstrap.servers": self._kafka, "acks": "all"})
+        for key, value in records:
+            producer.produce(
+                *(place.topic, bytes.fromhex(value), bytes.fromhex(key), place.partition),
+                on_delivery=lambda error, _: taken.append(error is None),
+            )
+        producer.flush(TOPIC_SECONDS)
+        if lost := len(records) - sum(taken):
+            raise NotReady(
+                f"{lost} of {len(records)} events were not taken",
+                where=f"{place.topic}/{place.partition}",
+                next_action="lakeproof ps; the same benchmark again sends all of them",
+            )
 
 
 def _partition(text: str) -> TopicPartition:
