@@ -4,7 +4,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -38,7 +38,10 @@ from lakeproof.proof.tables.canonical import microseconds
 from lakeproof.proof.tables.comparing import Shown, compare
 from lakeproof.proof.tables.contents import contents_of
 from lakeproof.proof.tables.ranges import OF_NULL
+from lakeproof.stack import postgres_session
 from lakeproof.stack.components import all_components
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
 
 SCHEMA = """
 ATTACH ':memory:' AS oltp;
@@ -406,6 +409,29 @@ def test_what_a_killed_hunt_had_taken_out_of_one_store_is_left_and_the_next_stor
     assert ring == []
     stores.do(steps, may_be_done=True)
     assert ring == ["INSERT"] and "COMMIT" not in rows.said
+
+
+class Emptied:
+    """A session of PostgreSQL, and its cursor: no statement meets a row."""
+
+    description, rowcount = None, 0
+    adapters = SimpleNamespace(register_loader=lambda *_: None)
+
+    def cursor(self, **_: object) -> AbstractContextManager["Emptied"]:
+        return nullcontext(self)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def execute(self, statement: str | bytes) -> None: ...
+
+
+def test_a_row_of_postgresql_that_is_gone_by_now_is_not_called_corrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_session, "connection", lambda *_: nullcontext(Emptied()))
+    stores = object.__new__(Stores)
+    stores._stack = Stack(Settings(name="none"))
+    with pytest.raises(AlreadySo, match="changed 0 rows, not one: UPDATE"):
+        stores.do([Step("postgres", "UPDATE t SET a = 1 WHERE id = 1")])
 
 
 class Partition:

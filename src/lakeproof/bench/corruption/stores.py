@@ -185,6 +185,8 @@ class Stores:
                     for statement in statements:
                         cursor.execute(statement.encode())
                         rows = cursor.fetchall() if cursor.description else []
+                        if cursor.description is None and cursor.rowcount != 1:
+                            raise AlreadySo(f"changed {cursor.rowcount} rows, not one: {statement}")
             except UniqueViolation as error:
                 raise AlreadySo(f"the row is there: {error}") from error
         return rows
