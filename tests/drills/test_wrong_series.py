@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.drills import drill_series
+from lakeproof.drills import report as drill_report
 from lakeproof.drills.blind import draw_pairs
 from lakeproof.drills.bound_checks import Judged
 from lakeproof.drills.phases import Phase, PhaseRecord
@@ -20,6 +22,13 @@ from lakeproof.stack.components import all_components
 
 CATALOG = load_catalog()
 DOCS = Path(__file__).parent.parent.parent / "docs"
+
+
+@pytest.fixture(autouse=True)
+def committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit from which no file differs."""
+    for module in (drill_series, drill_report):
+        monkeypatch.setattr(module, "commit_of_code", lambda: "abc")
 
 
 class Runner:

@@ -175,10 +175,16 @@ def needed_by_it_alone(
 def ended_before(
     folder: Path, seed: int, verdict: Outcome, played: Mapping[str, Any] | None = None
 ) -> Mapping[str, Any] | None:
-    """report.json in `folder` where verdict, seed, commit and the values of `played` fit; else None."""
+    """report.json in `folder` where verdict, seed, commit and the values of `played` fit; else None.
+
+    None also where files differ from the commit, or where there is none: nobody knows which code the report is of.
+    """
+    commit = commit_of_code()
+    if commit.endswith("+") or commit == "unknown":
+        return None
     try:
         found = json.loads((folder / REPORT_JSON).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    wanted = {"verdict": verdict.value, "seed": seed, "commit": commit_of_code(), **(played or {})}
+    wanted = {"verdict": verdict.value, "seed": seed, "commit": commit, **(played or {})}
     return found if isinstance(found, dict) and all(found.get(name) == wanted[name] for name in wanted) else None
