@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from tests.published_commit import published_commit
 
-from lakeproof.bench import alert_storm, at_rest, rate
+from lakeproof.bench import alert_storm, at_rest, projection, rate, sightings
 from lakeproof.bench.benchmark import Options
 from lakeproof.bench.check_time import result_of, steps_of
 from lakeproof.bench.diagnose import spread
@@ -140,6 +141,38 @@ def test_an_order_of_the_warming_that_was_not_seen_is_not_counted() -> None:
     report = TrafficReport("r", 1, 50.0, 60.0, Counts(), 50.0, {}, {}, {}, {}, {}, [], "")
     row = row_of(50.0, watch, report, 100.0, 160.0)
     assert (row["samples"], row["not_seen"], row["read_max_s"]) == (1, 1, 0.25)
+
+
+@pytest.mark.parametrize("body", [b"{", b"{}", b"[]"])
+def test_an_order_whose_reads_cannot_be_understood_is_counted_as_missed(
+    body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projection, "GIVE_UP_SECONDS", 0.02)
+    watch, sample = Watch("http://127.0.0.1:1"), Sample(1, 7, 99.0)
+    watch._client.close()
+    answers = httpx.MockTransport(lambda request: httpx.Response(200, content=body))
+    watch._client = httpx.Client(base_url="http://support", transport=answers)
+    watch.samples.put(sample)
+    watch.stop()
+    assert (watch.missed, watch.failed) == ([sample], watch.asked)
+
+
+def test_a_look_for_published_orders_that_breaks_is_told_and_the_next_one_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = threading.Semaphore(0)
+
+    def history(branch: str, most: int) -> list[object]:
+        looked.release()
+        raise KeyError("orders")
+
+    monkeypatch.setattr(sightings, "s3_client", lambda stack: None)
+    monkeypatch.setattr(sightings, "client_of", lambda stack: SimpleNamespace(history=history, close=lambda: None))
+    monkeypatch.setattr(sightings.Watch, "_newest_id", lambda self: 0)
+    watch = sightings.Watch(Stack(Settings(name="none")))
+    assert all(looked.acquire(timeout=5) for _ in range(2))
+    watch.stop()
+    assert watch.problems[0] == "KeyError: 'orders'"
 
 
 @pytest.mark.parametrize("groups_twice", [0, 2])
