@@ -8,13 +8,18 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.arguments import Arguments, OfComponent
-from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.probes.ring import RingNode
 from lakeproof.shop.support.file_store import attachment_dir
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import delete_attachments, mark_parcels_shipped, raise_postgres_max_connections, remove_node
+from lakeproof.wrong_fixes import (
+    delete_attachments,
+    mark_parcels_shipped,
+    raise_postgres_max_connections,
+    remove_node,
+)
 from lakeproof.wrong_fixes.delete_attachments import DeleteAttachments
 from lakeproof.wrong_fixes.raise_postgres_max_connections import RaisePostgresMaxConnections
 
@@ -139,6 +144,14 @@ def test_large_attachments_are_gone_until_they_are_put_back(stack: Stack) -> Non
         delete_attachments.undo(stack, DeleteAttachments())
     assert (folder / "abc").read_bytes() == b"x" * 1_000_001
     assert [each.name for each in attachment_dir(stack).parent.iterdir()] == ["attachments"]
+
+
+def test_what_is_no_attachment_in_the_folder_of_deleted_ones_is_told(stack: Stack) -> None:
+    kept = attachment_dir(stack).with_name("attachments.deleted-by-hand")
+    kept.mkdir(parents=True)
+    (kept / "notes").touch()
+    with pytest.raises(TerminalError, match=r"deleted-by-hand/notes: not removed: .*move by hand what is there"):
+        delete_attachments.undo(stack, DeleteAttachments())
 
 
 class Parcels:
