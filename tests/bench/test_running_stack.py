@@ -13,7 +13,7 @@ import httpx
 import pytest
 from tests.published_commit import published_commit
 
-from lakeproof.bench import alert_storm, at_rest, projection, rate, sightings
+from lakeproof.bench import alert_storm, at_rest, diagnose, projection, rate, sightings
 from lakeproof.bench.benchmark import Options
 from lakeproof.bench.check_time import result_of, steps_of
 from lakeproof.bench.diagnose import spread
@@ -21,6 +21,7 @@ from lakeproof.bench.projection import Sample, Watch, row_of
 from lakeproof.bench.recovery import pause_around
 from lakeproof.bench.usage import Usage
 from lakeproof.customers.shoppers.report import Counts, TrafficReport
+from lakeproof.errors import TerminalError
 from lakeproof.incidents.database import open_database
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import Notification
@@ -61,6 +62,16 @@ def test_a_check_that_could_not_look_leaves_its_time_unknown() -> None:
     result = result_of(Options(), [CheckReport(NOW, None, 0, 0, 0, 0, unknown=("trino: away",), seconds=50.0)])
     assert (result.failed, result.unknown, result.ratios[0].value) == (False, True, 2.0)
     assert result.notes == ["run 1 unknown: trino: away"]
+
+
+def test_a_command_that_does_not_end_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    command = tmp_path / "lakeproof"
+    command.write_text("#!/bin/sh\nexec sleep 60\n")
+    command.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(diagnose, "LONGEST_SECONDS", 0.1)
+    with pytest.raises(TerminalError, match=r"lakeproof ps: no end within 0\.1 s"):
+        diagnose._run("ps")
 
 
 def test_the_p95_of_a_few_runs_is_the_largest() -> None:
