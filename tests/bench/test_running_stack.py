@@ -13,7 +13,7 @@ import httpx
 import pytest
 from tests.published_commit import published_commit
 
-from lakeproof.bench import alert_storm, at_rest, diagnose, projection, rate, sightings
+from lakeproof.bench import alert_storm, at_rest, diagnose, projection, rate, recovery, sightings
 from lakeproof.bench.benchmark import Options
 from lakeproof.bench.check_time import result_of, steps_of
 from lakeproof.bench.diagnose import spread
@@ -46,6 +46,20 @@ def test_the_pause_is_the_longest_between_two_commits_after_the_last_one_before_
     commits = [commit(0), commit(30, 29), commit(32, 31), commit(33, 32), commit(48.5), commit(50), commit(52)]
     found = pause_around(commits, NOW.timestamp() + 32.5)
     assert found == {"pause_s": 15.5, "published_after_s": 16.0, "worst_age_s": 16.5}
+
+
+def test_a_pause_whose_begin_is_older_than_every_known_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = [commit(second, second - 1) for second in (1e9, 1e9 + 1, 1e9 + 2, 1e9 + 3)]
+    shoppers = SimpleNamespace(stop=lambda: SimpleNamespace(counts=Counts()))
+    monkeypatch.setattr(recovery, "SupervisorClient", lambda stack: SimpleNamespace(row=lambda name: None))
+    monkeypatch.setattr(recovery, "sql_shoppers", lambda *_: shoppers)
+    monkeypatch.setattr(recovery, "catch_up", lambda stack: None)
+    monkeypatch.setattr(recovery, "kill_and_await", lambda *_: None)
+    monkeypatch.setattr(recovery, "PAUSE_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(recovery, "_published", lambda stack: later)
+    found = recovery.run(Stack(Settings(name="none")), Options(rounds=1, rates=(20.0,)), lambda text: None)
+    (row,) = found.tables["kill -9 at 20 orders/s"]
+    assert (found.unknown, found.ratios, row["pause_s"], row["worst_age_s"]) == (True, [], None, None)
 
 
 def test_steps_are_told_in_the_order_of_their_end_with_the_median_of_all_runs() -> None:
