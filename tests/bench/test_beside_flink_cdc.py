@@ -1,13 +1,15 @@
 """The peer side by side: what a look sees at an instant, and what is counted of it."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lakeproof.bench import beside_flink_cdc
 from lakeproof.bench.benchmark import Options
-from lakeproof.bench.beside_flink_cdc import peer_job
+from lakeproof.bench.beside_flink_cdc import peer_job, turn
 from lakeproof.bench.beside_flink_cdc.judging import compared, longest_pause, published_at
 from lakeproof.bench.beside_flink_cdc.lake_states import (
     State,
@@ -18,6 +20,7 @@ from lakeproof.bench.beside_flink_cdc.lake_states import (
     newest_cut,
     newest_of_each,
 )
+from lakeproof.bench.beside_flink_cdc.sides import SIDES
 from lakeproof.install import artifacts
 from lakeproof.lake.publish.snapshots import Kind, Snapshot
 from lakeproof.stack.settings import Settings
@@ -145,11 +148,37 @@ def test_ours_without_a_published_hash_to_look_at_is_not_taken_for_whole() -> No
     assert (told.failed, told.unknown, told.ratios) == (False, True, [])
 
 
+def test_rows_that_were_compared_while_others_still_came_are_not_known_to_be_lost() -> None:
+    row = {"side": "ours", "lost": 3, "duplicated": 0, "stale": 0, "phantom": 0, "drained": False}
+    tables: beside_flink_cdc.Tables = {
+        beside_flink_cdc.LOOKS: [look("ours", "published hash", 0)],
+        beside_flink_cdc.DATA: [row],
+        **{title: [] for title in (beside_flink_cdc.FRESH, beside_flink_cdc.KILL)},
+    }
+    told = beside_flink_cdc.result_of(Options(), tables)
+    assert (told.failed, told.unknown) == (False, True)
+    assert told.notes[-1] == "ours: rows still came 120 s after the load, nothing is known by key"
+
+
+@pytest.mark.parametrize(("brings", "drained"), [(5, False), (0, True)])
+def test_a_wait_for_the_last_rows_tells_whether_they_came(
+    brings: int, drained: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    numbers = itertools.count(1)
+    monkeypatch.setattr(turn, "s3_client", lambda stack: None)
+    monkeypatch.setattr(turn, "get_object", lambda s3, key: str(next(numbers)))
+    monkeypatch.setattr(turn, "parse_snapshot", lambda text: SimpleNamespace(delta_records=brings))
+    monkeypatch.setattr(turn, "QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(turn, "DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr(turn, "TABLES", ("orders",))
+    assert turn._drain(SIDES[0], Stack(Settings(name="none", state_dir=tmp_path))) is drained
+
+
 def test_it_fails_where_ours_is_torn_by_hash_and_not_for_what_the_peer_shows() -> None:
     def result(ours: int) -> tuple[bool, list[float]]:
         looks = [look("ours", "published hash", ours), look("ours", "newest of each table", 300)]
         looks.append(look("peer", "newest of each table", 900))
-        rows = {"lost": 0, "duplicated": 0, "stale": 0, "phantom": 0}
+        rows = {"lost": 0, "duplicated": 0, "stale": 0, "phantom": 0, "drained": True}
         tables: beside_flink_cdc.Tables = {
             beside_flink_cdc.LOOKS: looks,
             beside_flink_cdc.FRESH: [

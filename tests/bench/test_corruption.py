@@ -4,26 +4,30 @@ import json
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
 import pymysql
 import pytest
+from confluent_kafka import KafkaError, TopicPartition
 
 from lakeproof.bench import corruption
 from lakeproof.bench.corruption import all_kinds, kinds_lake, kinds_ledger, kinds_mariadb, kinds_postgres
 from lakeproof.bench.corruption import hunt as hunting
+from lakeproof.bench.corruption import stores as stores_of_a_stack
 from lakeproof.bench.corruption.hunt import Found, Journal, counts, deck, hunt, judged
 from lakeproof.bench.corruption.kind import AlreadySo, Kind, Looking, NothingToPlantOn, Planted, Step
 from lakeproof.bench.corruption.rows import EVENTS, ORDERS, lake_table
 from lakeproof.bench.corruption.stores import Stores
 from lakeproof.customers.ledger import Expectation, Expectations, State, read_ledgers
+from lakeproof.errors import CouldNotLook, NotReady
 from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.outcome import Outcome
@@ -34,7 +38,10 @@ from lakeproof.proof.tables.canonical import microseconds
 from lakeproof.proof.tables.comparing import Shown, compare
 from lakeproof.proof.tables.contents import contents_of
 from lakeproof.proof.tables.ranges import OF_NULL
+from lakeproof.stack import postgres_session
 from lakeproof.stack.components import all_components
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
 
 SCHEMA = """
 ATTACH ':memory:' AS oltp;
@@ -402,6 +409,96 @@ def test_what_a_killed_hunt_had_taken_out_of_one_store_is_left_and_the_next_stor
     assert ring == []
     stores.do(steps, may_be_done=True)
     assert ring == ["INSERT"] and "COMMIT" not in rows.said
+
+
+class Emptied:
+    """A session of PostgreSQL, and its cursor: no statement meets a row."""
+
+    description, rowcount = None, 0
+    adapters = SimpleNamespace(register_loader=lambda *_: None)
+
+    def cursor(self, **_: object) -> AbstractContextManager["Emptied"]:
+        return nullcontext(self)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def execute(self, statement: str | bytes) -> None: ...
+
+
+def test_a_row_of_postgresql_that_is_gone_by_now_is_not_called_corrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_session, "connection", lambda *_: nullcontext(Emptied()))
+    stores = object.__new__(Stores)
+    stores._stack = Stack(Settings(name="none"))
+    with pytest.raises(AlreadySo, match="changed 0 rows, not one: UPDATE"):
+        stores.do([Step("postgres", "UPDATE t SET a = 1 WHERE id = 1")])
+
+
+class Partition:
+    """A consumer of a partition that has `high` records and gives these events."""
+
+    def __init__(self, high: int, *events: SimpleNamespace) -> None:
+        self.high, self.events = high, list(events)
+
+    def get_watermark_offsets(self, place: TopicPartition, timeout: float) -> tuple[int, int]:
+        return 0, self.high
+
+    def assign(self, places: list[TopicPartition]) -> None: ...
+
+    def consume(self, most: int, timeout: float) -> list[SimpleNamespace]:
+        return [self.events.pop(0)] if self.events else []
+
+
+def event(offset: int, error: KafkaError | None = None) -> SimpleNamespace:
+    """A record with that offset, or an event of Kafka's that tells of an error."""
+    values = {"key": b"k", "value": b"v", "offset": offset, "error": error}
+    return SimpleNamespace(**{name: lambda value=value: value for name, value in values.items()})
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ([event(0)], "the records from 1 to 2 did not come"),
+        ([event(0), event(0, KafkaError(KafkaError._ALL_BROKERS_DOWN))], "not read: "),
+    ],
+    ids=["kafka is gone", "an error among the records"],
+)
+def test_records_that_do_not_come_end_the_look_and_an_error_is_no_record(
+    events: list[SimpleNamespace], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partition = Partition(2, *events)
+    monkeypatch.setattr(Stores, "_consumer", lambda self: nullcontext(partition))
+    monkeypatch.setattr(stores_of_a_stack, "SECONDS", 0.05)
+    with pytest.raises(CouldNotLook, match=f"payment/0: {told}"):
+        object.__new__(Stores).records("payment/0")
+
+
+@pytest.mark.parametrize(
+    "answers", [[None, KafkaError(KafkaError._MSG_TIMED_OUT)], [None]], ids=["one is refused", "one is not answered"]
+)
+def test_events_that_kafka_does_not_take_back_are_not_called_taken_out(
+    answers: list[KafkaError | None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Producer:
+        def __init__(self, config: dict[str, str]) -> None:
+            self.told: list[Any] = []
+
+        def produce(self, *record: object, on_delivery: Any = None) -> None:
+            self.told.append(on_delivery or (lambda *_: None))
+
+        def flush(self, seconds: float) -> int:
+            for tell, error in zip(self.told, answers, strict=False):
+                tell(error, None)
+            return len(self.told) - len(answers)
+
+    monkeypatch.setattr(stores_of_a_stack, "Producer", Producer)
+    monkeypatch.setattr(Stores, "_kafka", "")
+    monkeypatch.setattr(Stores, "frozen", lambda self: None)
+    journal, events = Journal(tmp_path / "j.jsonl"), json.dumps([["aa", "bb"], ["cc", "dd"]])
+    kind = Kind("gone", lambda look, rng: Planted("", (), (), (Step("topic", events, "payment/0"),)))
+    with pytest.raises(NotReady, match="payment/0: 1 of 2 events were not taken"):
+        hunt(object.__new__(Stores), report, [kind], journal, 1, 1, lambda text: None)
+    assert Journal(tmp_path / "j.jsonl").left == (Step("topic", events, "payment/0"),)
 
 
 def test_what_an_interrupted_hunt_took_out_is_not_taken_out_a_second_time(tmp_path: Path) -> None:

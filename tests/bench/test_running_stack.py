@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from tests.published_commit import published_commit
 
-from lakeproof.bench import alert_storm, at_rest, rate
+from lakeproof.bench import alert_storm, at_rest, diagnose, projection, rate, recovery, sightings
 from lakeproof.bench.benchmark import Options
 from lakeproof.bench.check_time import result_of, steps_of
 from lakeproof.bench.diagnose import spread
@@ -20,6 +21,7 @@ from lakeproof.bench.projection import Sample, Watch, row_of
 from lakeproof.bench.recovery import pause_around
 from lakeproof.bench.usage import Usage
 from lakeproof.customers.shoppers.report import Counts, TrafficReport
+from lakeproof.errors import TerminalError
 from lakeproof.incidents.database import open_database
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import Notification
@@ -46,6 +48,20 @@ def test_the_pause_is_the_longest_between_two_commits_after_the_last_one_before_
     assert found == {"pause_s": 15.5, "published_after_s": 16.0, "worst_age_s": 16.5}
 
 
+def test_a_pause_whose_begin_is_older_than_every_known_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = [commit(second, second - 1) for second in (1e9, 1e9 + 1, 1e9 + 2, 1e9 + 3)]
+    shoppers = SimpleNamespace(stop=lambda: SimpleNamespace(counts=Counts()))
+    monkeypatch.setattr(recovery, "SupervisorClient", lambda stack: SimpleNamespace(row=lambda name: None))
+    monkeypatch.setattr(recovery, "sql_shoppers", lambda *_: shoppers)
+    monkeypatch.setattr(recovery, "catch_up", lambda stack: None)
+    monkeypatch.setattr(recovery, "kill_and_await", lambda *_: None)
+    monkeypatch.setattr(recovery, "PAUSE_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(recovery, "_published", lambda stack: later)
+    found = recovery.run(Stack(Settings(name="none")), Options(rounds=1, rates=(20.0,)), lambda text: None)
+    (row,) = found.tables["kill -9 at 20 orders/s"]
+    assert (found.unknown, found.ratios, row["pause_s"], row["worst_age_s"]) == (True, [], None, None)
+
+
 def test_steps_are_told_in_the_order_of_their_end_with_the_median_of_all_runs() -> None:
     reports = [
         CheckReport(NOW, None, 0, 0, 0, 0, steps={"covered": covered, "digests": 4.0}) for covered in (1.0, 2.0, 9.0)
@@ -60,6 +76,16 @@ def test_a_check_that_could_not_look_leaves_its_time_unknown() -> None:
     result = result_of(Options(), [CheckReport(NOW, None, 0, 0, 0, 0, unknown=("trino: away",), seconds=50.0)])
     assert (result.failed, result.unknown, result.ratios[0].value) == (False, True, 2.0)
     assert result.notes == ["run 1 unknown: trino: away"]
+
+
+def test_a_command_that_does_not_end_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    command = tmp_path / "lakeproof"
+    command.write_text("#!/bin/sh\nexec sleep 60\n")
+    command.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(diagnose, "LONGEST_SECONDS", 0.1)
+    with pytest.raises(TerminalError, match=r"lakeproof ps: no end within 0\.1 s"):
+        diagnose._run("ps")
 
 
 def test_the_p95_of_a_few_runs_is_the_largest() -> None:
@@ -140,6 +166,38 @@ def test_an_order_of_the_warming_that_was_not_seen_is_not_counted() -> None:
     report = TrafficReport("r", 1, 50.0, 60.0, Counts(), 50.0, {}, {}, {}, {}, {}, [], "")
     row = row_of(50.0, watch, report, 100.0, 160.0)
     assert (row["samples"], row["not_seen"], row["read_max_s"]) == (1, 1, 0.25)
+
+
+@pytest.mark.parametrize("body", [b"{", b"{}", b"[]"])
+def test_an_order_whose_reads_cannot_be_understood_is_counted_as_missed(
+    body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projection, "GIVE_UP_SECONDS", 0.02)
+    watch, sample = Watch("http://127.0.0.1:1"), Sample(1, 7, 99.0)
+    watch._client.close()
+    answers = httpx.MockTransport(lambda request: httpx.Response(200, content=body))
+    watch._client = httpx.Client(base_url="http://support", transport=answers)
+    watch.samples.put(sample)
+    watch.stop()
+    assert (watch.missed, watch.failed) == ([sample], watch.asked)
+
+
+def test_a_look_for_published_orders_that_breaks_is_told_and_the_next_one_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = threading.Semaphore(0)
+
+    def history(branch: str, most: int) -> list[object]:
+        looked.release()
+        raise KeyError("orders")
+
+    monkeypatch.setattr(sightings, "s3_client", lambda stack: None)
+    monkeypatch.setattr(sightings, "client_of", lambda stack: SimpleNamespace(history=history, close=lambda: None))
+    monkeypatch.setattr(sightings.Watch, "_newest_id", lambda self: 0)
+    watch = sightings.Watch(Stack(Settings(name="none")))
+    assert all(looked.acquire(timeout=5) for _ in range(2))
+    watch.stop()
+    assert watch.problems[0] == "KeyError: 'orders'"
 
 
 @pytest.mark.parametrize("groups_twice", [0, 2])

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import typer
 
+from lakeproof import bench
 from lakeproof.arguments import parse_arguments, parse_pairs
 from lakeproof.bench.benchmark import find as benchmark
 from lakeproof.cli.commands import build
@@ -183,6 +184,14 @@ def test_query_names_the_tables_that_the_lake_s_jobs_write() -> None:
     tables = {f"{path.parent.name}.{path.stem}" for path in jobs.glob("*/*.sql")}
     assert len(tables) > 10
     assert set(re.findall(r"\b(?:oltp|shop)\.\w+", COMMANDS["query"].help)) == tables
+
+
+@pytest.mark.parametrize(("option", "field"), [("hashes", "options.hashes"), ("kill", "options.kills")])
+def test_bench_names_every_benchmark_that_takes_an_option(option: str, field: str) -> None:
+    modules = [path for path in Path(bench.__path__[0]).glob("*.py") if path.stem != "benchmark"]
+    takers = {path.stem.replace("_", "-") for path in modules if field in path.read_text()}
+    (told,) = (each.help for each in COMMANDS["bench"].params if each.name == option)
+    assert set(told.partition(":")[0].split(", ")) == takers
 
 
 def test_a_hash_that_is_too_short_is_no_example() -> None:

@@ -185,7 +185,7 @@ def test_lost_data_fails_the_drill_although_the_lamp_is_lit(toy: Any, lamp: Any,
     assert "lamp_kept: lost 2" in " ".join(report.reasons)
 
 
-@pytest.mark.parametrize("counted", ["lost", "violations"])
+@pytest.mark.parametrize("counted", ["lost", "oversold", "violations"])
 @pytest.mark.parametrize("for_good", [True, False])
 def test_only_data_that_are_wrong_once_the_fault_is_out_are_left_behind(
     toy: Any, lamp: Any, tmp_path: Path, for_good: bool, counted: str

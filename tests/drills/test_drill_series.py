@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.drills import drill_series
+from lakeproof.drills import report as drill_report
 from lakeproof.drills.bound_checks import Judged
 from lakeproof.drills.drill_series import needed_by_it_alone, run_series, smallest_first
 from lakeproof.drills.phases import Phase, PhaseRecord
@@ -18,6 +20,17 @@ from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.stack.components import all_components
 
 VERDICTS = {"a": Outcome.PASSED, "b": Outcome.FAILED, "c": Outcome.PASSED}
+
+
+@pytest.fixture(autouse=True)
+def committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit from which no file differs."""
+    code_is("abc", monkeypatch)
+
+
+def code_is(commit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (drill_series, drill_report):
+        monkeypatch.setattr(module, "commit_of_code", lambda: commit)
 
 
 class Runner:
@@ -57,6 +70,13 @@ def test_its_table_tells_times_orders_and_what_is_wrong_in_the_data(tmp_path: Pa
     assert lines[-2] == "| b | failed | b_down | mend what=b | 9.5 | 2.0 |  |  | 1,500 | 2 lost | 2 | why \\| so |"
 
 
+@pytest.mark.parametrize("counted", ["oversold", "violations"])
+def test_its_table_tells_of_every_kind_of_wrong_data_and_not_of_rows_alone(tmp_path: Path, counted: str) -> None:
+    report = DrillReport("a", 5, "drill")
+    report.checks = [Judged("no_order_lost", Verdict("", Outcome.FAILED, "", {"acknowledged": 9, counted: 3}))]
+    assert f" 3 {counted} " in run_series(["a"], tmp_path, 5, lambda *_: report).lines()[-1]
+
+
 def test_a_series_that_was_cut_off_goes_on_and_runs_again_what_failed_or_had_another_seed(tmp_path: Path) -> None:
     run_series(["a", "b"], tmp_path, 5, Runner().run)
     runner = Runner()
@@ -65,6 +85,17 @@ def test_a_series_that_was_cut_off_goes_on_and_runs_again_what_failed_or_had_ano
     assert list(series.drills) == list(VERDICTS)
     again = Runner()
     run_series(["a"], tmp_path, 6, again.run)
+    assert [name for name, _ in again.asked] == ["a"]
+
+
+@pytest.mark.parametrize("commit", ["abc+", "unknown"])
+def test_what_passed_with_code_that_no_commit_names_is_run_again(
+    tmp_path: Path, commit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code_is(commit, monkeypatch)
+    run_series(["a"], tmp_path, 5, Runner().run)
+    again = Runner()
+    run_series(["a"], tmp_path, 5, again.run)
     assert [name for name, _ in again.asked] == ["a"]
 
 

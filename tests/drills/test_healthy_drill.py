@@ -99,6 +99,22 @@ def test_an_alert_or_an_incident_meanwhile_fails_it(toy: Any, tmp_path: Path) ->
     assert "the desk opened INC-000009" in report.reasons[0]
 
 
+def test_an_alert_that_could_not_be_looked_at_for_a_while_is_told(toy: Any, lamp: Any, tmp_path: Path) -> None:
+    looks: list[str] = []
+
+    def firing(alert: str) -> bool:
+        looks.append(alert)
+        if len(looks) == 1:
+            raise CouldNotLook("no answer", where="prometheus")
+        return False
+
+    drill = healthy(toy, lamp, tmp_path)
+    drill._alerts = AlertWatch(["LampDark"], firing)
+    told = "1 looks at an alert failed, the last: prometheus: no answer"
+    assert [each.why for each in drill.run().phases] == ["", told, "", ""]
+    assert f"passed: {told}" in (tmp_path / "report" / "journal.json").read_text()
+
+
 def test_the_alerts_of_every_other_cause_are_watched_too(toy: Any, lamp: Any, tmp_path: Path) -> None:
     world = toy.world(lamp, tmp_path)
     (scenario,) = world.catalog.scenarios.values()

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.drills import drill_series
+from lakeproof.drills import report as drill_report
 from lakeproof.drills.blind import draw_pairs
 from lakeproof.drills.bound_checks import Judged
 from lakeproof.drills.phases import Phase, PhaseRecord
@@ -20,6 +22,13 @@ from lakeproof.stack.components import all_components
 
 CATALOG = load_catalog()
 DOCS = Path(__file__).parent.parent.parent / "docs"
+
+
+@pytest.fixture(autouse=True)
+def committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit from which no file differs."""
+    for module in (drill_series, drill_report):
+        monkeypatch.setattr(module, "commit_of_code", lambda: "abc")
 
 
 class Runner:
@@ -63,6 +72,15 @@ def test_a_fix_that_was_not_carried_out_is_not_turned_down(outcome: Outcome, tex
     tried = Tried(scenario.name, fix, report)
     assert tried.outcome == turned_down
     assert tried.by == ((fix.rejected_by[0],) if turned_down == "passed" else ())
+
+
+def test_a_fix_that_only_the_second_of_two_checks_of_one_kind_turns_down_is_turned_down() -> None:
+    scenario, fix = next(wrong_fixes(CATALOG))
+    twice = [(fix.rejected_by[0], "passed"), (f"{fix.rejected_by[0]} (2)", "failed")]
+    checks = [{"check": name, "outcome": outcome, "summary": ""} for name, outcome in twice]
+    report = {"verdict": "failed", "residue": [], "reasons": [], "checks": checks, "mitigations": []}
+    tried = Tried(scenario.name, fix, report)
+    assert (tried.outcome, tried.by) == ("passed", (f"{fix.rejected_by[0]} (2)",))
 
 
 def test_each_is_tried_once_and_the_series_passes_where_all_are_turned_down(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lakeproof.drills.drill_series import WRONG
 from lakeproof.drills.other_repairs import other_repairs
+from lakeproof.proof.findings import WRONG
 from lakeproof.repairs.running import step_in_words
 from lakeproof.scenarios.catalog import load_catalog
 

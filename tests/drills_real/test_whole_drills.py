@@ -21,6 +21,7 @@ from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import make_plan
 from lakeproof.drills.wrong_series import turned_down_by
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.proof.findings import WRONG
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.stack.stack import Stack
 
@@ -40,7 +41,7 @@ def assert_recovered(done: Any, scenario: str) -> None:
     assert report["root_cause"] == CATALOG.truth(CATALOG.scenario(scenario)).root_cause
     assert set(report["repair"].values()) == {"passed"}
     assert report["data"]["acknowledged"] >= CATALOG.scenario(scenario).traffic.orders
-    assert {report["data"][name] or 0 for name in ("lost", "duplicated", "stale", "phantom", "oversold")} == {0}
+    assert {report["data"][name] or 0 for name in WRONG} == {0}
     assert report["residue"] == []
 
 

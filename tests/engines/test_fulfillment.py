@@ -272,13 +272,14 @@ def test_parcels_that_were_only_called_shipped_are_found_and_can_be_given_back(
 ) -> None:
     parcels, context = ParcelsShipped(newest=1, seconds=0.5), CheckContext(stack, Deadline(60))
     with service.client() as shop:
-        number = ask_for(shop, hold_until=(datetime.now(UTC) + timedelta(seconds=600)).isoformat())["id"]
-        until(shop, number, "label_pending")
+        number = ask_for(shop, hold_until=(datetime.now(UTC) + timedelta(seconds=20)).isoformat())["id"]
+        wished = until(shop, number, "label_pending")["hold_until"]
         before = parcels_shipped.baseline(context, parcels)
         assert before.verdict.outcome is Outcome.PASSED
         mark_parcels_shipped.run(stack, Arguments())
         assert parcels_shipped.verify(context, parcels, before).outcome is Outcome.FAILED
         mark_parcels_shipped.undo(stack, Arguments())
+        assert until(shop, number, "label_pending")["hold_until"] == wished
         until(shop, number, "shipped")
     assert parcels_shipped.verify(context, ParcelsShipped(newest=1), before).outcome is Outcome.PASSED
 

@@ -1,18 +1,25 @@
 """Wrong fixes that end the alert: a node taken out of the ring, files deleted. What each leaves, and takes back."""
 
+import sqlite3
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.arguments import OfComponent
-from lakeproof.errors import CouldNotLook, InvalidInput
+from lakeproof.arguments import Arguments, OfComponent
+from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.probes.ring import RingNode
 from lakeproof.shop.support.file_store import attachment_dir
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import delete_attachments, raise_postgres_max_connections, remove_node
+from lakeproof.wrong_fixes import (
+    delete_attachments,
+    mark_parcels_shipped,
+    raise_postgres_max_connections,
+    remove_node,
+)
 from lakeproof.wrong_fixes.delete_attachments import DeleteAttachments
 from lakeproof.wrong_fixes.raise_postgres_max_connections import RaisePostgresMaxConnections
 
@@ -137,6 +144,51 @@ def test_large_attachments_are_gone_until_they_are_put_back(stack: Stack) -> Non
         delete_attachments.undo(stack, DeleteAttachments())
     assert (folder / "abc").read_bytes() == b"x" * 1_000_001
     assert [each.name for each in attachment_dir(stack).parent.iterdir()] == ["attachments"]
+
+
+def test_what_is_no_attachment_in_the_folder_of_deleted_ones_is_told(stack: Stack) -> None:
+    kept = attachment_dir(stack).with_name("attachments.deleted-by-hand")
+    kept.mkdir(parents=True)
+    (kept / "notes").touch()
+    with pytest.raises(TerminalError, match=r"deleted-by-hand/notes: not removed: .*move by hand what is there"):
+        delete_attachments.undo(stack, DeleteAttachments())
+
+
+class Parcels:
+    """Three parcels in SQLite: held by its buyer, held by what the service found on its label, and shipped."""
+
+    def __init__(self) -> None:
+        self.rows = sqlite3.connect(":memory:")
+        self.rows.create_function("now", 0, lambda: "now")
+        self.rows.executescript("""
+            CREATE TABLE fulfillments
+              (id, status, hold_until, shipped_at, has_work, due_at, lease_owner, lease_until);
+            CREATE TABLE fulfillment_operations (fulfillment_id, version, hold_until);
+            CREATE TABLE fulfillment_events (fulfillment_id, type);
+            INSERT INTO fulfillments (id, status, hold_until) VALUES
+              (1, 'label_pending', 'tomorrow'), (2, 'label_pending', 'in a year'), (3, 'shipped', NULL);
+            INSERT INTO fulfillment_operations VALUES (1, 1, 'today'), (1, 2, 'tomorrow'), (2, 1, NULL);
+            INSERT INTO fulfillment_events VALUES (3, 'shipped');
+        """)
+
+    def execute(self, statement: bytes) -> sqlite3.Cursor:
+        sql = statement.decode().replace("fulfillments f SET", "fulfillments AS f SET")
+        return self.rows.execute(sql.replace("SELECT FROM", "SELECT 1 FROM"))
+
+
+def test_a_parcel_that_was_called_shipped_is_held_again_as_its_buyer_wished(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parcels = Parcels()
+    monkeypatch.setattr(mark_parcels_shipped, "connection", lambda *_: nullcontext(parcels))
+    assert mark_parcels_shipped.run(stack, Arguments()) == "2 parcels are called shipped"
+    mark_parcels_shipped.undo(stack, Arguments())
+    assert list(parcels.rows.execute("SELECT id, status, hold_until FROM fulfillments ORDER BY id")) == [
+        (1, "requested", "tomorrow"),
+        (2, "requested", None),
+        (3, "shipped", None),
+    ]
+    parcels.rows.close()
 
 
 @pytest.mark.parametrize(("most", "restarts"), [(400, 1), (200, 0)])

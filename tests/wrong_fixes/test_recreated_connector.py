@@ -4,9 +4,11 @@ import threading
 import weakref
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from lakeproof.errors import TerminalError
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes import recreate_connector_without_data as recreated
@@ -41,3 +43,14 @@ def test_the_topic_of_the_new_one_s_history_is_deleted(monkeypatch: pytest.Monke
     recreated.undo(stack, recreated.RecreateConnectorWithoutData())
     assert sent == ["DELETE /connectors/orders-new", "register orders", "PUT /connectors/orders/resume"]
     assert deleted == ["_schema_history_oltp_new"]
+
+
+def test_a_kafka_that_does_not_answer_the_undo_in_time_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    silent = SimpleNamespace(delete_topics=lambda topics, **_: {topics[0]: Future[None]()})
+    for name, double in {"send": None, "register": None, "admin": silent}.items():
+        monkeypatch.setattr(recreated, name, lambda *_, double=double, **__: double)
+    monkeypatch.setattr(recreated, "ASK_SECONDS", 0.01)
+    with pytest.raises(TerminalError, match="_schema_history_oltp_new: not deleted: no answer"):
+        recreated.undo(Stack(Settings(state_dir=tmp_path)), recreated.RecreateConnectorWithoutData())

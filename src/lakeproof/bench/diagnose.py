@@ -56,7 +56,12 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
 def _run(name: str) -> Any:
     """The JSON that `lakeproof NAME --json` prints. Raises: TerminalError with its stderr where it could not look."""
     command = [str(Path(sys.executable).with_name("lakeproof")), name, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise TerminalError(
+            f"no end within {LONGEST_SECONDS:g} s", where=f"lakeproof {name}", next_action="run it"
+        ) from error
     if done.returncode not in LOOKED:
         raise TerminalError(
             f"exit {done.returncode}: {done.stderr.strip()[-500:]}", where=f"lakeproof {name}", next_action="run it"

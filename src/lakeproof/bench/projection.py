@@ -67,7 +67,7 @@ class Watch:
     """Reads each sample from the service, repeatedly, until the service shows it.
 
     seen: sample → seconds from its commit. missed: samples that were not shown within GIVE_UP_SECONDS.
-    asked, failed: the number of reads, and of those without an answer.
+    asked, failed: the number of reads, and of those without a readable answer.
     """
 
     def __init__(self, url: str) -> None:
@@ -104,11 +104,11 @@ class Watch:
         try:
             answer = self._client.get(f"/support/customers/{sample.customer_id}/orders", params={"limit": 100})
             answer.raise_for_status()
-        except httpx.HTTPError:
+            return any(order["order_id"] == sample.order_id for order in answer.json()["orders"])
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):  # no answer, or another one than a list of orders
             with self._lock:
                 self.failed += 1
             return False
-        return any(order["order_id"] == sample.order_id for order in answer.json()["orders"])
 
 
 def run(stack: Stack, options: Options, progress: Progress) -> Result:

@@ -49,7 +49,8 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
                 pause = dice.uniform(*PAUSE_SECONDS)
                 Deadline(pause).pause(pause)
                 rows.append({"round": number, "killed": name, **_round(stack, client, name)})
-                progress(f"{number}: {name} killed, nothing published for {rows[-1]['pause_s']:g} s")
+                told = "the pause is unknown" if (pause_s := rows[-1]["pause_s"]) is None else f"{pause_s:g} s"
+                progress(f"{number}: {name} killed, nothing published: {told}")
     finally:
         report = shoppers.stop()
     return Result(
@@ -59,9 +60,10 @@ def run(stack: Stack, options: Options, progress: Progress) -> Result:
         [
             Ratio.at_most(f"{name}: median pause to {AIM_SECONDS:g} s", statistics.median(pauses), AIM_SECONDS)
             for name in names
-            if (pauses := [row["pause_s"] for row in rows if row["killed"] == name])
+            if (pauses := [row["pause_s"] for row in rows if row["killed"] == name and row["pause_s"] is not None])
         ],
         [f"{report.counts.acknowledged} calls acknowledged, {report.counts.refused} refused meanwhile"],
+        unknown=any(row["pause_s"] is None for row in rows),
     )
 
 
@@ -88,10 +90,12 @@ def pause_around(commits: Sequence[PublishedCommit], killed_at: float) -> dict[s
     """The longest pause between commits, from the last one before `killed_at` (UNIX seconds) on.
 
     commits: oldest first. worst_age_s in the answer: how old the newest published heartbeat was just before the pause
-    ended.
+    ended. All is None where no commit is from before the kill: nobody knows then when the pause began.
     """
-    first = max((place for place, each in enumerate(commits) if each.at.timestamp() <= killed_at), default=0)
-    pairs = list(zip(commits[first:], commits[first + 1 :], strict=False))
+    before = [place for place, each in enumerate(commits) if each.at.timestamp() <= killed_at]
+    if not before:
+        return dict.fromkeys(("pause_s", "published_after_s", "worst_age_s"))
+    pairs = list(zip(commits[before[-1] :], commits[before[-1] + 1 :], strict=False))
     last, following = max(pairs, key=lambda pair: pair[1].at - pair[0].at)
     ends, beat_us = following.at.timestamp(), last.beat_of(OLTP.name)
     return {

@@ -43,6 +43,7 @@ class Watch:
     The queries load the machine as a reader does. Where a query takes longer than the next publish, a commit is
     passed over, and its orders count with the following commit: an order never seems fresher than it was.
     sightings: by order id. commits, passed_over: the number of commits that were queried, and not queried.
+    problems: why looks failed.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -83,6 +84,8 @@ class Watch:
                 self._see(commits[0])
             except LakeproofError as error:
                 self.problems.append(error.message)
+            except Exception as error:  # noqa: BLE001 - the top of a thread: its end would pass for "nothing published"
+                self.problems.append(f"{type(error).__name__}: {error}")
         nessie.close()
 
     def _see(self, commit: PublishedCommit) -> None:

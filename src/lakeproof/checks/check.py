@@ -72,8 +72,9 @@ class Check:
     where every claim before it held.
     stops(arguments): the components that `verify` stops and starts again.
     Counts go into Verdict.numbers under these names, from which the drill's report is made: acknowledged, lost,
-    duplicated, stale, phantom, oversold, unclear, refused, and `rows.ENGINE` for rows compared per engine. The Nessie
-    hash looked at goes into a Reading with probe "nessie-hash", its checkpoint into one with probe "checkpoint".
+    duplicated, stale, phantom, oversold, violations, unclear, refused, and `rows.ENGINE` for rows compared per
+    engine. The Nessie hash looked at goes into a Reading with probe "nessie-hash", its checkpoint into one with probe
+    "checkpoint".
     """
 
     id: str

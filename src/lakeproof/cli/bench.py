@@ -45,7 +45,8 @@ def bench(
         typer.Option(help="Of what is drawn, only what has this in its name; beside-flink-cdc: ours or peer."),
     ] = None,
     hashes: Annotated[
-        int, typer.Option(min=0, max=100_000, help="whole-transactions: hashes to judge; 0: the benchmark's own.")
+        int,
+        typer.Option(min=0, max=100_000, help="whole-transactions, audit: hashes to judge; 0: the benchmark's own."),
     ] = 0,
     kill: Annotated[
         list[str] | None, typer.Option(help="whole-transactions, recovery: a component to kill; may be repeated.")

@@ -18,6 +18,7 @@ from lakeproof.faults import records
 from lakeproof.faults.fault import Fault
 from lakeproof.faults.stopped_process import FAULT as STOPPED
 from lakeproof.probes.reading import Reading
+from lakeproof.proof.findings import WRONG
 from lakeproof.wrong_fixes.wrong_step import left_by
 
 log = logging.getLogger(__name__)
@@ -27,9 +28,6 @@ END = "end"
 # other scenarios may clear later than the drill's own. The consumer lag alert goes by the largest lag of the last
 # minute, so it fires for a minute after the consumer has caught up.
 QUIET_SECONDS = 120.0
-# The numbers in a verdict that count wrong data: wrong rows, and violated claims about rows or the ledger. Repairing
-# a service does not correct wrong data.
-WRONG = ("lost", "duplicated", "stale", "phantom", "violations")
 
 
 def remove_old_faults(world: World, journal: Journal) -> None:

@@ -11,12 +11,14 @@ from lakeproof.errors import CouldNotLook
 class AlertWatch:
     """When the scenario's alerts fired after the fault, and when they cleared after the repair began.
 
-    A drill calls `look` repeatedly while it waits. Where `firing(alert)` raises CouldNotLook, that alert is skipped.
+    A drill calls `look` repeatedly while it waits. Where `firing(alert)` raises CouldNotLook, that alert is skipped
+    and the reason added to `unseen`.
     """
 
     def __init__(self, alerts: Iterable[str], firing: Callable[[str], bool]) -> None:
         self._alerts = tuple(alerts)
         self._firing = firing
+        self.unseen: list[str] = []
         self._fired: dict[str, float] = {}
         self._cleared: dict[str, float] = {}
 
@@ -31,7 +33,8 @@ class AlertWatch:
         for alert in self._alerts:
             try:
                 fires = self._firing(alert)
-            except CouldNotLook:
+            except CouldNotLook as error:
+                self.unseen.append(error.message)
                 continue
             if fires:
                 self._cleared.pop(alert, None)

@@ -11,6 +11,7 @@ from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.report import REPORT_JSON, DrillReport, cell, write_both
+from lakeproof.proof.findings import WRONG
 from lakeproof.proof.outcome import worst
 from lakeproof.repairs.running import step_in_words
 from lakeproof.scenarios.pages import table
@@ -19,8 +20,6 @@ from lakeproof.stack.component import Component
 from lakeproof.stack.components import all_components
 
 ALL = "all"
-# The counts of wrong data in report.json; after a repair each of them must be 0.
-WRONG = ("lost", "duplicated", "stale", "phantom", "oversold")
 HEAD = (
     "Scenario",
     "Verdict",
@@ -176,10 +175,16 @@ def needed_by_it_alone(
 def ended_before(
     folder: Path, seed: int, verdict: Outcome, played: Mapping[str, Any] | None = None
 ) -> Mapping[str, Any] | None:
-    """report.json in `folder` where verdict, seed, commit and the values of `played` fit; else None."""
+    """report.json in `folder` where verdict, seed, commit and the values of `played` fit; else None.
+
+    None also where files differ from the commit, or where there is none: nobody knows which code the report is of.
+    """
+    commit = commit_of_code()
+    if commit.endswith("+") or commit == "unknown":
+        return None
     try:
         found = json.loads((folder / REPORT_JSON).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    wanted = {"verdict": verdict.value, "seed": seed, "commit": commit_of_code(), **(played or {})}
+    wanted = {"verdict": verdict.value, "seed": seed, "commit": commit, **(played or {})}
     return found if isinstance(found, dict) and all(found.get(name) == wanted[name] for name in wanted) else None

@@ -104,7 +104,8 @@ class HealthyDrill:
         played = f"; near misses: {len(self.report.near_misses)}" if self._near_misses else ""
         told = f"nothing in {watch.seconds:.0f} s; {self._looks} diagnoses found nothing{played}"
         self.journal.write(Phase.DETECT, told)
-        return Outcome.PASSED, ""
+        unseen = self._alerts.unseen
+        return Outcome.PASSED, f"{len(unseen)} looks at an alert failed, the last: {unseen[-1]}" if unseen else ""
 
     def _near_miss(self, step: Step, watch: Stopwatch) -> str:
         """Inject the near miss, watch, and remove it; gives what was found, "" for nothing."""

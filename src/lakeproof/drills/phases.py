@@ -29,7 +29,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class PhaseRecord:
-    """One phase as it went. `why`: the reason where it did not pass."""
+    """One phase as it went. `why`: the reason where it did not pass; where it passed, what could not be looked at."""
 
     phase: Phase
     started_at: datetime

@@ -12,13 +12,14 @@ from lakeproof.drills.bound_checks import Judged
 from lakeproof.drills.phases import Phase, PhaseRecord
 from lakeproof.errors import TerminalError
 from lakeproof.probes.reading import Value
+from lakeproof.proof.findings import WRONG
 from lakeproof.repairs.running import StepDone
 from lakeproof.scenarios.pages import table
 from lakeproof.written import write_file
 
 REPORT_JSON = "report.json"
 REPORT_MARKDOWN = "report.md"
-COUNTS = ("acknowledged", "lost", "duplicated", "stale", "phantom", "oversold", "unclear")
+COUNTS = ("acknowledged", *WRONG, "unclear")
 ROWS = "rows."
 
 

@@ -8,12 +8,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from lakeproof.proof.findings import WRONG
 from lakeproof.scenarios.scenario import CAUSE_SIGN
 
 REPORT = "report.json"
 ELSEWHERE = "elsewhere-"
 JOIN_SIGN = "+"  # a drill of two scenarios at once is named A+B
-WRONG = ("lost", "duplicated", "stale", "phantom", "oversold")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,11 @@ class Wrong(StrEnum):
     PHANTOM = "phantom"
 
 
+# The numbers in a check's verdict, and in a drill's report.json, that count wrong data: wrong rows, units sold beyond
+# what came in, and violated claims about rows or the ledger. Repairing a service does not correct wrong data.
+WRONG = (*(each.value for each in Wrong), "oversold", "violations")
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One row that is wrong. `key` is the order's client key, with the line or version where a table has several."""

@@ -5,7 +5,6 @@ A drill has to leave the stack as it was. So `run` moves the files to another fo
 everybody else they are gone.
 """
 
-import contextlib
 from pathlib import Path
 
 from pydantic import Field
@@ -43,10 +42,16 @@ def undo(stack: Stack, arguments: DeleteAttachments) -> None:
     kept = _laid_aside(stack)
     for file in _files(kept):
         _move(file, attachment_dir(stack) / "files" / file.parent.name / file.name)
-    with contextlib.suppress(FileNotFoundError):  # nothing was laid aside
+    try:
         for folder in kept.iterdir():
             folder.rmdir()
         kept.rmdir()
+    except FileNotFoundError:
+        pass  # nothing was laid aside
+    except OSError as error:
+        raise TerminalError(
+            f"not removed: {error.strerror}", where=str(error.filename), next_action="move by hand what is there"
+        ) from error
 
 
 def _laid_aside(stack: Stack) -> Path:

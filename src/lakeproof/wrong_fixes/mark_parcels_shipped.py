@@ -13,10 +13,12 @@ MARK = """
 UPDATE fulfillments SET status = 'shipped', shipped_at = now(), has_work = false, hold_until = NULL
 WHERE status IN ('requested', 'label_pending', 'label_ready')
 """
-# A parcel that was really shipped has an event of type 'shipped'; one that only MARK changed has none.
+# A parcel that was really shipped has an event of type 'shipped'; one that only MARK changed has none. The buyer's
+# hold is the one that the parcel's newest operation left behind. A hold that the service found on a label is none.
 UNMARK = """
 UPDATE fulfillments f SET status = 'requested', shipped_at = NULL, has_work = true, due_at = now(),
-  lease_owner = NULL, lease_until = NULL
+  lease_owner = NULL, lease_until = NULL, hold_until = (
+    SELECT o.hold_until FROM fulfillment_operations o WHERE o.fulfillment_id = f.id ORDER BY o.version DESC LIMIT 1)
 WHERE status = 'shipped' AND NOT EXISTS (
   SELECT FROM fulfillment_events e WHERE e.fulfillment_id = f.id AND e.type = 'shipped')
 """
@@ -33,7 +35,7 @@ def run(stack: Stack, arguments: Arguments) -> str:
 
 
 def undo(stack: Stack, arguments: Arguments) -> None:
-    """Set the marked parcels back to 'requested', so that the worker begins anew with each."""
+    """Set the marked parcels back to 'requested', so that the worker begins anew, with the buyers' holds."""
     _change(stack, UNMARK)
 
 

@@ -51,7 +51,10 @@ def run(stack: Stack, arguments: RecreateConnectorWithoutData) -> str:
 
 
 def undo(stack: Stack, arguments: RecreateConnectorWithoutData) -> None:
-    """Register the old connector again, at its old offsets: what both connectors delivered is in the topic twice."""
+    """Register the old connector again, at its old offsets: what both connectors delivered is in the topic twice.
+
+    Raises: LakeproofError.
+    """
     send(stack, "DELETE", f"/connectors/{arguments.successor}", absent_is_fine=True)
     register(stack, arguments.connector)
     send(stack, "PUT", f"/connectors/{arguments.connector}/resume", absent_is_fine=True)
@@ -60,9 +63,9 @@ def undo(stack: Stack, arguments: RecreateConnectorWithoutData) -> None:
     client = admin(stack)
     try:
         client.delete_topics([topic], operation_timeout=ASK_SECONDS)[topic].result(timeout=ASK_SECONDS)
-    except KafkaException as error:
-        if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-            raise TerminalError(f"not deleted: {error}", where=topic) from error
+    except (KafkaException, TimeoutError) as error:
+        if isinstance(error, TimeoutError) or error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise TerminalError(f"not deleted: {str(error) or 'no answer'}", where=topic) from error
 
 
 WRONG_STEP = WrongStep(

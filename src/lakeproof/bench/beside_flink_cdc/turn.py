@@ -51,9 +51,10 @@ class Window:
 
 def take(
     side: Side, stack: Stack, rates: Sequence[float], seconds: float, progress: Progress
-) -> tuple[list[Window], list[dict[str, Any]]]:
-    """Play the turn; gives its windows, and the use at rest by component. The rows stay in the lake for the judging.
+) -> tuple[list[Window], list[dict[str, Any]], bool]:
+    """Play the turn; gives its windows, the use at rest by component, and whether all rows were in the lake by then.
 
+    The rows stay in the lake for the judging.
     Raises: TerminalError naming what did not become healthy; DeadlineExpired where rows do not flow again.
     """
     progress(f"{side.name}: starting")
@@ -78,11 +79,11 @@ def take(
         window.end = time.time()
     windows.append(window)
     progress(f"{side.name}: until the last rows are in the lake")
-    _drain(side, stack)
+    drained = _drain(side, stack)
     progress(f"{side.name}: at rest for {seconds:g} s")
     usage = Usage(stack)
     Deadline(seconds).pause(seconds)
-    return windows, usage.table()
+    return windows, usage.table(), drained
 
 
 @contextmanager
@@ -110,8 +111,8 @@ def _await_rows(side: Side, stack: Stack) -> None:
     Deadline(BACK_SECONDS).wait_for("rows after the kill", flowing, every=1.0)
 
 
-def _drain(side: Side, stack: Stack) -> None:
-    """Wait until no snapshot has brought a row for QUIET_SECONDS, at most DRAIN_SECONDS."""
+def _drain(side: Side, stack: Stack) -> bool:
+    """Wait until no snapshot has brought a row for QUIET_SECONDS; False where rows still came after DRAIN_SECONDS."""
     s3, deadline = s3_client(stack), Deadline(DRAIN_SECONDS)
     seen = {table: _latest(s3, side, table) for table in TABLES}
     quiet = Deadline(QUIET_SECONDS)
@@ -123,6 +124,7 @@ def _drain(side: Side, stack: Stack) -> None:
                 if text is not None and parse_snapshot(text).delta_records:
                     quiet = Deadline(QUIET_SECONDS)
             seen[table] = latest
+    return quiet.expired
 
 
 def _latest(s3: Any, side: Side, table: str) -> int:

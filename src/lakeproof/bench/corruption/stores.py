@@ -24,6 +24,7 @@ from pymysql.cursors import DictCursor
 
 from lakeproof.bench.corruption.kind import AlreadySo, Step
 from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook, NotReady
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.trino import pinned_trino
@@ -98,14 +99,18 @@ class Stores:
         return [f"{topic}/{number}" for number in sorted(known)]
 
     def records(self, partition: str) -> list[tuple[bytes, bytes]]:
-        """Key and value of each record of a partition."""
-        place = _partition(partition)
+        """Key and value of each record of a partition. Raises: CouldNotLook where not all of them come."""
+        place, deadline = _partition(partition), Deadline(SECONDS)
         found: list[tuple[bytes, bytes]] = []
         with self._consumer() as consumer:
             low, high = consumer.get_watermark_offsets(place, timeout=TOPIC_SECONDS)
             consumer.assign([TopicPartition(place.topic, place.partition, low)])
             while low < high:
-                for message in consumer.consume(high - low, timeout=TOPIC_SECONDS):
+                if deadline.expired:
+                    raise CouldNotLook(f"the records from {low} to {high} did not come", where=partition)
+                for message in consumer.consume(high - low, timeout=min(TOPIC_SECONDS, deadline.left)):
+                    if (error := message.error()) is not None:
+                        raise CouldNotLook(f"not read: {error.str()}", where=partition, next_action="lakeproof ps")
                     found.append((message.key() or b"", message.value() or b""))
                     low = (message.offset() or 0) + 1
         return found
@@ -180,6 +185,8 @@ class Stores:
                     for statement in statements:
                         cursor.execute(statement.encode())
                         rows = cursor.fetchall() if cursor.description else []
+                        if cursor.description is None and cursor.rowcount != 1:
+                            raise AlreadySo(f"changed {cursor.rowcount} rows, not one: {statement}")
             except UniqueViolation as error:
                 raise AlreadySo(f"the row is there: {error}") from error
         return rows
@@ -229,10 +236,7 @@ class Stores:
         for step in steps:
             place = _partition(step.place)
             if step.text:
-                producer = Producer({"bootstrap.servers": self._kafka, "acks": "all"})
-                for key, value in orjson.loads(step.text):
-                    producer.produce(place.topic, bytes.fromhex(value), bytes.fromhex(key), place.partition)
-                producer.flush(TOPIC_SECONDS)
+                self._send(place, orjson.loads(step.text))
             else:
                 with self._consumer() as consumer:
                     _, high = consumer.get_watermark_offsets(place, timeout=TOPIC_SECONDS)
@@ -240,6 +244,23 @@ class Stores:
                 admin = AdminClient({"bootstrap.servers": self._kafka})
                 for done in admin.delete_records([before]).values():
                     done.result(TOPIC_SECONDS)
+
+    def _send(self, place: TopicPartition, records: Sequence[tuple[str, str]]) -> None:
+        """Send the records to that partition. Raises: NotReady where Kafka did not take all of them."""
+        taken: list[bool] = []
+        producer = Producer({"bootstrap.servers": self._kafka, "acks": "all"})
+        for key, value in records:
+            producer.produce(
+                *(place.topic, bytes.fromhex(value), bytes.fromhex(key), place.partition),
+                on_delivery=lambda error, _: taken.append(error is None),
+            )
+        producer.flush(TOPIC_SECONDS)
+        if lost := len(records) - sum(taken):
+            raise NotReady(
+                f"{lost} of {len(records)} events were not taken",
+                where=f"{place.topic}/{place.partition}",
+                next_action="lakeproof ps; the same benchmark again sends all of them",
+            )
 
 
 def _partition(text: str) -> TopicPartition:
