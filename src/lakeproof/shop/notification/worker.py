@@ -44,8 +44,7 @@ class Worker(Wakeable):
             try:
                 taken = await self._send_due()
                 self.problem = ""
-                if time.monotonic() - swept > SWEEP_SECONDS:
-                    await self._leases.sweep(Deadline(END_SECONDS))
+                if time.monotonic() - swept > SWEEP_SECONDS and await self._leases.sweep(Deadline(END_SECONDS)):
                     swept = time.monotonic()
             except (DatabaseTrouble, SaidNo) as error:
                 if not self.problem:
