@@ -202,6 +202,16 @@ async def sink(tmp_path: Path) -> AsyncIterator[tuple[httpx.AsyncClient, int]]:
         yield client, port
 
 
+async def test_a_sink_that_ends_by_an_error_gives_its_port_back(tmp_path: Path) -> None:
+    port = free_port()
+    app = create_app(ShopSettings(), Place("127.0.0.1", port, tmp_path))
+    with pytest.raises(ZeroDivisionError):
+        async with app.router.lifespan_context(app):
+            raise ZeroDivisionError
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
 def send_by_smtp(port: int, message_id: str, to: str) -> None:
     one = EmailMessage()
     one["From"], one["To"], one["Subject"], one["Message-ID"] = "shop@example.org", to, "Grüße", message_id
