@@ -134,6 +134,19 @@ async def test_nothing_of_a_batch_stays_that_the_disk_does_not_take_whole(tmp_pa
         assert [(one.message_id, one.repeats) for one in await log.find(10)] == [("<1@x>", 0), ("<2@x>", 0)]
 
 
+async def test_no_sender_waits_for_ever_after_an_error_that_nobody_foresaw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path) as log:
+        with monkeypatch.context() as broken:
+            broken.setattr(sink_log, "_values", lambda message: {}["no such key"])
+            async with asyncio.timeout(5):
+                with pytest.raises(NotKept, match="no such key"):
+                    await log.accept(mail("<1@x>"))
+        assert "no such key" in log.problem
+        assert await log.accept(mail("<1@x>")) is True
+
+
 async def test_the_numbers_go_on_after_all_was_cleared_and_after_a_restart(tmp_path: Path) -> None:
     async with opened(tmp_path) as log:
         await log.accept(mail("<1@x>"))
@@ -187,6 +200,16 @@ async def sink(tmp_path: Path) -> AsyncIterator[tuple[httpx.AsyncClient, int]]:
         httpx.AsyncClient(transport=transport, base_url="http://sink") as client,
     ):
         yield client, port
+
+
+async def test_a_sink_that_ends_by_an_error_gives_its_port_back(tmp_path: Path) -> None:
+    port = free_port()
+    app = create_app(ShopSettings(), Place("127.0.0.1", port, tmp_path))
+    with pytest.raises(ZeroDivisionError):
+        async with app.router.lifespan_context(app):
+            raise ZeroDivisionError
+    with socket.create_server(("127.0.0.1", port)):
+        pass
 
 
 def send_by_smtp(port: int, message_id: str, to: str) -> None:

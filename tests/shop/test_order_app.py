@@ -17,9 +17,9 @@ from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import DatabaseDown
 from lakeproof.services.database.mysql import Connection
 from lakeproof.shop.order.api import OrderApi
-from lakeproof.shop.order.app import Database, create_app
+from lakeproof.shop.order.app import Checkouts, Database, create_app
 from lakeproof.shop.order.store import OrderStore
-from lakeproof.stack.settings import ShopSettings
+from lakeproof.stack.settings import CheckoutSettings, ShopSettings
 
 BODY = {"client_key": "k1", "customer_id": 5, "items": [{"sku": "s", "quantity": 1, "unit_price": "1.00"}]}
 MADE = [(1, 7, "2026-11-24 14:43:53.042722")]
@@ -140,6 +140,14 @@ async def test_a_statement_that_hangs_is_given_up_in_time_and_its_connection_is_
         answer = await shop.post("/orders", json=BODY)
     assert (answer.status_code, answer.json()["outcome"]) == (503, "not_done")
     assert "closed" in log
+
+
+async def test_a_service_that_ends_by_an_error_leaves_no_sweeper_at_work() -> None:
+    app = create_app(ShopSettings(), Database(refuses), Checkouts({}, CheckoutSettings()))
+    with pytest.raises(ZeroDivisionError):
+        async with app.router.lifespan_context(app):
+            raise ZeroDivisionError
+    assert "checkout sweeper" not in {task.get_name() for task in asyncio.all_tasks()}
 
 
 async def test_a_database_that_is_not_there_shows_in_health() -> None:

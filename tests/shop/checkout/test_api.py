@@ -1,12 +1,15 @@
 """The checkout's HTTP API without a database: what it says of a request that cannot be, and of a database away."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
 from lakeproof.services.database.errors import DatabaseDown
 from lakeproof.services.database.mysql import Connection
+from lakeproof.shop.checkout.api import _status
+from lakeproof.shop.checkout.models import Checkout, Step
 from lakeproof.shop.order.app import Checkouts, Database, create_app
 from lakeproof.stack.settings import CheckoutSettings, ShopSettings
 
@@ -47,3 +50,13 @@ async def test_without_its_database_a_purchase_was_not_begun(shop: httpx.AsyncCl
     answer = await shop.post("/checkouts", json=BASKET, headers=KEY)
     assert (answer.status_code, answer.json()["outcome"]) == (503, "not_done")
     assert (await shop.get("/checkouts/k")).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("insufficient_funds", 402), ("order_has_payment", 409), ("key_reused", 409), ("404", 409)]
+)
+def test_only_what_the_cards_bank_declined_is_told_as_a_declined_card(code: str, status: int) -> None:
+    now = datetime.now(UTC)
+    refusal = (code, "payment-service: no")
+    failed = Checkout("k", "d", {}, Step.FAILED, "r", 17, None, None, False, refusal, 0, "t", now, now)
+    assert _status(failed, begun=True) == status

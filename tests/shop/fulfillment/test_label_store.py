@@ -79,6 +79,12 @@ async def test_what_is_not_there_is_no_trouble() -> None:
     store.close()
 
 
+async def test_a_hold_counts_in_the_backlog_however_the_store_spells_its_name() -> None:
+    store = LabelStore(FakeClient(lambda: {"Metadata": {"Hold-Until": "2026-11-24T12:00:00Z"}}), 5.0)
+    assert await store.hold_of("chaos/fulfillment-delay/00001") == NOW
+    store.close()
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

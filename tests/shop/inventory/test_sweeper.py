@@ -11,6 +11,7 @@ from tests.shop.inventory.ring_double import OneSku
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.database.cassandra import Ring, Row, Statement
+from lakeproof.services.database.errors import DatabaseDown
 from lakeproof.shop.inventory import statements
 from lakeproof.shop.inventory.metrics import InventoryMetrics
 from lakeproof.shop.inventory.models import Change, Op
@@ -174,6 +175,30 @@ async def test_an_undone_hold_that_seemed_to_have_vanished_is_found_when_a_retry
     await shop.do(Op.HOLD, 1, ttl=10)
     shop.ring.clock.go_on(10)
     assert await shop.sweeper.sweep() == 1
+
+
+class SlowAndDown(SweptSku):
+    """Two SKUs: the due lines of one cannot be read, and those of the other take a moment. Counts who reads them."""
+
+    reading = 0
+
+    async def read(self, statement: Statement, values: Sequence[Any], deadline: Deadline) -> list[Row]:
+        if statement is statements.ALL_TOTALS:
+            return [(sku, 1, 100, 0, 1, 1, 0, 0, 0) for sku in ("down", "slow")]
+        if statement is statements.DUE and values[0] == "down":
+            raise DatabaseDown("no node of the ring answers")
+        if statement is statements.DUE:
+            self.reading += 1
+            await asyncio.sleep(0.01)
+            self.reading -= 1
+        return await super().read(statement, values, deadline)
+
+
+async def test_a_sweep_that_fails_has_ended_as_a_whole_before_the_next_begins() -> None:
+    ring = SlowAndDown()
+    with pytest.raises(DatabaseDown):
+        await Shop(ring).sweeper.sweep()
+    assert ring.reading == 0
 
 
 @pytest.mark.parametrize("many", [1200])

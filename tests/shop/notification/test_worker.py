@@ -4,9 +4,14 @@ import asyncio
 import uuid
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import chain, repeat
+from types import SimpleNamespace
+
+import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.background import Background
+from lakeproof.shop.notification import worker
 from lakeproof.shop.notification.leases import Leases, Look
 from lakeproof.shop.notification.models import Channel, Notification, Status, Topic
 from lakeproof.shop.notification.sender import Sender
@@ -78,6 +83,35 @@ async def test_each_channel_is_woken_and_stopped() -> None:
     workers.stop()
     await working.stop(grace_seconds=5)
     assert working.ended == "ended: email worker, webhook worker"
+
+
+class ManyConsumed(DueOnes):
+    """Nothing is due. Three sweeps find as many old events as they may forget, the fourth finds less."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sweeps, self.all_forgotten = 0, asyncio.Event()
+
+    async def sweep(self, deadline: Deadline) -> bool:
+        self.sweeps += 1
+        if self.sweeps == 4:
+            self.all_forgotten.set()
+        return self.sweeps == 4
+
+
+async def test_more_old_events_than_one_sweep_forgets_do_not_wait_for_the_next_sweep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ten_minutes_later = chain([0.0], repeat(601.0))
+    monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=ten_minutes_later.__next__))
+    leases = ManyConsumed()
+    one = worker.Worker(Channel.EMAIL, leases, HungMail(0), look_seconds=0.001, at_once=AT_ONCE, batch=BATCH)
+    working = asyncio.create_task(one.run())
+    async with asyncio.timeout(5):
+        await leases.all_forgotten.wait()
+    one.stop()
+    await working
+    assert leases.sweeps == 4
 
 
 def test_a_row_of_a_topic_that_nobody_knows_does_not_stop_those_that_are_due_with_it() -> None:

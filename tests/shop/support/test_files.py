@@ -2,16 +2,20 @@
 
 import asyncio
 import hashlib
+import io
+import threading
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 from tests.shop.support.names import PLAIN, TRAVERSALS
 
 from lakeproof.services.refusal import Refusal
+from lakeproof.shop.support import file_store
 from lakeproof.shop.support.content import ContentLook
-from lakeproof.shop.support.file_store import FileStore, Received
+from lakeproof.shop.support.file_store import FileStore, IncomingFile, Received
 from lakeproof.shop.support.requests import what_is_wrong_with
 from lakeproof.shop.support.upload import receive
 
@@ -137,6 +141,63 @@ async def test_a_caller_who_hangs_up_leaves_nothing(tmp_path: Path) -> None:
     task = asyncio.create_task(receive(drip(), KIND, FileStore(tmp_path), max_bytes=10_000, seconds=60))
     await begun.wait()
     task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert list(left_in(tmp_path)) == []
+
+
+class Disk(FileStore):
+    """`opened` opens the file of each upload for writing."""
+
+    def __init__(self, folder: Path, opened: Callable[[Path], BinaryIO]) -> None:
+        super().__init__(folder)
+        self._opened = opened
+
+    def incoming(self, max_bytes: int) -> IncomingFile:
+        file = uuid.uuid4()
+        temporary = self.path(file).with_suffix(".part")
+        temporary.parent.mkdir(parents=True)
+        temporary.touch()
+        return IncomingFile(file, temporary, self.path(file), self._opened(temporary), max_bytes)
+
+
+async def test_a_full_disk_is_told_as_no_room_and_keeps_no_part_of_the_file(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, lambda _: Path("/dev/full").open("wb"))  # refuses each write, also the one of its closing
+    with pytest.raises(Refusal) as refused:
+        await receive(pieces(form("photo.png", PNG)), KIND, disk, max_bytes=10_000, seconds=60)
+    assert (refused.value.status, list(left_in(tmp_path))) == (507, [])
+
+
+async def test_the_service_goes_on_while_the_disk_hangs_in_an_upload_that_was_given_up(tmp_path: Path) -> None:
+    answers = threading.Event()
+
+    class Hanging(io.FileIO):
+        def write(self, data: Any) -> int:
+            answers.wait(5)
+            return super().write(data)
+
+    disk = Disk(tmp_path, lambda path: io.BufferedWriter(Hanging(path, "wb")))
+    asyncio.get_running_loop().call_later(0.2, answers.set)
+    with pytest.raises(Refusal) as refused:
+        await receive(pieces(form("photo.png", PNG)), KIND, disk, max_bytes=10_000, seconds=0.05)
+    assert (refused.value.status, answers.is_set(), list(left_in(tmp_path))) == (408, True, [])
+
+
+async def test_an_upload_that_is_cut_off_while_its_file_gets_its_name_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named, go_on = threading.Event(), threading.Event()
+
+    def hang(_: Path) -> None:
+        named.set()
+        go_on.wait(5)
+
+    monkeypatch.setattr(file_store, "sync_folder", hang)
+    body = pieces(form("photo.png", PNG))
+    task = asyncio.create_task(receive(body, KIND, FileStore(tmp_path), max_bytes=10_000, seconds=60))
+    await asyncio.to_thread(named.wait, 5)
+    task.cancel()
+    go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert list(left_in(tmp_path)) == []

@@ -30,24 +30,26 @@ class Rows:
         return batch
 
     async def archived(self, stored: StoredFile) -> bool:
-        self.places[stored] = Place.ARCHIVE
-        return True
+        before, self.places[stored] = self.places[stored], Place.ARCHIVE
+        return before == Place.LOCAL
 
     async def known(self, files: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[StoredFile, str]]:
         return {one.file: (one, place) for one, place in self.places.items() if one.file in files}
 
 
 class Store:
-    """An archive; putting: is done before it opens the file."""
+    """An archive. putting: is done before it opens the file. reading: is done before the copy is read back."""
 
     def __init__(self) -> None:
         self.putting: Callable[[], None] = lambda: None
+        self.reading: Callable[[], None] = lambda: None
 
     def put(self, case_id: int, file: uuid.UUID, path: Path, sha256: str) -> None:
         self.putting()
         path.read_bytes()
 
     def sha256(self, case_id: int, file: uuid.UUID) -> str:
+        self.reading()
         return SHA256
 
 
@@ -77,12 +79,14 @@ def support(tmp_path: Path) -> Support:
     return Support(tmp_path)
 
 
-@pytest.mark.parametrize("when", ["before it is read", "before it is sent"])
+@pytest.mark.parametrize("when", ["before it is read", "before it is sent", "before its row is marked"])
 async def test_what_another_run_has_moved_meanwhile_is_counted_as_such(support: Support, when: str) -> None:
     if when == "before it is read":
         support.rows.meanwhile = support.another_run
-    else:
+    elif when == "before it is sent":
         support.store.putting = support.another_run
+    else:
+        support.store.reading = support.another_run
     done = await support.offload()
     assert done.failed == []
     assert (done.candidates, done.moved, done.moved_by_another) == (2, 1, 1)

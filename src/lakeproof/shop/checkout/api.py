@@ -15,6 +15,7 @@ from lakeproof.shop.checkout.models import Checkout, Step, Undoing
 from lakeproof.shop.checkout.requests import KEY_PATTERN, CheckoutRequest
 from lakeproof.shop.checkout.saga import Saga
 from lakeproof.shop.checkout.store import CheckoutStore, KeyReused
+from lakeproof.shop.payment.cards import DECLINING
 
 router = APIRouter(tags=["checkouts"], responses=EVERY_ROUTE_SAYS)
 
@@ -126,8 +127,7 @@ def _status(checkout: Checkout, *, begun: bool) -> int:
         return 200
     if checkout.step is not Step.FAILED:
         return 202
-    at_the_bank = checkout.order_id is not None and checkout.payment_id is None
-    return 402 if at_the_bank and checkout.refusal and checkout.refusal[0] != "order_has_payment" else 409
+    return 402 if checkout.refusal and checkout.refusal[0] in DECLINING.values() else 409
 
 
 @router.post("/checkouts", status_code=201, response_model=CheckoutBody, responses=_SAYS)

@@ -82,7 +82,7 @@ class _Step:
             "inventory-service",
             "/reservations",
             f"{checkout.key}:reserve",
-            {"order_key": order_key(checkout), "lines": lines},
+            {"order_key": order_key_of(checkout.key), "lines": lines},
         )
         return {"reservation_id": made["id"]}
 
@@ -90,7 +90,7 @@ class _Step:
         asked = _asked(checkout)
         items = [ItemRequest.model_construct(**vars(item)) for item in asked.items]
         request = CreateRequest.model_construct(customer_id=asked.customer_id, items=items)
-        create = operation(Op.CREATE, order_key(checkout), None, request.canonical())
+        create = operation(Op.CREATE, order_key_of(checkout.key), None, request.canonical())
         made = await self._own(lambda deadline: self.orders.create(request, create, deadline))
         return {"order_id": made.order_id}
 
@@ -261,11 +261,6 @@ class _Step:
             raise ServiceRefused(error.why, f"order-service: {error}") from error
         except DatabaseTrouble as error:
             raise NoClearWord(f"order-service: {error}") from error
-
-
-def order_key(checkout: Checkout) -> str:
-    """The key of a checkout's order."""
-    return order_key_of(checkout.key)
 
 
 def _asked(checkout: Checkout) -> CheckoutRequest:

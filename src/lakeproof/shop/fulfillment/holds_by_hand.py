@@ -24,6 +24,7 @@ from lakeproof.shop.fulfillment.label_store import (
     SHA256,
     StoreRefused,
     is_absent,
+    metadata_of,
     parse_hold,
 )
 from lakeproof.stack.object_store import LABEL_BUCKET, objects_under
@@ -210,4 +211,4 @@ def _metadata(client: Any, key: str) -> dict[str, str] | None:
         if is_absent(error):
             return None
         raise
-    return {name.lower(): value for name, value in head.get("Metadata", {}).items()}
+    return metadata_of(head)

@@ -93,7 +93,7 @@ class LabelStore:
         head = await self._or_none(lambda: self._client.head_object(Bucket=LABEL_BUCKET, Key=label.pending_key))
         if head is None:
             return None
-        metadata = {name.lower(): value for name, value in head.get("Metadata", {}).items()}
+        metadata = metadata_of(head)
         version = metadata.get(HOLD_VERSION, "")
         return LabelLook(
             int(head["ContentLength"]),
@@ -128,7 +128,7 @@ class LabelStore:
     async def hold_of(self, key: str) -> datetime | None:
         """The `hold-until` of any object; None where it has none, or is gone."""
         head = await self._or_none(lambda: self._client.head_object(Bucket=LABEL_BUCKET, Key=key))
-        return None if head is None else parse_hold(head.get("Metadata", {}).get(HOLD_UNTIL, ""))
+        return None if head is None else parse_hold(metadata_of(head).get(HOLD_UNTIL, ""))
 
     async def _put(self, key: str, label: Label, hold_until: datetime | None, hold_version: int) -> None:
         metadata = {SHA256: label.sha256, HOLD_VERSION: str(hold_version)}
@@ -177,6 +177,11 @@ class LabelStore:
             raise StoreRefused(f"answered {status} {_code(error)}") from error
         except (BotoCoreError, OSError) as error:
             raise StoreDown(f"no answer ({type(error).__name__})") from error
+
+
+def metadata_of(head: dict[str, Any]) -> dict[str, str]:
+    """The metadata in an answer of `head_object`, by names in lower case: stores do not all keep the case."""
+    return {name.lower(): value for name, value in head.get("Metadata", {}).items()}
 
 
 def is_whole(client: Any, key: str, sha256: str) -> bool:

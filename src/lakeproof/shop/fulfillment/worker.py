@@ -66,7 +66,7 @@ class LabelWorker(Wakeable):
         self._leases, self._labels, self._metrics = leases, labels, metrics
         self._look_seconds, self._crash_after = look_seconds, crash_after
         self._down_in_a_row = 0
-        self.problem = ""
+        self._logged = ""  # the trouble that was logged last, unless it is over: each is logged once
 
     async def run(self) -> None:
         """Work until stopped. Trouble is counted, logged and retried."""
@@ -85,7 +85,7 @@ class LabelWorker(Wakeable):
             self._down("database", f"the database: {error}")
             return 0
         if not taken:
-            self._down_in_a_row, self.problem = 0, ""
+            self._down_in_a_row, self._logged = 0, ""
             return 0
         self._crash(Step.CLAIMED)
         downs = await asyncio.gather(*(self._do(lease) for lease in taken))
@@ -93,15 +93,15 @@ class LabelWorker(Wakeable):
         if troubles:
             self._down(*troubles[0])
         else:
-            self._down_in_a_row, self.problem = 0, ""
+            self._down_in_a_row, self._logged = 0, ""
         return len(taken)
 
     def _down(self, kind: str, problem: str) -> None:
         self._metrics.worker_troubles.labels(kind).inc()
         self._down_in_a_row += 1
-        if problem != self.problem:
+        if problem != self._logged:
             logger.warning("labels wait", extra={"kind": kind, "reason": problem})
-        self.problem = problem
+        self._logged = problem
 
     async def _do(self, lease: Lease) -> tuple[str, str] | None:
         """Do all the steps that one row can take now, in the trace of its request.

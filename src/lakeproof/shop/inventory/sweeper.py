@@ -116,9 +116,16 @@ class Sweeper:
             async with limit:
                 return await self._expire(sku)
 
-        expired = await asyncio.gather(*(one(each.sku) for each in self.totals if each.active))
+        # Where one fails the others end first, because the next sweep works on the same `_known`.
+        works = (one(each.sku) for each in self.totals if each.active)
+        ended = await asyncio.gather(*works, return_exceptions=True)
         self._forget([each.sku for each in self.totals if not each.active])
-        return sum(expired)
+        expired = 0
+        for found in ended:
+            if isinstance(found, BaseException):
+                raise found
+            expired += found
+        return expired
 
     async def look_at_ttl(self) -> str:
         """Read the table's TTL now. Gives what is wrong with the TTLs, or "". Raises: DatabaseTrouble."""

@@ -58,12 +58,14 @@ def create_app(settings: ShopSettings, place: Place) -> FastAPI:
             return made
 
         server = await asyncio.get_running_loop().create_server(take_connection, place.host, place.smtp_port)
-        yield {"disk": messages.disk_problem, "smtp": lambda: greeting_problem(place.host, place.smtp_port)}
-        server.close()
-        for connection in connections:  # closing a server does not close its open connections
-            if connection.transport is not None:
-                connection.transport.close()
-        await messages.close()
+        try:
+            yield {"disk": messages.disk_problem, "smtp": lambda: greeting_problem(place.host, place.smtp_port)}
+        finally:
+            server.close()
+            for connection in connections:  # closing a server does not close its open connections
+                if connection.transport is not None:
+                    connection.transport.close()
+            await messages.close()
 
     return create_service("mail sink", settings, metrics, router, opened, route_limits=(WEBHOOK_LIMIT,))
 

@@ -188,7 +188,7 @@ class MessageLog:
     async def _write(self, batch: Sequence[Waiting]) -> None:
         try:
             is_new = await asyncio.to_thread(self._keep, [message for message, _ in batch])
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the senders must hear of it
             self.problem = f"cannot write to {self._path.name}: {error}"
             for _, done in batch:
                 if not done.done():

@@ -18,6 +18,7 @@ from lakeproof.shop.notification.models import ANY, Channel, DropReason, Notific
 from lakeproof.shop.notification.store import notification_of
 
 CONSUMED_KEPT_DAYS = 8  # longer than Kafka keeps an event that could come again
+SWEPT_AT_ONCE = 5_000
 
 # {n}: the alias of the notification's row in the statement.
 _OPTED_OUT = (
@@ -60,7 +61,7 @@ _END_MINE = _END.replace("{mine}", "claim = $2")
 _END_FREE = _END.replace("{mine}", "(claim IS NULL OR due_at <= clock_timestamp() OR claim = $2)")
 _SWEEP = (
     "DELETE FROM consumed_events WHERE event_id IN (SELECT event_id FROM consumed_events"
-    f" WHERE at < clock_timestamp() - interval '{CONSUMED_KEPT_DAYS} days' LIMIT 5000)"
+    f" WHERE at < clock_timestamp() - interval '{CONSUMED_KEPT_DAYS} days' LIMIT {SWEPT_AT_ONCE}) RETURNING event_id"
 )
 
 
@@ -121,9 +122,9 @@ class Leases:
         """Write that the notification will not be sent. None: it is done already, or somebody is sending it."""
         return await self._end(deadline, _END_FREE, notification_id, token, Status.DROPPED, reason, None)
 
-    async def sweep(self, deadline: Deadline) -> None:
-        """Forget consumed events that Kafka no longer has."""
-        await self._fetch(deadline, _SWEEP)
+    async def sweep(self, deadline: Deadline) -> bool:
+        """Forget at most SWEPT_AT_ONCE consumed events that Kafka no longer has. False: there may be more."""
+        return len(await self._fetch(deadline, _SWEEP)) < SWEPT_AT_ONCE
 
     async def _end(self, deadline: Deadline, statement: str, *args: object) -> Notification | None:
         rows = await self._fetch(deadline, statement, *args)

@@ -1,7 +1,7 @@
-"""How many messages a customer gets by one channel within a window; Redis counts, and without Redis all pass.
+"""Limits the messages to a customer by one channel within a window. Redis counts; without Redis all messages pass.
 
-A sliding window: a sorted set of the messages let through, each scored with its time by Redis' own clock. A message
-that asks again (a retry) is counted once.
+A sliding window: a sorted set of the messages that were let through, each scored with its time by Redis' own clock. A
+message that asks again (a retry) is counted once.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 BREAK_SECONDS = 1.0
 TOGETHER = 64
 CLOSE_SECONDS = 2.0
-LONGEST_SECONDS = 0.75  # whatever becomes of the thread, no message waits longer
+LONGEST_SECONDS = 0.75  # the longest that a message waits for its verdict, even if the thread hangs
 # KEYS: the set. ARGV: limit, window in microseconds, the message. Gives 0, or the microseconds until there is room.
 SCRIPT = """
 local time = redis.call('TIME')
@@ -43,14 +43,14 @@ return 0
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """May it be sent? `retry_seconds`: when not, how long until it may."""
+    """Whether a message may be sent. `retry_seconds`: the time until it may, where it may not now."""
 
     allowed: bool
     retry_seconds: float = 0.0
 
 
 class _Question(NamedTuple):
-    """One message that waits for its answer: a verdict, or the operation of the error that lets it pass."""
+    """One message that waits for its answer: a verdict, or the label of the error for which it passes unlimited."""
 
     key: str
     message: str
@@ -60,9 +60,9 @@ class _Question(NamedTuple):
 class Limiter:
     """`limit` messages per customer and channel within `window_seconds`. `seconds`: how long one try may take.
 
-    Redis is asked in a thread: a busy event loop, late to read an answer that is there, must not be taken for a slow
-    Redis. Questions that come meanwhile travel together. One that fails is asked once more: each error is an alert,
-    and a machine that stood still for a moment ends one try, not two.
+    Redis is asked in a thread: a busy event loop that reads an answer late must not be taken for a slow Redis.
+    Questions that come in the meantime are sent together. A question that fails is asked once more, because each
+    error raises an alert: a machine that stood still for a moment fails one try, not two.
     """
 
     def __init__(
@@ -77,10 +77,10 @@ class Limiter:
         self._thread.start()
 
     async def ask(self, customer_id: int, channel: str, notification_id: uuid.UUID) -> Verdict:
-        """Let the message through, or not. Never an error: where Redis fails it passes, and that is counted."""
+        """Let the message through, or not. Raises no error: where Redis fails, the message passes and is counted."""
         answer: asyncio.Future[Verdict | str] = self._loop.create_future()
         self._questions.put(_Question(f"notification:limit:{channel}:{customer_id}", str(notification_id), answer))
-        # Two waits: where the process stood still, the first ends at once, and the thread answers in the second.
+        # Two waits: after the process stood still, the first ends at once, and the thread can answer in the second.
         for _ in range(2):
             await asyncio.wait((answer,), timeout=LONGEST_SECONDS / 2)
         verdict = answer.result() if answer.done() else "check"
@@ -92,7 +92,7 @@ class Limiter:
         return verdict
 
     async def close(self) -> None:
-        """Answer what was asked, then end."""
+        """Answer the questions that were asked, then end the thread."""
         self._questions.put(None)
         await asyncio.to_thread(self._thread.join, CLOSE_SECONDS)
         self._redis.close()

@@ -34,23 +34,21 @@ class Worker(Wakeable):
         self._channel, self._leases, self._sender = channel, leases, sender
         self._look_seconds, self._batch = look_seconds, batch
         self._slots = asyncio.Semaphore(at_once)
-        self.problem = ""
 
     async def run(self) -> None:
         """Look for due notifications and send them until stopped. Trouble is logged, and the next look retries."""
-        swept = time.monotonic()
+        swept, is_waiting = time.monotonic(), False
         while not self.stopping:
             taken = 0
             try:
                 taken = await self._send_due()
-                self.problem = ""
-                if time.monotonic() - swept > SWEEP_SECONDS:
-                    await self._leases.sweep(Deadline(END_SECONDS))
+                is_waiting = False
+                if time.monotonic() - swept > SWEEP_SECONDS and await self._leases.sweep(Deadline(END_SECONDS)):
                     swept = time.monotonic()
             except (DatabaseTrouble, SaidNo) as error:
-                if not self.problem:
+                if not is_waiting:  # logged once
                     logger.warning("a worker waits", extra={"channel": self._channel.value, "reason": str(error)})
-                self.problem = str(error) or type(error).__name__
+                is_waiting = True
             if taken < self._batch and not self.stopping:
                 await self.pause(self._look_seconds)
 

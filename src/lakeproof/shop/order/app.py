@@ -77,14 +77,16 @@ def create_app(settings: ShopSettings, database: Database, checkouts: Checkouts 
         orders = OrderStore(pool, metrics)
         app.state.orders = OrderApi(orders, settings.request_seconds)
         questions: dict[str, Question] = {"mysql": lambda: _ask_database(asking)}
-        async with AsyncExitStack() as running:
-            if checkouts is not None:
-                sweeper = await running.enter_async_context(
-                    _checkouts(app, checkouts, settings, pool, orders, metrics)
-                )
-                questions["checkout-sweeper"] = lambda: sweeper.ended
-            yield questions
-        await asyncio.gather(pool.close(), asking.close())
+        try:
+            async with AsyncExitStack() as running:
+                if checkouts is not None:
+                    sweeper = await running.enter_async_context(
+                        _checkouts(app, checkouts, settings, pool, orders, metrics)
+                    )
+                    questions["checkout-sweeper"] = lambda: sweeper.ended
+                yield questions
+        finally:
+            await asyncio.gather(pool.close(), asking.close())
 
     routes = APIRouter()
     routes.include_router(router)
@@ -112,8 +114,10 @@ async def _checkouts(
         app.state.checkouts = CheckoutApi(store, saga, settings.request_seconds)
         sweeper = Sweeper(store, saga, counted, pause_seconds=own.sweep_seconds, work_seconds=own.work_seconds)
         works = Background({"checkout sweeper": sweeper.run()})
-        yield works
-        await works.stop()
+        try:
+            yield works
+        finally:
+            await works.stop()
 
 
 async def _ask_database(pool: ConnectionPool[Connection]) -> str:

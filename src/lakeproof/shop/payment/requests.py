@@ -6,9 +6,10 @@ from typing import Annotated
 from pydantic import Field, StrictInt
 
 from lakeproof.services.whole_number import WHOLE
+from lakeproof.shop.names import MAX_CUSTOMER_ID
 from lakeproof.strict_model import StrictModel
 
-MAX_ID = 2**53 - 1  # beyond it, JSON numbers are not exact everywhere
+MAX_ID = MAX_CUSTOMER_ID  # ids of orders and payments have the same bound, for the same reason
 
 # 0.01 to 99999.99. An amount is a string, because a JSON number could carry more decimals than were meant.
 AMOUNT_PATTERN = r"^(0\.(0[1-9]|[1-9][0-9]?)|[1-9][0-9]{0,4}(\.[0-9]{1,2})?)$"
@@ -23,7 +24,7 @@ class AuthorizeRequest(StrictModel):
     """A payment to authorize. `card` is a token, never a number."""
 
     order_id: Annotated[StrictInt, Field(ge=1, le=MAX_ID), WHOLE]
-    customer_id: Annotated[StrictInt, Field(ge=1, le=MAX_ID), WHOLE]
+    customer_id: Annotated[StrictInt, Field(ge=1, le=MAX_CUSTOMER_ID), WHOLE]
     amount: Amount
     card: Annotated[str, Field(pattern=TOKEN_PATTERN, examples=["tok_visa", "tok_insufficient_funds"])]
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from lakeproof.written import sync_folder
 
 BUFFER_BYTES = 256 * 1024
 ROOM_KEPT_BYTES = 64 * 1024 * 1024  # free bytes that uploads leave to everything else on this disk
+ABANDON_SECONDS = 2.0  # how long a caller whose upload failed waits for the deletion of the file
 
 
 def attachment_dir(stack: Stack) -> Path:
@@ -139,6 +141,7 @@ class IncomingFile:
         self._digest, self._look = hashlib.sha256(), ContentLook()
         self._size = 0
         self._buffer = bytearray()
+        self._at_work = threading.Lock()  # held by the thread that works on the file
 
     async def write(self, data: bytes) -> None:
         """Write the next bytes. Raises: TooLarge, NoRoom."""
@@ -158,10 +161,13 @@ class IncomingFile:
             raise NoRoom(str(error)) from error
         return Received(self._file, self._size, self._digest.hexdigest(), self._look.content_type())
 
-    def abandon(self) -> None:
-        """Close and delete the unfinished file."""
-        self._opened.close()
-        self._temporary.unlink(missing_ok=True)
+    async def abandon(self) -> None:
+        """Close and delete the file, be it finished or not, once a step that was given up has ended in its thread.
+
+        Where the disk hangs, this ends after ABANDON_SECONDS, and the file is deleted when the disk answers.
+        """
+        dropping = asyncio.get_running_loop().run_in_executor(None, self._drop)
+        await asyncio.wait((dropping,), timeout=ABANDON_SECONDS)
 
     async def _flush(self) -> None:
         piece, self._buffer = bytes(self._buffer), bytearray()
@@ -171,15 +177,24 @@ class IncomingFile:
             raise NoRoom(str(error)) from error
 
     def _take(self, piece: bytes) -> None:
-        self._digest.update(piece)
-        self._look.feed(piece)
-        self._opened.write(piece)
+        with self._at_work:
+            self._digest.update(piece)
+            self._look.feed(piece)
+            self._opened.write(piece)
 
     def _settle(self) -> None:
-        self._opened.flush()
-        os.fsync(self._opened.fileno())
-        self._opened.close()
-        self._final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._temporary.rename(self._final)
-        sync_folder(self._final.parent)
-        sync_folder(self._final.parent.parent)
+        with self._at_work:
+            self._opened.flush()
+            os.fsync(self._opened.fileno())
+            self._opened.close()
+            self._final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._temporary.rename(self._final)
+            sync_folder(self._final.parent)
+            sync_folder(self._final.parent.parent)
+
+    def _drop(self) -> None:
+        with self._at_work:
+            with contextlib.suppress(OSError):  # closing writes once more what a full disk has refused
+                self._opened.close()
+            self._temporary.unlink(missing_ok=True)
+            self._final.unlink(missing_ok=True)

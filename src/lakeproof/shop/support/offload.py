@@ -101,18 +101,21 @@ class Offload:
             await asyncio.to_thread(self._archive.put, stored.case_id, stored.file, path, stored.sha256)
             await self._verify(stored)
         except (NotInArchive, OSError) as error:
-            if isinstance(error, FileNotFoundError) and await self._is_archived(stored):
-                done.moved_by_another += 1
-                self._progress(f"attachment {stored.id} was moved by another run meanwhile")
+            if not (isinstance(error, FileNotFoundError) and await self._is_archived(stored)):
+                done.failed.append({"attachment": stored.id, "case": stored.case_id, "why": str(error)})
+                self._progress(f"attachment {stored.id} stays: {error}")
                 return
-            done.failed.append({"attachment": stored.id, "case": stored.case_id, "why": str(error)})
-            self._progress(f"attachment {stored.id} stays: {error}")
-            return
-        await self._rows.archived(stored)
-        self._files.delete(stored.file)
-        done.moved += 1
-        done.moved_bytes += stored.size
-        self._progress(f"attachment {stored.id} moved ({stored.size} bytes)")
+            by_this_run = False
+        else:
+            by_this_run = await self._rows.archived(stored)
+            self._files.delete(stored.file)
+        if by_this_run:
+            done.moved += 1
+            done.moved_bytes += stored.size
+            self._progress(f"attachment {stored.id} moved ({stored.size} bytes)")
+        else:
+            done.moved_by_another += 1
+            self._progress(f"attachment {stored.id} was moved by another run meanwhile")
 
     async def _is_archived(self, stored: StoredFile) -> bool:
         """True where the attachment's row says by now that it is archived. Raises: DatabaseTrouble."""

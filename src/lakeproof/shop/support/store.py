@@ -33,11 +33,13 @@ SELECT c.*,
               FROM case_events e WHERE e.case_id = c.id), '[]') AS events
 FROM cases c WHERE c.id = $1
 """
-_LOCK = """
+_LOCK = "SELECT id FROM cases WHERE id = $1 FOR UPDATE"
+# Not part of _LOCK: a statement that waits for a lock does not count what was committed while it waited.
+_STATE = """
 SELECT c.status,
     (SELECT count(*) FROM case_messages m WHERE m.case_id = c.id) AS messages,
     (SELECT count(*) FROM case_attachments a WHERE a.case_id = c.id) AS attachments
-FROM cases c WHERE c.id = $1 FOR UPDATE
+FROM cases c WHERE c.id = $1
 """
 _OPEN = (
     """
@@ -149,10 +151,10 @@ class CaseStore:
     ) -> Changed:
         async def work(connection: Connection) -> Changed:
             await connection.execute("BEGIN")
-            locked = await connection.fetch(_LOCK, case_id)
+            await connection.fetch(_LOCK, case_id)
             if (done := await _done_before(connection, operation)) is not None:
                 return done
-            _require_allowed(operation.op, case_id, locked)
+            _require_allowed(operation.op, case_id, await connection.fetch(_STATE, case_id))
             after = Status.CLOSED.value if operation.op is Op.CLOSE else None
             recorded = (operation.op.event, trace_id.get(), operation.key, operation.digest)
             (row,) = await connection.fetch(statement, case_id, after, *recorded, *more)

@@ -115,7 +115,8 @@ def boundary_of(content_type: str | None) -> bytes:
 async def receive(
     body: AsyncIterator[bytes], content_type: str | None, store: FileStore, *, max_bytes: int, seconds: float
 ) -> tuple[str, Received]:
-    """Receive an upload. Gives the file's name and the whole file on the disk; after a failure no file is left.
+    """Receive an upload. Gives the file's name and the whole file on the disk. After a failure the file is deleted;
+    one that was only just being made when the upload was cut off is left to the caretaker.
 
     Raises: Refusal (400, 408, 413, 415, 422, 507).
     """
@@ -127,7 +128,7 @@ async def receive(
             return name, await incoming[0].finish()
     except BaseException as error:
         for each in incoming:
-            each.abandon()
+            await each.abandon()
         if isinstance(error, TooLarge):
             raise Refusal(413, "attachment_too_large", str(error), headers={"connection": "close"}) from error
         if isinstance(error, NoRoom):
