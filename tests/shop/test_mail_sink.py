@@ -139,7 +139,7 @@ async def test_no_sender_waits_for_ever_after_an_error_that_nobody_foresaw(
 ) -> None:
     async with opened(tmp_path) as log:
         with monkeypatch.context() as broken:
-            broken.setattr(sink_log, "_values", lambda message: {}["no such key"])
+            broken.setattr(sink_log, "_values", lambda message: dict[str, str]()["no such key"])
             async with asyncio.timeout(5):
                 with pytest.raises(NotKept, match="no such key"):
                     await log.accept(mail("<1@x>"))

@@ -162,7 +162,10 @@ class Disk(FileStore):
 
 
 async def test_a_full_disk_is_told_as_no_room_and_keeps_no_part_of_the_file(tmp_path: Path) -> None:
-    disk = Disk(tmp_path, lambda _: Path("/dev/full").open("wb"))  # refuses each write, also the one of its closing
+    def full(_: Path) -> BinaryIO:
+        return Path("/dev/full").open("wb")  # refuses each write, also the one of its closing
+
+    disk = Disk(tmp_path, full)
     with pytest.raises(Refusal) as refused:
         await receive(pieces(form("photo.png", PNG)), KIND, disk, max_bytes=10_000, seconds=60)
     assert (refused.value.status, list(left_in(tmp_path))) == (507, [])
