@@ -417,6 +417,19 @@ def test_incidents_with_nothing_left_to_answer_keep_no_older_one_from_being_look
     assert [one.id for one in store.to_look_at(START - timedelta(hours=1))] == ["INC-000001"]
 
 
+def test_a_look_that_ends_after_the_review_opens_no_item_of_the_closed_incident(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    store.move("1", Status.RESOLVED, Act(who="an"))
+    store.learn("1", Lesson(text="pause alerts earlier", who="an"))
+    store.keep_looks("1", {"health": (AnswerState.DONE, "every component answers")})
+    for item in ITEMS:
+        if item.id != "health":
+            store.answer("1", AnswerIn(item=item.id, who="an"))
+    store.move("1", Status.REVIEWED, Act(who="an"))
+    store.keep_looks("1", {"health": (AnswerState.OPEN, "no healthy answer: trino")})
+    assert {line.state for line in store.get("1").checklist} == {AnswerState.DONE}
+
+
 def test_what_a_person_answered_no_machine_changes(store: Store) -> None:
     store.open(IncidentIn(title="x"))
     store.answer("1", AnswerIn(item="health", state=AnswerState.WAIVED, text="trino is being moved", who="an"))

@@ -62,10 +62,15 @@ class Reviews(Memory):
             return out(incident)
 
     def keep_looks(self, name: str, looks: Mapping[str, tuple[AnswerState, str]]) -> None:
-        """Keep what the desk itself found for items of the checklist. Where a person answered, that answer stays."""
+        """Keep what the desk itself found for items of the checklist. Where a person answered, that answer stays.
+
+        Nothing is kept for a closed incident: a look takes seconds, in which a person may have closed it.
+        """
         now = self._now()
         with self._write() as session:
             incident = find_to_change(session, name)
+            if incident.status == Status.REVIEWED:
+                return
             known = {answer.item: answer for answer in incident.answers}
             for item, (state, text) in looks.items():
                 before = known.get(item)
