@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,6 +125,17 @@ def test_the_newest_report_that_can_be_read_is_the_last_check(stack: Stack) -> N
         (stack.reports_dir / name / "report.json").write_text(text)
     found = newest_check(stack)
     assert found is not None and (found.verdict, found.data) == ("failed", {"lost": 2})
+
+
+def test_a_report_that_is_deleted_while_reports_are_listed_does_not_hide_the_last_check(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, gone = stack.reports_dir / "report.json", stack.reports_dir / "gone" / "report.json"
+    stack.reports_dir.mkdir(parents=True)
+    kept.write_text(json.dumps({"scenario": "s", "verdict": "passed", "data": {}}))
+    monkeypatch.setattr(Path, "rglob", lambda *_: iter((gone, kept)))
+    found = newest_check(stack)
+    assert found is not None and found.verdict == "passed"
 
 
 def test_what_was_compared_on_the_page_of_an_incident_counts_where_it_is_newer_than_the_last_drill(

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from lakeproof.incidents.api import build_desk
+from lakeproof.incidents.guard import LOOPBACK, Guard
 from lakeproof.incidents.session import Sessions
 from lakeproof.incidents.store import Store
 from lakeproof.stack.stack import Stack
@@ -208,6 +209,30 @@ def test_no_malformed_form_is_taken(outsider: TestClient, sessions: Sessions) ->
         headers = FORM | {"Cookie": f"{sessions.cookie}={cookie}"}
         answer = outsider.post(path, content=body.replace(b"OWN", own), headers=headers)
         assert answer.status_code in (400, 413), (body[:60], answer.status_code)
+
+
+async def test_a_form_that_was_cut_off_on_its_way_is_not_taken_for_the_whole(sessions: Sessions) -> None:
+    cookie = sessions.start("an")
+    session = sessions.read(cookie)
+    assert session is not None
+    begun = f"csrf={sessions.form_token(session, ACK)}&text=do+not+res".encode()
+    arriving = [{"type": "http.request", "body": begun, "more_body": True}, {"type": "http.disconnect"}]
+    taken: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        taken.append(scope["state"]["form"])
+
+    async def receive() -> Any:
+        return arriving.pop(0)
+
+    async def send(message: Any) -> None:
+        """Nobody listens any more."""
+
+    headers = FORM | {"Host": "127.0.0.1", "Cookie": f"{sessions.cookie}={cookie}"}
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "POST", "path": ACK, "headers": raw}
+    await Guard(app, sessions=sessions, hosts=LOOPBACK)(scope, receive, send)
+    assert taken == []
 
 
 @pytest.mark.parametrize(

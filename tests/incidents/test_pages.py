@@ -194,6 +194,21 @@ def test_a_card_is_read_anew_when_its_report_changes_and_rubbish_is_no_card(tmp_
     assert (len(cards.all()), cards.newest()) == (1, {})
 
 
+@pytest.mark.parametrize("data", [None, [], "lost"])
+def test_a_report_whose_data_are_no_counts_is_no_card(tmp_path: Path, data: object) -> None:
+    (tmp_path / "report.json").write_text(json.dumps(json.loads(REPORT.read_text()) | {"data": data}))
+    assert DrillCards(tmp_path).all() == []
+
+
+def test_a_report_that_is_deleted_while_reports_are_listed_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, gone = tmp_path / "report.json", tmp_path / "gone" / "report.json"
+    kept.write_bytes(REPORT.read_bytes())
+    monkeypatch.setattr(Path, "rglob", lambda *_: iter((gone, kept)))
+    assert len(DrillCards(tmp_path).all()) == 1
+
+
 def test_a_drill_whose_report_was_wanted_elsewhere_has_its_card_too(tmp_path: Path) -> None:
     reports, elsewhere = tmp_path / "state" / "reports", tmp_path / "elsewhere"
     cards = DrillCards(reports)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.incidents.checklist import ITEMS, AnswerState
 from lakeproof.incidents.escalation import Watch
 from lakeproof.incidents.rca import draft_rca
+from lakeproof.incidents.reviews import MOST_LOOKS
 from lakeproof.incidents.self_check import LiveLook, look_at
 from lakeproof.incidents.shapes import Act, AnswerIn, EvidenceIn, IncidentIn, IncidentOut, Lesson, Owner
 from lakeproof.incidents.status import STEPS, Status
@@ -394,6 +395,39 @@ def test_an_incident_whose_checklist_cannot_be_answered_holds_up_no_other_one(st
     watch.look_at_checklists()
     healthy = [line.state for name in ("1", "2") for line in store.get(name).checklist if line.item == "health"]
     assert healthy == [AnswerState.DONE, AnswerState.OPEN]  # the newest one is looked at first
+
+
+def test_resolved_incidents_keep_no_incident_that_is_being_verified_from_being_looked_at(store: Store) -> None:
+    store.open(IncidentIn(title="its repair waits"))
+    store.move("1", Status.MITIGATING, Act(who="an"))
+    store.move("1", Status.VERIFYING, Act(who="an"))
+    for number in range(2, MOST_LOOKS + 2):
+        store.open(IncidentIn(title="newer"))
+        store.move(str(number), Status.RESOLVED, Act(who="an"))
+    looked_at = [one.id for one in store.to_look_at(START - timedelta(hours=1))]
+    assert (looked_at[0], len(looked_at)) == ("INC-000001", MOST_LOOKS)
+
+
+def test_incidents_with_nothing_left_to_answer_keep_no_older_one_from_being_looked_at(store: Store) -> None:
+    for number in range(1, MOST_LOOKS + 2):
+        store.open(IncidentIn(title="x"))
+        store.move(str(number), Status.RESOLVED, Act(who="an"))
+        for item in ITEMS if number > 1 else ():
+            store.answer(str(number), AnswerIn(item=item.id, who="an"))
+    assert [one.id for one in store.to_look_at(START - timedelta(hours=1))] == ["INC-000001"]
+
+
+def test_a_look_that_ends_after_the_review_opens_no_item_of_the_closed_incident(store: Store) -> None:
+    store.open(IncidentIn(title="x"))
+    store.move("1", Status.RESOLVED, Act(who="an"))
+    store.learn("1", Lesson(text="pause alerts earlier", who="an"))
+    store.keep_looks("1", {"health": (AnswerState.DONE, "every component answers")})
+    for item in ITEMS:
+        if item.id != "health":
+            store.answer("1", AnswerIn(item=item.id, who="an"))
+    store.move("1", Status.REVIEWED, Act(who="an"))
+    store.keep_looks("1", {"health": (AnswerState.OPEN, "no healthy answer: trino")})
+    assert {line.state for line in store.get("1").checklist} == {AnswerState.DONE}
 
 
 def test_what_a_person_answered_no_machine_changes(store: Store) -> None:

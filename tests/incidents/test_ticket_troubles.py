@@ -262,6 +262,25 @@ def test_a_pause_of_years_is_no_more_than_a_day(make_case: Callable[[str], Case]
     assert (kept.next_at - clock()).total_seconds() == 86400
 
 
+def test_a_checklist_that_could_not_be_written_is_answered_later_and_not_left_open(
+    refusing: tuple[Refusing, Keeping], store: Store, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, keeping = refusing
+
+    def locked(*_: object) -> None:
+        raise OperationalError("UPDATE", {}, Exception("database is locked"))
+
+    store.move("1", Status.RESOLVED, Act(who="an"))
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "keep_looks", locked)
+        keeping.make_round()
+    clock.forward(minutes=6)
+    while keeping.make_round():
+        pass
+    line = next(line for line in store.get("1").checklist if line.item == "ticket_resolved")
+    assert line.state.value == "done"
+
+
 class Killed(BaseException):
     """As kill -9 ends a process: nothing is caught, nothing cleaned up."""
 

@@ -16,6 +16,7 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.observability import lag_exporter
 from lakeproof.observability.lag_exporter import (
+    BacklogWatch,
     LagCollector,
     Pair,
     SettingsWatch,
@@ -147,6 +148,28 @@ def test_settings_that_are_otherwise_than_the_capture_needs_are_counted_by_whose
     (metric,) = changed_settings([watch]).collect()
     assert {sample.labels["of"]: sample.value for sample in metric.samples} == told
     assert {sample.labels["connector"] for sample in metric.samples} <= {"orders"}
+
+
+def test_a_backlog_that_an_unforeseen_error_hides_has_no_figure_until_the_next_look_gives_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+    watch = BacklogWatch(Stack(Settings(state_dir=tmp_path)), OLTP, stop)
+    watch.unread = 7
+    before: list[int | None] = []
+
+    def unread(*_: object) -> int:
+        before.append(watch.unread)
+        if len(before) == 1:
+            raise AttributeError("rubbish")
+        stop.set()
+        return 5
+
+    monkeypatch.setattr(kafka, "unread", unread)
+    monkeypatch.setattr(lag_exporter, "BACKLOG_SECONDS", 0.01)
+    watch.start()
+    watch.join(10)
+    assert (before, watch.unread) == ([7, None], 5)
 
 
 def test_each_look_asks_anew(tmp_path: Path, answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,14 @@ def test_the_violating_series_is_the_one_whose_labels_the_alert_carries(looker: 
     assert parse_qs(urlsplit(server.asked[0]).query)["time"] == [f"{AT.timestamp():.3f}"]
 
 
+def test_no_other_series_stands_in_for_the_one_that_the_alert_tells_of(looker: Looker) -> None:
+    found = looker.look("lag > 3", [{"connector": "third"}], AT)["violation"]
+    assert (found.value, found.error) == (
+        None,
+        "LookupError: no series with the alert's labels violated it at that time",
+    )
+
+
 @pytest.mark.parametrize(
     ("labels", "says"),
     [

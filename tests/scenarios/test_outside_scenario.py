@@ -67,6 +67,18 @@ def test_drill_rules_desk_and_console_find_it_alike(tmp_path: Path, itself: bool
     assert NAME in facts.touching["mysql"] and NAME in facts.hitting["finance-reconciliation"]
 
 
+def test_a_scenario_file_that_nobody_may_read_ends_no_round_of_the_desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_scenario(tmp_path)
+
+    def refuse(path: Path, encoding: str) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert find_use_cases(NAME, (tmp_path,)) == []
+
+
 @pytest.mark.parametrize("text", ["other_causes:", "touches: 5", "other_causes: [once]", "- a list", "touches: [{}]"])
 def test_a_file_that_is_not_valid_is_left_out_of_the_pages_alone(
     tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture

@@ -131,12 +131,12 @@ def _pages_check(jobs: Jobs) -> DataCheck | None:
 
 
 def _drills_check(reports: Path) -> DataCheck | None:
-    paths = sorted(reports_of(reports), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in paths[:5]:
+    newest = sorted(reports_of(reports).items(), key=lambda report: report[1], reverse=True)
+    for path, changed in newest[:5]:
         try:
             told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             counts = {key: value for key, value in told["data"].items() if isinstance(value, int | None)}
-            at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            at = datetime.fromtimestamp(changed / 1e9, UTC)
             return DataCheck(str(told["scenario"]), str(told["verdict"]), at, counts)
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             continue

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -42,8 +43,18 @@ class DrillCard:
     by_fix: bool = False
 
 
-def reports_of(folder: Path) -> Iterator[Path]:
-    """Every report in that folder, also those of the drills of a series, and in the folders that it links to."""
+def reports_of(folder: Path) -> dict[Path, int]:
+    """Every report in that folder, also those of the drills of a series, and in the folders that it links to; and
+    when each was changed last, in ns.
+    """
+    changed = {}
+    for path in _listed(folder):
+        with suppress(FileNotFoundError):  # it was deleted after it was listed
+            changed[path] = path.stat().st_mtime_ns
+    return changed
+
+
+def _listed(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
         return
     yield from folder.rglob(REPORT)
@@ -79,8 +90,7 @@ class DrillCards:
     def all(self) -> list[DrillCard]:
         """Every drill's card, the newest first."""
         found = {}
-        for path in reports_of(self._folder):
-            changed = path.stat().st_mtime_ns
+        for path, changed in reports_of(self._folder).items():
             known = self._known.get(path)
             found[path] = known if known and known[0] == changed else (changed, _read(path))
         self._known = found
@@ -125,7 +135,7 @@ def _read(path: Path) -> DrillCard | None:
             fired=tuple(alert["name"] for alert in fired),
             by_fix=bool(report.get("fix")),
         )
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, IndexError):
         return None
 
 

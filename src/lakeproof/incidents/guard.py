@@ -165,13 +165,13 @@ def _host_of(header: str) -> str:
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:
-    """The whole body, or None once it is longer than `limit`."""
+    """The whole body, or None once it is longer than `limit`. Raises: Refused where only a part of it came."""
     parts = bytearray()
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
+            raise Refused(400, "the connection ended before the whole body had come", "send it again")
         parts += message.get("body", b"")
         more = message.get("more_body", False)
         if len(parts) > limit:

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from lakeproof.errors import InvalidInput
-from lakeproof.incidents.checklist import BY_ID, AnswerState
+from lakeproof.incidents.checklist import BY_ID, ITEMS, AnswerState
 from lakeproof.incidents.memory import Memory, find_to_change, out
 from lakeproof.incidents.models import Alert, Answer, Incident, RunbookReview
 from lakeproof.incidents.person import DESK
@@ -23,7 +23,7 @@ from lakeproof.incidents.shapes import (
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.timeline import add_entry
 
-# At most this many incidents, the newest ones, have their checklists looked at in one round.
+# At most this many incidents have their checklists looked at in one round (`to_look_at` says which).
 MOST_LOOKS = 20
 
 
@@ -62,10 +62,15 @@ class Reviews(Memory):
             return out(incident)
 
     def keep_looks(self, name: str, looks: Mapping[str, tuple[AnswerState, str]]) -> None:
-        """Keep what the desk itself found for items of the checklist. Where a person answered, that answer stays."""
+        """Keep what the desk itself found for items of the checklist. Where a person answered, that answer stays.
+
+        Nothing is kept for a closed incident: a look takes seconds, in which a person may have closed it.
+        """
         now = self._now()
         with self._write() as session:
             incident = find_to_change(session, name)
+            if incident.status == Status.REVIEWED:
+                return
             known = {answer.item: answer for answer in incident.answers}
             for item, (state, text) in looks.items():
                 before = known.get(item)
@@ -119,23 +124,25 @@ class Reviews(Memory):
             )
 
     def to_look_at(self, since: datetime) -> list[IncidentOut]:
-        """Incidents whose checklist the desk may still answer: being verified, or resolved after `since`.
+        """MOST_LOOKS incidents whose checklist the desk may still answer: first those that are being verified, then
+        those that were resolved after `since`. The newest of each kind come first.
 
         An incident that is being verified is looked at even when every item is answered: an item may fail again.
         """
+        machine = [item.id for item in ITEMS if item.machine]
+        settled = select(func.count(Answer.id)).where(
+            Answer.incident_id == Incident.id,
+            Answer.item.in_(machine),
+            (Answer.state != AnswerState.OPEN.value) | (Answer.who != DESK),
+        )
+        verifying = Incident.status == Status.VERIFYING.value
+        resolved = (Incident.status == Status.RESOLVED.value) & (Incident.resolved_at > since)
         asked = select(Incident).where(
-            (Incident.status == Status.VERIFYING.value)
-            | ((Incident.status == Status.RESOLVED.value) & (Incident.resolved_at > since)),
-            Incident.merged_into.is_(None),
+            verifying | (resolved & (settled.scalar_subquery() < len(machine))), Incident.merged_into.is_(None)
         )
         with self._read() as session:
-            found = list(session.scalars(asked.order_by(Incident.id.desc()).limit(MOST_LOOKS)))
-            return [
-                out(one)
-                for one in found
-                if one.status == Status.VERIFYING
-                or any(not line.answered for line in one.checklist if line.machine and line.who in ("", DESK))
-            ]
+            found = session.scalars(asked.order_by(verifying.desc(), Incident.id.desc()).limit(MOST_LOOKS))
+            return [out(one) for one in found.all()]
 
 
 def reopen_checklist(incident: Incident, now: datetime, why: str = "another repair has begun since") -> None:

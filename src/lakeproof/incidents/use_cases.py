@@ -10,12 +10,12 @@ from lakeproof.yaml_file import load_yaml
 
 
 def find_use_cases(scenario: str, further_scenarios: Iterable[Path] = ()) -> list[str]:
-    """The `use_cases` of scenario.yaml; none where there is no such scenario, or its file is not valid."""
-    home = find_scenario(scenario, further_scenarios)
-    if home is None:
-        return []
+    """The `use_cases` of scenario.yaml; none where there is no such scenario, or its file cannot be read as one."""
     try:
+        home = find_scenario(scenario, further_scenarios)
+        if home is None:
+            return []
         named = load_yaml((home / SCENARIO_FILE).read_text(encoding="utf-8")).get("use_cases", [])
         return [str(name) for name in named]
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError):
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError):
         return []

@@ -144,6 +144,9 @@ class BacklogWatch(threading.Thread):
             except CouldNotLook:
                 # The reader of the beats asks the same broker, and says that it does not answer.
                 self.unread = None
+            except Exception:  # a thread that died would keep its last figure for good
+                self.unread = None
+                log.exception("could not look at what the job of %s has not read", self.source.name)
             self._stop_asked.wait(BACKLOG_SECONDS)
 
 

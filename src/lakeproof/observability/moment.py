@@ -69,7 +69,9 @@ class Looker:
         matching = [
             one for one in result if all(labels.get(k) == v for k, v in one["metric"].items() if k != "__name__")
         ]
-        return float((matching or result)[0]["value"][1])
+        if not matching:
+            raise LookupError("no series with the alert's labels violated it at that time")
+        return float(matching[0]["value"][1])
 
     def _published(self) -> Value:
         return history.newest(self._stack).hash

@@ -112,7 +112,7 @@ def load_rules(name: str, path: Path) -> RulesFile:
         data = load_yaml(text)
         groups = data["groups"]
         alerts = tuple(_check_rule(rule, path) for group in groups for rule in group["rules"] if "record" not in rule)
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
         raise InvalidInput(
             f"not a rules file: {error!r}", where=str(path), next_action="promtool check rules says more"
         ) from error
@@ -134,7 +134,8 @@ def _check_rule(rule: Any, path: Path) -> AlertRule:
         raise InvalidInput(
             f"no team {team!r}", where=f"{path}, {alert}", next_action=f"one of {', '.join(all_teams())}"
         )
-    parse_duration(checked.for_)
+    for window in (checked.for_, checked.keep_firing_for):
+        parse_duration(window)
     return checked
 
 

@@ -181,3 +181,17 @@ def test_after_a_broken_connection_nothing_is_waited_for(server: Server | LokiSe
     shipper.go_round(ending=True)
     assert server.texts == [ONE, TWO]
     assert server.pauses == []
+
+
+@pytest.mark.parametrize("odd", [b"<html>sign in</html>", b'{"log_ends": "7"}', b"7", b"\xff"])
+def test_an_odd_answer_of_the_store_is_waited_out_and_ends_no_shipper(
+    odd: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Server()
+    monkeypatch.setattr("http.client.HTTPConnection", lambda *_, **__: Connection(made))
+    store = LogStore(made.kind, made.url)
+    store.connect()
+    monkeypatch.setattr(made, "answer", lambda *_: odd)
+    with pytest.raises(StoreAway, match="no list of entries"):
+        store.stored("kafka", 0, 9)
+    assert not store.connected, "the next connection goes back to what was not pushed"

@@ -317,6 +317,19 @@ def test_what_was_rotated_away_unread_is_counted(tmp_path: Path) -> None:
     assert list(tailer.entries(1.0))
 
 
+def test_bytes_that_are_lost_count_once_however_often_the_shipper_connects_anew(
+    log: Write, make_shipper: Make, tmp_path: Path
+) -> None:
+    path, shipper = tmp_path / "log" / "kafka.log", make_shipper(MemoryStore())
+    for _ in range(4):
+        log(("x" * 99 + "\n") * 500)
+        logfile.rotate(path, 4096)
+    for _ in range(3):
+        shipper.go_round(ending=True)
+        shipper.connect()
+    assert shipper.lost_bytes == logfile.span(path)[0] > 0
+
+
 def test_a_log_that_somebody_emptied_is_neither_doubled_nor_garbled_and_what_is_lost_is_counted(
     log: Write, make_shipper: Make, tmp_path: Path
 ) -> None:
@@ -334,6 +347,9 @@ def test_a_log_that_somebody_emptied_is_neither_doubled_nor_garbled_and_what_is_
     shipper.go_round(ending=True)
     store.be_killed()
     shipper.connect()
+    for _ in range(3):
+        shipper.go_round(ending=True)
+    shipper.connect()  # before a place was confirmed: the same gap is met again
     for _ in range(3):
         shipper.go_round(ending=True)
     assert store.texts == [*lines, "after it"]

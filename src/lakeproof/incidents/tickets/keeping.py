@@ -206,13 +206,14 @@ class Keeping(Memory):
             add_entry(incident, self._now(), DESK, "ticket", f"ticket {made.key} {made.url}".rstrip())
 
     def _keep_told(self, number: int, text: TicketText) -> None:
-        self._change(number, told=text.version, state=text.state, tries=0, error="", next_at=None)
         with self._read() as session:
             key = session.scalars(select(Ticket.key).where(Ticket.incident_id == number)).one()
         found = (AnswerState.DONE, f"ticket {key} is resolved")
         if text.state != "done":  # also of a part that is an incident of its own again
             found = (AnswerState.OPEN, f"ticket {key} is not resolved yet")
+        # The checklist comes first: once the ticket counts as told, nothing writes the item again.
         self._store.keep_looks(str(number), {TICKET: found})
+        self._change(number, told=text.version, state=text.state, tries=0, error="", next_at=None)
         self._held.pop(number, None)
 
     def _keep_failure(self, number: int, error: ItsmFailed) -> None:

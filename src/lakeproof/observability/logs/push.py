@@ -93,8 +93,12 @@ class LogStore:
             return []
         query = f"{{container={json.dumps(container)}}} {ENDS}:>{begins} {BEGINS}:<{ends} | fields {BEGINS}, {ENDS}"
         answer = self._ask("POST", "/select/logsql/query", urlencode({"query": query}).encode(), form=True)
-        rows = (json.loads(line) for line in answer.splitlines())
-        return merged([(int(row[BEGINS]), int(row[ENDS])) for row in rows])
+        try:
+            rows = [json.loads(line) for line in answer.splitlines()]
+            return merged([(int(row[BEGINS]), int(row[ENDS])) for row in rows])
+        except (ValueError, KeyError, TypeError) as error:
+            self.close()
+            raise StoreAway(f"answered what is no list of entries: {type(error).__name__} {error}") from error
 
     def push(self, batch: Batch) -> int:
         """Store these entries, container → entries; gives how many it refused for good. Raises: StoreAway."""

@@ -122,8 +122,7 @@ class Shipper:
             self._suspect_until[name] = ends  # what comes later was never pushed before
             while tailer.position < begins:  # these bytes are in no file any more, and lost unless they were stored
                 at, until = tailer.position, min(tailer.position + WINDOW_BYTES, begins)
-                found = self.store.stored(name, at, until)
-                tailer.lost_bytes += until - at - sum(min(last, until) - max(first, at) for first, last in found)
+                tailer.lose(self.store.stored(name, at, until), at, until)
                 tailer.position = position = until
         if position < self._suspect_until[name] and position + READ_BYTES > self._compared_until.get(name, 0):
             found = self.store.stored(name, position, position + WINDOW_BYTES)

@@ -19,19 +19,28 @@ type Range = tuple[int, int]
 
 
 class Tailer:
-    """Reads on from `position` of the stream. `lost_bytes`: gone from the files before they were read.
+    """Reads on from `position` of the stream.
 
     `stored`: ranges of the stream that the log store has already; they are passed over.
     """
 
     def __init__(self, name: str, path: Path, position: int) -> None:
         self.name, self.path, self.position = name, path, position
-        self.lost_bytes = 0
         self.stored: list[Range] = []
+        self._lost: list[Range] = []
         self._rest = b""
         self._open: Entry | None = None
         self._grew = time.monotonic()
         self._seen: tuple[int, ...] = ()
+
+    @property
+    def lost_bytes(self) -> int:
+        """How many bytes were gone from the files before they were read."""
+        return sum(ends - begins for begins, ends in self._lost)
+
+    def lose(self, stored: list[Range], begins: int, ends: int) -> None:
+        """Note that these bytes are gone, but for those in `stored`. Bytes that are noted again count once."""
+        self._lost = merged([*self._lost, *_without(stored, begins, ends)])
 
     def go_back(self, position: int) -> None:
         """Read anew from `position`."""
@@ -79,8 +88,7 @@ class Tailer:
         if not chunk:
             self._seen = seen
         elif found != self.position:
-            lost = _without(self.stored, self.position - len(self._rest), found)
-            self.lost_bytes += sum(ends - begins for begins, ends in lost)
+            self.lose(self.stored, self.position - len(self._rest), found)
             self.position, self._rest = found, b""
             return b""  # the caller first asks the store what it has from there on
         return chunk
