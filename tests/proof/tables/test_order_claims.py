@@ -32,6 +32,7 @@ def changed(**values: object) -> tuple[object, ...]:
         (changed(events=2), {NEWEST_EVENT}),
         (changed(gone=1), {NEWEST_EVENT}),
         (changed(sum=7), {NEWEST_EVENT}),
+        (changed(version=None, events=0, newest=0, sum=0), {NEWEST_EVENT}),
     ],
 )
 def test_a_row_of_sums_tells_which_claims_are_broken(row: tuple[object, ...], claims: set[str]) -> None:
@@ -51,11 +52,12 @@ def test_a_row_of_sums_with_null_breaks_a_claim_and_no_check() -> None:
     [
         ([1, 2, 3], None),
         ([1, 2], "version 3, 2 events, the newest is 2"),
+        ([], "version 3, 0 events, the newest is 0"),
         ([1, 2, 3, 3], "version 3, 4 events, the newest is 3"),
         ([1, 3, 3], "version 3, 3 events, the newest is 3, and one version has two"),
         ([1, 1, 3], "version 3, 3 events, the newest is 3, and one version has two"),
     ],
-    ids=["whole", "one lost", "one doubled", "one lost, another doubled", "one lost, the first doubled"],
+    ids=["whole", "one lost", "all lost", "one doubled", "one lost, another doubled", "one lost, the first doubled"],
 )
 def test_one_event_per_version_is_what_the_statement_compares(versions: Sequence[int], detail: str | None) -> None:
     """One lost and one doubled event had the same number and the same newest version as three whole ones."""
@@ -71,3 +73,16 @@ def test_one_event_per_version_is_what_the_statement_compares(versions: Sequence
         )
         broken = broken_of(database.execute(across_sql("oltp")))
     assert [(one.claim, one.detail) for one in broken] == ([] if detail is None else [(NEWEST_EVENT, detail)])
+
+
+@pytest.mark.parametrize("version", [0, None])
+def test_an_order_that_has_no_version_and_no_event_breaks_a_claim(version: int | None) -> None:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(
+            "ATTACH ':memory:' AS oltp;"
+            "CREATE TABLE oltp.orders (id, item_count, total, version);"
+            "CREATE TABLE oltp.order_items AS SELECT 1 AS order_id, 1 AS unit_price, 2 AS quantity;"
+            "CREATE TABLE oltp.order_events (order_id, version, type)"
+        )
+        database.execute("INSERT INTO oltp.orders VALUES (1, 1, 2, ?)", [version])
+        assert [one.claim for one in broken_of(database.execute(across_sql("oltp")))] == [NEWEST_EVENT]

@@ -65,7 +65,7 @@ GROUP BY {place}order_id
 HAVING SUM(wanted_items) <> SUM(items) OR SUM(total) <> SUM(amount) OR SUM(events) <> MAX(event_version)
  OR 2 * SUM(event_version) <> SUM(events) * (SUM(events) + 1)
  OR (SUM(orders) = 0 AND (SUM(items) > 0 OR MAX(gone) = 0))
- OR (SUM(orders) > 0 AND (MAX(gone) = 1 OR SUM(version) <> MAX(event_version)))
+ OR (SUM(orders) > 0 AND (MAX(gone) = 1 OR MAX(event_version) < 1 OR SUM(version) <> MAX(event_version)))
 LIMIT {MOST}"""
 
 
@@ -98,7 +98,7 @@ def broken_of(rows: Iterable[Sequence[Any]]) -> list[BrokenOrder]:
             broken.append(BrokenOrder(NO_ORPHANS, order_id, f"{items} items"))
         # Where one event is lost and another one doubled, their number is right; the sum of their versions is not.
         one_each = events == newest and 2 * event_versions == events * (events + 1)
-        if not one_each or (orders and (version != newest or gone)) or (not orders and events and not gone):
+        if not one_each or (orders and (version != newest or newest < 1 or gone)) or (not orders and events and not gone):
             state = f"version {version}" if orders else "no order"
             detail = f"{state}, {events} events, the newest is {newest}{' (deleted)' if gone else ''}"
             if events == newest and not one_each:
