@@ -25,6 +25,7 @@ from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.event_shapes import Reshaped, reshaped
+from lakeproof.proof.report import KEYS_SHOWN
 from lakeproof.services.database.rows import read_rows
 from lakeproof.services.times import iso
 from lakeproof.shop.notification.models import SENDER
@@ -37,7 +38,6 @@ OURS = re.compile(rf"<(.*)@{re.escape(HOSTNAME)}>")
 LOOK_SECONDS, READ_SECONDS = 2.0, 10.0
 LIST_SECONDS = 60.0  # for all pages of the provider's list
 PAGE = 1000
-KEYS_SHOWN = 20
 # The column `due_at IS NOT NULL` is `Notified.awaited`: the notification will be tried again, or is being sent.
 NOTIFICATIONS = """
 SELECT id::text, channel, status, reason, due_at IS NOT NULL, attempts FROM notification.notifications
