@@ -20,6 +20,7 @@ from lakeproof.checks.metric_below_threshold import MetricBelowThreshold
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
+from lakeproof.lake.capture import commands
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.stack.settings import Settings
@@ -279,6 +280,33 @@ def test_a_restarted_part_has_its_time_although_other_checks_took_all_of_the_pha
         "after lamp was restarted"
     )
     assert looks == []
+
+
+@pytest.mark.parametrize(
+    ("states", "outcome"),
+    [
+        (["RUNNING"], Outcome.UNKNOWN),
+        (["RUNNING", "RESTARTING", "RUNNING"], Outcome.PASSED),
+        (["RUNNING", "UNASSIGNED", "RUNNING", "FAILED"], Outcome.FAILED),
+    ],
+)
+def test_a_connector_whose_old_task_still_runs_did_not_survive_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, states: list[str], outcome: Outcome
+) -> None:
+    """Connect answers a restart before it begins, and the old task's RUNNING passed for the new one's."""
+
+    def send(_: Stack, method: str, path: str, **__: Any) -> Any:
+        state = states.pop(0) if method == "GET" and len(states) > 1 else states[0]
+        return {"connector": {"state": "RUNNING"}, "tasks": [{"state": state}]}
+
+    monkeypatch.setattr(commands, "send", send)
+    monkeypatch.setattr(commands, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(commands, "CALM_SECONDS", 0.01)
+    monkeypatch.setattr(survives_restart, "look", lambda _: {})
+    monkeypatch.setattr(survives_restart, "judge", lambda _, when: Verdict("claim", Outcome.PASSED, when))
+    external = CheckContext(Stack(Settings(state_dir=tmp_path, mode="external")), Deadline(5))
+    arguments = survives_restart.SurvivesRestart(component="connect", connector="orders", seconds=0.3)
+    assert survives_restart.verify(external, arguments, NOTHING).outcome is outcome
 
 
 def test_evidence_without_a_healthy_range_has_to_answer_all_the_same() -> None:

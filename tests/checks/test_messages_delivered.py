@@ -11,6 +11,7 @@ from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.messages_delivered import Kept, MessagesDelivered, Notified, judge, strangers
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
+from lakeproof.errors import CouldNotLook
 from lakeproof.stack import postgres_session
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -84,7 +85,20 @@ def test_every_page_of_the_providers_list_is_read(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(
         httpx, "Client", lambda **_: client(base_url="http://sink", transport=httpx.MockTransport(answer))
     )
-    assert len(set(messages_delivered._messages("http://sink"))) == 1500
+    assert len(set(messages_delivered._messages("http://sink", Deadline(60)))) == 1500
+
+
+def test_a_list_of_messages_without_an_end_could_not_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = httpx.Client
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"messages": [], "next": int(request.url.params["after"]) + 1})
+
+    monkeypatch.setattr(
+        httpx, "Client", lambda **_: client(base_url="http://sink", transport=httpx.MockTransport(answer))
+    )
+    with pytest.raises(CouldNotLook, match="has no end"):
+        messages_delivered._messages("http://sink", Deadline(0.2))
 
 
 def test_a_mail_of_the_shop_for_which_no_notification_stands_was_sent_beside_the_service() -> None:

@@ -25,6 +25,7 @@ from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.event_shapes import Reshaped, reshaped
+from lakeproof.proof.report import KEYS_SHOWN
 from lakeproof.services.database.rows import read_rows
 from lakeproof.services.times import iso
 from lakeproof.shop.notification.models import SENDER
@@ -35,8 +36,8 @@ CLAIM = "every accepted message is delivered once, or dropped with a reason"
 PROVIDER = "mail-sink"
 OURS = re.compile(rf"<(.*)@{re.escape(HOSTNAME)}>")
 LOOK_SECONDS, READ_SECONDS = 2.0, 10.0
+LIST_SECONDS = 60.0  # for all pages of the provider's list
 PAGE = 1000
-KEYS_SHOWN = 20
 # The column `due_at IS NOT NULL` is `Notified.awaited`: the notification will be tried again, or is being sent.
 NOTIFICATIONS = """
 SELECT id::text, channel, status, reason, due_at IS NOT NULL, attempts FROM notification.notifications
@@ -113,7 +114,7 @@ def _look(stack: Stack, since: datetime, wanted: int = 0) -> Verdict:
         called_for = [row[0] for row in read_rows(stack, CALLED_FOR, since, seconds=READ_SECONDS)]
         notified = read_rows(stack, NOTIFICATIONS, since, seconds=READ_SECONDS)
         found = [Notified(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in notified]
-        messages = _messages(stack.url(PROVIDER))
+        messages = _messages(stack.url(PROVIDER), Deadline(LIST_SECONDS))
         unknown = strangers(messages, {one.message_id for one in found}, iso(since))
         stand = {_mail_id(row[0]) for row in read_rows(stack, STANDS, [*unknown], seconds=READ_SECONDS)}
         unread = reshaped(stack, READ_SECONDS, since)
@@ -135,12 +136,14 @@ def strangers(messages: Sequence[Kept], known: Collection[str], since: str) -> d
     return {OURS.sub(r"\1", message): message for message in found}
 
 
-def _messages(url: str) -> list[Kept]:
-    """All messages that the provider has. Raises: httpx.HTTPError."""
+def _messages(url: str, deadline: Deadline) -> list[Kept]:
+    """All messages of the provider. Raises: httpx.HTTPError, CouldNotLook where they do not end in time."""
     found: list[Kept] = []
     after = 0
     with httpx.Client(base_url=url, timeout=READ_SECONDS, trust_env=False) as client:
         while after is not None:
+            if deadline.expired:
+                raise CouldNotLook(f"its list has no end after {len(found)} messages", where=PROVIDER)
             page = client.get("/messages", params={"after": after, "limit": PAGE}).raise_for_status().json()
             found += [
                 Kept(

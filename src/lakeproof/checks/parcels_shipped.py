@@ -15,6 +15,7 @@ from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
+from lakeproof.proof.report import KEYS_SHOWN
 from lakeproof.services.database.rows import read_rows
 from lakeproof.shop.fulfillment.holds_by_hand import listed, store_told
 from lakeproof.shop.fulfillment.label import PENDING, make_label
@@ -24,7 +25,6 @@ from lakeproof.stack.stack import Stack
 
 CLAIM = "every parcel is shipped once, with its label under ready/ byte for byte"
 LOOK_SECONDS, READ_SECONDS = 2.0, 10.0
-KEYS_SHOWN = 20
 UNSHIPPED = ("requested", "label_pending", "label_ready")
 # The last column, `wished`: the parcel is held until the time that its buyer asked for with the order.
 PARCELS = f"""

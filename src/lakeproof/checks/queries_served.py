@@ -17,6 +17,7 @@ from lakeproof.lake.query import trino
 from lakeproof.lake.query.answer import EngineUnreachable, StatementFailed
 from lakeproof.lake.query.trino import OWN_SOURCE, PERSONS_SOURCE
 from lakeproof.lake.query.trino_queries import Query, queries
+from lakeproof.proof.report import KEYS_SHOWN
 from lakeproof.stack.engines.trino import HEALTH_USER
 from lakeproof.stack.stack import Stack
 
@@ -99,7 +100,7 @@ def judge(found: list[Query], arguments: QueriesServed, since: float, took: floa
         if took >= arguments.seconds:
             words.append(f"the answer to another user took {took:.2f} s, not less than {arguments.seconds:g} s")
         words += [f"query {one.id} of {one.user} failed: {one.error}" for one in failed[:5]]
-        return Verdict(CLAIM, Outcome.FAILED, "; ".join(words), numbers, tuple(one.id for one in failed[:20]))
+        return Verdict(CLAIM, Outcome.FAILED, "; ".join(words), numbers, tuple(one.id for one in failed[:KEYS_SHOWN]))
     return Verdict(
         CLAIM, Outcome.PASSED, f"none waits, none of others failed; another user's answer took {took:.2f} s", numbers
     )

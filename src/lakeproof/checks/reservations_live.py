@@ -13,6 +13,7 @@ from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.probes.cql import select
 from lakeproof.probes.prometheus import instant
+from lakeproof.proof.report import KEYS_SHOWN
 from lakeproof.stack.stack import Stack
 
 CLAIM = "reservations that were made since the repair live their time"
@@ -22,7 +23,6 @@ SHORT_UNTIL = "max(max_over_time(timestamp(inventory_reservation_ttl_below_floor
 LOOK_SECONDS = 10.0
 # The service looks at the TTL every two seconds, and is scraped every second.
 SEEN_SECONDS = 5.0
-KEYS_SHOWN = 20
 # Cassandra counts a row's life in whole seconds, from the second of the write and at the second of the read: a row
 # that lives for 300 s may be seen as 299.1.
 WHOLE_SECOND = 1.0

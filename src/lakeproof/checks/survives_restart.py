@@ -10,7 +10,7 @@ from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired, LakeproofError
-from lakeproof.lake.capture.commands import restart
+from lakeproof.lake.capture.commands import await_begun_anew, restart
 from lakeproof.probes.looking import look_once
 from lakeproof.probes.probe import Probe, all_probes
 from lakeproof.probes.reading import Reading
@@ -69,11 +69,15 @@ def await_evidence(context: CheckContext, seconds: float, when: str) -> Verdict:
 
 
 def _restart(context: CheckContext, arguments: SurvivesRestart) -> str:
-    """Restart the part; gives its name. Raises: CouldNotLook where the process is not ours; LakeproofError."""
+    """Restart the part, and wait until it is up; gives its name.
+
+    Raises: CouldNotLook where the process is not ours, or nothing shows a restart; LakeproofError.
+    """
     if context.stack.settings.mode == "external":
         if not arguments.connector:
             raise CouldNotLook("its processes are not ours to restart", where=arguments.component)
         restart(context.stack, arguments.connector, only_failed=False)
+        await_begun_anew(context.stack, arguments.connector, arguments.seconds)
         return f"connector {arguments.connector}"
     SupervisorClient(context.stack).restart(arguments.component)
     return arguments.component

@@ -64,6 +64,8 @@ def test_what_is_whole_breaks_nothing(database: sqlite3.Connection) -> None:
         ("UPDATE s.payment_events SET version = 2 WHERE payment_id = 1", "payment 1", NEWEST_CHANGE),
         ("DELETE FROM s.payments WHERE id = 2", "payment 2", NEWEST_CHANGE),
         ("INSERT INTO s.payments VALUES (2, 1)", "payment 2", NEWEST_CHANGE),
+        ("INSERT INTO s.payments VALUES (3, NULL)", "payment 3", NEWEST_CHANGE),  # no event either: once in no claim
+        ("INSERT INTO s.payments VALUES (3, 0)", "payment 3", NEWEST_CHANGE),
         ("INSERT INTO s.payments VALUES (NULL, 1)", "payment id NULL", NEWEST_CHANGE),
         ("INSERT INTO s.fulfillment_events VALUES (1, 4, 'returned')", "parcel 1", NEWEST_CHANGE),
         ("UPDATE s.fulfillment_events SET version = 1 WHERE version = 2", "parcel 1", NEWEST_CHANGE),

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import NotReady, TerminalError
+from lakeproof.errors import CouldNotLook, DeadlineExpired, NotReady, TerminalError
 from lakeproof.stack import loopback
 from lakeproof.stack.stack import Stack
 
@@ -118,6 +118,24 @@ def restart(stack: Stack, connector: str, *, only_failed: bool, absent_is_fine: 
     """Restart the connector and its task, or only what has failed."""
     query = f"includeTasks=true&onlyFailed={str(only_failed).lower()}"
     send(stack, "POST", f"/connectors/{connector}/restart?{query}", absent_is_fine=absent_is_fine)
+
+
+def await_begun_anew(stack: Stack, connector: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """After `restart` of a running connector: wait until its task was seen not to run, then until all stay RUNNING.
+
+    Connect restarts later than it answers, and tells the old task's RUNNING until then.
+    Raises: CouldNotLook where the task was RUNNING at every look; DeadlineExpired where it does not stay RUNNING.
+    """
+
+    def stopped() -> bool | None:
+        status = send(stack, "GET", f"/connectors/{connector}/status", patience_seconds=2)
+        return None if any(task["state"] == "RUNNING" for task in status["tasks"]) else True
+
+    try:
+        Deadline(PATIENCE_SECONDS).wait_for(f"connector {connector} to restart", stopped, every=0.05)
+    except DeadlineExpired as error:
+        raise CouldNotLook("nothing shows that it was restarted", where=f"connector {connector}") from error
+    await_running(stack, connector, seconds)
 
 
 def restart_failed(stack: Stack, connector: str) -> None:

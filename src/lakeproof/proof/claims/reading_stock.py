@@ -12,6 +12,7 @@ from typing import Any
 
 from lakeproof.proof.claims.facts import Receipt, ReservedLine
 from lakeproof.proof.claims.ring import ring_rows
+from lakeproof.proof.tables.dialects import literal
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 from lakeproof.stack.stack import Stack
 
@@ -64,7 +65,7 @@ def _look(
     ask: Ask, skus: Collection[str] | None, totals: dict[str, SkuTotals], lines: dict[str, list[Any]]
 ) -> frozenset[str]:
     """Read these SKUs (None: all) into `totals` and `lines`; gives those that changed meanwhile."""
-    where = "" if skus is None else f" WHERE sku IN ({', '.join(map(_quoted, skus))})"
+    where = "" if skus is None else f" WHERE sku IN ({', '.join(map(literal, skus))})"
     rows = ask(_TOTALS.format(where=where))
     seen = {row[0]: SkuTotals(row[0], *(int(value or 0) for value in row[1:])) for row in rows}
     if skus is None:
@@ -86,10 +87,6 @@ def _sums(rows: Iterable[Any]) -> tuple[LineSum, ...]:
         many[state] += 1
         units[state] += int(quantity or 0)
     return tuple(LineSum(state, count, units[state]) for state, count in many.items())
-
-
-def _quoted(sku: str) -> str:
-    return "'" + sku.replace("'", "''") + "'"
 
 
 def _seconds_since(at: datetime | None, now: datetime) -> float:

@@ -31,6 +31,7 @@ from lakeproof.lake.publish.manifests import ManifestReader, MissingFile
 from lakeproof.lake.publish.metadata import read_metadata
 from lakeproof.lake.publish.snapshots import get_object
 from lakeproof.lake.query.trino import PinnedTrino, at_snapshot
+from lakeproof.proof.tables.dialects import literal
 from lakeproof.proof.tables.order_claims import MOST
 from lakeproof.proof.tables.states import Asked, InState, State, snapshots_in
 from lakeproof.proof.tables.whole_claims import Broken, WholeClaims
@@ -272,7 +273,7 @@ class _Between:
 
         def rows_of(snapshot: int, paths: Iterable[str]) -> str:
             named = at_snapshot(self._claims.source.name, table, snapshot)
-            return f'FROM {named} WHERE "$path" IN ({", ".join(map(_quoted, sorted(paths)))})'
+            return f'FROM {named} WHERE "$path" IN ({", ".join(map(literal, sorted(paths)))})'
 
         select = f"SELECT '{judged.noun}' AS noun, {judged.key} AS id"
         if not came or not went:
@@ -349,10 +350,6 @@ def _is_within(broken: Broken, asked: Mapping[str, Sequence[Range]]) -> bool:
     """A row without an id is in no range: where such a row changed, the states are read whole."""
     key = broken.key
     return key is not None and any(low <= key <= high for low, high in asked[broken.noun])
-
-
-def _quoted(path: str) -> str:
-    return "'" + path.replace("'", "''") + "'"
 
 
 def ranges_of(ids: Iterable[int], most: int = MOST_RANGES) -> list[Range]:

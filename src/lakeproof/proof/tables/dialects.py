@@ -14,6 +14,11 @@ from lakeproof.proof.tables.ranges import LARGEST_ID, SMALLEST_ID, Ranges
 _BOOLEAN = "CASE WHEN {0} THEN 'true' WHEN NOT {0} THEN 'false' END"
 
 
+def literal(text: str) -> str:
+    """A text in SQL and in CQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How one engine spells a column's canonical value and the parts of its digest.

@@ -97,8 +97,8 @@ FROM (
 {" UNION ALL ".join(parts)}
 ) AS parts
 GROUP BY place, noun, id
-HAVING SUM(present) <> 1 OR SUM(version) <> COALESCE(MAX(event_version), 0)
- OR COUNT(DISTINCT event_version) <> COALESCE(MAX(event_version), 0)
+HAVING SUM(present) <> 1 OR COALESCE(MAX(event_version), 0) < 1
+ OR SUM(version) <> MAX(event_version) OR COUNT(DISTINCT event_version) <> MAX(event_version)
  OR SUM(messages) <> COUNT(DISTINCT told_message) OR SUM(attachments) <> COUNT(DISTINCT told_attachment)
 LIMIT {MOST}"""
 
@@ -134,7 +134,7 @@ def broken_of(rows: Iterable[Sequence[Any]]) -> list[BrokenHistory]:
     for noun, key, *sums in rows:
         present, version, events, newest, messages, attachments = (int(value or 0) for value in sums)
         history_id = None if key is None else int(key)
-        if (present, version, events) != (1, newest, newest):
+        if (present, version, events) != (1, newest, newest) or newest < 1:
             state = f"version {version}" if present == 1 else f"{present} rows"
             detail = f"{state}, {events} events, the newest is {newest}"
             broken.append(BrokenHistory(NEWEST_CHANGE, str(noun), history_id, detail))
