@@ -1,12 +1,19 @@
 """Timelines against what a refresh tells, over looks made up."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lakeproof.arguments import Arguments
+from lakeproof.checks import timelines_served
+from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.timelines_served import Look, is_slow_and_nothing_else, judge, settled
 from lakeproof.checks.verdict import Outcome, Verdict
+from lakeproof.deadline import Deadline
+from lakeproof.stack.settings import Settings
+from lakeproof.stack.stack import Stack
 
 OK = {"complete": True, "entries": [{"type": "order.created", "ref": 1}], "sources": {}}
 CUT = OK | {
@@ -92,3 +99,15 @@ def test_while_shoppers_buy_entries_may_differ() -> None:
 def test_without_a_case_it_is_unknown_and_before_the_fault_there_may_be_none() -> None:
     assert judged().outcome is Outcome.UNKNOWN
     assert judged(wanted=0).outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(503, Outcome.FAILED), (404, Outcome.UNKNOWN)])
+def test_a_service_that_refuses_every_timeline_serves_none(
+    tmp_path: Path, answering: Any, monkeypatch: pytest.MonkeyPatch, status: int, outcome: Outcome
+) -> None:
+    monkeypatch.setattr(timelines_served, "rows_of", lambda *_: [(7,)])
+    address = answering(lambda *_: (status, {}))
+    stack = Stack(Settings(state_dir=tmp_path, endpoints={"support-service": {"http": address}}))
+    context, nothing = CheckContext(stack, Deadline(5)), Baseline(Verdict("", Outcome.PASSED, ""))
+    assert timelines_served.verify(context, Arguments(), nothing).outcome is outcome
+    assert timelines_served.baseline(context, Arguments()).verdict.outcome is Outcome.UNKNOWN

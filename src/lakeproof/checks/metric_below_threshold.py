@@ -13,6 +13,8 @@ CLAIM = "the metric is below its threshold and stayed so"
 ENOUGH = 0.6
 # "Now" is the newest sample of the last 5 s: after a scrape that took too long, the metric is absent until the next.
 NEWEST_OF_SECONDS = 5
+# In how many seconds of the window any target at all had been scraped in the newest seconds.
+SCRAPED = f"count_over_time(count(count_over_time(up[{NEWEST_OF_SECONDS}s]))[{{window}}s:1s])"
 
 
 class MetricBelowThreshold(Arguments):
@@ -43,7 +45,9 @@ def _judge(context: CheckContext, arguments: MetricBelowThreshold, quiet_seconds
         window = f"({arguments.metric})[{round(quiet_seconds)}s:1s]"
         highest = reading(context.stack, "metric-highest", f"max_over_time({window})", arguments.unit)
         count = reading(context.stack, "metric-samples", f"count_over_time({window})")
-        readings = (now, highest, count)
+        # The window's steps are filled from older samples, also where Prometheus itself stood still.
+        scraped = reading(context.stack, "scraped", SCRAPED.format(window=round(quiet_seconds)))
+        readings = (now, highest, count, scraped)
     if any(not seen.answered for seen in readings):
         return Verdict(CLAIM, Outcome.UNKNOWN, f"no answer: {arguments.metric}", readings=readings)
     if not isinstance(now.value, int | float) or not isinstance(highest.value, int | float):
@@ -60,6 +64,11 @@ def _judge(context: CheckContext, arguments: MetricBelowThreshold, quiet_seconds
     if not highest.value < arguments.threshold:
         summary = f"{arguments.metric} was {highest.value:g}, not below {arguments.threshold:g}"
         return Verdict(CLAIM, Outcome.FAILED, summary, numbers, readings=readings)
+    if quiet_seconds > 0:
+        scraped_seconds = readings[3].value
+        if not isinstance(scraped_seconds, int | float) or scraped_seconds < quiet_seconds * ENOUGH:
+            summary = f"Prometheus scraped nothing in a part of the last {quiet_seconds:.0f} s"
+            return Verdict(CLAIM, Outcome.UNKNOWN, summary, numbers, readings=readings)
     return Verdict(
         CLAIM,
         Outcome.PASSED,

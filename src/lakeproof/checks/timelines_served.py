@@ -66,6 +66,10 @@ def _verdict(context: CheckContext, wanted: int, *, at_rest: bool) -> Verdict:
                 lambda seen: is_slow_and_nothing_else(seen, ttl, at_rest=at_rest),
                 context.deadline,
             )[-1]
+    except httpx.HTTPStatusError as error:
+        # Before the fault the service may have just started, and is looked at again.
+        refuses = at_rest and error.response.is_server_error
+        return Verdict(CLAIM, Outcome.FAILED if refuses else Outcome.UNKNOWN, f"{SERVICE}: {error}")
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, f"{SERVICE}: {type(error).__name__}: {error}")
     return judge(looks, ttl, wanted, at_rest=at_rest)

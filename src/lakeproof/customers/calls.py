@@ -16,8 +16,9 @@ import orjson
 
 from lakeproof.errors import InvalidInput
 
-# A shopper gives a call up after at most half of this, and writes a line that says so. An older call without such a
-# line means that its shopper died.
+# A shopper gives a call up 2 s after the service does (shop.request_seconds, 5 s by default), and writes a line that
+# says so. An older call without such a line means that its shopper died. Where shop.request_seconds is 13 or more, a
+# call under way may count as unclear too.
 OVERDUE_SECONDS = 15
 # A line's time may be this much later than the reader's clock, which may have been set back a little. A line with a
 # still later time cannot be compared with any moment.

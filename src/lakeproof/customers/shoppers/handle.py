@@ -41,7 +41,8 @@ class TrafficHandle:
         return self._traffic.tally.counts()
 
     def stop(self, settle_seconds: float = SETTLE_LIMIT_SECONDS) -> TrafficReport:
-        """Send nothing new, settle what is unclear within `settle_seconds`, and report. Safe to repeat.
+        """Send nothing new, settle what is unclear within `settle_seconds`, and report. Safe to repeat. Longer than
+        SETTLE_LIMIT_SECONDS nobody settles.
 
         Raises: what stopped the shoppers before (LedgerBroken).
         """

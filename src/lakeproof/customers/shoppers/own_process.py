@@ -90,8 +90,8 @@ class ShoppersProcess:
         return counts
 
     def stop(self, settle_seconds: float = SETTLE_LIMIT_SECONDS) -> TrafficReport:
-        """Send nothing new, settle unclear calls within `settle_seconds`, and report. Safe to repeat. After a Ctrl-C
-        during this call the shoppers go on; the second call then ends the settling.
+        """Send nothing new, settle unclear calls within `settle_seconds` (SETTLE_LIMIT_SECONDS at most), and report.
+        Safe to repeat. After a Ctrl-C during this call the shoppers go on; the second call then ends the settling.
 
         Raises: as `counts`.
         """
