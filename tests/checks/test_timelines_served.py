@@ -111,3 +111,15 @@ def test_a_service_that_refuses_every_timeline_serves_none(
     context, nothing = CheckContext(stack, Deadline(5)), Baseline(Verdict("", Outcome.PASSED, ""))
     assert timelines_served.verify(context, Arguments(), nothing).outcome is outcome
     assert timelines_served.baseline(context, Arguments()).verdict.outcome is Outcome.UNKNOWN
+
+
+def test_one_timeline_that_is_refused_is_asked_for_again(
+    tmp_path: Path, answering: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timelines_served, "rows_of", lambda *_: [(7,)])
+    statuses = [503, 404]
+    address = answering(lambda *_: (statuses.pop(0), {}))
+    stack = Stack(Settings(state_dir=tmp_path, endpoints={"support-service": {"http": address}}))
+    context, nothing = CheckContext(stack, Deadline(5)), Baseline(Verdict("", Outcome.PASSED, ""))
+    assert timelines_served.verify(context, Arguments(), nothing).outcome is Outcome.UNKNOWN
+    assert statuses == []

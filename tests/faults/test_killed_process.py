@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.arguments import OfComponent
-from lakeproof.errors import DeadlineExpired
+from lakeproof.errors import DeadlineExpired, InvalidInput
 from lakeproof.faults import killed_process
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -18,10 +18,15 @@ class Supervisor:
     def __init__(self, *shown: int | None) -> None:
         self.shown = list(shown)
 
+    def ps(self) -> list[SimpleNamespace]:
+        return [self.row("trino")] if self.shown else []
+
     def row(self, name: str) -> SimpleNamespace:
-        return SimpleNamespace(pid=self.shown.pop(0) if len(self.shown) > 1 else self.shown[0])
+        return SimpleNamespace(name=name, pid=self.shown.pop(0) if len(self.shown) > 1 else self.shown[0])
 
     def kill(self, name: str, signal_name: str) -> int:
+        if not self.shown:
+            raise InvalidInput("it does not run", where=name)
         return 1
 
 
@@ -45,3 +50,11 @@ def test_it_is_killed_once_another_process_or_none_is_there(
     supervisor = Supervisor(7, 7, after)
     kill(supervisor, tmp_path, monkeypatch)
     assert supervisor.shown == [after]
+
+
+def test_what_never_ran_is_refused_as_wrong_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any other error has the fault taken back, which starts the component."""
+    with pytest.raises(InvalidInput):
+        kill(Supervisor(), tmp_path, monkeypatch)

@@ -14,7 +14,7 @@ ENOUGH = 0.6
 # "Now" is the newest sample of the last 5 s: after a scrape that took too long, the metric is absent until the next.
 NEWEST_OF_SECONDS = 5
 # In how many seconds of the window any target at all had been scraped in the newest seconds.
-SCRAPED = f"count_over_time(count(count_over_time(up[{NEWEST_OF_SECONDS}s]))[{{window}}s:1s])"
+SCRAPED = "count_over_time(count(count_over_time(up[{newest}s]))[{window}s:1s])"
 
 
 class MetricBelowThreshold(Arguments):
@@ -46,7 +46,9 @@ def _judge(context: CheckContext, arguments: MetricBelowThreshold, quiet_seconds
         highest = reading(context.stack, "metric-highest", f"max_over_time({window})", arguments.unit)
         count = reading(context.stack, "metric-samples", f"count_over_time({window})")
         # The window's steps are filled from older samples, also where Prometheus itself stood still.
-        scraped = reading(context.stack, "scraped", SCRAPED.format(window=round(quiet_seconds)))
+        pause = max(NEWEST_OF_SECONDS, round(1 / arguments.per_second))  # of a Prometheus that scrapes seldom
+        steps = SCRAPED.format(newest=pause, window=round(quiet_seconds))
+        scraped = reading(context.stack, "scraped", steps)
         readings = (now, highest, count, scraped)
     if any(not seen.answered for seen in readings):
         return Verdict(CLAIM, Outcome.UNKNOWN, f"no answer: {arguments.metric}", readings=readings)

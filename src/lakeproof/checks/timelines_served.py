@@ -15,7 +15,7 @@ import httpx
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
-from lakeproof.checks.tries import ask_again
+from lakeproof.checks.tries import PAUSE_SECONDS, ask_again
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.services.database.rows import rows_of
 
@@ -55,7 +55,7 @@ def verify(context: CheckContext, arguments: Arguments, before: Baseline) -> Ver
     return _verdict(context, wanted=1, at_rest=True)
 
 
-def _verdict(context: CheckContext, wanted: int, *, at_rest: bool) -> Verdict:
+def _verdict(context: CheckContext, wanted: int, *, at_rest: bool, refused_before: bool = False) -> Verdict:
     stack = context.stack
     try:
         cases = [int(row[0]) for row in rows_of(stack, "support", NEWEST)]
@@ -67,8 +67,12 @@ def _verdict(context: CheckContext, wanted: int, *, at_rest: bool) -> Verdict:
                 context.deadline,
             )[-1]
     except httpx.HTTPStatusError as error:
-        # Before the fault the service may have just started, and is looked at again.
+        # Before the fault the service may have just started, and is looked at again. After it one refusal may be a
+        # slow moment, and two a second apart are not.
         refuses = at_rest and error.response.is_server_error
+        if refuses and not refused_before:
+            context.deadline.pause(PAUSE_SECONDS)
+            return _verdict(context, wanted, at_rest=at_rest, refused_before=True)
         return Verdict(CLAIM, Outcome.FAILED if refuses else Outcome.UNKNOWN, f"{SERVICE}: {error}")
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         return Verdict(CLAIM, Outcome.UNKNOWN, f"{SERVICE}: {type(error).__name__}: {error}")

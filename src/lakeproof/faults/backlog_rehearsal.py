@@ -66,7 +66,7 @@ def rehearse(
     if keep_paused:
         return
     deadline = Deadline(CATCH_UP_SECONDS)
-    after = measure()
+    after: dict[str, Any] = {}
 
     def caught_up() -> bool | None:
         nonlocal after
@@ -74,7 +74,9 @@ def rehearse(
         return True if after["rowCountDelta"] == 0 else None
 
     try:
-        deadline.wait_for("every row to arrive", caught_up, every=1.0, seen=lambda: str(after))
+        deadline.wait_for(
+            "every row to arrive", caught_up, every=1.0, seen=lambda: str(after), unseen_is_not_yet=True
+        )
     except DeadlineExpired as error:
         progress(error.message)
     found["afterResume"] = after | {"seconds": round(deadline.elapsed, 1)}

@@ -22,7 +22,8 @@ def inject(stack: Stack, arguments: OfComponent) -> None:
     Raises: DeadlineExpired where it lives on.
     """
     name, client = arguments.component, our_processes(stack, f"kill {arguments.component}")
-    old = client.row(name).pid
+    # Not `row`, which raises CouldNotLook for a component that never ran: `kill` refuses that one as wrong input.
+    old = next((row.pid for row in client.ps() if row.name == name), None)
     client.kill(name, "KILL")
     Deadline(GONE_SECONDS).wait_for(
         f"process {old} of {name} to be gone",

@@ -168,8 +168,8 @@ def _take_back(stack: Stack, fault: Fault, arguments: Arguments, path: Path, why
     try:
         if not isinstance(why, InvalidInput):
             fault.remove(stack, arguments)
-    except LakeproofError as error:
-        log.warning("fault %s could not be made, nor taken back: %s", fault.id, error.message)
+    except Exception as error:  # noqa: BLE001 - the error of the fault itself goes on, not that of its removal
+        log.warning("fault %s could not be made, nor taken back: %s: %s", fault.id, type(error).__name__, error)
         return
     path.unlink(missing_ok=True)
 

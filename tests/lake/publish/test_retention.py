@@ -105,6 +105,19 @@ def test_a_tag_that_is_dropped_meanwhile_does_not_keep_what_has_expired() -> Non
     assert copies.keys == {held}
 
 
+def test_where_a_branch_cannot_be_read_nothing_is_removed() -> None:
+    held = published_key("oltp", "orders", time.time_ns() // 1_000_000 - 5_000_000, 7, "aa")
+
+    class Unreadable(Copies):
+        def contents(self, reference: Reference, namespace: str, tables: list[str]) -> dict[str, IcebergTable]:
+            raise NoSuchReference("not found", where="nessie")
+
+    copies = Unreadable({held}, {held})
+    with pytest.raises(NoSuchReference):
+        remove_expired_copies(copies, copies, "oltp", ["orders"], 900)  # type: ignore[arg-type]
+    assert copies.keys == {held}
+
+
 class Store:
     """A bucket's uploads in parts, of an age in hours each, two a page. As MinIO's: a Prefix is a whole name.
 

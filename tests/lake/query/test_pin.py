@@ -9,7 +9,7 @@ from tests.published_commit import published_commit
 from lakeproof.lake.nessie import Reference
 from lakeproof.lake.publish import history
 from lakeproof.lake.query import pin
-from lakeproof.lake.query.answer import EngineUnreachable, NotBegun
+from lakeproof.lake.query.answer import EngineUnreachable, NotBegun, StatementFailed
 from lakeproof.lake.query.flink import pin_statements
 from lakeproof.lake.query.pin import FORGOTTEN_SECONDS, create_catalog_sql, is_forgotten, pinned_catalog
 from lakeproof.stack.engines.trino import catalog_properties
@@ -104,6 +104,28 @@ def test_a_catalog_that_trino_did_not_drop_goes_with_a_later_sweep(
     with pinned_catalog(stack, COMMIT, lake.run):
         pass
     assert (lake.catalogs, lake.tags) == (set(), {})
+
+
+def test_a_catalog_that_trino_refuses_to_drop_keeps_no_other_one(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = Stack(Settings(state_dir=tmp_path))
+    lake.silent = "DROP"
+    names = []
+    for _ in range(2):
+        with pinned_catalog(stack, COMMIT, lake.run) as name:
+            names.append(name)
+    lake.silent = ""
+
+    def refusing(sql: str) -> None:
+        if sql == f"DROP CATALOG IF EXISTS {names[0]}":
+            raise StatementFailed("it is in use", where="trino")
+        lake.run(sql)
+
+    monkeypatch.setattr(pin, "FORGOTTEN_SECONDS", -1)
+    with pinned_catalog(stack, COMMIT, refusing):
+        pass
+    assert (lake.catalogs, set(lake.tags)) == ({names[0]}, {names[0]})
 
 
 def test_a_catalog_that_was_made_without_an_answer_is_dropped(lake: Lake, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import Any
 
 from lakeproof.lake.job.spec import RETENTION_MARGIN_SECONDS
@@ -91,6 +90,11 @@ def _abort(s3: Any, key: str, upload_id: str) -> bool:
 
 def _referenced_keys(nessie: NessieClient, database: str, tables: list[str]) -> Iterator[str]:
     for reference in nessie.references():
-        with suppress(NoSuchReference):  # dropped meanwhile, as the tag of a query is
-            for table in nessie.contents(reference, database, tables).values():
-                yield bucket_and_key(table.metadata_location)[1]
+        try:
+            contents = nessie.contents(reference, database, tables)
+        except NoSuchReference:
+            if reference.kind != "TAG":
+                raise  # what a branch points at must not count as unreferenced
+            continue  # dropped meanwhile: a query's tag
+        for table in contents.values():
+            yield bucket_and_key(table.metadata_location)[1]

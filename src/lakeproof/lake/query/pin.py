@@ -16,7 +16,7 @@ from lakeproof.errors import LakeproofError
 from lakeproof.lake.nessie import NessieClient, NoSuchReference, Reference
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.publish.history import MAIN, Looking
-from lakeproof.lake.query.answer import NotBegun
+from lakeproof.lake.query.answer import NotBegun, StatementFailed
 from lakeproof.stack.engines.trino import catalog_properties
 from lakeproof.stack.stack import Stack
 
@@ -62,7 +62,7 @@ def pinned_catalog(stack: Stack, commit: PublishedCommit, run_in_trino: RunInTri
             yield name
         finally:
             # A sweep finds a catalog by its tag alone, so the tag stays where the catalog may still stand.
-            if not begun or _dropped(name, run_in_trino):
+            if not begun or _drop(name, run_in_trino) is None:
                 _drop_tag(nessie, tag)
             _sweep(nessie, run_in_trino)
 
@@ -73,14 +73,14 @@ def create_catalog_sql(name: str, properties: dict[str, str]) -> str:
     return f"CREATE CATALOG {name} USING iceberg WITH ({listed})"
 
 
-def _dropped(name: str, run_in_trino: RunInTrino) -> bool:
-    """Drop the catalog, where it is there; False where Trino did not say that it is gone."""
+def _drop(name: str, run_in_trino: RunInTrino) -> LakeproofError | None:
+    """Drop the catalog, where it is there. Gives the error by which Trino did not say that it is gone."""
     try:
         run_in_trino(f"DROP CATALOG IF EXISTS {name}")
     except LakeproofError as error:
         log.info("catalog %s stays until a later sweep: %s", name, error.message)
-        return False
-    return True
+        return error
+    return None
 
 
 def _drop_tag(nessie: NessieClient, tag: Reference) -> None:
@@ -100,6 +100,8 @@ def _sweep(nessie: NessieClient, run_in_trino: RunInTrino) -> None:
         return
     for tag in tags:
         if is_forgotten(tag.name, time.time()):
-            if not _dropped(tag.name, run_in_trino):
-                return  # Trino would not drop the next one either, and each try may take seconds
-            _drop_tag(nessie, tag)
+            kept_by = _drop(tag.name, run_in_trino)
+            if kept_by is None:
+                _drop_tag(nessie, tag)
+            elif not isinstance(kept_by, StatementFailed):
+                return  # Trino is away: it would not drop the next one either, and each try may take seconds

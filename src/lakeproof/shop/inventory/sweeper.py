@@ -110,13 +110,20 @@ class Sweeper:
             logger.error("stock does not add up", extra={"skus": [one.sku for one in wrong][:20]})
         self._metrics.violations.set(len(wrong))
         self._metrics.active.set(sum(one.active for one in self.totals))
-        limit = asyncio.Semaphore(SKUS_AT_ONCE)
+        limit, failed = asyncio.Semaphore(SKUS_AT_ONCE), False
 
         async def one(sku: str) -> int:
+            nonlocal failed
             async with limit:
-                return await self._expire(sku)
+                if failed:  # the database is in trouble, and each further SKU may wait for it until its time is over
+                    return 0
+                try:
+                    return await self._expire(sku)
+                except BaseException:
+                    failed = True
+                    raise
 
-        # Where one fails the others end first, because the next sweep works on the same `_known`.
+        # Where one fails those under way end first, because the next sweep works on the same `_known`.
         works = (one(each.sku) for each in self.totals if each.active)
         ended = await asyncio.gather(*works, return_exceptions=True)
         self._forget([each.sku for each in self.totals if not each.active])
