@@ -52,9 +52,7 @@ def test_it_is_killed_once_another_process_or_none_is_there(
     assert supervisor.shown == [after]
 
 
-def test_what_never_ran_is_refused_as_wrong_input(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_never_ran_is_refused_as_wrong_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any other error has the fault taken back, which starts the component."""
     with pytest.raises(InvalidInput):
         kill(Supervisor(), tmp_path, monkeypatch)
