@@ -1,6 +1,8 @@
 """The daemon's answers to requests, without its socket."""
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from lakeproof.errors import TerminalError
 from lakeproof.processes.kept_stack import KeptStack
 from lakeproof.processes.pace import Pace
 from lakeproof.processes.server import Server
+from lakeproof.processes.states import Health
 from lakeproof.stack.component import Command, Component
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -35,5 +38,22 @@ async def test_what_waits_to_be_started_when_a_down_comes_is_not_started(tmp_pat
         with pytest.raises(TerminalError, match="stopped while it was starting"):
             await up
         assert await stopping and not kept.keepers["second"].known
+    finally:
+        await kept.stop()
+
+
+async def test_a_component_whose_process_has_ended_is_never_shown_as_healthy(tmp_path: Path) -> None:
+    kept = KeptStack(
+        Stack(Settings(state_dir=tmp_path)), {"one": component("one")}, "lakeproof-test", ("false",), Pace()
+    )
+    try:
+        await Server(kept)._up(["one"])
+        pid = kept.rows()[0].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        while (row := kept.rows()[0]).pid == pid:
+            await asyncio.sleep(0)  # one step of the loop at a time
+        assert row.health is Health.NONE
     finally:
         await kept.stop()

@@ -99,6 +99,16 @@ class Keeper:
         return self.process.pid if self.process is not None and self.process.running else None
 
     @property
+    def healthy(self) -> bool:
+        """True while it runs, answers and is provisioned."""
+        return self.condition.healthy.is_set() and self.pid is not None
+
+    @property
+    def health(self) -> Health:
+        """What the component answers. Nothing once its process has ended, even before `_live` has seen that."""
+        return self.condition.health if self.pid is not None else Health.NONE
+
+    @property
     def paused(self) -> bool:
         """True while its leader is stopped by a signal."""
         return self.process is not None and self.process.paused

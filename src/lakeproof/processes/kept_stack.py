@@ -79,7 +79,7 @@ class KeptStack:
         return ProcessRow(
             name=keeper.name,
             state=State.PAUSED if paused else keeper.state,
-            health=keeper.condition.health,
+            health=keeper.health,
             pid=pid,
             rss_bytes=use.rss_bytes if pid is not None else 0,
             cpu_percent=use.cpu_percent if pid is not None else 0.0,

@@ -167,7 +167,7 @@ class Server:
                 if kept.closing:  # a `down` or SIGTERM came during the `want` before, which may wait for its turn
                     break
                 await keeper.want()
-            while not all(keeper.condition.healthy.is_set() for keeper in keepers):
+            while not all(keeper.healthy for keeper in keepers):
                 if kept.closing:
                     raise TerminalError("stopped while it was starting", where=f"stack {kept.stack.name}")
                 for keeper in keepers:
@@ -224,7 +224,7 @@ class Server:
         """The components that are not healthy yet, and for how long the present start of each has been under way."""
         parts = []
         for keeper in self._kept.keepers.values():
-            if keeper.wanted and not keeper.condition.healthy.is_set() and keeper.timeline is not None:
+            if keeper.wanted and not keeper.healthy and keeper.timeline is not None:
                 # Shortened: several reasons share one line, which comes again and again; `ps` shows them whole.
                 reason = (
                     f": {shorten(keeper.condition.reason, LONGEST_REASON, placeholder=' …')}"

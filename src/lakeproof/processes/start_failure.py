@@ -31,13 +31,13 @@ class StartFailed(TerminalError):
 
 def gave_up(keeper: "Keeper") -> bool:
     """True when `up` should wait for the component no longer; the supervisor itself goes on trying."""
-    if keeper.condition.healthy.is_set():
+    if keeper.healthy:
         return False
     return (
         keeper.state in (State.FAILED, State.STOPPING, State.STOPPED)
         or keeper.tries.too_slow
         or keeper.tries.failures >= FAILED_STARTS_TO_GIVE_UP
-        or (keeper.condition.health == Health.UNHEALTHY and keeper.paused)
+        or (keeper.health == Health.UNHEALTHY and keeper.paused)
         or (keeper.tries.failures == 0 and keeper.condition.unhealthy_seconds > keeper.context.pace.give_up_unhealthy)
     )
 
