@@ -133,6 +133,16 @@ def test_a_table_that_was_made_anew_is_not_led_to_a_list_of_the_old_one(bucket: 
         assert found == {}
 
 
+def test_a_table_that_was_made_anew_and_has_grown_as_far_is_not_led_to_a_list_of_the_old_one(bucket: Bucket) -> None:
+    files = ManifestReader(bucket).live_files(f"s3://lake/{LIST}")
+    mender = Mender(bucket)
+    mender.lists(metadata_of(148), files, KEY)
+    anew = metadata_of(148)
+    for entry in anew["snapshots"]:
+        entry["manifest-list"] += ".of-the-new-table"
+    assert mender.lists(anew, files[:-1], published_key("oltp", "orders", 1, 148, "cd34")) == {}
+
+
 def test_a_copy_of_a_table_that_needs_none_is_as_paimons() -> None:
     copy = read_metadata(published_copy(metadata_of(148)))
     assert copy["snapshots"] == metadata_of(148)["snapshots"]

@@ -27,7 +27,7 @@ class Mender:
     def __init__(self, s3: Any) -> None:
         self._s3 = s3
         self._sizes: dict[str, int] = {}
-        self._lists: dict[int, str] = {}
+        self._lists: dict[tuple[int, str], str] = {}
 
     def lists(self, metadata: dict[str, Any], files: Iterable[DataFile], key: str) -> Mapping[int, str]:
         """Snapshot → its mended list, for the snapshots that need one: a published copy leads to that list instead.
@@ -37,11 +37,11 @@ class Mender:
         """
         if any(file.size < 0 for file in files):
             snapshot = current_snapshot(metadata)
-            self._lists[snapshot["snapshot-id"]] = self._mended(snapshot["manifest-list"], stem_of(key))
-        # A table that was made anew counts its snapshots from 1 again: the old table's lists must not stay.
-        there = {entry["snapshot-id"] for entry in metadata["snapshots"]}
+            self._lists[_of(snapshot)] = self._mended(snapshot["manifest-list"], stem_of(key))
+        # A table that was made anew counts its snapshots from 1 again, so a snapshot is known by its own list too.
+        there = {_of(entry) for entry in metadata["snapshots"]}
         self._lists = {snapshot: place for snapshot, place in self._lists.items() if snapshot in there}
-        return self._lists
+        return {number: place for (number, _), place in self._lists.items()}
 
     def _mended(self, manifest_list: str, stem: str) -> str:
         """Write a list that leads to mended manifests; gives its address."""
@@ -72,6 +72,10 @@ class Mender:
             bucket, key = bucket_and_key(path)
             self._sizes[path] = self._s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
         return file | {"file_size_in_bytes": self._sizes[path]}
+
+
+def _of(snapshot: dict[str, Any]) -> tuple[int, str]:
+    return snapshot["snapshot-id"], snapshot["manifest-list"]
 
 
 def _rewritten(content: bytes, change: Callable[[dict[str, Any]], dict[str, Any]]) -> bytes:
