@@ -26,7 +26,7 @@ STEP = timedelta(minutes=1)
 READABLE = 450 * STEP + STEP / 2  # half a step for the test itself, on a machine that is slow
 STACK = Stack(Settings(name="none"))
 # Rows of the claims' statements. Order 7 is gone, its one event is not that of a deletion.
-IN_SOURCE = (0, 7, 0, 0, 0, "0.00", "0.00", 0, 1, 1, 0, 1, 1)
+IN_SOURCE = (0, 7, 0, 0, 0, "0.00", "0.00", 0, 1, 1, 0, 1, 2)
 # Payment 5 is at version 1 and has two events.
 PAYMENT_IN_SOURCE = (0, "payment", 5, 1, 1, 2, 2, 0, 0)
 
@@ -148,7 +148,7 @@ def test_what_the_source_shows_just_so_is_no_finding(lake: Callable[[int], Lake]
 def test_what_the_source_shows_broken_in_another_way_excuses_nothing(lake: Callable[[int], Lake]) -> None:
     """An order that lacks an item in the source, and the order itself in the lake."""
     main = lake(5)
-    main.torn, main.source = {"0003": [7]}, {"oltp": [(0, 7, 1, 2, 1, "10.00", "5.00", 1, 1, 1, 0, 1, 1)]}
+    main.torn, main.source = {"0003": [7]}, {"oltp": [(0, 7, 1, 2, 1, "10.00", "5.00", 1, 1, 1, 0, 1, 2)]}
     finding = audit_published(STACK, OLTP, "0001").finding
     assert finding is not None and "order 7" in finding
 

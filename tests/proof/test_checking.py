@@ -177,7 +177,7 @@ def test_an_order_whose_items_are_still_to_be_read_for_the_first_time_is_no_fail
         "order_events": [(5, 7, 1, "created", 1)],
     }
     begun = {table: rows if table == "orders" else [] for table, rows in whole.items()}
-    broken: list[tuple[object, ...]] = [(7, 1, 1, 0, "12.30", "0.00", 1, 1, 1, 0, 1, 1)]
+    broken: list[tuple[object, ...]] = [(7, 1, 1, 0, "12.30", "0.00", 1, 1, 1, 0, 1, 2)]
     asked: list[str] = []
 
     def judged(reader: Reader) -> list[tuple[object, ...]]:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import CouldNotLook, DeadlineExpired, NotReady
+from lakeproof.errors import CouldNotLook, DeadlineExpired, LakeproofError
 from lakeproof.lake.capture import gap, missed
 from lakeproof.lake.capture.bridge import Missing, Place, Resting
 from lakeproof.lake.capture.connector import find_connector
@@ -109,16 +109,39 @@ def test_one_slow_answer_of_nessie_or_of_kafka_does_not_end_a_bridge(
     assert found.states == after
 
 
+def no_answer(*_: object) -> object:
+    raise CouldNotLook("no answer (ReadTimeout)", where="nessie")
+
+
+@pytest.mark.parametrize("look", ["kept_offset", "newest"])
+def test_nessie_or_kafka_that_stays_away_ends_a_bridge_as_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: str
+) -> None:
+    """The user waited two minutes, and was told of a wait that failed."""
+    monkeypatch.setattr(gap, "rest_of", lambda *_: Flink())
+    monkeypatch.setattr(gap, "find_job", lambda *_: SimpleNamespace(id="a"))
+    monkeypatch.setattr(gap, "has_more", lambda *_: False)
+    monkeypatch.setattr(gap, "kept_offset", no_answer if look == "kept_offset" else lambda *_: 50)
+    monkeypatch.setattr(gap, "end_offset", lambda *_: END)
+    monkeypatch.setattr(history, "newest", no_answer)
+    for name in ("READ_SECONDS", "PUBLISH_SECONDS"):
+        monkeypatch.setattr(gap, name, 0.2)
+    monkeypatch.setattr(gap, "SILENT_SECONDS", 0.1, raising=False)
+    with pytest.raises(CouldNotLook, match=r"nessie: no answer .* Next: lakeproof ps"):
+        gap.await_all_captured(Stack(Settings(state_dir=tmp_path)), RESTING)
+
+
 class Steps(list[str]):
     """What a bridge does in turn. known: what Connect keeps of its offset. shown: whether `main` shows what comes."""
 
     known: Mapping[str, str] = {}
     shown = True
+    why: LakeproofError = DeadlineExpired("waited 120 s for main", last_seen="main shows checkpoint 3")
     found = Difference([Event("oltp.orders", "c", None, {"id": 1})])
 
     def await_shown(self, *_: object, beyond: int = -1) -> None:
         if beyond >= 0 and not self.shown:
-            raise DeadlineExpired("waited 120 s for main", last_seen="main shows checkpoint 3")
+            raise self.why
         self.append(f"shown to {beyond}")
 
 
@@ -181,12 +204,16 @@ def test_the_connector_goes_on_only_once_main_shows_what_was_written(
     ]
 
 
-def test_what_was_written_and_is_not_shown_is_told_with_what_to_do(tmp_path: Path, steps: Steps) -> None:
-    steps.shown = False
+@pytest.mark.parametrize(("why", "exit_code"), [(Steps.why, 1), (CouldNotLook("no answer", where="nessie"), 3)])
+def test_what_was_written_and_is_not_shown_is_told_with_what_to_do(
+    tmp_path: Path, steps: Steps, why: LakeproofError, exit_code: int
+) -> None:
+    steps.shown, steps.why = False, why
     stack = Stack(Settings(state_dir=tmp_path))
     missed.note(stack, OLTP, missed.BY_LOG)
-    with pytest.raises(NotReady) as told:
+    with pytest.raises(LakeproofError) as told:
         gap.bridge(stack, "orders")
+    assert told.value.exit_code == exit_code
     assert missed.is_noted(stack, OLTP, missed.BY_LOG)
     assert "1 of oltp.orders; all of that lies in its topic now" in told.value.message
     assert "the same again" in told.value.next_action

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.errors import DeadlineExpired, InvalidInput, NotReady
+from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, LakeproofError, NotReady
 from lakeproof.lake.capture import rewriting
 from lakeproof.lake.job import turn
 from lakeproof.lake.job.bridging import bridging, main_may_move
@@ -38,6 +38,7 @@ class World:
         self.did: list[str] = []
         self.names: list[str] = []
         self.shown = True
+        self.why: LakeproofError = DeadlineExpired("waited 120 s for main", last_seen="main shows checkpoint 3")
 
     def run(self, sql: str, deadline: object) -> SimpleNamespace:
         if sql.startswith("DESCRIBE"):
@@ -76,7 +77,7 @@ class World:
     def published(self, *_: object) -> None:
         assert self.running and main_may_move(self.stack, OLTP)
         if not self.shown:
-            raise DeadlineExpired("waited 120 s for main", last_seen="main shows checkpoint 3")
+            raise self.why
 
 
 @pytest.fixture
@@ -173,9 +174,16 @@ def test_it_ends_only_once_main_shows_it_also_in_the_second_call(world: World) -
     """An audit's finding does not keep `main` as it is meanwhile (publish/service.py)."""
     world.twice, world.shown = {"oltp.order_events": 3}, False
     for rows in ("3 of oltp.order_events", "none"):
-        with pytest.raises(NotReady, match=f"second rows taken out: {rows}; that is not on main yet"):
+        with pytest.raises(NotReady, match=f"second rows taken out: {rows}; that is not seen on main yet"):
             rewriting.remove_second_rows(world.stack, OLTP)
     assert world.did == [ANEW]
+
+
+def test_what_was_taken_out_is_told_where_nobody_says_what_main_shows(world: World) -> None:
+    world.twice, world.shown = {"oltp.order_events": 3}, False
+    world.why = CouldNotLook("no answer", where="nessie")
+    with pytest.raises(CouldNotLook, match=r"second rows taken out: 3 of oltp.order_events; .* no answer"):
+        rewriting.remove_second_rows(world.stack, OLTP)
 
 
 def test_one_repair_at_a_time_for_each_database_and_one_that_was_cut_off_first(world: World) -> None:

@@ -45,6 +45,10 @@ def says_nothing(request: httpx.Request) -> httpx.Response:
     raise httpx.ReadTimeout("timed out", request=request)
 
 
+def refuses(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(500, json={"errors": ["Internal server error."]}, request=request)
+
+
 def gives_a_field_too_many(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, text=json.dumps(PAGE).replace("[3]", "[3, 4]"))
 
@@ -115,10 +119,15 @@ def test_a_session_that_cannot_be_closed_does_not_cost_what_was_answered(
     assert gateway.asked[-1] == "DELETE 7"
 
 
-def test_a_session_that_must_be_closed_and_is_not_fails(stack_with: Callable[[Gateway], Stack]) -> None:
+@pytest.mark.parametrize(
+    ("does", "told"), [(says_nothing, "ReadTimeout"), (refuses, "answered 500 to DELETE /v1/sessions/7")]
+)
+def test_a_session_that_must_be_closed_and_is_not_fails(
+    stack_with: Callable[[Gateway], Stack], does: Answer, told: str
+) -> None:
     """Who writes to the lake lets nobody else do so before that."""
-    stack = stack_with(Gateway("DELETE 7", says_nothing))
-    with pytest.raises(EngineUnreachable, match="ReadTimeout"), flink_session(stack, {}, must_be_closed=True):
+    stack = stack_with(Gateway("DELETE 7", does))
+    with pytest.raises(EngineUnreachable, match=told), flink_session(stack, {}, must_be_closed=True):
         pass
 
 

@@ -58,7 +58,7 @@ class Trino:
         )
         if self.knows_only_the_newest and len(states) > 1:
             raise StatementFailed("Iceberg snapshot ID does not exists: 1", where="trino")
-        row = (7, 1, 2, 1, "2.00", "1.00", 1, 1, 1, 0, 1, 1)
+        row = (7, 1, 2, 1, "2.00", "1.00", 1, 1, 1, 0, 1, 2)
         rows = [(int(place), *row) for place, number in states if int(number) in self.torn]
         return type("Answer", (), {"rows": rows * self.times})()
 

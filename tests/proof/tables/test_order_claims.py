@@ -9,14 +9,14 @@ import pytest
 from lakeproof.proof.tables.order_claims import NEWEST_EVENT, NO_ORPHANS, WHOLE_ORDERS, across_sql, broken_of
 
 # order id, orders, wanted items, items, total, amount, version, events, newest, gone,
-# sum of the events' versions, sum of their squares
-WHOLE = (1, 1, 2, 2, "12.50", "12.50", 3, 3, 3, 0, 6, 14)
+# sum of the events' versions, sum of the powers of two to them
+WHOLE = (1, 1, 2, 2, "12.50", "12.50", 3, 3, 3, 0, 6, 14.0)
 
 
 def changed(**values: object) -> tuple[object, ...]:
     """WHOLE with some values replaced."""
     first = ("order_id", "orders", "wanted", "items", "total", "amount")
-    names = (*first, "version", "events", "newest", "gone", "sum", "squares")
+    names = (*first, "version", "events", "newest", "gone", "sum", "powers")
     return tuple(values.get(name, value) for name, value in zip(names, WHOLE, strict=True))
 
 
@@ -34,8 +34,8 @@ def changed(**values: object) -> tuple[object, ...]:
         (changed(events=2), {NEWEST_EVENT}),
         (changed(gone=1), {NEWEST_EVENT}),
         (changed(sum=7), {NEWEST_EVENT}),
-        (changed(squares=15), {NEWEST_EVENT}),
-        (changed(version=None, events=0, newest=0, sum=0, squares=0), {NEWEST_EVENT}),
+        (changed(powers=15.0), {NEWEST_EVENT}),
+        (changed(version=None, events=0, newest=0, sum=0, powers=0), {NEWEST_EVENT}),
     ],
 )
 def test_a_row_of_sums_tells_which_claims_are_broken(row: tuple[object, ...], claims: set[str]) -> None:
@@ -46,7 +46,7 @@ def test_a_row_of_sums_with_null_breaks_a_claim_and_no_check() -> None:
     """An item whose order's id is NULL, and an order of which the lake has no total."""
     broken = broken_of(
         [
-            changed(order_id=None, orders=0, wanted=0, version=0, events=0, newest=0, sum=0, squares=0),
+            changed(order_id=None, orders=0, wanted=0, version=0, events=0, newest=0, sum=0, powers=0),
             changed(total=None),
         ]
     )
@@ -64,6 +64,9 @@ def test_a_row_of_sums_with_null_breaks_a_claim_and_no_check() -> None:
         ([1, 1, 3], "version 3, 3 events, the newest is 3, and one version has two"),
         ([1, 1, 4, 4], "version 4, 4 events, the newest is 4, and one version has two"),
         ([2, 2, 2, 4], "version 4, 4 events, the newest is 4, and one version has two"),
+        ([2, 2, 3, 3, 4, 7, 7], "version 7, 7 events, the newest is 7, and one version has two"),
+        ([*range(1, 61)], None),
+        ([2, 2, 3, 3, 4, 7, 7, *range(8, 61)], "version 60, 60 events, the newest is 60, and one version has two"),
     ],
     ids=[
         "whole",
@@ -74,6 +77,9 @@ def test_a_row_of_sums_with_null_breaks_a_claim_and_no_check() -> None:
         "one lost, the first doubled",
         "two lost, two doubled",
         "two lost, one there three times",
+        "three lost, three doubled",
+        "sixty",
+        "three of sixty lost, three doubled",
     ],
 )
 def test_one_event_per_version_is_what_the_statement_compares(versions: Sequence[int], detail: str | None) -> None:

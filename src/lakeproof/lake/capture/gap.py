@@ -45,6 +45,8 @@ from lakeproof.stack.stack import Stack
 READ_SECONDS = 120.0
 PUBLISH_SECONDS = 120.0
 CHECKPOINT_SECONDS = 60.0
+# So long may Nessie or Kafka keep silent before a wait ends: longer than one that died takes to come back.
+SILENT_SECONDS = 30.0
 WHERE_MAIN_STAYS = (
     "where somebody set it to backup: lakeproof lake rollback;"
     " where the publisher runs on another machine: this repair there"
@@ -103,9 +105,10 @@ def _write_difference(stack: Stack, resting: Resting) -> Difference:
 def _await_shown(stack: Stack, resting: Resting, last: int, found: Difference) -> None:
     try:
         await_all_captured(stack, resting, beyond=last)
-    except DeadlineExpired as late:
-        raise NotReady(
-            f"{in_words(found)}; all of that lies in its topic now, and is not on main yet: {late.what}",
+    except (DeadlineExpired, CouldNotLook) as late:
+        kind = CouldNotLook if isinstance(late, CouldNotLook) else NotReady
+        raise kind(
+            f"{in_words(found)}; all of that lies in its topic now, and is not seen on main yet: {late.what}",
             where=resting.connector.name,
             next_action="lakeproof diagnose; then the same again, which brings what differs by then",
         ) from late
@@ -115,6 +118,7 @@ def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> Publ
     """The first published state that holds all of the topic, into which nothing comes meanwhile.
 
     beyond: wait until the job has read at least this offset.
+    Raises: DeadlineExpired; CouldNotLook once Kafka or Nessie was silent for SILENT_SECONDS.
     """
     flink, source, name = rest_of(stack), resting.source, resting.connector.name
 
@@ -137,7 +141,10 @@ def await_all_captured(stack: Stack, resting: Resting, beyond: int = -1) -> Publ
 
 
 def await_published(stack: Stack, source: Source) -> PublishedCommit:
-    """The first published state that holds all that the source's job has read by now. Raises: DeadlineExpired."""
+    """The first published state that holds all that the source's job has read by now.
+
+    Raises: as await_all_captured.
+    """
     newest = _patient(lambda: history.newest(stack))
     before = Deadline(PUBLISH_SECONDS).wait_for("Nessie to tell what main shows", newest).states.get(source.name)
     checkpoint = _new_checkpoint(rest_of(stack), source)
@@ -159,13 +166,20 @@ def await_published(stack: Stack, source: Source) -> PublishedCommit:
 
 
 def _patient[T](look: Callable[[], T]) -> Callable[[], T]:
-    """The same look for a wait, which goes on after a look that had no answer."""
+    """The same look for a wait, which goes on after a look that had no answer, until none had one for too long."""
+    silence: Deadline | None = None
 
     def patient() -> T:
+        nonlocal silence
         try:
-            return look()
+            found = look()
         except CouldNotLook as silent:
-            raise NotReady(silent.what, where=silent.where, next_action=silent.next_action) from silent
+            silence = silence or Deadline(SILENT_SECONDS)
+            kind = CouldNotLook if silence.expired else NotReady
+            then = silent.next_action or "lakeproof ps, then the same again"
+            raise kind(silent.what, where=silent.where, next_action=then) from silent
+        silence = None
+        return found
 
     return patient
 

@@ -3,7 +3,7 @@
 import logging
 
 from lakeproof.deadline import Deadline
-from lakeproof.errors import DeadlineExpired, NotReady
+from lakeproof.errors import CouldNotLook, DeadlineExpired, NotReady
 from lakeproof.lake.capture.bridge import alone
 from lakeproof.lake.capture.gap import await_published, require_not_behind
 from lakeproof.lake.job.added_columns import job_files
@@ -84,7 +84,7 @@ def take_out_second_rows(stack: Stack, source: Source) -> dict[str, int]:
     Append-only tables have no key on purpose, so that a second row of an event is seen. A connector that reads all
     rows anew brings a second row of each event. A table is written anew as a whole, in one commit; a call that is cut
     off before the commit leaves the table as it was. Hashes that were published before stay as they are.
-    Raises: as write_to_lake; NotReady, also where all was done and `main` does not show it.
+    Raises: as write_to_lake; NotReady and CouldNotLook, also where all was done and `main` does not show it.
     """
     files = [file for file in job_files(stack, source) if not file.has_key]
     log.info("counting what %s hold twice", ", ".join(file.table for file in files))
@@ -101,9 +101,10 @@ def take_out_second_rows(stack: Stack, source: Source) -> dict[str, int]:
     try:
         # Also where nothing was found: an earlier call may have taken the rows out, and ended before main showed it.
         await_published(stack, source)
-    except DeadlineExpired as late:
-        raise NotReady(
-            f"second rows taken out: {in_counts(found)}; that is not on main yet: {late.what}",
+    except (DeadlineExpired, CouldNotLook) as late:
+        kind = CouldNotLook if isinstance(late, CouldNotLook) else NotReady
+        raise kind(
+            f"second rows taken out: {in_counts(found)}; that is not seen on main yet: {late.what}",
             where=source.name,
             next_action="lakeproof diagnose",
         ) from late

@@ -151,8 +151,9 @@ class PinnedFlink:
 def flink_session(stack: Stack, properties: dict[str, str], *, must_be_closed: bool = False) -> Iterator[PinnedFlink]:
     """A session of the gateway, which has to run; closed afterwards.
 
-    must_be_closed: raise EngineUnreachable where the session could not be closed. Otherwise that is ignored, so that
-    an answer that was given already counts: the gateway forgets a session that is not used any more.
+    must_be_closed: raise EngineUnreachable where the gateway does not say that it closed the session. Otherwise that
+    is ignored, so that an answer that was given already counts: the gateway forgets a session that is not used any
+    more.
     Raises: EngineUnreachable, StatementFailed.
     """
     url = stack.url(_GATEWAY)
@@ -164,15 +165,15 @@ def flink_session(stack: Stack, properties: dict[str, str], *, must_be_closed: b
         try:
             yield PinnedFlink(client, session)
         finally:
-            silent = _tidied(client, "DELETE", f"/v1/sessions/{session}")
-        if silent is not None and must_be_closed:
-            raise _no_answer(client, silent) from silent
+            left_open = _tidied(client, "DELETE", f"/v1/sessions/{session}")
+        if left_open is not None and must_be_closed:
+            raise _no_answer(client, left_open) from left_open
 
 
 def _tidied(client: httpx.Client, method: str, path: str) -> httpx.HTTPError | None:
-    """Ask for something to be tidied up, which is no reason to fail. Gives why there was no answer."""
+    """Ask for something to be tidied up, which is no reason to fail. Gives why it was not."""
     try:
-        client.request(method, path, timeout=_TIDY_SECONDS)
+        client.request(method, path, timeout=_TIDY_SECONDS).raise_for_status()
     except httpx.HTTPError as error:
         return error
     return None
@@ -180,9 +181,10 @@ def _tidied(client: httpx.Client, method: str, path: str) -> httpx.HTTPError | N
 
 def _no_answer(client: httpx.Client, error: Exception) -> EngineUnreachable:
     url = str(client.base_url).rstrip("/")
-    return EngineUnreachable(
-        f"no answer ({type(error).__name__})", where=f"flink at {url}", next_action=f"lakeproof up {_GATEWAY}"
-    )
+    what = f"no answer ({type(error).__name__})"
+    if isinstance(error, httpx.HTTPStatusError):
+        what = f"answered {error.response.status_code} to {error.request.method} {error.request.url.path}"
+    return EngineUnreachable(what, where=f"flink at {url}", next_action=f"lakeproof up {_GATEWAY}")
 
 
 def _column(described: dict[str, Any]) -> Column:
