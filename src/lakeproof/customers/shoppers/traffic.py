@@ -118,14 +118,14 @@ class Traffic:
         self._stop, self._over = asyncio.Event(), asyncio.Event()
         self._note_stop()
         async with (
-            Ledger.open(self._ledger_dir, self.run) as ledger,
+            Ledger(self._ledger_dir, self.run) as ledger,
             self._enter_shop() as shop,
             AsyncExitStack() as more,
         ):
             if self._enter_counter is not None and self._enter_desk is not None and self._purchase_rate > 0:
                 counter = await more.enter_async_context(self._enter_counter())
                 await _stock_up(counter, self.run)
-                contacts = await more.enter_async_context(Ledger.open(self._ledger_dir / FOLDER, self.run))
+                contacts = await more.enter_async_context(Ledger(self._ledger_dir / FOLDER, self.run))
                 self._met = _Met(counter, await more.enter_async_context(self._enter_desk()), contacts)
             if self._settles_leftovers:
                 await self._settle(shop)
