@@ -69,7 +69,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
-    async with Ledger.open(tmp_path, "r", group_seconds=0.0) as made:
+    async with Ledger(tmp_path, "r", group_seconds=0.0) as made:
         yield made
 
 

@@ -90,8 +90,8 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def ledgers(tmp_path: Path) -> AsyncIterator[tuple[Ledger, Ledger]]:
     async with (
-        Ledger.open(tmp_path, "r", group_seconds=0.0) as orders,
-        Ledger.open(tmp_path / FOLDER, "r", group_seconds=0.0) as contacts,
+        Ledger(tmp_path, "r", group_seconds=0.0) as orders,
+        Ledger(tmp_path / FOLDER, "r", group_seconds=0.0) as contacts,
     ):
         yield orders, contacts
 

@@ -34,7 +34,7 @@ def write(folder: Path, run: str, lines: list[Line], torn: bytes = b"") -> Path:
 
 
 async def test_a_line_is_in_the_file_when_append_returns(tmp_path: Path) -> None:
-    ledger = Ledger.open(tmp_path, "r")
+    ledger = Ledger(tmp_path, "r")
     line = a_line(Event.OK, order=an_order())
     await ledger.append(line)
     assert (tmp_path / "r.jsonl").read_bytes() == line.to_bytes()
@@ -44,13 +44,13 @@ async def test_a_line_is_in_the_file_when_append_returns(tmp_path: Path) -> None
 async def test_lines_that_wait_together_share_one_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fdatasync", synced.append)
-    async with Ledger.open(tmp_path, "r") as ledger:
+    async with Ledger(tmp_path, "r") as ledger:
         await asyncio.gather(*(ledger.append(a_line(Event.INVOKE, key=f"k{n}")) for n in range(200)))
     assert len(synced) == 1
 
 
 async def test_a_cancelled_writer_does_not_take_its_line_away(tmp_path: Path) -> None:
-    async with Ledger.open(tmp_path, "r") as ledger:
+    async with Ledger(tmp_path, "r") as ledger:
         task = asyncio.create_task(ledger.append(a_line(Event.INVOKE)))
         await asyncio.sleep(0)
         task.cancel()
@@ -61,7 +61,7 @@ async def test_a_cancelled_writer_does_not_take_its_line_away(tmp_path: Path) ->
 async def test_a_full_disk_stops_everything_and_leaves_whole_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = Ledger.open(tmp_path, "r")
+    ledger = Ledger(tmp_path, "r")
     await ledger.append(a_line(Event.INVOKE))
     real_write = os.write
 
@@ -81,9 +81,9 @@ async def test_a_full_disk_stops_everything_and_leaves_whole_lines(
 
 
 def test_a_second_ledger_of_one_run_is_refused(tmp_path: Path) -> None:
-    Ledger.open(tmp_path, "r")
+    Ledger(tmp_path, "r")
     with pytest.raises(InvalidInput, match="a run of that name"):
-        Ledger.open(tmp_path, "r")
+        Ledger(tmp_path, "r")
 
 
 def test_no_folder_means_nothing_was_asked(tmp_path: Path) -> None:

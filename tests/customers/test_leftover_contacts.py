@@ -114,7 +114,7 @@ async def test_an_opt_in_is_settled_by_the_state_before_or_after_it(tmp_path: Pa
 
 
 async def test_a_run_whose_customers_live_is_left_alone(tmp_path: Path) -> None:
-    async with Ledger.open(tmp_path / FOLDER, "alive") as ledger:
+    async with Ledger(tmp_path / FOLDER, "alive") as ledger:
         await ledger.append(COMPLAINT)
         assert await settle_contacts(tmp_path, Kept({}), 7.0) == 0
     assert await settle_contacts(tmp_path, Kept({}), 7.0) == 1

@@ -94,7 +94,7 @@ async def test_a_closed_shop_leaves_them_open(tmp_path: Path) -> None:
 
 
 async def test_a_run_whose_shoppers_live_is_left_alone(tmp_path: Path) -> None:
-    async with Ledger.open(tmp_path, "alive") as ledger:
+    async with Ledger(tmp_path, "alive") as ledger:
         await ledger.append(Line(now_us() - 60_000_000, "alive", "k", Op.CREATE, 1, Event.INVOKE, 1, an_order("k")))
         assert await settle_leftovers(tmp_path, Shelf(), 7.0) == 0
     assert await settle_leftovers(tmp_path, Shelf(), 7.0) == 1

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.background import Background
+from lakeproof.services.database.cassandra_cluster import RingAndKafka
 from lakeproof.services.database.errors import DatabaseDown
 from lakeproof.services.database.postgres import Connection
 from lakeproof.services.outbox import OutboxRelay
@@ -66,7 +67,7 @@ def a_fulfillment_service() -> FastAPI:
 
 
 def an_inventory_service() -> FastAPI:
-    return inventory.create_app(SHOP, InventorySettings(), inventory.Surroundings(no_cluster, NOBODY))
+    return inventory.create_app(SHOP, InventorySettings(), RingAndKafka(no_cluster, NOBODY))
 
 
 def a_notification_service() -> FastAPI:

@@ -6,7 +6,7 @@ import pytest
 
 from lakeproof.services.database.errors import DatabaseDown
 from lakeproof.services.database.mysql import Connection
-from lakeproof.shop.order.app import Checkouts, Database, create_app
+from lakeproof.shop.order.app import Checkouts, create_app
 from lakeproof.stack.settings import CheckoutSettings, ShopSettings
 
 
@@ -27,7 +27,7 @@ async def test_a_service_that_will_kill_itself_warns_at_its_start(
     caplog: pytest.LogCaptureFixture, request_crash: str, step_crash: str, named: list[str]
 ) -> None:
     own = CheckoutSettings(crash_at=step_crash)
-    app = create_app(ShopSettings(crash_at=request_crash), Database(away), Checkouts({}, own))
+    app = create_app(ShopSettings(crash_at=request_crash), away, Checkouts({}, own))
     async with app.router.lifespan_context(app):
         warnings = [one.getMessage() for one in caplog.records if "crash_at" in one.getMessage()]
     assert [text.split()[0] for text in warnings] == named

@@ -17,7 +17,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import DatabaseDown
 from lakeproof.services.database.mysql import Connection
 from lakeproof.shop.order.api import OrderApi
-from lakeproof.shop.order.app import Checkouts, Database, create_app
+from lakeproof.shop.order.app import Checkouts, create_app
 from lakeproof.shop.order.store import OrderStore
 from lakeproof.stack.settings import CheckoutSettings, ShopSettings
 
@@ -89,7 +89,7 @@ async def never_ends() -> Connection:
 
 @asynccontextmanager
 async def serving(connect: Callable[[], Awaitable[Connection]], **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    app: FastAPI = create_app(ShopSettings(**({"request_seconds": NEVER_SECONDS} | settings)), Database(connect))
+    app: FastAPI = create_app(ShopSettings(**({"request_seconds": NEVER_SECONDS} | settings)), connect)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client,
@@ -143,7 +143,7 @@ async def test_a_statement_that_hangs_is_given_up_in_time_and_its_connection_is_
 
 
 async def test_a_service_that_ends_by_an_error_leaves_no_sweeper_at_work() -> None:
-    app = create_app(ShopSettings(), Database(refuses), Checkouts({}, CheckoutSettings()))
+    app = create_app(ShopSettings(), refuses, Checkouts({}, CheckoutSettings()))
     with pytest.raises(ZeroDivisionError):
         async with app.router.lifespan_context(app):
             raise ZeroDivisionError
@@ -253,7 +253,7 @@ class Gone(OrderStore):
 
 async def test_both_questions_after_an_order_that_is_gone_share_the_requests_time() -> None:
     store = Gone()
-    app: FastAPI = create_app(ShopSettings(), Database(refuses))
+    app: FastAPI = create_app(ShopSettings(), refuses)
     app.state.orders = OrderApi(store, 1.0)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
         assert (await client.get("/orders/1")).status_code == 410

@@ -23,9 +23,9 @@ NO_KAFKA = "127.0.0.1:9"
 
 def _order(stack: Stack, database: str) -> FastAPI:
     """The order service without checkouts."""
-    from lakeproof.shop.order.app import Database, create_app
+    from lakeproof.shop.order.app import create_app
 
-    return create_app(stack.settings.shop, Database(scratch_database.connect_to(stack, database)))
+    return create_app(stack.settings.shop, scratch_database.connect_to(stack, database))
 
 
 def _payment(stack: Stack, database: str) -> FastAPI:

@@ -22,7 +22,7 @@ from lakeproof.deadline import Deadline
 from lakeproof.services.database.errors import CommitUnclear, DatabaseTrouble
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.services.operation import operation
-from lakeproof.shop.order.app import database_of
+from lakeproof.shop.order.app import connector_of
 from lakeproof.shop.order.metrics import OrderMetrics
 from lakeproof.shop.order.models import Op, Order
 from lakeproof.shop.order.requests import CreateRequest, ItemRequest, ItemsRequest
@@ -37,7 +37,7 @@ class SqlShop:
 
     def __init__(self, stack: Stack) -> None:
         self._seconds = stack.settings.shop.request_seconds
-        self._pool = ConnectionPool(database_of(stack).connect, stack.settings.shop.pool_size)
+        self._pool = ConnectionPool(connector_of(stack), stack.settings.shop.pool_size)
         self._store = OrderStore(self._pool, OrderMetrics())
 
     async def __aenter__(self) -> Self:

@@ -25,14 +25,15 @@ class Written(Protocol):
 
 
 class Ledger:
-    """The writing side of one run. Made and used inside one running event loop.
+    """The writing side of one new run, in `folder`. Made and used inside one running event loop.
 
     `group_seconds`: how long a line may wait for others before the shared fsync starts.
     """
 
-    def __init__(self, path: Path, run: str, *, group_seconds: float = 0.02) -> None:
+    def __init__(self, folder: Path, run: str, *, group_seconds: float = 0.02) -> None:
         """Make the run's file. Raises: InvalidInput where the run exists, LedgerBroken where it cannot be made."""
-        self.path, self.run = path, run
+        self.path = path = folder / f"{run}.jsonl"
+        self.run = run
         self._group_seconds = group_seconds
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._flusher: asyncio.Task[None] | None = None
@@ -51,11 +52,6 @@ class Ledger:
         except OSError as error:
             raise _broken(path, error) from error
         self._durable_bytes = 0
-
-    @classmethod
-    def open(cls, folder: Path, run: str, *, group_seconds: float = 0.02) -> "Ledger":
-        """The ledger of a new run in `folder`."""
-        return cls(folder / f"{run}.jsonl", run, group_seconds=group_seconds)
 
     async def append(self, line: Written) -> None:
         """Write `line`; returns when it is durable. Raises: LedgerBroken, also for every later line."""

@@ -48,11 +48,6 @@ def one_key(header: str | None, client_key: str | None) -> str:
     return key
 
 
-def no_key() -> Refusal:
-    """The refusal of a change that was requested without a key."""
-    return Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
-
-
 async def answer_within[T](
     seconds: float, call: Callable[[Deadline], Awaitable[T]], status_of: Mapping[str, int] = MappingProxyType({})
 ) -> T:

@@ -15,7 +15,6 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 
 from lakeproof import __version__
-from lakeproof.services.answering import no_key
 from lakeproof.services.bounded_connection import BoundedConnection
 from lakeproof.services.crash import RequestCrash, warn_of_crash
 from lakeproof.services.gate import Gate, RouteLimit
@@ -154,7 +153,7 @@ def _invalid(error: RequestValidationError) -> Refusal:
     if any(problem["type"] == "json_invalid" for problem in problems):
         return Refusal(400, "not_json", f"the body is not JSON: {problems[0]['ctx']['error']}")
     if any((problem["type"], problem["loc"]) == ("missing", _KEY_HEADER) for problem in problems):
-        return no_key()
+        return Refusal(428, "precondition_required", "give Idempotency-Key, so that a retry is safe")
     fields = tuple(
         (".".join(str(part) for part in problem["loc"] if part != "body") or "body", problem["msg"])
         for problem in problems[:20]

@@ -10,7 +10,7 @@ from lakeproof.services.database.errors import DatabaseDown
 from lakeproof.services.database.mysql import Connection
 from lakeproof.shop.checkout.api import _status
 from lakeproof.shop.checkout.models import Checkout, Step
-from lakeproof.shop.order.app import Checkouts, Database, create_app
+from lakeproof.shop.order.app import Checkouts, create_app
 from lakeproof.stack.settings import CheckoutSettings, ShopSettings
 
 BASKET = {
@@ -28,7 +28,7 @@ async def away() -> Connection:
 
 @pytest.fixture
 async def shop() -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(ShopSettings(), Database(away), Checkouts({}, CheckoutSettings()))
+    app = create_app(ShopSettings(), away, Checkouts({}, CheckoutSettings()))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client,

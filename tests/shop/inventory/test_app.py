@@ -8,7 +8,8 @@ import httpx
 import pytest
 from cassandra.cluster import Cluster, NoHostAvailable
 
-from lakeproof.shop.inventory.app import Surroundings, create_app
+from lakeproof.services.database.cassandra_cluster import RingAndKafka
+from lakeproof.shop.inventory.app import create_app
 from lakeproof.shop.inventory.sweeper import Ttl
 from lakeproof.stack.settings import InventorySettings, ShopSettings
 
@@ -22,7 +23,7 @@ def away() -> Cluster:
 
 @asynccontextmanager
 async def service() -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(ShopSettings(request_seconds=1.0), InventorySettings(), Surroundings(away, "127.0.0.1:9"))
+    app = create_app(ShopSettings(request_seconds=1.0), InventorySettings(), RingAndKafka(away, "127.0.0.1:9"))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client,

@@ -104,12 +104,7 @@ class Buyer:
         if undone and order.version < after.version:
             return False  # an old copy was read, or the answer came too early: look again
         self._check(op, after if undone else before, order)
-        if self._in_doubt:
-            await self._write(op, Event.SETTLED, order.version, order, told.reason)
-            self._tally.settle()
-        else:
-            await self._write(op, Event.OK, order.version, order, told.reason)
-            self._tally.acknowledged += 1
+        await self._known(op, order.version, order, told.reason)
         if undone:
             self._tally.updates += 1
             self._tally.cancelled += op is Op.CANCEL
@@ -125,17 +120,13 @@ class Buyer:
             return False
         order = found.order
         if told.end is End.FAILED and order is None:
-            await (self._settled(0, None, told.reason) if self._in_doubt else self._refused(told.reason))
+            await (self._known(Op.PAY, 0, None, told.reason) if self._in_doubt else self._refused(told.reason))
             return True
         wanted = paid if told.end is End.BOUGHT else replace(paid, status=Status.CANCELLED.value)
         if order is None or order.version < wanted.version:
             return False  # not yet: the order is marked as paid right after the money was taken
         self._check(Op.PAY, wanted, order)
-        if self._in_doubt:
-            await self._settled(order.version, order, told.reason)
-        else:
-            await self._write(Op.PAY, Event.OK, order.version, order, told.reason)
-            self._tally.acknowledged += 1
+        await self._known(Op.PAY, order.version, order, told.reason)
         self._tally.orders += 1
         self._tally.updates += 1
         if told.end is End.BOUGHT:
@@ -151,9 +142,13 @@ class Buyer:
             difference = wanted.differences(order)
             self._tally.mismatch(f"{self.order_key}: {op} at version {wanted.version}: {difference}")
 
-    async def _settled(self, version: int, order: Order | None, reason: str) -> None:
-        await self._write(Op.PAY, Event.SETTLED, version, order, reason)
-        self._tally.settle()
+    async def _known(self, op: Op, version: int, order: Order | None, reason: str) -> None:
+        """Write what became of the order: it is settled after a doubt, else acknowledged."""
+        await self._write(op, Event.SETTLED if self._in_doubt else Event.OK, version, order, reason)
+        if self._in_doubt:
+            self._tally.settle()
+        else:
+            self._tally.acknowledged += 1
 
     async def _refused(self, reason: str) -> None:
         await self._write(Op.PAY, Event.REFUSED, 0, None, reason)

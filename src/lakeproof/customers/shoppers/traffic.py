@@ -118,14 +118,14 @@ class Traffic:
         self._stop, self._over = asyncio.Event(), asyncio.Event()
         self._note_stop()
         async with (
-            Ledger.open(self._ledger_dir, self.run) as ledger,
+            Ledger(self._ledger_dir, self.run) as ledger,
             self._enter_shop() as shop,
             AsyncExitStack() as more,
         ):
             if self._enter_counter is not None and self._enter_desk is not None and self._purchase_rate > 0:
                 counter = await more.enter_async_context(self._enter_counter())
                 await _stock_up(counter, self.run)
-                contacts = await more.enter_async_context(Ledger.open(self._ledger_dir / FOLDER, self.run))
+                contacts = await more.enter_async_context(Ledger(self._ledger_dir / FOLDER, self.run))
                 self._met = _Met(counter, await more.enter_async_context(self._enter_desk()), contacts)
             if self._settles_leftovers:
                 await self._settle(shop)
@@ -154,15 +154,22 @@ class Traffic:
     async def _send(self, seconds: float | None, ledger: Ledger, shop: Shop) -> float:
         """Send each visit when it is due, then wait for the shoppers to end. Gives the seconds of sending."""
         assert self._stop is not None and self._over is not None
+        stop, over = self._stop, self._over
         shoppers: dict[int, Shopper] = {}
         tally, under_way = self.tally, set[asyncio.Task[None]]()
         failed: list[BaseException] = []
+
+        def begin(work: Coroutine[Any, Any, None]) -> None:
+            task = asyncio.create_task(work)
+            under_way.add(task)
+            task.add_done_callback(ended)
 
         def ended(task: asyncio.Task[None]) -> None:
             under_way.discard(task)
             if not task.cancelled() and (error := task.exception()) is not None:
                 failed.append(error)
-                self._note_failure()
+                stop.set()
+                over.set()
 
         agent = asyncio.create_task(_read_cases(self._met.desk, tally)) if self._met is not None else None
         started = time.monotonic()
@@ -172,10 +179,10 @@ class Traffic:
                 # While this waits, the event loop works on answers; a visit that is due is sent without a pause.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
-                        await self._stop.wait()
+                        await stop.wait()
             elif tally.asked % 50 == 0:
                 await asyncio.sleep(0)
-            if self._stop.is_set():
+            if stop.is_set():
                 break
             tally.asked += 1
             tally.lateness_seconds.append(max(0.0, time.monotonic() - started - visit.at_seconds))
@@ -184,21 +191,17 @@ class Traffic:
             if isinstance(visit, Purchase):
                 assert self._met is not None
                 key, met = f"{self.run}-b{visit.number:06d}", self._met
-                customer = Customer(key, met.counter, met.desk, shop, (ledger, met.contacts), tally, self._over)
-                task = asyncio.create_task(customer.shop(visit))
-                under_way.add(task)
-                task.add_done_callback(ended)
+                customer = Customer(key, met.counter, met.desk, shop, (ledger, met.contacts), tally, over)
+                begin(customer.shop(visit))
                 continue
             shopper = shoppers.get(visit.number)
             if shopper is None:
                 key = f"{self.run}-{visit.number:07d}"
-                shopper = shoppers[visit.number] = Shopper(key, shop, ledger, tally, self._over)
+                shopper = shoppers[visit.number] = Shopper(key, shop, ledger, tally, over)
             shopper.visits.append(visit)
             if not shopper.busy:
                 shopper.busy = True
-                task = asyncio.create_task(_shop(shopper))
-                under_way.add(task)
-                task.add_done_callback(ended)
+                begin(_shop(shopper))
         sent_seconds = time.monotonic() - started
         if agent is not None:
             agent.cancel()
@@ -206,7 +209,7 @@ class Traffic:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SETTLE_LIMIT_SECONDS):
                     await asyncio.wait(set(under_way))
-        self._over.set()
+        over.set()
         if under_way:
             await asyncio.wait(set(under_way), timeout=self._call_seconds + 1)
         if failed:
@@ -217,11 +220,6 @@ class Traffic:
         """Visits and purchases in time order."""
         bought = purchases(self._purchase_rate, self.seed, seconds)
         return heapq.merge(plan(self.rate, self.seed, seconds), bought, key=lambda one: one.at_seconds)
-
-    def _note_failure(self) -> None:
-        assert self._stop is not None and self._over is not None
-        self._stop.set()
-        self._over.set()
 
     async def _show(self, progress: Progress) -> None:
         started = time.monotonic()

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
-from cassandra.cluster import Cluster
 from confluent_kafka import Consumer
 from fastapi import APIRouter, FastAPI
 
@@ -18,8 +16,7 @@ from lakeproof.lake.projector.projection import Projection
 from lakeproof.lake.result_topics import result_topic
 from lakeproof.services.absent_kafka import quiet_reader
 from lakeproof.services.database.cassandra import Ring
-from lakeproof.services.database.cassandra_cluster import service_cluster
-from lakeproof.services.database.errors import DatabaseTrouble
+from lakeproof.services.database.cassandra_cluster import RingAndKafka, ring_and_kafka
 from lakeproof.services.event_consumer import EventConsumer
 from lakeproof.services.health import Question
 from lakeproof.services.service import create_service, serve
@@ -33,23 +30,7 @@ BATCH = 500
 HEALTH_SECONDS = 0.9
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What the projector stands on: the ring and Kafka."""
-
-    open_cluster: Callable[[], Cluster]
-    kafka: str
-
-
-def surroundings_of(stack: Stack) -> Surroundings:
-    """The stack's ring and Kafka."""
-    return Surroundings(
-        lambda: service_cluster(stack, "projector", stack.secret("cassandra-projector")),
-        stack.address("kafka", "tcp"),
-    )
-
-
-def create_app(shop: ShopSettings, around: Surroundings) -> FastAPI:
+def create_app(shop: ShopSettings, around: RingAndKafka) -> FastAPI:
     """The projector; it starts also where the ring or Kafka is away, says so, and goes on once they are there."""
     metrics = ProjectorMetrics()
 
@@ -65,13 +46,9 @@ def create_app(shop: ShopSettings, around: Surroundings) -> FastAPI:
         measuring = asyncio.create_task(lag.run(), name="lag")
 
         async def ask_ring() -> str:
-            if ring.problem or projection.problem:
-                return ring.problem or projection.problem
-            try:
+            if not (problem := ring.problem or projection.problem):
                 await ring.read(statements.PROGRESS, (statements.PROJECTION,), Deadline(HEALTH_SECONDS))
-            except DatabaseTrouble as error:
-                return str(error)
-            return ""
+            return problem
 
         def ended_parts() -> str:
             ended = ["lag"] if measuring.done() else []
@@ -93,7 +70,7 @@ def create_app(shop: ShopSettings, around: Surroundings) -> FastAPI:
 
 def main(stack: Stack) -> FastAPI:
     """The projector of the stack."""
-    return create_app(stack.settings.shop, surroundings_of(stack))
+    return create_app(stack.settings.shop, ring_and_kafka(stack, "projector"))
 
 
 if __name__ == "__main__":

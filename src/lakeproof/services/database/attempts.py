@@ -32,15 +32,19 @@ _TOO_LATE_SECONDS = 0.2
 
 
 class Attempts[C: Closable]:
-    """Runs work on connections of one pool. `execute` sends one statement, and raises the errors of errors.py."""
+    """Runs work on connections of one pool. `execute` sends one statement, and raises the errors of errors.py.
+
+    begin: the statement that starts a transaction; "": the work sends it itself, with others in one round trip.
+    """
 
     def __init__(
         self,
         pool: ConnectionPool[C],
         metrics: DatabaseMetrics,
         execute: Callable[[C, str], Awaitable[object]],
+        begin: str = "",
     ) -> None:
-        self._pool, self._metrics, self._execute = pool, metrics, execute
+        self._pool, self._metrics, self._execute, self._begin = pool, metrics, execute, begin
 
     async def run[T](self, work: Callable[[C], Awaitable[T]], deadline: Deadline) -> T:
         """The result of `work`, which must not start a transaction.
@@ -56,7 +60,7 @@ class Attempts[C: Closable]:
         changed: Callable[[T], bool] = lambda _: True,
         replay: Callable[[C, Duplicate], Awaitable[T]] | None = None,
     ) -> T:
-        """Run `work`, which starts the transaction, then COMMIT, or ROLLBACK where `changed` is False.
+        """Run `work` in a transaction, then COMMIT, or ROLLBACK where `changed` is False.
 
         replay: where `work` met a unique key that exists already, reads the row that is there. None: Duplicate is
         raised. Raises: as `run` (nothing was done), and CommitUnclear. The latter also where `replay` cannot read,
@@ -65,6 +69,8 @@ class Attempts[C: Closable]:
 
         async def work_or_roll_back(connection: C) -> T:
             try:
+                if self._begin:
+                    await self._execute(connection, self._begin)
                 return await work(connection)
             except SaidNo:
                 await self._execute(connection, "ROLLBACK")

@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
 
+READ_SECONDS, WRITE_SECONDS = 2.0, 2.5  # the longest that one try may take
 OPEN_PAUSE_SECONDS = 1.0
 ATTEMPTS = 3  # tries of a statement that may be repeated
 REPEAT_PAUSE_SECONDS = 0.05
@@ -65,16 +66,9 @@ class Ring:
     """
 
     def __init__(
-        self,
-        open_cluster: Callable[[], Cluster],
-        statements: Sequence[Statement],
-        metrics: DatabaseMetrics,
-        *,
-        read_seconds: float = 2.0,
-        write_seconds: float = 2.5,
+        self, open_cluster: Callable[[], Cluster], statements: Sequence[Statement], metrics: DatabaseMetrics
     ) -> None:
         self._open_cluster, self._statements, self._metrics = open_cluster, tuple(statements), metrics
-        self._read_seconds, self._write_seconds = read_seconds, write_seconds
         self._cluster: Cluster | None = None
         self._session: Session | None = None
         self._prepared: Mapping[Statement, PreparedStatement] = {}
@@ -104,7 +98,7 @@ class Ring:
     async def read(self, statement: Statement, values: Sequence[object], deadline: Deadline) -> list[Row]:
         """All rows of a read, from all pages. Raises: DatabaseDown, DatabaseRefused."""
         try:
-            return await self._repeat(statement, values, self._read_seconds, deadline, "down")
+            return await self._repeat(statement, values, READ_SECONDS, deadline, "down")
         except WriteUnclear as error:  # a read changes nothing
             raise DatabaseDown(str(error)) from error
 
@@ -114,7 +108,7 @@ class Ring:
         Raises: DatabaseDown (not done), DatabaseRefused, WriteUnclear.
         """
         assert not statement.conditional
-        await self._repeat(statement, values, self._write_seconds, deadline)
+        await self._repeat(statement, values, WRITE_SECONDS, deadline)
 
     async def write_once(self, statement: Statement, values: Sequence[object], deadline: Deadline) -> Row | None:
         """An INSERT … IF NOT EXISTS. Gives None where it wrote the row, else the row that is there already.
@@ -124,7 +118,7 @@ class Ring:
         Raises: as `write`.
         """
         assert statement.conditional
-        ((written, *there),) = await self._repeat(statement, values, self._write_seconds, deadline)
+        ((written, *there),) = await self._repeat(statement, values, WRITE_SECONDS, deadline)
         return None if written else tuple(there)
 
     async def write_all(self, parts: Sequence[tuple[Statement, Sequence[object]]], deadline: Deadline) -> None:
@@ -139,7 +133,7 @@ class Ring:
             batch.add(self._bind(statement, values))
         batch.consistency_level = ConsistencyLevel.QUORUM
         batch.is_idempotent = True
-        await self._send(batch, self._write_seconds, deadline)
+        await self._send(batch, WRITE_SECONDS, deadline)
 
     async def _repeat(
         self,
@@ -175,7 +169,7 @@ class Ring:
         batch.consistency_level = ConsistencyLevel.QUORUM
         batch.serial_consistency_level = ConsistencyLevel.SERIAL
         batch.is_idempotent = False
-        rows = await self._send(batch, self._write_seconds, deadline)
+        rows = await self._send(batch, WRITE_SECONDS, deadline)
         return bool(rows[0][0])
 
     def _bind(self, statement: Statement, values: Sequence[object]) -> BoundStatement:

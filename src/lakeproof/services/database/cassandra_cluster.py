@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster
@@ -39,8 +40,22 @@ class SuspectsLast(DCAwareRoundRobinPolicy):  # type: ignore[misc]  # the driver
         yield from sorted(plan, key=lambda host: self._until.get(host, 0.0) > now)
 
 
-def service_cluster(stack: Stack, role: str, password: str) -> Cluster:
+@dataclass(frozen=True)
+class RingAndKafka:
+    """What a service of the ring needs from outside: a way to open the cluster, and Kafka's bootstrap servers."""
+
+    open_cluster: Callable[[], Cluster]
+    kafka: str
+
+
+def ring_and_kafka(stack: Stack, role: str) -> RingAndKafka:
+    """The stack's ring, opened as the service's own user, and the stack's Kafka."""
+    return RingAndKafka(lambda: service_cluster(stack, role), stack.address("kafka", "tcp"))
+
+
+def service_cluster(stack: Stack, role: str) -> Cluster:
     """The Cluster of a service, without schema and tokens: every node has every row, so any may be asked."""
+    password = stack.secret(f"cassandra-{role.replace('_', '-')}")
     view = cassandra_session.cluster(
         stack, role, password, seconds=CALL_SECONDS, schema_metadata_enabled=False, token_metadata_enabled=False
     )

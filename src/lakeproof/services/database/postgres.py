@@ -3,9 +3,9 @@
 What a service uses, in the order in which it needs them:
 
     pool = ConnectionPool(connector_of(stack, "payment"), settings.pool_size)      # database/pool.py
-    attempts = Attempts(pool, metrics.database, execute)                           # database/attempts.py
+    attempts = attempts_on(pool, metrics.database)                                 # database/attempts.py
     await attempts.run(work, deadline)          # reads:   async def work(connection): await connection.fetch(…)
-    await attempts.transact(work, deadline)     # changes: work begins with `await connection.execute("BEGIN")`
+    await attempts.transact(work, deadline)     # changes: the same, between BEGIN and COMMIT
     await ask(own_pool, "payments")             # for /health
 
 Arguments are $1, $2 …; numeric comes as Decimal, timestamptz as an aware datetime in UTC, jsonb as text both ways.
@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 
 from lakeproof.deadline import Deadline
+from lakeproof.services.database.attempts import Attempts
 from lakeproof.services.database.errors import (
     Conflict,
     DatabaseDown,
@@ -24,6 +25,7 @@ from lakeproof.services.database.errors import (
     DatabaseRefused,
     Duplicate,
 )
+from lakeproof.services.database.metrics import DatabaseMetrics
 from lakeproof.services.database.pool import ConnectionPool
 from lakeproof.stack.engines.postgres_accounts import DATABASE
 from lakeproof.stack.stack import Stack
@@ -76,9 +78,9 @@ class Connection:
         self._driver.terminate()
 
 
-async def execute(connection: Connection, statements: str) -> None:
-    """`Connection.execute`, in the shape that Attempts wants."""
-    await connection.execute(statements)
+def attempts_on(pool: ConnectionPool[Connection], metrics: DatabaseMetrics) -> Attempts[Connection]:
+    """How a service works on its database, by way of its pool."""
+    return Attempts(pool, metrics, lambda connection, statement: connection.execute(statement), "BEGIN")
 
 
 def connector(

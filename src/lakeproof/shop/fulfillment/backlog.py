@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.attempts import Attempts
 from lakeproof.services.database.errors import DatabaseTrouble, SaidNo
 from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.database.postgres import Connection, execute
+from lakeproof.services.database.postgres import Connection, attempts_on
 from lakeproof.shop.fulfillment.label import PENDING, fulfillment_of
 from lakeproof.shop.fulfillment.label_store import LabelStore, ListedLabel, StoreDown, StoreRefused
 from lakeproof.shop.fulfillment.leases import Leases
@@ -110,7 +109,7 @@ class Backlog:
     def __init__(
         self, pool: ConnectionPool[Connection], labels: LabelStore, leases: Leases, metrics: FulfillmentMetrics
     ) -> None:
-        self._attempts = Attempts(pool, metrics.database, execute)
+        self._attempts = attempts_on(pool, metrics.database)
         self._labels, self._leases, self._metrics = labels, leases, metrics
         self._known, self._others = Waiting(), Waiting()
         self._known_at = float("-inf")

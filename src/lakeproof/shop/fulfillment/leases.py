@@ -12,9 +12,8 @@ from datetime import datetime
 import orjson
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.attempts import Attempts
 from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.database.postgres import Connection, Row, attempts_on
 from lakeproof.shop.fulfillment.events import RECORD_CHANGE
 from lakeproof.shop.fulfillment.label import Label, make_label
 from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
@@ -119,7 +118,7 @@ class Leases:
         lease_seconds: float,
         seconds: float,
     ) -> None:
-        self._attempts = Attempts(pool, metrics.database, execute)
+        self._attempts = attempts_on(pool, metrics.database)
         self._metrics, self._owner, self._lease_seconds, self._seconds = metrics, owner, lease_seconds, seconds
 
     async def take(self, limit: int) -> list[Lease]:
@@ -165,11 +164,8 @@ class Leases:
         return (lease.id, lease.version, self._owner)
 
     async def _change(self, statement: str, args: tuple[object, ...]) -> list[Row]:
-        async def work(connection: Connection) -> list[Row]:
-            await connection.execute("BEGIN")
-            return await connection.fetch(statement, *args)
-
-        return await self._attempts.transact(work, Deadline(self._seconds))
+        deadline = Deadline(self._seconds)
+        return await self._attempts.transact(lambda connection: connection.fetch(statement, *args), deadline)
 
 
 def _lease(row: Row) -> Lease:

@@ -7,10 +7,9 @@ from datetime import datetime
 import orjson
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.attempts import Attempts
 from lakeproof.services.database.errors import Duplicate, MadeByAnother
 from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.database.postgres import Connection, Row, attempts_on
 from lakeproof.services.operation import Operation, RuleRefused
 from lakeproof.services.times import iso, iso_or_none
 from lakeproof.services.traces import trace_id
@@ -78,7 +77,7 @@ class FulfillmentStore:
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: FulfillmentMetrics) -> None:
         self._metrics = metrics
-        self._attempts = Attempts(pool, metrics.database, execute)
+        self._attempts = attempts_on(pool, metrics.database)
 
     async def create(self, request: CreateRequest, operation: Operation[Op], deadline: Deadline) -> Changed:
         """Make a fulfillment, or give the one that this key made before.
@@ -99,7 +98,6 @@ class FulfillmentStore:
         )
 
         async def work(connection: Connection) -> Changed:
-            await connection.execute("BEGIN")
             (row,) = await connection.fetch(_CREATE, *args)
             event = Event(1, "requested", iso(row["requested_at"]))
             return Changed(_fulfillment(row, (event,)))
@@ -116,7 +114,6 @@ class FulfillmentStore:
         op = operation.op
 
         async def work(connection: Connection) -> Changed:
-            await connection.execute("BEGIN")
             locked = await connection.fetch(_LOCK, fulfillment_id)
             if (done := await _done_before(connection, operation)) is not None:
                 return done

@@ -1,16 +1,14 @@
 """The inventory service as a process: `python -m lakeproof.shop.inventory.app`."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
-from cassandra.cluster import Cluster
 from fastapi import FastAPI
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.background import Background
 from lakeproof.services.database.cassandra import Ring
-from lakeproof.services.database.cassandra_cluster import service_cluster
+from lakeproof.services.database.cassandra_cluster import RingAndKafka, ring_and_kafka
 from lakeproof.services.event_delivery import OutboxMetrics
 from lakeproof.services.health import Question
 from lakeproof.services.service import create_service, serve
@@ -27,23 +25,7 @@ NAME = "inventory-service"
 HEALTH_SECONDS = 0.9
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What the service needs from outside: a way to open the Cassandra cluster, and Kafka's bootstrap servers."""
-
-    open_cluster: Callable[[], Cluster]
-    kafka: str
-
-
-def surroundings_of(stack: Stack) -> Surroundings:
-    """The stack's Cassandra, opened as the service's own user, and the stack's Kafka."""
-    return Surroundings(
-        lambda: service_cluster(stack, "inventory_service", stack.secret("cassandra-inventory-service")),
-        stack.address("kafka", "tcp"),
-    )
-
-
-def create_app(shop: ShopSettings, own: InventorySettings, around: Surroundings) -> FastAPI:
+def create_app(shop: ShopSettings, own: InventorySettings, around: RingAndKafka) -> FastAPI:
     """Make the service with its sweeper and relay. It also starts while Cassandra is down; its health says so."""
     metrics = InventoryMetrics()
 
@@ -82,7 +64,7 @@ def create_app(shop: ShopSettings, own: InventorySettings, around: Surroundings)
 
 def main(stack: Stack) -> FastAPI:
     """The inventory service of a stack."""
-    return create_app(stack.settings.shop, stack.settings.inventory, surroundings_of(stack))
+    return create_app(stack.settings.shop, stack.settings.inventory, ring_and_kafka(stack, "inventory_service"))
 
 
 if __name__ == "__main__":

@@ -87,7 +87,8 @@ class AskedStore:
 
     async def find(self, id_: UUID, deadline: Deadline) -> Asked:
         """The stored request of a reservation. Raises: InventoryRefused (not_found)."""
-        found = await self._look_up(id_, deadline)
+        rows = await self._ring.read(statements.FIND_REQUEST, (id_,), deadline)
+        found = _asked(rows[0]) if rows else None
         if found is None or not found.order_key:  # a receipt of goods has a key too, and no order
             raise InventoryRefused("not_found", f"no reservation {id_}")
         return found
@@ -95,10 +96,6 @@ class AskedStore:
     async def is_reserved(self, id_: UUID, deadline: Deadline) -> bool:
         """False where there is no row of the reservation: its TTL is over, or it was never written."""
         return bool(await self._ring.read(statements.WHICH_RESERVATIONS, ([id_],), deadline))
-
-    async def _look_up(self, id_: UUID, deadline: Deadline) -> Asked | None:
-        rows = await self._ring.read(statements.FIND_REQUEST, (id_,), deadline)
-        return _asked(rows[0]) if rows else None
 
 
 def _asked(row: Row) -> Asked:

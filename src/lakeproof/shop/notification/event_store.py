@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.attempts import Attempts
 from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.database.postgres import Connection, execute
+from lakeproof.services.database.postgres import Connection, attempts_on
 from lakeproof.shop.notification.events import RECORD_CHANGE
 from lakeproof.shop.notification.incoming import Wanted, address_of
 from lakeproof.shop.notification.metrics import NotificationMetrics
@@ -74,7 +73,7 @@ class EventStore:
     """Records events, and makes their notifications."""
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics) -> None:
-        self._attempts, self._metrics = Attempts(pool, metrics.database, execute), metrics
+        self._attempts, self._metrics = attempts_on(pool, metrics.database), metrics
 
     async def reading_since(self, topics: Sequence[str], deadline: Deadline) -> dict[str, float]:
         """Topic → when it was first read (now, if never), in seconds since 1970. Raises: as `Attempts.run`."""
@@ -90,10 +89,7 @@ class EventStore:
         ids, sources = [one.event_id for one in events], [one.source for one in events]
         reasons = [one.reason.value for one in events]
 
-        async def work(connection: Connection) -> None:
-            await connection.fetch(_DROP, ids, sources, reasons)
-
-        await self._attempts.run(work, deadline)
+        await self._attempts.run(lambda connection: connection.fetch(_DROP, ids, sources, reasons), deadline)
 
     async def take(self, events: Sequence[Addressed], deadline: Deadline) -> int:
         """Make a notification, due at once, for each new event. Gives how many. Raises: as `Attempts.run`."""
@@ -110,10 +106,11 @@ class EventStore:
             [one.wanted.trace_id for one in rows],
         )
 
-        async def work(connection: Connection) -> int:
-            return len(await connection.fetch(_TAKE, *columns, Channel.EMAIL.value))
-
-        made = await self._attempts.run(work, deadline)
+        made = len(
+            await self._attempts.run(
+                lambda connection: connection.fetch(_TAKE, *columns, Channel.EMAIL.value), deadline
+            )
+        )
         self._metrics.created.labels("event").inc(made)
         self._metrics.events.labels("notified").inc(made)
         self._metrics.events.labels("repeated").inc(len(events) - made)

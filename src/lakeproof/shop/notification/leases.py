@@ -9,9 +9,8 @@ import uuid
 from dataclasses import dataclass
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.attempts import Attempts
 from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.database.postgres import Connection, Row, attempts_on
 from lakeproof.shop.notification.events import RECORD_CHANGE
 from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.shop.notification.models import ANY, Channel, DropReason, Notification, Status
@@ -79,7 +78,7 @@ class Leases:
     """Leases of one process. `lease_seconds`: the time after which a lease ends by itself."""
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics, lease_seconds: float) -> None:
-        self._attempts, self.lease_seconds = Attempts(pool, metrics.database, execute), lease_seconds
+        self._attempts, self.lease_seconds = attempts_on(pool, metrics.database), lease_seconds
 
     async def look(self, notification_id: uuid.UUID, deadline: Deadline) -> Look | None:
         """Look at a notification; None where there is none. All methods here raise as `Attempts.run` does."""
@@ -131,10 +130,7 @@ class Leases:
         return notification_of(rows[0]) if rows else None
 
     async def _fetch(self, deadline: Deadline, statement: str, *args: object) -> list[Row]:
-        async def work(connection: Connection) -> list[Row]:
-            return await connection.fetch(statement, *args)
-
-        return await self._attempts.run(work, deadline)
+        return await self._attempts.run(lambda connection: connection.fetch(statement, *args), deadline)
 
 
 def _look(row: Row, *, is_leased: bool) -> Look:

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import orjson
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.attempts import Attempts
 from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.database.postgres import Connection, Row, attempts_on
 from lakeproof.services.operation import Operation
 from lakeproof.services.outbox import Event, add_event
 from lakeproof.services.times import iso
@@ -29,7 +28,7 @@ class PreferenceStore:
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics) -> None:
         self._metrics = metrics
-        self._attempts = Attempts(pool, metrics.database, execute)
+        self._attempts = attempts_on(pool, metrics.database)
 
     async def find(self, customer_id: int, deadline: Deadline) -> Preferences:
         """A customer's preferences; empty where the customer has set none."""
@@ -48,7 +47,6 @@ class PreferenceStore:
         """
 
         async def work(connection: Connection) -> tuple[Preferences, bool, bool]:
-            await connection.execute("BEGIN")
             before = _preferences(customer_id, await connection.fetch(f"{_FIND} FOR UPDATE", customer_id))
             replayed = await take_key(connection, operation, str(customer_id), self._metrics)
             if replayed or (before.opted_out == opted_out and before.version > 0):

@@ -7,10 +7,9 @@ import uuid
 from dataclasses import dataclass
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.attempts import Attempts
 from lakeproof.services.database.errors import Duplicate
 from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.database.postgres import Connection, Row, attempts_on
 from lakeproof.services.operation import Operation, RuleRefused
 from lakeproof.services.outbox import Event, add_event
 from lakeproof.services.times import iso, iso_or_none
@@ -110,7 +109,7 @@ class NotificationStore:
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: NotificationMetrics) -> None:
         self._metrics = metrics
-        self._attempts = Attempts(pool, metrics.database, execute)
+        self._attempts = attempts_on(pool, metrics.database)
 
     async def create(self, request: CreateRequest, operation: Operation[str], deadline: Deadline) -> Changed:
         """Make a notification, or give the one that this key made before.
@@ -131,7 +130,6 @@ class NotificationStore:
         )
 
         async def work(connection: Connection) -> Changed:
-            await connection.execute("BEGIN")
             (row,) = await connection.fetch(_CREATE, *args)
             return Changed(notification_of(row))
 
@@ -169,7 +167,6 @@ class NotificationStore:
         data = {"count": len(recipients), "channel": request.channel.value, "topic": request.topic.value}
 
         async def work(connection: Connection) -> tuple[Batch | None, bool]:
-            await connection.execute("BEGIN")
             await connection.fetch(INSERT_OPERATION, operation.key, str(batch_id), operation.digest)
             await connection.fetch(_CREATE_BATCH, *args)
             await add_event(connection, Event("batch", str(batch_id), "batch.created", data))
@@ -196,7 +193,6 @@ class NotificationStore:
         """
 
         async def work(connection: Connection) -> Batch | None:
-            await connection.execute("BEGIN")
             await connection.fetch(_SPREAD, batch_id, float(request.after_seconds), float(request.spread_seconds))
             return await _batch(connection, batch_id)
 
@@ -209,7 +205,6 @@ class NotificationStore:
         """
 
         async def work(connection: Connection) -> tuple[Batch | None, int]:
-            await connection.execute("BEGIN")
             dropped = await connection.fetch(_WITHDRAW, batch_id, DropReason.WITHDRAWN.value)
             return await _batch(connection, batch_id), len(dropped)
 
@@ -230,7 +225,6 @@ class NotificationStore:
         """
 
         async def work(connection: Connection) -> Changed:
-            await connection.execute("BEGIN")
             rows = await connection.fetch(_LOCK, notification_id)
             if not rows:
                 raise RuleRefused("not_found", f"no notification {notification_id}")
@@ -257,11 +251,9 @@ class NotificationStore:
         Raises: RuleRefused (key_reused), and as `Attempts.transact`.
         """
 
-        async def work(connection: Connection) -> bool:
-            await connection.execute("BEGIN")
-            return await take_key(connection, operation, subject, self._metrics)
-
-        return await self._attempts.transact(work, deadline)
+        return await self._attempts.transact(
+            lambda connection: take_key(connection, operation, subject, self._metrics), deadline
+        )
 
 
 async def _find(connection: Connection, notification_id: uuid.UUID) -> Notification:

@@ -31,26 +31,17 @@ from lakeproof.stack.stack import Stack
 NAME = "order-service"
 
 
-@dataclass(frozen=True)
-class Database:
-    """How the app opens connections to its database."""
-
-    connect: Callable[[], Awaitable[Connection]]
-
-
-def database_of(stack: Stack) -> Database:
-    """The stack's order database, for the service's own user."""
+def connector_of(stack: Stack) -> Callable[[], Awaitable[Connection]]:
+    """As `connector`, for the stack's order database, by the service's own account."""
     host, port = stack.host_port("mysql")
-    return Database(
-        connector(
-            host,
-            port,
-            stack.account("mysql-order-service", "order_service"),
-            stack.secret("mysql-order-service"),
-            "oltp",
-            connect_seconds=2.0,
-            statement_seconds=stack.settings.shop.request_seconds,
-        )
+    return connector(
+        host,
+        port,
+        stack.account("mysql-order-service", "order_service"),
+        stack.secret("mysql-order-service"),
+        "oltp",
+        connect_seconds=2.0,
+        statement_seconds=stack.settings.shop.request_seconds,
     )
 
 
@@ -62,7 +53,9 @@ class Checkouts:
     settings: CheckoutSettings
 
 
-def create_app(settings: ShopSettings, database: Database, checkouts: Checkouts | None = None) -> FastAPI:
+def create_app(
+    settings: ShopSettings, connect: Callable[[], Awaitable[Connection]], checkouts: Checkouts | None = None
+) -> FastAPI:
     """Make the service. Its pool opens with the first request, so it starts also without a database (and says so).
 
     Without `checkouts` it has the routes of orders only.
@@ -71,8 +64,8 @@ def create_app(settings: ShopSettings, database: Database, checkouts: Checkouts 
 
     @asynccontextmanager
     async def opened(app: FastAPI) -> AsyncIterator[Mapping[str, Question]]:
-        pool = ConnectionPool(database.connect, settings.pool_size)
-        asking = ConnectionPool(database.connect, 1)
+        pool = ConnectionPool(connect, settings.pool_size)
+        asking = ConnectionPool(connect, 1)
         metrics.database.watch(pool)
         orders = OrderStore(pool, metrics)
         app.state.orders = OrderApi(orders, settings.request_seconds)
@@ -130,7 +123,7 @@ async def _ask_database(pool: ConnectionPool[Connection]) -> str:
 def main(stack: Stack) -> FastAPI:
     """The order service of a stack."""
     checkouts = Checkouts(urls_of(stack), stack.settings.checkout)
-    return create_app(stack.settings.shop, database_of(stack), checkouts)
+    return create_app(stack.settings.shop, connector_of(stack), checkouts)
 
 
 if __name__ == "__main__":

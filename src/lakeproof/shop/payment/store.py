@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.attempts import Attempts
 from lakeproof.services.database.errors import Duplicate, MadeByAnother
 from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.database.postgres import Connection, Row, attempts_on
 from lakeproof.services.operation import Operation, RuleRefused
 from lakeproof.services.times import iso
 from lakeproof.services.traces import trace_id
@@ -73,7 +72,7 @@ class PaymentStore:
         self, pool: ConnectionPool[Connection], metrics: PaymentMetrics, changed: Callable[[], None] = lambda: None
     ) -> None:
         self._metrics, self._changed = metrics, changed
-        self._attempts = Attempts(pool, metrics.database, execute)
+        self._attempts = attempts_on(pool, metrics.database)
 
     async def authorize(self, request: AuthorizeRequest, operation: Operation[Op], deadline: Deadline) -> Changed:
         """Make a payment, authorized or declined, or give the one that this key made before.
@@ -83,7 +82,6 @@ class PaymentStore:
         statement, args = authorization(request, operation)
 
         async def work(connection: Connection) -> Changed:
-            await connection.execute("BEGIN")
             (row,) = await connection.fetch(statement, *args)
             return Changed(payment_of(row))
 
@@ -101,7 +99,6 @@ class PaymentStore:
         """
 
         async def work(connection: Connection) -> Changed:
-            await connection.execute("BEGIN")
             locked = await connection.fetch(_LOCK, payment_id)
             try:
                 after, moved = _amounts_after(payment_id, locked, operation.op, amount)
@@ -137,7 +134,7 @@ class PaymentStore:
     async def _transact(
         self, work: Callable[[Connection], Awaitable[Changed]], operation: Operation[Op], deadline: Deadline
     ) -> Changed:
-        """`work` starts the transaction; a replay ends in ROLLBACK. Raises: as `Attempts.transact`."""
+        """A replay ends in ROLLBACK. Raises: as `Attempts.transact`."""
 
         async def replay(connection: Connection, duplicate: Duplicate) -> Changed:
             """The answer where the key, or another payment of the order, was there first."""

@@ -11,7 +11,6 @@ from lakeproof.deadline import Deadline
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, NO_KEY_SAYS, RequiredKey, answer_within, headers_of
 from lakeproof.services.operation import operation
 from lakeproof.services.refusal import Refusal, json_response, refusals
-from lakeproof.shop.support.attachment_bodies import AttachmentBody
 from lakeproof.shop.support.models import Case, Message, Op
 from lakeproof.shop.support.requests import MAX_ID, MessageRequest, OpenRequest
 from lakeproof.shop.support.store import CaseStore, Changed
@@ -36,6 +35,19 @@ class TimelineBody(BaseModel):
     came_from: Literal["remote", "cache", "none"]
     collected_at: str | None
     entries: list[Entry]
+
+
+class AttachmentBody(BaseModel):
+    """One attachment. `content_type` is what its bytes are; `place`: on the service's disk, or in the archive."""
+
+    id: int
+    case_id: int
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+    place: Literal["local", "archive"]
+    created_at: str
 
 
 class CaseBody(BaseModel):

@@ -66,7 +66,7 @@ def surroundings_of(stack: Stack) -> Surroundings:
         s3_client(stack, timeout_seconds=STORE_SECONDS, attempts=1),
         stack.address("kafka", "tcp"),
         attachment_dir(stack),
-        lambda: service_cluster(stack, "support_service", stack.secret("cassandra-support-service")),
+        lambda: service_cluster(stack, "support_service"),
     )
 
 

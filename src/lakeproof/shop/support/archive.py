@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +52,14 @@ def _key(case_id: int, file: uuid.UUID) -> str:
     return f"{case_id}/{file}"
 
 
-class _told:
+@contextmanager
+def _told() -> Iterator[None]:
     """Turns the store's errors into NotInArchive."""
+    from botocore.exceptions import BotoCoreError, ClientError
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-
-        if isinstance(error, (BotoCoreError, ClientError, HTTPClientError)):
-            told = NotInArchive(f"{type(error).__name__}: {error}")
-            told.is_absent = isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _ABSENT
-            raise told from error
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        told = NotInArchive(f"{type(error).__name__}: {error}")
+        told.is_absent = isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _ABSENT
+        raise told from error

@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
 
 from lakeproof.services.answering import EVERY_ROUTE_SAYS, RequiredKey, headers_of
 from lakeproof.services.gate import RouteLimit
 from lakeproof.services.operation import operation
 from lakeproof.services.refusal import Refusal, Says, json_response, refusals
-from lakeproof.shop.support.api import CHANGE_SAYS, NOT_FOUND, CaseId, api_of
+from lakeproof.shop.support.api import CHANGE_SAYS, NOT_FOUND, AttachmentBody, CaseId, api_of
 from lakeproof.shop.support.archive import Archive, NotInArchive
-from lakeproof.shop.support.attachment_bodies import AttachmentBody, AttachmentsBody
 from lakeproof.shop.support.content import ALLOWED
 from lakeproof.shop.support.file_store import FileStore
 from lakeproof.shop.support.models import Attachment, Op, Place
@@ -55,6 +55,12 @@ _UPLOAD_BODY = {
         },
     }
 }
+
+
+class AttachmentsBody(BaseModel):
+    """The attachments of a case, oldest first."""
+
+    attachments: list[AttachmentBody]
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.attempts import Attempts
 from lakeproof.services.database.metrics import DatabaseMetrics
 from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.database.postgres import Connection, Row, attempts_on
 
 SECONDS = 10.0
 
@@ -39,33 +38,26 @@ class AttachmentStore:
     """The rows of attachments, by way of a pool of connections."""
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: DatabaseMetrics) -> None:
-        self._attempts = Attempts(pool, metrics, execute)
+        self._attempts = attempts_on(pool, metrics)
 
     async def due(self, age_seconds: float, after_id: int, limit: int) -> list[StoredFile]:
         """The first `limit` local files of that age or older with an id above `after_id`. Raises: DatabaseTrouble."""
-
-        async def read(connection: Connection) -> list[StoredFile]:
-            return [_stored(row) for row in await connection.fetch(_DUE, age_seconds, after_id, limit)]
-
-        return await self._attempts.run(read, Deadline(SECONDS))
+        rows = await self._attempts.run(
+            lambda connection: connection.fetch(_DUE, age_seconds, after_id, limit), Deadline(SECONDS)
+        )
+        return [_stored(row) for row in rows]
 
     async def archived(self, stored: StoredFile) -> bool:
         """Write that the file's bytes are in the archive; False: the row said so already. Raises: DatabaseTrouble."""
-
-        async def change(connection: Connection) -> bool:
-            await connection.execute("BEGIN")
-            return bool(await connection.fetch(_ARCHIVED, stored.id, stored.sha256))
-
-        return await self._attempts.transact(change, Deadline(SECONDS))
+        written = await self._attempts.transact(
+            lambda connection: connection.fetch(_ARCHIVED, stored.id, stored.sha256), Deadline(SECONDS)
+        )
+        return bool(written)
 
     async def known(self, files: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[StoredFile, str]]:
         """File → its row and place, for those of these files that have a row. Raises: DatabaseTrouble."""
-
-        async def read(connection: Connection) -> dict[uuid.UUID, tuple[StoredFile, str]]:
-            rows = await connection.fetch(_ROWS, list(files))
-            return {row["file"]: (_stored(row), row["place"]) for row in rows}
-
-        return await self._attempts.run(read, Deadline(SECONDS))
+        rows = await self._attempts.run(lambda connection: connection.fetch(_ROWS, list(files)), Deadline(SECONDS))
+        return {row["file"]: (_stored(row), row["place"]) for row in rows}
 
 
 def _stored(row: Row) -> StoredFile:

@@ -28,7 +28,6 @@ from lakeproof.shop.support.requests import MAX_ID
 
 CONNECT_SECONDS = 2.0
 COVERED_SECONDS = 0.2  # the projection's progress is read again after this time, not at each request
-READ_SECONDS = 2.0
 MOST = 100
 
 router = APIRouter(tags=["customers"], responses=EVERY_ROUTE_SAYS)
@@ -71,9 +70,7 @@ class CustomerOrders:
     def __init__(
         self, open_cluster: Callable[[], Cluster] | None, metrics: DatabaseMetrics, request_seconds: float
     ) -> None:
-        self._ring = (
-            None if open_cluster is None else Ring(open_cluster, statements.READS, metrics, read_seconds=READ_SECONDS)
-        )
+        self._ring = None if open_cluster is None else Ring(open_cluster, statements.READS, metrics)
         self._seconds = request_seconds
         self._started = False
         self._covered = _Covered(float("-inf"), None)

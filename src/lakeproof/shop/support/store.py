@@ -7,10 +7,9 @@ from typing import Any
 import orjson
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.attempts import Attempts
 from lakeproof.services.database.errors import Duplicate, MadeByAnother
 from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.database.postgres import Connection, Row, execute
+from lakeproof.services.database.postgres import Connection, Row, attempts_on
 from lakeproof.services.operation import Operation, RuleRefused
 from lakeproof.services.times import iso
 from lakeproof.services.traces import trace_id
@@ -104,7 +103,7 @@ class CaseStore:
 
     def __init__(self, pool: ConnectionPool[Connection], metrics: SupportMetrics) -> None:
         self._metrics = metrics
-        self._attempts = Attempts(pool, metrics.database, execute)
+        self._attempts = attempts_on(pool, metrics.database)
 
     async def open(self, request: OpenRequest, operation: Operation[Op], deadline: Deadline) -> Changed:
         """Make a new case, or give the one that this key made before.
@@ -114,7 +113,6 @@ class CaseStore:
         args = (request.customer_id, request.order_id, request.subject, request.message)
 
         async def work(connection: Connection) -> Changed:
-            await connection.execute("BEGIN")
             (row,) = await connection.fetch(_OPEN, *args, trace_id.get(), operation.key, operation.digest)
             return Changed(await _read(connection, row["id"]))
 
@@ -150,7 +148,6 @@ class CaseStore:
         self, statement: str, case_id: int, operation: Operation[Op], deadline: Deadline, *more: object
     ) -> Changed:
         async def work(connection: Connection) -> Changed:
-            await connection.execute("BEGIN")
             await connection.fetch(_LOCK, case_id)
             if (done := await _done_before(connection, operation)) is not None:
                 return done
