@@ -5,7 +5,7 @@ fails ("No common ancestor"), so the namespace is committed on `main` first, and
 """
 
 from lakeproof.install import artifacts
-from lakeproof.install.java import find_vector_java
+from lakeproof.install.java import find_vector_jdk
 from lakeproof.stack.component import STEPS_BACK, Command, Component, Hook
 from lakeproof.stack.engines import jvm
 from lakeproof.stack.engines.class_archive import archive_flags
@@ -30,7 +30,7 @@ def command(stack: Stack) -> Command:
         "quarkus.http.access-log.enabled": "false",
         "quarkus.banner.enabled": "false",
     }
-    program, jar = find_vector_java(), str(artifacts.path("nessie") / "nessie-quarkus-runner.jar")
+    program, jar = find_vector_jdk().program, str(artifacts.path("nessie") / "nessie-quarkus-runner.jar")
     return Command(
         (
             str(program),
