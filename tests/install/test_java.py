@@ -46,16 +46,16 @@ def test_without_any_java_17_set_up_is_named() -> None:
 def test_a_jdk_without_the_vector_module_does_not_do(tmp_path: Path) -> None:
     make_home(tmp_path / "jvm" / "25", "25.0.2", "java.base java.sql")
     with pytest.raises(java.NoJava, match=r"jdk\.incubator\.vector.*JAVA_HOME"):
-        java.find_vector_java()
+        java.find_vector_jdk()
 
 
 def test_a_jdk_that_is_too_old_does_not_do_although_it_has_the_module(tmp_path: Path) -> None:
     make_home(tmp_path / "jvm" / "21", "21.0.7", f"java.base {java.VECTOR_MODULE}")
     make_home(tmp_path / "jvm" / "23", "23.0.2", f"java.base {java.VECTOR_MODULE}")
     with pytest.raises(java.NoJava, match="no JDK >= 24"):
-        java.find_vector_java()
+        java.find_vector_jdk()
     wanted = make_home(tmp_path / "jvm" / "24", "24", f"java.base {java.VECTOR_MODULE}")
-    assert java.find_vector_java() == wanted / "bin" / "java"
+    assert java.find_vector_jdk().program == wanted / "bin" / "java"
 
 
 def test_the_tested_release_with_a_compiler_is_preferred(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_the_tested_release_with_a_compiler_is_preferred(tmp_path: Path) -> None
     make_home(tmp_path / "jvm" / "a", "26", modules)
     wanted = make_home(tmp_path / "jvm" / "b", "25.0.1", modules)
     make_home(tmp_path / "jvm" / "c", "25.0.3", modules, compiler=False)
-    assert java.find_vector_java() == wanted / "bin" / "java"
+    assert java.find_vector_jdk().program == wanted / "bin" / "java"
 
 
 def test_a_home_without_a_release_file_is_asked(tmp_path: Path) -> None:

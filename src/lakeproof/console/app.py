@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,9 +14,10 @@ from lakeproof.console.scenario_facts import ScenarioFacts
 from lakeproof.console.stack_pages import add_stack_pages
 from lakeproof.console.use_case_pages import add_use_case_pages
 from lakeproof.console.watcher import FIRST_SECONDS
-from lakeproof.incidents.api import build_desk, open_store, read_active_of
+from lakeproof.incidents.api import build_desk, open_store
 from lakeproof.incidents.self_check import LiveLook
 from lakeproof.incidents.store import Store
+from lakeproof.observability.active import read_active
 from lakeproof.pages.page import Pages
 from lakeproof.stack.stack import Stack, load_stack
 
@@ -43,7 +45,7 @@ def add_console(
 def run(stack: Stack, *, opened: Callable[[str], None] | None = None) -> None:
     """Serve until a signal ends it. Raises: InvalidInput, TerminalError."""
     store = open_store(stack)
-    app = build_desk(stack, store, read_active=read_active_of(stack), stack_look=LiveLook(stack))
+    app = build_desk(stack, store, read_active=partial(read_active, stack), stack_look=LiveLook(stack))
     add_console(app, stack, store).read_ahead()
     if opened is not None:
         opened(stack.url("desk"))

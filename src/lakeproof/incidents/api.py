@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +19,6 @@ from starlette.middleware import Middleware
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents import pages
-from lakeproof.incidents.alert_link import add_alert_links
 from lakeproof.incidents.client import OLDER
 from lakeproof.incidents.database import database_url, open_database
 from lakeproof.incidents.desk_metrics import DeskMetrics
@@ -53,8 +52,6 @@ from lakeproof.incidents.store import Store
 from lakeproof.incidents.tickets.keeping import Keeping, itsm_of
 from lakeproof.incidents.use_cases import find_use_cases
 from lakeproof.incidents.webhook import Notification
-from lakeproof.observability import active
-from lakeproof.observability.active import ActiveAlerts
 from lakeproof.observability.drill_windows import timing_now
 from lakeproof.observability.moment import Looker
 from lakeproof.observability.reload import give_back_abandoned
@@ -87,15 +84,6 @@ def look_with(stack: Stack) -> Look:
         return {name: ReadingShape.model_validate(asdict(reading)) for name, reading in found.items()}
 
     return look
-
-
-def read_active_of(stack: Stack) -> ReadActive:
-    """Asks that stack's Alertmanager what it knows."""
-
-    def read() -> ActiveAlerts:
-        return active.read_active(stack)
-
-    return read
 
 
 def open_store(stack: Stack) -> Store:
@@ -158,7 +146,6 @@ def build_desk(
     _add_webhook(app, store, watch)
     add_static_files(app)
     pages.add_pages(app, stack, store, sessions)
-    add_alert_links(app, store)
     _add_health_and_metrics(app, store, rounds, metrics)
     return app
 
@@ -216,6 +203,15 @@ def _add_incidents(app: FastAPI, store: Store, watch: Watch) -> None:
     def get(name: str) -> IncidentOut:
         """One, with alerts, timeline and evidence."""
         return store.get(name)
+
+    # Where the link of an alert's message leads: Alertmanager knows the alert's fingerprint, but not its incident.
+    @app.get("/alerts/{fingerprint}", include_in_schema=False)
+    def lead_to_incident(fingerprint: str) -> RedirectResponse:
+        """To the newest incident with that alert. Raises: NoSuchIncident."""
+        incident = store.incident_of(fingerprint)
+        if incident is None:
+            raise NoSuchIncident(f"of the alert {fingerprint[:64]}")
+        return RedirectResponse(f"/incidents/{incident}", 302)
 
 
 def _add_changes(app: FastAPI, store: Store) -> None:

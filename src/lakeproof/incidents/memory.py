@@ -88,3 +88,9 @@ def is_repeated(session: Session, incident: Incident, key: str) -> bool:
 
 def out(incident: Incident) -> IncidentOut:
     return IncidentOut.model_validate(incident)
+
+
+def kept(session: Session, incident: Incident) -> IncidentOut:
+    """The incident with its changes written; they are on disk once the transaction has ended."""
+    session.flush()
+    return out(incident)

@@ -5,7 +5,6 @@ It is a draft: prevention is for people to finish, and what the desk does not kn
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
 
@@ -41,14 +40,9 @@ COUNTED = {
 BEHIND = "-publish-age"
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of a table: its cells, of which the last ends with the mark of its source."""
-
-    cells: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"| {' | '.join(self.cells)} |"
+def _row(*cells: str) -> str:
+    """One line of a table. Its last cell ends with the mark of its source."""
+    return f"| {' | '.join(cells)} |"
 
 
 def draft_rca(incident: IncidentOut, *, root_cause: str = "") -> str:
@@ -167,10 +161,10 @@ class _Draft:
 
     # impact
 
-    def impact(self) -> Iterable[Row]:
+    def impact(self) -> Iterable[str]:
         incident = self.incident
         if has_value := bool(incident.metric or (incident.alerts and incident.value is not None)):
-            yield Row(("Violated metric", self._violated()))
+            yield _row("Violated metric", self._violated())
         for key, reading in (incident.moment or {}).items():
             if key == VIOLATION and reading.error is None and has_value:
                 continue  # the row above has this value, with its unit
@@ -178,12 +172,14 @@ class _Draft:
             yield self._measured(escape(name.capitalize()) + " when it opened", reading)
         for name, start, end in self._durations():
             query = f"{format_time(start)} → {format_time(end)}"
-            yield self._row(name, _seconds(end - start), query, _seconds(end - start), end)
+            yield _row(name, self._own(_seconds(end - start), query, _seconds(end - start), end))
         for name, reading in self._cost():
             yield self._measured(name, reading)
         if incident.use_cases:
             text = ", ".join(incident.use_cases)
-            yield self._row("Use cases concerned", text, "use cases", len(incident.use_cases), incident.opened_at)
+            yield _row(
+                "Use cases concerned", self._own(text, "use cases", len(incident.use_cases), incident.opened_at)
+            )
 
     def _cost(self) -> Iterable[tuple[str, ReadingShape]]:
         """What the attached documents counted: the last count of each kind, and the greatest age of `main` that was
@@ -197,8 +193,8 @@ class _Draft:
             oldest = max((one for one in ages if one.probe == probe), key=lambda one: float(one.value or 0))
             yield f"`main` behind {escape(probe.removesuffix(BEHIND))} when it was read", oldest
 
-    def _measured(self, name: str, reading: ReadingShape) -> Row:
-        return Row((name, f"{escape(shown(reading))} {self.notes.of(reading)}"))
+    def _measured(self, name: str, reading: ReadingShape) -> str:
+        return _row(name, f"{escape(shown(reading))} {self.notes.of(reading)}")
 
     def _violated(self) -> str:
         """The violated metric. Its source is Prometheus where it still had the value, else what the desk kept."""
@@ -232,12 +228,12 @@ class _Draft:
 
     # cause
 
-    def deciding(self) -> Iterable[Row]:
+    def deciding(self) -> Iterable[str]:
         """The readings that decided the diagnosis, the most telling first as the cause lists them."""
         for cause in self._named():
             yield from map(self._seen, cause.seen[:DECIDING_READINGS])
 
-    def against(self) -> Iterable[Row]:
+    def against(self) -> Iterable[str]:
         """Readings that speak against the named causes: what a cause would make one expect, and was not seen."""
         for cause in self._named():
             yield from map(self._seen, cause.against[:DECIDING_READINGS])
@@ -248,13 +244,13 @@ class _Draft:
         words = set(re.findall(r"\w+", self.root_cause))
         return tuple(cause for cause in causes if cause.id in words) or causes[:1]
 
-    def _seen(self, seen: Seen) -> Row:
+    def _seen(self, seen: Seen) -> str:
         mark = self.notes.mark(source=seen.source, query=seen.query, value=seen.value, at=seen.at)
-        return Row((escape(seen.probe), escape(seen.was), f"{escape(seen.expected)} {mark}"))
+        return _row(escape(seen.probe), escape(seen.was), f"{escape(seen.expected)} {mark}")
 
     # what was done, proof, appendix
 
-    def timeline(self) -> Iterable[Row]:
+    def timeline(self) -> Iterable[str]:
         """The summary of the timeline, in which repeats are one line. The whole timeline stands in the appendix."""
         for told in self.summary:
             first, last = told.entries[0], told.entries[-1]
@@ -270,29 +266,29 @@ class _Draft:
         text = f"{len(self.summary)} lines sum up {whole}, which all stand in the appendix"
         return self._own(text, "timeline", whole, self.incident.timeline[-1].at)
 
-    def whole_timeline(self) -> Iterable[Row]:
+    def whole_timeline(self) -> Iterable[str]:
         """Every line of the timeline; none where the summary is the whole timeline."""
         if len(self.summary) < len(self.incident.timeline):
             yield from map(self.line, self.incident.timeline)
 
-    def line(self, entry: EntryOut, text: str | None = None) -> Row:
+    def line(self, entry: EntryOut, text: str | None = None) -> str:
         """A line of the timeline; its day is named where that is not the day on which the incident was opened.
 
         `text`: takes the place of the line's own text, and has its source already.
         """
         same_day = entry.at.date() == self.incident.opened_at.date()
         when = _clock(entry.at) if same_day else f"{entry.at:%Y-%m-%d} {_clock(entry.at)}"
-        return Row((when, escape(entry.who), text or self._entry(entry.what, entry)))
+        return _row(when, escape(entry.who), text or self._entry(entry.what, entry))
 
-    def claims(self) -> Iterable[Row]:
+    def claims(self) -> Iterable[str]:
         document = newest(self.incident, VERIFICATION)
         if document is None:
             return
         for verdict in verdicts_of(document):
             text = self._own(verdict.found, f"evidence {document.id}, {verdict.check}", verdict.outcome, document.at)
-            yield Row((escape(verdict.check), escape(verdict.outcome), text))
+            yield _row(escape(verdict.check), escape(verdict.outcome), text)
 
-    def readings(self) -> Iterable[Row]:
+    def readings(self) -> Iterable[str]:
         """Every reading that was kept: of the attached documents, then of the timeline's own lines."""
         for document in self.incident.evidence:
             yield from self._readings(title_in(self.incident, document), document.readings)
@@ -301,10 +297,10 @@ class _Draft:
             if (entry.kind, entry.at) not in attached:
                 yield from self._readings(entry.what, entry.readings)
 
-    def _readings(self, title: str, readings: Iterable[ReadingShape]) -> Iterable[Row]:
+    def _readings(self, title: str, readings: Iterable[ReadingShape]) -> Iterable[str]:
         for reading in readings:
             name = reading.probe or reading.query
-            yield Row((escape(title), escape(name), f"{escape(shown(reading))} {self.notes.of(reading)}"))
+            yield _row(escape(title), escape(name), f"{escape(shown(reading))} {self.notes.of(reading)}")
 
     def lesson(self) -> str:
         """What a person wrote down as learnt; "" while nobody did."""
@@ -321,9 +317,6 @@ class _Draft:
 
     def _entry(self, text: str, entry: EntryOut) -> str:
         return self._own(text, f"timeline, entry {entry.id}", entry.kind, entry.at)
-
-    def _row(self, name: str, text: str, field: str, value: object, at: datetime) -> Row:
-        return Row((name, self._own(text, field, value, at)))
 
 
 def _clock(at: datetime) -> str:

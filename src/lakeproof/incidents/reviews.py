@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.checklist import BY_ID, ITEMS, AnswerState
-from lakeproof.incidents.memory import Memory, find_to_change, out
+from lakeproof.incidents.memory import Memory, find_to_change, kept, out
 from lakeproof.incidents.models import Alert, Answer, Incident, RunbookReview
 from lakeproof.incidents.person import DESK
 from lakeproof.incidents.shapes import (
@@ -37,8 +37,7 @@ class Reviews(Memory):
             if incident.lesson != lesson.text:
                 incident.lesson, incident.lesson_by = lesson.text, lesson.who
                 add_entry(incident, self._now(), lesson.who, "lesson", f"lesson learned: {lesson.text}")
-            session.flush()
-            return out(incident)
+            return kept(session, incident)
 
     def answer(self, name: str, given: AnswerIn) -> IncidentOut:
         """Keep a person's answer to an item of the checklist. No machine changes that answer any more.
@@ -58,8 +57,7 @@ class Reviews(Memory):
                 why = f": {given.text}" if given.text else ""
                 text = f"checklist, {BY_ID[given.item].en} {given.state.value}{why}"
                 add_entry(incident, now, given.who, "checklist", text)
-            session.flush()
-            return out(incident)
+            return kept(session, incident)
 
     def keep_looks(self, name: str, looks: Mapping[str, tuple[AnswerState, str]]) -> None:
         """Keep what the desk itself found for items of the checklist. Where a person answered, that answer stays.

@@ -20,6 +20,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.incidents.checklist import AnswerState
 from lakeproof.incidents.person import refuse_machine
 from lakeproof.incidents.status import Status
+from lakeproof.strict_model import StrictModel
 
 EVIDENCE_BYTES = 1_048_576
 # Programs that read and show a document give up at some depth of nesting; pydantic, which writes answers, at 255.
@@ -45,10 +46,8 @@ Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{0,64}$")]
 UNITS = {"millis": "ms", "seconds": "s", "minutes": "min", "bytes": "bytes"}
 
 
-class ReadingShape(BaseModel):
+class ReadingShape(StrictModel):
     """A reading (probes/reading.py) as JSON."""
-
-    model_config = ConfigDict(extra="forbid")
 
     probe: Short = ""
     value: str | int | float | bool | None = None
@@ -67,10 +66,8 @@ class ReadingShape(BaseModel):
         return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-class Act(BaseModel):
+class Act(StrictModel):
     """Who does it, and what they say about it. With a `key`, a move, a note or a document is kept once."""
-
-    model_config = ConfigDict(extra="forbid")
 
     who: Who = "operator"
     text: Long = ""
@@ -144,10 +141,8 @@ def _is_deeper(body: Any, levels: int) -> bool:
     return bool(level)
 
 
-class IncidentIn(BaseModel):
+class IncidentIn(StrictModel):
     """An incident opened by a person: what, where, how bad. With a `key`, it is opened once."""
-
-    model_config = ConfigDict(extra="forbid")
 
     title: Annotated[str, Field(min_length=1, max_length=500)]
     who: Who = "operator"
@@ -160,20 +155,22 @@ class IncidentIn(BaseModel):
     key: Key = ""
 
 
-class RcaIn(BaseModel):
+class RcaIn(StrictModel):
     """Without `markdown`: draft it from what is known. With it: keep this text instead."""
-
-    model_config = ConfigDict(extra="forbid")
 
     who: Who = "operator"
     root_cause: Long = ""
     markdown: Annotated[str, Field(max_length=EVIDENCE_BYTES)] = ""
 
 
-class AlertOut(BaseModel):
-    """One alert of an incident."""
+class _Kept(BaseModel):
+    """Is read from the fields of what the desk keeps (models.py)."""
 
     model_config = ConfigDict(from_attributes=True)
+
+
+class AlertOut(_Kept):
+    """One alert of an incident."""
 
     fingerprint: str
     name: str
@@ -186,10 +183,8 @@ class AlertOut(BaseModel):
     received_at: datetime
 
 
-class EntryOut(BaseModel):
+class EntryOut(_Kept):
     """One line of a timeline."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     id: int
     at: datetime
@@ -199,10 +194,8 @@ class EntryOut(BaseModel):
     readings: list[ReadingShape]
 
 
-class EvidenceOut(BaseModel):
+class EvidenceOut(_Kept):
     """One attached document. `incident`: the one that it was attached to, which may be a part of the one shown."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     id: int
     incident: PublicId = Field(validation_alias="incident_id")
@@ -214,10 +207,8 @@ class EvidenceOut(BaseModel):
     readings: list[ReadingShape]
 
 
-class LineOut(BaseModel):
+class LineOut(_Kept):
     """An item of the checklist with what is known of it. `machine`: the desk looks by itself."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     item: str
     vi: str
@@ -229,10 +220,8 @@ class LineOut(BaseModel):
     text: str
 
 
-class TicketOut(BaseModel):
+class TicketOut(_Kept):
     """The ticket in the ITSM. `key` is empty until it is there; `error`: why it is not in step."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     key: str
     url: str
@@ -254,10 +243,8 @@ class LessonOut(BaseModel):
     lesson: str
 
 
-class RunbookReviewOut(BaseModel):
+class RunbookReviewOut(_Kept):
     """The last time that a page of the runbook was reviewed."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     page: str
     who: str
@@ -273,10 +260,8 @@ class History(BaseModel):
     reviews: list[RunbookReviewOut]
 
 
-class StepOut(BaseModel):
+class StepOut(_Kept):
     """The runbook's step that an incident is in, and what has to be true to leave it."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     number: int
     vi: str
@@ -285,10 +270,8 @@ class StepOut(BaseModel):
     ends_en: str
 
 
-class IncidentRow(BaseModel):
+class IncidentRow(_Kept):
     """An incident in a list."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     id: PublicId
     title: str

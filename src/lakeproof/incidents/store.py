@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.intake import Received, close_if_clear, find_ended, take_in, take_up
 from lakeproof.incidents.lists import ALL_ONGOING, WITH_ALERTS, Lists
-from lakeproof.incidents.memory import find, find_to_change, is_repeated, kept_with, lock, out
+from lakeproof.incidents.memory import find, find_to_change, is_repeated, kept, kept_with, lock, out
 from lakeproof.incidents.merging import end_parts, merge, parts_of, refuse_part, unmerge, whole_of
 from lakeproof.incidents.models import Alert, Evidence, Incident
 from lakeproof.incidents.person import DESK
@@ -122,8 +122,7 @@ class Store(Lists, Reviews):
             session.add(incident)
             session.flush()
             add_entry(incident, now, given.who, "opened", f"opened by hand: {given.title}", key=given.key)
-            session.flush()
-            return out(incident)
+            return kept(session, incident)
 
         return self._write_twice(write)
 
@@ -165,8 +164,7 @@ class Store(Lists, Reviews):
                     reopen_checklist(incident, now)
             elif act.text and (act.who, text) != _last_move(incident):
                 add_entry(incident, now, act.who, "note", act.text, act.readings, act.key)
-            session.flush()
-            return out(incident)
+            return kept(session, incident)
 
     def give(self, name: str, given: Owner) -> IncidentOut:
         """Give the incident to another owner. Raises: NoSuchIncident."""
@@ -176,8 +174,7 @@ class Store(Lists, Reviews):
                 before, incident.owner = incident.owner or "nobody", given.owner
                 why = f": {given.text}" if given.text else ""
                 add_entry(incident, self._now(), given.who, "owner", f"owner was {before}, is {given.owner}{why}")
-            session.flush()
-            return out(incident)
+            return kept(session, incident)
 
     def merge(self, name: str, given: MergeIn) -> IncidentOut:
         """Make an incident a part of another one; gives that other one. Raises: NoSuchIncident, InvalidInput."""
@@ -185,8 +182,7 @@ class Store(Lists, Reviews):
             part, whole = find(session, name), find(session, given.into)
             lock(session, part, whole)
             merge(session, part, whole, given, self._now())
-            session.flush()
-            return out(whole)
+            return kept(session, whole)
 
     def unmerge(self, name: str, act: Act) -> IncidentOut:
         """Make a part an incident of its own again; gives the part. Raises: NoSuchIncident, InvalidInput."""
@@ -199,8 +195,7 @@ class Store(Lists, Reviews):
             for one in (whole, part):
                 if one.alerts:
                     close_if_clear(one, now)
-            session.flush()
-            return out(part)
+            return kept(session, part)
 
     def note(self, name: str, note: Note) -> IncidentOut:
         """Add a line to the timeline, once for each key. Raises: NoSuchIncident, InvalidInput."""
@@ -208,8 +203,7 @@ class Store(Lists, Reviews):
             incident = find_to_change(session, name)
             if not is_repeated(session, incident, note.key):
                 add_entry(incident, self._now(), note.who, note.kind, note.text, note.readings, note.key)
-            session.flush()
-            return out(incident)
+            return kept(session, incident)
 
     def attach(self, name: str, given: EvidenceIn) -> IncidentOut:
         """Attach a document, with a line in the timeline, once for each key. Raises: NoSuchIncident, InvalidInput."""
@@ -225,8 +219,7 @@ class Store(Lists, Reviews):
                 )
             )
             add_entry(incident, now, given.who, given.kind, given.text or given.title, given.readings, given.key)
-            session.flush()
-            return out(incident)
+            return kept(session, incident)
 
     def keep_rca(self, name: str, markdown: str, *, who: str, root_cause: str = "") -> IncidentOut:
         """Keep the text of the RCA. Raises: NoSuchIncident."""
@@ -235,8 +228,7 @@ class Store(Lists, Reviews):
             incident.rca = markdown
             incident.root_cause = root_cause or incident.root_cause
             add_entry(incident, self._now(), who, "rca", "RCA written")
-            session.flush()
-            return out(incident)
+            return kept(session, incident)
 
     def without_moment(self) -> list[str]:
         """Ids of incidents whose moment was not looked up yet, newest first (also those from before a restart)."""
@@ -336,8 +328,7 @@ class Store(Lists, Reviews):
                     minutes = acknowledge_seconds(team) / 60
                     text = f"escalated: {team} had not acknowledged it within {minutes:g} minutes"
                     add_entry(incident, now, DESK, "escalated", text)
-                    session.flush()
-                    found.append(out(incident))
+                    found.append(kept(session, incident))
         return found
 
     def incident_of(self, fingerprint: str) -> str | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from lakeproof.errors import InvalidInput
+from lakeproof.errors import InvalidInput, MissingArtifact
 from lakeproof.install import artifacts, golang, java
 from lakeproof.install.cache import cache_dir
 from lakeproof.install.plan import wanted_recipes
@@ -71,11 +71,14 @@ def python() -> Iterator[Finding]:
 @add_check
 def javas() -> Iterator[Finding]:
     """Java 17 for the older engines, a JDK with the Vector API for Trino and Nessie."""
-    seventeen = java.java_17_or_missing()
+    try:
+        seventeen = str(java.find_java_17())
+    except MissingArtifact:
+        seventeen = ""
     yield Finding(
         "Java 17",
         State.OK if seventeen else State.MISSING,
-        str(seventeen or "none"),
+        seventeen or "none",
         "" if seventeen else "lakeproof setup",
     )
     try:

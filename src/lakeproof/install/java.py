@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakeproof.errors import MissingArtifact, TerminalError
+from lakeproof.errors import TerminalError
 from lakeproof.install import artifacts
 
 VECTOR_MODULE = "jdk.incubator.vector"
@@ -59,16 +59,9 @@ def find_java_17() -> Path:
     return artifacts.path("jdk17") / "bin" / "java"
 
 
-def find_vector_java() -> Path:
-    """The java binary of a full JDK >= 24 that has the Vector API module; 25, the tested one, is preferred.
-
-    Raises: NoJava when there is none.
-    """
-    return find_vector_jdk().program
-
-
 def find_vector_jdk() -> Java:
-    """As `find_vector_java`, but the whole Java home. One that can compile comes before one that cannot.
+    """A full JDK >= 24 that has the Vector API module. One that can compile comes before one that cannot, and 25, the
+    tested one, before others.
 
     Raises: NoJava when there is none.
     """
@@ -113,14 +106,6 @@ def look_at(home: Path) -> Java | None:
     names = frozenset(modules.group(1).split()) if modules else _ask_modules(program)
     number = int(version.group(1)) if version else _ask_release(program)
     return None if number is None else Java(home, number, names, (home / "bin" / "javac").exists())
-
-
-def java_17_or_missing() -> Path | None:
-    """`find_java_17()`, or None where set-up has not brought one yet."""
-    try:
-        return find_java_17()
-    except MissingArtifact:
-        return None
 
 
 def _homes() -> Iterator[Path]:

@@ -27,10 +27,6 @@ class ProgramFailed(TerminalError):
         )
 
 
-class Stopped(TerminalError):
-    """Set-up was interrupted."""
-
-
 def run(
     command: Sequence[str | Path],
     *,
@@ -43,7 +39,7 @@ def run(
 
     The program gets a process group of its own, which is killed when `stop` is set, after an hour, and by the
     kernel when we are killed. `env` is added to our own environment.
-    Raises: ProgramFailed; Stopped.
+    Raises: ProgramFailed; TerminalError where `stop` is set.
     """
     deadline = Deadline(PROGRAM_SECONDS)
     name = Path(str(command[0])).name
@@ -66,7 +62,7 @@ def run(
         finally:
             _kill_group(process)
     if stop.is_set():
-        raise Stopped(f"{name} was stopped", next_action="run the same set-up again")
+        raise TerminalError(f"{name} was stopped", next_action="run the same set-up again")
     with log.open("rb") as source:
         source.seek(start)
         output = source.read().decode(errors="replace")

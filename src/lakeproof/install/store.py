@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lakeproof.errors import TerminalError
 from lakeproof.install.lock import sha256_of
+from lakeproof.written import write_file
 
 MARKER = ".complete.json"
 UNFINISHED = ".unfinished-"
@@ -76,7 +77,7 @@ def open_unfinished(directory: Path) -> Path:
     return unfinished
 
 
-def finish(unfinished: Path, directory: Path, *, seconds: float) -> list[StoredFile]:
+def finish(unfinished: Path, directory: Path, *, seconds: float) -> None:
     """Write the marker, and put the folder in place by one rename; the folder that was there before is removed."""
     files = [
         StoredFile(str(path.relative_to(unfinished)), path.stat().st_size, sha256_of(path))
@@ -89,16 +90,12 @@ def finish(unfinished: Path, directory: Path, *, seconds: float) -> list[StoredF
         "build_seconds": round(seconds, 1),
         "files": [asdict(file) for file in files],
     }
-    with (unfinished / MARKER).open("w", encoding="utf-8") as stream:
-        json.dump(marker, stream, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
+    write_file(unfinished / MARKER, json.dumps(marker, indent=1), durable=True)
     if directory.exists():
         directory.rename(directory.parent / f"{UNFINISHED}old-{os.getpid()}")
     unfinished.rename(directory)
     for leftover in directory.parent.glob(f"{UNFINISHED}*"):
         remove(leftover)
-    return files
 
 
 def place_file(source: Path, target: Path) -> None:

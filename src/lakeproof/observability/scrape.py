@@ -20,13 +20,12 @@ from lakeproof.observability.sources import (
     SUPERVISOR_SECONDS,
 )
 from lakeproof.observability.timing import Timing
+from lakeproof.processes.ports import METRICS_PORT, REPLICAS_PATH
 from lakeproof.stack.component import Component, Scrape
 from lakeproof.stack.components import all_components
 from lakeproof.stack.stack import Stack
 
-SUPERVISOR_PORT = 9256
 REPLICAS_JOB = "replicas"
-REPLICAS_PATH = "/replicas"  # processes/metrics.py
 # What is kept of blackbox-exporter's answer about a URL.
 PROBE_METRICS = ("probe_success", "probe_duration_seconds", "probe_http_status_code")
 # Where engines answer a health question over HTTP: component → (kind of its port, path). Our services: http, /health.
@@ -113,7 +112,7 @@ def _keeping(names: tuple[str, ...]) -> dict[str, Any]:
 
 def _supervisor_job(stack: Stack, timing: Timing) -> Iterator[dict[str, Any]]:
     if stack.settings.mode == "local":
-        target = f"{stack.settings.host}:{SUPERVISOR_PORT + stack.settings.port_shift}"
+        target = f"{stack.settings.host}:{METRICS_PORT + stack.settings.port_shift}"
         # Its series speak of other components: their own labels win.
         yield {
             "job_name": SUPERVISOR_JOB,

@@ -18,7 +18,7 @@ from typing import TextIO
 from lakeproof.errors import LakeproofError, PortTaken, TerminalError
 from lakeproof.processes import metrics, orphans, ports
 from lakeproof.processes.environment import RUN_ID
-from lakeproof.processes.hooks import default_hook_argv
+from lakeproof.processes.hooks import HOOK_ARGV
 from lakeproof.processes.kept_stack import LOG_NAME, KeptStack
 from lakeproof.processes.lock import daemon_lock
 from lakeproof.processes.pace import Pace
@@ -44,7 +44,7 @@ class Daemon:
         self,
         stack: Stack,
         components: Mapping[str, Component],
-        hook_argv: Sequence[str] | None = None,
+        hook_argv: Sequence[str] = HOOK_ARGV,
         pace: Pace | None = None,
     ) -> None:
         self.stack = stack
@@ -52,7 +52,7 @@ class Daemon:
         self.runtime = Runtime(stack)
         given = os.environ.get(RUN_ID, "")
         self.run_id = given if self.runtime.owns(given) else self.runtime.new_run_id()
-        self._hook_argv = hook_argv or default_hook_argv()
+        self._hook_argv = hook_argv
         self._pace = pace or Pace()
 
     def run(self) -> int:

@@ -12,17 +12,14 @@ from lakeproof.processes.process import Process
 from lakeproof.stack.component import Command, Hook
 from lakeproof.stack.stack import Stack
 
+# The command that runs a hook, before COMPONENT and HOOK are added.
+HOOK_ARGV = (sys.executable, "-m", "lakeproof.provisioning")
 # The beginning of the log line in which a hook's process says why it failed.
 REASON = "lakeproof: "
 
 
 class HookFailed(TransientError):
     """A hook ended with an error or not in time."""
-
-
-def default_hook_argv() -> tuple[str, ...]:
-    """The command that runs a hook, before COMPONENT and HOOK are added."""
-    return (sys.executable, "-m", "lakeproof.provisioning")
 
 
 class Hooks:

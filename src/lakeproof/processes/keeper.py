@@ -35,10 +35,6 @@ LOG_LINES = 12
 log = logging.getLogger(__name__)
 
 
-class StartTooSlow(TransientError):
-    """The component was not ready within its start_seconds."""
-
-
 class Keeper:
     """One component's keeper. All methods run in the daemon's loop.
 
@@ -290,7 +286,7 @@ class Keeper:
         await self.process.while_running(self._serve(self.process))
 
     async def _serve(self, running: Process) -> None:
-        """Wait until the component is ready, provision it, then ask it for ever. Raises: StartTooSlow."""
+        """Wait until the component is ready, provision it, then ask it for ever. Raises: as `_until_ready`."""
         readiness = Readiness(self.component, self.context.stack, self.context.threads)
         pace = self.context.pace
         pause = pace.health_over_http if "http" in self.component.ports else pace.health
@@ -316,7 +312,7 @@ class Keeper:
                 self._become_unhealthy(readiness.last_answer)
 
     async def _until_ready(self, readiness: Readiness, running: Process) -> None:
-        """Ask until the component is ready. Raises: StartTooSlow past its time.
+        """Ask until the component is ready. Raises: TransientError past its time.
 
         A component that a signal has stopped is not ended, so that people can see that it is stopped.
         """
@@ -327,7 +323,7 @@ class Keeper:
             if deadline.expired:
                 if not running.paused:
                     self.tries.too_slow = True
-                    raise StartTooSlow(f"not ready within {deadline.seconds:.0f} s: {readiness.last_answer}")
+                    raise TransientError(f"not ready within {deadline.seconds:.0f} s: {readiness.last_answer}")
                 if self.condition.health != Health.UNHEALTHY:
                     self._become_unhealthy(self._paused_reason)
             await asyncio.sleep(self.context.pace.ready)

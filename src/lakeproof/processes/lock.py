@@ -10,6 +10,7 @@ from pathlib import Path
 from lakeproof.errors import TerminalError
 from lakeproof.held_file import HeldByAnother, hold, holder_of
 from lakeproof.processes import procfs
+from lakeproof.processes.environment import RUN_ID
 from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.place import Located
 
@@ -39,6 +40,18 @@ def read_holder(path: Path) -> Holder | None:
         return Holder(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def current_run_id(stack: Located) -> str | None:
+    """The run id of the daemon whose child calls this, else of the newest daemon; None without a lock file. A note
+    that an earlier daemon's life left behind no longer holds.
+    """
+    runtime = Runtime(stack)
+    given = os.environ.get(RUN_ID, "")
+    if runtime.owns(given):
+        return given
+    holder = read_holder(runtime.lock)
+    return holder.run_id if holder is not None else None
 
 
 def living_holder(runtime: Runtime) -> Holder | None:

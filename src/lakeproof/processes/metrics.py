@@ -13,12 +13,12 @@ from prometheus_client import CollectorRegistry, make_wsgi_app, start_http_serve
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from lakeproof.processes.ports import REPLICAS_PATH
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health
 from lakeproof.stack.component import Component
 
 LABEL = ("component",)
-REPLICAS_PATH = "/replicas"
 
 
 class ComponentMetrics(Collector):

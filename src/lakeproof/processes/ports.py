@@ -12,7 +12,9 @@ from lakeproof.processes.environment import RUN_ID
 from lakeproof.stack.component import Component
 from lakeproof.stack.stack import Stack
 
+# Where the supervisor serves /metrics, and there the path of its further processes' scrape targets (metrics.py).
 METRICS_PORT = 9256
+REPLICAS_PATH = "/replicas"
 LISTEN = "0A"  # the state in /proc/net/tcp
 
 

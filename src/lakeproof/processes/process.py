@@ -20,10 +20,6 @@ WRAPPER = Path(__file__).with_name("wrapper.py")
 RESET_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class ProcessEnded(TransientError):
-    """A process ended while work on it (`while_running`) was still under way."""
-
-
 @dataclass(frozen=True)
 class Exit:
     """How a process ended: an exit code, or the signal that ended it."""
@@ -90,13 +86,13 @@ class Process:
         return [] if self._empty else left
 
     async def while_running(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` until it or the process ends. Raises: ProcessEnded, or what `work` raised."""
+        """Run `work` until it or the process ends. Raises: TransientError where it did; what `work` raised."""
         task = asyncio.create_task(work)
         try:
             both: set[asyncio.Future[Any]] = {task, self.exited}
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if self.exited.done():
-                raise ProcessEnded(f"{self.exited.result()} after {time.monotonic() - self.started_at:.1f} s")
+                raise TransientError(f"{self.exited.result()} after {time.monotonic() - self.started_at:.1f} s")
             await task
         finally:
             await cancel(task)

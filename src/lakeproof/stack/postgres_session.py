@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
@@ -110,11 +110,8 @@ def connection(
     lock_seconds: int | None = None,
 ) -> Iterator[Session]:
     """As `connect`, closed after the block."""
-    session = connect(stack, user, secret, seconds, database, schema, lock_seconds)
-    try:
+    with closing(connect(stack, user, secret, seconds, database, schema, lock_seconds)) as session:
         yield session
-    finally:
-        session.close()
 
 
 @contextmanager

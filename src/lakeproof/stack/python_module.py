@@ -1,4 +1,4 @@
-"""A service of ours as a process: `python -m MODULE`, which answers GET /health."""
+"""A service of ours as a process, `python -m MODULE`; and the `ready` of servers that a GET asks for it."""
 
 import sys
 from collections.abc import Callable
@@ -16,12 +16,12 @@ def run_module(module: str, *arguments: str) -> Callable[[Stack], Command]:
 
 
 def answers_ok(
-    component: str, question: str = "GET /health. Raises: NotReady with what it says."
+    component: str, question: str = "GET /health. Raises: NotReady with what it says.", path: str = "/health"
 ) -> Callable[[Stack, float], None]:
-    """The `ready` of a service whose /health has status 200 when it is ready. `question`: its text in the probe."""
+    """The `ready` of a server that is ready where `path` has status 200. `question`: its text in the probe."""
 
     def ready(stack: Stack, timeout: float) -> None:
-        loopback.require_ok(f"{stack.url(component)}/health", component, timeout)
+        loopback.require_ok(f"{stack.url(component)}{path}", component, timeout)
 
     ready.__doc__ = question
     return ready

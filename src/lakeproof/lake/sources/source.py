@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lakeproof.errors import InvalidInput
-from lakeproof.processes.run import current_run_id
+from lakeproof.processes.lock import current_run_id
 from lakeproof.written import read_if_there, write_file
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ measures its delay.
 """
 
 from lakeproof.install import artifacts
-from lakeproof.stack import loopback
 from lakeproof.stack.addresses import PROCESSES_MAX, replica_name
 from lakeproof.stack.component import STEPS_BACK, Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import kafka_jvm
+from lakeproof.stack.python_module import answers_ok
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import CONFIGS_TOPIC, OFFSETS_TOPIC, STATUS_TOPIC
 from lakeproof.written import write_file
@@ -109,24 +109,19 @@ def prepare(stack: Stack, name: str = NAME) -> None:
             link.symlink_to(target)
 
 
-def ready(stack: Stack, timeout: float, name: str = NAME) -> None:
-    """Its /health says that the worker takes requests (it asks its own work thread)."""
-    loopback.require_ok(f"{stack.url(name)}/health", name, timeout)
+QUESTION = "Its /health says that the worker takes requests (it asks its own work thread)."
+ready = answers_ok(NAME, QUESTION)
 
 
 def further_worker(number: int) -> Component:
     """Worker 2 and up, of the same group: when a worker is lost, another has its tasks after the session's 6 s."""
     name = replica_name(NAME, number)
 
-    def ask(stack: Stack, timeout: float) -> None:
-        """Its /health says that the worker takes requests (it asks its own work thread)."""
-        ready(stack, timeout, name)
-
     return Component(
         name=name,
         kind="engine",
         command=lambda stack: command(stack, name),
-        ready=ask,
+        ready=answers_ok(name, QUESTION),
         provision_needs=("kafka", "mysql"),
         prepare=lambda stack: prepare(stack, name),
         scrapes=(Scrape("jmx", names=METRICS),),

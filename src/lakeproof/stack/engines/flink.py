@@ -19,6 +19,7 @@ from lakeproof.stack.addresses import replica_name
 from lakeproof.stack.component import STEPS_BACK, Command, Component, Hook, Replicas, Scrape
 from lakeproof.stack.engines import flink_config, jvm
 from lakeproof.stack.engines.class_archive import archive_flags
+from lakeproof.stack.python_module import answers_ok
 from lakeproof.stack.stack import Stack
 from lakeproof.written import read_if_there, write_file
 
@@ -205,9 +206,7 @@ def prepare_gateway(stack: Stack) -> None:
     _prepare(stack, "flink-sql-gateway", "flink-sql-gateway", agent=False)
 
 
-def jobmanager_ready(stack: Stack, timeout: float) -> None:
-    """Its dispatcher tells its jobs."""
-    loopback.require_ok(f"{stack.url('flink-jobmanager')}/jobs/overview", "flink-jobmanager", timeout)
+jobmanager_ready = answers_ok("flink-jobmanager", "Its dispatcher tells its jobs.", "/jobs/overview")
 
 
 def taskmanager_ready(stack: Stack, timeout: float, name: str = TASKMANAGER) -> None:
@@ -232,9 +231,7 @@ def taskmanager_ready(stack: Stack, timeout: float, name: str = TASKMANAGER) -> 
         raise NotReady("not registered with the JobManager", where=name)
 
 
-def gateway_ready(stack: Stack, timeout: float) -> None:
-    """It tells its version."""
-    loopback.require_ok(f"{stack.url('flink-sql-gateway')}/v1/info", "flink-sql-gateway", timeout)
+gateway_ready = answers_ok("flink-sql-gateway", "It tells its version.", "/v1/info")
 
 
 def further_taskmanager(number: int) -> Component:

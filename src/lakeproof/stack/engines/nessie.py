@@ -5,11 +5,11 @@ fails ("No common ancestor"), so the namespace is committed on `main` first, and
 """
 
 from lakeproof.install import artifacts
-from lakeproof.install.java import find_vector_java
-from lakeproof.stack import loopback
+from lakeproof.install.java import find_vector_jdk
 from lakeproof.stack.component import STEPS_BACK, Command, Component, Hook
 from lakeproof.stack.engines import jvm
 from lakeproof.stack.engines.class_archive import archive_flags
+from lakeproof.stack.python_module import answers_ok
 from lakeproof.stack.stack import Stack
 
 
@@ -30,7 +30,7 @@ def command(stack: Stack) -> Command:
         "quarkus.http.access-log.enabled": "false",
         "quarkus.banner.enabled": "false",
     }
-    program, jar = find_vector_java(), str(artifacts.path("nessie") / "nessie-quarkus-runner.jar")
+    program, jar = find_vector_jdk().program, str(artifacts.path("nessie") / "nessie-quarkus-runner.jar")
     return Command(
         (
             str(program),
@@ -51,17 +51,12 @@ def prepare(stack: Stack) -> None:
     (stack.data_dir("nessie") / "store").mkdir(parents=True, exist_ok=True)
 
 
-def ready(stack: Stack, timeout: float) -> None:
-    """It reads the head of `main` from its store."""
-    loopback.require_ok(f"{stack.url('nessie')}/api/v2/trees/main", "nessie", timeout)
-
-
 COMPONENTS = (
     Component(
         name="nessie",
         kind="engine",
         command=command,
-        ready=ready,
+        ready=answers_ok("nessie", "It reads the head of `main` from its store.", "/api/v2/trees/main"),
         prepare=prepare,
         hooks=(Hook.PROVISION,),
         start_seconds=120.0,

@@ -3,9 +3,9 @@
 Its password lies in a file of mode 600, since others can read a process' arguments and environment.
 """
 
-from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.program import find_program
+from lakeproof.stack.python_module import answers_ok
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -43,17 +43,14 @@ def prepare(stack: Stack) -> None:
     write_file(stack.etc_dir(NAME) / "password", stack.secret("postgres-exporter"), mode=0o600)
 
 
-def ready(stack: Stack, timeout: float) -> None:
-    """It serves its own page; whether the database answers is a metric (pg_up), not its health."""
-    loopback.require_ok(f"{stack.url(NAME)}/", NAME, timeout)
-
-
 COMPONENTS = (
     Component(
         name=NAME,
         kind="engine",
         command=command,
-        ready=ready,
+        ready=answers_ok(
+            NAME, "It serves its own page; whether the database answers is a metric (pg_up), not its health.", "/"
+        ),
         provision_needs=("postgres",),
         prepare=prepare,
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),

@@ -1,8 +1,8 @@
 """redis-exporter 1.45 (Debian's; a newer 1.x on Debian 13): Redis' own figures. Its environment has its password."""
 
-from lakeproof.stack import loopback
 from lakeproof.stack.component import Command, Component, Scrape
 from lakeproof.stack.program import find_program
+from lakeproof.stack.python_module import answers_ok
 from lakeproof.stack.stack import Stack
 
 NAME = "redis-exporter"
@@ -27,17 +27,14 @@ def command(stack: Stack) -> Command:
     )
 
 
-def ready(stack: Stack, timeout: float) -> None:
-    """It serves its own page; whether Redis answers is a metric (redis_up), not its health."""
-    loopback.require_ok(f"{stack.url(NAME)}/", NAME, timeout)
-
-
 COMPONENTS = (
     Component(
         name=NAME,
         kind="engine",
         command=command,
-        ready=ready,
+        ready=answers_ok(
+            NAME, "It serves its own page; whether Redis answers is a metric (redis_up), not its health.", "/"
+        ),
         provision_needs=("redis",),
         scrapes=(Scrape("http", seconds=5.0, names=METRICS),),
         start_seconds=30.0,

@@ -23,7 +23,7 @@ import httpx
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.install import artifacts
-from lakeproof.install.java import find_vector_java
+from lakeproof.install.java import find_vector_jdk
 from lakeproof.stack import loopback
 from lakeproof.stack.addresses import replica_name
 from lakeproof.stack.component import STEPS_BACK, Command, Component, Replicas, Scrape
@@ -132,7 +132,7 @@ def resource_groups() -> dict[str, object]:
 def command(stack: Stack, name: str = NAME) -> Command:
     """One server; keys in the environment."""
     etc, data, home = stack.etc_dir(name), stack.data_dir(name), artifacts.path("trino")
-    program, class_path = find_vector_java(), f"{boot_jar()}:{home / 'main' / 'lib'}/*"
+    program, class_path = find_vector_jdk().program, f"{boot_jar()}:{home / 'main' / 'lib'}/*"
     return Command(
         argv=(
             str(program),
