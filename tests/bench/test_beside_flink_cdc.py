@@ -13,7 +13,6 @@ from lakeproof.bench.beside_flink_cdc import peer_job, turn
 from lakeproof.bench.beside_flink_cdc.judging import compared, longest_pause, published_at
 from lakeproof.bench.beside_flink_cdc.lake_states import (
     State,
-    Timed,
     changes_of,
     instants,
     looks_at,
@@ -29,11 +28,11 @@ from lakeproof.stack.stack import Stack
 HAS_KEY = {"orders": True, "order_items": True}
 
 
-def timed(number: int, checkpoint: int, kind: Kind, at: float) -> Timed:
-    return Timed(Snapshot(number, checkpoint, kind, 0, 5, 5, "job"), at)
+def timed(number: int, checkpoint: int, kind: Kind, at: float) -> Snapshot:
+    return Snapshot(number, checkpoint, kind, 0, 5, 5, "job", round(at * 1000))
 
 
-def checkpoint(number: int, begin: float) -> list[Timed]:
+def checkpoint(number: int, begin: float) -> list[Snapshot]:
     """Its two snapshots, half a second apart."""
     first = number * 2 - 1
     return [timed(first, number, Kind.APPEND, begin), timed(first + 1, number, Kind.COMPACT, begin + 0.5)]

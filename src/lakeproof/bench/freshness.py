@@ -4,13 +4,12 @@ The benchmark needs the whole path. Shoppers create orders at the given rate, an
 (0.6 more calls for each order). All times are of the same clock, since everything runs on this machine.
 """
 
-import time
 from typing import Any
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.sightings import Watch
 from lakeproof.bench.sql_shop import created_at, sql_shoppers
-from lakeproof.bench.usage import Usage
+from lakeproof.bench.usage import used_during
 from lakeproof.customers.shoppers.report import percentiles_ms
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
@@ -71,9 +70,7 @@ def _at_rate(
     shoppers = sql_shoppers(stack, rate, "fresh")
     try:
         Deadline(WARM_SECONDS).pause(WARM_SECONDS)
-        usage, started = Usage(stack), time.time()
-        Deadline(seconds).pause(seconds)
-        ended, used = time.time(), usage.table()
+        used, started, ended = used_during(stack, seconds)
         report = shoppers.stop()
         progress(f"{rate:g} orders/s: waiting for the last ones")
         mine = {order: at for order, at in created_at(report).items() if started <= at < ended}

@@ -16,7 +16,7 @@ import httpx
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.sql_shop import SqlShop, traffic_to
-from lakeproof.bench.usage import Usage
+from lakeproof.bench.usage import used_during
 from lakeproof.customers.shoppers.handle import TrafficHandle
 from lakeproof.customers.shoppers.plan import MIX, Basket
 from lakeproof.customers.shoppers.report import TrafficReport, percentiles_ms
@@ -132,9 +132,7 @@ def _at_rate(stack: Stack, rate: float, seconds: float) -> tuple[dict[str, Any],
     handle = TrafficHandle(traffic_to(enter_shop, stack, rate / MIX[Op.CREATE], seed, run))
     try:
         Deadline(WARM_SECONDS).pause(WARM_SECONDS)
-        usage, started = Usage(stack), time.time()
-        Deadline(seconds).pause(seconds)
-        used, ended = usage.table(), time.time()
+        used, started, ended = used_during(stack, seconds)
         report = handle.stop()
     finally:
         handle.stop()

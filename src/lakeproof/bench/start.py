@@ -11,8 +11,7 @@ from typing import Any
 
 from lakeproof.bench.benchmark import Benchmark, Options, Progress, Ratio, Result
 from lakeproof.bench.own_stack import own_stack
-from lakeproof.bench.usage import Usage
-from lakeproof.deadline import Deadline
+from lakeproof.bench.usage import used_during
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
 
@@ -52,9 +51,7 @@ def measure(
             starts[how] = time.monotonic() - started
             ready[how] = {row.name: row.ready_seconds for row in client.ps()}
             progress(f"{how} start: healthy after {starts[how]:.1f} s")
-            usage = Usage(own)
-            Deadline(rest).pause(rest)
-            used = usage.table()
+            used, _, _ = used_during(own, rest)
             client.down()
     gib = used[-1]["rss_mib"] / 1024
     by_component: list[dict[str, Any]] = [

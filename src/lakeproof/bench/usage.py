@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from lakeproof.deadline import Deadline
 from lakeproof.processes import lock, procfs
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
@@ -62,6 +63,14 @@ class Usage:
         rows.sort(key=lambda entry: -entry[1])
         rows.append(("all", sum(cpu for _, cpu, _ in rows), sum(mib for _, _, mib in rows)))
         return [{"component": name, "cpu_percent": round(cpu, 1), "rss_mib": round(mib)} for name, cpu, mib in rows]
+
+
+def used_during(stack: Stack, seconds: float) -> tuple[list[dict[str, Any]], float, float]:
+    """The rows of `Usage.table` over the next `seconds`, and when these began and ended (UNIX seconds)."""
+    usage, began = Usage(stack), time.time()
+    Deadline(seconds).pause(seconds)
+    ended = time.time()
+    return usage.table(), began, ended
 
 
 def _use(leader: procfs.ProcessStat | None, family: list[procfs.ProcessStat], *, ended: bool) -> _Use:

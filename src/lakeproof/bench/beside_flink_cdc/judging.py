@@ -8,7 +8,6 @@ from typing import Any
 from lakeproof.bench.beside_flink_cdc.lake_states import (
     Reader,
     State,
-    Timed,
     all_snapshots,
     changes_of,
     instants,
@@ -22,6 +21,7 @@ from lakeproof.bench.beside_flink_cdc.turn import Window
 from lakeproof.bench.freshness import spread
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
+from lakeproof.lake.publish.snapshots import Snapshot
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.services.database.rows import mysql_rows
 from lakeproof.stack.stack import Stack
@@ -65,10 +65,10 @@ class Seen:
             raise CouldNotLook(f"no order of {window.what} reached the lake", where=self._side.name)
         seconds = window.end - window.begin
         rows = sum(
-            each.snapshot.delta_records
+            each.delta_records
             for every in self._snapshots.values()
             for each in every
-            if each.snapshot.kind.value == "APPEND" and window.begin <= each.at < window.end
+            if each.kind.value == "APPEND" and window.begin <= each.at < window.end
         )
         both = window.usage[-1]
         found: Row = {
@@ -158,7 +158,7 @@ def published(stack: Stack) -> list[tuple[float, State]]:
 
 
 def published_at(
-    shown: Mapping[int, float], orders: Sequence[Timed], states: Sequence[tuple[float, State]]
+    shown: Mapping[int, float], orders: Sequence[Snapshot], states: Sequence[tuple[float, State]]
 ) -> dict[int, float]:
     """Order → when the first published state that holds it was merged.
 
@@ -167,7 +167,7 @@ def published_at(
     merged: dict[float, float] = {}
     place = 0
     for each in orders:
-        while place < len(states) and states[place][1]["orders"] < each.snapshot.id:
+        while place < len(states) and states[place][1]["orders"] < each.id:
             place += 1
         if place < len(states):
             merged[each.at] = states[place][0]

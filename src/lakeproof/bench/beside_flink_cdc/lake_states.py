@@ -5,7 +5,6 @@ Afterwards the newest Iceberg metadata of each table, which knows all of its sna
 reads the tables at any snapshot.
 """
 
-import json
 import secrets
 import time
 from bisect import bisect_right
@@ -36,14 +35,6 @@ type State = Mapping[str, int]
 
 
 @dataclass(frozen=True)
-class Timed:
-    """A snapshot, and the UNIX time at which Paimon committed it."""
-
-    snapshot: Snapshot
-    at: float
-
-
-@dataclass(frozen=True)
 class Looks:
     """Counts of looks: `looks` in all, at `states` different states; `torn` of them showed a part of a transaction.
 
@@ -57,35 +48,33 @@ class Looks:
     blind: int
 
 
-def all_snapshots(stack: Stack, database: str, tables: Iterable[str]) -> dict[str, list[Timed]]:
+def all_snapshots(stack: Stack, database: str, tables: Iterable[str]) -> dict[str, list[Snapshot]]:
     """Every snapshot of these tables, oldest first. Raises: CouldNotLook where a table has none."""
     s3 = s3_client(stack)
-    found: dict[str, list[Timed]] = {}
+    found: dict[str, list[Snapshot]] = {}
     for table in tables:
         prefix = f"wh/{database}.db/{table}/snapshot"
         hint = get_object(s3, f"{prefix}/LATEST")
         if hint is None:
             raise CouldNotLook("it has no snapshot", where=f"{database}.{table}")
         texts = (get_object(s3, f"{prefix}/snapshot-{number}") for number in range(1, int(hint) + 1))
-        found[table] = [
-            Timed(parse_snapshot(text), json.loads(text)["timeMillis"] / 1000) for text in texts if text is not None
-        ]
+        found[table] = [parse_snapshot(text) for text in texts if text is not None]
     return found
 
 
-def seen_by_readers(snapshots: Sequence[Timed]) -> list[Timed]:
-    """The snapshots at which readers of a table with a key see something new: no APPEND, which writes to level 0."""
-    return [each for each in snapshots if each.snapshot.kind is not Kind.APPEND]
+def changes_of(snapshots: Mapping[str, Sequence[Snapshot]], has_key: Mapping[str, bool]) -> dict[str, list[Snapshot]]:
+    """Table → the snapshots at which its readers see something new. A table without a key shows every APPEND; one
+    with a key shows none, for they write to level 0.
+    """
+    return {
+        table: [each for each in every if not has_key[table] or each.kind is not Kind.APPEND]
+        for table, every in snapshots.items()
+    }
 
 
-def changes_of(snapshots: Mapping[str, Sequence[Timed]], has_key: Mapping[str, bool]) -> dict[str, list[Timed]]:
-    """Table → the snapshots at which its readers see something new. A table without a key shows every APPEND."""
-    return {table: seen_by_readers(every) if has_key[table] else list(every) for table, every in snapshots.items()}
-
-
-def newest_of_each(changes: Mapping[str, Sequence[Timed]]) -> list[tuple[float, State]]:
+def newest_of_each(changes: Mapping[str, Sequence[Snapshot]]) -> list[tuple[float, State]]:
     """(UNIX time since when, state) of a reader who takes each table's newest snapshot, oldest first."""
-    events = sorted((each.at, table, each.snapshot.id) for table, every in changes.items() for each in every)
+    events = sorted((each.at, table, each.id) for table, every in changes.items() for each in every)
     state: dict[str, int] = {}
     found: list[tuple[float, State]] = []
     for at, table, snapshot in events:
@@ -95,12 +84,12 @@ def newest_of_each(changes: Mapping[str, Sequence[Timed]]) -> list[tuple[float, 
     return found
 
 
-def newest_cut(snapshots: Mapping[str, Sequence[Timed]], has_key: Mapping[str, bool]) -> list[tuple[float, State]]:
+def newest_cut(snapshots: Mapping[str, Sequence[Snapshot]], has_key: Mapping[str, bool]) -> list[tuple[float, State]]:
     """(UNIX time since when, state) of a reader who takes the newest checkpoint that every table shows."""
     times = sorted({each.at for every in snapshots.values() for each in every})
     found: list[tuple[float, State]] = []
     for at in times:
-        known = {table: [each.snapshot for each in every if each.at <= at] for table, every in snapshots.items()}
+        known = {table: [each for each in every if each.at <= at] for table, every in snapshots.items()}
         chosen = cut.choose_cut(known, has_key) if all(known.values()) else None
         if chosen is not None and (not found or found[-1][1] != chosen.ids):
             found.append((at, chosen.ids))
@@ -180,12 +169,12 @@ class Reader:
     def _named(self, state: State) -> dict[str, str]:
         return {table: self._at(table, state[table]) for table in JUDGED}
 
-    def first_shown(self, table: str, snapshots: Sequence[Timed], above: int) -> dict[int, float]:
+    def first_shown(self, table: str, snapshots: Sequence[Snapshot], above: int) -> dict[int, float]:
         """Id → commit time of the first of the snapshots that shows it, for ids greater than `above`."""
         found: dict[int, float] = {}
         for some in batched(snapshots, SNAPSHOTS_AT_ONCE):
             parts = [
-                f"SELECT id, {place} AS place FROM {self._at(table, each.snapshot.id)} WHERE id > {above}"
+                f"SELECT id, {place} AS place FROM {self._at(table, each.id)} WHERE id > {above}"
                 for place, each in enumerate(some)
             ]
             rows = self._run(f"SELECT id, MIN(place) FROM ({' UNION ALL '.join(parts)}) GROUP BY id")

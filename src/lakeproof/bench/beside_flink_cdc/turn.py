@@ -10,7 +10,7 @@ from lakeproof.bench.benchmark import Progress
 from lakeproof.bench.beside_flink_cdc.peer_job import TABLES
 from lakeproof.bench.beside_flink_cdc.sides import Side
 from lakeproof.bench.sql_shop import created_at, sql_shoppers
-from lakeproof.bench.usage import Usage
+from lakeproof.bench.usage import used_during
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish.snapshots import get_object, parse_snapshot
 from lakeproof.processes.client import SupervisorClient
@@ -64,9 +64,7 @@ def take(
         progress(f"{side.name}: {rate:g} orders/s, {WARM_SECONDS:g} s of warming, then {seconds:g} s")
         with _load(stack, rate) as window:
             Deadline(WARM_SECONDS).pause(WARM_SECONDS)
-            usage, window.begin = Usage(stack), time.time()
-            Deadline(seconds).pause(seconds)
-            window.end, window.usage = time.time(), usage.table()
+            window.usage, window.begin, window.end = used_during(stack, seconds)
         windows.append(window)
     progress(f"{side.name}: kill -9 of {KILLED} at {rates[0]:g} orders/s")
     with _load(stack, rates[0]) as window:
@@ -81,9 +79,8 @@ def take(
     progress(f"{side.name}: until the last rows are in the lake")
     drained = _drain(side, stack)
     progress(f"{side.name}: at rest for {seconds:g} s")
-    usage = Usage(stack)
-    Deadline(seconds).pause(seconds)
-    return windows, usage.table(), drained
+    at_rest, _, _ = used_during(stack, seconds)
+    return windows, at_rest, drained
 
 
 @contextmanager

@@ -46,6 +46,11 @@ class Snapshot:
     writer: str
     at_ms: int = 0
 
+    @property
+    def at(self) -> float:
+        """As `at_ms`, in seconds."""
+        return self.at_ms / 1000
+
 
 def parse_snapshot(text: bytes | str) -> Snapshot:
     """A snapshot file's content."""

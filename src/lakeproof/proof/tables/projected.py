@@ -6,8 +6,7 @@ there, since an order may have been made and deleted between the two looks at th
 meanwhile goes through the same looks again; if it changed then too, it is counted as unsettled.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
@@ -119,16 +118,12 @@ def look(stack: Stack, cover_seconds: float, progress: Callable[[str], None]) ->
     if COMPONENT not in parts_of(stack).known():
         return None
     try:
-        with _opened(stack, cover_seconds, progress) as sides:
-            return compare_projection(sides)
+        with cassandra_session.session(
+            stack, "reader", stack.secret("cassandra-reader"), seconds=READ_SECONDS
+        ) as ring:
+            return compare_projection(_StackSides(stack, ring, cover_seconds, progress))
     except (DriverException, NoHostAvailable) as error:
         raise CouldNotLook(f"no answer: {type(error).__name__}", where="projection") from error
-
-
-@contextmanager
-def _opened(stack: Stack, cover_seconds: float, progress: Callable[[str], None]) -> Iterator[Sides]:
-    with cassandra_session.session(stack, "reader", stack.secret("cassandra-reader"), seconds=READ_SECONDS) as ring:
-        yield _StackSides(stack, ring, cover_seconds, progress)
 
 
 class _StackSides:
