@@ -98,7 +98,7 @@ class Known(Publisher):
         return TableState(
             {
                 "current-snapshot-id": number,
-                "snapshots": [{"snapshot-id": number, "schema-id": 0}],
+                "snapshots": [{"snapshot-id": number, "schema-id": 0, "manifest-list": f"snap-{number}.avro"}],
                 "schemas": [{"schema-id": 0, "fields": fields}],
                 "current-schema-id": 0,
                 "default-spec-id": 0,
