@@ -21,11 +21,11 @@ from lakeproof.stack.watch_settings import LogsSettings, TicketSettings
 from lakeproof.strict_model import StrictModel
 from lakeproof.unknown_name import unknown_name
 
-# The alert LakeAuditStale fires where no audit that could look began within 300 s. The next one begins so long after
-# the last one began; where that one took long, after 1.5 times its time: 270 s for the 180 s that those of two
-# databases may take.
+# LakeAuditStale fires where the last audit that kept up with publishing began more than 300 s ago. An audit begins
+# `audit_seconds` after the last one began, or 1.5 times that audit's duration after it where this is longer. The
+# audits of two databases may take 180 s, which makes 270 s.
 LONGEST_AUDIT_EVERY_SECONDS = 200.0
-PORT_SHIFT_MAX = 46_000  # the highest port of a component stays a port; a test holds them together
+PORT_SHIFT_MAX = 46_000  # so that every component's shifted port is at most 65535 (tests/stack/test_settings.py)
 
 
 class LakeSettings(StrictModel):
@@ -35,25 +35,27 @@ class LakeSettings(StrictModel):
         2.0,
         ge=0.5,
         le=600,
-        description="from one checkpoint of the job of MariaDB's tables to the next, while rows come",
+        description="time between two checkpoints of the lake job of MariaDB's tables while rows arrive",
     )
     idle_checkpoint_seconds: float = Field(
-        5.0, ge=0.5, le=600, description="the same while none come; never less than while they do"
+        5.0, ge=0.5, le=600, description="the same while no rows arrive; never shorter than `checkpoint_seconds`"
     )
     shop_checkpoint_seconds: float = Field(
-        10.0, ge=0.5, le=600, description="as `checkpoint_seconds`, for PostgreSQL's tables, where they are captured"
+        10.0, ge=0.5, le=600, description="as `checkpoint_seconds`, for the job of PostgreSQL's tables, where it runs"
     )
     shop_idle_checkpoint_seconds: float = Field(
-        20.0, ge=0.5, le=600, description="as `idle_checkpoint_seconds`, for PostgreSQL's tables"
+        20.0, ge=0.5, le=600, description="as `idle_checkpoint_seconds`, for the job of PostgreSQL's tables"
     )
-    publish_seconds: float = Field(0.3, ge=0.05, le=600, description="pause between two looks of the publisher")
-    readable_seconds: int = Field(
-        900, ge=60, le=30 * 86_400, description="a published hash stays readable for so long"
+    publish_seconds: float = Field(
+        0.3, ge=0.05, le=600, description="the publisher's usual pause between looks; longer with rare checkpoints"
     )
-    audit_seconds: float = Field(60.0, ge=5, description="from one full audit by Trino to the next; at most 200")
-    align_transactions: bool = Field(True, description="off: parts of transactions may be seen (for proofs)")
-    result_topics: bool = Field(True, description="off: the job writes no result topics, so projections stand still")
-    cut: bool = Field(True, description="off: publish each table's newest snapshot (for proofs)")
+    readable_seconds: int = Field(900, ge=60, le=30 * 86_400, description="how long a published hash can be read")
+    audit_seconds: float = Field(
+        60.0, ge=5, description="between the starts of two full audits by Trino; at most 200"
+    )
+    align_transactions: bool = Field(True, description="false: a checkpoint may split a transaction (for proofs)")
+    result_topics: bool = Field(True, description="false: no result topics are written, so projections stop changing")
+    cut: bool = Field(True, description="false: publish each table's newest snapshot, of any checkpoint (for proofs)")
 
     @field_validator("audit_seconds")
     @classmethod
@@ -71,7 +73,7 @@ class CheckSettings(StrictModel):
         90.0,
         ge=5,
         le=3600,
-        description="an engine's longest statement; where its own took over a third of that, three times as long",
+        description="limit for one statement; for a lake engine at least three times its slowest so far",
     )
 
 
@@ -80,37 +82,37 @@ class CaptureSettings(StrictModel):
 
     exactly_once: bool = Field(
         True,
-        description="Connect's transactions, and the lake job's dropping of what comes again all the same; "
-        "off: rows may come twice after a crash (for proofs)",
+        description="Kafka Connect writes in transactions, and the lake's job drops events that are sent again; "
+        "false: rows may come twice after a crash (for proofs)",
     )
 
 
 class ShopSettings(StrictModel):
     """Services of the shop."""
 
-    pool_size: int = Field(10, ge=1, le=500, description="database connections of a service")
-    request_seconds: float = Field(5.0, ge=0.1, le=600, description="a request is given up after so long")
+    pool_size: int = Field(10, ge=1, le=500, description="how many database connections a service has")
+    request_seconds: float = Field(5.0, ge=0.1, le=600, description="a request that takes longer is given up")
     max_body_bytes: int = Field(65536, ge=1024, le=1 << 24, description="a larger request is refused")
     ledger_covers: Literal["auto", "all", "own"] = Field(
         "auto",
-        description="all: every order came from our shoppers, another one is phantom; own: another one is somebody "
-        "else's, counted and not judged; auto: all in mode local, own in mode external",
+        description="all: an order that our shoppers' ledger does not know is phantom; own: it is somebody else's, "
+        "counted but not judged; auto: all in mode local, own in mode external",
     )
     crash_at: str = Field(
         "",
         pattern=r"^((before|after) (GET|POST|PUT|PATCH|DELETE) /[^ ]*)?$",
-        description="before or after METHOD /route/{as_in}/openapi: the service is killed there (tests)",
+        description="before or after METHOD /route/{as_in}/openapi: such a request kills its service (for tests)",
     )
 
 
 class FulfillmentSettings(StrictModel):
     """The fulfillment service's worker."""
 
-    look_seconds: float = Field(0.5, ge=0.05, le=60, description="between two looks for work that nobody announced")
+    look_seconds: float = Field(0.5, ge=0.05, le=60, description="pause between two looks for work nobody announced")
     lease_seconds: float = Field(
-        20.0, ge=1, le=3600, description="a killed worker's parcels wait so long; longer than a step's store calls"
+        20.0, ge=1, le=3600, description="how long a killed worker's parcels wait; above a step's store calls"
     )
-    store_seconds: float = Field(3.0, ge=0.1, le=60, description="a call to the object store is given up after it")
+    store_seconds: float = Field(3.0, ge=0.1, le=60, description="a longer call to the object store is given up")
     crash_after: Literal[
         "",
         "claimed",
@@ -128,10 +130,10 @@ class InventorySettings(StrictModel):
     """The inventory service's reservations."""
 
     reservation_ttl_seconds: float = Field(
-        900.0, ge=1, le=86_400, description="a reservation ends so long after it was made, unless it is confirmed"
+        900.0, ge=1, le=86_400, description="how long after it was made an unconfirmed reservation ends"
     )
     reservation_ttl_floor_seconds: float = Field(
-        300.0, ge=1, le=86_400, description="a reservation that lives shorter is told by /health and in metrics"
+        300.0, ge=1, le=86_400, description="/health and metrics report a reservation lifetime below this"
     )
 
 
@@ -139,64 +141,62 @@ class NotificationSettings(StrictModel):
     """The notification service: its limit, its providers, its worker. Times in seconds."""
 
     notification_rate_limit: int = Field(
-        60, ge=1, le=1_000_000, description="messages that a customer gets by one channel within the window"
+        60, ge=1, le=1_000_000, description="how many messages a customer may get by one channel within the window"
     )
     notification_rate_window_seconds: int = Field(60, ge=1, le=86_400, description="the window of that limit")
     redis_seconds: float = Field(
-        0.1, ge=0.01, le=5, description="for each step of asking Redis, which is tried twice; then messages pass"
+        0.1, ge=0.01, le=5, description="limit for each step of asking Redis; after two failed tries messages pass"
     )
-    provider_seconds: float = Field(3.0, ge=0.1, le=60, description="a provider is given up after it")
+    provider_seconds: float = Field(3.0, ge=0.1, le=60, description="a longer call to a provider is given up")
     lease_seconds: float = Field(
-        20.0, ge=1, le=3600, description="what a killed sender had under way is sent after it; above provider_seconds"
+        20.0, ge=1, le=3600, description="how long a killed sender's messages wait; above `provider_seconds`"
     )
     retry_seconds: float = Field(
-        5.0, ge=0.1, le=3600, description="after the first failed try; twice as long after each further one"
+        5.0, ge=0.1, le=3600, description="pause after the first failed try; doubles with each one after, up to 600"
     )
-    attempts: int = Field(8, ge=1, le=100, description="tries until a notification is left failed")
-    look_seconds: float = Field(0.5, ge=0.05, le=60, description="between two looks for what is due")
+    attempts: int = Field(8, ge=1, le=100, description="tries before a notification is left as failed")
+    look_seconds: float = Field(0.5, ge=0.05, le=60, description="pause between two looks for due notifications")
 
 
 class CheckoutSettings(StrictModel):
-    """Purchases across the services, in the order service."""
+    """The order service's checkout: purchases across all services. Times in seconds."""
 
-    call_seconds: float = Field(2.0, ge=0.1, le=60, description="a call of another service is given up after it")
+    call_seconds: float = Field(2.0, ge=0.1, le=60, description="a longer call to another service is given up")
     hold_seconds: float = Field(
-        10.0, ge=1, le=3600, description="a killed worker's checkout waits so long; longer than a step's calls"
+        10.0, ge=1, le=3600, description="how long a killed worker's checkout waits; above a step's calls"
     )
-    sweep_seconds: float = Field(1.0, ge=0.1, le=600, description="between two looks for checkouts left alone")
-    work_seconds: float = Field(20.0, ge=1, le=600, description="how long one look goes on with a checkout")
+    sweep_seconds: float = Field(1.0, ge=0.1, le=600, description="pause between two looks for abandoned checkouts")
+    work_seconds: float = Field(20.0, ge=1, le=600, description="how long one such look works on a checkout")
     crash_at: str = Field(
         "",
         pattern=r"^((reserve|order|authorize|confirm|capture|pay|label|notify|void|release|cancel|recall|refund|restock"
         r"|withdraw|take_back|repay|put_back|return):(before|after))?$",
-        description="STEP:before or STEP:after: the process is killed (tests)",
+        description="STEP:before or STEP:after: the process is killed there (for tests)",
     )
 
 
 class SupportSettings(StrictModel):
-    """The support service. A source's URL: null is the stack's own service, empty is off."""
+    """The support service. A source's URL: unset is the stack's own service, empty switches the source off."""
 
     timeline_cache_ttl_seconds: float = Field(
-        2.0, ge=0, le=86_400, description="no change goes unseen in a timeline for longer; 0: none is kept"
+        2.0, ge=0, le=86_400, description="how old a timeline from the cache may be; 0: no timeline is cached"
     )
-    cache_seconds: float = Field(
-        0.5, ge=0.01, le=5, description="each step of a look into Redis is given up after it"
-    )
+    cache_seconds: float = Field(0.5, ge=0.01, le=5, description="limit for each step of a call to Redis, the cache")
     source_seconds: float = Field(
-        2.5, ge=0.05, le=60, description="a source that has not answered by then is missing"
+        2.5, ge=0.05, le=60, description="a source that has not answered by then is missing from the timeline"
     )
     order_service_url: str | None = Field(None, description="where a timeline asks for orders")
-    payment_service_url: str | None = Field(None, description="where it asks for payments")
-    fulfillment_service_url: str | None = Field(None, description="where it asks for parcels")
-    support_attachment_dir: Path | None = Field(None, description="default: in the stack's data folder")
+    payment_service_url: str | None = Field(None, description="where a timeline asks for payments")
+    fulfillment_service_url: str | None = Field(None, description="where a timeline asks for parcels")
+    support_attachment_dir: Path | None = Field(None, description="attachments; default: in the stack's data folder")
     attachment_max_bytes: int = Field(10 * 1024 * 1024, ge=1, le=1 << 30, description="a larger file is refused")
 
 
 class CassandraSettings(StrictModel):
-    """A ring that somebody else runs."""
+    """The Cassandra ring, where somebody else runs it."""
 
     datacenter: str = Field(
-        "dc1", min_length=1, max_length=100, description="the one whose nodes are asked; our own ring's is dc1"
+        "dc1", min_length=1, max_length=100, description="the data center that is asked; our own ring's is dc1"
     )
 
 
@@ -210,30 +210,32 @@ class Settings(StrictModel):
     """
 
     name: str = Field(
-        "default", pattern=NAME_PATTERN, description="of the stack: two of different names and ports run side by side"
+        "default", pattern=NAME_PATTERN, description="name and ports must differ for stacks to run side by side"
     )
     mode: Literal["local", "external"] = Field(
         "local", description="external: every server is somebody else's, and none is started here"
     )
-    state_dir: Path | None = Field(None, description="default: per-user state folder / name")
+    state_dir: Path | None = Field(
+        None, description="default: lakeproof/NAME in the user's state folder, for root in /var/lib"
+    )
     host: str = Field(
         "127.0.0.1",
         pattern=r"^(127(\.\d{1,3}){3}|0\.0\.0\.0)$",
-        description="the loopback address that servers listen on; few have a login of their own. 0.0.0.0 is taken "
-        "in mode external alone, for a container",
+        description="the loopback address that servers listen on; few of them ask for a login. 0.0.0.0 is "
+        "accepted in mode external only, for a container",
     )
     port_shift: int = Field(0, ge=0, le=PORT_SHIFT_MAX, description="added to every port")
     timing: Literal["drill", "production"] = Field(
-        "production", description="windows of the alert rules outside of drills"
+        "production", description="the alert rules' time windows outside of drills"
     )
-    endpoints: dict[str, dict[str, str]] = Field({}, description="where somebody else's servers are, by component")
+    endpoints: dict[str, dict[str, str]] = Field({}, description="addresses of somebody else's servers, by component")
     secrets: dict[str, str] = Field({}, description="passwords for such servers, by name")
     accounts: dict[str, str] = Field(
-        {}, description="the user of such a password, by the same name, where it is not the usual one"
+        {}, description="the user that belongs to such a password, by the same name, where it is not the usual one"
     )
     scenario_dirs: list[Path] = Field([], description="further folders of scenarios")
     desk_url: str = Field(
-        "", description="SQLAlchemy URL of the desk's database; default: SQLite in its state folder"
+        "", description="SQLAlchemy URL of the incident desk's database; default: SQLite in the stack's data folder"
     )
     lake: LakeSettings = LakeSettings()
     check: CheckSettings = CheckSettings()

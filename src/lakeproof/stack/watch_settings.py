@@ -11,8 +11,8 @@ from lakeproof.strict_model import StrictModel
 class LogsSettings(StrictModel):
     """How much the log store keeps: entries are dropped as soon as one of the two bounds is reached."""
 
-    retention_days: int = Field(7, ge=1, le=3650, description="older entries are dropped, a day at a time")
-    disk_bytes: int = Field(2 << 30, ge=64 << 20, description="beyond it the oldest days are dropped")
+    retention_days: int = Field(7, ge=1, le=3650, description="older entries are dropped, a whole day at a time")
+    disk_bytes: int = Field(2 << 30, ge=64 << 20, description="above this size the oldest days are dropped")
 
 
 class TicketSettings(StrictModel):
@@ -31,7 +31,7 @@ class TicketSettings(StrictModel):
     account: str = Field("", description="jira: the e-mail address that the token belongs to")
     issue_type: str = Field("Task", description="jira: the type of the issues that are made")
     token_file: Path | None = Field(None, description="a file that holds the token, instead of the secret")
-    seconds: float = Field(10.0, ge=0.5, le=60, description="a call is given up after it")
+    seconds: float = Field(10.0, ge=0.5, le=60, description="a call that takes longer is given up")
 
     @model_validator(mode="after")
     def _is_whole(self) -> "TicketSettings":
