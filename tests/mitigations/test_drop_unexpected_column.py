@@ -270,3 +270,8 @@ def test_the_check_fails_by_either_difference_and_is_unknown_without_an_answer(
     monkeypatch.setattr(mariadb, "columns", silent)
     with pytest.raises(NotReady):
         columns_agree.verify(context, OfDatabase(), before)
+
+
+@pytest.mark.parametrize(("column", "is_there"), [("lease_until", True), ("wrong", False)])
+def test_a_word_of_a_schemas_comment_is_not_taken_for_a_column_of_the_shop(column: str, is_there: bool) -> None:
+    assert drop_unexpected_column.in_shops_schema(column) is is_there

@@ -13,6 +13,7 @@ from importlib.resources import files
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.capture.connector import find_connector
+from lakeproof.lake.job.sql_files import split_statements
 from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.sources.engine import KEPT_VALUES
 from lakeproof.lake.sources.source import Source
@@ -111,10 +112,11 @@ def _to_drop(stack: Stack, arguments: DropUnexpectedColumn) -> Iterator[Differen
 
 
 def in_shops_schema(column: str) -> bool:
-    """True where a service's schema names the column, in whichever table."""
+    """True where a statement of a service's schema names the column, in whichever table."""
     schemas = [service / "schema.sql" for service in files("lakeproof.shop").iterdir() if service.is_dir()]
     word = re.compile(rf"\b{re.escape(column)}\b")
-    return any(word.search(schema.read_text(encoding="utf-8")) for schema in schemas if schema.is_file())
+    scripts = (schema.read_text(encoding="utf-8") for schema in schemas if schema.is_file())
+    return any(word.search(statement) for script in scripts for statement in split_statements(script))
 
 
 def _values(stack: Stack, arguments: DropUnexpectedColumn, found: list[Difference]) -> dict[Difference, list[str]]:
