@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def bench(
-    name: Annotated[str | None, typer.Argument(help="Which one; without it they are listed.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Which benchmark; without a name they are listed.")] = None,
     seconds: Annotated[
         float,
         typer.Option(
@@ -33,16 +33,18 @@ def bench(
             help="Orders a second; rate, whole-transactions: calls; checkout: purchases. May be repeated.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of what is drawn; 0: the benchmark's own.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="Of the random choices; 0: the benchmark's own.")
+    ] = 0,
     rounds: Annotated[
         int,
         typer.Option(
-            min=0, max=10_000, help="How many; whole-transactions, alert-storm: kills. 0: the benchmark's own."
+            min=0, max=10_000, help="How many rounds; whole-transactions, alert-storm: kills. 0: the benchmark's own."
         ),
     ] = 0,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Of what is drawn, only what has this in its name; beside-flink-cdc: ours or peer."),
+        typer.Option(help="Only rounds with this in their name; beside-flink-cdc: ours or peer."),
     ] = None,
     hashes: Annotated[
         int,

@@ -57,7 +57,9 @@ def drill(
     afterwards: Annotated[
         float,
         typer.Option(
-            min=0, max=3600, help="once all claims hold: kill -9 the part; no alert for so many seconds, 60 at least"
+            min=0,
+            max=3600,
+            help="once all claims hold, kill -9 the part; no alert may fire for this many seconds (at least 60)",
         ),
     ] = 0.0,
     timing: Annotated[

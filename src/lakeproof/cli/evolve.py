@@ -24,7 +24,7 @@ def evolve(
         str | None,
         typer.Option("--type", metavar="SQLTYPE", help="its type, of a column that the database does not have yet"),
     ] = None,
-    undo: Annotated[bool, typer.Option("--undo", help="the job reads it no more; the lake's table keeps it")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="stop reading the column; the lake's table keeps it")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be done, step by step")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="do it without asking")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="data for scripts on stdout")] = False,

@@ -68,19 +68,19 @@ def add_to(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("export")(export)
     group.command("open")(open_one)
-    _add_move(group, "ack", "Take it on; whoever is first owns it.")
+    _add_move(group, "ack", "Take the incident on; whoever is first owns it.")
     group.command("note")(note)
     group.command("attach")(attach)
     _add_move(group, "mitigate", "The repair begins (step 3 of the runbook).")
     _add_move(
         group,
         "verify",
-        "It is repaired: service and data are looked at (step 4). By itself once the alerts cleared"
-        " after `mitigate`; while an alert fires, -m has to say why.",
+        "The repair is done; service and data are now looked at (step 4). Happens by itself once the alerts clear"
+        " after `mitigate`. While an alert fires, -m has to say why.",
     )
-    _add_move(group, "resolve", "It is over. While an alert fires, -m has to say why.")
-    _add_move(group, "review", "Close it. Its lesson has to be written and its checklist answered.")
-    _add_move(group, "unmerge", "It is an incident of its own again, with the alerts that came to it.")
+    _add_move(group, "resolve", "The incident is over. While an alert fires, -m has to say why.")
+    _add_move(group, "review", "Close the incident. Its lesson has to be written and its checklist answered.")
+    _add_move(group, "unmerge", "Make a merged incident one of its own again, with the alerts that came to it.")
     group.command("own")(own)
     group.command("merge")(merge)
     group.command("rca")(rca)
@@ -92,9 +92,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def show_list(
-    status: Annotated[Status | None, typer.Option(help="only those")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="at most so many")] = 200,
-    everything: Annotated[bool, typer.Option("--all", help="all of them, however many")] = False,
+    status: Annotated[Status | None, typer.Option(help="only incidents with this status")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="at most this many incidents")] = 200,
+    everything: Annotated[bool, typer.Option("--all", help="all incidents, however many there are")] = False,
     as_json: Json = False,
 ) -> None:
     """Incidents, newest first."""
@@ -149,7 +149,7 @@ def open_one(
     key: Key,
     severity: Annotated[Severity, typer.Option()] = Severity.WARNING,
     service: Annotated[str, typer.Option(help="the component concerned")] = "",
-    team: Annotated[str, typer.Option(help="whose it is")] = "data-platform",
+    team: Annotated[str, typer.Option(help="the team that owns it")] = "data-platform",
     scenario: Annotated[str, typer.Option(help="the scenario it looks like")] = "none",
     as_json: Json = False,
 ) -> None:
@@ -200,12 +200,12 @@ def attach(
 
 def own(
     name: IncidentName,
-    owner: Annotated[str, typer.Argument(help="whose it is from now on")],
+    owner: Annotated[str, typer.Argument(help="who owns the incident from now on")],
     who: Who,
     text: Text = "",
     as_json: Json = False,
 ) -> None:
-    """Hand it over."""
+    """Hand the incident over to another owner."""
     _told(_client().change(name, "own", owner=owner, who=who, text=text), as_json)
 
 
@@ -216,7 +216,7 @@ def merge(
     text: Text = "",
     as_json: Json = False,
 ) -> None:
-    """It becomes a part of another incident, with its alerts."""
+    """Make the incident, with its alerts, a part of another one."""
     _told(_client().change(name, "merge", into=into, who=who, text=text), as_json)
 
 

@@ -80,21 +80,24 @@ def logs(
     lines: Annotated[
         int | None,
         typer.Option(
-            "-n", "--lines", min=0, max=100_000, help=f"of NAME: so many of the last lines, {LINES} without"
+            "-n", "--lines", min=0, max=100_000, help=f"with NAME: how many of the last lines; default {LINES}"
         ),
     ] = None,
     query: Annotated[
         str | None,
         typer.Option("--query", help="""e.g. '{container="kafka"} error' or '{level="error"} |~ "took \\d+"'"""),
     ] = None,
-    since: Annotated[str | None, typer.Option("--since", help="of a query: 90s, 15m, 2h, 1d; default: all")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", help="with --query: only entries this new: 90s, 15m, 2h, 1d; default: all"),
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(
-            "--limit", min=1, max=1_000_000, help=f"of a query: so many of the newest entries, {ENTRIES} without"
+            "--limit", min=1, max=1_000_000, help=f"with --query: how many of the newest entries; default {ENTRIES}"
         ),
     ] = None,
-    files: Annotated[bool, typer.Option("--files", help="of a query: search the log files")] = False,
+    files: Annotated[bool, typer.Option("--files", help="with --query: search the log files")] = False,
     render: Annotated[
         str | None, typer.Option("--render", help="loki or victorialogs: print the query for it, and ask nobody")
     ] = None,

@@ -8,7 +8,7 @@ from lakeproof.cli.process_table import show
 
 
 def ps(
-    as_json: Annotated[bool, typer.Option("--json", help="for scripts")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="data for scripts on stdout")] = False,
     slow: Annotated[
         bool, typer.Option("--slow", help="the chain of steps that the last start-up waited for")
     ] = False,

@@ -12,7 +12,7 @@ from lakeproof.stack.stack import load_stack
 
 def query(
     sql: Annotated[str, typer.Argument(help='One reading statement, as in "SELECT count(*) FROM orders".')],
-    engine: Annotated[LakeEngine, typer.Option(help="Who answers.")] = LakeEngine.TRINO,
+    engine: Annotated[LakeEngine, typer.Option(help="The engine that answers.")] = LakeEngine.TRINO,
     at: Annotated[str | None, typer.Option(help="A published hash, or its beginning; default: the newest.")] = None,
     seconds: Annotated[
         float, typer.Option(min=1, max=86_400, help="Give up, and cancel the statement, after so long.")

@@ -88,7 +88,7 @@ def show(
 
 def run(
     name: NameArgument,
-    engine: Annotated[LakeEngine, typer.Option(help="Who answers.")] = LakeEngine.TRINO,
+    engine: Annotated[LakeEngine, typer.Option(help="The engine that answers.")] = LakeEngine.TRINO,
     at: Annotated[str | None, typer.Option(help="A published hash, or its beginning; default: the newest.")] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -194,14 +194,14 @@ def _add_incidents(app: FastAPI, store: Store, watch: Watch) -> None:
 
     @app.post("/api/incidents", status_code=201)
     def open_incident(given: IncidentIn) -> IncidentOut:
-        """Open one by hand."""
+        """Open an incident by hand."""
         incident = store.open(given)
         watch.rounds.hurry()
         return incident
 
     @app.get("/api/incidents/{name}")
     def get(name: str) -> IncidentOut:
-        """One, with alerts, timeline and evidence."""
+        """One incident, with its alerts, timeline and evidence."""
         return store.get(name)
 
     # Where the link of an alert's message leads: Alertmanager knows the alert's fingerprint, but not its incident.
@@ -219,7 +219,7 @@ def _add_changes(app: FastAPI, store: Store) -> None:
         def move(name: str, act: Act | None = None) -> IncidentOut:
             return store.move(name, status, act or Act())
 
-        move.__doc__ = f"It becomes {status.value}."
+        move.__doc__ = f"Set the incident's status to {status.value}."
         app.post(f"/api/incidents/{{name}}/{path}", name=path)(move)
 
     add_move("ack", Status.ACKNOWLEDGED)
@@ -230,17 +230,17 @@ def _add_changes(app: FastAPI, store: Store) -> None:
 
     @app.post("/api/incidents/{name}/note")
     def note(name: str, given: Note) -> IncidentOut:
-        """A line for the timeline."""
+        """Add a line to the incident's timeline."""
         return store.note(name, given)
 
     @app.post("/api/incidents/{name}/own")
     def own(name: str, given: Owner) -> IncidentOut:
-        """Give it to somebody."""
+        """Set who owns the incident."""
         return store.give(name, given)
 
     @app.post("/api/incidents/{name}/lesson")
     def learn(name: str, given: Lesson) -> IncidentOut:
-        """Keep what was learnt."""
+        """Write down the lesson learned."""
         return store.learn(name, given)
 
     @app.post("/api/incidents/{name}/checklist")
@@ -250,12 +250,12 @@ def _add_changes(app: FastAPI, store: Store) -> None:
 
     @app.post("/api/incidents/{name}/merge")
     def merge(name: str, given: MergeIn) -> IncidentOut:
-        """It becomes a part of another incident, which is given back."""
+        """Make the incident a part of another one. Gives that other one."""
         return store.merge(name, given)
 
     @app.post("/api/incidents/{name}/unmerge")
     def unmerge(name: str, given: Act | None = None) -> IncidentOut:
-        """It is an incident of its own again."""
+        """Take the incident out of the one that it is a part of. Gives the incident."""
         return store.unmerge(name, given or Act())
 
 

@@ -25,8 +25,8 @@ EVERY_ROUTE_SAYS = refusals(
         408: "The body did not arrive in time.",
         413: "The body is too large.",
         422: "A field is wrong, or the key was used for another request.",
-        500: "An error of the service; the outcome is unclear.",
-        503: "The database is not there; `outcome` says whether it may be done.",
+        500: "An error in the service; whether the change was made is unclear.",
+        503: "The database does not answer; `outcome` says whether the change may have been made.",
     }
 )
 

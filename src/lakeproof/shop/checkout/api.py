@@ -50,10 +50,16 @@ class CheckoutBody(BaseModel):
 
 
 _SAYS: Says = {
-    200: {"model": CheckoutBody, "description": "This key bought it before; here it is as it is now."},
-    202: {"model": CheckoutBody, "description": "Under way: a service gives no clear word. Ask again by its key."},
+    200: {"model": CheckoutBody, "description": "This key made the checkout before; here it is as it is now."},
+    202: {
+        "model": CheckoutBody,
+        "description": "Under way: a service has not answered clearly. Ask again by its key.",
+    },
     402: {"model": CheckoutBody, "description": "The card was declined; nothing is owed."},
-    409: {"model": CheckoutBody, "description": "It cannot be had; nothing is owed."},
+    409: {
+        "model": CheckoutBody,
+        "description": "The order cannot be fulfilled (`reason` says why); nothing is owed.",
+    },
     **NO_KEY_SAYS,
 }
 _NOT_FOUND = refusals({404: "No such checkout."})

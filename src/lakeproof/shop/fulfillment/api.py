@@ -79,7 +79,7 @@ def _response(fulfillment: Fulfillment, status: int, *, replayed: bool = False) 
     },
 )
 async def create_fulfillment(request: Request, body: CreateRequest, idempotency_key: RequiredKey) -> Response:
-    """Ask for a parcel to be sent. The worker does the rest; `hold_until` keeps its label where it is till then."""
+    """Ask for a parcel to be sent; the worker does the rest. Until `hold_until` its label stays under pending/."""
     api, asked = _api(request), operation(Op.CREATE, idempotency_key, None, body.canonical())
     changed = await api.answer(lambda deadline: api.store.create(body, asked, deadline))
     api.wake()
@@ -108,7 +108,7 @@ async def get_fulfillment(request: Request, fulfillment_id: FulfillmentId) -> Re
 async def hold_fulfillment(
     request: Request, fulfillment_id: FulfillmentId, body: HoldRequest, idempotency_key: RequiredKey
 ) -> Response:
-    """Keep the label under pending/ until then (null: let it go). Not once it is ready."""
+    """Keep the label under pending/ until that time (null: release it). Refused once the label is ready."""
     asked = operation(Op.HOLD, idempotency_key, fulfillment_id, body.canonical())
     api = _api(request)
     changed = await api.answer(

@@ -29,7 +29,7 @@ _STATUS_OF = {
     "reservation_expired": 409,
     "expired_before_held": 409,
 }
-_NOT_FOUND = refusals({404: "It does not exist."})
+_NOT_FOUND = refusals({404: "There is no such SKU or reservation."})
 _END_SAYS = _NOT_FOUND | refusals(
     {409: "It was released or sold before, or it has expired and the goods are not on hand any more."}
 )
@@ -87,7 +87,7 @@ async def get_stock(request: Request, sku: SkuPath) -> Response:
     responses={
         **NO_KEY_SAYS,
         200: {"model": Reservation, "description": "This key made it before; here it is as it is now."},
-        **refusals({409: "A SKU has not so many on hand, or the key's time is over."}),
+        **refusals({409: "Too few of a SKU are on hand, or the key has expired."}),
     },
 )
 async def reserve(request: Request, body: ReservationRequest, idempotency_key: RequiredKey) -> Response:

@@ -40,7 +40,7 @@ NotificationId = Annotated[uuid.UUID, Path()]
 CustomerId = Annotated[int, Path(alias="customerId", ge=1, le=MAX_CUSTOMER_ID)]
 
 _STATUS_OF = {"not_found": 404, "key_reused": 422, "not_allowed": 409, "being_sent": 409}
-_NOT_FOUND = refusals({404: "There is none."})
+_NOT_FOUND = refusals({404: "There is no such notification or batch."})
 _FAIL_SAYS = _NOT_FOUND | refusals({409: "Its status does not allow it, or somebody is sending it right now."})
 _SEND_SAYS = _FAIL_SAYS | refusals(
     {
@@ -115,7 +115,7 @@ async def create_notification(
     },
 )
 async def create_batch(request: Request, body: BatchRequest, idempotency_key: IdempotencyKey = None) -> Response:
-    """The same to many, sent one after the other, evenly spread over `spread_seconds`."""
+    """The same message to many people, sent one after the other, evenly spread over `spread_seconds`."""
     api, asked = _api(request), operation("batch", one_key(idempotency_key, body.client_key), None, body.canonical())
     batch, replayed = await api.answer(lambda deadline: api.store.create_batch(body, asked, deadline))
     api.wake()
@@ -197,7 +197,7 @@ async def fail_notification(
     body: FailRequest | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Count it as failed (rehearsals, a provider's later complaint). A call of /send may still send it."""
+    """Mark it as failed (a rehearsal, or a provider's later complaint). A later call of /send may still send it."""
     api, reason = _api(request), (body or FailRequest()).reason
     asked = operation("fail", idempotency_key, notification_id, reason)
     changed = await api.answer(lambda deadline: api.store.fail(notification_id, reason, asked, deadline))

@@ -87,7 +87,7 @@ class RecipientRequest(StrictModel):
 
 
 class BatchRequest(ContentRequest):
-    """The same to many, evenly spread over `spread_seconds` from now on."""
+    """The same message to many people, evenly spread over `spread_seconds` from now on."""
 
     client_key: Key | None = None
     recipients: Annotated[list[RecipientRequest], Field(min_length=1, max_length=MAX_BATCH)]

@@ -23,7 +23,7 @@ CaseId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 _STATUS_OF = {"not_found": 404, "key_reused": 422, "not_allowed": 409, "too_many": 409}
 NOT_FOUND = refusals({404: "No such case."})
-CHANGE_SAYS = NOT_FOUND | NO_KEY_SAYS | refusals({409: "The case is closed, or has as many as it may have."})
+CHANGE_SAYS = NOT_FOUND | NO_KEY_SAYS | refusals({409: "The case is closed, or has reached its limit."})
 
 
 class TimelineBody(BaseModel):
@@ -118,7 +118,7 @@ async def get_case(
     case_id: CaseId,
     include_timeline: Annotated[bool, Query(alias="includeTimeline")] = False,
 ) -> Response:
-    """A case; its timeline says which source is missing, and is answered in time whatever they do."""
+    """A case. Its timeline names the sources that are missing, and is answered in time even if a source hangs."""
     api = api_of(request)
     case = await api.case(case_id)
     body = case.to_json()
