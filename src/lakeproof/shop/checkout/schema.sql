@@ -1,7 +1,9 @@
--- Checkouts under way and ended, in the order database, so that the order itself and its step are one server's matter.
+-- Checkouts, those under way and those that ended. They lie in the order database, so that a checkout and its order need
+-- the same server only.
 -- Applied by mysql's provision as root, at every start: safe to repeat. Not captured.
 -- The service's user needs SELECT, INSERT, UPDATE on it.
--- `asked_at`: when a bought one was last asked to be cancelled or returned. `step` is what is to be done next. Who works on a checkout holds it: `owner` until `held_until`, by this server's clock.
+-- `asked_at`: when a customer last asked to cancel or return what was bought. `step`: what is to be done next.
+-- `owner` is the process that works on the checkout, and holds it until `held_until` by this server's clock.
 
 CREATE TABLE IF NOT EXISTS oltp.checkouts (
     checkout_key VARCHAR(48) NOT NULL,

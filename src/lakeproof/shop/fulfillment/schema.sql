@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS fulfillments (
     updated_at timestamptz NOT NULL,
     shipped_at timestamptz NULL,
     trace_id text NOT NULL,
-    -- the worker's own: is there something to do, from when on, who does it until when, what went wrong last
+    -- for the worker: whether there is work, from when on, who holds it and until when, and what went wrong last
     has_work boolean NOT NULL DEFAULT true,
     due_at timestamptz NOT NULL,
     lease_owner text NULL,
@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS fulfillment_operations (
     at timestamptz NOT NULL
 );
 
--- The hold that it left behind; of version 1, what was asked for with the order: no later hold writes over it.
+-- The hold after this operation. That of version 1 came with the order, and no later operation changes that row.
 ALTER TABLE fulfillment_operations ADD COLUMN IF NOT EXISTS hold_until timestamptz NULL;
 
 CREATE INDEX IF NOT EXISTS fulfillments_kept_for_buyers ON fulfillment_operations (fulfillment_id)

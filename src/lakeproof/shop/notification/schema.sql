@@ -1,8 +1,8 @@
 -- The notification schema (PostgreSQL). Applied at every start: safe to repeat.
 -- All times are written by the database's own clock. One statement ends with a semicolon at the end of a line.
 
--- `claim` and `due_at` belong together. With a claim, somebody is sending it, and due_at is the end of that lease.
--- Without one, due_at is when the worker sends it by itself, and NULL where it waits for a caller's /send.
+-- `claim` and `due_at` belong together. A notification with a claim is being sent, and due_at is when that claim ends.
+-- Without a claim, due_at is when the worker will send the notification, or NULL where it waits for a caller's /send.
 CREATE TABLE IF NOT EXISTS notifications (
     id uuid PRIMARY KEY,
     customer_id bigint NOT NULL,
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS notifications (
     CONSTRAINT what_is_done_is_not_due CHECK (status IN ('pending', 'failed') OR (claim IS NULL AND due_at IS NULL))
 );
 
--- By channel: what one of them cannot send may lie there by the thousand, and the other's worker passes over none of it.
+-- By channel: where one channel has thousands that cannot be sent, the other channel's worker need not skip over them.
 CREATE INDEX IF NOT EXISTS notifications_due_by_channel ON notifications (channel, due_at) WHERE due_at IS NOT NULL;
 
 DROP INDEX IF EXISTS notifications_due;
@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS preferences (
     updated_at timestamptz NOT NULL
 );
 
--- What was already done under a caller's key; `digest` is the SHA-256 of the request.
+-- One row for each request that was carried out, by the caller's key. `digest` is the SHA-256 of the request.
 CREATE TABLE IF NOT EXISTS notification_operations (
     operation_key text PRIMARY KEY,
     subject_id text NOT NULL,
@@ -50,17 +50,17 @@ CREATE TABLE IF NOT EXISTS notification_operations (
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- Other services' events that were acted on: Kafka gives some of them twice.
+-- Events of other services that were acted on already: Kafka delivers some of them twice.
 CREATE TABLE IF NOT EXISTS consumed_events (
     event_id uuid PRIMARY KEY,
     source text NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- Why nobody was told of one: it could not be read, or nobody is there to be told. NULL: a notification was made.
+-- Why an event led to no notification: it could not be read, or has no recipient. NULL: a notification was made.
 ALTER TABLE consumed_events ADD COLUMN IF NOT EXISTS dropped text NULL;
 
--- From when on a topic's events are told: what came before this service first read it, is told to nobody.
+-- From when on events of a topic lead to notifications: those from before this service first read it do not.
 CREATE TABLE IF NOT EXISTS reading_since (
     topic text PRIMARY KEY,
     at timestamptz NOT NULL

@@ -1,5 +1,5 @@
 -- Orders as a customer's desk reads them, by customer: topic results.orders_by_customer, for the projector.
--- Its columns are taken from oltp.orders as they come. Its primary key is the records' key, and by it they are compacted.
+-- Its columns are those of oltp.orders. Its primary key is the key of the records, by which Kafka compacts the topic.
 
 CREATE TEMPORARY TABLE orders_by_customer (
     customer_id BIGINT,
