@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lakeproof.checks import replicas_whole
+from lakeproof.checks import replicas_whole, tries
 from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.replicas_whole import ReplicasWhole, difference
 from lakeproof.checks.verdict import Outcome, Verdict
@@ -70,7 +70,7 @@ class Ring:
 def verify(made: Ring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.05) -> Verdict:
     for name in ("ring", "hints_of", "nodetool"):
         monkeypatch.setattr(replicas_whole, name, getattr(made, name))
-    monkeypatch.setattr(replicas_whole, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(tries, "LOOK_SECONDS", 0.01)
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
     return replicas_whole.verify(context, ReplicasWhole(seconds=seconds), NOTHING)
 

@@ -92,7 +92,7 @@ def test_what_a_job_has_not_read_is_what_comes_after_the_place_that_it_told(stac
         for _ in range(50):
             producer.produce(CDC_TOPIC, "{}", partition=0, timestamp=at_ms)
         assert producer.flush(10) == 0
-        place = int(str(topic_end(stack, 10.0, OLTP))) - 20
+        place = topic_end(stack, 10.0, OLTP) - 20
         job.commit(offsets=[TopicPartition(CDC_TOPIC, 0, place)], asynchronous=False)
     assert kept_offset(stack, 10.0, OLTP) == place
     assert unread(stack, 10.0, OLTP) == 20

@@ -13,7 +13,7 @@ import pytest
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture.columns import Difference, Differences
 from lakeproof.lake.sources import mariadb
-from lakeproof.mitigations import restore_column_type
+from lakeproof.mitigations import named, restore_column_type
 from lakeproof.mitigations.named import Named
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -87,7 +87,7 @@ def test_what_the_rows_had_is_kept_for_its_owner_before_the_first_update(cursor:
 def test_the_dry_run_lists_what_would_be_overwritten_and_keeps_nothing(
     cursor: Cursor, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restore_column_type, "SHOWN", 1)
+    monkeypatch.setattr(named, "SHOWN", 1)
     assert restore_column_type.typed(stack, Named()).endswith(
         "; values that are overwritten: oltp.order_items.line of id 7: 3000000001, and 1 more"
     )

@@ -83,7 +83,7 @@ def _look(stack: Stack, arguments: BacklogRead) -> dict[str, int]:
     if kept is None:
         raise CouldNotLook(f"{source.job} has kept no place yet", where=source.topic)
     start, end = topic_start(stack, LOOK_SECONDS, source), topic_end(stack, LOOK_SECONDS, source)
-    return {START: int(str(start)), KEPT: kept, END: int(str(end))}
+    return {START: start, KEPT: kept, END: end}
 
 
 CHECK = Check("backlog_read", CLAIM, baseline, verify, BacklogRead)

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.tries import look_until_passed
 from lakeproof.checks.verdict import Outcome, Verdict
-from lakeproof.deadline import Deadline
 from lakeproof.errors import LakeproofError
 from lakeproof.proof.report import KEYS_SHOWN
 from lakeproof.services.database.rows import read_rows
@@ -24,7 +24,7 @@ from lakeproof.stack.object_store import s3_client
 from lakeproof.stack.stack import Stack
 
 CLAIM = "every parcel is shipped once, with its label under ready/ byte for byte"
-LOOK_SECONDS, READ_SECONDS = 2.0, 10.0
+READ_SECONDS = 10.0
 UNSHIPPED = ("requested", "label_pending", "label_ready")
 # The last column, `wished`: the parcel is held until the time that its buyer asked for with the order.
 PARCELS = f"""
@@ -72,13 +72,7 @@ def baseline(context: CheckContext, arguments: ParcelsShipped) -> Baseline:
 
 def verify(context: CheckContext, arguments: ParcelsShipped, before: Baseline) -> Verdict:
     """The claim holds after the repair, once the worker has caught up."""
-    deadline = Deadline(min(arguments.seconds, context.deadline.left))
-    while True:
-        verdict = _look(context.stack, arguments)
-        if verdict.outcome is Outcome.PASSED or deadline.expired:
-            return verdict
-        context.progress(f"parcels: {verdict.summary}; looking again")
-        deadline.pause(LOOK_SECONDS)
+    return look_until_passed(context, arguments.seconds, "parcels", lambda: _look(context.stack, arguments))
 
 
 def _look(stack: Stack, arguments: ParcelsShipped, *, waiting_is_fine: bool = False) -> Verdict:

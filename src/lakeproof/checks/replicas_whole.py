@@ -13,8 +13,8 @@ from pydantic import Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.tries import look_until_passed
 from lakeproof.checks.verdict import Outcome, Verdict
-from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.ring import KEYSPACE, RingNode, hints_of, nodetool, ring
 from lakeproof.stack.engines.cassandra_config import FURTHER, NODES
@@ -26,7 +26,6 @@ SAME = "Previewed data was in sync"
 DIFFERS = re.compile(r"^\s*\S+ - [1-9]\d* ranges")
 PREVIEW_SECONDS = 60.0
 COPIES = 3
-LOOK_SECONDS = 2.0
 
 
 class ReplicasWhole(Arguments):
@@ -49,13 +48,7 @@ def verify(context: CheckContext, arguments: ReplicasWhole, before: Baseline) ->
 
 
 def _await(context: CheckContext, arguments: ReplicasWhole) -> Verdict:
-    deadline = Deadline(min(arguments.seconds, context.deadline.left))
-    while True:
-        verdict = look(context.stack, arguments.keyspace)
-        if verdict.outcome is Outcome.PASSED or deadline.expired:
-            return verdict
-        context.progress(f"replicas: {verdict.summary}; looking again")
-        deadline.pause(LOOK_SECONDS)
+    return look_until_passed(context, arguments.seconds, "replicas", lambda: look(context.stack, arguments.keyspace))
 
 
 def look(stack: Stack, keyspace: str) -> Verdict:

@@ -63,7 +63,7 @@ def await_evidence(context: CheckContext, seconds: float, when: str) -> Verdict:
             "the evidence to be healthy again",
             healthy,
             every=1.0,
-            progress=lambda _, took: _tell(context, when, took),
+            progress=lambda _, took: context.progress(f"waiting for the evidence to be healthy {when}, {took:.0f} s"),
         )
     return verdict
 
@@ -83,22 +83,12 @@ def _restart(context: CheckContext, arguments: SurvivesRestart) -> str:
     return arguments.component
 
 
-def _tell(context: CheckContext, when: str, took: float) -> None:
-    context.progress(f"waiting for the evidence to be healthy {when}, {took:.0f} s")
-
-
 def look(context: CheckContext) -> dict[str, tuple[Reading, bool | None]]:
     """The scenario's evidence now: the reading of each probe, and whether it is healthy (None: no answer)."""
     known = all_probes(context.scenario_dirs)
     asked = [known[name] for name in context.evidence]
     found = look_once(context.stack, asked)
-    return {
-        probe.id: (
-            found[probe.id],
-            fine(probe, found[probe.id]),
-        )
-        for probe in asked
-    }
+    return {probe.id: (found[probe.id], fine(probe, found[probe.id])) for probe in asked}
 
 
 def fine(probe: Probe, reading: Reading) -> bool | None:

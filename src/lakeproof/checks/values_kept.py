@@ -12,9 +12,9 @@ from pydantic import Field
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.tries import look_until_passed
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.customers.marked_values import marked
-from lakeproof.deadline import Deadline
 from lakeproof.lake.job.added_columns import find_added
 from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.lake.query.asking import ask
@@ -23,7 +23,7 @@ from lakeproof.mitigations.kept_values import kept_since
 from lakeproof.stack.stack import Stack
 
 CLAIM = "what was written into an unannounced column is kept in a file, or in the lake"
-LOOK_SECONDS, ASK_SECONDS = 2.0, 30.0
+ASK_SECONDS = 30.0
 
 
 class ValuesKept(Arguments):
@@ -46,7 +46,7 @@ def verify(context: CheckContext, arguments: ValuesKept, before: Baseline) -> Ve
     """Each recorded value is in the lake, or in a kept file."""
     if not context.fault_made:
         return Verdict(CLAIM, Outcome.PASSED, "no value was written")
-    stack, deadline = context.stack, Deadline(min(arguments.seconds, context.deadline.left))
+    stack = context.stack
     wrote = marked(stack, arguments.table, arguments.column)
     if not wrote:
         return Verdict(CLAIM, Outcome.UNKNOWN, f"no value was written into {arguments.table}.{arguments.column}")
@@ -55,12 +55,12 @@ def verify(context: CheckContext, arguments: ValuesKept, before: Baseline) -> Ve
         since = datetime.fromisoformat(str(before.values["at"]))
         kept = kept_since(stack, OLTP.name, since).get(f"{arguments.table}.{arguments.column}", set())
         return _judge(stack, arguments, wrote, {row: value for row, value in wrote.items() if value in kept}, "kept")
-    while True:
-        verdict = _judge(stack, arguments, wrote, _in_lake(stack, arguments, wrote), "in the lake")
-        if verdict.outcome is Outcome.PASSED or deadline.expired:
-            return verdict
-        context.progress(f"values: {verdict.summary}; looking again")
-        deadline.pause(LOOK_SECONDS)
+    return look_until_passed(
+        context,
+        arguments.seconds,
+        "values",
+        lambda: _judge(stack, arguments, wrote, _in_lake(stack, arguments, wrote), "in the lake"),
+    )
 
 
 def _judge(

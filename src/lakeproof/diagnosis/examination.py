@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from lakeproof.diagnosis.cause import Cause
 from lakeproof.diagnosis.causes import load_causes
@@ -29,11 +28,8 @@ class Examination:
     in_doubt: str = ""
 
 
-class Look(Protocol):
-    """How probes are asked: each one once, and those that `again` names a second time (probes/looking.py)."""
-
-    def __call__(self, probes: Iterable[Probe], again: Again, /) -> Mapping[str, Observation]:
-        """The readings by probe id."""
+type Look = Callable[[Iterable[Probe], Again], Mapping[str, Observation]]
+"""How probes are asked: each one once, and those that `Again` names a second time. Gives the readings by probe id."""
 
 
 def examine(stack: Stack, folders: Mapping[str, Path]) -> Examination:

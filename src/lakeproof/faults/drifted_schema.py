@@ -75,13 +75,9 @@ def drift(stack: Stack, table: str, column: str, *, revert: bool = False) -> lis
     with mariadb.as_root(stack, SECONDS) as cursor:
         found = _columns(cursor, table)
         if not found:
-            raise InvalidInput(
-                "no such table", where=f"{DATABASE}.{table}", next_action="name one of the shop's tables"
-            )
+            raise InvalidInput("no such table", where=full_table, next_action="name one of the shop's tables")
         if found.get(column, True) is not True:
-            raise InvalidInput(
-                f"{column} is a column of its own", where=f"{DATABASE}.{table}", next_action="give another name"
-            )
+            raise InvalidInput(f"{column} is a column of its own", where=full_table, next_action="give another name")
         declared = revert and expect_absence(stack, OLTP, full_table, column)
         if revert and column in found:
             cursor.execute(f"ALTER TABLE {DATABASE}.`{table}` DROP COLUMN `{column}`")

@@ -5,10 +5,8 @@ makes the fault. The store's objects are moved onto a small disk first, so that 
 machine; for that the store is away for some seconds (store_disk.py; root alone may do that).
 """
 
-import contextlib
 import re
 import time
-from collections.abc import Iterator
 
 from pydantic import Field
 
@@ -53,8 +51,8 @@ def inject(stack: Stack, arguments: FilledStore) -> None:
             raise TerminalError(f"there is a bucket {BUCKET}", where=STORE, next_action="it would be lost: rename it")
         with minio.may_not_start(stack, HELD_SECONDS):
             store_disk.make_disk(stack, arguments.room_mb << 20)
-            with _ended(client, counted=True):
-                store_disk.move_to_disk(stack)
+            _end(client, counted=True)
+            store_disk.move_to_disk(stack)
         _await_back(client)
     detached.start(stack, PROCESS, "lakeproof.faults.dump")
     since = time.monotonic()
@@ -71,9 +69,8 @@ def inject(stack: Stack, arguments: FilledStore) -> None:
     Deadline(FULL_SECONDS).wait_for(f"{STORE} to be full", full, every=0.3)
 
 
-@contextlib.contextmanager
-def _ended(client: SupervisorClient, *, counted: bool) -> Iterator[None]:
-    """The store has died, as by an accident. (A stop by command would keep the alerts quiet for two minutes.) It
+def _end(client: SupervisorClient, *, counted: bool) -> None:
+    """Have the store die, as by an accident. (A stop by command would keep the alerts quiet for two minutes.) It
     comes back by itself once it may start. counted: whether that counts as one of its restarts.
     """
     before = client.row(STORE)
@@ -82,7 +79,6 @@ def _ended(client: SupervisorClient, *, counted: bool) -> Iterator[None]:
         Deadline(END_SECONDS).wait_for(
             f"{STORE} to end", lambda: True if client.row(STORE).pid != before.pid else None, every=0.05
         )
-    yield
 
 
 def _await_back(client: SupervisorClient) -> None:
@@ -101,8 +97,9 @@ def remove(stack: Stack, arguments: FilledStore) -> None:
     client = SupervisorClient(stack)
     running = client.running()
     with minio.may_not_start(stack, HELD_SECONDS):
-        with _ended(client, counted=False) if running else contextlib.nullcontext():
-            store_disk.give_back(stack, lambda bucket: bucket == BUCKET)
+        if running:
+            _end(client, counted=False)
+        store_disk.give_back(stack, lambda bucket: bucket == BUCKET)
         store_disk.remove_disk(stack)
     if running:
         client.start(STORE)

@@ -44,10 +44,11 @@ def run(stack: Stack, arguments: Arguments) -> str:
         for broker in broker_ids(stack, BROKER_SECONDS)
     ]
     # The brokers of all replicas of a partition report the same transaction.
-    found = rows_first({one for table in tables for one in hanging(table)})
-    for topic, partition, offset in found:
+    found = {one for table in tables for one in hanging(table)}
+    offsets_last = sorted(found, key=lambda one: (one[0].startswith("_"), one))
+    for topic, partition, offset in offsets_last:
         _tool(stack, "abort", "--topic", topic, "--partition", partition, "--start-offset", offset)
-    return f"aborted: {', '.join(topic for topic, _, _ in found)}" if found else "no transaction hangs"
+    return f"aborted: {', '.join(topic for topic, _, _ in offsets_last)}" if found else "no transaction hangs"
 
 
 def hanging(table: str) -> list[tuple[str, str, str]]:
@@ -68,11 +69,6 @@ def hanging(table: str) -> list[tuple[str, str, str]]:
                 f"its tool's table has an unknown row: {' '.join(row)[:200]!r}", where="kafka, find-hanging"
             )
     return [(row[0], row[1], row[5]) for row in rows if is_capture_topic(row[0])]
-
-
-def rows_first(found: set[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """The transactions in the order in which they are aborted: those in the topics of offsets last."""
-    return sorted(found, key=lambda one: (one[0].startswith("_"), one))
 
 
 def _tool(stack: Stack, *arguments: str) -> str:

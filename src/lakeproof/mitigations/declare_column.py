@@ -4,10 +4,10 @@ The other repair of a column that nobody announced is to drop it (drop_unexpecte
 is for whoever changed the table to say, so a diagnosis never proposes this one by itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from lakeproof.errors import InvalidInput, NotReady
-from lakeproof.lake.capture.columns import Difference, Differences, look, require_none_missing
+from lakeproof.lake.capture.columns import Difference, look, require_none_missing
 from lakeproof.lake.capture.evolving import evolve
 from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.lake.of_database import OfDatabase
@@ -24,9 +24,7 @@ class DeclareColumn(Named, OfDatabase):
 def typed(stack: Stack, arguments: DeclareColumn) -> str:
     """The commands and the way back, or why there are none; only their form where the database does not answer."""
     try:
-        looked = look(stack, arguments.source).without_renamed
-        found = named(arguments, looked.unexpected)
-        _require_complete(arguments, looked, found)
+        _, found = _to_declare(stack, arguments)
     except NotReady:
         return "lakeproof lake evolve TABLE COLUMN for each column that the lake's SQL does not declare"
     except InvalidInput as error:
@@ -40,14 +38,12 @@ def run(stack: Stack, arguments: DeclareColumn) -> str:
 
     Raises: InvalidInput, with nothing declared, where a table of such a column lacks another one; as `evolve`.
     """
-    looked = look(stack, arguments.source).without_renamed
-    found = named(arguments, looked.unexpected)
-    _require_complete(arguments, looked, found)
+    unexpected, found = _to_declare(stack, arguments)
     told = []
     for each in found:
         done = evolve(stack, each.table, each.column)
         told.append(f"{each} as {done.kind}{f' ({done.said})' if done.said else ''}")
-    return f"declared: {'; '.join(told) or 'nothing, no column is unexpected'}{left_out(looked.unexpected, found)}"
+    return f"declared: {'; '.join(told) or 'nothing, no column is unexpected'}{left_out(unexpected, found)}"
 
 
 def hold(stack: Stack, arguments: DeclareColumn) -> dict[str, str]:
@@ -55,10 +51,15 @@ def hold(stack: Stack, arguments: DeclareColumn) -> dict[str, str]:
     return hold_to(arguments, look(stack, arguments.source).without_renamed.unexpected)
 
 
-def _require_complete(arguments: DeclareColumn, looked: Differences, found: Iterable[Difference]) -> None:
-    """Refuse a table whose rows would be read anew and that lacks a column. Raises: as require_none_missing."""
+def _to_declare(stack: Stack, arguments: DeclareColumn) -> tuple[Sequence[Difference], list[Difference]]:
+    """The unexpected columns, and those of them that may be declared. A table whose rows would be read anew and that
+    lacks a column is refused. Raises: as `look`, `named` and require_none_missing.
+    """
+    looked = look(stack, arguments.source).without_renamed
+    found = named(arguments, looked.unexpected)
     keyed = {file.source for file in load_sql_files(arguments.database) if file.has_key}
     require_none_missing(looked, [each.table for each in found if each.table in keyed])
+    return looked.unexpected, found
 
 
 MITIGATION = Mitigation(

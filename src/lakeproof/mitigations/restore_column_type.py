@@ -18,15 +18,13 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations.kept_values import keep_values
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.mitigations.named import Named, left_out, named
+from lakeproof.mitigations.named import Named, left_out, listed, named
 from lakeproof.mitigations.named import hold as hold_to
 from lakeproof.stack.stack import Stack
 
 SECONDS = 30.0
 READ_SECONDS = 60.0
 MOST_ROWS = 100
-# At most this many of the values that would be overwritten are listed.
-SHOWN = 20
 # Without strict mode MariaDB changes a value that does not fit into one that does, 0 for example, and only warns.
 STRICT = "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'STRICT_ALL_TABLES')"
 # Flink's whole numbers, in bytes.
@@ -49,9 +47,7 @@ def typed(stack: Stack, arguments: Named) -> str:
             f"ALTER TABLE {each.table} MODIFY {each.column} {definition(each.table, each.column)}"
         )
         lost += [f"{each} of id {key}: {value}" for key, value in rows.items()]
-    if len(lost) > SHOWN:
-        lost = [*lost[:SHOWN], f"and {len(lost) - SHOWN} more"]
-    overwritten = f"; values that are overwritten: {', '.join(lost)}" if lost else ""
+    overwritten = f"; values that are overwritten: {listed(lost)}" if lost else ""
     return f"{'; '.join(told) or 'nothing to restore'}{overwritten}"
 
 

@@ -15,6 +15,10 @@ READER_SECRET = "cassandra-reader"
 # One partition, which need not exist. For a scan Cassandra asks no second replica, so one hung node of three would
 # make the whole ring look silent for as long as the others take it for up.
 ONE_PARTITION = "SELECT sku FROM inventory.stock WHERE sku = 'health'"
+TTL = (
+    "SELECT default_time_to_live FROM system_schema.tables"
+    " WHERE keyspace_name = 'inventory' AND table_name = 'reservations'"
+)
 
 
 def select(stack: Stack, statement: str, timeout: float) -> list[tuple[Value, ...]]:
@@ -54,11 +58,7 @@ def quorum_answers(stack: Stack, timeout: float) -> Value:
 
 def reservation_ttl(stack: Stack, timeout: float) -> Value:
     """Seconds after which a row of inventory.reservations vanishes; None where there is no such table."""
-    statement = (
-        "SELECT default_time_to_live FROM system_schema.tables"
-        " WHERE keyspace_name = 'inventory' AND table_name = 'reservations'"
-    )
-    rows = select(stack, statement, timeout)
+    rows = select(stack, TTL, timeout)
     return rows[0][0] if rows else None
 
 
@@ -75,8 +75,7 @@ PROBES = (
     Probe(
         "reservation-ttl",
         NODES[0],
-        "SELECT default_time_to_live FROM system_schema.tables WHERE keyspace_name = 'inventory'"
-        " AND table_name = 'reservations'",
+        TTL,
         "s",
         reservation_ttl,
         about=ALL_NODES[1:],

@@ -107,12 +107,12 @@ def topic_silence(stack: Stack, timeout: float, source: Source) -> Value:
     return round(max(0.0, time.time() - float(found.timestamp) / 1000), 3)
 
 
-def topic_start(stack: Stack, timeout: float, source: Source) -> Value:
+def topic_start(stack: Stack, timeout: float, source: Source) -> int:
     """The first offset that the capture topic still holds."""
     return int(_offsets(stack, OffsetSpec.earliest(), timeout, source.topic).offset)
 
 
-def topic_end(stack: Stack, timeout: float, source: Source) -> Value:
+def topic_end(stack: Stack, timeout: float, source: Source) -> int:
     """The offset after the capture topic's newest record."""
     return int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
 
@@ -123,7 +123,7 @@ def transaction_rows(stack: Stack, timeout: float, source: Source) -> Value:
     Debezium counts the rows in each row. (The connector's offsets tell as much; they come from Kafka Connect, which
     may be the part that is ill.)
     """
-    end = int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
+    end = topic_end(stack, timeout, source)
     settings = quiet_reader(stack.address("kafka", "tcp"), "lakeproof-probe") | {
         "enable.partition.eof": True,
         "isolation.level": "read_uncommitted",
@@ -149,7 +149,7 @@ def unread(stack: Stack, timeout: float, source: Source) -> int | None:
     """How many records of the capture's topic come after the offset in the job's last checkpoint; None where it kept
     none yet. A job that keeps up has the records of a checkpoint or two before it. Raises: CouldNotLook.
     """
-    end = int(_offsets(stack, OffsetSpec.latest(), timeout, source.topic).offset)
+    end = topic_end(stack, timeout, source)
     kept = kept_offset(stack, timeout, source)
     return None if kept is None else max(0, end - kept)
 
