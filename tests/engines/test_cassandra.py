@@ -24,9 +24,10 @@ from lakeproof.probes import cql
 from lakeproof.probes.ring import RingNode, nodetool, ring, sees_down
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.provisioning.cassandra_seed import provision
+from lakeproof.stack import provisioned
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES, TOKENS
-from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SUPERUSER, SUPERUSER_SECRET
+from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SECRETS, SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.engines.cassandra_session import session
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
@@ -204,6 +205,30 @@ def test_the_second_start_keeps_everything(stack: Stack, up: Up) -> None:
         print(f"{name}: ready again in {client.row(name).ready_seconds:.1f} s")
     assert {node.host_id for node in ring(stack)} == {node.host_id for node in before}
     assert ask(stack, "SELECT sku FROM inventory.stock WHERE sku = 'kept' LIMIT 1")
+
+
+def test_a_ring_that_was_down_comes_up_where_a_new_version_has_other_roles(stack: Stack, up: Up) -> None:
+    client = up("cassandra-node3")
+    with session(stack, SUPERUSER, stack.secret(SUPERUSER_SECRET), seconds=10.0) as connected:
+        connected.execute("DROP ROLE reader")
+    client.down()
+    provisioned.remember(stack, cassandra.SEED, "roles", "another version's")
+    up("cassandra-node3")
+    refused: list[str] = []
+
+    def look() -> bool | None:
+        refused.clear()
+        for name, secret in SECRETS.items():
+            for node in NODES:
+                try:
+                    with session(stack, name, stack.secret(secret), seconds=10.0, nodes=(node,)) as connected:
+                        connected.execute("SELECT key FROM system.local")
+                except NoHostAvailable:
+                    refused.append(f"{name} at {node}")
+        return None if refused else True
+
+    # The others get what was made without them as hints, some ten seconds after they are up.
+    Deadline(90).wait_for("every role to log in at every node", look, every=2.0, seen=lambda: ", ".join(refused))
 
 
 def test_a_node_with_its_data_is_not_replaced(stack: Stack, up: Up) -> None:

@@ -95,6 +95,8 @@ def _make_tables_and_roles(stack: Stack, ring: Session) -> None:
     if not provisioned.is_made(stack, cassandra.SEED, "roles", roles):
         for statement in cassandra_roles.statements(stack.secret):
             ring.execute(statement)
-        # Last: from now on a change of roles needs every node. The two nodes that join later copy the roles.
-        ring.execute(f"ALTER KEYSPACE system_auth WITH replication = {REPLICATION}")
+        # Last, so that the two nodes that join later copy the roles. Cassandra refuses it while these two are down.
+        (auth,) = ring.execute("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = 'system_auth'")
+        if cassandra_config.DATACENTER not in auth.replication:
+            ring.execute(f"ALTER KEYSPACE system_auth WITH replication = {REPLICATION}")
         provisioned.remember(stack, cassandra.SEED, "roles", roles)

@@ -117,6 +117,8 @@ authorizer: CassandraAuthorizer
 role_manager: CassandraRoleManager
 # every node has all roles, so that a login needs no other node
 auth_read_consistency_level: LOCAL_ONE
+# a new version's roles are made while the first node is alone; the others get them as hints once they are up
+auth_write_consistency_level: LOCAL_ONE
 roles_validity: 5s
 permissions_validity: 5s
 credentials_validity: 5s
