@@ -44,7 +44,7 @@ def bench(
     ] = 0,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Only rounds with this in their name; beside-flink-cdc: ours or peer."),
+        typer.Option(help="corruption: only kinds with this in their name; beside-flink-cdc: ours or peer."),
     ] = None,
     hashes: Annotated[
         int,

@@ -86,7 +86,7 @@ class Process:
         return [] if self._empty else left
 
     async def while_running(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` until it or the process ends. Raises: TransientError where it did; what `work` raised."""
+        """Run `work` to its end. Raises: TransientError where the process ends first; what `work` raised."""
         task = asyncio.create_task(work)
         try:
             both: set[asyncio.Future[Any]] = {task, self.exited}

@@ -1,5 +1,5 @@
--- Checkouts, those under way and those that ended. They lie in the order database, so that a checkout and its order need
--- the same server only.
+-- Checkouts, those under way and those that ended. They lie in the order database, so that a checkout and its order
+-- depend on one server.
 -- Applied by mysql's provision as root, at every start: safe to repeat. Not captured.
 -- The service's user needs SELECT, INSERT, UPDATE on it.
 -- `asked_at`: when a customer last asked to cancel or return what was bought. `step`: what is to be done next.
