@@ -1,8 +1,10 @@
 """Which columns are dropped, which are refused, and what becomes of their values."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import nullcontext
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -274,4 +276,5 @@ def test_the_check_fails_by_either_difference_and_is_unknown_without_an_answer(
 
 @pytest.mark.parametrize(("column", "is_there"), [("lease_until", True), ("wrong", False)])
 def test_a_word_of_a_schemas_comment_is_not_taken_for_a_column_of_the_shop(column: str, is_there: bool) -> None:
+    assert re.search(rf"\b{column}\b", (files("lakeproof.shop") / "fulfillment" / "schema.sql").read_text())
     assert drop_unexpected_column.in_shops_schema(column) is is_there
