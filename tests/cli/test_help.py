@@ -4,12 +4,14 @@ import re
 import shlex
 from collections.abc import Callable
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from lakeproof import bench
 from lakeproof.arguments import parse_arguments, parse_pairs
@@ -67,6 +69,7 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 COMMANDS = leaves(typer.main.get_command(build()))
+GROUPS = sorted({name.split()[0] for name in COMMANDS if " " in name})
 # They act, or print what is no data of ours: configuration files, a shell's exports.
 WITHOUT_JSON = {
     *("demo", "down", "start", "stop", "restart", "kill", "serve"),
@@ -93,6 +96,33 @@ def test_a_command_says_its_purpose_its_exit_codes_and_how_it_is_typed(name: str
     assert command.help and command.help.splitlines()[0]
     assert "Exit " in text
     assert "Example" in text
+
+
+def help_of(*names: str, columns: int) -> list[str]:
+    """The lines that `lakeproof NAMES --help` prints in a terminal of that width."""
+    done = CliRunner().invoke(build(), [*names, "--help"], env={"COLUMNS": str(columns)})
+    assert done.exit_code == 0
+    return done.output.splitlines()
+
+
+def test_help_fills_the_lines_of_the_terminal_and_keeps_a_list_of_names() -> None:
+    """Rich kept the docstring's own line breaks, so that every second line ended half-way."""
+    lines = help_of("mitigate", columns=80)
+    begin = next(place for place, line in enumerate(lines) if "Of several causes it takes" in line)
+    paragraph = lines[begin : lines.index("", begin)]
+    widths = [len(line) for line in paragraph[:-1]]
+    assert max(widths) <= 80
+    for line, following in pairwise(paragraph):
+        assert len(line) + 1 + len(following.split()[0]) > 78  # the next word had no place any more
+    assert "    A+B       two of these at once; both causes must be named" in help_of("drill", columns=80)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_shows_the_first_paragraph_of_each_of_its_commands_whole(group: str) -> None:
+    shown = " ".join(" ".join(help_of(group, columns=80)).split())
+    for name, command in COMMANDS.items():
+        if name.startswith(f"{group} "):
+            assert " ".join(command.help.partition("\n\n")[0].split()) in shown
 
 
 def test_a_group_that_does_something_by_itself_says_its_exit_codes() -> None:

@@ -17,6 +17,9 @@ import typer
 from typer.core import TyperGroup
 
 HERE = Path(__file__).parent
+# Rich takes longer to load than all the rest of --help, and keeps the line breaks of a docstring, which no terminal's
+# width fits.
+PLAIN = None
 _LINE = re.compile(r"^`lakeproof ([a-z]+)`: (.+)$", re.MULTILINE)
 
 
@@ -39,12 +42,14 @@ class Commands(Mapping[str, Any]):
         from lakeproof.cli.examples import add_examples
 
         module = importlib.import_module(f"lakeproof.cli.{self._modules[name]}")
-        app = typer.Typer()
+        app = typer.Typer(rich_markup_mode=PLAIN)
         app.callback()(_nothing)  # with a callback Typer makes a group even of a single command
         if hasattr(module, "add_to"):
             module.add_to(app)
         else:
             app.command(name)(getattr(module, name))
+        for group in app.registered_groups:
+            group.cls = WholeLinesGroup
         add_examples(app)
         return typer.main.get_group(app).commands[name]
 
@@ -53,6 +58,15 @@ class Commands(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._modules)
+
+
+class WholeLinesGroup(TyperGroup):
+    """A group whose --help shows each command's first paragraph whole; Typer's own ends it with dots."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write one entry for each command."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _first_paragraph(each.help or "")) for name, each in self.commands.items()])
 
 
 class OnDemandGroup(TyperGroup):
@@ -80,12 +94,16 @@ def build() -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=False,
-        rich_markup_mode=None,  # Rich takes longer to load than all the rest of --help
+        rich_markup_mode=PLAIN,
         help="A realtime lakehouse that proves it recovers.\n\n"
         "Exit codes: 0 success, 1 failed, 2 refused (wrong usage, or you said no), 3 unknown (could not look).",
     )
     app.callback()(_nothing)
     return app
+
+
+def _first_paragraph(text: str) -> str:
+    return " ".join(text.strip().partition("\n\n")[0].split())
 
 
 def _nothing() -> None:

@@ -78,22 +78,28 @@ def drill(
 
     What the scenario needs is started if it is missing, and left running; what this run of a series started for one
     of its drills alone is stopped after it. Shoppers buy all the while. The alert, the desk's incident, the
-    diagnosis and the repair are the live system's own. --fix takes the id of a wrong fix (each must end in `failed`),
-    of an accepted repair of one step (of several the first), or of a single step that needs no argument, a repair or
-    a wrong one.
+    diagnosis and the repair are the live system's own.
 
-    Every scenario has a cause that is played by default; --cause plays another (NAME:CAUSE says the same in one word,
-    in A+B too). A+B: both faults at once; both causes must be named. all: every scenario, one after another, smallest
-    first, with a table; given the --report folder of one that was cut off, its seed, the same code and
-    the same options, it goes on there.
-    repairs: by every repair that a truth accepts and the diagnosis does not propose, one after another. wrong: every
-    wrong fix, one after another; passed where each was turned down by a check that the truth names.
-    Those that lose data for good are left out, since they spoil the stack. pairs: scenarios by twos, drawn by the
-    seed, smallest first. All of these go on where they were cut off, as `all` does.
-    blind: a scenario and one of its causes, drawn by the seed and named in the review; what any scenario needs is
-    started.
-    healthy: nothing is broken; for --minutes no alert may fire, no incident be opened, no cause be named. With
-    --near-misses the same is asked while faults too weak for their incident are in the stack, one after another.
+    \b
+    NAME is
+      SCENARIO  by its default cause; another one: --cause, or NAME:CAUSE
+      A+B       two of these at once; both causes must be named
+      blind     a scenario and one of its causes, drawn by the seed and named in
+                the review; what any scenario needs is started
+      healthy   nothing is broken: for --minutes no alert may fire, no incident
+                be opened, no cause be named; with --near-misses the same, while
+                faults too weak for their incident are in the stack in turn
+    or a series, one drill after another, smallest first:
+      all       every scenario, and with --causes by each of its causes
+      repairs   every repair that a truth accepts and the diagnosis does not
+                propose
+      wrong     every wrong fix that loses no data for good; passed where each
+                was turned down by a check that the truth names
+      pairs     scenarios by twos, drawn by the seed
+
+    A series that was cut off goes on where it was, given its --report folder, its seed, the same code and the same
+    options. --fix takes the id of a wrong fix (each must end in `failed`), of an accepted repair of one step (of
+    several the first), or of a single step that needs no argument, a repair or a wrong one.
 
     Exit 0 only where the verdict is passed (of all: where each is), 1 failed, 3 unknown. Ctrl-C takes the fault out
     first; after a kill -9 the next drill, or `lakeproof fault remove --all`, does.

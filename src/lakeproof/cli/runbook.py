@@ -1,6 +1,4 @@
-"""`lakeproof runbook`: what to do in an incident: prose in both languages, a page for each scenario, and one for each
-kind of alert that belongs to none.
-"""
+"""`lakeproof runbook`: what to do in an incident, in both languages: a page for each scenario and other alert."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
