@@ -54,8 +54,7 @@ CREATE TABLE IF NOT EXISTS oltp.order_operations (
     version INT NOT NULL,
     digest BINARY(32) NOT NULL,
     at DATETIME(6) NOT NULL,
-    PRIMARY KEY (operation_key),
-    KEY operations_by_age (at)
+    PRIMARY KEY (operation_key)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- One row, id = 1: UNIX time in microseconds by the database's clock, written each second by the ticker.

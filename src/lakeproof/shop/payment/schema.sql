@@ -70,5 +70,3 @@ CREATE TABLE IF NOT EXISTS payment_operations (
     digest bytea NOT NULL,
     at timestamptz NOT NULL
 );
-
-CREATE INDEX IF NOT EXISTS payment_operations_by_age ON payment_operations (at);
