@@ -31,7 +31,7 @@ def main() -> int:
 
     def work(found: dict[str, Any]) -> int:
         from lakeproof.errors import TerminalError
-        from lakeproof.faults.notification_rehearsal import FAILURES, fail_providers
+        from lakeproof.scenarios.notification_failure.rehearsal import FAILURES, fail_providers
         from lakeproof.shop.notification.client import NotificationClient
         from lakeproof.stack.stack import load_stack
 

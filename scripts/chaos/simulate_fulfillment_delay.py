@@ -38,7 +38,7 @@ def main() -> int:
 
     def work(found: dict[str, Any]) -> int:
         from lakeproof.errors import TransientError
-        from lakeproof.faults import delay_rehearsal
+        from lakeproof.scenarios.fulfillment_delay import rehearsal as delay_rehearsal
         from lakeproof.stack.stack import load_stack
 
         stack = load_stack()

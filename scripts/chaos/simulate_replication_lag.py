@@ -35,7 +35,7 @@ def main() -> int:
     def work(found: dict[str, Any]) -> int:
         from lakeproof.cli.output import say
         from lakeproof.errors import TransientError
-        from lakeproof.faults.backlog_rehearsal import rehearse
+        from lakeproof.scenarios.replication_lag.rehearsal import rehearse
         from lakeproof.stack.stack import load_stack
 
         stack = load_stack().at("connect", given.connect_url)

@@ -34,7 +34,7 @@ def main() -> int:
     given = parsed()
 
     def work(found: dict[str, Any]) -> int:
-        from lakeproof.faults.drifted_schema import drift
+        from lakeproof.scenarios.schema_drift.faults import drift
         from lakeproof.stack.stack import load_stack
 
         found |= {"table": given.table, "column": given.column}

@@ -38,7 +38,7 @@ class OfAccount(Arguments):
     user: str = "cdc"
 
 
-def parse_arguments(model: type[Arguments], given: Mapping[str, Any], where: str) -> Arguments:
+def parse_arguments[T: Arguments](model: type[T], given: Mapping[str, Any], where: str) -> T:
     """The checked arguments. Raises: InvalidInput naming the argument and what is wrong with it."""
     try:
         return model.model_validate(dict(given))

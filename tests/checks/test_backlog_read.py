@@ -2,8 +2,8 @@
 
 import pytest
 
-from lakeproof.checks.backlog_read import END, KEPT, START, judge
 from lakeproof.checks.verdict import Outcome
+from lakeproof.scenarios.kafka_backlog.checks import END, KEPT, START, judge
 
 BEFORE = {START: 0, KEPT: 1_000, END: 1_400}
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.checks import connections_spare
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.connections_spare import ConnectionsSpare, judge
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
+from lakeproof.scenarios.connection_saturation import checks
+from lakeproof.scenarios.connection_saturation.checks import ConnectionsSpare, judge
 from lakeproof.stack.database_sessions import UNLIMITED, Held, Sessions
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -54,12 +54,12 @@ def test_the_seconds_of_the_login_are_told() -> None:
 def test_a_limit_is_asked_for_only_where_something_was_broken(
     broken: bool, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections_spare, "_log_in", lambda stack, database: ("answers", 0.01))
-    monkeypatch.setattr(connections_spare, "sessions", lambda stack, database, seconds: seen(3))
-    monkeypatch.setattr(connections_spare, "limit_of", lambda stack, database, account, seconds: UNLIMITED)
+    monkeypatch.setattr(checks, "_log_in", lambda stack, database: ("answers", 0.01))
+    monkeypatch.setattr(checks, "sessions", lambda stack, database, seconds: seen(3))
+    monkeypatch.setattr(checks, "limit_of", lambda stack, database, account, seconds: UNLIMITED)
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5), fault_made=broken)
     before = Baseline(Verdict("", Outcome.PASSED, ""))
-    assert connections_spare.verify(context, REPORT, before).outcome is outcome
+    assert REPORT.verify(context, before).outcome is outcome
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_where_no_account_leaked_nobody_has_to_be_limited(
     login: str, took: float, taken: int, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a lock that everybody waited for."""
-    monkeypatch.setattr(connections_spare, "_log_in", lambda stack, database: (login, took))
-    monkeypatch.setattr(connections_spare, "sessions", lambda stack, database, seconds: seen(taken))
+    monkeypatch.setattr(checks, "_log_in", lambda stack, database: (login, took))
+    monkeypatch.setattr(checks, "sessions", lambda stack, database, seconds: seen(taken))
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(0))
-    verdict = connections_spare.verify(context, ConnectionsSpare(), Baseline(Verdict("", Outcome.PASSED, "")))
+    verdict = checks.ConnectionsSpare().verify(context, Baseline(Verdict("", Outcome.PASSED, "")))
     assert verdict.outcome is outcome
     assert verdict.numbers.keys() == {"login_seconds", "taken_percent"}

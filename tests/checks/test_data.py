@@ -9,9 +9,10 @@ from types import ModuleType
 import pytest
 
 from lakeproof.arguments import Arguments
-from lakeproof.checks import data_report, no_order_lost, whole_transactions
+from lakeproof.checks import data_report
+from lakeproof.checks import rows as rows_checks
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.no_order_lost import Wanted
+from lakeproof.checks.rows import NoOrderLost
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.drills.bound_checks import Judged, counted
@@ -45,13 +46,13 @@ def context(tmp_path: Path) -> CheckContext:
 def over(report: CheckReport, check: ModuleType, context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> Verdict:
     """The verdict of a check after the repair, where `lakeproof check` found that report."""
     monkeypatch.setattr(data_report, "check", lambda stack, **options: report)
-    arguments = Wanted() if check is no_order_lost else Arguments()
+    arguments = NoOrderLost() if check is rows_checks else Arguments()
     verdict = check.verify(context, arguments, NOTHING)
     assert isinstance(verdict, Verdict)
     return verdict
 
 
-@pytest.mark.parametrize("check", [no_order_lost, whole_transactions])
+@pytest.mark.parametrize("check", [rows_checks, rows_checks])
 def test_a_report_without_a_fault_passes(
     check: ModuleType, context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,7 +62,7 @@ def test_a_report_without_a_fault_passes(
 def test_the_numbers_tell_which_engines_were_read_as_the_desks_cross_check_asks(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judged = Judged(no_order_lost.CHECK.id, over(GOOD, no_order_lost, context, monkeypatch))
+    judged = Judged(rows_checks.NoOrderLost.id, over(GOOD, rows_checks, context, monkeypatch))
     rows = (ROWS_OF.match(reading.probe) for reading in counted(judged))
     assert {row[1] for row in rows if row} == {"mysql", "trino", "flink"}
 
@@ -69,7 +70,7 @@ def test_the_numbers_tell_which_engines_were_read_as_the_desks_cross_check_asks(
 def test_engines_that_disagree_fail_with_what_they_disagree_on(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verdict = over(DISAGREE, no_order_lost, context, monkeypatch)
+    verdict = over(DISAGREE, rows_checks, context, monkeypatch)
     assert verdict.outcome is Outcome.FAILED
     assert f"17 violations: {AGREED}" in verdict.summary
     assert verdict.numbers["violations"] == 17
@@ -87,14 +88,14 @@ def test_a_scenario_without_the_lake_asks_no_engine_of_it(
         return report
 
     monkeypatch.setattr(data_report, "check", check)
-    verdict = no_order_lost.verify(context, Wanted(lake=False), NOTHING)
+    verdict = rows_checks.NoOrderLost(lake=False).verify(context, NOTHING)
     assert verdict.outcome is Outcome.PASSED
     assert "database agree" in verdict.summary
     assert asked == [()]
     unread = replace(report, tables=())
     monkeypatch.setattr(data_report, "check", lambda stack, **options: unread)
     context.reports.clear()
-    assert no_order_lost.verify(context, Wanted(lake=False), NOTHING).outcome is Outcome.UNKNOWN
+    assert rows_checks.NoOrderLost(lake=False).verify(context, NOTHING).outcome is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -111,11 +112,11 @@ def test_a_scenario_without_the_lake_asks_no_engine_of_it(
 def test_whatever_the_report_finds_wrong_fails(
     report: CheckReport, words: str, context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verdict = over(report, no_order_lost, context, monkeypatch)
+    verdict = over(report, rows_checks, context, monkeypatch)
     assert (verdict.outcome, words in verdict.summary) == (Outcome.FAILED, True), verdict.summary
 
 
-@pytest.mark.parametrize("check", [no_order_lost, whole_transactions])
+@pytest.mark.parametrize("check", [rows_checks, rows_checks])
 @pytest.mark.parametrize(
     ("report", "words"),
     [
@@ -136,7 +137,7 @@ def test_rows_beside_a_ledger_that_knows_none_of_them_are_unknown(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     foreign = tuple(replace(table, not_ours=900) for table in GOOD.tables)
-    verdict = over(replace(GOOD, orders=0, tables=foreign), no_order_lost, context, monkeypatch)
+    verdict = over(replace(GOOD, orders=0, tables=foreign), rows_checks, context, monkeypatch)
     assert verdict.outcome is Outcome.UNKNOWN
     assert "it knows no order" in verdict.summary
 
@@ -146,8 +147,8 @@ def test_a_new_lake_without_any_order_is_a_good_baseline(
 ) -> None:
     new = replace(GOOD, orders=0, acknowledged=0, tables=tuple(replace(one, rows=0) for one in GOOD.tables))
     monkeypatch.setattr(data_report, "check", lambda stack, **options: new)
-    assert no_order_lost.baseline(context, Wanted()).verdict.outcome is Outcome.PASSED
-    assert whole_transactions.baseline(context, Arguments()).verdict.outcome is Outcome.PASSED
+    assert rows_checks.NoOrderLost().baseline(context).verdict.outcome is Outcome.PASSED
+    assert rows_checks.WholeTransactions().baseline(context).verdict.outcome is Outcome.PASSED
 
 
 def test_the_claims_of_one_phase_share_one_report(context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,9 +159,9 @@ def test_the_claims_of_one_phase_share_one_report(context: CheckContext, monkeyp
         return GOOD
 
     monkeypatch.setattr(data_report, "check", check)
-    no_order_lost.verify(context, Wanted(), NOTHING)
-    whole_transactions.verify(context, Arguments(), NOTHING)
+    rows_checks.NoOrderLost().verify(context, NOTHING)
+    rows_checks.WholeTransactions().verify(context, NOTHING)
     assert asked == [("trino", "flink")]
-    no_order_lost.verify(context, Wanted(engines=["spark"]), NOTHING)
-    no_order_lost.verify(replace(context, reports={}), Wanted(), NOTHING)
+    rows_checks.NoOrderLost(engines=["spark"]).verify(context, NOTHING)
+    rows_checks.NoOrderLost().verify(replace(context, reports={}), NOTHING)
     assert asked[1:] == [("spark",), ("trino", "flink")], "an engine that was not read, and another phase"

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.checks import job_steady
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.job_steady import CHECKPOINT, JOB, JobSteady, judge
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.lake.job.passing_over import begin_passing_over
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.flink import RESTARTING, RUNNING, JobHistory
 from lakeproof.probes.reading import Value
+from lakeproof.scenarios.flink_restarts import checks
+from lakeproof.scenarios.flink_restarts.checks import CHECKPOINT, JOB, judge
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -66,8 +66,8 @@ def test_a_job_that_may_restart_again_or_began_anew_is_not(job: JobHistory | Non
 def asked(monkeypatch: pytest.MonkeyPatch, *looks: JobHistory | None) -> None:
     """What Flink tells, one look after another, the last one for ever."""
     left = list(looks)
-    monkeypatch.setattr(job_steady, "job_history", lambda *_: left.pop(0) if len(left) > 1 else left[0])
-    monkeypatch.setattr(job_steady, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(checks, "job_history", lambda *_: left.pop(0) if len(left) > 1 else left[0])
+    monkeypatch.setattr(checks, "PAUSE_SECONDS", 0.01)
 
 
 def test_it_waits_for_the_time_that_is_wanting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_it_waits_for_the_time_that_is_wanting(monkeypatch: pytest.MonkeyPatch, 
     asked(monkeypatch, None, replace(running, state=RESTARTING), running)
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(10))
     before = Baseline(Verdict("", Outcome.PASSED, ""), BEFORE)
-    assert job_steady.verify(context, JobSteady(seconds=0.5), before).outcome is Outcome.PASSED
+    assert checks.JobSteady(seconds=0.5).verify(context, before).outcome is Outcome.PASSED
     assert context.deadline.elapsed >= 0.4
 
 
@@ -84,7 +84,7 @@ def test_a_restart_meanwhile_ends_the_wait(monkeypatch: pytest.MonkeyPatch, tmp_
     failed = replace(HEALTHY, failed_ms=round(time.time() * 1000) + 60_000, exception="IOException: no")
     asked(monkeypatch, replace(HEALTHY, state=RESTARTING), failed)
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(60))
-    verdict = job_steady.verify(context, JobSteady(), Baseline(Verdict("", Outcome.PASSED, ""), BEFORE))
+    verdict = checks.JobSteady().verify(context, Baseline(Verdict("", Outcome.PASSED, ""), BEFORE))
     assert (verdict.outcome, "IOException: no" in verdict.summary) == (Outcome.FAILED, True)
     assert context.deadline.elapsed < 30
 
@@ -103,17 +103,17 @@ def test_before_the_fault_it_must_run_and_have_a_checkpoint(
 ) -> None:
     asked(monkeypatch, job)
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(10))
-    assert job_steady.baseline(context, JobSteady()).verdict.outcome is outcome
+    assert checks.JobSteady().baseline(context).verdict.outcome is outcome
 
 
 def test_a_job_that_passed_over_what_nobody_has_brought_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_steady, "job_history", lambda *_: replace(HEALTHY, completed_ms=int(time.time() * 1000)))
+    monkeypatch.setattr(checks, "job_history", lambda *_: replace(HEALTHY, completed_ms=int(time.time() * 1000)))
     stack = Stack(Settings(state_dir=tmp_path))
     context = CheckContext(stack=stack, deadline=Deadline(5))
     before = Baseline(Verdict("", Outcome.PASSED, ""), BEFORE)
-    assert job_steady.verify(context, JobSteady(), before).outcome is Outcome.PASSED
+    assert checks.JobSteady().verify(context, before).outcome is Outcome.PASSED
     begin_passing_over(stack, OLTP)
-    verdict = job_steady.verify(context, JobSteady(), before)
+    verdict = checks.JobSteady().verify(context, before)
     assert (verdict.outcome, "not brought" in verdict.summary) == (Outcome.FAILED, True)

@@ -7,16 +7,11 @@ from typing import Any
 
 import pytest
 
-from lakeproof.arguments import Arguments
-from lakeproof.checks import (
-    alert_cleared,
-    connector_running,
-    metric_below_threshold,
-    nothing_else_disturbed,
-    survives_restart,
-)
+from lakeproof.checks import alerts as alerts_checks
+from lakeproof.checks import capture as capture_checks
+from lakeproof.checks import others, restarts
+from lakeproof.checks.alerts import MetricBelowThreshold
 from lakeproof.checks.check import Baseline, CheckContext, all_checks
-from lakeproof.checks.metric_below_threshold import MetricBelowThreshold
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
@@ -70,9 +65,9 @@ def firing(state: bool | None) -> Any:
 def test_an_alert_is_cleared_when_it_was_quiet(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch, state: bool | None, lately: Value, outcome: Outcome
 ) -> None:
-    monkeypatch.setattr(alert_cleared, "firing", firing(state))
-    monkeypatch.setattr(alert_cleared, "reading", answers({"alert-firing": lately}))
-    assert alert_cleared.verify(context, Arguments(), NOTHING).outcome is outcome
+    monkeypatch.setattr(alerts_checks, "firing", firing(state))
+    monkeypatch.setattr(alerts_checks, "reading", answers({"alert-firing": lately}))
+    assert alerts_checks.AlertCleared().verify(context, NOTHING).outcome is outcome
 
 
 @pytest.mark.parametrize(
@@ -90,9 +85,9 @@ def test_an_alert_is_cleared_when_it_was_quiet(
 def test_a_metric_must_be_there_and_below_all_through_the_quiet_time(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch, found: dict[str, Value], outcome: Outcome
 ) -> None:
-    monkeypatch.setattr(metric_below_threshold, "reading", answers(found))
+    monkeypatch.setattr(alerts_checks, "reading", answers(found))
     arguments = MetricBelowThreshold(metric="lag", threshold=30_000)
-    assert metric_below_threshold.verify(context, arguments, NOTHING).outcome is outcome
+    assert arguments.verify(context, NOTHING).outcome is outcome
 
 
 @pytest.mark.parametrize(
@@ -101,17 +96,17 @@ def test_a_metric_must_be_there_and_below_all_through_the_quiet_time(
 def test_a_metric_that_is_not_there_before_the_fault_is_asked_for_again(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch, value: Value, outcome: Outcome
 ) -> None:
-    monkeypatch.setattr(metric_below_threshold, "reading", answers({"metric": value}))
+    monkeypatch.setattr(alerts_checks, "reading", answers({"metric": value}))
     arguments = MetricBelowThreshold(metric="lag", threshold=30_000)
-    assert metric_below_threshold.baseline(context, arguments).verdict.outcome is outcome
+    assert arguments.baseline(context).verdict.outcome is outcome
 
 
 def test_a_metric_that_could_not_be_asked_for_is_unknown(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metric_below_threshold, "reading", answers({}, error="refused"))
+    monkeypatch.setattr(alerts_checks, "reading", answers({}, error="refused"))
     arguments = MetricBelowThreshold(metric="lag", threshold=30_000)
-    assert metric_below_threshold.verify(context, arguments, NOTHING).outcome is Outcome.UNKNOWN
+    assert arguments.verify(context, NOTHING).outcome is Outcome.UNKNOWN
 
 
 BEFORE: dict[str, Value] = {
@@ -124,7 +119,7 @@ BEFORE: dict[str, Value] = {
 
 def test_the_same_connector_further_on_is_no_change() -> None:
     now = BEFORE | {"topic-end": 700, "capture-position": "binlog.000003:4"}
-    assert connector_running.changes(now, BEFORE) == []
+    assert capture_checks.changes(now, BEFORE) == []
 
 
 @pytest.mark.parametrize(
@@ -138,7 +133,7 @@ def test_the_same_connector_further_on_is_no_change() -> None:
     ],
 )
 def test_verify_rejects_a_recreated_connector_or_topic(changed: dict[str, Value], words: str) -> None:
-    problems = connector_running.changes(BEFORE | changed, BEFORE)
+    problems = capture_checks.changes(BEFORE | changed, BEFORE)
     assert len(problems) == 1
     with pytest.raises(AssertionError, match=words):
         raise AssertionError(problems[0])
@@ -154,10 +149,8 @@ def test_a_connector_whose_position_is_not_known_before_the_fault_is_no_baseline
         kinds = {probe.id: probe.id.removeprefix("oltp-") for probe in probes}
         return {name: Reading(name, values[kind], "", now, "connect", "look") for name, kind in kinds.items()}
 
-    monkeypatch.setattr(connector_running, "look_once", look_once)
-    assert (
-        connector_running.baseline(context, connector_running.ConnectorRunning()).verdict.outcome is Outcome.UNKNOWN
-    )
+    monkeypatch.setattr(capture_checks, "look_once", look_once)
+    assert capture_checks.ConnectorRunning().baseline(context).verdict.outcome is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -173,13 +166,13 @@ def test_an_alert_that_is_about_to_fire_before_the_fault_would_be_taken_for_the_
     data = {"groups": [{"rules": rules}], "resultType": "vector", "result": []}
     address = answering(lambda *_: (200, {"status": "success", "data": data}))
     stack = Stack(Settings(state_dir=tmp_path, endpoints={"prometheus": {"http": address}}))
-    found = alert_cleared.baseline(replace(context, stack=stack), Arguments()).verdict
+    found = alerts_checks.AlertCleared().baseline(replace(context, stack=stack)).verdict
     assert (found.outcome, "Another" in found.summary) == (outcome, False), found.summary
 
 
 def test_an_alert_check_without_an_alert_says_nothing(context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alert_cleared, "firing", firing(False))
-    assert alert_cleared.verify(replace(context, alerts=()), Arguments(), NOTHING).outcome is Outcome.UNKNOWN
+    monkeypatch.setattr(alerts_checks, "firing", firing(False))
+    assert alerts_checks.AlertCleared().verify(replace(context, alerts=()), NOTHING).outcome is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize("health", ["err", "unknown"])
@@ -190,16 +183,16 @@ def test_a_rule_that_prometheus_cannot_evaluate_is_not_an_alert_that_is_cleared(
     data = {"groups": [{"rules": [rule]}], "resultType": "vector", "result": []}
     address = answering(lambda *_: (200, {"status": "success", "data": data}))
     stack = Stack(Settings(state_dir=tmp_path, endpoints={"prometheus": {"http": address}}))
-    verdict = alert_cleared.verify(replace(context, stack=stack), Arguments(), NOTHING)
+    verdict = alerts_checks.AlertCleared().verify(replace(context, stack=stack), NOTHING)
     assert (verdict.outcome, "TooLate" in verdict.summary) == (Outcome.UNKNOWN, True), verdict.summary
 
 
 def test_a_restart_outside_the_scenario_is_a_disturbance() -> None:
     before: dict[str, Value] = {"process:kafka": "pid 1, 0 restarts", "acknowledged": 10, "refused": 0, "unclear": 0}
     counted: dict[str, Value] = {"acknowledged": 110, "refused": 0, "unclear": 0}
-    same = nothing_else_disturbed.judge({"process:kafka": "pid 1, 0 restarts"}, counted, before, 0.01)
+    same = others.judge({"process:kafka": "pid 1, 0 restarts"}, counted, before, 0.01)
     assert same.outcome is Outcome.PASSED
-    other = nothing_else_disturbed.judge({"process:kafka": "pid 2, 1 restarts"}, counted, before, 0.01)
+    other = others.judge({"process:kafka": "pid 2, 1 restarts"}, counted, before, 0.01)
     assert other.outcome is Outcome.FAILED
     assert "kafka" in other.summary
 
@@ -208,25 +201,25 @@ def test_shoppers_who_were_turned_away_are_a_disturbance() -> None:
     before: dict[str, Value] = {"acknowledged": 0, "refused": 0, "unclear": 0}
     few: dict[str, Value] = {"acknowledged": 990, "refused": 5, "unclear": 5}
     many: dict[str, Value] = {"acknowledged": 900, "refused": 60, "unclear": 40}
-    assert nothing_else_disturbed.judge({}, few, before, 0.01).outcome is Outcome.PASSED
-    assert nothing_else_disturbed.judge({}, many, before, 0.01).outcome is Outcome.FAILED
+    assert others.judge({}, few, before, 0.01).outcome is Outcome.PASSED
+    assert others.judge({}, many, before, 0.01).outcome is Outcome.FAILED
 
 
 @pytest.mark.parametrize(("served", "bad", "outcome"), [(49, 1, "passed"), (48, 2, "failed"), (0, 1, "failed")])
 def test_one_call_of_few_may_be_refused(served: int, bad: int, outcome: str) -> None:
     before: dict[str, Value] = {"acknowledged": 0, "refused": 0, "unclear": 0}
     counted: dict[str, Value] = {"acknowledged": served, "refused": bad, "unclear": 0}
-    assert nothing_else_disturbed.judge({}, counted, before, 0.01).outcome == outcome
+    assert others.judge({}, counted, before, 0.01).outcome == outcome
 
 
 def test_a_service_that_nobody_called_was_not_seen_to_serve() -> None:
     before: dict[str, Value] = {"process:kafka": "pid 1", "acknowledged": 7, "refused": 0, "unclear": 0}
-    assert nothing_else_disturbed.judge(dict(before), dict(before), before, 0.01).outcome is Outcome.UNKNOWN
+    assert others.judge(dict(before), dict(before), before, 0.01).outcome is Outcome.UNKNOWN
 
 
 def test_without_a_supervisor_nobody_knows_what_was_disturbed(context: CheckContext) -> None:
     with pytest.raises(CouldNotLook):
-        nothing_else_disturbed.baseline(context, nothing_else_disturbed.NothingElseDisturbed())
+        others.NothingElseDisturbed().baseline(context)
 
 
 def test_only_those_that_end_the_repaired_part_and_the_synthetic_probe_act() -> None:
@@ -265,7 +258,7 @@ def test_evidence_without_an_answer_is_unknown_and_never_failed(
         )
         for name, fine in seen.items()
     }
-    verdict = survives_restart.judge(read, "after a restart")
+    verdict = restarts.judge(read, "after a restart")
     assert (verdict.outcome, words in verdict.summary) == (outcome, True), verdict.summary
 
 
@@ -273,12 +266,12 @@ def test_a_restarted_part_has_its_time_although_other_checks_took_all_of_the_pha
     context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[Outcome] = [Outcome.FAILED, Outcome.PASSED]
-    monkeypatch.setattr(survives_restart, "_restart", lambda *_: "lamp")
-    monkeypatch.setattr(survives_restart, "look", lambda _: {})
-    monkeypatch.setattr(survives_restart, "judge", lambda _, when: Verdict("claim", looks.pop(0), when))
+    monkeypatch.setattr(restarts, "_restart", lambda *_: "lamp")
+    monkeypatch.setattr(restarts, "look", lambda _: {})
+    monkeypatch.setattr(restarts, "judge", lambda _, when: Verdict("claim", looks.pop(0), when))
     late = replace(context, deadline=Deadline(0))
-    arguments = survives_restart.SurvivesRestart(component="lamp")
-    assert survives_restart.verify(late, arguments, Baseline(Verdict("claim", Outcome.PASSED, ""))).summary == (
+    arguments = restarts.SurvivesRestart(component="lamp")
+    assert arguments.verify(late, Baseline(Verdict("claim", Outcome.PASSED, ""))).summary == (
         "after lamp was restarted"
     )
     assert looks == []
@@ -304,14 +297,14 @@ def test_a_connector_whose_old_task_still_runs_did_not_survive_a_restart(
     monkeypatch.setattr(commands, "send", send)
     monkeypatch.setattr(commands, "PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(commands, "CALM_SECONDS", 0.01)
-    monkeypatch.setattr(survives_restart, "look", lambda _: {})
-    monkeypatch.setattr(survives_restart, "judge", lambda _, when: Verdict("claim", Outcome.PASSED, when))
+    monkeypatch.setattr(restarts, "look", lambda _: {})
+    monkeypatch.setattr(restarts, "judge", lambda _, when: Verdict("claim", Outcome.PASSED, when))
     external = CheckContext(Stack(Settings(state_dir=tmp_path, mode="external")), Deadline(5))
-    arguments = survives_restart.SurvivesRestart(component="connect", connector="orders", seconds=0.3)
-    assert survives_restart.verify(external, arguments, NOTHING).outcome is outcome
+    arguments = restarts.SurvivesRestart(component="connect", connector="orders", seconds=0.3)
+    assert arguments.verify(external, NOTHING).outcome is outcome
 
 
 def test_evidence_without_a_healthy_range_has_to_answer_all_the_same() -> None:
     probe = Probe("position", "x", "look", "", lambda stack, timeout: 1)
-    assert survives_restart.fine(probe, probe.reading(1)) is True
-    assert survives_restart.fine(probe, probe.reading(None, "silent")) is None
+    assert restarts.fine(probe, probe.reading(1)) is True
+    assert restarts.fine(probe, probe.reading(None, "silent")) is None

@@ -6,12 +6,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lakeproof.checks import messages_delivered
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.messages_delivered import Kept, MessagesDelivered, Notified, judge, strangers
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
+from lakeproof.scenarios.notification_failure import checks
+from lakeproof.scenarios.notification_failure.checks import Kept, Notified, judge, strangers
 from lakeproof.stack import postgres_session
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -85,7 +85,7 @@ def test_every_page_of_the_providers_list_is_read(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(
         httpx, "Client", lambda **_: client(base_url="http://sink", transport=httpx.MockTransport(answer))
     )
-    assert len(set(messages_delivered._messages("http://sink", Deadline(60)))) == 1500
+    assert len(set(checks._messages("http://sink", Deadline(60)))) == 1500
 
 
 def test_a_list_of_messages_without_an_end_could_not_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_a_list_of_messages_without_an_end_could_not_be_looked_at(monkeypatch: p
         httpx, "Client", lambda **_: client(base_url="http://sink", transport=httpx.MockTransport(answer))
     )
     with pytest.raises(CouldNotLook, match="has no end"):
-        messages_delivered._messages("http://sink", Deadline(0.2))
+        checks._messages("http://sink", Deadline(0.2))
 
 
 def test_a_mail_of_the_shop_for_which_no_notification_stands_was_sent_beside_the_service() -> None:
@@ -127,5 +127,5 @@ def test_without_postgresql_it_is_unknown(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(postgres_session, "select", away)
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
     before = Baseline(Verdict("", Outcome.PASSED, ""), {"at": "2026-11-26T12:00:00+00:00"})
-    verdict = messages_delivered.verify(context, MessagesDelivered(seconds=0.1), before)
+    verdict = checks.MessagesDelivered(seconds=0.1).verify(context, before)
     assert verdict.outcome is Outcome.UNKNOWN

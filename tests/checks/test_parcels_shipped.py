@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.checks import parcels_shipped
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.parcels_shipped import Parcel, ParcelsShipped, judge
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
+from lakeproof.scenarios.fulfillment_delay import checks
+from lakeproof.scenarios.fulfillment_delay.checks import Parcel, judge
 from lakeproof.stack import postgres_session
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -59,15 +59,15 @@ def test_a_parcel_that_waits_behind_many_newer_ones_is_found_and_the_verdict_say
         asked = [one for at, one in enumerate(status) if at < newest or f"'{status[one]}'" in which]
         return [(one, 7, address, [], status[one], int(status[one] == "shipped"), False) for one in asked]
 
-    monkeypatch.setattr(parcels_shipped, "read_rows", read_rows)
-    monkeypatch.setattr(parcels_shipped, "s3_client", lambda stack: None)
-    monkeypatch.setattr(parcels_shipped, "listed", lambda client, prefix: [])
-    monkeypatch.setattr(parcels_shipped, "is_whole", lambda client, key, sha256: True)
+    monkeypatch.setattr(checks, "read_rows", read_rows)
+    monkeypatch.setattr(checks, "s3_client", lambda stack: None)
+    monkeypatch.setattr(checks, "listed", lambda client, prefix: [])
+    monkeypatch.setattr(checks, "is_whole", lambda client, key, sha256: True)
 
     def verify() -> Verdict:
         context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
         before = Baseline(Verdict("", Outcome.PASSED, ""))
-        return parcels_shipped.verify(context, ParcelsShipped(newest=2, seconds=0.1), before)
+        return checks.ParcelsShipped(newest=2, seconds=0.1).verify(context, before)
 
     found = verify()
     assert (found.outcome, found.summary, found.keys) == (Outcome.FAILED, "1 parcels wait", ("parcel 1",))
@@ -82,5 +82,5 @@ def test_without_postgresql_it_is_unknown(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(postgres_session, "select", away)
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
     before = Baseline(Verdict("", Outcome.PASSED, ""))
-    verdict = parcels_shipped.verify(context, ParcelsShipped(seconds=0.1), before)
+    verdict = checks.ParcelsShipped(seconds=0.1).verify(context, before)
     assert verdict.outcome is Outcome.UNKNOWN

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.arguments import Arguments
-from lakeproof.checks import probe_sent
 from lakeproof.checks.check import CheckContext, all_checks
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
+from lakeproof.scenarios.notification_failure import checks
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -40,8 +39,8 @@ class Service:
 def looked(tmp_path: Path, where: str) -> Verdict:
     stack = Stack(Settings(state_dir=tmp_path, endpoints={"notification-service": {"http": where}}))
     context = CheckContext(stack, Deadline(10.0))
-    before = probe_sent.baseline(context, Arguments())
-    verdict = probe_sent.verify(context, Arguments(), before)
+    before = checks.ProbeSent().baseline(context)
+    verdict = checks.ProbeSent().verify(context, before)
     assert verdict.outcome is before.verdict.outcome
     return verdict
 

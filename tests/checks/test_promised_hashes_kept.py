@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from tests.published_commit import published_commit
 
-from lakeproof.arguments import Arguments
-from lakeproof.checks import promised_hashes_kept as kept
+from lakeproof.checks import promised_hashes
 from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
@@ -90,7 +89,7 @@ def lake(monkeypatch: pytest.MonkeyPatch) -> Lake:
         yield Trino(made, one)
 
     monkeypatch.setattr(history, "log", lambda stack, limit, **down_to: made.log[:limit])
-    monkeypatch.setattr(kept, "pinned_trino", pinned_trino)
+    monkeypatch.setattr(promised_hashes, "pinned_trino", pinned_trino)
     return made
 
 
@@ -100,11 +99,11 @@ def context(tmp_path: Path) -> CheckContext:
 
 
 def before(context: CheckContext) -> Baseline:
-    return kept.baseline(context, Arguments())
+    return promised_hashes.PromisedHashesKept().baseline(context)
 
 
 def after(context: CheckContext, taken: Baseline) -> Verdict:
-    return kept.verify(context, Arguments(), taken)
+    return promised_hashes.PromisedHashesKept().verify(context, taken)
 
 
 def test_a_main_that_moved_on_over_the_same_history_passes(lake: Lake, context: CheckContext) -> None:

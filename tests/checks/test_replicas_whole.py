@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from lakeproof.checks import replicas_whole, tries
+from lakeproof.checks import tries
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.replicas_whole import ReplicasWhole, difference
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.ring import RingNode
+from lakeproof.scenarios.cassandra_node_down import checks
+from lakeproof.scenarios.cassandra_node_down.checks import difference
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, NODES
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -69,10 +70,10 @@ class Ring:
 
 def verify(made: Ring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.05) -> Verdict:
     for name in ("ring", "hints_of", "nodetool"):
-        monkeypatch.setattr(replicas_whole, name, getattr(made, name))
+        monkeypatch.setattr(checks, name, getattr(made, name))
     monkeypatch.setattr(tries, "LOOK_SECONDS", 0.01)
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
-    return replicas_whole.verify(context, ReplicasWhole(seconds=seconds), NOTHING)
+    return checks.ReplicasWhole(seconds=seconds).verify(context, NOTHING)
 
 
 def test_three_nodes_with_the_same_digests_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.arguments import Arguments
-from lakeproof.checks import reservations_live
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.reservations_live import judge
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
+from lakeproof.scenarios.ttl_oversell import checks
+from lakeproof.scenarios.ttl_oversell.checks import judge
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -80,11 +79,11 @@ def test_both_ends_are_read_of_the_ring(tmp_path: Path, monkeypatch: pytest.Monk
         asked = statement.removeprefix("SELECT ").partition(" FROM ")[0]
         return [tuple(of_row[name] for name in asked.split(", "))]
 
-    monkeypatch.setattr(reservations_live, "instant", lambda *_: [])
-    monkeypatch.setattr(reservations_live, "select", ring)
+    monkeypatch.setattr(checks, "instant", lambda *_: [])
+    monkeypatch.setattr(checks, "select", ring)
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
-    before = reservations_live.baseline(context, Arguments())
-    verdict = reservations_live.verify(context, Arguments(), before)
+    before = checks.ReservationsLive().baseline(context)
+    verdict = checks.ReservationsLive().verify(context, before)
     assert (verdict.outcome, verdict.numbers["too_short"]) == (Outcome.FAILED, 1)
 
 
@@ -92,8 +91,8 @@ def test_without_prometheus_it_is_unknown(tmp_path: Path, monkeypatch: pytest.Mo
     def silent(*_: object) -> list[object]:
         raise CouldNotLook("no answer", where="prometheus")
 
-    monkeypatch.setattr(reservations_live, "instant", silent)
+    monkeypatch.setattr(checks, "instant", silent)
     context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
     before = Baseline(Verdict("", Outcome.PASSED, ""))
     with pytest.raises(CouldNotLook):
-        reservations_live.verify(context, Arguments(), before)
+        checks.ReservationsLive().verify(context, before)

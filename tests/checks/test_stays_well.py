@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof import deadline
-from lakeproof.checks import stays_well, survives_restart
+from lakeproof.checks import restarts
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.stays_well import CLAIM, StaysWell, verify
+from lakeproof.checks.restarts import CLAIM, StaysWell
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.drills.bound_checks import bind
@@ -62,7 +62,7 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Shop:
         made.at_the_kill.append(made.buying)
         patience.pause(3.0)
 
-    monkeypatch.setattr(stays_well, "kill_and_await", killed)
+    monkeypatch.setattr(restarts, "kill_and_await", killed)
     return made
 
 
@@ -75,7 +75,7 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop: Shop) -> Chec
 
 def evidence(monkeypatch: pytest.MonkeyPatch, *, healthy: bool) -> None:
     seen = Reading("connector-state", "RUNNING" if healthy else "FAILED", "", datetime.now(UTC), "connect", "GET")
-    monkeypatch.setattr(survives_restart, "look", lambda context: {seen.probe: (seen, healthy)})
+    monkeypatch.setattr(restarts, "look", lambda context: {seen.probe: (seen, healthy)})
 
 
 def alerts(monkeypatch: pytest.MonkeyPatch, *answers: dict[str, str] | None, quiet: int = 0) -> None:
@@ -93,7 +93,7 @@ def alerts(monkeypatch: pytest.MonkeyPatch, *answers: dict[str, str] | None, qui
             raise CouldNotLook("no answer", where="prometheus")
         return last
 
-    monkeypatch.setattr(stays_well, "alert_states", alert_states)
+    monkeypatch.setattr(restarts, "alert_states", alert_states)
 
 
 def test_what_comes_back_and_is_alerted_only_for_the_kill_stays_well(
@@ -101,7 +101,7 @@ def test_what_comes_back_and_is_alerted_only_for_the_kill_stays_well(
 ) -> None:
     """One look in vain and an alert that comes a moment after the part is back are no trouble of their own."""
     alerts(monkeypatch, {}, None, PENDING, FIRES, {})
-    verdict = verify(context, ARGUMENTS, BEFORE)
+    verdict = ARGUMENTS.verify(context, BEFORE)
     assert (verdict.outcome, verdict.summary) == (
         Outcome.PASSED,
         "connect was back 3 s after kill -9; no alert for 120 s",
@@ -111,7 +111,7 @@ def test_what_comes_back_and_is_alerted_only_for_the_kill_stays_well(
 
 def test_any_alert_once_all_was_quiet_fails(context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
     alerts(monkeypatch, FIRES, quiet=ALL_QUIET)
-    verdict = verify(context, ARGUMENTS, BEFORE)
+    verdict = ARGUMENTS.verify(context, BEFORE)
     assert verdict.outcome is Outcome.FAILED
     assert verdict.summary.startswith("LakePublishStale fires 0 s after connect was back and all was quiet")
 
@@ -120,20 +120,20 @@ def test_an_alert_that_is_pending_at_the_end_is_waited_for(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alerts(monkeypatch, *[PENDING] * 140, FIRES, quiet=ALL_QUIET)
-    assert verify(context, ARGUMENTS, BEFORE).outcome is Outcome.FAILED
+    assert ARGUMENTS.verify(context, BEFORE).outcome is Outcome.FAILED
 
 
 def test_alerts_that_never_fall_silent_fail_and_are_named(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alerts(monkeypatch, FIRES)
-    verdict = verify(context, ARGUMENTS, BEFORE)
+    verdict = ARGUMENTS.verify(context, BEFORE)
     assert (verdict.outcome, "last seen: LakePublishStale" in verdict.summary) == (Outcome.FAILED, True)
 
 
 def test_an_alert_that_stays_pending_is_no_clean_end(context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
     alerts(monkeypatch, PENDING, quiet=ALL_QUIET)
-    verdict = verify(context, ARGUMENTS, BEFORE)
+    verdict = ARGUMENTS.verify(context, BEFORE)
     assert (verdict.outcome, "LakePublishStale is still pending" in verdict.summary) == (Outcome.UNKNOWN, True)
 
 
@@ -142,7 +142,7 @@ def test_a_prometheus_that_falls_silent_proves_nothing(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch, quiet: int
 ) -> None:
     alerts(monkeypatch, None, quiet=quiet)
-    verdict = verify(context, ARGUMENTS, BEFORE)
+    verdict = ARGUMENTS.verify(context, BEFORE)
     assert verdict.outcome is Outcome.UNKNOWN
     assert verdict.summary.startswith("Prometheus gave no answer ")
 
@@ -150,14 +150,14 @@ def test_a_prometheus_that_falls_silent_proves_nothing(
 def test_evidence_out_of_range_after_the_watch_fails(context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
     alerts(monkeypatch, {})
     evidence(monkeypatch, healthy=False)
-    verdict = verify(context, ARGUMENTS, BEFORE)
+    verdict = ARGUMENTS.verify(context, BEFORE)
     assert (verdict.outcome, "connector-state is FAILED" in verdict.summary) == (Outcome.FAILED, True)
 
 
 def test_somebody_elses_processes_are_not_killed(tmp_path: Path) -> None:
     theirs = Stack(Settings(state_dir=tmp_path, mode="external"))
     with pytest.raises(CouldNotLook, match="not ours to kill"):
-        verify(CheckContext(theirs, Deadline(5)), ARGUMENTS, BEFORE)
+        ARGUMENTS.verify(CheckContext(theirs, Deadline(5)), BEFORE)
 
 
 def test_a_drill_that_is_asked_to_kills_each_part_after_its_restart_and_judges_rows_afterwards() -> None:

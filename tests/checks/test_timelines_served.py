@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from lakeproof.arguments import Arguments
-from lakeproof.checks import timelines_served
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.timelines_served import Look, is_slow_and_nothing_else, judge, settled
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
+from lakeproof.scenarios.support_timeline import checks
+from lakeproof.scenarios.support_timeline.checks import Look, is_slow_and_nothing_else, judge, settled
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -105,21 +104,21 @@ def test_without_a_case_it_is_unknown_and_before_the_fault_there_may_be_none() -
 def test_a_service_that_refuses_every_timeline_serves_none(
     tmp_path: Path, answering: Any, monkeypatch: pytest.MonkeyPatch, status: int, outcome: Outcome
 ) -> None:
-    monkeypatch.setattr(timelines_served, "rows_of", lambda *_: [(7,)])
+    monkeypatch.setattr(checks, "rows_of", lambda *_: [(7,)])
     address = answering(lambda *_: (status, {}))
     stack = Stack(Settings(state_dir=tmp_path, endpoints={"support-service": {"http": address}}))
     context, nothing = CheckContext(stack, Deadline(5)), Baseline(Verdict("", Outcome.PASSED, ""))
-    assert timelines_served.verify(context, Arguments(), nothing).outcome is outcome
-    assert timelines_served.baseline(context, Arguments()).verdict.outcome is Outcome.UNKNOWN
+    assert checks.TimelinesServed().verify(context, nothing).outcome is outcome
+    assert checks.TimelinesServed().baseline(context).verdict.outcome is Outcome.UNKNOWN
 
 
 def test_one_timeline_that_is_refused_is_asked_for_again(
     tmp_path: Path, answering: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timelines_served, "rows_of", lambda *_: [(7,)])
+    monkeypatch.setattr(checks, "rows_of", lambda *_: [(7,)])
     statuses = [503, 404]
     address = answering(lambda *_: (statuses.pop(0), {}))
     stack = Stack(Settings(state_dir=tmp_path, endpoints={"support-service": {"http": address}}))
     context, nothing = CheckContext(stack, Deadline(5)), Baseline(Verdict("", Outcome.PASSED, ""))
-    assert timelines_served.verify(context, Arguments(), nothing).outcome is Outcome.UNKNOWN
+    assert checks.TimelinesServed().verify(context, nothing).outcome is Outcome.UNKNOWN
     assert statuses == []

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from lakeproof.checks import connections_spare, queries_served, tries
+from lakeproof.checks import tries
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.connections_spare import ConnectionsSpare
-from lakeproof.checks.queries_served import QueriesServed
 from lakeproof.checks.tries import TRIES, ask_again
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
+from lakeproof.scenarios.connection_saturation import checks
+from lakeproof.scenarios.trino_backlog import checks as trino_backlog_checks
 from lakeproof.stack.database_sessions import Held, Sessions
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -55,10 +55,10 @@ def test_a_login_that_takes_more_than_a_second_each_time_does_not_pass(
     answers: list[float], outcome: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logins: Iterator[tuple[str, float]] = iter([("answers", took) for took in answers])
-    monkeypatch.setattr(connections_spare, "_log_in", lambda *_: next(logins))
-    monkeypatch.setattr(connections_spare, "sessions", lambda *_: Sessions(200, {"report": Held(3, 3)}))
-    monkeypatch.setattr(connections_spare, "limit_of", lambda *_: 10)
-    verdict = connections_spare.verify(context(), ConnectionsSpare(account="report"), BEFORE)
+    monkeypatch.setattr(checks, "_log_in", lambda *_: next(logins))
+    monkeypatch.setattr(checks, "sessions", lambda *_: Sessions(200, {"report": Held(3, 3)}))
+    monkeypatch.setattr(checks, "limit_of", lambda *_: 10)
+    verdict = checks.ConnectionsSpare(account="report").verify(context(), BEFORE)
     assert verdict.outcome is outcome
     assert verdict.numbers["login_seconds"] == min(answers)
     if outcome is Outcome.FAILED:
@@ -77,9 +77,9 @@ def test_an_answer_of_trino_that_takes_more_than_three_seconds_each_time_does_no
     answers: list[float | str], outcome: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = iter(answers)
-    monkeypatch.setattr(queries_served, "_ask", lambda *_: next(asked))
-    monkeypatch.setattr(queries_served, "queries", lambda _: [])
-    verdict = queries_served.verify(context(), QueriesServed(), BEFORE)
+    monkeypatch.setattr(trino_backlog_checks, "_ask", lambda *_: next(asked))
+    monkeypatch.setattr(trino_backlog_checks, "queries", lambda _: [])
+    verdict = trino_backlog_checks.QueriesServed().verify(context(), BEFORE)
     assert verdict.outcome is outcome
     if outcome is Outcome.FAILED:
         slow = "the answer to another user took 3.50 s, not less than 3 s"
@@ -89,8 +89,8 @@ def test_an_answer_of_trino_that_takes_more_than_three_seconds_each_time_does_no
 
 def test_a_login_that_is_turned_away_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     logins = iter([("error 1040", 2.0)])
-    monkeypatch.setattr(connections_spare, "_log_in", lambda *_: next(logins))
-    monkeypatch.setattr(connections_spare, "sessions", lambda *_: Sessions(200, {"report": Held(3, 3)}))
-    monkeypatch.setattr(connections_spare, "limit_of", lambda *_: 10)
-    verdict = connections_spare.verify(context(), ConnectionsSpare(account="report"), BEFORE)
+    monkeypatch.setattr(checks, "_log_in", lambda *_: next(logins))
+    monkeypatch.setattr(checks, "sessions", lambda *_: Sessions(200, {"report": Held(3, 3)}))
+    monkeypatch.setattr(checks, "limit_of", lambda *_: 10)
+    verdict = checks.ConnectionsSpare(account="report").verify(context(), BEFORE)
     assert verdict.outcome is Outcome.FAILED

@@ -8,18 +8,16 @@ from typing import Any
 
 import pytest
 
-from lakeproof.checks import values_kept
 from lakeproof.checks.check import CheckContext
-from lakeproof.checks.values_kept import ValuesKept
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
-from lakeproof.faults import drifted_schema
-from lakeproof.faults.drifted_schema import DriftedSchema
 from lakeproof.lake.job.added_columns import AddedColumn, Stage, note
 from lakeproof.lake.query.answer import Answer
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations.kept_values import keep_values
+from lakeproof.scenarios.schema_drift import checks, faults
+from lakeproof.scenarios.schema_drift.checks import ValuesKept
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -44,7 +42,7 @@ class Orders:
         elif "IS NOT NULL" in statement:
             self._answer = [(row,) for row, value in self.rows.items() if value is not None]
         elif "DESC" in statement:
-            self._answer = [(row,) for row in sorted(self.rows, reverse=True)][: drifted_schema.WRITTEN]
+            self._answer = [(row,) for row in sorted(self.rows, reverse=True)][: faults.WRITTEN]
 
     def fetchone(self) -> Any:
         return next(iter(self._answer), None)
@@ -78,12 +76,12 @@ def context(tmp_path: Path) -> CheckContext:
 def judged(context: CheckContext, *kept: str, before_too: tuple[str, ...] = ()) -> tuple[Outcome, float | None]:
     if before_too:
         keep_values(context.stack, "oltp", {COLUMN: before_too})
-    before = values_kept.baseline(context, ARGUMENTS)
+    before = ARGUMENTS.baseline(context)
     assert before.verdict.outcome is Outcome.PASSED
-    drifted_schema.inject(context.stack, DriftedSchema())
+    faults.DriftedSchema().inject(context.stack)
     if kept:
         keep_values(context.stack, "oltp", {COLUMN: kept})
-    verdict = values_kept.verify(context, ARGUMENTS, before)
+    verdict = ARGUMENTS.verify(context, before)
     return verdict.outcome, verdict.numbers.get("lost_values")
 
 
@@ -107,11 +105,11 @@ def test_what_an_earlier_repair_kept_is_not_counted(context: CheckContext, order
 
 
 def test_a_value_whose_row_the_shop_deleted_is_asked_for_by_nobody(context: CheckContext, orders: Orders) -> None:
-    before = values_kept.baseline(context, ARGUMENTS)
-    drifted_schema.inject(context.stack, DriftedSchema())
+    before = ARGUMENTS.baseline(context)
+    faults.DriftedSchema().inject(context.stack)
     del orders.rows[7]
     keep_values(context.stack, "oltp", {COLUMN: WRITTEN[1:]})
-    assert values_kept.verify(context, ARGUMENTS, before).outcome is Outcome.PASSED
+    assert ARGUMENTS.verify(context, before).outcome is Outcome.PASSED
 
 
 @pytest.mark.parametrize(
@@ -131,7 +129,7 @@ def test_values_of_a_declared_column_are_in_their_rows_of_the_lake(
     outcome: Outcome,
 ) -> None:
     note(context.stack, OLTP, AddedColumn("oltp.orders", "unannounced", "STRING", Stage.DONE))
-    monkeypatch.setattr(values_kept, "ask", lambda *_, **__: (None, Answer("trino", (), tuple(in_lake), 0.1)))
+    monkeypatch.setattr(checks, "ask", lambda *_, **__: (None, Answer("trino", (), tuple(in_lake), 0.1)))
     assert judged(context)[0] is outcome
 
 
@@ -145,5 +143,5 @@ def test_where_nothing_was_written_nothing_is_claimed(context: CheckContext, ord
     orders.rows.clear()
     assert judged(context)[0] is Outcome.UNKNOWN
     healthy = replace(context, fault_made=False)
-    before = values_kept.baseline(healthy, ARGUMENTS)
-    assert values_kept.verify(healthy, ARGUMENTS, before).outcome is Outcome.PASSED
+    before = ARGUMENTS.baseline(healthy)
+    assert ARGUMENTS.verify(healthy, before).outcome is Outcome.PASSED

@@ -33,7 +33,7 @@ from lakeproof.processes.parts import ASK_SECONDS
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.stack import Stack, load_stack
-from lakeproof.wrong_fixes import silence_alert
+from lakeproof.wrong_fixes import alerts as alerts_wrong_fixes
 from lakeproof.wrong_fixes.wrong_step import left_by
 
 
@@ -140,8 +140,8 @@ def test_nothing_on_record_is_nothing_to_remove() -> None:
 
 def test_what_a_wrong_fix_left_is_listed_and_taken_out_like_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     undone: list[str] = []
-    step = replace(silence_alert.WRONG_STEP, undo=lambda stack, arguments: undone.append(arguments.alert))
-    monkeypatch.setattr(silence_alert, "WRONG_STEP", step)
+    step = replace(alerts_wrong_fixes.SilenceAlert, undo=lambda stack, arguments: undone.append(arguments.alert))
+    monkeypatch.setattr(alerts_wrong_fixes, "WRONG_STEP", step)
     assert "silence_alert" not in typed("fault", "list")
     records.announce(load_stack(), left_by({step.id: step})[step.id], {"alert": "LampDark"}, by="drill")
     row = next(row for row in json.loads(typed("fault", "list", "--json")) if row["fault"] == "silence_alert")
@@ -153,12 +153,12 @@ def test_what_a_wrong_fix_left_is_listed_and_taken_out_like_a_fault(monkeypatch:
 def test_one_that_cannot_be_taken_out_keeps_no_other_in(monkeypatch: pytest.MonkeyPatch) -> None:
     undone: list[str] = []
 
-    def undo(stack: Stack, arguments: silence_alert.SilenceAlert) -> None:
+    def undo(stack: Stack, arguments: alerts_wrong_fixes.SilenceAlert) -> None:
         if arguments.alert == "LampDark":
             raise CouldNotLook("no answer", where="alertmanager")
         undone.append(arguments.alert)
 
-    left = left_by({"silence_alert": replace(silence_alert.WRONG_STEP, undo=undo)})["silence_alert"]
+    left = left_by({"silence_alert": replace(alerts_wrong_fixes.SilenceAlert, undo=undo)})["silence_alert"]
     other = replace(left, id="another")
     known = {"silence_alert": left, "another": other}
     monkeypatch.setattr("lakeproof.cli.fault._removable", lambda stack: known)

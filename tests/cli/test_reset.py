@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from lakeproof.cli.commands import build
 from lakeproof.errors import InvalidInput, TerminalError
-from lakeproof.faults import closed_folder
 from lakeproof.faults.records import FaultRecord
 from lakeproof.held_file import hold
+from lakeproof.scenarios.fulfillment_delay import faults
 from lakeproof.shop.fulfillment.label import READY
 from lakeproof.stack.engines import store_folder
 from lakeproof.stack.object_store import LABEL_BUCKET
@@ -109,7 +109,7 @@ def test_where_it_cannot_be_taken_out_nothing_is_deleted_and_it_stays_on_record(
     def refuse(folder: Path) -> None:
         raise TerminalError("its flags cannot be changed", where=str(folder))
 
-    monkeypatch.setattr(closed_folder, "open_again", refuse)
+    monkeypatch.setattr(faults, "open_again", refuse)
     with pytest.raises(TerminalError, match="flags cannot be changed"):
         typed("reset", "--yes")
     assert (closed / "1").exists() and (used / "faults" / "closed_folder-0.json").exists()

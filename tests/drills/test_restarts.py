@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lakeproof.arguments import Arguments, OfComponent
-from lakeproof.checks import survives_restart
+from lakeproof.checks import restarts as restarts_checks
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
@@ -18,13 +18,13 @@ from lakeproof.drills.bound_checks import BoundCheck, verify
 from lakeproof.drills.restarts import on_record_by_step
 from lakeproof.faults import records
 from lakeproof.faults.fault import Sign
-from lakeproof.faults.stopped_process import FAULT
-from lakeproof.mitigations.restart_component import MITIGATION as RESTART
+from lakeproof.faults.processes import StoppedProcess
+from lakeproof.mitigations.processes import RestartComponent
 from lakeproof.processes.states import State
 from lakeproof.repairs.running import mend
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import restart_everything
+from lakeproof.wrong_fixes import processes
 from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 
@@ -39,7 +39,7 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     def start(stack: Stack, arguments: OfComponent) -> None:
         found.discard(arguments.component)
 
-    fault = dataclasses.replace(FAULT, sign=sign, remove=start)
+    fault = dataclasses.replace(StoppedProcess, sign=sign, remove=start)
     monkeypatch.setattr(restarts, "STOPPED", fault)
     monkeypatch.setattr(clean_up, "STOPPED", fault)
     return found
@@ -61,11 +61,13 @@ def test_a_component_that_a_fix_restarts_is_on_record_as_stopped_meanwhile(stack
 
     seen: list[list[tuple[str, str]]] = []
     steps = {
-        RESTART.id: dataclasses.replace(RESTART, run=restart),
-        "everything": WrongStep("everything", "", RESTART.typed, restart, stops=lambda stack: ["kafka", "mysql"]),
+        RestartComponent.id: dataclasses.replace(RestartComponent, run=restart),
+        "everything": WrongStep(
+            "everything", "", RestartComponent.typed, restart, stops=lambda stack: ["kafka", "mysql"]
+        ),
         "nothing": WrongStep("nothing", "", lambda stack, arguments: "", restart),
     }
-    fix = [Step(RESTART.id, (("component", "connect"),)), Step("nothing")]
+    fix = [Step(RestartComponent.id, (("component", "connect"),)), Step("nothing")]
     mend(
         stack, on_record_by_step(steps, by="drill x"), [fix], lambda typed: None, lambda text: None, lambda done: None
     )
@@ -80,8 +82,8 @@ def test_all_that_restart_everything_stops_is_what_runs(stack: Stack, monkeypatc
         SimpleNamespace(name=name, state=state) for name, state in (("kafka", State.RUNNING), ("mysql", State.PAUSED))
     ]
     rows.append(SimpleNamespace(name="trino", state=State.STOPPED))
-    monkeypatch.setattr(restart_everything, "our_processes", lambda stack, what: SimpleNamespace(ps=lambda: rows))
-    assert restart_everything.WRONG_STEP.stops(stack) == ["kafka", "mysql"]
+    monkeypatch.setattr(processes, "our_processes", lambda stack, what: SimpleNamespace(ps=lambda: rows))
+    assert processes.RestartEverything.stops(stack) == ["kafka", "mysql"]
 
 
 def test_a_part_that_a_check_restarts_is_on_record_as_stopped_meanwhile(stack: Stack, stopped: set[str]) -> None:
@@ -91,8 +93,8 @@ def test_a_part_that_a_check_restarts_is_on_record_as_stopped_meanwhile(stack: S
 
     seen: list[list[tuple[str, str]]] = []
     verdict = Verdict("", Outcome.PASSED, "")
-    arguments = survives_restart.SurvivesRestart(component="connect")
-    check = dataclasses.replace(survives_restart.CHECK, verify=judge)
+    arguments = restarts_checks.SurvivesRestart(component="connect")
+    check = dataclasses.replace(restarts_checks.SurvivesRestart, verify=judge)
     looks = Check("looks", "", lambda context, arguments: Baseline(verdict), judge)
     bound = [BoundCheck(looks, Arguments(), "looks"), BoundCheck(check, arguments, "survives")]
     context = CheckContext(stack, Deadline(60))
@@ -111,13 +113,18 @@ def test_what_a_killed_drill_stopped_and_did_not_start_is_started_before_the_nex
         raise SystemExit
 
     killed, last = toy.drill(lamp, tmp_path), toy.drill(lamp, tmp_path)
-    killed.options = dataclasses.replace(killed.options, fix=(Step(RESTART.id, (("component", "connect"),)),))
-    killed.world.catalog.mitigations[RESTART.id] = dataclasses.replace(RESTART, run=killed_between)
+    killed.options = dataclasses.replace(
+        killed.options, fix=(Step(RestartComponent.id, (("component", "connect"),)),)
+    )
+    killed.world.catalog.mitigations[RestartComponent.id] = dataclasses.replace(RestartComponent, run=killed_between)
     with pytest.raises(SystemExit):
         killed._phases()
-    assert [record.fault for record in records.newest_first(killed.world.stack)] == [FAULT.id, "covered_lamp"]
-    start = dataclasses.replace(FAULT, remove=lambda stack, arguments: stopped.discard(arguments.component))
-    last.world.catalog.faults[FAULT.id] = start
+    assert [record.fault for record in records.newest_first(killed.world.stack)] == [
+        StoppedProcess.id,
+        "covered_lamp",
+    ]
+    start = dataclasses.replace(StoppedProcess, remove=lambda stack, arguments: stopped.discard(arguments.component))
+    last.world.catalog.faults[StoppedProcess.id] = start
     clean_up.remove_old_faults(last.world, last.journal)
     assert (stopped, records.recorded(last.world.stack)) == (set(), ())
 
@@ -132,8 +139,8 @@ def test_what_a_fix_left_stopped_is_started_at_the_end_of_its_drill(
         return str(lamp.uncover(stack, arguments))
 
     drill = toy.drill(lamp, tmp_path)
-    drill.options = dataclasses.replace(drill.options, fix=(Step(RESTART.id, (("component", "connect"),)),))
-    drill.world.catalog.mitigations[RESTART.id] = dataclasses.replace(RESTART, run=stop_only)
+    drill.options = dataclasses.replace(drill.options, fix=(Step(RestartComponent.id, (("component", "connect"),)),))
+    drill.world.catalog.mitigations[RestartComponent.id] = dataclasses.replace(RestartComponent, run=stop_only)
     report = drill.run()
     assert (stopped, report.residue) == (set(), [])
     assert "started again: connect" in (tmp_path / "report" / "journal.json").read_text()

@@ -23,11 +23,11 @@ from lakeproof.errors import NotReady
 from lakeproof.lake.capture.rewriting import write_to_lake
 from lakeproof.lake.job.flink_rest import ALIVE, rest_of
 from lakeproof.lake.job.writer import writer_of
-from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import OLTP, SHOP, Source
-from lakeproof.mitigations import remove_second_rows, resubmit_job
+from lakeproof.mitigations import capture_gaps
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.scenarios.flink_restarts import repairs
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack, load_stack
@@ -275,10 +275,10 @@ def test_a_table_that_is_written_anew_loses_nothing_though_who_does_it_is_killed
                     rewriting.kill()
                 alive = {job.name for job in rest_of(bought).jobs() if job.state in ALIVE}
                 statements.append(f"{OLTP.job in alive}, {writer_of(OLTP) in alive}")
-                resubmit_job.run(bought, OfDatabase())
+                repairs.ResubmitJob().run(bought)
                 time.sleep(5)
             print("whether job and statement were there after each kill:", statements)
-            print(remove_second_rows.run(bought, OfDatabase()))
+            print(capture_gaps.RemoveSecondRows().run(bought))
         finally:
             shoppers.send_signal(signal.SIGINT)
             out, _ = shoppers.communicate(timeout=150)

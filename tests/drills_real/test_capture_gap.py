@@ -16,11 +16,11 @@ import pytest
 from tests.drills_real.health import assert_clean, assert_no_hash_is_torn, await_health, first_hash
 
 from lakeproof.arguments import OfConnector
-from lakeproof.faults import purged_binlog
 from lakeproof.lake.capture import gap
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.tables.every_hash import EveryHash
+from lakeproof.scenarios.connector_failure import faults
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
@@ -42,7 +42,7 @@ def test_what_the_capture_missed_comes_in_at_once_and_deleted_rows_go(whole_stac
             send(whole_stack, "PUT", "/connectors/orders/stop")
             await_state(whole_stack, "orders", "STOPPED")
             time.sleep(10)
-            purged_binlog.purge(whole_stack, CONNECTOR)
+            faults.purge(whole_stack, CONNECTOR)
 
             # Killed anywhere, the repair can be done again: what it writes is one transaction of Kafka's.
             for seconds in KILLS:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from tests.drills_real.health import BACK_SECONDS, assert_clean, assert_no_hash_is_torn, first_hash
 
-from lakeproof.checks.promised_hashes_kept import readable_for, shown_at
+from lakeproof.checks.promised_hashes import readable_for, shown_at
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
 from lakeproof.processes import lock, procfs

@@ -18,15 +18,13 @@ from tests.drills_real.health import assert_clean, assert_no_hash_is_torn, await
 
 from lakeproof.arguments import OfConnector
 from lakeproof.deadline import Deadline
-from lakeproof.faults import filtered_capture
 from lakeproof.lake.capture.offsets import PARTITIONER
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.mitigations import bridge_topic_gap
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.killing import kill_and_await
 from lakeproof.proof.tables.every_hash import EveryHash
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import empty_topic
+from lakeproof.wrong_fixes import kafka
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
 
@@ -40,11 +38,11 @@ KILLS = (2.0, 5.0, 8.0, 11.0, 14.0, 17.0)
 def tear(stack: Stack) -> None:
     """The capture drops one table's rows. The job's state holds rows of a transaction that has no END, as below."""
     begin_a_transaction(stack)
-    filtered_capture.inject(stack, CONNECTOR)
+    CONNECTOR.inject(stack)
     Deadline(60).wait_for(
         "the job to stop at a torn transaction",
-        lambda: True if filtered_capture.sign(stack, CONNECTOR).holds else None,
-        seen=lambda: filtered_capture.sign(stack, CONNECTOR).seen,
+        lambda: True if CONNECTOR.sign(stack).holds else None,
+        seen=lambda: CONNECTOR.sign(stack).seen,
     )
 
 
@@ -54,7 +52,7 @@ def empty(stack: Stack) -> None:
     client = SupervisorClient(stack)
     client.stop("flink-taskmanager")
     time.sleep(5)
-    empty_topic.run(stack, empty_topic.EmptyTopic())
+    kafka.EmptyTopic().run(stack)
     client.up(["flink-taskmanager"])
 
 
@@ -129,7 +127,7 @@ def test_what_the_topic_lacks_comes_from_the_database_at_once(
                 said[:] = named(diagnosed(lakeproof))
                 print(f"killed after {seconds} s: {said}")
                 assert said == ["topic_gap"]
-            print(bridge_topic_gap.run(whole_stack, CONNECTOR))
+            print(CONNECTOR.run(whole_stack))
             await_health(lakeproof)
             time.sleep(10)
         finally:

@@ -13,17 +13,15 @@ from cassandra.cluster import NoHostAvailable
 from cassandra.query import SimpleStatement
 from tests.engines.health import await_health
 
-from lakeproof.arguments import OfComponent
-from lakeproof.checks import replicas_whole
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
-from lakeproof.mitigations import repair_node, replace_node
-from lakeproof.mitigations.scale_ring import STREAM_SECONDS, scale
 from lakeproof.probes import cql
 from lakeproof.probes.ring import RingNode, nodetool, ring, sees_down
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.provisioning.cassandra_seed import provision
+from lakeproof.scenarios.cassandra_node_down import checks, repairs
+from lakeproof.scenarios.cassandra_node_down.repairs import STREAM_SECONDS, scale
 from lakeproof.stack import provisioned
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES, TOKENS
@@ -136,7 +134,7 @@ def test_digests_of_each_node_show_a_row_that_one_lacks_and_its_repair_brings_it
     client = up("cassandra-node3")
 
     def look() -> Verdict:
-        return replicas_whole.look(stack, "inventory")
+        return checks.look(stack, "inventory")
 
     assert look().outcome is Outcome.PASSED, look().summary
     others = ("cassandra-seed", "cassandra-node3")
@@ -156,7 +154,7 @@ def test_digests_of_each_node_show_a_row_that_one_lacks_and_its_repair_brings_it
     assert ask(stack, "SELECT id FROM inventory.requests", role="reader")
     for name in others:
         nodetool(stack, name, "enablehandoff")
-    repair_node.run(stack, OfComponent(component="cassandra-node2"))
+    repairs.RepairNode(component="cassandra-node2").run(stack)
     assert look().outcome is Outcome.PASSED, look().summary
 
 
@@ -234,7 +232,7 @@ def test_a_ring_that_was_down_comes_up_where_a_new_version_has_other_roles(stack
 def test_a_node_with_its_data_is_not_replaced(stack: Stack, up: Up) -> None:
     client = up("cassandra-node3")
     with pytest.raises(InvalidInput, match="still has its data"):
-        replace_node.run(stack, replace_node.ReplaceNode(node="cassandra-node3"))
+        repairs.ReplaceNode(node="cassandra-node3").run(stack)
     client.start("cassandra-node3")
     await_states(stack, "cassandra-seed", dict.fromkeys(NODES, "UN"))
 
@@ -248,7 +246,7 @@ def test_an_empty_node_takes_the_place_of_a_dead_one(stack: Stack, up: Up, name:
     client.stop(name)
     shutil.rmtree(cassandra.storage_dir(stack, name))
     took = Deadline(300)
-    said = replace_node.run(stack, replace_node.ReplaceNode(node=name))
+    said = repairs.ReplaceNode(node=name).run(stack)
     print(f"{said} after {took.elapsed:.0f} s")
     assert said == f"replaced: {name} is UN"
     await_states(stack, other, dict.fromkeys(NODES, "UN"))

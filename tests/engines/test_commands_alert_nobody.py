@@ -17,7 +17,7 @@ import pytest
 from lakeproof.arguments import OfComponent
 from lakeproof.deadline import Deadline
 from lakeproof.drills.live_world import LiveDesk
-from lakeproof.faults.stopped_process import FAULT
+from lakeproof.faults.processes import StoppedProcess
 from lakeproof.incidents.database import database_url, open_database
 from lakeproof.incidents.store import Store
 from lakeproof.observability.drill_windows import borrow, lock_file, timing_now
@@ -124,8 +124,8 @@ def hang(client: SupervisorClient) -> Callable[[], Any]:
 
 
 def stay_away(client: SupervisorClient) -> Callable[[], Any]:
-    FAULT.inject(client.stack, OfComponent(component="redis"))
-    return lambda: FAULT.remove(client.stack, OfComponent(component="redis"))
+    StoppedProcess.inject(client.stack, OfComponent(component="redis"))
+    return lambda: StoppedProcess.remove(client.stack, OfComponent(component="redis"))
 
 
 def hang_the_supervisor(client: SupervisorClient) -> Callable[[], Any]:

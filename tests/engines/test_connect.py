@@ -12,16 +12,15 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 
-from lakeproof.arguments import OfConnector
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture import commands, registration
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.mitigations import restart_workers
 from lakeproof.probes.kafka import topic_silence
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.scenarios.replication_lag import repairs
 from lakeproof.stack.engines import connect, mysql
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import CDC_TOPIC
@@ -377,7 +376,7 @@ def test_of_two_workers_one_that_hangs_hands_the_task_over_one_that_is_killed_ma
     stranded = Deadline(40).wait_for("how long nothing has come", lambda: silent_or_not(stack))
     print(f"stranded: {stranded}")
     if stranded == "yes":
-        print(restart_workers.run(stack, OfConnector()))
+        print(repairs.RestartWorkers().run(stack))
     load.stop.set()
     load.join()
     with mysql.connect(stack, "root", "mysql-root", 10) as connection, connection.cursor() as cursor:

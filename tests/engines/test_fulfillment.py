@@ -17,25 +17,19 @@ import pytest
 from tests.engines.instances import Instance, instance
 from tests.engines.slow_proxy import slow_proxy
 
-from lakeproof.arguments import Arguments
-from lakeproof.checks import parcels_shipped
 from lakeproof.checks.check import CheckContext
-from lakeproof.checks.parcels_shipped import ParcelsShipped
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
-from lakeproof.faults import held_parcels
-from lakeproof.faults.held_parcels import HeldParcels
-from lakeproof.mitigations import release_labels
-from lakeproof.mitigations.release_labels import ReleaseLabels
 from lakeproof.probes import labels
 from lakeproof.probes.probe import all_probes
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.scenarios.fulfillment_delay import checks, faults, repairs, wrong_fixes
+from lakeproof.scenarios.fulfillment_delay.checks import ParcelsShipped
 from lakeproof.shop.fulfillment.label import make_label
 from lakeproof.shop.fulfillment.worker import Step
 from lakeproof.stack import postgres_session
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import mark_parcels_shipped
 
 pytestmark = pytest.mark.engines
 
@@ -251,18 +245,18 @@ def test_parcels_that_somebody_holds_in_the_store_are_named_let_go_and_shipped_o
     with service.client() as shop:
         wish = (datetime.now(UTC) + timedelta(seconds=8)).isoformat()
         numbers = [ask_for(shop, hold_until=wish)["id"] for _ in range(3)]
-        held_parcels.inject(stack, HeldParcels(count=3))
-        assert held_parcels.sign(stack, HeldParcels(count=3)).holds
+        faults.HeldParcels(count=3).inject(stack)
+        assert faults.HeldParcels(count=3).sign(stack).holds
         await_metric(shop, "fulfillment_lag_minutes", lambda lag: 28 <= lag <= 31)
         assert labels.held(stack, 5.0) == 3
-        told = release_labels.run(stack, ReleaseLabels())
+        told = repairs.ReleaseLabels().run(stack)
         assert told.startswith("3 labels are under ready/, byte for byte")
         await_metric(shop, "fulfillment_lag_minutes", lambda lag: lag < 5)
         for number in numbers:
             until(shop, number, "shipped")
     parcels = ParcelsShipped(newest=3)
-    before = parcels_shipped.baseline(CheckContext(stack, Deadline(60)), parcels)
-    verdict = parcels_shipped.verify(CheckContext(stack, Deadline(60)), parcels, before)
+    before = parcels.baseline(CheckContext(stack, Deadline(60)))
+    verdict = parcels.verify(CheckContext(stack, Deadline(60)), before)
     assert verdict.outcome is Outcome.PASSED, verdict
 
 
@@ -274,14 +268,14 @@ def test_parcels_that_were_only_called_shipped_are_found_and_can_be_given_back(
     with service.client() as shop:
         number = ask_for(shop, hold_until=(datetime.now(UTC) + timedelta(seconds=20)).isoformat())["id"]
         wished = until(shop, number, "label_pending")["hold_until"]
-        before = parcels_shipped.baseline(context, parcels)
+        before = parcels.baseline(context)
         assert before.verdict.outcome is Outcome.PASSED
-        mark_parcels_shipped.run(stack, Arguments())
-        assert parcels_shipped.verify(context, parcels, before).outcome is Outcome.FAILED
-        mark_parcels_shipped.undo(stack, Arguments())
+        wrong_fixes.MarkParcelsShipped().run(stack)
+        assert parcels.verify(context, before).outcome is Outcome.FAILED
+        wrong_fixes.MarkParcelsShipped().undo(stack)
         assert until(shop, number, "label_pending")["hold_until"] == wished
         until(shop, number, "shipped")
-    assert parcels_shipped.verify(context, ParcelsShipped(newest=1), before).outcome is Outcome.PASSED
+    assert checks.ParcelsShipped(newest=1).verify(context, before).outcome is Outcome.PASSED
 
 
 @pytest.mark.parametrize("signal", ["STOP", "KILL"])

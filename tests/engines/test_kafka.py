@@ -11,7 +11,6 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from tests.engines.health import await_health
 
-from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.lake import topic_ids
@@ -19,10 +18,10 @@ from lakeproof.lake.capture.backlog import kept_offset, largest_delivered
 from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.lake.topic_settings import ANEW, MISSING, alter, restore
 from lakeproof.lake.topics import find_topic
-from lakeproof.mitigations import abort_hanging_transactions
 from lakeproof.probes.kafka import other_topic_changes, topic_changes, topic_end, unread
 from lakeproof.probes.transactions import open_transaction_seconds
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.scenarios.replication_lag import repairs
 from lakeproof.stack import provisioned
 from lakeproof.stack.engines import kafka
 from lakeproof.stack.stack import Stack
@@ -186,7 +185,7 @@ def test_an_open_transaction_that_its_coordinator_knows_is_seen_and_not_aborted(
             return seconds if seconds > 590 else None
 
         Deadline(30).wait_for("the open transaction", look, every=0.2)
-        assert abort_hanging_transactions.run(stack, Arguments()) == "no transaction hangs"
+        assert repairs.AbortHangingTransactions().run(stack) == "no transaction hangs"
         producer.commit_transaction(30)
         Deadline(30).wait_for("no open one", lambda: True if open_transaction_seconds(stack, 5.0) == 0 else None)
         reader: dict[str, str | int | float | bool] = {"group.id": "test", "isolation.level": "read_committed"}

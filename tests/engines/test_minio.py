@@ -6,18 +6,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
-from lakeproof.faults import filled_store
-from lakeproof.faults.dump import BUCKET as DUMP
-from lakeproof.faults.filled_store import FilledStore
-from lakeproof.mitigations import offload_bucket, open_label_folder
-from lakeproof.mitigations.offload_bucket import OffloadBucket
 from lakeproof.probes.labels import pending_writes, ready_writes
 from lakeproof.probes.object_store import FULL, WRITABLE, free_megabytes, other_buckets, writes
 from lakeproof.processes import detached
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.scenarios.fulfillment_delay import repairs as fulfillment_delay_repairs
+from lakeproof.scenarios.lake_commit_failure import faults, repairs
+from lakeproof.scenarios.lake_commit_failure.dump import BUCKET as DUMP
 from lakeproof.shop.fulfillment.label import PENDING, READY
 from lakeproof.stack.components import find
 from lakeproof.stack.engines import store_folder
@@ -73,13 +70,13 @@ def filled(up: Up, stack: Stack) -> Iterator[SupervisorClient]:
     client = up("minio")
     s3_client(stack).put_object(Bucket="lake", Key="test/typed", Body=b"typed", ContentType="text/x-kept")
     try:
-        filled_store.inject(stack, FilledStore())
+        faults.FilledStore().inject(stack)
     except TerminalError as error:
         if os.geteuid() == 0 and not error.what.startswith("mount: "):
             raise
         pytest.skip(f"nobody may mount a disk here: {error}")
     yield client
-    filled_store.remove(stack, FilledStore())
+    faults.FilledStore().remove(stack)
     assert not has_own_disk(stack)
     assert not disk_folder(stack).exists()
     kept = s3_client(stack).get_object(Bucket="lake", Key="test/typed")
@@ -94,14 +91,14 @@ def test_a_full_store_says_so_after_kill_9_too_until_the_dump_is_moved_out(
     client = s3_client(stack)
     for _ in range(2):
         assert writes(stack, 5.0) == FULL
-        assert filled_store.sign(stack, FilledStore()).holds
+        assert faults.FilledStore().sign(stack).holds
         filled.kill("minio")
         wait_until_ready(stack)
     before = {each["Key"]: each["Size"] for each in client.list_objects_v2(Bucket=DUMP)["Contents"]}
-    assert offload_bucket.hold(stack, OffloadBucket()) == {"only": DUMP}
-    said = offload_bucket.run(stack, OffloadBucket())
+    assert repairs.OffloadBucket().hold(stack) == {"only": DUMP}
+    said = repairs.OffloadBucket().run(stack)
     # Who dumps gives up once what was written first is gone; of what came in that moment a little may be left.
-    Deadline(20).wait_for("the dump to end", lambda: True if not detached.find(stack, filled_store.PROCESS) else None)
+    Deadline(20).wait_for("the dump to end", lambda: True if not detached.find(stack, faults.PROCESS) else None)
     assert writes(stack, 5.0) == WRITABLE
     assert float(str(free_megabytes(stack, 5.0))) > 60
     left = {each["Key"] for each in client.list_objects_v2(Bucket=DUMP).get("Contents", [])}
@@ -111,11 +108,11 @@ def test_a_full_store_says_so_after_kill_9_too_until_the_dump_is_moved_out(
     with tarfile.open(said.split(" lie in ")[1].split(",")[0]) as archive:
         assert {member.name: member.size for member in archive}.items() >= before.items()
     with pytest.raises(TerminalError, match="no bucket but the stack's own"):
-        offload_bucket.run(stack, OffloadBucket())
+        repairs.OffloadBucket().run(stack)
     # Another bucket than the one of the proposal is not touched.
     client.put_object(Bucket=DUMP, Key="later", Body=b"later")
     with pytest.raises(TerminalError, match="was not named"):
-        offload_bucket.run(stack, OffloadBucket(only="other"))
+        repairs.OffloadBucket(only="other").run(stack)
     assert client.get_object(Bucket=DUMP, Key="later")["Body"].read() == b"later"
 
 
@@ -127,7 +124,7 @@ def test_a_bucket_is_not_moved_onto_the_stores_own_disk(up: Up, stack: Stack) ->
     client.put_object(Bucket=DUMP, Key="part", Body=b"part")
     try:
         with pytest.raises(TerminalError, match="on the disk of the store itself"):
-            offload_bucket.run(stack, OffloadBucket())
+            repairs.OffloadBucket().run(stack)
         assert client.get_object(Bucket=DUMP, Key="part")["Body"].read() == b"part"
     finally:
         client.delete_object(Bucket=DUMP, Key="part")
@@ -147,7 +144,7 @@ def test_a_closed_folder_of_labels_is_told_from_a_closed_store_and_opened(up: Up
         # versitygw answers 409 ExistingObjectIsDirectory, whatever kept it from making the file.
         assert others.pop(prefix) == "ExistingObjectIsDirectory"
         assert (*others.values(), writes(stack, 5.0)) == (WRITABLE, WRITABLE)
-        assert f"under {prefix} it takes labels again" in open_label_folder.run(stack, Arguments())
+        assert f"under {prefix} it takes labels again" in fulfillment_delay_repairs.OpenLabelFolder().run(stack)
     finally:
         store_folder.open_again(folder)
     assert [look(stack, 5.0) for look in looks.values()] == [WRITABLE, WRITABLE]

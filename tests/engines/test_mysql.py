@@ -12,16 +12,12 @@ import pymysql
 import pytest
 from tests.engines.health import await_health
 
-from lakeproof.checks import connections_spare
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.connections_spare import ConnectionsSpare
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.faults import records
 from lakeproof.faults.fault import all_faults
-from lakeproof.mitigations import end_idle_sessions
-from lakeproof.mitigations.end_idle_sessions import EndIdleSessions
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes.probe import all_probes
 from lakeproof.probes.reading import Value
@@ -29,10 +25,10 @@ from lakeproof.processes import detached
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.signalling import send
 from lakeproof.provisioning.mysql import provision
+from lakeproof.scenarios.connection_saturation import repairs, wrong_fixes
+from lakeproof.scenarios.connection_saturation.checks import ConnectionsSpare
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import raise_max_connections
-from lakeproof.wrong_fixes.raise_max_connections import RaiseMaxConnections
 
 pytestmark = pytest.mark.engines
 
@@ -89,7 +85,7 @@ def test_a_leak_takes_every_session_is_seen_all_the_same_and_stays_out_once_its_
         return None
 
     def judged() -> Outcome:
-        return connections_spare.verify(CheckContext(stack, Deadline(30)), spare, before).outcome
+        return spare.verify(CheckContext(stack, Deadline(30)), before).outcome
 
     assert "are idle ones of report, 200 are taken" in records.inject(stack, fault, {}, by="test").seen
     try:
@@ -98,10 +94,10 @@ def test_a_leak_takes_every_session_is_seen_all_the_same_and_stays_out_once_its_
         mysql.ready(stack, 5.0)
         Deadline(10).wait_for("the exporter's turn in the one place that is kept", exporter_comes_in)
         assert judged() is Outcome.FAILED
-        assert raise_max_connections.run(stack, RaiseMaxConnections()) == "max_connections was 200, is 400"
+        assert wrong_fixes.RaiseMaxConnections().run(stack) == "max_connections was 200, is 400"
         Deadline(20).wait_for("the leak", lambda: look(server) == "error 1040" or None)
-        assert "idle sessions of report" in end_idle_sessions.run(stack, EndIdleSessions())
-        raise_max_connections.undo(stack, RaiseMaxConnections())
+        assert "idle sessions of report" in repairs.EndIdleSessions().run(stack)
+        wrong_fixes.RaiseMaxConnections().undo(stack)
         # Its client goes on trying.
         Deadline(2).pause(2)
         assert judged() is Outcome.PASSED

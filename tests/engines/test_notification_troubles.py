@@ -13,21 +13,16 @@ from typing import Any
 import httpx
 import pytest
 
-from lakeproof.arguments import Arguments
-from lakeproof.checks import messages_delivered
 from lakeproof.checks.check import CheckContext
-from lakeproof.checks.messages_delivered import MessagesDelivered
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
-from lakeproof.faults import refused_mail
-from lakeproof.faults.refused_mail import RefusedMail
-from lakeproof.mitigations import accept_mail
 from lakeproof.probes.notifications import reasons
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.scenarios.notification_failure import checks, faults, repairs, wrong_fixes
+from lakeproof.scenarios.notification_failure.checks import MessagesDelivered
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines import redis
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import delete_failed_notifications
 
 from .instances import instance
 from .notifications import (
@@ -236,22 +231,22 @@ def test_a_provider_that_refuses_the_account_is_named_and_all_arrives_once_it_ta
     stack: Stack, shop: httpx.Client
 ) -> None:
     context, judged = CheckContext(stack, Deadline(120)), MessagesDelivered(seconds=60)
-    before = messages_delivered.baseline(context, judged)
+    before = judged.baseline(context)
     assert before.verdict.outcome is Outcome.PASSED, before.verdict
-    assert not refused_mail.sign(stack, RefusedMail()).holds
-    refused_mail.inject(stack, RefusedMail())
+    assert not faults.RefusedMail().sign(stack).holds
+    faults.RefusedMail().inject(stack)
     try:
-        assert refused_mail.sign(stack, RefusedMail()).holds
+        assert faults.RefusedMail().sign(stack).holds
         made = [created(shop) for _ in range(10)]
         for one in made:
             assert shop.post(f"/notifications/{one}/send").status_code == 502
         assert "email: 451 4.7.1" in str(reasons(stack, 5.0))
-        late = messages_delivered.verify(context, MessagesDelivered(seconds=0.1), before)
+        late = checks.MessagesDelivered(seconds=0.1).verify(context, before)
         assert (late.outcome, late.numbers["waiting"]) == (Outcome.FAILED, 10)
-        accept_mail.run(stack, Arguments())
+        repairs.AcceptMail().run(stack)
     finally:
-        refused_mail.remove(stack, RefusedMail())
-    verdict = messages_delivered.verify(context, judged, before)
+        faults.RefusedMail().remove(stack)
+    verdict = judged.verify(context, before)
     assert verdict.outcome is Outcome.PASSED, verdict
     assert verdict.numbers["delivered"] == 10
     assert all(len(delivered(stack, one)) == 1 for one in made)
@@ -260,7 +255,7 @@ def test_a_provider_that_refuses_the_account_is_named_and_all_arrives_once_it_ta
 def test_messages_that_somebody_deleted_are_missed(stack: Stack, shop: httpx.Client) -> None:
     """One that an event called for: the event is known as taken, and its notification is not there."""
     context, judged = CheckContext(stack, Deadline(60)), MessagesDelivered(seconds=0.1)
-    before = messages_delivered.baseline(context, judged)
+    before = judged.baseline(context)
     event = uuid.uuid4()
     with postgres_session.connection(
         stack, "notification_service", "postgres-notification-service", 10.0, "shop", "notification"
@@ -272,8 +267,8 @@ def test_messages_that_somebody_deleted_are_missed(stack: Stack, shop: httpx.Cli
             event,
         )
         try:
-            delete_failed_notifications.run(stack, Arguments())
-            verdict = messages_delivered.verify(context, judged, before)
+            wrong_fixes.DeleteFailedNotifications().run(stack)
+            verdict = judged.verify(context, before)
         finally:
             session.rows("DELETE FROM consumed_events WHERE event_id = $1", event)
     assert (verdict.outcome, verdict.numbers["lost_messages"]) == (Outcome.FAILED, 1)

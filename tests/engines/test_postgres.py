@@ -17,13 +17,13 @@ import pytest
 from psycopg.errors import DuplicateObject, InsufficientPrivilege, InvalidPassword, TooManyConnections
 from tests.engines.health import await_health
 
-from lakeproof.arguments import OfComponent, parse_arguments
+from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, PortTaken, TerminalError
 from lakeproof.lake.capture import publication
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources.source import find_source
-from lakeproof.mitigations import restart_component
+from lakeproof.mitigations import processes
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes.databases import log_lacks
 from lakeproof.probes.postgres import answers
@@ -332,7 +332,7 @@ def test_a_shutdown_that_waits_for_a_client_is_told_and_a_restart_ends_it(stack:
     with postgres_session.connection(stack, "postgres", "postgres-root", 60.0):
         os.kill(row.pid, signal.SIGTERM)
         Deadline(10).wait_for("nobody to be let in", lambda: True if answers(stack, 5.0) == "shuts down" else None)
-        restart_component.run(stack, OfComponent(component="postgres"))
+        processes.RestartComponent(component="postgres").run(stack)
     assert answers(stack, 5.0) == "answers"
 
 

@@ -12,28 +12,23 @@ from typing import Any
 import pymysql
 import pytest
 
-from lakeproof.arguments import Arguments
-from lakeproof.checks import values_kept
 from lakeproof.checks.check import CheckContext
-from lakeproof.checks.values_kept import ValuesKept
 from lakeproof.checks.verdict import Outcome
 from lakeproof.customers.marked_values import marked
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
-from lakeproof.faults import drifted_schema, renamed_column
-from lakeproof.faults.drifted_schema import DriftedSchema, drift
-from lakeproof.faults.renamed_column import RenamedColumn
 from lakeproof.lake.capture.columns import Difference, look
 from lakeproof.lake.capture.connector import find_connector
-from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.query.answer import Answer
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES
-from lakeproof.mitigations import another_name, drop_unexpected_column, rename_column_back, restore_column
-from lakeproof.mitigations.another_name import Likeness, likeness
-from lakeproof.mitigations.drop_unexpected_column import DropUnexpectedColumn
-from lakeproof.mitigations.restore_column_type import definition, keys_with
+from lakeproof.mitigations.columns import definition, keys_with
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.scenarios.schema_drift import another_name, faults, repairs
+from lakeproof.scenarios.schema_drift.another_name import Likeness, likeness
+from lakeproof.scenarios.schema_drift.checks import ValuesKept
+from lakeproof.scenarios.schema_drift.faults import DriftedSchema, drift
+from lakeproof.scenarios.schema_drift.repairs import DropUnexpectedColumn
 from lakeproof.stack.engines.mysql import connect
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.postgres_session import select
@@ -119,8 +114,8 @@ def test_both_servers_tell_their_columns_and_give_an_unannounced_one_up(
         select(stack, ROOT_USER, ROOT_SECRET, add, database=source.name)
     assert [str(each) for each in look(stack, source).unexpected] == [f"{table}.gift_note"]
     arguments = DropUnexpectedColumn(database=source.name)
-    assert f"ALTER TABLE {table} DROP COLUMN gift_note" in drop_unexpected_column.typed(stack, arguments)
-    assert drop_unexpected_column.run(stack, arguments) == f"dropped: {table}.gift_note"
+    assert f"ALTER TABLE {table} DROP COLUMN gift_note" in arguments.typed(stack)
+    assert arguments.run(stack) == f"dropped: {table}.gift_note"
     assert look(stack, source).unexpected == ()
 
 
@@ -138,21 +133,21 @@ def test_what_the_fault_wrote_into_its_column_is_kept_when_it_is_dropped_and_mis
         cursor.execute(f"SELECT id, version, updated_at {ours}")
         orders = cursor.fetchall()
     try:
-        before = values_kept.baseline(CheckContext(stack, Deadline(5)), wanted)
-        drifted_schema.inject(stack, fault)
-        drifted_schema.inject(stack, fault)
+        before = wanted.baseline(CheckContext(stack, Deadline(5)))
+        fault.inject(stack)
+        fault.inject(stack)
         with mariadb.as_root(stack, 10.0) as cursor:
             cursor.execute(f"SELECT id, version, updated_at {ours}")
             assert cursor.fetchall() == orders
             cursor.execute("SELECT id, gift_note FROM oltp.orders WHERE gift_note IS NOT NULL ORDER BY id")
             values = dict(cursor.fetchall())
         assert values == {row[0]: f"gift_note-{row[0]}" for row in orders[2:]}
-        assert values_kept.verify(CheckContext(stack, Deadline(5)), wanted, before).outcome is Outcome.FAILED
-        drop_unexpected_column.run(stack, DropUnexpectedColumn())
-        verdict = values_kept.verify(CheckContext(stack, Deadline(5)), wanted, before)
+        assert wanted.verify(CheckContext(stack, Deadline(5)), before).outcome is Outcome.FAILED
+        repairs.DropUnexpectedColumn().run(stack)
+        verdict = wanted.verify(CheckContext(stack, Deadline(5)), before)
         assert (verdict.outcome, verdict.summary) == (Outcome.PASSED, "5 values are kept")
     finally:
-        drifted_schema.remove(stack, fault)
+        fault.remove(stack)
         with mariadb.as_root(stack, 10.0) as cursor:
             cursor.execute("DELETE FROM oltp.orders WHERE client_key LIKE 'drift-%'")
     assert marked(stack, "oltp.orders", "gift_note") is None
@@ -176,17 +171,17 @@ def test_a_renamed_column_is_renamed_back_only_with_the_lakes_values(
         )
         cursor.execute("SELECT id FROM oltp.order_items ORDER BY id")
         ((first,), (second,)) = cursor.fetchall()
-    renamed_column.inject(stack, RenamedColumn())
+    faults.RenamedColumn().inject(stack)
     try:
         lake(monkeypatch, [[first, "Áo"], [second, "b"], [second + 1, "deleted"]])
-        assert rename_column_back.typed(stack, OfDatabase()).startswith("ALTER TABLE oltp.order_items RENAME")
-        assert restore_column.typed(stack, Arguments()) == "nothing to restore"
+        assert repairs.RenameColumnBack().typed(stack).startswith("ALTER TABLE oltp.order_items RENAME")
+        assert repairs.RestoreColumn().typed(stack) == "nothing to restore"
         lake(monkeypatch, [[first, "Áo"], [second, "c"]])
         with pytest.raises(TerminalError, match=f"it is not so that sku_code is sku renamed: of 2 .*keys {second}"):
-            rename_column_back.run(stack, OfDatabase())
-        assert "ADD COLUMN IF NOT EXISTS sku" in restore_column.typed(stack, Arguments())
+            repairs.RenameColumnBack().run(stack)
+        assert "ADD COLUMN IF NOT EXISTS sku" in repairs.RestoreColumn().typed(stack)
     finally:
-        renamed_column.remove(stack, RenamedColumn())
+        faults.RenamedColumn().remove(stack)
         with mariadb.as_root(stack, 10.0) as cursor:
             cursor.execute("DELETE FROM oltp.order_items")
     assert look(stack, OLTP).renamed == ()

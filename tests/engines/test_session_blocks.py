@@ -10,13 +10,11 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, TerminalError
-from lakeproof.faults import held_lock
-from lakeproof.faults.held_lock import HeldLock
 from lakeproof.lake.sources import mariadb
-from lakeproof.mitigations import end_blocking_session
-from lakeproof.mitigations.end_blocking_session import EndBlockingSession
 from lakeproof.probes.probe import all_probes
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.scenarios.connection_saturation import faults, repairs
+from lakeproof.scenarios.connection_saturation.faults import HeldLock
 from lakeproof.stack import postgres_session
 from lakeproof.stack.database_sessions import Server, administrator, blocker, sessions
 from lakeproof.stack.engines import mysql
@@ -159,7 +157,7 @@ def test_the_session_that_others_wait_for_is_named_and_ended_and_they_go_on(stac
         told = str(all_probes()[f"{server}-blocker"].look(stack).value)
         assert told.startswith(f"session {number} of ") and f": {WAITING} wait" in told
 
-        done = end_blocking_session.run(stack, EndBlockingSession(database=server))
+        done = repairs.EndBlockingSession(database=server).run(stack)
         assert f"ended session {number} " in done
         for thread in waiting:
             thread.join(timeout=15)
@@ -197,7 +195,7 @@ def test_a_repair_of_lakeproof_that_keeps_the_shop_out_is_told_to_be_one_and_not
             f"session {number} of a repair of Lakeproof: "
         )
         with pytest.raises(TerminalError, match="is a repair of Lakeproof"):
-            end_blocking_session.run(stack, EndBlockingSession(database="mysql"))
+            repairs.EndBlockingSession(database="mysql").run(stack)
     for thread in waits:
         thread.join(timeout=15)
     await_nobody(stack, "mysql")
@@ -234,22 +232,22 @@ def test_the_fault_of_a_drill_fills_the_server_and_ends_with_the_session_that_ho
         postgres.rows("CREATE TABLE IF NOT EXISTS lock_test.one (id integer PRIMARY KEY, n integer NOT NULL)")
 
     def landed() -> bool | None:
-        return held_lock.sign(stack, given).holds or None
+        return given.sign(stack).holds or None
 
-    held_lock.inject(stack, given)
+    given.inject(stack)
     try:
-        Deadline(40).wait_for("it to land", landed, seen=lambda: held_lock.sign(stack, given).seen)
+        Deadline(40).wait_for("it to land", landed, seen=lambda: given.sign(stack).seen)
         probes = all_probes()
         assert 90 < float(str(probes[f"{server}-connections"].look(stack).value)) < 100
         assert float(str(probes[f"{server}-idle-account"].look(stack).value)) < 50
-        held_lock.inject(stack, given)  # safe to repeat
+        given.inject(stack)  # safe to repeat
 
-        assert "ended session" in end_blocking_session.run(stack, EndBlockingSession(database=server))
-        Deadline(20).wait_for("it to end", lambda: not held_lock.running(stack, given) or None)
+        assert "ended session" in repairs.EndBlockingSession(database=server).run(stack)
+        Deadline(20).wait_for("it to end", lambda: not faults.running(stack, given) or None)
         await_nobody(stack, server)
         assert sessions(stack, server, SECONDS).percent < 50
     finally:
-        held_lock.remove(stack, given)
+        given.remove(stack)
 
 
 @pytest.mark.usefixtures("table")
@@ -257,5 +255,5 @@ def test_the_fault_of_a_drill_fills_the_server_and_ends_with_the_session_that_ho
 def test_the_fault_says_that_there_is_no_such_table_and_leaves_nothing(stack: Stack, server: Server) -> None:
     given = HeldLock(database=server, table="no_such.table")
     with pytest.raises(CouldNotLook, match="no_such"):
-        held_lock.inject(stack, given)
-    assert not held_lock.running(stack, given)
+        given.inject(stack)
+    assert not faults.running(stack, given)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from lakeproof.arguments import OfConnector, parse_arguments
+from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.diagnosis import Diagnosis
 from lakeproof.diagnosis.examination import examine
@@ -24,7 +24,7 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.asking import ask
 from lakeproof.lake.sources.source import SHOP, present
-from lakeproof.mitigations import bridge_topic_gap
+from lakeproof.mitigations import capture_gaps
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.checking import check
@@ -33,7 +33,7 @@ from lakeproof.proof.report import CheckReport
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import empty_topic
+from lakeproof.wrong_fixes import kafka
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(1200)]
 
@@ -419,7 +419,7 @@ def test_a_gap_in_its_topic_is_named_and_mended_by_reading_all_rows_anew(
     for _ in range(3):
         _one_more(stack)
     time.sleep(5)  # until they are in the topic
-    print(empty_topic.run(stack, empty_topic.EmptyTopic(topic=SHOP.topic)))
+    print(kafka.EmptyTopic(topic=SHOP.topic).run(stack))
     client.up(["flink-taskmanager"])
     await_diagnosis(stack, ["shop_topic_gap"])
     script = (
@@ -432,7 +432,7 @@ def test_a_gap_in_its_topic_is_named_and_mended_by_reading_all_rows_anew(
             time.sleep(seconds)
             repairing.kill()
         await_diagnosis(stack, ["shop_topic_gap"])
-    print(bridge_topic_gap.run(stack, OfConnector(connector="shop")))
+    print(capture_gaps.BridgeTopicGap(connector="shop").run(stack))
     _one_more(stack)
     covering(stack, now_us())
     found = findings(check(stack, engines=("trino",)))

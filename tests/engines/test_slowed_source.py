@@ -7,24 +7,21 @@ import httpx
 import pytest
 from tests.engines.support_shop import key
 
-from lakeproof.arguments import OfComponent
-from lakeproof.checks import timelines_served
 from lakeproof.checks.check import CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
-from lakeproof.faults import slowed_source
-from lakeproof.faults.slowed_source import SlowedSource
-from lakeproof.mitigations import restart_component, switch_source
-from lakeproof.mitigations.switch_source import SwitchSource
+from lakeproof.mitigations import processes
 from lakeproof.probes.support import SERVICE, late_sources
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.scenarios.support_timeline import checks, faults, repairs
+from lakeproof.scenarios.support_timeline.faults import SlowedSource
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
 
 
 def verdict(stack: Stack) -> Verdict:
-    return timelines_served._verdict(CheckContext(stack, Deadline(60)), wanted=1, at_rest=True)
+    return checks._verdict(CheckContext(stack, Deadline(60)), wanted=1, at_rest=True)
 
 
 def test_a_slow_road_to_one_source_is_seen_and_mended_and_a_mere_restart_mends_nothing(
@@ -36,29 +33,29 @@ def test_a_slow_road_to_one_source_is_seen_and_mended_and_a_mere_restart_mends_n
     assert opened.status_code == 201, opened.text
     assert verdict(stack).outcome is Outcome.PASSED, verdict(stack)
     fault = SlowedSource(source="payment")
-    slowed_source.inject(stack, fault)
+    fault.inject(stack)
     try:
-        assert slowed_source.sign(stack, fault).holds
+        assert fault.sign(stack).holds
         seen = verdict(stack)
         assert seen.outcome is Outcome.FAILED and "payment missing" in seen.summary, seen
-        restart_component.run(stack, OfComponent(component=SERVICE))
+        processes.RestartComponent(component=SERVICE).run(stack)
         assert late_sources(stack, 5.0) == "payment-service"
-        switch_source.run(stack, SwitchSource(source="payment", to="off"))
+        repairs.SwitchSource(source="payment", to="off").run(stack)
         off = httpx.get(
             f"{stack.url(SERVICE)}/support/cases/{opened.json()['id']}?includeTimeline=true", trust_env=False
         )
         assert off.json()["timeline"]["sources"]["payment"]["state"] == "off"
-        slowed_source.inject(stack, fault)
-        told = switch_source.run(stack, SwitchSource())
+        fault.inject(stack)
+        told = repairs.SwitchSource().run(stack)
         assert told.startswith("payment: switched off and on again, at the stack's own address"), told
         assert late_sources(stack, 5.0) == "none"
         assert verdict(stack).outcome is Outcome.PASSED, verdict(stack)
     finally:
-        slowed_source.remove(stack, fault)
+        fault.remove(stack)
     deadline = time.monotonic() + 5
-    while slowed_source._roads(stack, fault) and time.monotonic() < deadline:
+    while faults._roads(stack, fault) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert slowed_source._roads(stack, fault) == {}
+    assert faults._roads(stack, fault) == {}
     served = httpx.get(
         f"{stack.url(SERVICE)}/support/cases/{opened.json()['id']}?includeTimeline=true", trust_env=False
     )

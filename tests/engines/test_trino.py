@@ -7,10 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lakeproof.arguments import Arguments
-from lakeproof.checks import queries_served
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.queries_served import QueriesServed
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
@@ -20,12 +17,10 @@ from lakeproof.lake.query import trino
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.pin import create_catalog_sql
 from lakeproof.lake.query.trino_queries import queries
-from lakeproof.mitigations import kill_query
-from lakeproof.mitigations.kill_query import KillQuery
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.scenarios.trino_backlog import checks, repairs, wrong_fixes
 from lakeproof.stack.engines.trino import catalog_properties, ready
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import kill_every_query
 
 pytestmark = pytest.mark.engines
 
@@ -49,7 +44,7 @@ def test_it_answers_a_real_question(stack: Stack, running: SupervisorClient) -> 
 
 
 def test_the_join_that_a_check_asks_for_is_answered(stack: Stack, running: SupervisorClient) -> None:
-    verdict = queries_served.baseline(CheckContext(stack, Deadline(60)), QueriesServed()).verdict
+    verdict = checks.QueriesServed().baseline(CheckContext(stack, Deadline(60))).verdict
     assert verdict.outcome is Outcome.PASSED, verdict.summary
 
 
@@ -61,7 +56,7 @@ def test_one_users_flood_keeps_nobody_else_waiting_and_only_that_users_queries_a
     before = Baseline(Verdict("", Outcome.PASSED, ""), {"at": time.time()})
 
     def served() -> Outcome:
-        return queries_served.verify(CheckContext(stack, Deadline(60)), QueriesServed(), before).outcome
+        return checks.QueriesServed().verify(CheckContext(stack, Deadline(60)), before).outcome
 
     assert served() is Outcome.PASSED
     record = records.inject(stack, fault, given, by="test")
@@ -71,9 +66,9 @@ def test_one_users_flood_keeps_nobody_else_waiting_and_only_that_users_queries_a
     ready(stack, 5.0)
     assert trino.run(stack, "SELECT 1", Deadline(120)).rows
     assert served() is Outcome.FAILED
-    assert kill_query.run(stack, KillQuery()) == "killed 12 queries of analyst, 9 of which waited"
+    assert repairs.KillQuery().run(stack) == "killed 12 queries of analyst, 9 of which waited"
     assert served() is Outcome.PASSED
-    assert "reporter" in kill_every_query.run(stack, Arguments())
+    assert "reporter" in wrong_fixes.KillEveryQuery().run(stack)
     assert served() is Outcome.FAILED, "another user's query failed"
     records.remove(stack, fault, given)
     records.inject(stack, fault, given, by="test")

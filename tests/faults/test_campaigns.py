@@ -8,13 +8,10 @@ import pytest
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.errors import InvalidInput, TerminalError, TransientError
-from lakeproof.faults import campaigns, crowded_campaign, unwelcome_campaign
-from lakeproof.faults.crowded_campaign import CrowdedCampaign
-from lakeproof.faults.unwelcome_campaign import UnwelcomeCampaign
-from lakeproof.mitigations import spread_campaign, stop_campaign
-from lakeproof.mitigations.spread_campaign import SpreadCampaign, spread_of
-from lakeproof.mitigations.stop_campaign import StopCampaign
 from lakeproof.probes import notifications
+from lakeproof.scenarios.notification_failure import campaigns, faults, repairs
+from lakeproof.scenarios.notification_failure.faults import UnwelcomeCampaign
+from lakeproof.scenarios.notification_failure.repairs import StopCampaign, spread_of
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -62,9 +59,9 @@ class Service:
     def read(self, stack: Stack, statement: str, *args: object, seconds: float) -> list[tuple[Any, ...]]:
         if statement == campaigns.GOING_ON:
             return [(BATCH, self.waiting)] if self.waiting and args == (self.subject,) else []
-        if statement == unwelcome_campaign.TO_THE_FIRST:
+        if statement == faults.TO_THE_FIRST:
             return [(str(one),) for one in self.customers if one <= args[1]]  # type: ignore[operator]
-        if statement == unwelcome_campaign.WHO_OPTED_OUT:
+        if statement == faults.WHO_OPTED_OUT:
             return [(one,) for one in sorted(self.opted_out)]
         return [(self.waiting,)]
 
@@ -72,9 +69,9 @@ class Service:
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     made = Service()
-    for module in (campaigns, unwelcome_campaign, spread_campaign):
+    for module in (campaigns, faults, repairs):
         monkeypatch.setattr(module, "read_rows", made.read)
-    for module in (campaigns, spread_campaign, stop_campaign):
+    for module in (campaigns, repairs, repairs):
         monkeypatch.setattr(module, "NotificationClient", lambda url: made)
     return made
 
@@ -86,22 +83,22 @@ def stack(tmp_path: Path) -> Stack:
 
 def test_a_crowded_campaign_is_made_once_and_called_off(stack: Stack, service: Service) -> None:
     for _ in range(2):
-        crowded_campaign.inject(stack, CrowdedCampaign())
+        faults.CrowdedCampaign().inject(stack)
     assert service.asked == [("create", 1, "marketing", 60)]
-    assert crowded_campaign.sign(stack, CrowdedCampaign()).holds
+    assert faults.CrowdedCampaign().sign(stack).holds
     service.waiting = 60  # as many as the limit lets pass
-    assert not crowded_campaign.sign(stack, CrowdedCampaign()).holds
+    assert not faults.CrowdedCampaign().sign(stack).holds
     for _ in range(2):
-        crowded_campaign.remove(stack, CrowdedCampaign())
+        faults.CrowdedCampaign().remove(stack)
     assert service.asked[1:] == [("withdraw", BATCH)]
 
 
 def test_of_an_unwelcome_campaign_the_rehearsals_customers_want_all_again(stack: Stack, service: Service) -> None:
     for _ in range(2):
-        unwelcome_campaign.inject(stack, UnwelcomeCampaign())
+        faults.UnwelcomeCampaign().inject(stack)
     assert (service.asked, len(service.opted_out)) == ([("create", 200, "marketing", 600)], 40)
     for _ in range(2):
-        unwelcome_campaign.remove(stack, UnwelcomeCampaign())
+        faults.UnwelcomeCampaign().remove(stack)
     assert (service.waiting, service.opted_out) == (0, set())
 
 
@@ -110,11 +107,11 @@ def test_an_unwelcome_campaign_reaches_its_first_customers_before_they_opt_out(
 ) -> None:
     """Who opts out of a campaign that was not sent to them shows nothing against it."""
     first = 9_000_000_001
-    monkeypatch.setattr(unwelcome_campaign, "probed_customer", lambda at: first)
+    monkeypatch.setattr(faults, "probed_customer", lambda at: first)
     service.sending = {first}
     sent_before: list[int] = []
     monkeypatch.setattr(service, "opt_out", lambda customer, *topics: sent_before.append(len(service.sent)))
-    unwelcome_campaign.inject(stack, UnwelcomeCampaign())
+    faults.UnwelcomeCampaign().inject(stack)
     assert service.sent == set(range(first + 1, first + 40))
     assert sent_before == [39] * 40
 
@@ -127,7 +124,7 @@ def test_an_unwelcome_campaign_that_cannot_be_sent_says_so(
 
     monkeypatch.setattr(service, "send", refused)
     with pytest.raises(TransientError, match="502"):
-        unwelcome_campaign.inject(stack, UnwelcomeCampaign())
+        faults.UnwelcomeCampaign().inject(stack)
 
 
 def test_fewer_opt_outs_than_the_alert_asks_for_are_no_such_fault() -> None:
@@ -144,11 +141,11 @@ def test_what_waits_is_spread_so_that_the_customer_with_the_most_stays_below_the
     stack: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.waiting = 75
-    monkeypatch.setattr(spread_campaign, "turned_down", lambda *_: f"{BATCH}: 12 turned down")
-    told = spread_campaign.typed(stack, SpreadCampaign())
+    monkeypatch.setattr(repairs, "turned_down", lambda *_: f"{BATCH}: 12 turned down")
+    told = repairs.SpreadCampaign().typed(stack)
     assert '{"spread_seconds": 94, "after_seconds": 60}' in told and f"/batches/{BATCH}/spread" in told
     assert service.asked == []
-    assert "75 messages" in spread_campaign.run(stack, SpreadCampaign())
+    assert "75 messages" in repairs.SpreadCampaign().run(stack)
     assert service.asked == [("spread", BATCH, 94, 60)]
     for most, limit, window in ((75, 60, 60), (1, 60, 60), (500, 5, 10)):
         seconds, after = spread_of(most, limit, window)
@@ -159,23 +156,23 @@ def test_the_campaign_whose_customers_opt_out_is_called_off(
     stack: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.waiting = 160
-    monkeypatch.setattr(stop_campaign, "opted_out", lambda *_: f"{BATCH}: 40 opted out")
-    assert "7 sent, 160 dropped" in stop_campaign.run(stack, StopCampaign())
+    monkeypatch.setattr(repairs, "opted_out", lambda *_: f"{BATCH}: 40 opted out")
+    assert "7 sent, 160 dropped" in repairs.StopCampaign().run(stack)
 
 
 def test_of_two_campaigns_that_reached_those_who_opted_out_none_is_called_off(
     stack: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = BATCH.replace("1", "2")
-    monkeypatch.setattr(stop_campaign, "opted_out", lambda *_: f"{BATCH} and {other}: 40 opted out")
-    assert stop_campaign.hold(stack, StopCampaign()) == {"only": ""}
+    monkeypatch.setattr(repairs, "opted_out", lambda *_: f"{BATCH} and {other}: 40 opted out")
+    assert repairs.StopCampaign().hold(stack) == {"only": ""}
     for arguments in (StopCampaign(), StopCampaign(only="")):
         with pytest.raises(TerminalError, match=f"{BATCH} and {other}.*batch=ID"):
-            stop_campaign.run(stack, arguments)
+            arguments.run(stack)
     assert service.asked == []
 
 
-@pytest.mark.parametrize("module", [spread_campaign, stop_campaign])
+@pytest.mark.parametrize("module", [repairs, repairs])
 def test_without_such_a_campaign_one_must_be_named(
     module: Any, stack: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

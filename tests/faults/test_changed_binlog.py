@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.faults import changed_binlog
-from lakeproof.faults.changed_binlog import ChangedBinlog
 from lakeproof.lake.capture import gap, missed
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
+from lakeproof.scenarios.connector_failure import faults
+from lakeproof.scenarios.connector_failure.faults import ChangedBinlog
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -52,7 +52,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.setattr(mariadb, "log_lacks", lambda *_: list(made.lacks))
     monkeypatch.setattr(mariadb, "restore_log", made.restore)
     monkeypatch.setattr(gap, "bridge", lambda _, name: made.did.append(f"bridged {name}"))
-    monkeypatch.setattr(changed_binlog, "task_failure", lambda *_: "none")
+    monkeypatch.setattr(faults, "task_failure", lambda *_: "none")
     return made
 
 
@@ -60,30 +60,30 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
 def test_its_sign_is_that_setting_and_who_writes_gets_new_sessions(
     stack: Stack, server: Server, arguments: ChangedBinlog
 ) -> None:
-    assert not changed_binlog.sign(stack, arguments).holds
-    changed_binlog.inject(stack, arguments)
+    assert not arguments.sign(stack).holds
+    arguments.inject(stack)
     assert server.did == ["order_service out"]
-    assert changed_binlog.sign(stack, arguments).holds
+    assert arguments.sign(stack).holds
     other = FORMAT if arguments is IMAGE else IMAGE
-    assert not changed_binlog.sign(stack, other).holds
+    assert not other.sign(stack).holds
 
 
 def test_taken_back_it_brings_what_cannot_be_read(
     stack: Stack, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where somebody has set it right since, and the task still stands before a part of a row."""
-    changed_binlog.inject(stack, IMAGE)
-    changed_binlog.remove(stack, IMAGE)
+    IMAGE.inject(stack)
+    IMAGE.remove(stack)
     assert server.did[1:] == ["set right", "bridged orders"]
     server.did.clear()
-    changed_binlog.remove(stack, IMAGE)
+    IMAGE.remove(stack)
     assert server.did == ["set right"]
     missed.note(stack, OLTP, missed.BY_LOG)
     server.did.clear()
-    changed_binlog.remove(stack, IMAGE)
+    IMAGE.remove(stack)
     assert server.did == ["set right", "bridged orders"]
     missed.is_brought(stack, OLTP)
     server.did[:] = ["before"]
-    monkeypatch.setattr(changed_binlog, "task_failure", lambda *_: "partial rows")
-    changed_binlog.remove(stack, IMAGE)
+    monkeypatch.setattr(faults, "task_failure", lambda *_: "partial rows")
+    IMAGE.remove(stack)
     assert server.did[1:] == ["set right", "bridged orders"]

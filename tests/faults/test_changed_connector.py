@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from lakeproof.errors import InvalidInput
-from lakeproof.faults import changed_connector
-from lakeproof.faults.changed_connector import ChangedConnector
 from lakeproof.lake.capture import missed, rewriting, topic_gap
 from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.sources.source import find_source
+from lakeproof.scenarios.connector_failure import faults
+from lakeproof.scenarios.connector_failure.faults import ChangedConnector
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -45,10 +45,10 @@ class Connect:
 @pytest.fixture
 def connect(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Connect:
     made = Connect(stack)
-    monkeypatch.setattr(changed_connector, "send", made.send)
-    monkeypatch.setattr(changed_connector, "await_state", lambda *_, **__: made.did.append("runs"))
-    monkeypatch.setattr(changed_connector, "live_config", lambda _, name: made.configs.get(name))
-    monkeypatch.setattr(changed_connector, "register", lambda _, name: made.did.append(f"registered {name}"))
+    monkeypatch.setattr(faults, "send", made.send)
+    monkeypatch.setattr(faults, "await_state", lambda *_, **__: made.did.append("runs"))
+    monkeypatch.setattr(faults, "live_config", lambda _, name: made.configs.get(name))
+    monkeypatch.setattr(faults, "register", lambda _, name: made.did.append(f"registered {name}"))
     monkeypatch.setattr(topic_gap, "bridge", made.bridge)
     out = "second rows of {} out"
     monkeypatch.setattr(rewriting, "remove_second_rows", lambda _, source: made.did.append(out.format(source.name)))
@@ -58,11 +58,11 @@ def connect(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Connect:
 def test_by_default_one_table_of_the_file_is_left_out(stack: Stack, connect: Connect) -> None:
     file = render(stack, find_connector("orders"))
     assert set(file["table.include.list"].split(",")) - set(DEFAULT.value.split(",")) == {"oltp.order_events"}
-    assert not changed_connector.sign(stack, DEFAULT).holds
-    changed_connector.inject(stack, DEFAULT)
+    assert not DEFAULT.sign(stack).holds
+    DEFAULT.inject(stack)
     assert connect.configs["orders"] == file | {"table.include.list": DEFAULT.value}
-    assert changed_connector.sign(stack, DEFAULT).holds
-    changed_connector.inject(stack, DEFAULT)
+    assert DEFAULT.sign(stack).holds
+    DEFAULT.inject(stack)
     assert connect.did == ["PUT /connectors/orders/config", "runs", "runs"]
 
 
@@ -84,9 +84,9 @@ def test_taken_back_it_brings_what_did_not_come(
     if registered_before:
         missed.note(stack, find_source(find_connector(arguments.connector).database), missed.BY_CONNECTOR)
     else:
-        changed_connector.inject(stack, arguments)
+        arguments.inject(stack)
     connect.did.clear()
-    changed_connector.remove(stack, arguments)
+    arguments.remove(stack)
     assert connect.did == did
 
 
@@ -94,11 +94,11 @@ def test_where_nothing_is_missing_nothing_is_compared_and_where_nothing_came_twi
     stack: Stack, connect: Connect
 ) -> None:
     connect.twice = 0
-    changed_connector.remove(stack, DEFAULT)
+    DEFAULT.remove(stack)
     assert connect.did == ["registered orders", "PUT /connectors/orders/resume"]
-    changed_connector.inject(stack, DEFAULT)
+    DEFAULT.inject(stack)
     connect.did.clear()
-    changed_connector.remove(stack, DEFAULT)
+    DEFAULT.remove(stack)
     assert connect.did == ["bridged orders", "registered orders", "PUT /connectors/orders/resume"]
 
 
@@ -107,8 +107,8 @@ def test_where_nothing_is_missing_nothing_is_compared_and_where_nothing_came_twi
 )
 def test_what_is_no_fault_is_refused(stack: Stack, connect: Connect, key: str, value: str) -> None:
     with pytest.raises(InvalidInput):
-        changed_connector.inject(stack, ChangedConnector(key=key, value=value))
+        faults.ChangedConnector(key=key, value=value).inject(stack)
     connect.configs.clear()
     with pytest.raises(InvalidInput, match="no such connector"):
-        changed_connector.inject(stack, DEFAULT)
+        DEFAULT.inject(stack)
     assert connect.did == []

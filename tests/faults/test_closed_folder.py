@@ -7,8 +7,7 @@ import pytest
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import InvalidInput, TerminalError
-from lakeproof.faults import closed_folder
-from lakeproof.mitigations import open_label_folder
+from lakeproof.scenarios.fulfillment_delay import faults, repairs
 from lakeproof.stack.engines import store_folder
 from lakeproof.stack.engines.store_folder import folder_of, is_closed, open_again
 from lakeproof.stack.settings import Settings
@@ -25,10 +24,10 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     def writes(stack: Stack, timeout: float) -> str:
         return "refuses writes" if is_closed(ready(stack)) else "writable"
 
-    for module in (closed_folder, open_label_folder):
+    for module in (faults, repairs):
         monkeypatch.setattr(module, "ready_writes", writes)
     monkeypatch.setattr(
-        open_label_folder,
+        repairs,
         "pending_writes",
         lambda stack, _: "refuses writes" if is_closed(pending(stack)) else "writable",
     )
@@ -49,28 +48,28 @@ def pending(stack: Stack) -> Path:
 def closed(stack: Stack) -> None:
     """Where a file system cannot do it at all, nothing is to be tested."""
     try:
-        closed_folder.inject(stack, ARGUMENTS)
+        ARGUMENTS.inject(stack)
     except TerminalError as error:
         pytest.skip(error.message)
 
 
 def test_it_takes_no_label_keeps_those_that_it_has_and_takes_labels_again(stack: Stack) -> None:
     closed(stack)
-    closed_folder.inject(stack, ARGUMENTS)
-    assert closed_folder.sign(stack, ARGUMENTS).holds
+    ARGUMENTS.inject(stack)
+    assert ARGUMENTS.sign(stack).holds
     with pytest.raises(PermissionError):
         (ready(stack) / "2").write_text("another one")
     assert (ready(stack) / "1").read_text() == "a label"
     for _ in range(2):
-        closed_folder.remove(stack, ARGUMENTS)
+        ARGUMENTS.remove(stack)
     (ready(stack) / "2").write_text("another one")
-    assert not closed_folder.sign(stack, ARGUMENTS).holds
+    assert not ARGUMENTS.sign(stack).holds
 
 
 def test_the_repair_opens_it_and_says_whether_it_was_closed(stack: Stack) -> None:
     closed(stack)
-    assert "takes labels again" in open_label_folder.run(stack, ARGUMENTS)
-    assert "takes labels already" in open_label_folder.run(stack, ARGUMENTS)
+    assert "takes labels again" in ARGUMENTS.run(stack)
+    assert "takes labels already" in ARGUMENTS.run(stack)
     assert not is_closed(ready(stack))
 
 
@@ -78,20 +77,20 @@ def test_the_repair_opens_the_folder_of_waiting_labels_too(stack: Stack) -> None
     closed(stack)
     pending(stack).mkdir()
     store_folder.close(pending(stack))
-    assert "under pending/ and ready/ it takes labels again" in open_label_folder.run(stack, ARGUMENTS)
+    assert "under pending/ and ready/ it takes labels again" in ARGUMENTS.run(stack)
     assert not is_closed(pending(stack)) and not is_closed(ready(stack))
 
 
 def test_a_store_that_refuses_all_the_same_is_told(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_label_folder, "ready_writes", lambda *_: "full")
+    monkeypatch.setattr(repairs, "ready_writes", lambda *_: "full")
     with pytest.raises(TerminalError, match="still refuses"):
-        open_label_folder.run(stack, ARGUMENTS)
+        ARGUMENTS.run(stack)
 
 
 def test_nothing_is_closed_where_no_label_was_ever_ready_or_the_store_is_somebody_elses(tmp_path: Path) -> None:
     with pytest.raises(TerminalError, match="is it there"):
-        closed_folder.inject(Stack(Settings(state_dir=tmp_path)), ARGUMENTS)
-    closed_folder.remove(Stack(Settings(state_dir=tmp_path)), ARGUMENTS)
+        ARGUMENTS.inject(Stack(Settings(state_dir=tmp_path)))
+    ARGUMENTS.remove(Stack(Settings(state_dir=tmp_path)))
     far = Stack(Settings(mode="external", state_dir=tmp_path, endpoints={"minio": {"http": "far:9000"}}))
     with pytest.raises(InvalidInput, match="somebody else"):
-        closed_folder.inject(far, ARGUMENTS)
+        ARGUMENTS.inject(far)

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.errors import InvalidInput
-from lakeproof.faults import deleted_lake_rows
-from lakeproof.faults.deleted_lake_rows import DeletedLakeRows
 from lakeproof.lake.capture import gap, rewriting
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import Source
+from lakeproof.scenarios.lake_commit_failure import faults
+from lakeproof.scenarios.lake_commit_failure.faults import DeletedLakeRows
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -73,14 +73,12 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         yield made
 
     monkeypatch.setattr(mariadb, "as_root", of)
-    monkeypatch.setattr(deleted_lake_rows, "paimon", of)
+    monkeypatch.setattr(faults, "paimon", of)
     monkeypatch.setattr(rewriting, "write_to_lake", made.write)
-    monkeypatch.setattr(deleted_lake_rows, "audit_finding", lambda *_: made.finding)
-    monkeypatch.setattr(
-        deleted_lake_rows, "send", lambda _, method, path, **__: made.steps.append(f"{method} {path}")
-    )
-    monkeypatch.setattr(deleted_lake_rows, "ensure_submitted", made.submit)
-    monkeypatch.setattr(deleted_lake_rows, "roll_back", lambda *_: made.steps.append("rolled back"))
+    monkeypatch.setattr(faults, "audit_finding", lambda *_: made.finding)
+    monkeypatch.setattr(faults, "send", lambda _, method, path, **__: made.steps.append(f"{method} {path}"))
+    monkeypatch.setattr(faults, "ensure_submitted", made.submit)
+    monkeypatch.setattr(faults, "roll_back", lambda *_: made.steps.append("rolled back"))
     monkeypatch.setattr(gap, "bridge", made.bridge)
     return made
 
@@ -89,27 +87,27 @@ RESUMED = "PUT /connectors/orders/resume"
 
 
 def test_the_oldest_rows_go_and_come_back(world: World, stack: Stack) -> None:
-    assert not deleted_lake_rows.sign(stack, TWO).holds
+    assert not TWO.sign(stack).holds
     for _ in range(2):
-        deleted_lake_rows.inject(stack, TWO)
+        TWO.inject(stack)
         assert world.lake == {9} and world.running
-    told = deleted_lake_rows.sign(stack, TWO)
+    told = TWO.sign(stack)
     assert told.holds and told.seen == "the lake's order_items has 0 of its 2 oldest rows"
     world.lake.add(4)  # the shop has changed that row meanwhile, so that it came again
-    assert deleted_lake_rows.sign(stack, TWO).holds
+    assert TWO.sign(stack).holds
     for _ in range(2):
-        deleted_lake_rows.remove(stack, TWO)
+        TWO.remove(stack)
     assert world.steps == ["rolled back", "bridged orders", "rolled back", RESUMED] and world.lake == {4, 7, 9}
 
 
 def test_what_an_earlier_call_brought_and_main_does_not_show_is_bridged_again(world: World, stack: Stack) -> None:
     world.finding, world.running = "2 broken", False
-    deleted_lake_rows.remove(stack, TWO)
+    TWO.remove(stack)
     assert world.steps == ["rolled back", "bridged orders"]
 
 
 def test_without_rows_there_is_no_fault(world: World, stack: Stack) -> None:
     world.source = []
     with pytest.raises(InvalidInput):
-        deleted_lake_rows.inject(stack, TWO)
-    assert not deleted_lake_rows.sign(stack, TWO).holds
+        TWO.inject(stack)
+    assert not TWO.sign(stack).holds

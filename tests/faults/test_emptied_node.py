@@ -6,10 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.errors import InvalidInput, NotReady
-from lakeproof.faults import emptied_node
-from lakeproof.faults.emptied_node import EmptiedNode
 from lakeproof.probes import ring
 from lakeproof.processes.states import Health, State
+from lakeproof.scenarios.cassandra_node_down import faults
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -44,8 +43,8 @@ class Node:
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     made = Node()
-    monkeypatch.setattr(emptied_node, "our_processes", lambda stack, what: made)
-    monkeypatch.setattr(emptied_node, "SupervisorClient", lambda stack: made)
+    monkeypatch.setattr(faults, "our_processes", lambda stack, what: made)
+    monkeypatch.setattr(faults, "SupervisorClient", lambda stack: made)
     return made
 
 
@@ -69,60 +68,60 @@ def data(stack: Stack) -> list[str]:
 def test_the_node_is_down_without_data_as_by_an_accident(stack: Stack, node: Node) -> None:
     assert ring.data_of(stack, 1.0, NODE) == "there"
     for _ in range(2):
-        emptied_node.inject(stack, EmptiedNode())
+        faults.EmptiedNode().inject(stack)
     assert node.watched and ring.data_of(stack, 1.0, NODE) == "gone"
-    assert emptied_node.sign(stack, EmptiedNode()).holds
+    assert faults.EmptiedNode().sign(stack).holds
 
 
 def test_its_own_data_come_back_where_nobody_replaced_it(stack: Stack, node: Node) -> None:
-    emptied_node.inject(stack, EmptiedNode())
+    faults.EmptiedNode().inject(stack)
     for _ in range(2):
-        emptied_node.remove(stack, EmptiedNode())
+        faults.EmptiedNode().remove(stack)
     assert data(stack) == ["old"] and node.state is State.RUNNING
 
 
 def test_of_a_node_that_was_replaced_the_old_data_are_deleted(stack: Stack, node: Node) -> None:
-    emptied_node.inject(stack, EmptiedNode())
+    faults.EmptiedNode().inject(stack)
     write_data(stack, "copied")
     node.start(NODE)
-    emptied_node.remove(stack, EmptiedNode())
+    faults.EmptiedNode().remove(stack)
     assert data(stack) == ["copied"]
 
 
 def test_a_replacement_that_was_cut_off_or_a_mere_start_is_undone(stack: Stack, node: Node) -> None:
-    emptied_node.inject(stack, EmptiedNode())
+    faults.EmptiedNode().inject(stack)
     write_data(stack, "half")
     mark = cassandra.replace_mark(stack, NODE)
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.touch()
-    emptied_node.remove(stack, EmptiedNode())
+    faults.EmptiedNode().remove(stack)
     assert data(stack) == ["old"] and not mark.exists()
 
 
 def test_with_the_stack_down_and_new_data_there_nobody_can_tell_and_nothing_is_forgotten(
     stack: Stack, node: Node
 ) -> None:
-    emptied_node.inject(stack, EmptiedNode())
+    faults.EmptiedNode().inject(stack)
     write_data(stack, "half")
     node.there = False
     with pytest.raises(NotReady, match=f"lakeproof up {NODE}"):
-        emptied_node.remove(stack, EmptiedNode())
+        faults.EmptiedNode().remove(stack)
     node.there = True
-    emptied_node.remove(stack, EmptiedNode())
+    faults.EmptiedNode().remove(stack)
     assert data(stack) == ["old"]
 
 
 def test_with_the_stack_down_its_own_data_come_back_where_there_are_no_others(stack: Stack, node: Node) -> None:
-    emptied_node.inject(stack, EmptiedNode())
+    faults.EmptiedNode().inject(stack)
     node.there = False
-    emptied_node.remove(stack, EmptiedNode())
+    faults.EmptiedNode().remove(stack)
     assert data(stack) == ["old"]
 
 
 def test_what_was_laid_aside_is_never_deleted_by_another_injection(stack: Stack, node: Node) -> None:
-    emptied_node.inject(stack, EmptiedNode())
+    faults.EmptiedNode().inject(stack)
     write_data(stack, "half")
     node.start(NODE)
     with pytest.raises(InvalidInput, match=r"lie in .*storage\.lost already"):
-        emptied_node.inject(stack, EmptiedNode())
+        faults.EmptiedNode().inject(stack)
     assert node.state is State.RUNNING and sorted(data(stack)) == ["half", "old"]

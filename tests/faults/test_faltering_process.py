@@ -115,25 +115,25 @@ def test_it_has_landed_where_the_component_stands_still_by_it(stack: Stack, monk
     found: list[int] = []
     monkeypatch.setattr(detached, "find", lambda stack, name: found)
     supervisor.state = State.PAUSED  # somebody else's SIGSTOP
-    assert not faltering_process.sign(stack, ARGUMENTS).holds
+    assert not ARGUMENTS.sign(stack).holds
     found.append(8)
-    assert faltering_process.sign(stack, ARGUMENTS).holds
+    assert ARGUMENTS.sign(stack).holds
     supervisor.state = State.RUNNING
-    assert not faltering_process.sign(stack, ARGUMENTS).holds
+    assert not ARGUMENTS.sign(stack).holds
 
 
 def test_its_removal_has_the_component_go_on_also_where_what_stopped_it_was_killed(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     supervisor = use(monkeypatch, Supervisor(7))
-    faltering_process.remove(stack, ARGUMENTS)
+    ARGUMENTS.remove(stack)
     assert supervisor.went_on == 1
 
 
 def test_what_does_not_run_cannot_falter(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, Supervisor(None))
     with pytest.raises(TerminalError, match="no process"):
-        faltering_process.inject(stack, ARGUMENTS)
+        ARGUMENTS.inject(stack)
 
 
 def test_the_process_that_stops_it_is_there_once_and_ends(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,10 +142,10 @@ def test_the_process_that_stops_it_is_there_once_and_ends(stack: Stack, monkeypa
     name = faltering_process._name("connect")
     try:
         for _ in range(2):
-            faltering_process.inject(stack, ARGUMENTS)
+            ARGUMENTS.inject(stack)
         assert len(detached.find(stack, name)) == 1
     finally:
-        faltering_process.remove(stack, ARGUMENTS)
+        ARGUMENTS.remove(stack)
     assert detached.find(stack, name) == []
 
 

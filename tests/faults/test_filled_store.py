@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lakeproof.faults import dump, filled_store
-from lakeproof.faults.filled_store import ARCHIVE
+from lakeproof.scenarios.lake_commit_failure import dump, faults
+from lakeproof.scenarios.lake_commit_failure.faults import ARCHIVE
 from lakeproof.stack.engines import store_disk
 from lakeproof.stack.engines.minio import moved_out_folder
 from lakeproof.stack.settings import Settings
@@ -137,7 +137,7 @@ def test_only_archives_of_the_dump_go_with_the_fault(
     archive = moved_out_folder(stack) / name
     archive.parent.mkdir(parents=True)
     archive.touch()
-    filled_store.remove(stack, filled_store.FilledStore())
+    faults.FilledStore().remove(stack)
     assert archive.exists() is not ours
     assert bool(ARCHIVE.fullmatch(name)) is ours
 
@@ -146,5 +146,5 @@ def test_a_fault_that_was_never_in_takes_nothing_out(stack: Stack) -> None:
     archive = moved_out_folder(stack) / "lakeproof-fault-dump-20261201T120000123456.tar"
     archive.parent.mkdir(parents=True)
     archive.touch()
-    filled_store.remove(stack, filled_store.FilledStore())
+    faults.FilledStore().remove(stack)
     assert archive.exists()

@@ -7,11 +7,11 @@ import pytest
 
 from lakeproof.arguments import OfConnector
 from lakeproof.errors import InvalidInput
-from lakeproof.faults import filtered_capture
 from lakeproof.lake.capture import missed, topic_gap
 from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes import flink
+from lakeproof.scenarios.flink_restarts import faults
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -34,9 +34,9 @@ def connect(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
             config.clear()
             config.update(body)
 
-    monkeypatch.setattr(filtered_capture, "send", send)
-    monkeypatch.setattr(filtered_capture, "await_state", lambda *_, **__: None)
-    monkeypatch.setattr(filtered_capture, "live_config", lambda *_: dict(config))
+    monkeypatch.setattr(faults, "send", send)
+    monkeypatch.setattr(faults, "await_state", lambda *_, **__: None)
+    monkeypatch.setattr(faults, "live_config", lambda *_: dict(config))
     return config
 
 
@@ -44,23 +44,23 @@ def test_the_filter_goes_before_the_transforms_that_are_there_and_only_once(
     stack: Stack, connect: dict[str, str]
 ) -> None:
     before = dict(connect)
-    filtered_capture.inject(stack, CONNECTOR)
+    CONNECTOR.inject(stack)
     assert connect["transforms"] == f"drop,{before['transforms']}"
     assert connect["predicates.dropped.pattern"] == r"oltp\.oltp\.order_items"
     assert {name: connect[name] for name in before if name not in ("transforms", "predicates")} == {
         name: value for name, value in before.items() if name not in ("transforms", "predicates")
     }
     once = dict(connect)
-    filtered_capture.inject(stack, CONNECTOR)
+    CONNECTOR.inject(stack)
     assert connect == once
 
 
 def test_a_connector_that_is_not_there_is_refused_in_words(
     stack: Stack, connect: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filtered_capture, "live_config", lambda *_: None)
+    monkeypatch.setattr(faults, "live_config", lambda *_: None)
     with pytest.raises(InvalidInput, match="orders: Kafka Connect has no such connector"):
-        filtered_capture.inject(stack, CONNECTOR)
+        CONNECTOR.inject(stack)
 
 
 @pytest.mark.parametrize(
@@ -84,20 +84,20 @@ def test_taken_back_it_leaves_no_job_that_cannot_get_on(
 ) -> None:
     did: list[str] = []
     if filtered:
-        filtered_capture.inject(stack, CONNECTOR)
-    monkeypatch.setattr(filtered_capture, "register", lambda *_: did.append("registered"))
+        CONNECTOR.inject(stack)
+    monkeypatch.setattr(faults, "register", lambda *_: did.append("registered"))
     monkeypatch.setattr(topic_gap, "bridge", lambda *_: did.append("bridged"))
     monkeypatch.setattr(flink, "topic_gap", lambda *_: seen)
-    filtered_capture.remove(stack, CONNECTOR)
+    CONNECTOR.remove(stack)
     assert did == [*(["bridged"] if bridged else []), "registered"]
     # Somebody has registered it from its file: what it dropped is still missing.
     missed.note(stack, OLTP, missed.BY_CONNECTOR)
     did.clear()
-    filtered_capture.remove(stack, CONNECTOR)
+    CONNECTOR.remove(stack)
     assert did == ["bridged", "registered"]
 
 
 def test_its_sign_is_the_torn_transaction_and_no_other_gap(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     for seen, holds in ((TORN, True), ("Fetch position is out of range", False), ("none", False), (None, False)):
         monkeypatch.setattr(flink, "topic_gap", lambda *_, seen=seen: seen)
-        assert filtered_capture.sign(stack, CONNECTOR).holds is holds
+        assert CONNECTOR.sign(stack).holds is holds

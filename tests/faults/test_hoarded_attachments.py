@@ -11,11 +11,9 @@ import httpx
 import pytest
 
 from lakeproof.errors import TerminalError, TransientError
-from lakeproof.faults import hoarded_attachments
-from lakeproof.faults.hoarded_attachments import FILES, HoardedAttachments
-from lakeproof.mitigations import offload_attachments
-from lakeproof.mitigations.offload_attachments import OffloadAttachments
 from lakeproof.probes import support
+from lakeproof.scenarios.support_timeline import faults, repairs
+from lakeproof.scenarios.support_timeline.faults import FILES, HoardedAttachments
 from lakeproof.shop.support.offload import Offloaded
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -67,10 +65,10 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Support:
     def client(**given: Any) -> httpx.Client:
         return real(base_url=given["base_url"], transport=httpx.MockTransport(made.answer))
 
-    monkeypatch.setattr(hoarded_attachments, "_database", database)
-    monkeypatch.setattr(hoarded_attachments.httpx, "Client", client)  # type: ignore[attr-defined]
-    monkeypatch.setattr(hoarded_attachments, "FileStore", lambda folder: made)
-    monkeypatch.setattr(hoarded_attachments, "s3_client", lambda stack: made)
+    monkeypatch.setattr(faults, "_database", database)
+    monkeypatch.setattr(faults.httpx, "Client", client)  # type: ignore[attr-defined]
+    monkeypatch.setattr(faults, "FileStore", lambda folder: made)
+    monkeypatch.setattr(faults, "s3_client", lambda stack: made)
     return made
 
 
@@ -81,12 +79,12 @@ def stack(tmp_path: Path) -> Stack:
 
 def test_files_come_once_and_go_wherever_they_lie(stack: Stack, service: Support) -> None:
     for _ in range(2):
-        hoarded_attachments.inject(stack, AT_ONCE)
+        AT_ONCE.inject(stack)
     assert len(service.bodies) == 3
     assert all(b"%PDF-" in body and len(body) > 5_000_000 for body in service.bodies)
     assert len(set(service.bodies)) == 3
     for _ in range(2):
-        hoarded_attachments.remove(stack, AT_ONCE)
+        AT_ONCE.remove(stack)
     assert service.rows_ == {}
     assert len(service.deleted) == 6
 
@@ -104,9 +102,9 @@ def test_after_the_first_ones_they_come_at_a_pace(
             paused.append(seconds)
             now[0] += seconds
 
-    monkeypatch.setattr(hoarded_attachments, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(hoarded_attachments, "Deadline", Pausing)
-    hoarded_attachments.inject(stack, HoardedAttachments(megabytes=10, pace=2.0, seconds=10))
+    monkeypatch.setattr(faults, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(faults, "Deadline", Pausing)
+    faults.HoardedAttachments(megabytes=10, pace=2.0, seconds=10).inject(stack)
     assert paused == [2.5] * 4
     assert len(service.bodies) == 6
 
@@ -114,7 +112,7 @@ def test_after_the_first_ones_they_come_at_a_pace(
 def test_a_service_that_takes_none_is_told(stack: Stack, service: Support) -> None:
     service.refuses = True
     with pytest.raises(TransientError, match="507"):
-        hoarded_attachments.inject(stack, AT_ONCE)
+        AT_ONCE.inject(stack)
 
 
 @pytest.mark.parametrize(
@@ -132,8 +130,8 @@ def test_the_folder_is_told_by_what_it_holds_and_how_it_grows(
     values = {support.HELD: held, support.GROWTH: growth}
     monkeypatch.setattr(support, "instant", lambda stack, one, timeout: [({}, values[one])])
     assert support.attachment_folder(stack, 1.0) == told
-    monkeypatch.setattr(hoarded_attachments, "attachment_folder", lambda *_: told)
-    assert hoarded_attachments.sign(stack, AT_ONCE).holds is (told != "fine")
+    monkeypatch.setattr(faults, "attachment_folder", lambda *_: told)
+    assert AT_ONCE.sign(stack).holds is (told != "fine")
 
 
 def test_the_repair_tells_what_moved_and_what_stayed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,11 +140,11 @@ def test_the_repair_tells_what_moved_and_what_stayed(stack: Stack, monkeypatch: 
     async def offload(stack: Stack, age_days: float, **_: Any) -> Offloaded:
         return done
 
-    monkeypatch.setattr(offload_attachments, "offload", offload)
-    assert "3 attachments (15 MB)" in offload_attachments.run(stack, OffloadAttachments())
+    monkeypatch.setattr(repairs, "offload", offload)
+    assert "3 attachments (15 MB)" in repairs.OffloadAttachments().run(stack)
     done.moved_by_another = 2
-    assert "2 more were moved by another run" in offload_attachments.run(stack, OffloadAttachments())
-    assert "--age-days 30" in offload_attachments.typed(stack, OffloadAttachments(age_days=30))
+    assert "2 more were moved by another run" in repairs.OffloadAttachments().run(stack)
+    assert "--age-days 30" in repairs.OffloadAttachments(age_days=30).typed(stack)
     done.failed.append({"attachment": 9, "case": 7, "why": "the local file is not what was uploaded"})
     with pytest.raises(TerminalError, match="1 of 3 attachments stayed: attachment 9"):
-        offload_attachments.run(stack, OffloadAttachments())
+        repairs.OffloadAttachments().run(stack)

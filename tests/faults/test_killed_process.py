@@ -5,9 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.arguments import OfComponent
 from lakeproof.errors import DeadlineExpired, InvalidInput
-from lakeproof.faults import killed_process
+from lakeproof.faults import processes
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -31,14 +30,14 @@ class Supervisor:
 
 
 def kill(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(killed_process, "our_processes", lambda *_: supervisor)
-    killed_process.inject(Stack(Settings(state_dir=tmp_path)), OfComponent(component="trino"))
+    monkeypatch.setattr(processes, "our_processes", lambda *_: supervisor)
+    processes.KilledProcess(component="trino").inject(Stack(Settings(state_dir=tmp_path)))
 
 
 def test_a_process_that_had_just_started_and_lives_on_is_not_taken_for_a_killed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(killed_process, "GONE_SECONDS", 0.1, raising=False)
+    monkeypatch.setattr(processes, "GONE_SECONDS", 0.1, raising=False)
     with pytest.raises(DeadlineExpired, match="process 7 of trino to be gone"):
         kill(Supervisor(7), tmp_path, monkeypatch)
 

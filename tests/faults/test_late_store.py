@@ -13,12 +13,11 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, TerminalError
-from lakeproof.faults import late_store, roads
-from lakeproof.faults.late_store import LateStore
+from lakeproof.faults import roads
 from lakeproof.lake.job import store_road
-from lakeproof.mitigations import restore_store_road
-from lakeproof.mitigations.restore_store_road import RestoreStoreRoad
 from lakeproof.probes.object_store import LATE_SECONDS, taskmanager_delay
+from lakeproof.scenarios.kafka_backlog import faults, repairs
+from lakeproof.scenarios.kafka_backlog.faults import LateStore
 from lakeproof.stack.engines.flink import TASKMANAGER
 from lakeproof.stack.engines.flink_config import config_yaml, road_of
 from lakeproof.stack.settings import Settings
@@ -63,7 +62,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     endpoints = {"minio": {"http": f"127.0.0.1:{server.server_address[1]}"}}
     made = Stack(Settings(state_dir=tmp_path, endpoints=endpoints))
     yield made
-    roads.end_roads(roads.find_roads(made, late_store.ROAD))
+    roads.end_roads(roads.find_roads(made, faults.ROAD))
     server.shutdown()
     server.server_close()
 
@@ -72,7 +71,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def supervisor(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
     made = Supervisor(stack)
     monkeypatch.setattr(roads, "SupervisorClient", lambda stack: made)
-    for module in (late_store, store_road):
+    for module in (faults, store_road):
         monkeypatch.setattr(module, "our_processes", lambda stack, what: made)
     made.restart(TASKMANAGER)
     return made
@@ -83,24 +82,24 @@ def test_the_taskmanager_alone_is_answered_late_until_it_has_its_own_road(
 ) -> None:
     assert min(float(str(taskmanager_delay(stack, 3.0))) for _ in range(3)) < LATE_SECONDS
     for _ in range(2):
-        late_store.inject(stack, ARGUMENTS)
+        ARGUMENTS.inject(stack)
     assert supervisor.starts == 2
-    assert late_store.sign(stack, ARGUMENTS).holds
+    assert ARGUMENTS.sign(stack).holds
     began = time.monotonic()
     socket.create_connection(stack.host_port("minio", "http"), timeout=1).close()
     assert time.monotonic() - began < LATE_SECONDS
-    restore_store_road.run(stack, RestoreStoreRoad())
-    assert not late_store.sign(stack, ARGUMENTS).holds
+    repairs.RestoreStoreRoad().run(stack)
+    assert not ARGUMENTS.sign(stack).holds
     for _ in range(2):
-        late_store.remove(stack, ARGUMENTS)
+        ARGUMENTS.remove(stack)
     assert supervisor.starts == 3
-    Deadline(5).wait_for("no road", lambda: None if roads.find_roads(stack, late_store.ROAD) else True, every=0.05)
+    Deadline(5).wait_for("no road", lambda: None if roads.find_roads(stack, faults.ROAD) else True, every=0.05)
 
 
 def test_a_road_that_is_slower_than_we_wait_is_late_while_the_store_answers_us(
     stack: Stack, supervisor: Supervisor
 ) -> None:
-    late_store.inject(stack, LateStore(seconds=4))
+    faults.LateStore(seconds=4).inject(stack)
     assert float(str(taskmanager_delay(stack, 2.0))) > LATE_SECONDS
 
 
@@ -121,19 +120,19 @@ def test_a_store_that_answers_nobody_in_time_is_not_late(tmp_path: Path) -> None
 
 def test_a_repair_that_has_nothing_to_restore_points_to_the_store(stack: Stack, supervisor: Supervisor) -> None:
     with pytest.raises(TerminalError, match="look at the store itself"):
-        restore_store_road.run(stack, RestoreStoreRoad())
+        repairs.RestoreStoreRoad().run(stack)
     assert supervisor.starts == 1
 
 
 def test_one_that_was_cut_off_before_the_restart_is_restarted_the_next_time(
     stack: Stack, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    late_store.inject(stack, ARGUMENTS)
+    ARGUMENTS.inject(stack)
     monkeypatch.setattr(supervisor, "restart", lambda name: (_ for _ in ()).throw(TerminalError("cut off")))
     with pytest.raises(TerminalError, match="cut off"):
-        late_store.remove(stack, ARGUMENTS)
+        ARGUMENTS.remove(stack)
     monkeypatch.undo()
     monkeypatch.setattr(store_road, "our_processes", lambda stack, what: supervisor)
-    late_store.remove(stack, ARGUMENTS)
+    ARGUMENTS.remove(stack)
     assert supervisor.starts == 3
     assert road_of(stack, TASKMANAGER) == stack.url("minio")

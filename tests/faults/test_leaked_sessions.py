@@ -7,9 +7,10 @@ import psycopg
 import pymysql
 import pytest
 
-from lakeproof.faults import account_limit, leaked_sessions, session_leak
-from lakeproof.faults.leaked_sessions import LeakedSessions
 from lakeproof.processes import detached
+from lakeproof.scenarios.connection_saturation import account_limit, session_leak
+from lakeproof.scenarios.connection_saturation import faults as connection_saturation_faults
+from lakeproof.scenarios.connection_saturation.faults import LeakedSessions
 from lakeproof.stack.database_sessions import Held, Sessions
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -35,13 +36,13 @@ def test_it_has_landed_once_the_server_is_full_of_its_sessions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = Sessions(200, {"report": Held(report, report), "others": Held(others, 0)})
-    monkeypatch.setattr(leaked_sessions, "sessions", lambda *_: seen)
+    monkeypatch.setattr(connection_saturation_faults, "sessions", lambda *_: seen)
     stack = Stack(Settings(state_dir=tmp_path))
-    assert leaked_sessions.sign(stack, LeakedSessions(database=database)).holds is holds
+    assert connection_saturation_faults.LeakedSessions(database=database).sign(stack).holds is holds
     wanted = LeakedSessions(database=database, sessions=80)
-    assert leaked_sessions.sign(stack, wanted).holds, "it wants no more than it has"
+    assert wanted.sign(stack).holds, "it wants no more than it has"
     wanted = LeakedSessions(database=database, sessions=report + 1)
-    assert leaked_sessions.sign(stack, wanted).holds is holds, "one is missing, unless there is none left"
+    assert wanted.sign(stack).holds is holds, "one is missing, unless there is none left"
 
 
 def test_the_account_has_its_limit_of_before_the_fault_again_whatever_a_repair_has_set(
@@ -59,13 +60,13 @@ def test_the_account_has_its_limit_of_before_the_fault_again_whatever_a_repair_h
     monkeypatch.setattr(detached, "start", lambda *_: None)
     monkeypatch.setattr(detached, "end", lambda *_: None)
     for _ in range(2):
-        leaked_sessions.inject(stack, given)
+        given.inject(stack)
         assert limits == {"report": 0}
     limits["report"] = 10
-    leaked_sessions.remove(stack, given)
+    given.remove(stack)
     assert limits == {"report": 25}
     limits["report"] = 40
-    leaked_sessions.remove(stack, given)
+    given.remove(stack)
     assert limits == {"report": 40}, "it is put back once"
 
 

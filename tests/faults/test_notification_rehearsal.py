@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.faults import notification_rehearsal
-from lakeproof.faults.notification_rehearsal import is_same_place
+from lakeproof.scenarios.notification_failure import rehearsal as notification_rehearsal
+from lakeproof.scenarios.notification_failure.rehearsal import is_same_place
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from lakeproof.arguments import Arguments
-from lakeproof.faults import extreme_value, retyped_column, widened_column
-from lakeproof.faults.retyped_column import RetypedColumn
 from lakeproof.lake.sources import mariadb
+from lakeproof.scenarios.flink_restarts import faults as flink_restarts_faults
+from lakeproof.scenarios.schema_drift.faults import RetypedColumn
 from lakeproof.shop.order.requests import MAX_ITEMS
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -46,7 +45,7 @@ class Lines:
 def table(monkeypatch: pytest.MonkeyPatch) -> Lines:
     made = Lines()
     monkeypatch.setattr(mariadb, "as_root", lambda stack, seconds: nullcontext(made))
-    found = {widened_column.TABLE: made}
+    found = {flink_restarts_faults.TABLE: made}
     monkeypatch.setattr(mariadb, "columns", lambda *_: {name: {"line": one.kind} for name, one in found.items()})
     return made
 
@@ -58,24 +57,24 @@ def stack(tmp_path: Path) -> Stack:
 
 def test_one_row_gets_a_value_just_below_the_types_greatest_and_is_given_back(stack: Stack, table: Lines) -> None:
     before = dict(table.lines)
-    assert not extreme_value.sign(stack, Arguments()).holds
+    assert not flink_restarts_faults.ExtremeValue().sign(stack).holds
     for _ in range(2):
-        extreme_value.inject(stack, Arguments())
-    assert extreme_value.sign(stack, Arguments()).holds
+        flink_restarts_faults.ExtremeValue().inject(stack)
+    assert flink_restarts_faults.ExtremeValue().sign(stack).holds
     assert INT_MOST - 1000 < table.lines[2] <= INT_MOST
     assert [row for row, line in table.lines.items() if line != before[row]] == [2]
     for _ in range(2):
-        extreme_value.remove(stack, Arguments())
+        flink_restarts_faults.ExtremeValue().remove(stack)
     assert table.lines == before
 
 
 @pytest.mark.parametrize("kind", ["BIGINT", "MEDIUMINT"])
 def test_a_column_has_the_other_type_until_it_is_given_the_shops_back(stack: Stack, table: Lines, kind: Any) -> None:
     arguments = RetypedColumn(kind=kind)
-    assert not retyped_column.sign(stack, arguments).holds
+    assert not arguments.sign(stack).holds
     for _ in range(2):
-        retyped_column.inject(stack, arguments)
-    assert (table.kind, retyped_column.sign(stack, arguments).holds) == (kind.lower(), True)
+        arguments.inject(stack)
+    assert (table.kind, arguments.sign(stack).holds) == (kind.lower(), True)
     for _ in range(2):
-        retyped_column.remove(stack, arguments)
+        arguments.remove(stack)
     assert table.kind == "int"

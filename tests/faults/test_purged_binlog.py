@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.arguments import OfConnector
 from lakeproof.errors import CouldNotLook
-from lakeproof.faults import purged_binlog
 from lakeproof.lake.capture import gap
 from lakeproof.probes import binlog_place
+from lakeproof.scenarios.connector_failure import faults
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -31,12 +30,10 @@ class Capture:
 def capture(monkeypatch: pytest.MonkeyPatch) -> Capture:
     made = Capture()
     monkeypatch.setattr(binlog_place, "ask", made.ask)
-    monkeypatch.setattr(purged_binlog, "task_failure", lambda *_: made.failure)
+    monkeypatch.setattr(faults, "task_failure", lambda *_: made.failure)
     monkeypatch.setattr(binlog_place, "capture_position", lambda *_: made.place)
     monkeypatch.setattr(gap, "bridge", lambda _, name: made.did.append(f"bridge {name}"))
-    monkeypatch.setattr(
-        purged_binlog, "send", lambda _, method, path, absent_is_fine: made.did.append(f"{method} {path}")
-    )
+    monkeypatch.setattr(faults, "send", lambda _, method, path, absent_is_fine: made.did.append(f"{method} {path}"))
     return made
 
 
@@ -48,13 +45,13 @@ def stack(tmp_path: Path) -> Stack:
 def test_a_gap_that_no_task_tells_of_yet_is_bridged(stack: Stack, capture: Capture) -> None:
     """As after a kill of the drill between the purge and the failure: the connector stands still, or just begins."""
     capture.place = "binlog.000006:1234"
-    purged_binlog.remove(stack, OfConnector())
+    faults.PurgedBinlog().remove(stack)
     assert capture.did == ["bridge orders"]
 
 
 def test_a_gap_that_the_task_tells_of_is_bridged(stack: Stack, capture: Capture) -> None:
-    capture.failure = purged_binlog.LOST
-    purged_binlog.remove(stack, OfConnector())
+    capture.failure = faults.LOST
+    faults.PurgedBinlog().remove(stack)
     assert capture.did == ["bridge orders"]
 
 
@@ -64,7 +61,7 @@ def test_a_connector_that_finds_its_place_or_has_none_is_resumed(
 ) -> None:
     """Nothing was purged yet, or somebody has bridged the gap."""
     capture.place = place
-    purged_binlog.remove(stack, OfConnector())
+    faults.PurgedBinlog().remove(stack)
     assert capture.did == ["PUT /connectors/orders/resume"]
 
 
@@ -76,5 +73,5 @@ def test_without_the_database_nobody_says_that_it_is_out(
 
     monkeypatch.setattr(binlog_place, "ask", away)
     with pytest.raises(CouldNotLook):
-        purged_binlog.remove(stack, OfConnector())
+        faults.PurgedBinlog().remove(stack)
     assert capture.did == []

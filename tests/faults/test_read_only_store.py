@@ -5,12 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, TerminalError
-from lakeproof.faults import read_only_store
-from lakeproof.faults.read_only_store import ReadOnlyStore
+from lakeproof.faults import stores
 from lakeproof.install import artifacts
-from lakeproof.mitigations import make_store_writable
+from lakeproof.mitigations import stores as stores_mitigations
 from lakeproof.probes.object_store import FULL, READ_ONLY, WRITABLE
 from lakeproof.stack.engines import minio
 from lakeproof.stack.settings import Settings
@@ -67,46 +65,44 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
 @pytest.fixture
 def supervisor(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
     made = Supervisor(stack)
-    for module in (read_only_store, make_store_writable):
+    for module in (stores, stores_mitigations):
         monkeypatch.setattr(module, "our_processes", lambda stack, what: made)
-    monkeypatch.setattr(read_only_store, "writes_in_words", lambda stack, timeout: made.writes)
-    monkeypatch.setattr(make_store_writable, "writes", lambda stack, timeout: made.writes)
-    monkeypatch.setattr(read_only_store, "SupervisorClient", lambda stack: made)
+    monkeypatch.setattr(stores, "writes_in_words", lambda stack, timeout: made.writes)
+    monkeypatch.setattr(stores_mitigations, "writes", lambda stack, timeout: made.writes)
+    monkeypatch.setattr(stores, "SupervisorClient", lambda stack: made)
     return made
 
 
 def test_it_refuses_writes_after_every_restart_until_it_is_taken_back(stack: Stack, supervisor: Supervisor) -> None:
     for _ in range(2):
-        read_only_store.inject(stack, ReadOnlyStore())
+        stores.ReadOnlyStore().inject(stack)
     assert supervisor.done == ["kill minio"]
-    assert read_only_store.sign(stack, ReadOnlyStore()).holds
+    assert stores.ReadOnlyStore().sign(stack).holds
     supervisor.start("minio")
-    assert read_only_store.sign(stack, ReadOnlyStore()).holds
+    assert stores.ReadOnlyStore().sign(stack).holds
     for _ in range(2):
-        read_only_store.remove(stack, ReadOnlyStore())
+        stores.ReadOnlyStore().remove(stack)
     assert supervisor.done == ["kill minio", "start minio", "kill minio uncounted"]
-    assert not read_only_store.sign(stack, ReadOnlyStore()).holds
+    assert not stores.ReadOnlyStore().sign(stack).holds
 
 
 def test_the_repair_makes_it_writable_and_is_safe_to_repeat(stack: Stack, supervisor: Supervisor) -> None:
-    read_only_store.inject(stack, ReadOnlyStore())
-    assert "is gone" in make_store_writable.run(stack, Arguments())
+    stores.ReadOnlyStore().inject(stack)
+    assert "is gone" in stores_mitigations.MakeStoreWritable().run(stack)
     assert supervisor.done == ["kill minio", "stop minio", "start minio"]
-    assert "already" in make_store_writable.run(stack, Arguments())
+    assert "already" in stores_mitigations.MakeStoreWritable().run(stack)
 
 
 def test_a_store_that_somebody_stopped_meanwhile_is_started_as_the_fault_is_taken_back(
     stack: Stack, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        read_only_store, "writes_in_words", lambda *_: supervisor.writes if supervisor.pid else "no answer"
-    )
-    monkeypatch.setattr(read_only_store, "BACK_SECONDS", 0.1)
-    read_only_store.inject(stack, ReadOnlyStore())
+    monkeypatch.setattr(stores, "writes_in_words", lambda *_: supervisor.writes if supervisor.pid else "no answer")
+    monkeypatch.setattr(stores, "BACK_SECONDS", 0.1)
+    stores.ReadOnlyStore().inject(stack)
     supervisor.stop("minio")
-    read_only_store.remove(stack, ReadOnlyStore())
+    stores.ReadOnlyStore().remove(stack)
     assert supervisor.done == ["kill minio", "stop minio", "start minio"]
-    assert not read_only_store.sign(stack, ReadOnlyStore()).holds
+    assert not stores.ReadOnlyStore().sign(stack).holds
 
 
 def test_a_repair_that_was_cut_off_before_the_start_is_finished_by_the_next(
@@ -117,9 +113,9 @@ def test_a_repair_that_was_cut_off_before_the_start_is_finished_by_the_next(
             raise CouldNotLook("nobody answers")
         return supervisor.writes
 
-    monkeypatch.setattr(make_store_writable, "writes", writes)
+    monkeypatch.setattr(stores_mitigations, "writes", writes)
     supervisor.stop("minio")
-    assert "takes writes again" in make_store_writable.run(stack, Arguments())
+    assert "takes writes again" in stores_mitigations.MakeStoreWritable().run(stack)
     assert supervisor.done[-1] == "start minio"
 
 
@@ -134,9 +130,9 @@ def test_a_store_that_does_not_answer_right_after_its_restart_is_asked_again(
             raise CouldNotLook("no answer", where="minio")
         return supervisor.writes
 
-    monkeypatch.setattr(make_store_writable, "writes", writes)
-    read_only_store.inject(stack, ReadOnlyStore())
-    assert "takes writes again" in make_store_writable.run(stack, Arguments())
+    monkeypatch.setattr(stores_mitigations, "writes", writes)
+    stores.ReadOnlyStore().inject(stack)
+    assert "takes writes again" in stores_mitigations.MakeStoreWritable().run(stack)
     assert silent == []
 
 
@@ -155,10 +151,10 @@ def test_what_no_restart_mends_is_left_to_a_person(
     words: str,
     asked: list[str],
 ) -> None:
-    monkeypatch.setattr(make_store_writable, "WRITABLE_SECONDS", 0.1)
-    monkeypatch.setattr(make_store_writable, "writes", lambda stack, timeout: seen)
+    monkeypatch.setattr(stores_mitigations, "WRITABLE_SECONDS", 0.1)
+    monkeypatch.setattr(stores_mitigations, "writes", lambda stack, timeout: seen)
     with pytest.raises(TerminalError, match=words):
-        make_store_writable.run(stack, Arguments())
+        stores_mitigations.MakeStoreWritable().run(stack)
     assert supervisor.done == asked
 
 
@@ -168,9 +164,9 @@ def test_a_store_that_is_to_die_amid_a_commit_is_tried_again_until_the_job_fails
     def failures(stack: Stack, timeout: float, source: object) -> int:
         return 2 if supervisor.done.count("checkpoint") > 1 else 0
 
-    monkeypatch.setattr(read_only_store, "_await_checkpoint", lambda stack: supervisor.done.append("checkpoint"))
-    monkeypatch.setattr(read_only_store, "job_failures", failures)
-    monkeypatch.setattr(read_only_store, "FAILS_SECONDS", 0.1)
-    read_only_store.inject(stack, ReadOnlyStore(amid_commit=True))
+    monkeypatch.setattr(stores, "_await_checkpoint", lambda stack: supervisor.done.append("checkpoint"))
+    monkeypatch.setattr(stores, "job_failures", failures)
+    monkeypatch.setattr(stores, "FAILS_SECONDS", 0.1)
+    stores.ReadOnlyStore(amid_commit=True).inject(stack)
     assert supervisor.done == ["checkpoint", "kill minio", "kill minio uncounted", "checkpoint", "kill minio"]
-    assert read_only_store.sign(stack, ReadOnlyStore(amid_commit=True)).holds
+    assert stores.ReadOnlyStore(amid_commit=True).sign(stack).holds

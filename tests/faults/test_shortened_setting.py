@@ -5,13 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.arguments import Arguments
 from lakeproof.errors import NotReady
-from lakeproof.faults import shortened_setting
-from lakeproof.faults.shortened_setting import ShortenedSetting
-from lakeproof.mitigations import restore_setting
 from lakeproof.processes import handed_variable
 from lakeproof.processes.environment import RESERVATION_TTL
+from lakeproof.scenarios.ttl_oversell import faults, repairs
 from lakeproof.stack.settings import Settings, load_settings
 from lakeproof.stack.stack import Stack
 
@@ -51,29 +48,29 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
         row=lambda name: SimpleNamespace(name=name, pid=made.pid),
         handed=lambda name: made.variables,
     )
-    for module in (handed_variable, restore_setting):
+    for module in (handed_variable, repairs):
         monkeypatch.setattr(module, "hand_variable", made.hand)
         monkeypatch.setattr(module, "handed_variables", lambda stack, name: made.variables)
         monkeypatch.setattr(module, "our_processes", lambda stack, what: supervisor)
-    for module in (shortened_setting, restore_setting):
+    for module in (faults, repairs):
         monkeypatch.setattr(module, "setting", made.seconds)
     monkeypatch.setattr(handed_variable, "SupervisorClient", lambda stack: supervisor)
     return made
 
 
 def test_the_service_gets_the_setting_once_and_tells_it(stack: Stack, service: Service) -> None:
-    assert not shortened_setting.sign(stack, ShortenedSetting()).holds
+    assert not faults.ShortenedSetting().sign(stack).holds
     for _ in range(2):
-        shortened_setting.inject(stack, ShortenedSetting())
+        faults.ShortenedSetting().inject(stack)
     assert service.restarts == 1
-    assert shortened_setting.sign(stack, ShortenedSetting()).holds
+    assert faults.ShortenedSetting().sign(stack).holds
 
 
 def test_the_repair_takes_it_away_and_restarts_nothing_where_it_is_not_there(stack: Stack, service: Service) -> None:
-    shortened_setting.inject(stack, ShortenedSetting())
-    assert "was 30 s, is 900 s" in restore_setting.run(stack, Arguments())
-    assert "is 900 s, as the stack's settings say" in restore_setting.run(stack, Arguments())
-    shortened_setting.remove(stack, ShortenedSetting())
+    faults.ShortenedSetting().inject(stack)
+    assert "was 30 s, is 900 s" in repairs.RestoreSetting().run(stack)
+    assert "is 900 s, as the stack's settings say" in repairs.RestoreSetting().run(stack)
+    faults.ShortenedSetting().remove(stack)
     assert service.restarts == 2
 
 
@@ -84,12 +81,12 @@ def test_a_service_gets_back_what_it_was_started_with_whatever_a_repair_has_set(
 ) -> None:
     service.variables = {RESERVATION_TTL: own}
     for _ in range(2):
-        shortened_setting.inject(stack, ShortenedSetting())
-    assert shortened_setting.sign(stack, ShortenedSetting()).holds
+        faults.ShortenedSetting().inject(stack)
+    assert faults.ShortenedSetting().sign(stack).holds
     if repaired:
-        restore_setting.run(stack, Arguments())
+        repairs.RestoreSetting().run(stack)
         assert service.variables == {}
-    shortened_setting.remove(stack, ShortenedSetting())
+    faults.ShortenedSetting().remove(stack)
     assert service.variables == {RESERVATION_TTL: own}
     assert list(stack.state_dir.rglob("before-*")) == []
 
@@ -106,14 +103,14 @@ def test_what_it_was_started_with_is_noted_before_it_is_changed(
     with monkeypatch.context() as cut:
         cut.setattr(handed_variable, "hand_variable", cut_off)
         with pytest.raises(NotReady):
-            shortened_setting.inject(stack, ShortenedSetting())
-    shortened_setting.remove(stack, ShortenedSetting())
+            faults.ShortenedSetting().inject(stack)
+    faults.ShortenedSetting().remove(stack)
     assert (service.pid, service.variables) == (7, {RESERVATION_TTL: "1200"})
 
 
 def test_where_the_fault_was_never_made_another_setting_stays(stack: Stack, service: Service) -> None:
     service.variables = {RESERVATION_TTL: "1200"}
-    shortened_setting.remove(stack, ShortenedSetting())
+    faults.ShortenedSetting().remove(stack)
     assert (service.restarts, service.variables) == (0, {RESERVATION_TTL: "1200"})
 
 
@@ -121,16 +118,16 @@ def test_a_service_without_a_process_is_started_right_and_one_that_was_never_wan
     stack: Stack, service: Service
 ) -> None:
     service.pid = None
-    shortened_setting.remove(stack, ShortenedSetting())
+    faults.ShortenedSetting().remove(stack)
     assert service.restarts == 1
     service.rows = []
-    shortened_setting.remove(stack, ShortenedSetting())
+    faults.ShortenedSetting().remove(stack)
     assert service.restarts == 1
 
 
 def test_a_repair_that_was_cut_off_before_the_start_is_finished_by_the_next(stack: Stack, service: Service) -> None:
     service.pid = None
-    assert "is 900 s" in restore_setting.run(stack, Arguments())
+    assert "is 900 s" in repairs.RestoreSetting().run(stack)
     assert service.restarts == 1
 
 

@@ -15,8 +15,9 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
-from lakeproof.faults import roads, slowed_source
-from lakeproof.faults.slowed_source import SlowedSource
+from lakeproof.faults import roads
+from lakeproof.scenarios.support_timeline import faults
+from lakeproof.scenarios.support_timeline.faults import SlowedSource
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -51,35 +52,35 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         if url is not None:
             given[variable] = url
 
-    monkeypatch.setattr(slowed_source, "hand_variable", hand)
-    monkeypatch.setattr(slowed_source, "handed_variables", lambda stack, name: given)
+    monkeypatch.setattr(faults, "hand_variable", hand)
+    monkeypatch.setattr(faults, "handed_variables", lambda stack, name: given)
     supervisor = SimpleNamespace(running=lambda: True, row=lambda name: SimpleNamespace(pid=os.getpid()))
-    for module in (slowed_source, roads):
+    for module in (faults, roads):
         monkeypatch.setattr(module, "SupervisorClient", lambda stack: supervisor)
     try:
         yield made
     finally:
-        slowed_source.remove(made, SlowedSource())
+        faults.SlowedSource().remove(made)
         server.shutdown()
         server.server_close()
 
 
 def handed(stack: Stack) -> dict[str, str]:
-    found: dict[str, str] = vars(slowed_source)["handed_variables"](stack, "support-service")
+    found: dict[str, str] = vars(faults)["handed_variables"](stack, "support-service")
     return found
 
 
 def await_roads(stack: Stack, count: int) -> dict[int, str]:
     deadline = Deadline(5)
-    while len(found := slowed_source._roads(stack, SlowedSource())) != count and not deadline.expired:
+    while len(found := faults._roads(stack, SlowedSource())) != count and not deadline.expired:
         time.sleep(0.02)
     return found
 
 
 def test_answers_come_late_and_whole_and_each_only_once_as_late(stack: Stack) -> None:
     arguments = SlowedSource(seconds=LATE_SECONDS)
-    slowed_source.inject(stack, arguments)
-    (url,) = slowed_source._roads(stack, arguments).values()
+    arguments.inject(stack)
+    (url,) = faults._roads(stack, arguments).values()
     with httpx.Client(base_url=url, timeout=10, trust_env=False) as client:
         for _ in range(2):  # over one connection
             started = time.monotonic()
@@ -94,35 +95,35 @@ def test_answers_come_late_and_whole_and_each_only_once_as_late(stack: Stack) ->
 def test_it_is_safe_to_repeat_and_leaves_nothing(stack: Stack) -> None:
     arguments = SlowedSource(seconds=LATE_SECONDS)
     for _ in range(2):
-        slowed_source.inject(stack, arguments)
-    assert len(slowed_source._roads(stack, arguments)) == 1
-    assert slowed_source._roads(stack, SlowedSource(source="order")) == {}
+        arguments.inject(stack)
+    assert len(faults._roads(stack, arguments)) == 1
+    assert faults._roads(stack, SlowedSource(source="order")) == {}
     for _ in range(2):
-        slowed_source.remove(stack, arguments)
+        arguments.remove(stack)
     assert await_roads(stack, 0) == {}
     assert handed(stack) == {}
 
 
 def test_a_proxy_that_died_is_replaced_and_support_gets_the_new_one(stack: Stack) -> None:
     arguments = SlowedSource(seconds=LATE_SECONDS)
-    slowed_source.inject(stack, arguments)
-    ((pid, old),) = slowed_source._roads(stack, arguments).items()
+    arguments.inject(stack)
+    ((pid, old),) = faults._roads(stack, arguments).items()
     os.kill(pid, signal.SIGKILL)
     await_roads(stack, 0)
-    slowed_source.inject(stack, arguments)
-    (new,) = slowed_source._roads(stack, arguments).values()
+    arguments.inject(stack)
+    (new,) = faults._roads(stack, arguments).values()
     given = handed(stack)
     assert list(given.values()) == [new] != [old]
 
 
 def test_the_address_of_a_proxy_that_died_is_taken_back(stack: Stack) -> None:
     arguments = SlowedSource(seconds=LATE_SECONDS)
-    slowed_source.inject(stack, arguments)
-    (pid,) = slowed_source._roads(stack, arguments)
+    arguments.inject(stack)
+    (pid,) = faults._roads(stack, arguments)
     os.kill(pid, signal.SIGKILL)
     await_roads(stack, 0)
     assert len(handed(stack)) == 1
-    slowed_source.remove(stack, arguments)
+    arguments.remove(stack)
     assert handed(stack) == {}
 
 
@@ -130,19 +131,19 @@ def test_the_fault_stays_on_record_while_support_has_no_process(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = SlowedSource(seconds=LATE_SECONDS)
-    slowed_source.inject(stack, arguments)
+    arguments.inject(stack)
     away = SimpleNamespace(running=lambda: True, row=lambda name: SimpleNamespace(pid=None))
     words = "lakeproof up support-service, then lakeproof fault remove slowed_source"
     with monkeypatch.context() as now, pytest.raises(NotReady, match=words):
-        now.setattr(slowed_source, "SupervisorClient", lambda stack: away)
-        slowed_source.remove(stack, arguments)
-    assert len(slowed_source._roads(stack, arguments)) == 1
+        now.setattr(faults, "SupervisorClient", lambda stack: away)
+        arguments.remove(stack)
+    assert len(faults._roads(stack, arguments)) == 1
 
 
 def test_the_fault_is_in_where_support_says_so(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     for late, holds in (("fulfillment-service", True), ("none", False), ("order-service", False)):
-        monkeypatch.setattr(slowed_source, "late_sources", lambda stack, timeout, late=late: late)
-        assert slowed_source.sign(stack, SlowedSource()).holds is holds
+        monkeypatch.setattr(faults, "late_sources", lambda stack, timeout, late=late: late)
+        assert faults.SlowedSource().sign(stack).holds is holds
 
 
 @pytest.mark.parametrize("repaired", [False, True])
@@ -152,12 +153,12 @@ def test_an_address_that_was_set_on_purpose_comes_back_with_the_end_of_the_fault
     arguments, variable = SlowedSource(seconds=LATE_SECONDS), "SERVICE_FULFILLMENT_SERVICE_URL"
     handed(stack)[variable] = "http://far:8004"
     for _ in range(2):
-        slowed_source.inject(stack, arguments)
-    note = slowed_source._note(stack, arguments, "before")
+        arguments.inject(stack)
+    note = faults._note(stack, arguments, "before")
     assert stat.S_IMODE(note.stat().st_mode) == 0o600, "an address may carry a password"
-    assert handed(stack)[variable] in slowed_source._roads(stack, arguments).values()
+    assert handed(stack)[variable] in faults._roads(stack, arguments).values()
     if repaired:  # a repair cannot know it
         del handed(stack)[variable]
     for _ in range(2):
-        slowed_source.remove(stack, arguments)
+        arguments.remove(stack)
     assert handed(stack) == {variable: "http://far:8004"}

@@ -8,7 +8,7 @@ import pytest
 
 from lakeproof.arguments import OfConnector
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput
-from lakeproof.faults import stranded_task
+from lakeproof.scenarios.replication_lag import faults
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -56,12 +56,12 @@ def stack(tmp_path: Path) -> Stack:
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
     made = Workers()
-    monkeypatch.setattr(stranded_task, "our_processes", lambda *_: made)
-    monkeypatch.setattr(stranded_task, "SupervisorClient", lambda _: made)
-    monkeypatch.setattr(stranded_task, "task_state", lambda *_: "RUNNING")
-    monkeypatch.setattr(stranded_task, "topic_silence", lambda *_: made.silence)
-    monkeypatch.setattr(stranded_task, "_await_task", lambda *asked: made.did.append(f"runs on {asked[-1]}"))
-    monkeypatch.setattr(stranded_task, "STRANDED_SECONDS", 0.1)
+    monkeypatch.setattr(faults, "our_processes", lambda *_: made)
+    monkeypatch.setattr(faults, "SupervisorClient", lambda _: made)
+    monkeypatch.setattr(faults, "task_state", lambda *_: "RUNNING")
+    monkeypatch.setattr(faults, "topic_silence", lambda *_: made.silence)
+    monkeypatch.setattr(faults, "_await_task", lambda *asked: made.did.append(f"runs on {asked[-1]}"))
+    monkeypatch.setattr(faults, "STRANDED_SECONDS", 0.1)
     return made
 
 
@@ -78,14 +78,14 @@ OUT = ["CONT connect", "connect 1", "restart connect"]
 
 
 def test_it_is_in_once_nothing_comes_and_a_start_anew_takes_it_out(stack: Stack, workers: Workers) -> None:
-    stranded_task.inject(stack, ORDERS)
-    assert workers.did == MADE and stranded_task.sign(stack, ORDERS).holds
+    ORDERS.inject(stack)
+    assert workers.did == MADE and ORDERS.sign(stack).holds
     workers.did.clear()
-    stranded_task.remove(stack, ORDERS)
-    assert workers.did == OUT and not stranded_task.sign(stack, ORDERS).holds
+    ORDERS.remove(stack)
+    assert workers.did == OUT and not ORDERS.sign(stack).holds
     # Done again it finds nothing of its own: a second worker is a person's.
     workers.did.clear()
-    stranded_task.remove(stack, ORDERS)
+    ORDERS.remove(stack)
     assert workers.did == []
 
 
@@ -95,18 +95,18 @@ def test_it_is_in_once_nothing_comes_and_a_start_anew_takes_it_out(stack: Stack,
 def test_it_holds_where_a_task_is_said_to_run_and_delivers_nothing(
     stack: Stack, workers: Workers, monkeypatch: pytest.MonkeyPatch, state: str, silence: float, holds: bool
 ) -> None:
-    monkeypatch.setattr(stranded_task, "task_state", lambda *_: state)
+    monkeypatch.setattr(faults, "task_state", lambda *_: state)
     workers.silence = silence
-    assert stranded_task.sign(stack, ORDERS).holds is holds
+    assert ORDERS.sign(stack).holds is holds
 
 
 def test_a_task_that_goes_on_is_no_fault_and_what_was_begun_is_taken_back(stack: Stack, workers: Workers) -> None:
     workers.is_stranded = False
     with pytest.raises(DeadlineExpired, match="nobody's"):
-        stranded_task.inject(stack, ORDERS)
+        ORDERS.inject(stack)
     assert workers.did == MADE
     workers.did.clear()
-    stranded_task.remove(stack, ORDERS)
+    ORDERS.remove(stack)
     assert workers.did == OUT
 
 
@@ -121,9 +121,9 @@ def test_a_slow_answer_of_kafka_does_not_end_the_wait_for_the_stranded_task(
             raise seen
         return seen
 
-    monkeypatch.setattr(stranded_task, "topic_silence", silence)
-    monkeypatch.setattr(stranded_task, "STRANDED_SECONDS", 5.0)
-    stranded_task.inject(stack, ORDERS)
+    monkeypatch.setattr(faults, "topic_silence", silence)
+    monkeypatch.setattr(faults, "STRANDED_SECONDS", 5.0)
+    ORDERS.inject(stack)
     assert workers.did == MADE
 
 
@@ -134,32 +134,32 @@ def test_where_nobody_takes_it_over_no_worker_stays_frozen_and_one_is_left(
         if wanted == "connect-2":
             raise DeadlineExpired("waited", last_seen="nothing")
 
-    monkeypatch.setattr(stranded_task, "_await_task", waits)
+    monkeypatch.setattr(faults, "_await_task", waits)
     with pytest.raises(DeadlineExpired):
-        stranded_task.inject(stack, ORDERS)
+        ORDERS.inject(stack)
     assert workers.did == ["connect 2", "STOP connect", "CONT connect", "connect 1"]
 
 
 def test_a_persons_own_workers_are_left_alone(stack: Stack, workers: Workers) -> None:
     workers.names.append("connect-3")
     with pytest.raises(InvalidInput, match="connect-3 would be ended"):
-        stranded_task.inject(stack, ORDERS)
-    stranded_task.remove(stack, ORDERS)
+        ORDERS.inject(stack)
+    ORDERS.remove(stack)
     assert workers.did == []
 
 
 def test_where_nothing_runs_it_is_out(stack: Stack, workers: Workers) -> None:
-    stranded_task.inject(stack, ORDERS)
+    ORDERS.inject(stack)
     workers.names.clear()
     workers.did.clear()
-    stranded_task.remove(stack, ORDERS)
+    ORDERS.remove(stack)
     assert workers.did == []
 
 
 def test_somebody_elses_workers_are_left_alone(tmp_path: Path) -> None:
     where = {"connect": {"http": "http://c:8083"}}
     with pytest.raises(InvalidInput, match="somebody else's"):
-        stranded_task.inject(Stack(Settings(mode="external", state_dir=tmp_path, endpoints=where)), ORDERS)
+        ORDERS.inject(Stack(Settings(mode="external", state_dir=tmp_path, endpoints=where)))
 
 
 @pytest.mark.parametrize(
@@ -173,9 +173,9 @@ def test_the_task_is_taken_over_once_the_second_worker_says_that_it_runs_it(
     host = f"{stack.settings.host}:{stack.port(by)}"
     url = answering(lambda *_: (200, {"tasks": [{"state": state, "worker_id": host}]}))
     monkeypatch.setattr(Stack, "url", lambda *_: f"http://{url}")
-    monkeypatch.setattr(stranded_task, "TAKEN_OVER_SECONDS", 5.0 if is_taken else 0.1)
+    monkeypatch.setattr(faults, "TAKEN_OVER_SECONDS", 5.0 if is_taken else 0.1)
     if is_taken:
-        stranded_task._await_task(stack, ORDERS, "connect-2", "connect-2")
+        faults._await_task(stack, ORDERS, "connect-2", "connect-2")
     else:
         with pytest.raises(DeadlineExpired, match="to run on connect-2"):
-            stranded_task._await_task(stack, ORDERS, "connect-2", "connect-2")
+            faults._await_task(stack, ORDERS, "connect-2", "connect-2")

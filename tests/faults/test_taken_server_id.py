@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.arguments import OfConnector
 from lakeproof.errors import CouldNotLook, InvalidInput
-from lakeproof.faults import taken_server_id
 from lakeproof.lake.sources import mariadb
 from lakeproof.probes.connect import SERVER_ID_TAKEN
 from lakeproof.processes import detached
+from lakeproof.scenarios.connector_failure import faults
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -27,7 +26,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(mariadb, "give", lambda stack, user, privilege: made.append(privilege))
     monkeypatch.setattr(detached, "start", lambda *_: None)
     monkeypatch.setattr(detached, "find", lambda *_: [7])
-    monkeypatch.setattr(taken_server_id, "live_config", lambda *_: {"database.server.id": "5502"})
+    monkeypatch.setattr(faults, "live_config", lambda *_: {"database.server.id": "5502"})
     return made
 
 
@@ -35,9 +34,9 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_connector_without_a_server_id_is_refused_before_the_account_may_read_the_binlog(
     stack: Stack, given: list[str], monkeypatch: pytest.MonkeyPatch, config: dict[str, str] | None
 ) -> None:
-    monkeypatch.setattr(taken_server_id, "live_config", lambda *_: config)
+    monkeypatch.setattr(faults, "live_config", lambda *_: config)
     with pytest.raises(InvalidInput, match="no connector of that name with a server id"):
-        taken_server_id.inject(stack, OfConnector())
+        faults.TakenServerId().inject(stack)
     assert given == []
 
 
@@ -52,6 +51,6 @@ def test_a_slow_answer_of_kafka_connect_does_not_end_the_wait_for_the_tasks_fail
             raise seen
         return seen
 
-    monkeypatch.setattr(taken_server_id, "task_failure", failure)
-    taken_server_id.inject(stack, OfConnector())
-    assert given == list(taken_server_id.PRIVILEGES)
+    monkeypatch.setattr(faults, "task_failure", failure)
+    faults.TakenServerId().inject(stack)
+    assert given == list(faults.PRIVILEGES)

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from lakeproof.arguments import Arguments
 from lakeproof.errors import DeadlineExpired
-from lakeproof.faults import widened_column
 from lakeproof.lake.job import unreadable
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.flink import NO_EXCEPTION
+from lakeproof.scenarios.flink_restarts import faults
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -67,9 +66,9 @@ def test_a_row_that_no_shopper_comes_back_to_is_waited_for_and_only_one_is_chang
 ) -> None:
     items = Items(rows, then)
     monkeypatch.setattr(mariadb, "as_root", lambda stack, seconds: nullcontext(items))
-    monkeypatch.setattr(widened_column, "CANCELLED_SECONDS", 0.6)
+    monkeypatch.setattr(faults, "CANCELLED_SECONDS", 0.6)
     for _ in range(2):
-        widened_column.inject(Stack(Settings(state_dir=tmp_path)), Arguments())
+        faults.WidenedColumn().inject(Stack(Settings(state_dir=tmp_path)))
     assert items.changed == [changed]
 
 
@@ -88,15 +87,15 @@ def test_where_capture_was_stopped_a_second_removal_reads_text_until_the_record_
         deployed.append("as declared" if rewrite is None else "as text")
 
     monkeypatch.setattr(mariadb, "as_root", as_root)
-    monkeypatch.setattr(widened_column, "refused_value", lambda stack, seconds, source: NO_EXCEPTION)
+    monkeypatch.setattr(faults, "refused_value", lambda stack, seconds, source: NO_EXCEPTION)
     monkeypatch.setattr(unreadable, "redeploy", redeploy)
     monkeypatch.setattr(unreadable, "PASS_SECONDS", 0.0)
     beat = SimpleNamespace(beat_of=lambda name: 1e18 if main_is_fresh else 0)
     monkeypatch.setattr(history, "newest", lambda stack: beat)
     with pytest.raises(DeadlineExpired):
-        widened_column.remove(stack, Arguments())
+        faults.WidenedColumn().remove(stack)
     assert (deployed, unreadable.reads_as_text(stack, OLTP)) == (["as text"], "oltp.order_items.line")
     main_is_fresh = True
-    widened_column.remove(stack, Arguments())
+    faults.WidenedColumn().remove(stack)
     assert (deployed[1:], unreadable.reads_as_text(stack, OLTP)) == (["as text", "as declared"], None)
     assert unreadable.finish_pass(stack, OLTP) is None

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.errors import TerminalError
-from lakeproof.faults import written_main
-from lakeproof.faults.written_main import AUTHOR, WrittenMain
 from lakeproof.lake.nessie import NessieConflict
 from lakeproof.lake.nessie_commit import OURS
+from lakeproof.scenarios.lake_commit_failure import faults
+from lakeproof.scenarios.lake_commit_failure.faults import AUTHOR
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -34,21 +34,21 @@ class Nessie:
 
 @pytest.fixture
 def nessie(monkeypatch: pytest.MonkeyPatch) -> Nessie:
-    made = Nessie(written_main.SECONDS + 1)
-    monkeypatch.setattr(written_main, "client_of", lambda stack: made)
-    monkeypatch.setattr(written_main, "closing", nullcontext)
-    monkeypatch.setattr(written_main, "author_on_main", lambda nessie: made.author)
-    monkeypatch.setattr(written_main, "_older", lambda *_: "older")
+    made = Nessie(faults.SECONDS + 1)
+    monkeypatch.setattr(faults, "client_of", lambda stack: made)
+    monkeypatch.setattr(faults, "closing", nullcontext)
+    monkeypatch.setattr(faults, "author_on_main", lambda nessie: made.author)
+    monkeypatch.setattr(faults, "_older", lambda *_: "older")
     monkeypatch.setattr("lakeproof.deadline.time.monotonic", lambda: made.now)
     return made
 
 
 def test_what_a_slow_nessie_has_written_is_not_told_as_a_failure(nessie: Nessie, tmp_path: Path) -> None:
-    written_main.inject(Stack(Settings(state_dir=tmp_path)), WrittenMain())
+    faults.WrittenMain().inject(Stack(Settings(state_dir=tmp_path)))
     assert nessie.author == AUTHOR
 
 
 def test_a_publisher_that_is_faster_each_time_ends_it(nessie: Nessie, tmp_path: Path) -> None:
     nessie.refuses = True
     with pytest.raises(TerminalError, match="faster each time"):
-        written_main.inject(Stack(Settings(state_dir=tmp_path)), WrittenMain())
+        faults.WrittenMain().inject(Stack(Settings(state_dir=tmp_path)))

@@ -12,8 +12,6 @@ from confluent_kafka import KafkaError, KafkaException
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady, TerminalError
-from lakeproof.faults import changed_topic
-from lakeproof.faults.changed_topic import ChangedTopic
 from lakeproof.lake import topic_ids, topic_settings
 from lakeproof.lake.capture import topic_gap
 from lakeproof.lake.job.bridging import bridging
@@ -21,12 +19,14 @@ from lakeproof.lake.job.passing_over import passes_over
 from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.lake.topic_settings import ANEW, MISSING, changes, needs, require_known, require_right, restore
 from lakeproof.lake.topics import find_topic, made_here, of_capture, others
-from lakeproof.mitigations import restore_topic
-from lakeproof.mitigations.restore_topic import RestoreTopic
 from lakeproof.probes import kafka
 from lakeproof.probes.kafka import other_topic_changes, topic_changes
 from lakeproof.provisioning import kafka as provisioning
 from lakeproof.provisioning.kafka import provision
+from lakeproof.scenarios.connector_failure import faults
+from lakeproof.scenarios.connector_failure import repairs as connector_failure_repairs
+from lakeproof.scenarios.connector_failure.faults import ChangedTopic
+from lakeproof.scenarios.connector_failure.repairs import RestoreTopic
 from lakeproof.stack import provisioned
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -99,7 +99,7 @@ class Broker:
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     made = Broker()
     monkeypatch.setattr(kafka, "_reach", lambda *_: None)
-    for module in (kafka, restore_topic, changed_topic):
+    for module in (kafka, connector_failure_repairs, faults):
         monkeypatch.setattr(module, "admin", lambda _: made)
     monkeypatch.setattr(topic_settings, "admin_client", lambda _: made)
     monkeypatch.setattr(topic_gap, "admin_client", lambda _: made)
@@ -129,8 +129,8 @@ def restarted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         assert only_failed and absent_is_fine
         names.append(name)
 
-    monkeypatch.setattr(changed_topic, "restart", restart)
-    monkeypatch.setattr(restore_topic, "restart_failed", lambda _, name: names.append(name))
+    monkeypatch.setattr(faults, "restart", restart)
+    monkeypatch.setattr(connector_failure_repairs, "restart_failed", lambda _, name: names.append(name))
     return names
 
 
@@ -226,7 +226,7 @@ def test_a_captures_topic_that_is_gone_is_made_with_its_job_ended_and_known_as_a
     assert topic_changes(stack, 1.0, OLTP) == f"{CDC_TOPIC}: {MISSING}"
     with pytest.raises(InvalidInput, match=rf"{CDC_TOPIC}: {MISSING}"):
         require_right(stack, OLTP)
-    said = restore_topic.run(stack, RestoreTopic())
+    said = connector_failure_repairs.RestoreTopic().run(stack)
     assert said == "cdc.oltp was made anew; what it held comes by bridge_topic_gap"
     assert ended == ["lake-oltp False"] and restarted == ["orders"] and passes_over(stack, OLTP)
     assert broker.settings[CDC_TOPIC]["retention.ms"] == WEEK
@@ -242,8 +242,8 @@ def test_a_captures_topic_that_is_gone_is_made_with_its_job_ended_and_known_as_a
     # Once more nothing is done, and nothing forgotten.
     broker.settings[CDC_TOPIC]["retention.ms"] = "1"
     said = "cdc.oltp was made anew before; what it lacks comes by bridge_topic_gap"
-    assert restore_topic.run(stack, RestoreTopic()) == f"set right of cdc.oltp: retention.ms=1; {said}"
-    assert restore_topic.run(stack, RestoreTopic()) == said
+    assert connector_failure_repairs.RestoreTopic().run(stack) == f"set right of cdc.oltp: retention.ms=1; {said}"
+    assert connector_failure_repairs.RestoreTopic().run(stack) == said
     assert topic_changes(stack, 1.0, OLTP) == f"{CDC_TOPIC}: {ANEW}" and ended == ["lake-oltp False"]
     topic_ids.note(stack, CAPTURE, "second")
     assert topic_changes(stack, 1.0, OLTP) == "none"
@@ -260,13 +260,13 @@ def test_where_a_captures_topic_could_not_be_made_no_task_is_started_that_would_
     with bridging(stack, OLTP):
         del broker.settings[CDC_TOPIC]
         with pytest.raises(NotReady, match="repairs the lake's tables of oltp now"):
-            restore_topic.run(stack, RestoreTopic(topic=CDC_TOPIC))
+            connector_failure_repairs.RestoreTopic(topic=CDC_TOPIC).run(stack)
         broker.settings[CDC_TOPIC] = needs(CAPTURE)
     monkeypatch.setattr(topic_gap, "no_job", no_answer)
     del broker.settings[CDC_TOPIC]
     broker.settings["_schema_history_oltp"]["retention.ms"] = "1"
     with pytest.raises(NotReady, match="no answer"):
-        restore_topic.run(stack, RestoreTopic())
+        connector_failure_repairs.RestoreTopic().run(stack)
     assert restarted == [] and not passes_over(stack, OLTP) and CDC_TOPIC not in broker.settings
     assert topic_changes(stack, 1.0, OLTP) == f"{CDC_TOPIC}: {MISSING}"
 
@@ -327,10 +327,10 @@ def test_in_mode_external_the_policy_alone_is_compared_and_nothing_is_made(
     with pytest.raises(TerminalError, match="its owner makes it"):
         restore(stack, broker, CAPTURE)
     with pytest.raises(NotReady, match="its owner makes it"):
-        restore_topic.run(stack, RestoreTopic(topic=CDC_TOPIC))
+        connector_failure_repairs.RestoreTopic(topic=CDC_TOPIC).run(stack)
     assert CDC_TOPIC not in broker.settings and ended == []
     with pytest.raises(InvalidInput, match="its owner's settings would be lost"):
-        changed_topic.inject(stack, ChangedTopic())
+        faults.ChangedTopic().inject(stack)
 
 
 @pytest.mark.parametrize(
@@ -363,12 +363,15 @@ def test_the_step_sets_right_what_a_capture_writes_and_starts_its_connector(
     broker.settings["_connect_offsets_orders"]["cleanup.policy"] = "delete"
     broker.settings["events.payment"]["retention.ms"] = "1"
     said = "set right of cdc.oltp: retention.ms=1; set right of _connect_offsets_orders: cleanup.policy=delete"
-    assert restore_topic.run(stack, RestoreTopic()) == said
+    assert connector_failure_repairs.RestoreTopic().run(stack) == said
     assert topic_changes(stack, 1.0, OLTP) == "none" and restarted == ["orders"]
-    assert restore_topic.run(stack, RestoreTopic(topic="cdc.shop")) == "nothing was otherwise"
+    assert connector_failure_repairs.RestoreTopic(topic="cdc.shop").run(stack) == "nothing was otherwise"
     assert restarted == ["orders", "shop"]
     assert other_topic_changes(stack, 1.0) == "events.payment: retention.ms=1"
-    assert restore_topic.run(stack, RestoreTopic(topic="others")) == "set right of events.payment: retention.ms=1"
+    assert (
+        connector_failure_repairs.RestoreTopic(topic="others").run(stack)
+        == "set right of events.payment: retention.ms=1"
+    )
     assert other_topic_changes(stack, 1.0) == "none" and restarted == ["orders", "shop"]
 
 
@@ -377,7 +380,7 @@ def test_of_another_topic_that_is_made_anew_the_step_says_what_it_does_not_bring
 ) -> None:
     del broker.settings["results.orders_by_customer"]
     broker.ids["events.payment"] = "another"
-    assert restore_topic.run(stack, RestoreTopic(topic="others")) == (
+    assert connector_failure_repairs.RestoreTopic(topic="others").run(stack) == (
         "set right of events.payment: made anew (what it held is not brought back; what brings it: nothing in"
         " Lakeproof); set right of results.orders_by_customer: no such topic (what it held is not brought back; what"
         " brings it: lakeproof projector rebuild --from-database)"
@@ -395,11 +398,11 @@ def test_where_one_topic_is_refused_the_others_are_set_right_and_all_is_told(
             raise NotReady("no", where="kafka")
         return restore(stack, client, topic)
 
-    monkeypatch.setattr(restore_topic, "restore", refused)
+    monkeypatch.setattr(connector_failure_repairs, "restore", refused)
     with pytest.raises(
         NotReady, match=r"cdc\.oltp: kafka: no \(set right of _schema_history_oltp: retention\.ms=1\)"
     ):
-        restore_topic.run(stack, RestoreTopic())
+        connector_failure_repairs.RestoreTopic().run(stack)
     assert topic_changes(stack, 1.0, OLTP) == "cdc.oltp: retention.ms=1" and restarted == []
 
 
@@ -411,13 +414,13 @@ def test_where_the_connector_fails_again_that_is_told_with_what_was_done(
     def fails(*_: object) -> None:
         raise DeadlineExpired("waited", last_seen="FAILED")
 
-    monkeypatch.setattr(restore_topic, "restart_failed", fails)
+    monkeypatch.setattr(connector_failure_repairs, "restart_failed", fails)
     with pytest.raises(NotReady, match=r"last seen: FAILED \(set right of cdc\.oltp: retention\.ms=1\)"):
-        restore_topic.run(stack, RestoreTopic())
+        connector_failure_repairs.RestoreTopic().run(stack)
 
 
 def test_what_a_person_types_names_every_topic_that_is_meant(stack: Stack) -> None:
-    typed = restore_topic.typed(stack, RestoreTopic())
+    typed = connector_failure_repairs.RestoreTopic().typed(stack)
     for name in (CDC_TOPIC, "_connect_offsets_orders", "_schema_history_oltp"):
         assert f"--alter --topic {name} --add-config" in typed
     assert f"retention.ms={WEEK}" in typed and "without the keys that are longer or larger" in typed
@@ -428,19 +431,19 @@ def test_what_a_person_types_names_every_topic_that_is_meant(stack: Stack) -> No
 def test_the_fault_is_in_where_kafka_says_so_and_takes_back_its_own_key_alone(
     stack: Stack, broker: Any, restarted: list[str]
 ) -> None:
-    assert not changed_topic.sign(stack, ChangedTopic()).holds
-    changed_topic.remove(stack, ChangedTopic())
+    assert not faults.ChangedTopic().sign(stack).holds
+    faults.ChangedTopic().remove(stack)
     assert broker.altered == {}
-    changed_topic.inject(stack, ChangedTopic())
-    shown = changed_topic.sign(stack, ChangedTopic())
+    faults.ChangedTopic().inject(stack)
+    shown = faults.ChangedTopic().sign(stack)
     assert shown.holds and shown.seen == "max.message.bytes of topic cdc.oltp is 100"
     broker.settings[CDC_TOPIC]["retention.ms"] = "1"
     restarted.clear()
-    changed_topic.remove(stack, ChangedTopic())
+    faults.ChangedTopic().remove(stack)
     assert told(stack, broker) == ["retention.ms=1"] and restarted == ["orders"]
     del broker.settings[CDC_TOPIC]
-    changed_topic.remove(stack, ChangedTopic())
-    assert CDC_TOPIC not in broker.settings and not changed_topic.sign(stack, ChangedTopic()).holds
+    faults.ChangedTopic().remove(stack)
+    assert CDC_TOPIC not in broker.settings and not faults.ChangedTopic().sign(stack).holds
 
 
 @pytest.mark.parametrize("repaired", [False, True])
@@ -451,13 +454,13 @@ def test_the_owner_gets_back_what_the_topic_had_whatever_a_repair_has_set(
     month, fault = str(30 * 86_400_000), ChangedTopic(key="retention.ms", value="1000")
     broker.settings[CDC_TOPIC]["retention.ms"] = month
     for _ in range(2):
-        changed_topic.inject(stack, fault)
-    assert changed_topic.sign(stack, fault).holds
+        fault.inject(stack)
+    assert fault.sign(stack).holds
     if repaired:
-        restore_topic.run(stack, RestoreTopic())
+        connector_failure_repairs.RestoreTopic().run(stack)
         assert broker.settings[CDC_TOPIC]["retention.ms"] == WEEK
     for _ in range(2):
-        changed_topic.remove(stack, fault)
+        fault.remove(stack)
     assert broker.settings[CDC_TOPIC]["retention.ms"] == month
     assert list(stack.state_dir.rglob("before-*")) == []
 
@@ -477,12 +480,12 @@ def test_the_fault_refuses_what_breaks_nothing_or_too_much(
     stack: Stack, broker: Any, arguments: dict[str, str], why: str
 ) -> None:
     with pytest.raises(InvalidInput, match=why):
-        changed_topic.inject(stack, ChangedTopic(**arguments))
+        faults.ChangedTopic(**arguments).inject(stack)
     assert broker.altered == {}
 
 
 def test_the_fault_makes_no_topic(stack: Stack, broker: Any) -> None:
     del broker.settings[CDC_TOPIC]
     with pytest.raises(InvalidInput, match=MISSING):
-        changed_topic.inject(stack, ChangedTopic())
+        faults.ChangedTopic().inject(stack)
     assert CDC_TOPIC not in broker.settings

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.arguments import Arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired
-from lakeproof.mitigations import await_capture
+from lakeproof.scenarios.replication_lag import repairs
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -25,15 +24,15 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int | CouldNotLook]:
             raise seen
         return seen
 
-    monkeypatch.setattr(await_capture, "transaction_rows", transaction_rows)
-    monkeypatch.setattr(await_capture, "bytes_left", lambda *_: 500)
+    monkeypatch.setattr(repairs, "transaction_rows", transaction_rows)
+    monkeypatch.setattr(repairs, "bytes_left", lambda *_: 500)
     monkeypatch.setattr(Deadline, "pause", lambda *_: None)
     return found
 
 
 def test_a_slow_look_at_kafka_is_not_the_end_of_the_wait(tmp_path: Path, looks: list[int | CouldNotLook]) -> None:
     looks += [SLOW, 0]
-    told = await_capture.run(Stack(Settings(state_dir=tmp_path)), Arguments())
+    told = repairs.AwaitCapture().run(Stack(Settings(state_dir=tmp_path)))
     assert told.startswith("read 500 bytes of binlog") and looks == [0]
 
 
@@ -41,6 +40,6 @@ def test_a_wait_without_any_look_ends_with_what_was_in_the_way(
     tmp_path: Path, looks: list[int | CouldNotLook], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks.append(SLOW)
-    monkeypatch.setattr(await_capture, "LEAST_SECONDS", 0.01)
+    monkeypatch.setattr(repairs, "LEAST_SECONDS", 0.01)
     with pytest.raises(DeadlineExpired, match="cannot be read in time"):
-        await_capture.run(Stack(Settings(state_dir=tmp_path)), Arguments())
+        repairs.AwaitCapture().run(Stack(Settings(state_dir=tmp_path)))

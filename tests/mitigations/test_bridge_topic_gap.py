@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.arguments import OfConnector, parse_arguments
+from lakeproof.arguments import parse_arguments
 from lakeproof.diagnosis.causes import load_causes
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import gap, missed, reading_anew, topic_gap
@@ -12,7 +12,7 @@ from lakeproof.lake.capture.difference import Difference, Event
 from lakeproof.lake.capture.missed import NOT_BROUGHT
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP, SOURCES, Source
-from lakeproof.mitigations.bridge_topic_gap import run
+from lakeproof.mitigations.capture_gaps import BridgeTopicGap
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes import connect, flink, kafka
 from lakeproof.probes.databases import log_lacks
@@ -51,13 +51,13 @@ def test_a_job_that_reads_its_topic_is_left_alone(
     monkeypatch.setattr(connect, "changed", lambda *_: [])
     monkeypatch.setattr(kafka, "changed_settings", lambda *_: topic)
     if is_bridged:
-        assert run(stack, OfConnector()) == (
+        assert BridgeTopicGap().run(stack) == (
             "rows that the lake lacked: 1 of oltp.orders; 2 rows of oltp.order_events stay, which takes none back;"
             " lake-oltp and connector orders go on from there"
         )
     else:
         with pytest.raises(InvalidInput, match="did not stop at a gap") as told:
-            run(stack, OfConnector())
+            BridgeTopicGap().run(stack)
         assert "bridge_capture_gap" in str(told.value.next_action)
     assert bridged == (["orders"] if is_bridged else [])
 

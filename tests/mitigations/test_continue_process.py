@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.arguments import OfComponent
-from lakeproof.mitigations import continue_process
+from lakeproof.mitigations import processes as processes_mitigations
 from lakeproof.processes.states import Health, State
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -30,8 +30,8 @@ class Supervisor:
 
 
 def run(supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
-    monkeypatch.setattr(continue_process, "our_processes", lambda *_: supervisor)
-    return continue_process.run(Stack(Settings(state_dir=folder)), ARGUMENTS)
+    monkeypatch.setattr(processes_mitigations, "our_processes", lambda *_: supervisor)
+    return ARGUMENTS.run(Stack(Settings(state_dir=folder)))
 
 
 def test_it_returns_once_the_supervisor_has_seen_it_healthy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -49,6 +49,6 @@ def test_one_that_does_not_hang_is_not_waited_for(monkeypatch: pytest.MonkeyPatc
 def test_one_that_stays_ill_is_told_and_left_to_the_next_step(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(continue_process, "HEALTHY_SECONDS", 0.5)
+    monkeypatch.setattr(processes_mitigations, "HEALTHY_SECONDS", 0.5)
     supervisor = Supervisor((State.PAUSED, Health.UNHEALTHY), (State.RUNNING, Health.UNHEALTHY))
     assert "not healthy 0.5 s later" in run(supervisor, monkeypatch, tmp_path)

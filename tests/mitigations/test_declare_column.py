@@ -10,8 +10,8 @@ from lakeproof.lake.capture.columns import declared_columns
 from lakeproof.lake.capture.evolution import Evolution, find_table
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.mitigations import declare_column
-from lakeproof.mitigations.declare_column import DeclareColumn
+from lakeproof.scenarios.schema_drift import repairs
+from lakeproof.scenarios.schema_drift.repairs import DeclareColumn
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -38,7 +38,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
         return Evolution(source, file, column, "STRING", None, None, ())
 
     monkeypatch.setattr(mariadb, "columns", lambda *_: made)
-    monkeypatch.setattr(declare_column, "evolve", evolve)
+    monkeypatch.setattr(repairs, "evolve", evolve)
     return made
 
 
@@ -51,29 +51,29 @@ def test_the_command_and_the_way_back_are_told_and_then_every_column_is_declared
     tables: dict[str, dict[str, str]], stack: Stack
 ) -> None:
     tables["oltp.orders"]["gift_note"] = "varchar"
-    assert declare_column.typed(stack, DeclareColumn()) == (
+    assert repairs.DeclareColumn().typed(stack) == (
         "lakeproof lake evolve oltp.orders gift_note --yes (back: the same with --undo)"
     )
-    assert declare_column.run(stack, DeclareColumn()) == "declared: oltp.orders.gift_note as STRING"
-    assert declare_column.run(stack, DeclareColumn()) == "declared: nothing, no column is unexpected"
-    assert declare_column.typed(stack, DeclareColumn()) == "nothing to declare"
+    assert repairs.DeclareColumn().run(stack) == "declared: oltp.orders.gift_note as STRING"
+    assert repairs.DeclareColumn().run(stack) == "declared: nothing, no column is unexpected"
+    assert repairs.DeclareColumn().typed(stack) == "nothing to declare"
 
 
 def test_a_column_that_came_after_the_proposal_is_not_declared(
     tables: dict[str, dict[str, str]], stack: Stack
 ) -> None:
     tables["oltp.orders"]["gift_note"] = "varchar"
-    held = declare_column.hold(stack, DeclareColumn())
+    held = repairs.DeclareColumn().hold(stack)
     tables["oltp.orders"]["coupon"] = "varchar"
     arguments = DeclareColumn.model_validate(held)
-    assert declare_column.run(stack, arguments).endswith("not touched, for it was not proposed: oltp.orders.coupon")
+    assert arguments.run(stack).endswith("not touched, for it was not proposed: oltp.orders.coupon")
     with pytest.raises(TerminalError, match="was not named when this was proposed"):
-        declare_column.run(stack, arguments)
+        arguments.run(stack)
 
 
 def test_a_renamed_column_is_left_to_its_own_repair(tables: dict[str, dict[str, str]], stack: Stack) -> None:
     tables["oltp.order_items"]["sku_code"] = tables["oltp.order_items"].pop("sku")
-    assert declare_column.typed(stack, DeclareColumn()) == "nothing to declare"
+    assert repairs.DeclareColumn().typed(stack) == "nothing to declare"
 
 
 def test_nothing_is_declared_while_a_table_of_it_lacks_another_column(
@@ -83,13 +83,11 @@ def test_nothing_is_declared_while_a_table_of_it_lacks_another_column(
     tables["oltp.orders"]["gift_note"] = "varchar"
     del tables["oltp.orders"]["item_count"]
     refused = "oltp.orders: item_count is missing in the same table, restore it first"
-    assert declare_column.typed(stack, DeclareColumn()).startswith(f"nothing, it will be refused: {refused}")
+    assert repairs.DeclareColumn().typed(stack).startswith(f"nothing, it will be refused: {refused}")
     with pytest.raises(InvalidInput, match=refused):
-        declare_column.run(stack, DeclareColumn())
+        repairs.DeclareColumn().run(stack)
     assert "gift_note" in tables["oltp.order_items"]
-    assert declare_column.run(stack, DeclareColumn(only="oltp.order_items.gift_note")).startswith(
-        "declared: oltp.order_"
-    )
+    assert repairs.DeclareColumn(only="oltp.order_items.gift_note").run(stack).startswith("declared: oltp.order_")
 
 
 def test_without_an_answer_of_the_database_it_says_how_the_command_looks(
@@ -99,6 +97,6 @@ def test_without_an_answer_of_the_database_it_says_how_the_command_looks(
         raise NotReady("no answer", where="mysql")
 
     monkeypatch.setattr(mariadb, "columns", silent)
-    assert "lakeproof lake evolve TABLE COLUMN" in declare_column.typed(stack, DeclareColumn())
+    assert "lakeproof lake evolve TABLE COLUMN" in repairs.DeclareColumn().typed(stack)
     with pytest.raises(NotReady):
-        declare_column.hold(stack, DeclareColumn())
+        repairs.DeclareColumn().hold(stack)

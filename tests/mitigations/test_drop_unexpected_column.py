@@ -9,20 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.checks import columns_agree
+from lakeproof.checks import capture
 from lakeproof.checks.check import CheckContext
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture.columns import declared_columns
 from lakeproof.lake.capture.connector import find_connector
-from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.sources import mariadb, postgres
 from lakeproof.lake.sources.engine import Keep
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.mitigations import drop_unexpected_column
-from lakeproof.mitigations.drop_unexpected_column import DropUnexpectedColumn
 from lakeproof.probes.columns import missing_columns, unexpected_columns, unreadable_columns
+from lakeproof.scenarios.schema_drift import repairs
+from lakeproof.scenarios.schema_drift.repairs import DropUnexpectedColumn
 from lakeproof.stack import postgres_session
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -72,7 +71,7 @@ def stack(tmp_path: Path) -> Stack:
 
 
 def run(stack: Stack) -> str:
-    return drop_unexpected_column.run(stack, DropUnexpectedColumn())
+    return repairs.DropUnexpectedColumn().run(stack)
 
 
 def test_a_column_that_nobody_knows_is_dropped_and_its_values_kept_for_its_owner(
@@ -81,7 +80,7 @@ def test_a_column_that_nobody_knows_is_dropped_and_its_values_kept_for_its_owner
     database.tables["oltp.orders"]["gift_note"] = "varchar"
     database.values = ["for Ann", "for Binh"]
     assert unexpected_columns(stack, 1.0, OLTP) == "oltp.orders.gift_note"
-    typed = drop_unexpected_column.typed(stack, DropUnexpectedColumn())
+    typed = repairs.DropUnexpectedColumn().typed(stack)
     assert typed == (
         "ALTER TABLE oltp.orders DROP COLUMN gift_note; values that go with it: "
         "oltp.orders.gift_note: for Ann, for Binh"
@@ -105,7 +104,7 @@ def test_values_that_were_written_after_the_look_are_kept_too(database: Database
 
 def test_too_many_values_that_were_written_after_the_look_stay(database: Database, stack: Stack) -> None:
     database.tables["oltp.orders"]["gift_note"] = "varchar"
-    database.written_meanwhile = [str(number) for number in range(drop_unexpected_column.MOST)]
+    database.written_meanwhile = [str(number) for number in range(repairs.MOST)]
     with pytest.raises(TerminalError, match="20 different values or more"):
         run(stack)
     assert "gift_note" in database.tables["oltp.orders"]
@@ -187,17 +186,17 @@ def test_a_column_of_the_shops_own_schema_is_not_dropped(database: Database, sta
 
 def test_a_column_that_came_after_the_proposal_is_not_dropped(database: Database, stack: Stack) -> None:
     database.tables["oltp.orders"]["gift_note"] = "varchar"
-    held = drop_unexpected_column.hold(stack, DropUnexpectedColumn())
+    held = repairs.DropUnexpectedColumn().hold(stack)
     assert held == {"only": "oltp.orders.gift_note"}
     database.tables["oltp.orders"]["coupon"] = "varchar"
     arguments = DropUnexpectedColumn.model_validate(held)
-    assert drop_unexpected_column.typed(stack, arguments) == "ALTER TABLE oltp.orders DROP COLUMN gift_note"
-    assert drop_unexpected_column.run(stack, arguments) == (
+    assert arguments.typed(stack) == "ALTER TABLE oltp.orders DROP COLUMN gift_note"
+    assert arguments.run(stack) == (
         "dropped: oltp.orders.gift_note; not touched, for it was not proposed: oltp.orders.coupon"
     )
     assert "coupon" in database.tables["oltp.orders"]
     with pytest.raises(TerminalError, match=r"coupon was not named when this was proposed"):
-        drop_unexpected_column.run(stack, arguments)
+        arguments.run(stack)
 
 
 def test_without_an_answer_of_the_database_there_is_no_proposal(
@@ -208,14 +207,14 @@ def test_without_an_answer_of_the_database_there_is_no_proposal(
 
     monkeypatch.setattr(mariadb, "columns", silent)
     with pytest.raises(NotReady):
-        drop_unexpected_column.hold(stack, DropUnexpectedColumn())
+        repairs.DropUnexpectedColumn().hold(stack)
 
 
 def test_what_the_proposal_did_not_show_is_not_dropped(database: Database, stack: Stack) -> None:
-    held = drop_unexpected_column.hold(stack, DropUnexpectedColumn())
+    held = repairs.DropUnexpectedColumn().hold(stack)
     database.tables["oltp.orders"]["gift_note"] = "varchar"
     with pytest.raises(TerminalError, match=r"gift_note was not named"):
-        drop_unexpected_column.run(stack, DropUnexpectedColumn.model_validate(held))
+        DropUnexpectedColumn.model_validate(held).run(stack)
 
 
 def test_what_the_timeline_calls_the_step_is_the_same_with_and_without_its_columns() -> None:
@@ -256,14 +255,14 @@ def test_the_check_fails_by_either_difference_and_is_unknown_without_an_answer(
     database: Database, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = CheckContext(stack, Deadline(5))
-    before = columns_agree.baseline(context, OfDatabase())
+    before = capture.ColumnsAgree().baseline(context)
     assert before.verdict.outcome is Outcome.PASSED
     database.tables["oltp.orders"]["gift_note"] = "varchar"
-    verdict = columns_agree.verify(context, OfDatabase(), before)
+    verdict = capture.ColumnsAgree().verify(context, before)
     assert (verdict.outcome, verdict.summary) == (Outcome.FAILED, "oltp.orders.gift_note is not declared")
     del database.tables["oltp.orders"]["gift_note"]
     database.tables["oltp.orders"]["version"] = "text"
-    verdict = columns_agree.verify(context, OfDatabase(), before)
+    verdict = capture.ColumnsAgree().verify(context, before)
     assert verdict.summary == "oltp.orders.version is text, the lake's SQL wants INT"
 
     def silent(*_: object) -> dict[str, dict[str, str]]:
@@ -271,10 +270,10 @@ def test_the_check_fails_by_either_difference_and_is_unknown_without_an_answer(
 
     monkeypatch.setattr(mariadb, "columns", silent)
     with pytest.raises(NotReady):
-        columns_agree.verify(context, OfDatabase(), before)
+        capture.ColumnsAgree().verify(context, before)
 
 
 @pytest.mark.parametrize(("column", "is_there"), [("lease_until", True), ("wrong", False)])
 def test_a_word_of_a_schemas_comment_is_not_taken_for_a_column_of_the_shop(column: str, is_there: bool) -> None:
     assert re.search(rf"\b{column}\b", (files("lakeproof.shop") / "fulfillment" / "schema.sql").read_text())
-    assert drop_unexpected_column.in_shops_schema(column) is is_there
+    assert repairs.in_shops_schema(column) is is_there

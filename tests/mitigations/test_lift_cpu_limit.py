@@ -11,9 +11,8 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
-from lakeproof.mitigations import lift_cpu_limit
-from lakeproof.mitigations.lift_cpu_limit import LiftCpuLimit
 from lakeproof.processes import cpu_limit, procfs, sweep
+from lakeproof.scenarios.kafka_backlog import repairs
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -48,11 +47,11 @@ def test_where_nothing_is_limited_here_the_step_fails_and_points_to_the_containe
     tmp_path: Path, taskmanager: int
 ) -> None:
     with pytest.raises(TerminalError, match=r"cpu\.max"):
-        lift_cpu_limit.run(Stack(Settings(state_dir=tmp_path)), LiftCpuLimit())
+        repairs.LiftCpuLimit().run(Stack(Settings(state_dir=tmp_path)))
 
 
 def test_one_that_a_killed_limit_left_behind_goes_on(tmp_path: Path, taskmanager: int) -> None:
     os.kill(taskmanager, signal.SIGSTOP)
     Deadline(5).wait_for("its stop", lambda: stopped(taskmanager) or None)
-    assert "is limited no more" in lift_cpu_limit.run(Stack(Settings(state_dir=tmp_path)), LiftCpuLimit())
+    assert "is limited no more" in repairs.LiftCpuLimit().run(Stack(Settings(state_dir=tmp_path)))
     Deadline(5).wait_for("it to go on", lambda: not stopped(taskmanager) or None)

@@ -8,12 +8,13 @@ import pytest
 
 from lakeproof.arguments import Arguments, parse_arguments
 from lakeproof.errors import CouldNotLook
-from lakeproof.mitigations import abort_hanging_transactions, restore_ttl
-from lakeproof.mitigations.await_capture import bound_seconds
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
-from lakeproof.mitigations.take_free_server_id import free_id
 from lakeproof.processes import handed_variable
 from lakeproof.processes.environment import RESERVATION_TTL
+from lakeproof.scenarios.connector_failure.repairs import free_id
+from lakeproof.scenarios.replication_lag import repairs
+from lakeproof.scenarios.replication_lag.repairs import bound_seconds
+from lakeproof.scenarios.ttl_oversell import repairs as ttl_oversell_repairs
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -163,7 +164,7 @@ def test_arguments_are_frozen_and_closed() -> None:
     assert Arguments.model_config["extra"] == "forbid"
 
 
-COLUMNS = abort_hanging_transactions.COLUMNS
+COLUMNS = repairs.COLUMNS
 
 
 def table_of(*rows: tuple[str, ...]) -> str:
@@ -193,9 +194,9 @@ def aborting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[dict[
 
     def run(tables: dict[int, str]) -> tuple[str, Tool]:
         tool = Tool(tables)
-        monkeypatch.setattr(abort_hanging_transactions, "_tool", tool)
-        monkeypatch.setattr(abort_hanging_transactions, "broker_ids", lambda stack, timeout: list(tables))
-        return abort_hanging_transactions.run(Stack(Settings(state_dir=tmp_path)), Arguments()), tool
+        monkeypatch.setattr(repairs, "_tool", tool)
+        monkeypatch.setattr(repairs, "broker_ids", lambda stack, timeout: list(tables))
+        return repairs.AbortHangingTransactions().run(Stack(Settings(state_dir=tmp_path))), tool
 
     return run
 
@@ -235,7 +236,7 @@ def test_what_the_tool_says_in_words_that_nobody_knows_does_not_mean_that_none_h
 
 
 def test_a_person_types_the_same_search_for_hanging_transactions(tmp_path: Path) -> None:
-    typed = abort_hanging_transactions.typed(Stack(Settings(state_dir=tmp_path)), Arguments())
+    typed = repairs.AbortHangingTransactions().typed(Stack(Settings(state_dir=tmp_path)))
     assert "--max-transaction-timeout 1" in typed and "for each broker" in typed
 
 
@@ -244,7 +245,7 @@ def test_the_ttl_of_reservations_is_restored_by_one_statement_that_is_told_first
 ) -> None:
     stack = Stack(Settings(state_dir=tmp_path))
     step, before = all_mitigations()["restore_ttl"], iter((5, 900))
-    monkeypatch.setattr(restore_ttl, "change_ttl", lambda *_: next(before))
+    monkeypatch.setattr(ttl_oversell_repairs, "change_ttl", lambda *_: next(before))
     arguments = parse_arguments(step.arguments, {}, step.id)
     assert step.typed(stack, arguments) == "ALTER TABLE inventory.reservations WITH default_time_to_live = 900"
     assert step.run(stack, arguments).endswith("was 5 s, is 900 s")

@@ -11,17 +11,13 @@ import pytest
 from lakeproof.diagnosis.cause import Step
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.lake.query.trino_queries import Query
-from lakeproof.mitigations import (
-    end_blocking_session,
-    end_idle_sessions,
-    kill_query,
-    spread_campaign,
-    stop_campaign,
-    switch_source,
-)
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.mitigations.named import Named, hold_to_found
 from lakeproof.repairs.running import run_step
+from lakeproof.scenarios.connection_saturation import repairs
+from lakeproof.scenarios.notification_failure import repairs as notification_failure_repairs
+from lakeproof.scenarios.support_timeline import repairs as support_timeline_repairs
+from lakeproof.scenarios.trino_backlog import repairs as trino_backlog_repairs
 from lakeproof.stack.database_sessions import Held, Sessions
 from lakeproof.stack.engines.sessions import Blocker
 from lakeproof.stack.settings import Settings
@@ -36,9 +32,9 @@ def waiting(user: str) -> list[Query]:
 
 # Step → where it asks, what the first one found looks like and what another one does, the argument that names one.
 STEPS: dict[str, tuple[Any, str, Callable[[str], object], str, str, dict[str, object]]] = {
-    "kill_query": (kill_query, "queries", waiting, "analyst", "reporter", {"user": "analyst"}),
+    "kill_query": (trino_backlog_repairs, "queries", waiting, "analyst", "reporter", {"user": "analyst"}),
     "end_blocking_session": (
-        end_blocking_session,
+        repairs,
         "blocker",
         lambda name: Blocker(int(name), "root", 9, 20.0),
         "41",
@@ -46,17 +42,31 @@ STEPS: dict[str, tuple[Any, str, Callable[[str], object], str, str, dict[str, ob
         {"session": 41},
     ),
     "end_idle_sessions": (
-        end_idle_sessions,
+        repairs,
         "sessions",
         lambda name: Sessions(200, {name: Held(150, 150)}),
         "report",
         "bi",
         {"account": "report"},
     ),
-    "spread_campaign": (spread_campaign, "turned_down", lambda name: f"{name}: 12 x", ONE, OTHER, {"batch": ONE}),
-    "stop_campaign": (stop_campaign, "opted_out", lambda name: f"{name}: 30 x", ONE, OTHER, {"batch": ONE}),
+    "spread_campaign": (
+        notification_failure_repairs,
+        "turned_down",
+        lambda name: f"{name}: 12 x",
+        ONE,
+        OTHER,
+        {"batch": ONE},
+    ),
+    "stop_campaign": (
+        notification_failure_repairs,
+        "opted_out",
+        lambda name: f"{name}: 30 x",
+        ONE,
+        OTHER,
+        {"batch": ONE},
+    ),
     "switch_source": (
-        switch_source,
+        support_timeline_repairs,
         "late_sources",
         lambda name: f"{name}-service",
         "order",
@@ -94,25 +104,27 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         did.append(account)
         return 150
 
-    monkeypatch.setattr(kill_query, "kill", lambda _, found: did.extend(one.user for one in found))
+    monkeypatch.setattr(trino_backlog_repairs, "kill", lambda _, found: did.extend(one.user for one in found))
 
     def end_session(_: Stack, server: str, session: int, seconds: float) -> bool:
         did.append(str(session))
         return True
 
-    monkeypatch.setattr(end_blocking_session, "end_session", end_session)
-    monkeypatch.setattr(end_idle_sessions, "limit_of", lambda *_: 0)
-    monkeypatch.setattr(end_idle_sessions, "limit", lambda *_: None)
-    monkeypatch.setattr(end_idle_sessions, "end_idle", end_idle)
-    monkeypatch.setattr(end_idle_sessions, "idle_in_transaction", lambda *_: 0)
-    monkeypatch.setattr(spread_campaign, "read_rows", lambda *_, **__: [(75,)])
-    for module in (spread_campaign, stop_campaign):
+    monkeypatch.setattr(repairs, "end_session", end_session)
+    monkeypatch.setattr(repairs, "limit_of", lambda *_: 0)
+    monkeypatch.setattr(repairs, "limit", lambda *_: None)
+    monkeypatch.setattr(repairs, "end_idle", end_idle)
+    monkeypatch.setattr(repairs, "idle_in_transaction", lambda *_: 0)
+    monkeypatch.setattr(notification_failure_repairs, "read_rows", lambda *_, **__: [(75,)])
+    for module in (notification_failure_repairs, notification_failure_repairs):
         monkeypatch.setattr(module, "NotificationClient", lambda url: Service())
     runs = SimpleNamespace(row=lambda name: SimpleNamespace(pid=1))
-    monkeypatch.setattr(switch_source, "our_processes", lambda *_: runs)
-    monkeypatch.setattr(switch_source, "handed_variables", lambda *_: {})
+    monkeypatch.setattr(support_timeline_repairs, "our_processes", lambda *_: runs)
+    monkeypatch.setattr(support_timeline_repairs, "handed_variables", lambda *_: {})
     monkeypatch.setattr(
-        switch_source, "hand_variable", lambda _, name, variable, url: did.append(variable.split("_")[1].lower())
+        support_timeline_repairs,
+        "hand_variable",
+        lambda _, name, variable, url: did.append(variable.split("_")[1].lower()),
     )
     return did
 
@@ -190,8 +202,8 @@ def test_a_held_repair_is_known_again_in_the_timeline(
 @pytest.mark.parametrize(
     ("name", "module", "asks", "look"),
     [
-        ("kill_query", kill_query, "queries", waiting),
-        ("end_idle_sessions", end_idle_sessions, "sessions", lambda name: Sessions(200, {name: Held(150, 150)})),
+        ("kill_query", trino_backlog_repairs, "queries", waiting),
+        ("end_idle_sessions", repairs, "sessions", lambda name: Sessions(200, {name: Held(150, 150)})),
     ],
 )
 def test_a_name_with_a_comma_is_one_name(
@@ -220,7 +232,7 @@ def test_a_session_for_which_fewer_wait_than_the_cause_asks_for_is_not_ended(
     others: int, stack: Stack, done: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = all_mitigations()["end_blocking_session"]
-    monkeypatch.setattr(end_blocking_session, "blocker", lambda *_: Blocker(41, "root", others, 2.0))
+    monkeypatch.setattr(repairs, "blocker", lambda *_: Blocker(41, "root", others, 2.0))
     assert step.hold(stack, step.arguments()) == {"only": ""}
     with pytest.raises(TerminalError, match=f"session 41 of root keeps {others} waiting, fewer than 5"):
         step.run(stack, step.arguments())

@@ -18,8 +18,8 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError, TransientError
 from lakeproof.held_file import try_hold
-from lakeproof.mitigations import offload_bucket
-from lakeproof.mitigations.offload_bucket import KEY, OffloadBucket
+from lakeproof.scenarios.lake_commit_failure import repairs
+from lakeproof.scenarios.lake_commit_failure.repairs import KEY, OffloadBucket
 from lakeproof.stack.engines.minio import moved_out_folder
 from lakeproof.stack.object_store import BUCKETS
 from lakeproof.stack.settings import Settings
@@ -95,16 +95,14 @@ def stack(tmp_path: Path) -> Stack:
 @pytest.fixture
 def store(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
     made = Store()
-    monkeypatch.setattr(offload_bucket, "s3_client", lambda stack, timeout_seconds: made)
-    monkeypatch.setattr(
-        offload_bucket, "other_buckets", lambda stack, timeout, seconds: ({"dump": 7, "small": 2}, True)
-    )
+    monkeypatch.setattr(repairs, "s3_client", lambda stack, timeout_seconds: made)
+    monkeypatch.setattr(repairs, "other_buckets", lambda stack, timeout, seconds: ({"dump": 7, "small": 2}, True))
     elsewhere = tmp_path / "store"
     elsewhere.mkdir()
     real = Path.stat
     other = SimpleNamespace(st_dev=-1)
     monkeypatch.setattr(Path, "stat", lambda path, **how: other if path == elsewhere else real(path, **how))
-    monkeypatch.setattr(offload_bucket, "objects_folder", lambda stack: elsewhere)
+    monkeypatch.setattr(repairs, "objects_folder", lambda stack: elsewhere)
     return made
 
 
@@ -115,11 +113,11 @@ def archived(stack: Stack) -> dict[str, bytes]:
 
 
 def test_every_object_is_in_the_archive_before_it_is_gone(stack: Stack, store: Store) -> None:
-    said = offload_bucket.run(stack, OffloadBucket())
+    said = repairs.OffloadBucket().run(stack)
     assert archived(stack) == KEPT
     assert store.objects == {}
     assert said.startswith(f"{len(KEPT)} objects of dump")
-    assert "dump holds nothing" in offload_bucket.run(stack, OffloadBucket(bucket="dump"))
+    assert "dump holds nothing" in repairs.OffloadBucket(bucket="dump").run(stack)
 
 
 def test_what_is_written_anew_or_deleted_before_it_was_read_is_left_alone(stack: Stack, store: Store) -> None:
@@ -129,7 +127,7 @@ def test_what_is_written_anew_or_deleted_before_it_was_read_is_left_alone(stack:
             del store.objects["../out"]
 
     store.then = write_first
-    said = offload_bucket.run(stack, OffloadBucket())
+    said = repairs.OffloadBucket().run(stack)
     assert store.objects == {"empty": b"not any more"}
     assert "2 were left alone" in said
     assert archived(stack) == {key: body for key, body in KEPT.items() if key not in ("empty", "../out")}
@@ -138,13 +136,13 @@ def test_what_is_written_anew_or_deleted_before_it_was_read_is_left_alone(stack:
 def test_what_nobody_may_touch_ends_it_and_nothing_is_lost(stack: Stack, store: Store) -> None:
     store.held = {"empty"}
     with pytest.raises(TerminalError, match="AccessDenied"):
-        offload_bucket.run(stack, OffloadBucket())
+        repairs.OffloadBucket().run(stack)
     assert store.objects == KEPT
     assert list(moved_out_folder(stack).iterdir()) == []
 
 
 def test_an_entry_has_what_its_owner_told_of_the_object(stack: Stack, store: Store) -> None:
-    offload_bucket.run(stack, OffloadBucket())
+    repairs.OffloadBucket().run(stack)
     (archive,) = moved_out_folder(stack).glob("*.tar")
     with tarfile.open(archive) as tar:
         told = tar.getmember("a").pax_headers["LAKEPROOF.s3"]
@@ -154,23 +152,23 @@ def test_an_entry_has_what_its_owner_told_of_the_object(stack: Stack, store: Sto
 def test_what_has_no_etag_is_left_alone(stack: Stack, store: Store) -> None:
     """Nothing could tell whether it is as it was archived."""
     store.untagged = {"a"}
-    assert "1 were left alone" in offload_bucket.run(stack, OffloadBucket())
+    assert "1 were left alone" in repairs.OffloadBucket().run(stack)
     assert store.objects == {"a": KEPT["a"]}
 
 
 def test_two_archives_of_one_moment_are_two(stack: Stack, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     moment = datetime(2026, 12, 1, tzinfo=UTC)
-    monkeypatch.setattr(offload_bucket, "datetime", SimpleNamespace(now=lambda zone: moment))
-    offload_bucket.run(stack, OffloadBucket())
+    monkeypatch.setattr(repairs, "datetime", SimpleNamespace(now=lambda zone: moment))
+    repairs.OffloadBucket().run(stack)
     store.objects = dict(KEPT)
     with pytest.raises(TerminalError, match="File exists"):
-        offload_bucket.run(stack, OffloadBucket())
+        repairs.OffloadBucket().run(stack)
     assert store.objects == KEPT
     assert archived(stack) == KEPT
 
 
 def test_the_archive_may_lie_elsewhere(stack: Stack, store: Store, tmp_path: Path) -> None:
-    said = offload_bucket.run(stack, OffloadBucket(folder=str(tmp_path / "other")))
+    said = repairs.OffloadBucket(folder=str(tmp_path / "other")).run(stack)
     assert f"lie in {tmp_path}/other/dump-" in said
     assert not moved_out_folder(stack).exists()
 
@@ -181,7 +179,7 @@ def test_what_is_written_anew_after_it_was_read_stays(stack: Stack, store: Store
             store.objects["a"] = b"newer"
 
     store.then = write_first
-    said = offload_bucket.run(stack, OffloadBucket())
+    said = repairs.OffloadBucket().run(stack)
     assert store.objects == {"a": b"newer"}
     assert "1 were left alone" in said
     assert archived(stack) == KEPT
@@ -198,7 +196,7 @@ def test_an_archive_that_is_otherwise_than_the_store_deletes_nothing(
 
     monkeypatch.setattr(tarfile.TarFile, "addfile", other)
     with pytest.raises(TerminalError, match="'a' otherwise"):
-        offload_bucket.run(stack, OffloadBucket())
+        repairs.OffloadBucket().run(stack)
     assert store.objects == KEPT
     assert list(moved_out_folder(stack).iterdir()) == [], "what was not compared does not look whole"
 
@@ -212,10 +210,10 @@ def test_it_leaves_a_tenth_of_the_other_disk_free(
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free, total=20_000))
     if words:
         with pytest.raises(TerminalError, match=words):
-            offload_bucket.run(stack, OffloadBucket())
+            repairs.OffloadBucket().run(stack)
         assert store.objects == KEPT
     else:
-        offload_bucket.run(stack, OffloadBucket())
+        repairs.OffloadBucket().run(stack)
 
 
 def test_room_is_wanted_for_the_headers_of_many_small_objects_too(
@@ -224,12 +222,12 @@ def test_room_is_wanted_for_the_headers_of_many_small_objects_too(
     store.objects = {f"small-{at}": b"x" for at in range(100)}
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=150_000, total=200_000))
     with pytest.raises(TerminalError, match="would leave less than"):
-        offload_bucket.run(stack, OffloadBucket())
+        repairs.OffloadBucket().run(stack)
     monkeypatch.undo()
-    made = offload_bucket.Archived()
+    made = repairs.Archived()
     with tarfile.open(fileobj=(archive := io.BytesIO()), mode="w", format=tarfile.PAX_FORMAT) as tar:
         for key in store.objects:
-            offload_bucket._add(tar, key, store.get_object("dump", key, store.etag(key)), made)
+            repairs._add(tar, key, store.get_object("dump", key, store.etag(key)), made)
     assert len(archive.getvalue()) > 150_000, "what it refused would not have had room"
 
 
@@ -239,9 +237,9 @@ def test_an_archive_whose_name_may_not_be_on_the_disk_is_named_and_nothing_is_de
     def broken(folder: Path) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(offload_bucket, "sync_folder", broken)
+    monkeypatch.setattr(repairs, "sync_folder", broken)
     with pytest.raises(TerminalError, match="Input/output error") as ended:
-        offload_bucket.run(stack, OffloadBucket())
+        repairs.OffloadBucket().run(stack)
     (archive,) = moved_out_folder(stack).iterdir()
     assert f"lie in {archive}" in str(ended.value)
     assert (store.objects, archived(stack)) == (KEPT, KEPT)
@@ -267,7 +265,7 @@ def test_an_end_amid_the_deletes_names_the_archive_that_holds_the_only_copies(
     monkeypatch.setattr(store, "delete_object", delete)
     told: list[str] = []
     with pytest.raises(kind) as first, Telling("lakeproof.mitigations", told.append, ""):
-        offload_bucket.run(stack, OffloadBucket())
+        repairs.OffloadBucket().run(stack)
     (archive,) = moved_out_folder(stack).iterdir()
     assert f"lie in {archive}, and what was deleted by now lies there alone" in str(first.value)
     assert f"lie in {archive}, and are deleted in the store now" in told[0]
@@ -276,18 +274,18 @@ def test_an_end_amid_the_deletes_names_the_archive_that_holds_the_only_copies(
 
 def test_a_repeat_names_the_archives_of_before(stack: Stack, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that was killed amid its deletes told nobody where they are."""
-    offload_bucket.run(stack, OffloadBucket())
+    repairs.OffloadBucket().run(stack)
     (first,) = moved_out_folder(stack).iterdir()
     (moved_out_folder(stack) / f"dump-2{first.name.removeprefix('dump')}").touch()  # another bucket's
     told = f"of before there are {first}"
-    assert offload_bucket.run(stack, OffloadBucket(bucket="dump")).endswith(told)
+    assert repairs.OffloadBucket(bucket="dump").run(stack).endswith(told)
     store.objects = dict(KEPT)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=5_000, total=20_000))
     with pytest.raises(TerminalError, match=told):
-        offload_bucket.run(stack, OffloadBucket())
-    monkeypatch.setattr(offload_bucket, "other_buckets", lambda stack, timeout, seconds: ({}, True))
+        repairs.OffloadBucket().run(stack)
+    monkeypatch.setattr(repairs, "other_buckets", lambda stack, timeout, seconds: ({}, True))
     with pytest.raises(TerminalError, match=rf"holds anything; of before there are .*{first}"):
-        offload_bucket.run(stack, OffloadBucket())
+        repairs.OffloadBucket().run(stack)
 
 
 def test_what_a_killed_run_left_half_written_is_removed_and_what_a_living_one_writes_is_not(
@@ -301,9 +299,9 @@ def test_what_a_killed_run_left_half_written_is_removed_and_what_a_living_one_wr
         path.touch()
     with living.open("xb") as stream:
         assert try_hold(stream.fileno())
-        assert f"of before there are {living};" in offload_bucket.run(stack, OffloadBucket())
+        assert f"of before there are {living};" in repairs.OffloadBucket().run(stack)
         assert sorted(folder.glob("*.partial")) == [living, kept]
-    offload_bucket.run(stack, OffloadBucket())
+    repairs.OffloadBucket().run(stack)
     assert sorted(folder.glob("*.partial")) == [kept]
 
 
@@ -311,42 +309,42 @@ def test_an_archive_is_held_until_it_has_its_name(
     stack: Stack, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else another run would take it for a dead one's."""
-    real = offload_bucket._compare
+    real = repairs._compare
 
     def compare(partial: Path, digests: Mapping[str, str]) -> None:
-        offload_bucket._remove_dead_partials(partial.parent, "dump")
+        repairs._remove_dead_partials(partial.parent, "dump")
         real(partial, digests)
 
-    monkeypatch.setattr(offload_bucket, "_compare", compare)
-    offload_bucket.run(stack, OffloadBucket())
+    monkeypatch.setattr(repairs, "_compare", compare)
+    repairs.OffloadBucket().run(stack)
     assert archived(stack) == KEPT
 
 
 def test_the_stores_own_disk_takes_no_archive(
     stack: Stack, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(offload_bucket, "objects_folder", lambda stack: tmp_path)
+    monkeypatch.setattr(repairs, "objects_folder", lambda stack: tmp_path)
     with pytest.raises(TerminalError, match="disk of the store itself"):
-        offload_bucket.run(stack, OffloadBucket())
+        repairs.OffloadBucket().run(stack)
     assert store.objects == KEPT
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
 def test_no_bucket_of_the_stacks_own_is_touched(stack: Stack, store: Store, bucket: str) -> None:
-    for call in (offload_bucket.typed, offload_bucket.run):
+    for call in (repairs.typed, repairs.run):
         with pytest.raises(InvalidInput, match="of this stack"):
             call(stack, OffloadBucket(bucket=bucket))
 
 
 def test_the_proposal_names_the_largest_and_holds_to_it(stack: Stack, store: Store) -> None:
-    assert offload_bucket.hold(stack, OffloadBucket()) == {"only": "dump"}
-    assert "s3://dump FOLDER" in offload_bucket.typed(stack, OffloadBucket(only="dump"))
+    assert repairs.OffloadBucket().hold(stack) == {"only": "dump"}
+    assert "s3://dump FOLDER" in repairs.OffloadBucket(only="dump").typed(stack)
     with pytest.raises(TerminalError, match="was not named"):
-        offload_bucket.run(stack, OffloadBucket(only="another"))
+        repairs.OffloadBucket(only="another").run(stack)
     assert store.objects == KEPT
 
 
 def test_somebody_elses_store_is_not_cleared(tmp_path: Path) -> None:
     elsewhere = Stack(Settings(state_dir=tmp_path, mode="external", endpoints={"minio": {"http": "127.0.0.1:9"}}))
     with pytest.raises(InvalidInput, match="somebody else's"):
-        offload_bucket.run(elsewhere, OffloadBucket(bucket="dump"))
+        repairs.OffloadBucket(bucket="dump").run(elsewhere)

@@ -5,15 +5,13 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady, TerminalError
-from lakeproof.faults import renamed_column
-from lakeproof.faults.renamed_column import RenamedColumn
 from lakeproof.lake.capture.columns import declared_columns
-from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.mitigations import another_name, rename_column_back
-from lakeproof.mitigations.another_name import Likeness
 from lakeproof.probes.columns import missing_columns, renamed_columns
+from lakeproof.scenarios.schema_drift import another_name, faults, repairs
+from lakeproof.scenarios.schema_drift.another_name import Likeness
+from lakeproof.scenarios.schema_drift.faults import RenamedColumn
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -59,7 +57,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Database:
     monkeypatch.setattr(mariadb, "columns", made.columns)
     monkeypatch.setattr(mariadb, "rename_column", made.rename_column)
     monkeypatch.setattr(another_name, "likeness", lambda *_: made.likeness)
-    monkeypatch.setattr(rename_column_back, "read_existing_rows", made.read_existing_rows)
+    monkeypatch.setattr(repairs, "read_existing_rows", made.read_existing_rows)
     return made
 
 
@@ -69,24 +67,24 @@ def stack(tmp_path: Path) -> Stack:
 
 
 def run(stack: Stack) -> str:
-    return rename_column_back.run(stack, OfDatabase())
+    return repairs.RenameColumnBack().run(stack)
 
 
 def test_the_fault_is_seen_mended_and_taken_out_twice(database: Database, stack: Stack) -> None:
     fault = RenamedColumn()
-    assert not renamed_column.sign(stack, fault).holds
+    assert not fault.sign(stack).holds
     for _ in range(2):
-        renamed_column.inject(stack, fault)
-    assert renamed_column.sign(stack, fault).holds
+        fault.inject(stack)
+    assert fault.sign(stack).holds
     assert renamed_columns(stack, 1.0, OLTP) == "oltp.order_items.sku→sku_code"
     assert missing_columns(stack, 1.0, OLTP) == "none"
     wanted = "ALTER TABLE oltp.order_items RENAME COLUMN sku_code TO sku; the rows of oltp.order_items are read anew"
-    assert rename_column_back.typed(stack, OfDatabase()) == wanted
+    assert repairs.RenameColumnBack().typed(stack) == wanted
     assert run(stack) == "oltp.order_items.sku_code is sku again; the rows of oltp.order_items are read anew"
     assert (database.read, renamed_columns(stack, 1.0, OLTP)) == (["oltp.order_items"], "none")
     assert run(stack) == "nothing to rename, every column has its name"
     for _ in range(2):
-        renamed_column.remove(stack, fault)
+        fault.remove(stack)
     assert "sku" in database.tables["oltp.order_items"]
 
 
@@ -98,14 +96,14 @@ def test_rows_of_an_append_only_table_are_not_read_twice(database: Database, sta
 
 
 def test_a_second_run_has_the_rows_read_that_the_first_was_cut_off_before(database: Database, stack: Stack) -> None:
-    renamed_column.inject(stack, RenamedColumn())
+    faults.RenamedColumn().inject(stack)
     database.paused = True
     with pytest.raises(DeadlineExpired):
         run(stack)
     database.paused = False
     assert renamed_columns(stack, 1.0, OLTP) == "none"
     read_anew = "the rows of oltp.order_items are read anew"
-    assert rename_column_back.typed(stack, OfDatabase()) == read_anew
+    assert repairs.RenameColumnBack().typed(stack) == read_anew
     assert (run(stack), database.read) == (read_anew, ["oltp.order_items"])
     assert run(stack) == "nothing to rename, every column has its name"
 
@@ -114,14 +112,14 @@ def test_a_table_that_lacks_another_column_by_then_is_not_read_until_it_is_resto
     database: Database, stack: Stack
 ) -> None:
     """The lake's values of that one, from which alone it can be restored, became NULL."""
-    renamed_column.inject(stack, RenamedColumn())
+    faults.RenamedColumn().inject(stack)
     database.paused = True
     with pytest.raises(DeadlineExpired):
         run(stack)
     database.paused = False
     del database.tables["oltp.order_items"]["quantity"]
     refused = "oltp.order_items: quantity is missing in the same table, restore it first"
-    assert rename_column_back.typed(stack, OfDatabase()).startswith(f"nothing, it will be refused: {refused}")
+    assert repairs.RenameColumnBack().typed(stack).startswith(f"nothing, it will be refused: {refused}")
     with pytest.raises(InvalidInput, match=refused):
         run(stack)
     assert database.read == []
@@ -133,7 +131,7 @@ def test_a_table_that_lacks_another_column_by_then_is_not_read_until_it_is_resto
 def test_a_column_that_is_dropped_amid_the_renaming_is_seen_before_the_rows_are_read(
     database: Database, stack: Stack
 ) -> None:
-    renamed_column.inject(stack, RenamedColumn())
+    faults.RenamedColumn().inject(stack)
     database.dropped_amid_renaming = "quantity"
     with pytest.raises(InvalidInput, match="quantity is missing in the same table"):
         run(stack)
@@ -156,8 +154,10 @@ def test_a_dropped_column_beside_an_added_one_is_not_renamed_and_none_other_is(
     assert renamed_columns(stack, 1.0, OLTP) == "oltp.order_items.sku→loaded_at"
     database.likeness = Likeness(3, 0, (1, 2, 3), 0)
     refused = "it is not so that loaded_at is sku renamed"
-    assert rename_column_back.typed(stack, OfDatabase()).startswith(
-        f"nothing, it will be refused: oltp.order_items: {refused}"
+    assert (
+        repairs.RenameColumnBack()
+        .typed(stack)
+        .startswith(f"nothing, it will be refused: oltp.order_items: {refused}")
     )
     with pytest.raises(TerminalError, match=refused):
         run(stack)
@@ -172,8 +172,8 @@ def test_without_an_answer_of_the_lake_nothing_is_renamed(
         raise CouldNotLook("no answer", where="trino")
 
     monkeypatch.setattr(another_name, "likeness", silent)
-    renamed_column.inject(stack, RenamedColumn())
-    assert "refused: trino: no answer" in rename_column_back.typed(stack, OfDatabase())
+    faults.RenamedColumn().inject(stack)
+    assert "refused: trino: no answer" in repairs.RenameColumnBack().typed(stack)
     with pytest.raises(CouldNotLook):
         run(stack)
     assert "sku_code" in database.tables["oltp.order_items"]
@@ -184,4 +184,4 @@ def test_without_an_answer_the_statement_is_told(stack: Stack, monkeypatch: pyte
         raise NotReady("no answer", where="mysql")
 
     monkeypatch.setattr(mariadb, "columns", silent)
-    assert "RENAME COLUMN" in rename_column_back.typed(stack, OfDatabase())
+    assert "RENAME COLUMN" in repairs.RenameColumnBack().typed(stack)

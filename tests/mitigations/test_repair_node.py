@@ -7,8 +7,8 @@ import pytest
 from lakeproof.arguments import OfComponent
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput
-from lakeproof.mitigations import repair_node
 from lakeproof.probes.ring import RingNode
+from lakeproof.scenarios.cassandra_node_down import repairs as cassandra_node_down_repairs
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.stack.engines.cassandra_config import NODES
 from lakeproof.stack.settings import Settings
@@ -24,8 +24,8 @@ class Cluster:
         self.stack = Stack(Settings(state_dir=tmp_path))
         self.did = list[str]()
         self.seen = {name: dict.fromkeys(NODES, "UN") for name in NODES}
-        monkeypatch.setattr(repair_node, "ring", self.ring)
-        monkeypatch.setattr(repair_node, "nodetool", self.nodetool)
+        monkeypatch.setattr(cassandra_node_down_repairs, "ring", self.ring)
+        monkeypatch.setattr(cassandra_node_down_repairs, "nodetool", self.nodetool)
 
     def ring(self, stack: Stack, *, ask: str) -> list[RingNode]:
         return [RingNode(name, state, "", "", 16, None, "id", "") for name, state in self.seen[ask].items()]
@@ -41,7 +41,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
 
 
 def test_it_compares_all_rows_also_those_that_were_repaired_before(cluster: Cluster) -> None:
-    assert "holds the same rows" in repair_node.run(cluster.stack, NODE)
+    assert "holds the same rows" in NODE.run(cluster.stack)
     assert cluster.did == ["repair --full on cassandra-node2"]
 
 
@@ -59,17 +59,17 @@ def test_it_waits_until_both_sides_see_every_node_up(
         cluster.seen[asked]["cassandra-node3"] = "UN"
 
     monkeypatch.setattr(Deadline, "pause", pause)
-    repair_node.run(cluster.stack, NODE)
+    NODE.run(cluster.stack)
     assert len(waited) == 1 and len(cluster.did) == 1
 
 
 def test_where_a_node_stays_away_nothing_is_copied_and_who_it_is_is_told(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repair_node, "UP_SECONDS", 0.0)
+    monkeypatch.setattr(cassandra_node_down_repairs, "UP_SECONDS", 0.0)
     cluster.seen["cassandra-seed"]["cassandra-node3"] = "DN"
     with pytest.raises(DeadlineExpired, match="cassandra-seed sees cassandra-node3 DN") as ended:
-        repair_node.run(cluster.stack, NODE)
+        NODE.run(cluster.stack)
     assert "lakeproof ring repair cassandra-node2" in str(ended.value)
     assert cluster.did == []
 
@@ -86,34 +86,34 @@ def test_a_node_that_gives_no_answer_at_first_is_waited_for_and_named(
         return answers(stack, ask=ask)
 
     waited = list[float]()
-    monkeypatch.setattr(repair_node, "ring", silent_at_first)
+    monkeypatch.setattr(cassandra_node_down_repairs, "ring", silent_at_first)
     monkeypatch.setattr(Deadline, "pause", lambda deadline, seconds: waited.append(seconds))
-    repair_node.run(cluster.stack, NODE)
+    NODE.run(cluster.stack)
     assert len(waited) == 1 and len(cluster.did) == 1
     waited.clear()
-    monkeypatch.setattr(repair_node, "UP_SECONDS", 0.0)
+    monkeypatch.setattr(cassandra_node_down_repairs, "UP_SECONDS", 0.0)
     with pytest.raises(DeadlineExpired, match=f"{silent} gives no answer: nodetool: connection refused"):
-        repair_node.run(cluster.stack, NODE)
+        NODE.run(cluster.stack)
 
 
 def test_somebody_elses_node_is_repaired_on_its_own_machine() -> None:
     theirs = Stack(Settings(mode="external"))
     with pytest.raises(InvalidInput, match="nodetool repair --full"):
-        repair_node.run(theirs, NODE)
+        NODE.run(theirs)
 
 
 def test_what_is_no_node_is_refused(cluster: Cluster) -> None:
     with pytest.raises(InvalidInput, match="cassandra-node2"):
-        repair_node.run(cluster.stack, OfComponent(component="redis"))
+        cassandra_node_down_repairs.RepairNode(component="redis").run(cluster.stack)
 
 
 def test_a_repair_that_fails_is_not_called_one(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object, **__: object) -> str:
         raise CouldNotLook("nodetool: Repair session failed")
 
-    monkeypatch.setattr(repair_node, "nodetool", fails)
+    monkeypatch.setattr(cassandra_node_down_repairs, "nodetool", fails)
     with pytest.raises(CouldNotLook, match="session failed"):
-        repair_node.run(cluster.stack, NODE)
+        NODE.run(cluster.stack)
 
 
 @pytest.mark.parametrize("node", NODES)

@@ -5,10 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.arguments import OfConnector
 from lakeproof.errors import InvalidInput
-from lakeproof.mitigations import restart_workers
 from lakeproof.processes.states import State
+from lakeproof.scenarios.replication_lag import repairs
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -21,14 +20,14 @@ def test_every_worker_that_runs_is_restarted_and_then_the_task_has_to_run(
     client = SimpleNamespace(
         ps=lambda: [SimpleNamespace(name=name, state=state) for name, state in rows.items()], restart=did.append
     )
-    monkeypatch.setattr(restart_workers, "our_processes", lambda *_: client)
+    monkeypatch.setattr(repairs, "our_processes", lambda *_: client)
 
     def runs(_: Stack, connector: str, seconds: float) -> str:
         did.append(f"{connector} has to run")
         return "it runs"
 
-    monkeypatch.setattr(restart_workers, "await_running", runs)
-    said = restart_workers.run(Stack(Settings(state_dir=tmp_path)), OfConnector(connector="shop"))
+    monkeypatch.setattr(repairs, "await_running", runs)
+    said = repairs.RestartWorkers(connector="shop").run(Stack(Settings(state_dir=tmp_path)))
     assert did == ["connect", "connect-3", "shop has to run"]
     assert said == "restarted: connect, connect-3; it runs"
 
@@ -37,4 +36,4 @@ def test_somebody_elses_workers_are_left_alone(tmp_path: Path) -> None:
     where = {"connect": {"http": "http://c:8083"}}
     stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints=where))
     with pytest.raises(InvalidInput, match="somebody else's"):
-        restart_workers.run(stack, OfConnector())
+        repairs.RestartWorkers().run(stack)

@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 
-from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, TerminalError
-from lakeproof.faults import dropped_column
 from lakeproof.lake.capture.columns import Difference, Differences
 from lakeproof.lake.sources import mariadb
-from lakeproof.mitigations import restore_column
-from lakeproof.mitigations.another_name import Likeness
-from lakeproof.mitigations.restore_column_type import keys_with
+from lakeproof.mitigations.columns import keys_with
+from lakeproof.scenarios.schema_drift import faults, repairs
+from lakeproof.scenarios.schema_drift.another_name import Likeness
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -74,11 +72,11 @@ def test_the_column_is_filled_before_it_refuses_null(
     cursor: Cursor, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = SimpleNamespace(rows=[(1, "a"), (2, "b")])
-    monkeypatch.setattr(restore_column, "look", lambda *_: Differences((), (GONE,)))
-    monkeypatch.setattr(restore_column, "_await_published", lambda *_: None)
-    monkeypatch.setattr(restore_column, "ask", lambda *_, **__: (SimpleNamespace(hash="f" * 40), answer))
+    monkeypatch.setattr(repairs, "look", lambda *_: Differences((), (GONE,)))
+    monkeypatch.setattr(repairs, "_await_published", lambda *_: None)
+    monkeypatch.setattr(repairs, "ask", lambda *_, **__: (SimpleNamespace(hash="f" * 40), answer))
     wanted = "oltp.order_items.sku is there again, with 2 values of ffffffffffff"
-    assert restore_column.run(stack, Arguments()) == wanted
+    assert repairs.RestoreColumn().run(stack) == wanted
     added = cursor.told.index("ALTER TABLE oltp.order_items ADD COLUMN IF NOT EXISTS `sku` VARCHAR(32) NULL")
     assert cursor.told.index("LOCK TABLES oltp.order_items WRITE") < added
     assert not any("UNLOCK" in statement for statement in cursor.told)
@@ -91,15 +89,15 @@ def test_a_column_in_whose_place_another_one_was_added_is_restored_and_a_renamed
 ) -> None:
     answer = SimpleNamespace(rows=[(1, "a"), (2, "b")])
     added = Difference("oltp.order_items", "loaded_at", "datetime", None)
-    monkeypatch.setattr(restore_column, "look", lambda *_: Differences((added,), (GONE,)))
-    monkeypatch.setattr(restore_column, "_await_published", lambda *_: None)
-    monkeypatch.setattr(restore_column, "ask", lambda *_, **__: (SimpleNamespace(hash="f" * 40), answer))
-    monkeypatch.setattr(restore_column, "likeness", lambda *_: Likeness(2, 2, (), 2))
-    assert restore_column.run(stack, Arguments()) == "nothing to restore, no column is missing"
-    monkeypatch.setattr(restore_column, "likeness", lambda *_: Likeness(2, 0, (1, 2), 0))
-    assert "ADD COLUMN IF NOT EXISTS sku VARCHAR(32) NOT NULL" in restore_column.typed(stack, Arguments())
+    monkeypatch.setattr(repairs, "look", lambda *_: Differences((added,), (GONE,)))
+    monkeypatch.setattr(repairs, "_await_published", lambda *_: None)
+    monkeypatch.setattr(repairs, "ask", lambda *_, **__: (SimpleNamespace(hash="f" * 40), answer))
+    monkeypatch.setattr(repairs, "likeness", lambda *_: Likeness(2, 2, (), 2))
+    assert repairs.RestoreColumn().run(stack) == "nothing to restore, no column is missing"
+    monkeypatch.setattr(repairs, "likeness", lambda *_: Likeness(2, 0, (1, 2), 0))
+    assert "ADD COLUMN IF NOT EXISTS sku VARCHAR(32) NOT NULL" in repairs.RestoreColumn().typed(stack)
     wanted = "oltp.order_items.sku is there again, with 2 values of ffffffffffff"
-    assert restore_column.run(stack, Arguments()) == wanted
+    assert repairs.RestoreColumn().run(stack) == wanted
 
 
 def test_a_pair_of_columns_that_nobody_can_judge_holds_up_no_other_column(
@@ -114,15 +112,15 @@ def test_a_pair_of_columns_that_nobody_can_judge_holds_up_no_other_column(
         Difference("oltp.orders", "status", None, "STRING"),
     )
     found = Differences(renamed[:1], (GONE, renamed[1]))
-    monkeypatch.setattr(restore_column, "look", lambda *_: found)
-    monkeypatch.setattr(restore_column, "_await_published", lambda *_: None)
-    monkeypatch.setattr(restore_column, "ask", lambda *_, **__: (SimpleNamespace(hash="f" * 40), answer))
-    monkeypatch.setattr(restore_column, "likeness", nobody_can_tell)
-    done = restore_column.run(stack, Arguments())
+    monkeypatch.setattr(repairs, "look", lambda *_: found)
+    monkeypatch.setattr(repairs, "_await_published", lambda *_: None)
+    monkeypatch.setattr(repairs, "ask", lambda *_, **__: (SimpleNamespace(hash="f" * 40), answer))
+    monkeypatch.setattr(repairs, "likeness", nobody_can_tell)
+    done = repairs.RestoreColumn().run(stack)
     assert "sku is there again" in done and "oltp.orders.status is left: " in done
-    monkeypatch.setattr(restore_column, "look", lambda *_: Differences(renamed[:1], renamed[1:]))
+    monkeypatch.setattr(repairs, "look", lambda *_: Differences(renamed[:1], renamed[1:]))
     with pytest.raises(CouldNotLook, match=r"oltp\.orders\.status is left"):
-        restore_column.run(stack, Arguments())
+        repairs.RestoreColumn().run(stack)
 
 
 def test_the_keys_with_a_column_come_back_with_it(cursor: Cursor, stack: Stack) -> None:
@@ -167,28 +165,28 @@ def test_a_column_that_was_added_and_not_filled_is_restored_by_a_second_run(
     nullable |= {"oltp.order_items.sku", "oltp.order_items.quantity", "oltp.notes.text"}
     answer = SimpleNamespace(rows=[(1, "a")])
     retyped = Difference("oltp.order_items", "quantity", "varchar", "INT")  # restore_column_type's matter
-    monkeypatch.setattr(restore_column, "look", lambda *_: Differences((), (retyped,)))
-    monkeypatch.setattr(restore_column, "_await_published", lambda *_: None)
-    monkeypatch.setattr(restore_column, "ask", lambda *_, **__: (SimpleNamespace(hash="f" * 40), answer))
-    assert "IF NOT EXISTS sku VARCHAR(32) NOT NULL" in restore_column.typed(stack, Arguments())
+    monkeypatch.setattr(repairs, "look", lambda *_: Differences((), (retyped,)))
+    monkeypatch.setattr(repairs, "_await_published", lambda *_: None)
+    monkeypatch.setattr(repairs, "ask", lambda *_, **__: (SimpleNamespace(hash="f" * 40), answer))
+    assert "IF NOT EXISTS sku VARCHAR(32) NOT NULL" in repairs.RestoreColumn().typed(stack)
     wanted = "oltp.order_items.sku is there again, with 1 values of ffffffffffff"
-    assert restore_column.run(stack, Arguments()) == wanted
+    assert repairs.RestoreColumn().run(stack) == wanted
 
 
 def test_the_fault_keeps_the_values_for_its_own_removal(
     cursor: Cursor, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dropped_column, "_there", lambda stack: True)
-    dropped_column.inject(stack, Arguments())
+    monkeypatch.setattr(faults, "_there", lambda stack: True)
+    faults.DroppedColumn().inject(stack)
     assert [word.split()[0] for word in cursor.told] == ["SET", "LOCK", "SELECT", "ALTER"]
-    dropped_column.remove(stack, Arguments())
+    faults.DroppedColumn().remove(stack)
     assert cursor.values == [(1, "a"), (2, "b")]
     cursor.told.clear()
-    dropped_column.remove(stack, Arguments())
+    faults.DroppedColumn().remove(stack)
     assert cursor.told == []
 
 
 def test_without_a_missing_column_nothing_is_done(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restore_column, "look", lambda *_: Differences((), ()))
-    assert restore_column.run(stack, Arguments()) == "nothing to restore, no column is missing"
-    assert restore_column.typed(stack, Arguments()) == "nothing to restore"
+    monkeypatch.setattr(repairs, "look", lambda *_: Differences((), ()))
+    assert repairs.RestoreColumn().run(stack) == "nothing to restore, no column is missing"
+    assert repairs.RestoreColumn().typed(stack) == "nothing to restore"

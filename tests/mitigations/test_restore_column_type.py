@@ -13,8 +13,7 @@ import pytest
 from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture.columns import Difference, Differences
 from lakeproof.lake.sources import mariadb
-from lakeproof.mitigations import named, restore_column_type
-from lakeproof.mitigations.named import Named
+from lakeproof.mitigations import columns, named
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -64,14 +63,14 @@ def cursor(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Cursor:
         yield made
 
     monkeypatch.setattr(mariadb, "as_root", as_root)
-    monkeypatch.setattr(restore_column_type, "look", lambda *_: Differences((), (WIDENED,)))
+    monkeypatch.setattr(columns, "look", lambda *_: Differences((), (WIDENED,)))
     answer = SimpleNamespace(rows=[(7, 1), (9, 2)])
-    monkeypatch.setattr(restore_column_type, "ask", lambda *_, **__: (None, answer))
+    monkeypatch.setattr(columns, "ask", lambda *_, **__: (None, answer))
     return made
 
 
 def test_what_the_rows_had_is_kept_for_its_owner_before_the_first_update(cursor: Cursor, stack: Stack) -> None:
-    said = restore_column_type.run(stack, Named())
+    said = columns.RestoreColumnType().run(stack)
     done, _, path = said.partition("; what they had is kept in ")
     assert done == "oltp.order_items.line is INT again, 2 rows corrected"
     assert json.loads(Path(path).read_text())["values"] == {
@@ -88,8 +87,10 @@ def test_the_dry_run_lists_what_would_be_overwritten_and_keeps_nothing(
     cursor: Cursor, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(named, "SHOWN", 1)
-    assert restore_column_type.typed(stack, Named()).endswith(
-        "; values that are overwritten: oltp.order_items.line of id 7: 3000000001, and 1 more"
+    assert (
+        columns.RestoreColumnType()
+        .typed(stack)
+        .endswith("; values that are overwritten: oltp.order_items.line of id 7: 3000000001, and 1 more")
     )
     assert not (stack.state_dir / "kept-values").exists()
 
@@ -97,14 +98,14 @@ def test_the_dry_run_lists_what_would_be_overwritten_and_keeps_nothing(
 def test_without_a_place_for_the_values_nothing_is_overwritten(cursor: Cursor, stack: Stack) -> None:
     (stack.state_dir / "kept-values").write_text("a file where the folder should be")
     with pytest.raises(TerminalError, match="the values cannot be kept"):
-        restore_column_type.run(stack, Named())
+        columns.RestoreColumnType().run(stack)
     assert [word for word, _ in cursor.told] == ["SELECT"]
 
 
 def test_a_database_that_refuses_midway_does_not_hide_where_the_values_are(cursor: Cursor, stack: Stack) -> None:
     cursor.refuses = "ALTER"
     with pytest.raises(NotReady, match=r"line is not INT yet: Lock wait .*; what they had is kept in .*oltp-"):
-        restore_column_type.run(stack, Named())
+        columns.RestoreColumnType().run(stack)
 
 
 def test_a_row_that_somebody_changed_meanwhile_is_not_counted(cursor: Cursor, stack: Stack) -> None:
@@ -112,7 +113,7 @@ def test_a_row_that_somebody_changed_meanwhile_is_not_counted(cursor: Cursor, st
     wanted = (
         "oltp.order_items.line is INT again, 1 rows corrected, 1 left, for somebody had changed them meanwhile; what"
     )
-    assert restore_column_type.run(stack, Named()).startswith(wanted)
+    assert columns.RestoreColumnType().run(stack).startswith(wanted)
 
 
 def test_a_value_that_does_not_fit_and_was_written_meanwhile_fails_the_step_and_is_not_told(
@@ -123,12 +124,12 @@ def test_a_value_that_does_not_fit_and_was_written_meanwhile_fails_the_step_and_
     with pytest.raises(
         NotReady, match=r"not INT yet: a value that does not fit was .*1366.*; what .*Next: do"
     ) as told:
-        restore_column_type.run(stack, Named())
+        columns.RestoreColumnType().run(stack)
     assert "pieces" not in told.value.message
 
 
 def test_a_type_whose_values_all_fit_leaves_no_file(cursor: Cursor, stack: Stack) -> None:
     cursor.unfit = []
-    assert restore_column_type.run(stack, Named()) == "oltp.order_items.line is INT again, 0 rows corrected"
-    assert "values that are overwritten" not in restore_column_type.typed(stack, Named())
+    assert columns.RestoreColumnType().run(stack) == "oltp.order_items.line is INT again, 0 rows corrected"
+    assert "values that are overwritten" not in columns.RestoreColumnType().typed(stack)
     assert not (stack.state_dir / "kept-values").exists()

@@ -10,7 +10,7 @@ from lakeproof.lake.capture import gap, reading_anew, rewriting, topic_gap
 from lakeproof.lake.capture.difference import Difference
 from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.sources.source import Source
-from lakeproof.mitigations import bridge_capture_gap, bridge_topic_gap, remove_second_rows
+from lakeproof.mitigations import capture_gaps
 from lakeproof.probes import connect, flink, kafka
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -41,7 +41,7 @@ def test_a_bridge_takes_out_those_that_it_has_seen(
 ) -> None:
     for module in (gap, topic_gap):
         monkeypatch.setattr(module, "bridge", lambda *_: Difference(twice=twice))
-    for step in (bridge_capture_gap, bridge_topic_gap):
+    for step in (capture_gaps, capture_gaps):
         told = step.run(stack, OfConnector())
         assert told.endswith("; second rows taken out: 7 of oltp.order_events") is bool(twice)
     assert removed == ["oltp", "oltp"] * bool(twice)
@@ -51,12 +51,12 @@ def test_of_postgresql_all_rows_are_read_anew(stack: Stack, monkeypatch: pytest.
     given = OfConnector(connector="shop")
     monkeypatch.setattr(topic_gap, "bridge", lambda *_: pytest.fail("compared"))
     monkeypatch.setattr(reading_anew, "read_anew", lambda _, name: {f"{name}.payment_events": 7})
-    assert bridge_topic_gap.run(stack, given) == (
+    assert given.run(stack) == (
         "all rows of shop were read anew; second rows taken out: 7 of shop.payment_events; what was deleted stays"
     )
-    typed = bridge_topic_gap.typed(stack, given)
+    typed = given.typed(stack)
     assert "pg_drop_replication_slot('lake')" in typed and "lake-shop" in typed
-    assert "pg_drop" not in bridge_topic_gap.typed(stack, OfConnector())
+    assert "pg_drop" not in capture_gaps.BridgeTopicGap().typed(stack)
 
 
 @pytest.mark.parametrize("seen", [None, flink.NO_EXCEPTION])
@@ -69,13 +69,13 @@ def test_where_nothing_tells_of_a_gap_postgresqls_rows_are_not_read_anew(
     monkeypatch.setattr(kafka, "changed_settings", lambda *_: [])
     monkeypatch.setattr(reading_anew, "read_anew", lambda *_: pytest.fail("read anew"))
     with pytest.raises(InvalidInput) as refused:
-        bridge_topic_gap.run(stack, OfConnector(connector="shop"))
+        capture_gaps.BridgeTopicGap(connector="shop").run(stack)
     assert "bridge_capture_gap" not in refused.value.message
 
 
 def test_by_itself_it_says_how_many(stack: Stack, removed: list[str]) -> None:
     given = OfDatabase(database="shop")
-    assert remove_second_rows.run(stack, given) == "second rows taken out: 7 of shop.order_events"
-    typed = remove_second_rows.typed(stack, given)
+    assert given.run(stack) == "second rows taken out: 7 of shop.order_events"
+    typed = given.typed(stack)
     assert "INSERT OVERWRITE store.shop.TABLE SELECT DISTINCT * FROM store.shop.TABLE" in typed
     assert "lakeproof-write-shop" in typed and "lake-shop" in typed

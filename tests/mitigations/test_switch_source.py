@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.errors import TerminalError
-from lakeproof.mitigations import switch_source
-from lakeproof.mitigations.switch_source import SwitchSource, run, typed
+from lakeproof.scenarios.support_timeline import repairs
+from lakeproof.scenarios.support_timeline.repairs import SwitchSource
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -37,25 +37,25 @@ def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         made.given = {} if url is None else {variable: url}
 
     client = SimpleNamespace(row=lambda name: made, start=lambda name: setattr(made, "pid", 1))
-    monkeypatch.setattr(switch_source, "our_processes", lambda *_: client)
-    monkeypatch.setattr(switch_source, "hand_variable", hand)
-    monkeypatch.setattr(switch_source, "handed_variables", lambda *_: made.given if made.pid else {})
-    monkeypatch.setattr(switch_source, "late_sources", lambda *_: made.late)
-    monkeypatch.setattr(switch_source, "slow_sources", lambda *_: made.slow)
-    monkeypatch.setattr(switch_source, "last_handed", lambda *_: made.given)
+    monkeypatch.setattr(repairs, "our_processes", lambda *_: client)
+    monkeypatch.setattr(repairs, "hand_variable", hand)
+    monkeypatch.setattr(repairs, "handed_variables", lambda *_: made.given if made.pid else {})
+    monkeypatch.setattr(repairs, "late_sources", lambda *_: made.late)
+    monkeypatch.setattr(repairs, "slow_sources", lambda *_: made.slow)
+    monkeypatch.setattr(repairs, "last_handed", lambda *_: made.given)
     return made
 
 
 def test_on_gives_back_the_address_that_off_took(stack: Stack, support: SimpleNamespace) -> None:
     support.given = {VARIABLE: "http://far:8001"}
     for _ in range(2):  # off again, while it is off, forgets nothing
-        run(stack, OFF)
+        OFF.run(stack)
         assert support.given == {VARIABLE: ""}
-    assert "http://far:8001" in run(stack, ON)
+    assert "http://far:8001" in ON.run(stack)
     assert support.given == {VARIABLE: "http://far:8001"}
     support.given = {}
-    run(stack, OFF)
-    run(stack, ON)
+    OFF.run(stack)
+    ON.run(stack)
     assert support.given == {}, "the note of before counts only once"
 
 
@@ -65,26 +65,26 @@ def test_a_password_in_an_address_reaches_no_timeline_and_nobody_elses_eyes(
 ) -> None:
     address = f"http://{login}@far:8001/a"
     support.given = {VARIABLE: address}
-    said = [run(stack, ON)]
+    said = [ON.run(stack)]
     assert "stays on at http://…@far:8001/a" in said[0]
-    said.append(run(stack, OFF))
+    said.append(OFF.run(stack))
     (note,) = stack.data_dir("support-service").iterdir()
     assert (note.read_text(), stat.S_IMODE(note.stat().st_mode)) == (address, 0o600)
-    said += [typed(stack, ON), run(stack, ON)]
+    said += [ON.typed(stack), ON.run(stack)]
     assert support.given == {VARIABLE: address}
     support.late = "order-service"
-    said.append(run(stack, SwitchSource()))
+    said.append(SwitchSource().run(stack))
     assert "it was http://…@far:8001/a" in said[-1]
     assert "cret" not in "".join(said)
 
 
 def test_on_by_hand_gives_back_the_address_that_off_took(stack: Stack, support: SimpleNamespace) -> None:
     support.given = {VARIABLE: "http://far:8001"}
-    run(stack, OFF)
+    OFF.run(stack)
     on = f"lakeproof stop support-service; {VARIABLE}=http://far:8001 lakeproof start support-service"
-    assert typed(stack, ON) == on
+    assert ON.typed(stack) == on
     support.given = {}  # somebody has started it with the stack's own address meanwhile
-    assert typed(stack, ON) == "lakeproof stop support-service; lakeproof start support-service"
+    assert ON.typed(stack) == "lakeproof stop support-service; lakeproof start support-service"
 
 
 @pytest.mark.parametrize("cut", [OFF, ON])
@@ -93,12 +93,12 @@ def test_a_run_that_was_cut_off_while_support_was_stopped_loses_no_address(
 ) -> None:
     support.given = {VARIABLE: "http://far:8001"}
     if cut is ON:
-        run(stack, OFF)
+        OFF.run(stack)
     support.cut = True
     with pytest.raises(KeyboardInterrupt):
-        run(stack, cut)
-    run(stack, cut)
-    run(stack, ON)
+        cut.run(stack)
+    cut.run(stack)
+    ON.run(stack)
     assert support.given == {VARIABLE: "http://far:8001"}
 
 
@@ -106,15 +106,15 @@ def test_an_address_that_is_not_late_is_left_alone_and_one_that_is_late_is_given
     stack: Stack, support: SimpleNamespace
 ) -> None:
     support.given = {VARIABLE: "http://far:8001"}
-    assert "stays on" in run(stack, ON)
+    assert "stays on" in ON.run(stack)
     assert support.restarts == 0
     support.late = "order-service"
-    assert "it was http://far:8001" in run(stack, SwitchSource())
+    assert "it was http://far:8001" in SwitchSource().run(stack)
     assert (support.given, support.restarts) == ({}, 1)
 
 
 def test_without_an_address_of_its_own_it_is_the_stacks_again(stack: Stack, support: SimpleNamespace) -> None:
-    assert "the stack's own address" in run(stack, ON)
+    assert "the stack's own address" in ON.run(stack)
     assert (support.given, support.restarts) == ({}, 1)
 
 
@@ -123,9 +123,9 @@ def test_off_is_for_a_source_that_is_slow_itself_and_on_again_would_not_help_it(
 ) -> None:
     support.slow = "order-service"
     with pytest.raises(TerminalError, match="no source is late for it alone"):
-        run(stack, SwitchSource())
-    assert run(stack, SwitchSource(to="off")) == "order: switched off"
+        SwitchSource().run(stack)
+    assert SwitchSource(to="off").run(stack) == "order: switched off"
     assert support.given == {VARIABLE: ""}
     support.slow = "none"
     with pytest.raises(TerminalError, match="none is slow"):
-        run(stack, SwitchSource(to="off"))
+        SwitchSource(to="off").run(stack)

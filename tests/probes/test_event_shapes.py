@@ -12,12 +12,10 @@ from typing import Any
 import pytest
 
 from lakeproof.errors import TerminalError, TransientError
-from lakeproof.faults import reshaped_events
-from lakeproof.faults.reshaped_events import ReshapedEvents
-from lakeproof.mitigations import restore_event_shape
-from lakeproof.mitigations.restore_event_shape import RestoreEventShape
 from lakeproof.probes import event_shapes
 from lakeproof.probes.event_shapes import Reshaped, compared
+from lakeproof.scenarios.notification_failure import faults, repairs
+from lakeproof.scenarios.notification_failure.repairs import RestoreEventShape
 from lakeproof.services import outbox
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -77,8 +75,8 @@ class Database:
 
     def rows(self, sql: str, *args: object) -> Sequence[tuple[Any, ...]]:
         if "pg_trigger" in sql:
-            words = map(restore_event_shape._word, ("order_id", "order"))
-            assert args == (restore_event_shape.REWRITES, *words)
+            words = map(repairs._word, ("order_id", "order"))
+            assert args == (repairs.REWRITES, *words)
             names = self.triggers.get(sql.partition(".outbox'")[0].rpartition("'")[2], [])
             return [(name, f"CREATE TRIGGER {name} …", "CREATE FUNCTION …") for name in names]
         if "max(id)" in sql:
@@ -105,8 +103,8 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Database:
     def session(stack: Stack) -> Iterator[Database]:
         yield made
 
-    monkeypatch.setattr(restore_event_shape, "_database", session)
-    monkeypatch.setattr(restore_event_shape, "NEWER_SECONDS", 0.0)
+    monkeypatch.setattr(repairs, "_database", session)
+    monkeypatch.setattr(repairs, "NEWER_SECONDS", 0.0)
     monkeypatch.setattr(event_shapes, "read_rows", lambda *_, **__: [(made.older,)])
     return made
 
@@ -116,11 +114,11 @@ def test_the_repair_drops_the_change_waits_for_what_is_under_way_and_sends_all_o
 ) -> None:
     looks = [("a",), ("a", "b", "c")]  # two more came while the trigger was dropped
     monkeypatch.setattr(
-        restore_event_shape,
+        repairs,
         "reshaped",
         lambda *_: [Reshaped("payment", "payment.captured", ("order_id",), ("order",), looks.pop(0))],
     )
-    assert "sent again: 3 payment.captured" in restore_event_shape.run(stack, RestoreEventShape())
+    assert "sent again: 3 payment.captured" in repairs.RestoreEventShape().run(stack)
     statements = [sql.split()[0] for sql, _ in database.done]
     assert statements == ["DROP", "UPDATE", "DELETE", "UPDATE"]
     assert database.done[0][0] == "DROP TRIGGER strange ON payment.outbox"
@@ -133,16 +131,16 @@ def test_a_sender_without_such_a_trigger_is_told_of_and_nothing_is_changed_until
     stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = [Reshaped("payment", "payment.captured", ("order_id",), ("order",), ("a",))]
-    monkeypatch.setattr(restore_event_shape, "reshaped", lambda *_: found)
+    monkeypatch.setattr(repairs, "reshaped", lambda *_: found)
     database.triggers.clear()
     with pytest.raises(TerminalError, match="no trigger"):
-        restore_event_shape.run(stack, RestoreEventShape())
+        repairs.RestoreEventShape().run(stack)
     assert database.done == []
     database.newest_is_usual = True
-    restore_event_shape.run(stack, RestoreEventShape())
+    repairs.RestoreEventShape().run(stack)
     assert [sql.split()[0] for sql, _ in database.done] == ["UPDATE", "DELETE", "UPDATE"]
     found.clear()
-    assert restore_event_shape.run(stack, RestoreEventShape()) == "every event of the last 1440 minutes could be read"
+    assert repairs.RestoreEventShape().run(stack) == "every event of the last 1440 minutes could be read"
 
 
 def test_it_looks_back_as_long_as_senders_keep_their_events_and_tells_of_what_is_older(
@@ -150,19 +148,19 @@ def test_it_looks_back_as_long_as_senders_keep_their_events_and_tells_of_what_is
 ) -> None:
     assert RestoreEventShape().minutes * 60 == outbox.KEPT_SECONDS
     found = [Reshaped("payment", "payment.captured", ("order_id",), ("order",), ("a",))]
-    monkeypatch.setattr(restore_event_shape, "reshaped", lambda *_: found)
+    monkeypatch.setattr(repairs, "reshaped", lambda *_: found)
     database.older = 7
     beyond = "; 7 of the day before could not be read either, and are not sent again"
-    said = restore_event_shape.run(stack, RestoreEventShape())
+    said = repairs.RestoreEventShape().run(stack)
     assert "sent again: 1 payment.captured" in said and said.endswith(beyond)
     found.clear()
-    assert restore_event_shape.run(stack, RestoreEventShape(minutes=60)).endswith(f"could be read{beyond}")
+    assert repairs.RestoreEventShape(minutes=60).run(stack).endswith(f"could be read{beyond}")
 
 
 @pytest.mark.parametrize(
     ("source", "is_one"),
     [
-        (reshaped_events.FUNCTION.format(key="order_id", name="order"), True),
+        (faults.FUNCTION.format(key="order_id", name="order"), True),
         ("begin new.payload = new.payload - 'order_id'; return new; end", True),
         ("BEGIN IF NEW.payload = '{}' THEN RAISE 'no order_id'; END IF; RETURN NEW; END", False),
         ("BEGIN PERFORM pg_notify('events', NEW.payload->>'order_id'); RETURN NEW; END", False),
@@ -170,21 +168,21 @@ def test_it_looks_back_as_long_as_senders_keep_their_events_and_tells_of_what_is
 )
 def test_only_a_function_that_gives_an_event_other_data_is_dropped(source: str, is_one: bool) -> None:
     # PostgreSQL's \m is the beginning of a word.
-    pattern = restore_event_shape.REWRITES.replace(r"\m", r"\b")
+    pattern = repairs.REWRITES.replace(r"\m", r"\b")
     assert bool(re.search(pattern, source, re.IGNORECASE)) is is_one
 
 
 @pytest.mark.parametrize(
     ("source", "names_it"),
     [
-        (reshaped_events.FUNCTION.format(key="order_id", name="order"), True),
+        (faults.FUNCTION.format(key="order_id", name="order"), True),
         ("IF NEW.payload ? 'order_id' THEN NEW.payload := NEW.payload || '{\"currency\":\"EUR\"}'; END IF;", False),
     ],
 )
 def test_a_function_that_only_reads_the_key_does_not_name_the_new_one(source: str, names_it: bool) -> None:
     """`order` stands in `order_id`."""
-    assert re.search(restore_event_shape._word("order_id"), source)
-    assert bool(re.search(restore_event_shape._word("order"), source)) is names_it
+    assert re.search(repairs._word("order_id"), source)
+    assert bool(re.search(repairs._word("order"), source)) is names_it
 
 
 @pytest.mark.parametrize("has", [(), ("order", "number")])
@@ -192,12 +190,12 @@ def test_where_it_is_not_plain_which_key_stands_for_which_nothing_is_changed(
     has: tuple[str, ...], stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        restore_event_shape,
+        repairs,
         "reshaped",
         lambda *_: [Reshaped("payment", "payment.captured", ("order_id",), has, ("a",))],
     )
     with pytest.raises(TerminalError, match="not plain"):
-        restore_event_shape.run(stack, RestoreEventShape())
+        repairs.RestoreEventShape().run(stack)
     assert database.done == []
 
 
@@ -208,9 +206,9 @@ def run_over(
     looks: list[list[Reshaped]], stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[str, list[str]]:
     """What the repair says of events that the first and the second look find, and its statements."""
-    monkeypatch.setattr(restore_event_shape, "reshaped", lambda *_: looks.pop(0))
+    monkeypatch.setattr(repairs, "reshaped", lambda *_: looks.pop(0))
     try:
-        said = restore_event_shape.run(stack, RestoreEventShape())
+        said = repairs.RestoreEventShape().run(stack)
     except TerminalError as error:
         said = error.message
     return said, [sql.split()[0] for sql, _ in database.done]
@@ -302,12 +300,12 @@ def test_a_failure_after_the_drop_does_not_hide_where_the_definition_is(
     stack: Stack, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.under_way = [1] * 100
-    monkeypatch.setattr(restore_event_shape, "TAKEN_SECONDS", 0.0)
-    monkeypatch.setattr(restore_event_shape, "reshaped", lambda *_: [PLAIN])
+    monkeypatch.setattr(repairs, "TAKEN_SECONDS", 0.0)
+    monkeypatch.setattr(repairs, "reshaped", lambda *_: [PLAIN])
     with pytest.raises(
         TransientError, match=r"events under way .*strange of payment.outbox, .*kept in .*do this again"
     ):
-        restore_event_shape.run(stack, RestoreEventShape())
+        repairs.RestoreEventShape().run(stack)
 
 
 def test_the_fault_is_a_trigger_of_the_sender_and_goes_with_its_function(
@@ -325,9 +323,9 @@ def test_the_fault_is_a_trigger_of_the_sender_and_goes_with_its_function(
         assert user == "payment_service"
         yield Session()
 
-    monkeypatch.setattr(reshaped_events, "transient_connection", connection)
-    reshaped_events.inject(stack, ReshapedEvents())
+    monkeypatch.setattr(faults, "transient_connection", connection)
+    faults.ReshapedEvents().inject(stack)
     assert "NEW.payload - 'order_id'" in executed[0][1] and "'order', NEW.payload->'order_id'" in executed[0][1]
-    assert reshaped_events.sign(stack, ReshapedEvents()).holds
-    reshaped_events.remove(stack, ReshapedEvents())
+    assert faults.ReshapedEvents().sign(stack).holds
+    faults.ReshapedEvents().remove(stack)
     assert [one for one, _ in executed[-2:]] == ["DROP TRIGGER IF", "DROP FUNCTION IF"]

@@ -9,12 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from lakeproof.arguments import Arguments, parse_arguments
+from lakeproof.arguments import parse_arguments
 from lakeproof.errors import CouldNotLook, InvalidInput, TransientError
-from lakeproof.faults import refused_mail
-from lakeproof.faults.refused_mail import RefusedMail
-from lakeproof.mitigations import accept_mail
 from lakeproof.probes import notifications
+from lakeproof.scenarios.notification_failure import faults, repairs
+from lakeproof.scenarios.notification_failure.faults import RefusedMail
 from lakeproof.stack import postgres_session
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -105,11 +104,11 @@ def test_fault_and_repair_set_the_account(stack: Stack, monkeypatch: pytest.Monk
         return httpx.Response(200, request=httpx.Request("PUT", url))
 
     monkeypatch.setattr(httpx, "put", put)
-    refused_mail.inject(stack, RefusedMail())
-    accept_mail.run(stack, Arguments())
-    refused_mail.remove(stack, RefusedMail())
+    faults.RefusedMail().inject(stack)
+    repairs.AcceptMail().run(stack)
+    faults.RefusedMail().remove(stack)
     assert asked == [("account", "451 4.7.1 this account is over its limit"), ("account", ""), ("account", "")]
-    assert "/account" in accept_mail.typed(stack, Arguments())
+    assert "/account" in repairs.AcceptMail().typed(stack)
 
 
 def test_without_the_provider_the_repair_says_so(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +117,7 @@ def test_without_the_provider_the_repair_says_so(stack: Stack, monkeypatch: pyte
 
     monkeypatch.setattr(httpx, "put", away)
     with pytest.raises(TransientError, match="lakeproof up mail-sink"):
-        accept_mail.run(stack, Arguments())
+        repairs.AcceptMail().run(stack)
 
 
 @pytest.mark.parametrize(
@@ -128,8 +127,8 @@ def test_without_the_provider_the_repair_says_so(stack: Stack, monkeypatch: pyte
 def test_the_fault_shows_in_the_providers_own_words(
     answer: str, holds: bool, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refused_mail, "provider_answer", lambda *_: answer)
-    assert refused_mail.sign(stack, RefusedMail()).holds is holds
+    monkeypatch.setattr(faults, "provider_answer", lambda *_: answer)
+    assert faults.RefusedMail().sign(stack).holds is holds
 
 
 @pytest.mark.parametrize(

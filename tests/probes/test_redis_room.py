@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from lakeproof.arguments import Arguments
 from lakeproof.errors import InvalidInput, TerminalError
-from lakeproof.faults import filled_redis
-from lakeproof.mitigations import delete_endless_keys
 from lakeproof.probes import redis as probes
+from lakeproof.scenarios.support_timeline import faults, repairs
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -57,7 +55,7 @@ def redis(monkeypatch: pytest.MonkeyPatch) -> Memory:
     def asked(stack: Stack, timeout: float) -> Iterator[Memory]:
         yield made
 
-    for module in (filled_redis, delete_endless_keys, probes):
+    for module in (faults, repairs, probes):
         monkeypatch.setattr(module, "asked", asked)
     return made
 
@@ -69,38 +67,38 @@ def stack(tmp_path: Path) -> Stack:
 
 def test_it_is_filled_beyond_its_limit_and_emptied_again(redis: Memory, stack: Stack) -> None:
     assert probes.room(stack, 1.0) == "room"
-    assert not filled_redis.sign(stack, Arguments()).holds
+    assert not faults.FilledRedis().sign(stack).holds
     for _ in range(2):
-        filled_redis.inject(stack, Arguments())
-    seen = filled_redis.sign(stack, Arguments())
+        faults.FilledRedis().inject(stack)
+    seen = faults.FilledRedis().sign(stack)
     assert seen.holds and "keys that never end" in seen.seen
     assert redis.info("memory")["used_memory"] > redis.limit + MB
     assert len(redis.keys) == 2
     for _ in range(2):
-        filled_redis.remove(stack, Arguments())
+        faults.FilledRedis().remove(stack)
     assert list(redis.keys) == ["support:timeline:1"]
 
 
 def test_the_repair_deletes_what_never_ends_and_nothing_else(redis: Memory, stack: Stack) -> None:
-    filled_redis.inject(stack, Arguments())
+    faults.FilledRedis().inject(stack)
     redis.setrange("somebody's", 0, b"x")
-    told = delete_endless_keys.run(stack, Arguments())
+    told = repairs.DeleteEndlessKeys().run(stack)
     assert told == "2 keys that never end are deleted (rubbish:0, somebody's), and Redis has room"
     assert list(redis.keys) == ["support:timeline:1"]
-    assert delete_endless_keys.run(stack, Arguments()) == "Redis has room, so no key is deleted"
+    assert repairs.DeleteEndlessKeys().run(stack) == "Redis has room, so no key is deleted"
 
 
 def test_of_a_redis_that_has_room_no_key_is_deleted(redis: Memory, stack: Stack) -> None:
     """A key without an end may be somebody's, and is in nobody's way."""
     redis.setrange("feature-flags", 0, b"x")
-    assert delete_endless_keys.run(stack, Arguments()) == "Redis has room, so no key is deleted"
+    assert repairs.DeleteEndlessKeys().run(stack) == "Redis has room, so no key is deleted"
     assert "feature-flags" in redis.keys
 
 
 def test_of_many_keys_that_are_deleted_some_are_named(redis: Memory, stack: Stack) -> None:
     for at in range(7):
         redis.setrange(f"endless:{at}", 10 * MB, b"x")
-    told = delete_endless_keys.run(stack, Arguments())
+    told = repairs.DeleteEndlessKeys().run(stack)
     assert told.startswith("7 keys that never end are deleted (endless:0, ") and "endless:4 and 2 more)" in told
 
 
@@ -118,24 +116,24 @@ def test_full_of_keys_that_end_is_no_trouble_and_the_last_byte_is_not_needed(red
 def test_a_redis_without_a_limit_is_not_filled(redis: Memory, stack: Stack) -> None:
     redis.limit = 0
     with pytest.raises(InvalidInput, match="maxmemory is 0"):
-        filled_redis.inject(stack, Arguments())
+        faults.FilledRedis().inject(stack)
 
 
 def test_a_redis_that_lets_go_of_every_key_is_not_filled_for_ever(redis: Memory, stack: Stack) -> None:
     redis.policy = "allkeys-lru"
     redis.keys["somebody's"] = (50 * MB, -1)
     with pytest.raises(InvalidInput, match="maxmemory-policy is allkeys-lru"):
-        filled_redis.inject(stack, Arguments())
+        faults.FilledRedis().inject(stack)
     assert "somebody's" in redis.keys
 
 
 def test_a_repair_that_did_not_help_says_so(redis: Memory, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delete_endless_keys, "room", lambda *_: "full: 70 of 64 MB")
+    monkeypatch.setattr(repairs, "room", lambda *_: "full: 70 of 64 MB")
     with pytest.raises(TerminalError, match="it is full"):
-        delete_endless_keys.run(stack, Arguments())
+        repairs.DeleteEndlessKeys().run(stack)
 
 
 def test_somebody_elses_keys_are_never_deleted(redis: Memory, tmp_path: Path) -> None:
     stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints={"redis": {"tcp": "far:6379"}}))
     with pytest.raises(InvalidInput, match="somebody else"):
-        delete_endless_keys.run(stack, Arguments())
+        repairs.DeleteEndlessKeys().run(stack)

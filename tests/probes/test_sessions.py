@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
-from lakeproof.mitigations import end_blocking_session, end_idle_sessions
-from lakeproof.mitigations.end_blocking_session import EndBlockingSession
-from lakeproof.mitigations.end_idle_sessions import EndIdleSessions
 from lakeproof.probes import sessions as probes
+from lakeproof.scenarios.connection_saturation import repairs
+from lakeproof.scenarios.connection_saturation.repairs import EndIdleSessions
 from lakeproof.stack import database_sessions
 from lakeproof.stack.database_sessions import Held, Sessions
 from lakeproof.stack.database_sessions import Server as Server_
@@ -73,17 +72,17 @@ def test_the_leaking_account_is_limited_first_and_nobody_elses_sessions_end(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[tuple[object, ...]] = []
-    monkeypatch.setattr(end_idle_sessions, "sessions", lambda *_: FULL)
-    monkeypatch.setattr(end_idle_sessions, "limit_of", lambda *_: 0)
-    monkeypatch.setattr(end_idle_sessions, "limit", lambda _, *rest: done.append(("limit", *rest)))
+    monkeypatch.setattr(repairs, "sessions", lambda *_: FULL)
+    monkeypatch.setattr(repairs, "limit_of", lambda *_: 0)
+    monkeypatch.setattr(repairs, "limit", lambda _, *rest: done.append(("limit", *rest)))
 
     def end_idle(_: Stack, *rest: object) -> int:
         done.append(("end", *rest))
         return 195
 
-    monkeypatch.setattr(end_idle_sessions, "end_idle", end_idle)
-    monkeypatch.setattr(end_idle_sessions, "idle_in_transaction", lambda *_: 0)
-    said = end_idle_sessions.run(stack, EndIdleSessions())
+    monkeypatch.setattr(repairs, "end_idle", end_idle)
+    monkeypatch.setattr(repairs, "idle_in_transaction", lambda *_: 0)
+    said = repairs.EndIdleSessions().run(stack)
     assert done == [("limit", "mysql", "report", 10, 10.0), ("end", "mysql", "report", 10.0)]
     assert "ended 195 idle sessions of report" in said and "WITH MAX_USER_CONNECTIONS 0" in said
 
@@ -110,11 +109,11 @@ class Server:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, limit: int = 0, idle: int = 195, open_: int = 0) -> None:
         self.limit, self.idle, self.open = limit, idle, open_
-        monkeypatch.setattr(end_idle_sessions, "sessions", lambda *_: Sessions(200, {"report": Held(195, 195)}))
-        monkeypatch.setattr(end_idle_sessions, "limit_of", lambda *_: self.limit)
-        monkeypatch.setattr(end_idle_sessions, "limit", self.set_limit)
-        monkeypatch.setattr(end_idle_sessions, "end_idle", lambda *_: self.idle)
-        monkeypatch.setattr(end_idle_sessions, "idle_in_transaction", lambda *_: self.open)
+        monkeypatch.setattr(repairs, "sessions", lambda *_: Sessions(200, {"report": Held(195, 195)}))
+        monkeypatch.setattr(repairs, "limit_of", lambda *_: self.limit)
+        monkeypatch.setattr(repairs, "limit", self.set_limit)
+        monkeypatch.setattr(repairs, "end_idle", lambda *_: self.idle)
+        monkeypatch.setattr(repairs, "idle_in_transaction", lambda *_: self.open)
 
     def set_limit(self, stack: Stack, server: str, account: str, sessions: int, seconds: float) -> None:
         self.limit = sessions
@@ -126,10 +125,10 @@ def test_a_repeat_tells_the_way_back_to_the_limit_of_before_the_first(
     """The second run read the limit that the first had set, and told that one as the way back."""
     server = Server(monkeypatch, limit=25)
     for given in (10, 10, 5, 5):
-        assert "CONNECTIONS 25)" in end_idle_sessions.run(stack, EndIdleSessions(limit=given))
+        assert "CONNECTIONS 25)" in repairs.EndIdleSessions(limit=given).run(stack)
         assert server.limit == given
     server.limit = 40  # somebody else's
-    assert "CONNECTIONS 40)" in end_idle_sessions.run(stack, EndIdleSessions())
+    assert "CONNECTIONS 40)" in repairs.EndIdleSessions().run(stack)
 
 
 def test_an_account_of_any_name_may_be_named_and_its_limit_of_before_is_kept(
@@ -138,7 +137,7 @@ def test_an_account_of_any_name_may_be_named_and_its_limit_of_before_is_kept(
     server = Server(monkeypatch, limit=25)
     for given in (10, 5):
         arguments = EndIdleSessions(database="postgres", account="../bi-reader", limit=given)
-        assert '"../bi-reader" CONNECTION LIMIT 25)' in end_idle_sessions.run(stack, arguments)
+        assert '"../bi-reader" CONNECTION LIMIT 25)' in arguments.run(stack)
         assert server.limit == given
     assert [each.name for each in stack.data_dir("session-limits").iterdir()] == ["postgres-..%2Fbi-reader.json"]
 
@@ -148,16 +147,16 @@ def test_sessions_that_are_idle_within_a_transaction_are_not_ended_and_that_fail
 ) -> None:
     Server(monkeypatch, idle=0, open_=195)
     with pytest.raises(TerminalError, match=r"195 are idle within a transaction.*rolls back") as failed:
-        end_idle_sessions.run(stack, EndIdleSessions())
+        repairs.EndIdleSessions().run(stack)
     assert "undo: ALTER USER" in failed.value.message
     Server(monkeypatch, idle=150, open_=3)
-    assert "3 are idle within a transaction" in end_idle_sessions.run(stack, EndIdleSessions())
+    assert "3 are idle within a transaction" in repairs.EndIdleSessions().run(stack)
 
 
 def test_where_nobody_leaks_nobody_is_limited(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(end_idle_sessions, "sessions", lambda *_: Sessions(200, {"report": Held(9, 9)}))
-    monkeypatch.setattr(end_idle_sessions, "limit", lambda *_: pytest.fail("limited"))
-    assert "nobody's are ended" in end_idle_sessions.run(stack, EndIdleSessions())
+    monkeypatch.setattr(repairs, "sessions", lambda *_: Sessions(200, {"report": Held(9, 9)}))
+    monkeypatch.setattr(repairs, "limit", lambda *_: pytest.fail("limited"))
+    assert "nobody's are ended" in repairs.EndIdleSessions().run(stack)
 
 
 @pytest.mark.parametrize(
@@ -167,39 +166,37 @@ def test_where_nobody_leaks_nobody_is_limited(stack: Stack, monkeypatch: pytest.
 def test_the_account_of_a_component_is_never_limited(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, database: str, account: str
 ) -> None:
-    monkeypatch.setattr(end_idle_sessions, "limit", lambda *_: pytest.fail("limited"))
-    monkeypatch.setattr(end_idle_sessions, "limit_of", lambda *_: 0)
-    monkeypatch.setattr(end_idle_sessions, "end_idle", lambda *_: pytest.fail("ended"))
-    monkeypatch.setattr(end_idle_sessions, "sessions", lambda *_: Sessions(200, {account: Held(150, 150)}))
+    monkeypatch.setattr(repairs, "limit", lambda *_: pytest.fail("limited"))
+    monkeypatch.setattr(repairs, "limit_of", lambda *_: 0)
+    monkeypatch.setattr(repairs, "end_idle", lambda *_: pytest.fail("ended"))
+    monkeypatch.setattr(repairs, "sessions", lambda *_: Sessions(200, {account: Held(150, 150)}))
     named, found = ({"database": database, "account": account}, {"database": database})
     for given in (named, found):
         with pytest.raises(InvalidInput, match=f"{account} is the account of a component"):
-            end_idle_sessions.run(stack, EndIdleSessions.model_validate(given))
+            EndIdleSessions.model_validate(given).run(stack)
     with pytest.raises(InvalidInput):
-        end_idle_sessions.typed(stack, EndIdleSessions.model_validate(named))
+        EndIdleSessions.model_validate(named).typed(stack)
 
 
 def test_who_keeps_others_waiting_is_told_and_ended_alone(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[object] = []
     found: list[Blocker | None] = [None]
-    for module in (probes, end_blocking_session):
+    for module in (probes, repairs):
         monkeypatch.setattr(module, "blocker", lambda *_: found[0])
 
     def end_session(_: Stack, *rest: object) -> bool:
         ended.append(rest)
         return True
 
-    monkeypatch.setattr(end_blocking_session, "end_session", end_session)
+    monkeypatch.setattr(repairs, "end_session", end_session)
     assert (probes.lock_waiters(stack, 1.0, "mysql"), probes.who_blocks(stack, 1.0, "mysql")) == (0, "nobody")
-    assert "none is ended" in end_blocking_session.run(stack, EndBlockingSession())
+    assert "none is ended" in repairs.EndBlockingSession().run(stack)
     found[0] = Blocker(41, "root", 187, 31.4)
     assert probes.lock_waiters(stack, 1.0, "mysql") == 187
     assert probes.who_blocks(stack, 1.0, "mysql") == "session 41 of root: 187 wait, 31 s the longest"
-    assert "ended session 41 of root; 187 sessions waited for it" in end_blocking_session.run(
-        stack, EndBlockingSession()
-    )
+    assert "ended session 41 of root; 187 sessions waited for it" in repairs.EndBlockingSession().run(stack)
     assert ended == [("mysql", 41, 10.0)]
-    assert end_blocking_session.typed(stack, EndBlockingSession(session=7)) == "KILL CONNECTION 7"
+    assert repairs.EndBlockingSession(session=7).typed(stack) == "KILL CONNECTION 7"
 
 
 @pytest.mark.parametrize("server", database_sessions.ENGINES)
@@ -207,12 +204,12 @@ def test_a_session_that_a_person_names_is_said_to_have_ended_only_where_it_was_t
     stack: Stack, server: database_sessions.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer_as(monkeypatch, lambda statement: [(False,)] if "pg_terminate" in statement else [])
-    gone = end_blocking_session.run(stack, EndBlockingSession(database=server, session=999))
+    gone = repairs.EndBlockingSession(database=server, session=999).run(stack)
     assert gone == "session 999 had ended already"
     answer_as(
         monkeypatch, lambda statement: [(True,)] if "pg_terminate" in statement or "SELECT 1" in statement else []
     )
-    ended = end_blocking_session.run(stack, EndBlockingSession(database=server, session=41))
+    ended = repairs.EndBlockingSession(database=server, session=41).run(stack)
     assert ended == "ended session 41"
 
 
@@ -227,7 +224,7 @@ def test_a_session_that_a_person_names_is_spared_where_it_is_our_own_repair(
     for server, answer in shown.items():
         asked = answer_as(monkeypatch, answer)
         with pytest.raises(TerminalError, match="session 41 is a repair of Lakeproof"):
-            end_blocking_session.run(stack, EndBlockingSession(database=server, session=41))
+            repairs.EndBlockingSession(database=server, session=41).run(stack)
         assert not [one for one in asked if "KILL" in one or "terminate" in one]
 
 

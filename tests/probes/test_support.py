@@ -11,12 +11,11 @@ import httpx
 import pytest
 
 from lakeproof.errors import CouldNotLook, TerminalError
-from lakeproof.faults.hoarded_attachments import HoardedAttachments
-from lakeproof.mitigations import switch_source
-from lakeproof.mitigations.switch_source import SwitchSource
 from lakeproof.observability.durations import parse_duration
 from lakeproof.observability.rules import find_rules
 from lakeproof.probes import support
+from lakeproof.scenarios.support_timeline import repairs
+from lakeproof.scenarios.support_timeline.faults import HoardedAttachments
 from lakeproof.shop.support import sources
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -149,24 +148,22 @@ def test_the_repair_switches_the_late_source_and_none_where_none_is(
 ) -> None:
     switched: list[tuple[str, str | None]] = []
     late = "fulfillment-service"
-    monkeypatch.setattr(switch_source, "late_sources", lambda stack, timeout: late)
+    monkeypatch.setattr(repairs, "late_sources", lambda stack, timeout: late)
     running = SimpleNamespace(row=lambda name: SimpleNamespace(pid=1))
-    monkeypatch.setattr(switch_source, "our_processes", lambda *_: running)
-    monkeypatch.setattr(switch_source, "handed_variables", lambda stack, name: {})
+    monkeypatch.setattr(repairs, "our_processes", lambda *_: running)
+    monkeypatch.setattr(repairs, "handed_variables", lambda stack, name: {})
     monkeypatch.setattr(
-        switch_source, "hand_variable", lambda stack, name, variable, address: switched.append((variable, address))
+        repairs, "hand_variable", lambda stack, name, variable, address: switched.append((variable, address))
     )
-    assert switch_source.run(stack, SwitchSource()) == (
-        "fulfillment: switched off and on again, at the stack's own address"
-    )
-    switch_source.run(stack, SwitchSource(source="order", to="off"))
+    assert repairs.SwitchSource().run(stack) == ("fulfillment: switched off and on again, at the stack's own address")
+    repairs.SwitchSource(source="order", to="off").run(stack)
     assert switched == [("SERVICE_FULFILLMENT_SERVICE_URL", None), ("SERVICE_ORDER_SERVICE_URL", "")]
-    assert switch_source.typed(stack, SwitchSource(source="order", to="off")) == (
+    assert repairs.SwitchSource(source="order", to="off").typed(stack) == (
         "lakeproof stop support-service; SERVICE_ORDER_SERVICE_URL= lakeproof start support-service"
     )
     late = "none"
     with pytest.raises(TerminalError, match="no source is late"):
-        switch_source.run(stack, SwitchSource())
+        repairs.SwitchSource().run(stack)
 
 
 def slope(uploads: Sequence[tuple[float, float]]) -> float:

@@ -9,21 +9,18 @@ import pytest
 from tests.conftest import Answering
 
 from lakeproof.arguments import parse_arguments
-from lakeproof.checks import queries_served
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.queries_served import QueriesServed, judge
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
-from lakeproof.faults import flooded_resource_group
-from lakeproof.faults.flooded_resource_group import SOURCE, FloodedResourceGroup
 from lakeproof.lake.query import trino_queries
 from lakeproof.lake.query.trino import OWN_SOURCE, PERSONS_SOURCE
 from lakeproof.lake.query.trino_queries import Query, busiest, queries
-from lakeproof.mitigations import kill_query
-from lakeproof.mitigations.kill_query import KillQuery
 from lakeproof.probes import trino
 from lakeproof.probes.looking import look_once
+from lakeproof.scenarios.trino_backlog import checks, faults, repairs
+from lakeproof.scenarios.trino_backlog.checks import QueriesServed, judge
+from lakeproof.scenarios.trino_backlog.faults import SOURCE, FloodedResourceGroup
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -63,7 +60,7 @@ def stack(tmp_path: Path) -> Stack:
 
 
 def known(found: list[Query], monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (trino, kill_query, queries_served, flooded_resource_group):
+    for module in (trino, repairs, checks, faults):
         monkeypatch.setattr(module, "queries", lambda stack, timeout=3.0: found)
 
 
@@ -173,9 +170,9 @@ def test_whose_queries_wait_for_those_of_others_is_not_named(stack: Stack, monke
     known([*CROWD, *VICTIM], monkeypatch)
     assert trino.queued(stack, 1.0) == 2
     assert (trino.oldest(stack, 1.0), trino.longest_wait(stack, 1.0)) == (None, None)
-    monkeypatch.setattr(kill_query, "kill", lambda *_: pytest.fail("killed"))
+    monkeypatch.setattr(repairs, "kill", lambda *_: pytest.fail("killed"))
     with pytest.raises(TerminalError, match="2 queries wait, and no user alone fills"):
-        kill_query.run(stack, KillQuery())
+        repairs.KillQuery().run(stack)
 
 
 def test_the_sql_of_the_oldest_query_that_fills_a_group_is_told(
@@ -225,15 +222,15 @@ def test_the_queries_of_one_user_alone_are_killed(
 ) -> None:
     known([*FLOOD, *OTHERS], monkeypatch)
     ended: list[str] = []
-    monkeypatch.setattr(kill_query, "kill", lambda stack, found: ended.extend(one.id for one in found))
-    kill_query.run(stack, KillQuery(user=user))
+    monkeypatch.setattr(repairs, "kill", lambda stack, found: ended.extend(one.id for one in found))
+    repairs.KillQuery(user=user).run(stack)
     assert ended == killed
 
 
 def test_where_nobody_waits_nobody_is_killed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     known([query("r1")], monkeypatch)
-    monkeypatch.setattr(kill_query, "kill", lambda *_: pytest.fail("killed"))
-    assert "nobody's are killed" in kill_query.run(stack, KillQuery())
+    monkeypatch.setattr(repairs, "kill", lambda *_: pytest.fail("killed"))
+    assert "nobody's are killed" in repairs.KillQuery().run(stack)
 
 
 def test_what_is_left_of_a_repair_that_was_cut_off_is_killed_by_the_next_one(
@@ -241,8 +238,8 @@ def test_what_is_left_of_a_repair_that_was_cut_off_is_killed_by_the_next_one(
 ) -> None:
     known([query("r1"), query("r2"), flooding("q9"), *OTHERS], monkeypatch)
     ended: list[str] = []
-    monkeypatch.setattr(kill_query, "kill", lambda stack, found: ended.extend(one.id for one in found))
-    kill_query.run(stack, KillQuery())
+    monkeypatch.setattr(repairs, "kill", lambda stack, found: ended.extend(one.id for one in found))
+    repairs.KillQuery().run(stack)
     assert ended == ["r1", "r2", "q9"]
 
 
@@ -251,9 +248,9 @@ def test_the_fault_ends_its_own_queries_and_no_other_of_that_user(
 ) -> None:
     known([*FLOOD, query("f1", source=SOURCE), query("f2", state="QUEUED", source=SOURCE)], monkeypatch)
     ended: list[str] = []
-    monkeypatch.setattr(flooded_resource_group, "kill", lambda stack, found: ended.extend(one.id for one in found))
-    assert flooded_resource_group.sign(stack, FloodedResourceGroup()).seen == "1 queries of analyst run, 1 wait"
-    flooded_resource_group.remove(stack, FloodedResourceGroup())
+    monkeypatch.setattr(faults, "kill", lambda stack, found: ended.extend(one.id for one in found))
+    assert faults.FloodedResourceGroup().sign(stack).seen == "1 queries of analyst run, 1 wait"
+    faults.FloodedResourceGroup().remove(stack)
     assert ended == ["f1", "f2"]
 
 
@@ -261,7 +258,7 @@ def test_so_few_queries_that_none_waits_have_landed_once_all_run(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known([query("f1", source=SOURCE), query("f2", source=SOURCE)], monkeypatch)
-    landed = [flooded_resource_group.sign(stack, FloodedResourceGroup(queries=n)).holds for n in (2, 3, 4)]
+    landed = [faults.FloodedResourceGroup(queries=n).sign(stack).holds for n in (2, 3, 4)]
     assert landed == [True, False, False]
 
 
@@ -341,7 +338,7 @@ def test_the_other_users_query_is_one_that_the_workers_join(
 
     address = answering(answer)
     stack = Stack(Settings(state_dir=tmp_path, endpoints={"trino": {"http": address}}))
-    answered = queries_served._ask(stack, "reporter")
+    answered = checks._ask(stack, "reporter")
     assert answered == told if told else isinstance(answered, float)
     assert "JOIN" in asked[0]
 
@@ -350,7 +347,7 @@ def test_without_trino_it_is_unknown(stack: Stack, monkeypatch: pytest.MonkeyPat
     def silent(*_: object) -> float:
         raise CouldNotLook("no answer", where="trino")
 
-    monkeypatch.setattr(queries_served, "_ask", silent)
+    monkeypatch.setattr(checks, "_ask", silent)
     before = Baseline(Verdict("", Outcome.PASSED, ""), {"at": 1.0})
     with pytest.raises(CouldNotLook):
-        queries_served.verify(CheckContext(stack, Deadline(5)), QueriesServed(), before)
+        checks.QueriesServed().verify(CheckContext(stack, Deadline(5)), before)

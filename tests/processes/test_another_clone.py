@@ -11,10 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 import lakeproof
-from lakeproof.arguments import OfComponent
 from lakeproof.cli.commands import build
 from lakeproof.errors import InvalidInput
-from lakeproof.mitigations import restart_component
+from lakeproof.mitigations import processes
 from lakeproof.processes import ours
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.environment import settings_environment
@@ -74,12 +73,12 @@ def test_a_restart_that_would_be_refused_stops_nothing(
     fresh: SupervisorClient, clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from_clone(clone, fresh).up(["base"])
-    for module in (ours, restart_component):
+    for module in (ours, processes):
         monkeypatch.setattr(module, "our_processes", lambda *_: fresh)
     typed = CliRunner().invoke(build(), ["restart", "base"])
     assert isinstance(typed.exception, InvalidInput) and f"the code of {clone} " in typed.exception.message
     with pytest.raises(InvalidInput, match=f"the code of {clone} "):
-        restart_component.run(fresh.stack, OfComponent(component="base"))
+        processes.RestartComponent(component="base").run(fresh.stack)
     assert fresh.row("base").health == Health.HEALTHY
 
 

@@ -15,9 +15,6 @@ from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.healthy_drill import least_minutes
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.run import TIMING_FACTOR
-from lakeproof.faults.extreme_value import ADDED
-from lakeproof.faults.large_transaction import LINES
-from lakeproof.faults.widened_column import COLUMN, TABLE
 from lakeproof.lake.capture.columns import declared_columns, differences
 from lakeproof.lake.publish.service import CALL_SECONDS
 from lakeproof.lake.sources.source import OLTP
@@ -25,6 +22,8 @@ from lakeproof.probes.kafka import LARGE_ROWS
 from lakeproof.probes.labels import LATE_MINUTES
 from lakeproof.probes.probe import TIMEOUT_SECONDS, all_probes
 from lakeproof.scenarios.catalog import load_catalog
+from lakeproof.scenarios.flink_restarts.faults import ADDED, COLUMN, TABLE
+from lakeproof.scenarios.replication_lag.faults import LINES
 from lakeproof.shop.order.requests import MAX_ITEMS
 from lakeproof.stack.database_sessions import LEAK_PERCENT
 from lakeproof.stack.engines.mysql import MAX_CONNECTIONS

@@ -10,18 +10,15 @@ import httpx
 import pytest
 
 from lakeproof.arguments import Arguments, OfServer
-from lakeproof.checks.queries_served import QueriesServed, judge
 from lakeproof.checks.verdict import Outcome
-from lakeproof.faults import flooded_resource_group
-from lakeproof.faults.flooded_resource_group import FloodedResourceGroup
 from lakeproof.lake.query.trino_queries import queries
-from lakeproof.mitigations import kill_query
-from lakeproof.mitigations.kill_query import KillQuery
+from lakeproof.scenarios.connection_saturation import wrong_fixes
+from lakeproof.scenarios.trino_backlog import faults, repairs
+from lakeproof.scenarios.trino_backlog.checks import QueriesServed, judge
 from lakeproof.stack.database_sessions import Server
 from lakeproof.stack.engines.trino import USER_RUNNING
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import kill_all_sessions, kill_every_query
 
 NONE = Arguments()
 
@@ -81,7 +78,7 @@ def trino(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Trino:
 
     monkeypatch.setattr(httpx, "Client", opened)
     for _ in range(2):  # a second time asks for nothing more
-        flooded_resource_group.inject(stack, FloodedResourceGroup())
+        faults.FloodedResourceGroup().inject(stack)
     return made
 
 
@@ -92,30 +89,30 @@ def outcome(stack: Stack) -> Outcome:
 def test_the_flood_leaves_another_user_s_query_running_and_takes_it_away_at_the_end(
     stack: Stack, trino: Trino
 ) -> None:
-    assert flooded_resource_group.sign(stack, FloodedResourceGroup()).seen == "3 queries of analyst run, 9 wait"
+    assert faults.FloodedResourceGroup().sign(stack).seen == "3 queries of analyst run, 9 wait"
     assert (trino._count("reporter", "RUNNING"), len(trino.known)) == (1, 13)
-    flooded_resource_group.remove(stack, FloodedResourceGroup())
+    faults.FloodedResourceGroup().remove(stack)
     assert not any(one.lives for one in queries(stack))
 
 
 def test_to_kill_one_user_s_queries_is_a_repair_and_to_kill_all_is_none(stack: Stack, trino: Trino) -> None:
     assert outcome(stack) is Outcome.FAILED, "queries wait"
-    assert kill_query.run(stack, KillQuery()) == "killed 12 queries of analyst, 9 of which waited"
+    assert repairs.KillQuery().run(stack) == "killed 12 queries of analyst, 9 of which waited"
     assert outcome(stack) is Outcome.PASSED
-    assert kill_every_query.run(stack, NONE) == "killed 1 queries of reporter"
+    assert NONE.run(stack) == "killed 1 queries of reporter"
     assert outcome(stack) is Outcome.FAILED, "another user's query failed"
-    assert kill_every_query.run(stack, NONE) == "killed 0 queries of nobody"
+    assert NONE.run(stack) == "killed 0 queries of nobody"
 
 
 def test_every_query_is_killed_at_once(stack: Stack, trino: Trino) -> None:
-    assert kill_every_query.run(stack, NONE) == "killed 13 queries of analyst, reporter"
+    assert NONE.run(stack) == "killed 13 queries of analyst, reporter"
     verdict = judge(queries(stack), QueriesServed(), 0.0, 0.1)
     assert verdict.outcome is Outcome.FAILED
     assert verdict.summary == "query q0 of reporter failed: ADMINISTRATIVELY_KILLED"
 
 
 def test_a_query_beside_the_flood_that_trino_itself_gave_up_was_killed_by_nobody(stack: Stack, trino: Trino) -> None:
-    kill_query.run(stack, KillQuery())
+    repairs.KillQuery().run(stack)
     trino.known[0] |= {"state": "FAILED", "errorCode": {"name": "ABANDONED_QUERY"}}
     assert outcome(stack) is Outcome.PASSED
     trino.known[0]["session"]["user"] = "somebody"
@@ -145,10 +142,10 @@ def test_every_session_but_the_administrator_s_is_ended(
     def administrator(*_: object) -> Iterator[object]:
         yield ask
 
-    monkeypatch.setattr(kill_all_sessions, "administrator", administrator)
+    monkeypatch.setattr(wrong_fixes, "administrator", administrator)
     stack = Stack(Settings(state_dir=tmp_path, accounts={f"{server}-root": "chief"}))
     arguments = OfServer(database=server)
-    assert kill_all_sessions.run(stack, arguments) == "ended 2 sessions"
+    assert arguments.run(stack) == "ended 2 sessions"
     assert "'chief'" in said[0] and itself in said[0]
     assert said[1:] == [ending.format(7), ending.format(9)]
-    assert said[0] in kill_all_sessions.typed(stack, arguments)
+    assert said[0] in arguments.typed(stack)

@@ -7,10 +7,9 @@ import pytest
 from tests.conftest import Answering
 
 from lakeproof.lake.nessie import NessieConflict, NessieUnreachable
+from lakeproof.scenarios.lake_commit_failure.wrong_fixes import DropTable
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import drop_table
-from lakeproof.wrong_fixes.drop_table import DropTable
 
 GIVEN = DropTable()
 KEY = {"elements": ["oltp", "orders"]}
@@ -48,20 +47,20 @@ def stack(tmp_path: Path, nessie: Nessie, answering: Answering) -> Stack:
 
 
 def test_the_table_is_deleted_in_one_commit_of_somebody_s(stack: Stack, nessie: Nessie) -> None:
-    assert drop_table.run(stack, GIVEN) == "oltp.orders is dropped on main"
+    assert GIVEN.run(stack) == "oltp.orders is dropped on main"
     (asked,) = nessie.asked
     assert isinstance(asked, dict)
     assert asked["commitMeta"]["authors"] == ["somebody"]
     assert asked["operations"] == [{"type": "DELETE", "key": KEY}]
-    assert json.dumps(asked) in drop_table.typed(stack, GIVEN)
-    assert drop_table.run(stack, GIVEN) == "main has no oltp.orders"
+    assert json.dumps(asked) in GIVEN.typed(stack)
+    assert GIVEN.run(stack) == "main has no oltp.orders"
     assert len(nessie.asked) == 1
 
 
 def test_a_commit_that_nessie_does_not_take_and_a_nessie_that_is_away_are_told(stack: Stack, nessie: Nessie) -> None:
     nessie.status = 409
     with pytest.raises(NessieConflict):
-        drop_table.run(stack, GIVEN)
+        GIVEN.run(stack)
     away = Stack(stack.settings.model_copy(update={"endpoints": {"nessie": {"http": "127.0.0.1:9"}}}))
     with pytest.raises(NessieUnreachable):
-        drop_table.run(away, GIVEN)
+        GIVEN.run(away)

@@ -7,21 +7,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.arguments import Arguments, OfComponent
+from lakeproof.arguments import OfComponent
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.probes.ring import RingNode
+from lakeproof.scenarios.cassandra_node_down import wrong_fixes as cassandra_node_down_wrong_fixes
+from lakeproof.scenarios.connection_saturation import wrong_fixes as connection_saturation_wrong_fixes
+from lakeproof.scenarios.connection_saturation.wrong_fixes import RaisePostgresMaxConnections
+from lakeproof.scenarios.fulfillment_delay import wrong_fixes as fulfillment_delay_wrong_fixes
+from lakeproof.scenarios.support_timeline import wrong_fixes
 from lakeproof.shop.support.file_store import attachment_dir
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import (
-    delete_attachments,
-    mark_parcels_shipped,
-    raise_postgres_max_connections,
-    remove_node,
-)
-from lakeproof.wrong_fixes.delete_attachments import DeleteAttachments
-from lakeproof.wrong_fixes.raise_postgres_max_connections import RaisePostgresMaxConnections
 
 NODE2 = OfComponent(component="cassandra-node2")
 
@@ -67,10 +64,12 @@ def others(monkeypatch: pytest.MonkeyPatch) -> Ring:
     client = SimpleNamespace(
         stop=lambda name: made.calls.append(f"stop {name}"), start=lambda name: made.calls.append(f"start {name}")
     )
-    monkeypatch.setattr(remove_node, "repair_rows", lambda stack, name: made.calls.append(f"repair {name}"))
-    monkeypatch.setattr(remove_node, "ring", made.ring)
-    monkeypatch.setattr(remove_node, "nodetool", made.nodetool)
-    monkeypatch.setattr(remove_node, "our_processes", lambda *_: client)
+    monkeypatch.setattr(
+        cassandra_node_down_wrong_fixes, "repair_rows", lambda stack, name: made.calls.append(f"repair {name}")
+    )
+    monkeypatch.setattr(cassandra_node_down_wrong_fixes, "ring", made.ring)
+    monkeypatch.setattr(cassandra_node_down_wrong_fixes, "nodetool", made.nodetool)
+    monkeypatch.setattr(cassandra_node_down_wrong_fixes, "our_processes", lambda *_: client)
     return made
 
 
@@ -83,28 +82,28 @@ def stored(stack: Stack) -> Path:
 
 def test_a_node_that_was_removed_joins_anew_without_its_old_data(stack: Stack, others: Ring) -> None:
     row = stored(stack)
-    assert remove_node.run(stack, NODE2) == "cassandra-node2 was taken out of the ring"
+    assert NODE2.run(stack) == "cassandra-node2 was taken out of the ring"
     assert others.told == [("cassandra-seed", "removenode", "id-of-cassandra-node2")]
-    assert remove_node.run(stack, NODE2) == "the ring has no cassandra-node2"
+    assert NODE2.run(stack) == "the ring has no cassandra-node2"
     assert row.exists(), "its disk is as it was"
     for _ in range(2):
-        remove_node.undo(stack, NODE2)
+        NODE2.undo(stack)
     assert not row.exists()
     assert others.calls == ["stop cassandra-node2", "start cassandra-node2", "repair cassandra-node2"]
 
 
 def test_a_hung_node_that_wakes_up_as_a_member_again_is_removed_once_more(stack: Stack, others: Ring) -> None:
     """It tells the others so when it is stopped; before it is seen down it cannot be removed."""
-    remove_node.run(stack, NODE2)
+    NODE2.run(stack)
     others.wakes_up = [member("cassandra-node2", state) for state in ("UN", "UN", "DN")]
-    remove_node.undo(stack, NODE2)
+    NODE2.undo(stack)
     assert others.told == 2 * [("cassandra-seed", "removenode", "id-of-cassandra-node2")]
     assert others.calls[-1] == "repair cassandra-node2"
 
 
 def test_the_data_of_a_node_that_the_ring_has_are_not_touched(stack: Stack, others: Ring) -> None:
     row = stored(stack)
-    remove_node.undo(stack, NODE2)  # the step was cut off before it removed the node
+    NODE2.undo(stack)  # the step was cut off before it removed the node
     assert row.exists() and not others.calls
 
 
@@ -115,19 +114,19 @@ def test_where_nobody_says_what_the_ring_has_the_data_stay(
         raise CouldNotLook("no answer", where="cassandra-seed")
 
     row = stored(stack)
-    remove_node.run(stack, NODE2)
-    monkeypatch.setattr(remove_node, "ring", silent)
+    NODE2.run(stack)
+    monkeypatch.setattr(cassandra_node_down_wrong_fixes, "ring", silent)
     with pytest.raises(CouldNotLook):
-        remove_node.undo(stack, NODE2)
+        NODE2.undo(stack)
     assert row.exists() and others.calls == ["stop cassandra-node2"]
 
 
 def test_a_node_that_is_up_is_not_removed(stack: Stack, others: Ring) -> None:
     others.nodes[1] = member("cassandra-node2", "UN")
     with pytest.raises(InvalidInput, match="it is up"):
-        remove_node.run(stack, NODE2)
+        NODE2.run(stack)
     with pytest.raises(InvalidInput, match="no node 'redis'"):
-        remove_node.run(stack, OfComponent(component="redis"))
+        cassandra_node_down_wrong_fixes.RemoveNode(component="redis").run(stack)
     assert not others.told
 
 
@@ -137,11 +136,11 @@ def test_large_attachments_are_gone_until_they_are_put_back(stack: Stack) -> Non
     (folder / "abc").write_bytes(b"x" * 1_000_001)
     (folder / "abd").write_bytes(b"x" * 1_000_000)
     for told in ("1 attachments", "0 attachments"):
-        done = delete_attachments.run(stack, DeleteAttachments())
+        done = wrong_fixes.DeleteAttachments().run(stack)
         assert done == f"{told} larger than 1 MB are deleted"
     assert [file.name for file in folder.iterdir()] == ["abd"]
     for _ in range(2):
-        delete_attachments.undo(stack, DeleteAttachments())
+        wrong_fixes.DeleteAttachments().undo(stack)
     assert (folder / "abc").read_bytes() == b"x" * 1_000_001
     assert [each.name for each in attachment_dir(stack).parent.iterdir()] == ["attachments"]
 
@@ -151,7 +150,7 @@ def test_what_is_no_attachment_in_the_folder_of_deleted_ones_is_told(stack: Stac
     kept.mkdir(parents=True)
     (kept / "notes").touch()
     with pytest.raises(TerminalError, match=r"deleted-by-hand/notes: not removed: .*move by hand what is there"):
-        delete_attachments.undo(stack, DeleteAttachments())
+        wrong_fixes.DeleteAttachments().undo(stack)
 
 
 class Parcels:
@@ -180,9 +179,9 @@ def test_a_parcel_that_was_called_shipped_is_held_again_as_its_buyer_wished(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parcels = Parcels()
-    monkeypatch.setattr(mark_parcels_shipped, "connection", lambda *_: nullcontext(parcels))
-    assert mark_parcels_shipped.run(stack, Arguments()) == "2 parcels are called shipped"
-    mark_parcels_shipped.undo(stack, Arguments())
+    monkeypatch.setattr(fulfillment_delay_wrong_fixes, "connection", lambda *_: nullcontext(parcels))
+    assert fulfillment_delay_wrong_fixes.MarkParcelsShipped().run(stack) == "2 parcels are called shipped"
+    fulfillment_delay_wrong_fixes.MarkParcelsShipped().undo(stack)
     assert list(parcels.rows.execute("SELECT id, status, hold_until FROM fulfillments ORDER BY id")) == [
         (1, "requested", "tomorrow"),
         (2, "requested", None),
@@ -209,12 +208,12 @@ def test_postgresql_has_as_many_sessions_as_before_in_the_end(
             return [(str(most),)]
 
     client = SimpleNamespace(restart=lambda name: said.append(f"restart {name}"))
-    monkeypatch.setattr(raise_postgres_max_connections, "administrator", lambda *_: Administrator())
-    monkeypatch.setattr(raise_postgres_max_connections, "our_processes", lambda *_: client)
+    monkeypatch.setattr(connection_saturation_wrong_fixes, "administrator", lambda *_: Administrator())
+    monkeypatch.setattr(connection_saturation_wrong_fixes, "our_processes", lambda *_: client)
     given = RaisePostgresMaxConnections()
-    assert raise_postgres_max_connections.run(stack, given) == "max_connections is 400, postgres was restarted"
+    assert given.run(stack) == "max_connections is 400, postgres was restarted"
     assert said == ["ALTER SYSTEM SET max_connections = 400", "restart postgres"]
     said.clear()
-    raise_postgres_max_connections.undo(stack, given)
+    given.undo(stack)
     assert said[0] == "ALTER SYSTEM RESET max_connections"
     assert said.count("restart postgres") == restarts

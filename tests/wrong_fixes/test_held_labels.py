@@ -11,17 +11,15 @@ from tests.shop.fulfillment.test_worker import work
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import TransientError
-from lakeproof.faults import held_parcels
-from lakeproof.faults.held_parcels import HeldParcels
+from lakeproof.scenarios.fulfillment_delay import faults, wrong_fixes
 from lakeproof.services.times import iso
 from lakeproof.shop.fulfillment.models import State
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import delete_held_labels, move_labels_without_metadata
 from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 UNTIL = iso(datetime.now(UTC) + timedelta(minutes=30))
-STEPS = [delete_held_labels.WRONG_STEP, move_labels_without_metadata.WRONG_STEP]
+STEPS = [wrong_fixes.DeleteHeldLabels, wrong_fixes.MoveLabelsWithoutMetadata]
 NONE = Arguments()
 
 
@@ -37,7 +35,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> FakeStore:
     for key in ("pending/1", "pending/2", "chaos/fulfillment-delay/00001"):
         made.put(key, hold_until=UNTIL)
     made.put("pending/3", hold_version="0", hold_until=UNTIL)
-    for module in (delete_held_labels, move_labels_without_metadata, held_parcels):
+    for module in (wrong_fixes, wrong_fixes, faults):
         monkeypatch.setattr(module, "s3_client", lambda stack: made)
     return made
 
@@ -49,7 +47,7 @@ def service(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> FakeService:
     made.held = {1: UNTIL, 2: UNTIL}
     monkeypatch.setattr(httpx, "Client", lambda **_: client(transport=httpx.MockTransport(made.answer)))
     held = lambda *_, **__: [(number,) for number, until in made.held.items() if until]  # noqa: E731
-    monkeypatch.setattr(delete_held_labels, "read_rows", held)
+    monkeypatch.setattr(wrong_fixes, "read_rows", held)
     return made
 
 
@@ -72,7 +70,7 @@ def test_the_fault_s_own_removal_finds_no_label_and_the_undo_sends_the_parcels(
     step: WrongStep, stack: Stack, store: FakeStore, service: FakeService
 ) -> None:
     step.run(stack, NONE)
-    held_parcels.remove(stack, HeldParcels())
+    faults.HeldParcels().remove(stack)
     assert service.held == {1: UNTIL, 2: UNTIL}
     assert step.undo is not None
     for _ in range(2):
@@ -84,26 +82,26 @@ def test_the_fault_s_own_removal_finds_no_label_and_the_undo_sends_the_parcels(
 def test_a_parcel_whose_label_still_waits_is_left_to_the_fault_s_removal(
     stack: Stack, store: FakeStore, service: FakeService
 ) -> None:
-    delete_held_labels.undo(stack, NONE)
+    NONE.undo(stack)
     assert service.held == {1: UNTIL, 2: UNTIL} and "pending/1" in store.objects
 
 
 def test_an_undo_that_the_service_does_not_answer_is_an_error_and_is_done_by_the_next(
     stack: Stack, store: FakeStore, service: FakeService
 ) -> None:
-    delete_held_labels.run(stack, NONE)
+    NONE.run(stack)
     service.away = True
     with pytest.raises(TransientError, match="lakeproof up fulfillment-service"):
-        delete_held_labels.undo(stack, NONE)
+        NONE.undo(stack)
     service.away = False
-    delete_held_labels.undo(stack, NONE)
+    NONE.undo(stack)
     assert service.held == {1: None, 2: None}
 
 
 def test_a_parcel_that_went_on_meanwhile_is_no_error(stack: Stack, store: FakeStore, service: FakeService) -> None:
-    delete_held_labels.run(stack, NONE)
+    NONE.run(stack)
     service.refuses = True
-    delete_held_labels.undo(stack, NONE)
+    NONE.undo(stack)
 
 
 @pytest.mark.parametrize("by_hand", [{}, {LABEL.ready_key: Stored(LABEL.body)}], ids=["deleted", "moved"])

@@ -11,12 +11,14 @@ from lakeproof.arguments import parse_arguments
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.processes import handed_variable, procfs
 from lakeproof.processes.environment import MESSAGE_LIMIT, TIMELINE_CACHE_TTL, service_variables
+from lakeproof.scenarios.notification_failure import wrong_fixes as notification_failure_wrong_fixes
+from lakeproof.scenarios.notification_failure.wrong_fixes import RaiseMessageLimit
+from lakeproof.scenarios.support_timeline import wrong_fixes as support_timeline_wrong_fixes
+from lakeproof.scenarios.support_timeline.wrong_fixes import LongerCache
+from lakeproof.scenarios.ttl_oversell import wrong_fixes
+from lakeproof.scenarios.ttl_oversell.wrong_fixes import AddStockByHand
 from lakeproof.stack.settings import Settings, load_settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import add_stock_by_hand, longer_cache, raise_message_limit
-from lakeproof.wrong_fixes.add_stock_by_hand import AddStockByHand
-from lakeproof.wrong_fixes.longer_cache import LongerCache
-from lakeproof.wrong_fixes.raise_message_limit import RaiseMessageLimit
 
 VARIABLE = "SERVICE_FULFILLMENT_SERVICE_URL"
 
@@ -31,15 +33,15 @@ def test_every_sku_gets_as_much_by_the_service_s_own_api(
         return (503, {}) if path.startswith("/stock/full") else (200, {})
 
     stack = Stack(Settings(state_dir=tmp_path, endpoints={"inventory-service": {"http": answering(answer)}}))
-    monkeypatch.setattr(add_stock_by_hand, "select", lambda *_: [("sku-2",), ("sku-1",)])
-    assert add_stock_by_hand.run(stack, AddStockByHand()) == "100 units more of each of 2 SKUs are booked in"
+    monkeypatch.setattr(wrong_fixes, "select", lambda *_: [("sku-2",), ("sku-1",)])
+    assert wrong_fixes.AddStockByHand().run(stack) == "100 units more of each of 2 SKUs are booked in"
     assert asked == [("POST", f"/stock/{sku}/receive", {"quantity": 100}) for sku in ("sku-1", "sku-2")]
-    monkeypatch.setattr(add_stock_by_hand, "select", lambda *_: [("full",)])
+    monkeypatch.setattr(wrong_fixes, "select", lambda *_: [("full",)])
     with pytest.raises(TerminalError, match=r"not booked in: answered 503\. Next: lakeproof logs inventory-service"):
-        add_stock_by_hand.run(stack, AddStockByHand())
+        wrong_fixes.AddStockByHand().run(stack)
     away = Stack(Settings(state_dir=tmp_path, endpoints={"inventory-service": {"http": "127.0.0.1:1"}}))
     with pytest.raises(TerminalError, match=r"no answer .ConnectError.*lakeproof up inventory-service"):
-        add_stock_by_hand.run(away, AddStockByHand())
+        wrong_fixes.AddStockByHand().run(away)
 
 
 def test_as_much_is_booked_in_as_the_service_takes() -> None:
@@ -77,7 +79,11 @@ def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def test_support_keeps_timelines_for_longer_at_the_addresses_that_it_had(
     tmp_path: Path, support: SimpleNamespace
 ) -> None:
-    stack, given, step = Stack(Settings(state_dir=tmp_path)), LongerCache(seconds=900), longer_cache.WRONG_STEP
+    stack, given, step = (
+        Stack(Settings(state_dir=tmp_path)),
+        LongerCache(seconds=900),
+        support_timeline_wrong_fixes.LongerCache,
+    )
     assert step.undo is not None
     assert step.typed(stack, given) == (
         f"lakeproof stop support-service; {VARIABLE}=http://far:8001 {TIMELINE_CACHE_TTL}=900"
@@ -95,7 +101,7 @@ def test_support_keeps_timelines_for_longer_at_the_addresses_that_it_had(
 
 
 def test_support_gets_back_the_time_that_it_was_started_with(tmp_path: Path, support: SimpleNamespace) -> None:
-    stack, step = Stack(Settings(state_dir=tmp_path)), longer_cache.WRONG_STEP
+    stack, step = Stack(Settings(state_dir=tmp_path)), support_timeline_wrong_fixes.LongerCache
     own = {VARIABLE: "http://far:8001", TIMELINE_CACHE_TTL: "5"}
     support.variables = own
     assert step.undo is not None
@@ -110,8 +116,8 @@ def test_support_gets_back_the_time_that_it_was_started_with(tmp_path: Path, sup
 
 def test_a_run_that_was_cut_off_before_the_start_is_undone(tmp_path: Path, support: SimpleNamespace) -> None:
     support.pid, support.variables = None, {TIMELINE_CACHE_TTL: "900"}
-    assert longer_cache.WRONG_STEP.undo is not None
-    longer_cache.WRONG_STEP.undo(Stack(Settings(state_dir=tmp_path)), LongerCache(seconds=900))
+    assert support_timeline_wrong_fixes.LongerCache.undo is not None
+    support_timeline_wrong_fixes.LongerCache.undo(Stack(Settings(state_dir=tmp_path)), LongerCache(seconds=900))
     assert (support.pid, support.variables) == (1, {})
 
 
@@ -130,7 +136,11 @@ def test_a_customer_gets_any_number_of_messages_by_the_redis_that_the_service_ha
 ) -> None:
     had = {"SERVICE_REDIS_URL": "redis://far:6379"}
     service = handed_at_its_start("notification-service", had, monkeypatch)
-    stack, given, step = Stack(Settings(state_dir=tmp_path)), RaiseMessageLimit(), raise_message_limit.WRONG_STEP
+    stack, given, step = (
+        Stack(Settings(state_dir=tmp_path)),
+        RaiseMessageLimit(),
+        notification_failure_wrong_fixes.RaiseMessageLimit,
+    )
     assert step.undo is not None
     assert step.typed(stack, given) == (
         f"lakeproof stop notification-service; SERVICE_REDIS_URL=redis://far:6379 {MESSAGE_LIMIT}=1000000"

@@ -9,10 +9,10 @@ from tests.conftest import Answering
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.observability import alertmanager, prometheus
 from lakeproof.observability.drill_windows import borrow
+from lakeproof.scenarios.kafka_backlog import wrong_fixes
+from lakeproof.scenarios.kafka_backlog.wrong_fixes import RaiseThreshold
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import raise_threshold
-from lakeproof.wrong_fixes.raise_threshold import RaiseThreshold
 
 GIVEN = RaiseThreshold()
 OF_KAFKA = "kafka-backlog.yml"
@@ -62,15 +62,13 @@ def test_every_rule_of_the_alert_has_the_new_limit_and_nothing_else_is_changed(
 ) -> None:
     before = prometheus.files_now(stack)
     assert limits(stack) == ["5000", "5000"]
-    assert raise_threshold.run(stack, GIVEN) == (
-        "KafkaConsumerLagHigh fires above 1000000 from now on, not above 5000"
-    )
+    assert GIVEN.run(stack) == ("KafkaConsumerLagHigh fires above 1000000 from now on, not above 5000")
     assert limits(stack) == ["1000000", "1000000"] and server.reloads == 1
     now = prometheus.files_now(stack)
     assert now.config == before.config
     assert {name for name, text in now.rules.items() if text != before.rules[name]} == {OF_KAFKA}
     assert now.rules[OF_KAFKA].replace("> 1000000", "> 5000") == before.rules[OF_KAFKA]
-    raise_threshold.run(stack, GIVEN)  # a repeat
+    GIVEN.run(stack)  # a repeat
     assert prometheus.files_now(stack) == now
 
 
@@ -78,47 +76,47 @@ def test_the_undo_brings_back_the_rules_in_the_timing_of_now_and_is_safe_to_repe
     stack: Stack, server: Prometheus
 ) -> None:
     before = prometheus.files_now(stack)
-    raise_threshold.run(stack, GIVEN)
+    GIVEN.run(stack)
     for _ in range(2):
-        raise_threshold.undo(stack, GIVEN)
+        GIVEN.undo(stack)
     assert prometheus.files_now(stack) == before
     assert server.reloads == 2
 
 
 def test_the_undo_waits_until_the_alert_says_again_what_goes_on(stack: Stack, server: Prometheus) -> None:
     """Else it would fire a moment after the drill has seen that none does."""
-    raise_threshold.run(stack, GIVEN)
+    GIVEN.run(stack)
     server.states = [("unknown", "inactive"), *2 * [("ok", "pending")], ("ok", "firing")]
-    raise_threshold.undo(stack, GIVEN)
+    GIVEN.undo(stack)
     assert server.looks == 3
 
 
 def test_an_alert_that_has_nothing_to_say_is_not_waited_for(stack: Stack, server: Prometheus) -> None:
-    raise_threshold.run(stack, GIVEN)
+    GIVEN.run(stack)
     server.states = [("ok", "inactive")]
-    raise_threshold.undo(stack, GIVEN)
+    GIVEN.undo(stack)
 
 
 def test_an_alert_that_stays_pending_does_not_hold_up_the_end_of_a_drill(
     stack: Stack, server: Prometheus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raise_threshold.run(stack, GIVEN)
-    monkeypatch.setattr(raise_threshold, "SPEAKS_AGAIN_SECONDS", 0.1)
+    GIVEN.run(stack)
+    monkeypatch.setattr(wrong_fixes, "SPEAKS_AGAIN_SECONDS", 0.1)
     server.states = [("ok", "pending")]
-    raise_threshold.undo(stack, GIVEN)
+    GIVEN.undo(stack)
 
 
 def test_rules_that_prometheus_refuses_are_as_they_were(stack: Stack, server: Prometheus) -> None:
     before, server.status = prometheus.files_now(stack), 500
     with pytest.raises(TerminalError, match="said so"):
-        raise_threshold.run(stack, GIVEN)
+        GIVEN.run(stack)
     assert prometheus.files_now(stack) == before
 
 
 def test_an_unknown_alert_and_somebody_else_s_prometheus_are_refused(stack: Stack, server: Prometheus) -> None:
     with pytest.raises(InvalidInput, match="no rule of that name compares with a number"):
-        raise_threshold.run(stack, RaiseThreshold(alert="KafkaConsumerLag"))
+        wrong_fixes.RaiseThreshold(alert="KafkaConsumerLag").run(stack)
     external = Stack(stack.settings.model_copy(update={"mode": "external"}))
     with pytest.raises(InvalidInput, match="somebody else's Prometheus"):
-        raise_threshold.run(external, GIVEN)
+        GIVEN.run(external)
     assert server.reloads == 0

@@ -11,7 +11,7 @@ import pytest
 from lakeproof.errors import TerminalError
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import recreate_connector_without_data as recreated
+from lakeproof.wrong_fixes import connectors as connectors_wrong_fixes
 
 
 class Admin:
@@ -37,10 +37,12 @@ class Admin:
 
 def test_the_topic_of_the_new_one_s_history_is_deleted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     stack, sent, deleted = Stack(Settings(state_dir=tmp_path)), list[str](), list[str]()
-    monkeypatch.setattr(recreated, "send", lambda stack, method, path, **_: sent.append(f"{method} {path}"))
-    monkeypatch.setattr(recreated, "register", lambda stack, name: sent.append(f"register {name}"))
-    monkeypatch.setattr(recreated, "admin", lambda stack: Admin(deleted))
-    recreated.undo(stack, recreated.RecreateConnectorWithoutData())
+    monkeypatch.setattr(
+        connectors_wrong_fixes, "send", lambda stack, method, path, **_: sent.append(f"{method} {path}")
+    )
+    monkeypatch.setattr(connectors_wrong_fixes, "register", lambda stack, name: sent.append(f"register {name}"))
+    monkeypatch.setattr(connectors_wrong_fixes, "admin", lambda stack: Admin(deleted))
+    connectors_wrong_fixes.RecreateConnectorWithoutData().undo(stack)
     assert sent == ["DELETE /connectors/orders-new", "register orders", "PUT /connectors/orders/resume"]
     assert deleted == ["_schema_history_oltp_new"]
 
@@ -50,7 +52,7 @@ def test_a_kafka_that_does_not_answer_the_undo_in_time_is_told(
 ) -> None:
     silent = SimpleNamespace(delete_topics=lambda topics, **_: {topics[0]: Future[None]()})
     for name, double in {"send": None, "register": None, "admin": silent}.items():
-        monkeypatch.setattr(recreated, name, lambda *_, double=double, **__: double)
-    monkeypatch.setattr(recreated, "ASK_SECONDS", 0.01)
+        monkeypatch.setattr(connectors_wrong_fixes, name, lambda *_, double=double, **__: double)
+    monkeypatch.setattr(connectors_wrong_fixes, "ASK_SECONDS", 0.01)
     with pytest.raises(TerminalError, match="_schema_history_oltp_new: not deleted: no answer"):
-        recreated.undo(Stack(Settings(state_dir=tmp_path)), recreated.RecreateConnectorWithoutData())
+        connectors_wrong_fixes.RecreateConnectorWithoutData().undo(Stack(Settings(state_dir=tmp_path)))

@@ -18,7 +18,7 @@ from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import silence_alert
+from lakeproof.wrong_fixes import alerts
 from lakeproof.wrong_fixes.wrong_step import WrongStep, all_wrong_steps
 
 CATALOG = load_catalog()
@@ -121,15 +121,15 @@ def alertmanager(tmp_path: Path) -> Iterator[Stack]:
 
 
 def test_a_silence_is_taken_back_and_others_are_left_alone(alertmanager: Stack) -> None:
-    given = silence_alert.SilenceAlert(alert="TooLate")
-    silence_alert.run(alertmanager, given)
-    silence_alert.run(alertmanager, silence_alert.SilenceAlert(alert="Other"))
+    given = alerts.SilenceAlert(alert="TooLate")
+    given.run(alertmanager)
+    alerts.SilenceAlert(alert="Other").run(alertmanager)
     Alertmanager.silences["id0b"] = Alertmanager.silences["id0"] | {
         "id": "id0b",
         "createdBy": "somebody",
         "status": {"state": "active"},
     }
-    silence_alert.undo(alertmanager, given)
+    given.undo(alertmanager)
     states = {name: silence["status"]["state"] for name, silence in Alertmanager.silences.items()}
     assert states == {"id0": "expired", "id1": "active", "id0b": "active"}
 
@@ -137,4 +137,4 @@ def test_a_silence_is_taken_back_and_others_are_left_alone(alertmanager: Stack) 
 def test_without_alertmanager_a_silence_is_an_error(tmp_path: Path) -> None:
     stack = Stack(Settings(state_dir=tmp_path, endpoints={"alertmanager": {"http": "127.0.0.1:1"}}))
     with pytest.raises(TerminalError, match="is Alertmanager up"):
-        silence_alert.run(stack, silence_alert.SilenceAlert(alert="TooLate"))
+        alerts.SilenceAlert(alert="TooLate").run(stack)

@@ -1,20 +1,20 @@
 """A check: one claim about data or service, looked at before the fault (`baseline`) and after the repair (`verify`).
 
-One file per claim in this folder, named as the claim, with one `CHECK = Check(...)` at its end. A check only looks;
-`probe_sent`, `survives_restart` and `stays_well` alone act, and say so.
+A check that several scenarios share is a class in this folder, one that a single scenario uses a class in checks.py
+of the scenario's folder; its name is the claim. A check only looks; those that act say so.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 from lakeproof import checks
-from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.modules import NOT_KNOWN_TO_A_REPAIR, collect
+from lakeproof.plugin import Plugin, plugins_in
 from lakeproof.probes.reading import Value
 from lakeproof.proof.report import CheckReport
 from lakeproof.stack.stack import Stack
@@ -58,36 +58,37 @@ class Baseline:
     values: Mapping[str, Value] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Check:
-    """One claim.
+class Check(Plugin, abstract=True):
+    """One claim, which the class's docstring says in one sentence.
 
-    id: the module's name. claim: one sentence. arguments: the class of the arguments that a scenario may set.
-    baseline(context, arguments): is called on the healthy stack. No drill starts unless its verdict is passed.
-    verify(context, arguments, baseline): is called after the repair. "Could not look" is Outcome.UNKNOWN; the caller
-    turns every LakeproofError into that outcome too.
+    "Could not look" is Outcome.UNKNOWN; the caller turns every LakeproofError into that outcome too.
     watched: the check takes less than 3 s, and is asked each second while a drill waits for recovery.
     judges_rows: the check compares rows. It comes last, so that rows damaged while a check acted are judged as well.
     acts: the check changes something. It comes after the checks that only look and before rows are judged, and only
     where every claim before it held.
-    stops(arguments): the components that `verify` stops and starts again.
     Counts go into Verdict.numbers under these names, from which the drill's report is made: acknowledged, lost,
     duplicated, stale, phantom, oversold, violations, unclear, refused, and `rows.ENGINE` for rows compared per
     engine. The Nessie hash looked at goes into a Reading with probe "nessie-hash", its checkpoint into one with probe
     "checkpoint".
     """
 
-    id: str
-    claim: str
-    baseline: Callable[[CheckContext, Any], Baseline]
-    verify: Callable[[CheckContext, Any, Baseline], Verdict]
-    arguments: type[Arguments] = Arguments
-    watched: bool = False
-    judges_rows: bool = False
-    acts: bool = False
-    stops: Callable[[Any], Sequence[str]] = lambda arguments: ()
+    watched: ClassVar[bool] = False
+    judges_rows: ClassVar[bool] = False
+    acts: ClassVar[bool] = False
+
+    def baseline(self, context: CheckContext) -> Baseline:
+        """Look at the healthy stack. No drill starts unless the verdict is passed."""
+        raise NotImplementedError
+
+    def verify(self, context: CheckContext, baseline: Baseline) -> Verdict:
+        """Judge the claim after the repair."""
+        raise NotImplementedError
+
+    def stops(self) -> Sequence[str]:
+        """The components that `verify` stops and starts again."""
+        return ()
 
 
-def all_checks(folders: tuple[Path, ...] = ()) -> dict[str, Check]:
+def all_checks(folders: tuple[Path, ...] = ()) -> dict[str, type[Check]]:
     """Every check of this package and of the given scenario folders, by id."""
-    return collect(checks, folders, "CHECK", Check, NOT_KNOWN_TO_A_REPAIR)
+    return collect(checks, folders, "checks", plugins_in(Check), NOT_KNOWN_TO_A_REPAIR)

@@ -48,7 +48,7 @@ def list_faults(as_json: Annotated[bool, typer.Option("--json", help="As JSON on
     )
 
 
-def _removable(stack: Stack) -> "dict[str, Fault]":
+def _removable(stack: Stack) -> "dict[str, type[Fault]]":
     """Every fault, and each wrong fix of a drill that is on record because it left something behind."""
     from lakeproof.faults.fault import all_faults
     from lakeproof.faults.records import recorded
@@ -65,14 +65,14 @@ def _since(record: "FaultRecord") -> str:
     return f"{record.at} ({told})"
 
 
-def _row(fault: "Fault", present: "list[FaultRecord]") -> dict[str, object]:
+def _row(fault: "type[Fault]", present: "list[FaultRecord]") -> dict[str, object]:
     """A fault as JSON. `records` has one entry for each set of arguments; the other fields describe the first one."""
     record = present[0] if present else None
     return {
         "fault": fault.id,
         "summary": fault.summary,
         "arguments": _arguments(fault, required=None),
-        "required": [name for name, field in fault.arguments.model_fields.items() if field.is_required()],
+        "required": [name for name, field in fault.model_fields.items() if field.is_required()],
         "injected_at": record.at if record else None,
         "by": record.by if record else None,
         "made": record.made if record else None,
@@ -83,12 +83,9 @@ def _row(fault: "Fault", present: "list[FaultRecord]") -> dict[str, object]:
     }
 
 
-def _arguments(fault: "Fault", *, required: str | None) -> dict[str, object]:
+def _arguments(fault: "type[Fault]", *, required: str | None) -> dict[str, object]:
     """The fault's arguments with their defaults. `required`: the value of an argument that has no default."""
-    return {
-        name: required if field.is_required() else field.default
-        for name, field in fault.arguments.model_fields.items()
-    }
+    return {name: required if field.is_required() else field.default for name, field in fault.model_fields.items()}
 
 
 def inject_fault(

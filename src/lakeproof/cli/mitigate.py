@@ -65,7 +65,7 @@ def mitigate(
         raise InvalidInput("it goes with --action", where="--arg", next_action="name the mitigation, or leave it out")
     typed = _step(known, action, arg or []) if action is not None else None
     if typed is not None:  # typed arguments are checked before the desk is asked
-        parse_arguments(known[typed.id].arguments, typed.arguments, typed.id)
+        parse_arguments(known[typed.id], typed.arguments, typed.id)
     desk = DeskClient(stack)
     row = desk.incident(incident)
     for told in told_when_full():
@@ -78,7 +78,7 @@ def mitigate(
         if further:
             say(f"  {len(further)} further, look again once that is mended: {', '.join(further)}")
     else:
-        steps = (aimed(typed, known[typed.id].arguments, row, [one.words for one in present(stack)]),)
+        steps = (aimed(typed, known[typed.id], row, [one.words for one in present(stack)]),)
     steps = tuple(_held(stack, step, known) for step in steps)
     proposed = [_proposed(stack, step, known[step.id]) | {"cause": named, "further": further} for step in steps]
     for each in proposed:
@@ -102,15 +102,15 @@ def mitigate(
         raise typer.Exit(3)
 
 
-def _proposed(stack: Stack, step: "Step", found: "Mitigation") -> dict[str, Any]:
+def _proposed(stack: Stack, step: "Step", found: "type[Mitigation]") -> dict[str, Any]:
     """A step before it is run, for --json and for the printed proposal."""
     from lakeproof.arguments import parse_arguments
     from lakeproof.mitigations.risk import risk_of
 
-    given = parse_arguments(found.arguments, step.arguments, step.id)
+    given = parse_arguments(found, step.arguments, step.id)
     return {
         "action": step.id,
-        "typed": found.typed(stack, given),
+        "typed": given.typed(stack),
         "summary": found.summary,
         "arguments": step.arguments | given.model_dump(mode="json"),
         "risk": asdict(risk_of(step.id)),
@@ -128,7 +128,7 @@ def _ran(step: "StepDone", lost: "Sequence[Line]") -> dict[str, Any]:
 
 
 def _diagnose(
-    stack: Stack, folders: Mapping[str, Path], incident: dict[str, Any], known: "dict[str, Mitigation]"
+    stack: Stack, folders: Mapping[str, Path], incident: dict[str, Any], known: "dict[str, type[Mitigation]]"
 ) -> "tuple[Cause, list[str]]":
     """The cause that the live stack shows, and the ids of all other causes that hold, the hidden ones last.
 
@@ -184,7 +184,7 @@ def _typed(cause: "Cause") -> str:
     return ", then ".join(steps)
 
 
-def _held(stack: Stack, step: "Step", known: "dict[str, Mitigation]") -> "Step":
+def _held(stack: Stack, step: "Step", known: "dict[str, type[Mitigation]]") -> "Step":
     """The step, limited to the objects that it would touch now: those that appear after the proposal was shown are
     not touched.
     """
@@ -192,11 +192,11 @@ def _held(stack: Stack, step: "Step", known: "dict[str, Mitigation]") -> "Step":
     from lakeproof.diagnosis.cause import Step
 
     found = known[step.id]
-    held = found.hold(stack, parse_arguments(found.arguments, step.arguments, step.id))
+    held = parse_arguments(found, step.arguments, step.id).hold(stack)
     return Step(step.id, tuple(sorted({**step.arguments, **held}.items())))
 
 
-def _step(known: "dict[str, Mitigation]", name: str, given: list[str]) -> "Step":
+def _step(known: "dict[str, type[Mitigation]]", name: str, given: list[str]) -> "Step":
     from lakeproof.arguments import parse_pairs
     from lakeproof.diagnosis.cause import Step
 

@@ -11,7 +11,7 @@ import yaml
 
 from lakeproof.errors import InvalidInput
 from lakeproof.observability.rules import find_rules
-from lakeproof.observability.scenario_homes import SCENARIO_FILE, scenario_homes
+from lakeproof.observability.scenario_homes import SCENARIO_FILE, scenario_homes, scenario_id
 from lakeproof.yaml_file import load_yaml
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def read_facts(further_scenarios: tuple[Path, ...] = ()) -> Facts:
             continue
         for found, names in ((touching, components), (hitting, use_cases)):
             for name in names:
-                found.setdefault(name, set()).add(home.name)
+                found.setdefault(name, set()).add(scenario_id(home))
     return Facts(alerts, _sorted(touching), _sorted(hitting))
 
 

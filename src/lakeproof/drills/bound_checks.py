@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from lakeproof.arguments import Arguments
-from lakeproof.checks import stays_well, survives_restart
+from lakeproof.checks import restarts
 from lakeproof.checks.check import Baseline, Check, CheckContext, say_nothing
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
@@ -26,7 +25,6 @@ class BoundCheck:
     """A check with its arguments. `name`: the check's id, with a number where the drill has that check twice."""
 
     check: Check
-    arguments: Arguments
     name: str
 
 
@@ -57,15 +55,14 @@ def bind(plan: DrillPlan, catalog: Catalog, afterwards: float = 0.0) -> tuple[Bo
     steps = list(plan.checks)
     if afterwards:
         repaired = dict.fromkeys(
-            step.arguments["component"] for step in steps if step.id == survives_restart.CHECK.id
+            step.arguments["component"] for step in steps if step.id == restarts.SurvivesRestart.id
         )
         seconds = ("seconds", afterwards)
-        steps += [Step(stays_well.CHECK.id, (("component", name), seconds)) for name in repaired]
+        steps += [Step(restarts.StaysWell.id, (("component", name), seconds)) for name in repaired]
     for step in steps:
         again = sum(1 for each in bound if each.check.id == step.id)
         name = step.id if not again else f"{step.id} ({again + 1})"
-        arguments = check_step("check", catalog.checks, step, plan.id)
-        bound.append(BoundCheck(catalog.checks[step.id], arguments, name))
+        bound.append(BoundCheck(check_step("check", catalog.checks, step, plan.id), name))
     return tuple(sorted(bound, key=lambda each: (each.check.judges_rows, each.check.acts)))
 
 
@@ -81,9 +78,9 @@ def take_baselines(
     taken = {}
     for each in checks:
         try:
-            taken[each.name] = each.check.baseline(context, each.arguments)
+            taken[each.name] = each.check.baseline(context)
         except LakeproofError as error:
-            taken[each.name] = Baseline(Verdict(each.check.claim, Outcome.UNKNOWN, error.message))
+            taken[each.name] = Baseline(Verdict(each.check.summary, Outcome.UNKNOWN, error.message))
         verdict = taken[each.name].verdict
         tell(f"{each.name}: {verdict.outcome.value}, {verdict.summary}")
     return taken
@@ -104,13 +101,13 @@ def verify(
     judged: list[Judged] = []
     for each in checks:
         if each.check.acts and any(done.verdict.outcome is not Outcome.PASSED for done in judged):
-            verdict = Verdict(each.check.claim, Outcome.UNKNOWN, "not tried, since another claim did not hold")
+            verdict = Verdict(each.check.summary, Outcome.UNKNOWN, "not tried, since another claim did not hold")
         else:
             try:
-                with on_record(context.stack, each.check.stops(each.arguments), by=by):
-                    verdict = each.check.verify(context, each.arguments, baselines[each.name])
+                with on_record(context.stack, each.check.stops(), by=by):
+                    verdict = each.check.verify(context, baselines[each.name])
             except LakeproofError as error:
-                verdict = Verdict(each.check.claim, Outcome.UNKNOWN, error.message)
+                verdict = Verdict(each.check.summary, Outcome.UNKNOWN, error.message)
         judged.append(Judged(each.name, verdict))
         tell(f"{each.name}: {verdict.outcome.value}, {verdict.summary}")
     return judged

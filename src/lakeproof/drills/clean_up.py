@@ -16,7 +16,7 @@ from lakeproof.drills.world import World
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.faults import records
 from lakeproof.faults.fault import Fault
-from lakeproof.faults.stopped_process import FAULT as STOPPED
+from lakeproof.faults.processes import StoppedProcess
 from lakeproof.probes.reading import Reading
 from lakeproof.proof.findings import WRONG
 from lakeproof.wrong_fixes.wrong_step import left_by
@@ -92,25 +92,25 @@ def take_out(world: World, faults: Sequence[Step], journal: Journal) -> bool:
 
     False where none of them was found on record.
     """
-    found: list[tuple[Fault, Mapping[str, Any]]] = []
+    found: list[tuple[type[Fault], Mapping[str, Any]]] = []
     attempt("the fault may still be in", lambda: found.extend(_on_record(world, reversed(faults))), journal)
     for fault, args in found:
         attempt("the fault is still in", partial(_take_out, world, fault, args, journal), journal)
     return bool(found)
 
 
-def _on_record(world: World, faults: Iterable[Step]) -> list[tuple[Fault, Mapping[str, Any]]]:
+def _on_record(world: World, faults: Iterable[Step]) -> list[tuple[type[Fault], Mapping[str, Any]]]:
     """Those of the faults that are on record, each with all of its arguments (defaults included)."""
     on_record = [(record.fault, dict(record.args)) for record in records.recorded(world.stack)]
     whole = [
-        (fault, parse_arguments(fault.arguments, step.arguments, fault.id).model_dump(mode="json"))
+        (fault, parse_arguments(fault, step.arguments, fault.id).model_dump(mode="json"))
         for step in faults
         for fault in [world.catalog.faults[step.id]]
     ]
     return [(fault, args) for fault, args in whole if (fault.id, args) in on_record]
 
 
-def _take_out(world: World, fault: Fault, args: Mapping[str, Any], journal: Journal) -> None:
+def _take_out(world: World, fault: type[Fault], args: Mapping[str, Any], journal: Journal) -> None:
     records.remove(world.stack, fault, args)
     journal.write(END, "the fault is out")
 
@@ -120,12 +120,12 @@ def start_again(world: World, journal: Journal, *, by: str) -> None:
     left: list[records.FaultRecord] = []
     attempt("components may still be stopped", lambda: left.extend(records.newest_first(world.stack)), journal)
     for record in left:
-        if (record.fault, record.by) == (STOPPED.id, by):
+        if (record.fault, record.by) == (StoppedProcess.id, by):
             attempt(f"still stopped: {record.args}", partial(_start, world, record.args, journal), journal)
 
 
 def _start(world: World, args: Mapping[str, Any], journal: Journal) -> None:
-    records.remove(world.stack, STOPPED, args)
+    records.remove(world.stack, StoppedProcess, args)
     journal.write(END, f"started again: {args['component']}")
 
 

@@ -6,7 +6,7 @@ Every mistake in an order is reported before anything is started.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lakeproof.checks import survives_restart
+from lakeproof.checks import restarts
 from lakeproof.diagnosis.cause import Step
 from lakeproof.drills.blind import BLIND, PAIRS, draw, draw_pairs
 from lakeproof.drills.drill_series import ALL, smallest_first
@@ -186,7 +186,7 @@ def _minutes(order: Order, whole: DrillPlan, misses: Sequence[Step]) -> float:
 
 def _require_afterwards(order: Order, plans: Sequence[DrillPlan], *, external: bool) -> None:
     """Refuse `--afterwards` where it proves nothing. plans: empty where nothing is repaired. Raises: InvalidInput."""
-    check = survives_restart.CHECK.id
+    check = restarts.SurvivesRestart.id
     unnamed = [
         "the drawn scenario" if order.name == BLIND else plan.id
         for plan in plans
@@ -213,10 +213,9 @@ def _require_lasting(order: Order, catalog: Catalog, plans: Sequence[DrillPlan])
     Raises: InvalidInput; as `load_rules`.
     """
     for part in (part for plan in plans for part in plan.parts):
-        lasts = catalog.faults[part.fault.id].lasts
-        if lasts is None:
+        seconds = check_step("fault", catalog.faults, part.fault, part.id).lasts()
+        if seconds is None:
             continue
-        seconds = lasts(check_step("fault", catalog.faults, part.fault, part.id))
         rules = load_rules(part.id, part.folder / ALERTS_FILE).alerts
         # An alert whose rule is not in the scenario's own file counts as waiting 0 s, for its wait is not known here.
         waits = min((parse_duration(rule.for_) / 1000 for rule in rules if rule.alert in part.alerts), default=0.0)
@@ -263,7 +262,7 @@ def steps_of(catalog: Catalog, scenario: Scenario, fix: str) -> tuple[Step, ...]
         alone = [
             name
             for name, each in catalog.steps.items()
-            if not any(field.is_required() for field in each.arguments.model_fields.values())
+            if not any(field.is_required() for field in each.model_fields.values())
         ]
         raise InvalidInput(
             f"no fix {fix!r}",

@@ -6,15 +6,11 @@ down where the drill is killed before it starts the component, or where its star
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
-from functools import partial
-from typing import Any
 
-from lakeproof.arguments import Arguments
 from lakeproof.faults import records
-from lakeproof.faults.stopped_process import FAULT as STOPPED
+from lakeproof.faults.processes import StoppedProcess
 from lakeproof.mitigations.mitigation import Mitigation
-from lakeproof.mitigations.restart_component import MITIGATION as RESTART
+from lakeproof.mitigations.processes import RestartComponent
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes.wrong_step import WrongStep
 
@@ -24,20 +20,23 @@ def on_record(stack: Stack, components: Iterable[str], *, by: str) -> AbstractCo
     args = [{"component": name} for name in components]
     if not args or stack.settings.mode == "external":
         return nullcontext()
-    return records.announced(stack, STOPPED, args, by=by)
+    return records.announced(stack, StoppedProcess, args, by=by)
 
 
-def on_record_by_step(steps: Mapping[str, Mitigation], *, by: str) -> dict[str, Mitigation]:
+def on_record_by_step(steps: Mapping[str, type[Mitigation]], *, by: str) -> dict[str, type[Mitigation]]:
     """The same steps, each wrapped so that the components it stops are on record while it runs."""
-    return {name: replace(step, run=partial(_run, step, by)) for name, step in steps.items()}
+    return {name: _recording(step, by) for name, step in steps.items()}
 
 
-def _run(step: Mitigation, by: str, stack: Stack, arguments: Any) -> str:
-    with on_record(stack, _stopped_by(step, stack, arguments), by=by):
-        return step.run(stack, arguments)
+def _recording(step: type[Mitigation], by: str) -> type[Mitigation]:
+    def run(self: Mitigation, stack: Stack) -> str:
+        with on_record(stack, _stopped_by(self, stack), by=by):
+            return step.run(self, stack)
+
+    return type(step.__name__, (step,), {"run": run, "__module__": step.__module__, "__doc__": step.__doc__})
 
 
-def _stopped_by(step: Mitigation, stack: Stack, arguments: Arguments) -> Iterable[str]:
-    if step.id == RESTART.id:
-        return [arguments.model_dump()["component"]]
+def _stopped_by(step: Mitigation, stack: Stack) -> Iterable[str]:
+    if step.id == RestartComponent.id:
+        return [step.model_dump()["component"]]
     return step.stops(stack) if isinstance(step, WrongStep) else ()

@@ -24,38 +24,45 @@ from lakeproof.stack.stack import Stack, load_stack
 GONE_SECONDS = 120.0
 
 
-class FalteringProcess(OfComponent):
-    """`component`: whose processes. `seconds`: how long they stand still, once in `every` seconds."""
+class FalteringProcess(OfComponent, Fault):
+    """Stop a component's processes for a moment, again and again.
+
+    A component's processes are stopped by SIGSTOP for a moment, again and again, and go on by themselves each time.
+
+    A question to the component meanwhile is answered late. A process beside the component stops and continues it:
+    `python -m lakeproof.faults.faltering_process COMPONENT SECONDS EVERY`.
+
+    `component`: whose processes. `seconds`: how long they stand still, once in `every` seconds.
+    """
 
     seconds: float = Field(2.0, ge=0.5, le=3)
     every: float = Field(10.0, ge=5, le=15)
 
+    def inject(self, stack: Stack) -> None:
+        """Have the component falter from now on; safe where it does. Raises: TerminalError where it has no
+        process.
+        """
+        component = self.component
+        if our_processes(stack, f"stop {component}").row(component).pid is None:
+            raise TerminalError("it has no process", where=component, next_action=f"lakeproof up {component}")
+        given = (component, str(self.seconds), str(self.every))
+        detached.start(stack, _name(component), "lakeproof.faults.faltering_process", *given)
+
+    def remove(self, stack: Stack) -> None:
+        """End the faltering, and let the component go on; safe where it does, or the stopping process was killed."""
+        detached.end(stack, _name(self.component))
+        SupervisorClient(stack).let_go_on(self.component)
+
+    def sign(self, stack: Stack) -> Sign:
+        """The component stands still at this moment, and the process is there that will have it go on."""
+        state = SupervisorClient(stack).row(self.component).state
+        falters = bool(detached.find(stack, _name(self.component)))
+        told = f"{self.component} is {state.value}, {'and will go on' if falters else 'by nothing of this fault'}"
+        return Sign(falters and state is State.PAUSED, told)
+
 
 def _name(component: str) -> str:
     return f"faltering_process {component}"
-
-
-def inject(stack: Stack, arguments: FalteringProcess) -> None:
-    """Have the component falter from now on; safe where it does. Raises: TerminalError where it has no process."""
-    component = arguments.component
-    if our_processes(stack, f"stop {component}").row(component).pid is None:
-        raise TerminalError("it has no process", where=component, next_action=f"lakeproof up {component}")
-    given = (component, str(arguments.seconds), str(arguments.every))
-    detached.start(stack, _name(component), "lakeproof.faults.faltering_process", *given)
-
-
-def remove(stack: Stack, arguments: FalteringProcess) -> None:
-    """End the faltering, and let the component go on; safe where it does, or the stopping process was killed."""
-    detached.end(stack, _name(arguments.component))
-    SupervisorClient(stack).let_go_on(arguments.component)
-
-
-def sign(stack: Stack, arguments: FalteringProcess) -> Sign:
-    """The component stands still at this moment, and the process is there that will have it go on."""
-    state = SupervisorClient(stack).row(arguments.component).state
-    falters = bool(detached.find(stack, _name(arguments.component)))
-    told = f"{arguments.component} is {state.value}, {'and will go on' if falters else 'by nothing of this fault'}"
-    return Sign(falters and state is State.PAUSED, told)
 
 
 def falter(stack: Stack, component: str, seconds: float, every: float) -> None:
@@ -83,15 +90,6 @@ def falter(stack: Stack, component: str, seconds: float, every: float) -> None:
     finally:
         send(signal.SIGCONT, members)
 
-
-FAULT = Fault(
-    "faltering_process",
-    "stop a component's processes for a moment, again and again",
-    inject,
-    remove,
-    sign,
-    FalteringProcess,
-)
 
 if __name__ == "__main__":
     stack_of_caller = load_stack()

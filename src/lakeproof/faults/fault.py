@@ -1,17 +1,17 @@
 """A fault: a change that breaks the stack, and the change that takes it back; both safe to repeat.
 
-One file per fault in this folder, named adjective_object, with one `FAULT = Fault(...)` at its end. A fault asks the
-endpoints of the stack; only to kill, stop or start a process does it ask the supervisor.
+A fault that several scenarios share is a class in this folder, one that a single scenario uses a class in faults.py
+of the scenario's folder; its name is adjective and object. A fault asks the endpoints of the stack; only to kill,
+stop or start a process does it ask the supervisor.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 from lakeproof import faults
-from lakeproof.arguments import Arguments
 from lakeproof.modules import collect
+from lakeproof.plugin import Plugin, plugins_in
 from lakeproof.stack.stack import Stack
 
 
@@ -23,29 +23,34 @@ class Sign:
     seen: str
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One way to break the stack.
+class Fault(Plugin, abstract=True):
+    """One way to break the stack. Its methods raise LakeproofError.
 
-    inject(stack, arguments), remove(stack, arguments): return once the change is made; raise LakeproofError.
-    `remove` must work after a crash half-way through `inject`, and when the fault is not there at all.
-    sign(stack, arguments): reads, from the broken part itself, whether the fault is in; raises LakeproofError. It is
-    asked after each `inject`, since a drill of a fault that never landed would prove nothing.
     through_capture: the sign is read behind the capture, where a changed row arrives, or the fault itself needs a job
     that runs. Of several faults such a one goes in first, for another may stop the capture.
-    lasts(arguments): after how many seconds it ends by itself; None: it stays in until it is taken out.
     """
 
-    id: str
-    summary: str
-    inject: Callable[[Stack, Any], None]
-    remove: Callable[[Stack, Any], None]
-    sign: Callable[[Stack, Any], Sign]
-    arguments: type[Arguments] = Arguments
-    through_capture: bool = False
-    lasts: Callable[[Any], float] | None = None
+    through_capture: ClassVar[bool] = False
+
+    def inject(self, stack: Stack) -> None:
+        """Make the change, and return once it is made."""
+        raise NotImplementedError
+
+    def remove(self, stack: Stack) -> None:
+        """Take the change back; also after a crash half-way through `inject`, and where the fault is not there."""
+        raise NotImplementedError
+
+    def sign(self, stack: Stack) -> Sign:
+        """Read from the broken part itself whether the fault is in. It is asked after each `inject`, since a drill of
+        a fault that never landed would prove nothing.
+        """
+        raise NotImplementedError
+
+    def lasts(self) -> float | None:
+        """After how many seconds it ends by itself; None: it stays in until it is taken out."""
+        return None
 
 
-def all_faults(folders: tuple[Path, ...] = ()) -> dict[str, Fault]:
+def all_faults(folders: tuple[Path, ...] = ()) -> dict[str, type[Fault]]:
     """Every fault of this package and of the given scenario folders, by id."""
-    return collect(faults, folders, "FAULT", Fault)
+    return collect(faults, folders, "faults", plugins_in(Fault))

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lakeproof.arguments import Arguments, parse_arguments
+from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, LakeproofError, TerminalError
 from lakeproof.faults.fault import Fault
@@ -50,7 +50,7 @@ def _folder(stack: Stack) -> Path:
     return stack.state_dir / "faults"
 
 
-def _path(stack: Stack, fault: Fault, arguments: Mapping[str, Any]) -> Path:
+def _path(stack: Stack, fault: type[Fault], arguments: Mapping[str, Any]) -> Path:
     """One fault with other arguments (another component, another connector) is another fault in the stack."""
     key = hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:12]
     return _folder(stack) / f"{fault.id}-{key}.json"
@@ -80,37 +80,37 @@ def _read(path: Path) -> FaultRecord:
         ) from error
 
 
-def announce(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -> None:
+def announce(stack: Stack, fault: type[Fault], given: Mapping[str, Any], *, by: str) -> None:
     """Put a fault on record that the caller makes in a moment; `remove` takes it out, whether or not it was made.
 
     Raises: InvalidInput for wrong arguments; TerminalError where the record cannot be written.
     """
-    args = parse_arguments(fault.arguments, given, fault.id).model_dump(mode="json")
+    args = parse_arguments(fault, given, fault.id).model_dump(mode="json")
     _write(_path(stack, fault, args), FaultRecord(fault.id, args, datetime.now(UTC).isoformat(), by, made=False))
 
 
 @contextlib.contextmanager
-def announced(stack: Stack, fault: Fault, all_given: Iterable[Mapping[str, Any]], *, by: str) -> Iterator[None]:
+def announced(stack: Stack, fault: type[Fault], all_given: Iterable[Mapping[str, Any]], *, by: str) -> Iterator[None]:
     """As `announce`, for as long as the caller makes these faults and takes them back by itself.
 
     At the end each record goes, unless the broken part still shows the fault or has no answer. A fault that was on
     record before stays there. Raises: as `announce`.
     """
-    whole = [parse_arguments(fault.arguments, given, fault.id) for given in all_given]
+    whole = [parse_arguments(fault, given, fault.id) for given in all_given]
     known = [record.args for record in recorded(stack) if record.fault == fault.id]
-    own = [arguments for arguments in whole if arguments.model_dump(mode="json") not in known]
-    for arguments in own:
-        announce(stack, fault, arguments.model_dump(mode="json"), by=by)
+    own = [one for one in whole if one.model_dump(mode="json") not in known]
+    for one in own:
+        announce(stack, fault, one.model_dump(mode="json"), by=by)
     try:
         yield
     finally:
-        for arguments in own:
+        for one in own:
             with contextlib.suppress(LakeproofError):
-                if not fault.sign(stack, arguments).holds:
-                    _path(stack, fault, arguments.model_dump(mode="json")).unlink(missing_ok=True)
+                if not one.sign(stack).holds:
+                    _path(stack, fault, one.model_dump(mode="json")).unlink(missing_ok=True)
 
 
-def inject(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -> FaultRecord:
+def inject(stack: Stack, fault: type[Fault], given: Mapping[str, Any], *, by: str) -> FaultRecord:
     """Record the fault, make it, and see that it landed. A fault that cannot be made, or that does not show, is taken
     back, and its record with it.
 
@@ -118,8 +118,8 @@ def inject(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -> 
     CouldNotLook where the fault did not show in time; TerminalError where the record cannot be written. In that case
     nothing was made, or the record written a moment before says that the fault may be in.
     """
-    arguments = parse_arguments(fault.arguments, given, fault.id)
-    args = arguments.model_dump(mode="json")
+    made = parse_arguments(fault, given, fault.id)
+    args = made.model_dump(mode="json")
     for record in recorded(stack):
         if record.fault == fault.id and record.args == args:
             state = "is already" if record.made else "may be"
@@ -130,10 +130,10 @@ def inject(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -> 
     record = FaultRecord(fault.id, args, datetime.now(UTC).isoformat(), by, made=False)
     _write(path, record)
     try:
-        fault.inject(stack, arguments)
-        seen = _landed(stack, fault, arguments)
+        made.inject(stack)
+        seen = _landed(stack, made)
     except Exception as error:
-        _take_back(stack, fault, arguments, path, error)
+        _take_back(stack, made, path, error)
         raise
     record = replace(record, made=True, seen=seen)
     _write(path, record)
@@ -141,13 +141,13 @@ def inject(stack: Stack, fault: Fault, given: Mapping[str, Any], *, by: str) -> 
     return record
 
 
-def _landed(stack: Stack, fault: Fault, arguments: Arguments) -> str:
+def _landed(stack: Stack, fault: Fault) -> str:
     """The reading that showed the fault. Raises: CouldNotLook where nothing did in time."""
     last = "nothing yet"
 
     def look() -> str | None:
         nonlocal last
-        sign = fault.sign(stack, arguments)
+        sign = fault.sign(stack)
         last = sign.seen
         return sign.seen if sign.holds else None
 
@@ -163,18 +163,18 @@ def _landed(stack: Stack, fault: Fault, arguments: Arguments) -> str:
         ) from error
 
 
-def _take_back(stack: Stack, fault: Fault, arguments: Arguments, path: Path, why: Exception) -> None:
+def _take_back(stack: Stack, fault: Fault, path: Path, why: Exception) -> None:
     """After a failed `inject`: a refused fault changed nothing; any other may have stopped half-way."""
     try:
         if not isinstance(why, InvalidInput):
-            fault.remove(stack, arguments)
+            fault.remove(stack)
     except Exception as error:  # noqa: BLE001 - the error of the fault itself goes on, not that of its removal
         log.warning("fault %s could not be made, nor taken back: %s: %s", fault.id, type(error).__name__, error)
         return
     path.unlink(missing_ok=True)
 
 
-def remove(stack: Stack, fault: Fault, given: Mapping[str, Any] | None = None) -> bool:
+def remove(stack: Stack, fault: type[Fault], given: Mapping[str, Any] | None = None) -> bool:
     """Take the fault back and forget it: every record of it whose arguments hold all that is `given`.
 
     Without such a record, `given` (or the defaults) says which fault is meant. False where that leaves it open: then
@@ -187,13 +187,13 @@ def remove(stack: Stack, fault: Fault, given: Mapping[str, Any] | None = None) -
         return record.fault == fault.id and all(str(record.args.get(name)) == str(wanted[name]) for name in wanted)
 
     found = [(path, record.args) for path, record in _on_disk(stack) if meant(record)]
-    needed = {name for name, field in fault.arguments.model_fields.items() if field.is_required()}
+    needed = {name for name, field in fault.model_fields.items() if field.is_required()}
     if not found and not needed <= wanted.keys():
         return False
     if not found:
-        fault.remove(stack, parse_arguments(fault.arguments, wanted, fault.id))
+        parse_arguments(fault, wanted, fault.id).remove(stack)
     for path, args in found:
-        fault.remove(stack, parse_arguments(fault.arguments, args, fault.id))
+        parse_arguments(fault, args, fault.id).remove(stack)
         path.unlink(missing_ok=True)
     log.info("fault %s removed", fault.id)
     return True

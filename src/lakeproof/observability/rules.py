@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lakeproof.errors import InvalidInput
 from lakeproof.observability.durations import parse_duration
 from lakeproof.observability.runbook import PREFIX, own_runbooks
-from lakeproof.observability.scenario_homes import scenario_homes
+from lakeproof.observability.scenario_homes import scenario_homes, scenario_id
 from lakeproof.observability.teams import all_teams
 from lakeproof.observability.timing import compress
 from lakeproof.strict_model import StrictModel
@@ -85,7 +85,7 @@ def find_rules(further_scenarios: Iterable[Path] = ()) -> tuple[RulesFile, ...]:
     """
     paths = [(path.stem, path) for path in sorted(OWN_RULES.glob("*.yml")) if not path.name.endswith(".test.yml")]
     homes = scenario_homes(further_scenarios)
-    paths += [(home.name, path) for home in homes if (path := home / "alerts.yml").is_file()]
+    paths += [(scenario_id(home), path) for home in homes if (path := home / "alerts.yml").is_file()]
     found: dict[str, RulesFile] = {}
     owners: dict[str, Path] = {}
     for name, path in paths:

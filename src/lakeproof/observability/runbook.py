@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from lakeproof.observability.scenario_homes import scenario_homes
+from lakeproof.observability.scenario_homes import scenario_homes, scenario_id
 
 OWN_RUNBOOKS = Path(__file__).parent / "runbooks"
 PREFIX = "/runbook/"
@@ -38,5 +38,5 @@ def _pages(language: Language, further_scenarios: Iterable[Path]) -> dict[str, P
     places: dict[str, Path] = {}
     for home in scenario_homes(further_scenarios):
         if (path := home / f"runbook.{language}.md").is_file():
-            places.setdefault(home.name, path)
+            places.setdefault(scenario_id(home), path)
     return places | {path.name.partition(".")[0]: path for path in OWN_RUNBOOKS.glob(f"*.{language}.md")}

@@ -12,6 +12,11 @@ OF_A_SCENARIO = (
 )
 
 
+def scenario_id(home: Path) -> str:
+    """The id of the scenario in that folder: a folder that is a Python package has _ where the id has -."""
+    return home.name.replace("_", "-")
+
+
 def scenario_homes(further: Iterable[Path] = ()) -> list[Path]:
     """Every folder that is meant to be a scenario, ours first; nothing is checked (`load_catalog` does that).
 
@@ -28,6 +33,6 @@ def scenario_homes(further: Iterable[Path] = ()) -> list[Path]:
 
 
 def find_scenario(name: str, further: Iterable[Path] = ()) -> Path | None:
-    """That scenario's folder. `name` is compared with names of folders, never used as a path."""
-    homes = (home for home in scenario_homes(further) if home.name == name)
+    """That scenario's folder. `name` is compared with ids of folders, never used as a path."""
+    homes = (home for home in scenario_homes(further) if scenario_id(home) == name)
     return next((home for home in homes if (home / SCENARIO_FILE).is_file()), None)

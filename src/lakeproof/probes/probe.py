@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 from lakeproof import probes
@@ -113,6 +114,11 @@ def of_source(
     )
 
 
+def _probes_in(module: ModuleType) -> tuple[Probe, ...]:
+    given: tuple[Probe, ...] = getattr(module, "PROBES", ())
+    return given
+
+
 def all_probes(folders: tuple[Path, ...] = ()) -> dict[str, Probe]:
     """Every probe of this package and of the given scenario folders, by id."""
-    return collect(probes, folders, "PROBES", Probe, NOT_KNOWN_TO_A_DIAGNOSIS)
+    return collect(probes, folders, "probes", _probes_in, NOT_KNOWN_TO_A_DIAGNOSIS)

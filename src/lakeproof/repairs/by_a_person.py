@@ -77,7 +77,7 @@ def repair(
     desk: Timeline,
     incident: str,
     steps: Sequence[Step],
-    mitigations: Mapping[str, Mitigation],
+    mitigations: Mapping[str, type[Mitigation]],
     *,
     who: str,
     tell: Callable[[str], None],

@@ -26,7 +26,7 @@ SERVER_LABELS = {"component": "database"}
 
 
 def untried(
-    findings: Sequence[Finding], incident: Mapping[str, Any], mitigations: Mapping[str, Mitigation]
+    findings: Sequence[Finding], incident: Mapping[str, Any], mitigations: Mapping[str, type[Mitigation]]
 ) -> list[Finding]:
     """The findings whose whole repair was not yet run with success for this incident.
 
@@ -37,7 +37,7 @@ def untried(
     ran = [entry["what"] for entry in incident.get("timeline") or () if entry["kind"] == "action"]
 
     def was_run(step: Step) -> bool:
-        arguments = parse_arguments(mitigations[step.id].arguments, step.arguments, step.id).model_dump()
+        arguments = parse_arguments(mitigations[step.id], step.arguments, step.id).model_dump()
         return any(what.startswith(f"{step_in_words(step.id, arguments)}: {Outcome.PASSED.value}") for what in ran)
 
     return [one for one in findings if not one.cause.repairs or not all(map(was_run, one.cause.repairs))]

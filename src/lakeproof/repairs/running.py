@@ -37,7 +37,7 @@ def step_in_words(action: str, arguments: Mapping[str, Any]) -> str:
 
 def run_step(
     stack: Stack,
-    mitigations: Mapping[str, Mitigation],
+    mitigations: Mapping[str, type[Mitigation]],
     step: Step,
     tell: Callable[[str], None],
     progress: Callable[[str], None],
@@ -49,26 +49,25 @@ def run_step(
 
     Raises: InvalidInput for a wrong argument.
     """
-    mitigation = mitigations[step.id]
-    arguments = parse_arguments(mitigation.arguments, step.arguments, step.id)
-    tell(mitigation.typed(stack, arguments))
+    mitigation = parse_arguments(mitigations[step.id], step.arguments, step.id)
+    tell(mitigation.typed(stack))
     watch = Deadline(float("inf"))
     try:
         what = step_in_words(step.id, step.arguments)
         with Telling("lakeproof.lake", progress, "", what=what, also=("lakeproof.mitigations",)):
-            text = mitigation.run(stack, arguments)
+            text = mitigation.run(stack)
     except LakeproofError as error:
         outcome, text = Outcome.FAILED, error.message
     except OSError as error:
         outcome, text = Outcome.FAILED, str(error) or type(error).__name__
     else:
         outcome = Outcome.PASSED
-    return StepDone(step.id, watch.elapsed, outcome, text, arguments.model_dump())
+    return StepDone(step.id, watch.elapsed, outcome, text, mitigation.model_dump())
 
 
 def mend(
     stack: Stack,
-    mitigations: Mapping[str, Mitigation],
+    mitigations: Mapping[str, type[Mitigation]],
     repairs: Sequence[Sequence[Step]],
     tell: Callable[[str], None],
     progress: Callable[[str], None],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from lakeproof.arguments import Arguments, parse_arguments
+from lakeproof.arguments import parse_arguments
 from lakeproof.checks.check import Check, all_checks
 from lakeproof.diagnosis.cause import Cause, Step
 from lakeproof.diagnosis.cause_file import CAUSES_FILE
@@ -15,6 +15,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.faults.fault import Fault, all_faults
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.observability.scenario_homes import SCENARIO_FILE
+from lakeproof.plugin import Plugin
 from lakeproof.probes.probe import Probe, all_probes
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.scenarios.scenario import CAUSE_SIGN, Scenario, read_scenario
@@ -34,13 +35,13 @@ class Catalog:
     scenarios: Mapping[str, Scenario]
     causes: tuple[Cause, ...]
     probes: Mapping[str, Probe]
-    faults: Mapping[str, Fault]
-    mitigations: Mapping[str, Mitigation]
-    wrong_steps: Mapping[str, WrongStep]
-    checks: Mapping[str, Check]
+    faults: Mapping[str, type[Fault]]
+    mitigations: Mapping[str, type[Mitigation]]
+    wrong_steps: Mapping[str, type[WrongStep]]
+    checks: Mapping[str, type[Check]]
 
     @property
-    def steps(self) -> Mapping[str, Mitigation]:
+    def steps(self) -> Mapping[str, type[Mitigation]]:
         """All that a drill can run in the place of a repair: mitigations and wrong steps."""
         return {**self.mitigations, **self.wrong_steps}
 
@@ -103,12 +104,9 @@ def known_step[T](kind: str, modules: Mapping[str, T], name: str, where: str) ->
     return modules[name]
 
 
-def check_step[T: Fault | Mitigation | Check](
-    kind: str, modules: Mapping[str, T], step: Step, where: str
-) -> Arguments:
-    """The arguments of a step, checked. Raises: InvalidInput for an unknown id or a wrong argument."""
-    module = known_step(kind, modules, step.id, where)
-    return parse_arguments(module.arguments, step.arguments, f"{where}: {step.id}")
+def check_step[T: Plugin](kind: str, modules: Mapping[str, type[T]], step: Step, where: str) -> T:
+    """The module of a step, with its arguments. Raises: InvalidInput for an unknown id or a wrong argument."""
+    return parse_arguments(known_step(kind, modules, step.id, where), step.arguments, f"{where}: {step.id}")
 
 
 def load_catalog(more: tuple[Path, ...] = ()) -> Catalog:

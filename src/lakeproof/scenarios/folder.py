@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from lakeproof.errors import InvalidInput
-from lakeproof.observability.scenario_homes import SCENARIO_FILE, scenario_homes
+from lakeproof.observability.scenario_homes import SCENARIO_FILE, scenario_homes, scenario_id
 
 
 def scenario_folders(more: tuple[Path, ...] = ()) -> dict[str, Path]:
-    """Every scenario's folder by its name, in the order of the names.
+    """Every scenario's folder by the scenario's id, in the order of the ids.
 
     more: folders that hold scenario folders, or are scenario folders. Names that begin with . or _ are left out.
     Raises: InvalidInput for a folder that does not exist, a name that comes twice, or a folder without scenario.yaml.
@@ -23,13 +23,14 @@ def scenario_folders(more: tuple[Path, ...] = ()) -> dict[str, Path]:
             raise InvalidInput(
                 f"no {SCENARIO_FILE} in this scenario's folder",
                 where=str(folder),
-                next_action=f"add {SCENARIO_FILE} with id: {folder.name}, or move the folder out of scenario_dirs",
+                next_action=f"add {SCENARIO_FILE} with id: {scenario_id(folder)}, or move the folder out of scenario_dirs",
             )
-        if folder.name in found:
+        name = scenario_id(folder)
+        if name in found:
             raise InvalidInput(
-                f"a scenario {folder.name!r} is also in {found[folder.name]}",
+                f"a scenario {name!r} is also in {found[name]}",
                 where=str(folder),
                 next_action="rename one of the folders",
             )
-        found[folder.name] = folder
+        found[name] = folder
     return dict(sorted(found.items()))

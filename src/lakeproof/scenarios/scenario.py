@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.cause_file import IDENTIFIER, StepModel, Texts
 from lakeproof.errors import InvalidInput
-from lakeproof.observability.scenario_homes import SCENARIO_FILE
+from lakeproof.observability.scenario_homes import SCENARIO_FILE, scenario_id
 from lakeproof.strict_model import StrictModel
 from lakeproof.unknown_name import unknown_name
 from lakeproof.use_cases.use_case import IDS
@@ -174,9 +174,9 @@ def read_scenario(folder: Path) -> Scenario:
     """
     path = folder / SCENARIO_FILE
     model = read_yaml(path, ScenarioModel)
-    if model.id != folder.name:
+    if model.id != scenario_id(folder):
         raise InvalidInput(
-            f"id {model.id!r} is not the folder's name {folder.name!r}",
+            f"id {model.id!r} is not the folder's: {scenario_id(folder)!r}",
             where=str(path),
             next_action="make them equal",
         )

@@ -1,55 +1,58 @@
 """A wrong step: it looks like a repair and mends nothing, or loses data.
 
-One file per step in this folder, with one `WRONG_STEP = WrongStep(...)` at its end; the folder is the list. The wrong
-fixes in a scenario's truth.yaml are made of these steps, and the scenario's checks must turn each of them down. Only
-`lakeproof drill --fix` runs them: code that proposes or runs repairs on a live stack (`lakeproof mitigate`, a
-diagnosis, the desk) may not import this folder directly, which import-linter checks.
+A wrong step that several scenarios share is a class in this folder, one that a single scenario uses a class in
+wrong_fixes.py of the scenario's folder. The wrong fixes in a scenario's truth.yaml are made of these steps, and the
+scenario's checks must turn each of them down. Only `lakeproof drill --fix` runs them: code that proposes or runs
+repairs on a live stack (`lakeproof mitigate`, a diagnosis, the desk) may not import them directly, which
+import-linter checks.
 
 A step that is the right repair of one cause and a wrong fix of another (restart_connector) is a mitigation.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from lakeproof import wrong_fixes
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.modules import collect
+from lakeproof.plugin import plugins_in
 from lakeproof.stack.stack import Stack
 
 
-@dataclass(frozen=True)
-class WrongStep(Mitigation):
+class WrongStep(Mitigation, Fault, abstract=True):
     """A step with the shape of a mitigation. A drill runs it in the place of the repair.
 
-    undo: takes back what the step leaves behind (a silence), at the end of the drill; None where nothing stays.
-    stops(stack): the components that a run of the step would stop now, and start again.
+    Where a step leaves something behind (a silence), it has an `undo`: what it left is then put on record like a
+    fault, and taken out at the end of the drill.
     """
 
-    undo: Callable[[Stack, Any], None] | None = None
-    stops: Callable[[Stack], Sequence[str]] = lambda stack: ()
+    def undo(self, stack: Stack) -> None:
+        """Take back what the step left behind."""
+        raise NotImplementedError
+
+    def stops(self, stack: Stack) -> Sequence[str]:
+        """The components that a run of the step would stop now, and start again."""
+        return ()
+
+    def inject(self, stack: Stack) -> None:
+        """As a fault on record: run it."""
+        self.run(stack)
+
+    def remove(self, stack: Stack) -> None:
+        """As a fault on record: undo it."""
+        self.undo(stack)
+
+    def sign(self, stack: Stack) -> Sign:
+        """As a fault on record: nobody asks."""
+        return Sign(holds=False, seen="nobody looks whether a wrong step landed")
 
 
-def left_by(steps: Mapping[str, WrongStep]) -> dict[str, Fault]:
-    """A Fault for each wrong step with an `undo`, by step id: what the step leaves is put on record and taken out."""
-    return {
-        name: Fault(step.id, step.summary, partial(_make, step), step.undo, _not_looked_at, step.arguments)
-        for name, step in steps.items()
-        if step.undo is not None
-    }
+def left_by(steps: Mapping[str, type[WrongStep]]) -> dict[str, type[WrongStep]]:
+    """Those of the steps that leave something behind, by id."""
+    return {name: step for name, step in steps.items() if step.undo is not WrongStep.undo}
 
 
-def _make(step: WrongStep, stack: Stack, arguments: Any) -> None:
-    step.run(stack, arguments)
-
-
-def _not_looked_at(stack: Stack, arguments: Any) -> Sign:
-    return Sign(holds=False, seen="nobody looks whether a wrong step landed")
-
-
-def all_wrong_steps(folders: tuple[Path, ...] = ()) -> dict[str, WrongStep]:
+def all_wrong_steps(folders: tuple[Path, ...] = ()) -> dict[str, type[WrongStep]]:
     """Every wrong step of this package and of the given scenario folders, by id."""
-    return collect(wrong_fixes, folders, "WRONG_STEP", WrongStep)
+    return collect(wrong_fixes, folders, "wrong_fixes", plugins_in(WrongStep))

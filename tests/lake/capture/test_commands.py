@@ -9,13 +9,9 @@ import pytest
 
 from lakeproof.errors import DeadlineExpired
 from lakeproof.lake.capture import commands
-from lakeproof.mitigations import (
-    redeploy_connector,
-    restart_connector,
-    restart_workers,
-    resume_connector,
-    take_free_server_id,
-)
+from lakeproof.mitigations import connectors as connectors_mitigations
+from lakeproof.scenarios.connector_failure import repairs as connector_failure_repairs
+from lakeproof.scenarios.replication_lag import repairs
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -70,7 +66,7 @@ def soon(
     await_state(stack, connector, wanted, seconds / 40, looks=looks, every=every / 10)
 
 
-REPAIRS = (restart_connector, resume_connector, redeploy_connector, take_free_server_id, restart_workers)
+REPAIRS = (connectors_mitigations, repairs, connectors_mitigations, connector_failure_repairs, repairs)
 
 
 @pytest.mark.parametrize("repair", REPAIRS, ids=lambda repair: repair.MITIGATION.id)
@@ -81,10 +77,10 @@ def test_no_repair_passes_on_one_look_at_a_task_that_fails_a_moment_later(
     worker, stack = Worker("RUNNING", "RUNNING" if stays else "FAILED"), Stack(Settings(state_dir=tmp_path))
     for module in (commands, *REPAIRS):
         monkeypatch.setattr(module, "send", worker, raising=False)
-    monkeypatch.setattr(redeploy_connector, "register", lambda *_: None)
-    monkeypatch.setattr(take_free_server_id, "live_config", lambda *_: {take_free_server_id.KEY: "7"})
+    monkeypatch.setattr(connectors_mitigations, "register", lambda *_: None)
+    monkeypatch.setattr(connector_failure_repairs, "live_config", lambda *_: {connector_failure_repairs.KEY: "7"})
     monkeypatch.setattr("lakeproof.lake.sources.mariadb.replica_ids", lambda _: {7})
-    monkeypatch.setattr(restart_workers, "our_processes", lambda *_: SimpleNamespace(ps=lambda: []))
+    monkeypatch.setattr(repairs, "our_processes", lambda *_: SimpleNamespace(ps=lambda: []))
     monkeypatch.setattr(commands, "await_state", partial(soon, commands.await_state))
     run = partial(repair.run, stack, repair.MITIGATION.arguments(connector="orders"))
     if stays:

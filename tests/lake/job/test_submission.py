@@ -11,9 +11,8 @@ from lakeproof.errors import DeadlineExpired, NotReady
 from lakeproof.held_file import holder_of
 from lakeproof.lake.job import submission
 from lakeproof.lake.job.flink_rest import ALIVE, ENDING, FlinkRefused, Job, rest_of
-from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.sources.source import OLTP, Source
-from lakeproof.mitigations import resubmit_job
+from lakeproof.scenarios.flink_restarts import repairs
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -107,7 +106,7 @@ def accepting(tmp_path: Path, answering: Answering, monkeypatch: pytest.MonkeyPa
 
 def test_a_job_that_was_only_accepted_is_not_said_to_run(accepting: Accepting) -> None:
     stack = accepting(["INITIALIZING", "CREATED"], 0)
-    said = resubmit_job.run(stack, OfDatabase())
+    said = repairs.ResubmitJob().run(stack)
     assert said == "the lake's job lake-oltp is accepted as b, not running yet: no TaskManager"
     with pytest.raises(NotReady, match="lake-oltp: it is accepted as b, not running yet: no TaskManager"):
         submission.redeploy(stack, OLTP).require_running(OLTP)

@@ -13,9 +13,7 @@ from typing import Any
 import pytest
 from tests.conftest import Answering
 
-from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, InvalidInput
-from lakeproof.faults import moved_main, written_main
 from lakeproof.lake.nessie import (
     IcebergTable,
     Merged,
@@ -36,9 +34,9 @@ from lakeproof.lake.publish.publisher import MainMoved, MainWritten, Publisher
 from lakeproof.lake.publish.snapshots import Kind, Snapshot
 from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.probes import nessie as probes
+from lakeproof.scenarios.lake_commit_failure import faults, wrong_fixes
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes import drop_table, point_main_at_ingest
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
 TABLES = ("orders", "items")
@@ -200,7 +198,7 @@ def nessie(monkeypatch: pytest.MonkeyPatch) -> Nessie:
         made.add(branch, {}, {}, message="create namespace oltp")
     for checkpoint in range(1, 8):
         last = made.publish(checkpoint)
-    for module in (main_branch, written_main, moved_main, point_main_at_ingest, probes):
+    for module in (main_branch, faults, faults, wrong_fixes, probes):
         monkeypatch.setattr(module, "client_of", lambda *_: made)
     monkeypatch.setattr(main_branch, "last_merge", lambda stack: last)
     monkeypatch.setattr(probes, "get_json", lambda url, timeout: {"hash": last})
@@ -245,31 +243,31 @@ def test_a_publisher_that_goes_on_meanwhile_is_not_rolled_back(
 
 def test_what_somebody_wrote_is_taken_back_and_kept_under_a_tag(stack: Stack, nessie: Nessie) -> None:
     published = head(nessie)
-    arguments = written_main.WrittenMain()
+    arguments = faults.WrittenMain()
     for _ in range(2):
-        written_main.inject(stack, arguments)
+        arguments.inject(stack)
     theirs = head(nessie)
     assert nessie.commits[theirs].parent == published
     assert shown(nessie) == {"orders": 4, "items": 7}
-    assert written_main.sign(stack, arguments).holds
+    assert arguments.sign(stack).holds
     assert probes.main_author(stack, 1.0) == "somebody"
     done = main_branch.roll_back(stack)
     assert done is not None
     assert head(nessie) == done.hash == published
     assert nessie.names[done.set_aside] == Reference("TAG", done.set_aside, theirs)
     assert probes.main_author(stack, 1.0) == OURS
-    assert not written_main.sign(stack, arguments).holds
+    assert not arguments.sign(stack).holds
 
 
 def test_main_that_was_pointed_elsewhere_gets_every_published_hash_back(stack: Stack, nessie: Nessie) -> None:
-    published, arguments = head(nessie), moved_main.MovedMain(publishes=3)
+    published, arguments = head(nessie), faults.MovedMain(publishes=3)
     for _ in range(2):
-        moved_main.inject(stack, arguments)
+        arguments.inject(stack)
     assert nessie.commits[head(nessie)].message == "commit 4"
-    assert moved_main.sign(stack, arguments).holds
-    moved_main.remove(stack, arguments)
+    assert arguments.sign(stack).holds
+    arguments.remove(stack)
     assert head(nessie) == published
-    assert not moved_main.sign(stack, arguments).holds
+    assert not arguments.sign(stack).holds
 
 
 def test_main_is_pointed_elsewhere_though_the_publisher_moves_it_meanwhile(
@@ -284,7 +282,7 @@ def test_main_is_pointed_elsewhere_though_the_publisher_moves_it_meanwhile(
         return assign(branch, to_hash)
 
     monkeypatch.setattr(nessie, "assign", is_late)
-    moved_main.inject(stack, moved_main.MovedMain(publishes=3))
+    faults.MovedMain(publishes=3).inject(stack)
     assert nessie.commits[head(nessie)].message == "commit 6"
 
 
@@ -293,7 +291,7 @@ def test_a_publisher_that_was_started_anew_knows_the_way_back_by_the_branch_back
 ) -> None:
     main_branch.keep_as_backup(nessie, head(nessie))  # type: ignore[arg-type]
     published = head(nessie)
-    moved_main.inject(stack, moved_main.MovedMain())
+    faults.MovedMain().inject(stack)
     monkeypatch.setattr(main_branch, "last_merge", lambda stack: None)
     main_branch.roll_back(stack)
     assert head(nessie) == published
@@ -326,14 +324,14 @@ def test_main_that_was_pointed_at_ingest_gets_its_history_back_however_often_one
     published = head(nessie)
     main_branch.keep_as_backup(nessie, published)  # type: ignore[arg-type]
     ready = nessie.publish(8, "ingest")
-    point_main_at_ingest.run(stack, Arguments())
+    wrong_fixes.PointMainAtIngest().run(stack)
     assert head(nessie) == ready
     main_branch.keep_as_backup(nessie, ready)  # type: ignore[arg-type]
     assert nessie.names["backup"].hash == published, "an audit that found it whole is no reason"
     with pytest.raises(MainMoved):
         publisher_of(nessie)._read_head()
     for _ in range(2):
-        point_main_at_ingest.undo(stack, Arguments())
+        wrong_fixes.PointMainAtIngest().undo(stack)
         assert head(nessie) == published
 
 
@@ -342,15 +340,15 @@ def test_a_table_that_somebody_dropped_comes_back_by_a_rollback_alone(
     stack: Stack, nessie: Nessie, buried: bool
 ) -> None:
     """The publisher stops at that commit, as at the one before. buried: it had published once upon that one."""
-    written_main.inject(stack, written_main.WrittenMain())
+    faults.WrittenMain().inject(stack)
     if buried:
         nessie.publish(8, moved=["items"])
     left = {name: table for name, table in nessie.tables[head(nessie)].items() if name != "orders"}
-    nessie.add("main", left, {}, drop_table.AUTHOR, "drop orders")
+    nessie.add("main", left, {}, wrong_fixes.AUTHOR, "drop orders")
     with pytest.raises(MainWritten, match="somebody wrote"):
         publisher_of(nessie)._read_head()
     for _ in range(2):
-        drop_table.undo(stack, drop_table.DropTable())
+        wrong_fixes.DropTable().undo(stack)
         assert shown(nessie) == shown(nessie, "ingest")
         assert publisher_of(nessie)._read_head().main.hash == head(nessie)
     nessie.publish(9)
@@ -377,7 +375,7 @@ def test_main_stays_where_it_is_newer_than_a_backup_that_it_has_lost(
 
 
 def test_ingest_is_merged_over_what_others_changed(stack: Stack, nessie: Nessie) -> None:
-    written_main.inject(stack, written_main.WrittenMain(table="items"))
+    faults.WrittenMain(table="items").inject(stack)
     ready = nessie.commits[nessie.publish(9, "ingest", moved=["orders"])].at
     main_branch.bring_in(stack, "ingest")
     (state,) = states_of(nessie.commits[head(nessie)]).values()
@@ -495,7 +493,7 @@ def test_a_rollback_ends_what_backup_began(stack: Stack, nessie: Nessie) -> None
 
 def bury(stack: Stack, nessie: Nessie) -> str:
     """Somebody sets `items` back, and a publish follows that does not move it; gives the hash of that publish."""
-    written_main.inject(stack, written_main.WrittenMain(table="items"))
+    faults.WrittenMain(table="items").inject(stack)
     published = nessie.publish(8, moved=["orders"])
     assert shown(nessie) == {"orders": 8, "items": 4}
     return published
@@ -540,7 +538,7 @@ def test_a_publisher_looks_again_where_its_merge_came_upon_anothers_commit(stack
         {"orders": Snapshot(8, 8, Kind.APPEND, 0, 1, 8, "job"), "items": Snapshot(7, 7, Kind.APPEND, 0, 1, 7, "job")},
     )
     tables = {"orders": table_at("orders", 8), "items": table_at("items", 7)}
-    written_main.inject(stack, written_main.WrittenMain(table="items"))
+    faults.WrittenMain(table="items").inject(stack)
     publisher._commit(OLTP, before, cut, tables, None)
     assert publisher._head is None
     with pytest.raises(MainWritten):
@@ -586,7 +584,7 @@ def test_nor_does_one_that_was_started_anew_and_the_way_back_is_known_without_ba
     hashes.
     """
     shown_before_the_last_merge = nessie.commits[head(nessie)].parent
-    moved_main.inject(stack, moved_main.MovedMain(publishes=5))
+    faults.MovedMain(publishes=5).inject(stack)
     monkeypatch.setattr(main_branch, "last_merge", lambda stack: None)
     monkeypatch.setattr(probes, "get_json", lambda url, timeout: {"hash": ""})
     with pytest.raises(MainMoved, match="lake rollback"):
@@ -606,7 +604,7 @@ def test_a_publisher_that_runs_and_does_not_answer_is_not_taken_for_one_that_mer
     with socket.create_server(("127.0.0.1", 0)) as hangs:
         where = {"publisher": {"http": f"127.0.0.1:{hangs.getsockname()[1]}"}}
         stack = Stack(Settings(state_dir=tmp_path, endpoints=where))
-        moved_main.inject(stack, moved_main.MovedMain(publishes=3))
+        faults.MovedMain(publishes=3).inject(stack)
         moved = head(nessie)
         with pytest.raises(CouldNotLook, match=r"publisher: it runs.*\(ReadTimeout\).*Next: lakeproof diagnose"):
             main_branch.roll_back(stack)
@@ -627,7 +625,7 @@ def test_what_is_brought_in_on_a_main_that_was_moved_does_not_hide_it(
     stack: Stack, nessie: Nessie, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown_before_the_last_merge = nessie.commits[head(nessie)].parent
-    moved_main.inject(stack, moved_main.MovedMain(publishes=5))
+    faults.MovedMain(publishes=5).inject(stack)
     monkeypatch.setattr(main_branch, "last_merge", lambda stack: None)
     main_branch.bring_in(stack, "ingest")
     with pytest.raises(MainMoved):

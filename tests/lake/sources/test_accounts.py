@@ -12,9 +12,9 @@ from lakeproof.arguments import parse_arguments
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.lake.sources import mariadb, postgres
 from lakeproof.lake.sources.source import SHOP, SOURCES, Source
-from lakeproof.mitigations import restore_password
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes import postgres as postgres_probes
+from lakeproof.scenarios.connector_failure import repairs
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -87,8 +87,8 @@ def theirs(tmp_path: Path) -> Stack:
 def connector(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What Connect and the exporter say of a capture: its task's state, and the milliseconds that it is behind."""
     made = SimpleNamespace(state="FAILED", lag=None)
-    monkeypatch.setattr(restore_password, "task_state", lambda *_: made.state)
-    monkeypatch.setattr(restore_password, "source_lag", lambda *_: made.lag)
+    monkeypatch.setattr(repairs, "task_state", lambda *_: made.state)
+    monkeypatch.setattr(repairs, "source_lag", lambda *_: made.lag)
     return made
 
 

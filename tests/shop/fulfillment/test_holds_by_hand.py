@@ -10,11 +10,9 @@ from botocore.exceptions import EndpointConnectionError
 from tests.shop.fulfillment.store_double import FakeService, FakeStore
 
 from lakeproof.errors import CouldNotLook, TerminalError, TransientError
-from lakeproof.faults import held_parcels
-from lakeproof.faults.held_parcels import HeldParcels
-from lakeproof.mitigations import release_labels
-from lakeproof.mitigations.release_labels import MITIGATION, ReleaseLabels
 from lakeproof.probes import exporters, labels
+from lakeproof.scenarios.fulfillment_delay import faults, repairs
+from lakeproof.scenarios.fulfillment_delay.repairs import ReleaseLabels
 from lakeproof.services.times import iso
 from lakeproof.shop.fulfillment import holds_by_hand
 from lakeproof.stack.engines import minio
@@ -36,7 +34,7 @@ def stack(tmp_path: Path) -> Stack:
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> FakeStore:
     made = FakeStore()
-    for module in (held_parcels, release_labels):
+    for module in (faults, repairs):
         monkeypatch.setattr(module, "s3_client", lambda stack: made)
     monkeypatch.setattr(minio, "client", lambda stack, timeout: made)
     return made
@@ -54,25 +52,25 @@ def test_only_labels_that_wait_long_enough_for_their_buyers_are_held(stack: Stac
     store.put("pending/2", hold_version="0", hold_until=ahead(1))  # the service may move it at this moment
     store.put("pending/3", hold_version="0")
     store.put(CHAOS, hold_until=ahead(900))
-    assert not held_parcels.sign(stack, HeldParcels()).holds
-    held_parcels.inject(stack, HeldParcels(count=1))
+    assert not faults.HeldParcels().sign(stack).holds
+    faults.HeldParcels(count=1).inject(stack)
     held = [label.key for label in holds_by_hand.waiting_labels(store) if label.is_held_by_hand(datetime.now(UTC))]
     assert held == [CHAOS, "pending/1"]
     body, metadata = store.objects["pending/1"]
     assert hashlib.sha256(body).hexdigest() == metadata["sha256"] and "hold-version" not in metadata
-    assert held_parcels.sign(stack, HeldParcels()).holds
+    assert faults.HeldParcels().sign(stack).holds
     assert labels.held(stack, 1.0) == 2
     before = dict(store.objects)
-    held_parcels.inject(stack, HeldParcels(count=1))
+    faults.HeldParcels(count=1).inject(stack)
     assert store.objects == before
 
 
 def test_without_a_parcel_that_waits_the_fault_says_what_is_missing(
     stack: Stack, store: FakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(held_parcels, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(faults, "WAIT_SECONDS", 0.1)
     with pytest.raises(TerminalError, match="only 0 parcels waited"):
-        held_parcels.inject(stack, HeldParcels())
+        faults.HeldParcels().inject(stack)
 
 
 def test_a_hold_that_the_service_took_over_is_called_off_and_the_label_compared(
@@ -85,12 +83,12 @@ def test_a_hold_that_the_service_took_over_is_called_off_and_the_label_compared(
     service.held[2] = ahead(10)  # its buyer's own wish, which is not over yet
     store.put("pending/3", hold_version="0", hold_until=ahead(10))
     store.put(CHAOS, hold_until=until)
-    told = release_labels.run(stack, ReleaseLabels())
+    told = repairs.ReleaseLabels().run(stack)
     assert told.startswith("1 labels are under ready/, byte for byte; 1 wait") and "1 of a rehearsal" in told
     assert {*store.objects} == {"ready/1", "pending/2", "pending/3"}
     assert service.held[2] is not None and "hold-until" not in store.objects["pending/2"][1]
     assert "hold-until" in store.objects["pending/3"][1]
-    assert release_labels.run(stack, ReleaseLabels()).startswith("0 labels")
+    assert repairs.ReleaseLabels().run(stack).startswith("0 labels")
 
 
 def test_a_label_whose_hold_the_service_did_not_call_off_yet_stays_held_until_it_did(
@@ -102,11 +100,11 @@ def test_a_label_whose_hold_the_service_did_not_call_off_yet_stays_held_until_it
     service.away = True
     for _ in range(2):  # cut off twice, it forgets nothing
         with pytest.raises(TransientError):
-            release_labels.run(stack, ReleaseLabels())
+            repairs.ReleaseLabels().run(stack)
         assert "hold-until" not in store.objects["pending/1"][1]
-        assert held_parcels.sign(stack, HeldParcels()).holds and labels.held(stack, 1.0) == 1
+        assert faults.HeldParcels().sign(stack).holds and labels.held(stack, 1.0) == 1
     service.away = False
-    assert release_labels.run(stack, ReleaseLabels()).startswith("1 labels are under ready/")
+    assert repairs.ReleaseLabels().run(stack).startswith("1 labels are under ready/")
     assert {*store.objects} == {"ready/1"} and service.held[1] is None
 
 
@@ -117,13 +115,13 @@ def test_a_label_that_waits_for_its_buyer_is_held_by_nobody_else_once_it_was_let
     service.held[1] = ahead(60)
     store.put("pending/2", hold_until=ahead(1800))
     service.held[2] = ahead(1)  # the service may move it at this moment: nobody writes on it
-    held_parcels.remove(stack, HeldParcels())
+    faults.HeldParcels().remove(stack)
     assert [*store.objects["pending/1"][1]] == ["sha256"]
     assert [*store.objects["pending/2"][1]] == ["sha256", "was-held-until"]
 
 
 def proposed(stack: Stack) -> ReleaseLabels:
-    return ReleaseLabels.model_validate(MITIGATION.hold(stack, ReleaseLabels()))
+    return ReleaseLabels.model_validate(ReleaseLabels.hold(stack, ReleaseLabels()))
 
 
 def test_a_parcel_that_somebody_holds_after_the_proposal_stays_held_and_is_named(
@@ -136,16 +134,16 @@ def test_a_parcel_that_somebody_holds_after_the_proposal_stays_held_and_is_named
         service.held[number] = until
     only = proposed(stack)
     assert only == ReleaseLabels(only="1,12")
-    assert "ID: 1, 12;" in release_labels.typed(stack, only)
+    assert "ID: 1, 12;" in only.typed(stack)
     store.put("pending/2", hold_until=until)
     service.held[2] = until
-    assert release_labels.run(stack, only).endswith("; not touched, for it was not proposed: 2")
+    assert only.run(stack).endswith("; not touched, for it was not proposed: 2")
     assert {*store.objects} == {"ready/1", "ready/12", "pending/2"}
     assert "hold-until" in store.objects["pending/2"][1] and service.held[2] == until
     with pytest.raises(TerminalError, match="2 was not named when this was proposed"):
-        release_labels.run(stack, only)
+        only.run(stack)
     store.put(CHAOS, hold_until=until)
-    assert "1 of a rehearsal are deleted; not touched" in release_labels.run(stack, only)
+    assert "1 of a rehearsal are deleted; not touched" in only.run(stack)
     assert {*store.objects} == {"ready/1", "ready/12", "pending/2"}
 
 
@@ -153,25 +151,25 @@ def test_a_proposal_without_a_held_parcel_lets_none_go_that_comes_later(
     stack: Stack, store: FakeStore, service: FakeService
 ) -> None:
     only = proposed(stack)
-    assert only == ReleaseLabels(only="") and "ID: none;" in release_labels.typed(stack, only)
-    assert release_labels.run(stack, only).startswith("0 labels")
+    assert only == ReleaseLabels(only="") and "ID: none;" in only.typed(stack)
+    assert only.run(stack).startswith("0 labels")
     store.put("pending/2", hold_until=ahead(1800))
     with pytest.raises(TerminalError, match="was not named"):
-        release_labels.run(stack, only)
+        only.run(stack)
     assert {*store.objects} == {"pending/2"}
 
 
 def test_of_very_many_labels_some_are_proposed_and_few_are_listed(
     stack: Stack, store: FakeStore, service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(release_labels, "MOST", 25)
+    monkeypatch.setattr(repairs, "MOST", 25)
     for number in range(100, 150):
         service.held[number] = ahead(1800)
         store.put(f"pending/{number}", hold_until=str(service.held[number]))
     only = proposed(stack)
     assert only.only is not None and only.only.count(",") == 24
-    assert "118, 119, and 5 more;" in release_labels.typed(stack, only)
-    assert release_labels.run(stack, only).endswith("143, 144, and 5 more")
+    assert "118, 119, and 5 more;" in only.typed(stack)
+    assert only.run(stack).endswith("143, 144, and 5 more")
     assert sum(key.startswith("ready/") for key in store.objects) == 25
 
 
@@ -192,7 +190,7 @@ def test_a_label_of_other_bytes_is_not_let_go(stack: Stack, store: FakeStore, se
     store.objects["pending/1"] = (b"something else", store.objects["pending/1"][1])
     service.held[1] = until
     with pytest.raises(TerminalError, match="1 are not as they were written: pending/1"):
-        release_labels.run(stack, ReleaseLabels())
+        repairs.ReleaseLabels().run(stack)
     assert "hold-until" in store.objects["pending/1"][1]
 
 
@@ -202,7 +200,7 @@ def test_what_is_neither_a_parcels_label_nor_a_rehearsals_is_named_and_left(
     until = ahead(1800)
     for key in ("pending/123.bak", "pending/old/7", CHAOS):
         store.put(key, hold_until=until)
-    told = release_labels.run(stack, ReleaseLabels())
+    told = repairs.ReleaseLabels().run(stack)
     assert told.endswith(
         "1 of a rehearsal are deleted; left alone, for no parcel has them: 2 (pending/123.bak, pending/old/7)"
     )
@@ -230,10 +228,10 @@ def test_a_fault_is_taken_out_as_well(stack: Stack, store: FakeStore, service: F
     service.held[1] = until
     service.away = True
     with pytest.raises(TransientError, match="lakeproof up fulfillment-service"):
-        held_parcels.remove(stack, HeldParcels())
+        faults.HeldParcels().remove(stack)
     service.away = False
-    held_parcels.remove(stack, HeldParcels())
-    held_parcels.remove(stack, HeldParcels())
+    faults.HeldParcels().remove(stack)
+    faults.HeldParcels().remove(stack)
     assert {*store.objects} == {"ready/1"}
 
 

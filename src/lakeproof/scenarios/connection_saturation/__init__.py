@@ -1,0 +1,1 @@
+"""The scenario connection-saturation: its files are its registration (scenarios/folder.py)."""

@@ -1,0 +1,1 @@
+"""The scenario connector-failure: its files are its registration (scenarios/folder.py)."""

@@ -1,0 +1,1 @@
+"""The scenario flink-restarts: its files are its registration (scenarios/folder.py)."""

@@ -1,0 +1,1 @@
+"""The scenario fulfillment-delay: its files are its registration (scenarios/folder.py)."""

@@ -1,0 +1,1 @@
+"""The scenario kafka-backlog: its files are its registration (scenarios/folder.py)."""

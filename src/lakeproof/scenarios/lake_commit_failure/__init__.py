@@ -1,0 +1,1 @@
+"""The scenario lake-commit-failure: its files are its registration (scenarios/folder.py)."""

@@ -1,0 +1,1 @@
+"""The scenario notification-failure: its files are its registration (scenarios/folder.py)."""

@@ -1,0 +1,1 @@
+"""The scenario replication-lag: its files are its registration (scenarios/folder.py)."""

@@ -1,0 +1,1 @@
+"""The scenario schema-drift: its files are its registration (scenarios/folder.py)."""

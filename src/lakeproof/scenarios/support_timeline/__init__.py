@@ -1,0 +1,1 @@
+"""The scenario support-timeline: its files are its registration (scenarios/folder.py)."""

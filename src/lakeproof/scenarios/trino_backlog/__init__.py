@@ -1,0 +1,1 @@
+"""The scenario trino-backlog: its files are its registration (scenarios/folder.py)."""

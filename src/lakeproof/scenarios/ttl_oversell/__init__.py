@@ -1,0 +1,1 @@
+"""The scenario ttl-oversell: its files are its registration (scenarios/folder.py)."""
