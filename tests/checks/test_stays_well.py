@@ -12,7 +12,7 @@ import pytest
 from lakeproof import deadline
 from lakeproof.checks import restarts
 from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.restarts import CLAIM, StaysWell
+from lakeproof.checks.restarts import StaysWell
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.drills.bound_checks import bind
@@ -23,7 +23,7 @@ from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-BEFORE = Baseline(Verdict(CLAIM, Outcome.PASSED, ""))
+BEFORE = Baseline(Verdict(StaysWell.summary, Outcome.PASSED, ""))
 ARGUMENTS = StaysWell(component="connect", seconds=120)
 ALL_QUIET = 36  # looks, one a second, until all alerts have been quiet for 35 s
 PENDING, FIRES = {"LakePublishStale": "pending"}, {"LakePublishStale": "firing"}
@@ -168,7 +168,7 @@ def test_a_drill_that_is_asked_to_kills_each_part_after_its_restart_and_judges_r
     assert all(each.check.judges_rows for each in checks[-3:])
     *_, second, first, last = [each for each in checks if not each.check.judges_rows]
     assert second.check.id == "survives_restart"
-    assert [first.arguments, last.arguments] == [
+    assert [first.check, last.check] == [
         StaysWell(component="connect", seconds=120),
         StaysWell(component="flink-taskmanager", seconds=120),
     ]

@@ -140,8 +140,8 @@ def test_nothing_on_record_is_nothing_to_remove() -> None:
 
 def test_what_a_wrong_fix_left_is_listed_and_taken_out_like_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     undone: list[str] = []
-    step = replace(alerts_wrong_fixes.SilenceAlert, undo=lambda stack, arguments: undone.append(arguments.alert))
-    monkeypatch.setattr(alerts_wrong_fixes, "WRONG_STEP", step)
+    step = alerts_wrong_fixes.SilenceAlert
+    monkeypatch.setattr(step, "undo", lambda self, stack: undone.append(self.alert))
     assert "silence_alert" not in typed("fault", "list")
     records.announce(load_stack(), left_by({step.id: step})[step.id], {"alert": "LampDark"}, by="drill")
     row = next(row for row in json.loads(typed("fault", "list", "--json")) if row["fault"] == "silence_alert")
@@ -158,8 +158,13 @@ def test_one_that_cannot_be_taken_out_keeps_no_other_in(monkeypatch: pytest.Monk
             raise CouldNotLook("no answer", where="alertmanager")
         undone.append(arguments.alert)
 
-    left = left_by({"silence_alert": replace(alerts_wrong_fixes.SilenceAlert, undo=undo)})["silence_alert"]
-    other = replace(left, id="another")
+    left = alerts_wrong_fixes.SilenceAlert
+
+    class Another(left):  # type: ignore[misc, valid-type]
+        """Another one."""
+
+    other = Another
+    monkeypatch.setattr(left, "undo", lambda self, stack: undo(stack, self))
     known = {"silence_alert": left, "another": other}
     monkeypatch.setattr("lakeproof.cli.fault._removable", lambda stack: known)
     records.announce(load_stack(), other, {"alert": "LampBlue"}, by="drill")

@@ -204,7 +204,7 @@ def test_the_fixes_and_arguments_in_examples_are_those_of_their_scenario_and_fau
             looked_at += 1
         if "arg" in given:
             fault = CATALOG.faults[given["name"]]
-            parse_arguments(fault.arguments, parse_pairs(given["arg"]), fault.id)
+            parse_arguments(fault, parse_pairs(given["arg"]), fault.id)
             looked_at += 1
     assert looked_at == 2
 

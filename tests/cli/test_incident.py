@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.doubles import plugins
 from typer.testing import CliRunner
 
 from lakeproof.arguments import Arguments
 from lakeproof.cli.commands import build
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.incidents import client
-from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.proof.outcome import Outcome
 from lakeproof.stack.stack import Stack
 
@@ -141,7 +141,7 @@ def test_a_repair_that_the_desk_was_not_told_of_is_run_said_and_ends_with_3(
     def run(stack: Stack, arguments: Arguments) -> str:
         return "it runs"
 
-    known = {"start_component": Mitigation("start_component", "start", lambda stack, given: "by hand", run)}
+    known = {"start_component": plugins.mitigation("start_component", run)}
     monkeypatch.setattr("lakeproof.mitigations.mitigation.all_mitigations", lambda folders: known)
     desk(lambda act: act == "mitigate")
     typed = ["mitigate", "1", "--action", "start_component", "--yes", "--json"]

@@ -20,16 +20,16 @@ from lakeproof.stack.stack import Stack
 
 
 def test_a_proposed_step_holds_to_what_is_there_now_and_a_given_one_to_what_was_said(tmp_path: Path) -> None:
-    def hold_to_nothing(stack: Stack, arguments: Named) -> Mapping[str, str]:
-        return hold(arguments, ())
+    class Drop(Mitigation, Named):
+        """Drop it."""
 
-    def say(stack: Stack, arguments: Named) -> str:
-        return ""
+        def hold(self, stack: Stack) -> Mapping[str, str]:
+            return hold(self, ())
 
-    known = {
-        "drop": Mitigation("drop", "", say, say, Named, hold=hold_to_nothing),
-        "start": Mitigation("start", "", say, say),
-    }
+    class Start(Mitigation):
+        """Start it."""
+
+    known: dict[str, type[Mitigation]] = {"drop": Drop, "start": Start}
     stack = Stack(Settings(state_dir=tmp_path))
     assert _held(stack, Step("drop"), known) == Step("drop", (("only", ""),))
     assert _held(stack, Step("drop", (("only", "oltp.a.b"),)), known) == Step("drop", (("only", "oltp.a.b"),))

@@ -316,7 +316,7 @@ def test_every_repair_of_one_source_acts_on_that_one() -> None:
     seen = 0
     for cause in CAUSES:
         for step in cause.repairs if "source" in cause.subject else ():
-            given = parse_arguments(mitigations[step.id].arguments, step.arguments, cause.id).model_dump()
+            given = parse_arguments(mitigations[step.id], step.arguments, cause.id).model_dump()
             for name in {"connector", "database"} & given.keys():
                 assert given[name] == cause.subject[name], f"{cause.id}: {step.id} {name}"
                 seen += 1

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import NoReturn
 
-from lakeproof.arguments import Arguments
-from lakeproof.checks.check import Baseline, Check, CheckContext
+from tests.doubles import plugins
+
+from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.drills.bound_checks import BoundCheck, take_baselines, verify
@@ -17,7 +18,7 @@ def test_a_check_that_gets_no_answer_is_unknown_and_says_why(tmp_path: Path) -> 
     def silent(*_: object) -> NoReturn:
         raise CouldNotLook("no answer", where="nessie")
 
-    bound = BoundCheck(Check("history", "it is whole", silent, silent), Arguments(), "history")
+    bound = BoundCheck(plugins.check("history", silent, silent, claim="it is whole")(), "history")
     context, said = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5)), list[str]()
     taken = take_baselines([bound], context, said.append)
     assert taken["history"].verdict == Verdict("it is whole", Outcome.UNKNOWN, "nessie: no answer")

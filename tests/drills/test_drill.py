@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.doubles import plugins
 
 from lakeproof import drills as drill_package
-from lakeproof.arguments import Arguments
-from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.diagnosis.cause import Step
 from lakeproof.drills import run
@@ -88,17 +88,15 @@ def test_what_a_check_loses_that_acts_is_told_by_the_rows_which_are_judged_after
 ) -> None:
     """A restart after the last look at the data could lose a row of which the verdict knew nothing."""
 
-    def restart(context: CheckContext, arguments: Arguments, before: Baseline) -> Verdict:
+    def restart(context: CheckContext, before: Baseline) -> Verdict:
         lamp.lost = 1
         return Verdict("it comes back", Outcome.PASSED, "lit")
 
-    def healthy(context: CheckContext, arguments: Arguments) -> Baseline:
+    def healthy(context: CheckContext) -> Baseline:
         return Baseline(Verdict("it comes back", Outcome.PASSED, "lit"))
 
     drill = toy.drill(lamp, tmp_path)
-    acts = BoundCheck(
-        Check("lamp_restarted", "it comes back", healthy, restart, acts=True), Arguments(), "lamp_restarted"
-    )
+    acts = BoundCheck(plugins.check("lamp_restarted", healthy, restart, acts=True)(), "lamp_restarted")
     drill._run.checks = (*drill._run.checks, acts)
     report = drill.run()
     assert [each.check for each in report.checks] == ["lamp_lit", "lamp_restarted", "lamp_kept"]

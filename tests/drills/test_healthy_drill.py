@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.doubles import plugins
 
 from lakeproof.deadline import Deadline
 from lakeproof.diagnosis.cause import Step
@@ -40,7 +41,7 @@ def healthy(toy: Any, lamp: Any, home: Path, seconds: float = 0.1) -> HealthyDri
     return HealthyDrill(world, plan, DrillOptions(1, home / "report", "run-1"), seconds, lambda text: None)
 
 
-def near(toy: Any, lamp: Any, home: Path, misses: list[Step], faults: dict[str, Fault]) -> HealthyDrill:
+def near(toy: Any, lamp: Any, home: Path, misses: list[Step], faults: dict[str, type[Fault]]) -> HealthyDrill:
     """As `healthy`, with these near misses, 0.1 s each."""
     world = toy.world(lamp, home)
     world = replace(world, catalog=replace(world.catalog, faults={**world.catalog.faults, **faults}))
@@ -156,9 +157,8 @@ def test_a_near_miss_gets_its_share_of_the_time_and_is_taken_out(
         return Deadline(seconds)
 
     monkeypatch.setattr("lakeproof.drills.healthy_drill.Deadline", measured)
-    dusty = Fault(
+    dusty = plugins.fault(
         "dusty_lamp",
-        "let some dust fall",
         lambda stack, arguments: did.append("in"),
         lambda stack, arguments: did.append("out"),
         lambda stack, arguments: Sign(did[-1] == "in", "dust"),
@@ -198,7 +198,7 @@ def test_a_near_miss_that_cannot_be_put_in_leaves_it_unknown(toy: Any, lamp: Any
     def refuse(stack: Any, arguments: Any) -> None:
         raise TerminalError("only 0 parcels waited")
 
-    heavy = Fault("heavy_lamp", "lift it", refuse, lambda *_: None, lambda *_: Sign(False, ""))
+    heavy = plugins.fault("heavy_lamp", refuse, lambda *_: None, lambda *_: Sign(False, ""))
     report = near(toy, lamp, tmp_path, [Step("heavy_lamp")], {"heavy_lamp": heavy}).run()
     assert (report.verdict, report.near_misses) == ("unknown", [])
     assert "near miss heavy_lamp could not be put in: only 0 parcels waited" in report.reasons[0]
@@ -208,7 +208,7 @@ def test_a_near_miss_that_stays_in_ends_the_look(toy: Any, lamp: Any, tmp_path: 
     def stay(stack: Any, arguments: Any) -> None:
         raise TerminalError("it does not come off")
 
-    stuck = Fault("stuck_lamp", "glue it", lambda *_: None, stay, lambda *_: Sign(True, "glued"))
+    stuck = plugins.fault("stuck_lamp", lambda *_: None, stay, lambda *_: Sign(True, "glued"))
     report = near(toy, lamp, tmp_path, [Step("stuck_lamp"), Step("never_put_in")], {"stuck_lamp": stuck}).run()
     assert (report.near_misses, report.residue) == (["stuck_lamp"], ["fault stuck_lamp"])
     assert "near miss stuck_lamp could not be taken out" in report.reasons[0]

@@ -3,12 +3,13 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.doubles import plugins
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
@@ -21,7 +22,6 @@ from lakeproof.drills.run import DrillOptions
 from lakeproof.drills.verdict import against_truth
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.faults.fault import Fault, Sign, all_faults
-from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.repairs.running import StepDone, mend
@@ -83,10 +83,10 @@ def both(toy: Any, lamp: Any, bell: Bell, home: Path, alerts: Sequence[str] = ("
         scenarios={**old.scenarios, "mute-bell": read_scenario(folder)},
         causes=(*old.causes, cause),
         probes={**old.probes, "bell": probe},
-        faults={**old.faults, "muffled_bell": Fault("muffled_bell", "muffle it", bell.muffle, bell.free, bell.sign)},
+        faults={**old.faults, "muffled_bell": plugins.fault("muffled_bell", bell.muffle, bell.free, bell.sign)},
         mitigations={
             **old.mitigations,
-            "ring_bell": Mitigation("ring_bell", "ring", lambda stack, arguments: "ring", bell.ring),
+            "ring_bell": plugins.mitigation("ring_bell", bell.ring),
         },
     )
     plan = make_plan([catalog.scenarios["dark-lamp"], catalog.scenarios["mute-bell"]])
@@ -118,21 +118,24 @@ def test_a_fault_that_shows_behind_the_capture_goes_in_before_one_that_may_stop_
     toy: Any, lamp: Any, tmp_path: Path
 ) -> None:
     drill = both(toy, lamp, Bell(), tmp_path)
-    faults = drill.world.catalog.faults
-    object.__setattr__(faults["muffled_bell"], "through_capture", True)
+    faults: Any = drill.world.catalog.faults
+    faults["muffled_bell"].through_capture = True
     removed: list[str] = []
 
-    def remember(fault: Fault) -> Callable[[Stack, Any], None]:
-        out = fault.remove
-
-        def remove(stack: Stack, arguments: Any) -> None:
+    def remember(fault: type[Fault]) -> type[Fault]:
+        def remove(stack: Stack, given: Any) -> None:
             removed.append(fault.id)
-            out(stack, arguments)
+            fault.remove(given, stack)
 
-        return remove
+        return plugins.fault(
+            fault.id,
+            lambda stack, given: fault.inject(given, stack),
+            remove,
+            lambda stack, given: fault.sign(given, stack),
+            kind=fault,
+        )
 
-    for fault in faults.values():
-        object.__setattr__(fault, "remove", remember(fault))
+    faults.update({name: remember(fault) for name, fault in faults.items()})
     drill.run()
     journal = json.loads((tmp_path / "report/journal.json").read_text())
     told = [entry["what"] for entry in journal if entry["phase"] == "inject" and ":" in entry["what"]]
@@ -215,18 +218,18 @@ def test_one_of_two_that_is_not_named_fails_the_drill_and_both_faults_come_out(
 def test_a_repair_that_needs_the_other_one_first_is_tried_once_more(toy: Any, lamp: Any, tmp_path: Path) -> None:
     bell = Bell()
     drill = both(toy, lamp, bell, tmp_path)
-    uncover = drill.world.catalog.mitigations["uncover_lamp"].run
+    steps: Any = drill.world.catalog.mitigations
+    uncover = steps["uncover_lamp"]
 
-    def only_when_it_rings(stack: Stack, arguments: Arguments) -> str:
+    def only_when_it_rings(stack: Stack, given: Any) -> str:
         if bell.muffled:
             raise TerminalError("the bell's muffler holds the cloth")
-        return uncover(stack, arguments)
+        return str(uncover.run(given, stack))
 
-    object.__setattr__(drill.world.catalog.mitigations["uncover_lamp"], "run", only_when_it_rings)
+    steps["uncover_lamp"] = plugins.mitigation("uncover_lamp", only_when_it_rings, kind=uncover)
     bell.muffled = lamp.covered = True
     told: list[StepDone] = []
     repairs = [[Step("uncover_lamp")], [Step("ring_bell")]]
-    steps = drill.world.catalog.mitigations
     ended = mend(drill.world.stack, steps, repairs, lambda text: None, lambda text: None, told.append)
     assert ended == (Outcome.PASSED, "")
     assert [(done.action, done.outcome.value) for done in told] == [
@@ -239,7 +242,7 @@ def test_a_repair_that_needs_the_other_one_first_is_tried_once_more(toy: Any, la
 def test_a_single_repair_is_not_tried_twice(toy: Any, tmp_path: Path) -> None:
     drill = both(toy, toy.Lamp(stuck=True), Bell(), tmp_path)
     told: list[StepDone] = []
-    steps = drill.world.catalog.mitigations
+    steps: Any = drill.world.catalog.mitigations
     repairs = [[Step("uncover_lamp")]]
     outcome, why = mend(drill.world.stack, steps, repairs, lambda text: None, lambda text: None, told.append)
     assert (outcome, len(told)) == (Outcome.FAILED, 1)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.doubles import plugins
 
 from lakeproof.arguments import Arguments
-from lakeproof.checks.check import Baseline, Check, CheckContext
+from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.diagnosis.cause import Cause, Evidence, Step
 from lakeproof.drills.drill import Drill
@@ -17,8 +18,7 @@ from lakeproof.drills.plan import make_plan
 from lakeproof.drills.run import DrillOptions
 from lakeproof.drills.world import FiringView, IncidentView, TrafficResult, World
 from lakeproof.errors import InvalidInput, TerminalError
-from lakeproof.faults.fault import Fault, Sign
-from lakeproof.mitigations.mitigation import Mitigation
+from lakeproof.faults.fault import Sign
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.looking import look_once, observe
 from lakeproof.probes.probe import Probe
@@ -29,7 +29,6 @@ from lakeproof.scenarios.scenario import read_scenario
 from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 SCENARIO = {
     "id": "dark-lamp",
@@ -203,21 +202,21 @@ def catalog(lamp: Lamp, home: Path) -> Catalog:
         (),
         (Step("uncover_lamp"),),
     )
-    uncover = Mitigation("uncover_lamp", "lift it", lambda stack, arguments: "lift", lamp.uncover)
-    look_away = WrongStep("look_away", "do", lambda stack, arguments: "turn", lamp.look_away, undo=lamp.look_back)
+    uncover = plugins.mitigation("uncover_lamp", lamp.uncover, typed="lift")
+    look_away = plugins.wrong_step("look_away", lamp.look_away, lamp.look_back)
     checks = (
-        Check(
+        plugins.check(
             "lamp_lit",
-            "the lamp is lit",
-            lambda context, arguments: Baseline(lamp.claim(context)),
-            lambda context, arguments, before: lamp.claim_again(context),
+            lambda context: Baseline(lamp.claim(context)),
+            lambda context, before: lamp.claim_again(context),
+            claim="the lamp is lit",
             watched=True,
         ),
-        Check(
+        plugins.check(
             "lamp_kept",
-            "no lamp was lost",
-            lambda context, arguments: Baseline(lamp.kept()),
-            lambda context, arguments, before: lamp.kept(),
+            lambda context: Baseline(lamp.kept()),
+            lambda context, before: lamp.kept(),
+            claim="no lamp was lost",
             judges_rows=True,
         ),
     )
@@ -225,7 +224,7 @@ def catalog(lamp: Lamp, home: Path) -> Catalog:
         {"dark-lamp": read_scenario(folder)},
         (cause,),
         {probe.id: probe for probe in probes},
-        {"covered_lamp": Fault("covered_lamp", "cover it", lamp.cover, lamp.remove, lamp.sign, Cloth)},
+        {"covered_lamp": plugins.fault("covered_lamp", lamp.cover, lamp.remove, lamp.sign, Cloth)},
         {uncover.id: uncover},
         {look_away.id: look_away},
         {check.id: check for check in checks},

@@ -95,7 +95,7 @@ RULES: dict[str, Any] = {
     ]
 }
 MODULES = {
-    "session_limit_probe": f"""
+    "probes": f"""
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.stack.database_sessions import administrator
@@ -113,47 +113,43 @@ PROBES = (
     ),
 )
 """,
-    "session_limit_fault": f"""
-from lakeproof.arguments import Arguments
+    "faults": """
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.stack.database_sessions import administrator, set_most
 from lakeproof.stack.engines.mysql import MAX_CONNECTIONS
 
 
-class Lowered(Arguments):
+class LoweredSessionLimit(Fault):
+    "Lower MariaDB's max_connections."
+
     limit: int = 120
 
+    def inject(self, stack):
+        set_most(stack, self.limit, 5.0)
 
-def sign(stack, arguments):
-    with administrator(stack, "mysql", 5.0) as ask:
-        found = int(ask("SELECT @@max_connections")[0][0])
-    return Sign(found == arguments.limit, f"max_connections is {{found}}")
+    def remove(self, stack):
+        set_most(stack, MAX_CONNECTIONS, 5.0)
 
-
-FAULT = Fault(
-    "{FAULT}",
-    "lower MariaDB's max_connections",
-    lambda stack, arguments: set_most(stack, arguments.limit, 5.0),
-    lambda stack, arguments: set_most(stack, MAX_CONNECTIONS, 5.0),
-    sign,
-    Lowered,
-)
+    def sign(self, stack):
+        with administrator(stack, "mysql", 5.0) as ask:
+            found = int(ask("SELECT @@max_connections")[0][0])
+        return Sign(found == self.limit, f"max_connections is {found}")
 """,
-    "session_limit_repair": f"""
+    "repairs": """
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.stack.database_sessions import set_most
 from lakeproof.stack.engines.mysql import MAX_CONNECTIONS
 
 
-def restore(stack, arguments):
-    before = set_most(stack, MAX_CONNECTIONS, 5.0)
-    return f"max_connections was {{before}}, is {{MAX_CONNECTIONS}}"
+class RestoreSessionLimit(Mitigation):
+    "Set max_connections as the configuration says."
 
+    def typed(self, stack):
+        return f"SET GLOBAL max_connections = {MAX_CONNECTIONS}"
 
-MITIGATION = Mitigation(
-    "{REPAIR}", "as the configuration says",
-    lambda stack, arguments: f"SET GLOBAL max_connections = {{MAX_CONNECTIONS}}", restore,
-)
+    def run(self, stack):
+        before = set_most(stack, MAX_CONNECTIONS, 5.0)
+        return f"max_connections was {before}, is {MAX_CONNECTIONS}"
 """,
 }
 

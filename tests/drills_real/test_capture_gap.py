@@ -42,7 +42,7 @@ def test_what_the_capture_missed_comes_in_at_once_and_deleted_rows_go(whole_stac
             send(whole_stack, "PUT", "/connectors/orders/stop")
             await_state(whole_stack, "orders", "STOPPED")
             time.sleep(10)
-            faults.purge(whole_stack, CONNECTOR)
+            faults.purge(whole_stack, faults.PurgedBinlog())
 
             # Killed anywhere, the repair can be done again: what it writes is one transaction of Kafka's.
             for seconds in KILLS:

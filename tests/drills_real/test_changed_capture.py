@@ -94,9 +94,8 @@ def follow(stack: Stack, change: str, names: tuple[str, ...]) -> None:
         first = found.findings[0].cause
         assert first.id in names, in_words(found)
         for step in first.repairs:
-            mitigation = all_mitigations()[step.id]
-            arguments = parse_arguments(mitigation.arguments, step.arguments, step.id)
-            print(f"  {step.id}: {mitigation.run(stack, arguments)}", flush=True)
+            mitigation = parse_arguments(all_mitigations()[step.id], step.arguments, step.id)
+            print(f"  {step.id}: {mitigation.run(stack)}", flush=True)
         if look(stack).healthy:
             return
     raise AssertionError(f"{change}: three repairs, and {in_words(look(stack))}")

@@ -16,13 +16,14 @@ import pytest
 from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
 from tests.drills_real.health import assert_clean, assert_no_hash_is_torn, await_health, diagnosed, first_hash, named
 
-from lakeproof.arguments import OfConnector
 from lakeproof.deadline import Deadline
 from lakeproof.lake.capture.offsets import PARTITIONER
 from lakeproof.lake.sources.source import OLTP
+from lakeproof.mitigations.capture_gaps import BridgeTopicGap
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.killing import kill_and_await
 from lakeproof.proof.tables.every_hash import EveryHash
+from lakeproof.scenarios.flink_restarts.faults import FilteredCapture
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes import kafka
 
@@ -31,18 +32,18 @@ pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
 type Run = Callable[..., Any]
 
 PROGRAM = Path(sys.executable).with_name("lakeproof")
-CONNECTOR = OfConnector()
+TEAR = FilteredCapture()
 KILLS = (2.0, 5.0, 8.0, 11.0, 14.0, 17.0)
 
 
 def tear(stack: Stack) -> None:
     """The capture drops one table's rows. The job's state holds rows of a transaction that has no END, as below."""
     begin_a_transaction(stack)
-    CONNECTOR.inject(stack)
+    TEAR.inject(stack)
     Deadline(60).wait_for(
         "the job to stop at a torn transaction",
-        lambda: True if CONNECTOR.sign(stack).holds else None,
-        seen=lambda: CONNECTOR.sign(stack).seen,
+        lambda: True if TEAR.sign(stack).holds else None,
+        seen=lambda: TEAR.sign(stack).seen,
     )
 
 
@@ -92,8 +93,8 @@ def newest_order(stack: Stack) -> dict[str, Any]:
 def cut_off(seconds: float) -> None:
     """Begin the repair in a process of its own, and kill it with -9 after so long."""
     script = (
-        "from lakeproof.arguments import OfConnector; from lakeproof.mitigations import bridge_topic_gap;"
-        "from lakeproof.stack.stack import load_stack; bridge_topic_gap.run(load_stack(), OfConnector())"
+        "from lakeproof.mitigations.capture_gaps import BridgeTopicGap; from lakeproof.stack.stack import load_stack;"
+        "BridgeTopicGap().run(load_stack())"
     )
     with subprocess.Popen([sys.executable, "-c", script]) as repairing:
         time.sleep(seconds)
@@ -127,7 +128,7 @@ def test_what_the_topic_lacks_comes_from_the_database_at_once(
                 said[:] = named(diagnosed(lakeproof))
                 print(f"killed after {seconds} s: {said}")
                 assert said == ["topic_gap"]
-            print(CONNECTOR.run(whole_stack))
+            print(BridgeTopicGap().run(whole_stack))
             await_health(lakeproof)
             time.sleep(10)
         finally:

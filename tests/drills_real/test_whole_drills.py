@@ -93,11 +93,9 @@ def test_whatever_the_commit_drills_every_drill_whose_parts_are_up_could_begin(
     for plan in plans:
         # A claim about rows takes seconds, and is the same for many.
         checks = [
-            each
-            for each in bind(plan, CATALOG)
-            if not each.check.judges_rows or (each.check.id, repr(each.arguments)) not in judged
+            each for each in bind(plan, CATALOG) if not each.check.judges_rows or repr(each.check) not in judged
         ]
-        judged |= {(each.check.id, repr(each.arguments)) for each in checks}
+        judged |= {repr(each.check) for each in checks}
         context = partial(
             CheckContext, whole_stack, components=plan.touches, alerts=plan.alerts, evidence=plan.evidence
         )

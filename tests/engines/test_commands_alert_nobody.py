@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from lakeproof.arguments import OfComponent
 from lakeproof.deadline import Deadline
 from lakeproof.drills.live_world import LiveDesk
 from lakeproof.faults.processes import StoppedProcess
@@ -124,8 +123,9 @@ def hang(client: SupervisorClient) -> Callable[[], Any]:
 
 
 def stay_away(client: SupervisorClient) -> Callable[[], Any]:
-    StoppedProcess.inject(client.stack, OfComponent(component="redis"))
-    return lambda: StoppedProcess.remove(client.stack, OfComponent(component="redis"))
+    stopped = StoppedProcess(component="redis")
+    stopped.inject(client.stack)
+    return lambda: stopped.remove(client.stack)
 
 
 def hang_the_supervisor(client: SupervisorClient) -> Callable[[], Any]:

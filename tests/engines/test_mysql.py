@@ -236,15 +236,15 @@ def test_a_binlog_without_whole_rows_is_told_and_set_right_and_the_writers_sessi
     try:
         assert seen() == "binlog_format=STATEMENT, binlog_row_image=MINIMAL"
         with mysql.connect(stack, "order_service", "mysql-order-service", 10.0) as writer:
-            mend = all_mitigations()["restore_log"]
-            told = mend.run(stack, mend.arguments())
+            mend = all_mitigations()["restore_log"]()
+            told = mend.run(stack)
             assert told.startswith("set right in MariaDB: binlog_format=STATEMENT, binlog_row_image=MINIMAL; ")
             with pytest.raises(pymysql.MySQLError), writer.cursor() as cursor:
                 cursor.execute("SELECT 1")
         own = "SELECT @@binlog_format, @@binlog_row_image"
         assert ask(stack, own, "order_service", "mysql-order-service") == (("ROW", "FULL"),)
         assert seen() == "none"
-        assert "set right in MariaDB: nothing" in mend.run(stack, mend.arguments())
+        assert "set right in MariaDB: nothing" in mend.run(stack)
     finally:
         ask(stack, "SET GLOBAL binlog_row_image = 'FULL'")
         ask(stack, "SET GLOBAL binlog_format = 'ROW'")

@@ -215,8 +215,8 @@ CHANGES = {
 def test_what_the_publication_leaves_out_is_told_and_put_back(stack: Stack, up: Up) -> None:
     """All that it has besides stays in it. One that lists no tables, since it has them all, lacks none."""
     up("postgres")
-    shop, restore = find_connector("shop"), all_mitigations()["restore_log"]
-    arguments = parse_arguments(restore.arguments, {"database": "shop"}, "restore_log")
+    shop = find_connector("shop")
+    restore = parse_arguments(all_mitigations()["restore_log"], {"database": "shop"}, "restore_log")
     assert publication.lacks(stack, shop) == []
     statements = [one for change in CHANGES for one in change.split("; ")]
     for statement in (*statements, "ALTER PUBLICATION lake ADD TABLE payment.payment_operations"):
@@ -225,10 +225,10 @@ def test_what_the_publication_leaves_out_is_told_and_put_back(stack: Stack, up: 
         assert log_lacks(stack, 5.0, find_source("shop")) == ", ".join(
             sorted(CHANGES.values(), key=lambda told: (told.startswith("publishes") is False, told))
         )
-        restore.run(stack, arguments)
+        restore.run(stack)
         assert publication.lacks(stack, shop) == []
         assert publication.published(stack, shop) == {*shop.published, "payment.payment_operations"}
-        restore.run(stack, arguments)
+        restore.run(stack)
         ask(stack, "CREATE PUBLICATION everything FOR ALL TABLES", database=SHOP)
         all_of_it = shop.model_copy(update={"config": {**shop.config, publication.NAME: "everything"}})
         assert [lack.kind for lack in publication.lacks(stack, all_of_it)] == []

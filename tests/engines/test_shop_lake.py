@@ -310,7 +310,7 @@ def mend(stack: Stack, cause: str) -> None:
     found = await_diagnosis(stack, [cause])
     known = all_mitigations()
     for step in found.findings[0].cause.repairs:
-        print(known[step.id].run(stack, parse_arguments(known[step.id].arguments, step.arguments, step.id)))
+        print(parse_arguments(known[step.id], step.arguments, step.id).run(stack))
 
 
 @pytest.mark.parametrize(("cause", "make"), TROUBLE, ids=[name for name, _ in TROUBLE])

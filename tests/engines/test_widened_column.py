@@ -14,14 +14,11 @@ from lakeproof.lake.query.answer import Answer
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations import columns
-from lakeproof.mitigations.named import Named
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.scenarios.flink_restarts import faults
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
-
-NOTHING = Named()
 
 
 @pytest.fixture
@@ -62,11 +59,11 @@ def test_the_fault_changes_one_row_however_often_and_takes_it_back(
     monkeypatch.setattr(faults, "refused_value", lambda stack, timeout, source: "none")
     before = items()
     for _ in range(2):
-        NOTHING.inject(stack)
+        faults.WidenedColumn().inject(stack)
         assert [line for _, line in items()] == [3_000_000_001, 2]
     assert [str(each) for each in look(stack, OLTP).unreadable] == ["oltp.order_items.line"]
     for _ in range(2):
-        NOTHING.remove(stack)
+        faults.WidenedColumn().remove(stack)
         assert items() == before
     assert look(stack, OLTP).unreadable == ()
     assert passed == [("oltp.order_items", "line")]
@@ -88,7 +85,7 @@ def test_the_row_of_a_cancelled_order_is_taken_before_an_older_one_of_an_order_t
             "INSERT INTO oltp.order_items (order_id, line, sku, quantity, unit_price)"
             " VALUES (3, 1, 'c', 1, 1.00), (2, 1, 'd', 1, 1.00)"
         )
-    NOTHING.inject(stack)
+    faults.WidenedColumn().inject(stack)
     assert [line for _, line in items()] == [1, 2, 1, 3_000_000_001]
     with mariadb.as_root(stack, 10.0) as cursor:
         cursor.execute("DELETE FROM oltp.orders")
@@ -99,26 +96,30 @@ def test_the_repair_corrects_the_row_and_the_type(
 ) -> None:
     before = items()
     lake(monkeypatch, before)
-    NOTHING.inject(stack)
-    assert NOTHING.typed(stack).endswith(
-        "for each of 1 rows; ALTER TABLE oltp.order_items MODIFY line INT NOT NULL; values that are overwritten: "
-        f"oltp.order_items.line of id {before[0][0]}: 3000000001"
+    faults.WidenedColumn().inject(stack)
+    assert (
+        columns.RestoreColumnType()
+        .typed(stack)
+        .endswith(
+            "for each of 1 rows; ALTER TABLE oltp.order_items MODIFY line INT NOT NULL; values that are overwritten: "
+            f"oltp.order_items.line of id {before[0][0]}: 3000000001"
+        )
     )
-    done, _, path = NOTHING.run(stack).partition("; what they had is kept in ")
+    done, _, path = columns.RestoreColumnType().run(stack).partition("; what they had is kept in ")
     assert done == "oltp.order_items.line is INT again, 1 rows corrected"
     kept = {"oltp.order_items.line": {str(before[0][0]): "3000000001"}}
     assert json.loads(Path(path).read_text())["values"] == kept
     assert items() == before
-    assert NOTHING.run(stack).startswith("nothing to restore")
+    assert columns.RestoreColumnType().run(stack).startswith("nothing to restore")
 
 
 def test_a_row_that_the_lake_never_had_is_left_to_a_person(
     stack: Stack, items: Callable[[], list[tuple[int, ...]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake(monkeypatch, [])
-    NOTHING.inject(stack)
+    faults.WidenedColumn().inject(stack)
     with pytest.raises(TerminalError, match="the lake does not know what was right"):
-        NOTHING.run(stack)
+        columns.RestoreColumnType().run(stack)
     assert items()[0][1] == 3_000_000_001
 
 
@@ -130,5 +131,5 @@ def test_a_text_is_corrected_as_well(
     with mariadb.as_root(stack, 10.0) as cursor:
         cursor.execute("ALTER TABLE oltp.order_items MODIFY line VARCHAR(16) NOT NULL")
         cursor.execute("UPDATE oltp.order_items SET line = 'second' WHERE id = %s", (before[1][0],))
-    NOTHING.run(stack)
+    columns.RestoreColumnType().run(stack)
     assert items() == before

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from lakeproof.arguments import OfConnector
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import missed, topic_gap
 from lakeproof.lake.capture.connector import find_connector, render
@@ -15,7 +14,7 @@ from lakeproof.scenarios.flink_restarts import faults
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-CONNECTOR = OfConnector()
+CONNECTOR = faults.FilteredCapture()
 TORN = "transaction 0-1-7: END counts {oltp.order_items=2}, came {}"
 
 

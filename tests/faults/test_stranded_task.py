@@ -12,7 +12,7 @@ from lakeproof.scenarios.replication_lag import faults
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-ORDERS = OfConnector()
+ORDERS = faults.StrandedTask()
 
 type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 

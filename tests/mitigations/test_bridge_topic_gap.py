@@ -94,7 +94,7 @@ def test_what_is_proposed_for_a_changed_capture_is_not_refused(
     (named,) = [one for one in known if one.id == f"{source.prefix('_')}{cause}"]
     for step in named.repairs:
         mitigation = all_mitigations()[step.id]
-        mitigation.run(stack, parse_arguments(mitigation.arguments, step.arguments, step.id))
+        parse_arguments(mitigation, step.arguments, step.id).run(stack)
         if step.id == "restore_log":
             assert log_lacks(stack, 1.0, source) == NOT_BROUGHT  # cut off here it is still named
     assert did == [f"bridged {source.connector}" if source.engine == "mysql" else f"read anew {source.connector}"]
@@ -106,5 +106,5 @@ def test_where_the_log_was_right_nothing_is_said_to_be_missing(
     stack, restore = Stack(Settings(state_dir=tmp_path)), all_mitigations()["restore_log"]
     monkeypatch.setattr(mariadb, "log_lacks", lambda *_: [])
     monkeypatch.setattr(mariadb, "restore_log", lambda *_: 4)
-    assert restore.run(stack, restore.arguments()) == "set right in MariaDB: nothing; 4 sessions ended"
+    assert restore().run(stack) == "set right in MariaDB: nothing; 4 sessions ended"
     assert not missed.is_noted(stack, OLTP, missed.BY_LOG)

@@ -5,13 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.arguments import OfComponent
 from lakeproof.mitigations import processes as processes_mitigations
 from lakeproof.processes.states import Health, State
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-ARGUMENTS = OfComponent(component="redis")
+STEP = processes_mitigations.ContinueProcess(component="redis")
 
 
 class Supervisor:
@@ -31,7 +30,7 @@ class Supervisor:
 
 def run(supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
     monkeypatch.setattr(processes_mitigations, "our_processes", lambda *_: supervisor)
-    return ARGUMENTS.run(Stack(Settings(state_dir=folder)))
+    return STEP.run(Stack(Settings(state_dir=folder)))
 
 
 def test_it_returns_once_the_supervisor_has_seen_it_healthy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -29,9 +29,9 @@ NEEDED: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("step", all_mitigations().values(), ids=lambda step: step.id)
-def test_every_step_says_what_to_type_and_no_secret(step: Mitigation, tmp_path: Path) -> None:
+def test_every_step_says_what_to_type_and_no_secret(step: type[Mitigation], tmp_path: Path) -> None:
     stack = Stack(Settings(state_dir=tmp_path))
-    typed = step.typed(stack, parse_arguments(step.arguments, NEEDED.get(step.id, {}), step.id))
+    typed = parse_arguments(step, NEEDED.get(step.id, {}), step.id).typed(stack)
     assert typed
     secrets = json.loads((tmp_path / "secrets.json").read_text()) if (tmp_path / "secrets.json").exists() else {}
     assert not any(secret in typed for secret in secrets.values())
@@ -42,7 +42,7 @@ def test_a_job_that_is_there_is_not_redeployed_by_hand(tmp_path: Path) -> None:
     step = all_mitigations()["resubmit_job"]
 
     def typed(database: str) -> str:
-        return step.typed(stack, parse_arguments(step.arguments, {"database": database}, step.id))
+        return parse_arguments(step, {"database": database}, step.id).typed(stack)
 
     looked = "curl -s http://far:8081/jobs/overview; only where no {} is alive there: lakeproof lake redeploy"
     assert typed("oltp") == looked.format("lake-oltp") + " --database oltp"
@@ -52,9 +52,7 @@ def test_a_job_that_is_there_is_not_redeployed_by_hand(tmp_path: Path) -> None:
 def test_the_login_of_either_database_is_mended_in_that_one(tmp_path: Path) -> None:
     stack = Stack(Settings(state_dir=tmp_path))
     typed = {
-        (name, database): all_mitigations()[name].typed(
-            stack, parse_arguments(all_mitigations()[name].arguments, {"database": database}, name)
-        )
+        (name, database): parse_arguments(all_mitigations()[name], {"database": database}, name).typed(stack)
         for name in ("restore_password", "restore_grant")
         for database in ("oltp", "shop")
     }
@@ -69,8 +67,8 @@ def test_the_login_of_either_database_is_mended_in_that_one(tmp_path: Path) -> N
 def test_a_restart_by_hand_hands_over_nothing_of_the_shell_as_the_repair_does(tmp_path: Path) -> None:
     """`lakeproof start` hands it the shell's SERVICE_…_URL; where none is set, the addresses that it had are lost."""
     step = all_mitigations()["restart_component"]
-    arguments = parse_arguments(step.arguments, {"component": "support-service"}, step.id)
-    typed = step.typed(Stack(Settings(state_dir=tmp_path)), arguments)
+    given = parse_arguments(step, {"component": "support-service"}, step.id)
+    typed = given.typed(Stack(Settings(state_dir=tmp_path)))
     assert typed == "lakeproof stop support-service; lakeproof up support-service"
 
 
@@ -94,14 +92,12 @@ def test_what_connect_is_sent_by_hand_is_json_and_a_paused_connector_is_resumed(
 ) -> None:
     """Connect answers 415 to a body of curl's own type."""
     step = all_mitigations()[name]
-    assert step.typed(Stack(Settings(state_dir=tmp_path)), step.arguments()) == typed
+    assert step().typed(Stack(Settings(state_dir=tmp_path))) == typed
 
 
 @pytest.mark.parametrize("step", all_mitigations().values(), ids=lambda step: step.id)
-def test_no_body_of_json_is_typed_without_its_type(step: Mitigation, tmp_path: Path) -> None:
-    typed = step.typed(
-        Stack(Settings(state_dir=tmp_path)), parse_arguments(step.arguments, NEEDED.get(step.id, {}), step.id)
-    )
+def test_no_body_of_json_is_typed_without_its_type(step: type[Mitigation], tmp_path: Path) -> None:
+    typed = parse_arguments(step, NEEDED.get(step.id, {}), step.id).typed(Stack(Settings(state_dir=tmp_path)))
     for call in typed.split("curl ")[1:]:
         assert ("-d '{" not in call and "-d @" not in call) or "content-type: application/json" in call.lower()
 
@@ -109,7 +105,7 @@ def test_no_body_of_json_is_typed_without_its_type(step: Mitigation, tmp_path: P
 @pytest.mark.parametrize("name", ["continue_process", "lift_cpu_limit"])
 def test_by_hand_all_processes_of_a_component_go_on_as_by_the_repair(name: str, tmp_path: Path) -> None:
     step = all_mitigations()[name]
-    typed = step.typed(Stack(Settings(state_dir=tmp_path)), step.arguments.model_validate({"component": "trino"}))
+    typed = step.model_validate({"component": "trino"}).typed(Stack(Settings(state_dir=tmp_path)))
     assert typed.endswith("lakeproof kill trino --signal CONT")
 
 
@@ -157,7 +153,7 @@ def test_a_start_by_hand_gives_the_component_the_other_variables_that_it_had(
         variables[RESERVATION_TTL] = "60"
     monkeypatch.setattr(handed_variable, "SupervisorClient", lambda stack: Handed(**variables))
     step = all_mitigations()[name]
-    assert step.typed(Stack(Settings(state_dir=tmp_path)), step.arguments.model_validate(given)) == typed
+    assert step.model_validate(given).typed(Stack(Settings(state_dir=tmp_path))) == typed
 
 
 def test_arguments_are_frozen_and_closed() -> None:
@@ -244,12 +240,11 @@ def test_the_ttl_of_reservations_is_restored_by_one_statement_that_is_told_first
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = Stack(Settings(state_dir=tmp_path))
-    step, before = all_mitigations()["restore_ttl"], iter((5, 900))
+    step, before = ttl_oversell_repairs.RestoreTtl(), iter((5, 900))
     monkeypatch.setattr(ttl_oversell_repairs, "change_ttl", lambda *_: next(before))
-    arguments = parse_arguments(step.arguments, {}, step.id)
-    assert step.typed(stack, arguments) == "ALTER TABLE inventory.reservations WITH default_time_to_live = 900"
-    assert step.run(stack, arguments).endswith("was 5 s, is 900 s")
-    assert step.run(stack, arguments).endswith("is 900 s already")
+    assert step.typed(stack) == "ALTER TABLE inventory.reservations WITH default_time_to_live = 900"
+    assert step.run(stack).endswith("was 5 s, is 900 s")
+    assert step.run(stack).endswith("is 900 s already")
 
 
 def test_a_free_server_id_is_the_next_that_nobody_has() -> None:

@@ -131,7 +131,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def proposed(stack: Stack, name: str, **given: object) -> dict[str, object]:
     step = all_mitigations()[name]
-    return given | dict(step.hold(stack, step.arguments.model_validate(given)))
+    return given | dict(step.model_validate(given).hold(stack))
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -141,15 +141,15 @@ def test_the_one_that_was_proposed_is_acted_on_and_no_other(
     module, asks, look, first, other, _ = STEPS[name]
     step = all_mitigations()[name]
     monkeypatch.setattr(module, asks, lambda *_: look(first))
-    held = step.arguments.model_validate(proposed(stack, name))
+    held = step.model_validate(proposed(stack, name))
     if name != "switch_source":  # by hand it is the service that is started anew, whichever source is meant
-        assert first in step.typed(stack, held)
+        assert first in held.typed(stack)
     monkeypatch.setattr(module, asks, lambda *_: look(other))
     with pytest.raises(TerminalError, match="was not named when this was proposed"):
-        step.run(stack, held)
+        held.run(stack)
     assert done == []
     monkeypatch.setattr(module, asks, lambda *_: look(first))
-    step.run(stack, held)
+    held.run(stack)
     assert set(done) == {first}
 
 
@@ -162,7 +162,7 @@ def test_whoever_comes_after_a_proposal_without_anybody_is_left_alone(
     assert held == {"only": ""}
     monkeypatch.setattr(module, asks, lambda *_: look(first))
     with pytest.raises(TerminalError, match="propose again"):
-        all_mitigations()[name].run(stack, all_mitigations()[name].arguments.model_validate(held))
+        all_mitigations()[name].model_validate(held).run(stack)
     assert done == []
 
 
@@ -217,13 +217,13 @@ def test_a_name_with_a_comma_is_one_name(
 ) -> None:
     step = all_mitigations()[name]
     monkeypatch.setattr(module, asks, lambda *_: look("etl,anna"))
-    held = step.arguments.model_validate(proposed(stack, name))
+    held = step.model_validate(proposed(stack, name))
     monkeypatch.setattr(module, asks, lambda *_: look("anna"))
     with pytest.raises(TerminalError, match="anna was not named when this was proposed"):
-        step.run(stack, held)
+        held.run(stack)
     assert done == []
     monkeypatch.setattr(module, asks, lambda *_: look("etl,anna"))
-    step.run(stack, held)
+    held.run(stack)
     assert set(done) == {"etl,anna"}
 
 
@@ -231,9 +231,9 @@ def test_a_name_with_a_comma_is_one_name(
 def test_a_session_for_which_fewer_wait_than_the_cause_asks_for_is_not_ended(
     others: int, stack: Stack, done: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = all_mitigations()["end_blocking_session"]
+    step = all_mitigations()["end_blocking_session"]()
     monkeypatch.setattr(repairs, "blocker", lambda *_: Blocker(41, "root", others, 2.0))
-    assert step.hold(stack, step.arguments()) == {"only": ""}
+    assert step.hold(stack) == {"only": ""}
     with pytest.raises(TerminalError, match=f"session 41 of root keeps {others} waiting, fewer than 5"):
-        step.run(stack, step.arguments())
+        step.run(stack)
     assert done == []

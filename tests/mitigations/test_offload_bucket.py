@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError, TransientError
 from lakeproof.held_file import try_hold
 from lakeproof.scenarios.lake_commit_failure import repairs
-from lakeproof.scenarios.lake_commit_failure.repairs import KEY, OffloadBucket
+from lakeproof.scenarios.lake_commit_failure.repairs import KEY
 from lakeproof.stack.engines.minio import moved_out_folder
 from lakeproof.stack.object_store import BUCKETS
 from lakeproof.stack.settings import Settings
@@ -331,9 +331,10 @@ def test_the_stores_own_disk_takes_no_archive(
 
 @pytest.mark.parametrize("bucket", BUCKETS)
 def test_no_bucket_of_the_stacks_own_is_touched(stack: Stack, store: Store, bucket: str) -> None:
-    for call in (repairs.typed, repairs.run):
+    step = repairs.OffloadBucket(bucket=bucket)
+    for call in (step.typed, step.run):
         with pytest.raises(InvalidInput, match="of this stack"):
-            call(stack, OffloadBucket(bucket=bucket))
+            call(stack)
 
 
 def test_the_proposal_names_the_largest_and_holds_to_it(stack: Stack, store: Store) -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.arguments import OfComponent
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput
 from lakeproof.probes.ring import RingNode
@@ -14,7 +13,7 @@ from lakeproof.stack.engines.cassandra_config import NODES
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-NODE = OfComponent(component="cassandra-node2")
+NODE = cassandra_node_down_repairs.RepairNode(component="cassandra-node2")
 
 
 class Cluster:

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.arguments import OfConnector
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import gap, reading_anew, rewriting, topic_gap
 from lakeproof.lake.capture.difference import Difference
-from lakeproof.lake.of_database import OfDatabase
 from lakeproof.lake.sources.source import Source
 from lakeproof.mitigations import capture_gaps
 from lakeproof.probes import connect, flink, kafka
@@ -41,14 +39,14 @@ def test_a_bridge_takes_out_those_that_it_has_seen(
 ) -> None:
     for module in (gap, topic_gap):
         monkeypatch.setattr(module, "bridge", lambda *_: Difference(twice=twice))
-    for step in (capture_gaps, capture_gaps):
-        told = step.run(stack, OfConnector())
+    for step in (capture_gaps.BridgeCaptureGap(), capture_gaps.BridgeTopicGap()):
+        told = step.run(stack)
         assert told.endswith("; second rows taken out: 7 of oltp.order_events") is bool(twice)
     assert removed == ["oltp", "oltp"] * bool(twice)
 
 
 def test_of_postgresql_all_rows_are_read_anew(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = OfConnector(connector="shop")
+    given = capture_gaps.BridgeTopicGap(connector="shop")
     monkeypatch.setattr(topic_gap, "bridge", lambda *_: pytest.fail("compared"))
     monkeypatch.setattr(reading_anew, "read_anew", lambda _, name: {f"{name}.payment_events": 7})
     assert given.run(stack) == (
@@ -74,7 +72,7 @@ def test_where_nothing_tells_of_a_gap_postgresqls_rows_are_not_read_anew(
 
 
 def test_by_itself_it_says_how_many(stack: Stack, removed: list[str]) -> None:
-    given = OfDatabase(database="shop")
+    given = capture_gaps.RemoveSecondRows(database="shop")
     assert given.run(stack) == "second rows taken out: 7 of shop.order_events"
     typed = given.typed(stack)
     assert "INSERT OVERWRITE store.shop.TABLE SELECT DISTINCT * FROM store.shop.TABLE" in typed

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.diagnosis.least_readings import CAUSES, PROBES
+from tests.doubles import plugins
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
@@ -21,7 +22,7 @@ from lakeproof.diagnosis.nouns import component_of
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.incidents.person import person
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
+from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.repairs.by_a_person import repair
 from lakeproof.repairs.choice import aimed, fitting, untried
 from lakeproof.repairs.running import mend
@@ -67,7 +68,7 @@ def hang_up(stack: Stack, arguments: Arguments) -> str:
 
 
 KNOWN = {
-    name: Mitigation(name, name, lambda stack, arguments: "by hand", run)
+    name: plugins.mitigation(name, run)
     for name, run in (
         ("oil_it", well),
         ("turn_it", break_down),
@@ -159,7 +160,7 @@ def test_a_line_that_the_desk_refuses_holds_up_no_further_one(tmp_path: Path) ->
 
 def test_a_repair_goes_on_at_the_step_that_failed_and_the_same_one_is_run_once(tmp_path: Path) -> None:
     ran: list[str] = []
-    known = {**KNOWN, "turn_it": Mitigation("turn_it", "turn", lambda stack, arguments: "by hand", break_down)}
+    known = {**KNOWN, "turn_it": plugins.mitigation("turn_it", break_down)}
     first, second = [Step("oil_it"), Step("turn_it")], [Step("light_it")]
     outcome, why = mend(
         Stack(Settings(state_dir=tmp_path)),
@@ -179,7 +180,7 @@ def test_a_person_hears_what_a_step_that_takes_long_is_doing(tmp_path: Path) -> 
         return "it is whole"
 
     heard: list[str] = []
-    known = {"bridge_it": Mitigation("bridge_it", "bridge", lambda stack, arguments: "by hand", bridge)}
+    known = {"bridge_it": plugins.mitigation("bridge_it", bridge)}
     stack = Stack(Settings(state_dir=tmp_path))
     repair(stack, Desk(), "INC-000001", [Step("bridge_it")], known, who="an", tell=heard.append)
     assert heard == ["[  0 s] comparing it", "bridge_it: passed, it is whole"]
@@ -402,7 +403,7 @@ def test_each_cause_is_the_one_that_its_scenarios_alert_is_repaired_by(name: str
 def test_a_chosen_step_acts_on_the_capture_that_the_incident_is_about(
     step: Step, labels: dict[str, str], arguments: dict[str, str]
 ) -> None:
-    known = all_mitigations()[step.id].arguments
+    known = all_mitigations()[step.id]
     assert aimed(step, known, {"alerts": [{"labels": labels}]}).arguments == arguments
 
 
@@ -417,7 +418,7 @@ def test_a_chosen_step_acts_on_the_capture_that_the_incident_is_about(
 def test_a_chosen_step_that_could_act_on_either_capture_is_refused_where_both_are_there(
     name: str, labels: dict[str, str], words: str
 ) -> None:
-    known, incident = all_mitigations()[name].arguments, {"alerts": [{"labels": labels}]}
+    known, incident = all_mitigations()[name], {"alerts": [{"labels": labels}]}
     with pytest.raises(InvalidInput) as refused:
         aimed(Step(name), known, incident)
     assert words in refused.value.message
@@ -427,5 +428,5 @@ def test_a_chosen_step_that_could_act_on_either_capture_is_refused_where_both_ar
 def test_a_chosen_step_at_a_server_asks_which_one_where_the_alerts_name_none() -> None:
     incident = {"alerts": [{"labels": {"connector": "orders", "component": "connect"}}]}
     with pytest.raises(InvalidInput) as refused:
-        aimed(Step("end_idle_sessions"), all_mitigations()["end_idle_sessions"].arguments, incident)
+        aimed(Step("end_idle_sessions"), all_mitigations()["end_idle_sessions"], incident)
     assert "--arg database=mysql or --arg database=postgres" in refused.value.message

@@ -18,7 +18,18 @@ from lakeproof.scenarios.catalog import load_catalog
 FAULT_MODULE = """
 from lakeproof.faults.fault import Fault, Sign
 
-FAULT = Fault("flooded_cellar", "flood it", lambda s, a: None, lambda s, a: None, lambda s, a: Sign(True, "wet"))
+
+class FloodedCellar(Fault):
+    "Flood it."
+
+    def inject(self, stack):
+        pass
+
+    def remove(self, stack):
+        pass
+
+    def sign(self, stack):
+        return Sign(True, "wet")
 """
 PROBE_MODULE = """
 from lakeproof.probes.condition import Condition, Operator
@@ -83,8 +94,8 @@ def write(tmp_path: Path) -> Write:
             "alerts.yml": yaml.safe_dump(alerts or ALERTS),
             "runbook.vi.md": "# Hầm ngập\n",
             "runbook.en.md": "# A wet cellar\n",
-            "fault.py": FAULT_MODULE,
-            "probe.py": PROBE_MODULE,
+            "faults.py": FAULT_MODULE,
+            "probes.py": PROBE_MODULE,
         }
         for file, text in files.items():
             if file != without:

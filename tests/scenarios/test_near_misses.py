@@ -87,7 +87,7 @@ def test_a_scenario_has_a_near_miss(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "miss"), NEAR_MISSES, ids=[f"{name} {told(miss)}" for name, miss in NEAR_MISSES])
 def test_a_near_miss_is_below_its_limit_and_near_it(name: str, miss: Step) -> None:
-    given = parse_arguments(CATALOG.faults[miss.id].arguments, miss.arguments, miss.id)
+    given = parse_arguments(CATALOG.faults[miss.id], miss.arguments, miss.id)
     share = SHARES[miss.id](given)
     assert 0.5 < share <= 1, f"{told(miss)}: {share:.0%} of the limit"
     component = miss.arguments.get("component")

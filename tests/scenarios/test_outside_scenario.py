@@ -21,7 +21,6 @@ from tests.drills_real.outside_scenario import (
     write_scenario,
 )
 
-from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
 from lakeproof.console.scenario_facts import read_facts
 from lakeproof.diagnosis.diagnosis import Diagnosis
@@ -103,7 +102,7 @@ def test_its_rule_is_one_that_prometheus_takes_in_drill_timing(tmp_path: Path) -
 
 # Somebody's nightly export leaves its lock behind. Nothing of the package knows of it.
 OWN = {
-    "probe": """
+    "probes": """
 from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 
@@ -114,7 +113,7 @@ def held(stack, timeout):
 
 PROBES = (Probe("export-lock", "publisher", "ls export.lock", "", held, Condition(Operator.IS, "free"), steady=True),)
 """,
-    "fault": """
+    "faults": """
 from lakeproof.faults.fault import Fault, Sign
 
 
@@ -122,24 +121,31 @@ def lock(stack):
     return stack.state_dir / "export.lock"
 
 
-FAULT = Fault(
-    "left_export_lock",
-    "leave the lock of the export behind",
-    lambda stack, arguments: lock(stack).touch(),
-    lambda stack, arguments: lock(stack).unlink(missing_ok=True),
-    lambda stack, arguments: Sign(lock(stack).exists(), str(lock(stack))),
-)
+class LeftExportLock(Fault):
+    "Leave the lock of the export behind."
+
+    def inject(self, stack):
+        lock(stack).touch()
+
+    def remove(self, stack):
+        lock(stack).unlink(missing_ok=True)
+
+    def sign(self, stack):
+        return Sign(lock(stack).exists(), str(lock(stack)))
 """,
-    "repair": """
+    "repairs": """
 from lakeproof.mitigations.mitigation import Mitigation
 
 
-def release(stack, arguments):
-    (stack.state_dir / "export.lock").unlink(missing_ok=True)
-    return "the lock is gone"
+class ReleaseExportLock(Mitigation):
+    "Remove the lock."
 
+    def typed(self, stack):
+        return "rm export.lock"
 
-MITIGATION = Mitigation("release_export_lock", "remove it", lambda stack, arguments: "rm export.lock", release)
+    def run(self, stack):
+        (stack.state_dir / "export.lock").unlink(missing_ok=True)
+        return "the lock is gone"
 """,
 }
 OWN_CAUSE = {
@@ -157,12 +163,12 @@ def test_one_with_a_probe_a_cause_a_fault_and_a_repair_of_its_own_needs_no_edit_
     for name, data in (("scenario", scenario), ("truth", truth), ("causes", {"causes": [OWN_CAUSE]})):
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(data, allow_unicode=True))
     for name, text in OWN.items():
-        (folder / f"export_{name}.py").write_text(text)
+        (folder / f"{name}.py").write_text(text)
     catalog, stack = load_catalog((tmp_path,)), Stack(Settings(state_dir=tmp_path))
     assert not diagnosed(catalog, stack).findings
-    fault = catalog.faults[catalog.scenario(NAME).fault.id]
-    fault.inject(stack, Arguments())
-    assert fault.sign(stack, Arguments()).holds
+    fault = catalog.faults[catalog.scenario(NAME).fault.id]()
+    fault.inject(stack)
+    assert fault.sign(stack).holds
     (found,) = diagnosed(catalog, stack).findings
     assert found.cause.id == catalog.truth(catalog.scenario(NAME)).root_cause
     done = run_step(stack, catalog.mitigations, found.cause.repairs[0], lambda typed: None, lambda text: None)

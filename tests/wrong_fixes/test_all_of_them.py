@@ -9,18 +9,16 @@ from typing import Any
 import httpx
 import pytest
 
-from lakeproof.arguments import Arguments, OfServer
 from lakeproof.checks.verdict import Outcome
 from lakeproof.lake.query.trino_queries import queries
 from lakeproof.scenarios.connection_saturation import wrong_fixes
 from lakeproof.scenarios.trino_backlog import faults, repairs
 from lakeproof.scenarios.trino_backlog.checks import QueriesServed, judge
+from lakeproof.scenarios.trino_backlog.wrong_fixes import KillEveryQuery
 from lakeproof.stack.database_sessions import Server
 from lakeproof.stack.engines.trino import USER_RUNNING
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-NONE = Arguments()
 
 
 class Trino:
@@ -99,13 +97,13 @@ def test_to_kill_one_user_s_queries_is_a_repair_and_to_kill_all_is_none(stack: S
     assert outcome(stack) is Outcome.FAILED, "queries wait"
     assert repairs.KillQuery().run(stack) == "killed 12 queries of analyst, 9 of which waited"
     assert outcome(stack) is Outcome.PASSED
-    assert NONE.run(stack) == "killed 1 queries of reporter"
+    assert KillEveryQuery().run(stack) == "killed 1 queries of reporter"
     assert outcome(stack) is Outcome.FAILED, "another user's query failed"
-    assert NONE.run(stack) == "killed 0 queries of nobody"
+    assert KillEveryQuery().run(stack) == "killed 0 queries of nobody"
 
 
 def test_every_query_is_killed_at_once(stack: Stack, trino: Trino) -> None:
-    assert NONE.run(stack) == "killed 13 queries of analyst, reporter"
+    assert KillEveryQuery().run(stack) == "killed 13 queries of analyst, reporter"
     verdict = judge(queries(stack), QueriesServed(), 0.0, 0.1)
     assert verdict.outcome is Outcome.FAILED
     assert verdict.summary == "query q0 of reporter failed: ADMINISTRATIVELY_KILLED"
@@ -144,8 +142,8 @@ def test_every_session_but_the_administrator_s_is_ended(
 
     monkeypatch.setattr(wrong_fixes, "administrator", administrator)
     stack = Stack(Settings(state_dir=tmp_path, accounts={f"{server}-root": "chief"}))
-    arguments = OfServer(database=server)
-    assert arguments.run(stack) == "ended 2 sessions"
+    step = wrong_fixes.KillAllSessions(database=server)
+    assert step.run(stack) == "ended 2 sessions"
     assert "'chief'" in said[0] and itself in said[0]
     assert said[1:] == [ending.format(7), ending.format(9)]
-    assert said[0] in arguments.typed(stack)
+    assert said[0] in step.typed(stack)

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.arguments import OfComponent
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.probes.ring import RingNode
 from lakeproof.scenarios.cassandra_node_down import wrong_fixes as cassandra_node_down_wrong_fixes
@@ -20,7 +19,7 @@ from lakeproof.stack.engines import cassandra
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-NODE2 = OfComponent(component="cassandra-node2")
+NODE2 = cassandra_node_down_wrong_fixes.RemoveNode(component="cassandra-node2")
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from tests.shop.fulfillment.doubles import LABEL, FakeLabels, FakeLeases, Fate, 
 from tests.shop.fulfillment.store_double import FakeService, FakeStore
 from tests.shop.fulfillment.test_worker import work
 
-from lakeproof.arguments import Arguments
 from lakeproof.errors import TransientError
 from lakeproof.scenarios.fulfillment_delay import faults, wrong_fixes
 from lakeproof.services.times import iso
@@ -20,7 +19,6 @@ from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 UNTIL = iso(datetime.now(UTC) + timedelta(minutes=30))
 STEPS = [wrong_fixes.DeleteHeldLabels, wrong_fixes.MoveLabelsWithoutMetadata]
-NONE = Arguments()
 
 
 @pytest.fixture
@@ -35,7 +33,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> FakeStore:
     for key in ("pending/1", "pending/2", "chaos/fulfillment-delay/00001"):
         made.put(key, hold_until=UNTIL)
     made.put("pending/3", hold_version="0", hold_until=UNTIL)
-    for module in (wrong_fixes, wrong_fixes, faults):
+    for module in (wrong_fixes, faults):
         monkeypatch.setattr(module, "s3_client", lambda stack: made)
     return made
 
@@ -53,28 +51,27 @@ def service(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> FakeService:
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.id)
 def test_only_what_somebody_held_is_touched_and_a_repeat_finds_nothing(
-    step: WrongStep, stack: Stack, store: FakeStore
+    step: type[WrongStep], stack: Stack, store: FakeStore
 ) -> None:
-    assert step.run(stack, NONE).startswith("2 held labels")
+    assert step().run(stack).startswith("2 held labels")
     assert {key for key in store.objects if not key.startswith("ready/")} == {
         "pending/3",
         "chaos/fulfillment-delay/00001",
     }
     if step is STEPS[1]:
         assert store.objects["ready/1"] == (b"pending/1", {}), "the bytes without what was written on them"
-    assert step.run(stack, NONE).startswith("0 held labels")
+    assert step().run(stack).startswith("0 held labels")
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.id)
 def test_the_fault_s_own_removal_finds_no_label_and_the_undo_sends_the_parcels(
-    step: WrongStep, stack: Stack, store: FakeStore, service: FakeService
+    step: type[WrongStep], stack: Stack, store: FakeStore, service: FakeService
 ) -> None:
-    step.run(stack, NONE)
+    step().run(stack)
     faults.HeldParcels().remove(stack)
     assert service.held == {1: UNTIL, 2: UNTIL}
-    assert step.undo is not None
     for _ in range(2):
-        step.undo(stack, NONE)
+        step().undo(stack)
     assert service.held == {1: None, 2: None}
     assert all("sha256" in store.objects[f"ready/{number}"][1] for number in (1, 2)), "the service's own label"
 
@@ -82,26 +79,26 @@ def test_the_fault_s_own_removal_finds_no_label_and_the_undo_sends_the_parcels(
 def test_a_parcel_whose_label_still_waits_is_left_to_the_fault_s_removal(
     stack: Stack, store: FakeStore, service: FakeService
 ) -> None:
-    NONE.undo(stack)
+    wrong_fixes.DeleteHeldLabels().undo(stack)
     assert service.held == {1: UNTIL, 2: UNTIL} and "pending/1" in store.objects
 
 
 def test_an_undo_that_the_service_does_not_answer_is_an_error_and_is_done_by_the_next(
     stack: Stack, store: FakeStore, service: FakeService
 ) -> None:
-    NONE.run(stack)
+    wrong_fixes.DeleteHeldLabels().run(stack)
     service.away = True
     with pytest.raises(TransientError, match="lakeproof up fulfillment-service"):
-        NONE.undo(stack)
+        wrong_fixes.DeleteHeldLabels().undo(stack)
     service.away = False
-    NONE.undo(stack)
+    wrong_fixes.DeleteHeldLabels().undo(stack)
     assert service.held == {1: None, 2: None}
 
 
 def test_a_parcel_that_went_on_meanwhile_is_no_error(stack: Stack, store: FakeStore, service: FakeService) -> None:
-    NONE.run(stack)
+    wrong_fixes.DeleteHeldLabels().run(stack)
     service.refuses = True
-    NONE.undo(stack)
+    wrong_fixes.DeleteHeldLabels().undo(stack)
 
 
 @pytest.mark.parametrize("by_hand", [{}, {LABEL.ready_key: Stored(LABEL.body)}], ids=["deleted", "moved"])

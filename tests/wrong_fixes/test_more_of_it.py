@@ -11,9 +11,7 @@ from lakeproof.arguments import parse_arguments
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.processes import handed_variable, procfs
 from lakeproof.processes.environment import MESSAGE_LIMIT, TIMELINE_CACHE_TTL, service_variables
-from lakeproof.scenarios.notification_failure import wrong_fixes as notification_failure_wrong_fixes
 from lakeproof.scenarios.notification_failure.wrong_fixes import RaiseMessageLimit
-from lakeproof.scenarios.support_timeline import wrong_fixes as support_timeline_wrong_fixes
 from lakeproof.scenarios.support_timeline.wrong_fixes import LongerCache
 from lakeproof.scenarios.ttl_oversell import wrong_fixes
 from lakeproof.scenarios.ttl_oversell.wrong_fixes import AddStockByHand
@@ -79,45 +77,38 @@ def support(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def test_support_keeps_timelines_for_longer_at_the_addresses_that_it_had(
     tmp_path: Path, support: SimpleNamespace
 ) -> None:
-    stack, given, step = (
-        Stack(Settings(state_dir=tmp_path)),
-        LongerCache(seconds=900),
-        support_timeline_wrong_fixes.LongerCache,
-    )
-    assert step.undo is not None
-    assert step.typed(stack, given) == (
+    stack, step = Stack(Settings(state_dir=tmp_path)), LongerCache(seconds=900)
+    assert step.typed(stack) == (
         f"lakeproof stop support-service; {VARIABLE}=http://far:8001 {TIMELINE_CACHE_TTL}=900"
         " lakeproof start support-service"
     )
     for _ in range(2):
-        assert step.run(stack, given) == "support-service keeps a timeline for 900 s"
+        assert step.run(stack) == "support-service keeps a timeline for 900 s"
     assert (support.variables, support.restarts) == (
         {VARIABLE: "http://far:8001", TIMELINE_CACHE_TTL: "900"},
         1,
     )
     for _ in range(2):
-        step.undo(stack, given)
+        step.undo(stack)
     assert (support.variables, support.restarts) == ({VARIABLE: "http://far:8001"}, 2)
 
 
 def test_support_gets_back_the_time_that_it_was_started_with(tmp_path: Path, support: SimpleNamespace) -> None:
-    stack, step = Stack(Settings(state_dir=tmp_path)), support_timeline_wrong_fixes.LongerCache
+    stack, step = Stack(Settings(state_dir=tmp_path)), LongerCache()
     own = {VARIABLE: "http://far:8001", TIMELINE_CACHE_TTL: "5"}
     support.variables = own
-    assert step.undo is not None
     for _ in range(2):
-        step.run(stack, LongerCache())
+        step.run(stack)
     assert support.variables == own | {TIMELINE_CACHE_TTL: "600"}
     for _ in range(2):
-        step.undo(stack, LongerCache())
+        step.undo(stack)
     assert (support.variables, support.restarts) == (own, 2)
     assert list(stack.state_dir.rglob("before-*")) == []
 
 
 def test_a_run_that_was_cut_off_before_the_start_is_undone(tmp_path: Path, support: SimpleNamespace) -> None:
     support.pid, support.variables = None, {TIMELINE_CACHE_TTL: "900"}
-    assert support_timeline_wrong_fixes.LongerCache.undo is not None
-    support_timeline_wrong_fixes.LongerCache.undo(Stack(Settings(state_dir=tmp_path)), LongerCache(seconds=900))
+    LongerCache(seconds=900).undo(Stack(Settings(state_dir=tmp_path)))
     assert (support.pid, support.variables) == (1, {})
 
 
@@ -136,21 +127,16 @@ def test_a_customer_gets_any_number_of_messages_by_the_redis_that_the_service_ha
 ) -> None:
     had = {"SERVICE_REDIS_URL": "redis://far:6379"}
     service = handed_at_its_start("notification-service", had, monkeypatch)
-    stack, given, step = (
-        Stack(Settings(state_dir=tmp_path)),
-        RaiseMessageLimit(),
-        notification_failure_wrong_fixes.RaiseMessageLimit,
-    )
-    assert step.undo is not None
-    assert step.typed(stack, given) == (
+    stack, step = Stack(Settings(state_dir=tmp_path)), RaiseMessageLimit()
+    assert step.typed(stack) == (
         f"lakeproof stop notification-service; SERVICE_REDIS_URL=redis://far:6379 {MESSAGE_LIMIT}=1000000"
         " lakeproof start notification-service"
     )
     for _ in range(2):
-        assert step.run(stack, given) == ("notification-service lets a customer have 1000000 messages in a window")
+        assert step.run(stack) == ("notification-service lets a customer have 1000000 messages in a window")
     assert (service.variables, service.restarts) == (had | {MESSAGE_LIMIT: "1000000"}, 1)
     for _ in range(2):
-        step.undo(stack, given)
+        step.undo(stack)
     assert (service.variables, service.restarts) == (had, 2)
     assert list(step.stops(stack)) == ["notification-service"]
 

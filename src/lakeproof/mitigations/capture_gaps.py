@@ -22,8 +22,8 @@ class BridgeCaptureGap(OfConnector, Mitigation):
         there = f"{stack.url('connect')}/connectors/{self.connector}"
         return (
             f"curl -X PUT {there}/stop, and once main shows all that was captured, what the lake lacks of the"
-            " database at one instant, written into the topic as one transaction, together with the connector's place; then"
-            f" curl -X PUT {there}/resume"
+            " database at one instant, written into the topic as one transaction, together with the connector's"
+            f" place; then curl -X PUT {there}/resume"
         )
 
     def run(self, stack: Stack) -> str:
@@ -142,8 +142,8 @@ class RemoveSecondRows(OfDatabase, Mitigation):
         return (
             f"{source.job} stopped with a savepoint; in Flink's SQL client, with SET 'execution.runtime-mode' ="
             f" 'batch', SET 'pipeline.name' = '{writer_of(source)}' and the lake's Paimon catalog as store, for each"
-            f" table without a key that holds rows twice: INSERT OVERWRITE {table} SELECT DISTINCT * FROM {table}; once"
-            f" that has ended, {source.job} from its savepoint"
+            f" table without a key that holds rows twice: INSERT OVERWRITE {table} SELECT DISTINCT * FROM {table};"
+            f" once that has ended, {source.job} from its savepoint"
         )
 
     def run(self, stack: Stack) -> str:

@@ -23,7 +23,8 @@ def scenario_folders(more: tuple[Path, ...] = ()) -> dict[str, Path]:
             raise InvalidInput(
                 f"no {SCENARIO_FILE} in this scenario's folder",
                 where=str(folder),
-                next_action=f"add {SCENARIO_FILE} with id: {scenario_id(folder)}, or move the folder out of scenario_dirs",
+                next_action=f"add {SCENARIO_FILE} with id: {scenario_id(folder)},"
+                " or move the folder out of scenario_dirs",
             )
         name = scenario_id(folder)
         if name in found:

@@ -93,8 +93,8 @@ def connector(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def step(stack: Stack, name: str, way: str, **arguments: str) -> str:
-    found = all_mitigations()[name]
-    return str(getattr(found, way)(stack, parse_arguments(found.arguments, arguments, name)))
+    found = parse_arguments(all_mitigations()[name], arguments, name)
+    return str(getattr(found, way)(stack))
 
 
 def test_connections_end_only_where_a_privilege_was_missing(server: MariaDB, stack: Stack) -> None:

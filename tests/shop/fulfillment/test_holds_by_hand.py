@@ -121,7 +121,7 @@ def test_a_label_that_waits_for_its_buyer_is_held_by_nobody_else_once_it_was_let
 
 
 def proposed(stack: Stack) -> ReleaseLabels:
-    return ReleaseLabels.model_validate(ReleaseLabels.hold(stack, ReleaseLabels()))
+    return ReleaseLabels.model_validate(ReleaseLabels().hold(stack))
 
 
 def test_a_parcel_that_somebody_holds_after_the_proposal_stays_held_and_is_named(
