@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import typer
 from pydantic import BaseModel
+from tests.doubles.plugins import OURS
 
 from lakeproof.bench.benchmark import all_benchmarks
 from lakeproof.cli.commands import build
@@ -87,7 +88,7 @@ def is_name(word: str) -> bool:
 def names_of() -> dict[str, frozenset[str]]:
     """The first argument of a command, where a list has it."""
     scenarios = frozenset(scenario_folders())
-    faults = frozenset(name.replace("_", "-") for name in all_faults())
+    faults = frozenset(name.replace("_", "-") for name in all_faults(OURS))
     components = frozenset((*all_components(), "supervisor"))
     of_components = dict.fromkeys(("up", "start", "stop", "restart", "kill", "logs", "scale"), components)
     return of_components | {

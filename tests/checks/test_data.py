@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from lakeproof.arguments import Arguments
 from lakeproof.checks import data_report
 from lakeproof.checks import rows as rows_checks
-from lakeproof.checks.check import Baseline, CheckContext
-from lakeproof.checks.rows import NoOrderLost
+from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.drills.bound_checks import Judged, counted
@@ -43,18 +40,17 @@ def context(tmp_path: Path) -> CheckContext:
     return CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
 
 
-def over(report: CheckReport, check: ModuleType, context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> Verdict:
+def over(report: CheckReport, check: Check, context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> Verdict:
     """The verdict of a check after the repair, where `lakeproof check` found that report."""
     monkeypatch.setattr(data_report, "check", lambda stack, **options: report)
-    arguments = NoOrderLost() if check is rows_checks else Arguments()
-    verdict = check.verify(context, arguments, NOTHING)
+    verdict = check.verify(context, NOTHING)
     assert isinstance(verdict, Verdict)
     return verdict
 
 
-@pytest.mark.parametrize("check", [rows_checks, rows_checks])
+@pytest.mark.parametrize("check", [rows_checks.NoOrderLost(), rows_checks.WholeTransactions()])
 def test_a_report_without_a_fault_passes(
-    check: ModuleType, context: CheckContext, monkeypatch: pytest.MonkeyPatch
+    check: Check, context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert over(GOOD, check, context, monkeypatch).outcome is Outcome.PASSED
 
@@ -62,7 +58,7 @@ def test_a_report_without_a_fault_passes(
 def test_the_numbers_tell_which_engines_were_read_as_the_desks_cross_check_asks(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judged = Judged(rows_checks.NoOrderLost.id, over(GOOD, rows_checks, context, monkeypatch))
+    judged = Judged(rows_checks.NoOrderLost.id, over(GOOD, rows_checks.NoOrderLost(), context, monkeypatch))
     rows = (ROWS_OF.match(reading.probe) for reading in counted(judged))
     assert {row[1] for row in rows if row} == {"mysql", "trino", "flink"}
 
@@ -70,7 +66,7 @@ def test_the_numbers_tell_which_engines_were_read_as_the_desks_cross_check_asks(
 def test_engines_that_disagree_fail_with_what_they_disagree_on(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verdict = over(DISAGREE, rows_checks, context, monkeypatch)
+    verdict = over(DISAGREE, rows_checks.NoOrderLost(), context, monkeypatch)
     assert verdict.outcome is Outcome.FAILED
     assert f"17 violations: {AGREED}" in verdict.summary
     assert verdict.numbers["violations"] == 17
@@ -112,11 +108,11 @@ def test_a_scenario_without_the_lake_asks_no_engine_of_it(
 def test_whatever_the_report_finds_wrong_fails(
     report: CheckReport, words: str, context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verdict = over(report, rows_checks, context, monkeypatch)
+    verdict = over(report, rows_checks.NoOrderLost(), context, monkeypatch)
     assert (verdict.outcome, words in verdict.summary) == (Outcome.FAILED, True), verdict.summary
 
 
-@pytest.mark.parametrize("check", [rows_checks, rows_checks])
+@pytest.mark.parametrize("check", [rows_checks.NoOrderLost(), rows_checks.WholeTransactions()])
 @pytest.mark.parametrize(
     ("report", "words"),
     [
@@ -127,7 +123,7 @@ def test_whatever_the_report_finds_wrong_fails(
     ids=["no answer", "an engine was left out", "no order at all"],
 )
 def test_what_was_not_looked_at_is_unknown(
-    check: ModuleType, report: CheckReport, words: str, context: CheckContext, monkeypatch: pytest.MonkeyPatch
+    check: Check, report: CheckReport, words: str, context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verdict = over(report, check, context, monkeypatch)
     assert (verdict.outcome, words in verdict.summary) == (Outcome.UNKNOWN, True), verdict.summary
@@ -137,7 +133,7 @@ def test_rows_beside_a_ledger_that_knows_none_of_them_are_unknown(
     context: CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     foreign = tuple(replace(table, not_ours=900) for table in GOOD.tables)
-    verdict = over(replace(GOOD, orders=0, tables=foreign), rows_checks, context, monkeypatch)
+    verdict = over(replace(GOOD, orders=0, tables=foreign), rows_checks.NoOrderLost(), context, monkeypatch)
     assert verdict.outcome is Outcome.UNKNOWN
     assert "it knows no order" in verdict.summary
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.doubles.plugins import OURS
 
 from lakeproof.checks import alerts as alerts_checks
 from lakeproof.checks import capture as capture_checks
@@ -223,7 +224,7 @@ def test_without_a_supervisor_nobody_knows_what_was_disturbed(context: CheckCont
 
 
 def test_only_those_that_end_the_repaired_part_and_the_synthetic_probe_act() -> None:
-    assert [check.id for check in all_checks().values() if check.acts] == [
+    assert [check.id for check in all_checks(OURS).values() if check.acts] == [
         "probe_sent",
         "stays_well",
         "survives_restart",
@@ -231,7 +232,7 @@ def test_only_those_that_end_the_repaired_part_and_the_synthetic_probe_act() -> 
 
 
 def test_rows_are_judged_by_those_that_are_made_last() -> None:
-    assert [check.id for check in all_checks().values() if check.judges_rows] == [
+    assert [check.id for check in all_checks(OURS).values() if check.judges_rows] == [
         "no_order_lost",
         "promised_hashes_kept",
         "whole_transactions",

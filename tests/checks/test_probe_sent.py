@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.doubles.plugins import OURS
 
 from lakeproof.checks.check import CheckContext, all_checks
 from lakeproof.checks.verdict import Outcome, Verdict
@@ -68,4 +69,4 @@ def test_without_metrics_nothing_is_known(tmp_path: Path) -> None:
 
 
 def test_it_is_done_last() -> None:
-    assert all_checks()["probe_sent"].acts
+    assert all_checks(OURS)["probe_sent"].acts

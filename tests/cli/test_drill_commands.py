@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.doubles.plugins import OURS
 from typer.testing import CliRunner
 
 from lakeproof.checks.verdict import Outcome
@@ -124,7 +125,7 @@ def test_production_timing_refuses_no_drill_whose_alert_has_its_rule_elsewhere()
 
 def test_every_fault_is_listed_with_its_arguments() -> None:
     rows = json.loads(typed("fault", "list", "--json"))
-    assert [row["fault"] for row in rows] == sorted(all_faults())
+    assert [row["fault"] for row in rows] == sorted(all_faults(OURS))
     assert {row["injected_at"] for row in rows} == {None}
     paused = next(row for row in rows if row["fault"] == "paused_connector")
     assert (paused["arguments"], paused["required"]) == ({"connector": "orders"}, [])

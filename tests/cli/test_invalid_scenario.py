@@ -27,7 +27,7 @@ def test_an_alert_that_no_rule_defines_is_refused(
     typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     copy = tmp_path / "more" / "second-lag"
-    shutil.copytree(SCENARIOS / "connector-failure", copy)
+    shutil.copytree(SCENARIOS / "connector_failure", copy)
     text = (copy / "scenario.yaml").read_text().replace("KafkaConnectTaskFailed", "NoSuchAlert")
     (copy / "scenario.yaml").write_text(text.replace("id: connector-failure", "id: second-lag"))
     monkeypatch.setenv("LAKEPROOF_SCENARIO_DIRS", json.dumps([str(tmp_path / "more")]))

@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from tests.doubles.plugins import OURS
 from typer.testing import CliRunner
 
 from lakeproof.cli.commands import build
@@ -46,7 +47,7 @@ def test_a_cause_of_another_trouble_is_listed_with_its_repair_and_not_proposed(
     labels = {"component": "postgres", "scenario": "connection-saturation"}
     incident = {"id": "INC-000001", "alerts": [{"labels": labels}], "timeline": []}
     with pytest.raises(CouldNotLook) as refused:
-        _diagnose(Stack(Settings(state_dir=tmp_path)), folders, incident, all_mitigations())
+        _diagnose(Stack(Settings(state_dir=tmp_path)), folders, incident, all_mitigations(OURS))
     assert refused.value.exit_code == 3
     assert "mysql_sessions_leaked (--action end_idle_sessions --arg database=mysql)" in refused.value.message
 

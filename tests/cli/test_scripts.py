@@ -288,11 +288,11 @@ def test_what_was_done_and_found_ill_is_told_as_the_problem(
     url = {"http": "http://127.0.0.1:1"}
     endpoints = {"notification-service": url, "connect": url}
     monkeypatch.setenv("LAKEPROOF_ENDPOINTS", json.dumps(endpoints))
-    for name in ("notification_rehearsal.fail_providers", "notification_rehearsal.redis_outage"):
-        monkeypatch.setattr(f"lakeproof.faults.{name}", rehearsed)
-    monkeypatch.setattr("lakeproof.faults.backlog_rehearsal.rehearse", rehearsed)
-    monkeypatch.setattr("lakeproof.faults.delay_rehearsal.hold", lambda *_: {})
-    monkeypatch.setattr("lakeproof.faults.delay_rehearsal.ticket", lambda *_: seen)
+    for name in ("fail_providers", "redis_outage"):
+        monkeypatch.setattr(f"lakeproof.scenarios.notification_failure.rehearsal.{name}", rehearsed)
+    monkeypatch.setattr("lakeproof.scenarios.replication_lag.rehearsal.rehearse", rehearsed)
+    monkeypatch.setattr("lakeproof.scenarios.fulfillment_delay.rehearsal.hold", lambda *_: {})
+    monkeypatch.setattr("lakeproof.scenarios.fulfillment_delay.rehearsal.ticket", lambda *_: seen)
     monkeypatch.setattr("lakeproof.shop.support.offload.offload", offloaded)
     code, told, _ = run(target, *shlex.split(arguments))
     assert (code, told["ok"]) == (exit_code, False)

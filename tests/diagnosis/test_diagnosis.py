@@ -22,6 +22,7 @@ from tests.diagnosis.readings import (
     of_shop,
 )
 from tests.diagnosis.states import STATES
+from tests.doubles.plugins import OURS
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.diagnosis.component_causes import NO_SCENARIO, component_causes
@@ -312,7 +313,7 @@ def test_every_cause_of_a_file_has_a_state_here() -> None:
 
 def test_every_repair_of_one_source_acts_on_that_one() -> None:
     """With what it does by default too."""
-    mitigations = all_mitigations()
+    mitigations = all_mitigations(OURS)
     seen = 0
     for cause in CAUSES:
         for step in cause.repairs if "source" in cause.subject else ():

@@ -12,8 +12,12 @@ from lakeproof.checks.verdict import Verdict
 from lakeproof.faults.fault import Fault, Sign
 from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.plugin import Plugin
+from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes.wrong_step import WrongStep
+
+# The folders of the package's own scenarios.
+OURS = tuple(scenario_folders().values())
 
 
 def made[T: Plugin](

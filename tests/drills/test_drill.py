@@ -28,6 +28,7 @@ from lakeproof.observability.drill_windows import lock_file
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ def test_lost_data_fails_the_drill_although_the_lamp_is_lit(toy: Any, lamp: Any,
         lamp.lost = 2
         return str(uncover(stack, arguments))
 
-    object.__setattr__(drill.world.catalog.mitigations["uncover_lamp"], "run", uncover_and_lose)
+    drill.world.catalog.mitigations["uncover_lamp"].run = lambda self, stack: uncover_and_lose(stack, self)
     report = drill.run()
     assert report.verdict == "failed"
     assert "lamp_kept: lost 2" in " ".join(report.reasons)
@@ -201,8 +202,8 @@ def test_only_data_that_are_wrong_once_the_fault_is_out_are_left_behind(
         remove(stack, arguments)
         lamp.lost = 2 if for_good else 0
 
-    object.__setattr__(drill.world.catalog.mitigations["uncover_lamp"], "run", look_on_and_lose)
-    object.__setattr__(drill.world.catalog.faults["covered_lamp"], "remove", remove_and_set_back)
+    drill.world.catalog.mitigations["uncover_lamp"].run = lambda self, stack: look_on_and_lose(stack, self)
+    drill.world.catalog.faults["covered_lamp"].remove = lambda self, stack: remove_and_set_back(stack, self)
     report = drill.run()
     assert report.verdict == "failed"
     assert "lamp_kept: lost 2" in " ".join(report.reasons)
@@ -242,16 +243,14 @@ def test_a_claim_that_does_not_hold_yet_is_asked_again(
     drill = toy.drill(lamp, tmp_path)
     answers = iter([yet, yet, Outcome.PASSED])
     check = drill.world.catalog.checks["lamp_kept"]
-    object.__setattr__(
-        check, "baseline", lambda context, arguments: Baseline(Verdict("no lamp was lost", next(answers), "new lamp"))
-    )
+    check.baseline = lambda self, context: Baseline(Verdict("no lamp was lost", next(answers), "new lamp"))
     assert drill.run().verdict == "passed"
 
 
 def test_wrong_rows_before_the_fault_are_not_waited_for(toy: Any, lamp: Any, tmp_path: Path) -> None:
     drill = toy.drill(lamp, tmp_path)
     answers = iter([Baseline(Verdict("no lamp was lost", Outcome.FAILED, "one", {"lost": 1.0}))])
-    object.__setattr__(drill.world.catalog.checks["lamp_kept"], "baseline", lambda *_: next(answers))
+    drill.world.catalog.checks["lamp_kept"].baseline = lambda self, context: next(answers)
     report = drill.run()
     assert (report.verdict, [record.phase for record in report.phases]) == ("failed", [Phase.BASELINE])
 
@@ -283,11 +282,13 @@ def test_what_the_wrong_fix_of_a_killed_drill_left_is_undone_first(toy: Any, lam
     killed, last = toy.drill(lamp, tmp_path, fix="look_away"), toy.drill(lamp, tmp_path)
     look_away = killed.world.catalog.wrong_steps["look_away"]
 
-    def killed_after(stack: Stack, arguments: object) -> str:
-        look_away.run(stack, arguments)
+    run = look_away.run
+
+    def killed_after(step: Any, stack: Stack) -> str:
+        run(step, stack)
         raise SystemExit
 
-    killed.world.catalog.wrong_steps["look_away"] = dataclasses.replace(look_away, run=killed_after)
+    look_away.run = killed_after
     with pytest.raises(SystemExit):
         killed._phases()
     assert [record.fault for record in records.newest_first(killed.world.stack)] == ["look_away", "covered_lamp"]
@@ -306,7 +307,7 @@ def test_a_wrong_fix_that_cannot_be_undone_is_left_behind_and_keeps_no_old_fault
     def stuck(stack: Stack, arguments: object) -> None:
         raise TerminalError("the knot is too tight")
 
-    object.__setattr__(drill.world.catalog.wrong_steps["look_away"], "undo", stuck)
+    drill.world.catalog.wrong_steps["look_away"].undo = lambda self, stack: stuck(stack, self)
     assert "fault look_away" in drill.run().residue
     records.inject(drill.world.stack, drill.world.catalog.faults["covered_lamp"], {"cloth": "blue"}, by="hand")
     with pytest.raises(TerminalError, match="too tight"):
@@ -317,7 +318,7 @@ def test_a_wrong_fix_that_cannot_be_undone_is_left_behind_and_keeps_no_old_fault
 def test_what_is_left_behind_fails_the_review(toy: Any, lamp: Any, tmp_path: Path) -> None:
     drill = toy.drill(lamp, tmp_path)
     drill.options = type(drill.options)(1, tmp_path / "report", "run-1", (Step("look_away"), Step("uncover_lamp")))
-    object.__setattr__(drill.world.catalog.wrong_steps["look_away"], "undo", None)
+    drill.world.catalog.wrong_steps["look_away"].undo = WrongStep.undo
     report = drill.run()
     assert report.residue == ["things: blindfold"]
     assert report.verdict == "failed"

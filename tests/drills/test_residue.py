@@ -46,7 +46,8 @@ def drilled(toy: Any, home: Path, leave: Any, run: str, *probes: Probe, away: fr
 
     world = toy.world(lamp, home)
     old = world.catalog
-    fault = dataclasses.replace(old.faults["covered_lamp"], inject=cover)
+    fault: Any = old.faults["covered_lamp"]
+    fault.inject = lambda self, stack: cover(stack, self)
     catalog = dataclasses.replace(
         old, faults={fault.id: fault}, probes={**old.probes, **{probe.id: probe for probe in probes}}
     )

@@ -127,6 +127,7 @@ def test_what_a_killed_drill_stopped_and_did_not_start_is_started_before_the_nex
         StoppedProcess.id,
         "covered_lamp",
     ]
+    last.world.catalog.faults[StoppedProcess.id] = StoppedProcess
     clean_up.remove_old_faults(last.world, last.journal)
     assert (stopped, records.recorded(last.world.stack)) == (set(), ())
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.doubles import plugins
+from tests.doubles.plugins import OURS
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
@@ -144,7 +145,7 @@ def test_a_fault_that_shows_behind_the_capture_goes_in_before_one_that_may_stop_
 
 
 def test_what_shows_behind_the_capture_or_needs_the_lakes_job_goes_in_first() -> None:
-    first = [name for name, fault in all_faults().items() if fault.through_capture]
+    first = [name for name, fault in all_faults(OURS).items() if fault.through_capture]
     assert first == ["changed_connector", "deleted_lake_rows", "filtered_capture", "widened_column"]
 
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
+from tests.doubles.plugins import OURS
 from tests.drills_real.health import assert_clean, await_health
 
 from lakeproof.arguments import parse_arguments
@@ -94,7 +95,7 @@ def follow(stack: Stack, change: str, names: tuple[str, ...]) -> None:
         first = found.findings[0].cause
         assert first.id in names, in_words(found)
         for step in first.repairs:
-            mitigation = parse_arguments(all_mitigations()[step.id], step.arguments, step.id)
+            mitigation = parse_arguments(all_mitigations(OURS)[step.id], step.arguments, step.id)
             print(f"  {step.id}: {mitigation.run(stack)}", flush=True)
         if look(stack).healthy:
             return

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pymysql
 import pytest
+from tests.doubles.plugins import OURS
 from tests.engines.health import await_health
 
 from lakeproof.checks.check import Baseline, CheckContext
@@ -73,7 +74,7 @@ def test_a_leak_takes_every_session_is_seen_all_the_same_and_stays_out_once_its_
     stack: Stack, up: Up
 ) -> None:
     up("mysql")
-    fault, server = all_faults()["leaked_sessions"], "mysql-answers"
+    fault, server = all_faults(OURS)["leaked_sessions"], "mysql-answers"
     spare, before = ConnectionsSpare(account="report"), Baseline(Verdict("", Outcome.PASSED, ""))
 
     def look(probe: str) -> Value:
@@ -111,7 +112,7 @@ def test_a_starved_server_gets_its_share_of_the_processor_and_goes_on_once_the_l
     stack: Stack, up: Up
 ) -> None:
     client = up("mysql")
-    fault, given = all_faults()["starved_process"], {"component": "mysql", "percent": 10.0}
+    fault, given = all_faults(OURS)["starved_process"], {"component": "mysql", "percent": 10.0}
 
     def busy() -> None:
         with contextlib.suppress(pymysql.MySQLError):
@@ -236,7 +237,7 @@ def test_a_binlog_without_whole_rows_is_told_and_set_right_and_the_writers_sessi
     try:
         assert seen() == "binlog_format=STATEMENT, binlog_row_image=MINIMAL"
         with mysql.connect(stack, "order_service", "mysql-order-service", 10.0) as writer:
-            mend = all_mitigations()["restore_log"]()
+            mend = all_mitigations(OURS)["restore_log"]()
             told = mend.run(stack)
             assert told.startswith("set right in MariaDB: binlog_format=STATEMENT, binlog_row_image=MINIMAL; ")
             with pytest.raises(pymysql.MySQLError), writer.cursor() as cursor:

@@ -15,6 +15,7 @@ import httpx
 import psycopg
 import pytest
 from psycopg.errors import DuplicateObject, InsufficientPrivilege, InvalidPassword, TooManyConnections
+from tests.doubles.plugins import OURS
 from tests.engines.health import await_health
 
 from lakeproof.arguments import parse_arguments
@@ -216,7 +217,7 @@ def test_what_the_publication_leaves_out_is_told_and_put_back(stack: Stack, up: 
     """All that it has besides stays in it. One that lists no tables, since it has them all, lacks none."""
     up("postgres")
     shop = find_connector("shop")
-    restore = parse_arguments(all_mitigations()["restore_log"], {"database": "shop"}, "restore_log")
+    restore = parse_arguments(all_mitigations(OURS)["restore_log"], {"database": "shop"}, "restore_log")
     assert publication.lacks(stack, shop) == []
     statements = [one for change in CHANGES for one in change.split("; ")]
     for statement in (*statements, "ALTER PUBLICATION lake ADD TABLE payment.payment_operations"):

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from confluent_kafka.admin import AdminClient
+from tests.doubles.plugins import OURS
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
@@ -308,7 +309,7 @@ def await_diagnosis(stack: Stack, wanted: list[str]) -> Diagnosis:
 def mend(stack: Stack, cause: str) -> None:
     """Once that cause alone is named, what is proposed for it."""
     found = await_diagnosis(stack, [cause])
-    known = all_mitigations()
+    known = all_mitigations(OURS)
     for step in found.findings[0].cause.repairs:
         print(parse_arguments(known[step.id], step.arguments, step.id).run(stack))
 

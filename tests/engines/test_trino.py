@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.doubles.plugins import OURS
 
 from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
@@ -52,7 +53,7 @@ def test_the_join_that_a_check_asks_for_is_answered(stack: Stack, running: Super
 def test_one_users_flood_keeps_nobody_else_waiting_and_only_that_users_queries_are_killed(
     stack: Stack, running: SupervisorClient
 ) -> None:
-    fault, given = all_faults()["flooded_resource_group"], {"user": "analyst"}
+    fault, given = all_faults(OURS)["flooded_resource_group"], {"user": "analyst"}
     before = Baseline(Verdict("", Outcome.PASSED, ""), {"at": time.time()})
 
     def served() -> Outcome:

@@ -172,19 +172,19 @@ def test_of_two_campaigns_that_reached_those_who_opted_out_none_is_called_off(
     assert service.asked == []
 
 
-@pytest.mark.parametrize("module", [repairs, repairs])
+@pytest.mark.parametrize("step", [repairs.SpreadCampaign, repairs.StopCampaign])
 def test_without_such_a_campaign_one_must_be_named(
-    module: Any, stack: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
+    step: Any, stack: Stack, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for probe in ("turned_down", "opted_out"):
-        monkeypatch.setattr(module, probe, lambda *_: "none", raising=False)
-    assert "/batches/ID/" in module.typed(stack, module.MITIGATION.arguments())
+        monkeypatch.setattr(repairs, probe, lambda *_: "none", raising=False)
+    assert "/batches/ID/" in step().typed(stack)
     with pytest.raises(TerminalError, match="batch=ID"):
-        module.run(stack, module.MITIGATION.arguments())
-    module.run(stack, module.MITIGATION.arguments(batch=BATCH))
+        step().run(stack)
+    step(batch=BATCH).run(stack)
     assert service.asked[-1][1] == BATCH
     with pytest.raises(InvalidInput):
-        parse_arguments(module.MITIGATION.arguments, {"batch": "x; rm"}, "step")
+        parse_arguments(step, {"batch": "x; rm"}, "step")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.doubles.plugins import OURS
 
 from lakeproof.errors import InvalidInput
 from lakeproof.faults import records
@@ -22,7 +23,7 @@ def external(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
 @pytest.mark.parametrize("name", ["faltering_process", "hung_process", "killed_process", "stopped_process"])
 def test_a_fault_of_processes_is_refused_and_not_on_record(external: Stack, name: str) -> None:
     with pytest.raises(InvalidInput, match=r"will not (stop|kill) connect: .*somebody else's.* Next: "):
-        records.inject(external, all_faults()[name], {"component": "connect"}, by="hand")
+        records.inject(external, all_faults(OURS)[name], {"component": "connect"}, by="hand")
     assert records.recorded(external) == ()
 
 
@@ -38,7 +39,7 @@ def test_a_fault_of_processes_is_refused_and_not_on_record(external: Stack, name
     ],
 )
 def test_a_step_that_touches_processes_is_refused(external: Stack, name: str) -> None:
-    mitigation = (all_mitigations() | all_wrong_steps())[name]
+    mitigation = (all_mitigations(OURS) | all_wrong_steps(OURS))[name]
     given = {"component": "connect"} if "component" in mitigation.model_fields else {}
     with pytest.raises(InvalidInput, match="somebody else's"):
         mitigation.model_validate(given).run(external)

@@ -95,8 +95,10 @@ def test_the_leak_stops_at_what_it_wants_and_lives_on_while_the_server_leaves_it
 
     monkeypatch.setattr(session_leak, "_open", open_one)
     monkeypatch.setattr(session_leak, "_living", living)
-    monkeypatch.setattr("lakeproof.faults.session_leak.time.monotonic", lambda: float(next(times)))
-    monkeypatch.setattr("lakeproof.faults.session_leak.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(
+        "lakeproof.scenarios.connection_saturation.session_leak.time.monotonic", lambda: float(next(times))
+    )
+    monkeypatch.setattr("lakeproof.scenarios.connection_saturation.session_leak.time.sleep", lambda seconds: None)
     with pytest.raises(KeyboardInterrupt):
         session_leak.leak(Stack(Settings(state_dir=tmp_path)), "mysql", "report", 3)
     assert opened == ["report"] * 3

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.doubles import plugins
+from tests.doubles.plugins import OURS
 
 from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, NotReady, TerminalError
@@ -209,7 +210,7 @@ def test_a_record_that_cannot_be_read_is_not_ignored(stack: Stack) -> None:
 
 
 def test_every_fault_says_what_it_does_and_has_all_three_methods() -> None:
-    for name, fault in all_faults().items():
+    for name, fault in all_faults(OURS).items():
         assert (fault.id, bool(fault.summary)) == (name, True)
         assert not {getattr(fault, method) for method in METHODS} & {getattr(Fault, method) for method in METHODS}
 

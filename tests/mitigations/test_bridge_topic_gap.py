@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.doubles.plugins import OURS
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.diagnosis.causes import load_causes
@@ -93,7 +94,7 @@ def test_what_is_proposed_for_a_changed_capture_is_not_refused(
     known = load_causes(all_probes(), scenario_folders())
     (named,) = [one for one in known if one.id == f"{source.prefix('_')}{cause}"]
     for step in named.repairs:
-        mitigation = all_mitigations()[step.id]
+        mitigation = all_mitigations(OURS)[step.id]
         parse_arguments(mitigation, step.arguments, step.id).run(stack)
         if step.id == "restore_log":
             assert log_lacks(stack, 1.0, source) == NOT_BROUGHT  # cut off here it is still named
@@ -103,7 +104,7 @@ def test_what_is_proposed_for_a_changed_capture_is_not_refused(
 def test_where_the_log_was_right_nothing_is_said_to_be_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack, restore = Stack(Settings(state_dir=tmp_path)), all_mitigations()["restore_log"]
+    stack, restore = Stack(Settings(state_dir=tmp_path)), all_mitigations(OURS)["restore_log"]
     monkeypatch.setattr(mariadb, "log_lacks", lambda *_: [])
     monkeypatch.setattr(mariadb, "restore_log", lambda *_: 4)
     assert restore().run(stack) == "set right in MariaDB: nothing; 4 sessions ended"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.doubles.plugins import OURS
 
 from lakeproof.arguments import Arguments, parse_arguments
 from lakeproof.errors import CouldNotLook
@@ -28,7 +29,7 @@ NEEDED: dict[str, dict[str, object]] = {
 }
 
 
-@pytest.mark.parametrize("step", all_mitigations().values(), ids=lambda step: step.id)
+@pytest.mark.parametrize("step", all_mitigations(OURS).values(), ids=lambda step: step.id)
 def test_every_step_says_what_to_type_and_no_secret(step: type[Mitigation], tmp_path: Path) -> None:
     stack = Stack(Settings(state_dir=tmp_path))
     typed = parse_arguments(step, NEEDED.get(step.id, {}), step.id).typed(stack)
@@ -39,7 +40,7 @@ def test_every_step_says_what_to_type_and_no_secret(step: type[Mitigation], tmp_
 
 def test_a_job_that_is_there_is_not_redeployed_by_hand(tmp_path: Path) -> None:
     stack = Stack(Settings(mode="external", state_dir=tmp_path, endpoints={"flink-jobmanager": {"http": "far:8081"}}))
-    step = all_mitigations()["resubmit_job"]
+    step = all_mitigations(OURS)["resubmit_job"]
 
     def typed(database: str) -> str:
         return parse_arguments(step, {"database": database}, step.id).typed(stack)
@@ -52,7 +53,7 @@ def test_a_job_that_is_there_is_not_redeployed_by_hand(tmp_path: Path) -> None:
 def test_the_login_of_either_database_is_mended_in_that_one(tmp_path: Path) -> None:
     stack = Stack(Settings(state_dir=tmp_path))
     typed = {
-        (name, database): parse_arguments(all_mitigations()[name], {"database": database}, name).typed(stack)
+        (name, database): parse_arguments(all_mitigations(OURS)[name], {"database": database}, name).typed(stack)
         for name in ("restore_password", "restore_grant")
         for database in ("oltp", "shop")
     }
@@ -66,7 +67,7 @@ def test_the_login_of_either_database_is_mended_in_that_one(tmp_path: Path) -> N
 
 def test_a_restart_by_hand_hands_over_nothing_of_the_shell_as_the_repair_does(tmp_path: Path) -> None:
     """`lakeproof start` hands it the shell's SERVICE_…_URL; where none is set, the addresses that it had are lost."""
-    step = all_mitigations()["restart_component"]
+    step = all_mitigations(OURS)["restart_component"]
     given = parse_arguments(step, {"component": "support-service"}, step.id)
     typed = given.typed(Stack(Settings(state_dir=tmp_path)))
     assert typed == "lakeproof stop support-service; lakeproof up support-service"
@@ -91,11 +92,11 @@ def test_what_connect_is_sent_by_hand_is_json_and_a_paused_connector_is_resumed(
     name: str, typed: str, tmp_path: Path
 ) -> None:
     """Connect answers 415 to a body of curl's own type."""
-    step = all_mitigations()[name]
+    step = all_mitigations(OURS)[name]
     assert step().typed(Stack(Settings(state_dir=tmp_path))) == typed
 
 
-@pytest.mark.parametrize("step", all_mitigations().values(), ids=lambda step: step.id)
+@pytest.mark.parametrize("step", all_mitigations(OURS).values(), ids=lambda step: step.id)
 def test_no_body_of_json_is_typed_without_its_type(step: type[Mitigation], tmp_path: Path) -> None:
     typed = parse_arguments(step, NEEDED.get(step.id, {}), step.id).typed(Stack(Settings(state_dir=tmp_path)))
     for call in typed.split("curl ")[1:]:
@@ -104,7 +105,7 @@ def test_no_body_of_json_is_typed_without_its_type(step: type[Mitigation], tmp_p
 
 @pytest.mark.parametrize("name", ["continue_process", "lift_cpu_limit"])
 def test_by_hand_all_processes_of_a_component_go_on_as_by_the_repair(name: str, tmp_path: Path) -> None:
-    step = all_mitigations()[name]
+    step = all_mitigations(OURS)[name]
     typed = step.model_validate({"component": "trino"}).typed(Stack(Settings(state_dir=tmp_path)))
     assert typed.endswith("lakeproof kill trino --signal CONT")
 
@@ -152,7 +153,7 @@ def test_a_start_by_hand_gives_the_component_the_other_variables_that_it_had(
     if name == "restore_setting":
         variables[RESERVATION_TTL] = "60"
     monkeypatch.setattr(handed_variable, "SupervisorClient", lambda stack: Handed(**variables))
-    step = all_mitigations()[name]
+    step = all_mitigations(OURS)[name]
     assert step.model_validate(given).typed(Stack(Settings(state_dir=tmp_path))) == typed
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.doubles.plugins import OURS
 
 from lakeproof.diagnosis.cause import Step
 from lakeproof.errors import CouldNotLook, TerminalError
@@ -130,7 +131,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def proposed(stack: Stack, name: str, **given: object) -> dict[str, object]:
-    step = all_mitigations()[name]
+    step = all_mitigations(OURS)[name]
     return given | dict(step.model_validate(given).hold(stack))
 
 
@@ -139,7 +140,7 @@ def test_the_one_that_was_proposed_is_acted_on_and_no_other(
     name: str, stack: Stack, done: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module, asks, look, first, other, _ = STEPS[name]
-    step = all_mitigations()[name]
+    step = all_mitigations(OURS)[name]
     monkeypatch.setattr(module, asks, lambda *_: look(first))
     held = step.model_validate(proposed(stack, name))
     if name != "switch_source":  # by hand it is the service that is started anew, whichever source is meant
@@ -162,7 +163,7 @@ def test_whoever_comes_after_a_proposal_without_anybody_is_left_alone(
     assert held == {"only": ""}
     monkeypatch.setattr(module, asks, lambda *_: look(first))
     with pytest.raises(TerminalError, match="propose again"):
-        all_mitigations()[name].model_validate(held).run(stack)
+        all_mitigations(OURS)[name].model_validate(held).run(stack)
     assert done == []
 
 
@@ -195,7 +196,9 @@ def test_a_held_repair_is_known_again_in_the_timeline(
     module, asks, look, first, _, _ = STEPS[name]
     monkeypatch.setattr(module, asks, lambda *_: look(first))
     steps = (Step(name), Step(name, tuple(proposed(stack, name).items())))
-    ran = [run_step(stack, all_mitigations(), step, lambda text: None, lambda text: None).in_words for step in steps]
+    ran = [
+        run_step(stack, all_mitigations(OURS), step, lambda text: None, lambda text: None).in_words for step in steps
+    ]
     assert ran[0] == ran[1]
 
 
@@ -215,7 +218,7 @@ def test_a_name_with_a_comma_is_one_name(
     done: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    step = all_mitigations()[name]
+    step = all_mitigations(OURS)[name]
     monkeypatch.setattr(module, asks, lambda *_: look("etl,anna"))
     held = step.model_validate(proposed(stack, name))
     monkeypatch.setattr(module, asks, lambda *_: look("anna"))
@@ -231,7 +234,7 @@ def test_a_name_with_a_comma_is_one_name(
 def test_a_session_for_which_fewer_wait_than_the_cause_asks_for_is_not_ended(
     others: int, stack: Stack, done: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = all_mitigations()["end_blocking_session"]()
+    step = all_mitigations(OURS)["end_blocking_session"]()
     monkeypatch.setattr(repairs, "blocker", lambda *_: Blocker(41, "root", others, 2.0))
     assert step.hold(stack) == {"only": ""}
     with pytest.raises(TerminalError, match=f"session 41 of root keeps {others} waiting, fewer than 5"):

@@ -264,7 +264,7 @@ def test_an_end_amid_the_deletes_names_the_archive_that_holds_the_only_copies(
 
     monkeypatch.setattr(store, "delete_object", delete)
     told: list[str] = []
-    with pytest.raises(kind) as first, Telling("lakeproof.mitigations", told.append, ""):
+    with pytest.raises(kind) as first, Telling("lakeproof.scenarios", told.append, ""):
         repairs.OffloadBucket().run(stack)
     (archive,) = moved_out_folder(stack).iterdir()
     assert f"lie in {archive}, and what was deleted by now lies there alone" in str(first.value)

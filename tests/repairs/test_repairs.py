@@ -13,6 +13,7 @@ import pytest
 import yaml
 from tests.diagnosis.least_readings import CAUSES, PROBES
 from tests.doubles import plugins
+from tests.doubles.plugins import OURS
 
 from lakeproof.arguments import Arguments
 from lakeproof.checks.verdict import Outcome
@@ -224,7 +225,7 @@ def test_a_repair_that_was_run_for_the_incident_and_did_not_help_is_not_proposed
         "alerts": [{"starts_at": f"2026-11-26T09:0{minute}:00Z", "labels": {}} for minute in (0, 2)],
         "timeline": [{"at": f"2026-11-26T{at}:00Z", "kind": kind, "what": what} for at, kind, what in timeline],
     }
-    assert [one.cause.id for one in untried((PAUSED, DOWN), incident, all_mitigations())] == left
+    assert [one.cause.id for one in untried((PAUSED, DOWN), incident, all_mitigations(OURS))] == left
 
 
 def test_a_person_is_named_by_the_environment_or_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -403,7 +404,7 @@ def test_each_cause_is_the_one_that_its_scenarios_alert_is_repaired_by(name: str
 def test_a_chosen_step_acts_on_the_capture_that_the_incident_is_about(
     step: Step, labels: dict[str, str], arguments: dict[str, str]
 ) -> None:
-    known = all_mitigations()[step.id]
+    known = all_mitigations(OURS)[step.id]
     assert aimed(step, known, {"alerts": [{"labels": labels}]}).arguments == arguments
 
 
@@ -418,7 +419,7 @@ def test_a_chosen_step_acts_on_the_capture_that_the_incident_is_about(
 def test_a_chosen_step_that_could_act_on_either_capture_is_refused_where_both_are_there(
     name: str, labels: dict[str, str], words: str
 ) -> None:
-    known, incident = all_mitigations()[name], {"alerts": [{"labels": labels}]}
+    known, incident = all_mitigations(OURS)[name], {"alerts": [{"labels": labels}]}
     with pytest.raises(InvalidInput) as refused:
         aimed(Step(name), known, incident)
     assert words in refused.value.message
@@ -428,5 +429,5 @@ def test_a_chosen_step_that_could_act_on_either_capture_is_refused_where_both_ar
 def test_a_chosen_step_at_a_server_asks_which_one_where_the_alerts_name_none() -> None:
     incident = {"alerts": [{"labels": {"connector": "orders", "component": "connect"}}]}
     with pytest.raises(InvalidInput) as refused:
-        aimed(Step("end_idle_sessions"), all_mitigations()["end_idle_sessions"], incident)
+        aimed(Step("end_idle_sessions"), all_mitigations(OURS)["end_idle_sessions"], incident)
     assert "--arg database=mysql or --arg database=postgres" in refused.value.message

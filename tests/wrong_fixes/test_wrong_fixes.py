@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.doubles.plugins import OURS
 from typer.testing import CliRunner
 
 from lakeproof.arguments import parse_arguments
@@ -64,10 +65,10 @@ def test_a_wrong_fix_is_made_of_steps_that_mend_nothing_or_something_else() -> N
 
 
 def test_a_step_is_a_mitigation_or_a_wrong_one() -> None:
-    assert not all_mitigations().keys() & all_wrong_steps().keys()
+    assert not all_mitigations(OURS).keys() & all_wrong_steps(OURS).keys()
 
 
-@pytest.mark.parametrize("step", all_wrong_steps().values(), ids=lambda step: step.id)
+@pytest.mark.parametrize("step", all_wrong_steps(OURS).values(), ids=lambda step: step.id)
 def test_every_wrong_step_says_what_to_type_and_no_secret(step: type[WrongStep], tmp_path: Path) -> None:
     stack = Stack(Settings(state_dir=tmp_path))
     typed = parse_arguments(step, NEEDED.get(step.id, {}), step.id).typed(stack)

@@ -54,7 +54,9 @@ def run_step(
     watch = Deadline(float("inf"))
     try:
         what = step_in_words(step.id, step.arguments)
-        with Telling("lakeproof.lake", progress, "", what=what, also=("lakeproof.mitigations",)):
+        with Telling(
+            "lakeproof.lake", progress, "", what=what, also=("lakeproof.mitigations", "lakeproof.scenarios")
+        ):
             text = mitigation.run(stack)
     except LakeproofError as error:
         outcome, text = Outcome.FAILED, error.message

@@ -13,7 +13,6 @@ from lakeproof.lake.of_database import OfDatabase
 from lakeproof.probes.kafka import admin
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import CDC_TOPIC as TOPIC
-from lakeproof.wrong_fixes import kafka as kafka_wrong_fixes
 from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 END = -1
@@ -63,7 +62,7 @@ class StartFromLatest(OfDatabase, WrongStep):
         in it.
         """
         flink = stack.url("flink-jobmanager")
-        emptied = kafka_wrong_fixes.EmptyTopic(topic=self.source.topic).typed(stack)
+        emptied = EmptyTopic(topic=self.source.topic).typed(stack)
         return (
             f"curl -X PATCH '{flink}/jobs/ID?mode=cancel'; {emptied}; curl -X POST {flink}/jars/ID/run # its spec and"
             " no savepointPath"
@@ -77,7 +76,7 @@ class StartFromLatest(OfDatabase, WrongStep):
             if job is not None:
                 flink.cancel(job.id)
                 find_job(flink, source)  # waits for its end
-            emptied = kafka_wrong_fixes.EmptyTopic(topic=source.topic).run(stack)
+            emptied = EmptyTopic(topic=source.topic).run(stack)
             end_writer(stack, flink, source)
             jar_id = flink.upload(artifacts.path("lake-job") / "lake-job.jar")
             try:

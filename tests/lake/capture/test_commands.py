@@ -66,23 +66,30 @@ def soon(
     await_state(stack, connector, wanted, seconds / 40, looks=looks, every=every / 10)
 
 
-REPAIRS = (connectors_mitigations, repairs, connectors_mitigations, connector_failure_repairs, repairs)
+MODULES = (connectors_mitigations, repairs, connector_failure_repairs)
+REPAIRS = (
+    connectors_mitigations.RestartConnector,
+    repairs.ResumeConnector,
+    connectors_mitigations.RedeployConnector,
+    connector_failure_repairs.TakeFreeServerId,
+    repairs.RestartWorkers,
+)
 
 
-@pytest.mark.parametrize("repair", REPAIRS, ids=lambda repair: repair.MITIGATION.id)
+@pytest.mark.parametrize("repair", REPAIRS, ids=lambda repair: repair.id)
 @pytest.mark.parametrize("stays", [True, False])
 def test_no_repair_passes_on_one_look_at_a_task_that_fails_a_moment_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repair: Any, stays: bool
 ) -> None:
     worker, stack = Worker("RUNNING", "RUNNING" if stays else "FAILED"), Stack(Settings(state_dir=tmp_path))
-    for module in (commands, *REPAIRS):
+    for module in (commands, *MODULES):
         monkeypatch.setattr(module, "send", worker, raising=False)
     monkeypatch.setattr(connectors_mitigations, "register", lambda *_: None)
     monkeypatch.setattr(connector_failure_repairs, "live_config", lambda *_: {connector_failure_repairs.KEY: "7"})
     monkeypatch.setattr("lakeproof.lake.sources.mariadb.replica_ids", lambda _: {7})
     monkeypatch.setattr(repairs, "our_processes", lambda *_: SimpleNamespace(ps=lambda: []))
     monkeypatch.setattr(commands, "await_state", partial(soon, commands.await_state))
-    run = partial(repair.run, stack, repair.MITIGATION.arguments(connector="orders"))
+    run = partial(repair(connector="orders").run, stack)
     if stays:
         assert "connector orders and its task are RUNNING, 3 looks in a row" in run()
     else:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.doubles.plugins import OURS
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.errors import InvalidInput, TerminalError
@@ -93,7 +94,7 @@ def connector(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def step(stack: Stack, name: str, way: str, **arguments: str) -> str:
-    found = parse_arguments(all_mitigations()[name], arguments, name)
+    found = parse_arguments(all_mitigations(OURS)[name], arguments, name)
     return str(getattr(found, way)(stack))
 
 
