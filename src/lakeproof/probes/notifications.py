@@ -25,7 +25,7 @@ REASONS = """
 SELECT channel, reason, count(*) FROM notification.notifications
 WHERE status = 'failed' AND updated_at > now() - interval '1 minute' GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 5
 """
-# Of batches that still go on. Limits and times are those of the alerts (scenarios/notification-failure/alerts.yml).
+# Of batches that still go on. Limits and times are those of the alerts (scenarios/notification_failure/alerts.yml).
 NONE, TURNED_DOWN_MANY, OPT_OUTS_MANY = "none", 5, 20
 SHOWN, AND = 5, " and "
 _GOES_ON = "SELECT batch_id FROM notification.notifications WHERE due_at IS NOT NULL AND batch_id IS NOT NULL"

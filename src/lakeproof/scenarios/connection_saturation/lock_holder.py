@@ -1,5 +1,5 @@
-"""What holds the lock of faults/held_lock.py, and who waits for it:
-`python -m lakeproof.faults.lock_holder SERVER TABLE PERCENT`.
+"""What holds the lock of the fault held_lock, and who waits for it:
+`python -m lakeproof.scenarios.connection_saturation.lock_holder SERVER TABLE PERCENT`.
 
 One session of the administrator locks the table. Further sessions, of the account for reports, ask for the table, one
 after another, as a client without a pool does. Whenever fewer than PERCENT of the server's sessions are taken, more

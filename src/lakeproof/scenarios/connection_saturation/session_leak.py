@@ -1,5 +1,5 @@
-"""What leaks the sessions of faults/leaked_sessions.py:
-`python -m lakeproof.faults.session_leak SERVER ACCOUNT MOST`.
+"""What leaks the sessions of the fault leaked_sessions:
+`python -m lakeproof.scenarios.connection_saturation.session_leak SERVER ACCOUNT MOST`.
 
 It opens up to MOST sessions and never closes one. Where the server has none left, the process tries again and again,
 as a client without a pool does. So it takes whatever becomes free, and comes back after its sessions were ended.

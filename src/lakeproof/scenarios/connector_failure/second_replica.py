@@ -1,4 +1,5 @@
-"""The replica of faults/taken_server_id.py: `python -m lakeproof.faults.second_replica ACCOUNT SERVER_ID`.
+"""The replica of the fault taken_server_id:
+`python -m lakeproof.scenarios.connector_failure.second_replica ACCOUNT SERVER_ID`.
 
 It follows MariaDB's binlog as a replica of that server id does, keeps nothing, and connects again when it is cut off.
 The server lets one reader in for each id, and ends the one that was there before.

@@ -1,4 +1,4 @@
-"""Who fills the store of faults/filled_store.py: `python -m lakeproof.faults.dump`.
+"""Who fills the store of the fault filled_store: `python -m lakeproof.scenarios.lake_commit_failure.dump`.
 
 The dump goes into a bucket of its own. It takes every block that somebody else's delete frees, and so keeps the store
 full; otherwise a job would live for good on what it deletes. The dump ends once its first object is gone (as an
