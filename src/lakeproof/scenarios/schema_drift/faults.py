@@ -247,4 +247,4 @@ class RetypedColumn(Fault):
 
 def _alter(stack: Stack, kind: str) -> None:
     with mariadb.as_root(stack, LINE_SECONDS) as cursor:
-        cursor.execute(f"ALTER LINE_TABLE {LINE_TABLE} MODIFY {LINE_COLUMN} {kind} NOT NULL")
+        cursor.execute(f"ALTER TABLE {LINE_TABLE} MODIFY {LINE_COLUMN} {kind} NOT NULL")
