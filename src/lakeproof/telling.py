@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Self
 
@@ -30,7 +30,7 @@ class Telling(logging.Handler):
         silent_seconds: float = SILENT_SECONDS,
         *,
         what: str = "",
-        also: Sequence[str] = (),
+        also: Collection[str] = (),
     ) -> None:
         super().__init__(logging.INFO)
         self._loggers = [logging.getLogger(each) for each in (name, *also)]

@@ -159,16 +159,14 @@ def test_one_that_cannot_be_taken_out_keeps_no_other_in(monkeypatch: pytest.Monk
             raise CouldNotLook("no answer", where="alertmanager")
         undone.append(arguments.alert)
 
-    left = alerts_wrong_fixes.SilenceAlert
-
-    class Another(left):  # type: ignore[misc, valid-type]
+    class Another(alerts_wrong_fixes.SilenceAlert):
         """Another one."""
 
-    other = Another
+    left = alerts_wrong_fixes.SilenceAlert
     monkeypatch.setattr(left, "undo", lambda self, stack: undo(stack, self))
-    known = {"silence_alert": left, "another": other}
+    known = {"silence_alert": left, "another": Another}
     monkeypatch.setattr("lakeproof.cli.fault._removable", lambda stack: known)
-    records.announce(load_stack(), other, {"alert": "LampBlue"}, by="drill")
+    records.announce(load_stack(), Another, {"alert": "LampBlue"}, by="drill")
     records.announce(load_stack(), left, {"alert": "LampDark"}, by="drill")
     with pytest.raises(CouldNotLook):
         typed("fault", "remove", "--all")

@@ -97,13 +97,10 @@ def test_the_repair_corrects_the_row_and_the_type(
     before = items()
     lake(monkeypatch, before)
     faults.WidenedColumn().inject(stack)
-    assert (
-        columns.RestoreColumnType()
-        .typed(stack)
-        .endswith(
-            "for each of 1 rows; ALTER TABLE oltp.order_items MODIFY line INT NOT NULL; values that are overwritten: "
-            f"oltp.order_items.line of id {before[0][0]}: 3000000001"
-        )
+    asked = columns.RestoreColumnType().typed(stack)
+    assert asked.endswith(
+        "for each of 1 rows; ALTER TABLE oltp.order_items MODIFY line INT NOT NULL; values that are overwritten: "
+        f"oltp.order_items.line of id {before[0][0]}: 3000000001"
     )
     done, _, path = columns.RestoreColumnType().run(stack).partition("; what they had is kept in ")
     assert done == "oltp.order_items.line is INT again, 1 rows corrected"

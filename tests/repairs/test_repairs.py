@@ -175,13 +175,25 @@ def test_a_repair_goes_on_at_the_step_that_failed_and_the_same_one_is_run_once(t
     assert outcome is Outcome.FAILED and "the bolt is stuck" in why
 
 
-def test_a_person_hears_what_a_step_that_takes_long_is_doing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "module",
+    [
+        "lakeproof.lake.capture.gap",
+        "lakeproof.mitigations.capture_gaps",
+        "lakeproof.scenarios.schema_drift.repairs",
+        # A scenario's folder outside this package is a package of its own.
+        "lakeproof_scenario_0a1b.repairs",
+    ],
+)
+def test_a_person_hears_what_a_step_that_takes_long_is_doing(tmp_path: Path, module: str) -> None:
     def bridge(stack: Stack, arguments: Arguments) -> str:
-        logging.getLogger("lakeproof.lake.capture.gap").info("comparing it")
+        logging.getLogger(module).info("comparing it")
         return "it is whole"
 
     heard: list[str] = []
-    known = {"bridge_it": plugins.mitigation("bridge_it", bridge)}
+    step = plugins.mitigation("bridge_it", bridge)
+    step.__module__ = module
+    known = {"bridge_it": step}
     stack = Stack(Settings(state_dir=tmp_path))
     repair(stack, Desk(), "INC-000001", [Step("bridge_it")], known, who="an", tell=heard.append)
     assert heard == ["[  0 s] comparing it", "bridge_it: passed, it is whole"]

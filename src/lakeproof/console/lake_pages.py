@@ -12,7 +12,7 @@ from lakeproof.console.watcher import FIRST_SECONDS, Watcher
 from lakeproof.incidents.drill_cards import parts_of
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.sources.source import SOURCES
-from lakeproof.observability.scenario_homes import find_scenario, scenario_id
+from lakeproof.observability.scenario_homes import find_scenario
 from lakeproof.pages.page import Pages
 from lakeproof.stack.stack import Stack
 
@@ -39,10 +39,11 @@ def add_lake_pages(
             age = newest.age_seconds(source.name, now) if newest is not None else None
             tables = [(table, snapshots.get(table)) for table in sorted({*table_names(source.name), *snapshots})]
             databases.append((source, show_quantity(age, "s"), tables, bool(snapshots)))
-        drilled = []
-        for part, name in parts_of(seen.check.scenario) if seen and seen.check and seen.check.scenario else ():
-            home = find_scenario(name, stack.settings.scenario_dirs)
-            drilled.append((part, scenario_id(home) if home is not None else None))
+        scenario = seen.check.scenario if seen and seen.check else None
+        drilled = [
+            (part, name if find_scenario(name, stack.settings.scenario_dirs) is not None else None)
+            for part, name in (parts_of(scenario) if scenario else ())
+        ]
         return pages.render(
             request,
             template,

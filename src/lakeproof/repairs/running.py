@@ -54,9 +54,9 @@ def run_step(
     watch = Deadline(float("inf"))
     try:
         what = step_in_words(step.id, step.arguments)
-        with Telling(
-            "lakeproof.lake", progress, "", what=what, also=("lakeproof.mitigations", "lakeproof.scenarios")
-        ):
+        # A step tells what it does through the logger of the package it lies in: a scenario's folder may be anywhere.
+        home = type(mitigation).__module__.rpartition(".")[0]
+        with Telling("lakeproof.lake", progress, "", what=what, also={"lakeproof.mitigations", home}):
             text = mitigation.run(stack)
     except LakeproofError as error:
         outcome, text = Outcome.FAILED, error.message

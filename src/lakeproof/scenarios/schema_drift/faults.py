@@ -14,9 +14,6 @@ from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.evolving import expect_absence, undo
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.scenarios.flink_restarts.faults import COLUMN as LINE_COLUMN
-from lakeproof.scenarios.flink_restarts.faults import SECONDS as LINE_SECONDS
-from lakeproof.scenarios.flink_restarts.faults import TABLE as LINE_TABLE
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
@@ -217,6 +214,11 @@ class RenamedColumn(Fault):
         found = [f"{gone}→{new.column}" for gone, new in look(stack, OLTP).renamed]
         wanted = f"{self.full_table}.{self.column}→{self.name}"
         return Sign(wanted in found, f"renamed columns: {' '.join(found) or 'none'}")
+
+
+LINE_TABLE, LINE_COLUMN = "oltp.order_items", "line"
+# ALTER TABLE waits for every open transaction of the table.
+LINE_SECONDS = 30.0
 
 
 class RetypedColumn(Fault):
