@@ -3,6 +3,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 VENV := .venv/bin
 PYTEST := $(VENV)/python -m pytest
+TIERS := $(VENV)/python -m tests.tiers
 TURNS := --by-turns
 BOOTSTRAP := sh scripts/bootstrap.sh
 export UV_PYTHON_DOWNLOADS := never
@@ -23,39 +24,58 @@ setup: ## install all that demo and tests need (at a terminal it asks first; not
 	@$(BOOTSTRAP) --for test $(filter --yes,$(ARGS))
 
 .PHONY: test
-test: setup ## lint, fast, Java, engines, a third of the drills and one wrong fix, browser (40 to 60 minutes once set up)
+test: setup ## lint, fast tests, Java, a smoke test on the engines, five console pages (some 10 minutes once set up)
+	@$(TIERS) test
+
+.PHONY: test-turns
+test-turns: setup ## a third of the shop's engine tests, drills and make targets by turns, all pages (some 28 minutes)
+	@$(TIERS) turns
+
+.PHONY: test-all
+test-all: setup ## every tier but `make proof` (some 75 minutes)
+	@$(TIERS) all
+
+.PHONY: setup-checkers
+setup-checkers:
 	@$(VENV)/lakeproof setup --only checkers --yes
-	$(MAKE) --no-print-directory lint test-fast test-java test-engines test-drills test-browser
 
 .PHONY: test-fast
-test-fast: ## tests without engines, on two cores in three to six minutes
+test-fast: ## tests without engines, on two cores in four minutes
 	@$(BOOTSTRAP) --for dev
 	$(PYTEST) -q -n 4 --dist worksteal --ignore=tests/engines --ignore=tests/drills_real --ignore=tests/browser -p no:schemathesis -p no:hypothesispytest
-
-.PHONY: test-browser
-test-browser: ## the console's pages in Chromium: links, keyboard, phone, both languages and colours, axe (needs set-up)
-	$(PYTEST) -q -m browser --no-skips --durations=5 tests/browser -p no:schemathesis -p no:hypothesispytest
 
 .PHONY: test-java
 test-java: ## the Flink operator's own tests, by Maven and JUnit (half a minute; needs set-up)
 	@$(VENV)/python -m lakeproof.install.java_tests
 
+.PHONY: test-smoke
+test-smoke: ## the path up, traffic, kill -9 of the TaskManager, a fault diagnosed and repaired, nothing left (3 minutes)
+	$(PYTEST) -q -s -m smoke --no-skips tests/drills_real/test_smoke.py -p no:schemathesis -p no:hypothesispytest
+
+.PHONY: test-pages
+test-pages: ## five of the console's pages in Chromium
+	$(PYTEST) -q -m pages --no-skips tests/browser -p no:schemathesis -p no:hypothesispytest
+
+.PHONY: test-browser
+test-browser: ## the console's pages in Chromium: links, keyboard, phone, both languages and colours, axe (needs set-up)
+	$(PYTEST) -q -m browser --no-skips --durations=5 tests/browser -p no:schemathesis -p no:hypothesispytest
+
 .PHONY: test-engines
 test-engines: ## each component starts, answers, dies, comes back; of the shop's a third by turns (all: TURNS=)
 	$(PYTEST) -q -m "engines and not proof" --no-skips $(TURNS) --durations=15 tests/engines
 
+.PHONY: test-drills
+test-drills: ## whole drills, a wrong fix, the runbook's make targets: a third by turns (all: TURNS=)
+	$(PYTEST) -q -m "drills and not proof" --no-skips $(TURNS) --durations=15 tests/drills_real
+
 .PHONY: proof
 proof: setup ## the long tier, not in CI, goes on where it was cut off: kills, wrong fixes, residue (docs/proofs.md)
 	@$(VENV)/lakeproof setup --only spark --only victorialogs $(filter --yes,$(ARGS))
-	$(PYTEST) -q -p tests.proof_record -m proof --no-skips tests
+	$(PYTEST) -q -p tests.proof_record -m "proof or drills" --no-skips tests
 
 .PHONY: proof-table
 proof-table: ## write docs/proof/README.md from the record of such runs; prints what is old or has no result: ARGS=--json
 	@$(VENV)/python -m tests.proof_table $(ARGS)
-
-.PHONY: test-drills
-test-drills: ## whole drills on the whole stack: a third of the scenarios, by turns, and one wrong fix
-	$(PYTEST) -q -m "drills and not proof" --no-skips --durations=15 tests
 
 .PHONY: lint
 lint: ## ruff, mypy --strict, import rules

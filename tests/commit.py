@@ -1,4 +1,4 @@
-"""The commit of this clone, by which `make test` chooses what it drills, and which services it tests on engines."""
+"""The commit of this clone, by which `make test-turns` chooses what it drills and which services it tests."""
 
 import hashlib
 import subprocess

@@ -11,6 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tests.commit import commits_so_far
+from tests.drills_real.scenarios import chosen_scenarios
+from tests.engines.turns import is_left_out
 
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack, load_stack
@@ -113,10 +116,35 @@ def answering() -> Iterator[Answering]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--no-skips`: in the engines and drills tiers a skipped test is a failure, not an excuse.
-    `--by-turns`: of the shop's tests on engines only those whose turn it is (tests/engines/turns.py).
+    `--by-turns`: of the shop's tests on engines, the drills and the make targets, those whose turn it is at this
+    commit (tests/engines/turns.py, tests/drills_real/scenarios.py).
     """
     parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run")
-    parser.addoption("--by-turns", action="store_true", help="of the shop's engine tests, this commit's turn")
+    parser.addoption(
+        "--by-turns", action="store_true", help="of the shop's engine tests and of the drills, this commit's turn"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--by-turns` leaves out the tests whose turn it is not, and says which."""
+    if not config.getoption("--by-turns"):
+        return
+    number = commits_so_far()
+    drilled = chosen_scenarios(number)
+
+    def waits(item: pytest.Item) -> str:
+        """What of this item is not tested at this commit; "" where it is."""
+        turn = item.get_closest_marker("turn")
+        if turn is not None:
+            return "" if turn.args[0] in drilled else str(turn.args[0])
+        in_engines = item.path.parent.name == "engines"
+        return item.path.stem if in_engines and is_left_out(item.path.stem, number) else ""
+
+    waiting = {item: why for item in items if (why := waits(item))}
+    config.hook.pytest_deselected(items=list(waiting))
+    items[:] = [item for item in items if item not in waiting]
+    if waiting and (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None:
+        reporter.write_line(f"by turns, not at this commit: {', '.join(sorted(set(waiting.values())))}")
 
 
 def pytest_terminal_summary(

@@ -25,6 +25,8 @@ PAGES = {
     "incident overdue": f"/incidents/{OVERDUE}",
     "sign-in": "/signin",
 }
+# `make test` looks at these, `make test-browser` at all.
+FIVE = ("stack", "lake", "runbook", "incidents", "incident open")
 # Who is signed in sees all that others see, and forms and logs besides.
 PAGES_OF_WHO_IS_SIGNED_IN = {
     "component": "/components/connect",
@@ -71,7 +73,10 @@ def keyboard_faults_of(browser: Browser) -> list[str]:
     return faults + [f"focus is out of sight on {one.control}" for one in met if not one.in_sight]
 
 
-@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=name, marks=pytest.mark.pages if name in FIVE else ()) for name, path in PAGES.items()],
+)
 def test_a_page_can_be_read_and_used_by_everybody(browser: Browser, path: str) -> None:
     faults = faults_of(browser, path)
     assert not faults, "\n".join(faults)

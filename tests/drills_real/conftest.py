@@ -20,6 +20,11 @@ type RunDrill = Callable[..., "Done"]
 type Ask = Callable[..., "Done"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The make targets want the whole shop: after the drills, each of which starts only what it needs."""
+    items.sort(key=lambda item: item.path.stem == "test_make_targets")
+
+
 @dataclass(frozen=True)
 class Done:
     """A command that ended. `report`: report.json of a drill, {} for other commands."""

@@ -1,4 +1,4 @@
-"""The scenarios that `make test` drills: one part of all, which the number of commits chooses."""
+"""The scenarios that `make test-drills` drills: one part of all, which the number of commits chooses."""
 
 # Three commits in a row drill all of them. Drills of the path alone come first in each part: a drill needs what those
 # before it started, and something more. Cassandra is part of one, so that one part only waits for its ring.

@@ -1,5 +1,8 @@
 """Each of the runbook's nine make targets, typed as a person does, on the whole shop: what it prints is JSON, is what
-the stores say, and leaves the stack as it was."""
+the stores say, fires the alert that the runbook promises, and leaves the stack as it was.
+
+Prometheus goes by a drill's windows meanwhile, as in a drill.
+"""
 
 import hashlib
 import json
@@ -16,6 +19,8 @@ from tests.engines.notifications import ERRORS, FAILED, SENT, metric
 from tests.engines.support_shop import PNG, form, key
 
 from lakeproof.deadline import Deadline
+from lakeproof.observability.reload import give_back, renew
+from lakeproof.probes.prometheus import all_firing, firing
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.states import Health
 from lakeproof.shop.fulfillment.label import CHAOS
@@ -24,13 +29,14 @@ from lakeproof.stack.engines.cassandra_roles import SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.object_store import ATTACHMENT_BUCKET, LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
-pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.drills, pytest.mark.timeout(600)]
 
 type Run = Callable[..., Any]
 type Printed = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
 SEEN_SECONDS = 30.0
+ALERT_SECONDS = 120.0
 TTL = 900
 
 
@@ -81,6 +87,13 @@ def objects(stack: Stack, bucket: str, prefix: str = "") -> list[str]:
     return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
 
+def await_alert(stack: Stack, alert: str) -> None:
+    """Until Prometheus has it firing."""
+    since = Deadline(ALERT_SECONDS)
+    since.wait_for(f"the alert {alert}", lambda: firing(stack, alert) or None, seen=lambda: str(all_firing(stack)))
+    print(f"{alert} fires after {since.elapsed:.0f} s")
+
+
 def await_metric(stack: Stack, service: str, name: str, holds: Callable[[float], bool]) -> None:
     last = float("nan")
 
@@ -93,14 +106,16 @@ def await_metric(stack: Stack, service: str, name: str, holds: Callable[[float],
 
 
 @pytest.fixture(scope="module")
-def running(whole_stack: Stack, lakeproof: Run) -> SupervisorClient:
+def running(whole_stack: Stack, lakeproof: Run) -> Iterator[SupervisorClient]:
     """The whole shop, healthy, with what some customers have bought."""
     client = SupervisorClient(whole_stack)
     client.up(name for name, one in client.components.items() if not one.on_demand and one.replica_of is None)
+    renew(whole_stack, "drill")
     bought = lakeproof("traffic", "--rate", "10", "--purchases", "2", "--seconds", "20", "--json", seconds=150)
     assert (bought.code, json.loads(bought.out)["bought"] > 10) == (0, True), bought.err[-2000:]
     await_health(lakeproof)
-    return client
+    yield client
+    give_back(whole_stack)
 
 
 @pytest.fixture(autouse=True)
@@ -135,8 +150,9 @@ def a_case(support: httpx.Client, order_id: int) -> int:
     return int(answer.json()["id"])
 
 
+@pytest.mark.turn("replication-lag")
 def test_chaos_replication_lag_tells_what_did_not_arrive_and_that_all_of_it_did_afterwards(
-    whole_stack: Stack, running: SupervisorClient
+    whole_stack: Stack, running: SupervisorClient, lakeproof: Run
 ) -> None:
     def orders() -> int:
         ((count,),) = sql(whole_stack, "SELECT COUNT(*) FROM oltp.order_events WHERE version = 1")
@@ -149,10 +165,18 @@ def test_chaos_replication_lag_tells_what_did_not_arrive_and_that_all_of_it_did_
     assert printed["rowCountDelta"] == printed["rowsWritten"]
     assert printed["binlogPositionDelta"] > printed["binlogPositionDeltaBefore"]
     assert printed["afterResume"]["rowCountDelta"] == 0
+    kept = make("chaos-replication-lag", "--rows 20 --keep-paused")
+    try:
+        assert kept["rowCountDelta"] == kept["rowsWritten"]
+        await_alert(whole_stack, "CdcReplicationLagHigh")
+    finally:
+        removed = lakeproof("fault", "remove", "paused_connector", seconds=60)
+    assert removed.code == 0, removed.err
     status = httpx.get(f"{whole_stack.url('connect')}/connectors/orders/status", trust_env=False).json()
     assert status["connector"]["state"] == "RUNNING"
 
 
+@pytest.mark.turn("schema-drift")
 def test_chaos_schema_drift_adds_the_column_and_drops_it(whole_stack: Stack, running: SupervisorClient) -> None:
     before = columns(whole_stack, "orders")
     # The runbook's own words, to the letter.
@@ -160,23 +184,27 @@ def test_chaos_schema_drift_adds_the_column_and_drops_it(whole_stack: Stack, run
     try:
         assert columns(whole_stack, "orders") == printed["columns"] == [*before, "unexpected_field"]
         assert (printed["ok"], printed["present"]) == (True, True)
+        await_alert(whole_stack, "SchemaDriftDetected")
     finally:
         reverted = make("chaos-schema-drift", "--table oltp.orders --column unexpected_field --revert")
     assert columns(whole_stack, "orders") == reverted["columns"] == before
     assert reverted["present"] is False
 
 
+@pytest.mark.turn("ttl-oversell")
 def test_chaos_ttl_oversell_shortens_the_ttl_and_sets_it_back(whole_stack: Stack, running: SupervisorClient) -> None:
     assert ttl(whole_stack) == TTL
     # The runbook's own words, to the letter.
     printed = make("chaos-ttl-oversell", "--keyspace inventory --table reservations --ttl 60")
     try:
         assert (printed["previousTtl"], printed["ttl"], ttl(whole_stack)) == (TTL, 60, 60)
+        await_alert(whole_stack, "InventoryOversellRisk")
     finally:
         reverted = make("chaos-ttl-oversell", f"--revert --previous-ttl {TTL}")
     assert (reverted["previousTtl"], reverted["ttl"], ttl(whole_stack)) == (60, TTL, TTL)
 
 
+@pytest.mark.turn("fulfillment-delay")
 def test_chaos_fulfillment_delay_holds_labels_back_and_lets_them_go(
     whole_stack: Stack, running: SupervisorClient, support: httpx.Client
 ) -> None:
@@ -193,6 +221,7 @@ def test_chaos_fulfillment_delay_holds_labels_back_and_lets_them_go(
         assert printed["supportTicket"]["reached"] and printed["supportTicket"]["newestShipment"]
         await_metric(whole_stack, "fulfillment-service", backlog, lambda seen: seen >= before + 7)
         await_metric(whole_stack, "fulfillment-service", "fulfillment_lag_minutes", lambda lag: 29 <= lag <= 31)
+        await_alert(whole_stack, "FulfillmentDelay")
     finally:
         reverted = make("chaos-fulfillment-delay", "--revert")
     assert objects(whole_stack, LABEL_BUCKET, CHAOS) == []
@@ -200,14 +229,17 @@ def test_chaos_fulfillment_delay_holds_labels_back_and_lets_them_go(
     await_metric(whole_stack, "fulfillment-service", "fulfillment_lag_minutes", lambda lag: lag < 5)
 
 
+@pytest.mark.turn("notification-failure")
 def test_notification_chaos_provider_fails_as_many_as_asked(whole_stack: Stack, running: SupervisorClient) -> None:
     before = metric(whole_stack, FAILED)
-    printed = make("notification-chaos-provider", f"--base-url {whole_stack.url('notification-service')} --count 4")
-    assert (printed["failed"], printed["metrics"][FAILED]["delta"]) == (4, 4)
-    assert metric(whole_stack, FAILED) == before + 4
-    assert len(set(printed["notificationIds"])) == 4
+    printed = make("notification-chaos-provider", f"--base-url {whole_stack.url('notification-service')} --count 10")
+    assert (printed["failed"], printed["metrics"][FAILED]["delta"]) == (10, 10)
+    assert metric(whole_stack, FAILED) == before + 10
+    assert len(set(printed["notificationIds"])) == 10
+    await_alert(whole_stack, "NotificationFailureRateHigh")
 
 
+@pytest.mark.turn("notification-failure")
 def test_notification_chaos_redis_sends_all_and_sees_the_errors_and_their_end(
     whole_stack: Stack, running: SupervisorClient
 ) -> None:
@@ -220,8 +252,10 @@ def test_notification_chaos_redis_sends_all_and_sees_the_errors_and_their_end(
     assert printed["errorsEndedAfterwards"] is True
     assert metric(whole_stack, ERRORS) >= errors + printed["requested"]
     assert metric(whole_stack, SENT) >= sent + printed["requested"]
+    await_alert(whole_stack, "NotificationRateLimiterErrors")
 
 
+@pytest.mark.turn("notification-failure")
 def test_notification_probe_sends_one_that_arrives(whole_stack: Stack, running: SupervisorClient) -> None:
     before = metric(whole_stack, SENT)
     printed = make("notification-probe")
@@ -232,6 +266,7 @@ def test_notification_probe_sends_one_that_arrives(whole_stack: Stack, running: 
     assert len(answer.json()["messages"]) == 1
 
 
+@pytest.mark.turn("support-timeline")
 def test_support_probe_reads_a_whole_timeline_and_closes_its_case(
     whole_stack: Stack, running: SupervisorClient, support: httpx.Client
 ) -> None:
@@ -240,6 +275,7 @@ def test_support_probe_reads_a_whole_timeline_and_closes_its_case(
     assert support.get(f"/support/cases/{printed['caseId']}").json()["status"] == "closed"
 
 
+@pytest.mark.turn("support-timeline")
 def test_support_offload_moves_what_can_still_be_read_and_touches_nothing_in_a_dry_run(
     whole_stack: Stack, running: SupervisorClient, support: httpx.Client
 ) -> None:

@@ -1,6 +1,7 @@
 """Whole drills on the real engines: scenarios pass, a wrong fix does not, the stack is healthy after them.
 
-`make test` drills a third of the scenarios and one wrong fix, which the commit chooses; `make proof` all of them.
+`make test-drills` drills a third of the scenarios and one wrong fix, which the commit chooses; with `TURNS=` all
+scenarios. `make proof` plays all wrong fixes, too.
 """
 
 from collections.abc import Callable
@@ -8,9 +9,9 @@ from functools import partial
 from typing import Any
 
 import pytest
-from tests.commit import commit, commits_so_far
+from tests.commit import commit
 from tests.drills_real.health import await_health
-from tests.drills_real.scenarios import chosen_scenarios
+from tests.drills_real.scenarios import PARTS
 from tests.drills_real.wrong_fixes import WRONG_FIXES, WrongFix, chosen_by
 
 from lakeproof.checks.check import CheckContext
@@ -45,15 +46,9 @@ def assert_recovered(done: Any, scenario: str) -> None:
     assert report["residue"] == []
 
 
-@pytest.mark.parametrize("scenario", chosen_scenarios(commits_so_far()))
-def test_a_scenario_chosen_by_the_commit_is_detected_diagnosed_repaired_and_verified(
-    drill: Run, scenario: str
-) -> None:
-    assert_recovered(drill(scenario), scenario)
-
-
-@pytest.mark.proof
-@pytest.mark.parametrize("scenario", [each.name for each in CATALOG.played])
+@pytest.mark.parametrize(
+    "scenario", [pytest.param(name, marks=pytest.mark.turn(name)) for part in PARTS for name in part]
+)
 def test_each_scenario_is_detected_diagnosed_repaired_and_verified(drill: Run, scenario: str) -> None:
     assert_recovered(drill(scenario), scenario)
 

@@ -8,9 +8,9 @@ from tests.commit import number_of
 from lakeproof.drills.wrong_series import wrong_fixes
 from lakeproof.scenarios.catalog import load_catalog
 
-# Steps that restart processes take longer than `make test` has time for.
+# Steps that restart processes take longer than `make test-drills` has time for.
 SLOW_STEPS = frozenset({"restart_component", "restart_everything"})
-# Scenarios of which every wrong fix was turned down three times in a row; `make test` draws from these alone.
+# Scenarios of which every wrong fix was turned down three times in a row; `make test-drills` draws from these alone.
 OFTEN_GREEN = frozenset({"replication-lag", "connector-failure"})
 
 
@@ -18,7 +18,7 @@ OFTEN_GREEN = frozenset({"replication-lag", "connector-failure"})
 class WrongFix:
     """A wrong fix of a scenario's truth, and the checks of which one must turn it down.
 
-    quick: it restarts no process and was turned down often enough, so `make test` may draw it.
+    quick: it restarts no process and was turned down often enough, so `make test-drills` may draw it.
     """
 
     scenario: str

@@ -11,8 +11,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from tests.commit import commits_so_far
-from tests.engines.turns import is_left_out
 
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
@@ -54,16 +52,3 @@ def open_folder() -> Iterator[Path]:
     made.chmod(0o755)
     yield made
     shutil.rmtree(made)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--by-turns` leaves out the modules of the shop whose turn it is not, and says which."""
-    if not config.getoption("--by-turns"):
-        return
-    number = commits_so_far()
-    left_out = [item for item in items if is_left_out(item.path.stem, number)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in set(left_out)]
-    if left_out and (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None:
-        names = sorted({item.path.stem for item in left_out})
-        reporter.write_line(f"by turns, not at this commit: {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""The shop's tests on engines in `make test`: one part of them, which the number of commits chooses.
+"""The shop's tests on engines in `make test-engines`: one part of them, which the number of commits chooses.
 
 The shop is finished, and over half of this tier's tests are its own. The path (capture, job, publisher, readers, what
 watches it) is tested by every commit. A service's tests are not in the turn in which its own incident is drilled, so
