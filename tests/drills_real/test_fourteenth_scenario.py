@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests import own_scenario
 from tests.drills_real.health import await_health
 from tests.drills_real.outside_scenario import ALERT, CAUSE, NAME, REPAIR, write_scenario
 
@@ -72,3 +73,15 @@ def test_a_folder_that_comes_while_the_stack_runs_is_a_scenario_that_passes(
     assert incident["use_cases"] != []
     assert folder.is_dir()
     await_health(lakeproof)
+
+
+def test_the_six_files_of_the_page_are_a_scenario_that_passes(outside: Path, drill: Run) -> None:
+    """docs/your-own-scenario.md: nothing but data, and the fault, cause and repair of the package."""
+    own_scenario.write_from_the_page(outside)
+    done = drill(own_scenario.NAME)
+    report = done.report
+    print("by six files:", [(phase["name"], phase["seconds"]) for phase in report["phases"]], report["alerts"])
+    assert (done.code, report["verdict"]) == (0, "passed"), done.err[-4000:]
+    assert report["root_cause"] == "mysqld_exporter_hung"
+    assert [report["data"][name] for name in ("lost", "duplicated", "stale", "phantom")] == [0, 0, 0, 0]
+    assert report["residue"] == []
