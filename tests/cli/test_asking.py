@@ -43,7 +43,7 @@ def found(own_stack: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     incident = {"id": "INC-000012", "alerts": [], "timeline": []}
     monkeypatch.setattr("lakeproof.lake.capture.new_slot.require_lost", lambda stack, name: name)
     monkeypatch.setattr("lakeproof.lake.capture.new_slot.steps", lambda connector: ("drop the slot",))
-    monkeypatch.setattr("lakeproof.lake.capture.new_slot.replace_slot", lambda *_: done.append("new slot"))
+    monkeypatch.setattr("lakeproof.lake.capture.reading_anew.replace_slot", lambda *_: done.append("new slot"))
     monkeypatch.setattr("lakeproof.cli.evolve.require_healthy", lambda stack, names: None)
     monkeypatch.setattr("lakeproof.lake.capture.evolution.plan", lambda *_: planned)
     monkeypatch.setattr("lakeproof.lake.capture.evolving.evolve", lambda *_: done.append("evolved"))

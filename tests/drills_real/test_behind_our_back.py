@@ -261,8 +261,8 @@ def test_a_table_that_is_written_anew_loses_nothing_though_who_does_it_is_killed
     job ends the statement first. Under shoppers, as `diagnose` proposes after each kill.
     """
     script = (
-        "from lakeproof.lake.of_database import OfDatabase; from lakeproof.mitigations import remove_second_rows;"
-        "from lakeproof.stack.stack import load_stack; remove_second_rows.run(load_stack(), OfDatabase())"
+        "from lakeproof.mitigations.capture_gaps import RemoveSecondRows;"
+        "from lakeproof.stack.stack import load_stack; RemoveSecondRows().run(load_stack())"
     )
     statements: list[str] = []
     sent = [str(PROGRAM), "traffic", "--rate", "20", "--seconds", "3600", "--json"]

@@ -11,6 +11,7 @@ from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import gap, missed, reading_anew, topic_gap
 from lakeproof.lake.capture.difference import Difference, Event
 from lakeproof.lake.capture.missed import NOT_BROUGHT
+from lakeproof.lake.capture.rewriting import TakenOut
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP, SOURCES, Source
 from lakeproof.mitigations.capture_gaps import BridgeTopicGap
@@ -76,9 +77,9 @@ def test_what_is_proposed_for_a_changed_capture_is_not_refused(
         lacks.clear()
         return 0
 
-    def read_anew(stack: Stack, name: str) -> dict[str, int]:
+    def read_anew(stack: Stack, name: str) -> TakenOut:
         did.append(f"read anew {name}")
-        return {}
+        return TakenOut({}, {}, 1)
 
     def bridge(stack: Stack, name: str) -> Difference:
         did.append(f"bridged {name}")

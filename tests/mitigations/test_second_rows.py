@@ -7,6 +7,7 @@ import pytest
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import gap, reading_anew, rewriting, topic_gap
 from lakeproof.lake.capture.difference import Difference
+from lakeproof.lake.capture.rewriting import TakenOut
 from lakeproof.lake.sources.source import Source
 from lakeproof.mitigations import capture_gaps
 from lakeproof.probes import connect, flink, kafka
@@ -48,9 +49,12 @@ def test_a_bridge_takes_out_those_that_it_has_seen(
 def test_of_postgresql_all_rows_are_read_anew(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     given = capture_gaps.BridgeTopicGap(connector="shop")
     monkeypatch.setattr(topic_gap, "bridge", lambda *_: pytest.fail("compared"))
-    monkeypatch.setattr(reading_anew, "read_anew", lambda _, name: {f"{name}.payment_events": 7})
+    monkeypatch.setattr(
+        reading_anew, "read_anew", lambda *_: TakenOut({"shop.payment_events": 7}, {"shop.cases": 2}, 1)
+    )
     assert given.run(stack) == (
-        "all rows of shop were read anew; second rows taken out: 7 of shop.payment_events; what was deleted stays"
+        "all rows of shop were read anew; second rows taken out: 7 of shop.payment_events;"
+        " deleted meanwhile: 2 of shop.cases"
     )
     typed = given.typed(stack)
     assert "pg_drop_replication_slot('lake')" in typed and "lake-shop" in typed

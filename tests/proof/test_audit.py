@@ -28,7 +28,7 @@ STACK = Stack(Settings(name="none"))
 # Rows of the claims' statements. Order 7 is gone, its one event is not that of a deletion.
 IN_SOURCE = (0, 7, 0, 0, 0, "0.00", "0.00", 0, 1, 1, 0, 1, 2)
 # Payment 5 is at version 1 and has two events.
-PAYMENT_IN_SOURCE = (0, "payment", 5, 1, 1, 2, 2, 0, 0)
+PAYMENT_IN_SOURCE = (0, "payment", 5, 1, 1, 2, 2, 2, 0, 0)
 
 
 class Lake:

@@ -54,23 +54,32 @@ def new_slot(
     name: Annotated[str, typer.Argument(help="a connector of PostgreSQL")] = "shop",
     yes: Annotated[bool, typer.Option("--yes", help="do it without asking")] = False,
 ) -> None:
-    """Give a connector a new replication slot where its old one is lost or was dropped; it then reads all rows anew.
+    """Give a connector a new replication slot where its old one is lost or was dropped, and read all rows anew.
 
-    Tables with a primary key become right but for rows that were deleted meanwhile, which stay in the lake, and the
-    append-only ones (…_events) hold their rows twice: `lakeproof check` lists both, and once all is read the repair
-    remove_second_rows takes the second ones out. Without --yes it asks; without a
+    `main` shows nothing of these tables until all rows are there, each once, and without those that were deleted
+    meanwhile. That takes minutes; after a call that was cut off, call it again. Without --yes it asks; without a
     terminal to ask on, it only says what it would do.
     Exit 0 done, or only said, 1 failed, 2 where the answer is no, or the slot keeps its place, 3 could not look.
     """
-    from lakeproof.lake.capture.new_slot import replace_slot, require_lost, steps
+    from lakeproof.lake.capture.connector import find_connector
+    from lakeproof.lake.capture.new_slot import require_lost, steps
+    from lakeproof.lake.capture.reading_anew import replace_slot
+    from lakeproof.lake.capture.rewriting import in_counts
+    from lakeproof.lake.job.passing_over import is_held
+    from lakeproof.lake.sources.source import find_source
 
     stack = load_stack()
-    connector = require_lost(stack, name)
+    connector = find_connector(name)
+    # A call that was cut off goes on, whatever its slot is like by now.
+    if not is_held(stack, find_source(connector.database)):
+        require_lost(stack, name)
     for step in steps(connector):
         say(f"  {step}")
     if not yes and not agreed("do it?", f"capture new-slot {name}"):
         say("nothing was done; --yes does it")
         return
-    made = replace_slot(stack, name, say)
-    say(f"connector {name} follows a new slot {made.name} and reads all rows anew; then: lakeproof check")
-    say(f"  what is there twice: mitigate INCIDENT --action remove_second_rows --arg database={connector.database}")
+    taken = replace_slot(stack, name, say)
+    say(
+        f"connector {name} follows a new slot, and main shows all rows of {connector.database}; then: lakeproof check"
+    )
+    say(f"  taken out: second rows {in_counts(taken.second)}; deleted meanwhile {in_counts(taken.gone)}")

@@ -55,7 +55,10 @@ class BridgeTopicGap(OfConnector, Mitigation):
         )
         if not _is_compared(connector):
             anew = "; ".join(new_slot.steps(connector))
-            return f"{passed_over}; {job} as ever; {anew}; once all rows are read, what is there twice taken out"
+            return (
+                f"{passed_over}; {job} as ever; {anew}; once all rows are read, what is there twice taken out, and"
+                " what the database has no more"
+            )
         return (
             f"{passed_over}; what the lake lacks of the database at one instant, written"
             f" into that topic as one transaction, together with the connector's place; {job} as ever; then"
@@ -72,8 +75,11 @@ class BridgeTopicGap(OfConnector, Mitigation):
         source = find_source(connector.database)
         _require_gap(stack, connector, source)
         if not _is_compared(connector):
-            twice = rewriting.in_counts(reading_anew.read_anew(stack, name))
-            return f"all rows of {source.name} were read anew; second rows taken out: {twice}; what was deleted stays"
+            taken = reading_anew.read_anew(stack, name)
+            twice, gone = rewriting.in_counts(taken.second), rewriting.in_counts(taken.gone)
+            return (
+                f"all rows of {source.name} were read anew; second rows taken out: {twice}; deleted meanwhile: {gone}"
+            )
         found = topic_gap.bridge(stack, name)
         told = f"{in_words(found)}; {source.job} and connector {name} go on from there"
         if found.twice:

@@ -7,15 +7,12 @@ from typing import Any
 
 import pytest
 
-from lakeproof.errors import InvalidInput, NotReady
+from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import new_slot, publication, slot
 from lakeproof.lake.capture.columns import Difference, Differences
 from lakeproof.lake.capture.connector import find_connector
-from lakeproof.lake.capture.new_slot import make_new_slot, replace_slot, require_lost
+from lakeproof.lake.capture.new_slot import make_new_slot, require_lost
 from lakeproof.lake.capture.slot import Slot
-from lakeproof.lake.job.bridging import bridging
-from lakeproof.lake.job.passing_over import all_is_brought, begin_passing_over
-from lakeproof.lake.sources.source import SHOP
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -132,34 +129,6 @@ def test_one_that_keeps_its_place_is_made_anew_where_its_topic_has_lost_what_it_
     world.slot = replace(KEPT, active=False)  # since the connector is stopped
     assert make_new_slot(stack, "shop", lambda text: None, kept_too=True) == KEPT
     assert world.done == DONE
-
-
-def test_by_hand_it_is_made_beside_no_other_repair_and_after_none_that_was_cut_off(
-    stack: Stack, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The job passes over all rows that are read then; in a topic that was made anew it skips some."""
-    world.slot = LOST
-
-    def refuse(*_: object) -> None:
-        raise InvalidInput("made anew, or not right", where="cdc.shop")
-
-    for name in ("require_right", "require_known"):
-        monkeypatch.setattr(new_slot, name, refuse)
-        monkeypatch.setattr(
-            new_slot, "require_right" if name == "require_known" else "require_known", lambda *_: None
-        )
-        with pytest.raises(InvalidInput, match="made anew, or not right"):
-            replace_slot(stack, "shop", lambda text: None)
-    for name in ("require_right", "require_known"):
-        monkeypatch.setattr(new_slot, name, lambda *_: None)
-    with bridging(stack, SHOP), pytest.raises(NotReady):
-        replace_slot(stack, "shop", lambda text: None)
-    begin_passing_over(stack, SHOP)
-    with pytest.raises(InvalidInput, match="bridge_topic_gap"):
-        replace_slot(stack, "shop", lambda text: None)
-    assert world.done == []
-    all_is_brought(stack, SHOP)
-    assert replace_slot(stack, "shop", lambda text: None) == KEPT
 
 
 def test_a_slot_that_nobody_follows_while_all_rows_are_read_is_there(stack: Stack, world: World) -> None:

@@ -10,29 +10,27 @@ import pytest
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady
 from lakeproof.lake import topic_ids
 from lakeproof.lake.capture import bridge, missed, reading_anew
+from lakeproof.lake.capture.rewriting import TakenOut
 from lakeproof.lake.capture.topic_gap import MARKER
 from lakeproof.lake.job.bridging import bridging, main_may_move
-from lakeproof.lake.job.passing_over import is_behind, passes_over
-from lakeproof.lake.publish import history
+from lakeproof.lake.job.passing_over import begin_passing_over, is_behind, is_held, passes_over
 from lakeproof.lake.sources.source import SHOP
 from lakeproof.lake.topics import find_topic
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-STEPS = (
-    *(
-        "PUT /connectors/shop/stop",
-        "STOPPED",
-        "marker",
-        "redeployed",
-        "read to 40",
-        "file's configuration",
-        "job ended",
-        "submitted",
-        "new slot",
-    ),
-    *("all read", "second rows"),
+PASSED_OVER = (
+    "PUT /connectors/shop/stop",
+    "STOPPED",
+    "marker",
+    "redeployed",
+    "read to 40",
+    "file's configuration",
+    "job ended",
 )
+BROUGHT = ("submitted", "new slot", "lake after beat 100", "second rows", "lake after beat 200", "on main")
+STEPS = (*PASSED_OVER, *BROUGHT)
+TAKEN = TakenOut({"shop.payment_events": 7}, {"shop.cases": 1}, 200)
 RESUMED = "PUT /connectors/shop/resume"
 
 
@@ -62,13 +60,9 @@ def steps(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Steps:
         yield
         assert not passes_over(stack, SHOP)
 
-    def await_all(*_: object, beyond: int) -> SimpleNamespace:
-        found.do(f"read to {beyond}")
-        return SimpleNamespace(states={"shop": SimpleNamespace(gtid="1:1")})
-
-    def await_read(_: object, __: object, before: str) -> None:
-        assert before == "1:1"
-        found.do("all read")
+    def await_beat(_: object, __: object, beat_us: int) -> None:
+        assert is_held(stack, SHOP)
+        found.do(f"lake after beat {beat_us}")
 
     def write(_: object, rows: list[bytes]) -> int:
         assert rows == [MARKER] and main_may_move(stack, SHOP)
@@ -79,24 +73,32 @@ def steps(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Steps:
         assert kept_too
         found.do("new slot")
 
-    def take_out(*_: object) -> dict[str, int]:
+    def take_out(*_: object) -> TakenOut:
+        assert is_held(stack, SHOP)
         found.do("second rows")
-        return {"shop.payment_events": 7}
+        return TAKEN
+
+    def await_published(*_: object) -> None:
+        assert not is_held(stack, SHOP) and main_may_move(stack, SHOP)
+        found.do("on main")
 
     for name, fake in {
-        "require_lost": lambda *_, kept_too: None if kept_too else pytest.fail("only where it is lost"),
+        "require_lost": lambda *_, kept_too=False: None,
+        "require_known": lambda *_: None,
         "send": lambda _, method, path: found.do(f"{method} {path}"),
         "await_state": lambda _, name, state: found.do(state),
         "restore": lambda *_: found.do("file's configuration"),
         "producer_of": lambda *_: None,
         "write": write,
         "redeploy": lambda *_: found.do("redeployed"),
-        "await_all_captured": await_all,
+        "await_all_captured": lambda *_, beyond: found.do(f"read to {beyond}"),
         "no_job": no_job,
         "ensure_submitted": lambda *_: found.do("submitted"),
         "make_new_slot": make_new_slot,
-        "_await_read": await_read,
-        "take_out_second_rows": take_out,
+        "beat_of_database": lambda *_: 100,
+        "_await_beat_after": await_beat,
+        "take_out_what_is_not_in_the_source": take_out,
+        "await_published": await_published,
         "require_right": lambda *_: "its id",
     }.items():
         monkeypatch.setattr(reading_anew, name, fake)
@@ -105,27 +107,58 @@ def steps(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Steps:
 
 
 def test_all_rows_are_read_anew_and_what_comes_twice_goes(steps: Steps, stack: Stack) -> None:
-    assert reading_anew.read_anew(stack, "shop") == {"shop.payment_events": 7}
+    assert reading_anew.read_anew(stack, "shop") == TAKEN
     assert tuple(steps) == STEPS
     assert not is_behind(stack, SHOP) and topic_ids.noted(stack, find_topic(SHOP.topic)) == "its id"
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_where_a_step_fails_the_mark_tells_what_the_next_submission_does_and_all_is_done_again(
+def test_where_a_step_fails_the_next_call_goes_on_and_main_shows_nothing_before_all_is_whole(
     steps: Steps, stack: Stack, step: str
 ) -> None:
     steps.fails_at = step
     missed.note(stack, SHOP, missed.BY_LOG)
+    done = step == "on main"
     with pytest.raises(CouldNotLook):
         reading_anew.read_anew(stack, "shop")
-    assert missed.is_noted(stack, SHOP, missed.BY_LOG) is (step != "second rows")
     assert steps[-1] == RESUMED
-    assert is_behind(stack, SHOP) is (step != "second rows")
-    # Once the new rows may come the job must take them.
-    assert passes_over(stack, SHOP) is (STEPS.index(step) <= STEPS.index("job ended"))
+    assert (missed.is_noted(stack, SHOP, missed.BY_LOG), is_behind(stack, SHOP)) == (not done, not done)
+    # Once the new rows may come the job must take them, and main stays.
+    passed = step in BROUGHT
+    assert passes_over(stack, SHOP) is (not passed)
+    assert is_held(stack, SHOP) is (passed and not done)
     steps.fails_at = ""
+    steps.clear()
     reading_anew.read_anew(stack, "shop")
-    assert tuple(steps[-len(STEPS) :]) == STEPS and not is_behind(stack, SHOP)
+    slot_is_there = passed and not done and BROUGHT.index(step) > BROUGHT.index("new slot")
+    again = tuple(each for each in BROUGHT if each != "new slot") if slot_is_there else BROUGHT
+    assert tuple(steps) == (again if passed and not done else STEPS)
+    assert not is_behind(stack, SHOP)
+
+
+def test_a_lost_slot_is_replaced_while_main_is_held(steps: Steps, stack: Stack) -> None:
+    assert reading_anew.replace_slot(stack, "shop", lambda text: None) == TAKEN
+    assert tuple(steps) == BROUGHT
+    assert not is_behind(stack, SHOP)
+
+
+def test_a_slot_is_replaced_beside_no_other_repair_and_after_none_that_passes_over(
+    steps: Steps, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise InvalidInput("made anew, or not right", where="cdc.shop")
+
+    for name in ("require_right", "require_known", "require_lost"):
+        with monkeypatch.context() as patched:
+            patched.setattr(reading_anew, name, refuse)
+            with pytest.raises(InvalidInput, match="made anew, or not right"):
+                reading_anew.replace_slot(stack, "shop", lambda text: None)
+    with bridging(stack, SHOP), pytest.raises(NotReady):
+        reading_anew.replace_slot(stack, "shop", lambda text: None)
+    begin_passing_over(stack, SHOP)
+    with pytest.raises(InvalidInput, match="bridge_topic_gap"):
+        reading_anew.replace_slot(stack, "shop", lambda text: None)
+    assert steps == [] and not is_held(stack, SHOP)
 
 
 def test_what_a_new_slot_would_refuse_is_refused_before_anything_is_touched(
@@ -159,24 +192,36 @@ def test_one_at_a_time(steps: Steps, stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gtids", "is_read"),
-    [(["1:1", None, "", "1:2"], True), (["1:1"], False), ([None], False), ([""], False)],
+    ("rows", "holds"),
+    [
+        ([(101, "1:2")], True),
+        ([(101, None)], False),  # read in the snapshot, with all other rows
+        ([(100, "1:2")], False),
+        ([], False),
+    ],
 )
-def test_all_is_read_once_another_transaction_than_before_is_on_main(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, gtids: list[str | None], is_read: bool
+def test_all_is_read_once_a_transaction_after_that_beat_is_in_the_lake(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, rows: list[tuple[int, str | None]], holds: bool
 ) -> None:
-    """The heartbeat's row is read among the others, and tells of no transaction then. "": Nessie does not answer."""
+    answers: list[object] = [CouldNotLook("no answer", where="flink"), SimpleNamespace(rows=rows)]
 
-    def newest(*_: object) -> SimpleNamespace:
-        gtid = gtids.pop(0) if len(gtids) > 1 else gtids[0]
-        if gtid == "":
-            raise CouldNotLook("nessie is away")
-        return SimpleNamespace(states={"shop": SimpleNamespace(gtid=gtid)})
+    class Session:
+        def run(self, sql: str, deadline: object) -> object:
+            assert sql == "SELECT beat_us, gtid FROM store.shop.cdc_heartbeat"
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
 
-    monkeypatch.setattr(history, "newest", newest)
-    monkeypatch.setattr(reading_anew, "READ_SECONDS", 5.0 if is_read else 0.05)
-    if is_read:
-        reading_anew._await_read(stack, SHOP, "1:1")
+    @contextmanager
+    def paimon(stack: Stack) -> Iterator[Session]:
+        yield Session()
+
+    monkeypatch.setattr(reading_anew, "paimon", paimon)
+    monkeypatch.setattr(reading_anew, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(reading_anew, "READ_SECONDS", 5.0 if holds else 0.05)
+    if holds:
+        reading_anew._await_beat_after(stack, SHOP, 100)
     else:
-        with pytest.raises(DeadlineExpired):
-            reading_anew._await_read(stack, SHOP, "1:1")
+        with pytest.raises(DeadlineExpired, match="a later heartbeat of shop"):
+            reading_anew._await_beat_after(stack, SHOP, 100)

@@ -1,6 +1,6 @@
 """Statements on the lake's own tables: never beside the job that writes them, and that job goes on afterwards."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +13,7 @@ from lakeproof.lake.job import turn
 from lakeproof.lake.job.bridging import bridging, main_may_move
 from lakeproof.lake.job.flink_rest import Job
 from lakeproof.lake.job.passing_over import begin_passing_over
+from lakeproof.lake.job.sql_files import SqlFile
 from lakeproof.lake.job.turn import SubmissionHeld, submitting
 from lakeproof.lake.job.writer import _mark, writer_of
 from lakeproof.lake.query.answer import EngineUnreachable, StatementFailed
@@ -35,6 +36,7 @@ class World:
         self.running, self.refuses, self.no_savepoint = True, False, False
         self.twice: dict[str, int | None] = {}
         self.ends_as = "FINISHED"
+        self.keys: dict[str, tuple[int, ...]] = {}
         self.did: list[str] = []
         self.names: list[str] = []
         self.shown = True
@@ -43,6 +45,9 @@ class World:
     def run(self, sql: str, deadline: object) -> SimpleNamespace:
         if sql.startswith("DESCRIBE"):
             return SimpleNamespace(rows=[("id", "BIGINT"), ("type", "STRING")])
+        if sql.startswith("SELECT `"):
+            table = sql.partition(" FROM store.")[2]
+            return SimpleNamespace(rows=[(key,) for key in self.keys.get(table, ())])
         if sql.startswith("SELECT"):
             table = sql.partition(" FROM store.")[2].partition(" ")[0]
             assert sql == f"SELECT SUM(n - 1) FROM (SELECT COUNT(*) AS n FROM store.{table} GROUP BY `id`, `type`)"
@@ -177,6 +182,56 @@ def test_it_ends_only_once_main_shows_it_also_in_the_second_call(world: World) -
         with pytest.raises(NotReady, match=f"second rows taken out: {rows}; that is not seen on main yet"):
             rewriting.remove_second_rows(world.stack, OLTP)
     assert world.did == [ANEW]
+
+
+class Database:
+    """PostgreSQL at one instant. It may be asked only once the job is stopped."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.keys: dict[str, tuple[int, ...]] = {}
+
+    @contextmanager
+    def at_one_instant(self, *_: object) -> Iterator[Callable[[str], list[tuple[int, ...]]]]:
+        assert not self.world.running
+
+        def ask(sql: str) -> list[tuple[int, ...]]:
+            if sql == "SELECT beat_us FROM capture.cdc_heartbeat":
+                return [(77,)]
+            return [(key,) for key in self.keys.get(sql.partition(" FROM ")[2], ())]
+
+        yield ask
+
+
+def test_after_all_rows_came_again_second_rows_go_and_those_that_the_database_has_no_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rewriting, "_ROWS_A_STATEMENT", 2)
+    monkeypatch.setattr(rewriting, "find_job", lambda *_: Job("a", OLTP.job, "RUNNING"))
+    database = Database(world)
+    monkeypatch.setattr(SHOP.module, "at_one_instant", database.at_one_instant)
+    world.twice = {"shop.payment_events": 2}
+    world.keys = {"shop.cases": (1, 2, 3, 4), "shop.payments": (5,)}
+    database.keys = {"support.cases": (1, 9), "payment.payments": (5, 6)}
+    taken = rewriting.take_out_what_is_not_in_the_source(world.stack, SHOP)
+    assert taken == rewriting.TakenOut({"shop.payment_events": 2}, {"shop.cases": 3}, 77)
+    assert world.did == [
+        "INSERT OVERWRITE store.shop.payment_events SELECT DISTINCT * FROM store.shop.payment_events",
+        "DELETE FROM store.shop.cases WHERE (`id` = 2) OR (`id` = 3)",
+        "DELETE FROM store.shop.cases WHERE (`id` = 4)",
+    ]
+    assert world.running
+
+
+def test_a_text_in_a_key_is_quoted_and_a_key_that_has_several_texts_is_left_alone(world: World) -> None:
+    declared = (
+        "CREATE TEMPORARY TABLE a (sku VARCHAR(8), place INT, PRIMARY KEY (sku, place) NOT ENFORCED)"
+        " WITH ('table' = 't')"
+    )
+    file = SqlFile("a", (declared,))
+    assert rewriting._is_one_of(file, [("it's", "7")]) == "(`sku` = 'it''s' AND `place` = 7)"
+    file = SqlFile("a", (declared.replace("VARCHAR(8)", "DECIMAL(9, 2)"),))
+    assert rewriting._keys(world, SHOP, file) == set()  # type: ignore[arg-type]
 
 
 def test_what_was_taken_out_is_told_where_nobody_says_what_main_shows(world: World) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import TransientError
+from lakeproof.lake.job import passing_over
 from lakeproof.lake.job.bridging import bridging, let_main_move
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.publish import service
@@ -294,6 +295,26 @@ def test_what_an_audit_found_keeps_main_as_it_is_but_for_a_repair_after_which_it
     with bridging(stack, SHOP):
         let_main_move(stack, SHOP)  # not for what is wrong in MariaDB's tables
         assert next_round() == ([True, True], "an order without items", False)
+
+
+def test_main_shows_nothing_of_a_database_whose_rows_come_in_parts_and_says_where_that_repair_was_cut_off(
+    service_of: Callable[[Rounds], Service], tmp_path: Path, clock: Clock
+) -> None:
+    rounds, stack = Rounds({"oltp": published("oltp"), "shop": None}), Stack(Settings(state_dir=tmp_path))
+    looping = service_of(rounds)
+    passing_over.hold_main(stack, SHOP)
+    with bridging(stack, SHOP):
+        looping.round()
+    assert dict(zip(rounds.looks, rounds.frozen, strict=True)) == {"oltp": False, "shop": True}
+    assert looping.health.databases == {"oltp": "healthy", "shop": "healthy"}
+    looping.round()  # nobody repairs any more
+    assert looping.health.databases == {"oltp": "healthy", "shop": "frozen"}
+    assert looping.health.frozen == "a repair of shop is unfinished: lakeproof diagnose"
+    passing_over.all_is_brought(stack, SHOP)
+    clock.now += 60
+    looping.round()
+    assert rounds.frozen[-1] is False
+    assert health_page(looping.health)[1]["frozen"] is None
 
 
 def test_an_audit_that_ends_after_a_repair_is_followed_by_another(

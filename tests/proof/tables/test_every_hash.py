@@ -251,7 +251,7 @@ def test_a_part_of_a_transaction_of_postgresql_is_told_at_each_hash_that_shows_i
     def run(sql: str, deadline: Deadline) -> Any:
         parts = sql.replace(" UNION ALL ", "\n")
         found = re.findall(r"(\d+) AS place, 'payment' .* FROM shop.payments FOR VERSION AS OF BIGINT '(\d+)'", parts)
-        rows = [(int(place), "payment", 5, 1, 1, 2, 2, 0, 0) for place, number in found if number == "2"]
+        rows = [(int(place), "payment", 5, 1, 1, 2, 2, 2, 0, 0) for place, number in found if number == "2"]
         return type("Answer", (), {"rows": rows})()
 
     monkeypatch.setattr(trino, "run", run)

@@ -85,11 +85,24 @@ def test_a_part_of_a_transaction_breaks_a_claim(
     assert (subject, claim) in found(database)
 
 
-def test_what_is_read_anew_after_a_lost_slot_breaks_nothing(database: sqlite3.Connection) -> None:
-    """Tables of events have no key in the lake: each of their rows is there twice then."""
-    for events in ("payment_events", "fulfillment_events", "case_events"):
-        database.execute(f"INSERT INTO s.{events} SELECT * FROM s.{events}")
-    assert found(database) == set()
+@pytest.mark.parametrize(
+    ("events", "broken"),
+    [
+        ("payment_events", {"payment 1", "payment 2"}),
+        ("fulfillment_events", {"parcel 1"}),
+        ("case_events", {"case 1", "case 2"}),
+    ],
+)
+def test_events_that_stand_twice_break_the_claim(database: sqlite3.Connection, events: str, broken: set[str]) -> None:
+    """Tables of events have no key in the lake: whoever reads all rows anew brings each of their rows twice."""
+    database.execute(f"INSERT INTO s.{events} SELECT * FROM s.{events}")
+    assert found(database) == {(subject, NEWEST_CHANGE) for subject in broken}
+
+
+def test_how_many_stand_twice_is_told(database: sqlite3.Connection) -> None:
+    database.execute("INSERT INTO s.payment_events VALUES (1, 2, 'captured')")
+    (one,) = broken_of(row[1:] for row in database.execute(history_sql([NAMED])))
+    assert one.detail == "version 2, 3 events, 1 of them twice, the newest is 2"
 
 
 def test_the_message_that_a_case_was_opened_with_is_told_by_no_event(database: sqlite3.Connection) -> None:

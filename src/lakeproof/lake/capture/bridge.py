@@ -141,11 +141,11 @@ class Resting:
     topic_id: str = ""
 
 
-def all_is_compared(stack: Stack, resting: Resting) -> None:
+def all_is_compared(stack: Stack, source: Source, topic_id: str) -> None:
     """The lake lacks nothing any more: take the marks away, and note the topic's present id as the right one."""
-    if resting.topic_id:
-        topic_ids.note(stack, find_topic(resting.source.topic), resting.topic_id)
-    missed.is_brought(stack, resting.source)
+    if topic_id:
+        topic_ids.note(stack, find_topic(source.topic), topic_id)
+    missed.is_brought(stack, source)
 
 
 @dataclass(frozen=True)

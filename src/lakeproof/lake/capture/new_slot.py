@@ -1,7 +1,6 @@
 """A new replication slot for a PostgreSQL connector whose slot is lost or gone. A person asks for it; no start does.
 
-The log no longer holds what changed in between. The connector reads all rows anew: tables with a primary key become
-right, except for rows deleted in between, and append-only tables hold their rows twice (docs/postgresql.md).
+The log no longer holds what changed in between. The connector reads all rows anew (reading_anew.py makes that whole).
 """
 
 from collections.abc import Callable
@@ -11,15 +10,12 @@ from confluent_kafka import KafkaException, Producer
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.lake.capture import publication, slot
-from lakeproof.lake.capture.bridge import alone
 from lakeproof.lake.capture.columns import look, require_none_missing
 from lakeproof.lake.capture.commands import await_state, send, states_in
 from lakeproof.lake.capture.connector import Connector, find_connector
-from lakeproof.lake.capture.gap import require_not_behind
 from lakeproof.lake.capture.offsets import PARTITIONER, offset_key, offset_topics
 from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.lake.sources.source import find_source, present
-from lakeproof.lake.topic_settings import require_known, require_right
 from lakeproof.stack import provisioned
 from lakeproof.stack.stack import Stack
 
@@ -92,20 +88,6 @@ def steps(connector: Connector) -> tuple[str, ...]:
         f"a record without value under each key of {there}/offsets, in {', '.join(offset_topics(connector))}",
         f"PUT {there}/resume",
     )
-
-
-def replace_slot(stack: Stack, name: str, tell: Callable[[str], None]) -> slot.Slot:
-    """make_new_slot as a person's command: refused beside another repair of that database's tables, and where a
-    repair was cut off, since the job would pass over all rows that the connector reads then.
-
-    Raises: as make_new_slot, bridge.alone, gap.require_not_behind, topic_settings.require_known and require_right.
-    """
-    source = find_source(find_connector(name).database)
-    with alone(stack, source):
-        require_not_behind(stack, source)
-        require_known(stack, source)
-        require_right(stack, source)
-        return make_new_slot(stack, name, tell)
 
 
 def make_new_slot(stack: Stack, name: str, tell: Callable[[str], None], *, kept_too: bool = False) -> slot.Slot:

@@ -30,6 +30,7 @@ JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_publication_tables p ON p.pubname = $1 AND p.schemaname = n.nspname AND p.tablename = c.relname
 ORDER BY t.name
 """
+_WITH = "WITH (publish = 'insert, update, delete')"
 _PUBLISHES = "SELECT pubinsert, pubupdate, pubdelete FROM pg_publication WHERE pubname = $1"
 _THERE = "SELECT relreplident <> 'f', relkind FROM pg_class WHERE oid = to_regclass($1)"
 
@@ -93,8 +94,12 @@ def lacks(stack: Stack, connector: Connector, seconds: float = ASK_SECONDS) -> l
 def restore(stack: Stack, connector: Connector) -> None:
     """Correct what `lacks` lists, as superuser; other published tables stay. Safe to repeat, also when cut off.
 
-    Raises: NotReady; InvalidInput without the publication.
+    A publication that is gone is made anew with the tables that the connector was registered with. Raises: NotReady.
     """
+    if Lack("publication") in lacks(stack, connector):
+        captured = registered.tables(registered.as_registered(stack, connector))
+        tables = ", ".join((*captured, connector.config[SIGNALS]))
+        ask(stack, connector, f"CREATE PUBLICATION {publication_name(connector)} FOR TABLE {tables} {_WITH}")
     for lack in lacks(stack, connector):
         for statement in _mending(connector, lack):
             ask(stack, connector, statement)
@@ -114,7 +119,7 @@ def _mending(connector: Connector, lack: Lack) -> tuple[str, ...]:
     name = publication_name(connector)
     match lack.kind:
         case "publication":
-            raise _without(connector)
+            return ()
         case "operations":
             return (_operations(name),)
         case "table":

@@ -1,10 +1,14 @@
 """Writes to the lake's own tables by Paimon's SQL, while the job that writes them is stopped."""
 
 import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import batched, chain
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired, NotReady
 from lakeproof.lake.capture.bridge import alone
+from lakeproof.lake.capture.connector import Connector, find_connector
 from lakeproof.lake.capture.gap import await_published, require_not_behind
 from lakeproof.lake.job.added_columns import job_files
 from lakeproof.lake.job.bridging import let_main_move
@@ -15,22 +19,30 @@ from lakeproof.lake.job.turn import submitting
 from lakeproof.lake.job.writer import all_is_done, begin_writing, writer_of
 from lakeproof.lake.query.flink import PinnedFlink
 from lakeproof.lake.query.paimon import paimon
+from lakeproof.lake.sources.engine import Ask
 from lakeproof.lake.sources.source import Source
 from lakeproof.stack.stack import Stack
 
 STOP_SECONDS = 60.0
 STATEMENT_SECONDS = 300.0
+# A key of these types has one text in the lake and in the database.
+_COMPARED_KEYS = ("BIGINT", "INT", "SMALLINT", "TINYINT", "STRING", "VARCHAR", "CHAR")
+# So many rows are named in one DELETE.
+_ROWS_A_STATEMENT = 500
 # The last state of a job that was stopped with a savepoint and has committed all that the savepoint holds.
 STOPPED = "FINISHED"
 
 log = logging.getLogger(__name__)
 
 
-def write_to_lake(stack: Stack, source: Source, *statements: str) -> None:
+def write_to_lake(
+    stack: Stack, source: Source, *statements: str, once_stopped: Callable[[], Iterable[str]] = tuple
+) -> None:
     """Run statements on the catalog `store` while the source's job is stopped with a savepoint: a table has one
     writer at a time. Then the job goes on. After a call was cut off, whoever submits the job ends the statement
     first.
 
+    once_stopped: gives further statements, and is called once the job is stopped.
     Raises: NotReady where the job does not run, or did not end well (nothing was written then); as paimon.paimon,
     stop_with_savepoint and ensure_submitted.
     """
@@ -44,7 +56,7 @@ def write_to_lake(stack: Stack, source: Source, *statements: str) -> None:
                 stopped = True
                 _stop(stack, source, flink, job)
                 begin_writing(stack, source, session.url)
-                for statement in statements:
+                for statement in chain(statements, once_stopped()):
                     session.run(statement, Deadline(STATEMENT_SECONDS))
             # The statements' session is closed by now. The mark goes before somebody else gets the turn to submit.
             all_is_done(stack, source)
@@ -111,7 +123,102 @@ def take_out_second_rows(stack: Stack, source: Source) -> dict[str, int]:
     return found
 
 
-def in_counts(found: dict[str, int]) -> str:
+@dataclass(frozen=True)
+class TakenOut:
+    """What was taken out of the lake's tables, as table → number of rows.
+
+    second: rows that an append-only table held twice. gone: rows that the database has no more.
+    beat_us: the database's heartbeat when it was looked for them. A row that was deleted before that time may be gone
+    from the lake although the job has not come to its deletion yet.
+    """
+
+    second: Mapping[str, int]
+    gone: Mapping[str, int]
+    beat_us: int
+
+
+def take_out_what_is_not_in_the_source(stack: Stack, source: Source) -> TakenOut:
+    """Take out what all rows of a database leave behind where they are read anew: second rows in the append-only
+    tables, and rows that were deleted while nobody read the log.
+
+    For a caller that is `alone` with these tables and has `main` held, until the lake shows a heartbeat after
+    `beat_us`. The database is looked at after the job was stopped: a row that comes back later comes by the job.
+    A table whose key is of a type that may have several texts (a decimal, a time) keeps its rows, which is logged.
+    Raises: as write_to_lake and Engine.at_one_instant.
+    """
+    connector, tables = find_connector(source.connector), job_files(stack, source)
+    log.info("counting what the tables of %s hold twice", source.name)
+    with paimon(stack) as session:
+        twice = {each: _second_rows(session, source, each) for each in tables if not each.has_key}
+        keys = {each: _keys(session, source, each) for each in tables if each.has_key}
+    second = {each: count for each, count in twice.items() if count}
+    gone: dict[str, int] = {}
+    beats: list[int] = []
+
+    def look() -> Iterator[str]:
+        with source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask:
+            beats.append(_beat_us(ask, connector))
+            for file, found in keys.items():
+                there = {_as_text(row) for row in ask(f"SELECT {', '.join(file.key)} FROM {file.source}")}
+                absent = sorted(found - there)
+                if absent:
+                    gone[f"{source.name}.{file.table}"] = len(absent)
+                for some in batched(absent, _ROWS_A_STATEMENT):
+                    yield f"DELETE FROM {_stored(source, file)} WHERE {_is_one_of(file, some)}"
+
+    tables_anew = [_stored(source, file) for file in second]
+    write_to_lake(
+        stack,
+        source,
+        *(f"INSERT OVERWRITE {each} SELECT DISTINCT * FROM {each}" for each in tables_anew),
+        once_stopped=look,
+    )
+    return TakenOut({f"{source.name}.{file.table}": count for file, count in second.items()}, gone, beats[0])
+
+
+def beat_of_database(stack: Stack, source: Source) -> int:
+    """The newest heartbeat in the database, in UNIX µs. Raises: CouldNotLook."""
+    with source.module.at_one_instant(stack, source.name, STATEMENT_SECONDS) as ask:
+        return _beat_us(ask, find_connector(source.connector))
+
+
+def _beat_us(ask: Ask, connector: Connector) -> int:
+    ((beat_us,),) = ask(f"SELECT beat_us FROM {connector.heartbeat_source}")
+    return int(beat_us)
+
+
+def _keys(session: PinnedFlink, source: Source, file: SqlFile) -> set[tuple[str, ...]]:
+    """The keys of all rows that the lake's table holds, each value as text; none for a key that is not compared."""
+    kinds = {name: file.columns[name] for name in file.key}
+    if not all(kind.partition("(")[0].upper() in _COMPARED_KEYS for kind in kinds.values()):
+        log.warning(
+            "%s.%s: rows that were deleted in the gap stay, for its key is %s", source.name, file.table, kinds
+        )
+        return set()
+    columns = ", ".join(f"`{name}`" for name in file.key)
+    rows = session.run(f"SELECT {columns} FROM {_stored(source, file)}", Deadline(STATEMENT_SECONDS)).rows
+    return {_as_text(row) for row in rows}
+
+
+def _as_text(row: Sequence[object]) -> tuple[str, ...]:
+    return tuple(str(value) for value in row)
+
+
+def _is_one_of(file: SqlFile, keys: Iterable[Sequence[str]]) -> str:
+    """The condition that takes the rows with these keys."""
+    return " OR ".join(
+        "(" + " AND ".join(_equals(file, name, value) for name, value in zip(file.key, key, strict=True)) + ")"
+        for key in keys
+    )
+
+
+def _equals(file: SqlFile, name: str, value: str) -> str:
+    is_text = file.columns[name].upper().startswith(("STRING", "VARCHAR", "CHAR"))
+    quoted = "'" + value.replace("'", "''") + "'"
+    return f"`{name}` = {quoted if is_text else int(value)}"
+
+
+def in_counts(found: Mapping[str, int]) -> str:
     """Table → how many rows, in words."""
     return ", ".join(f"{count} of {table}" for table, count in found.items()) or "none"
 

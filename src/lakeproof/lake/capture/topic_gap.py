@@ -84,7 +84,7 @@ def bridge(stack: Stack, name: str) -> Difference:
             all_is_written(stack, source)
         ensure_submitted(stack, source)
         await_all_captured(stack, resting, beyond=last)
-        all_is_compared(stack, resting)
+        all_is_compared(stack, source, resting.topic_id)
         all_is_brought(stack, source)
     return found
 

@@ -40,5 +40,10 @@ def main_may_move(stack: Stack, source: Source) -> bool:
     return holder is not None and _MOVES in holder and time.time() - lock.stat().st_mtime < LONGEST_SECONDS
 
 
+def is_repaired_now(stack: Stack, source: Source) -> bool:
+    """Whether a repair of that source's tables runs on this machine now."""
+    return holder_of(_lock(stack, source)) is not None
+
+
 def _lock(stack: Stack, source: Source) -> Path:
     return stack.data_dir(source.job) / "bridge.lock"

@@ -1,9 +1,17 @@
-"""The mark of a job that passes over all records of its topic, while a repair brings their rows from the database.
+"""The mark of a repair that brings a database's rows into the lake again, and what the mark means meanwhile.
 
-So the job gets past what it cannot read. The lake lacks the rows that it passes over until the repair has brought
-them. While the mark says OPEN, every submission of the job passes over records, whoever makes it: a job that took
-rows from the middle on would show parts of transactions. Once the missing rows lie in the topic the mark says
-WRITTEN: then the job takes what comes, and the lake is known to be behind until `main` shows these rows.
+OPEN: the job cannot read its topic, and passes over all that it holds. Every submission of the job passes over
+records, whoever makes it: a job that took rows from the middle on would show parts of transactions.
+
+WRITTEN: the missing rows lie in the topic as one transaction. The job takes what comes, and the lake is known to be
+behind until `main` shows these rows.
+
+HELD, then READING: all rows of the database come again, one table after the other. The publisher shows nothing of
+that database until the mark is gone, so that no reader sees half of it, or rows twice. HELD: the connector has no
+new slot yet. READING: it has one.
+
+A mark whose repair does not run any more is a repair that was cut off: `diagnose` names it (probes/flink.py), and the
+same repair goes on where the mark says.
 """
 
 from pathlib import Path
@@ -14,6 +22,8 @@ from lakeproof.written import read_if_there, write_file
 
 OPEN = "open"
 WRITTEN = "written"
+HELD = "held"
+READING = "reading"
 
 
 def begin_passing_over(stack: Stack, source: Source) -> None:
@@ -24,6 +34,26 @@ def begin_passing_over(stack: Stack, source: Source) -> None:
 def all_is_written(stack: Stack, source: Source) -> None:
     """The rows that the lake lacks lie in the topic: from now on a submission of the job takes what comes."""
     write_file(_mark(stack, source), WRITTEN)
+
+
+def hold_main(stack: Stack, source: Source) -> None:
+    """Rows are about to come again, in parts: from now on the publisher shows nothing of that database."""
+    write_file(_mark(stack, source), HELD)
+
+
+def slot_is_made(stack: Stack, source: Source) -> None:
+    """The connector reads all rows through a new slot; `main` stays held."""
+    write_file(_mark(stack, source), READING)
+
+
+def is_held(stack: Stack, source: Source) -> bool:
+    """Whether rows of that database come in parts now, or came and were not made whole yet."""
+    return read_if_there(_mark(stack, source)) in (HELD, READING)
+
+
+def has_slot(stack: Stack, source: Source) -> bool:
+    """Whether the rows that come in parts come through the new slot already."""
+    return read_if_there(_mark(stack, source)) == READING
 
 
 def all_is_brought(stack: Stack, source: Source) -> None:

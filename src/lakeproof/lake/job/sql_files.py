@@ -42,9 +42,15 @@ class SqlFile:
         return next((_columns(each) for each in self.statements if _DECLARE.match(each)), {})
 
     @property
+    def key(self) -> tuple[str, ...]:
+        """The columns of the primary key that it declares for the source; none where it declares no key."""
+        declared = (_KEY.search(each) for each in self.statements if _DECLARE.match(each))
+        return next((tuple(name.strip(" `") for name in found[1].split(",")) for found in declared if found), ())
+
+    @property
     def has_key(self) -> bool:
         """True where it declares a primary key, so that a row that comes again replaces the one before."""
-        return any(_KEY.search(each) for each in self.statements if _DECLARE.match(each))
+        return bool(self.key)
 
     def reading_as_text(self, column: str) -> "SqlFile":
         """The same file, but reading that column as text: a value that is not of the declared type becomes NULL.
@@ -52,8 +58,7 @@ class SqlFile:
         Raises: InvalidInput for a column that it does not declare, or one of its key, which cannot be NULL.
         """
         kind = self.columns.get(column, "")
-        keys = next((found[1] for each in self.statements if (found := _KEY.search(each))), "")
-        if not kind or column in {key.strip(" `") for key in keys.split(",")}:
+        if not kind or column in self.key:
             raise InvalidInput(
                 f"{column} cannot be read as text", where=self.table, next_action="take a plain column"
             )

@@ -10,7 +10,8 @@ from http.server import ThreadingHTTPServer
 from typing import Any, Protocol
 
 from lakeproof.errors import LakeproofError
-from lakeproof.lake.job.bridging import main_may_move
+from lakeproof.lake.job.bridging import is_repaired_now, main_may_move
+from lakeproof.lake.job.passing_over import is_behind, is_held
 from lakeproof.lake.job.spec import RETENTION_MARGIN_SECONDS, metadata_files_kept
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.nessie import client_of
@@ -145,13 +146,15 @@ class Service:
         for database in databases:
             if not self._is_due(database):
                 continue
-            pause = self._look(database, frozen=finding is not None)
+            # A repair brings its rows in parts: nothing of them is shown before all are there.
+            pause = self._look(database, frozen=finding is not None or is_held(self._stack, database))
             self._due[database.name] = self._clock() + pause
-        self._show_frozen(finding or next(iter(self._refused.values()), None))
+        unfinished = self._unfinished(databases)
+        self._show_frozen(finding or next(iter((self._refused | unfinished).values()), None))
         self.health.failing = next(iter(self._failing.values()), None)
         if self._failing:
             self.health.status = DEGRADED
-        self._show_each(databases, finding)
+        self._show_each(databases, finding, unfinished)
         self._remove_expired()
         nearest = min(self._retention_due, *(self._due.get(database.name, 0.0) for database in databases))
         self.health.round_at = None
@@ -166,6 +169,14 @@ class Service:
             self._full_audit.hurry()
         self._mended = mended
         return next((why for name, why in self._full_audit.freezing.items() if name not in mended), None)
+
+    def _unfinished(self, databases: Iterable[Source]) -> dict[str, str]:
+        """Database → why its tables stay as they are: a repair of them was cut off (passing_over.py)."""
+        return {
+            database.name: f"a repair of {database.name} is unfinished: lakeproof diagnose"
+            for database in databases
+            if is_behind(self._stack, database) and not is_repaired_now(self._stack, database)
+        }
 
     def _look(self, database: Source, *, frozen: bool) -> float:
         """Publish what is new of that database; gives the pause until its own next look, in seconds."""
@@ -216,12 +227,12 @@ class Service:
             self.health.full_audit = {of: look for of, look in self.health.full_audit.items() if of != name}
             self.metrics.forget(name)
 
-    def _show_each(self, captured: tuple[Source, ...], finding: str | None) -> None:
+    def _show_each(self, captured: tuple[Source, ...], finding: str | None, unfinished: Mapping[str, str]) -> None:
         """Set what /health and the metrics tell of each database."""
         told = {}
         for database in captured:
             name = database.name
-            frozen = finding is not None or name in self._refused
+            frozen = finding is not None or name in self._refused or name in unfinished
             told[name] = DEGRADED if name in self._failing else FROZEN if frozen else HEALTHY
             self.metrics.frozen.labels(database=name).set(int(frozen))
             self.metrics.expect_audit(name)

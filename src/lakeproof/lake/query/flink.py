@@ -148,16 +148,19 @@ class PinnedFlink:
 
 
 @contextmanager
-def flink_session(stack: Stack, properties: dict[str, str], *, must_be_closed: bool = False) -> Iterator[PinnedFlink]:
+def flink_session(
+    stack: Stack, properties: dict[str, str], *, must_be_closed: bool = False, page_seconds: float = _PAGE_SECONDS
+) -> Iterator[PinnedFlink]:
     """A session of the gateway, which has to run; closed afterwards.
 
+    page_seconds: how long one page of an answer may take.
     must_be_closed: raise EngineUnreachable where the gateway does not say that it closed the session. Otherwise that
     is ignored, so that an answer that was given already counts: the gateway forgets a session that is not used any
     more.
     Raises: EngineUnreachable, StatementFailed.
     """
     url = stack.url(_GATEWAY)
-    with httpx.Client(base_url=url, timeout=_PAGE_SECONDS, trust_env=False) as client:
+    with httpx.Client(base_url=url, timeout=page_seconds, trust_env=False) as client:
         try:
             session = _json(client.post("/v1/sessions", json={"properties": properties}))["sessionHandle"]
         except httpx.HTTPError as error:

@@ -10,7 +10,9 @@ from lakeproof.lake.query.flink import BATCH, PinnedFlink, flink_session, start_
 from lakeproof.stack.object_store import WAREHOUSE
 from lakeproof.stack.stack import Stack
 
-SECONDS = 30.0
+SECONDS = 120.0
+# How long the gateway may take for one answer. Where all processors were busy it took over 30 s, amid a repair.
+PAGE_SECONDS = 120.0
 _CATALOG = f"CREATE CATALOG store WITH ('type' = 'paimon', 'warehouse' = '{WAREHOUSE}')"
 # A statement returns once its job has ended. Its parallelism is 1, for the TaskManager has one free slot.
 _SESSION = BATCH | {
@@ -27,6 +29,8 @@ def paimon(stack: Stack, name: str = BATCH["pipeline.name"]) -> Iterator[PinnedF
     Raises: EngineUnreachable, StatementFailed.
     """
     start_gateway(stack)
-    with flink_session(stack, _SESSION | {"pipeline.name": name}, must_be_closed=True) as flink:
+    with flink_session(
+        stack, _SESSION | {"pipeline.name": name}, must_be_closed=True, page_seconds=PAGE_SECONDS
+    ) as flink:
         flink.run(_CATALOG, Deadline(SECONDS))
         yield flink

@@ -184,7 +184,7 @@ def log_statements(connector: Connector) -> tuple[str, ...]:
 
 
 def restore_log(stack: Stack, connector: Connector) -> int:
-    """As Engine: gives 0, since the correction counts at once. Raises: InvalidInput without the publication."""
+    """As Engine: gives 0, since the correction counts at once."""
     publication.restore(stack, connector)
     return 0
 

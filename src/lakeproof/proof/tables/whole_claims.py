@@ -92,9 +92,7 @@ CLAIMS = (
         order_claims.broken_of,
         freezes=True,
     ),
-    # Broken claims are reported here, but do not freeze `main`: after a lost slot PostgreSQL's tables are read anew,
-    # one after the other (lake/capture/new_slot.py). A frozen `main` would never show the end of that, and would hold
-    # back MariaDB's orders as well.
+    # Broken claims are reported here, but do not freeze `main`: that would hold back MariaDB's orders as well.
     WholeClaims(
         SHOP,
         history_claims.TABLES,
