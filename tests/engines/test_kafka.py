@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -120,8 +121,14 @@ def test_the_largest_transaction_that_came_of_late_is_told_by_its_rows(stack: St
 
 def test_a_stopped_broker_is_not_ready_within_the_time(stack: Stack, up: Up) -> None:
     client = up("kafka")
+    broker = client.row("kafka").pid
     client.kill("kafka", "STOP")
+
+    def stands_still() -> bool | None:  # on a busy machine a thread of it may go on for a moment
+        return True if Path(f"/proc/{broker}/stat").read_text().rpartition(")")[2].split()[0] == "T" else None
+
     try:
+        Deadline(10).wait_for("the broker to stand still", stands_still)
         asked = Deadline(60)
         with pytest.raises(NotReady, match="timed out"):
             kafka.ready(stack, 1.0)
