@@ -1,7 +1,7 @@
 """A database's job and Paimon under it, without Flink: what was committed goes into files as Paimon writes them.
 
-At a checkpoint each table gets the snapshots that cut.py tells of: an APPEND, whose rows lie in level 0, and a COMPACT,
-which moves them up to where readers see them; without new rows one empty APPEND. The rows of a data file are JSON here.
+At a checkpoint each table gets the snapshots that cut.py tells of: an APPEND, whose rows lie in level 0, and a
+COMPACT, which moves them up to where readers see them; without new rows one empty APPEND. Data files hold JSON here.
 """
 
 import io
@@ -161,7 +161,7 @@ class LakeJob:
 
 
 def rows_of(store: FolderStore, metadata_location: str) -> list[dict[str, Any]]:
-    """What a reader sees who is given the address of a table's metadata. Raises: CouldNotLook where a file is gone."""
+    """What a reader sees by a table's metadata. Raises: CouldNotLook where a file is gone."""
     metadata = read_metadata(_content(store, metadata_location))
     files = ManifestReader(store).live_files(current_snapshot(metadata)["manifest-list"])
     return [row for file in files for row in json.loads(_content(store, file.path))]
@@ -203,4 +203,3 @@ _MANIFEST = _record(
         referenced_data_file=["null", "string"],
     ),
 )
-

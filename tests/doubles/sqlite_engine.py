@@ -1,11 +1,10 @@
-"""SQLite in place of MariaDB, PostgreSQL and the lake's engines: the proof's own SQL runs on it, in its own dialect."""
+"""SQLite in place of MariaDB, PostgreSQL and the lake's engines. The proof's own SQL runs on it, in its dialect."""
 
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
 from lakeproof.lake.publish.beat import HEARTBEAT_TABLE
@@ -65,10 +64,11 @@ def create_lake(of: sqlite3.Connection, database: str) -> None:
         of.execute(f"CREATE TABLE {database}.{file.table} ({_columns(file, file.key)})")
 
 
-def type_names(file: SqlFile, names: Callable[[str], str]) -> list[tuple[str, str, bool]]:
-    """(column, what `names` calls its type, is it in the key?), as a database describes its table."""
+def described(file: SqlFile) -> list[tuple[str, str, bool]]:
+    """The table's columns as PostgreSQL tells them: name, type, is it in the primary key?"""
+    of_flink = {"INT": "int4", "BIGINT": "int8", "STRING": "text", "DECIMAL": "numeric", "BOOLEAN": "bool"}
     return [
-        (column, names(kind.partition("(")[0]), column in (file.key or ("id",)))
+        (column, of_flink.get(kind.partition("(")[0], "timestamptz"), column in (file.key or ("id",)))
         for column, kind in file.columns.items()
     ]
 
@@ -78,5 +78,3 @@ def _columns(file: SqlFile, key: tuple[str, ...]) -> str:
     whole = ("INT", "BIGINT", "BOOLEAN")
     listed = [f'"{name}" {"INTEGER" if kind in whole else "TEXT"}' for name, kind in file.columns.items()]
     return ", ".join([*listed, *([f"PRIMARY KEY ({', '.join(key)})"] if key else [])])
-
-
