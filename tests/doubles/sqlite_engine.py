@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
 from lakeproof.lake.publish.beat import HEARTBEAT_TABLE
@@ -47,6 +48,7 @@ def reader(engine: str, of: sqlite3.Connection, schema: str, schemas: Mapping[st
     return Reader(engine, SQLITE, ask, schema=schema, schemas=schemas or {})
 
 
+@cache
 def captured(database: str) -> tuple[SqlFile, ...]:
     """The tables of that database's job but for the heartbeat's."""
     return tuple(file for file in load_sql_files(database) if file.table != HEARTBEAT_TABLE)
