@@ -22,6 +22,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from difflib import unified_diff
@@ -60,8 +61,8 @@ class Play:
     rows: what the newest hash shows of each database.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.world = SmallLake(folder, microseconds(BEGINS))
+    def __init__(self, world: SmallLake) -> None:
+        self.world = world
         self.published: list[str] = []
         self.orders: dict[str, Order] = {}
         self.versions: dict[str, int] = {}
@@ -152,15 +153,14 @@ def actual_of(script: str) -> str:
     """The script, with what really came of it. Raises: ValueError for a step that cannot be carried out."""
     about, _, rest = script.partition(f"{WRITTEN}\n")
     written = rest.partition(f"{PUBLISHED}\n")[0].rstrip()
-    with tempfile.TemporaryDirectory() as folder:
-        play = Play(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, closing(SmallLake(Path(folder), microseconds(BEGINS))) as world:
+        play = Play(world)
         for line in filter(None, map(str.strip, written.splitlines())):
             try:
                 play.step(line)
             except (sqlite3.Error, LakeproofError, ValueError, KeyError) as error:
                 raise ValueError(f"{line}: {type(error).__name__}: {error}") from error
-        parts = {PUBLISHED: play.published, SAYS: list(said(play.world.check()))}
-        play.world.close()
+        parts = {PUBLISHED: play.published, SAYS: list(said(world.check()))}
     told = "\n".join("\n".join([head, *(f"  {line}" for line in lines), ""]) for head, lines in parts.items())
     return f"{about}{WRITTEN}\n{written}\n\n{told}"
 
