@@ -15,7 +15,7 @@ import typer
 from pydantic import BaseModel
 from tests.doubles.plugins import OURS
 
-from lakeproof.bench.benchmark import all_benchmarks
+from benchmarks.benchmark import all_benchmarks
 from lakeproof.cli.commands import build
 from lakeproof.faults.fault import all_faults
 from lakeproof.scenarios.folder import scenario_folders
@@ -67,7 +67,17 @@ def files() -> frozenset[str]:
 @cache
 def code() -> str:
     """All that is no document."""
-    places = ("src/", "tests/", "scripts/", "java/", "third_party/", "Makefile", "pyproject.toml", ".github/")
+    places = (
+        "src/",
+        "benchmarks/",
+        "tests/",
+        "scripts/",
+        "java/",
+        "third_party/",
+        "Makefile",
+        "pyproject.toml",
+        ".github/",
+    )
     found = [ROOT / name for name in files() if name.startswith(places) and name != "tests/test_document_claims.py"]
     return "\n".join(path.read_text(errors="ignore") for path in found if path.exists() and path.suffix != ".md")
 

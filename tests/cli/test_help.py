@@ -13,9 +13,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from lakeproof import bench
+import benchmarks
+from benchmarks.benchmark import find as benchmark
 from lakeproof.arguments import parse_arguments, parse_pairs
-from lakeproof.bench.benchmark import find as benchmark
 from lakeproof.cli.commands import build
 from lakeproof.cli.examples import EXAMPLES
 from lakeproof.cli.incident_name import check_name as check_incident
@@ -218,7 +218,7 @@ def test_query_names_the_tables_that_the_lake_s_jobs_write() -> None:
 
 @pytest.mark.parametrize(("option", "field"), [("hashes", "options.hashes"), ("kill", "options.kills")])
 def test_bench_names_every_benchmark_that_takes_an_option(option: str, field: str) -> None:
-    modules = [path for path in Path(bench.__path__[0]).glob("*.py") if path.stem != "benchmark"]
+    modules = [path for path in Path(benchmarks.__path__[0]).glob("*.py") if path.stem != "benchmark"]
     takers = {path.stem.replace("_", "-") for path in modules if field in path.read_text()}
     (told,) = (each.help for each in COMMANDS["bench"].params if each.name == option)
     assert set(told.partition(":")[0].split(", ")) == takers

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from lakeproof.bench import benchmark
-from lakeproof.bench.benchmark import Options, Progress, Result
+from benchmarks import benchmark
+from benchmarks.benchmark import Options, Progress, Result
 from lakeproof.cli.commands import build
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, NotReady, TerminalError
 from lakeproof.lake.job.submission import Submitted

@@ -21,7 +21,7 @@ from confluent_kafka import Consumer
 from tests.engines.instances import instance
 from tests.engines.sale import Outcome, sale
 
-from lakeproof.bench.corruption.stores import Stores
+from benchmarks.corruption.stores import Stores
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals, disagreements, violations
