@@ -1,7 +1,7 @@
 """A new replication slot for a PostgreSQL connector whose slot is lost or gone. A person asks for it; no start does.
 
 The log no longer holds what changed in between. The connector reads all rows anew: tables with a primary key become
-right, except for rows deleted in between, and append-only tables hold their rows twice (docs/postgresql.md).
+right, except for rows deleted in between, and append-only tables hold their rows twice (docs/capture.md).
 """
 
 from collections.abc import Callable

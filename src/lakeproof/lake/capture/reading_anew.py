@@ -2,7 +2,7 @@
 
 PostgreSQL does not tell from which place in its log a slot could go on after a snapshot. So what differs cannot be
 written as one transaction, as it is for MariaDB (topic_gap.py): published hashes show parts of transactions until all
-rows are read, and rows that were deleted in the gap stay in the lake (docs/postgresql.md).
+rows are read, and rows that were deleted in the gap stay in the lake (docs/capture.md).
 
 1. The connector is stopped.
 2. The job goes on from its newest state and passes over all records to the end of the topic. A mark
