@@ -25,10 +25,9 @@ from lakeproof.stack.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 # The record of proofs is written by runs; decisions and the changelog tell also of what was taken away later.
+AT_THE_ROOT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 WRITTEN = sorted(
-    path
-    for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")]
-    if path.parent.name not in ("proof", "example-report")
+    path for path in [*AT_THE_ROOT, *ROOT.glob("docs/**/*.md")] if path.parent.name not in ("proof", "example-report")
 )
 OF_NOW = [path for path in WRITTEN if path.parent.name != "decisions" and path.name != "CHANGELOG.md"]
 GENERATED = ("runbook", "usecases")
