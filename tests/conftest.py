@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack, load_stack
 
 NUMBERS = itertools.count(1)
@@ -22,6 +23,12 @@ type RealStack = Callable[[str], AbstractContextManager[Stack]]
 # method, path, body → status, and the answer's body: bytes as they are, else as JSON
 type Answers = Callable[[str, str, bytes], tuple[int, object]]
 type Answering = Callable[[Answers], str]
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    """One that does not run."""
+    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture(scope="session")

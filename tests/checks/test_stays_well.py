@@ -67,10 +67,10 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Shop:
 
 
 @pytest.fixture
-def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop: Shop) -> CheckContext:
+def context(stack: Stack, monkeypatch: pytest.MonkeyPatch, shop: Shop) -> CheckContext:
     """The part is back after three seconds, and its evidence is healthy."""
     evidence(monkeypatch, healthy=True)
-    return CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5), shopping=shop.shopping)
+    return CheckContext(stack, Deadline(5), shopping=shop.shopping)
 
 
 def evidence(monkeypatch: pytest.MonkeyPatch, *, healthy: bool) -> None:

@@ -1,7 +1,6 @@
 """Campaigns over the limit and unwelcome ones: made once, found again by their subject, spread or called off."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -12,7 +11,6 @@ from lakeproof.probes import notifications
 from lakeproof.scenarios.notification_failure import campaigns, faults, repairs
 from lakeproof.scenarios.notification_failure.faults import UnwelcomeCampaign
 from lakeproof.scenarios.notification_failure.repairs import StopCampaign, spread_of
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 BATCH = "5a0c3f4e-0000-4000-8000-000000000001"
@@ -74,11 +72,6 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     for module in (campaigns, repairs, repairs):
         monkeypatch.setattr(module, "NotificationClient", lambda url: made)
     return made
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def test_a_crowded_campaign_is_made_once_and_called_off(stack: Stack, service: Service) -> None:

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +15,6 @@ from lakeproof.faults import faltering_process
 from lakeproof.faults.faltering_process import FalteringProcess
 from lakeproof.processes import detached, procfs
 from lakeproof.processes.states import Health, State
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 ARGUMENTS = FalteringProcess(component="connect")
@@ -41,11 +39,6 @@ class Supervisor:
 
     def let_go_on(self, component: str) -> None:
         self.went_on += 1
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

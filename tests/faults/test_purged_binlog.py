@@ -1,14 +1,11 @@
 """The removal of a purged binlog bridges the gap also where no task tells of the gap yet. No engine."""
 
-from pathlib import Path
-
 import pytest
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture import gap
 from lakeproof.probes import binlog_place
 from lakeproof.scenarios.connector_failure import faults
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
@@ -35,11 +32,6 @@ def capture(monkeypatch: pytest.MonkeyPatch) -> Capture:
     monkeypatch.setattr(gap, "bridge", lambda _, name: made.did.append(f"bridge {name}"))
     monkeypatch.setattr(faults, "send", lambda _, method, path, absent_is_fine: made.did.append(f"{method} {path}"))
     return made
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def test_a_gap_that_no_task_tells_of_yet_is_bridged(stack: Stack, capture: Capture) -> None:

@@ -1,7 +1,6 @@
 """Faults on record: written first, cleared last, found after a crash."""
 
 import json
-from pathlib import Path
 
 import pytest
 from tests.doubles import plugins
@@ -11,7 +10,6 @@ from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, NotReady, TerminalError
 from lakeproof.faults import records
 from lakeproof.faults.fault import Fault, Sign, all_faults
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 METHODS = ("inject", "remove", "sign")
@@ -44,11 +42,6 @@ class Broken:
 
     def fault(self) -> type[Fault]:
         return plugins.fault("broken_thing", self.inject, self.remove, self.sign, Where)
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def test_a_fault_is_recorded_and_removed_with_its_own_arguments(stack: Stack) -> None:

@@ -49,11 +49,6 @@ class Workers:
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
-
-
-@pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
     made = Workers()
     monkeypatch.setattr(faults, "our_processes", lambda *_: made)
@@ -167,9 +162,8 @@ def test_somebody_elses_workers_are_left_alone(tmp_path: Path) -> None:
     [("RUNNING", "connect-2", True), ("FAILED", "connect-2", False), ("RUNNING", "connect", False)],
 )
 def test_the_task_is_taken_over_once_the_second_worker_says_that_it_runs_it(
-    answering: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, by: str, is_taken: bool
+    answering: Answering, stack: Stack, monkeypatch: pytest.MonkeyPatch, state: str, by: str, is_taken: bool
 ) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
     host = f"{stack.settings.host}:{stack.port(by)}"
     url = answering(lambda *_: (200, {"tasks": [{"state": state, "worker_id": host}]}))
     monkeypatch.setattr(Stack, "url", lambda *_: f"http://{url}")

@@ -1,6 +1,5 @@
 """Which columns are declared, and what is said of them."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.scenarios.schema_drift import repairs
 from lakeproof.scenarios.schema_drift.repairs import DeclareColumn
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 KINDS = {
@@ -40,11 +38,6 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
     monkeypatch.setattr(mariadb, "columns", lambda *_: made)
     monkeypatch.setattr(repairs, "evolve", evolve)
     return made
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def test_the_command_and_the_way_back_are_told_and_then_every_column_is_declared(

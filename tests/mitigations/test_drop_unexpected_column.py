@@ -23,7 +23,6 @@ from lakeproof.probes.columns import missing_columns, unexpected_columns, unread
 from lakeproof.scenarios.schema_drift import repairs
 from lakeproof.scenarios.schema_drift.repairs import DropUnexpectedColumn
 from lakeproof.stack import postgres_session
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 KINDS = {
@@ -63,11 +62,6 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     for name in ("columns", "values_in", "drop_column"):
         monkeypatch.setattr(mariadb, name, getattr(made, name))
     yield made
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def run(stack: Stack) -> str:

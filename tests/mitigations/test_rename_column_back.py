@@ -1,7 +1,5 @@
 """A renamed column gets its name back, and the rows of its table are read anew where that doubles none."""
 
-from pathlib import Path
-
 import pytest
 
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady, TerminalError
@@ -12,7 +10,6 @@ from lakeproof.probes.columns import missing_columns, renamed_columns
 from lakeproof.scenarios.schema_drift import another_name, faults, repairs
 from lakeproof.scenarios.schema_drift.another_name import Likeness
 from lakeproof.scenarios.schema_drift.faults import RenamedColumn
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 KINDS = {
@@ -59,11 +56,6 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Database:
     monkeypatch.setattr(another_name, "likeness", lambda *_: made.likeness)
     monkeypatch.setattr(repairs, "read_existing_rows", made.read_existing_rows)
     return made
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def run(stack: Stack) -> str:

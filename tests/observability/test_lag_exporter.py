@@ -122,7 +122,7 @@ NO_ANSWER = CouldNotLook("no answer")
     ],
 )
 def test_settings_that_are_otherwise_than_the_capture_needs_are_counted_by_whose_they_are(
-    tmp_path: Path,
+    stack: Stack,
     monkeypatch: pytest.MonkeyPatch,
     connector: list[str] | Exception | None,
     database: list[str] | CouldNotLook,
@@ -131,7 +131,7 @@ def test_settings_that_are_otherwise_than_the_capture_needs_are_counted_by_whose
 ) -> None:
     """Where nobody could look there is no number: not the one of before, and no 0."""
     stop = threading.Event()
-    watch = SettingsWatch(Stack(Settings(state_dir=tmp_path)), OLTP, stop)
+    watch = SettingsWatch(stack, OLTP, stop)
     watch.changed = {"connector": 7, "database": 7, "topic": 7}
 
     def answer(told: list[str] | Exception | None) -> list[str] | None:
@@ -151,10 +151,10 @@ def test_settings_that_are_otherwise_than_the_capture_needs_are_counted_by_whose
 
 
 def test_a_backlog_that_an_unforeseen_error_hides_has_no_figure_until_the_next_look_gives_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop = threading.Event()
-    watch = BacklogWatch(Stack(Settings(state_dir=tmp_path)), OLTP, stop)
+    watch = BacklogWatch(stack, OLTP, stop)
     watch.unread = 7
     before: list[int | None] = []
 
@@ -289,7 +289,7 @@ def test_the_looks_at_the_topic_share_one_client_of_kafka_and_ask_anew(
     ],
 )
 def test_a_slot_is_called_lost_only_where_the_database_says_so(
-    found: Slot | CouldNotLook | None, told: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    found: Slot | CouldNotLook | None, told: float | None, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop = threading.Event()
 
@@ -300,7 +300,7 @@ def test_a_slot_is_called_lost_only_where_the_database_says_so(
         return found
 
     monkeypatch.setattr(slot, "look", look)
-    watch = SlotWatch(Stack(Settings(state_dir=tmp_path)), find_connector("shop"), stop)
+    watch = SlotWatch(stack, find_connector("shop"), stop)
     registry = CollectorRegistry()
     registry.register(SlotCollector({"shop": watch}))
     assert registry.get_sample_value("lakeproof_slot_lost", {"connector": "shop"}) is None, "nobody has looked"
@@ -309,7 +309,7 @@ def test_a_slot_is_called_lost_only_where_the_database_says_so(
 
 
 def test_an_error_that_nobody_foresaw_does_not_end_the_looks_at_a_slot(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop = threading.Event()
     well = Slot("lake", "reserved", active=True, kept_bytes=7)
@@ -327,7 +327,7 @@ def test_an_error_that_nobody_foresaw_does_not_end_the_looks_at_a_slot(
 
     monkeypatch.setattr(slot, "look", look)
     monkeypatch.setattr(slot, "LOOK_SECONDS", 0.0)
-    watch = SlotWatch(Stack(Settings(state_dir=tmp_path)), find_connector("shop"), stop)
+    watch = SlotWatch(stack, find_connector("shop"), stop)
     watch.run()
     assert reasons == ["not asked yet", "", "ValueError: no number"]
     assert watch.lost is True

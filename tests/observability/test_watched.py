@@ -58,5 +58,5 @@ def test_what_prometheus_does_not_see_is_named(stack_of: Callable[[Prometheus], 
         await_watched(stack_of(prometheus), [row("prometheus", 5.0), row("redis", 6.0)], 0.5)
 
 
-def test_a_stack_without_prometheus_is_not_waited_for(tmp_path: Path) -> None:
-    await_watched(Stack(Settings(state_dir=tmp_path)), [row("redis", 6.0)], 0.0)
+def test_a_stack_without_prometheus_is_not_waited_for(stack: Stack) -> None:
+    await_watched(stack, [row("redis", 6.0)], 0.0)

@@ -19,11 +19,6 @@ from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
-
-
 @pytest.mark.parametrize(
     ("found", "share"), [([({}, 33.333)], 33.3), ([({}, float("nan"))], 0.0), ([], 0.0), ([({}, 100.0)], 100.0)]
 )

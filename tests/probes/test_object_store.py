@@ -188,9 +188,8 @@ def test_a_full_disk_explains_no_prohibition_and_nothing_of_a_store_elsewhere(
 
 @pytest.mark.parametrize(("user", "said"), [(0, 80.0), (1000, 20.0)])
 def test_root_may_write_what_is_kept_for_root(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, said: float
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, user: int, said: float
 ) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
     minio.prepare(stack)
     monkeypatch.setattr(os, "geteuid", lambda: user)
     monkeypatch.setattr(os, "statvfs", lambda folder: SimpleNamespace(f_bfree=8, f_bavail=2, f_frsize=10**7))

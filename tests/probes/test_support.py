@@ -26,11 +26,6 @@ LATE = {"status": "unhealthy", "problem": "no answer (TimeoutError)"}
 WELL = {"status": "healthy", "problem": ""}
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
-
-
 def health(monkeypatch: pytest.MonkeyPatch, told: dict[str, object], at_once: tuple[str, ...]) -> None:
     body = {"status": "healthy", "dependencies": told}
     monkeypatch.setattr(support, "get", lambda url, timeout: httpx.Response(200, json=body))

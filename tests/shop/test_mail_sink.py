@@ -23,7 +23,7 @@ from lakeproof.shop.mail_sink.app import Place, create_app
 from lakeproof.shop.mail_sink.log import MessageLog, NotKept
 from lakeproof.shop.mail_sink.messages import Message
 from lakeproof.shop.mail_sink.smtp import read_mail
-from lakeproof.stack.settings import Settings, ShopSettings
+from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack
 
 
@@ -275,10 +275,9 @@ async def test_a_mail_larger_than_the_bound_is_refused(sink: tuple[httpx.AsyncCl
 
 
 async def test_a_refused_account_takes_nothing_by_either_way_also_after_a_restart(
-    sink: tuple[httpx.AsyncClient, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sink: tuple[httpx.AsyncClient, int], tmp_path: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, port = sink
-    stack = Stack(Settings(state_dir=tmp_path))
     monkeypatch.setattr(Stack, "host_port", lambda *_: ("127.0.0.1", port))
     assert await asyncio.to_thread(provider_answer, stack, 5.0) == "accepts"
     assert (await client.get("/account")).json() == {"refusal": ""}

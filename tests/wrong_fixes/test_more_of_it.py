@@ -106,9 +106,9 @@ def test_support_gets_back_the_time_that_it_was_started_with(tmp_path: Path, sup
     assert list(stack.state_dir.rglob("before-*")) == []
 
 
-def test_a_run_that_was_cut_off_before_the_start_is_undone(tmp_path: Path, support: SimpleNamespace) -> None:
+def test_a_run_that_was_cut_off_before_the_start_is_undone(stack: Stack, support: SimpleNamespace) -> None:
     support.pid, support.variables = None, {TIMELINE_CACHE_TTL: "900"}
-    LongerCache(seconds=900).undo(Stack(Settings(state_dir=tmp_path)))
+    LongerCache(seconds=900).undo(stack)
     assert (support.pid, support.variables) == (1, {})
 
 

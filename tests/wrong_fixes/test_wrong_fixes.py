@@ -69,8 +69,9 @@ def test_a_step_is_a_mitigation_or_a_wrong_one() -> None:
 
 
 @pytest.mark.parametrize("step", all_wrong_steps(OURS).values(), ids=lambda step: step.id)
-def test_every_wrong_step_says_what_to_type_and_no_secret(step: type[WrongStep], tmp_path: Path) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
+def test_every_wrong_step_says_what_to_type_and_no_secret(
+    step: type[WrongStep], tmp_path: Path, stack: Stack
+) -> None:
     typed = parse_arguments(step, NEEDED.get(step.id, {}), step.id).typed(stack)
     assert typed
     secrets = json.loads((tmp_path / "secrets.json").read_text()) if (tmp_path / "secrets.json").exists() else {}

@@ -1,6 +1,5 @@
 """`lake evolve`: what it does, what it refuses, and that a run that was cut off is finished by the next one."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from lakeproof.lake.job.submission import RUNS, Submitted
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.engine import Definition
 from lakeproof.lake.sources.source import OLTP, SOURCES, Source
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 ORDERS = "oltp.orders"
@@ -90,11 +88,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(submission, "redeploy", made.redeployed)
     monkeypatch.setattr(evolving, "read_existing_rows", made.reread)
     return made
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def names(stack: Stack, *words: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +15,6 @@ from lakeproof.lake.job.passing_over import is_behind, passes_over
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import SHOP
 from lakeproof.lake.topics import find_topic
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 STEPS = (
@@ -45,11 +43,6 @@ class Steps(list[str]):
         self.append(step)
         if step == self.fails_at:
             raise CouldNotLook("no answer", where=step)
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

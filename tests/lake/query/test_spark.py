@@ -119,9 +119,9 @@ def test_a_check_asks_spark_only_where_it_is_up(answering: Answering, tmp_path: 
     assert not is_up(Stack(Settings(mode="external", state_dir=tmp_path)))
 
 
-def test_whoever_else_listens_on_sparks_port_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_else_listens_on_sparks_port_is_not_ours(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lakeproof.lake.query.spark._accepts", lambda stack: True)
-    assert not is_up(Stack(Settings(state_dir=tmp_path)))
+    assert not is_up(stack)
 
 
 def test_one_that_is_not_installed_says_by_which_command_it_comes(
