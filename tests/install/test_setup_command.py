@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from lakeproof.cli import setup as command
-from lakeproof.cli.setup import PlainProgress, amount_text
+from lakeproof.cli.setup import PlainProgress
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.install import doctor
 from lakeproof.install.doctor import Finding, State
@@ -113,20 +113,11 @@ def test_verify_finds_changed_bytes_and_repairs_them(of_clone: Path, make_recipe
     assert path.read_bytes() == content
 
 
-def test_plain_lines_carry_time_name_and_amount(capsys: pytest.CaptureFixture[str]) -> None:
-    PlainProgress().amount("trino", 210_000_000, 382_000_000, "MB")
-    assert capsys.readouterr().err == "[   0 s] trino: 210 MB of 382 MB\n"
-
-
 def test_plain_lines_are_not_repeated_within_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     progress = PlainProgress()
     for _ in range(5):
         progress.amount("trino", 1, 0, "packages")
     assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_a_count_without_a_total_is_a_count() -> None:
-    assert amount_text(412, 0, "packages") == "412 packages"
 
 
 def found(*findings: Finding) -> list[doctor.Check]:
