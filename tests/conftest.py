@@ -96,7 +96,7 @@ def serving(answers: Answers) -> Iterator[str]:
                 self.end_headers()
                 self.wfile.write(body)
 
-        do_PUT = do_POST = do_DELETE = do_GET
+        do_HEAD = do_PUT = do_POST = do_DELETE = do_GET
 
         def log_message(self, *_: object) -> None: ...
 

@@ -6,14 +6,13 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from tests.conftest import Answers
 
 from lakeproof.bench import in_turns as module
 from lakeproof.bench.closed_loop import Call
 from lakeproof.bench.in_turns import InTurns, in_turns
 from lakeproof.bench.posting import posting
 from lakeproof.errors import TerminalError
-
-type Answers = Callable[[str, str, bytes], tuple[int, object]]
 
 
 def cpu_times(user: float, system: float) -> SimpleNamespace:

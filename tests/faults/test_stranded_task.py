@@ -1,10 +1,11 @@
 """The fault that leaves a task to a worker that is gone: what is done in which order, and what it leaves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.arguments import OfConnector
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput
@@ -13,8 +14,6 @@ from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 ORDERS = faults.StrandedTask()
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 class Workers:

@@ -1,11 +1,11 @@
 """lag-exporter's two pages, from given beats."""
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from tests.conftest import Answering
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture import missed, slot
@@ -30,8 +30,6 @@ from lakeproof.observability.lag_exporter import (
 from lakeproof.probes import connect, databases, kafka
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 class NoTable:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.errors import DeadlineExpired
 from lakeproof.observability.watched import await_watched
@@ -11,8 +12,6 @@ from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health, State
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 def row(name: str, watched_since: float | None) -> ProcessRow:

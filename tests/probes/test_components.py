@@ -1,11 +1,11 @@
 """Questions to components, the lake's job and the publisher, over a server that answers what the test sets."""
 
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady
 from lakeproof.lake.sources.source import OLTP
@@ -19,7 +19,6 @@ from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 type Answer = dict[str, tuple[int, Any]]
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.probes.labels import pending_writes, ready_writes
 from lakeproof.probes.object_store import FULL, READ_ONLY, WRITABLE, free_megabytes, lake_writes, strangers, writes
@@ -15,9 +16,6 @@ from lakeproof.stack.engines import minio
 from lakeproof.stack.object_store import BUCKETS
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
-
 
 BUCKET = "<Bucket><Name>{}</Name></Bucket>"
 LISTED = "<ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>"

@@ -1,7 +1,7 @@
 """Which source is late for support alone, and how long timelines take."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import linear_regression
 from types import SimpleNamespace
@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.observability.durations import parse_duration
@@ -19,8 +20,6 @@ from lakeproof.scenarios.support_timeline.faults import HoardedAttachments
 from lakeproof.shop.support import sources
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 LATE = {"status": "unhealthy", "problem": "no answer (TimeoutError)"}
 WELL = {"status": "healthy", "problem": ""}

@@ -2,13 +2,13 @@
 
 import os
 import re
-from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 import pytest
 import yaml
+from tests.conftest import Answering
 
 from lakeproof.errors import NotReady
 from lakeproof.stack.engines import flink, flink_config
@@ -16,9 +16,6 @@ from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 RESOURCE_ID = Path("data", "flink-taskmanager", "resource-id")
-
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 class JobManager:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
@@ -17,8 +18,6 @@ from lakeproof.proof.checking import usual_engines
 from lakeproof.stack.engines.spark import ready
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 COLUMNS = {"columns": [{"name": "n", "type": "bigint"}, {"name": "d", "type": "decimal(12,2)"}]}
 
