@@ -120,11 +120,6 @@ def test_an_unwelcome_campaign_that_cannot_be_sent_says_so(
         faults.UnwelcomeCampaign().inject(stack)
 
 
-def test_fewer_opt_outs_than_the_alert_asks_for_are_no_such_fault() -> None:
-    with pytest.raises(InvalidInput):
-        parse_arguments(UnwelcomeCampaign, {"opt_outs": 20}, "unwelcome_campaign")
-
-
 def test_fewer_recipients_than_opt_outs_are_no_such_fault() -> None:
     with pytest.raises(InvalidInput, match="recipients: fewer than opt_outs"):
         parse_arguments(UnwelcomeCampaign, {"recipients": 20}, "unwelcome_campaign")

@@ -20,8 +20,6 @@ from lakeproof.incidents.tickets.ticket import ItsmFailed, Made, TicketText
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-type Make = Callable[..., dict[str, Any]]
-
 
 def test_nothing_is_lost_while_the_itsm_is_down(case: Case, clock: Any) -> None:
     case.server.down = True
