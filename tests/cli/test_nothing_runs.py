@@ -3,18 +3,16 @@
 import json
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Typed
 
 from lakeproof.bench import benchmark
 from lakeproof.bench.benchmark import Options, Progress, Result
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, NotReady, TerminalError
 from lakeproof.lake.job.submission import Submitted
 from lakeproof.stack.stack import Stack
-
-type Typed = Callable[..., str]
 
 
 def test_redeploy_without_flink_says_so_at_once(typed: Typed) -> None:

@@ -7,17 +7,16 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from tests.commit import commits_so_far
+from tests.conftest import RealStack
 from tests.engines.turns import is_left_out
 
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
 
-type RealStack = Callable[[str], AbstractContextManager[Stack]]
 type Up = Callable[..., SupervisorClient]
 
 

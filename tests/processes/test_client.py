@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.processes.conftest import MakeClient
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, PortTaken, TerminalError
@@ -27,7 +28,6 @@ from lakeproof.processes.states import Health, State
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-type MakeClient = Callable[..., SupervisorClient]
 type Await = Callable[[SupervisorClient, str, Callable[[ProcessRow], bool]], ProcessRow]
 
 

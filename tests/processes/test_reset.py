@@ -20,7 +20,6 @@ from lakeproof.stack.engines import store_disk
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-type MakeClient = Callable[..., SupervisorClient]
 type Await = Callable[..., object]
 
 
