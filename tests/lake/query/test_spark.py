@@ -60,10 +60,20 @@ def test_a_statement_that_fails_is_one_line_in_spark_s_words(answering: Answerin
         spark.run("SELECT nope", Deadline(10))
 
 
-def test_rows_without_an_end_are_no_answer(answering: Answering) -> None:
+@pytest.mark.parametrize(
+    ("said", "status", "told"),
+    [
+        ([COLUMNS, {"rows": [[1, "1.20"]]}], 200, "ended in the middle"),
+        ([{"failed": "no or a wrong token"}], 401, "answered 401"),
+    ],
+    ids=["rows without an end", "a refused token"],
+)
+def test_what_is_no_answer_of_the_engine_is_told(
+    answering: Answering, said: list[dict[str, object]], status: int, told: str
+) -> None:
     with (
-        spark_that_says(answering, COLUMNS, {"rows": [[1, "1.20"]]}) as (spark, _),
-        pytest.raises(EngineUnreachable, match="ended in the middle"),
+        spark_that_says(answering, *said, status=status) as (spark, _),
+        pytest.raises(EngineUnreachable, match=told),
     ):
         spark.run("SELECT 1", Deadline(10))
 
@@ -100,14 +110,6 @@ def test_past_its_deadline_a_statement_is_given_up(answering: Answering) -> None
         pytest.raises(EngineUnreachable, match="within 0 s; it was cancelled"),
     ):
         spark.run("SELECT 1", Deadline(0))
-
-
-def test_a_refused_token_is_no_answer(answering: Answering) -> None:
-    with (
-        spark_that_says(answering, {"failed": "no or a wrong token"}, status=401) as (spark, _),
-        pytest.raises(EngineUnreachable, match="answered 401"),
-    ):
-        spark.run("SELECT 1", Deadline(10))
 
 
 def test_a_check_asks_spark_only_where_it_is_up(answering: Answering, tmp_path: Path) -> None:
