@@ -56,7 +56,6 @@ def typed(*arguments: str) -> str:
     [
         (("drill", "replication-lagg"), "no scenario 'replication-lagg'"),
         (("drill", "nope"), ", all, repairs, wrong, pairs, blind, healthy"),
-        (("drill", "heathy"), "no scenario 'heathy', closest: 'healthy'"),
         (("drill", "replication-lag", "--minutes", "1"), "--minutes: a scenario takes as long as it takes"),
         (("drill", "all", "--minutes", "1"), "it goes with healthy alone"),
         (("drill", "all", "--near-misses"), "--near-misses: a scenario's drill has its own fault"),
@@ -69,7 +68,6 @@ def typed(*arguments: str) -> str:
         (("drill", "replication-lag+no-such"), "no scenario 'no-such'"),
         (("drill", "helthy", "--minutes", "10"), "no scenario 'helthy', closest: 'healthy'"),
         (("drill", "pair", "--rounds", "5"), "no scenario 'pair', closest: 'pairs'"),
-        (("drill", "helthy", "--near-misses"), "no scenario 'helthy', closest: 'healthy'"),
         (("drill", "replication-lag+replication-lag"), "paused_connector would be made twice"),
         (("drill", "all", "--fix", "silence_alert"), "it mends one scenario"),
         *(

@@ -1,6 +1,5 @@
 """The commands: who is asked, what is printed, how they end."""
 
-import io
 import json
 import os
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from tests.doubles.terminal import Terminal
 from typer.testing import CliRunner
 
 from lakeproof.cli import setup as command
@@ -47,13 +47,6 @@ def of_clone(clone: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.delenv("LAKEPROOF_YES", raising=False)
     return clone
-
-
-class Terminal(io.StringIO):
-    """A person at a terminal who types this."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 def test_a_person_at_a_terminal_is_asked_before_a_large_download(

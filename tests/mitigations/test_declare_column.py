@@ -3,32 +3,20 @@
 from typing import Any
 
 import pytest
+from tests.doubles.columns import columns_as_declared
 
 from lakeproof.errors import InvalidInput, NotReady, TerminalError
-from lakeproof.lake.capture.columns import declared_columns
 from lakeproof.lake.capture.evolution import Evolution, find_table
 from lakeproof.lake.sources import mariadb
-from lakeproof.lake.sources.source import OLTP
 from lakeproof.scenarios.schema_drift import repairs
 from lakeproof.scenarios.schema_drift.repairs import DeclareColumn
 from lakeproof.stack.stack import Stack
-
-KINDS = {
-    "INT": "int",
-    "BIGINT": "bigint",
-    "STRING": "varchar",
-    "TIMESTAMP(6)": "datetime",
-    "DECIMAL(12, 2)": "decimal",
-}
 
 
 @pytest.fixture
 def tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
     """The database's columns; one that is evolved is no longer unexpected."""
-    made = {
-        table: {column: KINDS[kind] for column, kind in columns.items()}
-        for table, columns in declared_columns(OLTP).items()
-    }
+    made = columns_as_declared()
 
     def evolve(stack: Stack, table: str, column: str) -> Evolution:
         del made[table][column]

@@ -1,9 +1,9 @@
 """A renamed column gets its name back, and the rows of its table are read anew where that doubles none."""
 
 import pytest
+from tests.doubles.columns import columns_as_declared
 
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady, TerminalError
-from lakeproof.lake.capture.columns import declared_columns
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.columns import missing_columns, renamed_columns
@@ -12,23 +12,12 @@ from lakeproof.scenarios.schema_drift.another_name import Likeness
 from lakeproof.scenarios.schema_drift.faults import RenamedColumn
 from lakeproof.stack.stack import Stack
 
-KINDS = {
-    "INT": "int",
-    "BIGINT": "bigint",
-    "STRING": "varchar",
-    "TIMESTAMP(6)": "datetime",
-    "DECIMAL(12, 2)": "decimal",
-}
-
 
 class Database:
     """MariaDB's columns, how their rows compare with the lake's, and the tables whose rows were asked for."""
 
     def __init__(self) -> None:
-        self.tables = {
-            table: {column: KINDS[kind] for column, kind in columns.items()}
-            for table, columns in declared_columns(OLTP).items()
-        }
+        self.tables = columns_as_declared()
         self.likeness = Likeness(3, 3, (), 2)
         self.read: list[str] = []
         self.paused = False

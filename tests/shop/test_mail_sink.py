@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.doubles.ports import free_port
 
 from lakeproof.errors import TerminalError
 from lakeproof.probes.notifications import provider_answer
@@ -181,12 +182,6 @@ def test_a_broken_mail_is_still_a_mail(content: bytes, body: str) -> None:
     kept = read_mail(content, "s@x", ["r@x"])
     assert (kept.to, kept.body) == (("r@x",), body)
     assert kept.message_id
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @pytest.fixture

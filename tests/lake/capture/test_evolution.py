@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.doubles.columns import columns_as_declared
 
 from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.held_file import HeldByAnother, hold
@@ -20,13 +21,6 @@ from lakeproof.lake.sources.source import OLTP, SOURCES, Source
 from lakeproof.stack.stack import Stack
 
 ORDERS = "oltp.orders"
-KINDS = {
-    "INT": "int",
-    "BIGINT": "bigint",
-    "STRING": "varchar",
-    "TIMESTAMP(6)": "datetime",
-    "DECIMAL(12, 2)": "decimal",
-}
 NULLABLE = Definition("varchar(64)", nullable=True, has_default=False, generated=False)
 
 
@@ -38,10 +32,7 @@ class World:
     """MariaDB, the lake and Flink. `die_before`: the call that kills the command, once."""
 
     def __init__(self) -> None:
-        self.columns = {
-            table: {column: KINDS[kind] for column, kind in columns.items()}
-            for table, columns in declared_columns(OLTP).items()
-        }
+        self.columns = columns_as_declared()
         self.definitions: dict[tuple[str, str], Definition] = {}
         self.values: list[str] = []
         self.lake: dict[str, str] = {}

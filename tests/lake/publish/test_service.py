@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.doubles.clock import Clock
 
 from lakeproof.errors import TransientError
 from lakeproof.lake.job.bridging import bridging, let_main_move
@@ -47,16 +48,6 @@ class Rounds:
 
 def published(database: str) -> Published:
     return Published(f"hash of {database}", 7, {}, 0.1)
-
-
-class Clock:
-    """A clock that a test puts on."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

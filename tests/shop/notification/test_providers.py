@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from tests.doubles.ports import free_port
 
 from lakeproof.shop.mail_sink.app import Place, create_app
 from lakeproof.shop.mail_sink.smtp import read_mail
@@ -27,12 +27,6 @@ from lakeproof.stack.settings import ShopSettings
 LONG_SECONDS = 30.0  # for what the sink answers after an fsync, which a busy disk may hold up
 
 type Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def a_delivery(body: str = "Text", to: str = "a@example.org") -> Delivery:
