@@ -284,7 +284,7 @@ def test_one_job_of_a_kind_runs_at_a_time(stack: Stack) -> None:
     assert ended(jobs, "drill").about == "schema-drift"
 
 
-def test_a_job_that_was_killed_is_said_to_be_lost(stack: Stack, tmp_path: Path) -> None:
+def test_a_job_that_was_killed_is_said_to_be_lost(stack: Stack) -> None:
     folder = stack.state_dir / "jobs" / "drill-20260101-000000-000000"
     folder.mkdir(parents=True)
     facts = {"kind": "drill", "about": "x", "who": "an", "at": "2026-01-01T00:00:00+00:00", "commands": [["drill"]]}
@@ -307,7 +307,7 @@ def test_a_job_that_ends_while_it_is_looked_at_is_not_lost(stack: Stack, monkeyp
     assert (job.code, job.lost) == (0, False)
 
 
-def test_what_is_run_is_what_was_shown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_run_is_what_was_shown(stack: Stack) -> None:
     jobs = Jobs(stack)
     job = jobs.start("propose", "INC-000001", [("env", "--help")], who="an")
     ended(jobs, "propose")

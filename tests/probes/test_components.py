@@ -172,12 +172,6 @@ def test_the_health_question_gives_words_and_what_we_lack_is_no_answer(
     assert (reading.value, reading.answered) == (value, answered)
 
 
-def test_the_health_question_of_every_component_is_told_in_a_whole_sentence() -> None:
-    """Its first line alone is told."""
-    first_lines = {name: (one.ready.__doc__ or "").strip().split("\n")[0] for name, one in all_components().items()}
-    assert [name for name, line in first_lines.items() if line and not line.endswith(".")] == []
-
-
 def test_rubbish_is_no_answer_and_never_an_error_of_the_diagnosis(stack: Stack) -> None:
     def ask(stack: Stack, timeout: float) -> None:
         raise KeyError("logEntries")

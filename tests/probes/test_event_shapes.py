@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from lakeproof.services import outbox
 from lakeproof.stack.stack import Stack
 
 USUAL = {"payment.captured": {"order_id": 7, "moved": "9.50"}}
-NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
 
 def test_events_are_told_by_what_they_lack_and_have_instead() -> None:

@@ -60,7 +60,7 @@ class SilentTrino:
 
 
 def test_the_health_question_ends_in_time_and_cancels_its_query(
-    tmp_path: Path, answering: Answering, monkeypatch: pytest.MonkeyPatch
+    answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     silent, get, waits = SilentTrino(), loopback.get, list[float]()
 
