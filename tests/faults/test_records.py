@@ -53,17 +53,10 @@ def test_a_fault_is_recorded_and_removed_with_its_own_arguments(stack: Stack) ->
     assert records.recorded(stack) == ()
 
 
-def test_a_fault_that_failed_half_way_is_taken_back_and_not_on_record(stack: Stack) -> None:
-    thing = Broken(fails=TerminalError("half-way"))
-    with pytest.raises(TerminalError, match="half-way"):
-        records.inject(stack, thing.fault(), {"where": "there"}, by="hand")
-    assert thing.calls == [("inject", "there"), ("remove", "there")]
-    assert records.recorded(stack) == ()
-
-
-def test_a_fault_that_ended_in_an_error_that_nobody_foresaw_is_taken_back_too(stack: Stack) -> None:
-    thing = Broken(fails=OSError("no room"))
-    with pytest.raises(OSError, match="no room"):
+@pytest.mark.parametrize("error", [TerminalError("half-way"), OSError("no room")], ids=["told", "nobody foresaw it"])
+def test_a_fault_that_failed_half_way_is_taken_back_and_not_on_record(stack: Stack, error: Exception) -> None:
+    thing = Broken(fails=error)
+    with pytest.raises(type(error), match=str(error)):
         records.inject(stack, thing.fault(), {"where": "there"}, by="hand")
     assert thing.calls == [("inject", "there"), ("remove", "there")]
     assert records.recorded(stack) == ()

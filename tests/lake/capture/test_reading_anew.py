@@ -121,26 +121,17 @@ def test_where_a_step_fails_the_mark_tells_what_the_next_submission_does_and_all
     assert tuple(steps[-len(STEPS) :]) == STEPS and not is_behind(stack, SHOP)
 
 
-def test_what_a_new_slot_would_refuse_is_refused_before_anything_is_touched(
-    steps: Steps, stack: Stack, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "required", ["require_lost", "require_right"], ids=["the slot's loss", "the topic's settings"]
+)
+def test_what_would_be_refused_later_is_refused_before_anything_is_touched(
+    steps: Steps, stack: Stack, monkeypatch: pytest.MonkeyPatch, required: str
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise InvalidInput("shop-capture does not run")
+        raise InvalidInput("it is not so")
 
-    monkeypatch.setattr(reading_anew, "require_lost", refuse)
-    with pytest.raises(InvalidInput):
-        reading_anew.read_anew(stack, "shop")
-    assert steps == [] and not is_behind(stack, SHOP)
-
-
-def test_into_a_topic_that_is_not_right_nothing_is_read(
-    steps: Steps, stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> str:
-        raise InvalidInput("cdc.shop: retention.ms=1", where="kafka")
-
-    monkeypatch.setattr(reading_anew, "require_right", refuse)
-    with pytest.raises(InvalidInput, match=r"retention\.ms=1"):
+    monkeypatch.setattr(reading_anew, required, refuse)
+    with pytest.raises(InvalidInput, match="it is not so"):
         reading_anew.read_anew(stack, "shop")
     assert steps == [] and not is_behind(stack, SHOP)
 
