@@ -103,6 +103,14 @@ def test_health_names_the_dependency_that_is_down() -> None:
     assert body["dependencies"] == {"mysql": "ok", "kafka": "connection refused"}
 
 
+def watched(stack: Stack, stop: threading.Event) -> SettingsWatch:
+    """A watch whose looks have ended."""
+    watch = SettingsWatch(stack, OLTP, stop)
+    watch.start()
+    watch.join(10)
+    return watch
+
+
 NO_ANSWER = CouldNotLook("no answer")
 
 
@@ -188,9 +196,7 @@ def test_each_look_asks_anew(tmp_path: Path, answering: Answering, monkeypatch: 
     monkeypatch.setattr(mariadb, "log_lacks", lambda *_: [])
     monkeypatch.setattr(kafka, "changed_settings", lambda *_: [])
     monkeypatch.setattr(lag_exporter, "SETTINGS_SECONDS", 0.1)
-    watch = SettingsWatch(stack, OLTP, stop)
-    watch.start()
-    watch.join(10)
+    watch = watched(stack, stop)
     assert answers == [] and watch.changed == {"connector": 1, "database": 0, "topic": 0}
 
 
@@ -207,9 +213,7 @@ def test_what_is_set_right_and_not_brought_is_counted(tmp_path: Path, monkeypatc
     monkeypatch.setattr(kafka, "changed_settings", lambda *_: [])
     missed.note(stack, OLTP, missed.BY_LOG)
     missed.note(stack, OLTP, missed.BY_CONNECTOR)
-    watch = SettingsWatch(stack, OLTP, stop)
-    watch.start()
-    watch.join(10)
+    watch = watched(stack, stop)
     assert watch.changed == {"connector": 1, "database": 1, "topic": 0}
 
 
@@ -241,9 +245,7 @@ def test_what_stays_changed_leaves_a_mark_whoever_sets_it_right(
     monkeypatch.setattr(databases, "lacking", look if whose == "database" else lambda *_: [])
     monkeypatch.setattr(kafka, "changed_settings", look if whose == "topic" else lambda *_: [])
     monkeypatch.setattr(lag_exporter, "SETTINGS_SECONDS", 0.01)
-    watch = SettingsWatch(stack, OLTP, stop)
-    watch.start()
-    watch.join(10)
+    watch = watched(stack, stop)
     assert left == []
     kinds = {kind for kind in (missed.BY_LOG, missed.BY_CONNECTOR) if missed.is_noted(stack, OLTP, kind)}
     of_whom = {"connector": {missed.BY_CONNECTOR}, "database": {missed.BY_LOG}, "topic": set()}
@@ -270,9 +272,7 @@ def test_the_looks_at_the_topic_share_one_client_of_kafka_and_ask_anew(
     monkeypatch.setattr(kafka, "_reach", lambda *_: None)
     monkeypatch.setattr(kafka, "changes", look)
     monkeypatch.setattr(lag_exporter, "SETTINGS_SECONDS", 0.01)
-    watch = SettingsWatch(stack, OLTP, stop)
-    watch.start()
-    watch.join(10)
+    watch = watched(stack, stop)
     assert len(clients) == 2 and clients[0] is clients[1] and watch.changed["topic"] == 0
 
 
