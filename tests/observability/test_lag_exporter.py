@@ -245,7 +245,7 @@ def test_what_stays_changed_leaves_a_mark_whoever_sets_it_right(
     monkeypatch.setattr(databases, "lacking", look if whose == "database" else lambda *_: [])
     monkeypatch.setattr(kafka, "changed_settings", look if whose == "topic" else lambda *_: [])
     monkeypatch.setattr(lag_exporter, "SETTINGS_SECONDS", 0.01)
-    watch = watched(stack, stop)
+    watched(stack, stop)
     assert left == []
     kinds = {kind for kind in (missed.BY_LOG, missed.BY_CONNECTOR) if missed.is_noted(stack, OLTP, kind)}
     of_whom = {"connector": {missed.BY_CONNECTOR}, "database": {missed.BY_LOG}, "topic": set()}
