@@ -1,14 +1,12 @@
 """How late an alert was is counted from the end of its own window, whichever rule and timing that was of."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import alert_delay
 from benchmarks.benchmark import Options
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
@@ -41,15 +39,15 @@ def desk_holds(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     monkeypatch.setattr(alert_delay, "instant", lambda *_, at: series)
 
 
-def test_every_alert_of_the_desk_is_judged_by_its_own_series(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_every_alert_of_the_desk_is_judged_by_its_own_series(monkeypatch: pytest.MonkeyPatch, stack: Stack) -> None:
     desk_holds(monkeypatch, "KafkaConnectTaskFailed", "OfNoRule")
-    found = alert_delay.run(Stack(Settings(state_dir=tmp_path)), Options(), lambda _: None)
+    found = alert_delay.run(stack, Options(), lambda _: None)
     assert [(row["alert"], row["beyond_its_window_s"]) for row in found.tables["by alert"]] == [
         ("KafkaConnectTaskFailed", 3.5)
     ]
     assert not found.ratios[0].met and "1 alerts left out" in found.notes[1]
 
 
-def test_without_an_alert_nothing_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_an_alert_nothing_is_known(monkeypatch: pytest.MonkeyPatch, stack: Stack) -> None:
     desk_holds(monkeypatch)
-    assert alert_delay.run(Stack(Settings(state_dir=tmp_path)), Options(), lambda _: None).unknown
+    assert alert_delay.run(stack, Options(), lambda _: None).unknown

@@ -1,13 +1,12 @@
 """Benchmarks are found by their folder, say how to do them again, and touch no captured table."""
 
-import random
 from datetime import UTC, datetime
 from io import BytesIO
 
 import pytest
 from tests.published_commit import published_commit
 
-from benchmarks import audit, scratch_database, start, whole_transactions
+from benchmarks import audit, scratch_database, whole_transactions
 from benchmarks.benchmark import Options, Ratio, Result, all_benchmarks, find
 from benchmarks.own_stack import PORTS_BESIDE
 from benchmarks.sightings import between, committed_at
@@ -49,19 +48,6 @@ def test_the_stack_that_is_started_beside_takes_no_port_of_the_usual_one() -> No
     assert max(ports) + PORTS_BESIDE < 32_768
 
 
-def test_each_service_of_the_shop_is_set_beside_the_peers() -> None:
-    rows: list[dict[str, object]] = [
-        {"component": "order-service", "warm_ready_s": 2.2, "rss_mib": 102},
-        {"component": "payment-service", "warm_ready_s": None, "rss_mib": 51},
-        {"component": "kafka", "warm_ready_s": 5.0, "rss_mib": 500},
-    ]
-    assert [(ratio.what.split(":")[0], ratio.value) for ratio in start.to_peer(rows)] == [
-        ("order-service", 2.0),
-        ("order-service", 1.0),
-        ("payment-service", 0.5),
-    ]
-
-
 def test_when_paimon_committed_is_read_from_the_snapshot_that_trino_read() -> None:
     class Store:
         def get_object(self, Bucket: str, Key: str) -> dict[str, BytesIO]:
@@ -74,19 +60,6 @@ def test_when_paimon_committed_is_read_from_the_snapshot_that_trino_read() -> No
 def test_commits_that_a_long_query_passed_over_are_counted_although_the_last_one_is_out_of_sight() -> None:
     assert [between(["d", "c", "b", "a"], last) for last in "cba"] == [0, 1, 2]
     assert between(["d", "c", "b"], "a") == 2
-
-
-def test_who_is_killed_is_decided_by_the_seed_and_pairs_come_too() -> None:
-    names = ("kafka", "nessie", "publisher")
-
-    def series(seed: int) -> list[list[str]]:
-        dice = random.Random(seed)
-        return [whole_transactions.victims(names, dice) for _ in range(60)]
-
-    assert series(1) == series(1) != series(2)
-    sizes = {len(killed) for killed in series(1)}
-    assert (sizes, {name for killed in series(1) for name in killed}) == ({1, 2}, set(names))
-    assert whole_transactions.victims(["kafka"], random.Random(0)) == ["kafka"]
 
 
 def test_kills_are_spread_over_the_hashes_where_their_number_is_given() -> None:

@@ -354,9 +354,7 @@ def test_what_the_check_passes_is_missed_and_what_stays_is_a_false_alarm_and_the
     assert {name: count for name, count in counts(stays.rounds).items() if count} == {"found": 1, "false alarms": 1}
 
 
-def test_a_killed_hunt_is_taken_up_where_it_ended_and_what_it_left_is_taken_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_hunt_is_taken_up_where_it_ended_and_what_it_left_is_taken_out(tmp_path: Path) -> None:
     lamp = Lamp()
     kind = lamp_kind("broken", "broken")
     played(tmp_path, lamp, kind, 1)

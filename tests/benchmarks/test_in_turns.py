@@ -6,14 +6,13 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from tests.conftest import Answers
 
 from benchmarks import in_turns as module
 from benchmarks.closed_loop import Call
 from benchmarks.in_turns import InTurns, in_turns
 from benchmarks.posting import posting
 from lakeproof.errors import TerminalError
-
-type Answers = Callable[[str, str, bytes], tuple[int, object]]
 
 
 def cpu_times(user: float, system: float) -> SimpleNamespace:

@@ -13,15 +13,13 @@ import httpx
 import pytest
 from tests.published_commit import published_commit
 
-from benchmarks import alert_storm, at_rest, diagnose, projection, rate, recovery, sightings
+from benchmarks import alert_storm, at_rest, projection, rate, recovery, sightings
 from benchmarks.benchmark import Options
-from benchmarks.check_time import result_of, steps_of
-from benchmarks.diagnose import spread
+from benchmarks.check_time import result_of
 from benchmarks.projection import Sample, Watch, row_of
 from benchmarks.recovery import pause_around
 from benchmarks.usage import Usage
 from lakeproof.customers.shoppers.report import Counts, TrafficReport
-from lakeproof.errors import TerminalError
 from lakeproof.incidents.database import open_database
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import Notification
@@ -62,35 +60,10 @@ def test_a_pause_whose_begin_is_older_than_every_known_commit_is_unknown(monkeyp
     assert (found.unknown, found.ratios, row["pause_s"], row["worst_age_s"]) == (True, [], None, None)
 
 
-def test_steps_are_told_in_the_order_of_their_end_with_the_median_of_all_runs() -> None:
-    reports = [
-        CheckReport(NOW, None, 0, 0, 0, 0, steps={"covered": covered, "digests": 4.0}) for covered in (1.0, 2.0, 9.0)
-    ]
-    assert steps_of(reports) == [
-        {"step": "covered", "ended_s": 2.0, "after_the_one_before_s": 2.0},
-        {"step": "digests", "ended_s": 4.0, "after_the_one_before_s": 2.0},
-    ]
-
-
 def test_a_check_that_could_not_look_leaves_its_time_unknown() -> None:
     result = result_of(Options(), [CheckReport(NOW, None, 0, 0, 0, 0, unknown=("trino: away",), seconds=50.0)])
     assert (result.failed, result.unknown, result.ratios[0].value) == (False, True, 2.0)
     assert result.notes == ["run 1 unknown: trino: away"]
-
-
-def test_a_command_that_does_not_end_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    command = tmp_path / "lakeproof"
-    command.write_text("#!/bin/sh\nexec sleep 60\n")
-    command.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    monkeypatch.setattr(diagnose, "LONGEST_SECONDS", 0.1)
-    with pytest.raises(TerminalError, match=r"lakeproof ps: no end within 0\.1 s"):
-        diagnose._run("ps")
-
-
-def test_the_p95_of_a_few_runs_is_the_largest() -> None:
-    assert spread([3.0, 1.0, 2.0]) == {"runs": 3, "p50_s": 2.0, "p95_s": 3.0, "max_s": 3.0}
-    assert spread([float(second) for second in range(1, 21)])["p95_s"] == 19.0
 
 
 def test_a_stack_whose_ledger_grows_is_not_at_rest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -112,24 +85,6 @@ def test_a_stack_whose_ledger_grows_is_not_at_rest(monkeypatch: pytest.MonkeyPat
     assert not at_rest.run(stack, Options(seconds=0.01), lambda text: None).unknown
     buys = True
     assert at_rest.run(stack, Options(seconds=0.01), lambda text: None).unknown
-
-
-@pytest.mark.parametrize(
-    ("cpu", "mib", "met"), [(3.0, 150, [True, True]), (3.1, 150, [False, True]), (3.0, 151, [True, False])]
-)
-def test_console_and_desk_have_aims_of_their_own_at_rest(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpu: float, mib: int, met: list[bool]
-) -> None:
-    rows = [{"component": "desk", "cpu_percent": cpu, "rss_mib": mib}]
-    whole = {"component": "all", "cpu_percent": 20.0, "rss_mib": 1024}
-    monkeypatch.setattr(at_rest, "Usage", lambda stack: SimpleNamespace(table=lambda: [*rows, whole]))
-    monkeypatch.setattr(at_rest, "WARM_SECONDS", 0.0)
-    stack = Stack(Settings(name="none", state_dir=tmp_path))
-    _, *of_desk = at_rest.run(stack, Options(seconds=0.01), lambda text: None).ratios
-    assert [ratio.met for ratio in of_desk] == met
-    assert [ratio.value for ratio in of_desk] == [round(cpu / 3, 2), round(mib / 150, 2)]
-    rows.clear()  # a stack without a desk
-    assert len(at_rest.run(stack, Options(seconds=0.01), lambda text: None).ratios) == 1
 
 
 def test_a_child_that_has_ended_counts_with_its_component(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ from lakeproof.customers.ledger import Line
 from lakeproof.customers.shoppers.report import Counts, TrafficReport
 from lakeproof.deadline import Deadline
 from lakeproof.shop.order.models import Op, Order
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
@@ -17,8 +16,8 @@ def report_of(ledger: Path) -> TrafficReport:
     return TrafficReport("r", 1, 1.0, 1.0, Counts(), 1.0, {}, {}, {}, {}, {}, [], str(ledger))
 
 
-def test_shoppers_of_a_database_that_is_away_report_refusals_and_no_order(tmp_path: Path) -> None:
-    shoppers = sql_shoppers(Stack(Settings(state_dir=tmp_path)), 50.0, "away")
+def test_shoppers_of_a_database_that_is_away_report_refusals_and_no_order(tmp_path: Path, stack: Stack) -> None:
+    shoppers = sql_shoppers(stack, 50.0, "away")
     try:
         sent = Deadline(90).wait_for("the first refusal", lambda: shoppers.counts().refused or None, every=0.05)
     finally:

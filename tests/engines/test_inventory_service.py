@@ -10,7 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import httpx
 import orjson
 import pytest
 from confluent_kafka import Consumer
+from tests.conftest import RealStack
 from tests.engines.instances import instance
 from tests.engines.sale import Outcome, sale
 
@@ -38,8 +39,6 @@ TTL_SECONDS = 20
 FLOOR_SECONDS = 10
 UNITS = 100
 LATE_SECONDS = 5.0
-
-type RealStack = Callable[[str], AbstractContextManager[Stack]]
 
 
 @pytest.fixture(scope="module")
