@@ -94,7 +94,8 @@ def test_the_readme_is_short_and_so_are_its_sentences() -> None:
 
 
 def test_the_pages_are_few_and_each_says_first_what_it_is_good_for() -> None:
-    pages = sorted((ROOT / "docs").glob("*.md"))
+    made = {"settings.md"}  # by `lakeproof render settings`
+    pages = sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in made)
     assert len(pages) <= 20
     opening = re.compile(r"# .+\n\n(?!\[|[#|`>*-])(?:.+\n)*?.*\byou\b")
     assert [page.name for page in pages if not opening.match(page.read_text())] == []

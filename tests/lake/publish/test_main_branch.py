@@ -2,27 +2,23 @@
 
 import json
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from itertools import count, islice
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.conftest import Answering
+from tests.doubles.nessie import AT, NO_COMMIT
+from tests.doubles.nessie import Nessie as InMemory
 
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.lake.nessie import (
     IcebergTable,
-    Merged,
-    NessieConflict,
-    NoSuchReference,
-    NothingToMerge,
     Reference,
 )
-from lakeproof.lake.nessie_commit import OURS, Commit
+from lakeproof.lake.nessie_commit import OURS
 from lakeproof.lake.publish import history, main_branch, tags
 from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.commit import ONTO, DatabaseState, properties_of, states_of
@@ -38,7 +34,6 @@ from lakeproof.scenarios.lake_commit_failure import faults, wrong_fixes
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-AT = datetime(2026, 11, 26, tzinfo=UTC)
 TABLES = ("orders", "items")
 OF_SHOP = ("payments", "cases")
 
@@ -47,30 +42,16 @@ def table_at(name: str, snapshot: int) -> IcebergTable:
     return IcebergTable(f"s3://lake/{name}-{snapshot}", snapshot, 0, 0, 0, f"id of {name}")
 
 
-# Where a branch of Nessie stands that has no commit: its history is empty there.
-NO_COMMIT = "2e1cfa82b035c26cbbbdae632cea070514eb8b773f616aaeaf668e2f0be8f10d"
-
-
-@dataclass
-class Nessie:
-    """A Nessie in memory: commits by hash, branches and tags by name, and the tables that each commit shows.
-
-    It merges as Nessie 0.99.0 was seen to: only those tables that differ between the source and what was last merged
-    of it, compared by what they hold; and it says so where there are none.
-    """
-
-    commits: dict[str, Commit] = field(default_factory=dict)
-    tables: dict[str, dict[str, IcebergTable]] = field(default_factory=dict)
-    names: dict[str, Reference] = field(default_factory=dict)
-    merged: dict[str, str] = field(default_factory=dict)
-    """Merge commit → the hash of the source that it brought in."""
+class Nessie(InMemory):
+    """One that the publisher publishes to."""
 
     def publish(self, checkpoint: int, branch: str = "main", moved: Sequence[str] = TABLES) -> str:
         """As the publisher does, of a checkpoint that moved these tables. On `ingest`: as if killed then."""
         ingest = self.names["ingest"].hash
         source, own = (OLTP, TABLES) if set(moved) <= set(TABLES) else (SHOP, OF_SHOP)
-        shown = self.tables[ingest] | {name: table_at(name, checkpoint) for name in moved}
-        snapshots = {name: shown[name].snapshot_id for name in own if name in shown}
+        shown = self.tables[ingest] | {f"{source.name}.{name}": table_at(name, checkpoint) for name in moved}
+        named = {name: shown.get(f"{source.name}.{name}") for name in own}
+        snapshots = {name: table.snapshot_id for name, table in named.items() if table is not None}
         state = DatabaseState(checkpoint, None, None, snapshots, AT)
         states = {**states_of(self.commits[ingest]), source.name: state}
         properties = properties_of(states, source.name) | {ONTO: self.names["main"].hash}
@@ -79,92 +60,6 @@ class Nessie:
         if branch == "ingest":
             return ready
         return self.merge(self.names["ingest"], self.names["main"], message, properties).head.hash
-
-    def add(
-        self,
-        branch: str,
-        shown: Mapping[str, IcebergTable],
-        properties: Mapping[str, str],
-        author: str = OURS,
-        message: str = "",
-    ) -> str:
-        name = f"{len(self.commits):016x}"
-        held = self.names.get(branch)
-        at = AT + timedelta(seconds=len(self.commits))
-        self.commits[name] = Commit(name, held.hash if held else None, at, message, dict(properties), author)
-        self.tables[name] = dict(shown)
-        self.names[branch] = Reference("BRANCH", branch, name)
-        return name
-
-    def close(self) -> None: ...
-
-    def reference(self, name: str) -> Reference:
-        if name not in self.names:
-            raise NoSuchReference("not found", where=name)
-        return self.names[name]
-
-    def references(self) -> list[Reference]:
-        return list(self.names.values())
-
-    def create_reference(self, kind: Any, name: str, source: Reference) -> Reference:
-        if name in self.names:
-            raise NessieConflict("taken", where=name)
-        self.names[name] = Reference(kind, name, source.hash)
-        return self.names[name]
-
-    def assign(self, branch: Reference, to_hash: str) -> Reference:
-        if self.names[branch.name].hash != branch.hash:
-            raise NessieConflict("moved", where=branch.name)
-        self.names[branch.name] = replace(branch, hash=to_hash)
-        return self.names[branch.name]
-
-    def lineage(self, commit: str | None) -> Iterator[Commit]:
-        while commit is not None and commit != NO_COMMIT:
-            yield self.commits[commit]
-            commit = self.commits[commit].parent
-
-    def history(self, name: str, limit: int, *, at_hash: str | None = None) -> Iterator[Commit]:
-        yield from islice(self.lineage(at_hash or self.reference(name).hash), limit)
-
-    def holds(self, name: str, commit: str) -> bool:
-        return any(one.hash == commit for one in self.history(name, 1000))
-
-    def has_namespace(self, reference: Reference, name: str) -> bool:
-        return True
-
-    def contents(self, reference: Reference, namespace: str, tables: Sequence[str]) -> dict[str, IcebergTable]:
-        return {name: table for name, table in self.tables[reference.hash].items() if name in tables}
-
-    def commit_tables(
-        self, branch: Reference, namespace: str, tables: Any, message: str, properties: Any, author: str = OURS
-    ) -> Reference:
-        return self.commit_all(branch, {namespace: tables}, message, properties, author)
-
-    def commit_all(
-        self, branch: Reference, tables: Any, message: str, properties: Any, author: str = OURS
-    ) -> Reference:
-        now, expected = self.tables[self.names[branch.name].hash], self.tables[branch.hash]
-        puts = {name: table for of_one in tables.values() for name, table in of_one.items()}
-        if any(now.get(name) != expected.get(name) for name in puts):
-            raise NessieConflict("moved", where=branch.name)
-        self.add(branch.name, now | puts, properties, author, message)
-        return self.names[branch.name]
-
-    def merge(
-        self, source: Reference, target: Reference, message: str, properties: Any, *, over_others: bool = False
-    ) -> Merged:
-        onto = self.names[target.name].hash
-        last = next((self.merged[one.hash] for one in self.lineage(onto) if one.hash in self.merged), None)
-        before, now = self.tables[last] if last else {}, self.tables[onto]
-        changed = {name: one for name, one in self.tables[source.hash].items() if before.get(name) != one}
-        if not changed:
-            raise NothingToMerge("nothing differs", where=target.name)
-        if not over_others and any(now.get(name) != before.get(name) for name in changed):
-            raise NessieConflict("changed in conflict", where=target.name)
-        made = self.add(target.name, now | changed, properties, message=message)
-        self.commits[made] = replace(self.commits[made], merged=True)
-        self.merged[made] = source.hash
-        return Merged(self.names[target.name], onto)
 
 
 class Body:
@@ -207,7 +102,12 @@ def head(nessie: Nessie) -> str:
 
 
 def shown(nessie: Nessie, branch: str = "main") -> dict[str, int]:
-    return {name: table.snapshot_id for name, table in nessie.tables[nessie.names[branch].hash].items()}
+    return of_tables(nessie, nessie.names[branch].hash)
+
+
+def of_tables(nessie: Nessie, commit: str) -> dict[str, int]:
+    """Table → its snapshot at that commit, of both databases."""
+    return {name.partition(".")[2]: table.snapshot_id for name, table in nessie.tables[commit].items()}
 
 
 def publisher_of(nessie: Nessie) -> Publisher:
@@ -338,7 +238,7 @@ def test_a_table_that_somebody_dropped_comes_back_by_a_rollback_alone(
     faults.WrittenMain().inject(stack)
     if buried:
         nessie.publish(8, moved=["items"])
-    left = {name: table for name, table in nessie.tables[head(nessie)].items() if name != "orders"}
+    left = {name: table for name, table in nessie.tables[head(nessie)].items() if name != "oltp.orders"}
     nessie.add("main", left, {}, wrong_fixes.AUTHOR, "drop orders")
     with pytest.raises(MainWritten, match="somebody wrote"):
         publisher_of(nessie)._read_head()
@@ -395,8 +295,7 @@ def test_backup_is_shown_until_ingest_is_merged(stack: Stack, nessie: Nessie, mo
     main_branch.bring_in(stack, "ingest")
     for commit in nessie.history("main", 2 if moved else 1):
         (state,) = states_of(commit).values()
-        told = {name: table.snapshot_id for name, table in nessie.tables[commit.hash].items()}
-        assert told == state.snapshots == shown(nessie, "ingest")
+        assert of_tables(nessie, commit.hash) == state.snapshots == shown(nessie, "ingest")
     assert publisher._read_head().main.hash == head(nessie)
     nessie.publish(10)
     assert publisher._read_head().main.hash == head(nessie)
@@ -464,12 +363,12 @@ def test_what_somebody_wrote_is_put_right_in_whichever_database(
     assert publisher_of(nessie)._read_head().main.hash == head(nessie)
 
 
-@pytest.mark.parametrize("table", ["orders", "payments"])
+@pytest.mark.parametrize(("namespace", "table"), [("oltp", "orders"), ("shop", "payments")])
 def test_a_branch_that_does_not_hold_what_it_says_of_either_database_is_refused(
-    stack: Stack, nessie: Nessie, table: str
+    stack: Stack, nessie: Nessie, namespace: str, table: str
 ) -> None:
     before = nessie.publish(3, moved=OF_SHOP)
-    nessie.tables[nessie.names["ingest"].hash][table] = table_at(table, 2)
+    nessie.tables[nessie.names["ingest"].hash][f"{namespace}.{table}"] = table_at(table, 2)
     with pytest.raises(AuditFailed, match=f"{table}@. shows|{table}@.: the branch shows snapshot 2"):
         main_branch.bring_in(stack, "ingest")
     assert head(nessie) == before
@@ -542,7 +441,7 @@ def test_a_publisher_looks_again_where_its_merge_came_upon_anothers_commit(stack
 
 def test_a_branch_that_does_not_hold_what_it_says_is_refused(stack: Stack, nessie: Nessie) -> None:
     before = head(nessie)
-    nessie.tables[nessie.names["ingest"].hash]["orders"] = table_at("orders", 6)
+    nessie.tables[nessie.names["ingest"].hash]["oltp.orders"] = table_at("orders", 6)
     with pytest.raises(AuditFailed, match="shows snapshot 6"):
         main_branch.bring_in(stack, "ingest")
     assert head(nessie) == before
