@@ -16,6 +16,7 @@ from tests.drills_real.scenarios import chosen_scenarios
 from tests.engines.turns import is_left_out
 
 from lakeproof.processes.client import SupervisorClient
+from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack, load_stack
 
 NUMBERS = itertools.count(1)
@@ -25,6 +26,12 @@ type RealStack = Callable[[str], AbstractContextManager[Stack]]
 # method, path, body → status, and the answer's body: bytes as they are, else as JSON
 type Answers = Callable[[str, str, bytes], tuple[int, object]]
 type Answering = Callable[[Answers], str]
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    """One that does not run."""
+    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +99,7 @@ def serving(answers: Answers) -> Iterator[str]:
                 self.end_headers()
                 self.wfile.write(body)
 
-        do_PUT = do_POST = do_DELETE = do_GET
+        do_HEAD = do_PUT = do_POST = do_DELETE = do_GET
 
         def log_message(self, *_: object) -> None: ...
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lakeproof.bench.machine import look_at_machine
+from lakeproof.machine import look_at_machine
 
 FOLDER = Path("docs") / "proof"
 FILE = FOLDER / "record.jsonl"

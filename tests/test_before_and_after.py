@@ -1,6 +1,6 @@
 """What tests/before_and_after.py makes of what it read."""
 
-from tests.before_and_after import busy_seconds, longest_gap, table
+from tests.before_and_after import busy_seconds, longest_gap
 
 
 def test_only_work_counts_as_busy() -> None:
@@ -14,18 +14,3 @@ def test_the_longest_pause_is_one_that_ends_after_the_kill() -> None:
     assert longest_gap(moments, 33.0, 47.0) == 9.0
     assert longest_gap(moments, 33.0, 60.0) == 15.0  # it never moved again
     assert longest_gap([], 33.0, 60.0) == 27.0
-
-
-def test_a_table_has_medians_all_values_and_their_ratio() -> None:
-    def row(side: str, what: str, value: float) -> dict[str, object]:
-        return {"side": side, "commit": f"{side}-commit", "what": what, "value": value}
-
-    rows = [row("before", "up, s", value) for value in (240, 250, 230)]
-    rows += [row("after", "up, s", value) for value in (80, 120, 90)]
-    rows += [row("after", "refused", 0), {"side": "before", "commit": "before-commit", "broke_off": "no answer"}]
-    assert table(rows) == [
-        "| | before, before-commit | after, after-commit | after to before |",
-        "| --- | --- | --- | --- |",
-        "| up, s | 240 (240, 250, 230) | 90 (80, 120, 90) | 0.38 |",
-        "| refused | - | 0 (0) |  |",
-    ]

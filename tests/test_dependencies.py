@@ -1,4 +1,4 @@
-"""The package imports what it declares, and declares what it imports."""
+"""The package imports what it declares, and declares what it imports; the benchmarks import no other library."""
 
 import ast
 import re
@@ -7,6 +7,8 @@ import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 NOT_IMPORTED = {
@@ -25,9 +27,9 @@ def declared() -> set[str]:
     return {normal(re.split(r"[\[<>=; ]", each)[0]) for each in found}
 
 
-def imported() -> Iterator[str]:
-    """The top modules that the package imports, lazily too."""
-    for path in (ROOT / "src").rglob("*.py"):
+def imported(folder: str) -> Iterator[str]:
+    """The top modules that the code of that folder imports, lazily too."""
+    for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Import):
                 yield from (alias.name.partition(".")[0] for alias in node.names)
@@ -35,10 +37,19 @@ def imported() -> Iterator[str]:
                 yield node.module.partition(".")[0]
 
 
-def test_each_dependency_is_imported_and_each_import_is_declared() -> None:
+def used_by(folder: str) -> dict[str, set[str]]:
+    """Top module → the distributions that it may come from, for the libraries that the folder's code imports."""
     known = packages_distributions()
-    modules = set(imported()) - set(sys.stdlib_module_names) - {"lakeproof"}
+    modules = set(imported(folder)) - set(sys.stdlib_module_names) - {"lakeproof", "benchmarks"}
     assert not {module for module in modules if module not in known}
-    used = {module: {normal(PART_OF.get(name.lower(), name)) for name in known[module]} for module in modules}
-    assert not {module for module, names in used.items() if not names & declared()}
+    return {module: {normal(PART_OF.get(name.lower(), name)) for name in known[module]} for module in modules}
+
+
+@pytest.mark.parametrize("folder", ["src", "benchmarks"])
+def test_each_import_is_declared(folder: str) -> None:
+    assert not {module for module, names in used_by(folder).items() if not names & declared()}
+
+
+def test_each_dependency_is_imported() -> None:
+    used = used_by("src")
     assert declared() - {name for names in used.values() for name in names} == set(NOT_IMPORTED)

@@ -15,7 +15,7 @@ import typer
 from pydantic import BaseModel
 from tests.doubles.plugins import OURS
 
-from lakeproof.bench.benchmark import all_benchmarks
+from benchmarks.benchmark import all_benchmarks
 from lakeproof.cli.commands import build
 from lakeproof.faults.fault import all_faults
 from lakeproof.scenarios.folder import scenario_folders
@@ -25,10 +25,9 @@ from lakeproof.stack.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 # The record of proofs is written by runs; decisions and the changelog tell also of what was taken away later.
+AT_THE_ROOT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 WRITTEN = sorted(
-    path
-    for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")]
-    if path.parent.name not in ("proof", "example-report")
+    path for path in [*AT_THE_ROOT, *ROOT.glob("docs/**/*.md")] if path.parent.name not in ("proof", "example-report")
 )
 OF_NOW = [path for path in WRITTEN if path.parent.name != "decisions" and path.name != "CHANGELOG.md"]
 GENERATED = ("runbook", "usecases")
@@ -67,7 +66,17 @@ def files() -> frozenset[str]:
 @cache
 def code() -> str:
     """All that is no document."""
-    places = ("src/", "tests/", "scripts/", "java/", "third_party/", "Makefile", "pyproject.toml", ".github/")
+    places = (
+        "src/",
+        "benchmarks/",
+        "tests/",
+        "scripts/",
+        "java/",
+        "third_party/",
+        "Makefile",
+        "pyproject.toml",
+        ".github/",
+    )
     found = [ROOT / name for name in files() if name.startswith(places) and name != "tests/test_document_claims.py"]
     return "\n".join(path.read_text(errors="ignore") for path in found if path.exists() and path.suffix != ".md")
 

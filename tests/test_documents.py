@@ -82,3 +82,20 @@ def test_every_table_of_the_performance_names_its_machine_and_commit() -> None:
 @pytest.mark.parametrize("name", ["proofs.md", "drills.md"])
 def test_no_result_is_typed_into_a_document_that_has_a_record_for_it(name: str) -> None:
     assert re.findall(r"[1-9]\d* passed|passed in \d+|\b\d+ of \d+\b", (ROOT / "docs" / name).read_text()) == []
+
+
+def test_the_readme_is_short_and_so_are_its_sentences() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 130
+    prose = re.sub(r"^```.*?^```|^\|.*?$", "", text, flags=re.MULTILINE | re.DOTALL)
+    paragraphs = re.split(r"\n\s*\n|\n(?=- )", re.sub(r"\]\([^)]*\)|\*", "", prose))
+    sentences = [words.split() for part in paragraphs for words in re.split(r"(?<=[.!?])\s", part)]
+    assert [" ".join(words) for words in sentences if len(words) > 25] == []
+
+
+def test_the_pages_are_few_and_each_says_first_what_it_is_good_for() -> None:
+    made = {"settings.md"}  # by `lakeproof render settings`
+    pages = sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in made)
+    assert len(pages) <= 20
+    opening = re.compile(r"# .+\n\n(?!\[|[#|`>*-])(?:.+\n)*?.*\byou\b")
+    assert [page.name for page in pages if not opening.match(page.read_text())] == []

@@ -12,7 +12,9 @@ from typing import Literal
 
 import pytest
 
-SRC = Path(__file__).parents[1] / "src"
+ROOT = Path(__file__).parents[1]
+# Package → the folder that it lies in. The benchmarks are not installed.
+PACKAGES = {"lakeproof": ROOT / "src", "benchmarks": ROOT}
 FIRST_OF_ALL = ("lakeproof.cli.app", "lakeproof.cli.commands")  # loaded before any command's module
 # Each takes longer to load than `lakeproof ps` takes to run.
 HEAVY = {"asyncio", "httpx", "psutil", "pydantic", "sqlalchemy", "yaml"}
@@ -20,7 +22,7 @@ HEAVY = {"asyncio", "httpx", "psutil", "pydantic", "sqlalchemy", "yaml"}
 CLIENTS = {"botocore", "cassandra", "confluent_kafka", "fastavro", "psycopg", "pymysql", "redis"}
 # Outside the command line: who imports what else within a function, and why.
 REASONS = {
-    ("lakeproof.bench.service_server", "lakeproof.services.redis_connection"): "it loads redis",
+    ("benchmarks.service_server", "lakeproof.services.redis_connection"): "it loads redis",
     ("lakeproof.deadline", "asyncio"): "a command that never waits ends sooner than asyncio is loaded",
     ("lakeproof.lake.sources.source", "lakeproof.lake.sources.mariadb"): "it loads pymysql",
     ("lakeproof.lake.sources.source", "lakeproof.lake.sources.postgres"): "it loads psycopg",
@@ -28,7 +30,7 @@ REASONS = {
     ("lakeproof.shop.mail_sink.account", "httpx"): "the sink keeps the account, and asks nobody",
     ("lakeproof.stack.stack", "lakeproof.stack.settings"): "it loads pydantic; a command's --help needs none",
 } | {
-    ("lakeproof.bench.service_server", f"lakeproof.shop.{service}.app"): "a process whose memory is told serves one"
+    ("benchmarks.service_server", f"lakeproof.shop.{service}.app"): "a process whose memory is told serves one"
     for service in ("mail_sink", "notification", "order", "payment", "support")
 }
 
@@ -49,8 +51,15 @@ class Import:
 
 @cache
 def files() -> Mapping[str, Path]:
-    paths = (SRC / "lakeproof").rglob("*.py")
-    return {".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+    found = ((home, path) for package, home in PACKAGES.items() for path in (home / package).rglob("*.py"))
+    return {
+        ".".join(path.relative_to(home).with_suffix("").parts).removesuffix(".__init__"): path for home, path in found
+    }
+
+
+def of_command_line(name: str) -> bool:
+    """True for a module of the command line. The command `bench` lies with the benchmarks."""
+    return name.startswith("lakeproof.cli.") or name == "benchmarks.command"
 
 
 def _targets(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
@@ -119,7 +128,7 @@ def test_a_stack_tells_an_address_without_loading_any_component() -> None:
 def test_a_late_import_names_nothing_that_is_loaded_anyway() -> None:
     needless = []
     for name, found in imports().items():
-        before = FIRST_OF_ALL if name.startswith("lakeproof.cli.") and name not in FIRST_OF_ALL else ()
+        before = FIRST_OF_ALL if of_command_line(name) and name not in FIRST_OF_ALL else ()
         loaded = loaded_with(name).union(*(loaded_with(one) for one in before))
         needless += [
             f"{files()[name]}:{each.line} {each.target}" for each in found if each.late and each.target in loaded
@@ -133,7 +142,7 @@ def test_an_import_within_a_function_has_a_reason() -> None:
         (name, each.target)
         for name, found in imports().items()
         for each in found
-        if each.where == "function" and not name.startswith("lakeproof.cli.")
+        if each.where == "function" and not of_command_line(name)
     }
     of_clients = {
         (name, target)
@@ -145,7 +154,7 @@ def test_an_import_within_a_function_has_a_reason() -> None:
 
 def test_no_command_loads_a_heavy_library_before_it_is_called() -> None:
     """Its --help, and what is said of a wrong word, need none."""
-    commands = [name for name in files() if name.startswith("lakeproof.cli.")]
+    commands = [name for name in files() if of_command_line(name)]
     assert {name: found for name in commands if (found := loaded_with(name) & HEAVY)} == {}
 
 

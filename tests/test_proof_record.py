@@ -1,6 +1,7 @@
 """The plugin that makes `make proof` resumable, over a small clone of its own."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -79,7 +80,9 @@ class Clone:
             marker,
             *more,
         )
-        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(HERE.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+        # `src` too: these tests and the package that they use are of one clone, whichever clone is installed.
+        code = os.pathsep.join(str(HERE.parent / folder) for folder in (".", "src"))
+        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": code, "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=120
         )

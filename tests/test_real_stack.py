@@ -1,16 +1,12 @@
 """The stack that the engines and drills tiers start: one within another, and the environment that names it."""
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from tests.conftest import RealStack
 
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.stack.stack import Stack
-
-type RealStack = Callable[[str], AbstractContextManager[Stack]]
 
 NAMES = ("LAKEPROOF_NAME", "LAKEPROOF_STATE_DIR", "LAKEPROOF_PORT_SHIFT")
 

@@ -1,7 +1,5 @@
 """A login, the share that is taken, and the limit of the account that leaked."""
 
-from pathlib import Path
-
 import pytest
 
 from lakeproof.checks.check import Baseline, CheckContext
@@ -10,7 +8,6 @@ from lakeproof.deadline import Deadline
 from lakeproof.scenarios.connection_saturation import checks
 from lakeproof.scenarios.connection_saturation.checks import ConnectionsSpare, judge
 from lakeproof.stack.database_sessions import UNLIMITED, Held, Sessions
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 REPORT = ConnectionsSpare(account="report")
@@ -52,12 +49,12 @@ def test_the_seconds_of_the_login_are_told() -> None:
 
 @pytest.mark.parametrize(("broken", "outcome"), [(True, Outcome.FAILED), (False, Outcome.PASSED)])
 def test_a_limit_is_asked_for_only_where_something_was_broken(
-    broken: bool, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    broken: bool, outcome: Outcome, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks, "_log_in", lambda stack, database: ("answers", 0.01))
     monkeypatch.setattr(checks, "sessions", lambda stack, database, seconds: seen(3))
     monkeypatch.setattr(checks, "limit_of", lambda stack, database, account, seconds: UNLIMITED)
-    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5), fault_made=broken)
+    context = CheckContext(stack, Deadline(5), fault_made=broken)
     before = Baseline(Verdict("", Outcome.PASSED, ""))
     assert REPORT.verify(context, before).outcome is outcome
 
@@ -72,12 +69,12 @@ def test_a_limit_is_asked_for_only_where_something_was_broken(
     ],
 )
 def test_where_no_account_leaked_nobody_has_to_be_limited(
-    login: str, took: float, taken: int, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    login: str, took: float, taken: int, outcome: Outcome, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a lock that everybody waited for."""
     monkeypatch.setattr(checks, "_log_in", lambda stack, database: (login, took))
     monkeypatch.setattr(checks, "sessions", lambda stack, database, seconds: seen(taken))
-    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(0))
+    context = CheckContext(stack, Deadline(0))
     verdict = checks.ConnectionsSpare().verify(context, Baseline(Verdict("", Outcome.PASSED, "")))
     assert verdict.outcome is outcome
     assert verdict.numbers.keys() == {"login_seconds", "taken_percent"}

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,6 @@ from lakeproof.drills.bound_checks import Judged, counted
 from lakeproof.incidents.self_check import ROWS_OF
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.report import AGREE, CheckReport, ClaimReport, Cut, TableReport
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 NOTHING = Baseline(Verdict("", Outcome.PASSED, ""))
@@ -36,8 +34,8 @@ LOST = TableReport("orders", "trino", 899, (Finding("orders", Wrong.LOST, "k1", 
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> CheckContext:
-    return CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+def context(stack: Stack) -> CheckContext:
+    return CheckContext(stack, Deadline(5))
 
 
 def over(report: CheckReport, check: Check, context: CheckContext, monkeypatch: pytest.MonkeyPatch) -> Verdict:

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,6 @@ from lakeproof.probes.flink import RESTARTING, RUNNING, JobHistory
 from lakeproof.probes.reading import Value
 from lakeproof.scenarios.flink_restarts import checks
 from lakeproof.scenarios.flink_restarts.checks import CHECKPOINT, JOB, judge
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 NOW = 10_000.0
@@ -70,20 +68,20 @@ def asked(monkeypatch: pytest.MonkeyPatch, *looks: JobHistory | None) -> None:
     monkeypatch.setattr(checks, "PAUSE_SECONDS", 0.01)
 
 
-def test_it_waits_for_the_time_that_is_wanting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_it_waits_for_the_time_that_is_wanting(monkeypatch: pytest.MonkeyPatch, stack: Stack) -> None:
     began = round(time.time() * 1000)
     running = replace(HEALTHY, began_ms=began, completed_ms=began + 100)
     asked(monkeypatch, None, replace(running, state=RESTARTING), running)
-    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(10))
+    context = CheckContext(stack, Deadline(10))
     before = Baseline(Verdict("", Outcome.PASSED, ""), BEFORE)
     assert checks.JobSteady(seconds=0.5).verify(context, before).outcome is Outcome.PASSED
     assert context.deadline.elapsed >= 0.4
 
 
-def test_a_restart_meanwhile_ends_the_wait(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_restart_meanwhile_ends_the_wait(monkeypatch: pytest.MonkeyPatch, stack: Stack) -> None:
     failed = replace(HEALTHY, failed_ms=round(time.time() * 1000) + 60_000, exception="IOException: no")
     asked(monkeypatch, replace(HEALTHY, state=RESTARTING), failed)
-    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(60))
+    context = CheckContext(stack, Deadline(60))
     verdict = checks.JobSteady().verify(context, Baseline(Verdict("", Outcome.PASSED, ""), BEFORE))
     assert (verdict.outcome, "IOException: no" in verdict.summary) == (Outcome.FAILED, True)
     assert context.deadline.elapsed < 30
@@ -99,18 +97,15 @@ def test_a_restart_meanwhile_ends_the_wait(monkeypatch: pytest.MonkeyPatch, tmp_
     ],
 )
 def test_before_the_fault_it_must_run_and_have_a_checkpoint(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, job: JobHistory | None, outcome: Outcome
+    monkeypatch: pytest.MonkeyPatch, stack: Stack, job: JobHistory | None, outcome: Outcome
 ) -> None:
     asked(monkeypatch, job)
-    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(10))
+    context = CheckContext(stack, Deadline(10))
     assert checks.JobSteady().baseline(context).verdict.outcome is outcome
 
 
-def test_a_job_that_passed_over_what_nobody_has_brought_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_that_passed_over_what_nobody_has_brought_is_not(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "job_history", lambda *_: replace(HEALTHY, completed_ms=int(time.time() * 1000)))
-    stack = Stack(Settings(state_dir=tmp_path))
     context = CheckContext(stack=stack, deadline=Deadline(5))
     before = Baseline(Verdict("", Outcome.PASSED, ""), BEFORE)
     assert checks.JobSteady().verify(context, before).outcome is Outcome.PASSED

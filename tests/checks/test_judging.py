@@ -26,9 +26,9 @@ NOTHING = Baseline(Verdict("", Outcome.PASSED, ""))
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> CheckContext:
+def context(stack: Stack) -> CheckContext:
     return CheckContext(
-        Stack(Settings(state_dir=tmp_path)),
+        stack,
         Deadline(5),
         alerts=("TooLate",),
         quiet_seconds=15,

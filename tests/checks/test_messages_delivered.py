@@ -1,7 +1,6 @@
 """Whether every accepted message was delivered once, over messages made up."""
 
 from collections import Counter
-from pathlib import Path
 
 import httpx
 import pytest
@@ -13,7 +12,6 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.scenarios.notification_failure import checks
 from lakeproof.scenarios.notification_failure.checks import Kept, Notified, judge, strangers
 from lakeproof.stack import postgres_session
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 AT = "2026-11-26T12:00:00.000000Z"
@@ -120,12 +118,12 @@ def test_a_mail_of_the_shop_for_which_no_notification_stands_was_sent_beside_the
     assert "1 delivered twice" in verdict.summary
 
 
-def test_without_postgresql_it_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_postgresql_it_is_unknown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object, **__: object) -> list[object]:
         raise ConnectionRefusedError
 
     monkeypatch.setattr(postgres_session, "select", away)
-    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+    context = CheckContext(stack, Deadline(5))
     before = Baseline(Verdict("", Outcome.PASSED, ""), {"at": "2026-11-26T12:00:00+00:00"})
     verdict = checks.MessagesDelivered(seconds=0.1).verify(context, before)
     assert verdict.outcome is Outcome.UNKNOWN

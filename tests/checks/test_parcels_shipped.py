@@ -1,7 +1,6 @@
 """Whether every parcel is shipped once with its label, over parcels made up."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,6 @@ from lakeproof.deadline import Deadline
 from lakeproof.scenarios.fulfillment_delay import checks
 from lakeproof.scenarios.fulfillment_delay.checks import Parcel, judge
 from lakeproof.stack import postgres_session
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
@@ -48,7 +46,7 @@ def test_before_the_fault_parcels_may_be_under_way() -> None:
 
 
 def test_a_parcel_that_waits_behind_many_newer_ones_is_found_and_the_verdict_says_of_which_it_speaks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The oldest of four parcels waits, and the newest two are looked at."""
     status = {4: "shipped", 3: "shipped", 2: "shipped", 1: "label_pending"}
@@ -65,7 +63,7 @@ def test_a_parcel_that_waits_behind_many_newer_ones_is_found_and_the_verdict_say
     monkeypatch.setattr(checks, "is_whole", lambda client, key, sha256: True)
 
     def verify() -> Verdict:
-        context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+        context = CheckContext(stack, Deadline(5))
         before = Baseline(Verdict("", Outcome.PASSED, ""))
         return checks.ParcelsShipped(newest=2, seconds=0.1).verify(context, before)
 
@@ -75,12 +73,12 @@ def test_a_parcel_that_waits_behind_many_newer_ones_is_found_and_the_verdict_say
     assert verify().summary == "2 of 2 parcels (the newest 2, and all that wait) shipped, each once"
 
 
-def test_without_postgresql_it_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_postgresql_it_is_unknown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object, **__: object) -> list[object]:
         raise ConnectionRefusedError
 
     monkeypatch.setattr(postgres_session, "select", away)
-    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+    context = CheckContext(stack, Deadline(5))
     before = Baseline(Verdict("", Outcome.PASSED, ""))
     verdict = checks.ParcelsShipped(seconds=0.1).verify(context, before)
     assert verdict.outcome is Outcome.UNKNOWN

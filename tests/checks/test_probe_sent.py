@@ -1,9 +1,9 @@
 """The synthetic probe as a check: sent and counted, sent and not counted, refused, no metrics."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.conftest import Answering
 from tests.doubles.plugins import OURS
 
 from lakeproof.checks.check import CheckContext, all_checks
@@ -13,8 +13,6 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.scenarios.notification_failure import checks
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 class Service:

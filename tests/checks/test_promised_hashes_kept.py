@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from tests.published_commit import published_commit
@@ -19,7 +18,6 @@ from lakeproof.lake.nessie import NoSuchReference
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import Answer, StatementFailed
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 NOW = datetime.now(UTC)
@@ -94,8 +92,8 @@ def lake(monkeypatch: pytest.MonkeyPatch) -> Lake:
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> CheckContext:
-    return CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+def context(stack: Stack) -> CheckContext:
+    return CheckContext(stack, Deadline(5))
 
 
 def before(context: CheckContext) -> Baseline:

@@ -1,7 +1,6 @@
 """Whether reservations live their time, over rows made up."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,6 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.scenarios.ttl_oversell import checks
 from lakeproof.scenarios.ttl_oversell.checks import judge
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -71,7 +69,7 @@ def test_rows_of_before_say_nothing_of_the_repair() -> None:
     assert judged(wanted=0).outcome is Outcome.PASSED
 
 
-def test_both_ends_are_read_of_the_ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_ends_are_read_of_the_ring(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     made = datetime.now(UTC).replace(tzinfo=None)
     of_row = {"created_at": made, "expires_at": made + timedelta(seconds=30), "TTL(order_key)": 890}
 
@@ -81,18 +79,18 @@ def test_both_ends_are_read_of_the_ring(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(checks, "instant", lambda *_: [])
     monkeypatch.setattr(checks, "select", ring)
-    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+    context = CheckContext(stack, Deadline(5))
     before = checks.ReservationsLive().baseline(context)
     verdict = checks.ReservationsLive().verify(context, before)
     assert (verdict.outcome, verdict.numbers["too_short"]) == (Outcome.FAILED, 1)
 
 
-def test_without_prometheus_it_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_prometheus_it_is_unknown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(*_: object) -> list[object]:
         raise CouldNotLook("no answer", where="prometheus")
 
     monkeypatch.setattr(checks, "instant", silent)
-    context = CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+    context = CheckContext(stack, Deadline(5))
     before = Baseline(Verdict("", Outcome.PASSED, ""))
     with pytest.raises(CouldNotLook):
         checks.ReservationsLive().verify(context, before)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations.kept_values import keep_values
 from lakeproof.scenarios.schema_drift import checks, faults
 from lakeproof.scenarios.schema_drift.checks import ValuesKept
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 COLUMN = "oltp.orders.unannounced"
@@ -69,8 +67,8 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> Orders:
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> CheckContext:
-    return CheckContext(Stack(Settings(state_dir=tmp_path)), Deadline(5))
+def context(stack: Stack) -> CheckContext:
+    return CheckContext(stack, Deadline(5))
 
 
 def judged(context: CheckContext, *kept: str, before_too: tuple[str, ...] = ()) -> tuple[Outcome, float | None]:

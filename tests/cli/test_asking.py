@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.doubles.terminal import Terminal
 
 from lakeproof.cli.capture import new_slot
 from lakeproof.cli.evolve import evolve
@@ -14,13 +15,6 @@ from lakeproof.cli.reset import reset
 from lakeproof.errors import InvalidInput
 from lakeproof.incidents.client import DeskClient
 from lakeproof.lake.capture.evolution import Step
-
-
-class Terminal(io.StringIO):
-    """A person at a terminal who types this."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 def of_new_slot() -> None:

@@ -1,12 +1,9 @@
 """With which code `check` ends where it ends without a report."""
 
-from collections.abc import Callable
-
 import pytest
+from tests.cli.conftest import Typed
 
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, NotReady, TerminalError
-
-type Typed = Callable[..., str]
 
 
 def broken_off(typed: Typed, monkeypatch: pytest.MonkeyPatch, error: Exception) -> LakeproofError:

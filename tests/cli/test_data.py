@@ -3,12 +3,12 @@
 import json
 import re
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Typed
 from tests.observability.logs.loki_server import loki_server
 from tests.published_commit import published_commit
 
@@ -24,8 +24,6 @@ from lakeproof.processes import logfile
 from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health, State
 from lakeproof.stack.stack import load_stack
-
-type Typed = Callable[..., str]
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.cli.commands import build
-from lakeproof.cli.diagnose import diagnose
 from lakeproof.diagnosis.cause import Step
 from lakeproof.diagnosis.causes import load_causes
 from lakeproof.diagnosis.diagnosis import Diagnosis, Finding, Hidden
@@ -27,10 +26,8 @@ from lakeproof.drills.run import DrillOptions, one_drill
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.faults import records
 from lakeproof.faults.fault import all_faults
-from lakeproof.probes.looking import PATIENT_SECONDS, PAUSE_SECONDS
-from lakeproof.probes.probe import TIMEOUT_SECONDS, all_probes
+from lakeproof.probes.probe import all_probes
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.processes.parts import ASK_SECONDS
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.stack import Stack, load_stack
@@ -59,7 +56,6 @@ def typed(*arguments: str) -> str:
     [
         (("drill", "replication-lagg"), "no scenario 'replication-lagg'"),
         (("drill", "nope"), ", all, repairs, wrong, pairs, blind, healthy"),
-        (("drill", "heathy"), "no scenario 'heathy', closest: 'healthy'"),
         (("drill", "replication-lag", "--minutes", "1"), "--minutes: a scenario takes as long as it takes"),
         (("drill", "all", "--minutes", "1"), "it goes with healthy alone"),
         (("drill", "all", "--near-misses"), "--near-misses: a scenario's drill has its own fault"),
@@ -72,7 +68,6 @@ def typed(*arguments: str) -> str:
         (("drill", "replication-lag+no-such"), "no scenario 'no-such'"),
         (("drill", "helthy", "--minutes", "10"), "no scenario 'helthy', closest: 'healthy'"),
         (("drill", "pair", "--rounds", "5"), "no scenario 'pair', closest: 'pairs'"),
-        (("drill", "helthy", "--near-misses"), "no scenario 'helthy', closest: 'healthy'"),
         (("drill", "replication-lag+replication-lag"), "paused_connector would be made twice"),
         (("drill", "all", "--fix", "silence_alert"), "it mends one scenario"),
         *(
@@ -224,15 +219,6 @@ def test_a_healthy_look_at_a_stack_whose_parts_nobody_could_tell_is_unknown(monk
     assert "could not tell what is part of this stack: the supervisor said nothing" in done.stdout
     done = CliRunner().invoke(build(), ["diagnose", "--json"], catch_exceptions=False)
     assert (done.exit_code, json.loads(done.stdout)["in_doubt"]) == (3, "the supervisor said nothing for 2 s")
-
-
-def test_the_longest_time_of_a_diagnosis_is_told_as_its_looks_are_bounded() -> None:
-    """The supervisor's answer, two looks of which each ends a second after its probes, and the pause between."""
-    assert ASK_SECONDS + 2 * (TIMEOUT_SECONDS + 1) + PAUSE_SECONDS == 12
-    assert ASK_SECONDS + (TIMEOUT_SECONDS + 1) + PAUSE_SECONDS + (PATIENT_SECONDS + 1) == 18
-    said = " ".join((diagnose.__doc__ or "").split())
-    assert "where something does not answer it asks for at most twelve" in said
-    assert "for at most eighteen where this machine's processors are full" in said
 
 
 @pytest.mark.parametrize(("percent", "told"), [(91.5, True), (40.0, False), (None, False)])

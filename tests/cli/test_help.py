@@ -1,11 +1,9 @@
 """Every command explains itself: a purpose, examples that can be typed, its exit codes."""
 
-import re
 import shlex
 from collections.abc import Callable
 from enum import StrEnum
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,18 +11,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from lakeproof import bench
+from benchmarks.benchmark import find as benchmark
 from lakeproof.arguments import parse_arguments, parse_pairs
-from lakeproof.bench.benchmark import find as benchmark
 from lakeproof.cli.commands import build
 from lakeproof.cli.examples import EXAMPLES
 from lakeproof.cli.incident_name import check_name as check_incident
 from lakeproof.cli.logs import seconds_of
 from lakeproof.drills.order import steps_of
-from lakeproof.errors import InvalidInput
 from lakeproof.incidents.checklist import BY_ID as CHECKLIST
 from lakeproof.install.recipe import load_recipes
-from lakeproof.lake import job as lake_job
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.evolution import find_table
 from lakeproof.lake.publish import history, tags
@@ -69,7 +64,6 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 COMMANDS = leaves(typer.main.get_command(build()))
-GROUPS = sorted({name.split()[0] for name in COMMANDS if " " in name})
 # They act, or print what is no data of ours: configuration files, a shell's exports.
 WITHOUT_JSON = {
     *("demo", "down", "start", "stop", "restart", "kill", "serve"),
@@ -115,20 +109,6 @@ def test_help_fills_the_lines_of_the_terminal_and_keeps_a_list_of_names() -> Non
     for line, following in pairwise(paragraph):
         assert len(line) + 1 + len(following.split()[0]) > 78  # the next word had no place any more
     assert "    A+B       two of these at once; both causes must be named" in help_of("drill", columns=80)
-
-
-@pytest.mark.parametrize("group", GROUPS)
-def test_a_group_shows_the_first_paragraph_of_each_of_its_commands_whole(group: str) -> None:
-    shown = " ".join(" ".join(help_of(group, columns=80)).split())
-    for name, command in COMMANDS.items():
-        if name.startswith(f"{group} "):
-            assert " ".join(command.help.partition("\n\n")[0].split()) in shown
-
-
-def test_a_group_that_does_something_by_itself_says_its_exit_codes() -> None:
-    """`lakeproof ring` showed those of no command."""
-    root: Any = typer.main.get_command(build())
-    assert "Exit 0 where every node is UN" in root.commands["ring"].help
 
 
 def typed(line: str) -> tuple[str, dict[str, Any]]:
@@ -207,26 +187,6 @@ def test_the_fixes_and_arguments_in_examples_are_those_of_their_scenario_and_fau
             parse_arguments(fault, parse_pairs(given["arg"]), fault.id)
             looked_at += 1
     assert looked_at == 2
-
-
-def test_query_names_the_tables_that_the_lake_s_jobs_write() -> None:
-    jobs = Path(lake_job.__file__ or "").parent.parent / "jobs"
-    tables = {f"{path.parent.name}.{path.stem}" for path in jobs.glob("*/*.sql")}
-    assert len(tables) > 10
-    assert set(re.findall(r"\b(?:oltp|shop)\.\w+", COMMANDS["query"].help)) == tables
-
-
-@pytest.mark.parametrize(("option", "field"), [("hashes", "options.hashes"), ("kill", "options.kills")])
-def test_bench_names_every_benchmark_that_takes_an_option(option: str, field: str) -> None:
-    modules = [path for path in Path(bench.__path__[0]).glob("*.py") if path.stem != "benchmark"]
-    takers = {path.stem.replace("_", "-") for path in modules if field in path.read_text()}
-    (told,) = (each.help for each in COMMANDS["bench"].params if each.name == option)
-    assert set(told.partition(":")[0].split(", ")) == takers
-
-
-def test_a_hash_that_is_too_short_is_no_example() -> None:
-    with pytest.raises(InvalidInput):
-        READ_BY["at"]("3f2a")
 
 
 def test_no_example_is_of_another_command() -> None:

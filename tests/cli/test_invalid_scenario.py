@@ -2,15 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Typed
 
 from lakeproof.errors import InvalidInput
 from lakeproof.observability.scenario_homes import SCENARIOS
-
-type Typed = Callable[..., str]
 
 
 @pytest.mark.parametrize(

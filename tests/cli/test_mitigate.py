@@ -1,5 +1,4 @@
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from tests.doubles.plugins import OURS
@@ -16,11 +15,10 @@ from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.mitigations.named import Named, hold
 from lakeproof.probes.probe import all_probes
 from lakeproof.scenarios.folder import scenario_folders
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
-def test_a_proposed_step_holds_to_what_is_there_now_and_a_given_one_to_what_was_said(tmp_path: Path) -> None:
+def test_a_proposed_step_holds_to_what_is_there_now_and_a_given_one_to_what_was_said(stack: Stack) -> None:
     class Drop(Mitigation, Named):
         """Drop it."""
 
@@ -31,14 +29,13 @@ def test_a_proposed_step_holds_to_what_is_there_now_and_a_given_one_to_what_was_
         """Start it."""
 
     known: dict[str, type[Mitigation]] = {"drop": Drop, "start": Start}
-    stack = Stack(Settings(state_dir=tmp_path))
     assert _held(stack, Step("drop"), known) == Step("drop", (("only", ""),))
     assert _held(stack, Step("drop", (("only", "oltp.a.b"),)), known) == Step("drop", (("only", "oltp.a.b"),))
     assert _held(stack, Step("start"), known) == Step("start")
 
 
 def test_a_cause_of_another_trouble_is_listed_with_its_repair_and_not_proposed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = scenario_folders()
     causes = {cause.id: cause for cause in load_causes(all_probes(), folders)}
@@ -47,7 +44,7 @@ def test_a_cause_of_another_trouble_is_listed_with_its_repair_and_not_proposed(
     labels = {"component": "postgres", "scenario": "connection-saturation"}
     incident = {"id": "INC-000001", "alerts": [{"labels": labels}], "timeline": []}
     with pytest.raises(CouldNotLook) as refused:
-        _diagnose(Stack(Settings(state_dir=tmp_path)), folders, incident, all_mitigations(OURS))
+        _diagnose(stack, folders, incident, all_mitigations(OURS))
     assert refused.value.exit_code == 3
     assert "mysql_sessions_leaked (--action end_idle_sessions --arg database=mysql)" in refused.value.message
 

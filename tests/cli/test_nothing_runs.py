@@ -3,20 +3,16 @@
 import json
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from tests.cli.conftest import Typed
 
-from lakeproof.bench import benchmark
-from lakeproof.bench.benchmark import Options, Progress, Result
-from lakeproof.cli.commands import build
+from benchmarks import benchmark
+from benchmarks.benchmark import Options, Progress, Result
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, NotReady, TerminalError
 from lakeproof.lake.job.submission import Submitted
 from lakeproof.stack.stack import Stack
-
-type Typed = Callable[..., str]
 
 
 def test_redeploy_without_flink_says_so_at_once(typed: Typed) -> None:
@@ -92,43 +88,6 @@ def test_without_a_ring_its_commands_say_what_starts_it(typed: Typed) -> None:
             typed(*arguments)
     with pytest.raises(InvalidInput, match="cassandra-node5"):
         typed("ring", "replace", "cassandra-node5")
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("traffic", "--rate", "0"),
-        ("traffic", "--rate", "-5"),
-        ("traffic", "--rate", "nan"),
-        ("traffic", "--rate", "1e9"),
-        ("traffic", "--seconds", "0"),
-        ("traffic", "--seconds", "1e9"),
-        ("traffic", "--seed", "-1"),
-        ("bench", "rate", "--seconds", "-1"),
-        ("bench", "rate", "--seconds", "1e9"),
-        ("bench", "rate", "--rate", "-1"),
-        ("bench", "rate", "--rate", "0"),
-        ("check", "--wait-seconds", "-1"),
-        ("check", "--wait-seconds", "1e9"),
-        ("check", "--engine", "sparkk"),
-        ("query", "SELECT 1", "--seconds", "0"),
-        ("query", "SELECT 1", "--seconds", "-1"),
-        ("query", "SELECT 1", "--engine", "sparkk"),
-        ("logs", "kafka", "--lines", "-1"),
-        ("logs", "kafka", "--lines", "999999999"),
-        ("lake", "log", "--limit", "0"),
-        ("drill", "replication-lag", "--seed", "-1"),
-        ("demo", "--seed", "-1"),
-    ],
-)
-def test_a_value_out_of_bounds_is_wrong_usage(
-    own_stack: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
-) -> None:
-    monkeypatch.setenv("LAKEPROOF_MODE", "external")  # nothing can be started, whatever the command makes of it
-    done = CliRunner().invoke(build(), list(arguments))
-    code = done.exception.exit_code if isinstance(done.exception, LakeproofError) else done.exit_code
-    assert code == 2, done.output
-    assert not own_stack.exists()
 
 
 def test_evolve_without_its_engines_says_so_at_once_and_keeps_nothing(typed: Typed, own_stack: Path) -> None:

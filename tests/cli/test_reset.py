@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Typed
 from typer.testing import CliRunner
 
 from lakeproof.cli.commands import build
@@ -21,8 +22,6 @@ from lakeproof.stack.engines import store_folder
 from lakeproof.stack.object_store import LABEL_BUCKET
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Typed = Callable[..., str]
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 """What `up --all` means where something is only installed for who asks."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Typed
 from typer.testing import CliRunner
 
 from lakeproof.cli.commands import build
@@ -17,7 +17,6 @@ from lakeproof.stack.components import all_components
 from lakeproof.stack.installed import everything, is_installed
 from lakeproof.stack.stack import load_stack
 
-type Typed = Callable[..., str]
 ON_REQUEST = ["log-shipper", "spark", "victorialogs"]
 
 

@@ -1,13 +1,11 @@
 """A wrong name is wrong usage (exit 2) with the closest known one, whether or not anything runs."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Typed
 
 from lakeproof.errors import InvalidInput
-
-type Typed = Callable[..., str]
 
 
 @pytest.mark.parametrize(

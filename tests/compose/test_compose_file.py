@@ -162,7 +162,7 @@ def test_mysql_8_is_asked_for_no_privilege_that_only_mariadb_has() -> None:
     assert not re.search(r"BINLOG MONITOR|SLAVE MONITOR|CONNECTION ADMIN", sql)
 
 
-def test_slack_is_told_where_it_is_configured_and_its_address_stays_out_of_the_file(tmp_path: Path) -> None:
+def test_slack_is_told_where_it_is_configured_and_its_address_stays_out_of_the_file() -> None:
     url = "https://hooks.slack.com/services/secret"
     text = render_compose(read_receivers({SLACK_URL: url}))
     assert url not in text

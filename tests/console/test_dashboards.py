@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 from tests.console.prometheus_double import prometheus
 
 from lakeproof.console.dashboards import DRAWN, Dashboard, Panel, read_dashboards
-from lakeproof.console.panel_answers import ask_chart, ask_figures, ask_table, name_of
+from lakeproof.console.panel_answers import ask_chart, ask_figures, ask_table
 from lakeproof.console.quantity import UNITS, scale_of
 from lakeproof.stack.stack import Stack
 
@@ -102,12 +102,6 @@ def test_a_table_joins_its_queries_by_the_labels_that_they_share(stack: Stack) -
         table = ask_table(asking, given)
     assert table.heads == ["component", "a", "b"]
     assert table.rows == [["kafka", "0", "no data"], ["redis", "1", "0.5"]]
-
-
-def test_a_series_without_a_legend_is_named_by_its_labels() -> None:
-    assert name_of("{{job}} p95", {"job": "kafka"}) == "kafka p95"
-    assert name_of("__auto", {"__name__": "up", "job": "kafka", "a": "b"}) == "a b, job kafka"
-    assert name_of("", {}) == "value"
 
 
 @pytest.mark.parametrize(

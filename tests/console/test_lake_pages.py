@@ -74,10 +74,6 @@ def test_each_hash_says_until_when_it_can_be_read(show: Show) -> None:
     assert f"expired {old.readable_until:%H:%M:%S}" in page
 
 
-def test_the_newest_state_stays_readable_however_old_it_is(show: Show) -> None:
-    assert "the newest: stays readable" in show(LakeLook(NOW, (commit("ab12cd34", readable=timedelta(minutes=-5)),)))
-
-
 def test_branches_audits_and_a_freeze_are_told(show: Show) -> None:
     state = DatabaseState(11, None, None, {}, NOW)
     look = LakeLook(

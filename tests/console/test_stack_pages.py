@@ -41,10 +41,6 @@ def test_the_graph_tells_states_figures_and_alerts_in_both_languages(client: Tes
     assert "không khỏe" in page and "trễ 45 s" in page and "<html" not in page
 
 
-def test_a_stack_that_does_not_run_says_how_to_start_it(client: TestClient) -> None:
-    assert "lakeproof up" in client.get("/").text
-
-
 def test_what_could_not_be_looked_at_is_said(client: TestClient, seen: Seen) -> None:
     seen.look = Look(START, {}, unseen=("stack x: its supervisor is dead",))
     page = client.get("/").text
@@ -142,11 +138,6 @@ def test_lines_of_a_log_are_shown_to_nobody_who_is_not_signed_in(
     for path in ("/components/connect", "/live/components/connect"):
         page = client.get(path).text
         assert "customer" not in page and "Sign in to see its log." in page, path
-
-
-def test_a_component_that_was_never_started_says_so(client: TestClient) -> None:
-    page = client.get("/components/spark").text
-    assert "not started" in page and "lakeproof up spark" in page
 
 
 @pytest.mark.parametrize("name", ["nothing", "..%2F..%2Fetc%2Fpasswd", "<script>", "kafka.log", "kafka%00"])

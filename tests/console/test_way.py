@@ -1,7 +1,6 @@
 import shutil
 import subprocess
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from tests.console.conftest import START, row
@@ -51,13 +50,6 @@ def test_a_figure_without_a_value_is_no_data_only_where_both_ends_are_healthy() 
     assert [way.texts for way in draw(Look(START, {})).ways if way.texts] == []
 
 
-def test_a_figure_is_shown_with_its_unit() -> None:
-    texts = [
-        text for way in draw(Look(START, {}, {"lag_orders": 2310.0, "unread": 0.0})).ways for text, _ in way.texts
-    ]
-    assert texts == ["2.3 s", "0"]
-
-
 def test_a_box_shows_the_worst_of_its_processes() -> None:
     healthy, paused = row("connect"), row("connect-2", State.PAUSED, Health.UNHEALTHY)
     assert worst_state([healthy, paused]) == "paused"
@@ -74,24 +66,6 @@ def test_every_state_has_its_rank() -> None:
     for state in State:
         for health in Health:
             assert worst_state([row("x", state, health)])
-
-
-PAGE = Path(__file__).parents[2] / "docs/console.md"
-
-
-def test_the_arrows_without_a_figure_are_those_that_the_document_names() -> None:
-    titles = {box.name: box.title for box in BOXES}
-    without = [f"{titles[one.start]} → {titles[one.end]}" for one in ARROWS if not one.figures]
-    assert without == [
-        "notification → Redis",
-        "Cassandra 1 → Cassandra 2",
-        "Cassandra 2 → Cassandra 3",
-        "JobManager → Flink job",
-        "Nessie → Spark",
-        "Nessie → Flink SQL",
-    ]
-    text = " ".join(PAGE.read_text(encoding="utf-8").split())
-    assert f"goes along them: {', '.join(without)}. " in text
 
 
 def test_somebody_exports_each_metric_of_a_figure_and_a_services_are_its_own() -> None:

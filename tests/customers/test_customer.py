@@ -10,7 +10,6 @@ from lakeproof.customers.contacts import FOLDER, Kind, read_contacts
 from lakeproof.customers.ledger import read_ledgers
 from lakeproof.customers.ledger_writer import Ledger
 from lakeproof.customers.shoppers import customer as customer_module
-from lakeproof.customers.shoppers import traffic as traffic_module
 from lakeproof.customers.shoppers.counter import Counter, End, Told
 from lakeproof.customers.shoppers.customer import Customer
 from lakeproof.customers.shoppers.desk import Reply, ServiceDesk, _read
@@ -150,27 +149,3 @@ async def test_what_was_refused_is_not_acknowledged(ledgers: tuple[Ledger, Ledge
 )
 def test_an_answer_is_read_for_what_it_says(status: int, raw: bytes, reply: Reply) -> None:
     assert _read(status, raw, "id") == reply
-
-
-def test_the_shops_own_people_read_the_newest_cases_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[int] = []
-
-    class Desk(ServiceDesk):
-        async def read_timeline(self, case_id: int) -> bool:
-            read.append(case_id)
-            if len(read) == 4:
-                raise asyncio.CancelledError
-            return case_id != 2
-
-    async def look() -> Tally:
-        tally = Tally()
-        async with Desk("http://support", "", "", call_seconds=1.0) as desk:
-            desk.newest_cases.extend((1, 2, 3))
-            with pytest.raises(asyncio.CancelledError):
-                await traffic_module._read_cases(desk, tally)
-        return tally
-
-    monkeypatch.setattr(traffic_module, "CASE_SECONDS", 0.001)
-    tally = asyncio.run(look())
-    assert read == [1, 2, 3, 1]
-    assert (tally.browsed, tally.unread) == (2, 1)

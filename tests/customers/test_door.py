@@ -1,12 +1,11 @@
 """No run begins at a wrong address, and nothing is written then."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from tests.conftest import serving
 
 from lakeproof.customers.shoppers.door import check_url, require_open
 from lakeproof.errors import InvalidInput, TerminalError
@@ -14,20 +13,9 @@ from lakeproof.errors import InvalidInput, TerminalError
 
 @contextmanager
 def answering(status: int, body: bytes) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status if self.path == "/health" else 404)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    """A shop whose health is this."""
+    with serving(lambda _method, path, _body: (status if path == "/health" else 404, body)) as address:
+        yield f"http://{address}"
 
 
 @pytest.mark.parametrize(

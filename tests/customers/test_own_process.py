@@ -20,7 +20,6 @@ from lakeproof.customers.ledger_writer import LedgerBroken
 from lakeproof.customers.shoppers.own_process import ShoppersProcess, start
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, InvalidInput, LakeproofError, PortTaken, TerminalError
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 HELD_SECONDS = 4
@@ -72,11 +71,6 @@ def refusing_shop() -> Iterator[str]:
         server.kill()
         server.wait()
         server.stdout.close()
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
+from tests.conftest import Answering
 from tests.diagnosis.least_readings import ASKED, CAUSES, PROBES
 from tests.diagnosis.readings import look
 
@@ -20,8 +20,6 @@ from lakeproof.probes.reading import Value
 from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "drills.md"
 RULES = {rule.alert: rule for file in find_rules() for rule in file.alerts}

@@ -1,10 +1,10 @@
 """A diagnosis asks neither rules, alerts nor incidents: whatever labels they carry, its verdict is the same."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.diagnosis.examination import examine
 from lakeproof.scenarios.folder import scenario_folders
@@ -14,9 +14,6 @@ from lakeproof.stack.stack import Stack
 HTTP = ("connect", "prometheus", "alertmanager", "desk", "nessie")
 CAPTURES = {"orders": "paused_connector", "shop": "shop_paused_connector"}
 ABOUT_ALERTS = ("alerts", "rules", "incidents", "ALERTS", "silences")
-
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 class Servers:

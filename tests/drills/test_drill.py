@@ -26,7 +26,6 @@ from lakeproof.faults import records
 from lakeproof.held_file import hold
 from lakeproof.observability.drill_windows import lock_file
 from lakeproof.scenarios.folder import scenario_folders
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes.wrong_step import WrongStep
 
@@ -340,11 +339,10 @@ def real(home: Path) -> object:
 
 
 def test_one_drill_at_a_time_and_nobody_waits_for_the_end_of_the_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "PATIENCE_SECONDS", 3600.0)
     monkeypatch.setattr(run, "LIVING_SECONDS", 0.1)
-    stack = Stack(Settings(state_dir=tmp_path))
     refused = pytest.raises(InvalidInput, match=f"is running already .process {os.getpid()}.")
     with one_drill(stack), refused, one_drill(stack):
         pass
@@ -353,10 +351,9 @@ def test_one_drill_at_a_time_and_nobody_waits_for_the_end_of_the_other(
 
 
 def test_the_desk_that_gives_back_what_a_killed_drill_left_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "LIVING_SECONDS", 0.1)
-    stack = Stack(Settings(state_dir=tmp_path))
     began = threading.Event()
 
     def give_back() -> None:

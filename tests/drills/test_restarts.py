@@ -24,7 +24,6 @@ from lakeproof.mitigations.mitigation import Mitigation
 from lakeproof.mitigations.processes import RestartComponent
 from lakeproof.processes.states import State
 from lakeproof.repairs.running import mend
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes import processes
 
@@ -43,11 +42,6 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     monkeypatch.setattr(StoppedProcess, "sign", lambda self, stack: sign(stack, self))
     monkeypatch.setattr(StoppedProcess, "remove", lambda self, stack: start(stack, self))
     return found
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def on_record(stack: Stack) -> list[tuple[str, str]]:

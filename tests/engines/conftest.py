@@ -7,15 +7,14 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from tests.conftest import RealStack
 
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
 
-type RealStack = Callable[[str], AbstractContextManager[Stack]]
 type Up = Callable[..., SupervisorClient]
 
 

@@ -2,7 +2,6 @@
 
 import shutil
 import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from cassandra import AuthenticationFailed, ConsistencyLevel, Unauthorized
 from cassandra.cluster import NoHostAvailable
 from cassandra.query import SimpleStatement
+from tests.engines.conftest import Up
 from tests.engines.health import await_health
 
 from lakeproof.checks.verdict import Outcome, Verdict
@@ -18,7 +18,6 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
 from lakeproof.probes import cql
 from lakeproof.probes.ring import RingNode, nodetool, ring, sees_down
-from lakeproof.processes.client import SupervisorClient
 from lakeproof.provisioning.cassandra_seed import provision
 from lakeproof.scenarios.cassandra_node_down import checks, repairs
 from lakeproof.scenarios.cassandra_node_down.repairs import STREAM_SECONDS, scale
@@ -31,8 +30,6 @@ from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(400)]
-
-type Up = Callable[..., SupervisorClient]
 
 
 def ask(stack: Stack, statement: str, *, role: str = "inventory_service", password: str = "") -> list[Any]:

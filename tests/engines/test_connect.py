@@ -11,6 +11,7 @@ import httpx
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
+from tests.engines.conftest import Up
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
@@ -19,7 +20,6 @@ from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.kafka import topic_silence
-from lakeproof.processes.client import SupervisorClient
 from lakeproof.scenarios.replication_lag import repairs
 from lakeproof.stack.engines import connect, mysql
 from lakeproof.stack.stack import Stack
@@ -27,7 +27,6 @@ from lakeproof.stack.topics import CDC_TOPIC
 
 pytestmark = pytest.mark.engines
 
-type Up = Callable[..., SupervisorClient]
 type Event = dict[str, Any]
 
 

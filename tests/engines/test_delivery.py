@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +18,7 @@ import httpx
 import pytest
 import yaml
 from sqlalchemy.orm import Session
+from tests.conftest import RealStack
 from tests.engines.people import Message, People
 from tests.observability.test_routing import by_contract
 
@@ -34,7 +34,6 @@ from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(420)]
 
-type RealStack = Callable[[str], AbstractContextManager[Stack]]
 # Receiver and group: (receiver, (alert, component)).
 type Told = tuple[str, tuple[str, str]]
 

@@ -5,7 +5,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from confluent_kafka import Producer
+from tests.engines.conftest import Up
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError, NotReady
@@ -32,7 +33,6 @@ from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
 
-type Up = Callable[..., SupervisorClient]
 type Change = tuple[str, str, dict[str, Any] | None, dict[str, Any] | None]
 
 PATH = ("minio", "kafka", "nessie", "flink-jobmanager", "flink-taskmanager", "publisher", "trino")

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.engines.conftest import Up
 from tests.engines.instances import Instance, instance
 from tests.engines.slow_proxy import slow_proxy
 
@@ -33,7 +34,6 @@ from lakeproof.stack.stack import Stack
 
 pytestmark = pytest.mark.engines
 
-type Up = Callable[..., SupervisorClient]
 
 MODULE = "lakeproof.shop.fulfillment.app"
 ADDRESS = {"name": "A. Buyer", "street": "1 Lake Road", "city": "Hanoi", "postal_code": "100000", "country": "VN"}

@@ -10,7 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ import httpx
 import orjson
 import pytest
 from confluent_kafka import Consumer
+from tests.conftest import RealStack
 from tests.engines.instances import instance
 from tests.engines.sale import Outcome, sale
 
-from lakeproof.bench.corruption.stores import Stores
+from benchmarks.corruption.stores import Stores
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.shop.inventory.audit import LineSum, SkuTotals, disagreements, violations
@@ -38,8 +39,6 @@ TTL_SECONDS = 20
 FLOOR_SECONDS = 10
 UNITS = 100
 LATE_SECONDS = 5.0
-
-type RealStack = Callable[[str], AbstractContextManager[Stack]]
 
 
 @pytest.fixture(scope="module")

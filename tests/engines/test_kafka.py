@@ -3,13 +3,13 @@
 import json
 import time
 import uuid
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from tests.engines.conftest import Up
 from tests.engines.health import await_health
 
 from lakeproof.deadline import Deadline
@@ -21,7 +21,6 @@ from lakeproof.lake.topic_settings import ANEW, MISSING, alter, restore
 from lakeproof.lake.topics import find_topic
 from lakeproof.probes.kafka import other_topic_changes, topic_changes, topic_end, unread
 from lakeproof.probes.transactions import open_transaction_seconds
-from lakeproof.processes.client import SupervisorClient
 from lakeproof.scenarios.replication_lag import repairs
 from lakeproof.stack import provisioned
 from lakeproof.stack.engines import kafka
@@ -29,8 +28,6 @@ from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import CDC_TOPIC
 
 pytestmark = pytest.mark.engines
-
-type Up = Callable[..., SupervisorClient]
 
 
 def servers(stack: Stack) -> dict[str, str | int | float | bool]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from tests.engines.conftest import Up
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
@@ -14,7 +15,6 @@ from lakeproof.stack.stack import Stack
 
 pytestmark = pytest.mark.engines
 
-type Up = Callable[..., SupervisorClient]
 
 LAG = 'kafka_connect_source_task_lag_millis{connector="orders"}'
 WELL_MS = 4_000.0

@@ -1,19 +1,15 @@
 """The lake's own way to the object store keeps what Paimon relies on: its JUnit tests run against a real store."""
 
-from collections.abc import Callable
-
 import pytest
+from tests.engines.conftest import Up
 
 from lakeproof.install.java_tests import run_tests
 from lakeproof.install.recipe import clone_dir
 from lakeproof.lake.publish.retention import abort_old_uploads
-from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.object_store import LAKE_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
-
-type Up = Callable[..., SupervisorClient]
 
 
 def test_it_keeps_what_paimon_relies_on(up: Up, stack: Stack) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.engines.conftest import Up
 
 from lakeproof.deadline import Deadline
 from lakeproof.install import artifacts
@@ -23,7 +24,6 @@ from lakeproof.observability.logs.query import parse
 from lakeproof.observability.logs.search import in_files, in_store
 from lakeproof.observability.logs.shipper import IN_MEMORY_SECONDS
 from lakeproof.processes import logfile
-from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import victorialogs
 from lakeproof.stack.services import log_shipper
 from lakeproof.stack.stack import Stack, load_stack
@@ -48,9 +48,6 @@ while not os.path.exists(sys.argv[2]):
     time.sleep(0.04)
 print(number)
 """
-
-
-type Up = Callable[..., SupervisorClient]
 
 
 class Processes:

@@ -3,11 +3,12 @@
 import smtplib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from email.message import EmailMessage
 
 import httpx
 import pytest
+from tests.engines.conftest import Up
 from tests.engines.health import await_health
 
 from lakeproof.deadline import Deadline
@@ -17,8 +18,6 @@ from lakeproof.stack.components import find
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(120)]
-
-type Up = Callable[..., SupervisorClient]
 
 
 @pytest.fixture

@@ -2,9 +2,10 @@
 
 import os
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+from tests.engines.conftest import Up
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
@@ -24,8 +25,6 @@ from lakeproof.stack.object_store import BUCKETS, LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
-
-type Up = Callable[..., SupervisorClient]
 
 
 def wait_until_ready(stack: Stack) -> None:

@@ -5,12 +5,12 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pymysql
 import pytest
 from tests.doubles.plugins import OURS
+from tests.engines.conftest import Up
 from tests.engines.health import await_health
 
 from lakeproof.checks.check import Baseline, CheckContext
@@ -23,7 +23,6 @@ from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes.probe import all_probes
 from lakeproof.probes.reading import Value
 from lakeproof.processes import detached
-from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.signalling import send
 from lakeproof.provisioning.mysql import provision
 from lakeproof.scenarios.connection_saturation import repairs, wrong_fixes
@@ -32,8 +31,6 @@ from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
 
 pytestmark = pytest.mark.engines
-
-type Up = Callable[..., SupervisorClient]
 
 
 def ask(stack: Stack, sql: str, user: str = "root", secret: str = "mysql-root") -> tuple[tuple[object, ...], ...]:

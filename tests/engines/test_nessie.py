@@ -1,23 +1,20 @@
 """Nessie: keeps its commits over kill -9, loses no race, is told apart from a stopped one."""
 
 import uuid
-from collections.abc import Callable
 
 import pytest
+from tests.engines.conftest import Up
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.lake.nessie import IcebergTable, NessieConflict, client_of
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import FIRST
-from lakeproof.processes.client import SupervisorClient
 from lakeproof.provisioning.nessie import provision
 from lakeproof.stack.components import find
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
-
-type Up = Callable[..., SupervisorClient]
 
 
 def wait_until_ready(stack: Stack) -> None:

@@ -11,8 +11,8 @@ import httpx
 import pymysql
 import pytest
 
-from lakeproof.bench import order_api, scratch_database
-from lakeproof.bench.benchmark import Options
+from benchmarks import order_api, scratch_database
+from benchmarks.benchmark import Options
 from lakeproof.customers import shoppers
 from lakeproof.customers.ledger import read_ledgers
 from lakeproof.deadline import Deadline

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from lakeproof.bench.sql_shop import sql_shoppers
+from benchmarks.sql_shop import sql_shoppers
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
 from lakeproof.lake.job.flink_rest import rest_of

@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import psycopg
 import pytest
 from psycopg.errors import DuplicateObject, InsufficientPrivilege, InvalidPassword, TooManyConnections
 from tests.doubles.plugins import OURS
+from tests.engines.conftest import Up
 from tests.engines.health import await_health
 
 from lakeproof.arguments import parse_arguments
@@ -29,7 +29,6 @@ from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes.databases import log_lacks
 from lakeproof.probes.postgres import answers
 from lakeproof.probes.probe import all_probes
-from lakeproof.processes.client import SupervisorClient
 from lakeproof.provisioning.postgres import provision
 from lakeproof.stack import postgres_session
 from lakeproof.stack.database_sessions import sessions
@@ -39,7 +38,6 @@ from lakeproof.stack.stack import Stack
 
 pytestmark = pytest.mark.engines
 
-type Up = Callable[..., SupervisorClient]
 
 SHOP = postgres_accounts.DATABASE
 

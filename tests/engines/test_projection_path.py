@@ -13,7 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     ResourceType,
 )
 
-from lakeproof.bench.sql_shop import SqlShop
+from benchmarks.sql_shop import SqlShop
 from lakeproof.customers.shoppers.handle import TrafficHandle
 from lakeproof.customers.shoppers.traffic import Traffic, new_run
 from lakeproof.deadline import Deadline

@@ -2,11 +2,12 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 
 import httpx
 import pytest
+from tests.engines.conftest import Up
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
@@ -28,7 +29,6 @@ from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
-type Up = Callable[..., SupervisorClient]
 
 PATH = ("minio", "kafka", "nessie", "flink-jobmanager", "flink-taskmanager", "publisher")
 PACED_BY_FLINK = True

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
 import pytest
 import redis as driver
+from tests.conftest import RealStack
+from tests.engines.conftest import Up
 from tests.engines.health import await_health
 
 from lakeproof.deadline import Deadline
@@ -24,9 +25,6 @@ from lakeproof.stack.engines import redis
 from lakeproof.stack.stack import Stack, load_stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(120)]
-
-type Up = Callable[..., SupervisorClient]
-type RealStack = Callable[[str], AbstractContextManager[Stack]]
 
 
 def test_what_it_took_survives_kill_9(stack: Stack, up: Up) -> None:

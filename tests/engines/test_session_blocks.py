@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.engines.conftest import Up
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.lake.sources import mariadb
 from lakeproof.probes.probe import all_probes
-from lakeproof.processes.client import SupervisorClient
 from lakeproof.scenarios.connection_saturation import faults, repairs
 from lakeproof.scenarios.connection_saturation.faults import HeldLock
 from lakeproof.stack import postgres_session
@@ -22,7 +22,6 @@ from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
 
-type Up = Callable[..., SupervisorClient]
 type Say = Callable[[str], list[tuple[Any, ...]]]
 
 WAITING = 6

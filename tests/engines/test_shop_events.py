@@ -4,12 +4,12 @@ import json
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 from confluent_kafka import Consumer
+from tests.engines.conftest import Up
 from tests.engines.health import await_health
 from tests.engines.support_shop import JSON, bought, posted
 
@@ -18,8 +18,6 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
-
-type Up = Callable[..., SupervisorClient]
 
 
 @pytest.fixture(scope="module", autouse=True)

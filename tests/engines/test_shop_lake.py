@@ -375,7 +375,7 @@ def lakeproof(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_new_slot_reads_all_rows_anew_and_nothing_stands_twice_or_is_left_over(
     stack: Stack, client: SupervisorClient
 ) -> None:
-    """As docs/postgresql.md says, "A lost slot": diagnosed, mended by the command, and whole then."""
+    """As docs/capture.md says, "A lost slot": diagnosed, mended by the command, and whole then."""
     if commands.send(stack, "GET", "/connectors/shop/status")["tasks"][0]["state"] == "RUNNING":
         for _ in range(3):
             _one_more(stack)

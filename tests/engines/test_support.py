@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from tests.engines.conftest import Up
 from tests.engines.instances import Instance, instance
 from tests.engines.slow_proxy import slow_proxy
 from tests.engines.support_shop import JSON, PNG, bought, form, key, posted
@@ -38,7 +39,6 @@ from lakeproof.stack.stack import Stack
 
 pytestmark = pytest.mark.engines
 
-type Up = Callable[..., SupervisorClient]
 
 MODULE = "lakeproof.shop.support.app"
 SOURCE_SECONDS = 1.0

@@ -1,7 +1,6 @@
 """Campaigns over the limit and unwelcome ones: made once, found again by their subject, spread or called off."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -12,7 +11,6 @@ from lakeproof.probes import notifications
 from lakeproof.scenarios.notification_failure import campaigns, faults, repairs
 from lakeproof.scenarios.notification_failure.faults import UnwelcomeCampaign
 from lakeproof.scenarios.notification_failure.repairs import StopCampaign, spread_of
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 BATCH = "5a0c3f4e-0000-4000-8000-000000000001"
@@ -76,11 +74,6 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     return made
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
-
-
 def test_a_crowded_campaign_is_made_once_and_called_off(stack: Stack, service: Service) -> None:
     for _ in range(2):
         faults.CrowdedCampaign().inject(stack)
@@ -125,11 +118,6 @@ def test_an_unwelcome_campaign_that_cannot_be_sent_says_so(
     monkeypatch.setattr(service, "send", refused)
     with pytest.raises(TransientError, match="502"):
         faults.UnwelcomeCampaign().inject(stack)
-
-
-def test_fewer_opt_outs_than_the_alert_asks_for_are_no_such_fault() -> None:
-    with pytest.raises(InvalidInput):
-        parse_arguments(UnwelcomeCampaign, {"opt_outs": 20}, "unwelcome_campaign")
 
 
 def test_fewer_recipients_than_opt_outs_are_no_such_fault() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,6 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.scenarios.connector_failure import faults
 from lakeproof.scenarios.connector_failure.faults import ChangedBinlog
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 IMAGE, FORMAT = ChangedBinlog(), ChangedBinlog(setting="binlog_format")
@@ -32,11 +30,6 @@ class Server:
         self.lacks.clear()
         self.did.append("set right")
         return 3
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """One key of a connector's configuration is changed, and taken back with what did not come meanwhile."""
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,16 +11,10 @@ from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.sources.source import find_source
 from lakeproof.scenarios.connector_failure import faults
 from lakeproof.scenarios.connector_failure.faults import ChangedConnector
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 DEFAULT = ChangedConnector()
 OF_SHOP = ChangedConnector(connector="shop", key="table.include.list", value="payment.payments")
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 class Connect:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +12,6 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import Source
 from lakeproof.scenarios.lake_commit_failure import faults
 from lakeproof.scenarios.lake_commit_failure.faults import DeletedLakeRows
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 TWO = DeletedLakeRows(rows=2)
@@ -57,11 +55,6 @@ class World:
 
     def submit(self, *_: object) -> None:
         self.running = True
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

@@ -4,19 +4,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from lakeproof.arguments import parse_arguments
 from lakeproof.deadline import Deadline
-from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.errors import TerminalError
 from lakeproof.faults import faltering_process
 from lakeproof.faults.faltering_process import FalteringProcess
 from lakeproof.processes import detached, procfs
 from lakeproof.processes.states import Health, State
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 ARGUMENTS = FalteringProcess(component="connect")
@@ -41,11 +38,6 @@ class Supervisor:
 
     def let_go_on(self, component: str) -> None:
         self.went_on += 1
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture
@@ -147,8 +139,3 @@ def test_the_process_that_stops_it_is_there_once_and_ends(stack: Stack, monkeypa
     finally:
         ARGUMENTS.remove(stack)
     assert detached.find(stack, name) == []
-
-
-def test_longer_than_a_question_waits_is_another_fault() -> None:
-    with pytest.raises(InvalidInput, match="seconds"):
-        parse_arguments(FalteringProcess, {"component": "connect", "seconds": 4}, "faltering_process")

@@ -1,6 +1,5 @@
 """A filter in the connector's configuration, and what is taken back of it."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,16 +10,10 @@ from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes import flink
 from lakeproof.scenarios.flink_restarts import faults
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 CONNECTOR = faults.FilteredCapture()
 TORN = "transaction 0-1-7: END counts {oltp.order_items=2}, came {}"
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +14,6 @@ from lakeproof.probes import support
 from lakeproof.scenarios.support_timeline import faults, repairs
 from lakeproof.scenarios.support_timeline.faults import FILES, HoardedAttachments
 from lakeproof.shop.support.offload import Offloaded
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 AT_ONCE = HoardedAttachments(megabytes=12, seconds=0)
@@ -70,11 +68,6 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Support:
     monkeypatch.setattr(faults, "FileStore", lambda folder: made)
     monkeypatch.setattr(faults, "s3_client", lambda stack: made)
     return made
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def test_files_come_once_and_go_wherever_they_lie(stack: Stack, service: Support) -> None:

@@ -2,14 +2,13 @@
 
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, TerminalError
@@ -24,17 +23,6 @@ from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 ARGUMENTS = LateStore(seconds=0.9)
-
-
-class Store(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_HEAD(self) -> None:
-        self.send_response(200)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None: ...
 
 
 class Supervisor:
@@ -56,15 +44,11 @@ class Supervisor:
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    endpoints = {"minio": {"http": f"127.0.0.1:{server.server_address[1]}"}}
-    made = Stack(Settings(state_dir=tmp_path, endpoints=endpoints))
+def stack(tmp_path: Path, answering: Answering) -> Iterator[Stack]:
+    """Its object store answers at once."""
+    made = Stack(Settings(state_dir=tmp_path, endpoints={"minio": {"http": answering(lambda *_: (200, b""))}}))
     yield made
     roads.end_roads(roads.find_roads(made, faults.ROAD))
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture

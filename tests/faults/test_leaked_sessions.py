@@ -32,12 +32,11 @@ def test_it_has_landed_once_the_server_is_full_of_its_sessions(
     report: int,
     others: int,
     holds: bool,
-    tmp_path: Path,
+    stack: Stack,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = Sessions(200, {"report": Held(report, report), "others": Held(others, 0)})
     monkeypatch.setattr(connection_saturation_faults, "sessions", lambda *_: seen)
-    stack = Stack(Settings(state_dir=tmp_path))
     assert connection_saturation_faults.LeakedSessions(database=database).sign(stack).holds is holds
     wanted = LeakedSessions(database=database, sessions=80)
     assert wanted.sign(stack).holds, "it wants no more than it has"
@@ -77,7 +76,7 @@ def test_the_leak_goes_on_while_a_server_says_no_and_ends_with_a_server_that_is_
 
 
 def test_the_leak_stops_at_what_it_wants_and_lives_on_while_the_server_leaves_it_that(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is asked of the server then, and for want of answers the leak would take it for gone."""
     opened: list[str] = []
@@ -100,5 +99,5 @@ def test_the_leak_stops_at_what_it_wants_and_lives_on_while_the_server_leaves_it
     )
     monkeypatch.setattr("lakeproof.scenarios.connection_saturation.session_leak.time.sleep", lambda seconds: None)
     with pytest.raises(KeyboardInterrupt):
-        session_leak.leak(Stack(Settings(state_dir=tmp_path)), "mysql", "report", 3)
+        session_leak.leak(stack, "mysql", "report", 3)
     assert opened == ["report"] * 3

@@ -31,10 +31,9 @@ class Running:
 
 
 def test_our_own_redis_is_stopped_whatever_the_service_is_called(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notification_rehearsal, "SupervisorClient", Running)
-    stack = Stack(Settings(state_dir=tmp_path))
     port = stack.port("notification-service")
     assert notification_rehearsal._is_ours(stack, f"http://localhost:{port}")
     assert not notification_rehearsal._is_ours(stack, f"http://localhost:{port + 1}")

@@ -1,7 +1,6 @@
 """Two faults of an order line that break nothing: a value that the lake's type just holds, a type that it reads."""
 
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.scenarios.flink_restarts import faults as flink_restarts_faults
 from lakeproof.scenarios.schema_drift.faults import RetypedColumn
 from lakeproof.shop.order.requests import MAX_ITEMS
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 INT_MOST = 2**31 - 1
@@ -48,11 +46,6 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Lines:
     found = {flink_restarts_faults.TABLE: made}
     monkeypatch.setattr(mariadb, "columns", lambda *_: {name: {"line": one.kind} for name, one in found.items()})
     return made
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def test_one_row_gets_a_value_just_below_the_types_greatest_and_is_given_back(stack: Stack, table: Lines) -> None:

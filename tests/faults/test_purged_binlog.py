@@ -1,14 +1,11 @@
 """The removal of a purged binlog bridges the gap also where no task tells of the gap yet. No engine."""
 
-from pathlib import Path
-
 import pytest
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture import gap
 from lakeproof.probes import binlog_place
 from lakeproof.scenarios.connector_failure import faults
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
@@ -37,20 +34,12 @@ def capture(monkeypatch: pytest.MonkeyPatch) -> Capture:
     return made
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
-
-
-def test_a_gap_that_no_task_tells_of_yet_is_bridged(stack: Stack, capture: Capture) -> None:
+@pytest.mark.parametrize(("place", "failure"), [("binlog.000006:1234", "none"), ("binlog.000007:4", faults.LOST)])
+def test_a_gap_is_bridged_whether_or_not_a_task_tells_of_it_yet(
+    stack: Stack, capture: Capture, place: str, failure: str
+) -> None:
     """As after a kill of the drill between the purge and the failure: the connector stands still, or just begins."""
-    capture.place = "binlog.000006:1234"
-    faults.PurgedBinlog().remove(stack)
-    assert capture.did == ["bridge orders"]
-
-
-def test_a_gap_that_the_task_tells_of_is_bridged(stack: Stack, capture: Capture) -> None:
-    capture.failure = faults.LOST
+    capture.place, capture.failure = place, failure
     faults.PurgedBinlog().remove(stack)
     assert capture.did == ["bridge orders"]
 

@@ -1,7 +1,6 @@
 """Faults on record: written first, cleared last, found after a crash."""
 
 import json
-from pathlib import Path
 
 import pytest
 from tests.doubles import plugins
@@ -11,7 +10,6 @@ from lakeproof.arguments import Arguments
 from lakeproof.errors import CouldNotLook, InvalidInput, LakeproofError, NotReady, TerminalError
 from lakeproof.faults import records
 from lakeproof.faults.fault import Fault, Sign, all_faults
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 METHODS = ("inject", "remove", "sign")
@@ -46,11 +44,6 @@ class Broken:
         return plugins.fault("broken_thing", self.inject, self.remove, self.sign, Where)
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
-
-
 def test_a_fault_is_recorded_and_removed_with_its_own_arguments(stack: Stack) -> None:
     thing = Broken()
     records.inject(stack, thing.fault(), {"where": "there"}, by="hand")
@@ -60,17 +53,10 @@ def test_a_fault_is_recorded_and_removed_with_its_own_arguments(stack: Stack) ->
     assert records.recorded(stack) == ()
 
 
-def test_a_fault_that_failed_half_way_is_taken_back_and_not_on_record(stack: Stack) -> None:
-    thing = Broken(fails=TerminalError("half-way"))
-    with pytest.raises(TerminalError, match="half-way"):
-        records.inject(stack, thing.fault(), {"where": "there"}, by="hand")
-    assert thing.calls == [("inject", "there"), ("remove", "there")]
-    assert records.recorded(stack) == ()
-
-
-def test_a_fault_that_ended_in_an_error_that_nobody_foresaw_is_taken_back_too(stack: Stack) -> None:
-    thing = Broken(fails=OSError("no room"))
-    with pytest.raises(OSError, match="no room"):
+@pytest.mark.parametrize("error", [TerminalError("half-way"), OSError("no room")], ids=["told", "nobody foresaw it"])
+def test_a_fault_that_failed_half_way_is_taken_back_and_not_on_record(stack: Stack, error: Exception) -> None:
+    thing = Broken(fails=error)
+    with pytest.raises(type(error), match=str(error)):
         records.inject(stack, thing.fault(), {"where": "there"}, by="hand")
     assert thing.calls == [("inject", "there"), ("remove", "there")]
     assert records.recorded(stack) == ()

@@ -1,6 +1,5 @@
 """The inventory service's own setting: one restart with it, one without it, none where nothing changes."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +8,7 @@ from lakeproof.errors import NotReady
 from lakeproof.processes import handed_variable
 from lakeproof.processes.environment import RESERVATION_TTL
 from lakeproof.scenarios.ttl_oversell import faults, repairs
-from lakeproof.stack.settings import Settings, load_settings
+from lakeproof.stack.settings import load_settings
 from lakeproof.stack.stack import Stack
 
 SERVICE = "inventory-service"
@@ -32,11 +31,6 @@ class Service:
 
     def seconds(self, stack: Stack, timeout: float) -> float:
         return float(self.variables.get(RESERVATION_TTL, "900"))
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

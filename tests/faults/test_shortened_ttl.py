@@ -1,13 +1,10 @@
 """The TTL that a table had comes back with the end of the fault, whatever it was."""
 
-from pathlib import Path
-
 import pytest
 
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.scenarios.ttl_oversell import faults
 from lakeproof.scenarios.ttl_oversell.faults import ShortenedTtl
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 FAULT = ShortenedTtl(ttl=30)
@@ -36,11 +33,6 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Table:
     monkeypatch.setattr(faults, "change_ttl", made.change)
     monkeypatch.setattr(faults, "ttl_of", lambda *_: made.ttl)
     return made
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.mark.parametrize("repaired", [None, 900])

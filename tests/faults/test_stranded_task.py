@@ -1,10 +1,11 @@
 """The fault that leaves a task to a worker that is gone: what is done in which order, and what it leaves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.arguments import OfConnector
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput
@@ -13,8 +14,6 @@ from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 ORDERS = faults.StrandedTask()
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 class Workers:
@@ -46,11 +45,6 @@ class Workers:
     def restart(self, name: str) -> None:
         self.did.append(f"restart {name}")
         self.silence = 0.2
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture
@@ -167,9 +161,8 @@ def test_somebody_elses_workers_are_left_alone(tmp_path: Path) -> None:
     [("RUNNING", "connect-2", True), ("FAILED", "connect-2", False), ("RUNNING", "connect", False)],
 )
 def test_the_task_is_taken_over_once_the_second_worker_says_that_it_runs_it(
-    answering: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, by: str, is_taken: bool
+    answering: Answering, stack: Stack, monkeypatch: pytest.MonkeyPatch, state: str, by: str, is_taken: bool
 ) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
     host = f"{stack.settings.host}:{stack.port(by)}"
     url = answering(lambda *_: (200, {"tasks": [{"state": state, "worker_id": host}]}))
     monkeypatch.setattr(Stack, "url", lambda *_: f"http://{url}")

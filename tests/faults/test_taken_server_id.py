@@ -1,7 +1,6 @@
 """Another replica under the connector's server id: what is refused before an account is given anything."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -10,13 +9,7 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.probes.connect import SERVER_ID_TAKEN
 from lakeproof.processes import detached
 from lakeproof.scenarios.connector_failure import faults
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ class Items:
     ],
 )
 def test_a_row_that_no_shopper_comes_back_to_is_waited_for_and_only_one_is_changed(
-    tmp_path: Path,
+    stack: Stack,
     monkeypatch: pytest.MonkeyPatch,
     rows: list[tuple[int, int]],
     then: list[tuple[int, int]],
@@ -68,7 +68,7 @@ def test_a_row_that_no_shopper_comes_back_to_is_waited_for_and_only_one_is_chang
     monkeypatch.setattr(mariadb, "as_root", lambda stack, seconds: nullcontext(items))
     monkeypatch.setattr(faults, "CANCELLED_SECONDS", 0.6)
     for _ in range(2):
-        faults.WidenedColumn().inject(Stack(Settings(state_dir=tmp_path)))
+        faults.WidenedColumn().inject(stack)
     assert items.changed == [changed]
 
 

@@ -1,7 +1,6 @@
 """An older table on `main`: written once, also by a Nessie that takes its time."""
 
 from contextlib import nullcontext
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +10,6 @@ from lakeproof.lake.nessie import NessieConflict
 from lakeproof.lake.nessie_commit import OURS
 from lakeproof.scenarios.lake_commit_failure import faults
 from lakeproof.scenarios.lake_commit_failure.faults import AUTHOR
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
@@ -43,12 +41,12 @@ def nessie(monkeypatch: pytest.MonkeyPatch) -> Nessie:
     return made
 
 
-def test_what_a_slow_nessie_has_written_is_not_told_as_a_failure(nessie: Nessie, tmp_path: Path) -> None:
-    faults.WrittenMain().inject(Stack(Settings(state_dir=tmp_path)))
+def test_what_a_slow_nessie_has_written_is_not_told_as_a_failure(nessie: Nessie, stack: Stack) -> None:
+    faults.WrittenMain().inject(stack)
     assert nessie.author == AUTHOR
 
 
-def test_a_publisher_that_is_faster_each_time_ends_it(nessie: Nessie, tmp_path: Path) -> None:
+def test_a_publisher_that_is_faster_each_time_ends_it(nessie: Nessie, stack: Stack) -> None:
     nessie.refuses = True
     with pytest.raises(TerminalError, match="faster each time"):
-        faults.WrittenMain().inject(Stack(Settings(state_dir=tmp_path)))
+        faults.WrittenMain().inject(stack)

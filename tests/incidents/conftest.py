@@ -17,9 +17,11 @@ from tests.incidents.ticket_case import KINDS, Case
 
 from lakeproof.incidents.api import build_desk
 from lakeproof.incidents.database import open_database
+from lakeproof.incidents.intake import Received
 from lakeproof.incidents.shapes import ReadingShape
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.tickets.keeping import itsm_of
+from lakeproof.incidents.webhook import Notification
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
@@ -27,6 +29,10 @@ with warnings.catch_warnings():
     # Starlette asks for another client than the one that the rest of Lakeproof uses.
     warnings.simplefilter("ignore")
     from fastapi.testclient import TestClient
+
+# One alert, or one notification of alerts, as Alertmanager writes it.
+type Make = Callable[..., dict[str, Any]]
+type Receive = Callable[..., Received]
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 TOKEN = "a-token"
@@ -108,7 +114,7 @@ def client(stack: Stack, store: Store) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def alert() -> Callable[..., dict[str, Any]]:
+def alert() -> Make:
     """One alert as Alertmanager writes it."""
 
     def make(fingerprint: str = "ab01", status: str = "firing", **labels: str) -> dict[str, Any]:
@@ -133,7 +139,7 @@ def alert() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def webhook() -> Callable[..., dict[str, Any]]:
+def webhook() -> Make:
     """A notification of these alerts."""
 
     def make(*alerts: dict[str, Any]) -> dict[str, Any]:
@@ -151,6 +157,12 @@ def webhook() -> Callable[..., dict[str, Any]]:
         }
 
     return make
+
+
+@pytest.fixture
+def receive(store: Store, webhook: Make) -> Receive:
+    """`receive(*alerts)`: the store takes in one notification of them."""
+    return lambda *alerts: store.receive(Notification.model_validate(webhook(*alerts)))
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
-from collections.abc import Callable
 from typing import Any
 
+from tests.incidents.conftest import Make
 
-def test_an_alerts_link_leads_to_its_newest_incident(
-    client: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
-) -> None:
+
+def test_an_alerts_link_leads_to_its_newest_incident(client: Any, alert: Make, webhook: Make) -> None:
     client.post("/api/alertmanager", json=webhook(alert("a1"))).raise_for_status()
     answer = client.get("/alerts/a1", follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (302, "/incidents/INC-000001")

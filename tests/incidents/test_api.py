@@ -1,7 +1,7 @@
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
+from tests.incidents.conftest import Make, Receive
 
 from lakeproof.deadline import Deadline
 from lakeproof.incidents.api import WEBHOOKS_AT_ONCE
@@ -16,7 +17,6 @@ from lakeproof.incidents.intake import Received
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import Notification
 
-type Make = Callable[..., dict[str, Any]]
 WEBHOOK = "/api/alertmanager"
 
 
@@ -60,7 +60,7 @@ def test_rubbish_is_refused_with_what_is_wrong(client: TestClient, body: bytes, 
 
 
 def test_while_a_storm_is_taken_in_the_desk_answers_everybody_else(
-    client: TestClient, store: Store, alert: Make, webhook: Make, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, store: Store, alert: Make, webhook: Make, receive: Receive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on, receive = threading.Semaphore(0), threading.Event(), store.receive
 

@@ -125,6 +125,14 @@ def sessions(stack: Stack) -> Sessions:
     return Sessions(TOKEN, stack.name)
 
 
+def signed_in(sessions: Sessions, path: str = ACK, who: str = "an") -> tuple[dict[str, str], str]:
+    """The header with the cookie of whoever signed in, and their token for the form at that path."""
+    cookie = sessions.start(who)
+    session = sessions.read(cookie)
+    assert session is not None
+    return {"Cookie": f"{sessions.cookie}={cookie}"}, sessions.form_token(session, path)
+
+
 @pytest.fixture
 def whole(outsider: TestClient, engine: Engine) -> Iterator[None]:
     """What is there before is there afterwards, and nothing more."""
@@ -177,14 +185,9 @@ def test_no_path_leads_out_of_its_folder(outsider: TestClient) -> None:
 
 @pytest.mark.usefixtures("whole")
 def test_no_forged_form_is_taken(outsider: TestClient, sessions: Sessions) -> None:
-    cookie = sessions.start("an")
-    session = sessions.read(cookie)
-    assert session is not None
-    other = sessions.read(sessions.start("an"))
-    assert other is not None
-    own, others = sessions.form_token(session, ACK), sessions.form_token(other, ACK)
+    (cookie, own), (_, others) = signed_in(sessions), signed_in(sessions)
     for path, headers, body in FORGED:
-        sent = FORM | {"Cookie": f"{sessions.cookie}={cookie}"} | headers
+        sent = FORM | cookie | headers
         answer = outsider.post(path, content=body.replace("OWN", own).replace("OTHER", others), headers=sent)
         assert answer.status_code in (401, 403, 415), (path, headers, answer.status_code)
 
@@ -200,22 +203,16 @@ def test_no_malformed_or_oversized_body_is_taken(outsider: TestClient) -> None:
 
 @pytest.mark.usefixtures("whole")
 def test_no_malformed_form_is_taken(outsider: TestClient, sessions: Sessions) -> None:
-    cookie = sessions.start("an")
-    session = sessions.read(cookie)
-    assert session is not None
     path = "/incidents/INC-000001/lesson"
-    own = sessions.form_token(session, path).encode()
+    cookie, own = signed_in(sessions, path)
     for body in FORMS_MALFORMED:
-        headers = FORM | {"Cookie": f"{sessions.cookie}={cookie}"}
-        answer = outsider.post(path, content=body.replace(b"OWN", own), headers=headers)
+        answer = outsider.post(path, content=body.replace(b"OWN", own.encode()), headers=FORM | cookie)
         assert answer.status_code in (400, 413), (body[:60], answer.status_code)
 
 
 async def test_a_form_that_was_cut_off_on_its_way_is_not_taken_for_the_whole(sessions: Sessions) -> None:
-    cookie = sessions.start("an")
-    session = sessions.read(cookie)
-    assert session is not None
-    begun = f"csrf={sessions.form_token(session, ACK)}&text=do+not+res".encode()
+    cookie, own = signed_in(sessions)
+    begun = f"csrf={own}&text=do+not+res".encode()
     arriving = [{"type": "http.request", "body": begun, "more_body": True}, {"type": "http.disconnect"}]
     taken: list[Any] = []
 
@@ -228,7 +225,7 @@ async def test_a_form_that_was_cut_off_on_its_way_is_not_taken_for_the_whole(ses
     async def send(message: Any) -> None:
         """Nobody listens any more."""
 
-    headers = FORM | {"Host": "127.0.0.1", "Cookie": f"{sessions.cookie}={cookie}"}
+    headers = FORM | {"Host": "127.0.0.1"} | cookie
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": "POST", "path": ACK, "headers": raw}
     await Guard(app, sessions=sessions, hosts=LOOPBACK)(scope, receive, send)
@@ -319,12 +316,10 @@ def test_a_page_takes_no_bearer_and_says_where_the_api_is(outsider: TestClient) 
 def test_a_bearer_beside_the_cookie_does_not_keep_a_form_from_being_taken(
     outsider: TestClient, sessions: Sessions
 ) -> None:
-    cookie = sessions.start("an")
-    session = sessions.read(cookie)
-    assert session is not None
-    headers = {"Cookie": f"{sessions.cookie}={cookie}", "Authorization": "Basic x"}
+    cookie, own = signed_in(sessions)
+    headers = cookie | {"Authorization": "Basic x"}
     assert outsider.post(ACK, data={"csrf": "x"}, headers=headers).status_code == 403
-    assert outsider.post(ACK, data={"csrf": sessions.form_token(session, ACK)}, headers=headers).status_code == 303
+    assert outsider.post(ACK, data={"csrf": own}, headers=headers).status_code == 303
 
 
 def test_no_page_loads_a_script_of_another_host(outsider: TestClient) -> None:
@@ -356,10 +351,7 @@ def test_nobody_goes_by_a_name_of_the_machine(outsider: TestClient, stack: Stack
 
 
 def test_what_a_signed_in_person_does_is_kept_with_their_name(outsider: TestClient, sessions: Sessions) -> None:
-    cookie = sessions.start("Ngọc Anh")
-    session = sessions.read(cookie)
-    assert session is not None
-    form = {"csrf": sessions.form_token(session, ACK)}
-    answer = outsider.post(ACK, data=form, headers={"Cookie": f"{sessions.cookie}={cookie}", "Origin": BASE})
+    cookie, own = signed_in(sessions, who="Ngọc Anh")
+    answer = outsider.post(ACK, data={"csrf": own}, headers=cookie | {"Origin": BASE})
     assert (answer.status_code, answer.headers["location"]) == (303, "/incidents/INC-000001")
     assert outsider.get("/api/incidents/1").json()["owner"] == "Ngọc Anh"

@@ -1,39 +1,38 @@
 """The desk compares its alerts with what Alertmanager knows: forgotten ones end, those that fire on come back."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.incidents.conftest import START, Make, Receive, look
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.incidents.escalation import Watch
-from lakeproof.incidents.shapes import Act, ReadingShape
+from lakeproof.incidents.shapes import Act
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
-from lakeproof.incidents.webhook import Notification
 from lakeproof.observability.active import ActiveAlerts
 
-START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
-
-def look(expression: str, alerts: Sequence[Mapping[str, str]], at: datetime) -> Mapping[str, ReadingShape]:
-    return {"published": ReadingShape(value="ab12", at=at, source="nessie", query="main")}
-
-
-def test_an_alert_that_alertmanager_forgot_ends_after_a_while(
-    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
-) -> None:
-    store.receive(Notification.model_validate(webhook(alert("a1"), alert("a2"))))
-    known = {"a1", "a2"}
-    watch = Watch(
+def watching(store: Store, clock: Any, read_active: Callable[[], ActiveAlerts]) -> Watch:
+    """A watch over a desk whose Alertmanager answers so."""
+    return Watch(
         store,
         look,
         lambda scenario: [],
-        read_active=lambda: ActiveAlerts("http://am", frozenset(known), START - timedelta(days=1)),
+        read_active=read_active,
         lost_after=timedelta(seconds=30),
         clock=clock.monotonic,
     )
+
+
+def test_an_alert_that_alertmanager_forgot_ends_after_a_while(
+    store: Store, clock: Any, alert: Make, receive: Receive
+) -> None:
+    receive(alert("a1"), alert("a2"))
+    known = {"a1", "a2"}
+    watch = watching(store, clock, lambda: ActiveAlerts("http://am", frozenset(known), START - timedelta(days=1)))
     watch.compare_alerts()
     known.remove("a1")
     for seconds in (10, 29):
@@ -51,19 +50,12 @@ def test_an_alert_that_alertmanager_forgot_ends_after_a_while(
 
 
 def test_a_clock_that_jumps_ahead_between_two_looks_ends_no_alert(
-    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+    store: Store, clock: Any, alert: Make, receive: Receive
 ) -> None:
     """Alertmanager and machine restart together with a wrong clock, which is put right before Prometheus tells it."""
-    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    receive(alert("a1"))
     active = ActiveAlerts("http://am", frozenset(), clock())
-    watch = Watch(
-        store,
-        look,
-        lambda scenario: [],
-        read_active=lambda: active,
-        lost_after=timedelta(seconds=30),
-        clock=clock.monotonic,
-    )
+    watch = watching(store, clock, lambda: active)
     watch.compare_alerts()
     clock.set(hours=1)
     clock.forward(seconds=5)
@@ -75,18 +67,11 @@ def test_a_clock_that_jumps_ahead_between_two_looks_ends_no_alert(
 
 
 def test_what_was_missing_before_alertmanager_restarted_is_counted_from_its_start(
-    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+    store: Store, clock: Any, alert: Make, receive: Receive
 ) -> None:
-    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    receive(alert("a1"))
     since = [START - timedelta(days=1)]
-    watch = Watch(
-        store,
-        look,
-        lambda scenario: [],
-        read_active=lambda: ActiveAlerts("http://am", frozenset(), since[0]),
-        lost_after=timedelta(seconds=30),
-        clock=clock.monotonic,
-    )
+    watch = watching(store, clock, lambda: ActiveAlerts("http://am", frozenset(), since[0]))
     watch.compare_alerts()
     clock.forward(seconds=25)
     since[0] = clock()
@@ -100,9 +85,9 @@ def test_what_was_missing_before_alertmanager_restarted_is_counted_from_its_star
 
 
 def test_no_alert_ends_while_alertmanager_is_silent_fresh_or_another_one(
-    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+    store: Store, clock: Any, alert: Make, receive: Receive
 ) -> None:
-    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    receive(alert("a1"))
 
     def silent() -> ActiveAlerts:
         raise CouldNotLook("no answer")
@@ -114,14 +99,7 @@ def test_no_alert_ends_while_alertmanager_is_silent_fresh_or_another_one(
         lambda: ActiveAlerts("http://another", frozenset(), START),
     ]
     for answer in answers:
-        watch = Watch(
-            store,
-            look,
-            lambda scenario: [],
-            read_active=answer,
-            lost_after=timedelta(seconds=30),
-            clock=clock.monotonic,
-        )
+        watch = watching(store, clock, answer)
         for seconds in (0, 10, 10, 9):
             clock.forward(seconds=seconds)
             watch.compare_alerts()
@@ -129,10 +107,10 @@ def test_no_alert_ends_while_alertmanager_is_silent_fresh_or_another_one(
 
 
 @pytest.fixture
-def ended(store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]) -> Store:
+def ended(store: Store, alert: Make, receive: Receive) -> Store:
     """INC-000001 of the alert a1, which Alertmanager said had ended at 12:01, before anybody took it on."""
     for status in ("firing", "resolved"):
-        store.receive(Notification.model_validate(webhook(alert("a1", status))))
+        receive(alert("a1", status))
     return store
 
 
@@ -140,24 +118,17 @@ def ended(store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[
 FIRST_START = datetime(2026, 11, 24, 11, 59, 58, 123000, tzinfo=UTC)
 
 
-def watching(store: Store, clock: Any, firing: Mapping[str, datetime], source: str = "http://am") -> Watch:
+def with_a1(store: Store, clock: Any, firing: Mapping[str, datetime], source: str = "http://am") -> Watch:
     """A watch over a desk whose Alertmanager has the alert a1, and has these firing and not silenced."""
     active = ActiveAlerts(source, frozenset({"a1"}), START - timedelta(days=1), firing)
-    return Watch(
-        store,
-        look,
-        lambda scenario: [],
-        read_active=lambda: active,
-        lost_after=timedelta(seconds=30),
-        clock=clock.monotonic,
-    )
+    return watching(store, clock, lambda: active)
 
 
 def test_an_alert_that_fires_on_after_it_was_said_to_have_ended_is_one_further_firing(
-    ended: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+    ended: Store, clock: Any, alert: Make, receive: Receive
 ) -> None:
     """Prometheus stalled, Alertmanager let the alert expire, and Prometheus went on with the same start."""
-    watch = watching(ended, clock, {"a1": FIRST_START})
+    watch = with_a1(ended, clock, {"a1": FIRST_START})
     clock.forward(seconds=85)
     watch.compare_alerts()
     assert [one.status for one in ended.newest_first()] == [Status.RESOLVED]
@@ -167,24 +138,24 @@ def test_an_alert_that_fires_on_after_it_was_said_to_have_ended_is_one_further_f
     assert [(one.id, one.status) for one in ended.newest_first()] == [("INC-000001", Status.OPEN)]
     assert "still fires" in ended.get("1").timeline[-1].what
     for late in (alert("a1"), alert("a1", "resolved")):
-        assert ended.receive(Notification.model_validate(webhook(late))).known == 1
+        assert receive(late).known == 1
     over = alert("a1", "resolved") | {"endsAt": "2026-11-24T12:09:00Z"}
-    assert ended.receive(Notification.model_validate(webhook(over))).incidents == ["INC-000001"]
+    assert receive(over).incidents == ["INC-000001"]
     assert ended.get("1").status is Status.RESOLVED
 
 
 def test_an_alert_that_fires_on_does_not_join_another_trouble_that_somebody_forgot_to_close(
-    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+    store: Store, clock: Any, alert: Make, receive: Receive
 ) -> None:
     """It is of the same component, and cleared long ago: only its own incident waits for it as long as it hung."""
-    store.receive(Notification.model_validate(webhook(alert("b1", scenario="connector-failure"))))
+    receive(alert("b1", scenario="connector-failure"))
     store.move("1", Status.MITIGATING, Act(who="an"))
-    store.receive(Notification.model_validate(webhook(alert("b1", "resolved", scenario="connector-failure"))))
+    receive(alert("b1", "resolved", scenario="connector-failure"))
     clock.forward(minutes=20)
-    store.receive(Notification.model_validate(webhook(alert("a1"))))
-    store.receive(Notification.model_validate(webhook(alert("a1", "resolved"))))
+    receive(alert("a1"))
+    receive(alert("a1", "resolved"))
     clock.forward(hours=1)
-    watching(store, clock, {"a1": FIRST_START}).compare_alerts()
+    with_a1(store, clock, {"a1": FIRST_START}).compare_alerts()
     assert [(one.id, one.status) for one in store.newest_first()] == [
         ("INC-000002", Status.OPEN),
         ("INC-000001", Status.VERIFYING),
@@ -192,14 +163,14 @@ def test_an_alert_that_fires_on_does_not_join_another_trouble_that_somebody_forg
 
 
 def test_an_alert_that_fires_on_leads_the_incident_that_somebody_took_on_back_to_its_repair(
-    store: Store, clock: Any, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+    store: Store, clock: Any, alert: Make, receive: Receive
 ) -> None:
     """It never ceased to fire, so it belongs there however long Prometheus hung."""
-    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    receive(alert("a1"))
     store.move("1", Status.MITIGATING, Act(who="an"))
-    store.receive(Notification.model_validate(webhook(alert("a1", "resolved"))))
+    receive(alert("a1", "resolved"))
     clock.forward(hours=1)
-    watching(store, clock, {"a1": FIRST_START}).compare_alerts()
+    with_a1(store, clock, {"a1": FIRST_START}).compare_alerts()
     assert [(one.id, one.status) for one in store.newest_first()] == [("INC-000001", Status.MITIGATING)]
 
 
@@ -217,5 +188,5 @@ def test_nothing_else_is_taken_for_an_alert_that_fires_on(
     ended: Store, clock: Any, firing: Mapping[str, datetime], source: str
 ) -> None:
     clock.forward(hours=1)
-    watching(ended, clock, firing, source).compare_alerts()
+    with_a1(ended, clock, firing, source).compare_alerts()
     assert [one.status for one in ended.newest_first()] == [Status.RESOLVED]

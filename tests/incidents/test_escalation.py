@@ -1,31 +1,25 @@
 """What the desk does by itself while nobody acknowledges an incident, and the rounds in which it does that."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
+from tests.incidents.conftest import Make, Receive, look
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.incidents.escalation import Watch
 from lakeproof.incidents.models import Incident
-from lakeproof.incidents.shapes import Act, IncidentIn, IncidentOut, MergeIn, ReadingShape
+from lakeproof.incidents.shapes import Act, IncidentIn, IncidentOut, MergeIn
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
-from lakeproof.incidents.webhook import Notification
 from lakeproof.observability.active import ActiveAlerts
 from lakeproof.observability.teams import all_teams
 
 OVERDUE = "lakeproof_incident_overdue_seconds"
-
-START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-
-
-def look(expression: str, alerts: Sequence[Mapping[str, str]], at: datetime) -> Mapping[str, ReadingShape]:
-    return {"published": ReadingShape(value="ab12", at=at, source="nessie", query="main")}
 
 
 @pytest.mark.parametrize("team", all_teams().values(), ids=lambda team: team.name)
@@ -131,11 +125,11 @@ def test_the_team_whose_time_is_over_is_told_where_it_is_not_the_incidents_own(
     client: Any,
     store: Store,
     clock: Any,
-    alert: Callable[..., dict[str, Any]],
-    webhook: Callable[..., dict[str, Any]],
+    alert: Make,
+    receive: Receive,
 ) -> None:
     down = alert("a1", alertname="ServiceUnavailable", scenario="none", team="infrastructure")
-    store.receive(Notification.model_validate(webhook(down, alert("a2"))))
+    receive(down, alert("a2"))
     clock.forward(minutes=17)
     (told,) = store.escalate_due()
     assert (told.team, told.acknowledge_team) == ("infrastructure", "data-platform")

@@ -13,7 +13,6 @@ from lakeproof.deadline import Deadline
 from lakeproof.incidents import job, jobs
 from lakeproof.incidents.jobs import Jobs
 from lakeproof.processes import procfs
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
@@ -25,11 +24,11 @@ def finished(started: Jobs, kind: str) -> jobs.Job:
     return Deadline(60).wait_for("the job's end", ended, every=0.1)
 
 
-def test_a_jobs_command_runs_where_no_script_lies_beside_python(tmp_path: Path) -> None:
+def test_a_jobs_command_runs_where_no_script_lies_beside_python(tmp_path: Path, stack: Stack) -> None:
     assert job.PROGRAM[0] == sys.executable
     done = subprocess.run((*job.PROGRAM, "ps", "--nonsense"), capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stderr.partition(" [")[0]) == (2, "Usage: lakeproof ps")
-    own = Jobs(Stack(Settings(state_dir=tmp_path)))
+    own = Jobs(stack)
     started = own.start("version", "a look", [["--help"]], who="somebody")
     ended = finished(own, "version")
     assert (ended.code, ended.lost) == (0, False), ended.lines()
@@ -37,10 +36,10 @@ def test_a_jobs_command_runs_where_no_script_lies_beside_python(tmp_path: Path) 
 
 
 def test_a_job_that_runs_is_not_forgotten_however_old_its_folder_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "KEPT", 1)
-    own = Jobs(Stack(Settings(state_dir=tmp_path)))
+    own = Jobs(stack)
     running = own.start("drill", "one", [["--help"]], who="somebody")
     finished(own, "drill")
     (running.folder / jobs.END).unlink()

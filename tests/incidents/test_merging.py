@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import event, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import ORMExecuteState, Session
+from tests.incidents.conftest import Make, Receive
 
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.incidents.checklist import AnswerState
@@ -16,17 +17,14 @@ from lakeproof.incidents.self_check import look_at
 from lakeproof.incidents.shapes import Act, EvidenceIn, IncidentIn, MergeIn, ReadingShape
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
-from lakeproof.incidents.webhook import Notification
-
-type Make = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def two(store: Store, alert: Make, webhook: Make) -> Store:
+def two(store: Store, alert: Make, receive: Receive) -> Store:
     """INC-000001 of connect, warning; INC-000002 of trino, critical."""
     lag = alert("a1", severity="warning")
     queue = alert("b1", alertname="TrinoQueue", scenario="trino-backlog", component="trino", severity="critical")
-    store.receive(Notification.model_validate(webhook(lag, queue)))
+    receive(lag, queue)
     return store
 
 
@@ -39,11 +37,11 @@ def test_a_merged_incident_gives_its_alerts_and_severity_to_the_whole(two: Store
 
 
 def test_a_further_alert_of_the_parts_group_joins_the_whole_and_goes_home_when_parted(
-    two: Store, alert: Make, webhook: Make
+    two: Store, alert: Make, receive: Receive
 ) -> None:
     two.merge("2", MergeIn(into="1"))
     more = alert("b2", alertname="TrinoQueue", scenario="trino-backlog", component="trino")
-    assert two.receive(Notification.model_validate(webhook(more))).incidents == ["INC-000001"]
+    assert receive(more).incidents == ["INC-000001"]
     part = two.unmerge("2", Act(who="an"))
     assert [one.fingerprint for one in part.alerts] == ["b1", "b2"]
     assert [one.fingerprint for one in two.get("1").alerts] == ["a1"]
@@ -59,9 +57,9 @@ def test_a_part_is_not_escalated_and_nobody_acts_on_it(two: Store, clock: Any) -
 
 
 def test_the_clock_after_a_merge_is_that_of_the_whole_and_of_what_came_since(
-    store: Store, clock: Any, alert: Make, webhook: Make
+    store: Store, clock: Any, alert: Make, receive: Receive
 ) -> None:
-    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    receive(alert("a1"))
     store.move("1", Status.ACKNOWLEDGED, Act(who="an"))
     clock.forward(minutes=40)
     opened = clock.now
@@ -69,52 +67,52 @@ def test_the_clock_after_a_merge_is_that_of_the_whole_and_of_what_came_since(
     assert store.merge("1", MergeIn(into="2")).acknowledge_by == opened + timedelta(minutes=60)
     assert store.escalate_due() == []
     clock.forward(minutes=5)
-    store.receive(Notification.model_validate(webhook(alert("a2"))))
+    receive(alert("a2"))
     assert store.get("2").acknowledge_by == opened + timedelta(minutes=5 + 15)
     assert store.unmerge("1", Act(who="an")).acknowledge_by == opened - timedelta(minutes=40 - 15)
 
 
-def test_a_part_ends_with_the_whole(two: Store, alert: Make, webhook: Make) -> None:
+def test_a_part_ends_with_the_whole(two: Store, alert: Make, receive: Receive) -> None:
     two.merge("2", MergeIn(into="1"))
     two.move("1", Status.RESOLVED, Act(who="an", text="known"))
     assert two.get("2").status is Status.RESOLVED
     with pytest.raises(InvalidInput, match="ended together"):
         two.unmerge("2", Act())
     new = alert("b9", alertname="TrinoQueue", scenario="trino-backlog", component="trino")
-    assert two.receive(Notification.model_validate(webhook(new))).opened == 1
+    assert receive(new).opened == 1
 
 
 def test_a_further_alert_of_the_same_trouble_joins_the_incident_that_a_person_opened(
-    store: Store, clock: Any, alert: Make, webhook: Make
+    store: Store, clock: Any, alert: Make, receive: Receive
 ) -> None:
     store.open(IncidentIn(title="the shop is slow"))
-    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    receive(alert("a1"))
     store.merge("2", MergeIn(into="1"))
     down = alert("b1", alertname="ServiceUnavailable", scenario="none", component="connect")
-    received = store.receive(Notification.model_validate(webhook(down)))
+    received = receive(down)
     assert (received.joined, received.incidents) == (1, ["INC-000001"])
-    store.receive(Notification.model_validate(webhook(alert("a1", "resolved"))))
+    receive(alert("a1", "resolved"))
     over = alert("b1", "resolved", alertname="ServiceUnavailable", scenario="none", component="connect")
     store.move("1", Status.ACKNOWLEDGED, Act(who="an"))
-    store.receive(Notification.model_validate(webhook(over)))
+    receive(over)
     clock.forward(hours=1)
     later = alert("c1", alertname="KafkaConnectTaskFailed", scenario="none", component="connect")
-    assert store.receive(Notification.model_validate(webhook(later))).opened == 1
+    assert receive(later).opened == 1
 
 
-def test_a_whole_that_closes_by_itself_takes_its_parts_with_it(two: Store, alert: Make, webhook: Make) -> None:
+def test_a_whole_that_closes_by_itself_takes_its_parts_with_it(two: Store, alert: Make, receive: Receive) -> None:
     two.merge("2", MergeIn(into="1"))
     queue = {"alertname": "TrinoQueue", "scenario": "trino-backlog", "component": "trino"}
     cleared = (alert("a1", "resolved", severity="warning"), alert("b1", "resolved", severity="critical", **queue))
-    two.receive(Notification.model_validate(webhook(*cleared)))
+    receive(*cleared)
     assert {two.get("1").status, two.get("2").status} == {Status.RESOLVED}
 
 
 def test_a_whole_whose_last_firing_alerts_go_with_the_part_closes_by_itself(
-    two: Store, alert: Make, webhook: Make
+    two: Store, alert: Make, receive: Receive
 ) -> None:
     two.merge("2", MergeIn(into="1"))
-    two.receive(Notification.model_validate(webhook(alert("a1", "resolved", severity="warning"))))
+    receive(alert("a1", "resolved", severity="warning"))
     assert two.get("1").status is Status.OPEN
     two.unmerge("2", Act(who="an"))
     assert (two.get("1").status, two.get("2").status) == (Status.RESOLVED, Status.OPEN)
@@ -132,12 +130,12 @@ def test_after_they_are_parted_each_is_as_bad_as_what_is_left_in_it(two: Store, 
 
 
 def test_a_whole_that_a_person_opened_is_after_the_parting_what_it_was_before(
-    store: Store, alert: Make, webhook: Make
+    store: Store, alert: Make, receive: Receive
 ) -> None:
     store.open(IncidentIn(title="the shop is slow"))
     for fingerprint, scenario, component in (("a1", "kafka-backlog", "kafka"), ("b1", "trino-backlog", "trino")):
         firing = alert(fingerprint, alertname=scenario, scenario=scenario, component=component, severity="critical")
-        store.receive(Notification.model_validate(webhook(firing)))
+        receive(firing)
     store.keep_use_cases("2", ["fraud detection"])
     store.keep_use_cases("3", ["finance reconciliation"])
     for part in ("2", "3"):
@@ -156,13 +154,13 @@ def test_a_whole_that_a_person_opened_is_after_the_parting_what_it_was_before(
     # Once more, with an alert of its own that came meanwhile: that one stays.
     store.merge("2", MergeIn(into="1"))
     own = alert("c1", alertname="Other", scenario="connector-failure", component="kafka", severity="high")
-    store.receive(Notification.model_validate(webhook(own)))
+    receive(own)
     store.unmerge("2", Act())
     assert facts("1") == ("high", "connector-failure", [])
 
 
 def test_of_what_an_older_lakeproof_merged_the_alerts_alone_tell_how_bad_it_is(
-    two: Store, alert: Make, webhook: Make
+    two: Store, alert: Make, receive: Receive
 ) -> None:
     def forget() -> None:
         with Session(two.engine) as session, session.begin():
@@ -174,7 +172,7 @@ def test_of_what_an_older_lakeproof_merged_the_alerts_alone_tell_how_bad_it_is(
     assert two.get("1").severity == "warning"
     # One more part by the program of now: it does not take for the whole's own what the first merge gave it.
     third = alert("c1", alertname="Other", scenario="kafka-backlog", component="kafka", severity="high")
-    two.receive(Notification.model_validate(webhook(third)))
+    receive(third)
     two.merge("2", MergeIn(into="1"))
     forget()
     two.merge("3", MergeIn(into="1"))
@@ -246,12 +244,12 @@ def test_two_that_merge_crosswise_lock_in_the_same_order(two: Store) -> None:
 
 
 def test_a_webhook_locks_what_its_alerts_may_land_in_before_it_reads_it(
-    two: Store, alert: Make, webhook: Make
+    two: Store, alert: Make, receive: Receive
 ) -> None:
     two.merge("2", MergeIn(into="1"))
     two.open(IncidentIn(title="of nobody's group"))
     with locked() as found:
-        two.receive(Notification.model_validate(webhook(alert("a2", severity="warning"))))
+        receive(alert("a2", severity="warning"))
     assert found == [1, 2]
 
 

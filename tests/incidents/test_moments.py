@@ -1,17 +1,15 @@
 """What the desk looks up by itself of a new incident: the state of the stack, and the use cases concerned."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+from tests.incidents.conftest import Make, Receive, look
 
 from lakeproof.incidents.escalation import Watch
 from lakeproof.incidents.shapes import IncidentIn, MergeIn, ReadingShape
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import Notification
-
-
-def look(expression: str, alerts: Sequence[Mapping[str, str]], at: datetime) -> Mapping[str, ReadingShape]:
-    return {"published": ReadingShape(value="ab12", at=at, source="nessie", query="main")}
 
 
 def test_a_moment_that_a_restart_cut_off_is_looked_up_by_the_next_desk(store: Store) -> None:
@@ -23,28 +21,28 @@ def test_a_moment_that_a_restart_cut_off_is_looked_up_by_the_next_desk(store: St
 
 
 def test_an_incident_that_came_to_be_of_a_scenario_concerns_its_use_cases(
-    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+    store: Store, alert: Make, receive: Receive
 ) -> None:
     concerned = {"lake-commit-failure": ["finance reconciliation"]}
     watch = Watch(store, look, lambda scenario: concerned.get(scenario, []))
     down = alert("a1", alertname="ServiceUnavailable", scenario="none", component="nessie")
-    store.receive(Notification.model_validate(webhook(down)))
+    receive(down)
     watch.make_round()
     assert store.get("1").use_cases == []
     stale = alert("a2", alertname="LakePublishStale", scenario="lake-commit-failure", component="publisher")
-    store.receive(Notification.model_validate(webhook(stale)))
+    receive(stale)
     watch.make_round()
     assert store.get("1").use_cases == ["finance reconciliation"]
     assert store.without_use_cases() == []
 
 
 def test_an_incident_that_a_person_opened_concerns_the_use_cases_of_what_was_merged_into_it(
-    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+    store: Store, alert: Make, receive: Receive
 ) -> None:
     watch = Watch(store, look, lambda scenario: [f"what {scenario} concerns"] if scenario != "none" else [])
     store.open(IncidentIn(title="the shop is slow"))
     watch.make_round()
-    store.receive(Notification.model_validate(webhook(alert("a1"))))
+    receive(alert("a1"))
     store.merge("2", MergeIn(into="1"))
     watch.make_round()
     assert store.get("1").use_cases == ["what replication-lag concerns"]

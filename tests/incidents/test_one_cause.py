@@ -1,7 +1,7 @@
 """One cause, one incident: the alerts that it sets off, by the rules' own labels, in whichever order they come."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
@@ -10,14 +10,13 @@ import pytest
 import yaml
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
+from tests.incidents.conftest import Make
 
 from lakeproof.incidents.intake import take_in
 from lakeproof.incidents.models import Incident
 from lakeproof.incidents.webhook import Notification
 from lakeproof.observability.rules import find_rules, render_rules
 from lakeproof.observability.timing import factor_of
-
-type Make = Callable[..., dict[str, Any]]
 
 SETS_OFF = {
     "connect hangs": (

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from tests.incidents.conftest import Make
 from tests.incidents.ticket_case import Case
 
 from lakeproof.incidents.checklist import BY_ID, AnswerState
@@ -12,8 +13,6 @@ from lakeproof.incidents.shapes import Act, AnswerIn, IncidentIn, Lesson, MergeI
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import Notification
-
-type Make = Callable[..., dict[str, Any]]
 
 STARVED = {"alertname": "ServiceUnavailable", "scenario": "none", "component": "flink-taskmanager"}
 BACKLOG = {"alertname": "KafkaConsumerLagHigh", "scenario": "kafka-backlog", "component": "flink-taskmanager"}

@@ -3,13 +3,13 @@
 import html
 import json
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from tests.incidents.conftest import Make, Receive
 from tests.incidents.kept_jobs import STEP, keep_job
 
 from lakeproof.deadline import Deadline
@@ -19,8 +19,6 @@ from lakeproof.incidents.drill_cards import DrillCards, link_report
 from lakeproof.incidents.jobs import Jobs
 from lakeproof.incidents.runbook_review import review_of
 from lakeproof.incidents.session import Sessions
-from lakeproof.incidents.store import Store
-from lakeproof.incidents.webhook import Notification
 from lakeproof.processes import procfs
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.stack.stack import Stack
@@ -103,9 +101,9 @@ def test_a_person_leads_an_incident_through_the_five_steps_on_its_page(person: P
 
 
 def test_the_page_takes_the_reason_why_an_incident_is_verified_while_its_alert_fires(
-    person: Person, store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+    person: Person, alert: Make, receive: Receive
 ) -> None:
-    store.receive(Notification.model_validate(webhook(alert())))
+    receive(alert())
     here = "/incidents/INC-000002"
     person.press(f"{here}/mitigate")
     assert "Reason, while an alert fires" in person.page(here)
@@ -286,7 +284,7 @@ def test_one_job_of_a_kind_runs_at_a_time(stack: Stack) -> None:
     assert ended(jobs, "drill").about == "schema-drift"
 
 
-def test_a_job_that_was_killed_is_said_to_be_lost(stack: Stack, tmp_path: Path) -> None:
+def test_a_job_that_was_killed_is_said_to_be_lost(stack: Stack) -> None:
     folder = stack.state_dir / "jobs" / "drill-20260101-000000-000000"
     folder.mkdir(parents=True)
     facts = {"kind": "drill", "about": "x", "who": "an", "at": "2026-01-01T00:00:00+00:00", "commands": [["drill"]]}
@@ -309,7 +307,7 @@ def test_a_job_that_ends_while_it_is_looked_at_is_not_lost(stack: Stack, monkeyp
     assert (job.code, job.lost) == (0, False)
 
 
-def test_what_is_run_is_what_was_shown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_run_is_what_was_shown(stack: Stack) -> None:
     jobs = Jobs(stack)
     job = jobs.start("propose", "INC-000001", [("env", "--help")], who="an")
     ended(jobs, "propose")
@@ -426,7 +424,7 @@ def test_what_a_job_says_is_shown_to_nobody_who_is_not_signed_in(client: TestCli
 
 
 def test_a_page_says_in_its_readers_language_what_the_violated_value_is(
-    client: TestClient, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+    client: TestClient, alert: Make, webhook: Make
 ) -> None:
     given = alert()
     given["annotations"] |= {"unit_en": "ms behind its source", "unit_vi": "ms so với nguồn"}

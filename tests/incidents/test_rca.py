@@ -1,11 +1,10 @@
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import typer
-from tests.incidents.conftest import Clock
+from tests.incidents.conftest import Clock, Make, Receive
 from typer.testing import CliRunner
 
 from lakeproof.checks.verdict import Outcome, Verdict
@@ -17,7 +16,6 @@ from lakeproof.incidents.rca import draft_rca
 from lakeproof.incidents.shapes import Act, EvidenceIn, IncidentIn, Lesson, Note, ReadingShape
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.store import Store
-from lakeproof.incidents.webhook import Notification
 
 AT = datetime(2026, 11, 24, 12, 0, 1, 500_000, tzinfo=UTC)
 MARK = re.compile(r"\[\^\d+\]( \|)?$")
@@ -63,8 +61,10 @@ DIAGNOSED = {
 }
 
 
-def full(store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]) -> str:
-    store.receive(Notification.model_validate(webhook(alert("a1"), alert("a2", alertname="Second2"))))
+@pytest.fixture
+def full(store: Store, alert: Make, receive: Receive) -> str:
+    """The draft of an incident of which everything was noted that can be."""
+    receive(alert("a1"), alert("a2", alertname="Second2"))
     looked_up = {"violation": reading(45000.5), "checkpoint": reading(None, "refused 3 times")}
     store.keep_moments([("1", looked_up, ["360 view"])])
     store.move("1", Status.ACKNOWLEDGED, Act(who="user7"))
@@ -78,37 +78,30 @@ def full(store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[.
     return draft_rca(store.get("1"), root_cause="paused_connector: it stands still since 14:05")
 
 
-def test_every_fact_with_a_number_ends_with_its_source(
-    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
-) -> None:
-    assert find_unsourced(full(store, alert, webhook)) == []
+def test_every_fact_with_a_number_ends_with_its_source(full: str) -> None:
+    assert find_unsourced(full) == []
 
 
-def section(markdown: str, title: str) -> list[str]:
+def section(full: str, title: str) -> list[str]:
     """The lines under that heading that are not empty."""
-    return [line for line in markdown.split(f"## {title}\n")[1].split("\n## ")[0].splitlines() if line]
+    return [line for line in full.split(f"## {title}\n")[1].split("\n## ")[0].splitlines() if line]
 
 
-def test_it_begins_with_the_incident_in_five_lines(
-    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
-) -> None:
-    story = section(full(store, alert, webhook), "What happened")
+def test_it_begins_with_the_incident_in_five_lines(full: str) -> None:
+    story = section(full, "What happened")
     assert [line[:3] for line in story] == ["1. ", "2. ", "3. ", "4. ", "5. "]
     assert "paused_connector: it stands still" in story[1]
     assert "resumed in 1.5 s" in story[2]
     assert "all 2 claims about service and data were proven" in story[4]
 
 
-def test_a_few_readings_decided_it_and_all_are_in_the_appendix(
-    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
-) -> None:
-    markdown = full(store, alert, webhook)
-    cause = section(markdown, "Root cause")
+def test_a_few_readings_decided_it_and_all_are_in_the_appendix(full: str) -> None:
+    cause = section(full, "Root cause")
     assert "oltp-connector-state" in "".join(cause)
     assert sum(line.startswith("| oltp-connector-state") or "further-" in line for line in cause) == 6
-    assert "of-another" not in markdown
+    assert "of-another" not in full
     assert any("oltp-source-lag | refused 3 times" in line for line in cause)
-    appendix = [line for line in section(markdown, "Appendix: everything that was read") if line.startswith("| ")]
+    appendix = [line for line in section(full, "Appendix: everything that was read") if line.startswith("| ")]
     sources = {
         "diagnosis",
         "verification",
@@ -167,22 +160,15 @@ def test_documents_in_other_shapes_are_no_verdict_and_no_diagnosis(store: Store)
     assert "No diagnosis was recorded." in markdown
 
 
-def test_every_footnote_is_defined_once_with_source_query_value_and_time(
-    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
-) -> None:
-    markdown = full(store, alert, webhook)
-    defined = re.findall(
-        r"^\[\^(\d+)\]: [^·]+ · `[^`]+` · .+ · \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", markdown, re.M
-    )
-    used = set(re.findall(r"\[\^(\d+)\](?!:)", markdown))
+def test_every_footnote_is_defined_once_with_source_query_value_and_time(full: str) -> None:
+    defined = re.findall(r"^\[\^(\d+)\]: [^·]+ · `[^`]+` · .+ · \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", full, re.M)
+    used = set(re.findall(r"\[\^(\d+)\](?!:)", full))
     assert sorted(defined, key=int) == [str(number) for number in range(1, len(defined) + 1)]
     assert used == set(defined)
 
 
-def test_what_could_not_be_looked_at_is_said(
-    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
-) -> None:
-    assert "could not look (refused 3 times)" in full(store, alert, webhook)
+def test_what_could_not_be_looked_at_is_said(full: str) -> None:
+    assert "could not look (refused 3 times)" in full
 
 
 def test_an_incident_without_anything_claims_nothing(store: Store) -> None:
@@ -197,37 +183,33 @@ def test_a_number_without_a_footnote_is_found(text: str) -> None:
     assert find_unsourced(text) == [text]
 
 
-def flapping(
-    store: Store, clock: Clock, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
-) -> str:
+@pytest.fixture
+def flapping(store: Store, clock: Clock, alert: Make, receive: Receive) -> str:
     """One alert that fires and clears each minute, twenty times, and one note of a person in the middle."""
     for minute in range(20):
         at = f"2026-11-24T12:{minute:02d}"
         given = alert() | {"startsAt": f"{at}:00Z"}
-        store.receive(Notification.model_validate(webhook(given)))
+        receive(given)
         if minute == 0:
             store.move("1", Status.MITIGATING, Act(who="an"))
         if minute == 10:
             store.note("1", Note(kind="action", text="resumed", who="an"))
             store.note("1", Note(text="it comes back", who="binh"))
         clock.forward(seconds=30)
-        store.receive(Notification.model_validate(webhook(given | {"status": "resolved", "endsAt": f"{at}:30Z"})))
+        receive(given | {"status": "resolved", "endsAt": f"{at}:30Z"})
         clock.forward(seconds=30)
     return draft_rca(store.get("1"))
 
 
-def test_an_alert_that_flaps_is_one_line_and_what_people_did_stays(
-    store: Store, clock: Clock, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
-) -> None:
-    markdown = flapping(store, clock, alert, webhook)
-    timeline = section(markdown, "Timeline")
+def test_an_alert_that_flaps_is_one_line_and_what_people_did_stays(store: Store, flapping: str) -> None:
+    timeline = section(flapping, "Timeline")
     assert len(timeline) <= 12
     often = "fired and cleared 20 times between 12:00:00 and 12:19:30"
     assert f"| 12:00:00 | alertmanager | opened by CdcReplicationLagHigh, which {often} [^" in "\n".join(timeline)
     for said in ("| an | resumed [^", "| binh | it comes back [^", "| an | mitigating", "| desk | mitigating again"):
         assert sum(said in line for line in timeline) == 1, said
-    assert find_unsourced(markdown) == []
-    whole = section(markdown, "Appendix: the whole timeline")
+    assert find_unsourced(flapping) == []
+    whole = section(flapping, "Appendix: the whole timeline")
     assert sum("CdcReplicationLagHigh cleared" in line for line in whole) == 20
     assert sum(line.startswith("| 12:") for line in whole) == len(store.get("1").timeline)
 
@@ -259,11 +241,11 @@ UNIT = {"unit_en": "% of max_connections", "unit_vi": "% của max_connections"}
 
 
 def test_a_value_that_is_not_the_metric_itself_is_told_with_what_it_is(
-    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+    store: Store, alert: Make, receive: Receive
 ) -> None:
     given = alert()
     given["annotations"] |= {"metric": "threads_connected", "value": "92.7", **UNIT}
-    store.receive(Notification.model_validate(webhook(given)))
+    receive(given)
     incident = store.get("1")
     assert incident.violated() == "92.7 % of max_connections (threads_connected)"
     assert incident.violated("vi") == "92.7 % của max_connections (threads_connected)"
@@ -274,10 +256,8 @@ def test_a_value_that_is_not_the_metric_itself_is_told_with_what_it_is(
     assert any("| threads_connected | 92.7 % of max_connections [^" in line for line in appendix)
 
 
-def test_the_impact_names_a_metrics_own_unit_and_what_it_cost(
-    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
-) -> None:
-    store.receive(Notification.model_validate(webhook(alert())))
+def test_the_impact_names_a_metrics_own_unit_and_what_it_cost(store: Store, alert: Make, receive: Receive) -> None:
+    receive(alert())
     for read in (reading(7.5), reading(40.2), reading(None, "refused")):
         age = read.model_copy(update={"probe": "oltp-publish-age", "unit": "s"})
         store.attach("1", EvidenceIn(kind="diagnosis", title="d", body={}, readings=[age]))
@@ -301,12 +281,12 @@ def test_the_impact_names_a_metrics_own_unit_and_what_it_cost(
 
 
 def test_of_two_alerts_on_one_metric_the_one_that_opened_it_says_what_the_value_is(
-    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+    store: Store, alert: Make, receive: Receive
 ) -> None:
     size, growth = alert("a1", alertname="BacklogHigh"), alert("b2", alertname="GrowthRapid")
     size["annotations"] |= {"metric": "backlog_bytes", "value": "16e9"}
     growth["annotations"] |= {"metric": "backlog_bytes", "summary_en": "grows", "unit_en": "bytes an hour"}
-    store.receive(Notification.model_validate(webhook(growth, size)))
+    receive(growth, size)
     incident = store.get("1")
     assert incident.unit == "bytes an hour"
     merged = incident.model_copy(update={"alerts": incident.alerts[::-1]})
@@ -317,8 +297,8 @@ def test_of_two_alerts_on_one_metric_the_one_that_opened_it_says_what_the_value_
 
 def test_the_terminal_says_what_the_value_is(
     store: Store,
-    alert: Callable[..., dict[str, Any]],
-    webhook: Callable[..., dict[str, Any]],
+    alert: Make,
+    receive: Receive,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Client:
@@ -327,7 +307,7 @@ def test_the_terminal_says_what_the_value_is(
 
     given = alert()
     given["annotations"] |= {"value": "92.7", **UNIT}
-    store.receive(Notification.model_validate(webhook(given)))
+    receive(given)
     monkeypatch.setattr(incident_commands, "_client", Client)
     app = typer.Typer()
     incident_commands.add_to(app)
@@ -335,11 +315,11 @@ def test_the_terminal_says_what_the_value_is(
 
 
 def test_the_violated_value_has_prometheus_query_as_its_source_where_that_answered(
-    store: Store, alert: Callable[..., dict[str, Any]], webhook: Callable[..., dict[str, Any]]
+    store: Store, alert: Make, receive: Receive
 ) -> None:
     given = alert()
     given["annotations"] |= {"value": "92.7", **UNIT}
-    store.receive(Notification.model_validate(webhook(given)))
+    receive(given)
     asked = {"probe": "violation", "at": AT, "source": "prometheus", "query": "100 * max(a) > 90"}
 
     def source_of(found: ReadingShape) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.doubles.clock import Clock
 
 from lakeproof.deadline import Deadline
 from lakeproof.incidents.rounds import HUNG_SECONDS, Rounds, stop_all
@@ -20,13 +21,6 @@ class Step:
     def make(self) -> None:
         self.made += 1
         self.go.acquire()
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

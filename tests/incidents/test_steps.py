@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.incidents.conftest import Make, Receive
 
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.drills.bound_checks import Judged, counted
@@ -20,13 +21,11 @@ from lakeproof.incidents.self_check import LiveLook, look_at
 from lakeproof.incidents.shapes import Act, AnswerIn, EvidenceIn, IncidentIn, IncidentOut, Lesson, Owner
 from lakeproof.incidents.status import STEPS, Status
 from lakeproof.incidents.store import Store
-from lakeproof.incidents.webhook import Notification
 from lakeproof.observability.moment import SHARED_SECONDS, Looker
 from lakeproof.probes import prometheus
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-type Make = Callable[..., dict[str, Any]]
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
@@ -72,9 +71,18 @@ def of_two_incidents(*engines: tuple[str, ...]) -> EvidenceIn:
     return EvidenceIn.model_validate(both)
 
 
-def received(store: Store, webhook: Make, *alerts: dict[str, Any]) -> IncidentOut:
-    store.receive(Notification.model_validate(webhook(*alerts)))
-    return store.get("1")
+type TakeIn = Callable[..., IncidentOut]
+
+
+@pytest.fixture
+def received(store: Store, receive: Receive) -> TakeIn:
+    """`received(*alerts)`: the first incident once the store has taken these in."""
+
+    def take_in(*alerts: dict[str, Any]) -> IncidentOut:
+        receive(*alerts)
+        return store.get("1")
+
+    return take_in
 
 
 def test_the_five_steps_have_the_runbooks_names() -> None:
@@ -84,18 +92,18 @@ def test_the_five_steps_have_the_runbooks_names() -> None:
 
 
 def test_full_recovery_begins_by_itself_once_the_alerts_of_a_repaired_incident_are_cleared(
-    store: Store, alert: Make, webhook: Make
+    store: Store, alert: Make, received: TakeIn
 ) -> None:
-    received(store, webhook, alert())
+    received(alert())
     store.move("1", Status.MITIGATING, Act(who="an"))
-    assert received(store, webhook, alert(status="resolved")).status is Status.VERIFYING
+    assert received(alert(status="resolved")).status is Status.VERIFYING
 
 
 @pytest.mark.parametrize("before", [Status.ACKNOWLEDGED, Status.MITIGATING])
 def test_full_recovery_begins_while_an_alert_fires_only_with_a_reason(
-    store: Store, alert: Make, webhook: Make, before: Status
+    store: Store, alert: Make, received: TakeIn, before: Status
 ) -> None:
-    received(store, webhook, alert())
+    received(alert())
     store.move("1", before, Act(who="an"))
     with pytest.raises(InvalidInput, match="CdcReplicationLagHigh still fires") as refused:
         store.move("1", Status.VERIFYING, Act(who="an", text=" "))
@@ -104,16 +112,16 @@ def test_full_recovery_begins_while_an_alert_fires_only_with_a_reason(
     assert store.move("1", Status.VERIFYING, Act(who="an", text="it lags by design")).status is Status.VERIFYING
 
 
-def test_a_repair_that_does_not_hold_goes_back_to_mitigation(store: Store, alert: Make, webhook: Make) -> None:
-    received(store, webhook, alert())
+def test_a_repair_that_does_not_hold_goes_back_to_mitigation(store: Store, alert: Make, received: TakeIn) -> None:
+    received(alert())
     store.move("1", Status.MITIGATING, Act(who="an"))
-    received(store, webhook, alert(status="resolved"))
+    received(alert(status="resolved"))
     again = alert() | {"startsAt": "2026-11-24T12:02:00Z"}
-    assert received(store, webhook, again).status is Status.MITIGATING
+    assert received(again).status is Status.MITIGATING
 
 
-def test_whoever_resolves_while_an_alert_fires_has_to_say_why(store: Store, alert: Make, webhook: Make) -> None:
-    received(store, webhook, alert())
+def test_whoever_resolves_while_an_alert_fires_has_to_say_why(store: Store, alert: Make, received: TakeIn) -> None:
+    received(alert())
     with pytest.raises(InvalidInput, match="CdcReplicationLagHigh still fires"):
         store.move("1", Status.RESOLVED, Act(who="an"))
     assert store.move("1", Status.RESOLVED, Act(who="an", text="a test of ours")).owner == "an"
@@ -141,11 +149,11 @@ def test_an_item_is_not_waived_without_a_reason(store: Store) -> None:
 
 
 def test_the_checklist_answers_itself_where_a_machine_can(
-    store: Store, clock: Any, alert: Make, webhook: Make
+    store: Store, clock: Any, alert: Make, received: TakeIn
 ) -> None:
-    received(store, webhook, alert())
+    received(alert())
     store.move("1", Status.MITIGATING, Act(who="an"))
-    received(store, webhook, alert(status="resolved"))
+    received(alert(status="resolved"))
     store.attach("1", verification(("mysql", "trino", "flink")))
     clock.forward(seconds=30)
     watch = Watch(store, lambda *_: {}, lambda scenario: [], stack_look=Well(clock.now), clock=clock.monotonic)
@@ -162,12 +170,12 @@ def test_the_checklist_answers_itself_where_a_machine_can(
 
 
 def test_what_was_proven_of_a_repair_that_did_not_hold_has_to_be_proven_again(
-    store: Store, clock: Any, alert: Make, webhook: Make
+    store: Store, clock: Any, alert: Make, received: TakeIn
 ) -> None:
-    received(store, webhook, alert())
+    received(alert())
     clock.forward(seconds=7)
     store.move("1", Status.MITIGATING, Act(who="an"))
-    received(store, webhook, alert(status="resolved"))
+    received(alert(status="resolved"))
     store.attach("1", verification(("mysql", "trino", "flink")))
     store.answer("1", AnswerIn(item="ticket_resolved", who="an"))
     clock.forward(seconds=30)
@@ -179,7 +187,7 @@ def test_what_was_proven_of_a_repair_that_did_not_hold_has_to_be_proven_again(
 
     clock.forward(minutes=2)
     again = alert() | {"startsAt": "2026-11-24T12:02:00Z"}
-    incident = received(store, webhook, again)
+    incident = received(again)
     assert (incident.status, incident.mitigating_at) == (Status.MITIGATING, clock.now)
     assert "| To the first repair step | 7.0 s" in draft_rca(incident)
     done = {line.item for line in incident.checklist if line.state is not AnswerState.OPEN}
@@ -187,7 +195,7 @@ def test_what_was_proven_of_a_repair_that_did_not_hold_has_to_be_proven_again(
     (line,) = [entry.what for entry in incident.timeline if "open again" in entry.what]
     assert line == "checklist: alerts_cleared, checkpoint, cross_check, health open again"
 
-    received(store, webhook, again | {"status": "resolved", "endsAt": "2026-11-24T12:03:00Z"})
+    received(again | {"status": "resolved", "endsAt": "2026-11-24T12:03:00Z"})
     watch.look_at_checklists()
     found = {line.item: line.text for line in store.get("1").checklist if line.state is AnswerState.OPEN}
     assert "older than the repair" in found["checkpoint"]
@@ -263,7 +271,7 @@ def test_every_job_that_the_alerts_are_about_needs_a_checkpoint_since_the_repair
 
 
 def test_another_jobs_checkpoint_does_not_answer_for_the_job_that_restarts(
-    store: Store, alert: Make, webhook: Make, monkeypatch: pytest.MonkeyPatch
+    store: Store, alert: Make, received: TakeIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def completed(looker: Looker, jobs: Iterable[str]) -> Checkpoints:
         newest: Checkpoints = {"lake-oltp": (31, START.replace(hour=11)), "lake-shop": (12, LATER)}
@@ -273,7 +281,7 @@ def test_another_jobs_checkpoint_does_not_answer_for_the_job_that_restarts(
     monkeypatch.setattr(LiveLook, "unwell", lambda look: [])
     shop = {"mode": "external", "endpoints": {"shop-capture": {"http": "127.0.0.1:9"}}}
     both = LiveLook(Stack(Settings.model_validate(shop)))
-    incident = received(store, webhook, alert(alertname="FlinkJobRestarting", job_name="lake-oltp"))
+    incident = received(alert(alertname="FlinkJobRestarting", job_name="lake-oltp"))
     state, text = look_at(incident, both)["checkpoint"]
     assert (state, text) == (AnswerState.OPEN, "checkpoint 31 of lake-oltp, 11:00:00 UTC, is older than the repair")
     of_shop = incident.model_copy(

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from tests.incidents.conftest import Make, Receive
 from tests.incidents.ticket_case import Case
 
 from lakeproof.errors import InvalidInput
@@ -17,20 +18,17 @@ from lakeproof.incidents.shapes import Act, IncidentIn, Lesson, MergeIn, Note, R
 from lakeproof.incidents.status import Status
 from lakeproof.incidents.tickets.keeping import itsm_of
 from lakeproof.incidents.tickets.ticket import Itsm
-from lakeproof.incidents.webhook import Notification
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.watch_settings import TicketSettings
 
-type Make = Callable[..., dict[str, Any]]
-
 
 def test_a_ticket_has_time_service_metric_and_nessie_hash_and_follows_the_incident(
-    case: Case, alert: Make, webhook: Make
+    case: Case, alert: Make, receive: Receive
 ) -> None:
     given = alert()
     given["annotations"]["unit_en"] = "ms behind its source"
-    case.store.receive(Notification.model_validate(webhook(given)))
+    receive(given)
     now = case.store.get("1").opened_at
     published = ReadingShape(probe="published_hash", value="ab12cd", at=now, source="nessie", query="main")
     case.store.keep_moments([("1", {"published": published}, [])])

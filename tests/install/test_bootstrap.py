@@ -46,6 +46,12 @@ class Machine:
     def is_debian(self, version: str) -> None:
         (self.system / "etc/os-release").write_text(f'ID=debian\nVERSION_ID="{version}"\n')
 
+    def is_ready(self) -> None:
+        """A Debian whose apt has all that is wanted, and whoever types is root."""
+        self.is_debian("13")
+        self.has_program("apt-get")
+        self.has_program("id", "echo 0")
+
     def has_program(self, name: str, script: str = "exit 1") -> None:
         path = self.programs / name
         path.unlink(missing_ok=True)
@@ -104,13 +110,13 @@ def test_debian_12_without_python_and_jdk_is_told_both_before_any_download(machi
     assert machine.is_untouched()
 
 
-def has_jdk(machine: Machine, version: str, modules: str = "java.base jdk.incubator.vector") -> None:
-    home = machine.system / "usr/lib/jvm" / f"jdk-{version}"
+def has_jdk(machine: Machine, version: str, home: Path | None = None) -> None:
+    home = home or machine.system / "usr/lib/jvm" / f"jdk-{version}"
     (home / "bin").mkdir(parents=True)
     for name in ("java", "javac"):
         (home / "bin" / name).write_text("#!/bin/sh\n")
         (home / "bin" / name).chmod(0o755)
-    (home / "release").write_text(f'JAVA_VERSION="{version}"\nMODULES="{modules}"\n')
+    (home / "release").write_text(f'JAVA_VERSION="{version}"\nMODULES="java.base jdk.incubator.vector"\n')
 
 
 def test_a_jdk_that_is_too_old_is_as_none_although_it_has_the_module(machine: Machine) -> None:
@@ -129,23 +135,13 @@ def test_a_jdk_that_is_too_old_is_as_none_although_it_has_the_module(machine: Ma
     assert "Temurin" not in later.stderr
 
 
-def test_debian_13_gets_both_from_apt_and_they_are_listed(machine: Machine) -> None:
-    machine.is_debian("13")
-    machine.has_program("apt-get")
-    machine.has_program("id", "echo 0")
+def test_debian_13_gets_both_from_apt_and_a_no_at_the_terminal_changes_nothing(machine: Machine) -> None:
+    machine.is_ready()
     done = machine.bootstrap_at_a_terminal("n")
     assert "openjdk-25-jdk-headless" in done.stderr
     assert "python3-venv" in done.stderr
     assert "flink 1.20.3" in done.stderr
     assert "MB to download" in done.stderr and "minutes" in done.stderr
-    assert machine.is_untouched()
-
-
-def test_at_a_terminal_it_asks_and_no_changes_nothing(machine: Machine) -> None:
-    machine.is_debian("13")
-    machine.has_program("apt-get")
-    machine.has_program("id", "echo 0")
-    done = machine.bootstrap_at_a_terminal("n")
     assert done.returncode == 1
     assert "Go on? [y/N]" in done.stderr and "you said no; nothing was changed" in done.stderr
     assert machine.is_untouched()
@@ -182,9 +178,7 @@ def test_another_processor_is_refused(machine: Machine) -> None:
 
 
 def test_a_disk_too_small_is_said_with_both_figures(machine: Machine) -> None:
-    machine.is_debian("13")
-    machine.has_program("apt-get")
-    machine.has_program("id", "echo 0")
+    machine.is_ready()
     machine.has_program("df", "echo head; echo /dev/x 100 1 2000 1% /")
     done = machine.bootstrap("--yes")
     assert done.returncode == 1
@@ -194,21 +188,14 @@ def test_a_disk_too_small_is_said_with_both_figures(machine: Machine) -> None:
 def test_a_jdk_that_is_there_is_not_asked_for(machine: Machine) -> None:
     machine.is_debian("12")
     machine.has_program("apt-get")
-    home = machine.home / "jdk"
-    (home / "bin").mkdir(parents=True)
-    for name in ("java", "javac"):
-        (home / "bin" / name).write_text("#!/bin/sh\n")
-        (home / "bin" / name).chmod(0o755)
-    (home / "release").write_text('JAVA_VERSION="25.0.3"\nMODULES="java.base jdk.incubator.vector"\n')
-    done = machine.bootstrap("--yes", JAVA_HOME=str(home))
+    has_jdk(machine, "25.0.3", home=machine.home / "jdk")
+    done = machine.bootstrap("--yes", JAVA_HOME=str(machine.home / "jdk"))
     assert "Temurin" not in done.stderr
     assert "no Python >= 3.12" in done.stderr
 
 
 def test_the_fast_tests_alone_need_no_jdk_and_no_engine(machine: Machine) -> None:
-    machine.is_debian("13")
-    machine.has_program("apt-get")
-    machine.has_program("id", "echo 0")
+    machine.is_ready()
     done = machine.bootstrap("--for", "dev")
     assert "python3-venv" in done.stderr
     # promtool and amtool come with them; where they are missing tests are skipped.
@@ -222,12 +209,6 @@ def test_wrong_arguments_are_wrong_usage(machine: Machine) -> None:
     assert machine.bootstrap("--for").returncode == 2
 
 
-def test_help_is_the_head_of_the_script(machine: Machine) -> None:
-    done = machine.bootstrap("--help")
-    assert done.returncode == 0
-    assert "--for demo|test|dev" in done.stdout
-
-
 def test_every_script_is_plain_posix_shell() -> None:
     for script in [REPOSITORY / "scripts" / "bootstrap.sh", REPOSITORY / "scripts" / "bare_check.sh"]:
         assert subprocess.run(["sh", "-n", script], check=False).returncode == 0
@@ -237,9 +218,7 @@ def test_every_script_is_plain_posix_shell() -> None:
 def test_without_a_python_yet_it_lists_what_it_will_fetch_and_nothing_that_is_only_built_on_request(
     machine: Machine,
 ) -> None:
-    machine.is_debian("13")
-    machine.has_program("apt-get")
-    machine.has_program("id", "echo 0")
+    machine.is_ready()
     done = machine.bootstrap("--for", "demo")
     assert "Trino with the Iceberg connector" in done.stderr
     assert "Spark" not in done.stderr

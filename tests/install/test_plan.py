@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.errors import InvalidInput, MissingArtifact, TerminalError
+from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.install import java
 from lakeproof.install.build import Options, build
 from lakeproof.install.plan import make_plan
@@ -48,11 +48,6 @@ def test_what_is_built_on_request_is_only_planned_and_built_where_it_is_asked_fo
     assert [recipe.name for recipe in make_plan(recipes, ["heavy"]).missing] == ["heavy", "usual"]
     assert [built.name for built in set_up(recipes, Options(), HeardProgress())] == ["usual"]
     assert [built.name for built in set_up(recipes, Options(), HeardProgress(), only=["heavy"])] == ["heavy"]
-
-
-def test_what_is_built_on_request_and_is_not_there_says_by_which_command_it_comes() -> None:
-    assert "lakeproof setup --only heavy" in MissingArtifact("heavy", on_request=True).message
-    assert MissingArtifact("usual").message.endswith("lakeproof setup")
 
 
 def test_sizes_add_up(make_recipe: MakeRecipe, clone: Path) -> None:

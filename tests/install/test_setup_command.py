@@ -1,6 +1,5 @@
 """The commands: who is asked, what is printed, how they end."""
 
-import io
 import json
 import os
 from collections.abc import Iterator
@@ -9,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import typer
+from tests.doubles.terminal import Terminal
 from typer.testing import CliRunner
 
 from lakeproof.cli import setup as command
-from lakeproof.cli.setup import PlainProgress, amount_text
+from lakeproof.cli.setup import PlainProgress
 from lakeproof.errors import InvalidInput, LakeproofError
 from lakeproof.install import doctor
 from lakeproof.install.doctor import Finding, State
@@ -47,13 +47,6 @@ def of_clone(clone: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.delenv("LAKEPROOF_YES", raising=False)
     return clone
-
-
-class Terminal(io.StringIO):
-    """A person at a terminal who types this."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 def test_a_person_at_a_terminal_is_asked_before_a_large_download(
@@ -113,20 +106,11 @@ def test_verify_finds_changed_bytes_and_repairs_them(of_clone: Path, make_recipe
     assert path.read_bytes() == content
 
 
-def test_plain_lines_carry_time_name_and_amount(capsys: pytest.CaptureFixture[str]) -> None:
-    PlainProgress().amount("trino", 210_000_000, 382_000_000, "MB")
-    assert capsys.readouterr().err == "[   0 s] trino: 210 MB of 382 MB\n"
-
-
 def test_plain_lines_are_not_repeated_within_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     progress = PlainProgress()
     for _ in range(5):
         progress.amount("trino", 1, 0, "packages")
     assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_a_count_without_a_total_is_a_count() -> None:
-    assert amount_text(412, 0, "packages") == "412 packages"
 
 
 def found(*findings: Finding) -> list[doctor.Check]:

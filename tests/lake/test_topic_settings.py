@@ -33,7 +33,6 @@ from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import CDC_TOPIC, Topic
 
 CAPTURE = find_topic(CDC_TOPIC)
-HISTORY = find_topic("_schema_history_oltp")
 WEEK = str(7 * 86_400_000)
 ALL = {topic.name: topic for topic in (*of_capture(OLTP), *of_capture(SHOP), *others())}
 

@@ -1,13 +1,10 @@
 """The wait for a large transaction goes on over a look that had no answer."""
 
-from pathlib import Path
-
 import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired
 from lakeproof.scenarios.replication_lag import repairs
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 SLOW = CouldNotLook("its newest record cannot be read in time", where="cdc.oltp")
@@ -30,16 +27,16 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int | CouldNotLook]:
     return found
 
 
-def test_a_slow_look_at_kafka_is_not_the_end_of_the_wait(tmp_path: Path, looks: list[int | CouldNotLook]) -> None:
+def test_a_slow_look_at_kafka_is_not_the_end_of_the_wait(stack: Stack, looks: list[int | CouldNotLook]) -> None:
     looks += [SLOW, 0]
-    told = repairs.AwaitCapture().run(Stack(Settings(state_dir=tmp_path)))
+    told = repairs.AwaitCapture().run(stack)
     assert told.startswith("read 500 bytes of binlog") and looks == [0]
 
 
 def test_a_wait_without_any_look_ends_with_what_was_in_the_way(
-    tmp_path: Path, looks: list[int | CouldNotLook], monkeypatch: pytest.MonkeyPatch
+    stack: Stack, looks: list[int | CouldNotLook], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks.append(SLOW)
     monkeypatch.setattr(repairs, "LEAST_SECONDS", 0.01)
     with pytest.raises(DeadlineExpired, match="cannot be read in time"):
-        repairs.AwaitCapture().run(Stack(Settings(state_dir=tmp_path)))
+        repairs.AwaitCapture().run(stack)

@@ -38,7 +38,7 @@ TORN = "transaction 0-1-7: END counts {oltp.order_items=2}, came {}"
     ],
 )
 def test_a_job_that_reads_its_topic_is_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: str | None, topic: list[str], is_bridged: bool
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, seen: str | None, topic: list[str], is_bridged: bool
 ) -> None:
     """None: there is no job, so that nothing says that it would read on. A topic made anew is another one."""
     bridged: list[str] = []
@@ -47,7 +47,6 @@ def test_a_job_that_reads_its_topic_is_left_alone(
         bridged.append(name)
         return Difference([Event("oltp.orders", "c", None, {"id": 1})], {"oltp.order_events": 2})
 
-    stack = Stack(Settings(state_dir=tmp_path))
     monkeypatch.setattr(topic_gap, "bridge", bridge)
     monkeypatch.setattr(flink, "topic_gap", lambda *_: seen)
     monkeypatch.setattr(connect, "changed", lambda *_: [])

@@ -1,36 +1,22 @@
 """Which columns are declared, and what is said of them."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.doubles.columns import columns_as_declared
 
 from lakeproof.errors import InvalidInput, NotReady, TerminalError
-from lakeproof.lake.capture.columns import declared_columns
 from lakeproof.lake.capture.evolution import Evolution, find_table
 from lakeproof.lake.sources import mariadb
-from lakeproof.lake.sources.source import OLTP
 from lakeproof.scenarios.schema_drift import repairs
 from lakeproof.scenarios.schema_drift.repairs import DeclareColumn
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-KINDS = {
-    "INT": "int",
-    "BIGINT": "bigint",
-    "STRING": "varchar",
-    "TIMESTAMP(6)": "datetime",
-    "DECIMAL(12, 2)": "decimal",
-}
 
 
 @pytest.fixture
 def tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
     """The database's columns; one that is evolved is no longer unexpected."""
-    made = {
-        table: {column: KINDS[kind] for column, kind in columns.items()}
-        for table, columns in declared_columns(OLTP).items()
-    }
+    made = columns_as_declared()
 
     def evolve(stack: Stack, table: str, column: str) -> Evolution:
         del made[table][column]
@@ -40,11 +26,6 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
     monkeypatch.setattr(mariadb, "columns", lambda *_: made)
     monkeypatch.setattr(repairs, "evolve", evolve)
     return made
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def test_the_command_and_the_way_back_are_told_and_then_every_column_is_declared(

@@ -8,13 +8,13 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from tests.doubles.columns import columns_as_declared
 
 from lakeproof.checks import capture
 from lakeproof.checks.check import CheckContext
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
-from lakeproof.lake.capture.columns import declared_columns
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources import mariadb, postgres
 from lakeproof.lake.sources.engine import Keep
@@ -23,26 +23,14 @@ from lakeproof.probes.columns import missing_columns, unexpected_columns, unread
 from lakeproof.scenarios.schema_drift import repairs
 from lakeproof.scenarios.schema_drift.repairs import DropUnexpectedColumn
 from lakeproof.stack import postgres_session
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-KINDS = {
-    "INT": "int",
-    "BIGINT": "bigint",
-    "STRING": "varchar",
-    "TIMESTAMP(6)": "datetime",
-    "DECIMAL(12, 2)": "decimal",
-}
 
 
 class Database:
     """MariaDB's columns, and the values of those that somebody added."""
 
     def __init__(self) -> None:
-        self.tables = {
-            table: {column: KINDS[kind] for column, kind in columns.items()}
-            for table, columns in declared_columns(OLTP).items()
-        }
+        self.tables = columns_as_declared()
         self.values: list[str] = []
         self.written_meanwhile: list[str] = []
 
@@ -63,11 +51,6 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     for name in ("columns", "values_in", "drop_column"):
         monkeypatch.setattr(mariadb, name, getattr(made, name))
     yield made
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def run(stack: Stack) -> str:

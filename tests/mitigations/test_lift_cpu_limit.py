@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,6 @@ from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
 from lakeproof.processes import cpu_limit, procfs, sweep
 from lakeproof.scenarios.kafka_backlog import repairs
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
@@ -44,14 +42,14 @@ def stopped(pid: int) -> bool:
 
 
 def test_where_nothing_is_limited_here_the_step_fails_and_points_to_the_container(
-    tmp_path: Path, taskmanager: int
+    stack: Stack, taskmanager: int
 ) -> None:
     with pytest.raises(TerminalError, match=r"cpu\.max"):
-        repairs.LiftCpuLimit().run(Stack(Settings(state_dir=tmp_path)))
+        repairs.LiftCpuLimit().run(stack)
 
 
-def test_one_that_a_killed_limit_left_behind_goes_on(tmp_path: Path, taskmanager: int) -> None:
+def test_one_that_a_killed_limit_left_behind_goes_on(stack: Stack, taskmanager: int) -> None:
     os.kill(taskmanager, signal.SIGSTOP)
     Deadline(5).wait_for("its stop", lambda: stopped(taskmanager) or None)
-    assert "is limited no more" in repairs.LiftCpuLimit().run(Stack(Settings(state_dir=tmp_path)))
+    assert "is limited no more" in repairs.LiftCpuLimit().run(stack)
     Deadline(5).wait_for("it to go on", lambda: not stopped(taskmanager) or None)

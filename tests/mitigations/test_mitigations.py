@@ -30,8 +30,7 @@ NEEDED: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("step", all_mitigations(OURS).values(), ids=lambda step: step.id)
-def test_every_step_says_what_to_type_and_no_secret(step: type[Mitigation], tmp_path: Path) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
+def test_every_step_says_what_to_type_and_no_secret(step: type[Mitigation], tmp_path: Path, stack: Stack) -> None:
     typed = parse_arguments(step, NEEDED.get(step.id, {}), step.id).typed(stack)
     assert typed
     secrets = json.loads((tmp_path / "secrets.json").read_text()) if (tmp_path / "secrets.json").exists() else {}
@@ -50,8 +49,7 @@ def test_a_job_that_is_there_is_not_redeployed_by_hand(tmp_path: Path) -> None:
     assert typed("shop") == looked.format("lake-shop") + " --database shop"
 
 
-def test_the_login_of_either_database_is_mended_in_that_one(tmp_path: Path) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
+def test_the_login_of_either_database_is_mended_in_that_one(stack: Stack) -> None:
     typed = {
         (name, database): parse_arguments(all_mitigations(OURS)[name], {"database": database}, name).typed(stack)
         for name in ("restore_password", "restore_grant")
@@ -65,11 +63,11 @@ def test_the_login_of_either_database_is_mended_in_that_one(tmp_path: Path) -> N
     )
 
 
-def test_a_restart_by_hand_hands_over_nothing_of_the_shell_as_the_repair_does(tmp_path: Path) -> None:
+def test_a_restart_by_hand_hands_over_nothing_of_the_shell_as_the_repair_does(stack: Stack) -> None:
     """`lakeproof start` hands it the shell's SERVICE_…_URL; where none is set, the addresses that it had are lost."""
     step = all_mitigations(OURS)["restart_component"]
     given = parse_arguments(step, {"component": "support-service"}, step.id)
-    typed = given.typed(Stack(Settings(state_dir=tmp_path)))
+    typed = given.typed(stack)
     assert typed == "lakeproof stop support-service; lakeproof up support-service"
 
 
@@ -89,24 +87,24 @@ def test_a_restart_by_hand_hands_over_nothing_of_the_shell_as_the_repair_does(tm
     ],
 )
 def test_what_connect_is_sent_by_hand_is_json_and_a_paused_connector_is_resumed(
-    name: str, typed: str, tmp_path: Path
+    name: str, typed: str, stack: Stack
 ) -> None:
     """Connect answers 415 to a body of curl's own type."""
     step = all_mitigations(OURS)[name]
-    assert step().typed(Stack(Settings(state_dir=tmp_path))) == typed
+    assert step().typed(stack) == typed
 
 
 @pytest.mark.parametrize("step", all_mitigations(OURS).values(), ids=lambda step: step.id)
-def test_no_body_of_json_is_typed_without_its_type(step: type[Mitigation], tmp_path: Path) -> None:
-    typed = parse_arguments(step, NEEDED.get(step.id, {}), step.id).typed(Stack(Settings(state_dir=tmp_path)))
+def test_no_body_of_json_is_typed_without_its_type(step: type[Mitigation], stack: Stack) -> None:
+    typed = parse_arguments(step, NEEDED.get(step.id, {}), step.id).typed(stack)
     for call in typed.split("curl ")[1:]:
         assert ("-d '{" not in call and "-d @" not in call) or "content-type: application/json" in call.lower()
 
 
 @pytest.mark.parametrize("name", ["continue_process", "lift_cpu_limit"])
-def test_by_hand_all_processes_of_a_component_go_on_as_by_the_repair(name: str, tmp_path: Path) -> None:
+def test_by_hand_all_processes_of_a_component_go_on_as_by_the_repair(name: str, stack: Stack) -> None:
     step = all_mitigations(OURS)[name]
-    typed = step.model_validate({"component": "trino"}).typed(Stack(Settings(state_dir=tmp_path)))
+    typed = step.model_validate({"component": "trino"}).typed(stack)
     assert typed.endswith("lakeproof kill trino --signal CONT")
 
 
@@ -146,7 +144,7 @@ ORDER, PAYMENT = "SERVICE_ORDER_SERVICE_URL", "SERVICE_PAYMENT_SERVICE_URL"
     ],
 )
 def test_a_start_by_hand_gives_the_component_the_other_variables_that_it_had(
-    name: str, given: dict[str, object], typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, given: dict[str, object], typed: str, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`lakeproof start` takes away what it had and is not given again; the repair leaves that as it is."""
     variables = {"SERVICE_REDIS_URL": "redis://:s3cret@far:6379/0", PAYMENT: "http://far:1/a b"}
@@ -154,7 +152,7 @@ def test_a_start_by_hand_gives_the_component_the_other_variables_that_it_had(
         variables[RESERVATION_TTL] = "60"
     monkeypatch.setattr(handed_variable, "SupervisorClient", lambda stack: Handed(**variables))
     step = all_mitigations(OURS)[name]
-    assert step.model_validate(given).typed(Stack(Settings(state_dir=tmp_path))) == typed
+    assert step.model_validate(given).typed(stack) == typed
 
 
 def test_arguments_are_frozen_and_closed() -> None:
@@ -186,14 +184,14 @@ class Tool:
 
 
 @pytest.fixture
-def aborting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[dict[int, str]], tuple[str, Tool]]:
+def aborting(monkeypatch: pytest.MonkeyPatch, stack: Stack) -> Callable[[dict[int, str]], tuple[str, Tool]]:
     """`aborting(tables)`: what the step says where the brokers tell these tables, and the tool that was asked."""
 
     def run(tables: dict[int, str]) -> tuple[str, Tool]:
         tool = Tool(tables)
         monkeypatch.setattr(repairs, "_tool", tool)
         monkeypatch.setattr(repairs, "broker_ids", lambda stack, timeout: list(tables))
-        return repairs.AbortHangingTransactions().run(Stack(Settings(state_dir=tmp_path))), tool
+        return repairs.AbortHangingTransactions().run(stack), tool
 
     return run
 
@@ -232,15 +230,14 @@ def test_what_the_tool_says_in_words_that_nobody_knows_does_not_mean_that_none_h
         aborting({1: unknown})
 
 
-def test_a_person_types_the_same_search_for_hanging_transactions(tmp_path: Path) -> None:
-    typed = repairs.AbortHangingTransactions().typed(Stack(Settings(state_dir=tmp_path)))
+def test_a_person_types_the_same_search_for_hanging_transactions(stack: Stack) -> None:
+    typed = repairs.AbortHangingTransactions().typed(stack)
     assert "--max-transaction-timeout 1" in typed and "for each broker" in typed
 
 
 def test_the_ttl_of_reservations_is_restored_by_one_statement_that_is_told_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
     step, before = ttl_oversell_repairs.RestoreTtl(), iter((5, 900))
     monkeypatch.setattr(ttl_oversell_repairs, "change_ttl", lambda *_: next(before))
     assert step.typed(stack) == "ALTER TABLE inventory.reservations WITH default_time_to_live = 900"

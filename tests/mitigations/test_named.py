@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +20,6 @@ from lakeproof.scenarios.support_timeline import repairs as support_timeline_rep
 from lakeproof.scenarios.trino_backlog import repairs as trino_backlog_repairs
 from lakeproof.stack.database_sessions import Held, Sessions
 from lakeproof.stack.engines.sessions import Blocker
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 ONE, OTHER = (f"5a0c3f4e-0000-4000-8000-00000000000{at}" for at in (1, 2))
@@ -75,11 +73,6 @@ STEPS: dict[str, tuple[Any, str, Callable[[str], object], str, str, dict[str, ob
         {"source": "order", "to": "off"},
     ),
 }
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

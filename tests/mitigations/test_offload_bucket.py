@@ -88,11 +88,6 @@ def refusal(code: str, status: int, call: str) -> ClientError:
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
-
-
-@pytest.fixture
 def store(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
     made = Store()
     monkeypatch.setattr(repairs, "s3_client", lambda stack, timeout_seconds: made)

@@ -1,37 +1,23 @@
 """A renamed column gets its name back, and the rows of its table are read anew where that doubles none."""
 
-from pathlib import Path
-
 import pytest
+from tests.doubles.columns import columns_as_declared
 
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady, TerminalError
-from lakeproof.lake.capture.columns import declared_columns
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.columns import missing_columns, renamed_columns
 from lakeproof.scenarios.schema_drift import another_name, faults, repairs
 from lakeproof.scenarios.schema_drift.another_name import Likeness
 from lakeproof.scenarios.schema_drift.faults import RenamedColumn
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-KINDS = {
-    "INT": "int",
-    "BIGINT": "bigint",
-    "STRING": "varchar",
-    "TIMESTAMP(6)": "datetime",
-    "DECIMAL(12, 2)": "decimal",
-}
 
 
 class Database:
     """MariaDB's columns, how their rows compare with the lake's, and the tables whose rows were asked for."""
 
     def __init__(self) -> None:
-        self.tables = {
-            table: {column: KINDS[kind] for column, kind in columns.items()}
-            for table, columns in declared_columns(OLTP).items()
-        }
+        self.tables = columns_as_declared()
         self.likeness = Likeness(3, 3, (), 2)
         self.read: list[str] = []
         self.paused = False
@@ -59,11 +45,6 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Database:
     monkeypatch.setattr(another_name, "likeness", lambda *_: made.likeness)
     monkeypatch.setattr(repairs, "read_existing_rows", made.read_existing_rows)
     return made
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def run(stack: Stack) -> str:

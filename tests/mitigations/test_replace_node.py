@@ -10,7 +10,6 @@ from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotRea
 from lakeproof.probes.ring import RingNode
 from lakeproof.scenarios.cassandra_node_down import repairs as cassandra_node_down_repairs
 from lakeproof.stack.engines import cassandra
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 NODE = "cassandra-node2"
@@ -59,8 +58,8 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    made = Cluster(Stack(Settings(state_dir=tmp_path)))
+def cluster(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    made = Cluster(stack)
     monkeypatch.setattr(cassandra_node_down_repairs, "our_processes", lambda stack, what: made)
     monkeypatch.setattr(cassandra_node_down_repairs, "ring", made.ring)
     monkeypatch.setattr(cassandra_node_down_repairs, "nodetool", made.nodetool)

@@ -13,7 +13,7 @@ from lakeproof.stack.stack import Stack
 
 
 def test_every_worker_that_runs_is_restarted_and_then_the_task_has_to_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     did: list[str] = []
     rows = {"kafka": State.RUNNING, "connect": State.RUNNING, "connect-2": State.STOPPED, "connect-3": State.PAUSED}
@@ -27,7 +27,7 @@ def test_every_worker_that_runs_is_restarted_and_then_the_task_has_to_run(
         return "it runs"
 
     monkeypatch.setattr(repairs, "await_running", runs)
-    said = repairs.RestartWorkers(connector="shop").run(Stack(Settings(state_dir=tmp_path)))
+    said = repairs.RestartWorkers(connector="shop").run(stack)
     assert did == ["connect", "connect-3", "shop has to run"]
     assert said == "restarted: connect, connect-3; it runs"
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +13,6 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.mitigations.columns import keys_with
 from lakeproof.scenarios.schema_drift import faults, repairs
 from lakeproof.scenarios.schema_drift.another_name import Likeness
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 GONE = Difference("oltp.order_items", "sku", None, "STRING")
@@ -61,11 +59,6 @@ def nullable(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     found: set[str] = set()
     monkeypatch.setattr(mariadb, "nullable_columns", lambda *_: found)
     return found
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def test_the_column_is_filled_before_it_refuses_null(

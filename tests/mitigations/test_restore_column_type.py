@@ -14,7 +14,6 @@ from lakeproof.errors import NotReady, TerminalError
 from lakeproof.lake.capture.columns import Difference, Differences
 from lakeproof.lake.sources import mariadb
 from lakeproof.mitigations import columns, named
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 WIDENED = Difference("oltp.order_items", "line", "bigint", "INT")
@@ -47,11 +46,6 @@ class Cursor:
 
     def fetchall(self) -> list[tuple[int, str]]:
         return self.unfit
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from lakeproof.scenarios.cassandra_node_down import repairs as cassandra_node_do
 from lakeproof.stack.components import all_components
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import FURTHER, NODES
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 FOURTH = FURTHER[0]
@@ -83,8 +82,8 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    made = Cluster(Stack(Settings(state_dir=tmp_path)))
+def cluster(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    made = Cluster(stack)
     monkeypatch.setattr(cassandra_node_down_repairs, "ring", made.ring)
     for module in (cassandra_node_down_repairs, cassandra_node_down_repairs):
         monkeypatch.setattr(module, "nodetool", made.nodetool)

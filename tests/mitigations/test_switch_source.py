@@ -1,7 +1,6 @@
 """Off keeps the address that somebody set on purpose, and on gives it back."""
 
 import stat
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,16 +8,10 @@ import pytest
 from lakeproof.errors import TerminalError
 from lakeproof.scenarios.support_timeline import repairs
 from lakeproof.scenarios.support_timeline.repairs import SwitchSource
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 VARIABLE = "SERVICE_ORDER_SERVICE_URL"
 OFF, ON = SwitchSource(source="order", to="off"), SwitchSource(source="order")
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """lag-exporter's two pages, from given beats."""
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from tests.conftest import Answering
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture import missed, slot
@@ -30,8 +30,6 @@ from lakeproof.observability.lag_exporter import (
 from lakeproof.probes import connect, databases, kafka
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 class NoTable:
@@ -105,6 +103,14 @@ def test_health_names_the_dependency_that_is_down() -> None:
     assert body["dependencies"] == {"mysql": "ok", "kafka": "connection refused"}
 
 
+def watched(stack: Stack, stop: threading.Event) -> SettingsWatch:
+    """A watch whose looks have ended."""
+    watch = SettingsWatch(stack, OLTP, stop)
+    watch.start()
+    watch.join(10)
+    return watch
+
+
 NO_ANSWER = CouldNotLook("no answer")
 
 
@@ -122,7 +128,7 @@ NO_ANSWER = CouldNotLook("no answer")
     ],
 )
 def test_settings_that_are_otherwise_than_the_capture_needs_are_counted_by_whose_they_are(
-    tmp_path: Path,
+    stack: Stack,
     monkeypatch: pytest.MonkeyPatch,
     connector: list[str] | Exception | None,
     database: list[str] | CouldNotLook,
@@ -131,7 +137,7 @@ def test_settings_that_are_otherwise_than_the_capture_needs_are_counted_by_whose
 ) -> None:
     """Where nobody could look there is no number: not the one of before, and no 0."""
     stop = threading.Event()
-    watch = SettingsWatch(Stack(Settings(state_dir=tmp_path)), OLTP, stop)
+    watch = SettingsWatch(stack, OLTP, stop)
     watch.changed = {"connector": 7, "database": 7, "topic": 7}
 
     def answer(told: list[str] | Exception | None) -> list[str] | None:
@@ -151,10 +157,10 @@ def test_settings_that_are_otherwise_than_the_capture_needs_are_counted_by_whose
 
 
 def test_a_backlog_that_an_unforeseen_error_hides_has_no_figure_until_the_next_look_gives_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop = threading.Event()
-    watch = BacklogWatch(Stack(Settings(state_dir=tmp_path)), OLTP, stop)
+    watch = BacklogWatch(stack, OLTP, stop)
     watch.unread = 7
     before: list[int | None] = []
 
@@ -190,9 +196,7 @@ def test_each_look_asks_anew(tmp_path: Path, answering: Answering, monkeypatch: 
     monkeypatch.setattr(mariadb, "log_lacks", lambda *_: [])
     monkeypatch.setattr(kafka, "changed_settings", lambda *_: [])
     monkeypatch.setattr(lag_exporter, "SETTINGS_SECONDS", 0.1)
-    watch = SettingsWatch(stack, OLTP, stop)
-    watch.start()
-    watch.join(10)
+    watch = watched(stack, stop)
     assert answers == [] and watch.changed == {"connector": 1, "database": 0, "topic": 0}
 
 
@@ -209,9 +213,7 @@ def test_what_is_set_right_and_not_brought_is_counted(tmp_path: Path, monkeypatc
     monkeypatch.setattr(kafka, "changed_settings", lambda *_: [])
     missed.note(stack, OLTP, missed.BY_LOG)
     missed.note(stack, OLTP, missed.BY_CONNECTOR)
-    watch = SettingsWatch(stack, OLTP, stop)
-    watch.start()
-    watch.join(10)
+    watch = watched(stack, stop)
     assert watch.changed == {"connector": 1, "database": 1, "topic": 0}
 
 
@@ -243,9 +245,7 @@ def test_what_stays_changed_leaves_a_mark_whoever_sets_it_right(
     monkeypatch.setattr(databases, "lacking", look if whose == "database" else lambda *_: [])
     monkeypatch.setattr(kafka, "changed_settings", look if whose == "topic" else lambda *_: [])
     monkeypatch.setattr(lag_exporter, "SETTINGS_SECONDS", 0.01)
-    watch = SettingsWatch(stack, OLTP, stop)
-    watch.start()
-    watch.join(10)
+    watched(stack, stop)
     assert left == []
     kinds = {kind for kind in (missed.BY_LOG, missed.BY_CONNECTOR) if missed.is_noted(stack, OLTP, kind)}
     of_whom = {"connector": {missed.BY_CONNECTOR}, "database": {missed.BY_LOG}, "topic": set()}
@@ -272,9 +272,7 @@ def test_the_looks_at_the_topic_share_one_client_of_kafka_and_ask_anew(
     monkeypatch.setattr(kafka, "_reach", lambda *_: None)
     monkeypatch.setattr(kafka, "changes", look)
     monkeypatch.setattr(lag_exporter, "SETTINGS_SECONDS", 0.01)
-    watch = SettingsWatch(stack, OLTP, stop)
-    watch.start()
-    watch.join(10)
+    watch = watched(stack, stop)
     assert len(clients) == 2 and clients[0] is clients[1] and watch.changed["topic"] == 0
 
 
@@ -289,7 +287,7 @@ def test_the_looks_at_the_topic_share_one_client_of_kafka_and_ask_anew(
     ],
 )
 def test_a_slot_is_called_lost_only_where_the_database_says_so(
-    found: Slot | CouldNotLook | None, told: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    found: Slot | CouldNotLook | None, told: float | None, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop = threading.Event()
 
@@ -300,7 +298,7 @@ def test_a_slot_is_called_lost_only_where_the_database_says_so(
         return found
 
     monkeypatch.setattr(slot, "look", look)
-    watch = SlotWatch(Stack(Settings(state_dir=tmp_path)), find_connector("shop"), stop)
+    watch = SlotWatch(stack, find_connector("shop"), stop)
     registry = CollectorRegistry()
     registry.register(SlotCollector({"shop": watch}))
     assert registry.get_sample_value("lakeproof_slot_lost", {"connector": "shop"}) is None, "nobody has looked"
@@ -309,7 +307,7 @@ def test_a_slot_is_called_lost_only_where_the_database_says_so(
 
 
 def test_an_error_that_nobody_foresaw_does_not_end_the_looks_at_a_slot(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop = threading.Event()
     well = Slot("lake", "reserved", active=True, kept_bytes=7)
@@ -327,7 +325,7 @@ def test_an_error_that_nobody_foresaw_does_not_end_the_looks_at_a_slot(
 
     monkeypatch.setattr(slot, "look", look)
     monkeypatch.setattr(slot, "LOOK_SECONDS", 0.0)
-    watch = SlotWatch(Stack(Settings(state_dir=tmp_path)), find_connector("shop"), stop)
+    watch = SlotWatch(stack, find_connector("shop"), stop)
     watch.run()
     assert reasons == ["not asked yet", "", "ValueError: no number"]
     assert watch.lost is True

@@ -1,12 +1,9 @@
-import json
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.observability.moment import Looker, jobs_of
@@ -36,49 +33,40 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-class Server(ThreadingHTTPServer):
+class Servers:
     """Prometheus and the JobManager in one."""
 
-    asked: list[str]
-    answers: dict[str, Any]
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answers = dict(ANSWERS)
+        self.address = ""
+
+    def answer(self, _method: str, path: str, _body: bytes) -> tuple[int, object]:
+        self.asked.append(path)
+        where = urlsplit(path).path
+        return (200, self.answers[where]) if where in self.answers else (404, {})
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            made.asked.append(self.path)
-            body = json.dumps(made.answers.get(urlsplit(self.path).path, {})).encode()
-            self.send_response(200 if urlsplit(self.path).path in made.answers else 404)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    made = Server(("127.0.0.1", 0), Handler)
-    made.asked, made.answers = [], dict(ANSWERS)
-    threading.Thread(target=made.serve_forever, daemon=True).start()
-    yield made
-    made.shutdown()
-    made.server_close()
+def server(answering: Answering) -> Servers:
+    made = Servers()
+    made.address = answering(made.answer)
+    return made
 
 
-def stack_at(server: Server, *more: str) -> Stack:
+def stack_at(server: Servers, *more: str) -> Stack:
     """Somebody else's stack, in which `more` is there too."""
-    address = f"127.0.0.1:{server.server_address[1]}"
-    endpoints = {name: {"http": address} for name in ("prometheus", "flink-jobmanager", *more)}
+    endpoints = {name: {"http": server.address} for name in ("prometheus", "flink-jobmanager", *more)}
     nowhere = {"nessie": {"http": "127.0.0.1:9"}}
     return Stack(Settings.model_validate({"mode": "external", "endpoints": endpoints | nowhere}))
 
 
 @pytest.fixture
-def looker(server: Server) -> Looker:
+def looker(server: Servers) -> Looker:
     return Looker(stack_at(server))
 
 
-def test_the_violating_series_is_the_one_whose_labels_the_alert_carries(looker: Looker, server: Server) -> None:
+def test_the_violating_series_is_the_one_whose_labels_the_alert_carries(looker: Looker, server: Servers) -> None:
     found = looker.look("lag > 3", [{"connector": "orders", "severity": "high"}, {"connector": "other"}], AT)
     assert (found["violation"].value, found["violation"].at) == (45000.0, AT)
     assert parse_qs(urlsplit(server.asked[0]).query)["time"] == [f"{AT.timestamp():.3f}"]
@@ -105,23 +93,23 @@ def test_no_other_series_stands_in_for_the_one_that_the_alert_tells_of(looker: L
     ],
 )
 def test_the_checkpoint_is_that_of_the_jobs_that_the_alert_is_about(
-    server: Server, labels: dict[str, str], says: str
+    server: Servers, labels: dict[str, str], says: str
 ) -> None:
     looker = Looker(stack_at(server, "shop-capture"))
     assert looker.look("", [labels], AT)["checkpoint"].value == says
 
 
-def test_alerts_of_two_captures_are_about_the_jobs_of_both(server: Server) -> None:
+def test_alerts_of_two_captures_are_about_the_jobs_of_both(server: Servers) -> None:
     looker = Looker(stack_at(server, "shop-capture"))
     alerts = [{"connector": "shop"}, {"connector": "orders"}, {"database": "shop"}]
     assert looker.look("", alerts, AT)["checkpoint"].value == "lake-shop none, lake-oltp 77"
 
 
-def test_a_database_that_is_not_captured_has_no_checkpoint_to_wait_for(server: Server) -> None:
+def test_a_database_that_is_not_captured_has_no_checkpoint_to_wait_for(server: Servers) -> None:
     assert jobs_of(stack_at(server), {}) == ("lake-oltp",)
 
 
-def test_of_a_job_that_is_not_known_there_is_no_checkpoint(looker: Looker, server: Server) -> None:
+def test_of_a_job_that_is_not_known_there_is_no_checkpoint(looker: Looker, server: Servers) -> None:
     found = looker.completed_checkpoints(("lake-oltp", "lake-shop", "gone"))
     assert found == {"lake-oltp": (77, AT), "lake-shop": None, "gone": None}
     server.answers["/jobs/overview"] = {}
@@ -134,12 +122,12 @@ def test_what_does_not_answer_is_a_reading_with_its_reason(looker: Looker) -> No
     assert (published.value, published.answered) == (None, False)
 
 
-def test_a_refused_question_is_told_by_its_status_and_path(looker: Looker, server: Server) -> None:
+def test_a_refused_question_is_told_by_its_status_and_path(looker: Looker, server: Servers) -> None:
     del server.answers["/jobs/new/checkpoints"]
     assert looker.look("", [], AT)["checkpoint"].error == "HTTP 404: /jobs/new/checkpoints"
 
 
-def test_in_a_storm_the_lake_is_asked_once(looker: Looker, server: Server) -> None:
+def test_in_a_storm_the_lake_is_asked_once(looker: Looker, server: Servers) -> None:
     for connector in ("orders", "orders", "other", "other"):
         looker.look("", [{"connector": connector}], AT)
     assert server.asked.count("/jobs/overview") == 1

@@ -1,12 +1,13 @@
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from tests.conftest import Answering
 
 from lakeproof.observability import object_store_exporter
 from lakeproof.observability.object_store_exporter import (
@@ -19,7 +20,6 @@ from lakeproof.observability.object_store_exporter import (
 )
 from lakeproof.stack.object_store import client_of
 
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 LISTED = [
     ("lake", "wh/oltp.db/orders/a", 10),
     ("lake", "wh/oltp.db/orders/b", 20),

@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.conftest import Answering
 
 from lakeproof.drills.live_world import bring_up
 from lakeproof.drills.run import one_drill
@@ -23,8 +24,6 @@ from lakeproof.provisioning import alertmanager as alertmanager_start
 from lakeproof.provisioning import prometheus as prometheus_start
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 LABELS = {"severity": "high", "team": "kafka", "scenario": "wet-cellar", "component": "mysql"}
 TOLD = {"runbook_url": "/runbook/wet-cellar", "summary_vi": "ngập", "summary_en": "wet", "metric": "up", "value": "0"}

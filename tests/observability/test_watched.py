@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.errors import DeadlineExpired
 from lakeproof.observability.watched import await_watched
@@ -11,8 +12,6 @@ from lakeproof.processes.rows import ProcessRow
 from lakeproof.processes.states import Health, State
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 def row(name: str, watched_since: float | None) -> ProcessRow:
@@ -58,5 +57,5 @@ def test_what_prometheus_does_not_see_is_named(stack_of: Callable[[Prometheus], 
         await_watched(stack_of(prometheus), [row("prometheus", 5.0), row("redis", 6.0)], 0.5)
 
 
-def test_a_stack_without_prometheus_is_not_waited_for(tmp_path: Path) -> None:
-    await_watched(Stack(Settings(state_dir=tmp_path)), [row("redis", 6.0)], 0.0)
+def test_a_stack_without_prometheus_is_not_waited_for(stack: Stack) -> None:
+    await_watched(stack, [row("redis", 6.0)], 0.0)

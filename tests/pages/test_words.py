@@ -9,7 +9,7 @@ import pytest
 from jinja2 import Environment
 
 from lakeproof.observability.routes import all_routes
-from lakeproof.pages.words import Words, read_words
+from lakeproof.pages.words import read_words
 
 HERE = "lakeproof.pages"
 ROOMS = (HERE, "lakeproof.incidents", "lakeproof.console")
@@ -45,12 +45,3 @@ def test_every_row_of_the_table_of_routes_has_its_vietnamese() -> None:
     words = read_words((HERE, "lakeproof.incidents"))
     said = {text for route in all_routes() for text in (route.alerts, route.channel)}
     assert [text for text in said if not words.get(text) and not text.startswith(("Slack #", "PagerDuty"))] == []
-
-
-def test_what_nobody_translated_is_shown_as_it_is() -> None:
-    words = Words((HERE,))
-    assert (words.say("Lake", "vi"), words.say("Lake", "en"), words.say("orders", "vi")) == (
-        "Hồ dữ liệu",
-        "Lake",
-        "orders",
-    )

@@ -1,11 +1,11 @@
 """Questions to components, the lake's job and the publisher, over a server that answers what the test sets."""
 
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady
 from lakeproof.lake.sources.source import OLTP
@@ -19,7 +19,6 @@ from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 type Answer = dict[str, tuple[int, Any]]
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 @pytest.fixture
@@ -171,12 +170,6 @@ def test_the_health_question_gives_words_and_what_we_lack_is_no_answer(
 ) -> None:
     reading = ready_probe(kettle(error)).look(stack, 1)
     assert (reading.value, reading.answered) == (value, answered)
-
-
-def test_the_health_question_of_every_component_is_told_in_a_whole_sentence() -> None:
-    """Its first line alone is told."""
-    first_lines = {name: (one.ready.__doc__ or "").strip().split("\n")[0] for name, one in all_components().items()}
-    assert [name for name, line in first_lines.items() if line and not line.endswith(".")] == []
 
 
 def test_rubbish_is_no_answer_and_never_an_error_of_the_diagnosis(stack: Stack) -> None:

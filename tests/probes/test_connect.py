@@ -2,7 +2,6 @@
 
 import socket
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -109,10 +108,7 @@ def test_a_connector_without_tasks_has_no_failure(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("source", [OLTP, SHOP])
-def test_a_connector_is_held_against_its_file(
-    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
+def test_a_connector_is_held_against_its_file(source: Source, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     live: dict[str, str] | None = render(stack, find_connector(source.connector)) | {"name": source.connector}
     monkeypatch.setattr(connect, "get_json", lambda url, timeout: live)
     assert connect.connector_changes(stack, 1, source) == "none"
@@ -122,15 +118,14 @@ def test_a_connector_is_held_against_its_file(
     assert connect.connector_changes(stack, 1, source) is None
 
 
-def test_an_answer_that_is_no_configuration_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_no_configuration_is_none(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connect, "get_json", lambda url, timeout: ["x"])
     with pytest.raises(CouldNotLook, match="no configuration"):
-        connect.connector_changes(Stack(Settings(state_dir=tmp_path)), 1, OLTP)
+        connect.connector_changes(stack, 1, OLTP)
 
 
-def test_the_position_is_that_of_the_connectors_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_position_is_that_of_the_connectors_own_name(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """It keeps a second place, of a prefix that somebody gave it for a while."""
-    stack = Stack(Settings(state_dir=tmp_path))
     other = {"partition": {"server": "other"}, "offset": {"file": "bin.000001", "pos": 4}}
     own = {"partition": {"server": "oltp"}, "offset": {"file": "bin.000002", "pos": 9}}
     known = {"offsets": [other, own]}
@@ -151,7 +146,7 @@ def test_the_position_is_that_of_the_connectors_own_name(tmp_path: Path, monkeyp
     ],
 )
 def test_a_task_that_runs_on_a_worker_that_is_gone_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, listens: bool, host: str, told: str | None
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, state: str, listens: bool, host: str, told: str | None
 ) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
@@ -159,9 +154,9 @@ def test_a_task_that_runs_on_a_worker_that_is_gone_is_told(
             server.close()
         status = {"connector": {}, "tasks": [{"state": state, "worker_id": f"{host}:{port}"}]}
         monkeypatch.setattr(connect, "get_json", lambda *_: status)
-        assert connect.task_worker(Stack(Settings(state_dir=tmp_path)), 1.0, OLTP) == told
+        assert connect.task_worker(stack, 1.0, OLTP) == told
 
 
-def test_without_a_task_there_is_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_task_there_is_no_worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connect, "get_json", lambda *_: {"connector": {}, "tasks": []})
-    assert connect.task_worker(Stack(Settings(state_dir=tmp_path)), 1.0, OLTP) is None
+    assert connect.task_worker(stack, 1.0, OLTP) is None

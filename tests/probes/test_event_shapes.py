@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,16 +15,9 @@ from lakeproof.probes.event_shapes import Reshaped, compared
 from lakeproof.scenarios.notification_failure import faults, repairs
 from lakeproof.scenarios.notification_failure.repairs import RestoreEventShape
 from lakeproof.services import outbox
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 USUAL = {"payment.captured": {"order_id": 7, "moved": "9.50"}}
-NOW = datetime(2026, 11, 26, tzinfo=UTC)
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def test_events_are_told_by_what_they_lack_and_have_instead() -> None:

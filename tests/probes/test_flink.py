@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.lake.job.passing_over import begin_passing_over
 from lakeproof.lake.sources.source import OLTP, SHOP
@@ -13,8 +14,6 @@ from lakeproof.probes.flink import garbage, job_exception, job_failures, job_pre
 from lakeproof.probes.probe import all_probes
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 TRACE = """org.apache.flink.util.FlinkException: a task failed
 \tat org.apache.flink.A.a(A.java:1)

@@ -2,12 +2,13 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.deadline import Deadline
 from lakeproof.lake.sources.source import OLTP
@@ -22,8 +23,6 @@ from lakeproof.processes.mark import marking
 from lakeproof.processes.runtime import Runtime
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 KEYS = [
     "lake/wh/oltp.db/orders/snapshot/snapshot-1",

@@ -9,19 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from lakeproof.arguments import parse_arguments
-from lakeproof.errors import CouldNotLook, InvalidInput, TransientError
+from lakeproof.errors import CouldNotLook, TransientError
 from lakeproof.probes import notifications
 from lakeproof.scenarios.notification_failure import faults, repairs
-from lakeproof.scenarios.notification_failure.faults import RefusedMail
 from lakeproof.stack import postgres_session
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -156,8 +149,3 @@ def test_the_provider_is_asked_about_the_sender_that_the_shop_has(
     port = listener.getsockname()[1]
     stack = Stack(Settings(state_dir=tmp_path, endpoints={"mail-sink": {"smtp": f"127.0.0.1:{port}"}}))
     assert notifications.provider_answer(stack, 3.0) == told
-
-
-def test_only_a_refusal_is_a_refusal() -> None:
-    with pytest.raises(InvalidInput):
-        parse_arguments(RefusedMail, {"answer": "250 OK"}, "refused_mail")

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.probes.labels import pending_writes, ready_writes
 from lakeproof.probes.object_store import FULL, READ_ONLY, WRITABLE, free_megabytes, lake_writes, strangers, writes
@@ -15,9 +16,6 @@ from lakeproof.stack.engines import minio
 from lakeproof.stack.object_store import BUCKETS
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
-
 
 BUCKET = "<Bucket><Name>{}</Name></Bucket>"
 LISTED = "<ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>"
@@ -188,9 +186,8 @@ def test_a_full_disk_explains_no_prohibition_and_nothing_of_a_store_elsewhere(
 
 @pytest.mark.parametrize(("user", "said"), [(0, 80.0), (1000, 20.0)])
 def test_root_may_write_what_is_kept_for_root(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, said: float
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, user: int, said: float
 ) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
     minio.prepare(stack)
     monkeypatch.setattr(os, "geteuid", lambda: user)
     monkeypatch.setattr(os, "statvfs", lambda folder: SimpleNamespace(f_bfree=8, f_bavail=2, f_frsize=10**7))

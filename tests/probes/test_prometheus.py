@@ -2,12 +2,12 @@
 Prometheus counted them.
 """
 
-from collections.abc import Callable
 from contextvars import copy_context
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.probes.probe import all_probes
 from lakeproof.probes.prometheus import refused_share, restarting
@@ -15,8 +15,6 @@ from lakeproof.probes.round import Round
 from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 SERVICE = "order-service"
 

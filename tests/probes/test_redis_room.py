@@ -60,11 +60,6 @@ def redis(monkeypatch: pytest.MonkeyPatch) -> Memory:
     return made
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
-
-
 def test_it_is_filled_beyond_its_limit_and_emptied_again(redis: Memory, stack: Stack) -> None:
     assert probes.room(stack, 1.0) == "room"
     assert not faults.FilledRedis().sign(stack).holds

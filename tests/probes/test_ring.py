@@ -15,11 +15,6 @@ from lakeproof.stack.stack import Stack
 METRICS = "# TYPE cassandra_downendpointcount gauge\ncassandra_downendpointcount {}\n"
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
-
-
 @pytest.mark.parametrize(("told", "down"), [("0.0", 0), ("1.0", 1)])
 def test_a_node_tells_how_many_others_it_believes_to_be_down(
     told: str, down: int, stack: Stack, monkeypatch: pytest.MonkeyPatch

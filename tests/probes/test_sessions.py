@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,15 +14,9 @@ from lakeproof.stack import database_sessions
 from lakeproof.stack.database_sessions import Held, Sessions
 from lakeproof.stack.database_sessions import Server as Server_
 from lakeproof.stack.engines.sessions import Blocker, NoneLeft
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 FULL = Sessions(200, {"order_service": Held(5, 5), "report": Held(195, 195)})
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def test_the_accounts_are_told_with_their_idle_sessions(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

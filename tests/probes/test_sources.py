@@ -1,11 +1,11 @@
 """Each source's probes ask about that source alone, and only where its capture is part of the stack."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import Answering
 from tests.published_commit import published_commit
 
 from lakeproof.errors import CouldNotLook
@@ -16,8 +16,6 @@ from lakeproof.probes import flink, nessie, postgres, publisher
 from lakeproof.probes.probe import all_probes
 from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 PROBES = all_probes()
 KINDS = {

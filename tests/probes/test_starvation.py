@@ -18,13 +18,7 @@ from lakeproof.probes import starvation
 from lakeproof.probes.looking import Observation
 from lakeproof.processes import cpu_limit, procfs, sweep
 from lakeproof.processes.states import Health
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

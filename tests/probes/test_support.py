@@ -1,7 +1,7 @@
 """Which source is late for support alone, and how long timelines take."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import linear_regression
 from types import SimpleNamespace
@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.observability.durations import parse_duration
@@ -20,15 +21,8 @@ from lakeproof.shop.support import sources
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
-
 LATE = {"status": "unhealthy", "problem": "no answer (TimeoutError)"}
 WELL = {"status": "healthy", "problem": ""}
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def health(monkeypatch: pytest.MonkeyPatch, told: dict[str, object], at_once: tuple[str, ...]) -> None:

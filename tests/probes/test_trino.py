@@ -54,11 +54,6 @@ CROWD = [query(f"c{at}", f"user{at % 7}") for at in range(20)]
 VICTIM = [query("v1", "eighth", "QUEUED"), query("v2", "eighth", "QUEUED")]
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
-
-
 def known(found: list[Query], monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (trino, repairs, checks, faults):
         monkeypatch.setattr(module, "queries", lambda stack, timeout=3.0: found)

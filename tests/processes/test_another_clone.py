@@ -4,10 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.processes.conftest import MakeClient
 from typer.testing import CliRunner
 
 import lakeproof
@@ -20,8 +20,6 @@ from lakeproof.processes.environment import settings_environment
 from lakeproof.processes.states import Health
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.stack import Stack
-
-type MakeClient = Callable[..., SupervisorClient]
 
 
 @pytest.fixture

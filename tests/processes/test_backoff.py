@@ -1,21 +1,13 @@
 """Pauses before restarts."""
 
+from tests.doubles.clock import Clock
+
 from lakeproof.processes.backoff import Backoff
 from lakeproof.processes.pace import Pace
 
 
-class HandClock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_pauses_grow_while_a_component_keeps_dying() -> None:
-    clock = HandClock()
+    clock = Clock()
     backoff = Backoff(Pace(), clock)
     pauses = []
     for _ in range(6):
@@ -25,7 +17,7 @@ def test_pauses_grow_while_a_component_keeps_dying() -> None:
 
 
 def test_a_component_that_lived_for_a_minute_starts_quickly_again() -> None:
-    clock = HandClock()
+    clock = Clock()
     backoff = Backoff(Pace(), clock)
     backoff.next_seconds()
     backoff.next_seconds()

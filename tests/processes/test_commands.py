@@ -90,11 +90,6 @@ def test_up_refuses_two_kinds_of_target_at_once(stack: Stack) -> None:
     assert isinstance(error, InvalidInput) and error.exit_code == 2
 
 
-def test_up_for_an_unknown_scenario_lists_the_known_ones(stack: Stack) -> None:
-    error = error_of("up", "--for", "replication-leg")
-    assert error.exit_code == 2 and "replication-lag" in error.message
-
-
 def test_kill_without_a_supervisor_says_what_to_do(stack: Stack) -> None:
     error = error_of("kill", "kafka")
     assert error.exit_code == 3 and "lakeproof up" in error.message
@@ -115,14 +110,6 @@ def test_start_hands_on_where_a_service_finds_others_and_nothing_else_of_the_she
     monkeypatch.setattr(SupervisorClient, "start", start)
     assert run("start", "support-service").exit_code == 0
     assert handed == [("support-service", {"SERVICE_ORDER_SERVICE_URL": ""})]
-
-
-def test_logs_shows_the_last_lines(stack: Stack) -> None:
-    path = stack.log_path("kafka")
-    path.parent.mkdir(parents=True)
-    path.write_text("one\ntwo\nthree\n")
-    assert run("logs", "kafka", "-n", "2").stdout == "two\nthree\n"
-    assert run("logs", "--query", '{container="kafka"} tw').stdout == "kafka | two\n"
 
 
 def test_env_prints_endpoints_and_secrets_that_a_shell_can_read(stack: Stack) -> None:

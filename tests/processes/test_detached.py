@@ -31,6 +31,6 @@ def test_it_is_started_once_belongs_to_its_stack_and_ends(tmp_path: Path) -> Non
     assert detached.end(stack, "leak") == 0
 
 
-def test_one_that_does_not_start_says_why(tmp_path: Path) -> None:
+def test_one_that_does_not_start_says_why(stack: Stack) -> None:
     with pytest.raises(TerminalError, match="No module named"):
-        detached.start(Stack(Settings(state_dir=tmp_path)), "none", "lakeproof.faults.no_such")
+        detached.start(stack, "none", "lakeproof.faults.no_such")

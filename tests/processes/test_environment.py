@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.processes.environment import child_environment, service_variables, settings_environment
+from lakeproof.processes.environment import (
+    child_environment,
+    importing_from,
+    service_variables,
+    settings_environment,
+)
 from lakeproof.stack.component import Command
 from lakeproof.stack.settings import LakeSettings, Settings, load_settings
 from lakeproof.stack.stack import Stack
@@ -68,3 +73,8 @@ def test_whom_alertmanager_tells_reaches_alertmanager_alone(stack: Stack, monkey
     assert "ALERTMANAGER_SLACK_WEBHOOK_URL" not in child_environment(stack, RUN, "desk", OURS)
     assert service_variables({"ALERTMANAGER_EMAIL_TO": "a"}, "order-service") == {}
     assert service_variables({"ALERTMANAGER_EMAIL_TO": "a"}, "alertmanager") == {"ALERTMANAGER_EMAIL_TO": "a"}
+
+
+@pytest.mark.parametrize(("before", "after"), [({}, "/a/clone"), ({"PYTHONPATH": "/other"}, "/a/clone:/other")])
+def test_a_folder_of_modules_comes_before_those_that_are_searched_already(before: dict[str, str], after: str) -> None:
+    assert importing_from(Path("/a/clone"), before | {"HOME": "/"}) == {"HOME": "/", "PYTHONPATH": after}

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,6 @@ from lakeproof.processes.reset import entries, kept, reset
 from lakeproof.stack.engines import store_disk
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type MakeClient = Callable[..., SupervisorClient]
-type Await = Callable[..., object]
 
 
 def ignore(event: object) -> None:

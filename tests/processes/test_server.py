@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,6 @@ from lakeproof.processes.pace import Pace
 from lakeproof.processes.server import Server
 from lakeproof.processes.states import Health
 from lakeproof.stack.component import Command, Component
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 DEAF = """trap "" TERM; while :; do sleep 0.05; done"""
@@ -25,9 +23,9 @@ def component(name: str) -> Component:
     return Component(name, "engine", lambda stack: Command(argv), lambda stack, timeout: None, stop_seconds=0.5)
 
 
-async def test_what_waits_to_be_started_when_a_down_comes_is_not_started(tmp_path: Path) -> None:
+async def test_what_waits_to_be_started_when_a_down_comes_is_not_started(stack: Stack) -> None:
     table = {name: component(name) for name in ("first", "second")}
-    kept = KeptStack(Stack(Settings(state_dir=tmp_path)), table, "lakeproof-test", ("false",), Pace(ready=0.01))
+    kept = KeptStack(stack, table, "lakeproof-test", ("false",), Pace(ready=0.01))
     try:
         await Server(kept)._up(["first"])
         stopping = asyncio.create_task(kept.keepers["first"].stop())
@@ -42,10 +40,8 @@ async def test_what_waits_to_be_started_when_a_down_comes_is_not_started(tmp_pat
         await kept.stop()
 
 
-async def test_a_component_whose_process_has_ended_is_never_shown_as_healthy(tmp_path: Path) -> None:
-    kept = KeptStack(
-        Stack(Settings(state_dir=tmp_path)), {"one": component("one")}, "lakeproof-test", ("false",), Pace()
-    )
+async def test_a_component_whose_process_has_ended_is_never_shown_as_healthy(stack: Stack) -> None:
+    kept = KeptStack(stack, {"one": component("one")}, "lakeproof-test", ("false",), Pace())
     try:
         await Server(kept)._up(["one"])
         pid = kept.rows()[0].pid

@@ -80,12 +80,10 @@ KNOWN = {
 }
 
 
-def test_a_step_that_fails_stands_in_the_timeline_and_ends_the_repair(tmp_path: Path) -> None:
+def test_a_step_that_fails_stands_in_the_timeline_and_ends_the_repair(stack: Stack) -> None:
     desk = Desk()
     steps = [Step("oil_it"), Step("turn_it"), Step("light_it")]
-    done, lost = repair(
-        Stack(Settings(state_dir=tmp_path)), desk, "INC-000001", steps, KNOWN, who="an", tell=lambda text: None
-    )
+    done, lost = repair(stack, desk, "INC-000001", steps, KNOWN, who="an", tell=lambda text: None)
     assert lost == []
     assert [(each.action, each.outcome) for each in done] == [("oil_it", Outcome.PASSED), ("turn_it", Outcome.FAILED)]
     assert desk.told == [
@@ -102,9 +100,8 @@ def test_a_step_that_fails_stands_in_the_timeline_and_ends_the_repair(tmp_path: 
         ("call_it", "call_it: failed, ConnectionResetError"),
     ],
 )
-def test_a_step_that_the_machine_ends_stands_in_the_timeline_too(tmp_path: Path, step: str, text: str) -> None:
+def test_a_step_that_the_machine_ends_stands_in_the_timeline_too(stack: Stack, step: str, text: str) -> None:
     desk, steps = Desk(), [Step("oil_it"), Step(step), Step("light_it")]
-    stack = Stack(Settings(state_dir=tmp_path))
     done, _ = repair(stack, desk, "INC-000001", steps, KNOWN, who="an", tell=lambda text: None)
     assert [each.outcome for each in done] == [Outcome.PASSED, Outcome.FAILED]
     assert desk.told[-1] == ("note", "an", text)
@@ -116,21 +113,18 @@ STEPS = (Step("oil_it"), Step("light_it"))
 
 @pytest.mark.parametrize("keeps", [False, True], ids=["not kept", "kept, and the answer lost"])
 def test_what_was_done_while_the_desk_restarts_stands_in_the_timeline_once(
-    tmp_path: Path, keeps: bool, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, keeps: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lakeproof.incidents.client.AGAIN_SECONDS", 0.0)
     desk, heard = Desk(lambda call: 1 <= call <= 3, keeps=keeps), list[str]()
-    done, lost = repair(
-        Stack(Settings(state_dir=tmp_path)), desk, "INC-000001", STEPS, KNOWN, who="an", tell=heard.append
-    )
+    done, lost = repair(stack, desk, "INC-000001", STEPS, KNOWN, who="an", tell=heard.append)
     assert [text for act, _, text in desk.told if act == "note"] == [OILED, LIT]
     assert (len(done), lost) == (2, [])
     assert len([text for text in heard if "tried again" in text]) == 3
 
 
-def test_a_desk_that_stays_away_holds_up_no_step_and_what_it_was_not_told_is_known(tmp_path: Path) -> None:
+def test_a_desk_that_stays_away_holds_up_no_step_and_what_it_was_not_told_is_known(stack: Stack) -> None:
     desk, heard = Desk(lambda call: call >= 1), list[str]()
-    stack = Stack(Settings(state_dir=tmp_path))
     done, lost = repair(stack, desk, "INC-000001", STEPS, KNOWN, who="an", tell=heard.append, patience_seconds=0.0)
     assert [each.action for each in done] == ["oil_it", "light_it"]
     assert [line.text for line in lost] == [OILED, LIT]
@@ -138,9 +132,8 @@ def test_a_desk_that_stays_away_holds_up_no_step_and_what_it_was_not_told_is_kno
     assert len([text for text in heard if text.startswith("not told to INC-000001")]) == 2
 
 
-def test_what_the_desk_missed_goes_with_the_next_line_that_it_takes(tmp_path: Path) -> None:
+def test_what_the_desk_missed_goes_with_the_next_line_that_it_takes(stack: Stack) -> None:
     desk = Desk(lambda call: call == 1)
-    stack = Stack(Settings(state_dir=tmp_path))
     _, lost = repair(stack, desk, "INC-000001", STEPS, KNOWN, who="an", tell=lambda text: None, patience_seconds=0.0)
     assert [text for act, _, text in desk.told if act == "note"] == [OILED, LIT]
     assert lost == []
@@ -159,12 +152,12 @@ def test_a_line_that_the_desk_refuses_holds_up_no_further_one(tmp_path: Path) ->
     assert (len(done), [line.text for line in lost]) == (2, [OILED])
 
 
-def test_a_repair_goes_on_at_the_step_that_failed_and_the_same_one_is_run_once(tmp_path: Path) -> None:
+def test_a_repair_goes_on_at_the_step_that_failed_and_the_same_one_is_run_once(stack: Stack) -> None:
     ran: list[str] = []
     known = {**KNOWN, "turn_it": plugins.mitigation("turn_it", break_down)}
     first, second = [Step("oil_it"), Step("turn_it")], [Step("light_it")]
     outcome, why = mend(
-        Stack(Settings(state_dir=tmp_path)),
+        stack,
         known,
         [first, second, second],
         lambda typed: None,
@@ -185,7 +178,7 @@ def test_a_repair_goes_on_at_the_step_that_failed_and_the_same_one_is_run_once(t
         "lakeproof_scenario_0a1b.repairs",
     ],
 )
-def test_a_person_hears_what_a_step_that_takes_long_is_doing(tmp_path: Path, module: str) -> None:
+def test_a_person_hears_what_a_step_that_takes_long_is_doing(stack: Stack, module: str) -> None:
     def bridge(stack: Stack, arguments: Arguments) -> str:
         logging.getLogger(module).info("comparing it")
         return "it is whole"
@@ -194,7 +187,6 @@ def test_a_person_hears_what_a_step_that_takes_long_is_doing(tmp_path: Path, mod
     step = plugins.mitigation("bridge_it", bridge)
     step.__module__ = module
     known = {"bridge_it": step}
-    stack = Stack(Settings(state_dir=tmp_path))
     repair(stack, Desk(), "INC-000001", [Step("bridge_it")], known, who="an", tell=heard.append)
     assert heard == ["[  0 s] comparing it", "bridge_it: passed, it is whole"]
 

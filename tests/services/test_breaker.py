@@ -1,14 +1,8 @@
 """The circuit breaker, by a clock of the test's own."""
 
+from tests.doubles.clock import Clock
+
 from lakeproof.services.breaker import Breaker
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_after_a_failure_nobody_asks_for_the_pause_and_then_one_does() -> None:

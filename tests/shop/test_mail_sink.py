@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.doubles.ports import free_port
 
 from lakeproof.errors import TerminalError
 from lakeproof.probes.notifications import provider_answer
@@ -23,7 +24,7 @@ from lakeproof.shop.mail_sink.app import Place, create_app
 from lakeproof.shop.mail_sink.log import MessageLog, NotKept
 from lakeproof.shop.mail_sink.messages import Message
 from lakeproof.shop.mail_sink.smtp import read_mail
-from lakeproof.stack.settings import Settings, ShopSettings
+from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack
 
 
@@ -183,12 +184,6 @@ def test_a_broken_mail_is_still_a_mail(content: bytes, body: str) -> None:
     assert kept.message_id
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 async def sink(tmp_path: Path) -> AsyncIterator[tuple[httpx.AsyncClient, int]]:
     """The app with its SMTP port, served in this process."""
@@ -275,10 +270,9 @@ async def test_a_mail_larger_than_the_bound_is_refused(sink: tuple[httpx.AsyncCl
 
 
 async def test_a_refused_account_takes_nothing_by_either_way_also_after_a_restart(
-    sink: tuple[httpx.AsyncClient, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sink: tuple[httpx.AsyncClient, int], tmp_path: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, port = sink
-    stack = Stack(Settings(state_dir=tmp_path))
     monkeypatch.setattr(Stack, "host_port", lambda *_: ("127.0.0.1", port))
     assert await asyncio.to_thread(provider_answer, stack, 5.0) == "accepts"
     assert (await client.get("/account")).json() == {"refusal": ""}

@@ -2,13 +2,13 @@
 
 import os
 import re
-from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 import pytest
 import yaml
+from tests.conftest import Answering
 
 from lakeproof.errors import NotReady
 from lakeproof.stack.engines import flink, flink_config
@@ -16,9 +16,6 @@ from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 RESOURCE_ID = Path("data", "flink-taskmanager", "resource-id")
-
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 class JobManager:
@@ -83,8 +80,7 @@ def test_a_task_manager_that_starts_waits_for_the_job_manager_and_an_old_one_doe
     flink.taskmanager_ready(stack, 5)
 
 
-def test_a_task_managers_name_is_new_for_each_start_and_whole(tmp_path: Path) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
+def test_a_task_managers_name_is_new_for_each_start_and_whole(tmp_path: Path, stack: Stack) -> None:
     names = set()
     for _ in range(2):
         flink.prepare_taskmanager(stack)
@@ -126,7 +122,6 @@ def test_a_markers_time_to_an_operator_is_the_jobs_latency_whatever_the_order_of
 
 
 @pytest.mark.parametrize("server", ["flink-jobmanager", "flink-sql-gateway"])
-def test_answers_are_for_flinks_own_pages_only(tmp_path: Path, server: str) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
+def test_answers_are_for_flinks_own_pages_only(stack: Stack, server: str) -> None:
     config = yaml.safe_load(flink_config.config_yaml(stack, server))
     assert config["web.access-control-allow-origin"] == stack.url("flink-jobmanager")

@@ -18,9 +18,3 @@ def test_the_agent_listens_on_the_component_s_own_port_and_reads_its_own_rules(
     address = f"{stack.settings.host}:{stack.port('connect-2', 'jmx')}"
     flag = f"-javaagent:/store/jmx-agent/jmx_prometheus_javaagent.jar={address}:{rules}"
     assert rules.is_file() and jvm.agent_flag(stack, "connect-2") == flag
-
-
-def test_loggers_are_numbered_in_the_order_given() -> None:
-    text = jvm.log4j2({"b": "warn", "a": "error"}, root="warn")
-    assert "rootLogger.level = warn\n" in text
-    assert text.endswith("logger.l0.name = b\nlogger.l0.level = warn\nlogger.l1.name = a\nlogger.l1.level = error\n")

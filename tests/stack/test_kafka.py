@@ -99,13 +99,12 @@ def test_a_cluster_id_is_never_taken_for_an_option(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_new_cluster_has_no_connector_of_which_rows_are_unread(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def format_it(*given: object, **more: object) -> "subprocess.CompletedProcess[str]":
         (stack.data_dir("kafka") / "log.new").mkdir()
         return subprocess.CompletedProcess([], 0, "", "")
 
-    stack = Stack(Settings(state_dir=tmp_path))
     monkeypatch.setattr("subprocess.run", format_it)
     monkeypatch.setattr("lakeproof.install.java.find_java_17", lambda: Path("java"))
     monkeypatch.setattr("lakeproof.install.artifacts.path", lambda name: tmp_path)
@@ -114,7 +113,7 @@ def test_a_new_cluster_has_no_connector_of_which_rows_are_unread(
     assert provisioned.recall(stack, "connect", "unread rows of shop") == ""
 
 
-def test_a_format_that_hangs_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_format_that_hangs_says_so(tmp_path: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(*given: object, **more: object) -> None:
         assert more["timeout"] == 120
         raise subprocess.TimeoutExpired("java", 120)
@@ -123,4 +122,4 @@ def test_a_format_that_hangs_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("lakeproof.install.java.find_java_17", lambda: Path("java"))
     monkeypatch.setattr("lakeproof.install.artifacts.path", lambda name: tmp_path)
     with pytest.raises(TerminalError, match=r"StorageTool: no end after 120 s"):
-        kafka.prepare(Stack(Settings(state_dir=tmp_path)))
+        kafka.prepare(stack)

@@ -32,7 +32,7 @@ def test_the_binlog_is_purged_while_no_connector_reads_it(tmp_path: Path) -> Non
     assert "loose-slave_connections_needed_for_purge=0" in lines
 
 
-def test_the_socket_moves_where_its_path_would_be_too_long(tmp_path: Path) -> None:
+def test_the_socket_moves_where_its_path_would_be_too_long() -> None:
     short = mysql.socket_path(make_stack(Path("/tmp/s")))
     long = mysql.socket_path(make_stack(Path("/tmp") / ("x" * 90)))
     assert short == Path("/tmp/s/data/mysql/run/mysql.sock")

@@ -6,7 +6,6 @@ import pytest
 
 from lakeproof.errors import MissingArtifact, NotReady, TerminalError
 from lakeproof.lake.capture.connector import find_connector
-from lakeproof.provisioning.postgres import schema_of
 from lakeproof.stack.engines import (
     postgres,
     postgres_accounts,
@@ -129,11 +128,6 @@ def test_nobody_but_root_is_a_superuser() -> None:
     text = " ".join(postgres_accounts.account_statements(lambda name: name, frozenset()))
     for word in ("SUPERUSER", "BYPASSRLS", "CREATEROLE", "pg_write_all_data"):
         assert word not in text
-
-
-@pytest.mark.parametrize("schema", postgres_accounts.SCHEMAS)
-def test_every_schema_gets_an_outbox(schema: str) -> None:
-    assert "CREATE TABLE IF NOT EXISTS outbox" in schema_of(schema)
 
 
 def test_every_published_table_is_one_of_the_schemas() -> None:

@@ -3,12 +3,13 @@
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.errors import NotReady
 from lakeproof.lake.query.trino_queries import ASKING
@@ -17,8 +18,6 @@ from lakeproof.stack.engines import trino
 from lakeproof.stack.engines.trino import USER_QUEUED, USER_RUNNING, resource_groups
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 def group_of(user: str) -> str:
@@ -61,7 +60,7 @@ class SilentTrino:
 
 
 def test_the_health_question_ends_in_time_and_cancels_its_query(
-    tmp_path: Path, answering: Answering, monkeypatch: pytest.MonkeyPatch
+    answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     silent, get, waits = SilentTrino(), loopback.get, list[float]()
 

@@ -62,11 +62,6 @@ class Trino:
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
-
-
-@pytest.fixture
 def trino(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Trino:
     """Flooded by analyst, with the one query of reporter beside."""
     made, client = Trino(), httpx.Client

@@ -16,15 +16,9 @@ from lakeproof.scenarios.fulfillment_delay import wrong_fixes as fulfillment_del
 from lakeproof.scenarios.support_timeline import wrong_fixes
 from lakeproof.shop.support.file_store import attachment_dir
 from lakeproof.stack.engines import cassandra
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 NODE2 = cassandra_node_down_wrong_fixes.RemoveNode(component="cassandra-node2")
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def member(name: str, state: str) -> RingNode:

@@ -1,7 +1,6 @@
 """What a person does to held labels in the store sends no parcel, and the undo sends every one of them."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -13,17 +12,11 @@ from lakeproof.errors import TransientError
 from lakeproof.scenarios.fulfillment_delay import faults, wrong_fixes
 from lakeproof.services.times import iso
 from lakeproof.shop.fulfillment.models import State
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes.wrong_step import WrongStep
 
 UNTIL = iso(datetime.now(UTC) + timedelta(minutes=30))
 STEPS = [wrong_fixes.DeleteHeldLabels, wrong_fixes.MoveLabelsWithoutMetadata]
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

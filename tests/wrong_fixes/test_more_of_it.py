@@ -7,14 +7,12 @@ from types import SimpleNamespace
 import pytest
 from tests.conftest import Answering
 
-from lakeproof.arguments import parse_arguments
-from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof.errors import TerminalError
 from lakeproof.processes import handed_variable, procfs
 from lakeproof.processes.environment import MESSAGE_LIMIT, TIMELINE_CACHE_TTL, service_variables
 from lakeproof.scenarios.notification_failure.wrong_fixes import RaiseMessageLimit
 from lakeproof.scenarios.support_timeline.wrong_fixes import LongerCache
 from lakeproof.scenarios.ttl_oversell import wrong_fixes
-from lakeproof.scenarios.ttl_oversell.wrong_fixes import AddStockByHand
 from lakeproof.stack.settings import Settings, load_settings
 from lakeproof.stack.stack import Stack
 
@@ -40,11 +38,6 @@ def test_every_sku_gets_as_much_by_the_service_s_own_api(
     away = Stack(Settings(state_dir=tmp_path, endpoints={"inventory-service": {"http": "127.0.0.1:1"}}))
     with pytest.raises(TerminalError, match=r"no answer .ConnectError.*lakeproof up inventory-service"):
         wrong_fixes.AddStockByHand().run(away)
-
-
-def test_as_much_is_booked_in_as_the_service_takes() -> None:
-    with pytest.raises(InvalidInput, match="quantity"):
-        parse_arguments(AddStockByHand, {"quantity": 0}, "add_stock_by_hand")
 
 
 def handed_at_its_start(name: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
@@ -106,20 +99,10 @@ def test_support_gets_back_the_time_that_it_was_started_with(tmp_path: Path, sup
     assert list(stack.state_dir.rglob("before-*")) == []
 
 
-def test_a_run_that_was_cut_off_before_the_start_is_undone(tmp_path: Path, support: SimpleNamespace) -> None:
+def test_a_run_that_was_cut_off_before_the_start_is_undone(stack: Stack, support: SimpleNamespace) -> None:
     support.pid, support.variables = None, {TIMELINE_CACHE_TTL: "900"}
-    LongerCache(seconds=900).undo(Stack(Settings(state_dir=tmp_path)))
+    LongerCache(seconds=900).undo(stack)
     assert (support.pid, support.variables) == (1, {})
-
-
-def test_the_variable_is_handed_on_and_wins_over_the_table_that_every_child_gets(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("LAKEPROOF_SUPPORT", '{"timeline_cache_ttl_seconds": 2, "source_seconds": 4}')
-    monkeypatch.setenv(TIMELINE_CACHE_TTL, "900")
-    settings = load_settings().support
-    assert (settings.timeline_cache_ttl_seconds, settings.source_seconds) == (900.0, 4.0)
-    assert service_variables({TIMELINE_CACHE_TTL: "900"}) == {TIMELINE_CACHE_TTL: "900"}
 
 
 def test_a_customer_gets_any_number_of_messages_by_the_redis_that_the_service_had(
@@ -141,11 +124,19 @@ def test_a_customer_gets_any_number_of_messages_by_the_redis_that_the_service_ha
     assert list(step.stops(stack)) == ["notification-service"]
 
 
-def test_the_message_limit_is_handed_on_and_wins_over_the_table_that_every_child_gets(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("table", "of", "variable", "given"),
+    [
+        ("support", {"timeline_cache_ttl_seconds": 2, "source_seconds": 4}, TIMELINE_CACHE_TTL, 900),
+        ("notification", {"notification_rate_limit": 60, "attempts": 4}, MESSAGE_LIMIT, 1_000_000),
+    ],
+)
+def test_the_variable_is_handed_on_and_wins_over_the_table_that_every_child_gets(
+    monkeypatch: pytest.MonkeyPatch, table: str, of: dict[str, int], variable: str, given: int
 ) -> None:
-    monkeypatch.setenv("LAKEPROOF_NOTIFICATION", '{"notification_rate_limit": 60, "attempts": 4}')
-    monkeypatch.setenv(MESSAGE_LIMIT, "1000000")
-    settings = load_settings().notification
-    assert (settings.notification_rate_limit, settings.attempts) == (1_000_000, 4)
-    assert service_variables({MESSAGE_LIMIT: "1000000"}) == {MESSAGE_LIMIT: "1000000"}
+    monkeypatch.setenv(f"LAKEPROOF_{table.upper()}", json.dumps(of))
+    monkeypatch.setenv(variable, str(given))
+    settings = getattr(load_settings(), table)
+    first, second = of
+    assert (getattr(settings, first), getattr(settings, second)) == (given, of[second])
+    assert service_variables({variable: str(given)}) == {variable: str(given)}

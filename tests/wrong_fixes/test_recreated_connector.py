@@ -47,12 +47,10 @@ def test_the_topic_of_the_new_one_s_history_is_deleted(monkeypatch: pytest.Monke
     assert deleted == ["_schema_history_oltp_new"]
 
 
-def test_a_kafka_that_does_not_answer_the_undo_in_time_is_told(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_kafka_that_does_not_answer_the_undo_in_time_is_told(monkeypatch: pytest.MonkeyPatch, stack: Stack) -> None:
     silent = SimpleNamespace(delete_topics=lambda topics, **_: {topics[0]: Future[None]()})
     for name, double in {"send": None, "register": None, "admin": silent}.items():
         monkeypatch.setattr(connectors_wrong_fixes, name, lambda *_, double=double, **__: double)
     monkeypatch.setattr(connectors_wrong_fixes, "ASK_SECONDS", 0.01)
     with pytest.raises(TerminalError, match="_schema_history_oltp_new: not deleted: no answer"):
-        connectors_wrong_fixes.RecreateConnectorWithoutData().undo(Stack(Settings(state_dir=tmp_path)))
+        connectors_wrong_fixes.RecreateConnectorWithoutData().undo(stack)

@@ -1,13 +1,11 @@
 """Steps that only look like repairs: found by a drill's --fix, and by nothing that repairs a live stack."""
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import Answering
 from tests.doubles.plugins import OURS
 from typer.testing import CliRunner
 
@@ -69,66 +67,45 @@ def test_a_step_is_a_mitigation_or_a_wrong_one() -> None:
 
 
 @pytest.mark.parametrize("step", all_wrong_steps(OURS).values(), ids=lambda step: step.id)
-def test_every_wrong_step_says_what_to_type_and_no_secret(step: type[WrongStep], tmp_path: Path) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
+def test_every_wrong_step_says_what_to_type_and_no_secret(
+    step: type[WrongStep], tmp_path: Path, stack: Stack
+) -> None:
     typed = parse_arguments(step, NEEDED.get(step.id, {}), step.id).typed(stack)
     assert typed
     secrets = json.loads((tmp_path / "secrets.json").read_text()) if (tmp_path / "secrets.json").exists() else {}
     assert not any(secret in typed for secret in secrets.values())
 
 
-class Alertmanager(BaseHTTPRequestHandler):
+class Alertmanager:
     """Keeps silences as Alertmanager's v2 API does."""
 
-    silences: dict[str, dict[str, Any]]
+    def __init__(self) -> None:
+        self.silences: dict[str, dict[str, Any]] = {}
 
-    def _answer(self, body: object) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def do_POST(self) -> None:
-        given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, object]:
+        if method == "GET":
+            return 200, list(self.silences.values())
+        if method == "DELETE":
+            self.silences[path.rpartition("/")[2]]["status"]["state"] = "expired"
+            return 200, {}
         name = f"id{len(self.silences)}"
-        self.silences[name] = given | {"id": name, "status": {"state": "active"}}
-        self._answer({"silenceID": name})
-
-    def do_GET(self) -> None:
-        self._answer(list(self.silences.values()))
-
-    def do_DELETE(self) -> None:
-        self.silences[self.path.rpartition("/")[2]]["status"]["state"] = "expired"
-        self._answer({})
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        self.silences[name] = json.loads(body) | {"id": name, "status": {"state": "active"}}
+        return 200, {"silenceID": name}
 
 
-@pytest.fixture
-def alertmanager(tmp_path: Path) -> Iterator[Stack]:
-    Alertmanager.silences = {}
-    server = HTTPServer(("127.0.0.1", 0), Alertmanager)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield Stack(Settings(state_dir=tmp_path, endpoints={"alertmanager": {"http": f"127.0.0.1:{server.server_port}"}}))
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_silence_is_taken_back_and_others_are_left_alone(alertmanager: Stack) -> None:
+def test_a_silence_is_taken_back_and_others_are_left_alone(tmp_path: Path, answering: Answering) -> None:
+    alertmanager = Alertmanager()
+    stack = Stack(Settings(state_dir=tmp_path, endpoints={"alertmanager": {"http": answering(alertmanager.answer)}}))
     given = alerts.SilenceAlert(alert="TooLate")
-    given.run(alertmanager)
-    alerts.SilenceAlert(alert="Other").run(alertmanager)
-    Alertmanager.silences["id0b"] = Alertmanager.silences["id0"] | {
+    given.run(stack)
+    alerts.SilenceAlert(alert="Other").run(stack)
+    alertmanager.silences["id0b"] = alertmanager.silences["id0"] | {
         "id": "id0b",
         "createdBy": "somebody",
         "status": {"state": "active"},
     }
-    given.undo(alertmanager)
-    states = {name: silence["status"]["state"] for name, silence in Alertmanager.silences.items()}
+    given.undo(stack)
+    states = {name: silence["status"]["state"] for name, silence in alertmanager.silences.items()}
     assert states == {"id0": "expired", "id1": "active", "id0b": "active"}
 
 

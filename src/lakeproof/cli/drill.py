@@ -156,8 +156,8 @@ def _carry_out(order: "Order", report: Path | None, table: Path | None, *, as_js
 
 
 def _write_table(path: Path, asked: str, series: "SeriesReport | WrongSeries") -> None:
-    from lakeproof.bench.machine import look_at_machine
     from lakeproof.drills.playing import stamp
+    from lakeproof.machine import look_at_machine
 
     machine = look_at_machine()
     ran = f"lakeproof drill {asked} --seed {series.seed}, {stamp()}, commit {machine.commit}, {machine.cpu}"

@@ -54,11 +54,15 @@ def show(
 
 
 def write(to: Annotated[Path, typer.Option(help="the folder for ID.LANGUAGE.md")] = Path("docs/runbook")) -> None:
-    """Write every page in both languages, as the repository keeps them."""
+    """Write every page and the front page in both languages, as the repository keeps them."""
+    from lakeproof.incidents.checklist import ITEMS
+    from lakeproof.scenarios.front_page import write_front_page
     from lakeproof.scenarios.pages import write_pages
 
     catalog = _load()
-    for path in write_pages(list(catalog.scenarios.values()), catalog.causes, to):
+    scenarios = list(catalog.scenarios.values())
+    checklist: list[dict[Language, str]] = [{"vi": item.vi, "en": item.en} for item in ITEMS]
+    for path in (*write_pages(scenarios, catalog.causes, to), *write_front_page(scenarios, checklist, to)):
         say(str(path))
 
 

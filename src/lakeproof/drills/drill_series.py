@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lakeproof.bench.machine import commit_of_code
 from lakeproof.checks.verdict import Outcome
 from lakeproof.drills.phases import Phase
 from lakeproof.drills.plan import DrillPlan
 from lakeproof.drills.report import REPORT_JSON, DrillReport, cell, write_both
+from lakeproof.machine import commit_of_code
 from lakeproof.proof.findings import WRONG
 from lakeproof.proof.outcome import worst
 from lakeproof.repairs.running import step_in_words

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lakeproof.bench.machine import commit_of_code
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.drills.bound_checks import Judged
 from lakeproof.drills.phases import Phase, PhaseRecord
 from lakeproof.errors import TerminalError
+from lakeproof.machine import commit_of_code
 from lakeproof.probes.reading import Value
 from lakeproof.proof.findings import WRONG
 from lakeproof.repairs.running import StepDone

@@ -11,6 +11,7 @@ import os
 import pwd
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ def settings_environment(stack: "Stack") -> dict[str, str]:
         f"LAKEPROOF_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
         for name, value in values.items()
     }
+
+
+def importing_from(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a Python process that also imports the modules of a folder, which are not installed."""
+    before = environment.get("PYTHONPATH")
+    return {**environment, "PYTHONPATH": f"{folder}{os.pathsep}{before}" if before else str(folder)}
 
 
 def service_variables(given: Mapping[str, str], component: str = "") -> dict[str, str]:

@@ -11,12 +11,16 @@ from lakeproof.stack.settings import Settings
 
 HEAD = """# Settings
 
-`lakeproof.toml` in the folder that you are in (or the file that `LAKEPROOF_CONFIG` names), and `LAKEPROOF_*` in
-the environment, which wins. In the file a value of a table stands under the table's heading (`[lake]`,
-then `checkpoint_seconds = 3`). In the environment, table and value are joined by two underscores:
-`LAKEPROOF_LAKE__CHECKPOINT_SECONDS=3`. There a whole list or table is JSON:
-`LAKEPROOF_SCENARIO_DIRS='["more"]'`. A name that is not known, or a value out of range, is
-refused by every command that reads the settings. Times are in seconds.
+After reading you can change any setting, in a file or by an environment variable, and know its default and bounds.
+
+Settings stand in `lakeproof.toml` in the folder that you are in, or in the file that `LAKEPROOF_CONFIG` names. The
+environment (`LAKEPROOF_*`) wins over the file.
+
+- In the file a value of a table stands under the table's heading: `[lake]`, then `checkpoint_seconds = 3`.
+- In the environment, table and value are joined by two underscores: `LAKEPROOF_LAKE__CHECKPOINT_SECONDS=3`. A whole
+  list or table is JSON there: `LAKEPROOF_SCENARIO_DIRS='["more"]'`.
+- A name that is not known, or a value out of range, is refused by every command that reads the settings.
+- Times are in seconds.
 
 A running stack keeps what it was started with: `lakeproof down`, then `up`. `start` and `restart` also hand
 three settings to their service: `inventory.reservation_ttl_seconds`, `support.timeline_cache_ttl_seconds` and

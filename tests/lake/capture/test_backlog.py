@@ -1,7 +1,6 @@
 """What the records of the capture's topic say of transactions and orders, and that a part of them says nothing."""
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture import backlog
 from lakeproof.lake.capture.backlog import largest_delivered, orders_delivered, rows_so_far
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
@@ -42,9 +40,8 @@ class Stalled:
     def close(self) -> None: ...
 
 
-def test_a_part_of_what_came_is_not_counted_as_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_of_what_came_is_not_counted_as_the_whole(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog, "_consumer", lambda *_: Stalled())
-    stack = Stack(Settings(state_dir=tmp_path))
     with pytest.raises(CouldNotLook, match="not all records came"):
         largest_delivered(stack, "orders", 60)
     with pytest.raises(CouldNotLook, match="not all records came"):

@@ -81,7 +81,7 @@ def test_where_it_fails_the_connector_is_resumed_and_the_reason_is_told(
 
 
 def test_into_a_topic_that_is_not_right_nothing_is_written(
-    tmp_path: Path, sent: Sent, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> str:
         raise InvalidInput("cdc.oltp: retention.ms=1", where="kafka")
@@ -89,14 +89,13 @@ def test_into_a_topic_that_is_not_right_nothing_is_written(
     monkeypatch.setattr(bridge, "require_right", refuse)
     with (
         pytest.raises(InvalidInput, match=r"retention\.ms=1"),
-        bridge.at_rest(Stack(Settings(state_dir=tmp_path)), "orders"),
+        bridge.at_rest(stack, "orders"),
     ):
         pytest.fail("at rest")
     assert sent == []
 
 
-def test_the_place_is_that_of_the_connectors_own_name(tmp_path: Path, sent: Sent) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
+def test_the_place_is_that_of_the_connectors_own_name(stack: Stack, sent: Sent) -> None:
     with bridge.at_rest(stack, "orders") as resting:
         assert resting.topic_id == "its id"
         assert resting.known["offset"] == PLACE
@@ -180,8 +179,7 @@ def test_its_transaction_is_over_before_one_is_taken_for_forgotten() -> None:
     assert bridge.TRANSACTION_SECONDS + COORDINATOR_LOOKS_EVERY < HANGING_SECONDS
 
 
-def test_of_two_calls_at_once_the_second_touches_nothing(tmp_path: Path, sent: Sent) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
+def test_of_two_calls_at_once_the_second_touches_nothing(stack: Stack, sent: Sent) -> None:
     with bridge.at_rest(stack, "orders"):
         assert sent == ["stop"]
         with pytest.raises(NotReady, match="repairs the lake's tables of oltp now"), bridge.at_rest(stack, "orders"):

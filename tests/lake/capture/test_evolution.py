@@ -1,9 +1,9 @@
 """`lake evolve`: what it does, what it refuses, and that a run that was cut off is finished by the next one."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.doubles.columns import columns_as_declared
 
 from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.held_file import HeldByAnother, hold
@@ -18,17 +18,9 @@ from lakeproof.lake.job.submission import RUNS, Submitted
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.engine import Definition
 from lakeproof.lake.sources.source import OLTP, SOURCES, Source
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 ORDERS = "oltp.orders"
-KINDS = {
-    "INT": "int",
-    "BIGINT": "bigint",
-    "STRING": "varchar",
-    "TIMESTAMP(6)": "datetime",
-    "DECIMAL(12, 2)": "decimal",
-}
 NULLABLE = Definition("varchar(64)", nullable=True, has_default=False, generated=False)
 
 
@@ -40,10 +32,7 @@ class World:
     """MariaDB, the lake and Flink. `die_before`: the call that kills the command, once."""
 
     def __init__(self) -> None:
-        self.columns = {
-            table: {column: KINDS[kind] for column, kind in columns.items()}
-            for table, columns in declared_columns(OLTP).items()
-        }
+        self.columns = columns_as_declared()
         self.definitions: dict[tuple[str, str], Definition] = {}
         self.values: list[str] = []
         self.lake: dict[str, str] = {}
@@ -90,11 +79,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(submission, "redeploy", made.redeployed)
     monkeypatch.setattr(evolving, "read_existing_rows", made.reread)
     return made
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def names(stack: Stack, *words: str) -> list[str]:

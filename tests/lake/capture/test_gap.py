@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +16,6 @@ from lakeproof.lake.capture.difference import Difference, Event
 from lakeproof.lake.job.flink_rest import FlinkRefused
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 END = 60
@@ -54,7 +52,7 @@ class Flink:
     ],
 )
 def test_all_that_was_captured_is_on_main(
-    tmp_path: Path,
+    stack: Stack,
     monkeypatch: pytest.MonkeyPatch,
     kept: int | None,
     beyond: int,
@@ -73,7 +71,6 @@ def test_all_that_was_captured_is_on_main(
     monkeypatch.setattr(history, "newest", lambda *_: next(shown, commit))
     for name in ("READ_SECONDS", "PUBLISH_SECONDS"):
         monkeypatch.setattr(gap, name, 0.1)
-    stack = Stack(Settings(state_dir=tmp_path))
     if holds:
         assert gap.await_all_captured(stack, RESTING, beyond).states == commit.states
     else:
@@ -95,7 +92,7 @@ class Slow:
 
 
 def test_one_slow_answer_of_nessie_or_of_kafka_does_not_end_a_bridge(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, after = ({"oltp": SimpleNamespace(checkpoint=9, at=at)} for at in (EARLIER, LATER))
     monkeypatch.setattr(Deadline, "pause", lambda *_: None)
@@ -105,7 +102,7 @@ def test_one_slow_answer_of_nessie_or_of_kafka_does_not_end_a_bridge(
     monkeypatch.setattr(gap, "end_offset", Slow(END))
     monkeypatch.setattr(gap, "has_more", lambda *_: False)
     monkeypatch.setattr(history, "newest", Slow(*(SimpleNamespace(states=each) for each in (before, before, after))))
-    found = gap.await_all_captured(Stack(Settings(state_dir=tmp_path)), RESTING, beyond=49)
+    found = gap.await_all_captured(stack, RESTING, beyond=49)
     assert found.states == after
 
 
@@ -115,7 +112,7 @@ def no_answer(*_: object) -> object:
 
 @pytest.mark.parametrize("look", ["kept_offset", "newest"])
 def test_nessie_or_kafka_that_stays_away_ends_a_bridge_as_not_looked_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: str
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, look: str
 ) -> None:
     """The user waited two minutes, and was told of a wait that failed."""
     monkeypatch.setattr(gap, "rest_of", lambda *_: Flink())
@@ -128,7 +125,7 @@ def test_nessie_or_kafka_that_stays_away_ends_a_bridge_as_not_looked_at(
         monkeypatch.setattr(gap, name, 0.2)
     monkeypatch.setattr(gap, "SILENT_SECONDS", 0.1, raising=False)
     with pytest.raises(CouldNotLook, match=r"nessie: no answer .* Next: lakeproof ps"):
-        gap.await_all_captured(Stack(Settings(state_dir=tmp_path)), RESTING)
+        gap.await_all_captured(stack, RESTING)
 
 
 class Steps(list[str]):
@@ -183,11 +180,10 @@ NOTHING = Difference([])
     ],
 )
 def test_the_connector_goes_on_only_once_main_shows_what_was_written(
-    tmp_path: Path, steps: Steps, found: Difference, known: Mapping[str, str], awaited: bool
+    stack: Stack, steps: Steps, found: Difference, known: Mapping[str, str], awaited: bool
 ) -> None:
     """While the bridge is there an audit's finding does not keep `main` as it is (publish/service.py)."""
     steps.found, steps.known = found, known
-    stack = Stack(Settings(state_dir=tmp_path))
     missed.note(stack, OLTP, missed.BY_LOG)
     assert gap.bridge(stack, "orders") is found
     assert not missed.is_noted(stack, OLTP, missed.BY_LOG)
@@ -206,10 +202,9 @@ def test_the_connector_goes_on_only_once_main_shows_what_was_written(
 
 @pytest.mark.parametrize(("why", "exit_code"), [(Steps.why, 1), (CouldNotLook("no answer", where="nessie"), 3)])
 def test_what_was_written_and_is_not_shown_is_told_with_what_to_do(
-    tmp_path: Path, steps: Steps, why: LakeproofError, exit_code: int
+    stack: Stack, steps: Steps, why: LakeproofError, exit_code: int
 ) -> None:
     steps.shown, steps.why = False, why
-    stack = Stack(Settings(state_dir=tmp_path))
     missed.note(stack, OLTP, missed.BY_LOG)
     with pytest.raises(LakeproofError) as told:
         gap.bridge(stack, "orders")

@@ -1,11 +1,11 @@
 """A new slot is made only where the old one is lost or gone, in the right order, and again where it was cut off."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import new_slot, publication, slot
@@ -15,8 +15,6 @@ from lakeproof.lake.capture.new_slot import make_new_slot, require_lost
 from lakeproof.lake.capture.slot import Slot
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 LOST = Slot("lake", "lost", False, None)
 DONE = ["PUT stop", "drop", "forget in _connect_offsets_shop", "forget in _connect_offsets", "PUT resume"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +15,6 @@ from lakeproof.lake.job.bridging import bridging, main_may_move
 from lakeproof.lake.job.passing_over import begin_passing_over, is_behind, is_held, passes_over
 from lakeproof.lake.sources.source import SHOP
 from lakeproof.lake.topics import find_topic
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 PASSED_OVER = (
@@ -43,11 +41,6 @@ class Steps(list[str]):
         self.append(step)
         if step == self.fails_at:
             raise CouldNotLook("no answer", where=step)
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture
@@ -161,26 +154,17 @@ def test_a_slot_is_replaced_beside_no_other_repair_and_after_none_that_passes_ov
     assert steps == [] and not is_held(stack, SHOP)
 
 
-def test_what_a_new_slot_would_refuse_is_refused_before_anything_is_touched(
-    steps: Steps, stack: Stack, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "required", ["require_lost", "require_right"], ids=["the slot's loss", "the topic's settings"]
+)
+def test_what_would_be_refused_later_is_refused_before_anything_is_touched(
+    steps: Steps, stack: Stack, monkeypatch: pytest.MonkeyPatch, required: str
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise InvalidInput("shop-capture does not run")
+        raise InvalidInput("it is not so")
 
-    monkeypatch.setattr(reading_anew, "require_lost", refuse)
-    with pytest.raises(InvalidInput):
-        reading_anew.read_anew(stack, "shop")
-    assert steps == [] and not is_behind(stack, SHOP)
-
-
-def test_into_a_topic_that_is_not_right_nothing_is_read(
-    steps: Steps, stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> str:
-        raise InvalidInput("cdc.shop: retention.ms=1", where="kafka")
-
-    monkeypatch.setattr(reading_anew, "require_right", refuse)
-    with pytest.raises(InvalidInput, match=r"retention\.ms=1"):
+    monkeypatch.setattr(reading_anew, required, refuse)
+    with pytest.raises(InvalidInput, match="it is not so"):
         reading_anew.read_anew(stack, "shop")
     assert steps == [] and not is_behind(stack, SHOP)
 

@@ -1,12 +1,13 @@
 """A connector is handed over in the right order: table, reader, publication, connector, then its earlier rows."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.lake.capture import missed, publication, registered, registration, slot
@@ -18,8 +19,6 @@ from lakeproof.lake.sources.source import SHOP
 from lakeproof.stack import provisioned
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 NEW = "support.coupons"
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.lake.capture import registration, resting
 from lakeproof.lake.sources.source import SHOP, want
@@ -12,8 +13,6 @@ from lakeproof.processes.runtime import Runtime
 from lakeproof.provisioning.connect import provision
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 class Worker:

@@ -1,7 +1,6 @@
 """A connector whose live configuration is not its file's: what is told of it, and what it is given back."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
@@ -11,15 +10,9 @@ from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.capture.registered import as_registered, changed_keys, remember
 from lakeproof.lake.capture.restoring import require_unchanged, restore
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 CONNECTOR = find_connector("orders")
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 class Connect:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +18,6 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.lake.topics import find_topic
 from lakeproof.stack.components import all_components
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 PLACE = Place("bin.000002", 900, "0-1-12", 7)
@@ -39,11 +37,6 @@ class Steps(list[str]):
         self.append(step)
         if step == self.fails_at:
             raise CouldNotLook("no answer", where=step)
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

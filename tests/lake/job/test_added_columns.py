@@ -1,7 +1,5 @@
 """Columns that were added: kept with the stack, and taken into the job's SQL."""
 
-from pathlib import Path
-
 import pytest
 
 from lakeproof.errors import TerminalError
@@ -18,15 +16,9 @@ from lakeproof.lake.job.spec import make_spec
 from lakeproof.lake.job.sql_files import SqlFile, load_sql_files
 from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source
 from lakeproof.stack.engines.flink import prepare_jobmanager, prepare_taskmanager
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 ORDERS = "oltp.orders"
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def orders(stack: Stack) -> SqlFile:

@@ -2,20 +2,13 @@
 
 import os
 import time
-from pathlib import Path
 
 import pytest
 
 from lakeproof.held_file import HeldByAnother
 from lakeproof.lake.job import bridging
 from lakeproof.lake.sources.source import OLTP, SHOP
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def test_one_at_a_time_for_each_database_and_main_moves_once_it_says_so(stack: Stack) -> None:

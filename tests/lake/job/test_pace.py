@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.errors import LakeproofError
 from lakeproof.held_file import holder_of
@@ -18,8 +19,6 @@ from lakeproof.lake.job.pace import READ_SECONDS, CheckpointPace
 from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source
 from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 PAUSE = 2.0
 

@@ -42,11 +42,11 @@ class Flink:
 
 @pytest.mark.parametrize("last", ["FINISHED", "FAILED"])
 def test_a_job_that_runs_on_for_a_moment_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, last: str
 ) -> None:
     flink = Flink("RUNNING", "FAILING", last)
     monkeypatch.setattr(submission, "rest_of", lambda stack: flink)
-    assert submission.stop_with_savepoint(Stack(Settings(state_dir=tmp_path)), OLTP, 5.0) == "s3://savepoint"
+    assert submission.stop_with_savepoint(stack, OLTP, 5.0) == "s3://savepoint"
     assert flink.states == [last]
 
 
@@ -71,10 +71,10 @@ def test_nobody_asks_for_a_checkpoint_until_it_has_ended_or_is_cancelled(
     assert holder_of(stack.data_dir("flink-jobmanager") / "oltp-checkpoint.lock") is None
 
 
-def test_one_that_does_not_end_is_not_called_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_does_not_end_is_not_called_stopped(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "rest_of", lambda stack: Flink("RESTARTING"))
     with pytest.raises(DeadlineExpired, match="lake-oltp to end"):
-        submission.stop_with_savepoint(Stack(Settings(state_dir=tmp_path)), OLTP, 0.1)
+        submission.stop_with_savepoint(stack, OLTP, 0.1)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,6 @@ from lakeproof.lake.job.added_columns import job_files
 from lakeproof.lake.job.submission import Rewrite
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import OLTP, SHOP, Source
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
@@ -26,11 +24,6 @@ class Published:
     def beat_of(self, database: str) -> int:
         assert database == "oltp"
         return int((time.time() - self.age) * 1e6)
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 def declared_by(rewrite: Rewrite | None, stack: Stack, source: Source) -> dict[str, Mapping[str, str]]:

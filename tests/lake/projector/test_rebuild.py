@@ -1,6 +1,5 @@
 """What a rebuild of the projection asks before anything is stopped, and what it leaves where it is cut off."""
 
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -11,7 +10,6 @@ from lakeproof.lake.projector import rebuild as rebuild_module
 from lakeproof.lake.projector.rebuild import rebuild
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
@@ -25,14 +23,14 @@ class Client:
         pytest.fail(f"asked to {name}")
 
 
-def test_orders_that_lack_a_column_are_not_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_orders_that_lack_a_column_are_not_read_anew(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lake, which reads the same topic, lost that column's values."""
     columns = {table: dict.fromkeys(names, "int") for table, names in declared_columns(OLTP).items()}
     del columns["oltp.orders"]["item_count"]
     monkeypatch.setattr(mariadb, "columns", lambda *_: columns)
     monkeypatch.setattr(rebuild_module, "SupervisorClient", Client)
     with pytest.raises(InvalidInput, match="item_count is missing in the same table, restore it first"):
-        rebuild(Stack(Settings(state_dir=tmp_path)), print, from_database=True)
+        rebuild(stack, print, from_database=True)
 
 
 class Stopping:
@@ -50,7 +48,7 @@ class Stopping:
 
 
 def test_a_rebuild_that_is_cut_off_leaves_a_projector_whose_absence_alerts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped by command and unwatched it would stay away, and services would read an ever older projection."""
 
@@ -60,5 +58,5 @@ def test_a_rebuild_that_is_cut_off_leaves_a_projector_whose_absence_alerts(
     monkeypatch.setattr(rebuild_module, "SupervisorClient", Stopping)
     monkeypatch.setattr(rebuild_module, "_forget_offsets", cut_off)
     with pytest.raises(CouldNotLook):
-        rebuild(Stack(Settings(state_dir=tmp_path)), print)
+        rebuild(stack, print)
     assert Stopping.stops == [("projector", True)]

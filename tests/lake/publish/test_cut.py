@@ -27,29 +27,50 @@ def snapshot(
 KEYED = {"orders": True, "events": False}
 
 
-def test_the_cut_is_the_newest_checkpoint_that_every_table_has() -> None:
-    cut = choose_cut({"orders": [snapshot(1, 1), snapshot(2, 2)], "events": [snapshot(1, 1)]}, KEYED)
+def chosen(tables: dict[str, list[Snapshot]]) -> Cut:
+    cut = choose_cut(tables, KEYED)
     assert cut is not None
+    return cut
+
+
+def test_the_cut_is_the_newest_checkpoint_that_every_table_has() -> None:
+    cut = chosen({"orders": [snapshot(1, 1), snapshot(2, 2)], "events": [snapshot(1, 1)]})
     assert (cut.checkpoint, cut.ids) == (1, {"orders": 1, "events": 1})
 
 
 def test_rows_that_are_not_compacted_yet_are_left_for_the_next_look() -> None:
-    cut = choose_cut(
-        {"orders": [snapshot(1, 1), snapshot(2, 2, Kind.APPEND)], "events": [snapshot(1, 1), snapshot(2, 2)]}, KEYED
+    cut = chosen(
+        {"orders": [snapshot(1, 1), snapshot(2, 2, Kind.APPEND)], "events": [snapshot(1, 1), snapshot(2, 2)]}
     )
-    assert cut is not None
     assert cut.ids == {"orders": 1, "events": 1}
 
 
-def test_an_empty_append_is_readable_at_once() -> None:
-    cut = choose_cut({"orders": [snapshot(1, 1), snapshot(2, 2, Kind.APPEND, delta=0)]}, KEYED)
-    assert cut is not None
-    assert cut.ids == {"orders": 2}
+@pytest.mark.parametrize(
+    ("later", "newest"),
+    [
+        ([snapshot(2, 2, Kind.APPEND, delta=0)], 2),
+        ([snapshot(2, 2, Kind.OVERWRITE, delta=0)], 1),
+        ([snapshot(2, BATCH_IDENTIFIER, Kind.APPEND, writer="x"), snapshot(3, 2, Kind.APPEND, delta=0)], 1),
+        ([snapshot(2, BATCH_IDENTIFIER, Kind.ANALYZE, delta=0, writer="x"), snapshot(3, 2, Kind.APPEND, delta=0)], 3),
+    ],
+    ids=[
+        "an empty append is readable at once",
+        "an overwrite brings rows though it removes as many",
+        "another writer's rows below an empty checkpoint are not readable",
+        "statistics leave a state as readable as it was",
+    ],
+)
+def test_the_newest_state_that_needs_no_compaction_is_taken(later: list[Snapshot], newest: int) -> None:
+    assert chosen({"orders": [snapshot(1, 1), *later]}).ids == {"orders": newest}
+
+
+def test_of_a_table_that_was_idle_for_as_long_as_is_known_the_audit_decides() -> None:
+    cut = chosen({"orders": [snapshot(8, 8, Kind.APPEND, delta=0), snapshot(9, 9, Kind.APPEND, delta=0)]})
+    assert cut.ids == {"orders": 9}
 
 
 def test_a_table_without_a_key_is_readable_before_its_compaction() -> None:
-    cut = choose_cut({"events": [snapshot(1, 1, Kind.APPEND)]}, KEYED)
-    assert cut is not None
+    cut = chosen({"events": [snapshot(1, 1, Kind.APPEND)]})
     assert cut.ids == {"events": 1}
 
 
@@ -59,11 +80,9 @@ def test_a_table_without_snapshots_means_no_cut() -> None:
 
 def test_a_batch_statement_belongs_to_no_checkpoint_and_comes_with_the_next_one() -> None:
     seen = [snapshot(1, 1), snapshot(2, BATCH_IDENTIFIER, writer="somebody")]
-    cut = choose_cut({"orders": seen}, KEYED)
-    assert cut is not None
+    cut = chosen({"orders": seen})
     assert cut.ids == {"orders": 1}
-    cut = choose_cut({"orders": [*seen, snapshot(3, 2)]}, KEYED)
-    assert cut is not None
+    cut = chosen({"orders": [*seen, snapshot(3, 2)]})
     assert cut.ids == {"orders": 3}
 
 
@@ -89,8 +108,7 @@ def lone_append_of_43(*later: Snapshot) -> dict[str, list[Snapshot]]:
 def test_an_append_whose_compaction_never_came_is_passed_over(
     later: list[Snapshot], checkpoint: int, orders: int
 ) -> None:
-    cut = choose_cut(lone_append_of_43(*later), KEYED)
-    assert cut is not None
+    cut = chosen(lone_append_of_43(*later))
     assert (cut.checkpoint, cut.ids["orders"]) == (checkpoint, orders)
 
 
@@ -107,36 +125,8 @@ def test_the_newest_checkpoint_that_is_readable_everywhere_is_taken_though_newer
 def test_a_checkpoint_that_was_given_up_and_committed_in_some_tables_is_no_cut() -> None:
     # Flink gave up checkpoint 44. `orders` had written it already and commits it just before 45.
     seen = {"orders": [snapshot(1, 43), snapshot(2, 44)], "events": [snapshot(1, 43), snapshot(2, 45)]}
-    cut = choose_cut(seen, KEYED)
-    assert cut is not None
+    cut = chosen(seen)
     assert (cut.checkpoint, cut.ids) == (43, {"orders": 1, "events": 1})
-
-
-def test_another_writers_rows_below_an_empty_checkpoint_are_not_readable() -> None:
-    batch = snapshot(2, BATCH_IDENTIFIER, Kind.APPEND, writer="somebody")
-    cut = choose_cut({"orders": [snapshot(1, 1), batch, snapshot(3, 2, Kind.APPEND, delta=0)]}, KEYED)
-    assert cut is not None
-    assert cut.ids == {"orders": 1}
-
-
-def test_an_overwrite_brings_rows_though_it_removes_as_many() -> None:
-    cut = choose_cut({"orders": [snapshot(1, 1), snapshot(2, 2, Kind.OVERWRITE, delta=0)]}, KEYED)
-    assert cut is not None
-    assert cut.ids == {"orders": 1}
-
-
-def test_statistics_leave_a_state_as_readable_as_it_was() -> None:
-    analyzed = snapshot(3, BATCH_IDENTIFIER, Kind.ANALYZE, delta=0, writer="somebody")
-    empty = snapshot(4, 2, Kind.APPEND, delta=0)
-    cut = choose_cut({"orders": [snapshot(1, 1), analyzed, empty]}, KEYED)
-    assert cut is not None
-    assert cut.ids == {"orders": 4}
-
-
-def test_of_a_table_that_was_idle_for_as_long_as_is_known_the_audit_decides() -> None:
-    cut = choose_cut({"orders": [snapshot(8, 8, Kind.APPEND, delta=0), snapshot(9, 9, Kind.APPEND, delta=0)]}, KEYED)
-    assert cut is not None
-    assert cut.ids == {"orders": 9}
 
 
 def test_only_the_tables_that_hold_the_cut_back_are_waited_for() -> None:
@@ -155,29 +145,25 @@ def test_only_the_tables_that_hold_the_cut_back_are_waited_for() -> None:
 
 
 def test_a_job_started_without_state_counts_from_one_and_is_followed() -> None:
-    cut = choose_cut({"orders": [snapshot(8, 500, writer="old"), snapshot(9, 1, writer="new")]}, KEYED)
-    assert cut is not None
+    cut = chosen({"orders": [snapshot(8, 500, writer="old"), snapshot(9, 1, writer="new")]})
     assert (cut.checkpoint, cut.ids) == (1, {"orders": 9})
     assert moves_on(cut, {"orders": 8}, 500)
 
 
 def test_nothing_moves_on_when_a_table_would_go_back() -> None:
-    cut = choose_cut({"orders": [snapshot(4, 4)], "events": [snapshot(4, 4)]}, KEYED)
-    assert cut is not None
+    cut = chosen({"orders": [snapshot(4, 4)], "events": [snapshot(4, 4)]})
     assert not moves_on(cut, {"orders": 3, "events": 5}, 3)
     assert not moves_on(cut, {"orders": 4, "events": 4}, 4)
     assert moves_on(cut, {"orders": 3, "events": 3}, 3)
 
 
 def test_the_same_checkpoint_is_not_published_twice_only_because_a_compaction_came() -> None:
-    cut = choose_cut({"events": [snapshot(1, 1, Kind.APPEND), snapshot(2, 1)]}, KEYED)
-    assert cut is not None
+    cut = chosen({"events": [snapshot(1, 1, Kind.APPEND), snapshot(2, 1)]})
     assert not moves_on(cut, {"events": 1}, 1)
 
 
 def test_a_table_that_is_new_moves_on_at_the_same_checkpoint() -> None:
-    cut = choose_cut({"events": [snapshot(1, 1)], "orders": [snapshot(1, 1)]}, KEYED)
-    assert cut is not None
+    cut = chosen({"events": [snapshot(1, 1)], "orders": [snapshot(1, 1)]})
     assert moves_on(cut, {"events": 1}, 1)
 
 

@@ -1,7 +1,6 @@
 """Each database is published by itself: what is told of one says nothing of the other."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,6 @@ from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.publisher import RoundFailed
 from lakeproof.lake.publish.service import Service, health_page
 from lakeproof.lake.sources.source import OLTP, SOURCES, Source
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
@@ -43,11 +41,9 @@ def captured() -> list[Source]:
 
 
 @pytest.fixture
-def service(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, publishing: Publishing, captured: list[Source]
-) -> Service:
+def service(stack: Stack, monkeypatch: pytest.MonkeyPatch, publishing: Publishing, captured: list[Source]) -> Service:
     monkeypatch.setattr(module, "present", lambda stack: tuple(captured))
-    found = Service(Stack(Settings(state_dir=tmp_path)), publishing)
+    found = Service(stack, publishing)
     monkeypatch.setattr(found, "_is_due", lambda database: True)
     return found
 

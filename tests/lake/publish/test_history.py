@@ -1,19 +1,16 @@
 """Which published commit a hash names, and until when it can be read."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.lake.publish.commit import BY_HAND, DatabaseState, properties_of
 from lakeproof.lake.publish.history import HashExpired, NoSuchHash, find, log, newest, written_above
 from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
-
-type Answers = Callable[[str, str, bytes], tuple[int, object]]
-type Answering = Callable[[Answers], str]
 
 
 @pytest.mark.parametrize("text", ["", "abc", "not-a-hash!", "main"])

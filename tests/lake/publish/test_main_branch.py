@@ -81,11 +81,6 @@ class Store:
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
-
-
-@pytest.fixture
 def nessie(monkeypatch: pytest.MonkeyPatch) -> Nessie:
     """Seven published states on `main`; the running publisher merged the last of them."""
     made = Nessie()

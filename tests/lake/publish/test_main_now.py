@@ -1,13 +1,10 @@
 """The newest published states, read from an answer of Nessie's by the standard library's HTTP client."""
 
-import json
 import socket
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any
+from collections.abc import Callable
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish.main_now import states_on_main
@@ -34,58 +31,39 @@ SOMEBODYS = {
 }
 
 
-class _Handler(BaseHTTPRequestHandler):
-    status, body = 200, b""
-
-    def do_GET(self) -> None:
-        self.send_response(self.status if self.path.startswith("/api/v2/trees/main/history?") else 404)
-        self.end_headers()
-        self.wfile.write(self.body)
-
-    def log_message(self, *words: Any) -> None:
-        """Nothing."""
+type Nessie = Callable[[int, object], str]
 
 
 @pytest.fixture
-def nessie() -> Iterator[ThreadingHTTPServer]:
-    """A server on loopback that gives _Handler's answer to every question for main's history."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    thread = Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def nessie(answering: Answering) -> Nessie:
+    """`nessie(status, body)`: the address of one that gives this answer to every question for main's history."""
+
+    def start(status: int, body: object) -> str:
+        def answer(_method: str, path: str, _body: bytes) -> tuple[int, object]:
+            return (status if path.startswith("/api/v2/trees/main/history?") else 404), body
+
+        return answering(answer)
+
+    return start
 
 
-def address(server: ThreadingHTTPServer) -> str:
-    return f"127.0.0.1:{server.server_port}"
-
-
-def answers(monkeypatch: pytest.MonkeyPatch, status: int, body: object) -> None:
-    monkeypatch.setattr(_Handler, "status", status)
-    monkeypatch.setattr(_Handler, "body", body if isinstance(body, bytes) else json.dumps(body).encode())
-
-
-def test_it_gives_the_newest_state_that_is_ours(nessie: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers(monkeypatch, 200, {"logEntries": [SOMEBODYS, OURS]})
-    states = states_on_main(address(nessie))
+def test_it_gives_the_newest_state_that_is_ours(nessie: Nessie) -> None:
+    address = nessie(200, {"logEntries": [SOMEBODYS, OURS]})
+    states = states_on_main(address)
     assert {name: (state.checkpoint, state.beat_us) for name, state in states.items()} == {
         "oltp": (7, 1795000000000000)
     }
 
 
-def test_before_the_first_publish_there_is_none(nessie: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers(monkeypatch, 200, {"logEntries": [SOMEBODYS]})
-    assert states_on_main(address(nessie)) == {}
+def test_before_the_first_publish_there_is_none(nessie: Nessie) -> None:
+    address = nessie(200, {"logEntries": [SOMEBODYS]})
+    assert states_on_main(address) == {}
 
 
-def test_published_states_below_many_commits_of_others_are_not_called_none(
-    nessie: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers(monkeypatch, 200, {"logEntries": [SOMEBODYS] * 20, "hasMore": True, "token": "t"})
+def test_published_states_below_many_commits_of_others_are_not_called_none(nessie: Nessie) -> None:
+    address = nessie(200, {"logEntries": [SOMEBODYS] * 20, "hasMore": True, "token": "t"})
     with pytest.raises(CouldNotLook, match="nothing published is among its 20 newest commits"):
-        states_on_main(address(nessie))
+        states_on_main(address)
 
 
 @pytest.mark.parametrize(
@@ -98,11 +76,11 @@ def test_published_states_below_many_commits_of_others_are_not_called_none(
     ],
 )
 def test_an_answer_that_tells_nothing_is_said_and_taken_for_no_age(
-    nessie: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch, status: int, body: object, told: str
+    nessie: Nessie, status: int, body: object, told: str
 ) -> None:
-    answers(monkeypatch, status, body)
+    address = nessie(status, body)
     with pytest.raises(CouldNotLook) as found:
-        states_on_main(address(nessie))
+        states_on_main(address)
     assert found.value.what == told
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.doubles.clock import Clock
 
 from lakeproof.errors import TransientError
 from lakeproof.lake.job import passing_over
@@ -50,26 +51,16 @@ def published(database: str) -> Published:
     return Published(f"hash of {database}", 7, {}, 0.1)
 
 
-class Clock:
-    """A clock that a test puts on."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def service_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Callable[[Rounds], Service]:
+def service_of(stack: Stack, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Callable[[Rounds], Service]:
     """`service_of(rounds)`: a service in a stack where both databases are captured, which asks nobody."""
     monkeypatch.setattr(service, "present", lambda stack: SOURCES)
-    return lambda rounds: Service(Stack(Settings(state_dir=tmp_path)), rounds, clock)
+    return lambda rounds: Service(stack, rounds, clock)
 
 
 @pytest.fixture(autouse=True)
@@ -262,7 +253,7 @@ def test_old_metadata_of_each_database_is_removed_every_minute_though_removing_c
 
 
 def test_what_an_audit_found_keeps_main_as_it_is_but_for_a_repair_after_which_it_looks_again(
-    service_of: Callable[[Rounds], Service], clock: Clock, tmp_path: Path
+    service_of: Callable[[Rounds], Service], clock: Clock, stack: Stack
 ) -> None:
     """The repair compares with new states, and main is whole once it shows what the repair has written."""
     rounds = Rounds({"oltp": None, "shop": None})
@@ -280,7 +271,6 @@ def test_what_an_audit_found_keeps_main_as_it_is_but_for_a_repair_after_which_it
         audit._wake.clear()
         return rounds.frozen, loop.health.frozen, asked
 
-    stack = Stack(Settings(state_dir=tmp_path))
     audit.look()
     assert next_round() == ([True, True], "an order without items", False)
     assert loop.health.broken == {"oltp": "an order without items"}
@@ -318,7 +308,7 @@ def test_main_shows_nothing_of_a_database_whose_rows_come_in_parts_and_says_wher
 
 
 def test_an_audit_that_ends_after_a_repair_is_followed_by_another(
-    service_of: Callable[[Rounds], Service], clock: Clock, tmp_path: Path
+    service_of: Callable[[Rounds], Service], clock: Clock, stack: Stack
 ) -> None:
     """It judged a hash from before the repair."""
     loop = service_of(Rounds({"oltp": None, "shop": None}))
@@ -326,7 +316,6 @@ def test_an_audit_that_ends_after_a_repair_is_followed_by_another(
         loop._stack, lambda *_: Audited("an order without items", 1, "aa", of_newest=True, freezes=True)
     )
     loop._full_audit = audit
-    stack = Stack(Settings(state_dir=tmp_path))
     with bridging(stack, OLTP):
         let_main_move(stack, OLTP)
         loop.round()

@@ -53,10 +53,6 @@ def gives_a_field_too_many(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, text=json.dumps(PAGE).replace("[3]", "[3, 4]"))
 
 
-def is_running(request: httpx.Request) -> httpx.Response:
-    return httpx.Response(200, json={"resultType": "NOT_READY"})
-
-
 def test_an_answer_is_its_columns_and_rows() -> None:
     gateway = Gateway()
     answer = gateway.session().run("SELECT 3 AS n", Deadline(10))

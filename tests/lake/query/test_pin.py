@@ -1,7 +1,6 @@
 """Pins are told apart by age, none is left for good, and their SQL holds no key."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from tests.published_commit import published_commit
@@ -92,9 +91,8 @@ def lake(monkeypatch: pytest.MonkeyPatch) -> Lake:
 
 
 def test_a_catalog_that_trino_did_not_drop_goes_with_a_later_sweep(
-    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
     lake.silent = "DROP"
     with pinned_catalog(stack, COMMIT, lake.run) as name:
         pass
@@ -107,9 +105,8 @@ def test_a_catalog_that_trino_did_not_drop_goes_with_a_later_sweep(
 
 
 def test_a_catalog_that_trino_refuses_to_drop_keeps_no_other_one(
-    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack = Stack(Settings(state_dir=tmp_path))
     lake.silent = "DROP"
     names = []
     for _ in range(2):
@@ -128,19 +125,19 @@ def test_a_catalog_that_trino_refuses_to_drop_keeps_no_other_one(
     assert (lake.catalogs, set(lake.tags)) == ({names[0]}, {names[0]})
 
 
-def test_a_catalog_that_was_made_without_an_answer_is_dropped(lake: Lake, tmp_path: Path) -> None:
+def test_a_catalog_that_was_made_without_an_answer_is_dropped(lake: Lake, stack: Stack) -> None:
     lake.silent = "CREATE"
-    with pytest.raises(EngineUnreachable), pinned_catalog(Stack(Settings(state_dir=tmp_path)), COMMIT, lake.run):
+    with pytest.raises(EngineUnreachable), pinned_catalog(stack, COMMIT, lake.run):
         pass
     assert (lake.catalogs, lake.tags) == (set(), {})
 
 
-def test_a_trino_that_is_away_leaves_no_tag_behind(lake: Lake, tmp_path: Path) -> None:
+def test_a_trino_that_is_away_leaves_no_tag_behind(lake: Lake, stack: Stack) -> None:
     """The full audit tries each minute, and each tag keeps the copies of metadata that it leads to."""
 
     def away(sql: str) -> None:
         raise NotBegun("no answer (ConnectError)")
 
-    with pytest.raises(NotBegun), pinned_catalog(Stack(Settings(state_dir=tmp_path)), COMMIT, away):
+    with pytest.raises(NotBegun), pinned_catalog(stack, COMMIT, away):
         pass
     assert lake.tags == {}

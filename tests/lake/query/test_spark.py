@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
@@ -17,8 +18,6 @@ from lakeproof.proof.checking import usual_engines
 from lakeproof.stack.engines.spark import ready
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 COLUMNS = {"columns": [{"name": "n", "type": "bigint"}, {"name": "d", "type": "decimal(12,2)"}]}
 
@@ -61,10 +60,20 @@ def test_a_statement_that_fails_is_one_line_in_spark_s_words(answering: Answerin
         spark.run("SELECT nope", Deadline(10))
 
 
-def test_rows_without_an_end_are_no_answer(answering: Answering) -> None:
+@pytest.mark.parametrize(
+    ("said", "status", "told"),
+    [
+        ([COLUMNS, {"rows": [[1, "1.20"]]}], 200, "ended in the middle"),
+        ([{"failed": "no or a wrong token"}], 401, "answered 401"),
+    ],
+    ids=["rows without an end", "a refused token"],
+)
+def test_what_is_no_answer_of_the_engine_is_told(
+    answering: Answering, said: list[dict[str, object]], status: int, told: str
+) -> None:
     with (
-        spark_that_says(answering, COLUMNS, {"rows": [[1, "1.20"]]}) as (spark, _),
-        pytest.raises(EngineUnreachable, match="ended in the middle"),
+        spark_that_says(answering, *said, status=status) as (spark, _),
+        pytest.raises(EngineUnreachable, match=told),
     ):
         spark.run("SELECT 1", Deadline(10))
 
@@ -103,14 +112,6 @@ def test_past_its_deadline_a_statement_is_given_up(answering: Answering) -> None
         spark.run("SELECT 1", Deadline(0))
 
 
-def test_a_refused_token_is_no_answer(answering: Answering) -> None:
-    with (
-        spark_that_says(answering, {"failed": "no or a wrong token"}, status=401) as (spark, _),
-        pytest.raises(EngineUnreachable, match="answered 401"),
-    ):
-        spark.run("SELECT 1", Deadline(10))
-
-
 def test_a_check_asks_spark_only_where_it_is_up(answering: Answering, tmp_path: Path) -> None:
     address = answering(lambda *_: (200, {}))
     assert usual_engines(stack_at(address, tmp_path)) == ("trino", "spark")
@@ -119,9 +120,9 @@ def test_a_check_asks_spark_only_where_it_is_up(answering: Answering, tmp_path: 
     assert not is_up(Stack(Settings(mode="external", state_dir=tmp_path)))
 
 
-def test_whoever_else_listens_on_sparks_port_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_else_listens_on_sparks_port_is_not_ours(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lakeproof.lake.query.spark._accepts", lambda stack: True)
-    assert not is_up(Stack(Settings(state_dir=tmp_path)))
+    assert not is_up(stack)
 
 
 def test_one_that_is_not_installed_says_by_which_command_it_comes(

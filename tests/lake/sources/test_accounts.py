@@ -72,11 +72,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
-
-
-@pytest.fixture
 def theirs(tmp_path: Path) -> Stack:
     """Servers of somebody else's, whose capture logs in under another name."""
     secrets = {"mysql-cdc": "m", "postgres-cdc": "p"}

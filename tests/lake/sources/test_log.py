@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from lakeproof.errors import TerminalError
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources import mariadb
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 ORDERS = find_connector("orders")
@@ -28,11 +26,6 @@ class Server:
     def end(self, cursor: object, stack: Stack, user: str) -> int:
         self.done.append(f"{user} out")
         return 2
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

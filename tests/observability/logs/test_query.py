@@ -9,7 +9,6 @@ from lakeproof.errors import InvalidInput
 from lakeproof.observability.logs.query import parse
 from lakeproof.observability.logs.search import in_files, in_store
 from lakeproof.stack.engines import victorialogs
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 
@@ -145,7 +144,7 @@ def test_a_word_is_found_as_it_stands_and_nothing_else(word: str) -> None:
     assert not query.finds("some a1bbc x y 1 c:xdir 100 ab n xy text")
 
 
-def test_a_fortnight_is_asked_of_the_store_in_whole_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fortnight_is_asked_of_the_store_in_whole_seconds(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def answer(stack: Stack, parameters: dict[str, str], seconds: float) -> httpx.Response:
@@ -153,5 +152,5 @@ def test_a_fortnight_is_asked_of_the_store_in_whole_seconds(tmp_path: Path, monk
         return httpx.Response(200, text="")
 
     monkeypatch.setattr(victorialogs, "ask", answer)
-    assert in_store(Stack(Settings(state_dir=tmp_path)), parse('{container="kafka"}'), 10, 14 * 86_400.0) == []
+    assert in_store(stack, parse('{container="kafka"}'), 10, 14 * 86_400.0) == []
     assert asked[0].startswith("_time:1209600s ")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.doubles.clock import Clock
 from tests.observability.logs.loki_server import Loki, loki_server
 
 from lakeproof.observability.logs.entry import LEVELS, Entry
@@ -82,14 +83,6 @@ class LokiStore(LogStore):
     @property
     def texts(self) -> list[str]:
         return self.loki.texts
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.seconds = 100.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @pytest.fixture
@@ -180,17 +173,17 @@ def test_what_the_store_held_in_memory_when_it_was_killed_comes_again(
     shipper.go_round(ending=True)
     store.write_to_disk()
     log("two\n")
-    clock.seconds += IN_MEMORY_SECONDS - 1
+    clock.now += IN_MEMORY_SECONDS - 1
     shipper.go_round(ending=True)
     store.be_killed()
-    clock.seconds += IN_MEMORY_SECONDS
+    clock.now += IN_MEMORY_SECONDS
     with pytest.raises(StoreAway):  # before anything is believed to be on its disk
         shipper.go_round()
     assert not (tmp_path / "places.json").exists()
     shipper.connect()
     shipper.go_round(ending=True)
     assert store.texts == ["one", "two"]
-    clock.seconds += IN_MEMORY_SECONDS
+    clock.now += IN_MEMORY_SECONDS
     shipper.go_round()
     assert json.loads((tmp_path / "places.json").read_text()) == {"kafka": 8}
 
@@ -220,7 +213,7 @@ def test_a_full_disk_does_not_stop_the_pushing(
     shipper = make_shipper(store)
     for text in (ONE, TWO):
         log(f"{text}\n")
-        clock.seconds += IN_MEMORY_SECONDS
+        clock.now += IN_MEMORY_SECONDS
         shipper.go_round(ending=True)
     make_shipper(store).go_round(ending=True)
     assert store.texts == [ONE, TWO]

@@ -3,7 +3,6 @@
 import hashlib
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from lakeproof.proof.claims.facts import AttachmentFact, Store
 from lakeproof.proof.claims.reading_attachments import read_attachments
 from lakeproof.shop.support.archive import Archive, NotInArchive
 from lakeproof.shop.support.file_store import FileStore, attachment_dir
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 BYTES = b"what the customer sent"
@@ -46,8 +44,8 @@ class Rows:
 
 
 @pytest.fixture
-def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rows:
-    made = Rows(Stack(Settings(state_dir=tmp_path)))
+def rows(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Rows:
+    made = Rows(stack)
 
     def rows_of(stack: Stack, service: str, statement: str, *args: object) -> list[Any]:
         return made.rows

@@ -45,7 +45,7 @@ def test_check_requires_nothing_by_a_beat_that_is_still_to_come_and_says_so(monk
     assert [reason for reason in notes.unknown if "60.0 s ahead" in reason and "set back" in reason]
 
 
-def test_check_waits_for_a_state_of_after_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_waits_for_a_state_of_after_the_step(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     def commit(name: str, beat_us: int) -> PublishedCommit:
         now = datetime.now(UTC)
         return published_commit(name, now, 7, "0-1-2", beat_us, {}, now)
@@ -53,7 +53,7 @@ def test_check_waits_for_a_state_of_after_the_step(tmp_path: Path, monkeypatch: 
     states = iter([commit("old", NOW + 60 * SECOND), commit("late", NOW - SECOND), commit("new", NOW)])
     monkeypatch.setattr(covering, "now_us", lambda: NOW)
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", lambda stack: next(states))
-    found = Covering(Stack(Settings(state_dir=tmp_path)), Notes(lambda text: None), 30.0).first(NOW, [OLTP])
+    found = Covering(stack, Notes(lambda text: None), 30.0).first(NOW, [OLTP])
     assert found is not None and found.hash == "new"
 
 
@@ -100,9 +100,7 @@ def test_the_first_state_of_after_the_step_is_taken(tmp_path: Path, monkeypatch:
     assert waits.cut(found.plain.beat_us) == NOW + SECOND
 
 
-def test_check_waits_until_every_captured_database_is_covered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_waits_until_every_captured_database_is_covered(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """It once looked at a hash that covered MariaDB's tables alone, and passed over damage in a table of PostgreSQL
     that this hash did not hold yet.
     """
@@ -118,7 +116,6 @@ def test_check_waits_until_every_captured_database_is_covered(
         "lakeproof.lake.publish.history.newest", lambda stack: states.pop(0) if states[1:] else states[0]
     )
     notes = Notes(lambda text: None)
-    stack = Stack(Settings(state_dir=tmp_path))
     found = Covering(stack, notes, 30.0).first(NOW, [OLTP, SHOP])
     assert found is not None and (found.hash, notes.unknown) == ("after", [])
     states[:] = [commit("before the look", NOW - SECOND)]
@@ -127,7 +124,7 @@ def test_check_waits_until_every_captured_database_is_covered(
     assert notes.unknown == ["lake: nothing published of shop within 0 s covers now (1.0 s ago)"]
 
 
-def test_check_waits_for_the_first_state_of_a_new_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_waits_for_the_first_state_of_a_new_stack(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """It once said "nothing was published yet" at once, and was unknown, half a second before the first one."""
     now = datetime.now(UTC)
     looks: list[NothingPublished | PublishedCommit] = [
@@ -144,13 +141,13 @@ def test_check_waits_for_the_first_state_of_a_new_stack(tmp_path: Path, monkeypa
     monkeypatch.setattr(covering, "now_us", lambda: NOW)
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", newest)
     notes = Notes(lambda text: None)
-    found = Covering(Stack(Settings(state_dir=tmp_path)), notes, 30.0).first(NOW, [OLTP])
+    found = Covering(stack, notes, 30.0).first(NOW, [OLTP])
     assert found is not None and (found.hash, notes.unknown) == ("new", [])
 
 
 @pytest.mark.parametrize("database", [OLTP, SHOP], ids=lambda one: one.name)
 def test_check_waits_until_all_tables_were_read_for_the_first_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Source
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, database: Source
 ) -> None:
     """Until then the heartbeat in a state is a row that was read like all others, and tells of no transaction."""
 
@@ -167,7 +164,6 @@ def test_check_waits_until_all_tables_were_read_for_the_first_time(
         "lakeproof.lake.publish.history.newest", lambda stack: states.pop(0) if states[1:] else states[0]
     )
     notes = Notes(lambda text: None)
-    stack = Stack(Settings(state_dir=tmp_path))
     found = Covering(stack, notes, 30.0).first(NOW, [OLTP, SHOP])
     assert found is not None and (found.hash, notes.unknown) == ("read", [])
     states[:] = [commit("being read", None)]
@@ -231,18 +227,18 @@ def test_the_job_of_somebody_elses_stack_is_not_asked_for_checkpoints(
     assert len(notes.unknown) == 1
 
 
-def test_a_stack_that_publishes_nothing_in_time_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stack_that_publishes_nothing_in_time_is_unknown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     def newest(stack: Stack) -> PublishedCommit:
         raise NothingPublished("nothing was published yet")
 
     monkeypatch.setattr("lakeproof.lake.publish.history.newest", newest)
     notes = Notes(lambda text: None)
-    assert Covering(Stack(Settings(state_dir=tmp_path)), notes, 0.0).first(NOW, [OLTP]) is None
+    assert Covering(stack, notes, 0.0).first(NOW, [OLTP]) is None
     assert notes.unknown == ["lake: nothing published within 0 s covers now (nothing is published yet)"]
 
 
 def test_one_silence_of_nessie_is_waited_through_and_told_only_where_it_lasts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It once made the whole check unknown."""
     now = datetime.now(UTC)
@@ -265,7 +261,6 @@ def test_one_silence_of_nessie_is_waited_through_and_told_only_where_it_lasts(
     monkeypatch.setattr(Supervisor, "left_over", lambda _: ["nessie (pid 7)"])
     said: list[str] = []
     notes = Notes(said.append)
-    stack = Stack(Settings(state_dir=tmp_path))
     found = Covering(stack, notes, 30.0).first(NOW, [OLTP])
     assert found is not None and (found.hash, notes.unknown) == ("new", [])
     assert ["what the newest hash covers" in text for text in said] == [True, False]

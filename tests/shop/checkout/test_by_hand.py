@@ -1,11 +1,11 @@
 """What a person did to a payment or a reservation beside its checkout: nobody pays for nothing, goods add up."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.checkout.models import Checkout, Step
@@ -13,9 +13,6 @@ from lakeproof.shop.checkout.requests import CheckoutRequest
 from lakeproof.shop.checkout.services import NoClearWord, ServiceRefused, Services
 from lakeproof.shop.checkout.steps import Steps
 from lakeproof.shop.order.store import OrderStore
-
-type Answers = Callable[[str, str, bytes], tuple[int, object]]
-type Answering = Callable[[Answers], str]
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
 BASKET = {

@@ -8,6 +8,7 @@ from typing import cast
 
 import orjson
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.checkout.models import Checkout, Step
@@ -15,8 +16,6 @@ from lakeproof.shop.checkout.requests import CheckoutRequest
 from lakeproof.shop.checkout.services import NoClearWord, Services
 from lakeproof.shop.checkout.steps import Steps
 from lakeproof.shop.order.store import OrderStore
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
 BASKET = {

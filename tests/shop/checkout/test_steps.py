@@ -1,16 +1,14 @@
 """A checkout's course, its request kept and given back, and how another service's answers are read. No engine."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.deadline import Deadline
 from lakeproof.shop.checkout.models import Step, Undoing
 from lakeproof.shop.checkout.requests import CheckoutRequest
 from lakeproof.shop.checkout.services import NoClearWord, ServiceRefused, Services
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 ADDRESS = {"name": "A", "street": "1 Road", "city": "Hanoi", "postal_code": "100000", "country": "VN"}
 BASKET: dict[str, Any] = {

@@ -2,7 +2,6 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -16,7 +15,6 @@ from lakeproof.scenarios.fulfillment_delay.repairs import ReleaseLabels
 from lakeproof.services.times import iso
 from lakeproof.shop.fulfillment import holds_by_hand
 from lakeproof.stack.engines import minio
-from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
 CHAOS = "chaos/fulfillment-delay/00001"
@@ -24,11 +22,6 @@ CHAOS = "chaos/fulfillment-delay/00001"
 
 def ahead(seconds: float) -> str:
     return iso(datetime.now(UTC) + timedelta(seconds=seconds))
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Settings(state_dir=tmp_path))
 
 
 @pytest.fixture

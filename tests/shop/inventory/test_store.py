@@ -103,45 +103,40 @@ async def test_where_a_retry_is_refused_what_the_call_before_it_held_is_taken_ba
     assert (tables.totals("a"), tables.totals("b")) == ((10, 0, 2, 1), (11, 0, 11, 2))
 
 
-async def test_where_a_retry_of_a_confirmation_is_refused_what_the_call_before_it_sold_is_taken_back() -> None:
-    tables = Tables("a", "b", units=1)
+async def cut_off_half_way(tables: Tables) -> UUID:
+    """A confirmation that got no answer of the second SKU; gives its reservation."""
     store = store_on(tables)
     made, _ = await store.reserve(wants(a=1, b=1), "key-1", Deadline(5))
     tables.skus["b"].plan = ["drop"] * 100
     with pytest.raises(CommitUnclear):
         await store.confirm(made.id, Deadline(0.2))
     tables.skus["b"].plan = []
-    tables.skus["b"].lines[made.id][0] = "expired"
+    return made.id
+
+
+async def test_where_a_retry_of_a_confirmation_is_refused_what_the_call_before_it_sold_is_taken_back() -> None:
+    tables = Tables("a", "b", units=1)
+    reservation = await cut_off_half_way(tables)
+    tables.skus["b"].lines[reservation][0] = "expired"
     tables.skus["b"].now(9, 1, 1, 0, 0, 0)  # meanwhile somebody else bought it
     with pytest.raises(InventoryRefused) as refused:
-        await store_on(tables).confirm(made.id, Deadline(5))
+        await store_on(tables).confirm(reservation, Deadline(5))
     assert refused.value.why == "reservation_expired"
     assert (tables.totals("a"), tables.totals("b")) == ((1, 0, 0, 0), (1, 1, 0, 0))
 
 
 async def test_a_confirmation_that_was_cut_off_half_way_is_completed_by_its_retry() -> None:
     tables = Tables("a", "b")
-    store = store_on(tables)
-    made, _ = await store.reserve(wants(a=1, b=1), "key-1", Deadline(5))
-    tables.skus["b"].plan = ["drop"] * 100
-    with pytest.raises(CommitUnclear):
-        await store.confirm(made.id, Deadline(0.2))
+    reservation = await cut_off_half_way(tables)
     assert (tables.totals("a"), tables.totals("b")) == ((10, 1, 0, 0), (10, 0, 1, 1))
-    tables.skus["b"].plan = []
-    done, _ = await store_on(tables).confirm(made.id, Deadline(5))
+    done, _ = await store_on(tables).confirm(reservation, Deadline(5))
     assert done.state == "confirmed"
     assert tables.totals("a") == tables.totals("b") == (10, 1, 0, 0)
 
 
 async def test_a_confirmation_that_was_cut_off_half_way_may_be_released() -> None:
     tables = Tables("a", "b")
-    store = store_on(tables)
-    made, _ = await store.reserve(wants(a=1, b=1), "key-1", Deadline(5))
-    tables.skus["b"].plan = ["drop"] * 100
-    with pytest.raises(CommitUnclear):
-        await store.confirm(made.id, Deadline(0.2))
-    tables.skus["b"].plan = []
-    released, _ = await store_on(tables).release(made.id, Deadline(5))
+    released, _ = await store_on(tables).release(await cut_off_half_way(tables), Deadline(5))
     assert released.state == "released"
     assert tables.totals("a") == tables.totals("b") == (10, 0, 0, 0)
 

@@ -2,12 +2,13 @@
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
+from tests.conftest import Answering
 
 from lakeproof.deadline import Deadline
 from lakeproof.services.event_consumer import Record
@@ -104,9 +105,6 @@ async def test_why_nobody_is_told_is_written_down() -> None:
     # After an outage of capture a customer may have deleted the order meanwhile; nothing was unreadable then.
     assert sorted(one.reason.value for one in store.dropped) == ["invalid_payload", "order_gone", "unsupported_topic"]
     assert {one.event_id for one in store.dropped} == {ID}
-
-
-type Answering = Callable[[Callable[[str, str, bytes], tuple[int, object]]], str]
 
 
 @pytest.mark.parametrize(

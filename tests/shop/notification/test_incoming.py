@@ -2,7 +2,6 @@
 
 import uuid
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -21,7 +20,6 @@ from lakeproof.shop.payment import models as payment_models
 from lakeproof.shop.support import models as support_models
 
 EVENT_ID = "0b0f9f5e-6d1c-4a3f-9a6f-1f6f0a5f2f10"
-SHOP = Path(__file__).parents[3] / "src/lakeproof/shop"
 
 
 def event(type_: str, data: dict[str, Any], **more: Any) -> bytes:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from tests.doubles.ports import free_port
 
 from lakeproof.shop.mail_sink.app import Place, create_app
 from lakeproof.shop.mail_sink.smtp import read_mail
@@ -27,12 +27,6 @@ from lakeproof.stack.settings import ShopSettings
 LONG_SECONDS = 30.0  # for what the sink answers after an fsync, which a busy disk may hold up
 
 type Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def a_delivery(body: str = "Text", to: str = "a@example.org") -> Delivery:
@@ -174,16 +168,10 @@ async def test_a_silent_server_is_given_up_in_time() -> None:
         assert failed.unclear
 
 
-async def test_a_lost_answer_to_the_mail_itself_is_unclear() -> None:
+@pytest.mark.parametrize("last", [(), (b"taken, I think\r\n" * 20,)], ids=["it is lost", "it cannot be read"])
+async def test_without_an_answer_to_the_mail_itself_it_is_unclear(last: tuple[bytes, ...]) -> None:
     answers = (b"220 hi\r\n", b"250 hi\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n")
-    async with rude(saying(*answers)) as port:
-        failed = await failure_of(MailProvider("127.0.0.1", port, 1.0), a_delivery())
-    assert failed.unclear and not failed.permanent
-
-
-async def test_an_answer_to_the_mail_that_cannot_be_read_is_unclear() -> None:
-    answers = (b"220 hi\r\n", b"250 hi\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n", b"taken, I think\r\n" * 20)
-    async with rude(saying(*answers)) as port:
+    async with rude(saying(*answers, *last)) as port:
         failed = await failure_of(MailProvider("127.0.0.1", port, 1.0), a_delivery())
     assert failed.unclear and not failed.permanent
 

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import Pipe
+from pathlib import Path
 from typing import Any
 
 from lakeproof.customers.shoppers.handle import STOP_AGAIN_SECONDS
@@ -22,7 +23,7 @@ from lakeproof.customers.shoppers.report import Counts, TrafficReport
 from lakeproof.customers.shoppers.traffic import SETTLE_LIMIT_SECONDS, Traffic, new_run, of_stack
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, TerminalError
-from lakeproof.processes.environment import RUN_ID
+from lakeproof.processes.environment import RUN_ID, importing_from
 from lakeproof.stack.stack import Stack
 
 ANSWER_SECONDS = 30.0  # the first answer waits for the interpreter's start
@@ -54,18 +55,20 @@ class ShoppersProcess:
     reach the shoppers' process, because it is not in the terminal's foreground group.
     """
 
-    def __init__(self, run: str, make: Callable[[], Traffic]) -> None:
-        """make: makes the run's traffic in the shoppers' process; it must be picklable."""
+    def __init__(self, run: str, make: Callable[[], Traffic], modules: Path | None = None) -> None:
+        """make: makes the run's traffic in the shoppers' process; it must be picklable.
+
+        modules: the folder of the modules that `make` needs, where they are not installed.
+        """
         self.run = run
         self._connection, theirs = Pipe()
         self._lock, self._numbers = threading.Lock(), itertools.count(1)
         self._report: TrafficReport | None = None
         self._error: BaseException | None = None
         # -P: modules in the working folder are not imported. A new session also has its own share of the processors.
-        # Without RUN_ID: else `lakeproof down` would end the process before it has given its report.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", CHILD, str(theirs.fileno())],
-            env={name: value for name, value in os.environ.items() if name != RUN_ID},
+            env=_environment(modules),
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -145,6 +148,13 @@ class ShoppersProcess:
             self._process.kill()
             code = self._process.wait()
         return f"code {code}" if code >= 0 else f"signal {-code}"
+
+
+def _environment(modules: Path | None) -> dict[str, str]:
+    """The environment of the shoppers' process. modules: as in ShoppersProcess."""
+    # Without RUN_ID: else `lakeproof down` would end the process before it has given its report.
+    own = {name: value for name, value in os.environ.items() if name != RUN_ID}
+    return own if modules is None else importing_from(modules, own)
 
 
 def start(

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0
 ASK_SECONDS = 3.0
-MEND = 'docs/postgresql.md, "A lost slot"'
+MEND = 'docs/capture.md, "A lost slot"'
 LOST = "lost"
 # The key of a connector's file with the name of the slot that it follows.
 NAME = "slot.name"

@@ -201,7 +201,7 @@ def load_result_files(database: str, folder: Traversable | None = None) -> tuple
                 raise InvalidInput(
                     f"must be one statement, CREATE TEMPORARY TABLE {table}",
                     where=f"results/{entry.name}",
-                    next_action="correct the file; docs/projector.md says how it looks",
+                    next_action="correct the file; docs/stores.md says how it looks",
                 )
             found.append(SqlFile(table, statements))
     return tuple(found)

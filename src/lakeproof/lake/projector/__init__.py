@@ -1,1 +1,1 @@
-"""The projector: result topics → projections that services read in Cassandra, idempotently (docs/projector.md)."""
+"""The projector: result topics → projections that services read in Cassandra, idempotently (docs/stores.md)."""
