@@ -17,11 +17,11 @@ import httpx
 
 from benchmarks.benchmark import Benchmark, Options, Progress, Ratio, Result
 from benchmarks.usage import Usage
-from lakeproof.customers.shoppers.report import percentiles_ms
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.killing import kill_and_await
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.report import percentiles_ms
 
 ALERTS_A_MINUTE = 500.0
 ALERTS_EACH = 10

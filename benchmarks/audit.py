@@ -9,7 +9,6 @@ import sys
 from typing import Any
 
 from benchmarks.benchmark import Benchmark, Options, Progress, Ratio, Result
-from lakeproof.customers.shoppers import start as start_shoppers
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
@@ -19,6 +18,7 @@ from lakeproof.lake.query.trino import pinned_trino
 from lakeproof.proof.tables.by_changes import Changes
 from lakeproof.proof.tables.every_hash import EveryHash
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers import start as start_shoppers
 
 HASHES = 30
 ROUNDS = 2

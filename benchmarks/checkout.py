@@ -18,9 +18,9 @@ from benchmarks.rate import (
     rise,
     serve_in_time,
 )
-from lakeproof.customers.shoppers.traffic import new_run, of_stack
 from lakeproof.lake.sources.source import SHOP
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.traffic import new_run, of_stack
 
 RATES = (2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
 SECONDS = 60.0

@@ -13,10 +13,10 @@ from typing import Any
 
 from benchmarks.at_rest import WHOLE_SHOP
 from benchmarks.benchmark import Benchmark, Options, Progress, Ratio, Result
-from lakeproof.customers.shoppers.report import percentiles_ms
 from lakeproof.errors import TerminalError
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.report import percentiles_ms
 
 RUNS = 10
 LONGEST_SECONDS = 120.0

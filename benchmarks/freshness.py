@@ -10,12 +10,12 @@ from benchmarks.benchmark import Benchmark, Options, Progress, Ratio, Result
 from benchmarks.sightings import Watch
 from benchmarks.sql_shop import created_at, sql_shoppers
 from benchmarks.usage import used_during
-from lakeproof.customers.shoppers.report import percentiles_ms
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.report import percentiles_ms
 
 RATES = (50.0, 200.0)
 SECONDS = 60.0

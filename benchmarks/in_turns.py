@@ -12,8 +12,8 @@ import psutil
 from benchmarks.benchmark import Progress
 from benchmarks.closed_loop import Call, closed_loop
 from benchmarks.posting import Post, posting
-from lakeproof.customers.shoppers.report import percentiles_ms
-from lakeproof.services.database.pool import Closable
+from lakeproof_shop.customers.shoppers.report import percentiles_ms
+from lakeproof_shop.serving.database.pool import Closable
 
 CLIENTS = 16
 ROUNDS = 4

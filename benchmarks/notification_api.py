@@ -20,9 +20,9 @@ from benchmarks.in_turns import CLIENTS, InTurns, by_http, in_turns
 from benchmarks.posting import Post
 from benchmarks.scratch_postgres import scratch_postgres, scratch_topic
 from benchmarks.service_process import free_port, service_process
-from lakeproof.customers.shoppers.traffic import in_new_loop
-from lakeproof.shop.notification.providers import Delivery, MailProvider
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.traffic import in_new_loop
+from lakeproof_shop.services.notification.providers import Delivery, MailProvider
 
 SECONDS = 8.0
 AIM_FLOWS_PER_SECOND = 3 * 71  # three times a comparable public shop on this kind of machine

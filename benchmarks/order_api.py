@@ -15,9 +15,9 @@ from benchmarks.in_turns import InTurns, by_http, in_turns, on_own_connections
 from benchmarks.posting import Post
 from benchmarks.scratch_database import connect_to, scratch_database
 from benchmarks.service_process import service_process
-from lakeproof.customers.shoppers.traffic import in_new_loop
-from lakeproof.services.database.mysql import Connection, execute
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.traffic import in_new_loop
+from lakeproof_shop.serving.database.mysql import Connection, execute
 
 SECONDS = 8.0
 AIM_ORDERS_PER_SECOND = 3 * 124  # three times a comparable public shop on this kind of machine

@@ -15,13 +15,13 @@ from benchmarks.in_turns import InTurns, by_http, in_turns, on_own_connections
 from benchmarks.posting import Post
 from benchmarks.scratch_postgres import connect_to, scratch_postgres, scratch_topic
 from benchmarks.service_process import service_process
-from lakeproof.customers.shoppers.traffic import in_new_loop
-from lakeproof.services.database.postgres import Connection
-from lakeproof.services.operation import operation
-from lakeproof.shop.payment.models import Op
-from lakeproof.shop.payment.requests import AuthorizeRequest
-from lakeproof.shop.payment.store import authorization
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.traffic import in_new_loop
+from lakeproof_shop.services.payment.models import Op
+from lakeproof_shop.services.payment.requests import AuthorizeRequest
+from lakeproof_shop.services.payment.store import authorization
+from lakeproof_shop.serving.database.postgres import Connection
+from lakeproof_shop.serving.operation import operation
 
 SECONDS = 8.0
 AIM_PAYMENTS_PER_SECOND = 3 * 151  # three times a comparable public shop on this kind of machine

@@ -17,15 +17,15 @@ import httpx
 from benchmarks.benchmark import Benchmark, Options, Progress, Ratio, Result
 from benchmarks.sql_shop import SqlShop, traffic_to
 from benchmarks.usage import used_during
-from lakeproof.customers.shoppers.handle import TrafficHandle
-from lakeproof.customers.shoppers.plan import MIX, Basket
-from lakeproof.customers.shoppers.report import TrafficReport, percentiles_ms
-from lakeproof.customers.shoppers.storefront import Answer, Word
-from lakeproof.customers.shoppers.traffic import new_run
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
-from lakeproof.shop.order.models import Op
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.handle import TrafficHandle
+from lakeproof_shop.customers.shoppers.plan import MIX, Basket
+from lakeproof_shop.customers.shoppers.report import TrafficReport, percentiles_ms
+from lakeproof_shop.customers.shoppers.storefront import Answer, Word
+from lakeproof_shop.customers.shoppers.traffic import new_run
+from lakeproof_shop.services.order.models import Op
 
 RATES = (50.0, 200.0)
 SECONDS = 60.0

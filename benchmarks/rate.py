@@ -11,13 +11,13 @@ from typing import Any
 from benchmarks.benchmark import Benchmark, Options, Progress, Ratio, Result
 from benchmarks.sql_shop import EnterShop, SqlShop, traffic_to
 from benchmarks.usage import Usage
-from lakeproof.customers.shoppers.report import Counts, TrafficReport
-from lakeproof.customers.shoppers.storefront import Storefront
-from lakeproof.customers.shoppers.traffic import Traffic, new_run, serve_in_new_loop
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import OLTP, Source
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.report import Counts, TrafficReport
+from lakeproof_shop.customers.shoppers.storefront import Storefront
+from lakeproof_shop.customers.shoppers.traffic import Traffic, new_run, serve_in_new_loop
 
 RATES = (50.0, 100.0, 150.0, 200.0, 300.0, 400.0, 600.0, 800.0, 1_000.0)
 SECONDS = 60.0

@@ -16,11 +16,11 @@ from benchmarks.benchmark import Benchmark, Options, Progress, Ratio, Result
 from benchmarks.closed_loop import Call, closed_loop
 from benchmarks.in_turns import cpu_seconds
 from benchmarks.posting import Post, posting
-from lakeproof.customers.shoppers.report import percentiles_ms
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines import cassandra_session
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.report import percentiles_ms
 
 NAME = "inventory-service"
 MANY = 50

@@ -5,9 +5,9 @@ import re
 from collections.abc import Awaitable, Callable, Iterator
 
 from lakeproof.provisioning.mysql import schema_statements
-from lakeproof.services.database.mysql import Connection, connector
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.serving.database.mysql import Connection, connector
 
 NAME = "lakeproof_bench"
 

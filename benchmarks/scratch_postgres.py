@@ -9,11 +9,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 )
 
 from lakeproof.provisioning.postgres import schema_of
-from lakeproof.services.database.postgres import Connection, connector
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import event_topic
+from lakeproof_shop.serving.database.postgres import Connection, connector
 
 NAME = "lakeproof_bench"
 EVENTS_OF = "bench"

@@ -12,9 +12,9 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from benchmarks import scratch_database, scratch_postgres
-from lakeproof.services.outbox import RELAY_SECONDS
-from lakeproof.services.service import serve
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.serving.outbox import RELAY_SECONDS
+from lakeproof_shop.serving.service import serve
 
 NO_KAFKA = "127.0.0.1:9"
 
@@ -23,14 +23,14 @@ NO_KAFKA = "127.0.0.1:9"
 
 def _order(stack: Stack, database: str) -> FastAPI:
     """The order service without checkouts."""
-    from lakeproof.shop.order.app import create_app
+    from lakeproof_shop.services.order.app import create_app
 
     return create_app(stack.settings.shop, scratch_database.connect_to(stack, database))
 
 
 def _payment(stack: Stack, database: str) -> FastAPI:
     """The payment service. Its relay sends to the benchmark's topic."""
-    from lakeproof.shop.payment.app import Surroundings, create_app
+    from lakeproof_shop.services.payment.app import Surroundings, create_app
 
     around = Surroundings(
         scratch_postgres.connect_to(stack, database),
@@ -43,8 +43,8 @@ def _payment(stack: Stack, database: str) -> FastAPI:
 
 def _notification(stack: Stack, place: str) -> FastAPI:
     """place: SMTP_PORT:DATABASE. The service reads no events of other services, and sends no webhook."""
-    from lakeproof.services import redis_connection
-    from lakeproof.shop.notification.app import Surroundings, create_app
+    from lakeproof_shop.services.notification.app import Surroundings, create_app
+    from lakeproof_shop.serving import redis_connection
 
     smtp_port, _, database = place.partition(":")
     around = Surroundings(
@@ -63,7 +63,7 @@ def _notification(stack: Stack, place: str) -> FastAPI:
 
 def _support(stack: Stack, place: str) -> FastAPI:
     """place: ATTACHMENT_FOLDER:DATABASE. The service has no Kafka, where its events would be taken for the shop's."""
-    from lakeproof.shop.support.app import create_app, surroundings_of
+    from lakeproof_shop.services.support.app import create_app, surroundings_of
 
     folder, _, database = place.partition(":")
     connect = scratch_postgres.connect_to(stack, database)
@@ -75,7 +75,7 @@ def _support(stack: Stack, place: str) -> FastAPI:
 
 def _mail_sink(stack: Stack, place: str) -> FastAPI:
     """place: SMTP_PORT:FOLDER."""
-    from lakeproof.shop.mail_sink.app import Place, create_app
+    from lakeproof_shop.services.mail_sink.app import Place, create_app
 
     smtp_port, _, folder = place.partition(":")
     return create_app(stack.settings.shop, Place("127.0.0.1", int(smtp_port), Path(folder)))

@@ -12,23 +12,23 @@ from types import TracebackType
 from typing import Self
 
 from benchmarks import CLONE
-from lakeproof.customers.calls import Event
-from lakeproof.customers.ledger import read_lines
-from lakeproof.customers.shoppers.own_process import ShoppersProcess
-from lakeproof.customers.shoppers.plan import MIX, Basket
-from lakeproof.customers.shoppers.report import TrafficReport
-from lakeproof.customers.shoppers.storefront import Answer, Shop, Word
-from lakeproof.customers.shoppers.traffic import Traffic, new_run
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.errors import CommitUnclear, DatabaseTrouble
-from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.operation import operation
-from lakeproof.shop.order.app import connector_of
-from lakeproof.shop.order.metrics import OrderMetrics
-from lakeproof.shop.order.models import Op, Order
-from lakeproof.shop.order.requests import CreateRequest, ItemRequest, ItemsRequest
-from lakeproof.shop.order.store import Changed, OrderRefused, OrderStore
+from lakeproof.ledger.calls import Event
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.ledger import read_lines
+from lakeproof_shop.customers.shoppers.own_process import ShoppersProcess
+from lakeproof_shop.customers.shoppers.plan import MIX, Basket
+from lakeproof_shop.customers.shoppers.report import TrafficReport
+from lakeproof_shop.customers.shoppers.storefront import Answer, Shop, Word
+from lakeproof_shop.customers.shoppers.traffic import Traffic, new_run
+from lakeproof_shop.services.order.app import connector_of
+from lakeproof_shop.services.order.metrics import OrderMetrics
+from lakeproof_shop.services.order.models import Op, Order
+from lakeproof_shop.services.order.requests import CreateRequest, ItemRequest, ItemsRequest
+from lakeproof_shop.services.order.store import Changed, OrderRefused, OrderStore
+from lakeproof_shop.serving.database.errors import CommitUnclear, DatabaseTrouble
+from lakeproof_shop.serving.database.pool import ConnectionPool
+from lakeproof_shop.serving.operation import operation
 
 type EnterShop = Callable[[], AbstractAsyncContextManager[Shop]]
 

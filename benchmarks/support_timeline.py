@@ -21,14 +21,14 @@ from benchmarks.closed_loop import Call
 from benchmarks.in_turns import CLIENTS, InTurns, in_turns, on_own_connections
 from benchmarks.scratch_postgres import connect_to, scratch_postgres
 from benchmarks.service_process import process_of, service_process
-from lakeproof.customers.shoppers.traffic import in_new_loop
 from lakeproof.errors import TerminalError
-from lakeproof.services.database.postgres import Connection
-from lakeproof.services.redis_connection import connect as connect_redis
-from lakeproof.services.redis_connection import redis_url
-from lakeproof.shop.support.sources import SERVICES
-from lakeproof.shop.support.store import SELECT_CASE
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.traffic import in_new_loop
+from lakeproof_shop.services.support.sources import SERVICES
+from lakeproof_shop.services.support.store import SELECT_CASE
+from lakeproof_shop.serving.database.postgres import Connection
+from lakeproof_shop.serving.redis_connection import connect as connect_redis
+from lakeproof_shop.serving.redis_connection import redis_url
 
 ENTRIES = 20
 SECONDS = 6.0

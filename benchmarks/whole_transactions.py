@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.benchmark import Benchmark, Options, Progress, Ratio, Result
-from lakeproof.customers.shoppers import start as start_shoppers
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.lake.publish import history
@@ -21,6 +20,7 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.killing import kill_and_await
 from lakeproof.proof.tables.every_hash import EveryHash, Torn
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers import start as start_shoppers
 
 HASHES = 100
 CALLS_PER_SECOND = 30.0

@@ -40,7 +40,7 @@ def imported(folder: str) -> Iterator[str]:
 def used_by(folder: str) -> dict[str, set[str]]:
     """Top module → the distributions that it may come from, for the libraries that the folder's code imports."""
     known = packages_distributions()
-    modules = set(imported(folder)) - set(sys.stdlib_module_names) - {"lakeproof", "benchmarks"}
+    modules = set(imported(folder)) - set(sys.stdlib_module_names) - {"lakeproof", "lakeproof_shop", "benchmarks"}
     assert not {module for module in modules if module not in known}
     return {module: {normal(PART_OF.get(name.lower(), name)) for name in known[module]} for module in modules}
 

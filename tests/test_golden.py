@@ -34,17 +34,17 @@ from tests.doubles.lake_job import Fault
 from tests.doubles.small_lake import SmallLake
 from tests.doubles.sqlite_engine import reader
 
-from lakeproof.customers.calls import Event
-from lakeproof.customers.ledger import Line
 from lakeproof.errors import LakeproofError
 from lakeproof.lake.publish.audit import AuditFailed
 from lakeproof.lake.publish.publisher import RoundFailed
 from lakeproof.lake.sources.source import NAMES, OLTP, SOURCES, Source, find_source
+from lakeproof.ledger.calls import Event
 from lakeproof.proof.report import CheckReport
 from lakeproof.proof.tables.canonical import microseconds
-from lakeproof.proof.tables.contents import contents_of
 from lakeproof.proof.tables.ranges import Ranges
-from lakeproof.shop.order.models import Op, Order
+from lakeproof_shop.customers.ledger import Line
+from lakeproof_shop.proof.contents import contents_of
+from lakeproof_shop.services.order.models import Op, Order
 
 FOLDER = Path(__file__).parent / "golden"
 WRITTEN, PUBLISHED, SAYS = "written:", "published:", "check says:"

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # Package → the folder that it lies in. The benchmarks are not installed.
-PACKAGES = {"lakeproof": ROOT / "src", "benchmarks": ROOT}
+PACKAGES = {"lakeproof": ROOT / "src", "lakeproof_shop": ROOT / "src", "benchmarks": ROOT}
 FIRST_OF_ALL = ("lakeproof.cli.app", "lakeproof.cli.commands")  # loaded before any command's module
 # Each takes longer to load than `lakeproof ps` takes to run.
 HEAVY = {"asyncio", "httpx", "psutil", "pydantic", "sqlalchemy", "yaml"}
@@ -22,15 +22,18 @@ HEAVY = {"asyncio", "httpx", "psutil", "pydantic", "sqlalchemy", "yaml"}
 CLIENTS = {"botocore", "cassandra", "confluent_kafka", "fastavro", "psycopg", "pymysql", "redis"}
 # Outside the command line: who imports what else within a function, and why.
 REASONS = {
-    ("benchmarks.service_server", "lakeproof.services.redis_connection"): "it loads redis",
+    ("benchmarks.service_server", "lakeproof_shop.serving.redis_connection"): "it loads redis",
     ("lakeproof.deadline", "asyncio"): "a command that never waits ends sooner than asyncio is loaded",
     ("lakeproof.lake.sources.source", "lakeproof.lake.sources.mariadb"): "it loads pymysql",
     ("lakeproof.lake.sources.source", "lakeproof.lake.sources.postgres"): "it loads psycopg",
     ("lakeproof.processes.logfile", "ctypes"): "who only reads logs needs none",
-    ("lakeproof.shop.mail_sink.account", "httpx"): "the sink keeps the account, and asks nobody",
+    ("lakeproof_shop.services.mail_sink.account", "httpx"): "the sink keeps the account, and asks nobody",
     ("lakeproof.stack.stack", "lakeproof.stack.settings"): "it loads pydantic; a command's --help needs none",
 } | {
-    ("benchmarks.service_server", f"lakeproof.shop.{service}.app"): "a process whose memory is told serves one"
+    (
+        "benchmarks.service_server",
+        f"lakeproof_shop.services.{service}.app",
+    ): "a process whose memory is told serves one"
     for service in ("mail_sink", "notification", "order", "payment", "support")
 }
 

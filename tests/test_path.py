@@ -69,9 +69,9 @@ def test_every_linked_module_is_reached_from_what_runs() -> None:
 
 def test_every_linked_file_that_is_no_module_is_used() -> None:
     others = {path for path in ITEMS if path.suffix != ".py"}
-    sql = SRC / "lakeproof/lake/jobs/oltp"
+    sql = SRC / "lakeproof_shop/tables/oltp"
     used = {sql / f"{table}.sql" for table in table_names("oltp")}
-    used |= {SRC / f"lakeproof/lake/capture/connectors/{name}.json" for name in connectors()}
+    used |= {SRC / f"lakeproof_shop/connectors/{name}.json" for name in connectors()}
     job = ROOT / "java/transaction_aligner/src/main/java/dev/lakeproof/lake/LakeJob.java"
     used |= {job.with_name(f"{name}.java") for name in re.findall(r"\bnew (\w+)", job.read_text())}
     assert others - used == set()

@@ -23,7 +23,7 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.snapshots import Snapshot
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.services.database.rows import mysql_rows
+from lakeproof.stack.database_rows import mysql_rows
 from lakeproof.stack.stack import Stack
 
 LOOKS = 1_000

@@ -21,9 +21,9 @@ from lakeproof.lake.publish.history import MAIN
 from lakeproof.lake.publish.metadata import metadata_key, published_copy, published_key, read_metadata
 from lakeproof.lake.publish.snapshots import Kind, Snapshot, get_object, parse_snapshot
 from lakeproof.lake.query import trino
-from lakeproof.proof.tables.order_claims import JUDGED, across_states_sql, broken_of
 from lakeproof.stack.object_store import LAKE_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.proof.order_claims import JUDGED, across_states_sql, broken_of
 
 QUERY_SECONDS = 120.0
 METADATA_SECONDS = 30.0

@@ -23,12 +23,12 @@ from benchmarks.corruption import (
 )
 from benchmarks.corruption.kind import Kind
 from benchmarks.corruption.stores import Stores
-from lakeproof.customers.shoppers.traffic import new_run, of_stack, serve_in_new_loop
 from lakeproof.errors import TerminalError
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.checking import check
 from lakeproof.proof.outcome import Outcome
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.traffic import new_run, of_stack, serve_in_new_loop
 
 SEED, ROUNDS = 1, 60
 RATE, SECONDS = 20.0, 15.0

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.corruption.kind import Kind, Looking, Plant, Planted, Step, named, picked
 from benchmarks.corruption.projected_orders import CASSANDRA, COMPONENT
-from lakeproof.lake.projector.statements import PROJECTION
+from lakeproof_shop.projector.statements import PROJECTION
 
 _STOCK = frozenset({"cassandra-seed", "inventory-service", "postgres"})
 _PROJECTED = frozenset({"cassandra-seed", COMPONENT})

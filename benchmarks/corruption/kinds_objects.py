@@ -6,9 +6,9 @@ from random import Random
 import orjson
 
 from benchmarks.corruption.kind import Kind, Looking, Planted, Step, named, picked
-from lakeproof.shop.fulfillment.label import READY
 from lakeproof.stack.object_store import LABEL_BUCKET
 from lakeproof.stack.topics import event_topic
+from lakeproof_shop.services.fulfillment.label import READY
 
 _LABELS = frozenset({"minio", "postgres", "fulfillment-service"})
 _ATTACHMENTS = frozenset({"postgres", "support-service"})

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from benchmarks.corruption.kind import Looking, Step
 from benchmarks.corruption.orders import WholeOrder
-from lakeproof.lake.projector.statements import PROJECTION
+from lakeproof_shop.projector.statements import PROJECTION
 
 COMPONENT = "projector"
 CASSANDRA = "cassandra"

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.corruption.kind import Planted, Step
 from benchmarks.corruption.least_steps import literal
-from lakeproof.lake import jobs
+from lakeproof_shop import tables as jobs
 
 type Row = Mapping[str, Any]
 

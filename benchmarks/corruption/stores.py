@@ -30,12 +30,12 @@ from lakeproof.lake.query.flink import pinned_flink
 from lakeproof.lake.query.trino import pinned_trino
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.ours import our_processes
-from lakeproof.shop.support.file_store import attachment_dir
 from lakeproof.stack import loopback, postgres_session
 from lakeproof.stack.engines import cassandra_roles, cassandra_session, mysql
 from lakeproof.stack.engines.postgres_accounts import DATABASE
 from lakeproof.stack.object_store import objects_under, s3_client
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.services.support.file_store import attachment_dir
 
 SECONDS = 60.0
 TOPIC_SECONDS = 10.0

@@ -31,9 +31,9 @@ def main() -> int:
 
     def work(found: dict[str, Any]) -> int:
         from lakeproof.errors import TerminalError
-        from lakeproof.scenarios.notification_failure.rehearsal import FAILURES, fail_providers
-        from lakeproof.shop.notification.client import NotificationClient
         from lakeproof.stack.stack import load_stack
+        from lakeproof_shop.scenarios.notification_failure.rehearsal import FAILURES, fail_providers
+        from lakeproof_shop.services.notification.client import NotificationClient
 
         with NotificationClient(load_stack().at(SERVICE, given.base_url).url(SERVICE)) as client:
             fail_providers(client, given.count, found)

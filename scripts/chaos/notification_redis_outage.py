@@ -31,9 +31,9 @@ def main() -> int:
 
     def work(found: dict[str, Any]) -> int:
         from lakeproof.errors import CouldNotLook, TerminalError
-        from lakeproof.scenarios.notification_failure.rehearsal import ERRORS, redis_outage
-        from lakeproof.shop.notification.client import NotificationClient
         from lakeproof.stack.stack import load_stack
+        from lakeproof_shop.scenarios.notification_failure.rehearsal import ERRORS, redis_outage
+        from lakeproof_shop.services.notification.client import NotificationClient
 
         stack = load_stack().at(SERVICE, given.base_url)
         with NotificationClient(stack.url(SERVICE)) as client:

@@ -38,8 +38,8 @@ def main() -> int:
 
     def work(found: dict[str, Any]) -> int:
         from lakeproof.errors import TransientError
-        from lakeproof.scenarios.fulfillment_delay import rehearsal as delay_rehearsal
         from lakeproof.stack.stack import load_stack
+        from lakeproof_shop.scenarios.fulfillment_delay import rehearsal as delay_rehearsal
 
         stack = load_stack()
         found |= (

@@ -35,8 +35,8 @@ def main() -> int:
     def work(found: dict[str, Any]) -> int:
         from lakeproof.cli.output import say
         from lakeproof.errors import TransientError
-        from lakeproof.scenarios.replication_lag.rehearsal import rehearse
         from lakeproof.stack.stack import load_stack
+        from lakeproof_shop.scenarios.replication_lag.rehearsal import rehearse
 
         stack = load_stack().at("connect", given.connect_url)
         rehearse(stack, given.connector, given.rows, found, keep_paused=given.keep_paused, progress=say)

@@ -34,8 +34,8 @@ def main() -> int:
     given = parsed()
 
     def work(found: dict[str, Any]) -> int:
-        from lakeproof.scenarios.schema_drift.faults import drift
         from lakeproof.stack.stack import load_stack
+        from lakeproof_shop.scenarios.schema_drift.faults import drift
 
         found |= {"table": given.table, "column": given.column}
         columns = drift(load_stack(), given.table, given.column, revert=given.revert)

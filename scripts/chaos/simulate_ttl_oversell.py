@@ -35,8 +35,8 @@ def main() -> int:
     given = parsed()
 
     def work(found: dict[str, Any]) -> int:
-        from lakeproof.stack.engines.cassandra_ttl import change_ttl
         from lakeproof.stack.stack import load_stack
+        from lakeproof_shop.scenarios.ttl_oversell.cassandra_ttl import change_ttl
 
         wanted = given.previous_ttl if given.revert else given.ttl
         found |= {"keyspace": given.keyspace, "table": given.table}

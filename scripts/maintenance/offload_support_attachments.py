@@ -32,8 +32,8 @@ def main() -> int:
     def work(found: dict[str, Any]) -> int:
         from lakeproof.cli.output import say
         from lakeproof.errors import TerminalError
-        from lakeproof.shop.support.offload import offload
         from lakeproof.stack.stack import load_stack
+        from lakeproof_shop.services.support.offload import offload
 
         done = asyncio.run(offload(load_stack(), given.age_days, dry_run=given.dry_run, progress=say))
         found |= done.to_json()

@@ -25,9 +25,9 @@ def main() -> int:
     given = parsed()
 
     def work(found: dict[str, Any]) -> int:
-        from lakeproof.shop.notification.client import NotificationClient
-        from lakeproof.shop.notification.synthetic import probe
         from lakeproof.stack.stack import load_stack
+        from lakeproof_shop.services.notification.client import NotificationClient
+        from lakeproof_shop.services.notification.synthetic import probe
 
         with NotificationClient(load_stack().at(SERVICE, given.base_url).url(SERVICE)) as client:
             probe(client, found)

@@ -34,8 +34,8 @@ def main() -> int:
     given = parsed()
 
     def work(found: dict[str, Any]) -> int:
-        from lakeproof.shop.support.synthetic import Probe
         from lakeproof.stack.stack import load_stack
+        from lakeproof_shop.services.support.synthetic import Probe
 
         url = load_stack().at(SERVICE, given.base_url).url(SERVICE)
         Probe(url, given.order_id, given.samples).run(found)

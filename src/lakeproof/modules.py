@@ -14,7 +14,7 @@ from types import ModuleType
 
 from lakeproof.errors import InvalidInput
 
-OWN_SCENARIOS = Path(__file__).parent / "scenarios"
+OWN_SCENARIOS = Path(__file__).parents[1] / "lakeproof_shop" / "scenarios"
 # The room whose rules hold for a file of a scenario's folder, where the two names differ.
 SIBLINGS = {"repairs": "mitigations"}
 # import-linter (pyproject.toml) does not see scenario folders outside this package, so `scenario_module` holds them
@@ -51,7 +51,7 @@ def scenario_module(folder: Path, name: str, without: tuple[str, ...] = ()) -> M
     if not path.is_file():
         return None
     if folder.parent == OWN_SCENARIOS:
-        return importlib.import_module(f"lakeproof.scenarios.{folder.name}.{name}")
+        return importlib.import_module(f"lakeproof_shop.scenarios.{folder.name}.{name}")
     imported = _imported(path)
     for package in (*without, *REACH_EVERYTHING):
         if any(f"{one}.".startswith(f"{package}.") for one in imported):

@@ -12,11 +12,11 @@ from benchmarks.own_stack import PORTS_BESIDE
 from benchmarks.sightings import between, committed_at
 from lakeproof.errors import InvalidInput
 from lakeproof.proof.tables.every_hash import EveryHash, Torn
-from lakeproof.proof.tables.order_claims import BrokenOrder
 from lakeproof.provisioning.mysql import schema_statements
 from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.proof.order_claims import BrokenOrder
 
 
 def test_every_benchmark_needs_components_that_exist() -> None:

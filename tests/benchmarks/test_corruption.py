@@ -26,7 +26,6 @@ from benchmarks.corruption.hunt import Found, Journal, counts, deck, hunt, judge
 from benchmarks.corruption.kind import AlreadySo, Kind, Looking, NothingToPlantOn, Planted, Step
 from benchmarks.corruption.rows import EVENTS, ORDERS, lake_table
 from benchmarks.corruption.stores import Stores
-from lakeproof.customers.ledger import Expectation, Expectations, State, read_ledgers
 from lakeproof.errors import CouldNotLook, NotReady
 from lakeproof.lake.job.sql_files import load_sql_files
 from lakeproof.proof.findings import Finding, Wrong
@@ -35,13 +34,14 @@ from lakeproof.proof.report import CheckReport, ClaimReport, TableReport
 from lakeproof.proof.tables.buckets import digests_of
 from lakeproof.proof.tables.canonical import TABLES as COMPARED
 from lakeproof.proof.tables.canonical import microseconds
-from lakeproof.proof.tables.comparing import Shown, compare
-from lakeproof.proof.tables.contents import contents_of
 from lakeproof.proof.tables.ranges import OF_NULL
 from lakeproof.stack import postgres_session
 from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.ledger import Expectation, Expectations, State, read_ledgers
+from lakeproof_shop.proof.comparing import Shown, compare
+from lakeproof_shop.proof.contents import contents_of
 
 SCHEMA = """
 ATTACH ':memory:' AS oltp;

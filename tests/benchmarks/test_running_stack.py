@@ -19,7 +19,6 @@ from benchmarks.check_time import result_of
 from benchmarks.projection import Sample, Watch, row_of
 from benchmarks.recovery import pause_around
 from benchmarks.usage import Usage
-from lakeproof.customers.shoppers.report import Counts, TrafficReport
 from lakeproof.incidents.database import open_database
 from lakeproof.incidents.store import Store
 from lakeproof.incidents.webhook import Notification
@@ -30,6 +29,7 @@ from lakeproof.processes.states import Health, State
 from lakeproof.proof.report import CheckReport
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.report import Counts, TrafficReport
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.sql_shop import created_at, sql_shoppers
-from lakeproof.customers.calls import Event
-from lakeproof.customers.ledger import Line
-from lakeproof.customers.shoppers.report import Counts, TrafficReport
 from lakeproof.deadline import Deadline
-from lakeproof.shop.order.models import Op, Order
+from lakeproof.ledger.calls import Event
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.ledger import Line
+from lakeproof_shop.customers.shoppers.report import Counts, TrafficReport
+from lakeproof_shop.services.order.models import Op, Order
 
 
 def report_of(ledger: Path) -> TrafficReport:

@@ -3,7 +3,7 @@
 import pytest
 
 from lakeproof.checks.verdict import Outcome
-from lakeproof.scenarios.kafka_backlog.checks import END, KEPT, START, judge
+from lakeproof_shop.scenarios.kafka_backlog.checks import END, KEPT, START, judge
 
 BEFORE = {START: 0, KEPT: 1_000, END: 1_400}
 

@@ -5,10 +5,10 @@ import pytest
 from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
-from lakeproof.scenarios.connection_saturation import checks
-from lakeproof.scenarios.connection_saturation.checks import ConnectionsSpare, judge
 from lakeproof.stack.database_sessions import UNLIMITED, Held, Sessions
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connection_saturation import checks
+from lakeproof_shop.scenarios.connection_saturation.checks import ConnectionsSpare, judge
 
 REPORT = ConnectionsSpare(account="report")
 

@@ -12,9 +12,9 @@ from lakeproof.lake.job.passing_over import begin_passing_over
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.flink import RESTARTING, RUNNING, JobHistory
 from lakeproof.probes.reading import Value
-from lakeproof.scenarios.flink_restarts import checks
-from lakeproof.scenarios.flink_restarts.checks import CHECKPOINT, JOB, judge
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.flink_restarts import checks
+from lakeproof_shop.scenarios.flink_restarts.checks import CHECKPOINT, JOB, judge
 
 NOW = 10_000.0
 BEFORE: dict[str, Value] = {JOB: "a", CHECKPOINT: 60}

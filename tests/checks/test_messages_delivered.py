@@ -9,10 +9,10 @@ from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
-from lakeproof.scenarios.notification_failure import checks
-from lakeproof.scenarios.notification_failure.checks import Kept, Notified, judge, strangers
 from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.notification_failure import checks
+from lakeproof_shop.scenarios.notification_failure.checks import Kept, Notified, judge, strangers
 
 AT = "2026-11-26T12:00:00.000000Z"
 

@@ -7,10 +7,10 @@ import pytest
 from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
-from lakeproof.scenarios.fulfillment_delay import checks
-from lakeproof.scenarios.fulfillment_delay.checks import Parcel, judge
 from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.fulfillment_delay import checks
+from lakeproof_shop.scenarios.fulfillment_delay.checks import Parcel, judge
 
 
 def parcel(number: int, status: str = "shipped", shipped: int = 1, *, wished: bool = False) -> Parcel:

@@ -10,9 +10,9 @@ from lakeproof.checks.check import CheckContext, all_checks
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
-from lakeproof.scenarios.notification_failure import checks
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.notification_failure import checks
 
 
 class Service:

@@ -11,11 +11,11 @@ from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.ring import RingNode
-from lakeproof.scenarios.cassandra_node_down import checks
-from lakeproof.scenarios.cassandra_node_down.checks import difference
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, NODES
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.cassandra_node_down import checks
+from lakeproof_shop.scenarios.cassandra_node_down.checks import difference
 
 NOTHING = Baseline(Verdict("", Outcome.PASSED, ""))
 IN_SYNC = "[…] Repair preview completed successfully; Previewed data was in sync\n"

@@ -8,9 +8,9 @@ from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook
-from lakeproof.scenarios.ttl_oversell import checks
-from lakeproof.scenarios.ttl_oversell.checks import judge
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.ttl_oversell import checks
+from lakeproof_shop.scenarios.ttl_oversell.checks import judge
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 FLOOR = 300.0

@@ -9,10 +9,10 @@ import pytest
 from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
-from lakeproof.scenarios.support_timeline import checks
-from lakeproof.scenarios.support_timeline.checks import Look, is_slow_and_nothing_else, judge, settled
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.support_timeline import checks
+from lakeproof_shop.scenarios.support_timeline.checks import Look, is_slow_and_nothing_else, judge, settled
 
 OK = {"complete": True, "entries": [{"type": "order.created", "ref": 1}], "sources": {}}
 CUT = OK | {

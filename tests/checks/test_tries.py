@@ -9,11 +9,11 @@ from lakeproof.checks.check import Baseline, CheckContext
 from lakeproof.checks.tries import TRIES, ask_again
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
-from lakeproof.scenarios.connection_saturation import checks
-from lakeproof.scenarios.trino_backlog import checks as trino_backlog_checks
 from lakeproof.stack.database_sessions import Held, Sessions
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connection_saturation import checks
+from lakeproof_shop.scenarios.trino_backlog import checks as trino_backlog_checks
 
 BEFORE = Baseline(Verdict("", Outcome.PASSED, ""), {"at": 1.0})
 

@@ -15,9 +15,9 @@ from lakeproof.lake.query.answer import Answer
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations.kept_values import keep_values
-from lakeproof.scenarios.schema_drift import checks, faults
-from lakeproof.scenarios.schema_drift.checks import ValuesKept
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.schema_drift import checks, faults
+from lakeproof_shop.scenarios.schema_drift.checks import ValuesKept
 
 COLUMN = "oltp.orders.unannounced"
 ARGUMENTS = ValuesKept(seconds=0.1)

@@ -236,7 +236,7 @@ def test_a_diagnosis_on_full_processors_says_that_they_are(
 
 
 def test_a_hidden_cause_is_told_behind_the_one_that_hides_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    causes = {cause.id: cause for cause in load_causes(all_probes(), scenario_folders())}
+    causes = {cause.id: cause for cause in load_causes(all_probes(OURS), scenario_folders())}
     found = Diagnosis((Finding(causes["kafka_hung"], (), ()),), (), (Hidden("job_missing", "kafka_hung"),))
     seen = Examination(found, {}, frozenset())
     monkeypatch.setattr("lakeproof.diagnosis.examination.examine", lambda stack, folders: seen)

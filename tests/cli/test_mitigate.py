@@ -38,7 +38,7 @@ def test_a_cause_of_another_trouble_is_listed_with_its_repair_and_not_proposed(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = scenario_folders()
-    causes = {cause.id: cause for cause in load_causes(all_probes(), folders)}
+    causes = {cause.id: cause for cause in load_causes(all_probes(OURS), folders)}
     seen = Examination(Diagnosis((Finding(causes["mysql_sessions_leaked"], (), ()),), ()), {}, frozenset())
     monkeypatch.setattr("lakeproof.diagnosis.examination.examine", lambda stack, folders: seen)
     labels = {"component": "postgres", "scenario": "connection-saturation"}
@@ -53,7 +53,7 @@ def test_a_cause_of_another_trouble_is_listed_with_its_repair_and_not_proposed(
 def test_a_repair_that_is_proposed_on_full_processors_says_that_they_are(
     monkeypatch: pytest.MonkeyPatch, percent: float | None, told: bool
 ) -> None:
-    causes = {cause.id: cause for cause in load_causes(all_probes(), scenario_folders())}
+    causes = {cause.id: cause for cause in load_causes(all_probes(OURS), scenario_folders())}
     seen = Examination(Diagnosis((Finding(causes["mysql_sessions_leaked"], (), ()),), ()), {}, frozenset())
     incident = {"id": "INC-000001", "alerts": [{"labels": {"component": "mysql"}}], "timeline": []}
     monkeypatch.setattr("lakeproof.diagnosis.examination.examine", lambda stack, folders: seen)

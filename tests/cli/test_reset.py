@@ -16,12 +16,12 @@ from lakeproof.cli.commands import build
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.faults.records import FaultRecord
 from lakeproof.held_file import hold
-from lakeproof.scenarios.fulfillment_delay import faults
-from lakeproof.shop.fulfillment.label import READY
 from lakeproof.stack.engines import store_folder
 from lakeproof.stack.object_store import LABEL_BUCKET
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.fulfillment_delay import faults
+from lakeproof_shop.services.fulfillment.label import READY
 
 
 @pytest.fixture

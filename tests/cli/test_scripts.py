@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from tests.conftest import Answering
 
-from lakeproof.customers.shoppers.plan import CUSTOMERS
-from lakeproof.shop.support.offload import Offloaded
 from lakeproof.stack.secrets import NAMES
+from lakeproof_shop.customers.shoppers.plan import CUSTOMERS
+from lakeproof_shop.services.support.offload import Offloaded
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = {
@@ -289,11 +289,11 @@ def test_what_was_done_and_found_ill_is_told_as_the_problem(
     endpoints = {"notification-service": url, "connect": url}
     monkeypatch.setenv("LAKEPROOF_ENDPOINTS", json.dumps(endpoints))
     for name in ("fail_providers", "redis_outage"):
-        monkeypatch.setattr(f"lakeproof.scenarios.notification_failure.rehearsal.{name}", rehearsed)
-    monkeypatch.setattr("lakeproof.scenarios.replication_lag.rehearsal.rehearse", rehearsed)
-    monkeypatch.setattr("lakeproof.scenarios.fulfillment_delay.rehearsal.hold", lambda *_: {})
-    monkeypatch.setattr("lakeproof.scenarios.fulfillment_delay.rehearsal.ticket", lambda *_: seen)
-    monkeypatch.setattr("lakeproof.shop.support.offload.offload", offloaded)
+        monkeypatch.setattr(f"lakeproof_shop.scenarios.notification_failure.rehearsal.{name}", rehearsed)
+    monkeypatch.setattr("lakeproof_shop.scenarios.replication_lag.rehearsal.rehearse", rehearsed)
+    monkeypatch.setattr("lakeproof_shop.scenarios.fulfillment_delay.rehearsal.hold", lambda *_: {})
+    monkeypatch.setattr("lakeproof_shop.scenarios.fulfillment_delay.rehearsal.ticket", lambda *_: seen)
+    monkeypatch.setattr("lakeproof_shop.services.support.offload.offload", offloaded)
     code, told, _ = run(target, *shlex.split(arguments))
     assert (code, told["ok"]) == (exit_code, False)
     assert re.search(says, told["problem"])

@@ -141,7 +141,7 @@ def test_our_parts_are_told_of_every_other_by_its_name(services: dict[str, Any])
     # Loki stands for VictoriaLogs.
     assert told.endpoints["victorialogs"] == {"http": "loki:3100", "server": "loki"}
     assert set(told.endpoints) - {"victorialogs"} == set(included())
-    assert services["order-service"]["command"] == ["-m", "lakeproof.shop.order.app"]
+    assert services["order-service"]["command"] == ["-m", "lakeproof_shop.services.order.app"]
 
 
 def test_grafana_gets_the_dashboard_and_both_of_its_data_sources_by_their_names(text: str) -> None:

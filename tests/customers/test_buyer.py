@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.customers.ledger import Expectations, read_ledgers
-from lakeproof.customers.ledger_writer import Ledger
-from lakeproof.customers.shoppers import buyer as buyer_module
-from lakeproof.customers.shoppers.buyer import Buyer
-from lakeproof.customers.shoppers.counter import Counter, End, Told, _read
-from lakeproof.customers.shoppers.plan import Basket
-from lakeproof.customers.shoppers.purchases import Purchase, purchases
-from lakeproof.customers.shoppers.report import Tally
-from lakeproof.customers.shoppers.storefront import Answer, Storefront, Word
-from lakeproof.shop.checkout.models import Undoing
-from lakeproof.shop.order.models import Item, Order
+from lakeproof.ledger.writer import Ledger
+from lakeproof_shop.customers.ledger import Expectations, read_ledgers
+from lakeproof_shop.customers.shoppers import buyer as buyer_module
+from lakeproof_shop.customers.shoppers.buyer import Buyer
+from lakeproof_shop.customers.shoppers.counter import Counter, End, Told, _read
+from lakeproof_shop.customers.shoppers.plan import Basket
+from lakeproof_shop.customers.shoppers.purchases import Purchase, purchases
+from lakeproof_shop.customers.shoppers.report import Tally
+from lakeproof_shop.customers.shoppers.storefront import Answer, Storefront, Word
+from lakeproof_shop.services.checkout.models import Undoing
+from lakeproof_shop.services.order.models import Item, Order
 
 AT = "2026-11-24T14:43:53.042722Z"
 KEY = "checkout:r-b000001"

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.customers.contacts import FOLDER, Kind, read_contacts
-from lakeproof.customers.ledger import read_ledgers
-from lakeproof.customers.ledger_writer import Ledger
-from lakeproof.customers.shoppers import customer as customer_module
-from lakeproof.customers.shoppers.counter import Counter, End, Told
-from lakeproof.customers.shoppers.customer import Customer
-from lakeproof.customers.shoppers.desk import Reply, ServiceDesk, _read
-from lakeproof.customers.shoppers.plan import Basket
-from lakeproof.customers.shoppers.purchases import Purchase, Wishes
-from lakeproof.customers.shoppers.report import Tally
-from lakeproof.customers.shoppers.storefront import Answer, Storefront, Word
-from lakeproof.shop.checkout.models import Undoing
-from lakeproof.shop.order.models import Item, Order
+from lakeproof.ledger.writer import Ledger
+from lakeproof_shop.customers.contacts import FOLDER, Kind, read_contacts
+from lakeproof_shop.customers.ledger import read_ledgers
+from lakeproof_shop.customers.shoppers import customer as customer_module
+from lakeproof_shop.customers.shoppers.counter import Counter, End, Told
+from lakeproof_shop.customers.shoppers.customer import Customer
+from lakeproof_shop.customers.shoppers.desk import Reply, ServiceDesk, _read
+from lakeproof_shop.customers.shoppers.plan import Basket
+from lakeproof_shop.customers.shoppers.purchases import Purchase, Wishes
+from lakeproof_shop.customers.shoppers.report import Tally
+from lakeproof_shop.customers.shoppers.storefront import Answer, Storefront, Word
+from lakeproof_shop.services.checkout.models import Undoing
+from lakeproof_shop.services.order.models import Item, Order
 
 AT = "2026-11-24T14:43:53.042722Z"
 PAID = Order(7, "checkout:r-b1", 42, "paid", "12.30", 1, 2, AT, AT, (Item(1, 1, "buy-00", 2, "6.15"),))

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import pytest
 from tests.conftest import serving
 
-from lakeproof.customers.shoppers.door import check_url, require_open
 from lakeproof.errors import InvalidInput, TerminalError
+from lakeproof_shop.customers.shoppers.door import check_url, require_open
 
 
 @contextmanager

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lakeproof.customers.calls import CLOCK_ALLOWANCE_SECONDS, Event, lines_of, now_us
-from lakeproof.customers.ledger import Line, PurchaseFact, read_ledgers, read_purchases
-from lakeproof.customers.ledger_writer import Ledger, LedgerBroken
 from lakeproof.errors import InvalidInput
-from lakeproof.shop.order.models import Item, Op, Order
+from lakeproof.ledger.calls import CLOCK_ALLOWANCE_SECONDS, Event, lines_of, now_us
+from lakeproof.ledger.writer import Ledger, LedgerBroken
+from lakeproof_shop.customers.ledger import Line, PurchaseFact, read_ledgers, read_purchases
+from lakeproof_shop.services.order.models import Item, Op, Order
 
 
 def an_order(key: str = "k1", version: int = 1, status: str = "created", *, known: bool = True) -> Order:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.customers.calls import Event, now_us
-from lakeproof.customers.contacts import FOLDER, Contact, Contacts, Kind, read_contacts
-from lakeproof.customers.kept import KeptInStack, PreferenceFact, ToldFact, acknowledged
-from lakeproof.customers.ledger_writer import Ledger
-from lakeproof.customers.shoppers.leftover_contacts import settle_contacts
 from lakeproof.errors import CouldNotLook
+from lakeproof.ledger.calls import Event, now_us
+from lakeproof.ledger.writer import Ledger
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.contacts import FOLDER, Contact, Contacts, Kind, read_contacts
+from lakeproof_shop.customers.kept import KeptInStack, PreferenceFact, ToldFact, acknowledged
+from lakeproof_shop.customers.shoppers.leftover_contacts import settle_contacts
 
 UNWANTED = "order/email"
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.customers.calls import Event, now_us
-from lakeproof.customers.ledger import Line, read_ledgers
-from lakeproof.customers.ledger_writer import Ledger
-from lakeproof.customers.shoppers.leftovers import settle_leftovers
-from lakeproof.customers.shoppers.plan import Basket
-from lakeproof.customers.shoppers.storefront import Answer, Word
-from lakeproof.customers.shoppers.traffic import Traffic, serve_in_new_loop
-from lakeproof.shop.order.models import Item, Op, Order
+from lakeproof.ledger.calls import Event, now_us
+from lakeproof.ledger.writer import Ledger
+from lakeproof_shop.customers.ledger import Line, read_ledgers
+from lakeproof_shop.customers.shoppers.leftovers import settle_leftovers
+from lakeproof_shop.customers.shoppers.plan import Basket
+from lakeproof_shop.customers.shoppers.storefront import Answer, Word
+from lakeproof_shop.customers.shoppers.traffic import Traffic, serve_in_new_loop
+from lakeproof_shop.services.order.models import Item, Op, Order
 
 AT = "2026-11-24T14:43:53.042722Z"
 
@@ -138,7 +138,7 @@ async def test_a_last_line_that_a_crash_spoilt_does_not_end_up_in_the_middle(tmp
 async def test_a_checkout_is_settled_once_it_has_ended_by_what_it_came_to(
     tmp_path: Path, status: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lakeproof.customers.shoppers.leftovers.asyncio.sleep", no_sleep)
+    monkeypatch.setattr("lakeproof_shop.customers.shoppers.leftovers.asyncio.sleep", no_sleep)
     key = "checkout:dead-b1"
     lines = [
         line(key, Op.CREATE, Event.INVOKE, 1, an_order(key)),

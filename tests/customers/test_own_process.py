@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from lakeproof import errors
-from lakeproof.customers.ledger import read_lines
-from lakeproof.customers.ledger_writer import LedgerBroken
-from lakeproof.customers.shoppers.own_process import ShoppersProcess, start
 from lakeproof.deadline import Deadline
 from lakeproof.errors import DeadlineExpired, InvalidInput, LakeproofError, PortTaken, TerminalError
+from lakeproof.ledger.writer import LedgerBroken
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.ledger import read_lines
+from lakeproof_shop.customers.shoppers.own_process import ShoppersProcess, start
 
 HELD_SECONDS = 4
 # In a process of its own, because the test holds up every thread of its own one.
@@ -45,7 +45,7 @@ server.serve_forever()
 PARENT = """
 import sys, time
 from pathlib import Path
-from lakeproof.customers.shoppers.own_process import start
+from lakeproof_shop.customers.shoppers.own_process import start
 from lakeproof.errors import DeadlineExpired
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
@@ -140,11 +140,11 @@ def test_a_killed_one_is_told_with_its_signal(shoppers: ShoppersProcess) -> None
 def test_one_that_hangs_is_told_and_ended(shoppers: ShoppersProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     refused(shoppers, 1)
     os.kill(shoppers.pid, signal.SIGSTOP)
-    monkeypatch.setattr("lakeproof.customers.shoppers.own_process.ANSWER_SECONDS", 0.3)
-    monkeypatch.setattr("lakeproof.customers.shoppers.own_process.END_SECONDS", 0.3)
+    monkeypatch.setattr("lakeproof_shop.customers.shoppers.own_process.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("lakeproof_shop.customers.shoppers.own_process.END_SECONDS", 0.3)
     with pytest.raises(DeadlineExpired, match="does not answer"):
         shoppers.counts()
-    monkeypatch.setattr("lakeproof.customers.shoppers.own_process.STOP_AGAIN_SECONDS", 0.3)
+    monkeypatch.setattr("lakeproof_shop.customers.shoppers.own_process.STOP_AGAIN_SECONDS", 0.3)
     with pytest.raises(DeadlineExpired):
         shoppers.stop(0.1)
     assert is_gone(shoppers.pid)

@@ -3,9 +3,9 @@
 from collections import Counter
 from itertools import islice
 
-from lakeproof.customers.shoppers.plan import REST_SECONDS, plan
-from lakeproof.shop.order.models import Op, Status
 from lakeproof.stack.settings import NotificationSettings
+from lakeproof_shop.customers.shoppers.plan import REST_SECONDS, plan
+from lakeproof_shop.services.order.models import Op, Status
 
 
 def test_the_same_seed_plans_the_same_visits() -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.customers.ledger import Expectations, read_ledgers
-from lakeproof.customers.ledger_writer import Ledger
-from lakeproof.customers.shoppers import shopper as shopper_module
-from lakeproof.customers.shoppers.plan import Basket, Visit
-from lakeproof.customers.shoppers.report import Tally
-from lakeproof.customers.shoppers.shopper import Shopper
-from lakeproof.customers.shoppers.storefront import Answer, Storefront, Word
-from lakeproof.shop.order.models import Item, Op, Order
+from lakeproof.ledger.writer import Ledger
+from lakeproof_shop.customers.ledger import Expectations, read_ledgers
+from lakeproof_shop.customers.shoppers import shopper as shopper_module
+from lakeproof_shop.customers.shoppers.plan import Basket, Visit
+from lakeproof_shop.customers.shoppers.report import Tally
+from lakeproof_shop.customers.shoppers.shopper import Shopper
+from lakeproof_shop.customers.shoppers.storefront import Answer, Storefront, Word
+from lakeproof_shop.services.order.models import Item, Op, Order
 
 AT = "2026-11-24T14:43:53.042722Z"
 BASKET = Basket((("sku-1", 2, "6.15"),))

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.customers.ledger import read_ledgers
-from lakeproof.customers.shoppers.desk import ServiceDesk
-from lakeproof.customers.shoppers.handle import TrafficHandle
-from lakeproof.customers.shoppers.plan import Basket
-from lakeproof.customers.shoppers.storefront import Storefront, Word, _read
-from lakeproof.customers.shoppers.traffic import SETTLE_LIMIT_SECONDS, Traffic
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput
-from lakeproof.shop.order.models import Op, Order
+from lakeproof_shop.customers.ledger import read_ledgers
+from lakeproof_shop.customers.shoppers.desk import ServiceDesk
+from lakeproof_shop.customers.shoppers.handle import TrafficHandle
+from lakeproof_shop.customers.shoppers.plan import Basket
+from lakeproof_shop.customers.shoppers.storefront import Storefront, Word, _read
+from lakeproof_shop.customers.shoppers.traffic import SETTLE_LIMIT_SECONDS, Traffic
+from lakeproof_shop.services.order.models import Op, Order
 
 AT = "2026-11-24T14:43:53.042722Z"
 ORDER = Order(7, "k1", 42, "created", "12.30", 1, 1, AT, AT, ())

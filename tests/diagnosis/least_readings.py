@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import product
 
+from tests.doubles.plugins import OURS
+
 from lakeproof.diagnosis.cause import Cause, Evidence
 from lakeproof.diagnosis.causes import load_causes
 from lakeproof.diagnosis.diagnosis import asked_by
@@ -16,7 +18,7 @@ from lakeproof.probes.probe import Probe, all_probes
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.scenarios.folder import scenario_folders
 
-PROBES = all_probes()
+PROBES = all_probes(OURS)
 CAUSES = {cause.id: cause for cause in load_causes(PROBES, scenario_folders())}
 ASKED = asked_by(CAUSES.values(), PROBES)
 AT = datetime(2026, 11, 26, tzinfo=UTC)

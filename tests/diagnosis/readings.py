@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from tests.diagnosis.least_readings import USUAL
+from tests.doubles.plugins import OURS
 
 from lakeproof.diagnosis.causes import load_causes
 from lakeproof.diagnosis.diagnosis import Diagnosis, diagnose
@@ -12,7 +13,7 @@ from lakeproof.probes.probe import all_probes
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.scenarios.folder import scenario_folders
 
-PROBES = all_probes()
+PROBES = all_probes(OURS)
 CAUSES = load_causes(PROBES, scenario_folders())
 NO_ANSWER = "no answer"
 

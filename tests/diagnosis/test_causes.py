@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.doubles.plugins import OURS
 
 from lakeproof.diagnosis.causes import load_causes
 from lakeproof.errors import InvalidInput
 from lakeproof.probes.probe import all_probes
 from lakeproof.scenarios.folder import scenario_folders
 
-PROBES = all_probes()
+PROBES = all_probes(OURS)
 
 
 PAUSED = {"probe": "oltp-connector-state", "op": "==", "value": "PAUSED"}

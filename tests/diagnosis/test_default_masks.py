@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.doubles.plugins import OURS
 
 from lakeproof.diagnosis.cause import AnyOf, Evidence
 from lakeproof.diagnosis.causes import load_causes
@@ -15,7 +16,7 @@ from lakeproof.probes.reading import Value
 from lakeproof.scenarios.folder import scenario_folders
 from lakeproof.stack.components import all_components
 
-PROBES = all_probes()
+PROBES = all_probes(OURS)
 ABOVE = upstream({name: one for name, one in all_components().items() if not one.on_demand})
 STORE_WRITES = Evidence("store-writes", Condition(Operator.IS_NOT, "writable"))
 

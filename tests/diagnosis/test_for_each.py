@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.doubles.plugins import OURS
 
 from lakeproof.diagnosis import for_each
 from lakeproof.diagnosis.cause_file import CauseModel
@@ -122,7 +123,7 @@ def test_what_cannot_be_filled_in_is_refused(tmp_path: Path, changes: dict[str, 
     told = model(**changes).model_dump(exclude_unset=True, mode="json")
     (tmp_path / "causes.yaml").write_text(yaml.safe_dump({"causes": [told]}))
     with pytest.raises(InvalidInput) as refused:
-        load_causes(all_probes(), {"strange": tmp_path})
+        load_causes(all_probes(OURS), {"strange": tmp_path})
     assert words in refused.value.message
     assert "causes.yaml" in refused.value.message
 
@@ -143,7 +144,7 @@ def test_a_word_that_names_a_component_names_one_that_there_is() -> None:
 def test_a_third_source_has_every_cause_of_its_kind_with_no_other_edit(monkeypatch: pytest.MonkeyPatch) -> None:
     third = replace(SHOP, name="crm", connector="crm")
     monkeypatch.setattr(for_each, "NOUNS", {**NOUNS, "sources": (*NOUNS["sources"], third.words)})
-    probes = all_probes()
+    probes = all_probes(OURS)
     own = {f"crm-{name.removeprefix('shop-')}": probe for name, probe in probes.items() if name.startswith("shop-")}
     causes = {cause.id: cause for cause in load_causes(probes | own, scenario_folders())}
     shops = {name for name, cause in causes.items() if cause.subject.get("source") == "shop"}
@@ -162,7 +163,7 @@ def test_a_step_that_only_some_subjects_have_is_left_out_of_the_others_causes() 
 
 
 def test_a_cause_of_one_source_explains_what_its_own_services_refuse_and_no_others() -> None:
-    causes = {cause.id: cause for cause in load_causes(all_probes(), scenario_folders())}
+    causes = {cause.id: cause for cause in load_causes(all_probes(OURS), scenario_folders())}
     refused = {
         name: {probe for probe in causes[name].explains if probe.endswith("-service-refusals")}
         for name in ("renamed_column", "shop_renamed_column")
@@ -174,7 +175,7 @@ def test_a_cause_of_one_source_explains_what_its_own_services_refuse_and_no_othe
 
 
 def test_every_service_whose_refusals_are_read_is_of_a_source_but_for_the_one_in_cassandra() -> None:
-    read = {probe.removesuffix("-refusals") for probe in all_probes() if probe.endswith("-service-refusals")}
+    read = {probe.removesuffix("-refusals") for probe in all_probes(OURS) if probe.endswith("-service-refusals")}
     assert {subject["service"] for subject in NOUNS["services"]} == read - {"inventory-service"}
 
 
@@ -204,7 +205,7 @@ def test_a_cause_of_a_database_speaks_of_the_sources_and_services_in_it() -> Non
 
 
 def test_who_waits_for_a_lock_is_not_told_to_be_unwell_itself() -> None:
-    causes = {cause.id: cause for cause in load_causes(all_probes(), scenario_folders())}
+    causes = {cause.id: cause for cause in load_causes(all_probes(OURS), scenario_folders())}
     assert "mysql_session_blocks" in causes["order_service_unhealthy"].masked_by
     assert "postgres_session_blocks" not in causes["order_service_unhealthy"].masked_by
     assert "order-service-ready" in causes["mysql_session_blocks"].explains

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import pytest
+from tests.doubles.plugins import OURS
 
 from lakeproof.diagnosis.cause import Cause
 from lakeproof.diagnosis.causes import load_causes
@@ -15,7 +16,7 @@ from lakeproof.probes.probe import Probe, all_probes
 from lakeproof.probes.reading import Reading, Value
 from lakeproof.scenarios.folder import scenario_folders
 
-PROBES = all_probes()
+PROBES = all_probes(OURS)
 CAUSES = load_causes(PROBES, scenario_folders())
 ASKED = asked_by(CAUSES, PROBES)
 AT = datetime.now(UTC)

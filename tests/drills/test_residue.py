@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.doubles.plugins import OURS
 
 from lakeproof.arguments import Arguments
 from lakeproof.drills.drill import Drill
@@ -22,7 +23,7 @@ INVENTORIES = ("oltp-tables", "shop-tables", "lake-tables", "objects", "processe
 
 
 def test_tables_objects_processes_topics_and_connectors_are_compared() -> None:
-    listed = {name for name, probe in all_probes().items() if probe.inventory}
+    listed = {name for name, probe in all_probes(OURS).items() if probe.inventory}
     assert listed == {*INVENTORIES, "topics", "connectors"}
 
 

@@ -27,10 +27,10 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.mitigations import capture_gaps
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.scenarios.flink_restarts import repairs
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack, load_stack
+from lakeproof_shop.scenarios.flink_restarts import repairs
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
 

@@ -20,8 +20,8 @@ from lakeproof.lake.capture import gap
 from lakeproof.lake.capture.commands import await_state, send
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.tables.every_hash import EveryHash
-from lakeproof.scenarios.connector_failure import faults
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connector_failure import faults
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
 

@@ -23,11 +23,11 @@ from lakeproof.observability.reload import give_back, renew
 from lakeproof.probes.prometheus import all_firing, firing
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.states import Health
-from lakeproof.shop.fulfillment.label import CHAOS
 from lakeproof.stack.engines import cassandra_session, mysql
 from lakeproof.stack.engines.cassandra_roles import SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.object_store import ATTACHMENT_BUCKET, LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.services.fulfillment.label import CHAOS
 
 pytestmark = [pytest.mark.drills, pytest.mark.timeout(600)]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.doubles.plugins import OURS
 
 from lakeproof.deadline import Deadline
 from lakeproof.faults.records import recorded
@@ -33,7 +34,7 @@ def inventory(stack: Stack) -> dict[str, list[str]]:
     """All that a drill could leave behind, by kind."""
     nessie = NessieClient(stack.url("nessie"))
     alerts = [alert for scenario in load_catalog().scenarios.values() for alert in scenario.owned_alerts]
-    listed = {name: probe.look(stack, 10.0) for name, probe in all_probes().items() if probe.inventory}
+    listed = {name: probe.look(stack, 10.0) for name, probe in all_probes(OURS).items() if probe.inventory}
     assert {name: reading.error for name, reading in listed.items() if not reading.answered} == {}
     assert {"oltp-tables", "lake-tables", "objects", "processes", "topics", "connectors"} <= set(listed)
     found = {name: str(reading.value).split() for name, reading in listed.items()} | {

@@ -166,7 +166,7 @@ def test_one_file_and_one_line_add_a_table_under_load(
         traffic = background.submit(of_the_copy, "traffic", "--rate", "20", "--seconds", "45", "--json")
         Deadline(30).wait_for("rows from before", lambda: True if writer.written > 100 else None)
 
-        connector = tree / "lake/capture/connectors/orders.json"
+        connector = tree / "lakeproof_shop/connectors/orders.json"
         text = connector.read_text()
         connector.write_text(text.replace('    "cdc_heartbeat"\n', '    "cdc_heartbeat",\n    "coupons"\n', 1))
         too_early = of_the_copy("capture", "register")
@@ -210,7 +210,7 @@ def test_a_table_of_postgresql_is_added_the_same_way_and_refused_in_another_orde
     started = of_the_copy("up", "shop-capture")
     assert started.returncode == 0, started.stderr
 
-    connector = tree / "lake/capture/connectors/shop.json"
+    connector = tree / "lakeproof_shop/connectors/shop.json"
     last = '    "capture.cdc_heartbeat"\n'
     connector.write_text(connector.read_text().replace(last, last[:-1] + ',\n    "support.vouchers"\n', 1))
     too_early = of_the_copy("capture", "register", "shop")

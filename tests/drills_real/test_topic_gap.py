@@ -23,9 +23,9 @@ from lakeproof.mitigations.capture_gaps import BridgeTopicGap
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.killing import kill_and_await
 from lakeproof.proof.tables.every_hash import EveryHash
-from lakeproof.scenarios.flink_restarts.faults import FilteredCapture
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes import kafka
+from lakeproof_shop.scenarios.flink_restarts.faults import FilteredCapture
 
 pytestmark = [pytest.mark.proof, pytest.mark.drills, pytest.mark.timeout(900)]
 

@@ -15,7 +15,7 @@ import httpx
 from lakeproof.deadline import Deadline
 
 _SERVE = (
-    "import importlib, sys, uvicorn; from lakeproof.services.traces import log_as_json;"
+    "import importlib, sys, uvicorn; from lakeproof_shop.serving.traces import log_as_json;"
     "from lakeproof.stack.stack import load_stack; log_as_json();"
     "module, stack = importlib.import_module(sys.argv[1]), load_stack();"
     "app = (module.main(stack) if hasattr(module, 'main')"

@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.notification.client import NotificationClient
 from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.services.notification.client import NotificationClient
 
 NAME = "notification-service"
-MODULE = "lakeproof.shop.notification.app"
+MODULE = "lakeproof_shop.services.notification.app"
 ERRORS, SENT, FAILED = (
     "notification_rate_limit_errors_total",
     "notification_sent_total",

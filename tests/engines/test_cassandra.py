@@ -16,11 +16,11 @@ from tests.engines.health import await_health
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady, TerminalError
+from lakeproof.mitigations import ring as repairs
+from lakeproof.mitigations.ring import STREAM_SECONDS, scale
 from lakeproof.probes import cql
 from lakeproof.probes.ring import RingNode, nodetool, ring, sees_down
 from lakeproof.provisioning.cassandra_seed import provision
-from lakeproof.scenarios.cassandra_node_down import checks, repairs
-from lakeproof.scenarios.cassandra_node_down.repairs import STREAM_SECONDS, scale
 from lakeproof.stack import provisioned
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import ALL_NODES, FURTHER, NODES, TOKENS
@@ -28,6 +28,7 @@ from lakeproof.stack.engines.cassandra_roles import FACTORY_ROLE, SECRETS, SUPER
 from lakeproof.stack.engines.cassandra_session import session
 from lakeproof.stack.stack import Stack
 from lakeproof.written import write_file
+from lakeproof_shop.scenarios.cassandra_node_down import checks
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(400)]
 

@@ -17,12 +17,12 @@ from tests.engines.slow_proxy import slow_proxy
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.checkout.models import ENDS, Step, Undoing
-from lakeproof.shop.fulfillment.label import READY
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import EVENT_TOPICS
+from lakeproof_shop.services.checkout.models import ENDS, Step, Undoing
+from lakeproof_shop.services.fulfillment.label import READY
 
 # The time of the first test includes the start of a ring of three, of Kafka and of six services.
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
@@ -313,7 +313,7 @@ def test_an_empty_shelf_makes_no_order(shop: Shop) -> None:
 def test_a_crash_at_a_step_of_a_purchase_is_mended(shop: Shop, step: Step, when: str) -> None:
     sku, key = shop.stocked(), a_key()
     crash = {**QUICK, "LAKEPROOF_CHECKOUT__CRASH_AT": f"{step.value}:{when}"}
-    with instance("lakeproof.shop.order.app", crash) as crashing:
+    with instance("lakeproof_shop.services.order.app", crash) as crashing:
         with crashing.wait_until_healthy().client() as client, pytest.raises(httpx.HTTPError):
             buy(client, key, basket(sku))
         crashing.wait_for_its_death(-9)
@@ -328,7 +328,7 @@ def test_a_crash_at_a_step_of_a_purchase_is_mended(shop: Shop, step: Step, when:
 def test_a_crash_while_it_is_turned_back_is_mended(shop: Shop, step: Step, when: str) -> None:
     sku, key = shop.stocked(), a_key()
     crash = {**QUICK, "LAKEPROOF_CHECKOUT__CRASH_AT": f"{step.value}:{when}"}
-    with instance("lakeproof.shop.order.app", crash) as crashing:
+    with instance("lakeproof_shop.services.order.app", crash) as crashing:
         with crashing.wait_until_healthy().client() as client, pytest.raises(httpx.HTTPError):
             buy(client, key, basket(sku, card="tok_declined"))
         crashing.wait_for_its_death(-9)
@@ -388,7 +388,7 @@ def test_what_was_refunded_by_hand_is_not_refunded_again(shop: Shop) -> None:
 def stopped_before_the_capture(shop: Shop, key: str, sku: str) -> str:
     """The path of the payment of a checkout whose order service died before it took the money."""
     crash = {**QUICK, "LAKEPROOF_CHECKOUT__CRASH_AT": "capture:before"}
-    with instance("lakeproof.shop.order.app", crash) as crashing:
+    with instance("lakeproof_shop.services.order.app", crash) as crashing:
         with crashing.wait_until_healthy().client() as client, pytest.raises(httpx.HTTPError):
             buy(client, key, basket(sku))
         crashing.wait_for_its_death(-9)
@@ -425,7 +425,7 @@ def test_a_crash_while_it_is_undone_is_mended(shop: Shop, step: Step, when: str)
     what = next(undoing for undoing in Undoing if step in undoing.steps).value
     key = shop.bought(sku, shipped=UNDOING[what])["key"]
     crash = {**QUICK, "LAKEPROOF_CHECKOUT__CRASH_AT": f"{step.value}:{when}"}
-    with instance("lakeproof.shop.order.app", crash) as crashing:
+    with instance("lakeproof_shop.services.order.app", crash) as crashing:
         with crashing.wait_until_healthy().client() as client, pytest.raises(httpx.HTTPError):
             shop.undo(key, what, client)
         crashing.wait_for_its_death(-9)
@@ -439,12 +439,12 @@ def an_order_service_whose(name: str, crash_at: str) -> Iterator[tuple[httpx.Cli
     """An order service that asks an instance of `name` which dies at that place. The stack's own services live on:
     their sweeper goes on with what these two leave behind.
     """
-    module = f"lakeproof.shop.{name.removesuffix('-service')}.app"
+    module = f"lakeproof_shop.services.{name.removesuffix('-service')}.app"
     with instance(module, {"LAKEPROOF_SHOP__CRASH_AT": crash_at}) as dying:
         dying.wait_until_healthy()
         at = json.dumps({name: {"http": dying.url.removeprefix("http://")}})
         with (
-            instance("lakeproof.shop.order.app", QUICK | {"LAKEPROOF_ENDPOINTS": at}) as orders,
+            instance("lakeproof_shop.services.order.app", QUICK | {"LAKEPROOF_ENDPOINTS": at}) as orders,
             orders.wait_until_healthy().client() as client,
         ):
             yield client, dying
@@ -486,12 +486,14 @@ def test_a_payment_service_that_dies_while_a_failed_purchase_is_voided_is_asked_
     sku, key = shop.stocked(), a_key()
     place = f"{when} POST /payments/{{payment_id}}/void"
     with contextlib.ExitStack() as running:
-        dying = running.enter_context(instance("lakeproof.shop.payment.app", {"LAKEPROOF_SHOP__CRASH_AT": place}))
+        crashing = {"LAKEPROOF_SHOP__CRASH_AT": place}
+        dying = running.enter_context(instance("lakeproof_shop.services.payment.app", crashing))
         dying.wait_until_healthy()
         # While its late answer travels the reservation is given back by hand: so it is not confirmed, and voided.
         port = running.enter_context(slow_proxy("127.0.0.1", int(dying.url.rsplit(":", 1)[1]), seconds=1.0))
         at = json.dumps({"payment-service": {"http": f"127.0.0.1:{port}"}})
-        orders = running.enter_context(instance("lakeproof.shop.order.app", QUICK | {"LAKEPROOF_ENDPOINTS": at}))
+        quick = QUICK | {"LAKEPROOF_ENDPOINTS": at}
+        orders = running.enter_context(instance("lakeproof_shop.services.order.app", quick))
         client = running.enter_context(orders.wait_until_healthy().client())
         pool = running.enter_context(ThreadPoolExecutor(1))
         answer = pool.submit(buy, client, key, basket(sku))
@@ -546,7 +548,9 @@ def test_a_service_that_is_away_or_takes_five_seconds_makes_no_purchase_hang_or_
             address = f"127.0.0.1:{running.enter_context(slow_proxy(*stack.host_port(name, 'http'), seconds=5.0))}"
         given = {**QUICK, "LAKEPROOF_ENDPOINTS": json.dumps({name: {"http": address}})}
         with (
-            running.enter_context(instance("lakeproof.shop.order.app", given)).wait_until_healthy().client() as client
+            running.enter_context(instance("lakeproof_shop.services.order.app", given))
+            .wait_until_healthy()
+            .client() as client
         ):
             started = time.monotonic()
             answer = buy(client, key, basket(sku))

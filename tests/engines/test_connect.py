@@ -20,10 +20,10 @@ from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.kafka import topic_silence
-from lakeproof.scenarios.replication_lag import repairs
 from lakeproof.stack.engines import connect, mysql
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import CDC_TOPIC
+from lakeproof_shop.scenarios.replication_lag import repairs
 
 pytestmark = pytest.mark.engines
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.doubles.plugins import OURS
 from tests.engines.conftest import Up
 from tests.engines.instances import Instance, instance
 from tests.engines.slow_proxy import slow_proxy
@@ -21,21 +22,21 @@ from tests.engines.slow_proxy import slow_proxy
 from lakeproof.checks.check import CheckContext
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
-from lakeproof.probes import labels
 from lakeproof.probes.probe import all_probes
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.scenarios.fulfillment_delay import checks, faults, repairs, wrong_fixes
-from lakeproof.scenarios.fulfillment_delay.checks import ParcelsShipped
-from lakeproof.shop.fulfillment.label import make_label
-from lakeproof.shop.fulfillment.worker import Step
 from lakeproof.stack import postgres_session
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.fulfillment_delay import checks, faults, repairs, wrong_fixes
+from lakeproof_shop.scenarios.fulfillment_delay import probes as labels
+from lakeproof_shop.scenarios.fulfillment_delay.checks import ParcelsShipped
+from lakeproof_shop.services.fulfillment.label import make_label
+from lakeproof_shop.services.fulfillment.worker import Step
 
 pytestmark = pytest.mark.engines
 
 
-MODULE = "lakeproof.shop.fulfillment.app"
+MODULE = "lakeproof_shop.services.fulfillment.app"
 ADDRESS = {"name": "A. Buyer", "street": "1 Lake Road", "city": "Hanoi", "postal_code": "100000", "country": "VN"}
 ITEMS = [{"sku": "sku-1", "quantity": 2}]
 LEASE = {"LAKEPROOF_FULFILLMENT__LEASE_SECONDS": "4", "LAKEPROOF_FULFILLMENT__STORE_SECONDS": "1"}
@@ -294,7 +295,7 @@ def test_without_the_store_requests_are_taken_the_backlog_grows_and_it_catches_u
             assert slowest < 2.0
             await_metric(shop, "fulfillment_artifacts_backlog_objects", lambda seen: seen >= before + 10)
             assert metric(shop, "fulfillment_artifacts_backlog_bytes") > 0
-            told = str(all_probes()["fulfillment-worker"].look(stack).value)
+            told = str(all_probes(OURS)["fulfillment-worker"].look(stack).value)
             assert re.search(r"\d+ due", told) and re.search(r"tried \d+ times at most: \S+", told), told
             started = time.monotonic()
             health = shop.get("/health")

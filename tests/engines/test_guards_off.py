@@ -9,8 +9,6 @@ import pytest
 from tests.drills_real.health import first_hash
 
 from lakeproof.checks.verdict import Outcome
-from lakeproof.customers.shoppers import start
-from lakeproof.customers.shoppers.traffic import of_stack, serve_in_new_loop
 from lakeproof.deadline import Deadline
 from lakeproof.lake.publish import history
 from lakeproof.processes.client import SupervisorClient
@@ -21,6 +19,8 @@ from lakeproof.proof.report import CheckReport
 from lakeproof.proof.tables.by_changes import Changes
 from lakeproof.proof.tables.every_hash import EveryHash
 from lakeproof.stack.stack import Stack, load_stack
+from lakeproof_shop.customers.shoppers import start
+from lakeproof_shop.customers.shoppers.traffic import of_stack, serve_in_new_loop
 
 pytestmark = [pytest.mark.proof, pytest.mark.engines, pytest.mark.timeout(600)]
 

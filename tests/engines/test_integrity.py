@@ -9,7 +9,6 @@ import pytest
 from tests.customers.lying_shop import lying_shop
 
 from lakeproof.checks.verdict import Outcome
-from lakeproof.customers.shoppers.traffic import of_stack, serve_in_new_loop
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.publish import history
 from lakeproof.lake.query.answer import StatementFailed
@@ -21,6 +20,7 @@ from lakeproof.proof.checking import AS_ASKED, check
 from lakeproof.proof.findings import Wrong
 from lakeproof.proof.report import CheckReport
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.traffic import of_stack, serve_in_new_loop
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 

@@ -25,12 +25,12 @@ from tests.engines.sale import Outcome, sale
 from benchmarks.corruption.stores import Stores
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.inventory.audit import LineSum, SkuTotals, disagreements, violations
-from lakeproof.shop.inventory.unsent import KEPT_OF_ONE
 from lakeproof.stack.engines.cassandra_config import NODES
 from lakeproof.stack.engines.cassandra_roles import SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.engines.cassandra_session import session
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.services.inventory.audit import LineSum, SkuTotals, disagreements, violations
+from lakeproof_shop.services.inventory.unsent import KEPT_OF_ONE
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(400)]
 
@@ -216,7 +216,7 @@ def test_a_thousand_buyers_while_the_service_is_killed(
 def test_two_instances_never_sell_the_same_unit(stack: Stack, shop: httpx.Client) -> None:
     sku = a_sku()
     receive(shop, sku, UNITS)
-    with instance("lakeproof.shop.inventory.app") as second:
+    with instance("lakeproof_shop.services.inventory.app") as second:
         second.wait_until_healthy()
         outcome = sale([stack.url("inventory-service"), second.url], sku, buyers=400, at_once=32)
         judge(stack, shop, sku, outcome)
@@ -259,7 +259,7 @@ def test_of_two_requests_under_one_key_at_once_through_two_instances_one_acts(
             ]
             return [await both_at_once(clients, key, number % 2) for number, key in enumerate(keys)]
 
-    with instance("lakeproof.shop.inventory.app") as second:
+    with instance("lakeproof_shop.services.inventory.app") as second:
         second.wait_until_healthy()
         made = asyncio.run(all_keys([stack.url("inventory-service"), second.url]))
     sold = Counter[str]()

@@ -21,11 +21,11 @@ from lakeproof.lake.topic_settings import ANEW, MISSING, alter, restore
 from lakeproof.lake.topics import find_topic
 from lakeproof.probes.kafka import other_topic_changes, topic_changes, topic_end, unread
 from lakeproof.probes.transactions import open_transaction_seconds
-from lakeproof.scenarios.replication_lag import repairs
 from lakeproof.stack import provisioned
 from lakeproof.stack.engines import kafka
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import CDC_TOPIC
+from lakeproof_shop.scenarios.replication_lag import repairs
 
 pytestmark = pytest.mark.engines
 

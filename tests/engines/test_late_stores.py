@@ -58,7 +58,7 @@ SERVICES = (
 
 
 def module_of(name: str) -> str:
-    return f"lakeproof.shop.{name}.app"
+    return f"lakeproof_shop.services.{name}.app"
 
 
 def timed(call: Callable[[], httpx.Response]) -> tuple[httpx.Response, float]:

@@ -9,20 +9,20 @@ from tests.engines.conftest import Up
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady, TerminalError
-from lakeproof.probes.labels import pending_writes, ready_writes
 from lakeproof.probes.object_store import FULL, WRITABLE, free_megabytes, other_buckets, writes
 from lakeproof.processes import detached
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.scenarios.fulfillment_delay import repairs as fulfillment_delay_repairs
-from lakeproof.scenarios.lake_commit_failure import faults, repairs
-from lakeproof.scenarios.lake_commit_failure.dump import BUCKET as DUMP
-from lakeproof.shop.fulfillment.label import PENDING, READY
 from lakeproof.stack.components import find
 from lakeproof.stack.engines import store_folder
 from lakeproof.stack.engines.minio import HEALTH_PATH
 from lakeproof.stack.engines.store_disk import disk_folder, has_own_disk
 from lakeproof.stack.object_store import BUCKETS, LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.fulfillment_delay import repairs as fulfillment_delay_repairs
+from lakeproof_shop.scenarios.fulfillment_delay.probes import pending_writes, ready_writes
+from lakeproof_shop.scenarios.lake_commit_failure import faults, repairs
+from lakeproof_shop.scenarios.lake_commit_failure.dump import BUCKET as DUMP
+from lakeproof_shop.services.fulfillment.label import PENDING, READY
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
 

@@ -25,10 +25,10 @@ from lakeproof.probes.reading import Value
 from lakeproof.processes import detached
 from lakeproof.processes.signalling import send
 from lakeproof.provisioning.mysql import provision
-from lakeproof.scenarios.connection_saturation import repairs, wrong_fixes
-from lakeproof.scenarios.connection_saturation.checks import ConnectionsSpare
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connection_saturation import repairs, wrong_fixes
+from lakeproof_shop.scenarios.connection_saturation.checks import ConnectionsSpare
 
 pytestmark = pytest.mark.engines
 
@@ -75,7 +75,7 @@ def test_a_leak_takes_every_session_is_seen_all_the_same_and_stays_out_once_its_
     spare, before = ConnectionsSpare(account="report"), Baseline(Verdict("", Outcome.PASSED, ""))
 
     def look(probe: str) -> Value:
-        return all_probes()[probe].look(stack).value
+        return all_probes(OURS)[probe].look(stack).value
 
     def exporter_comes_in() -> bool | None:
         with contextlib.suppress(pymysql.err.OperationalError):
@@ -212,12 +212,12 @@ def test_the_statement_that_runs_for_the_longest_is_told(stack: Stack, up: Up) -
     try:
         told = Deadline(5).wait_for(
             "the statement",
-            lambda: seen if (seen := all_probes()["mysql-longest"].look(stack).value) != "nobody" else None,
+            lambda: seen if (seen := all_probes(OURS)["mysql-longest"].look(stack).value) != "nobody" else None,
         )
         assert re.fullmatch(r"root, session \\d+, for [1-6] s: SELECT", str(told)), told
     finally:
         sleeper.join()
-    assert all_probes()["mysql-longest"].look(stack).value == "nobody"
+    assert all_probes(OURS)["mysql-longest"].look(stack).value == "nobody"
 
 
 @pytest.mark.proof  # until it was green three times in a row
@@ -226,7 +226,7 @@ def test_a_binlog_without_whole_rows_is_told_and_set_right_and_the_writers_sessi
     up("mysql")
 
     def seen() -> Value:
-        return all_probes()["oltp-log-lacks"].look(stack).value
+        return all_probes(OURS)["oltp-log-lacks"].look(stack).value
 
     assert seen() == "none"
     ask(stack, "SET GLOBAL binlog_row_image = 'MINIMAL'")

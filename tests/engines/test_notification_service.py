@@ -11,10 +11,10 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.notification import store
 from lakeproof.stack.engines.postgres_accounts import DATABASE
 from lakeproof.stack.postgres_session import connection
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.services.notification import store
 
 from .instances import Instance, instance
 from .notifications import (

@@ -16,13 +16,13 @@ import pytest
 from lakeproof.checks.check import CheckContext
 from lakeproof.checks.verdict import Outcome
 from lakeproof.deadline import Deadline
-from lakeproof.probes.notifications import reasons
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.scenarios.notification_failure import checks, faults, repairs, wrong_fixes
-from lakeproof.scenarios.notification_failure.checks import MessagesDelivered
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines import redis
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.notification_failure import checks, faults, repairs, wrong_fixes
+from lakeproof_shop.scenarios.notification_failure.checks import MessagesDelivered
+from lakeproof_shop.scenarios.notification_failure.probes import reasons
 
 from .instances import instance
 from .notifications import (

@@ -13,13 +13,13 @@ import pytest
 
 from benchmarks import order_api, scratch_database
 from benchmarks.benchmark import Options
-from lakeproof.customers import shoppers
-from lakeproof.customers.ledger import read_ledgers
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.shop.order.models import Item, Order
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers import shoppers
+from lakeproof_shop.customers.ledger import read_ledgers
+from lakeproof_shop.services.order.models import Item, Order
 
 pytestmark = pytest.mark.engines
 

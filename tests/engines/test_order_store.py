@@ -10,15 +10,15 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.services.database.errors import CommitUnclear
-from lakeproof.services.database.mysql import connector
-from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.operation import Operation, operation
-from lakeproof.shop.order.metrics import OrderMetrics
-from lakeproof.shop.order.models import Op
-from lakeproof.shop.order.requests import CreateRequest
-from lakeproof.shop.order.store import OrderStore
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.services.order.metrics import OrderMetrics
+from lakeproof_shop.services.order.models import Op
+from lakeproof_shop.services.order.requests import CreateRequest
+from lakeproof_shop.services.order.store import OrderStore
+from lakeproof_shop.serving.database.errors import CommitUnclear
+from lakeproof_shop.serving.database.mysql import connector
+from lakeproof_shop.serving.database.pool import ConnectionPool
+from lakeproof_shop.serving.operation import Operation, operation
 
 pytestmark = pytest.mark.engines
 

@@ -14,11 +14,11 @@ from tests.engines.health import await_health
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.services.database.postgres import Connection, connector_of
-from lakeproof.services.outbox import RELAY_SECONDS, TAKE_TURN, TURN
 from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import event_topic
+from lakeproof_shop.serving.database.postgres import Connection, connector_of
+from lakeproof_shop.serving.outbox import RELAY_SECONDS, TAKE_TURN, TURN
 
 pytestmark = pytest.mark.engines
 

@@ -14,11 +14,11 @@ import httpx
 import pytest
 
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.services.database.postgres import connector, connector_of
-from lakeproof.shop.payment.app import Surroundings, create_app
 from lakeproof.stack import postgres_session
 from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.services.payment.app import Surroundings, create_app
+from lakeproof_shop.serving.database.postgres import connector, connector_of
 
 pytestmark = pytest.mark.engines
 

@@ -8,11 +8,11 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.services.database.errors import DatabaseDown
-from lakeproof.services.database.postgres import Connection
-from lakeproof.shop.payment.app import Surroundings, create_app
 from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.services.payment.app import Surroundings, create_app
+from lakeproof_shop.serving.database.errors import DatabaseDown
+from lakeproof_shop.serving.database.postgres import Connection
 
 pytestmark = pytest.mark.engines
 

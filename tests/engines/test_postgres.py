@@ -248,12 +248,12 @@ def test_the_statement_that_runs_for_the_longest_is_told(stack: Stack, up: Up) -
     try:
         told = Deadline(5).wait_for(
             "the statement",
-            lambda: seen if (seen := all_probes()["postgres-longest"].look(stack).value) != "nobody" else None,
+            lambda: seen if (seen := all_probes(OURS)["postgres-longest"].look(stack).value) != "nobody" else None,
         )
         assert re.fullmatch(r"postgres, session \\d+, for [1-6] s: SELECT", str(told)), told
     finally:
         sleeper.join()
-    assert all_probes()["postgres-longest"].look(stack).value == "nobody"
+    assert all_probes(OURS)["postgres-longest"].look(stack).value == "nobody"
 
 
 def test_data_of_the_older_layout_are_left_alone_and_said(stack: Stack, up: Up) -> None:

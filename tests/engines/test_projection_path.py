@@ -14,16 +14,16 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 )
 
 from benchmarks.sql_shop import SqlShop
-from lakeproof.customers.shoppers.handle import TrafficHandle
-from lakeproof.customers.shoppers.traffic import Traffic, new_run
 from lakeproof.deadline import Deadline
-from lakeproof.lake.projector.app import TOPIC
-from lakeproof.lake.projector.rebuild import rebuild
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.findings import Finding, Wrong
-from lakeproof.proof.tables import projected
 from lakeproof.stack.engines.cassandra_session import session
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.handle import TrafficHandle
+from lakeproof_shop.customers.shoppers.traffic import Traffic, new_run
+from lakeproof_shop.projector.app import TOPIC
+from lakeproof_shop.projector.rebuild import rebuild
+from lakeproof_shop.proof import projected
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(900)]
 

@@ -12,15 +12,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.engines.instances import instance
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.projector.app import TOPIC
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.engines.cassandra_session import session
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.projector.app import TOPIC
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(600)]
 
 NAME = "projector"
-MODULE = "lakeproof.lake.projector.app"
+MODULE = "lakeproof_shop.projector.app"
 BORN_US = 1_764_000_000_000_000
 
 
@@ -32,7 +32,7 @@ def supervisor(up: Callable[..., SupervisorClient]) -> SupervisorClient:
 @pytest.fixture(scope="module")
 def support(supervisor: SupervisorClient, stack: Stack) -> Iterator[httpx.Client]:
     """A support service of the test's own; its database is away, which a customer's orders do not need."""
-    with instance("lakeproof.shop.support.app") as running, running.client() as client:
+    with instance("lakeproof_shop.services.support.app") as running, running.client() as client:
 
         def look() -> bool | None:
             try:

@@ -14,7 +14,6 @@ import pytest
 
 from lakeproof.checks.check import CheckContext
 from lakeproof.checks.verdict import Outcome
-from lakeproof.customers.marked_values import marked
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
 from lakeproof.lake.capture.columns import Difference, look
@@ -24,15 +23,16 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES
 from lakeproof.mitigations.columns import definition, keys_with
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.scenarios.schema_drift import another_name, faults, repairs
-from lakeproof.scenarios.schema_drift.another_name import Likeness, likeness
-from lakeproof.scenarios.schema_drift.checks import ValuesKept
-from lakeproof.scenarios.schema_drift.faults import DriftedSchema, drift
-from lakeproof.scenarios.schema_drift.repairs import DropUnexpectedColumn
 from lakeproof.stack.engines.mysql import connect
 from lakeproof.stack.engines.postgres_config import ROOT_SECRET, ROOT_USER
 from lakeproof.stack.postgres_session import select
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.marked_values import marked
+from lakeproof_shop.scenarios.schema_drift import another_name, faults, repairs
+from lakeproof_shop.scenarios.schema_drift.another_name import Likeness, likeness
+from lakeproof_shop.scenarios.schema_drift.checks import ValuesKept
+from lakeproof_shop.scenarios.schema_drift.faults import DriftedSchema, drift
+from lakeproof_shop.scenarios.schema_drift.repairs import DropUnexpectedColumn
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
 

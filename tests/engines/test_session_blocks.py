@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.doubles.plugins import OURS
 from tests.engines.conftest import Up
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.lake.sources import mariadb
 from lakeproof.probes.probe import all_probes
-from lakeproof.scenarios.connection_saturation import faults, repairs
-from lakeproof.scenarios.connection_saturation.faults import HeldLock
 from lakeproof.stack import postgres_session
 from lakeproof.stack.database_sessions import Server, administrator, blocker, sessions
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connection_saturation import faults, repairs
+from lakeproof_shop.scenarios.connection_saturation.faults import HeldLock
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
 
@@ -153,7 +154,7 @@ def test_the_session_that_others_wait_for_is_named_and_ended_and_they_go_on(stac
             assert await_waiting(stack, server, 1) == number
         waiting += [said(stack, server, lock.waits) for _ in range(WAITING - len(waiting))]
         assert await_waiting(stack, server, WAITING) == number
-        told = str(all_probes()[f"{server}-blocker"].look(stack).value)
+        told = str(all_probes(OURS)[f"{server}-blocker"].look(stack).value)
         assert told.startswith(f"session {number} of ") and f": {WAITING} wait" in told
 
         done = repairs.EndBlockingSession(database=server).run(stack)
@@ -188,7 +189,7 @@ def test_a_repair_of_lakeproof_that_keeps_the_shop_out_is_told_to_be_one_and_not
         mariadb.lock_out(cursor, "lock_test.one")
         waits = [said(stack, "mysql", READ) for _ in range(WAITING)]
         number = await_waiting(stack, "mysql", WAITING)
-        probes = all_probes()
+        probes = all_probes(OURS)
         assert probes["mysql-lock-waiters"].look(stack).value == 0
         assert str(probes["mysql-blocker"].look(stack).value).startswith(
             f"session {number} of a repair of Lakeproof: "
@@ -236,7 +237,7 @@ def test_the_fault_of_a_drill_fills_the_server_and_ends_with_the_session_that_ho
     given.inject(stack)
     try:
         Deadline(40).wait_for("it to land", landed, seen=lambda: given.sign(stack).seen)
-        probes = all_probes()
+        probes = all_probes(OURS)
         assert 90 < float(str(probes[f"{server}-connections"].look(stack).value)) < 100
         assert float(str(probes[f"{server}-idle-account"].look(stack).value)) < 50
         given.inject(stack)  # safe to repeat

@@ -10,23 +10,23 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from tests.conftest import Answering
 
-from lakeproof.customers.shoppers import purchases, traffic
-from lakeproof.customers.shoppers.report import TrafficReport
-from lakeproof.customers.shoppers.traffic import of_stack, serve_in_new_loop
 from lakeproof.deadline import Deadline
 from lakeproof.probes import kafka
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.proof.claims import reading_acts, reading_deliveries, reading_service
-from lakeproof.proof.claims.catalog import CLAIMS
-from lakeproof.proof.claims.facts import Store
-from lakeproof.proof.claims.looking import ShopReport, look
-from lakeproof.proof.claims.reading_deliveries import read_deliveries
-from lakeproof.proof.claims.reading_labels import read_labels
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines import cassandra_session, mysql
 from lakeproof.stack.engines.cassandra_roles import SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.object_store import LABEL_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers import purchases, traffic
+from lakeproof_shop.customers.shoppers.report import TrafficReport
+from lakeproof_shop.customers.shoppers.traffic import of_stack, serve_in_new_loop
+from lakeproof_shop.proof.claims import reading_acts, reading_deliveries, reading_service
+from lakeproof_shop.proof.claims.catalog import CLAIMS
+from lakeproof_shop.proof.claims.facts import Store
+from lakeproof_shop.proof.claims.looking import ShopReport, look
+from lakeproof_shop.proof.claims.reading_deliveries import read_deliveries
+from lakeproof_shop.proof.claims.reading_labels import read_labels
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof, pytest.mark.timeout(900)]
 

@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from lakeproof.customers.calls import Event, now_us
-from lakeproof.customers.contacts import FOLDER, Contact, Kind, read_contacts
-from lakeproof.customers.kept import KeptInStack
-from lakeproof.customers.shoppers.leftover_contacts import settle_contacts
+from lakeproof.ledger.calls import Event, now_us
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.proof.claims.catalog import CLAIMS
-from lakeproof.proof.claims.facts import Part, Scope, Store
-from lakeproof.proof.claims.reading import read_facts
-from lakeproof.proof.tables import history_claims
 from lakeproof.proof.tables.readers import snapshot_of
 from lakeproof.proof.tables.whole_claims import CLAIMS as WHOLE_CLAIMS
 from lakeproof.stack import postgres_session
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.contacts import FOLDER, Contact, Kind, read_contacts
+from lakeproof_shop.customers.kept import KeptInStack
+from lakeproof_shop.customers.shoppers.leftover_contacts import settle_contacts
+from lakeproof_shop.proof import history_claims
+from lakeproof_shop.proof.claims.catalog import CLAIMS
+from lakeproof_shop.proof.claims.facts import Part, Scope, Store
+from lakeproof_shop.proof.claims.reading import read_facts
 
 pytestmark = pytest.mark.engines
 

@@ -11,11 +11,11 @@ from lakeproof.checks.check import CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
 from lakeproof.deadline import Deadline
 from lakeproof.mitigations import processes
-from lakeproof.probes.support import SERVICE, late_sources
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.scenarios.support_timeline import checks, faults, repairs
-from lakeproof.scenarios.support_timeline.faults import SlowedSource
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.support_timeline import checks, faults, repairs
+from lakeproof_shop.scenarios.support_timeline.faults import SlowedSource
+from lakeproof_shop.scenarios.support_timeline.probes import SERVICE, late_sources
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
 

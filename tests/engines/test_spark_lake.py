@@ -11,8 +11,6 @@ import pytest
 from tests.published_commit import published_commit
 
 from lakeproof.checks.verdict import Outcome
-from lakeproof.customers.calls import now_us
-from lakeproof.customers.shoppers.traffic import of_stack, serve_in_new_loop
 from lakeproof.deadline import Deadline
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.publish import history
@@ -21,10 +19,12 @@ from lakeproof.lake.publish.history import NothingPublished
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.asking import ask
 from lakeproof.lake.query.spark import pinned_spark
+from lakeproof.ledger.calls import now_us
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.proof.checking import check
 from lakeproof.stack.engines import mysql
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.shoppers.traffic import of_stack, serve_in_new_loop
 
 PROGRAM = Path(sys.executable).with_name("lakeproof")
 

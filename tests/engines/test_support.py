@@ -24,23 +24,23 @@ from tests.shop.support.names import TRAVERSALS
 
 from lakeproof.deadline import Deadline
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.proof.claims.catalog import CLAIMS
-from lakeproof.proof.claims.facts import Part, Scope, ShopFacts, Store
-from lakeproof.proof.claims.reading import read_facts
-from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.database.postgres import connector_of
-from lakeproof.shop.support.attachment_store import AttachmentStore
-from lakeproof.shop.support.caretaker import Caretaker
-from lakeproof.shop.support.file_store import FileStore
-from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.stack import postgres_session
 from lakeproof.stack.object_store import ATTACHMENT_BUCKET, s3_client
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.proof.claims.catalog import CLAIMS
+from lakeproof_shop.proof.claims.facts import Part, Scope, ShopFacts, Store
+from lakeproof_shop.proof.claims.reading import read_facts
+from lakeproof_shop.services.support.attachment_store import AttachmentStore
+from lakeproof_shop.services.support.caretaker import Caretaker
+from lakeproof_shop.services.support.file_store import FileStore
+from lakeproof_shop.services.support.metrics import SupportMetrics
+from lakeproof_shop.serving.database.pool import ConnectionPool
+from lakeproof_shop.serving.database.postgres import connector_of
 
 pytestmark = pytest.mark.engines
 
 
-MODULE = "lakeproof.shop.support.app"
+MODULE = "lakeproof_shop.services.support.app"
 SOURCE_SECONDS = 1.0
 SETTINGS = {"LAKEPROOF_SUPPORT__SOURCE_SECONDS": str(SOURCE_SECONDS)}
 CLOSED = "http://127.0.0.1:9"
@@ -56,7 +56,7 @@ def urls(stack: Stack, supervisor: SupervisorClient) -> Iterator[dict[str, str]]
     """The three sources, each a real service."""
     with contextlib.ExitStack() as running:
         own = {
-            name: running.enter_context(instance(f"lakeproof.shop.{name}.app")).wait_until_healthy().url
+            name: running.enter_context(instance(f"lakeproof_shop.services.{name}.app")).wait_until_healthy().url
             for name in ("payment", "fulfillment")
         }
         yield {"order": stack.url("order-service"), **own}

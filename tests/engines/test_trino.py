@@ -19,9 +19,9 @@ from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.pin import create_catalog_sql
 from lakeproof.lake.query.trino_queries import queries
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.scenarios.trino_backlog import checks, repairs, wrong_fixes
 from lakeproof.stack.engines.trino import catalog_properties, ready
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.trino_backlog import checks, repairs, wrong_fixes
 
 pytestmark = pytest.mark.engines
 

@@ -15,8 +15,8 @@ from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.mitigations import columns
 from lakeproof.processes.client import SupervisorClient
-from lakeproof.scenarios.flink_restarts import faults
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.flink_restarts import faults
 
 pytestmark = [pytest.mark.engines, pytest.mark.proof]
 

@@ -7,11 +7,11 @@ import pytest
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.errors import InvalidInput, TerminalError, TransientError
-from lakeproof.probes import notifications
-from lakeproof.scenarios.notification_failure import campaigns, faults, repairs
-from lakeproof.scenarios.notification_failure.faults import UnwelcomeCampaign
-from lakeproof.scenarios.notification_failure.repairs import StopCampaign, spread_of
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.notification_failure import campaigns, faults, repairs
+from lakeproof_shop.scenarios.notification_failure import probes as notifications
+from lakeproof_shop.scenarios.notification_failure.faults import UnwelcomeCampaign
+from lakeproof_shop.scenarios.notification_failure.repairs import StopCampaign, spread_of
 
 BATCH = "5a0c3f4e-0000-4000-8000-000000000001"
 

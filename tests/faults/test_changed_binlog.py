@@ -8,9 +8,9 @@ import pytest
 from lakeproof.lake.capture import gap, missed
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
-from lakeproof.scenarios.connector_failure import faults
-from lakeproof.scenarios.connector_failure.faults import ChangedBinlog
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connector_failure import faults
+from lakeproof_shop.scenarios.connector_failure.faults import ChangedBinlog
 
 IMAGE, FORMAT = ChangedBinlog(), ChangedBinlog(setting="binlog_format")
 

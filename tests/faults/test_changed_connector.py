@@ -9,9 +9,9 @@ from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import missed, rewriting, topic_gap
 from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.sources.source import find_source
-from lakeproof.scenarios.connector_failure import faults
-from lakeproof.scenarios.connector_failure.faults import ChangedConnector
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connector_failure import faults
+from lakeproof_shop.scenarios.connector_failure.faults import ChangedConnector
 
 DEFAULT = ChangedConnector()
 OF_SHOP = ChangedConnector(connector="shop", key="table.include.list", value="payment.payments")

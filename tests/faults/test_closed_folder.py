@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import InvalidInput, TerminalError
-from lakeproof.scenarios.fulfillment_delay import faults, repairs
 from lakeproof.stack.engines import store_folder
 from lakeproof.stack.engines.store_folder import folder_of, is_closed, open_again
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.fulfillment_delay import faults, repairs
 
 
 @pytest.fixture

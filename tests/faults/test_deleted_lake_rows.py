@@ -10,9 +10,9 @@ from lakeproof.errors import InvalidInput
 from lakeproof.lake.capture import gap, rewriting
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import Source
-from lakeproof.scenarios.lake_commit_failure import faults
-from lakeproof.scenarios.lake_commit_failure.faults import DeletedLakeRows
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.lake_commit_failure import faults
+from lakeproof_shop.scenarios.lake_commit_failure.faults import DeletedLakeRows
 
 TWO = DeletedLakeRows(rows=2)
 

@@ -8,10 +8,10 @@ import pytest
 from lakeproof.errors import InvalidInput, NotReady
 from lakeproof.probes import ring
 from lakeproof.processes.states import Health, State
-from lakeproof.scenarios.cassandra_node_down import faults
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.cassandra_node_down import faults
 
 NODE = "cassandra-node2"
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lakeproof.scenarios.lake_commit_failure import dump, faults
-from lakeproof.scenarios.lake_commit_failure.faults import ARCHIVE
 from lakeproof.stack.engines import store_disk
 from lakeproof.stack.engines.minio import moved_out_folder
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.lake_commit_failure import dump, faults
+from lakeproof_shop.scenarios.lake_commit_failure.faults import ARCHIVE
 
 
 class Exists(Exception):

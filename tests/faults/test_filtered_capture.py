@@ -9,8 +9,8 @@ from lakeproof.lake.capture import missed, topic_gap
 from lakeproof.lake.capture.connector import find_connector, render
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes import flink
-from lakeproof.scenarios.flink_restarts import faults
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.flink_restarts import faults
 
 CONNECTOR = faults.FilteredCapture()
 TORN = "transaction 0-1-7: END counts {oltp.order_items=2}, came {}"

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from lakeproof.errors import TerminalError, TransientError
-from lakeproof.probes import support
-from lakeproof.scenarios.support_timeline import faults, repairs
-from lakeproof.scenarios.support_timeline.faults import FILES, HoardedAttachments
-from lakeproof.shop.support.offload import Offloaded
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.support_timeline import faults, repairs
+from lakeproof_shop.scenarios.support_timeline import probes as support
+from lakeproof_shop.scenarios.support_timeline.faults import FILES, HoardedAttachments
+from lakeproof_shop.services.support.offload import Offloaded
 
 AT_ONCE = HoardedAttachments(megabytes=12, seconds=0)
 

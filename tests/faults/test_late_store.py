@@ -15,12 +15,12 @@ from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.faults import roads
 from lakeproof.lake.job import store_road
 from lakeproof.probes.object_store import LATE_SECONDS, taskmanager_delay
-from lakeproof.scenarios.kafka_backlog import faults, repairs
-from lakeproof.scenarios.kafka_backlog.faults import LateStore
 from lakeproof.stack.engines.flink import TASKMANAGER
 from lakeproof.stack.engines.flink_config import config_yaml, road_of
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.kafka_backlog import faults, repairs
+from lakeproof_shop.scenarios.kafka_backlog.faults import LateStore
 
 ARGUMENTS = LateStore(seconds=0.9)
 

@@ -8,12 +8,12 @@ import pymysql
 import pytest
 
 from lakeproof.processes import detached
-from lakeproof.scenarios.connection_saturation import account_limit, session_leak
-from lakeproof.scenarios.connection_saturation import faults as connection_saturation_faults
-from lakeproof.scenarios.connection_saturation.faults import LeakedSessions
 from lakeproof.stack.database_sessions import Held, Sessions
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connection_saturation import account_limit, session_leak
+from lakeproof_shop.scenarios.connection_saturation import faults as connection_saturation_faults
+from lakeproof_shop.scenarios.connection_saturation.faults import LeakedSessions
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,11 @@ def test_the_leak_stops_at_what_it_wants_and_lives_on_while_the_server_leaves_it
     monkeypatch.setattr(session_leak, "_open", open_one)
     monkeypatch.setattr(session_leak, "_living", living)
     monkeypatch.setattr(
-        "lakeproof.scenarios.connection_saturation.session_leak.time.monotonic", lambda: float(next(times))
+        "lakeproof_shop.scenarios.connection_saturation.session_leak.time.monotonic", lambda: float(next(times))
     )
-    monkeypatch.setattr("lakeproof.scenarios.connection_saturation.session_leak.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(
+        "lakeproof_shop.scenarios.connection_saturation.session_leak.time.sleep", lambda seconds: None
+    )
     with pytest.raises(KeyboardInterrupt):
         session_leak.leak(stack, "mysql", "report", 3)
     assert opened == ["report"] * 3

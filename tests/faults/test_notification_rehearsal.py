@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from lakeproof.scenarios.notification_failure import rehearsal as notification_rehearsal
-from lakeproof.scenarios.notification_failure.rehearsal import is_same_place
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.notification_failure import rehearsal as notification_rehearsal
+from lakeproof_shop.scenarios.notification_failure.rehearsal import is_same_place
 
 HERE = ("127.0.0.1", 8006)
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from lakeproof.lake.sources import mariadb
-from lakeproof.scenarios.flink_restarts import faults as flink_restarts_faults
-from lakeproof.scenarios.schema_drift.faults import RetypedColumn
-from lakeproof.shop.order.requests import MAX_ITEMS
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.flink_restarts import faults as flink_restarts_faults
+from lakeproof_shop.scenarios.schema_drift.faults import RetypedColumn
+from lakeproof_shop.services.order.requests import MAX_ITEMS
 
 INT_MOST = 2**31 - 1
 

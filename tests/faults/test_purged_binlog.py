@@ -5,8 +5,8 @@ import pytest
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.capture import gap
 from lakeproof.probes import binlog_place
-from lakeproof.scenarios.connector_failure import faults
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connector_failure import faults
 
 
 class Capture:

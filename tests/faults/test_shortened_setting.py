@@ -7,9 +7,9 @@ import pytest
 from lakeproof.errors import NotReady
 from lakeproof.processes import handed_variable
 from lakeproof.processes.environment import RESERVATION_TTL
-from lakeproof.scenarios.ttl_oversell import faults, repairs
 from lakeproof.stack.settings import load_settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.ttl_oversell import faults, repairs
 
 SERVICE = "inventory-service"
 

@@ -3,9 +3,9 @@
 import pytest
 
 from lakeproof.errors import InvalidInput, TerminalError
-from lakeproof.scenarios.ttl_oversell import faults
-from lakeproof.scenarios.ttl_oversell.faults import ShortenedTtl
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.ttl_oversell import faults
+from lakeproof_shop.scenarios.ttl_oversell.faults import ShortenedTtl
 
 FAULT = ShortenedTtl(ttl=30)
 

@@ -16,10 +16,10 @@ import pytest
 from lakeproof.deadline import Deadline
 from lakeproof.errors import NotReady
 from lakeproof.faults import roads
-from lakeproof.scenarios.support_timeline import faults
-from lakeproof.scenarios.support_timeline.faults import SlowedSource
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.support_timeline import faults
+from lakeproof_shop.scenarios.support_timeline.faults import SlowedSource
 
 LATE_SECONDS = 1.7
 BODY = b"x" * 300_000

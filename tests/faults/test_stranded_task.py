@@ -9,9 +9,9 @@ from tests.conftest import Answering
 
 from lakeproof.arguments import OfConnector
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput
-from lakeproof.scenarios.replication_lag import faults
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.replication_lag import faults
 
 ORDERS = faults.StrandedTask()
 

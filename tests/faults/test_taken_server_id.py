@@ -8,8 +8,8 @@ from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.lake.sources import mariadb
 from lakeproof.probes.connect import SERVER_ID_TAKEN
 from lakeproof.processes import detached
-from lakeproof.scenarios.connector_failure import faults
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connector_failure import faults
 
 
 @pytest.fixture

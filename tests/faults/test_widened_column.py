@@ -14,9 +14,9 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.flink import NO_EXCEPTION
-from lakeproof.scenarios.flink_restarts import faults
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.flink_restarts import faults
 
 
 class Database:

@@ -8,9 +8,9 @@ import pytest
 from lakeproof.errors import TerminalError
 from lakeproof.lake.nessie import NessieConflict
 from lakeproof.lake.nessie_commit import OURS
-from lakeproof.scenarios.lake_commit_failure import faults
-from lakeproof.scenarios.lake_commit_failure.faults import AUTHOR
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.lake_commit_failure import faults
+from lakeproof_shop.scenarios.lake_commit_failure.faults import AUTHOR
 
 
 class Nessie:

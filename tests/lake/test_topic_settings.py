@@ -23,14 +23,14 @@ from lakeproof.probes import kafka
 from lakeproof.probes.kafka import other_topic_changes, topic_changes
 from lakeproof.provisioning import kafka as provisioning
 from lakeproof.provisioning.kafka import provision
-from lakeproof.scenarios.connector_failure import faults
-from lakeproof.scenarios.connector_failure import repairs as connector_failure_repairs
-from lakeproof.scenarios.connector_failure.faults import ChangedTopic
-from lakeproof.scenarios.connector_failure.repairs import RestoreTopic
 from lakeproof.stack import provisioned
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import CDC_TOPIC, Topic
+from lakeproof_shop.scenarios.connector_failure import faults
+from lakeproof_shop.scenarios.connector_failure import repairs as connector_failure_repairs
+from lakeproof_shop.scenarios.connector_failure.faults import ChangedTopic
+from lakeproof_shop.scenarios.connector_failure.repairs import RestoreTopic
 
 CAPTURE = find_topic(CDC_TOPIC)
 WEEK = str(7 * 86_400_000)

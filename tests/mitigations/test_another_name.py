@@ -14,10 +14,10 @@ from lakeproof.lake.capture.columns import Difference
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.engine import Ask
 from lakeproof.lake.sources.source import OLTP, SHOP, Source
-from lakeproof.scenarios.schema_drift import another_name
-from lakeproof.scenarios.schema_drift.another_name import Likeness, likeness, require_another_name
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.schema_drift import another_name
+from lakeproof_shop.scenarios.schema_drift.another_name import Likeness, likeness, require_another_name
 
 STACK = Stack(Settings())
 SKU = Difference("oltp.order_items", "sku", None, "STRING")

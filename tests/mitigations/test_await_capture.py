@@ -4,8 +4,8 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired
-from lakeproof.scenarios.replication_lag import repairs
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.replication_lag import repairs
 
 SLOW = CouldNotLook("its newest record cannot be read in time", where="cdc.oltp")
 

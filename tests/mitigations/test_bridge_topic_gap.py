@@ -91,7 +91,7 @@ def test_what_is_proposed_for_a_changed_capture_is_not_refused(
     monkeypatch.setattr(topic_gap, "bridge", bridge)
     monkeypatch.setattr(gap, "bridge", bridge)
     monkeypatch.setattr(reading_anew, "read_anew", read_anew)
-    known = load_causes(all_probes(), scenario_folders())
+    known = load_causes(all_probes(OURS), scenario_folders())
     (named,) = [one for one in known if one.id == f"{source.prefix('_')}{cause}"]
     for step in named.repairs:
         mitigation = all_mitigations(OURS)[step.id]

@@ -8,9 +8,9 @@ from tests.doubles.columns import columns_as_declared
 from lakeproof.errors import InvalidInput, NotReady, TerminalError
 from lakeproof.lake.capture.evolution import Evolution, find_table
 from lakeproof.lake.sources import mariadb
-from lakeproof.scenarios.schema_drift import repairs
-from lakeproof.scenarios.schema_drift.repairs import DeclareColumn
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.schema_drift import repairs
+from lakeproof_shop.scenarios.schema_drift.repairs import DeclareColumn
 
 
 @pytest.fixture

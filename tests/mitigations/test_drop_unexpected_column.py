@@ -20,10 +20,10 @@ from lakeproof.lake.sources import mariadb, postgres
 from lakeproof.lake.sources.engine import Keep
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.columns import missing_columns, unexpected_columns, unreadable_columns
-from lakeproof.scenarios.schema_drift import repairs
-from lakeproof.scenarios.schema_drift.repairs import DropUnexpectedColumn
 from lakeproof.stack import postgres_session
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.schema_drift import repairs
+from lakeproof_shop.scenarios.schema_drift.repairs import DropUnexpectedColumn
 
 
 class Database:
@@ -258,5 +258,5 @@ def test_the_check_fails_by_either_difference_and_is_unknown_without_an_answer(
 
 @pytest.mark.parametrize(("column", "is_there"), [("lease_until", True), ("wrong", False)])
 def test_a_word_of_a_schemas_comment_is_not_taken_for_a_column_of_the_shop(column: str, is_there: bool) -> None:
-    assert re.search(rf"\b{column}\b", (files("lakeproof.shop") / "fulfillment" / "schema.sql").read_text())
+    assert re.search(rf"\b{column}\b", (files("lakeproof_shop.services") / "fulfillment" / "schema.sql").read_text())
     assert repairs.in_shops_schema(column) is is_there

@@ -11,8 +11,8 @@ import pytest
 from lakeproof.deadline import Deadline
 from lakeproof.errors import TerminalError
 from lakeproof.processes import cpu_limit, procfs, sweep
-from lakeproof.scenarios.kafka_backlog import repairs
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.kafka_backlog import repairs
 
 
 class Supervisor:

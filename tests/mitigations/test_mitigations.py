@@ -12,12 +12,12 @@ from lakeproof.errors import CouldNotLook
 from lakeproof.mitigations.mitigation import Mitigation, all_mitigations
 from lakeproof.processes import handed_variable
 from lakeproof.processes.environment import RESERVATION_TTL
-from lakeproof.scenarios.connector_failure.repairs import free_id
-from lakeproof.scenarios.replication_lag import repairs
-from lakeproof.scenarios.replication_lag.repairs import bound_seconds
-from lakeproof.scenarios.ttl_oversell import repairs as ttl_oversell_repairs
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connector_failure.repairs import free_id
+from lakeproof_shop.scenarios.replication_lag import repairs
+from lakeproof_shop.scenarios.replication_lag.repairs import bound_seconds
+from lakeproof_shop.scenarios.ttl_oversell import repairs as ttl_oversell_repairs
 
 NEEDED: dict[str, dict[str, object]] = {
     "continue_process": {"component": "connect"},

@@ -14,13 +14,13 @@ from lakeproof.lake.query.trino_queries import Query
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.mitigations.named import Named, hold_to_found
 from lakeproof.repairs.running import run_step
-from lakeproof.scenarios.connection_saturation import repairs
-from lakeproof.scenarios.notification_failure import repairs as notification_failure_repairs
-from lakeproof.scenarios.support_timeline import repairs as support_timeline_repairs
-from lakeproof.scenarios.trino_backlog import repairs as trino_backlog_repairs
 from lakeproof.stack.database_sessions import Held, Sessions
 from lakeproof.stack.engines.sessions import Blocker
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connection_saturation import repairs
+from lakeproof_shop.scenarios.notification_failure import repairs as notification_failure_repairs
+from lakeproof_shop.scenarios.support_timeline import repairs as support_timeline_repairs
+from lakeproof_shop.scenarios.trino_backlog import repairs as trino_backlog_repairs
 
 ONE, OTHER = (f"5a0c3f4e-0000-4000-8000-00000000000{at}" for at in (1, 2))
 

@@ -18,13 +18,13 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from lakeproof.errors import InvalidInput, LakeproofError, TerminalError, TransientError
 from lakeproof.held_file import try_hold
-from lakeproof.scenarios.lake_commit_failure import repairs
-from lakeproof.scenarios.lake_commit_failure.repairs import KEY
 from lakeproof.stack.engines.minio import moved_out_folder
 from lakeproof.stack.object_store import BUCKETS
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 from lakeproof.telling import Telling
+from lakeproof_shop.scenarios.lake_commit_failure import repairs
+from lakeproof_shop.scenarios.lake_commit_failure.repairs import KEY
 
 KEPT = {
     "a": b"one",
@@ -259,7 +259,7 @@ def test_an_end_amid_the_deletes_names_the_archive_that_holds_the_only_copies(
 
     monkeypatch.setattr(store, "delete_object", delete)
     told: list[str] = []
-    with pytest.raises(kind) as first, Telling("lakeproof.scenarios", told.append, ""):
+    with pytest.raises(kind) as first, Telling("lakeproof_shop.scenarios", told.append, ""):
         repairs.OffloadBucket().run(stack)
     (archive,) = moved_out_folder(stack).iterdir()
     assert f"lie in {archive}, and what was deleted by now lies there alone" in str(first.value)

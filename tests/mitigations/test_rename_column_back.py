@@ -7,10 +7,10 @@ from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotRea
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.columns import missing_columns, renamed_columns
-from lakeproof.scenarios.schema_drift import another_name, faults, repairs
-from lakeproof.scenarios.schema_drift.another_name import Likeness
-from lakeproof.scenarios.schema_drift.faults import RenamedColumn
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.schema_drift import another_name, faults, repairs
+from lakeproof_shop.scenarios.schema_drift.another_name import Likeness
+from lakeproof_shop.scenarios.schema_drift.faults import RenamedColumn
 
 
 class Database:

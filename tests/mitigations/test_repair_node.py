@@ -6,14 +6,14 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput
+from lakeproof.mitigations import ring as ring_repairs
 from lakeproof.probes.ring import RingNode
-from lakeproof.scenarios.cassandra_node_down import repairs as cassandra_node_down_repairs
 from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.stack.engines.cassandra_config import NODES
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-NODE = cassandra_node_down_repairs.RepairNode(component="cassandra-node2")
+NODE = ring_repairs.RepairNode(component="cassandra-node2")
 
 
 class Cluster:
@@ -23,8 +23,8 @@ class Cluster:
         self.stack = Stack(Settings(state_dir=tmp_path))
         self.did = list[str]()
         self.seen = {name: dict.fromkeys(NODES, "UN") for name in NODES}
-        monkeypatch.setattr(cassandra_node_down_repairs, "ring", self.ring)
-        monkeypatch.setattr(cassandra_node_down_repairs, "nodetool", self.nodetool)
+        monkeypatch.setattr(ring_repairs, "ring", self.ring)
+        monkeypatch.setattr(ring_repairs, "nodetool", self.nodetool)
 
     def ring(self, stack: Stack, *, ask: str) -> list[RingNode]:
         return [RingNode(name, state, "", "", 16, None, "id", "") for name, state in self.seen[ask].items()]
@@ -65,7 +65,7 @@ def test_it_waits_until_both_sides_see_every_node_up(
 def test_where_a_node_stays_away_nothing_is_copied_and_who_it_is_is_told(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cassandra_node_down_repairs, "UP_SECONDS", 0.0)
+    monkeypatch.setattr(ring_repairs, "UP_SECONDS", 0.0)
     cluster.seen["cassandra-seed"]["cassandra-node3"] = "DN"
     with pytest.raises(DeadlineExpired, match="cassandra-seed sees cassandra-node3 DN") as ended:
         NODE.run(cluster.stack)
@@ -85,12 +85,12 @@ def test_a_node_that_gives_no_answer_at_first_is_waited_for_and_named(
         return answers(stack, ask=ask)
 
     waited = list[float]()
-    monkeypatch.setattr(cassandra_node_down_repairs, "ring", silent_at_first)
+    monkeypatch.setattr(ring_repairs, "ring", silent_at_first)
     monkeypatch.setattr(Deadline, "pause", lambda deadline, seconds: waited.append(seconds))
     NODE.run(cluster.stack)
     assert len(waited) == 1 and len(cluster.did) == 1
     waited.clear()
-    monkeypatch.setattr(cassandra_node_down_repairs, "UP_SECONDS", 0.0)
+    monkeypatch.setattr(ring_repairs, "UP_SECONDS", 0.0)
     with pytest.raises(DeadlineExpired, match=f"{silent} gives no answer: nodetool: connection refused"):
         NODE.run(cluster.stack)
 
@@ -103,14 +103,14 @@ def test_somebody_elses_node_is_repaired_on_its_own_machine() -> None:
 
 def test_what_is_no_node_is_refused(cluster: Cluster) -> None:
     with pytest.raises(InvalidInput, match="cassandra-node2"):
-        cassandra_node_down_repairs.RepairNode(component="redis").run(cluster.stack)
+        ring_repairs.RepairNode(component="redis").run(cluster.stack)
 
 
 def test_a_repair_that_fails_is_not_called_one(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object, **__: object) -> str:
         raise CouldNotLook("nodetool: Repair session failed")
 
-    monkeypatch.setattr(cassandra_node_down_repairs, "nodetool", fails)
+    monkeypatch.setattr(ring_repairs, "nodetool", fails)
     with pytest.raises(CouldNotLook, match="session failed"):
         NODE.run(cluster.stack)
 

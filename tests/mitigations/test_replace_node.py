@@ -7,8 +7,8 @@ import pytest
 
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, DeadlineExpired, InvalidInput, NotReady, TerminalError
+from lakeproof.mitigations import ring as ring_repairs
 from lakeproof.probes.ring import RingNode
-from lakeproof.scenarios.cassandra_node_down import repairs as cassandra_node_down_repairs
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.stack import Stack
 
@@ -60,29 +60,29 @@ class Cluster:
 @pytest.fixture
 def cluster(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     made = Cluster(stack)
-    monkeypatch.setattr(cassandra_node_down_repairs, "our_processes", lambda stack, what: made)
-    monkeypatch.setattr(cassandra_node_down_repairs, "ring", made.ring)
-    monkeypatch.setattr(cassandra_node_down_repairs, "nodetool", made.nodetool)
+    monkeypatch.setattr(ring_repairs, "our_processes", lambda stack, what: made)
+    monkeypatch.setattr(ring_repairs, "ring", made.ring)
+    monkeypatch.setattr(ring_repairs, "nodetool", made.nodetool)
     cassandra.replace_mark(made.stack, NODE).parent.mkdir(parents=True)
     return made
 
 
 def test_a_replaced_node_is_repaired_once_it_has_joined(cluster: Cluster) -> None:
-    assert cassandra_node_down_repairs.ReplaceNode(node=NODE).run(cluster.stack) == f"replaced: {NODE} is UN"
+    assert ring_repairs.ReplaceNode(node=NODE).run(cluster.stack) == f"replaced: {NODE} is UN"
     assert cluster.did == [f"stop {NODE}", f"start {NODE}", f"repair --full on {NODE}"]
     assert not cassandra.replace_mark(cluster.stack, NODE).exists()
     with pytest.raises(InvalidInput, match="it still has its data"):
-        cassandra_node_down_repairs.ReplaceNode(node=NODE).run(cluster.stack)
+        ring_repairs.ReplaceNode(node=NODE).run(cluster.stack)
 
 
 @pytest.mark.parametrize("state", ["UJ", "DN"])
 def test_a_node_that_is_not_up_and_normal_in_the_end_is_no_success(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    monkeypatch.setattr(cassandra_node_down_repairs, "NORMAL_SECONDS", 0.0, raising=False)
+    monkeypatch.setattr(ring_repairs, "NORMAL_SECONDS", 0.0, raising=False)
     cluster.state = state
     with pytest.raises(DeadlineExpired, match=f"{NODE}: .*last seen: {state}. Next: lakeproof ring") as ended:
-        cassandra_node_down_repairs.ReplaceNode(node=NODE).run(cluster.stack)
+        ring_repairs.ReplaceNode(node=NODE).run(cluster.stack)
     assert ended.value.exit_code == 1
     assert cluster.did[-1] == f"repair --full on {NODE}"
 
@@ -93,7 +93,7 @@ def test_the_others_have_time_to_see_it_up_and_normal(cluster: Cluster, monkeypa
 
     monkeypatch.setattr(Deadline, "pause", pause)
     cluster.state = "UJ"
-    assert cassandra_node_down_repairs.ReplaceNode(node=NODE).run(cluster.stack) == f"replaced: {NODE} is UN"
+    assert ring_repairs.ReplaceNode(node=NODE).run(cluster.stack) == f"replaced: {NODE} is UN"
 
 
 def test_a_ring_that_once_has_no_answer_does_not_leave_the_node_stopped(
@@ -101,7 +101,7 @@ def test_a_ring_that_once_has_no_answer_does_not_leave_the_node_stopped(
 ) -> None:
     monkeypatch.setattr(Deadline, "pause", lambda self, seconds: None)
     cluster.silent_after = ["stop", "repair"]
-    assert cassandra_node_down_repairs.ReplaceNode(node=NODE).run(cluster.stack) == f"replaced: {NODE} is UN"
+    assert ring_repairs.ReplaceNode(node=NODE).run(cluster.stack) == f"replaced: {NODE} is UN"
     assert cluster.silent_after == []
 
 
@@ -118,21 +118,21 @@ def test_where_another_node_is_away_nothing_is_stopped(cluster: Cluster, others:
     """It would copy from one replica alone, which may lack rows that were acknowledged by the two that are away."""
     cluster.others |= others
     with pytest.raises(InvalidInput, match=f"{away} .* to copy from"):
-        cassandra_node_down_repairs.ReplaceNode(node=NODE).run(cluster.stack)
+        ring_repairs.ReplaceNode(node=NODE).run(cluster.stack)
     assert cluster.did == []
 
 
 def test_a_fourth_node_that_is_up_is_no_hindrance(cluster: Cluster) -> None:
     cluster.others |= {"cassandra-node4": "UN"}
-    assert cassandra_node_down_repairs.ReplaceNode(node=NODE).run(cluster.stack) == f"replaced: {NODE} is UN"
+    assert ring_repairs.ReplaceNode(node=NODE).run(cluster.stack) == f"replaced: {NODE} is UN"
 
 
 def test_a_repair_that_failed_after_the_join_is_made_by_the_next_run_which_stops_nothing(cluster: Cluster) -> None:
     cluster.repairs = False
     with pytest.raises(CouldNotLook, match="repair failed"):
-        cassandra_node_down_repairs.ReplaceNode(node=NODE).run(cluster.stack)
+        ring_repairs.ReplaceNode(node=NODE).run(cluster.stack)
     cluster.repairs, cluster.did = True, []
-    assert cassandra_node_down_repairs.ReplaceNode(node=NODE).run(cluster.stack) == f"replaced: {NODE} is UN"
+    assert ring_repairs.ReplaceNode(node=NODE).run(cluster.stack) == f"replaced: {NODE} is UN"
     assert cluster.did == [f"start {NODE}", f"repair --full on {NODE}"]
     assert not cassandra.replace_mark(cluster.stack, NODE).exists()
 
@@ -140,7 +140,7 @@ def test_a_repair_that_failed_after_the_join_is_made_by_the_next_run_which_stops
 def test_killed_while_it_deletes_the_data_it_leaves_no_member_without_its_rows(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cassandra_node_down_repairs.ReplaceNode(node=NODE).run(cluster.stack)
+    ring_repairs.ReplaceNode(node=NODE).run(cluster.stack)
     rows = cassandra.storage_dir(cluster.stack, NODE) / "data" / "inventory" / "stock-1" / "nb-1-big-Data.db"
     rows.parent.mkdir(parents=True)
     rows.touch()
@@ -154,12 +154,12 @@ def test_killed_while_it_deletes_the_data_it_leaves_no_member_without_its_rows(
 
     monkeypatch.setattr(shutil, "rmtree", killed)
     with pytest.raises(KeyboardInterrupt):
-        cassandra_node_down_repairs.ReplaceNode(node=NODE, discard_data=True).run(cluster.stack)
+        ring_repairs.ReplaceNode(node=NODE, discard_data=True).run(cluster.stack)
     assert not cassandra.has_data(cluster.stack, NODE)
     assert cassandra.replace_mark(cluster.stack, NODE).exists()
     monkeypatch.setattr(shutil, "rmtree", rmtree)
     cluster.did = []
-    assert cassandra_node_down_repairs.ReplaceNode(node=NODE).run(cluster.stack) == f"replaced: {NODE} is UN"
+    assert ring_repairs.ReplaceNode(node=NODE).run(cluster.stack) == f"replaced: {NODE} is UN"
     assert cluster.did == [f"stop {NODE}", f"start {NODE}", f"repair --full on {NODE}"]
     assert [each.name for each in cluster.stack.data_dir(NODE).iterdir()] == ["storage"]
 
@@ -168,17 +168,17 @@ def test_killed_between_the_mark_and_the_deletion_the_next_run_repairs_it_and_ta
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It starts with all its data, as any other."""
-    cassandra_node_down_repairs.ReplaceNode(node=NODE).run(cluster.stack)
+    ring_repairs.ReplaceNode(node=NODE).run(cluster.stack)
 
     def killed(stack: Stack, name: str) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(cassandra_node_down_repairs, "discard_data", killed)
-        cassandra_node_down_repairs.ReplaceNode(node=NODE, discard_data=True).run(cluster.stack)
+        patched.setattr(ring_repairs, "discard_data", killed)
+        ring_repairs.ReplaceNode(node=NODE, discard_data=True).run(cluster.stack)
     assert cassandra.has_data(cluster.stack, NODE)
     cluster.did = []
-    assert cassandra_node_down_repairs.ReplaceNode(node=NODE).run(cluster.stack) == f"replaced: {NODE} is UN"
+    assert ring_repairs.ReplaceNode(node=NODE).run(cluster.stack) == f"replaced: {NODE} is UN"
     assert cluster.did == [f"start {NODE}", f"repair --full on {NODE}"]
     assert not cassandra.replace_mark(cluster.stack, NODE).exists()
 
@@ -186,11 +186,11 @@ def test_killed_between_the_mark_and_the_deletion_the_next_run_repairs_it_and_ta
 def test_half_of_a_replacement_that_cannot_join_is_thrown_away_only_when_told(cluster: Cluster) -> None:
     cluster.repairs = False
     with pytest.raises(CouldNotLook):
-        cassandra_node_down_repairs.ReplaceNode(node=NODE).run(cluster.stack)
+        ring_repairs.ReplaceNode(node=NODE).run(cluster.stack)
     cluster.joins, cluster.repairs, cluster.did = False, True, []
     with pytest.raises(TerminalError, match="--discard-data"):
-        cassandra_node_down_repairs.ReplaceNode(node=NODE).run(cluster.stack)
+        ring_repairs.ReplaceNode(node=NODE).run(cluster.stack)
     cluster.joins = True
     assert cluster.did == [f"start {NODE}"]
-    cassandra_node_down_repairs.ReplaceNode(node=NODE, discard_data=True).run(cluster.stack)
+    ring_repairs.ReplaceNode(node=NODE, discard_data=True).run(cluster.stack)
     assert f"stop {NODE}" in cluster.did and not cassandra.replace_mark(cluster.stack, NODE).exists()

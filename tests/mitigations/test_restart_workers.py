@@ -7,9 +7,9 @@ import pytest
 
 from lakeproof.errors import InvalidInput
 from lakeproof.processes.states import State
-from lakeproof.scenarios.replication_lag import repairs
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.replication_lag import repairs
 
 
 def test_every_worker_that_runs_is_restarted_and_then_the_task_has_to_run(

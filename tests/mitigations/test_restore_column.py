@@ -11,9 +11,9 @@ from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.lake.capture.columns import Difference, Differences
 from lakeproof.lake.sources import mariadb
 from lakeproof.mitigations.columns import keys_with
-from lakeproof.scenarios.schema_drift import faults, repairs
-from lakeproof.scenarios.schema_drift.another_name import Likeness
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.schema_drift import faults, repairs
+from lakeproof_shop.scenarios.schema_drift.another_name import Likeness
 
 GONE = Difference("oltp.order_items", "sku", None, "STRING")
 

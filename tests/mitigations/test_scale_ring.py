@@ -8,8 +8,8 @@ import pytest
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, InvalidInput, TransientError
 from lakeproof.held_file import hold
+from lakeproof.mitigations import ring as ring_repairs
 from lakeproof.probes.ring import RingNode
-from lakeproof.scenarios.cassandra_node_down import repairs as cassandra_node_down_repairs
 from lakeproof.stack.components import all_components
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.engines.cassandra_config import FURTHER, NODES
@@ -84,10 +84,10 @@ class Cluster:
 @pytest.fixture
 def cluster(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     made = Cluster(stack)
-    monkeypatch.setattr(cassandra_node_down_repairs, "ring", made.ring)
-    for module in (cassandra_node_down_repairs, cassandra_node_down_repairs):
+    monkeypatch.setattr(ring_repairs, "ring", made.ring)
+    for module in (ring_repairs, ring_repairs):
         monkeypatch.setattr(module, "nodetool", made.nodetool)
-    monkeypatch.setattr(cassandra_node_down_repairs, "our_processes", lambda stack, what: made)
+    monkeypatch.setattr(ring_repairs, "our_processes", lambda stack, what: made)
     return made
 
 
@@ -100,42 +100,42 @@ def comes_back(stack: Stack) -> bool:
 def cut_off(cluster: Cluster, nodes: int, at: str) -> None:
     cluster.cut_off_at = at
     with pytest.raises(KeyboardInterrupt):
-        cassandra_node_down_repairs.scale(cluster.stack, nodes)
+        ring_repairs.scale(cluster.stack, nodes)
     cluster.cut_off_at, cluster.did = "", []
 
 
 def test_a_node_that_joined_comes_back_and_one_that_left_does_not(cluster: Cluster) -> None:
     assert not comes_back(cluster.stack)
-    assert cassandra_node_down_repairs.scale(cluster.stack, 4) == "cassandra-node4 joined"
+    assert ring_repairs.scale(cluster.stack, 4) == "cassandra-node4 joined"
     assert comes_back(cluster.stack)
-    assert cassandra_node_down_repairs.scale(cluster.stack, 4).startswith("cassandra-node4 was a member already")
+    assert ring_repairs.scale(cluster.stack, 4).startswith("cassandra-node4 was a member already")
     assert cluster.did.count("cleanup") == 3
-    assert cassandra_node_down_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"
+    assert ring_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"
     assert not comes_back(cluster.stack)
-    assert cassandra_node_down_repairs.scale(cluster.stack, 3) == "it has 3 nodes already"
-    assert cassandra_node_down_repairs.scale(cluster.stack, 4) == "cassandra-node4 joined"
+    assert ring_repairs.scale(cluster.stack, 3) == "it has 3 nodes already"
+    assert ring_repairs.scale(cluster.stack, 4) == "cassandra-node4 joined"
 
 
 @pytest.mark.parametrize("at", ["decommission", "forget"])
 def test_a_node_that_was_cut_off_while_it_left_does_not_come_back_and_goes_on_leaving(
     cluster: Cluster, at: str
 ) -> None:
-    cassandra_node_down_repairs.scale(cluster.stack, 4)
+    ring_repairs.scale(cluster.stack, 4)
     cut_off(cluster, 3, at)
     assert cassandra.has_data(cluster.stack, FOURTH)
     assert not comes_back(cluster.stack)
-    assert cassandra_node_down_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"
+    assert ring_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"
     assert not cassandra.storage_dir(cluster.stack, FOURTH).exists()
-    assert cassandra_node_down_repairs.scale(cluster.stack, 3) == "it has 3 nodes already"
+    assert ring_repairs.scale(cluster.stack, 3) == "it has 3 nodes already"
 
 
 def test_a_node_that_was_cut_off_while_it_left_leaves_before_it_joins_anew(cluster: Cluster) -> None:
-    cassandra_node_down_repairs.scale(cluster.stack, 4)
+    ring_repairs.scale(cluster.stack, 4)
     cut_off(cluster, 3, "decommission")
     with pytest.raises(InvalidInput, match="while it left") as refused:
-        cassandra_node_down_repairs.ReplaceNode(node=FOURTH, discard_data=True).run(cluster.stack)
+        ring_repairs.ReplaceNode(node=FOURTH, discard_data=True).run(cluster.stack)
     assert refused.value.next_action == "lakeproof ring scale 3"
-    assert cassandra_node_down_repairs.scale(cluster.stack, 4) == "cassandra-node4 left; cassandra-node4 joined"
+    assert ring_repairs.scale(cluster.stack, 4) == "cassandra-node4 left; cassandra-node4 joined"
     assert cluster.did.count("cleanup") == 3
     assert comes_back(cluster.stack)
 
@@ -143,18 +143,18 @@ def test_a_node_that_was_cut_off_while_it_left_leaves_before_it_joins_anew(clust
 def test_a_node_that_still_hands_its_copies_over_is_not_ended(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cassandra_node_down_repairs.scale(cluster.stack, 4)
+    ring_repairs.scale(cluster.stack, 4)
     cut_off(cluster, 3, "decommission")
     monkeypatch.setattr(Deadline, "pause", lambda self, seconds: None)
     cluster.still_leaving = 3
-    assert cassandra_node_down_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"
+    assert ring_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"
     assert cluster.did == ["decommission", "forget"]
 
 
 def test_a_ring_that_once_has_no_answer_does_not_end_the_wait_for_a_node_that_leaves(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cassandra_node_down_repairs.scale(cluster.stack, 4)
+    ring_repairs.scale(cluster.stack, 4)
     silent = ["decommission"]
 
     def ring(stack: Stack) -> list[RingNode]:
@@ -163,9 +163,9 @@ def test_a_ring_that_once_has_no_answer_does_not_end_the_wait_for_a_node_that_le
             raise CouldNotLook("nodetool had no answer within 20 s", where="ring")
         return cluster.ring(stack)
 
-    monkeypatch.setattr(cassandra_node_down_repairs, "ring", ring)
+    monkeypatch.setattr(ring_repairs, "ring", ring)
     monkeypatch.setattr(Deadline, "pause", lambda self, seconds: None)
-    assert cassandra_node_down_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"
+    assert ring_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"
     assert silent == []
 
 
@@ -175,55 +175,55 @@ def test_a_join_that_was_cut_off_still_has_the_others_drop_what_is_no_longer_the
 ) -> None:
     cut_off(cluster, 4, at)
     assert comes_back(cluster.stack)
-    assert cassandra_node_down_repairs.scale(cluster.stack, 4) == "cassandra-node4 joined"
+    assert ring_repairs.scale(cluster.stack, 4) == "cassandra-node4 joined"
     assert cluster.did.count("cleanup") == 3
 
 
 def test_a_join_that_was_cut_off_can_be_taken_back(cluster: Cluster) -> None:
     cut_off(cluster, 4, "cleanup")
-    assert cassandra_node_down_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"
+    assert ring_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"
     marks: tuple[Callable[[Stack, str], Path], ...] = (cassandra.joining_mark, cassandra.leaving_mark)
     assert not any(mark(cluster.stack, FOURTH).exists() for mark in marks)
 
 
 def test_after_a_dead_node_was_taken_out_the_others_are_repaired_before_its_data_go(cluster: Cluster) -> None:
     """Who takes a copy over gets it from one node alone, which may lack a row that was acknowledged."""
-    cassandra_node_down_repairs.scale(cluster.stack, 4)
+    ring_repairs.scale(cluster.stack, 4)
     cluster.dies()
     cluster.did, cluster.repairs = [], False
     with pytest.raises(CouldNotLook, match="repair failed"):
-        cassandra_node_down_repairs.scale(cluster.stack, 3)
+        ring_repairs.scale(cluster.stack, 3)
     assert cluster.did == ["forget", "removenode", "repair"]
     assert cassandra.has_data(cluster.stack, FOURTH) and not comes_back(cluster.stack)
     cluster.repairs, cluster.did = True, []
-    assert cassandra_node_down_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"
+    assert ring_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"
     assert cluster.did == ["forget", "repair"]
     assert not cassandra.storage_dir(cluster.stack, FOURTH).exists()
 
 
 def test_a_dead_node_that_was_taken_out_just_before_the_cut_is_still_repaired_after(cluster: Cluster) -> None:
-    cassandra_node_down_repairs.scale(cluster.stack, 4)
+    ring_repairs.scale(cluster.stack, 4)
     cluster.dies()
     cut_off(cluster, 3, "removenode")
-    assert cassandra_node_down_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"
+    assert ring_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"
     assert cluster.did == ["forget", "repair"]
 
 
 def test_a_node_that_hands_its_copies_over_needs_no_repair_of_the_others(cluster: Cluster) -> None:
-    cassandra_node_down_repairs.scale(cluster.stack, 4)
+    ring_repairs.scale(cluster.stack, 4)
     cluster.did = []
-    cassandra_node_down_repairs.scale(cluster.stack, 3)
+    ring_repairs.scale(cluster.stack, 3)
     assert cluster.did == ["decommission", "forget"]
 
 
 def test_whoever_changes_the_ring_second_is_told_who_is_at_it(cluster: Cluster) -> None:
     with hold(cluster.stack.state_dir / "ring.lock", "process 7 (ring scale 4, since 09:00:00)"):
         with pytest.raises(TransientError, match=r"process 7 \(ring scale 4, since 09:00:00\)"):
-            cassandra_node_down_repairs.scale(cluster.stack, 3)
+            ring_repairs.scale(cluster.stack, 3)
         with pytest.raises(TransientError, match="process 7"):
-            cassandra_node_down_repairs.ReplaceNode(node="cassandra-node2").run(cluster.stack)
+            ring_repairs.ReplaceNode(node="cassandra-node2").run(cluster.stack)
     assert cluster.did == []
-    assert cassandra_node_down_repairs.scale(cluster.stack, 4) == "cassandra-node4 joined"
+    assert ring_repairs.scale(cluster.stack, 4) == "cassandra-node4 joined"
 
 
 def test_a_mark_that_somebody_else_took_away_meanwhile_is_no_trouble(
@@ -234,6 +234,6 @@ def test_a_mark_that_somebody_else_took_away_meanwhile_is_no_trouble(
         cassandra.leaving_mark(stack, FOURTH).unlink(missing_ok=True)
         return cluster.nodetool(stack, name, *arguments, seconds=seconds)
 
-    monkeypatch.setattr(cassandra_node_down_repairs, "nodetool", nodetool)
-    assert cassandra_node_down_repairs.scale(cluster.stack, 4) == "cassandra-node4 joined"
-    assert cassandra_node_down_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"
+    monkeypatch.setattr(ring_repairs, "nodetool", nodetool)
+    assert ring_repairs.scale(cluster.stack, 4) == "cassandra-node4 joined"
+    assert ring_repairs.scale(cluster.stack, 3) == "cassandra-node4 left"

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.errors import TerminalError
-from lakeproof.scenarios.support_timeline import repairs
-from lakeproof.scenarios.support_timeline.repairs import SwitchSource
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.support_timeline import repairs
+from lakeproof_shop.scenarios.support_timeline.repairs import SwitchSource
 
 VARIABLE = "SERVICE_ORDER_SERVICE_URL"
 OFF, ON = SwitchSource(source="order", to="off"), SwitchSource(source="order")

@@ -10,7 +10,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.registry import Collector
 
 from lakeproof.incidents.desk_metrics import DeskMetrics
-from lakeproof.lake.projector.metrics import ProjectorMetrics
 from lakeproof.lake.publish.metrics import PublisherMetrics
 from lakeproof.observability import lag_exporter
 from lakeproof.observability.object_store_exporter import Listing, StoreMetrics
@@ -18,14 +17,15 @@ from lakeproof.observability.rules import PACKAGE
 from lakeproof.observability.scrape import PROBE_METRICS
 from lakeproof.observability.sources import PROBE_JOB, SUPERVISOR_JOB
 from lakeproof.processes.metrics import ComponentMetrics
-from lakeproof.shop.checkout.metrics import CheckoutMetrics
-from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
-from lakeproof.shop.inventory.metrics import InventoryMetrics
-from lakeproof.shop.notification.metrics import NotificationMetrics
-from lakeproof.shop.order.metrics import OrderMetrics
-from lakeproof.shop.payment.metrics import PaymentMetrics
-from lakeproof.shop.support.metrics import SupportMetrics
 from lakeproof.stack.components import all_components
+from lakeproof_shop.projector.metrics import ProjectorMetrics
+from lakeproof_shop.services.checkout.metrics import CheckoutMetrics
+from lakeproof_shop.services.fulfillment.metrics import FulfillmentMetrics
+from lakeproof_shop.services.inventory.metrics import InventoryMetrics
+from lakeproof_shop.services.notification.metrics import NotificationMetrics
+from lakeproof_shop.services.order.metrics import OrderMetrics
+from lakeproof_shop.services.payment.metrics import PaymentMetrics
+from lakeproof_shop.services.support.metrics import SupportMetrics
 
 AGENTS = PACKAGE / "stack" / "engines" / "jmx"
 # Prometheus writes these itself, about each job and each rule.

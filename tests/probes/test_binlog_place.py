@@ -1,6 +1,7 @@
 """Does the server's list still have the file that the connector reads next? Both sides made up."""
 
 import pytest
+from tests.doubles.plugins import OURS
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.lake.sources.source import OLTP, SOURCES
@@ -36,5 +37,5 @@ def test_a_server_that_lists_nothing_is_no_proof_of_a_loss(stack: Stack, monkeyp
 
 
 def test_each_source_in_mariadb_has_one() -> None:
-    found = {name for name in all_probes() if name.endswith("-binlog-place")}
+    found = {name for name in all_probes(OURS) if name.endswith("-binlog-place")}
     assert found == {f"{source.name}-binlog-place" for source in SOURCES if source.engine == "mysql"}

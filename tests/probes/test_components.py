@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import Answering
+from tests.doubles.plugins import OURS
 
 from lakeproof.errors import CouldNotLook, InvalidInput, NotReady
 from lakeproof.lake.sources.source import OLTP
@@ -181,7 +182,7 @@ def test_rubbish_is_no_answer_and_never_an_error_of_the_diagnosis(stack: Stack) 
 
 
 def test_every_component_that_up_starts_is_asked_whether_it_answers() -> None:
-    asked = {probe.source for probe in all_probes().values() if probe.liveness and probe.always}
+    asked = {probe.source for probe in all_probes(OURS).values() if probe.liveness and probe.always}
     assert asked == {name for name, one in all_components().items() if not one.on_demand}
 
 

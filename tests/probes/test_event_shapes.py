@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from lakeproof.errors import TerminalError, TransientError
-from lakeproof.probes import event_shapes
-from lakeproof.probes.event_shapes import Reshaped, compared
-from lakeproof.scenarios.notification_failure import faults, repairs
-from lakeproof.scenarios.notification_failure.repairs import RestoreEventShape
-from lakeproof.services import outbox
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.notification_failure import event_shapes, faults, repairs
+from lakeproof_shop.scenarios.notification_failure.event_shapes import Reshaped, compared
+from lakeproof_shop.scenarios.notification_failure.repairs import RestoreEventShape
+from lakeproof_shop.serving import outbox
 
 USUAL = {"payment.captured": {"order_id": 7, "moved": "9.50"}}
 

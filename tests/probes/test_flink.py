@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import Answering
+from tests.doubles.plugins import OURS
 
 from lakeproof.lake.job.passing_over import begin_passing_over
 from lakeproof.lake.sources.source import OLTP, SHOP
@@ -65,7 +66,7 @@ def test_failures_of_the_last_minute_count_although_the_job_says_running(
     stack = stack_of(JobManager(oltp=[1, 9, 20, 50, 70, 4000], shop=[61]))
     assert job_failures(stack, 3.0, OLTP) == 4
     assert job_failures(stack, 3.0, SHOP) == 0
-    known = all_probes()
+    known = all_probes(OURS)
     for name, healthy in (("oltp-job-failures", False), ("shop-job-failures", True)):
         reading = known[name].look(stack)
         condition = known[name].healthy
@@ -143,7 +144,7 @@ def test_the_operator_that_holds_the_others_back_is_told_first(tmp_path: Path, a
 
 
 def test_one_kill_of_a_taskmanager_is_healthy(stack_of: Callable[[JobManager], Stack]) -> None:
-    probe = all_probes()["oltp-job-failures"]
+    probe = all_probes(OURS)["oltp-job-failures"]
     reading = probe.look(stack_of(JobManager(oltp=[12])))
     assert (reading.value, probe.healthy and probe.healthy.holds(reading, reading)) == (1, True)
 
@@ -171,7 +172,7 @@ def test_without_a_job_there_is_no_number_and_another_answer_is_no_zero(
     assert job_exception(stack_of(JobManager()), 3.0, OLTP) is None
     strange = JobManager(oltp=[1])
     strange.history = {"all-exceptions": []}
-    assert not all_probes()["oltp-job-failures"].look(stack_of(strange)).answered
+    assert not all_probes(OURS)["oltp-job-failures"].look(stack_of(strange)).answered
 
 
 def test_a_value_that_the_types_refuse_is_told_with_its_column_while_the_job_fails_by_it(

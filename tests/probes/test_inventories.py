@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import Answering
+from tests.doubles.plugins import OURS
 
 from lakeproof.deadline import Deadline
 from lakeproof.lake.sources.source import OLTP
@@ -134,7 +135,7 @@ def test_the_store_is_asked_by_folder_and_odd_names_stay_one_word(tmp_path: Path
 
 def test_a_store_that_does_not_answer_was_not_looked_at(tmp_path: Path) -> None:
     away = Stack(Settings(state_dir=tmp_path, endpoints={"minio": {"http": "127.0.0.1:9"}}))
-    assert not all_probes()["objects"].look(away, 1.0).answered
+    assert not all_probes(OURS)["objects"].look(away, 1.0).answered
 
 
 def test_tables_on_main_are_read_page_by_page_without_namespaces(tmp_path: Path, answering: Answering) -> None:

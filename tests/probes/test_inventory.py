@@ -6,10 +6,11 @@ import httpx
 import pytest
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.probes import exporters, inventory
+from lakeproof.probes import exporters
 from lakeproof.probes.reading import Value
 from lakeproof.stack.settings import InventorySettings, Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.ttl_oversell import probes as inventory
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from tests.doubles.plugins import OURS
 
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes import looking
@@ -179,7 +180,7 @@ def test_out_of_range_needs_both_readings() -> None:
 
 
 def test_every_probe_says_what_a_person_could_type() -> None:
-    for known in all_probes().values():
+    for known in all_probes(OURS).values():
         assert known.query
         assert known.source
 

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from lakeproof.errors import CouldNotLook, TransientError
-from lakeproof.probes import notifications
-from lakeproof.scenarios.notification_failure import faults, repairs
 from lakeproof.stack import postgres_session
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.notification_failure import faults, repairs
+from lakeproof_shop.scenarios.notification_failure import probes as notifications
 
 
 @pytest.mark.parametrize(

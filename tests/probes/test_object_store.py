@@ -8,14 +8,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.conftest import Answering
+from tests.doubles.plugins import OURS
 
-from lakeproof.probes.labels import pending_writes, ready_writes
 from lakeproof.probes.object_store import FULL, READ_ONLY, WRITABLE, free_megabytes, lake_writes, strangers, writes
 from lakeproof.probes.probe import all_probes
 from lakeproof.stack.engines import minio
 from lakeproof.stack.object_store import BUCKETS
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.fulfillment_delay.probes import pending_writes, ready_writes
 
 BUCKET = "<Bucket><Name>{}</Name></Bucket>"
 LISTED = "<ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>"
@@ -88,7 +89,7 @@ def test_a_store_that_refuses_is_not_writable(
 ) -> None:
     stack = stack_of(Store(method, status, code))
     assert writes(stack, 3.0) == said
-    probe = all_probes()["store-writes"]
+    probe = all_probes(OURS)["store-writes"]
     reading = probe.look(stack)
     assert probe.healthy is not None and probe.healthy.holds(reading, reading) is False
 
@@ -219,4 +220,4 @@ def test_only_other_peoples_buckets_are_told_the_largest_first(
 
 def test_a_store_that_does_not_answer_is_neither(tmp_path: Path) -> None:
     away = Stack(Settings(state_dir=tmp_path, endpoints={"minio": {"http": "127.0.0.1:9"}}))
-    assert not all_probes()["store-writes"].look(away, 1.0).answered
+    assert not all_probes(OURS)["store-writes"].look(away, 1.0).answered

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.conftest import Answering
+from tests.doubles.plugins import OURS
 
 from lakeproof.probes.probe import all_probes
 from lakeproof.probes.prometheus import refused_share, restarting
@@ -66,7 +67,7 @@ def test_the_share_of_5xx_is_judged_and_few_calls_are_not(
 ) -> None:
     stack = stack_with(tmp_path, answering, calls)
     assert refused_share(stack, 3.0, SERVICE) == percent
-    probe = all_probes()[f"{SERVICE}-refusals"]
+    probe = all_probes(OURS)[f"{SERVICE}-refusals"]
     reading = probe.look(stack)
     assert probe.healthy is not None and probe.healthy.holds(reading, reading) is healthy
     assert refused_share(stack, 3.0, "payment-service") == 0.0
@@ -95,18 +96,18 @@ def test_a_service_that_recovered_a_moment_ago_is_well(
 def test_a_service_that_prometheus_did_not_scrape_was_not_looked_at(tmp_path: Path, answering: Answering) -> None:
     """A Prometheus that has just been restarted counts no refused calls, and no others either."""
     stack = stack_with(tmp_path, answering, {}, scraped=("payment-service",))
-    assert all_probes()["payment-service-refusals"].look(stack).value == 0.0
-    reading = all_probes()[f"{SERVICE}-refusals"].look(stack)
+    assert all_probes(OURS)["payment-service-refusals"].look(stack).value == 0.0
+    reading = all_probes(OURS)[f"{SERVICE}-refusals"].look(stack)
     assert not reading.answered and SERVICE in str(reading.error)
 
 
 def test_a_prometheus_that_fails_was_not_looked_at(tmp_path: Path, answering: Answering) -> None:
     stack = stack_with(tmp_path, answering, {"500": 100.0}, status=503)
-    assert not all_probes()[f"{SERVICE}-refusals"].look(stack).answered
+    assert not all_probes(OURS)[f"{SERVICE}-refusals"].look(stack).answered
 
 
 def test_each_service_is_asked_only_where_it_and_prometheus_are_part_of_the_stack() -> None:
-    probes = [probe for probe in all_probes().values() if probe.id.endswith("-refusals")]
+    probes = [probe for probe in all_probes(OURS).values() if probe.id.endswith("-refusals")]
     assert {probe.id for probe in probes} >= {
         f"{name}-service-refusals"
         for name in ("order", "payment", "inventory", "fulfillment", "notification", "support")
@@ -127,7 +128,7 @@ def test_who_was_started_again_and_again_is_told_by_one_question_for_all(
         return 200, {"status": "success", "data": {"resultType": "vector", "result": result}}
 
     stack = Stack(Settings(state_dir=tmp_path, endpoints={"prometheus": {"http": answering(answer)}}))
-    probes = [all_probes()[f"{name}-restarts"] for name in ("nessie", "connect", "kafka")]
+    probes = [all_probes(OURS)[f"{name}-restarts"] for name in ("nessie", "connect", "kafka")]
     in_a_round = copy_context()
     in_a_round.run(Round().begin)
     readings = [in_a_round.run(probe.look, stack) for probe in probes]
@@ -138,6 +139,6 @@ def test_who_was_started_again_and_again_is_told_by_one_question_for_all(
 
 
 def test_restarts_are_asked_of_each_component_and_only_where_it_is_part_of_the_stack() -> None:
-    probes = {probe.within: probe for probe in all_probes().values() if probe.id == f"{probe.within}-restarts"}
+    probes = {probe.within: probe for probe in all_probes(OURS).values() if probe.id == f"{probe.within}-restarts"}
     assert set(probes) == {name for name, one in all_components().items() if not one.on_demand}
     assert all(probe.always and probe.is_of({"prometheus"}) for probe in probes.values())

@@ -10,9 +10,9 @@ import pytest
 
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.probes import redis as probes
-from lakeproof.scenarios.support_timeline import faults, repairs
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.support_timeline import faults, repairs
 
 MB = 1_000_000
 

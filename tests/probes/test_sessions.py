@@ -8,13 +8,13 @@ import pytest
 
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.probes import sessions as probes
-from lakeproof.scenarios.connection_saturation import repairs
-from lakeproof.scenarios.connection_saturation.repairs import EndIdleSessions
 from lakeproof.stack import database_sessions
 from lakeproof.stack.database_sessions import Held, Sessions
 from lakeproof.stack.database_sessions import Server as Server_
 from lakeproof.stack.engines.sessions import Blocker, NoneLeft
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connection_saturation import repairs
+from lakeproof_shop.scenarios.connection_saturation.repairs import EndIdleSessions
 
 FULL = Sessions(200, {"order_service": Held(5, 5), "report": Held(195, 195)})
 

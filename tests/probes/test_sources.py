@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import Answering
+from tests.doubles.plugins import OURS
 from tests.published_commit import published_commit
 
 from lakeproof.errors import CouldNotLook
@@ -17,7 +18,7 @@ from lakeproof.probes.probe import all_probes
 from lakeproof.stack.settings import LakeSettings, Settings
 from lakeproof.stack.stack import Stack
 
-PROBES = all_probes()
+PROBES = all_probes(OURS)
 KINDS = {
     source: {name.removeprefix(f"{source.name}-") for name in PROBES if name.startswith(f"{source.name}-")}
     for source in SOURCES

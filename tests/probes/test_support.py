@@ -14,12 +14,12 @@ from tests.conftest import Answering
 from lakeproof.errors import CouldNotLook, TerminalError
 from lakeproof.observability.durations import parse_duration
 from lakeproof.observability.rules import find_rules
-from lakeproof.probes import support
-from lakeproof.scenarios.support_timeline import repairs
-from lakeproof.scenarios.support_timeline.faults import HoardedAttachments
-from lakeproof.shop.support import sources
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.support_timeline import probes as support
+from lakeproof_shop.scenarios.support_timeline import repairs
+from lakeproof_shop.scenarios.support_timeline.faults import HoardedAttachments
+from lakeproof_shop.services.support import sources
 
 LATE = {"status": "unhealthy", "problem": "no answer (TimeoutError)"}
 WELL = {"status": "healthy", "problem": ""}
@@ -35,7 +35,7 @@ def health(monkeypatch: pytest.MonkeyPatch, told: dict[str, object], at_once: tu
             raise httpx.ReadTimeout("late")
         return httpx.Response(200)
 
-    monkeypatch.setattr("lakeproof.probes.support.loopback.get", ask)
+    monkeypatch.setattr("lakeproof_shop.scenarios.support_timeline.probes.loopback.get", ask)
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,11 @@ from lakeproof.lake.query.trino import OWN_SOURCE, PERSONS_SOURCE
 from lakeproof.lake.query.trino_queries import Query, busiest, queries
 from lakeproof.probes import trino
 from lakeproof.probes.looking import look_once
-from lakeproof.scenarios.trino_backlog import checks, faults, repairs
-from lakeproof.scenarios.trino_backlog.checks import QueriesServed, judge
-from lakeproof.scenarios.trino_backlog.faults import SOURCE, FloodedResourceGroup
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.trino_backlog import checks, faults, repairs
+from lakeproof_shop.scenarios.trino_backlog.checks import QueriesServed, judge
+from lakeproof_shop.scenarios.trino_backlog.faults import SOURCE, FloodedResourceGroup
 
 NOW = datetime.now(UTC)
 

@@ -24,9 +24,11 @@ from lakeproof.stack.stack import Stack
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """The package `lakeproof` once more, in a folder of its own."""
-    source = Path(lakeproof.__file__).parent
-    return Path(shutil.copytree(source, tmp_path / "clone" / "lakeproof", ignore=shutil.ignore_patterns("*.pyc")))
+    """The two packages once more, in a folder of their own; gives that of `lakeproof`."""
+    source = Path(lakeproof.__file__).parents[1]
+    for package in ("lakeproof", "lakeproof_shop"):
+        shutil.copytree(source / package, tmp_path / "clone" / package, ignore=shutil.ignore_patterns("*.pyc"))
+    return tmp_path / "clone" / "lakeproof"
 
 
 def from_clone(clone: Path, client: SupervisorClient) -> SupervisorClient:

@@ -9,7 +9,7 @@ from lakeproof.processes import detached
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 
-LEAK = "lakeproof.scenarios.connection_saturation.session_leak"
+LEAK = "lakeproof_shop.scenarios.connection_saturation.session_leak"
 
 
 def test_it_is_started_once_belongs_to_its_stack_and_ends(tmp_path: Path) -> None:

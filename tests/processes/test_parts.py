@@ -18,11 +18,11 @@ from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.lock import Holder
 from lakeproof.processes.parts import parts_of, usual_parts
 from lakeproof.processes.runtime import Runtime
-from lakeproof.proof.claims import looking
-from lakeproof.proof.tables import projected
 from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.proof import projected
+from lakeproof_shop.proof.claims import looking
 
 WATCHED = {name: one for name, one in all_components().items() if not one.on_demand}
 USUAL = {name for name, one in WATCHED.items() if one.in_plain_up}

@@ -1,6 +1,7 @@
 """A reset deletes one stack, whole, and nothing that is not this stack's."""
 
 import ast
+import itertools
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import lakeproof
+import lakeproof_shop
 from lakeproof.errors import InvalidInput
 from lakeproof.processes import reset as resetting
 from lakeproof.processes.client import DELETING, SupervisorClient
@@ -52,7 +54,8 @@ def test_it_says_what_goes_and_how_big_that_is_and_then_all_of_it_is_gone(tmp_pa
 def names_in_the_code() -> set[str]:
     """The names that the code puts into a state folder, by `state_dir / …`; an x for what is filled in."""
     found = set()
-    for module in Path(lakeproof.__path__[0]).rglob("*.py"):
+    packages = (lakeproof.__path__[0], lakeproof_shop.__path__[0])
+    for module in itertools.chain.from_iterable(Path(package).rglob("*.py") for package in packages):
         for each in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             match each:
                 case ast.BinOp(ast.Attribute(attr="state_dir"), ast.Div(), ast.Constant(str(name))):

@@ -16,11 +16,11 @@ from lakeproof.lake.sources.source import OLTP, SHOP, Source
 from lakeproof.proof import audit
 from lakeproof.proof.audit import audit_published
 from lakeproof.proof.tables import every_hash
-from lakeproof.proof.tables.history_claims import NEWEST_CHANGE, BrokenHistory
-from lakeproof.proof.tables.order_claims import NEWEST_EVENT, BrokenOrder
 from lakeproof.proof.tables.states import Asked, InState, State
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.proof.history_claims import NEWEST_CHANGE, BrokenHistory
+from lakeproof_shop.proof.order_claims import NEWEST_EVENT, BrokenOrder
 
 STEP = timedelta(minutes=1)
 READABLE = 450 * STEP + STEP / 2  # half a step for the test itself, on a machine that is slow

@@ -11,9 +11,6 @@ import pytest
 from tests.proof.tables.digest_readers import PAYMENTS, with_digests
 from tests.published_commit import published_commit
 
-from lakeproof.customers.calls import Event, now_us
-from lakeproof.customers.contacts import FOLDER, Contact, Kind
-from lakeproof.customers.ledger import Line
 from lakeproof.deadline import Deadline
 from lakeproof.lake.job.added_columns import path_of
 from lakeproof.lake.job.sql_files import table_names
@@ -24,6 +21,7 @@ from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.flink import PinnedFlink
 from lakeproof.lake.query.spark import SparkClient
 from lakeproof.lake.sources.source import OLTP, SHOP
+from lakeproof.ledger.calls import Event, now_us
 from lakeproof.proof import checking
 from lakeproof.proof.outcome import Outcome
 from lakeproof.proof.report import CheckReport
@@ -32,9 +30,11 @@ from lakeproof.proof.tables.buckets import Digests, order_values
 from lakeproof.proof.tables.canonical import TABLES
 from lakeproof.proof.tables.dialects import FLINK, SPARK
 from lakeproof.proof.tables.readers import Group, Reader
-from lakeproof.shop.order.models import Item, Op, Order
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.contacts import FOLDER, Contact, Kind
+from lakeproof_shop.customers.ledger import Line
+from lakeproof_shop.services.order.models import Item, Op, Order
 
 HOUR_US = 3_600_000_000
 PUBLISHED = "ab" * 32

@@ -173,7 +173,7 @@ def test_a_repair_goes_on_at_the_step_that_failed_and_the_same_one_is_run_once(s
     [
         "lakeproof.lake.capture.gap",
         "lakeproof.mitigations.capture_gaps",
-        "lakeproof.scenarios.schema_drift.repairs",
+        "lakeproof_shop.scenarios.schema_drift.repairs",
         # A scenario's folder outside this package is a package of its own.
         "lakeproof_scenario_0a1b.repairs",
     ],

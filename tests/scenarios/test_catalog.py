@@ -137,7 +137,7 @@ def test_what_import_linter_forbids_in_the_package_is_forbidden_in_a_folder() ->
 
     def forbidden(begin: str) -> set[str]:
         (one,) = (each for name, each in contracts.items() if name.startswith(begin))
-        return {module for module in one["forbidden_modules"] if not module.startswith("lakeproof.scenarios.*")}
+        return {module for module in one["forbidden_modules"] if not module.startswith("lakeproof_shop.scenarios.*")}
 
     assert set(NOT_KNOWN_TO_A_REPAIR) == forbidden("Repairs and checks know")
     assert set(NOT_KNOWN_TO_A_DIAGNOSIS) == forbidden("A diagnosis knows") | forbidden("Probes ask endpoints")

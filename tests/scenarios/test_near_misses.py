@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.doubles.plugins import OURS
 
 from lakeproof.arguments import parse_arguments
 from lakeproof.diagnosis.cause import Step
@@ -19,16 +20,16 @@ from lakeproof.lake.capture.columns import declared_columns, differences
 from lakeproof.lake.publish.service import CALL_SECONDS
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.probes.kafka import LARGE_ROWS
-from lakeproof.probes.labels import LATE_MINUTES
 from lakeproof.probes.probe import TIMEOUT_SECONDS, all_probes
 from lakeproof.scenarios.catalog import load_catalog
-from lakeproof.scenarios.flink_restarts.faults import ADDED, COLUMN, TABLE
-from lakeproof.scenarios.replication_lag.faults import LINES
-from lakeproof.shop.order.requests import MAX_ITEMS
 from lakeproof.stack.database_sessions import LEAK_PERCENT
 from lakeproof.stack.engines.mysql import MAX_CONNECTIONS
 from lakeproof.stack.engines.trino import USER_RUNNING
 from lakeproof.stack.settings import InventorySettings, NotificationSettings
+from lakeproof_shop.scenarios.flink_restarts.faults import ADDED, COLUMN, TABLE
+from lakeproof_shop.scenarios.fulfillment_delay.probes import LATE_MINUTES
+from lakeproof_shop.scenarios.replication_lag.faults import LINES
+from lakeproof_shop.services.order.requests import MAX_ITEMS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "drills.md"
 CATALOG = load_catalog()
@@ -42,7 +43,7 @@ def _crowded(given: Any) -> float:
 
 
 def _faltering(given: Any) -> float:
-    timeline = all_probes()["support-timeline-p95"].healthy
+    timeline = all_probes(OURS)["support-timeline-p95"].healthy
     assert timeline is not None
     most = {"fulfillment-service": float(str(timeline.value))}.get(
         given.component, min(TIMEOUT_SECONDS, CALL_SECONDS)

@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from lakeproof.services import absent_kafka
-from lakeproof.services.absent_kafka import AbsentKafka, quiet_reader
+from lakeproof.stack import absent_kafka
+from lakeproof.stack.absent_kafka import AbsentKafka, quiet_reader
 
 
 def test_a_kafka_that_is_away_is_told_once_a_minute_and_kind(

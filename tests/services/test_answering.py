@@ -2,8 +2,8 @@
 
 import pytest
 
-from lakeproof.services.answering import headers_of, one_key
-from lakeproof.services.refusal import Refusal
+from lakeproof_shop.serving.answering import headers_of, one_key
+from lakeproof_shop.serving.refusal import Refusal
 
 
 def test_an_answer_names_its_version_and_whether_it_was_given_before() -> None:

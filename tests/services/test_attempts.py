@@ -6,10 +6,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.attempts import Attempts
-from lakeproof.services.database.errors import DatabaseFull
-from lakeproof.services.database.metrics import DatabaseMetrics
-from lakeproof.services.database.pool import ConnectionPool
+from lakeproof_shop.serving.database.attempts import Attempts
+from lakeproof_shop.serving.database.errors import DatabaseFull
+from lakeproof_shop.serving.database.metrics import DatabaseMetrics
+from lakeproof_shop.serving.database.pool import ConnectionPool
 
 
 class Connection:

@@ -10,18 +10,18 @@ from cassandra.cluster import Cluster
 from fastapi import FastAPI
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.background import Background
-from lakeproof.services.database.cassandra_cluster import RingAndKafka
-from lakeproof.services.database.errors import DatabaseDown
-from lakeproof.services.database.postgres import Connection
-from lakeproof.services.outbox import OutboxRelay
-from lakeproof.shop.fulfillment import app as fulfillment
-from lakeproof.shop.inventory import app as inventory
-from lakeproof.shop.inventory.relay import StockRelay
-from lakeproof.shop.inventory.sweeper import Sweeper
-from lakeproof.shop.notification import app as notification
-from lakeproof.shop.payment import app as payment
 from lakeproof.stack.settings import FulfillmentSettings, InventorySettings, NotificationSettings, ShopSettings
+from lakeproof_shop.services.fulfillment import app as fulfillment
+from lakeproof_shop.services.inventory import app as inventory
+from lakeproof_shop.services.inventory.relay import StockRelay
+from lakeproof_shop.services.inventory.sweeper import Sweeper
+from lakeproof_shop.services.notification import app as notification
+from lakeproof_shop.services.payment import app as payment
+from lakeproof_shop.serving.background import Background
+from lakeproof_shop.serving.database.cassandra_cluster import RingAndKafka
+from lakeproof_shop.serving.database.errors import DatabaseDown
+from lakeproof_shop.serving.database.postgres import Connection
+from lakeproof_shop.serving.outbox import OutboxRelay
 
 NOBODY = "127.0.0.1:9"
 SHOP = ShopSettings(request_seconds=2.0)

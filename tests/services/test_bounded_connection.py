@@ -11,10 +11,10 @@ import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.responses import StreamingResponse
 
-from lakeproof.services import bounded_connection
-from lakeproof.services.bounded_connection import BoundedConnection
-from lakeproof.services.gate import Gate
-from lakeproof.services.metrics import RequestMetrics
+from lakeproof.metrics import RequestMetrics
+from lakeproof_shop.serving import bounded_connection
+from lakeproof_shop.serving.bounded_connection import BoundedConnection
+from lakeproof_shop.serving.gate import Gate
 
 type Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

@@ -2,7 +2,7 @@
 
 from tests.doubles.clock import Clock
 
-from lakeproof.services.breaker import Breaker
+from lakeproof_shop.serving.breaker import Breaker
 
 
 def test_after_a_failure_nobody_asks_for_the_pause_and_then_one_does() -> None:

@@ -4,10 +4,10 @@ import logging
 
 import pytest
 
-from lakeproof.services.database.errors import DatabaseDown
-from lakeproof.services.database.mysql import Connection
-from lakeproof.shop.order.app import Checkouts, create_app
 from lakeproof.stack.settings import CheckoutSettings, ShopSettings
+from lakeproof_shop.services.order.app import Checkouts, create_app
+from lakeproof_shop.serving.database.errors import DatabaseDown
+from lakeproof_shop.serving.database.mysql import Connection
 
 
 async def away() -> Connection:

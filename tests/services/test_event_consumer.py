@@ -9,8 +9,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from lakeproof.deadline import Deadline
-from lakeproof.services import event_consumer
-from lakeproof.services.event_consumer import EventConsumer, Record
+from lakeproof_shop.serving import event_consumer
+from lakeproof_shop.serving.event_consumer import EventConsumer, Record
 
 
 class FakeMessage:

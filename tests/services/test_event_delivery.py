@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from lakeproof.services import event_delivery
-from lakeproof.services.event_delivery import EventDelivery, message_of
+from lakeproof_shop.serving import event_delivery
+from lakeproof_shop.serving.event_delivery import EventDelivery, message_of
 
 EVENT_ID = uuid.UUID("11111111-2222-3333-4444-555555555555")
 MESSAGES = [(1, "17", b"one"), (2, "17", b"two"), (3, "18", b"three")]

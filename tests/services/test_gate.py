@@ -8,10 +8,10 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from lakeproof.services.crash import RequestCrash
-from lakeproof.services.gate import Gate, RouteLimit
-from lakeproof.services.metrics import RequestMetrics
+from lakeproof.metrics import RequestMetrics
 from lakeproof.stack.settings import ShopSettings
+from lakeproof_shop.serving.crash import RequestCrash
+from lakeproof_shop.serving.gate import Gate, RouteLimit
 
 
 def an_app(body_seconds: float = 5.0) -> FastAPI:
@@ -86,7 +86,7 @@ async def test_a_service_can_be_made_to_crash_before_or_after_a_request(
     def kill(*_: int) -> None:
         raise Killed
 
-    monkeypatch.setattr("lakeproof.services.crash.os.kill", kill)
+    monkeypatch.setattr("lakeproof_shop.serving.crash.os.kill", kill)
     crash = RequestCrash.named(ShopSettings(crash_at=crash_at).crash_at)
     gate = Gate(app, metrics=RequestMetrics(), max_body_bytes=100, body_seconds=5.0, max_under_way=10, crash=crash)
     died = False

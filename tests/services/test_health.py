@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from lakeproof.services.health import Health, HealthQuestion
-from lakeproof.services.mail_greeting import greeting_problem
+from lakeproof_shop.serving.health import Health, HealthQuestion
+from lakeproof_shop.serving.mail_greeting import greeting_problem
 
 
 async def fine() -> str:

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.limited_answer import MAX_ANSWER_BYTES, AnswerTooLong, read_at_most
-from lakeproof.shop.checkout.services import NoClearWord, Services
-from lakeproof.shop.notification.customers import Customers, NobodyAnswers
-from lakeproof.shop.notification.providers import Delivery, WebhookProvider
-from lakeproof.shop.support.metrics import SupportMetrics
-from lakeproof.shop.support.sources import SERVICES, Sources
-from lakeproof.shop.support.timeline import SourceState
+from lakeproof_shop.services.checkout.services import NoClearWord, Services
+from lakeproof_shop.services.notification.customers import Customers, NobodyAnswers
+from lakeproof_shop.services.notification.providers import Delivery, WebhookProvider
+from lakeproof_shop.services.support.metrics import SupportMetrics
+from lakeproof_shop.services.support.sources import SERVICES, Sources
+from lakeproof_shop.services.support.timeline import SourceState
+from lakeproof_shop.serving.limited_answer import MAX_ANSWER_BYTES, AnswerTooLong, read_at_most
 
 ANSWER_BYTES = 50_000_000
 PIECE = b" " * 100_000

@@ -6,11 +6,11 @@ import uuid
 import pytest
 from prometheus_client import CollectorRegistry
 
-from lakeproof.services.database.errors import DatabaseDown
-from lakeproof.services.database.postgres import Connection
-from lakeproof.services.outbox import Event, OutboxRelay, relaying
-from lakeproof.services.traces import trace_id
 from lakeproof.stack.topics import EVENT_TOPICS, SERVICES, event_topic
+from lakeproof_shop.serving.database.errors import DatabaseDown
+from lakeproof_shop.serving.database.postgres import Connection
+from lakeproof_shop.serving.outbox import Event, OutboxRelay, relaying
+from lakeproof_shop.serving.traces import trace_id
 
 EVENT_ID = uuid.UUID("11111111-2222-3333-4444-555555555555")
 

@@ -4,9 +4,9 @@ import asyncpg
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.errors import Conflict, DatabaseDown, DatabaseRefused, Duplicate
-from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.database.postgres import connector, named
+from lakeproof_shop.serving.database.errors import Conflict, DatabaseDown, DatabaseRefused, Duplicate
+from lakeproof_shop.serving.database.pool import ConnectionPool
+from lakeproof_shop.serving.database.postgres import connector, named
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from lakeproof.services.refusal import json_response
+from lakeproof_shop.serving.refusal import json_response
 
 
 def test_a_drivers_own_kind_of_uuid_is_written_as_any_uuid() -> None:

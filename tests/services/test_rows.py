@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.services.database.rows import read_rows
+from lakeproof.stack.database_rows import read_rows
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from lakeproof.services.times import iso
+from lakeproof_shop.serving.times import iso
 
 HANOI = timezone(timedelta(hours=7))
 

@@ -12,15 +12,15 @@ from fastapi import FastAPI, Response
 from tests.shop.fulfillment.doubles import FakeLabels, FakeLeases, Fate
 from tests.shop.notification.test_consumer import Written, event, order_paid
 
-from lakeproof.services import gate
-from lakeproof.services.metrics import RequestMetrics
-from lakeproof.services.traces import JsonLines
-from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
-from lakeproof.shop.fulfillment.worker import LabelWorker
-from lakeproof.shop.notification.consumer import EventReader
-from lakeproof.shop.notification.customers import Customers
-from lakeproof.shop.notification.metrics import NotificationMetrics
-from lakeproof.shop.notification.providers import Delivery, mail_of
+from lakeproof.metrics import RequestMetrics
+from lakeproof_shop.services.fulfillment.metrics import FulfillmentMetrics
+from lakeproof_shop.services.fulfillment.worker import LabelWorker
+from lakeproof_shop.services.notification.consumer import EventReader
+from lakeproof_shop.services.notification.customers import Customers
+from lakeproof_shop.services.notification.metrics import NotificationMetrics
+from lakeproof_shop.services.notification.providers import Delivery, mail_of
+from lakeproof_shop.serving import gate
+from lakeproof_shop.serving.traces import JsonLines
 
 
 class Lines(logging.Handler):
@@ -37,7 +37,7 @@ class Lines(logging.Handler):
 
 @pytest.fixture
 def log() -> Iterator[Lines]:
-    handler, shop = Lines(), logging.getLogger("lakeproof")
+    handler, shop = Lines(), logging.getLogger("lakeproof_shop")
     shop.addHandler(handler)
     before = shop.level
     shop.setLevel(logging.INFO)
@@ -73,7 +73,7 @@ async def test_a_read_that_went_well_is_told_only_where_it_was_slow_or_everythin
         return Response(status_code=status)
 
     monkeypatch.setattr(gate, "SLOW_SECONDS", 0.04 if seconds else 60.0)
-    logging.getLogger("lakeproof").setLevel(level)
+    logging.getLogger("lakeproof_shop").setLevel(level)
     wrapped = gate.Gate(app, metrics=RequestMetrics(), max_body_bytes=100, body_seconds=5.0, max_under_way=10)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(wrapped), base_url="http://shop") as client:
         answered = await client.request(method, "/things/7", headers={"x-trace-id": "t-1"})

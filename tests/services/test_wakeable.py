@@ -2,7 +2,7 @@
 
 import asyncio
 
-from lakeproof.services.wakeable import Wakeable
+from lakeproof_shop.serving.wakeable import Wakeable
 
 
 async def test_a_wake_before_the_pause_ends_it_and_is_used_up() -> None:

@@ -11,13 +11,6 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from lakeproof.shop.fulfillment import app as fulfillment
-from lakeproof.shop.inventory import app as inventory
-from lakeproof.shop.mail_sink import app as mail_sink
-from lakeproof.shop.notification import app as notification
-from lakeproof.shop.order import app as order
-from lakeproof.shop.payment import app as payment
-from lakeproof.shop.support import app as support
 from lakeproof.stack.settings import (
     CheckoutSettings,
     FulfillmentSettings,
@@ -26,6 +19,13 @@ from lakeproof.stack.settings import (
     ShopSettings,
     SupportSettings,
 )
+from lakeproof_shop.services.fulfillment import app as fulfillment
+from lakeproof_shop.services.inventory import app as inventory
+from lakeproof_shop.services.mail_sink import app as mail_sink
+from lakeproof_shop.services.notification import app as notification
+from lakeproof_shop.services.order import app as order
+from lakeproof_shop.services.payment import app as payment
+from lakeproof_shop.services.support import app as support
 
 SHOP = ShopSettings()
 # The most bytes first: JSON may write what is beyond U+FFFF as two \u escapes, other characters as one.

@@ -17,15 +17,15 @@ import pytest
 from tests.doubles.ports import free_port
 
 from lakeproof.errors import TerminalError
-from lakeproof.probes.notifications import provider_answer
-from lakeproof.shop.mail_sink import log as sink_log
-from lakeproof.shop.mail_sink.account import Account
-from lakeproof.shop.mail_sink.app import Place, create_app
-from lakeproof.shop.mail_sink.log import MessageLog, NotKept
-from lakeproof.shop.mail_sink.messages import Message
-from lakeproof.shop.mail_sink.smtp import read_mail
 from lakeproof.stack.settings import ShopSettings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.notification_failure.probes import provider_answer
+from lakeproof_shop.services.mail_sink import log as sink_log
+from lakeproof_shop.services.mail_sink.account import Account
+from lakeproof_shop.services.mail_sink.app import Place, create_app
+from lakeproof_shop.services.mail_sink.log import MessageLog, NotKept
+from lakeproof_shop.services.mail_sink.messages import Message
+from lakeproof_shop.services.mail_sink.smtp import read_mail
 
 
 def mail(message_id: str, to: str = "a@example.org") -> Message:

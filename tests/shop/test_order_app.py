@@ -14,12 +14,12 @@ from asyncmy.errors import OperationalError
 from fastapi import FastAPI
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.errors import DatabaseDown
-from lakeproof.services.database.mysql import Connection
-from lakeproof.shop.order.api import OrderApi
-from lakeproof.shop.order.app import Checkouts, create_app
-from lakeproof.shop.order.store import OrderStore
 from lakeproof.stack.settings import CheckoutSettings, ShopSettings
+from lakeproof_shop.services.order.api import OrderApi
+from lakeproof_shop.services.order.app import Checkouts, create_app
+from lakeproof_shop.services.order.store import OrderStore
+from lakeproof_shop.serving.database.errors import DatabaseDown
+from lakeproof_shop.serving.database.mysql import Connection
 
 BODY = {"client_key": "k1", "customer_id": 5, "items": [{"sku": "s", "quantity": 1, "unit_price": "1.00"}]}
 MADE = [(1, 7, "2026-11-24 14:43:53.042722")]

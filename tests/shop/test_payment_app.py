@@ -7,10 +7,10 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from lakeproof.services.database.errors import DatabaseDown, DatabaseRefused, Duplicate
-from lakeproof.services.database.postgres import Connection
-from lakeproof.shop.payment.app import Surroundings, create_app
 from lakeproof.stack.settings import ShopSettings
+from lakeproof_shop.services.payment.app import Surroundings, create_app
+from lakeproof_shop.serving.database.errors import DatabaseDown, DatabaseRefused, Duplicate
+from lakeproof_shop.serving.database.postgres import Connection
 
 BODY = {"order_id": 1, "customer_id": 5, "amount": "15.30", "card": "tok_visa"}
 KEY = {"idempotency-key": "k1"}

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from lakeproof.services.operation import RuleRefused, operation
-from lakeproof.shop.payment.cards import DECLINING, decline_code, fingerprint
-from lakeproof.shop.payment.models import Amounts, Op, Status, amounts_after
-from lakeproof.shop.payment.requests import AMOUNT_PATTERN, AmountRequest, AuthorizeRequest
+from lakeproof_shop.services.payment.cards import DECLINING, decline_code, fingerprint
+from lakeproof_shop.services.payment.models import Amounts, Op, Status, amounts_after
+from lakeproof_shop.services.payment.requests import AMOUNT_PATTERN, AmountRequest, AuthorizeRequest
+from lakeproof_shop.serving.operation import RuleRefused, operation
 
 ALL = Decimal("15.30")
 SOME = Decimal("5.00")

@@ -11,14 +11,14 @@ import pytest
 
 from lakeproof.checks.verdict import Outcome
 from lakeproof.lake.query.trino_queries import queries
-from lakeproof.scenarios.connection_saturation import wrong_fixes
-from lakeproof.scenarios.trino_backlog import faults, repairs
-from lakeproof.scenarios.trino_backlog.checks import QueriesServed, judge
-from lakeproof.scenarios.trino_backlog.wrong_fixes import KillEveryQuery
 from lakeproof.stack.database_sessions import Server
 from lakeproof.stack.engines.trino import USER_RUNNING
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connection_saturation import wrong_fixes
+from lakeproof_shop.scenarios.trino_backlog import faults, repairs
+from lakeproof_shop.scenarios.trino_backlog.checks import QueriesServed, judge
+from lakeproof_shop.scenarios.trino_backlog.wrong_fixes import KillEveryQuery
 
 
 class Trino:

@@ -7,9 +7,9 @@ import pytest
 from tests.conftest import Answering
 
 from lakeproof.lake.nessie import NessieConflict, NessieUnreachable
-from lakeproof.scenarios.lake_commit_failure.wrong_fixes import DropTable
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.lake_commit_failure.wrong_fixes import DropTable
 
 GIVEN = DropTable()
 KEY = {"elements": ["oltp", "orders"]}

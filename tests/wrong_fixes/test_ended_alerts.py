@@ -9,14 +9,14 @@ import pytest
 
 from lakeproof.errors import CouldNotLook, InvalidInput, TerminalError
 from lakeproof.probes.ring import RingNode
-from lakeproof.scenarios.cassandra_node_down import wrong_fixes as cassandra_node_down_wrong_fixes
-from lakeproof.scenarios.connection_saturation import wrong_fixes as connection_saturation_wrong_fixes
-from lakeproof.scenarios.connection_saturation.wrong_fixes import RaisePostgresMaxConnections
-from lakeproof.scenarios.fulfillment_delay import wrong_fixes as fulfillment_delay_wrong_fixes
-from lakeproof.scenarios.support_timeline import wrong_fixes
-from lakeproof.shop.support.file_store import attachment_dir
 from lakeproof.stack.engines import cassandra
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.cassandra_node_down import wrong_fixes as cassandra_node_down_wrong_fixes
+from lakeproof_shop.scenarios.connection_saturation import wrong_fixes as connection_saturation_wrong_fixes
+from lakeproof_shop.scenarios.connection_saturation.wrong_fixes import RaisePostgresMaxConnections
+from lakeproof_shop.scenarios.fulfillment_delay import wrong_fixes as fulfillment_delay_wrong_fixes
+from lakeproof_shop.scenarios.support_timeline import wrong_fixes
+from lakeproof_shop.services.support.file_store import attachment_dir
 
 NODE2 = cassandra_node_down_wrong_fixes.RemoveNode(component="cassandra-node2")
 

@@ -9,11 +9,11 @@ from tests.shop.fulfillment.store_double import FakeService, FakeStore
 from tests.shop.fulfillment.test_worker import work
 
 from lakeproof.errors import TransientError
-from lakeproof.scenarios.fulfillment_delay import faults, wrong_fixes
-from lakeproof.services.times import iso
-from lakeproof.shop.fulfillment.models import State
 from lakeproof.stack.stack import Stack
 from lakeproof.wrong_fixes.wrong_step import WrongStep
+from lakeproof_shop.scenarios.fulfillment_delay import faults, wrong_fixes
+from lakeproof_shop.services.fulfillment.models import State
+from lakeproof_shop.serving.times import iso
 
 UNTIL = iso(datetime.now(UTC) + timedelta(minutes=30))
 STEPS = [wrong_fixes.DeleteHeldLabels, wrong_fixes.MoveLabelsWithoutMetadata]

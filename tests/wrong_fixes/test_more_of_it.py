@@ -10,11 +10,11 @@ from tests.conftest import Answering
 from lakeproof.errors import TerminalError
 from lakeproof.processes import handed_variable, procfs
 from lakeproof.processes.environment import MESSAGE_LIMIT, TIMELINE_CACHE_TTL, service_variables
-from lakeproof.scenarios.notification_failure.wrong_fixes import RaiseMessageLimit
-from lakeproof.scenarios.support_timeline.wrong_fixes import LongerCache
-from lakeproof.scenarios.ttl_oversell import wrong_fixes
 from lakeproof.stack.settings import Settings, load_settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.notification_failure.wrong_fixes import RaiseMessageLimit
+from lakeproof_shop.scenarios.support_timeline.wrong_fixes import LongerCache
+from lakeproof_shop.scenarios.ttl_oversell import wrong_fixes
 
 VARIABLE = "SERVICE_FULFILLMENT_SERVICE_URL"
 

@@ -9,10 +9,10 @@ from tests.conftest import Answering
 from lakeproof.errors import InvalidInput, TerminalError
 from lakeproof.observability import alertmanager, prometheus
 from lakeproof.observability.drill_windows import borrow
-from lakeproof.scenarios.kafka_backlog import wrong_fixes
-from lakeproof.scenarios.kafka_backlog.wrong_fixes import RaiseThreshold
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.kafka_backlog import wrong_fixes
+from lakeproof_shop.scenarios.kafka_backlog.wrong_fixes import RaiseThreshold
 
 GIVEN = RaiseThreshold()
 OF_KAFKA = "kafka-backlog.yml"

@@ -4,13 +4,13 @@ from pydantic import Field
 
 from lakeproof.checks.check import Baseline, Check, CheckContext
 from lakeproof.checks.verdict import Outcome, Verdict
-from lakeproof.customers.ledger import read_ledgers
 from lakeproof.errors import CouldNotLook
 from lakeproof.probes.prometheus import instant
 from lakeproof.probes.reading import Value
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.stack.components import all_components
 from lakeproof.stack.replicas import family_of
+from lakeproof_shop.customers.ledger import read_ledgers
 
 
 class NothingElseDisturbed(Check):

@@ -31,6 +31,6 @@ def rebuild(
     Exit 0 once the projector runs again, 1 where it does not start or Kafka gives no answer in time,
     3 where a node does not answer.
     """
-    from lakeproof.lake.projector.rebuild import rebuild as run
+    from lakeproof_shop.projector.rebuild import rebuild as run
 
     run(load_stack(), say, from_database=from_database)

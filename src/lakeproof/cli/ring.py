@@ -54,7 +54,7 @@ def repair(name: Annotated[str, typer.Argument(help="the node, as `lakeproof rin
     Exit 0 once its rows are the same as the others', 1 where a node stays away (the message names it), 2 where it
     is no node, 3 where the repair failed.
     """
-    from lakeproof.scenarios.cassandra_node_down.repairs import RepairNode
+    from lakeproof.mitigations.ring import RepairNode
 
     say("comparing its rows with the other nodes' and copying what differs: some 15 seconds")
     say(RepairNode(component=name).run(load_stack()))
@@ -75,7 +75,7 @@ def replace(
     is told), or somebody else is changing the ring, 2 where it is refused, 3 where no other node answers, or the
     repair after it failed.
     """
-    from lakeproof.scenarios.cassandra_node_down.repairs import ReplaceNode
+    from lakeproof.mitigations.ring import ReplaceNode
 
     say("stopping it, waiting until the ring sees it down, then joining: about a minute")
     say(ReplaceNode(node=name, discard_data=discard_data).run(load_stack()))
@@ -90,7 +90,7 @@ def scale(nodes: Annotated[int, typer.Argument(help="how many in all: 3 or 4", m
     Where nothing runs the ring is started. Exit 0 once the ring is of that size, 1 where a node did not start or
     somebody else is changing the ring, 2 where it cannot be, 3 where no node answers, or a repair failed.
     """
-    from lakeproof.scenarios.cassandra_node_down.repairs import scale as scale_ring
+    from lakeproof.mitigations.ring import scale as scale_ring
 
     progress = Progress()
     say("joining or leaving, with its copies: under a minute")

@@ -9,7 +9,7 @@ from lakeproof.cli.output import print_json, say
 from lakeproof.stack.stack import load_stack
 
 if TYPE_CHECKING:
-    from lakeproof.customers.shoppers import Counts, TrafficReport
+    from lakeproof_shop.customers.shoppers import Counts, TrafficReport
 
 
 def traffic(
@@ -42,8 +42,8 @@ def traffic(
     Exit 0 where a call was acknowledged; 1 where none was, where an answer was not what was asked for (the report
     says which), or where no healthy shop answers at the start: then nothing is sent or written.
     """
-    from lakeproof.customers.shoppers.door import require_open
-    from lakeproof.customers.shoppers.traffic import of_stack, serve_in_new_loop
+    from lakeproof_shop.customers.shoppers.door import require_open
+    from lakeproof_shop.customers.shoppers.traffic import of_stack, serve_in_new_loop
 
     stack = load_stack()
     shoppers = of_stack(stack, rate, seed, run, base_url, purchases)

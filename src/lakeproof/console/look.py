@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from lakeproof.console.way import whole_query
 from lakeproof.errors import CouldNotLook, LakeproofError
+from lakeproof.observability.scenario_homes import scenario_homes
 from lakeproof.probes.http import get_json
 from lakeproof.probes.probe import all_probes
 from lakeproof.probes.prometheus import instant
@@ -138,7 +139,7 @@ def _alerts(stack: Stack) -> Iterable[Firing]:
 
 def _ask_each(stack: Stack) -> Iterable[ProcessRow]:
     """Ask somebody else's servers, each by its health question. Their processes are not seen, only their answers."""
-    probes = all_probes()
+    probes = all_probes((*scenario_homes(stack.settings.scenario_dirs),))
     given = [one for one in all_components().values() if stack.settings.endpoints.get(one.name)]
 
     def ask(name: str) -> ProcessRow:

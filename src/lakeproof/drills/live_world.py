@@ -7,7 +7,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lakeproof.customers import shoppers
 from lakeproof.deadline import Deadline
 from lakeproof.drills.drill_series import needed_by_it_alone
 from lakeproof.drills.plan import DrillPlan
@@ -28,6 +27,7 @@ from lakeproof.processes.parts import parts_of
 from lakeproof.scenarios.catalog import Catalog
 from lakeproof.stack.closure import closure
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers import shoppers
 
 log = logging.getLogger(__name__)
 

@@ -25,6 +25,6 @@ def result_topic(table: str) -> Topic:
 
 def result_topics() -> tuple[Topic, ...]:
     """All result topics."""
-    folder = files("lakeproof.lake.jobs") / "oltp" / "results"
+    folder = files("lakeproof_shop.tables") / "oltp" / "results"
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return tuple(result_topic(name.removesuffix(".sql")) for name in names)

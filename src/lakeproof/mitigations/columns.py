@@ -131,7 +131,7 @@ def keys_with(table: str, column: str) -> dict[str, str]:
 
 
 def _body(table: str) -> str:
-    schema = (files("lakeproof.shop") / "order" / "schema.sql").read_text(encoding="utf-8")
+    schema = (files("lakeproof_shop.services") / "order" / "schema.sql").read_text(encoding="utf-8")
     found = re.search(rf"CREATE TABLE IF NOT EXISTS {re.escape(table)} \((.*?)\n\)", schema, re.DOTALL)
     return found[1] if found else ""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-SCENARIOS = Path(__file__).parent.parent / "scenarios"
+SCENARIOS = Path(__file__).parents[2] / "lakeproof_shop" / "scenarios"
 SCENARIO_FILE = "scenario.yaml"
 # A folder of `scenario_dirs` that holds one of these is meant to be a scenario itself.
 OF_A_SCENARIO = (

@@ -25,7 +25,7 @@ from lakeproof.probes.http import ANSWERS, REFUSED, SILENT
 from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
 from lakeproof.probes.round import once
-from lakeproof.services.absent_kafka import quiet_reader, quiet_settings
+from lakeproof.stack.absent_kafka import quiet_reader, quiet_settings
 from lakeproof.stack.stack import Stack
 from lakeproof.stack.topics import Topic
 

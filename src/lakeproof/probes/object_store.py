@@ -30,7 +30,6 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.prometheus import instant
 from lakeproof.probes.reading import Value
-from lakeproof.shop.fulfillment.label import PENDING, READY
 from lakeproof.stack.engines import minio
 from lakeproof.stack.engines.flink import TASKMANAGER
 from lakeproof.stack.engines.flink_config import road_of
@@ -44,6 +43,7 @@ from lakeproof.stack.object_store import (
     s3_client,
 )
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.services.fulfillment.label import PENDING, READY
 
 WRITABLE = "writable"
 READ_ONLY = "refuses writes"

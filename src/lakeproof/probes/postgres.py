@@ -8,7 +8,7 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.http import ANSWERS, REFUSED, REJECTED, SILENT, STARTING
 from lakeproof.probes.probe import Probe, of_source
 from lakeproof.probes.reading import Value
-from lakeproof.services.database.rows import read_rows
+from lakeproof.stack.database_rows import read_rows
 from lakeproof.stack.engines.postgres_accounts import LOOKING_ON
 from lakeproof.stack.engines.postgres_config import NAME
 from lakeproof.stack.stack import Stack

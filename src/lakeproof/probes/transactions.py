@@ -16,7 +16,7 @@ from lakeproof.probes.condition import Condition, Operator
 from lakeproof.probes.kafka import OffsetSpec, admin, topics
 from lakeproof.probes.probe import Probe
 from lakeproof.probes.reading import Value
-from lakeproof.services.absent_kafka import quiet_reader
+from lakeproof.stack.absent_kafka import quiet_reader
 from lakeproof.stack.stack import Stack
 
 # The topics that rows and offsets of the capture go through: their names begin so.

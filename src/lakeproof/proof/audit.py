@@ -15,7 +15,7 @@ from lakeproof.lake.publish.full_audit import Audited
 from lakeproof.lake.sources.source import Source
 from lakeproof.proof.tables.by_changes import Changes
 from lakeproof.proof.tables.every_hash import MOST_WAITING, EveryHash, Torn, judge
-from lakeproof.proof.tables.order_claims import MOST
+from lakeproof.proof.tables.judged_table import MOST
 from lakeproof.proof.tables.readers import snapshot_of
 from lakeproof.proof.tables.states import InState, State, begins
 from lakeproof.proof.tables.whole_claims import CLAIMS, Broken, WholeClaims

@@ -8,9 +8,6 @@ from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from functools import partial
 
-from lakeproof.customers.calls import CLOCK_ALLOWANCE_SECONDS, now_us
-from lakeproof.customers.contacts import read_contacts
-from lakeproof.customers.ledger import Expectations, read_ledgers
 from lakeproof.errors import InvalidInput
 from lakeproof.lake.publish import history
 from lakeproof.lake.publish.commit import PublishedCommit, author_of
@@ -18,16 +15,13 @@ from lakeproof.lake.query import spark
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.lake.query.flink import start_gateway
 from lakeproof.lake.sources.source import Source, present
-from lakeproof.proof import claims
+from lakeproof.ledger.calls import CLOCK_ALLOWANCE_SECONDS, now_us
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.report import CheckReport, ClaimReport, Cut, TableReport
-from lakeproof.proof.tables import projected
 from lakeproof.proof.tables.beside_ledger import BesideLedger, Others
 from lakeproof.proof.tables.buckets import Digests, width_for
 from lakeproof.proof.tables.canonical import TABLES
-from lakeproof.proof.tables.comparing import Shown, compare
 from lakeproof.proof.tables.covering import Covering
-from lakeproof.proof.tables.order_claims import broken_of
 from lakeproof.proof.tables.ranges import ranges_of
 from lakeproof.proof.tables.readers import (
     DATABASE,
@@ -41,6 +35,11 @@ from lakeproof.proof.tables.readers import (
 )
 from lakeproof.proof.tables.states import begins
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.contacts import read_contacts
+from lakeproof_shop.customers.ledger import Expectations, read_ledgers
+from lakeproof_shop.proof import claims, projected
+from lakeproof_shop.proof.comparing import Shown, compare
+from lakeproof_shop.proof.order_claims import broken_of
 
 LAKE_ENGINES = ("trino", "flink", "spark")
 COVER_SECONDS = 60.0

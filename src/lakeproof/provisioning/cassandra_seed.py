@@ -14,7 +14,7 @@ from lakeproof.stack.engines.cassandra_session import session
 from lakeproof.stack.stack import Stack
 
 # Packages that bring tables, each with a schema.cql.
-SCHEMAS = ("lakeproof.shop.inventory", "lakeproof.lake.projector")
+SCHEMAS = ("lakeproof_shop.services.inventory", "lakeproof_shop.projector")
 REPLICATION = "{'class': 'NetworkTopologyStrategy', '" + cassandra_config.DATACENTER + "': 3}"
 KEYSPACES = ("inventory", "projections")
 PROVISION_SECONDS = 20.0

@@ -35,7 +35,7 @@ _SINCE = (
 
 def schema_statements() -> list[str]:
     """The order database's DDL, one statement each."""
-    scripts = (files(f"lakeproof.shop.{part}").joinpath("schema.sql") for part in ("order", "checkout"))
+    scripts = (files(f"lakeproof_shop.services.{part}").joinpath("schema.sql") for part in ("order", "checkout"))
     return [each for script in scripts for each in statements_of(script.read_text(encoding="utf-8"))]
 
 

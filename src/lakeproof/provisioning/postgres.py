@@ -27,8 +27,8 @@ NOT_CAPTURED = r"outbox|.*\_operations"
 
 def schema_of(service: str) -> str:
     """The SQL of the tables of a service: its outbox, and its own schema.sql."""
-    outbox = files("lakeproof.services") / "outbox.sql"
-    own = files("lakeproof.shop") / service / "schema.sql"
+    outbox = files("lakeproof_shop.serving") / "outbox.sql"
+    own = files("lakeproof_shop.services") / service / "schema.sql"
     return "\n".join(part.read_text(encoding="utf-8") for part in (outbox, own) if part.is_file())
 
 

@@ -9,13 +9,14 @@ from lakeproof.stack import engines, services
 from lakeproof.stack.component import Component
 from lakeproof.stack.replicas import with_replicas
 from lakeproof.unknown_name import unknown_name
+from lakeproof_shop import components as of_shop
 
 
 @cache
 def all_components() -> Mapping[str, Component]:
     """Name → component, in the order of the names. Raises: TerminalError where two share a name."""
     declared: list[Component] = []
-    for package in (engines, services):
+    for package in (engines, services, of_shop):
         for module in package_modules(package):
             declared += getattr(module, "COMPONENTS", ())
     found: dict[str, Component] = {}

@@ -22,7 +22,7 @@ from lakeproof.strict_model import StrictModel
 from lakeproof.unknown_name import unknown_name
 from lakeproof.yaml_file import read_yaml
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[2] / "lakeproof_shop" / "use_cases"
 # The service levels that the runbook promises, in seconds.
 SERVICE_LEVELS: Mapping[str, int] = {"realtime": 120, "batch": 1800}
 IDS = tuple(sorted(path.stem for path in HERE.glob("*.yaml")))

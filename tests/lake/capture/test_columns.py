@@ -84,7 +84,7 @@ def columns_of_schema(text: str) -> Iterator[tuple[str, set[str]]]:
 def test_what_the_shop_has_in_a_captured_table_is_what_the_sql_declares() -> None:
     for service in ("order", "payment", "fulfillment", "notification", "support"):
         source, schema = (OLTP, "") if service == "order" else (SHOP, f"{service}.")
-        text = (files("lakeproof.shop") / service / "schema.sql").read_text(encoding="utf-8")
+        text = (files("lakeproof_shop.services") / service / "schema.sql").read_text(encoding="utf-8")
         found = {f"{schema}{table}": columns for table, columns in columns_of_schema(text)}
         wanted = {table: set(columns) for table, columns in declared_columns(source).items() if table in found}
         assert wanted

@@ -10,10 +10,10 @@ import pytest
 from lakeproof.errors import DeadlineExpired
 from lakeproof.lake.capture import commands
 from lakeproof.mitigations import connectors as connectors_mitigations
-from lakeproof.scenarios.connector_failure import repairs as connector_failure_repairs
-from lakeproof.scenarios.replication_lag import repairs
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connector_failure import repairs as connector_failure_repairs
+from lakeproof_shop.scenarios.replication_lag import repairs
 
 
 class Worker:

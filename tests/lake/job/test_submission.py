@@ -12,9 +12,9 @@ from lakeproof.held_file import holder_of
 from lakeproof.lake.job import submission
 from lakeproof.lake.job.flink_rest import ALIVE, ENDING, FlinkRefused, Job, rest_of
 from lakeproof.lake.sources.source import OLTP, Source
-from lakeproof.scenarios.flink_restarts import repairs
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.flink_restarts import repairs
 
 type Accepting = Callable[[list[str], int], Stack]
 

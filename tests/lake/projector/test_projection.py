@@ -6,12 +6,12 @@ from typing import cast
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.lake.projector import projection as projecting
-from lakeproof.lake.projector import statements
-from lakeproof.lake.projector.metrics import ProjectorMetrics
-from lakeproof.lake.projector.projection import Projection
-from lakeproof.services.database.cassandra import Ring, Statement, WriteUnclear
-from lakeproof.services.event_consumer import Record
+from lakeproof_shop.projector import projection as projecting
+from lakeproof_shop.projector import statements
+from lakeproof_shop.projector.metrics import ProjectorMetrics
+from lakeproof_shop.projector.projection import Projection
+from lakeproof_shop.serving.database.cassandra import Ring, Statement, WriteUnclear
+from lakeproof_shop.serving.event_consumer import Record
 
 
 class Newest:

@@ -6,11 +6,11 @@ import pytest
 
 from lakeproof.errors import CouldNotLook, InvalidInput
 from lakeproof.lake.capture.columns import declared_columns
-from lakeproof.lake.projector import rebuild as rebuild_module
-from lakeproof.lake.projector.rebuild import rebuild
 from lakeproof.lake.sources import mariadb
 from lakeproof.lake.sources.source import OLTP
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.projector import rebuild as rebuild_module
+from lakeproof_shop.projector.rebuild import rebuild
 
 
 class Client:

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from lakeproof.lake.projector.lag import covered_us, records_behind
-from lakeproof.lake.projector.records import BeatRecord, OrderRecord, Unreadable, microseconds, read_record
+from lakeproof_shop.projector.lag import covered_us, records_behind
+from lakeproof_shop.projector.records import BeatRecord, OrderRecord, Unreadable, microseconds, read_record
 
 ROW: dict[str, Any] = {
     "op": "upsert",

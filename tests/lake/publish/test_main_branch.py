@@ -30,9 +30,9 @@ from lakeproof.lake.publish.publisher import MainMoved, MainWritten, Publisher
 from lakeproof.lake.publish.snapshots import Kind, Snapshot
 from lakeproof.lake.sources.source import OLTP, SHOP
 from lakeproof.probes import nessie as probes
-from lakeproof.scenarios.lake_commit_failure import faults, wrong_fixes
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.lake_commit_failure import faults, wrong_fixes
 
 TABLES = ("orders", "items")
 OF_SHOP = ("payments", "cases")

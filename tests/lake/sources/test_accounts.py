@@ -15,9 +15,9 @@ from lakeproof.lake.sources import mariadb, postgres
 from lakeproof.lake.sources.source import SHOP, SOURCES, Source
 from lakeproof.mitigations.mitigation import all_mitigations
 from lakeproof.probes import postgres as postgres_probes
-from lakeproof.scenarios.connector_failure import repairs
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.connector_failure import repairs
 
 WHOLE = "SELECT, RELOAD, REPLICATION SLAVE"
 

@@ -120,10 +120,10 @@ def test_each_query_of_the_runbook_is_one_for_both_log_stores(query: str, logsql
 
 def queries_of_the_runbook() -> list[str]:
     """Those of every page, in both languages."""
-    import lakeproof.scenarios
+    import lakeproof_shop.scenarios
 
     found = []
-    for page in Path(next(iter(lakeproof.scenarios.__path__))).glob("*/runbook.*.md"):
+    for page in Path(next(iter(lakeproof_shop.scenarios.__path__))).glob("*/runbook.*.md"):
         for line in page.read_text().splitlines():
             if "--query '" in line and "logs" in line:
                 found.append(line.split("--query '")[1].split("'")[0])

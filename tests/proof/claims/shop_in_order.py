@@ -3,10 +3,10 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from lakeproof.customers.kept import PreferenceFact, ToldFact
-from lakeproof.customers.ledger import PurchaseFact
-from lakeproof.proof.claims.catalog import CLAIMS
-from lakeproof.proof.claims.facts import (
+from lakeproof_shop.customers.kept import PreferenceFact, ToldFact
+from lakeproof_shop.customers.ledger import PurchaseFact
+from lakeproof_shop.proof.claims.catalog import CLAIMS
+from lakeproof_shop.proof.claims.facts import (
     ActFact,
     AttachmentFact,
     ChangesFact,
@@ -21,9 +21,9 @@ from lakeproof.proof.claims.facts import (
     Store,
     TimelineFact,
 )
-from lakeproof.shop.checkout.models import restock_key
-from lakeproof.shop.inventory.audit import LineSum, SkuTotals
-from lakeproof.shop.inventory.models import receipt_id
+from lakeproof_shop.services.checkout.models import restock_key
+from lakeproof_shop.services.inventory.audit import LineSum, SkuTotals
+from lakeproof_shop.services.inventory.models import receipt_id
 
 MONEY = Decimal("12.30")
 BYTES = 120

@@ -2,9 +2,9 @@
 
 from tests.proof.claims.shop_in_order import IN_ORDER
 
-from lakeproof.proof.claims.catalog import CLAIMS
-from lakeproof.proof.claims.facts import ShopFacts
-from lakeproof.proof.claims.stock_claims import oversold
+from lakeproof_shop.proof.claims.catalog import CLAIMS
+from lakeproof_shop.proof.claims.facts import ShopFacts
+from lakeproof_shop.proof.claims.stock_claims import oversold
 
 
 def test_in_a_shop_in_order_every_claim_holds() -> None:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from tests.proof.claims.shop_in_order import ENTRY, FILE, IN_ORDER, OLD, TIMELINE, claims_broken_by
 
-from lakeproof.customers.kept import PreferenceFact, ToldFact
-from lakeproof.proof.claims.catalog import CLAIMS
-from lakeproof.proof.claims.facts import ShopFacts
+from lakeproof_shop.customers.kept import PreferenceFact, ToldFact
+from lakeproof_shop.proof.claims.catalog import CLAIMS
+from lakeproof_shop.proof.claims.facts import ShopFacts
 
 
 def with_preference(one: PreferenceFact) -> ShopFacts:

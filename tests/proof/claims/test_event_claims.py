@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from tests.proof.claims.shop_in_order import IN_ORDER, claims_broken_by
 
-from lakeproof.proof.claims.catalog import CLAIMS
-from lakeproof.proof.claims.facts import (
+from lakeproof_shop.proof.claims.catalog import CLAIMS
+from lakeproof_shop.proof.claims.facts import (
     ActFact,
     ChangesFact,
     DeliveryFact,
@@ -15,7 +15,7 @@ from lakeproof.proof.claims.facts import (
     ShopFacts,
     Store,
 )
-from lakeproof.shop.inventory.audit import SkuTotals
+from lakeproof_shop.services.inventory.audit import SkuTotals
 
 
 def with_acts(*acts: ActFact) -> ShopFacts:

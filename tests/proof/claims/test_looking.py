@@ -22,13 +22,13 @@ from tests.proof.claims.shop_in_order import (
     with_payment,
 )
 
-from lakeproof.proof.claims import looking
-from lakeproof.proof.claims.catalog import CLAIMS
-from lakeproof.proof.claims.facts import ActFact, DeliveryFact, Part, ReservedLine, Scope, ShopFacts, Store
-from lakeproof.proof.claims.looking import ShopReport, settled
-from lakeproof.shop.inventory.audit import LineSum, SkuTotals
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.proof.claims import looking
+from lakeproof_shop.proof.claims.catalog import CLAIMS
+from lakeproof_shop.proof.claims.facts import ActFact, DeliveryFact, Part, ReservedLine, Scope, ShopFacts, Store
+from lakeproof_shop.proof.claims.looking import ShopReport, settled
+from lakeproof_shop.services.inventory.audit import LineSum, SkuTotals
 
 
 def looks(*facts: ShopFacts, asked: list[Scope] | None = None) -> Callable[[Scope], ShopFacts]:

@@ -21,8 +21,8 @@ from tests.proof.claims.shop_in_order import (
     with_payments,
 )
 
-from lakeproof.customers.ledger import PurchaseFact
-from lakeproof.proof.claims.facts import CheckoutFact, PaymentFact, ShopFacts
+from lakeproof_shop.customers.ledger import PurchaseFact
+from lakeproof_shop.proof.claims.facts import CheckoutFact, PaymentFact, ShopFacts
 
 
 def without(gone: CheckoutFact) -> ShopFacts:

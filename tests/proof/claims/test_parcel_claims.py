@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.proof.claims.shop_in_order import BYTES, IN_ORDER, LABELS, claims_broken_by, parcel, with_parcels
 
-from lakeproof.proof.claims.facts import ShopFacts
+from lakeproof_shop.proof.claims.facts import ShopFacts
 
 FAULTS: list[tuple[str, ShopFacts, str]] = [
     ("never sent", replace(IN_ORDER, parcels=()), "is sent, once"),

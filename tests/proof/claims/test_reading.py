@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from lakeproof.customers.ledger import PurchaseFact
 from lakeproof.errors import CouldNotLook
-from lakeproof.proof.claims import reading, reading_attachments
-from lakeproof.proof.claims.facts import ParcelFact, Part, Scope, Store
 from lakeproof.stack.components import all_components
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers.ledger import PurchaseFact
+from lakeproof_shop.proof.claims import reading, reading_attachments
+from lakeproof_shop.proof.claims.facts import ParcelFact, Part, Scope, Store
 
 A_STACK = Stack(Settings(state_dir=Path("/nowhere")))
 

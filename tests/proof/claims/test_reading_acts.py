@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lakeproof.proof.claims import reading_acts
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.proof.claims import reading_acts
 
 BEGAN = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

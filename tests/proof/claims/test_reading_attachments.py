@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.proof.claims import reading_attachments
-from lakeproof.proof.claims.facts import AttachmentFact, Store
-from lakeproof.proof.claims.reading_attachments import read_attachments
-from lakeproof.shop.support.archive import Archive, NotInArchive
-from lakeproof.shop.support.file_store import FileStore, attachment_dir
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.proof.claims import reading_attachments
+from lakeproof_shop.proof.claims.facts import AttachmentFact, Store
+from lakeproof_shop.proof.claims.reading_attachments import read_attachments
+from lakeproof_shop.services.support.archive import Archive, NotInArchive
+from lakeproof_shop.services.support.file_store import FileStore, attachment_dir
 
 BYTES = b"what the customer sent"
 SHA256 = hashlib.sha256(BYTES).hexdigest()

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lakeproof.proof.claims import reading_changes
-from lakeproof.proof.claims.facts import ChangesFact, Store
-from lakeproof.proof.claims.reading_changes import Left, change_of, compared, read_changes
-from lakeproof.proof.claims.reading_deliveries import Found
-from lakeproof.services.event_delivery import message_of
-from lakeproof.services.outbox import KEPT_SECONDS
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.proof.claims import reading_changes
+from lakeproof_shop.proof.claims.facts import ChangesFact, Store
+from lakeproof_shop.proof.claims.reading_changes import Left, change_of, compared, read_changes
+from lakeproof_shop.proof.claims.reading_deliveries import Found
+from lakeproof_shop.serving.event_delivery import message_of
+from lakeproof_shop.serving.outbox import KEPT_SECONDS
 
 NOW = 1_900_000_000.0
 

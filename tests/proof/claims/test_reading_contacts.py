@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from lakeproof.customers import kept
-from lakeproof.customers.calls import Event
-from lakeproof.customers.contacts import FOLDER, Contact, Contacts, Kind, read_contacts
-from lakeproof.customers.kept import told_in_cases
-from lakeproof.proof.claims.contact_claims import complaints_are_kept_once, preferences_are_kept
-from lakeproof.proof.claims.facts import ShopFacts, Store
-from lakeproof.proof.claims.reading_contacts import read_told
+from lakeproof.ledger.calls import Event
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.customers import kept
+from lakeproof_shop.customers.contacts import FOLDER, Contact, Contacts, Kind, read_contacts
+from lakeproof_shop.customers.kept import told_in_cases
+from lakeproof_shop.proof.claims.contact_claims import complaints_are_kept_once, preferences_are_kept
+from lakeproof_shop.proof.claims.facts import ShopFacts, Store
+from lakeproof_shop.proof.claims.reading_contacts import read_told
 
 
 def told(key: str, event: Event, text: str, ref: int = 0, kind: Kind = Kind.PREFERENCES) -> Contact:

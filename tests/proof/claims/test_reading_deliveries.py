@@ -3,10 +3,18 @@
 import uuid
 from datetime import UTC, datetime
 
-from lakeproof.proof.claims.facts import DeliveryFact, MissingEvent
-from lakeproof.proof.claims.reading_deliveries import Found, Marked, Span, compared, event_id_of, gaps_in, kept_since
-from lakeproof.services.event_delivery import message_of
 from lakeproof.stack.topics import EVENT_TOPICS
+from lakeproof_shop.proof.claims.facts import DeliveryFact, MissingEvent
+from lakeproof_shop.proof.claims.reading_deliveries import (
+    Found,
+    Marked,
+    Span,
+    compared,
+    event_id_of,
+    gaps_in,
+    kept_since,
+)
+from lakeproof_shop.serving.event_delivery import message_of
 
 
 def test_what_is_marked_and_not_in_the_topic_is_missing() -> None:

@@ -7,11 +7,11 @@ import httpx
 import pytest
 
 from lakeproof.errors import CouldNotLook
-from lakeproof.proof.claims import reading_service
-from lakeproof.proof.claims.facts import TimelineFact
-from lakeproof.shop.payment.store import payment_of
-from lakeproof.shop.support.timeline import fulfillment_entries, order_entries, payment_entries
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.proof.claims import reading_service
+from lakeproof_shop.proof.claims.facts import TimelineFact
+from lakeproof_shop.services.payment.store import payment_of
+from lakeproof_shop.services.support.timeline import fulfillment_entries, order_entries, payment_entries
 
 AT = datetime(2026, 11, 24, 14, 43, 53, 42722)
 TEXT = "2026-11-24T14:43:53.042722Z"

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from lakeproof.proof.claims import reading_stock
-from lakeproof.proof.claims.catalog import CLAIMS
-from lakeproof.proof.claims.facts import Part, Scope, ShopFacts, Store
-from lakeproof.proof.claims.reading import read_facts
-from lakeproof.shop.inventory.audit import LineSum
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.proof.claims import reading_stock
+from lakeproof_shop.proof.claims.catalog import CLAIMS
+from lakeproof_shop.proof.claims.facts import Part, Scope, ShopFacts, Store
+from lakeproof_shop.proof.claims.reading import read_facts
+from lakeproof_shop.services.inventory.audit import LineSum
 
 STOCK_ADDS_UP = "shop: received - sold - reserved = on hand, never below zero"
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from tests.proof.claims.shop_in_order import BACK, BOUGHT, FAILED, IN_ORDER, claims_broken_by, parcel, with_checkouts
 
-from lakeproof.proof.claims.facts import Part, Receipt, ReservedLine, ShopFacts
-from lakeproof.shop.checkout.models import restock_key
-from lakeproof.shop.inventory.audit import LineSum, SkuTotals
-from lakeproof.shop.inventory.models import receipt_id
+from lakeproof_shop.proof.claims.facts import Part, Receipt, ReservedLine, ShopFacts
+from lakeproof_shop.services.checkout.models import restock_key
+from lakeproof_shop.services.inventory.audit import LineSum, SkuTotals
+from lakeproof_shop.services.inventory.models import receipt_id
 
 # Over a week ago its first event was written, and what was received and sold before then is gone.
 OLD_STOCK = replace(IN_ORDER, young=frozenset(), sums={"s": (LineSum("held", 1, 1),)})

@@ -10,10 +10,10 @@ import pytest
 from tests.proof.tables.digest_readers import PAYMENTS, with_digests
 from tests.published_commit import published_commit
 
-from lakeproof.customers.calls import now_us
 from lakeproof.lake.job.added_columns import AddedColumn, Stage, note, path_of
 from lakeproof.lake.publish.commit import DatabaseState, PublishedCommit
 from lakeproof.lake.sources.source import OLTP, SHOP, SOURCES, Source
+from lakeproof.ledger.calls import now_us
 from lakeproof.processes.parts import Parts
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.tables import beside_ledger, other_tables

@@ -29,11 +29,11 @@ from lakeproof.proof.audit import audit_published
 from lakeproof.proof.tables import by_changes, every_hash
 from lakeproof.proof.tables.by_changes import MOST_BROKEN, Changes, Files, judge_by_changes, ranges_of
 from lakeproof.proof.tables.every_hash import IN_VAIN, EveryHash, Torn
-from lakeproof.proof.tables.order_claims import BrokenOrder
 from lakeproof.proof.tables.states import Asked, InState, State
 from lakeproof.proof.tables.whole_claims import CLAIMS, Broken, WholeClaims
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.proof.order_claims import BrokenOrder
 
 type Row = tuple[Any, ...]
 

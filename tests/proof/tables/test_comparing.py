@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from lakeproof.customers.calls import Event
-from lakeproof.customers.ledger import Expectation, Expectations, Line, State, read_ledgers
+from lakeproof.ledger.calls import Event
 from lakeproof.proof.findings import Finding, Wrong
 from lakeproof.proof.report import ClaimReport, TableReport
-from lakeproof.proof.tables import comparing
 from lakeproof.proof.tables.buckets import Digest, Digests, digests_of, order_values
 from lakeproof.proof.tables.canonical import ORDER_EVENTS, ORDER_ITEMS, ORDERS, TABLES, digest_of
-from lakeproof.proof.tables.comparing import Shown, compare
-from lakeproof.proof.tables.contents import Contents, EventRow, IncompleteRow
-from lakeproof.proof.tables.differences import differences
-from lakeproof.proof.tables.ledger_rules import Judge
-from lakeproof.shop.order.models import Item, Op, Order
+from lakeproof_shop.customers.ledger import Expectation, Expectations, Line, State, read_ledgers
+from lakeproof_shop.proof import comparing
+from lakeproof_shop.proof.comparing import Shown, compare
+from lakeproof_shop.proof.contents import Contents, EventRow, IncompleteRow
+from lakeproof_shop.proof.differences import differences
+from lakeproof_shop.proof.ledger_rules import Judge
+from lakeproof_shop.services.order.models import Item, Op, Order
 
 WIDTH = 16
 OPS = ("created", "paid", "cancelled")

@@ -17,10 +17,10 @@ from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.query.answer import StatementFailed
 from lakeproof.proof.tables import every_hash
 from lakeproof.proof.tables.every_hash import AT_ONCE, IN_ONE_STATEMENT, EveryHash, Torn, judge
-from lakeproof.proof.tables.order_claims import NEWEST_EVENT, BrokenOrder
 from lakeproof.proof.tables.states import states_of
 from lakeproof.stack.settings import Settings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.proof.order_claims import NEWEST_EVENT, BrokenOrder
 
 STACK = Stack(Settings(name="none"))
 HELD = ("orders", "order_items", "order_events")

@@ -6,8 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from lakeproof.proof.tables.history_claims import NEWEST_CHANGE, TOLD_OF, broken_of, history_sql
 from lakeproof.proof.tables.whole_claims import CLAIMS
+from lakeproof_shop.proof.history_claims import NEWEST_CHANGE, TOLD_OF, broken_of, history_sql
 
 TABLES = {
     "payments": "(id, version)",

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from lakeproof.proof.tables.order_claims import NEWEST_EVENT, NO_ORPHANS, WHOLE_ORDERS, across_sql, broken_of
+from lakeproof_shop.proof.order_claims import NEWEST_EVENT, NO_ORPHANS, WHOLE_ORDERS, across_sql, broken_of
 
 # order id, orders, wanted items, items, total, amount, version, events, newest, gone,
 # sum of the events' versions, sum of the powers of two to them

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from lakeproof.proof.findings import Wrong
 from lakeproof.proof.report import TableReport
-from lakeproof.proof.tables.projected import Key, Order, Orders, compare_projection, orders_of
+from lakeproof_shop.proof.projected import Key, Order, Orders, compare_projection, orders_of
 
 ORDER = Order("created", Decimal("1.50"), 1, 2, 10, 20)
 CHANGED = replace(ORDER, status="paid", version=3)

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from lakeproof.services.database.errors import DatabaseDown
-from lakeproof.services.database.mysql import Connection
-from lakeproof.shop.checkout.api import _status
-from lakeproof.shop.checkout.models import Checkout, Step
-from lakeproof.shop.order.app import Checkouts, create_app
 from lakeproof.stack.settings import CheckoutSettings, ShopSettings
+from lakeproof_shop.services.checkout.api import _status
+from lakeproof_shop.services.checkout.models import Checkout, Step
+from lakeproof_shop.services.order.app import Checkouts, create_app
+from lakeproof_shop.serving.database.errors import DatabaseDown
+from lakeproof_shop.serving.database.mysql import Connection
 
 BASKET = {
     "customer_id": 5,

@@ -11,11 +11,11 @@ import pytest
 from tests.conftest import Answering
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.checkout.models import Checkout, Step
-from lakeproof.shop.checkout.requests import CheckoutRequest
-from lakeproof.shop.checkout.services import NoClearWord, Services
-from lakeproof.shop.checkout.steps import Steps
-from lakeproof.shop.order.store import OrderStore
+from lakeproof_shop.services.checkout.models import Checkout, Step
+from lakeproof_shop.services.checkout.requests import CheckoutRequest
+from lakeproof_shop.services.checkout.services import NoClearWord, Services
+from lakeproof_shop.services.checkout.steps import Steps
+from lakeproof_shop.services.order.store import OrderStore
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
 BASKET = {

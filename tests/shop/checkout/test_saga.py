@@ -8,14 +8,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.errors import DatabaseDown, TooBusy
-from lakeproof.shop.checkout.metrics import CheckoutMetrics
-from lakeproof.shop.checkout.models import Checkout, Step
-from lakeproof.shop.checkout.saga import Saga
-from lakeproof.shop.checkout.services import NoClearWord, ServiceRefused
-from lakeproof.shop.checkout.steps import Steps
-from lakeproof.shop.checkout.store import CheckoutStore, HoldLost
-from lakeproof.shop.checkout.sweeper import Sweeper
+from lakeproof_shop.services.checkout.metrics import CheckoutMetrics
+from lakeproof_shop.services.checkout.models import Checkout, Step
+from lakeproof_shop.services.checkout.saga import Saga
+from lakeproof_shop.services.checkout.services import NoClearWord, ServiceRefused
+from lakeproof_shop.services.checkout.steps import Steps
+from lakeproof_shop.services.checkout.store import CheckoutStore, HoldLost
+from lakeproof_shop.services.checkout.sweeper import Sweeper
+from lakeproof_shop.serving.database.errors import DatabaseDown, TooBusy
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 BEGUN = Checkout("k", "d", {}, Step.RESERVE, None, None, None, None, False, None, 0, "t", AT, AT)

@@ -6,9 +6,9 @@ import pytest
 from tests.conftest import Answering
 
 from lakeproof.deadline import Deadline
-from lakeproof.shop.checkout.models import Step, Undoing
-from lakeproof.shop.checkout.requests import CheckoutRequest
-from lakeproof.shop.checkout.services import NoClearWord, ServiceRefused, Services
+from lakeproof_shop.services.checkout.models import Step, Undoing
+from lakeproof_shop.services.checkout.requests import CheckoutRequest
+from lakeproof_shop.services.checkout.services import NoClearWord, ServiceRefused, Services
 
 ADDRESS = {"name": "A", "street": "1 Road", "city": "Hanoi", "postal_code": "100000", "country": "VN"}
 BASKET: dict[str, Any] = {

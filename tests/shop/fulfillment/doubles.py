@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from lakeproof.shop.fulfillment.label import Label, make_label
-from lakeproof.shop.fulfillment.label_store import LabelLook
-from lakeproof.shop.fulfillment.leases import Lease
-from lakeproof.shop.fulfillment.models import State
+from lakeproof_shop.services.fulfillment.label import Label, make_label
+from lakeproof_shop.services.fulfillment.label_store import LabelLook
+from lakeproof_shop.services.fulfillment.leases import Lease
+from lakeproof_shop.services.fulfillment.models import State
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 ADDRESS = {"name": "A. Buyer", "street": "1 Lake Road", "city": "Hanoi", "postal_code": "100000", "country": "VN"}

@@ -9,11 +9,11 @@ import httpx
 import pytest
 from tests.shop.fulfillment.doubles import ADDRESS, ITEMS
 
-from lakeproof.services.database.errors import DatabaseDown
-from lakeproof.services.database.postgres import Connection
-from lakeproof.shop.fulfillment.app import Surroundings, create_app
-from lakeproof.shop.fulfillment.models import NEXT, Op, State
 from lakeproof.stack.settings import FulfillmentSettings, ShopSettings
+from lakeproof_shop.services.fulfillment.app import Surroundings, create_app
+from lakeproof_shop.services.fulfillment.models import NEXT, Op, State
+from lakeproof_shop.serving.database.errors import DatabaseDown
+from lakeproof_shop.serving.database.postgres import Connection
 
 BODY = {"order_id": 17, "address": ADDRESS, "items": ITEMS}
 KEY = {"Idempotency-Key": "test-1"}

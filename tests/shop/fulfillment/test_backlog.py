@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
-from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.database.postgres import Connection
-from lakeproof.shop.fulfillment.backlog import Backlog, Hold, Waiting, waiting_in_store
-from lakeproof.shop.fulfillment.label import CHAOS
-from lakeproof.shop.fulfillment.label_store import LabelStore, ListedLabel
-from lakeproof.shop.fulfillment.leases import Leases
-from lakeproof.shop.fulfillment.metrics import LAG_KEPT_SECONDS, FulfillmentMetrics
+from lakeproof_shop.services.fulfillment.backlog import Backlog, Hold, Waiting, waiting_in_store
+from lakeproof_shop.services.fulfillment.label import CHAOS
+from lakeproof_shop.services.fulfillment.label_store import LabelStore, ListedLabel
+from lakeproof_shop.services.fulfillment.leases import Leases
+from lakeproof_shop.services.fulfillment.metrics import LAG_KEPT_SECONDS, FulfillmentMetrics
+from lakeproof_shop.serving.database.pool import ConnectionPool
+from lakeproof_shop.serving.database.postgres import Connection
 
 ASKED = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MINUTE = 60.0

@@ -9,13 +9,14 @@ from botocore.exceptions import EndpointConnectionError
 from tests.shop.fulfillment.store_double import FakeService, FakeStore
 
 from lakeproof.errors import CouldNotLook, TerminalError, TransientError
-from lakeproof.probes import exporters, labels
-from lakeproof.scenarios.fulfillment_delay import faults, repairs
-from lakeproof.scenarios.fulfillment_delay.repairs import ReleaseLabels
-from lakeproof.services.times import iso
-from lakeproof.shop.fulfillment import holds_by_hand
+from lakeproof.probes import exporters
 from lakeproof.stack.engines import minio
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.scenarios.fulfillment_delay import faults, repairs
+from lakeproof_shop.scenarios.fulfillment_delay import probes as labels
+from lakeproof_shop.scenarios.fulfillment_delay.repairs import ReleaseLabels
+from lakeproof_shop.services.fulfillment import holds_by_hand
+from lakeproof_shop.serving.times import iso
 
 CHAOS = "chaos/fulfillment-delay/00001"
 

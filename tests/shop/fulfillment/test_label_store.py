@@ -9,10 +9,16 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from tests.shop.fulfillment.doubles import LABEL
 
-from lakeproof.shop.fulfillment.backlog import Waiting, waiting_in_store
-from lakeproof.shop.fulfillment.holds_by_hand import WaitingLabel
-from lakeproof.shop.fulfillment.label import fulfillment_of
-from lakeproof.shop.fulfillment.label_store import LabelStore, ListedLabel, StoreDown, StoreRefused, parse_hold
+from lakeproof_shop.services.fulfillment.backlog import Waiting, waiting_in_store
+from lakeproof_shop.services.fulfillment.holds_by_hand import WaitingLabel
+from lakeproof_shop.services.fulfillment.label import fulfillment_of
+from lakeproof_shop.services.fulfillment.label_store import (
+    LabelStore,
+    ListedLabel,
+    StoreDown,
+    StoreRefused,
+    parse_hold,
+)
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

@@ -5,10 +5,10 @@ from typing import Any, cast
 import pytest
 from tests.shop.fulfillment.doubles import ADDRESS, ITEMS, LABEL, FakeLabels, FakeLeases, Fate, Killed, Stored, later
 
-from lakeproof.shop.fulfillment.label import make_label
-from lakeproof.shop.fulfillment.metrics import FulfillmentMetrics
-from lakeproof.shop.fulfillment.models import State
-from lakeproof.shop.fulfillment.worker import LabelWorker
+from lakeproof_shop.services.fulfillment.label import make_label
+from lakeproof_shop.services.fulfillment.metrics import FulfillmentMetrics
+from lakeproof_shop.services.fulfillment.models import State
+from lakeproof_shop.services.fulfillment.worker import LabelWorker
 
 ALL_STEPS = [State.LABEL_PENDING, State.LABEL_READY, State.SHIPPED]
 CHANGES = 6  # put, record, copy, record, delete, record

@@ -9,9 +9,9 @@ from unittest.mock import ANY
 from uuid import UUID
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.cassandra import Row, Statement, WriteUnclear
-from lakeproof.services.database.errors import DatabaseDown
-from lakeproof.shop.inventory import statements
+from lakeproof_shop.services.inventory import statements
+from lakeproof_shop.serving.database.cassandra import Row, Statement, WriteUnclear
+from lakeproof_shop.serving.database.errors import DatabaseDown
 
 Parts = Sequence[tuple[Statement, Sequence[Any]]]
 

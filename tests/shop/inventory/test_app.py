@@ -8,10 +8,10 @@ import httpx
 import pytest
 from cassandra.cluster import Cluster, NoHostAvailable
 
-from lakeproof.services.database.cassandra_cluster import RingAndKafka
-from lakeproof.shop.inventory.app import create_app
-from lakeproof.shop.inventory.sweeper import Ttl
 from lakeproof.stack.settings import InventorySettings, ShopSettings
+from lakeproof_shop.services.inventory.app import create_app
+from lakeproof_shop.services.inventory.sweeper import Ttl
+from lakeproof_shop.serving.database.cassandra_cluster import RingAndKafka
 
 BODY = {"order_key": "order-1", "lines": [{"sku": "sku-1", "quantity": 1}]}
 KEY = {"Idempotency-Key": "test-1"}

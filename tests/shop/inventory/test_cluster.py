@@ -14,12 +14,12 @@ from cassandra.pool import Host
 from prometheus_client import CollectorRegistry
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database import cassandra
-from lakeproof.services.database.cassandra import Ring, Statement
-from lakeproof.services.database.cassandra_cluster import SUSPECT_SECONDS, SuspectsLast
-from lakeproof.services.database.errors import DatabaseDown
-from lakeproof.services.database.metrics import DatabaseMetrics
 from lakeproof.stack.engines.cassandra_config import DATACENTER
+from lakeproof_shop.serving.database import cassandra
+from lakeproof_shop.serving.database.cassandra import Ring, Statement
+from lakeproof_shop.serving.database.cassandra_cluster import SUSPECT_SECONDS, SuspectsLast
+from lakeproof_shop.serving.database.errors import DatabaseDown
+from lakeproof_shop.serving.database.metrics import DatabaseMetrics
 
 
 def three(clock: Callable[[], float] = time.monotonic) -> tuple[SuspectsLast, list[Host]]:

@@ -4,7 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from lakeproof.shop.inventory.models import Change, Line, Op, State, Totals, decide
+from lakeproof_shop.services.inventory.models import Change, Line, Op, State, Totals, decide
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=15)

@@ -14,18 +14,18 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from lakeproof.deadline import Deadline
-from lakeproof.services import event_delivery
-from lakeproof.services.database.cassandra import Ring, Row, Statement
-from lakeproof.services.database.errors import DatabaseDown
-from lakeproof.services.event_delivery import OutboxMetrics, message_of
-from lakeproof.shop.inventory import relay as relay_module
-from lakeproof.shop.inventory import statements
-from lakeproof.shop.inventory.events import payload, row_of
-from lakeproof.shop.inventory.metrics import InventoryMetrics
-from lakeproof.shop.inventory.models import Change, Line, Op, State, Totals
-from lakeproof.shop.inventory.relay import KafkaTrouble, StockRelay
-from lakeproof.shop.inventory.store import InventoryStore
-from lakeproof.shop.inventory.unsent import KEPT, KEPT_OF_ONE
+from lakeproof_shop.services.inventory import relay as relay_module
+from lakeproof_shop.services.inventory import statements
+from lakeproof_shop.services.inventory.events import payload, row_of
+from lakeproof_shop.services.inventory.metrics import InventoryMetrics
+from lakeproof_shop.services.inventory.models import Change, Line, Op, State, Totals
+from lakeproof_shop.services.inventory.relay import KafkaTrouble, StockRelay
+from lakeproof_shop.services.inventory.store import InventoryStore
+from lakeproof_shop.services.inventory.unsent import KEPT, KEPT_OF_ONE
+from lakeproof_shop.serving import event_delivery
+from lakeproof_shop.serving.database.cassandra import Ring, Row, Statement
+from lakeproof_shop.serving.database.errors import DatabaseDown
+from lakeproof_shop.serving.event_delivery import OutboxMetrics, message_of
 
 SKU = "sku-1"
 TEXT = '{"type": "stock.received", "at": "2026-11-24T12:30:00+00:00", "trace_id": "", "data": {}}'

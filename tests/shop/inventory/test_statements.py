@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from lakeproof.services.database.cassandra import Statement
-from lakeproof.shop.inventory import statements
-from lakeproof.shop.inventory.statements import EVENT_KEPT_SECONDS, KEPT_SECONDS
+from lakeproof_shop.services.inventory import statements
+from lakeproof_shop.services.inventory.statements import EVENT_KEPT_SECONDS, KEPT_SECONDS
+from lakeproof_shop.serving.database.cassandra import Statement
 
 WRITES = [one for one in statements.STATEMENTS if re.match(r"(UPDATE|INSERT INTO) inventory\.stock ", one.text)]
 ENDS = {

@@ -10,11 +10,11 @@ import pytest
 from tests.shop.inventory.ring_double import OneSku
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.cassandra import Ring
-from lakeproof.services.database.errors import CommitUnclear, DatabaseDown
-from lakeproof.shop.inventory.metrics import InventoryMetrics
-from lakeproof.shop.inventory.models import Change, Decision, Op
-from lakeproof.shop.inventory.stock import SkuWriter
+from lakeproof_shop.services.inventory.metrics import InventoryMetrics
+from lakeproof_shop.services.inventory.models import Change, Decision, Op
+from lakeproof_shop.services.inventory.stock import SkuWriter
+from lakeproof_shop.serving.database.cassandra import Ring
+from lakeproof_shop.serving.database.errors import CommitUnclear, DatabaseDown
 
 
 def writer_on(ring: OneSku) -> SkuWriter:
@@ -106,7 +106,7 @@ async def test_a_ring_that_takes_nothing_is_said_to_be_down_and_nothing_was_done
     monkeypatch: pytest.MonkeyPatch, share: float
 ) -> None:
     """At 0.97 the fifth pause would begin at 0.291 s and last beyond the 0.6 s after which nobody waits."""
-    monkeypatch.setattr("lakeproof.shop.inventory.stock.random.uniform", lambda low, high: share)
+    monkeypatch.setattr("lakeproof_shop.services.inventory.stock.random.uniform", lambda low, high: share)
     ring = OneSku(*["down"] * 100)
     ring.now(1, 10, 0, 0, 0, 0)
     (answer,) = await submit(writer_on(ring), change(Op.HOLD, 1), seconds=0.3)

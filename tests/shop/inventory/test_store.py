@@ -9,13 +9,13 @@ import pytest
 from tests.shop.inventory.ring_double import OneSku, as_read
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.cassandra import Ring, Row, Statement, WriteUnclear
-from lakeproof.services.database.errors import CommitUnclear
-from lakeproof.shop.inventory import statements
-from lakeproof.shop.inventory.metrics import InventoryMetrics
-from lakeproof.shop.inventory.models import InventoryRefused
-from lakeproof.shop.inventory.requests import ReservationRequest
-from lakeproof.shop.inventory.store import InventoryStore
+from lakeproof_shop.services.inventory import statements
+from lakeproof_shop.services.inventory.metrics import InventoryMetrics
+from lakeproof_shop.services.inventory.models import InventoryRefused
+from lakeproof_shop.services.inventory.requests import ReservationRequest
+from lakeproof_shop.services.inventory.store import InventoryStore
+from lakeproof_shop.serving.database.cassandra import Ring, Row, Statement, WriteUnclear
+from lakeproof_shop.serving.database.errors import CommitUnclear
 
 
 class Tables:

@@ -10,13 +10,13 @@ import pytest
 from tests.shop.inventory.ring_double import OneSku
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.cassandra import Ring, Row, Statement
-from lakeproof.services.database.errors import DatabaseDown
-from lakeproof.shop.inventory import statements
-from lakeproof.shop.inventory.metrics import InventoryMetrics
-from lakeproof.shop.inventory.models import Change, Op
-from lakeproof.shop.inventory.store import InventoryStore
-from lakeproof.shop.inventory.sweeper import Sweeper, Ttl
+from lakeproof_shop.services.inventory import statements
+from lakeproof_shop.services.inventory.metrics import InventoryMetrics
+from lakeproof_shop.services.inventory.models import Change, Op
+from lakeproof_shop.services.inventory.store import InventoryStore
+from lakeproof_shop.services.inventory.sweeper import Sweeper, Ttl
+from lakeproof_shop.serving.database.cassandra import Ring, Row, Statement
+from lakeproof_shop.serving.database.errors import DatabaseDown
 
 SKU = "sku-1"
 
@@ -149,7 +149,8 @@ async def test_how_far_all_is_over_is_noted_and_never_beyond_a_held_line() -> No
 
 
 async def test_an_undone_hold_that_a_retry_holds_again_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lakeproof.shop.inventory.sweeper.WHOLE_SECONDS", 0.0)  # each look is one at all that is due
+    # each look is one at all that is due
+    monkeypatch.setattr("lakeproof_shop.services.inventory.sweeper.WHOLE_SECONDS", 0.0)
     shop = Shop(SweptSku())
     await shop.do(Op.HOLD, 1, ttl=10)
     await shop.do(Op.UNDO, 1, ttl=10)
@@ -163,8 +164,8 @@ async def test_an_undone_hold_that_a_retry_holds_again_is_not_forgotten(monkeypa
 async def test_an_undone_hold_that_seemed_to_have_vanished_is_found_when_a_retry_holds_it_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lakeproof.shop.inventory.sweeper.WHOLE_SECONDS", 0.0)
-    monkeypatch.setattr("lakeproof.shop.inventory.sweeper.CHECK_SECONDS", 0.0)
+    monkeypatch.setattr("lakeproof_shop.services.inventory.sweeper.WHOLE_SECONDS", 0.0)
+    monkeypatch.setattr("lakeproof_shop.services.inventory.sweeper.CHECK_SECONDS", 0.0)
     shop = Shop(SweptSku())
     await shop.do(Op.HOLD, 1, ttl=10)
     await shop.do(Op.HOLD, 2)

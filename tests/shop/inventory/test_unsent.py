@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from lakeproof.services.database.cassandra import Row
-from lakeproof.shop.inventory import unsent
-from lakeproof.shop.inventory.unsent import UnsentEvents
+from lakeproof_shop.services.inventory import unsent
+from lakeproof_shop.services.inventory.unsent import UnsentEvents
+from lakeproof_shop.serving.database.cassandra import Row
 
 
 def events(first: int, last: int) -> list[Row]:

@@ -7,14 +7,14 @@ from typing import Any, cast
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.errors import DatabaseDown
-from lakeproof.services.database.postgres import Connection
-from lakeproof.shop.notification import app as notification
-from lakeproof.shop.notification.consumer import EventReader
-from lakeproof.shop.notification.event_store import EventStore
-from lakeproof.shop.notification.incoming import TOPICS
-from lakeproof.shop.notification.metrics import NotificationMetrics
 from lakeproof.stack.settings import NotificationSettings, ShopSettings
+from lakeproof_shop.services.notification import app as notification
+from lakeproof_shop.services.notification.consumer import EventReader
+from lakeproof_shop.services.notification.event_store import EventStore
+from lakeproof_shop.services.notification.incoming import TOPICS
+from lakeproof_shop.services.notification.metrics import NotificationMetrics
+from lakeproof_shop.serving.database.errors import DatabaseDown
+from lakeproof_shop.serving.database.postgres import Connection
 
 NOBODY = "127.0.0.1:9"
 

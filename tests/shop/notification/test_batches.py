@@ -2,7 +2,7 @@
 
 import pytest
 
-from lakeproof.shop.notification import leases, store
+from lakeproof_shop.services.notification import leases, store
 
 
 @pytest.mark.parametrize("statement", [store._SPREAD, store._WITHDRAW])

@@ -11,13 +11,13 @@ import pytest
 from tests.conftest import Answering
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.event_consumer import Record
-from lakeproof.shop.notification.consumer import DAY_SECONDS, EventReader
-from lakeproof.shop.notification.customers import Customers, NobodyAnswers, Owner
-from lakeproof.shop.notification.event_store import Addressed, Dropped, EventStore
-from lakeproof.shop.notification.metrics import NotificationMetrics
-from lakeproof.shop.notification.models import DropReason
 from lakeproof.stack.topics import CDC_TOPIC
+from lakeproof_shop.services.notification.consumer import DAY_SECONDS, EventReader
+from lakeproof_shop.services.notification.customers import Customers, NobodyAnswers, Owner
+from lakeproof_shop.services.notification.event_store import Addressed, Dropped, EventStore
+from lakeproof_shop.services.notification.metrics import NotificationMetrics
+from lakeproof_shop.services.notification.models import DropReason
+from lakeproof_shop.serving.event_consumer import Record
 
 ID = uuid.UUID(int=7)
 

@@ -7,17 +7,17 @@ from typing import Any
 import orjson
 import pytest
 
-from lakeproof.shop.fulfillment.models import State
-from lakeproof.shop.notification.incoming import (
+from lakeproof_shop.services.fulfillment.models import State
+from lakeproof_shop.services.notification.incoming import (
     TEMPLATES,
     InvalidPayload,
     UnsupportedTopic,
     read_event,
 )
-from lakeproof.shop.notification.models import Topic
-from lakeproof.shop.order import models as order_models
-from lakeproof.shop.payment import models as payment_models
-from lakeproof.shop.support import models as support_models
+from lakeproof_shop.services.notification.models import Topic
+from lakeproof_shop.services.order import models as order_models
+from lakeproof_shop.services.payment import models as payment_models
+from lakeproof_shop.services.support import models as support_models
 
 EVENT_ID = "0b0f9f5e-6d1c-4a3f-9a6f-1f6f0a5f2f10"
 

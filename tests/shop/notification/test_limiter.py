@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from lakeproof.shop.notification import limiter as limiter_module
-from lakeproof.shop.notification.limiter import Limiter, Verdict
-from lakeproof.shop.notification.metrics import NotificationMetrics
+from lakeproof_shop.services.notification import limiter as limiter_module
+from lakeproof_shop.services.notification.limiter import Limiter, Verdict
+from lakeproof_shop.services.notification.metrics import NotificationMetrics
 
 
 @asynccontextmanager

@@ -9,16 +9,16 @@ import httpx
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.errors import CommitUnclear, DatabaseDown
-from lakeproof.services.database.postgres import Connection
-from lakeproof.shop.notification.app import Surroundings, create_app
-from lakeproof.shop.notification.leases import Leases
-from lakeproof.shop.notification.limiter import Limiter
-from lakeproof.shop.notification.metrics import NotificationMetrics
-from lakeproof.shop.notification.models import Channel, Notification, Status, Topic
-from lakeproof.shop.notification.providers import Delivery, ProviderFailed
-from lakeproof.shop.notification.sender import Retries, Sender
 from lakeproof.stack.settings import NotificationSettings, ShopSettings
+from lakeproof_shop.services.notification.app import Surroundings, create_app
+from lakeproof_shop.services.notification.leases import Leases
+from lakeproof_shop.services.notification.limiter import Limiter
+from lakeproof_shop.services.notification.metrics import NotificationMetrics
+from lakeproof_shop.services.notification.models import Channel, Notification, Status, Topic
+from lakeproof_shop.services.notification.providers import Delivery, ProviderFailed
+from lakeproof_shop.services.notification.sender import Retries, Sender
+from lakeproof_shop.serving.database.errors import CommitUnclear, DatabaseDown
+from lakeproof_shop.serving.database.postgres import Connection
 
 NOBODY = "127.0.0.1:9"
 

@@ -12,9 +12,10 @@ import pytest
 import uvicorn
 from tests.doubles.ports import free_port
 
-from lakeproof.shop.mail_sink.app import Place, create_app
-from lakeproof.shop.mail_sink.smtp import read_mail
-from lakeproof.shop.notification.providers import (
+from lakeproof.stack.settings import ShopSettings
+from lakeproof_shop.services.mail_sink.app import Place, create_app
+from lakeproof_shop.services.mail_sink.smtp import read_mail
+from lakeproof_shop.services.notification.providers import (
     Delivery,
     MailProvider,
     Provider,
@@ -22,7 +23,6 @@ from lakeproof.shop.notification.providers import (
     WebhookProvider,
     mail_of,
 )
-from lakeproof.stack.settings import ShopSettings
 
 LONG_SECONDS = 30.0  # for what the sink answers after an fsync, which a busy disk may hold up
 

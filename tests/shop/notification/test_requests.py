@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from lakeproof.shop.notification.requests import BatchRequest, CreateRequest, PreferencesRequest
+from lakeproof_shop.services.notification.requests import BatchRequest, CreateRequest, PreferencesRequest
 
 GOOD = {
     "customer_id": 5,

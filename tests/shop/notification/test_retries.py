@@ -1,6 +1,6 @@
 """When a failed notification is tried again."""
 
-from lakeproof.shop.notification.sender import PAUSE_MAX_SECONDS, Retries
+from lakeproof_shop.services.notification.sender import PAUSE_MAX_SECONDS, Retries
 
 
 def test_each_pause_is_twice_the_last_one_and_they_end() -> None:

@@ -10,13 +10,13 @@ from types import SimpleNamespace
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.background import Background
-from lakeproof.shop.notification import worker
-from lakeproof.shop.notification.leases import Leases, Look
-from lakeproof.shop.notification.models import Channel, Notification, Status, Topic
-from lakeproof.shop.notification.sender import Sender
-from lakeproof.shop.notification.store import notification_of
-from lakeproof.shop.notification.worker import Workers
+from lakeproof_shop.services.notification import worker
+from lakeproof_shop.services.notification.leases import Leases, Look
+from lakeproof_shop.services.notification.models import Channel, Notification, Status, Topic
+from lakeproof_shop.services.notification.sender import Sender
+from lakeproof_shop.services.notification.store import notification_of
+from lakeproof_shop.services.notification.worker import Workers
+from lakeproof_shop.serving.background import Background
 
 AT_ONCE, BATCH = 2, 4
 

@@ -9,13 +9,13 @@ import httpx
 import pytest
 from cassandra.cluster import Cluster, NoHostAvailable
 
-from lakeproof.services.database.errors import DatabaseDown
-from lakeproof.services.database.postgres import Connection
-from lakeproof.shop.support.app import Surroundings, create_app
-from lakeproof.shop.support.caretaker import Caretaker
-from lakeproof.shop.support.sources import SERVICES, urls_of
 from lakeproof.stack.settings import Settings, ShopSettings, SupportSettings
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.services.support.app import Surroundings, create_app
+from lakeproof_shop.services.support.caretaker import Caretaker
+from lakeproof_shop.services.support.sources import SERVICES, urls_of
+from lakeproof_shop.serving.database.errors import DatabaseDown
+from lakeproof_shop.serving.database.postgres import Connection
 
 KEY = {"Idempotency-Key": "test-1"}
 OFF = {"order": "", "payment": "", "fulfillment": ""}

@@ -9,12 +9,12 @@ from typing import cast
 import pytest
 from fastapi import Request
 
-from lakeproof.services.refusal import Refusal
-from lakeproof.shop.support.archive import Archive
-from lakeproof.shop.support.attachment_api import AttachmentApi, get_attachment
-from lakeproof.shop.support.file_store import FileStore
-from lakeproof.shop.support.models import Place
-from lakeproof.shop.support.piece_reader import PieceReader
+from lakeproof_shop.services.support.archive import Archive
+from lakeproof_shop.services.support.attachment_api import AttachmentApi, get_attachment
+from lakeproof_shop.services.support.file_store import FileStore
+from lakeproof_shop.services.support.models import Place
+from lakeproof_shop.services.support.piece_reader import PieceReader
+from lakeproof_shop.serving.refusal import Refusal
 
 
 class Hanging:

@@ -12,12 +12,12 @@ from typing import Any, BinaryIO
 import pytest
 from tests.shop.support.names import PLAIN, TRAVERSALS
 
-from lakeproof.services.refusal import Refusal
-from lakeproof.shop.support import file_store
-from lakeproof.shop.support.content import ContentLook
-from lakeproof.shop.support.file_store import FileStore, IncomingFile, Received
-from lakeproof.shop.support.requests import what_is_wrong_with
-from lakeproof.shop.support.upload import receive
+from lakeproof_shop.services.support import file_store
+from lakeproof_shop.services.support.content import ContentLook
+from lakeproof_shop.services.support.file_store import FileStore, IncomingFile, Received
+from lakeproof_shop.services.support.requests import what_is_wrong_with
+from lakeproof_shop.services.support.upload import receive
+from lakeproof_shop.serving.refusal import Refusal
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
 KIND = "multipart/form-data; boundary=xx"

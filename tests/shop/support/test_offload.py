@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from lakeproof.shop.support.attachment_store import StoredFile
-from lakeproof.shop.support.file_store import FileStore
-from lakeproof.shop.support.models import Place
-from lakeproof.shop.support.offload import Offload, Offloaded
+from lakeproof_shop.services.support.attachment_store import StoredFile
+from lakeproof_shop.services.support.file_store import FileStore
+from lakeproof_shop.services.support.models import Place
+from lakeproof_shop.services.support.offload import Offload, Offloaded
 
 BYTES = b"a photo"
 SHA256 = hashlib.sha256(BYTES).hexdigest()

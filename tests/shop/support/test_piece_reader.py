@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lakeproof.shop.support.piece_reader import THREADS, PieceLate, PieceReader
+from lakeproof_shop.services.support.piece_reader import THREADS, PieceLate, PieceReader
 
 
 async def test_pieces_come_one_after_the_other_and_end_with_none() -> None:

@@ -5,14 +5,14 @@ from typing import Any, cast
 import pytest
 
 from lakeproof.deadline import Deadline
-from lakeproof.services.database.pool import ConnectionPool
-from lakeproof.services.database.postgres import Connection
-from lakeproof.services.operation import RuleRefused, operation
-from lakeproof.shop.support.events import SELECT_OPERATION
-from lakeproof.shop.support.metrics import SupportMetrics
-from lakeproof.shop.support.models import Op
-from lakeproof.shop.support.requests import MAX_MESSAGES, MessageRequest
-from lakeproof.shop.support.store import CaseStore
+from lakeproof_shop.services.support.events import SELECT_OPERATION
+from lakeproof_shop.services.support.metrics import SupportMetrics
+from lakeproof_shop.services.support.models import Op
+from lakeproof_shop.services.support.requests import MAX_MESSAGES, MessageRequest
+from lakeproof_shop.services.support.store import CaseStore
+from lakeproof_shop.serving.database.pool import ConnectionPool
+from lakeproof_shop.serving.database.postgres import Connection
+from lakeproof_shop.serving.operation import RuleRefused, operation
 
 
 class LastRoom:

@@ -11,13 +11,13 @@ import pytest
 from aiohttp import web
 from tests.shop.support.fake_redis import FakeRedis
 
-from lakeproof.shop.support.cache import PAUSE_SECONDS, TimelineCache
-from lakeproof.shop.support.metrics import SupportMetrics
-from lakeproof.shop.support.models import Case, CaseEvent, Message
-from lakeproof.shop.support.sources import Sources
-from lakeproof.shop.support.timeline import Remote, SourceState, timeline_of
-from lakeproof.shop.support.timelines import Timelines
 from lakeproof.stack.settings import SupportSettings
+from lakeproof_shop.services.support.cache import PAUSE_SECONDS, TimelineCache
+from lakeproof_shop.services.support.metrics import SupportMetrics
+from lakeproof_shop.services.support.models import Case, CaseEvent, Message
+from lakeproof_shop.services.support.sources import Sources
+from lakeproof_shop.services.support.timeline import Remote, SourceState, timeline_of
+from lakeproof_shop.services.support.timelines import Timelines
 
 ORDER = {
     "id": 17,

@@ -15,8 +15,8 @@ from lakeproof.lake.capture.commands import send
 from lakeproof.lake.capture.connector import find_connector
 from lakeproof.lake.capture.offsets import own_offsets
 from lakeproof.lake.sources.source import Source
-from lakeproof.services.absent_kafka import quiet_reader
-from lakeproof.services.database.rows import mysql_rows
+from lakeproof.stack.absent_kafka import quiet_reader
+from lakeproof.stack.database_rows import mysql_rows
 from lakeproof.stack.stack import Stack
 
 ASK_SECONDS = 5.0

@@ -75,7 +75,7 @@ class Connector(StrictModel, frozen=True):
 def connectors() -> Mapping[str, Connector]:
     """Every connector by its name. Raises: InvalidInput naming the file and what is wrong with it."""
     found = {}
-    folder = files("lakeproof.lake.capture").joinpath("connectors")
+    folder = files("lakeproof_shop") / "connectors"
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".json"):
             connector = parse(entry.read_text(encoding="utf-8"), str(entry))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lakeproof.errors import CouldNotLook, NotReady
 from lakeproof.lake.capture.connector import Connector
 from lakeproof.lake.capture.heartbeat import Condition
-from lakeproof.services.database.rows import read_rows
+from lakeproof.stack.database_rows import read_rows
 from lakeproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)

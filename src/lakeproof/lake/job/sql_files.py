@@ -148,7 +148,7 @@ def load_sql_files(database: str, folder: Traversable | None = None) -> tuple[Sq
 
     Raises: InvalidInput naming the file and what is wrong, before anything is submitted.
     """
-    place = folder or files("lakeproof.lake.jobs") / database
+    place = folder or files("lakeproof_shop.tables") / database
     found = [entry for entry in place.iterdir() if entry.name.endswith(".sql")]
     if not found:
         raise InvalidInput("no SQL file", where=str(place))
@@ -189,7 +189,7 @@ def load_result_files(database: str, folder: Traversable | None = None) -> tuple
 
     Raises: InvalidInput naming the file and what is wrong.
     """
-    place = folder or files("lakeproof.lake.jobs") / database / "results"
+    place = folder or files("lakeproof_shop.tables") / database / "results"
     found = []
     if not place.is_dir():
         return ()
@@ -236,5 +236,5 @@ def split_statements(text: str) -> list[str]:
 
 def table_names(database: str) -> tuple[str, ...]:
     """The lake's tables of a database, sorted. Only the files' names are looked at: the publisher asks often."""
-    names = (entry.name for entry in (files("lakeproof.lake.jobs") / database).iterdir())
+    names = (entry.name for entry in (files("lakeproof_shop.tables") / database).iterdir())
     return tuple(sorted(name.removesuffix(".sql") for name in names if name.endswith(".sql")))

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from lakeproof.lake.publish.commit import DatabaseState
 from lakeproof.lake.publish.full_audit import AuditLook
 from lakeproof.lake.sources.source import SOURCES, Source
-from lakeproof.services.metrics import Metrics
+from lakeproof.metrics import Metrics
 
 
 class PublisherMetrics(Metrics):

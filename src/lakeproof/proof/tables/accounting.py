@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 from dataclasses import replace
 from typing import Any
 
-from lakeproof.customers.ledger import Expectation, Expectations
 from lakeproof.proof.findings import Finding
 from lakeproof.proof.tables.buckets import Digest, Digests, digests_of
 from lakeproof.proof.tables.canonical import ORDERS, TABLES, Table, as_text
-from lakeproof.proof.tables.contents import Contents
 from lakeproof.proof.tables.ranges import in_words
-from lakeproof.shop.order.models import Order
+from lakeproof_shop.customers.ledger import Expectation, Expectations
+from lakeproof_shop.proof.contents import Contents
+from lakeproof_shop.services.order.models import Order
 
 type Rows = Mapping[str, Sequence[Sequence[Any]]]
 

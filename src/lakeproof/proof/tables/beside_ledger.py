@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from lakeproof.customers.calls import now_us
 from lakeproof.lake.capture.columns import declared_columns
 from lakeproof.lake.job.added_columns import AddedColumn, added_columns
 from lakeproof.lake.job.sql_files import table_names
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.sources.source import SOURCES, Source, present
+from lakeproof.ledger.calls import now_us
 from lakeproof.processes.parts import parts_of
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.report import ClaimReport, TableReport

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from lakeproof.customers.ledger import Expectations
 from lakeproof.proof.tables.canonical import (
     ORDER_EVENTS,
     ORDER_ITEMS,
@@ -19,7 +18,8 @@ from lakeproof.proof.tables.canonical import (
     text_bucket,
 )
 from lakeproof.proof.tables.ranges import OF_NULL
-from lakeproof.shop.order.models import Order
+from lakeproof_shop.customers.ledger import Expectations
+from lakeproof_shop.services.order.models import Order
 
 BUCKETS = 1024
 SMALLEST_WIDTH = 16

@@ -32,7 +32,7 @@ from lakeproof.lake.publish.metadata import read_metadata
 from lakeproof.lake.publish.snapshots import get_object
 from lakeproof.lake.query.trino import PinnedTrino, at_snapshot
 from lakeproof.proof.tables.dialects import literal
-from lakeproof.proof.tables.order_claims import MOST
+from lakeproof.proof.tables.judged_table import MOST
 from lakeproof.proof.tables.states import Asked, InState, State, snapshots_in
 from lakeproof.proof.tables.whole_claims import Broken, WholeClaims
 from lakeproof.stack.object_store import bucket_and_key, s3_client

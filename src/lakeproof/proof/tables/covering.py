@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lakeproof.customers.calls import now_us
 from lakeproof.deadline import Deadline
 from lakeproof.errors import CouldNotLook, LakeproofError
 from lakeproof.lake.job.asking import Asking
@@ -13,6 +12,7 @@ from lakeproof.lake.publish import history
 from lakeproof.lake.publish.beats_ahead import BeatsAhead
 from lakeproof.lake.publish.commit import PublishedCommit
 from lakeproof.lake.sources.source import Source
+from lakeproof.ledger.calls import now_us
 from lakeproof.processes.supervisor import Supervisor
 from lakeproof.proof.notes import Notes
 from lakeproof.proof.tables.states import begins

@@ -20,7 +20,7 @@ from lakeproof.lake.query.answer import Row, StatementFailed
 from lakeproof.lake.query.trino import PinnedTrino, pinned_trino
 from lakeproof.lake.sources.source import NAMES
 from lakeproof.proof.tables.by_changes import Changes, judge_by_changes
-from lakeproof.proof.tables.order_claims import MOST
+from lakeproof.proof.tables.judged_table import MOST
 from lakeproof.proof.tables.states import NOTHING, Asked, InState, State, States, begins, states_of
 from lakeproof.proof.tables.whole_claims import CLAIMS, WholeClaims
 from lakeproof.stack.stack import Stack

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# A statement returns at most this many violations, so an answer of this length may have been cut off.
+MOST = 10_000
+
 
 @dataclass(frozen=True)
 class JudgedTable:

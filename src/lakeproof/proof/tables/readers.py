@@ -17,9 +17,9 @@ from lakeproof.lake.sources.source import OLTP, Source
 from lakeproof.proof.tables.buckets import Digest, Digests
 from lakeproof.proof.tables.canonical import TABLES, Table
 from lakeproof.proof.tables.dialects import FLINK, MARIADB, POSTGRES, SPARK, TRINO, Dialect, digests_sql, rows_sql
-from lakeproof.proof.tables.order_claims import across_sql
 from lakeproof.proof.tables.ranges import OF_NULL, Ranges
 from lakeproof.stack.stack import Stack
+from lakeproof_shop.proof.order_claims import across_sql
 
 # The database that the ledger knows.
 OF_LEDGER = OLTP

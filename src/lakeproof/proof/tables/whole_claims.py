@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Protocol
 
 from lakeproof.lake.query.trino import at_snapshot
 from lakeproof.lake.sources.source import OLTP, SHOP, Source
-from lakeproof.proof.tables import history_claims, order_claims
 from lakeproof.proof.tables.judged_table import JudgedTable
+from lakeproof_shop.proof import history_claims, order_claims
 
 
 class Broken(Protocol):
