@@ -23,6 +23,7 @@ from lakeproof.observability.reload import give_back, renew
 from lakeproof.probes.prometheus import all_firing, firing
 from lakeproof.processes.client import SupervisorClient
 from lakeproof.processes.states import Health
+from lakeproof.scenarios.catalog import load_catalog
 from lakeproof.stack.engines import cassandra_session, mysql
 from lakeproof.stack.engines.cassandra_roles import SUPERUSER, SUPERUSER_SECRET
 from lakeproof.stack.object_store import ATTACHMENT_BUCKET, LABEL_BUCKET, s3_client
@@ -109,7 +110,7 @@ def await_metric(stack: Stack, service: str, name: str, holds: Callable[[float],
 def running(whole_stack: Stack, lakeproof: Run) -> Iterator[SupervisorClient]:
     """The whole shop, healthy, with what some customers have bought."""
     client = SupervisorClient(whole_stack)
-    client.up(name for name, one in client.components.items() if not one.on_demand and one.replica_of is None)
+    client.up({name for scenario in load_catalog().played for name in scenario.components})
     renew(whole_stack, "drill")
     bought = lakeproof("traffic", "--rate", "10", "--purchases", "2", "--seconds", "20", "--json", seconds=150)
     assert (bought.code, json.loads(bought.out)["bought"] > 10) == (0, True), bought.err[-2000:]
