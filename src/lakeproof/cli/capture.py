@@ -33,9 +33,7 @@ def tables(as_json: JsonOption = False) -> None:
 
 
 def register(
-    name: Annotated[
-        str, typer.Argument(help="connector; its file: lakeproof_shop/connectors/NAME.json")
-    ] = "orders",
+    name: Annotated[str, typer.Argument(help="connector; its file: lakeproof_shop/connectors/NAME.json")] = "orders",
 ) -> None:
     """Hand a connector's file to Kafka Connect: a changed one (a new table), or one that was deleted there.
 
