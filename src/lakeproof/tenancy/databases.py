@@ -27,15 +27,15 @@ class Database:
     capture: the component that stands for its capture; None: it is always captured.
     first: True for the one database that every published commit holds a state of. In scripts, reports and dashboards
     its names have no prefix.
-    pause, idle_pause: the settings under [lake] with the wanted seconds between two checkpoints of its job, while rows
-    come and while none do.
+    pause, idle_pause: the settings under [lake] with the wanted seconds between two checkpoints of its job, while
+    rows come and while none do.
     table_options: Paimon's options for the lake tables of this database alone.
     schemas: schema → its SQL files, as paths below the tenant's package. MariaDB knows one schema, the database. In
     PostgreSQL each schema is owned by an account SCHEMA_service, whose password is the secret
     postgres-SCHEMA-service.
     accounts: MariaDB's accounts beside those of the platform.
-    changes: what a database made by an earlier version lacks: (a query that finds the change, the statement that makes
-    it). Each is one ALTER, run only where it is needed, since every ALTER goes through the log to change capture.
+    changes: what a database made by an earlier version lacks: (a query that finds the change, the statement that
+    makes it). Each is one ALTER, run only where it is needed, since every ALTER goes through the log to capture.
     used_by: the tenant's components that keep their tables in it.
     """
 

@@ -1,7 +1,7 @@
 """The tenant of this installation, and how it is found.
 
-A tenant is a Python package. Its module `tenant` has the one object TENANT; what lies in folders beside that module is
-found by the folder's name, and may be missing:
+A tenant is a Python package. Its module `tenant` has the one object TENANT. What lies in folders beside that module
+is found by the folder's name, and may be missing:
 
     connectors/NAME.json         what is captured of each database
     tables/DATABASE/TABLE.sql    the lake's tables; results/TABLE.sql: the result topics
